@@ -1,0 +1,65 @@
+"""The lock: the exact packages of one image, for one platform and one base.
+
+A lock comes from the solver, never from a log. It is JSON on the outside, stored with the image, and
+given back to the solver as its preference when the next version is resolved.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Ecosystem = Literal["pypi", "conda"]
+Kind = Literal["wheel", "sdist", "conda"]
+
+
+class LockedPackage(BaseModel):
+    """One package, exactly: where it is, what it weighs, what it hashes to, and why it is there."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    url: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(default=0, ge=0, description="Bytes of the file; 0 when the index does not tell.")
+    filename: str
+    kind: Kind
+    requested: bool = False
+    needed_by: tuple[str, ...] = ()
+
+
+class Lock(BaseModel):
+    """The packages that an image holds, and what they were resolved for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    python: str = Field(default="", description='The Python version, such as "3.11.7".')
+    platform: str = Field(default="", description='What wheels must fit, such as "manylinux_2_36_x86_64".')
+    base_digest: str = Field(default="", description="Digest of the base image's manifest.")
+    packages: tuple[LockedPackage, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """What decides the image: the base and the files in it, not why or from which mirror they came."""
+        files = sorted([p.ecosystem, p.name, p.version, p.filename, p.sha256] for p in self.packages)
+        meant = [self.python, self.platform, self.base_digest, files]
+        return "sha256:" + hashlib.sha256(json.dumps(meant, separators=(",", ":")).encode()).hexdigest()
+
+    def named(self, name: str, ecosystem: Ecosystem = "pypi") -> LockedPackage | None:
+        """Return the package of that (normalised) name, if it is here."""
+        found = (p for p in self.packages if p.name == name and p.ecosystem == ecosystem)
+        return next(found, None)
+
+    def to_json(self) -> str:
+        """Return the lock as JSON that `from_json` reads back to an equal lock."""
+        return self.model_dump_json(indent=1)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what `to_json` wrote."""
+        return cls.model_validate_json(text)

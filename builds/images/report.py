@@ -1,0 +1,60 @@
+"""What long work tells whoever started it, and how it fails.
+
+Everything here that takes time is given a `Reporter`. It writes lines for the log, says how far it is,
+and asks often whether it should stop. What goes wrong is an `ImageError`: a sentence for people, a code
+for programs, and whose fault it is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Fault = Literal["author", "studio", "outside"]
+"""Whose fault: of the definition's author, of the studio itself, or of something outside of both."""
+
+
+class Reporter(Protocol):
+    """Where the steps of a build write to."""
+
+    def line(self, text: str) -> None:
+        """Add one line to the log."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far the step is; `total` is 0 while it is not known. Units: "bytes", "packages"."""
+
+    def check(self) -> None:
+        """Raise `Cancelled` when the build should stop. Called at least once a second of work."""
+
+
+class ImageError(Exception):
+    """A step that cannot go on: what happened, what to do about it, and whose fault it is."""
+
+    def __init__(self, code: str, message: str, help: str = "", *, fault: Fault = "author") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+        self.fault = fault
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.help}".strip()
+
+
+class Cancelled(ImageError):
+    """Somebody asked for the build to stop. Raised by `Reporter.check`; everything here lets it through."""
+
+    def __init__(self, message: str = "The build was cancelled.") -> None:
+        super().__init__("cancelled", message, fault="author")
+
+
+class Quiet:
+    """A reporter that says nothing and is never cancelled."""
+
+    def line(self, text: str) -> None:
+        """Drop the line."""
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Drop the progress."""
+
+    def check(self) -> None:
+        """Go on."""

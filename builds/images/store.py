@@ -1,0 +1,255 @@
+"""The embedded image store: an OCI image layout on disk, shared by any number of processes.
+
+A blob is there whole and verified, or it is not there: it is written beside its place, flushed, and moved.
+Names are in `index.json`, changed under a file lock. Nothing is deleted but by `collect`.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from builds.images.manifest import INDEXES, MANIFESTS, Descriptor, descriptors_of
+from builds.images.report import ImageError
+
+REF_NAME = "org.opencontainers.image.ref.name"
+GRACE_SECONDS = 24 * 3600
+
+
+class BlobWriter:
+    """One blob being written: hashed on the way, and put in its place by `commit`."""
+
+    def __init__(self, folder: Path, place: Callable[[str], Path]) -> None:
+        self._place = place
+        self._temporary = folder / secrets.token_hex(16)
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO = self._temporary.open("wb")
+        self.size = 0
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append; a full disk is an `ImageError`."""
+        with disk_errors():
+            self._file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def commit(self, digest: str | None = None, size: int | None = None) -> tuple[str, int]:
+        """Put the blob in its place and return its digest and size; refuse what was not promised."""
+        found = f"sha256:{self._hash.hexdigest()}"
+        if (digest is not None and found != digest) or (size is not None and size != self.size):
+            self.discard()
+            raise ImageError(
+                "digest-mismatch",
+                f"What arrived is {found} of {self.size} bytes, not {digest or 'the blob'} of {size} bytes.",
+                "Build again; if it happens again, the registry holds a damaged image.",
+                fault="outside",
+            )
+        with disk_errors():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.chmod(0o644)
+            self._temporary.replace(self._place(found))
+        return found, self.size
+
+    def discard(self) -> None:
+        """Forget what was written, if it was not committed."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+class BlobStore:
+    """Images on disk, readable by anything that reads an OCI layout (`skopeo inspect oci:PATH:NAME`)."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._blobs = self.path / "blobs" / "sha256"
+        self._ingest = self.path / "ingest"
+        with disk_errors():
+            self._blobs.mkdir(parents=True, exist_ok=True)
+            self._ingest.mkdir(exist_ok=True)
+            with self._locked():
+                if not (self.path / "oci-layout").exists():
+                    self._replace("oci-layout", {"imageLayoutVersion": "1.0.0"})
+                if not (self.path / "index.json").exists():
+                    self._replace("index.json", {"schemaVersion": 2, "manifests": []})
+
+    def blob_path(self, digest: str) -> Path:
+        """Return where a blob is or would be. Only well-formed sha256 digests have a place."""
+        algorithm, _, hexadecimal = digest.partition(":")
+        if algorithm != "sha256" or len(hexadecimal) != 64 or set(hexadecimal) - set("0123456789abcdef"):
+            raise ImageError("bad-digest", f"“{digest[:80]}” is not a sha256 digest.", fault="outside")
+        return self._blobs / hexadecimal
+
+    def has(self, digest: str) -> bool:
+        """Tell whether the blob is here, and keep it from the next cleaning if it is."""
+        try:
+            os.utime(self.blob_path(digest))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def size(self, digest: str) -> int:
+        """Return the blob's size in bytes; `FileNotFoundError` if it is not here."""
+        return self.blob_path(digest).stat().st_size
+
+    def open(self, digest: str) -> BinaryIO:
+        """Open a blob for reading."""
+        return self.blob_path(digest).open("rb")
+
+    def read(self, digest: str) -> bytes:
+        """Return a small blob (a manifest, a config) whole."""
+        return self.blob_path(digest).read_bytes()
+
+    def writer(self) -> BlobWriter:
+        """Start a blob; use as a context manager, so that one not committed leaves nothing behind."""
+        return BlobWriter(self._ingest, self.blob_path)
+
+    def put(self, data: bytes, media_type: str) -> Descriptor:
+        """Store a small blob and return its descriptor."""
+        digest = "sha256:" + hashlib.sha256(data).hexdigest()
+        if not self.has(digest):
+            with self.writer() as blob:
+                blob.write(data)
+                blob.commit(digest)
+        return Descriptor(media_type=media_type, digest=digest, size=len(data))
+
+    def tag(self, name: str, descriptor: Descriptor) -> None:
+        """Let `name` mean this manifest from now on. A manifest with a missing blob is refused."""
+        with self._locked():
+            missing = [d for d in self._reachable([descriptor]) if not self.has(d)]
+            if missing:
+                raise ImageError(
+                    "blob-missing",
+                    f"The image “{name}” cannot be stored: blobs are gone, such as {missing[0]}.",
+                    "Build it again.",
+                    fault="studio",
+                )
+            kept = [entry for entry in self._entries() if _name(entry) != name]
+            entry = descriptor.to_json()
+            entry["annotations"] = {**(descriptor.annotations or {}), REF_NAME: name}
+            self._replace("index.json", {"schemaVersion": 2, "manifests": [*kept, entry]})
+
+    def untag(self, name: str) -> bool:
+        """Forget a name; the blobs stay until the next cleaning. Tell whether it was known."""
+        with self._locked():
+            before = self._entries()
+            kept = [entry for entry in before if _name(entry) != name]
+            self._replace("index.json", {"schemaVersion": 2, "manifests": kept})
+        return len(kept) < len(before)
+
+    def tags(self) -> dict[str, Descriptor]:
+        """Return every name and what it means."""
+        return {_name(e): Descriptor.model_validate(e) for e in self._entries() if _name(e)}
+
+    def find(self, name: str) -> Descriptor | None:
+        """Return what a name means, or None."""
+        return self.tags().get(name)
+
+    def referenced(self) -> set[str]:
+        """Return the digests of all blobs that a named image needs."""
+        return self._reachable([Descriptor.model_validate(entry) for entry in self._entries()])
+
+    def collect(
+        self, *, dry_run: bool = True, keep: Iterable[str] = (), grace_seconds: float = GRACE_SECONDS
+    ) -> dict[str, int]:
+        """Delete what no named image needs and nobody touched lately; return digests and bytes of what goes.
+
+        `keep` names more manifests to hold (older images, addressable by digest only). With `dry_run`,
+        nothing is deleted. The grace protects the blobs of builds under way.
+        """
+        with self._locked():
+            needed = self.referenced() | self._reachable(
+                Descriptor(media_type="", digest=digest, size=0) for digest in keep
+            )
+            before = time.time() - grace_seconds
+            freed: dict[str, int] = {}
+            for path in sorted(self._blobs.iterdir()):
+                digest, status = f"sha256:{path.name}", path.stat()
+                if digest in needed or status.st_mtime > before:
+                    continue
+                freed[digest] = status.st_size
+                if not dry_run:
+                    path.unlink(missing_ok=True)
+            if not dry_run:
+                for path in self._ingest.iterdir():
+                    if path.stat().st_mtime <= before:
+                        path.unlink(missing_ok=True)
+        return freed
+
+    def _reachable(self, roots: Iterable[Descriptor]) -> set[str]:
+        found: set[str] = set()
+        waiting = list(roots)
+        while waiting:
+            at = waiting.pop()
+            if at.digest in found:
+                continue
+            found.add(at.digest)
+            # Only manifests and indexes point further. A root known by its digest alone has no type.
+            if not at.media_type or at.media_type in MANIFESTS + INDEXES:
+                waiting.extend(descriptors_of(self._document(at.digest)))
+        return found
+
+    def _document(self, digest: str) -> Any:
+        try:
+            return json.loads(self.read(digest))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _entries(self) -> list[dict[str, Any]]:
+        index = json.loads((self.path / "index.json").read_bytes())
+        entries: list[dict[str, Any]] = index["manifests"]
+        return entries
+
+    def _replace(self, name: str, document: dict[str, Any]) -> None:
+        temporary = self._ingest / secrets.token_hex(16)
+        with disk_errors():
+            with temporary.open("w") as file:
+                json.dump(document, file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path / name)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self.path / "index.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _name(entry: dict[str, Any]) -> str:
+    return str((entry.get("annotations") or {}).get(REF_NAME, ""))
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn a full disk into an `ImageError` that says so."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ImageError(
+                "disk-full",
+                "The studio's disk is full: the image could not be written.",
+                "Clean up unused images, or give the studio more room, and build again.",
+                fault="studio",
+            ) from error
+        raise

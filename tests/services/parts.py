@@ -1,0 +1,76 @@
+"""The real parts that tests run on: which programs each needs, and from which Debian packages they come."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+# Debian keeps servers out of an ordinary user's PATH, and PostgreSQL's programs in a folder for each version.
+SERVER_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+POSTGRES_FOLDERS = Path("/usr/lib/postgresql")
+
+
+@dataclass(frozen=True)
+class Part:
+    """One real part: its name in sentences, the programs it needs, the Debian packages that bring them."""
+
+    name: str
+    programs: tuple[str, ...]
+    packages: tuple[str, ...]
+    needs_root: bool = False
+
+    def missing(self) -> str:
+        """Return why the part cannot be started here, as a sentence; empty if it can."""
+        if sys.platform != "linux":
+            return f"{self.name} is started by the tests on Linux only."
+        absent = [program for program in self.programs if find_program(program) is None]
+        if absent:
+            return (
+                f"{self.name} is missing ({', '.join(absent)} not found): "
+                f"install it with `apt-get install {' '.join(self.packages)}`."
+            )
+        if self.needs_root and os.geteuid() != 0:
+            return f"{self.name} can only be started by root."
+        return ""
+
+
+POSTGRES = Part("PostgreSQL", ("initdb", "postgres"), ("postgresql",))
+REDIS = Part("Redis", ("redis-server",), ("redis-server",))
+RABBITMQ = Part("RabbitMQ", ("/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd"), ("rabbitmq-server",))
+DOCKER = Part(
+    "Docker Engine",
+    ("dockerd", "containerd", "runc", "iptables", "ip"),
+    ("docker.io", "iptables", "iproute2"),
+    needs_root=True,
+)
+REGISTRY = Part("docker-registry", ("docker-registry",), ("docker-registry",))
+SKOPEO = Part("skopeo", ("skopeo",), ("skopeo",))
+CHROMIUM = Part("Chromium", ("chromium",), ("chromium", "fonts-liberation"))
+
+PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, CHROMIUM)
+
+
+def find_program(name: str) -> Path | None:
+    """Return where a program is, looking where Debian puts servers too."""
+    folders = [*os.get_exec_path(), *SERVER_FOLDERS, *(str(folder / "bin") for folder in postgres_versions())]
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    return Path(found) if found else None
+
+
+def program(name: str) -> Path:
+    """Return where a program is that its part was found to have."""
+    found = find_program(name)
+    if found is None:
+        raise FileNotFoundError(f"{name} is not installed: run `python -m tests.services.install`")
+    return found
+
+
+def postgres_versions() -> list[Path]:
+    """Return the folders of the installed PostgreSQL versions, the newest first."""
+    if not POSTGRES_FOLDERS.is_dir():
+        return []
+    numbered = [folder for folder in POSTGRES_FOLDERS.iterdir() if folder.name.isdigit()]
+    return sorted(numbered, key=lambda folder: int(folder.name), reverse=True)

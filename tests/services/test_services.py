@@ -1,0 +1,84 @@
+"""Each real part really answers, and comes back at the same address after an outage."""
+
+from __future__ import annotations
+
+import hashlib
+
+import httpx
+
+from tests.services.docker_engine import DockerEngine
+from tests.services.machine_image import import_machine_image
+from tests.services.registry import Registry
+
+
+def push_blob(registry: Registry, repository: str, content: bytes) -> str:
+    """Push a blob as any client would; return its digest."""
+    digest = "sha256:" + hashlib.sha256(content).hexdigest()
+    with httpx.Client(base_url=registry.url, auth=registry.auth, trust_env=False) as client:
+        upload = client.post(f"/v2/{repository}/blobs/uploads/")
+        assert upload.status_code == 202
+        # The address holds a state of its own, so the digest is added to its query.
+        place = httpx.URL(upload.headers["Location"]).copy_merge_params({"digest": digest})
+        done = client.put(place, content=content)
+        assert done.status_code == 201
+    return digest
+
+
+def pull_blob(registry: Registry, repository: str, digest: str) -> httpx.Response:
+    return httpx.get(f"{registry.url}/v2/{repository}/blobs/{digest}", auth=registry.auth, trust_env=False)
+
+
+def test_the_registry_gives_back_what_was_pushed_even_after_a_crash(registry: Registry) -> None:
+    digest = push_blob(registry, "shop/model", b"a layer")
+
+    with registry.outage(crash=True):
+        assert not registry.answers()
+
+    assert pull_blob(registry, "shop/model", digest).content == b"a layer"
+
+
+def test_the_registry_deletes(registry: Registry) -> None:
+    digest = push_blob(registry, "shop/model", b"to be deleted")
+
+    answer = httpx.delete(f"{registry.url}/v2/shop/model/blobs/{digest}", trust_env=False)
+
+    assert answer.status_code == 202
+    assert pull_blob(registry, "shop/model", digest).status_code == 404
+
+
+def test_a_container_runs_from_an_image_made_here(docker_engine: DockerEngine) -> None:
+    image = import_machine_image(docker_engine.client, "studio-tests/machine")
+
+    output = docker_engine.client.containers.run(image, ["/bin/sh", "-c", "echo it runs"], remove=True)
+
+    assert output == b"it runs\n"
+
+
+def test_the_engine_pushes_to_the_registry_and_pulls_from_it(
+    docker_engine: DockerEngine, registry: Registry
+) -> None:
+    client = docker_engine.client
+    import_machine_image(client, f"{registry.address}/shop/machine")
+    client.images.push(f"{registry.address}/shop/machine", tag="latest")
+    client.images.remove(f"{registry.address}/shop/machine:latest")
+
+    client.images.pull(f"{registry.address}/shop/machine", tag="latest")
+
+    assert registry.tags("shop/machine") == ["latest"]
+
+
+def test_the_engine_keeps_its_images_over_a_restart(docker_engine: DockerEngine) -> None:
+    image = import_machine_image(docker_engine.client, "studio-tests/kept")
+
+    docker_engine.restart()
+
+    assert docker_engine.client.images.get(image).tags == ["studio-tests/kept:latest"]
+
+
+def test_containers_are_on_the_run_s_own_network(docker_engine: DockerEngine) -> None:
+    image = import_machine_image(docker_engine.client, "studio-tests/machine")
+
+    routes = docker_engine.client.containers.run(image, ["cat", "/proc/net/route"], remove=True)
+
+    gateway = docker_engine.network[1].packed[::-1].hex().upper()
+    assert gateway in routes.decode()

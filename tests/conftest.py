@@ -1,1 +1,64 @@
+"""What counts for every test: the real parts, the order of the tests, and that CI skips nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from tests.services.parts import PARTS
+
 pytest_plugins = ["tests.services.fixtures"]
+
+# What takes long to start comes late, so that most mistakes show within seconds.
+STARTS_SLOWLY = {
+    "registry": 1,
+    "redis_server": 1,
+    "postgres": 1,
+    "docker_engine": 2,
+    "rabbitmq": 3,
+    "chromium": 4,
+}
+
+
+def cost(item: pytest.Item) -> int:
+    """Return how late a test comes: tests without real parts first, those with Chromium last."""
+    names = getattr(item, "fixturenames", ())
+    return max((STARTS_SLOWLY.get(name, 0) for name in names), default=0)
+
+
+# After pytest-django, which sorts by how much of the database a test uses.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=cost)
+
+
+def pytest_report_header() -> list[str]:
+    return [f"skipped: {reason}" for part in PARTS if (reason := part.missing())]
+
+
+def forbid_skips(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """With CI=true, turn a skip (or an expected failure) into a failure: a green run has run everything."""
+    if os.environ.get("CI") != "true" or not (report.skipped or hasattr(report, "wasxfail")):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
+    if hasattr(report, "wasxfail"):
+        reason = f"expected to fail: {report.wasxfail}"
+        del report.wasxfail
+    report.outcome = "failed"
+    report.longrepr = f"With CI=true nothing may be skipped or expected to fail, but this was: {reason}"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    forbid_skips(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    forbid_skips(report)
+    return report

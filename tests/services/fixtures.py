@@ -9,18 +9,33 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from tests.services import parts, reaper
 from tests.services.docker_engine import DockerEngine
-from tests.services.processes import MARKER
+from tests.services.postgres import Postgres
+from tests.services.processes import MARKER, Process
+from tests.services.rabbitmq import RabbitMQ
+from tests.services.redis import Redis
 from tests.services.registry import Registry
+from tests.services.service import Service
 
 # overlay2 cannot put its layers on these.
 NO_HOME_FOR_IMAGES = {"tmpfs", "overlay", "ramfs"}
+
+
+S = TypeVar("S", bound=Service)
+
+
+def running(service: S) -> Iterator[S]:
+    """Run the service until the end of the test run."""
+    service.start()
+    yield service
+    service.stop()
 
 
 def need(part: parts.Part) -> None:
@@ -66,20 +81,78 @@ def roomy_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def postgres(run_folder: Path) -> Iterator[Postgres]:
+    """PostgreSQL: `.url` for DATABASE_URL, `.fresh_database()` for an empty one."""
+    need(parts.POSTGRES)
+    yield from running(Postgres(run_folder / "postgres"))
+
+
+@pytest.fixture(scope="session")
+def redis_server(run_folder: Path) -> Iterator[Redis]:
+    """Redis: `.url` for CELERY_BROKER_URL, `.fresh_url()` for an empty database."""
+    need(parts.REDIS)
+    yield from running(Redis(run_folder / "redis"))
+
+
+@pytest.fixture(scope="session")
+def rabbitmq(run_folder: Path) -> Iterator[RabbitMQ]:
+    """RabbitMQ: `.url` for CELERY_BROKER_URL."""
+    need(parts.RABBITMQ)
+    yield from running(RabbitMQ(run_folder / "rabbitmq"))
+
+
+@pytest.fixture(scope="session")
 def docker_engine(run_folder: Path) -> Iterator[DockerEngine]:
     """A Docker Engine: `.host` for DOCKER_HOST, `.client` to talk to it."""
     need(parts.DOCKER)
-    engine = DockerEngine(run_folder / "docker", undo=run_folder / "undo")
-    engine.start()
-    yield engine
-    engine.stop()
+    yield from running(DockerEngine(run_folder / "docker", undo=run_folder / "undo"))
 
 
 @pytest.fixture(scope="session")
 def registry(run_folder: Path) -> Iterator[Registry]:
     """A registry that takes pushes from everybody: `.address` is 127.0.0.1:PORT."""
     need(parts.REGISTRY)
-    server = Registry(run_folder / "registry")
-    server.start()
-    yield server
-    server.stop()
+    yield from running(Registry(run_folder / "registry"))
+
+
+@pytest.fixture(scope="session")
+def private_registry(run_folder: Path) -> Iterator[Registry]:
+    """A registry that wants a login: `.user` with `.password`, or `.auth` for httpx."""
+    need(parts.REGISTRY)
+    yield from running(Registry(run_folder / "private-registry", login=True))
+
+
+@pytest.fixture(scope="session")
+def skopeo() -> Path:
+    """The path of the skopeo command."""
+    need(parts.SKOPEO)
+    return parts.program("skopeo")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """The path of Debian's Chromium."""
+    need(parts.CHROMIUM)
+    return parts.program("chromium")
+
+
+class StartProcess(Protocol):
+    """Start a program; its options are those of `Process`."""
+
+    def __call__(self, argv: Sequence[str | Path], **options: Any) -> Process: ...
+
+
+@pytest.fixture
+def start_process(run_folder: Path, tmp_path: Path) -> Iterator[StartProcess]:
+    """Start programs that are killed, with all that came from them, when the test ends."""
+    started: list[Process] = []
+
+    def start(argv: Sequence[str | Path], **options: Any) -> Process:
+        options.setdefault("output", tmp_path / f"output-{len(started)}.txt")
+        process = Process(argv, **options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in reversed(started):
+        process.kill_family()

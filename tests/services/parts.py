@@ -11,6 +11,8 @@ from pathlib import Path
 # Debian keeps servers out of an ordinary user's PATH, and PostgreSQL's programs in a folder for each version.
 SERVER_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 POSTGRES_FOLDERS = Path("/usr/lib/postgresql")
+# The one on PATH is Debian's wrapper: it writes to /var and changes the user.
+RABBITMQ_SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Part:
 
 POSTGRES = Part("PostgreSQL", ("initdb", "postgres"), ("postgresql",))
 REDIS = Part("Redis", ("redis-server",), ("redis-server",))
-RABBITMQ = Part("RabbitMQ", ("/usr/lib/rabbitmq/bin/rabbitmq-server", "epmd"), ("rabbitmq-server",))
+RABBITMQ = Part("RabbitMQ", (RABBITMQ_SERVER, "epmd"), ("rabbitmq-server",))
 DOCKER = Part(
     "Docker Engine",
     ("dockerd", "containerd", "runc", "iptables", "ip"),

@@ -11,8 +11,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -263,13 +263,3 @@ class Process:
             )
 
         wait_until(lambda: not self.family(), seconds, left)
-
-
-@contextmanager
-def running(argv: Sequence[str | Path], *, output: Path, **options: object) -> Iterator[Process]:
-    """Start a program for the length of a block; whatever of it is alive at the end is killed."""
-    process = Process(argv, output=output, **options)  # type: ignore[arg-type]
-    try:
-        yield process
-    finally:
-        process.kill_family()

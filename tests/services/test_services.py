@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
+from pathlib import Path
 
 import httpx
+import kombu
+import psycopg
+import pytest
+import redis
 
 from tests.services.docker_engine import DockerEngine
 from tests.services.machine_image import import_machine_image
+from tests.services.postgres import Postgres
+from tests.services.rabbitmq import RabbitMQ
+from tests.services.redis import Redis
 from tests.services.registry import Registry
 
 
@@ -82,3 +92,74 @@ def test_containers_are_on_the_run_s_own_network(docker_engine: DockerEngine) ->
 
     gateway = docker_engine.network[1].packed[::-1].hex().upper()
     assert gateway in routes.decode()
+
+
+def test_postgres_keeps_what_was_committed_over_a_crash(postgres: Postgres) -> None:
+    with postgres.fresh_database() as url:
+        with psycopg.connect(url) as connection:
+            connection.execute("CREATE TABLE word (text text)")
+            connection.execute("INSERT INTO word VALUES ('kept')")
+
+        with postgres.outage(crash=True):
+            assert not postgres.answers()
+
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT text FROM word").fetchall() == [("kept",)]
+
+
+def test_a_fresh_database_is_dropped_while_somebody_is_still_connected(postgres: Postgres) -> None:
+    with postgres.fresh_database() as url:
+        psycopg.connect(url)
+
+    with pytest.raises(psycopg.OperationalError, match="does not exist"):
+        psycopg.connect(url)
+
+
+def test_redis_gives_every_test_an_empty_database(redis_server: Redis) -> None:
+    one, other = (redis.Redis.from_url(redis_server.fresh_url()) for _ in range(2))
+    one.set("word", "here")
+
+    assert other.get("word") is None
+    assert one.get("word") == b"here"
+
+
+def test_redis_comes_back_at_the_same_address(redis_server: Redis) -> None:
+    with redis_server.outage(crash=True):
+        assert not redis_server.answers()
+
+    assert redis_server.answers()
+
+
+def test_rabbitmq_delivers_a_message_sent_before_its_restart(rabbitmq: RabbitMQ) -> None:
+    with kombu.Connection(rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
+        queue.put("a letter")
+
+    rabbitmq.restart()
+
+    with kombu.Connection(rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
+        assert queue.get(timeout=10).payload == "a letter"
+
+
+def test_a_private_registry_wants_its_login(private_registry: Registry) -> None:
+    assert httpx.get(f"{private_registry.url}/v2/", trust_env=False).status_code == 401
+
+    digest = push_blob(private_registry, "secret/model", b"a private layer")
+
+    assert pull_blob(private_registry, "secret/model", digest).content == b"a private layer"
+
+
+def test_skopeo_lists_the_tags_of_the_registry(
+    skopeo: Path, docker_engine: DockerEngine, registry: Registry
+) -> None:
+    name = f"{registry.address}/shop/listed"
+    import_machine_image(docker_engine.client, name)
+    docker_engine.client.images.push(name, tag="latest")
+
+    listed = subprocess.run(
+        [skopeo, "list-tags", "--tls-verify=false", f"docker://{name}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert json.loads(listed.stdout)["Tags"] == ["latest"]

@@ -1,0 +1,101 @@
+"""RabbitMQ on free ports of 127.0.0.1, with a node name and a port mapper (epmd) of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import amqp
+
+from tests.services.parts import RABBITMQ_SERVER, program
+from tests.services.processes import Process, free_port, wait_until
+from tests.services.service import Service, account
+
+
+class RabbitMQ(Service):
+    """`url` is what CELERY_BROKER_URL takes."""
+
+    start_seconds = 90.0  # its Erlang machine takes its time on a busy computer
+    stop_seconds = 30.0
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.port, self.distribution_port, self.epmd_port = free_port(), free_port(), free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.url = f"amqp://guest:guest@{self.address}//"
+        self.epmd: Process | None = None
+        owner = account("rabbitmq") if os.geteuid() == 0 else None
+        self.user = owner.pw_uid if owner else None
+        self.group = owner.pw_gid if owner else None
+        for name in ("mnesia", "logs"):
+            (folder / name).mkdir()
+        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = {self.address}\nlog.console.level = info\n")
+        (folder / "enabled_plugins").write_text("[].\n")
+        if owner:
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(self.folder),  # where its cookie is
+            "RABBITMQ_NODENAME": f"studio{self.port}@localhost",
+            "RABBITMQ_DIST_PORT": str(self.distribution_port),
+            "ERL_EPMD_PORT": str(self.epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
+            "RABBITMQ_LOGS": "-",
+        }
+
+    def launch(self) -> Process:
+        # Else the server would start an epmd that outlives it.
+        self.epmd = self.run(
+            [program("epmd"), "-port", str(self.epmd_port), "-address", "127.0.0.1"], "epmd.txt"
+        )
+        self.epmd.wait_until(lambda: can_connect(self.epmd_port))
+        return self.run([program(RABBITMQ_SERVER)], self.log.name)
+
+    def run(self, argv: list[str | Path], output: str) -> Process:
+        return Process(
+            argv,
+            output=self.folder / output,
+            env=self.environment(),
+            cwd=self.folder,
+            user=self.user,
+            group=self.group,
+        )
+
+    def stop(self) -> None:
+        super().stop()
+        self.stop_epmd()
+
+    def kill(self) -> None:
+        super().kill()
+        self.stop_epmd()
+
+    def stop_epmd(self) -> None:
+        if self.epmd is not None:
+            self.epmd.kill_family()
+            wait_until(lambda: not can_connect(self.epmd_port), 5, "epmd still listens after it was killed")
+            self.epmd = None
+
+    def answers(self) -> bool:
+        try:
+            with amqp.Connection(
+                self.address, userid="guest", password="guest", connect_timeout=2
+            ) as connection:
+                return bool(connection.connected)
+        except (OSError, amqp.AMQPError):
+            return False
+
+
+def can_connect(port: int) -> bool:
+    """Say whether somebody listens on the port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -12,7 +12,9 @@ import kombu
 import psycopg
 import pytest
 import redis
+from playwright.sync_api import sync_playwright
 
+from tests.services.chromium import launch_options
 from tests.services.docker_engine import DockerEngine
 from tests.services.machine_image import import_machine_image
 from tests.services.postgres import Postgres
@@ -163,3 +165,14 @@ def test_skopeo_lists_the_tags_of_the_registry(
     )
 
     assert json.loads(listed.stdout)["Tags"] == ["latest"]
+
+
+def test_chromium_runs_the_scripts_of_a_page(chromium: Path) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**launch_options(chromium))
+        page = browser.new_page()
+        page.set_content("<h1>Studio</h1><script>document.title = 'ready'</script>")
+
+        assert page.title() == "ready"
+        assert page.get_by_role("heading").inner_text() == "Studio"
+        browser.close()

@@ -1,0 +1,21 @@
+"""How Debian's Chromium is started for tests: as root, without a screen, without asking anybody outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+ARGUMENTS = [
+    "--no-sandbox",  # it cannot be had as root
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def launch_options(chromium: Path) -> dict[str, Any]:
+    """Return what Playwright's `chromium.launch` takes."""
+    return {"executable_path": chromium, "args": ARGUMENTS, "headless": True}

@@ -1,0 +1,47 @@
+# The studio's commands. `make` alone lists them.
+# PYTHON=python3.12 make run   chooses the interpreter of a new .venv
+# PORT=9000 make run           chooses the port
+
+PYTHON ?= python3
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check format lock bench clean runtime development
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: runtime ## start the studio on this machine
+	@exec .venv/bin/python manage.py run
+
+demo: runtime ## build an example environment in the terminal
+	@exec .venv/bin/python manage.py demo
+
+check: development ## format, lint, types, arrows, migrations, templates
+	@exec .venv/bin/python -m scripts.check
+
+test: development ## all tests, on real parts (as root on Debian, missing ones are installed)
+	@.venv/bin/python -m tests.services.install
+	@exec .venv/bin/python -m pytest
+
+format: development ## lay out code and templates
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+	@.venv/bin/djlint --reformat --quiet templates || true
+
+lock: development ## write requirements*.txt from requirements*.in
+	@for name in requirements requirements-dev; do \
+	    .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
+	        --output-file $$name.txt $$name.in || exit 1; \
+	done
+
+bench: development ## measure what the speed claims rest on
+	@exec .venv/bin/python -m bench
+
+clean: ## remove what the tools made; data under var/ stays
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
+
+runtime:
+	@PYTHON='$(PYTHON)' sh scripts/venv.sh requirements.txt
+
+development:
+	@PYTHON='$(PYTHON)' sh scripts/venv.sh requirements.txt requirements-dev.txt

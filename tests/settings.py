@@ -1,0 +1,24 @@
+"""The studio's settings for tests: the same, with data in a folder of its own that is removed at the end.
+
+`DATABASE_URL=postgresql://… SECRET_KEY=… make test` runs them on that database server.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+# Before the studio's settings look for it: tests never touch the data under var/.
+_folder = tempfile.mkdtemp(prefix="studio-var-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ["STUDIO_VAR"] = _folder
+
+from studio.settings import *  # noqa: E402, F403
+from studio.settings import DATABASES, EMBEDDED, VAR  # noqa: E402
+
+if EMBEDDED:
+    # A file, as in a real studio: an in-memory database locks and fails in ways of its own.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
+
+# Logging in is not what tests should spend their time on.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

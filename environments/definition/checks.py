@@ -1,0 +1,182 @@
+"""What there is to say about a definition once it is read: packages, channels, Python, secrets."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from environments.definition import secrets
+from environments.definition.reading import Draft
+from environments.definition.reference import BadReference, ImageReference
+from environments.definition.specs import (
+    BadSpec,
+    Spec,
+    conda_spec,
+    is_local_path,
+    option,
+    pip_spec,
+    single_equals,
+)
+from environments.definition.text import Placed
+
+END_OF_LIFE = {
+    "2.7": "2020-01-01",
+    "3.4": "2019-03-18",
+    "3.5": "2020-09-30",
+    "3.6": "2021-12-23",
+    "3.7": "2023-06-27",
+    "3.8": "2024-10-07",
+    "3.9": "2025-10-31",
+    "3.10": "2026-10-31",
+    "3.11": "2027-10-31",
+    "3.12": "2028-10-31",
+    "3.13": "2029-10-31",
+    "3.14": "2030-10-31",
+}
+NEAR = dt.timedelta(days=183)
+PLACEHOLDER = re.compile(r"\$?\{\{[^{}\n]{0,200}\}\}")
+_OLD_IMAGES = (
+    (re.compile(r"ubuntu.?(14\.?04|16\.?04|18\.?04|20\.?04)"), "its Ubuntu is past standard support"),
+    (re.compile(r"(^|/)centos(:|$)"), "CentOS Linux has ended"),
+    (
+        re.compile(r"debian:(8|9|10|jessie|stretch|buster)|-(jessie|stretch|buster)(-|$)"),
+        "its Debian has ended",
+    ),
+    (
+        re.compile(r"azureml/(base|base-gpu|intelmpi2018|openmpi3\.1\.2|o16n-)"),
+        "the image family was retired",
+    ),
+    (re.compile(r"(^|/)python:(2|3\.[0-9](?![0-9]))"), "its Python is past its end of life"),
+)
+
+
+def check(draft: Draft, today: dt.date | None = None) -> None:
+    """Add to the draft everything that is to be said about what it holds."""
+    conda = _conda(draft)
+    pip = _pip(draft)
+    secrets.check(draft)
+    _placeholders(draft)
+    if draft.image is not None:
+        check_image(draft, draft.image)
+    if draft.user_managed and (draft.conda or draft.pip):
+        draft.note("user-managed-packages", (draft.conda + draft.pip)[0])
+    if draft.locked:
+        return
+    _unpinned(draft, conda + pip)
+    _duplicates(draft, conda)
+    _duplicates(draft, pip)
+    if draft.conda:
+        _conda_as_a_whole(draft, conda, today or dt.datetime.now(dt.UTC).date())
+
+
+def check_image(draft: Draft, image: Placed) -> None:
+    """Say what is wrong with, or to be known of, this base image."""
+    if image == "host" or PLACEHOLDER.search(image):
+        return
+    try:
+        reference = ImageReference.parse(image)
+    except BadReference as reason:
+        draft.note("bad-image", image, what=secrets.masked(str(reason)))
+        return
+    if reference.floating:
+        draft.note("base-floating", image, image=str(reference))
+    for pattern, why in _OLD_IMAGES:
+        if pattern.search(f"{reference.repository}:{reference.tag or ''}"):
+            draft.note("base-deprecated", image, image=str(reference), why=why)
+            break
+
+
+def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:
+    found = []
+    for text in draft.conda:
+        if PLACEHOLDER.search(text):
+            continue
+        try:
+            found.append((text, conda_spec(str(text))))
+        except BadSpec as reason:
+            draft.note("bad-conda-spec", text, what=secrets.masked(text), why=secrets.masked(str(reason)))
+    return found
+
+
+def _pip(draft: Draft) -> list[tuple[Placed, Spec]]:
+    found = []
+    for text in draft.pip:
+        if PLACEHOLDER.search(text):
+            continue
+        try:
+            spec = pip_spec(str(text))
+        except BadSpec as reason:
+            fixed = single_equals(text)
+            if fixed:
+                draft.note("single-equals", text, what=str(text), fixed=fixed)
+            else:
+                draft.note(
+                    "bad-requirement", text, what=secrets.masked(text), why=secrets.masked(str(reason))
+                )
+            continue
+        if spec is None:
+            name, value = option(text)
+            if name in ("-f", "--find-links") and "://" not in value:
+                draft.note("local-path", text, what=str(text))
+            continue
+        if spec.url and is_local_path(spec.url):
+            draft.note("local-path", text, what=str(text))
+        found.append((text, spec))
+    return found
+
+
+def _placeholders(draft: Draft) -> None:
+    places = [*draft.channels, *draft.conda, *draft.pip, *draft.variables.values()]
+    if draft.image is not None:
+        places.append(draft.image)
+    for text in places:
+        match = PLACEHOLDER.search(text)
+        if match:
+            draft.note("template-placeholder", text, what=match[0])
+
+
+def _unpinned(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:
+    for text, spec in specs:
+        if not spec.pinned and spec.name not in ("pip", "python", "setuptools", "wheel"):
+            draft.note("unpinned-package", text, what=spec.name)
+
+
+def _duplicates(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:
+    seen: dict[tuple[str, str], Placed] = {}
+    for text, spec in specs:
+        marker = spec.constraint.partition(";")[2]
+        first = seen.setdefault((spec.name, marker), text)
+        if first is not text and spec.name != "python":
+            draft.note("duplicate-package", text, what=spec.name, first=first.line)
+
+
+def _conda_as_a_whole(draft: Draft, specs: list[tuple[Placed, Spec]], today: dt.date) -> None:
+    names = {spec.name for _, spec in specs}
+    first = draft.conda[0]
+    if not draft.channels and not all(spec.channel or spec.url for _, spec in specs):
+        draft.note("no-channel", first)
+    if draft.has_pip_section and "pip" not in names:
+        draft.note("pip-without-pip", draft.pip[0] if draft.pip else first)
+    pythons = [(text, spec) for text, spec in specs if spec.name == "python"]
+    if not pythons or all(not spec.constraint and not spec.url for _, spec in pythons):
+        draft.note("python-missing", pythons[0][0] if pythons else first)
+    for text, _ in pythons[1:]:
+        draft.note("python-several", text)
+    exact = [spec for text, spec in specs if spec.build and spec.exact]
+    if exact:
+        draft.note("build-string", first, count=len(exact))
+    for text, spec in pythons[:1]:
+        check_python(draft, text, spec.exact, today)
+
+
+def check_python(draft: Draft, at: Placed, version: str, today: dt.date) -> None:
+    """Say where this Python version stands in its life."""
+    minor = ".".join(version.split(".")[:2])
+    end = END_OF_LIFE.get(minor)
+    if end is None:
+        return
+    day = dt.date.fromisoformat(end)
+    if day <= today:
+        draft.note("python-unsupported", at, version=minor, date=end)
+    elif day - today <= NEAR:
+        draft.note("python-near-end", at, version=minor, date=end)

@@ -1,0 +1,332 @@
+"""What differs between two definitions, in packages and in everything else, and whether the hash does."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+from environments.definition import secrets
+from environments.definition.canonical import content_key
+from environments.definition.model import Definition
+from environments.definition.reference import BadReference, ImageReference
+from environments.definition.specs import BadSpec, Spec, conda_spec, pip_spec
+from environments.definition.versions import is_newer
+
+ADDED, REMOVED, UPGRADED, DOWNGRADED = "added", "removed", "upgraded", "downgraded"
+CONSTRAINT, MOVED, BUILD = "constraint", "moved", "build"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageChange:
+    """One package that differs. `old` and `new` are versions or constraints; empty where there is none."""
+
+    name: str
+    ecosystem: str
+    change: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherChange:
+    """Anything else that differs: its kind, a sentence, and what it was and is."""
+
+    kind: str
+    text: str
+    old: str = ""
+    new: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs between an old and a new side."""
+
+    same_hash: bool
+    summary: str
+    packages: tuple[PackageChange, ...] = ()
+    other: tuple[OtherChange, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        """The difference as a JSON object."""
+        return {
+            "same_hash": self.same_hash,
+            "summary": self.summary,
+            "packages": [asdict(one) for one in self.packages],
+            "other": [asdict(one) for one in self.other],
+        }
+
+
+def diff(old: Definition, new: Definition) -> Difference:
+    """What one must know who goes from the old definition to the new one."""
+    packages = package_changes(_specs(old), _specs(new))
+    other = (*_base_changes(old, new), *_order_changes(old, new), *_further_changes(old, new))
+    same = old.hash == new.hash
+    only_order = not same and content_key(old) == content_key(new)
+    return Difference(same, _summary(packages, other, same, only_order), packages, other)
+
+
+def package_changes(old: Sequence[Spec], new: Sequence[Spec]) -> tuple[PackageChange, ...]:
+    """The packages that differ, sorted by ecosystem and name."""
+    before, after = _by_name(old), _by_name(new)
+    changes = []
+    gone: dict[str, Spec] = {}
+    for key in sorted(before.keys() | after.keys()):
+        was, now = before.get(key, ()), after.get(key, ())
+        for one, other in _paired(was, now):
+            change = _change(one, other)
+            if change is not None:
+                changes.append(change)
+    gone = {c.name: c for c in changes if c.change == REMOVED}  # type: ignore[misc]
+    return tuple(_moves(changes)) if gone else tuple(changes)
+
+
+def _moves(changes: list[PackageChange]) -> list[PackageChange]:
+    """One that left conda and came to pip (or back) has moved, and was neither added nor removed."""
+    removed = {c.name.replace("_", "-"): c for c in changes if c.change == REMOVED}
+    result: list[PackageChange] = []
+    moved: set[PackageChange] = set()
+    for one in changes:
+        other = removed.get(one.name.replace("_", "-")) if one.change == ADDED else None
+        if other is not None and other.ecosystem != one.ecosystem:
+            old = f"{other.ecosystem} {other.old}".strip()
+            result.append(
+                PackageChange(one.name, one.ecosystem, MOVED, old, f"{one.ecosystem} {one.new}".strip())
+            )
+            moved.add(other)
+        else:
+            result.append(one)
+    return [one for one in result if one not in moved]
+
+
+def _by_name(specs: Iterable[Spec]) -> dict[tuple[str, str], tuple[Spec, ...]]:
+    found: dict[tuple[str, str], tuple[Spec, ...]] = {}
+    for spec in specs:
+        key = (spec.ecosystem, spec.name)
+        found[key] = (*found.get(key, ()), spec)
+    return found
+
+
+def _paired(was: tuple[Spec, ...], now: tuple[Spec, ...]) -> list[tuple[Spec | None, Spec | None]]:
+    if len(was) <= 1 and len(now) <= 1:
+        return [(was[0] if was else None, now[0] if now else None)]
+    # The same package several times (by platform or marker): what stands on both sides is no change.
+    left = [one for one in was if all(one.text != other.text for other in now)]
+    right = [one for one in now if all(one.text != other.text for other in was)]
+    length = max(len(left), len(right))
+    return [(left[i] if i < len(left) else None, right[i] if i < len(right) else None) for i in range(length)]
+
+
+def _change(old: Spec | None, new: Spec | None) -> PackageChange | None:
+    if old is None and new is None:
+        return None
+    if old is None:
+        assert new is not None  # noqa: S101
+        return PackageChange(new.name, new.ecosystem, ADDED, "", _shown(new))
+    if new is None:
+        return PackageChange(old.name, old.ecosystem, REMOVED, _shown(old), "")
+    if old.text == new.text:
+        return None
+    if old.exact and new.exact and old.exact != new.exact:
+        newer = is_newer(new.exact, old.exact, old.ecosystem)
+        if newer is not None:
+            change = UPGRADED if newer else DOWNGRADED
+            return PackageChange(new.name, new.ecosystem, change, old.exact, new.exact)
+    if old.exact == new.exact and old.constraint == new.constraint and old.channel == new.channel:
+        if old.build != new.build:
+            return PackageChange(
+                new.name, new.ecosystem, BUILD, f"{old.exact} {old.build}", f"{new.exact} {new.build}"
+            )
+        if old.url == new.url:
+            return None
+    return PackageChange(new.name, new.ecosystem, CONSTRAINT, _shown(old, True), _shown(new, True))
+
+
+def _shown(spec: Spec, whole: bool = False) -> str:
+    if spec.exact and not whole:
+        return spec.exact
+    said = spec.constraint or spec.exact or spec.url or "*"
+    return secrets.masked(f"{spec.channel}::{said}" if spec.channel else said)
+
+
+def _specs(definition: Definition) -> list[Spec]:
+    found = []
+    for text in definition.python.conda:
+        try:
+            found.append(conda_spec(text))
+        except BadSpec:
+            found.append(Spec(text, text, "conda"))
+    for line in definition.python.pip:
+        try:
+            spec = pip_spec(line)
+        except BadSpec:
+            spec = Spec(line, line, "pip")
+        if spec is not None:
+            found.append(spec)
+    return found
+
+
+def _base_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
+    if old.image is not None and new.image is not None:
+        if old.image != new.image:
+            yield OtherChange("image", _image_text(old.image, new.image), old.image, new.image)
+        return
+    kinds = [_base_kind(old), _base_kind(new)]
+    if kinds[0] != kinds[1]:
+        yield OtherChange("base", f"the base is {kinds[1]} and was {kinds[0]}", kinds[0], kinds[1])
+    if old.dockerfile_text and new.dockerfile_text:
+        yield from _text_changes("dockerfile", "Dockerfile", old.dockerfile_text, new.dockerfile_text)
+    yield from _context_changes(old, new)
+
+
+def _base_kind(definition: Definition) -> str:
+    if definition.image is not None:
+        return f"the image {definition.image}"
+    return "a Dockerfile" if definition.dockerfile is not None else "a build context"
+
+
+def _image_text(old: str, new: str) -> str:
+    try:
+        before, after = ImageReference.parse(old), ImageReference.parse(new)
+    except BadReference:
+        return "base image changed"
+    if before.name != after.name:
+        return "base image changed"
+    return "base image's tag changed" if before.tag != after.tag else "base image's digest changed"
+
+
+def _text_changes(kind: str, what: str, old: str, new: str) -> Iterable[OtherChange]:
+    before, after = old.splitlines(), new.splitlines()
+    removed = added = 0
+    pieces: list[str] = []
+    for line in difflib.unified_diff(before, after, lineterm="", n=0):
+        if line.startswith(("---", "+++", "@@")):
+            continue
+        removed += line.startswith("-")
+        added += line.startswith("+")
+        pieces.append(line)
+    if pieces:
+        text = f"{what}: {added} lines added, {removed} removed"
+        gone = "\n".join(line[1:] for line in pieces if line.startswith("-"))
+        come = "\n".join(line[1:] for line in pieces if line.startswith("+"))
+        yield OtherChange(kind, text, secrets.masked_script(gone), secrets.masked_script(come))
+
+
+def _context_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
+    before = {file.path: file for file in old.context.files} if old.context else {}
+    after = {file.path: file for file in new.context.files} if new.context else {}
+    for path in sorted(before.keys() | after.keys()):
+        was, now = before.get(path), after.get(path)
+        if was == now:
+            continue
+        if was is None or now is None:
+            yield OtherChange("context", f"{path} {'removed' if now is None else 'added'}", "", "")
+        elif old.context and path != old.context.dockerfile_path:
+            if was.content == now.content:
+                yield OtherChange("context", f"{path}: permissions changed", oct(was.mode), oct(now.mode))
+            elif b"\0" in was.content or b"\0" in now.content:
+                yield OtherChange("context", f"{path} changed")
+            else:
+                texts = (was.content.decode("utf-8", "replace"), now.content.decode("utf-8", "replace"))
+                yield from _text_changes("context", path, *texts)
+
+
+def _order_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
+    was, now = old.python, new.python
+    for kind, before, after in (
+        ("channels", was.channels, now.channels),
+        ("conda order", was.conda, now.conda),
+        ("pip order", was.pip, now.pip),
+    ):
+        if before == after:
+            continue
+        if kind == "channels":
+            text = "channel order changed" if sorted(before) == sorted(after) else "channels changed"
+            yield OtherChange(
+                "channels",
+                text,
+                ", ".join(map(secrets.masked, before)),
+                ", ".join(map(secrets.masked, after)),
+            )
+        elif _reordered(before, after):
+            yield OtherChange("order", f"the {kind.split()[0]} packages stand in another order")
+    yield from _options(was.pip, now.pip)
+
+
+def _reordered(before: Sequence[str], after: Sequence[str]) -> bool:
+    common = set(before) & set(after)
+    return [one for one in before if one in common] != [one for one in after if one in common]
+
+
+def _options(before: Sequence[str], after: Sequence[str]) -> Iterable[OtherChange]:
+    was = [line for line in before if line.startswith("-") and pip_spec(line) is None]
+    now = [line for line in after if line.startswith("-") and pip_spec(line) is None]
+    if was != now:
+        yield OtherChange(
+            "pip options", "pip options changed", *(secrets.masked("\n".join(x)) for x in (was, now))
+        )
+
+
+def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
+    for kind, what in (("user_managed", "user-managed"), ("interpreter_path", "interpreter path"),
+                       ("base_conda_environment", "base conda environment")):  # fmt: skip
+        before, after = getattr(old.python, kind), getattr(new.python, kind)
+        if before != after:
+            yield OtherChange("python", f"{what} changed", str(before), str(after))
+    if old.platform != new.platform:
+        yield OtherChange("platform", "platform changed", old.platform, new.platform)
+    if old.spark != new.spark:
+        yield OtherChange("spark", "Spark layer changed", _spark(old), _spark(new))
+    for kind, before, after in (
+        ("variables", old.variables, new.variables),
+        ("properties", old.properties, new.properties),
+    ):
+        for name in sorted(before.keys() | after.keys()):
+            was, now = before.get(name), after.get(name)
+            if was != now:
+                how = "added" if was is None else "removed" if now is None else "changed"
+                yield OtherChange(kind, f"{name} {how}", was or "", now or "")
+    if old.inference != new.inference:
+        yield OtherChange(
+            "inference", "inference routes changed", str(old.inference or ""), str(new.inference or "")
+        )
+    if old.run != new.run:
+        yield OtherChange("run", "options for starting a container changed")
+
+
+def _spark(definition: Definition) -> str:
+    packages = [f"{one.group}:{one.artifact}:{one.version}" for one in definition.spark.packages]
+    return ", ".join((*definition.spark.repositories, *packages))
+
+
+_WORDS = {UPGRADED: "up", DOWNGRADED: "down", ADDED: "added", REMOVED: "removed", MOVED: "moved",
+          CONSTRAINT: "constrained otherwise", BUILD: "with another build"}  # fmt: skip
+
+
+def counted(changes: Iterable[PackageChange]) -> list[str]:
+    """`3 packages up`, `1 added`: one phrase a kind of change, in the order in which people ask."""
+    by_kind: dict[str, int] = {}
+    for one in changes:
+        by_kind[one.change] = by_kind.get(one.change, 0) + 1
+    phrases: list[str] = []
+    for kind, word in _WORDS.items():
+        count = by_kind.get(kind)
+        if count:
+            noun = (" package" if count == 1 else " packages") if not phrases else ""
+            phrases.append(f"{count}{noun} {word}")
+    return phrases
+
+
+def _summary(
+    packages: Sequence[PackageChange], other: Sequence[OtherChange], same: bool, only_order: bool
+) -> str:
+    if only_order:
+        return "same content in another order → new image"
+    phrases = counted(packages)
+    for kind, found in groupby(other, key=lambda one: one.kind):
+        several = list(found)
+        phrases.append(several[0].text if len(several) == 1 else f"{len(several)} changes of {kind}")
+    if not phrases:
+        return "no difference" if same else "written differently → new image"
+    return ", ".join(phrases) + (" → same image" if same else " → new image")

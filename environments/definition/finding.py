@@ -1,0 +1,33 @@
+"""What is said about a definition: a code, how bad it is, where, what it means, what to do (rules 45-47)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One remark. `line` and `column` count from 1; `file` is where it stands if several were read."""
+
+    code: str
+    severity: Severity
+    message: str
+    help: str
+    line: int | None = None
+    column: int | None = None
+    file: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        """The finding as a JSON object."""
+        return {
+            "code": self.code,
+            "severity": self.severity,
+            "line": self.line,
+            "column": self.column,
+            "file": self.file,
+            "message": self.message,
+            "help": self.help,
+        }

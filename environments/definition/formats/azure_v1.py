@@ -1,0 +1,223 @@
+"""The v1 JSON of an environment, as the first SDK saved and registered it (rule 37)."""
+
+from __future__ import annotations
+
+import json
+
+from environments.definition.formats import conda_env, context, dockerfile_text, spark
+from environments.definition.formats.source import Source
+from environments.definition.model import Definition, RunOptions
+from environments.definition.reading import Draft
+from environments.definition.shapes import mapping_of, strings_of, text_of, texts_of, truth_of, unknown_keys
+from environments.definition.text import Placed
+from environments.definition.tree import Mapping, Scalar, Tree
+
+FORMAT = "v1-json"
+_TOP = {
+    name.lower(): name
+    for name in (
+        "name", "version", "environmentVariables", "docker", "python", "spark", "inferencingStackVersion",
+        "databricks", "assetId", "autoRebuild", "r", "attribution", "description", "tags", "properties",
+        "isPublic",
+    )
+}  # fmt: skip
+_DOCKER = frozenset(
+    (
+        "arguments",
+        "baseDockerfile",
+        "baseImage",
+        "baseImageRegistry",
+        "buildContext",
+        "enabled",
+        "platform",
+        "sharedVolumes",
+        "shmSize",
+        "gpuSupport",
+    )
+)
+_PYTHON = frozenset(
+    (
+        "baseCondaEnvironment",
+        "condaDependencies",
+        "condaDependenciesFile",
+        "interpreterPath",
+        "userManagedDependencies",
+    )
+)
+_REGISTRY = frozenset(("address", "username", "password", "registryIdentity"))
+_MARKS = frozenset(("docker", "python", "environmentvariables", "inferencingstackversion"))
+
+
+def recognised(tree: Mapping) -> bool:
+    """Whether this mapping is a v1 environment, or an inference configuration that holds one."""
+    lower = {name.lower() for name in tree.entries}
+    inner = tree.get("environment", "Environment")
+    if isinstance(inner, Mapping):
+        return recognised(inner)
+    return bool(lower & _MARKS) and not lower & {"dependencies", "image", "build_dependencies", "conda_file"}
+
+
+def read(draft: Draft, tree: Tree | None, source: Source) -> None:
+    """Read the mapping of a v1 environment into the draft."""
+    outer = mapping_of(draft, tree, "the environment")
+    inner = outer.get("environment", "Environment")
+    mapping = _lowered(
+        draft, mapping_of(draft, inner, "environment") if isinstance(inner, Mapping) else outer
+    )
+    draft.name = text_of(draft, mapping.get("name"), "name") or ""
+    draft.version = text_of(draft, mapping.get("version"), "version") or ""
+    draft.description = text_of(draft, mapping.get("description"), "description") or ""
+    if isinstance(mapping.get("tags"), Mapping):
+        draft.tags = {k: str(v) for k, v in strings_of(draft, mapping.get("tags"), "tags").items()}
+    if isinstance(mapping.get("properties"), Mapping):
+        pairs = strings_of(draft, mapping.get("properties"), "properties")
+        draft.properties = {k: str(v) for k, v in pairs.items()}
+    variables = mapping.get("environmentVariables")
+    draft.variables.update(strings_of(draft, variables, "environmentVariables"))
+    _python(draft, mapping_of(draft, mapping.get("python"), "python"), source)
+    _docker(draft, mapping_of(draft, mapping.get("docker"), "docker"), source)
+    draft.spark = spark.read(draft, mapping.get("spark"))
+    stack = text_of(draft, mapping.get("inferencingStackVersion"), "inferencingStackVersion")
+    if stack:
+        draft.run = draft.run.model_copy(update={"inferencing_stack_version": str(stack)})
+
+
+def _lowered(draft: Draft, mapping: Mapping) -> Mapping:
+    """The same mapping with its keys as the documents spell them; the top level may use any case."""
+    same = Mapping(line=mapping.line, column=mapping.column)
+    for name, value in mapping.entries.items():
+        key = mapping.keys[name]
+        known = _TOP.get(name.lower())
+        if known is None:
+            unknown_keys(draft, Mapping(line=1, column=1, keys={name: key}), _TOP.values())
+        same.put(Scalar(known or name, False, line=key.line, column=key.column), value)
+    for key in same.repeated:
+        draft.note("duplicate-key", key, what=f"{key.text!r}")
+    return same
+
+
+def _docker(draft: Draft, docker: Mapping, source: Source) -> None:
+    unknown_keys(draft, docker, _DOCKER, "docker.")
+    image = text_of(draft, docker.get("baseImage"), "docker.baseImage")
+    dockerfile = text_of(draft, docker.get("baseDockerfile"), "docker.baseDockerfile")
+    build = docker.get("buildContext")
+    given = [name for name in ("baseImage", "baseDockerfile", "buildContext") if docker.get(name) is not None]
+    if len(given) > 1:
+        draft.note("base-twice", docker.keys[given[1]], what=" and ".join(given))
+    elif build is not None:
+        _build_context(draft, mapping_of(draft, build, "docker.buildContext"), source)
+    elif dockerfile:
+        dockerfile_text.read(draft, _dockerfile(draft, dockerfile, source))
+    elif image:
+        draft.image = _with_registry(draft, image, docker)
+    else:
+        draft.note("base-missing", docker)
+    _platform(draft, docker.get("platform"))
+    draft.run = RunOptions(
+        arguments=tuple(map(str, texts_of(draft, docker.get("arguments"), "docker.arguments"))),
+        docker_enabled=truth_of(draft, docker.get("enabled"), "docker.enabled"),
+        shared_volumes=truth_of(draft, docker.get("sharedVolumes"), "docker.sharedVolumes"),
+        shm_size=str(text_of(draft, docker.get("shmSize"), "docker.shmSize") or ""),
+    )
+
+
+def _dockerfile(draft: Draft, text: Placed, source: Source) -> Placed:
+    """The Dockerfile's text; `baseDockerfile` may also name the file that holds it, in the directory form."""
+    if "\n" in text or dockerfile_text.recognised(text) or " " in text.strip():
+        return text
+    place = source.place(draft, text)
+    content = source.text(draft, place, text) if place else None
+    return text if content is None or place is None else Placed(content, 1, 1, place)
+
+
+def _with_registry(draft: Draft, image: Placed, docker: Mapping) -> Placed:
+    registry = mapping_of(draft, docker.get("baseImageRegistry"), "docker.baseImageRegistry")
+    unknown_keys(draft, registry, _REGISTRY, "docker.baseImageRegistry.")
+    user, password = registry.get("username"), registry.get("password")
+    if (user is None) != (password is None):
+        draft.note("registry-credentials", user if user is not None else password)
+    if password is not None:
+        draft.note("secret-in-definition", password, what="docker.baseImageRegistry.password")
+    address = text_of(draft, registry.get("address"), "docker.baseImageRegistry.address")
+    if not address:
+        return image
+    host = address.partition("://")[2] or str(address)
+    draft.registry = host.rstrip("/")
+    if image.startswith(f"{draft.registry}/"):
+        return image
+    return image.moved(f"{draft.registry}/{image}")
+
+
+def _platform(draft: Draft, node: Tree | None) -> None:
+    if node is None or isinstance(node, Scalar):
+        return
+    platform = mapping_of(draft, node, "docker.platform")
+    system = text_of(draft, platform.get("os"), "docker.platform.os")
+    machine = text_of(draft, platform.get("architecture"), "docker.platform.architecture")
+    if system or machine:
+        draft.platform = f"{(system or 'linux').lower()}/{(machine or 'amd64').lower()}"
+    if system and system.lower() != "linux":
+        draft.note("platform-windows", system, what=str(system))
+
+
+def _build_context(draft: Draft, build: Mapping, source: Source) -> None:
+    path = text_of(draft, build.get("location", "path"), "docker.buildContext.location")
+    dockerfile = text_of(draft, build.get("dockerfilePath"), "docker.buildContext.dockerfilePath")
+    if path is None:
+        raise draft.refuse("missing-key", build, what="docker.buildContext.location")
+    context.read_named(draft, path, dockerfile or path.moved("Dockerfile"), source)
+
+
+def _python(draft: Draft, python: Mapping, source: Source) -> None:
+    unknown_keys(draft, python, _PYTHON, "python.")
+    draft.user_managed = (
+        truth_of(draft, python.get("userManagedDependencies"), "userManagedDependencies") or False
+    )
+    draft.interpreter_path = str(text_of(draft, python.get("interpreterPath"), "interpreterPath") or "")
+    base = text_of(draft, python.get("baseCondaEnvironment"), "baseCondaEnvironment")
+    draft.base_conda_environment = str(base or "")
+    inline = python.get("condaDependencies")
+    path = text_of(draft, python.get("condaDependenciesFile"), "condaDependenciesFile")
+    if inline is not None:
+        conda_env.read_layer(draft, inline, source)
+    elif path:
+        conda_env.read_named(draft, path, source)
+
+
+def write(definition: Definition, name: str = "", version: str = "") -> str:
+    """A v1 environment in JSON; reading it gives the same hash."""
+    python, spark_layer, run = definition.python, definition.spark, definition.run
+    system, _, machine = definition.platform.partition("/")
+    dependencies: list[object] = list(python.conda)
+    if python.pip:
+        dependencies.append({"pip": list(python.pip)})
+    conda = {"name": "project_environment", "channels": list(python.channels), "dependencies": dependencies}
+    document = {
+        "name": name or None,
+        "version": version or None,
+        "environmentVariables": definition.variables,
+        "docker": {
+            "arguments": list(run.arguments),
+            "baseDockerfile": definition.dockerfile,
+            "baseImage": definition.image,
+            "baseImageRegistry": {"address": definition.registry or None, "username": None, "password": None},
+            "enabled": bool(run.docker_enabled),
+            "platform": {"os": system.capitalize(), "architecture": machine},
+            "sharedVolumes": run.shared_volumes is not False,
+            "shmSize": run.shm_size or None,
+        },
+        "python": {
+            "baseCondaEnvironment": python.base_conda_environment or None,
+            "condaDependencies": conda if dependencies or python.channels else None,
+            "condaDependenciesFile": None,
+            "interpreterPath": python.interpreter_path or "python",
+            "userManagedDependencies": python.user_managed,
+        },
+        "spark": {
+            "repositories": list(spark_layer.repositories),
+            "packages": [one.model_dump() for one in spark_layer.packages],
+            "precachePackages": spark_layer.precache,
+        },
+        "inferencingStackVersion": run.inferencing_stack_version or None,
+    }
+    return json.dumps(document, indent=4, ensure_ascii=False) + "\n"

@@ -1,0 +1,152 @@
+"""conda's environment.yml, as written by hand, by `conda env export`, or by MLflow."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from environments.definition.formats import requirements
+from environments.definition.formats.source import Source
+from environments.definition.model import Definition
+from environments.definition.reading import Draft
+from environments.definition.shapes import (
+    kind_of,
+    list_of,
+    mapping_of,
+    strings_of,
+    text_of,
+    texts_of,
+    unknown_keys,
+)
+from environments.definition.text import Placed
+from environments.definition.tree import Mapping, Scalar, Sequence, Tree, Unreadable, parse_yaml
+
+FORMAT = "conda-env"
+KEYS = frozenset(
+    ("name", "channels", "dependencies", "prefix", "variables", "platforms", "category", "pip-repositories")
+)
+_SELECTOR = re.compile(r"sel\(\s*(\w+)\s*\)")
+_LINUX = frozenset(("linux", "unix", "linux64", "linux-64"))
+
+
+def recognised(tree: Mapping) -> bool:
+    """Whether this mapping is a conda environment file."""
+    return "dependencies" in tree.entries or "channels" in tree.entries
+
+
+def read(draft: Draft, tree: Tree | None, source: Source) -> None:
+    """Read the mapping of a conda environment file into the draft."""
+    mapping = mapping_of(draft, tree, "the conda environment")
+    draft.name = text_of(draft, mapping.get("name"), "name") or ""
+    read_layer(draft, mapping, source)
+    draft.variables.update(strings_of(draft, mapping.get("variables"), "variables"))
+
+
+def read_layer(draft: Draft, tree: Tree | None, source: Source) -> None:
+    """Read channels and packages only, for a conda file that is part of a larger definition."""
+    mapping = mapping_of(draft, tree, "the conda file")
+    unknown_keys(draft, mapping, KEYS)
+    draft.channels += texts_of(draft, mapping.get("channels"), "channels")
+    for item in list_of(draft, mapping.get("dependencies"), "dependencies"):
+        _dependency(draft, item, source)
+
+
+def read_named(draft: Draft, path: Placed, source: Source) -> None:
+    """Read channels and packages of the conda file that a definition names."""
+    place = source.place(draft, path)
+    text = source.text(draft, place, path) if place else None
+    if text is None or place is None:
+        return
+    outer, draft.file = draft.file, place
+    try:
+        read_layer(draft, parse_yaml(text), replace(source, path=place, base=place.rpartition("/")[0]))
+    except Unreadable as error:
+        raise draft.refuse("bad-yaml", Placed("", error.line, error.column, place), what=str(error)) from None
+    finally:
+        draft.file = outer
+
+
+def _dependency(draft: Draft, item: Tree, source: Source) -> None:
+    if isinstance(item, Scalar):
+        if not item.is_null and item.text.strip():
+            spec = Placed(" ".join(item.text.split()), item.line, item.column, draft.file)
+            draft.conda.append(spec)
+        return
+    if isinstance(item, Sequence):
+        raise draft.refuse(
+            "wrong-shape", item, what="a dependency", expected="a single value", found=kind_of(item)
+        )
+    for name, value in mapping_of(draft, item, "a dependency").entries.items():
+        selector = _SELECTOR.fullmatch(name.strip())
+        if name == "pip":
+            _pip_section(draft, value, source)
+        elif selector:
+            _selected(draft, selector[1], item.keys[name], value, source)
+        else:
+            raise draft.refuse(
+                "wrong-shape", item.keys[name], what="a dependency", expected="a package, pip: or sel(…):",
+                found=f"the key {name[:60]!r}",
+            )  # fmt: skip
+
+
+def _pip_section(draft: Draft, value: Tree, source: Source) -> None:
+    draft.has_pip_section = True
+    requirements.read_lines(draft, texts_of(draft, value, "pip"), source)
+
+
+def _selected(draft: Draft, platform: str, key: Scalar, value: Tree, source: Source) -> None:
+    if platform not in _LINUX:
+        what = ", ".join(texts_of(draft, value, key.text))
+        draft.note("other-platform", key, what=what, platform=platform)
+        return
+    for item in value.items if isinstance(value, Sequence) else [value]:
+        _dependency(draft, item, source)
+
+
+def write(definition: Definition, name: str = "") -> str:
+    """A conda environment file with the definition's channels, packages and variables."""
+    text = f"name: {scalar(name)}\n" if name else ""
+    text += write_layer(definition)
+    if definition.variables:
+        text += "variables:\n" + "".join(
+            f"  {scalar(k)}: {quoted(v)}\n" for k, v in definition.variables.items()
+        )
+    return text
+
+
+def write_layer(definition: Definition, indent: str = "") -> str:
+    """The lines `channels:` and `dependencies:` of a conda file, each line begun with the indent."""
+    python = definition.python
+    lines: list[str] = []
+    if python.channels:
+        lines += ["channels:", *(f"  - {scalar(channel)}" for channel in python.channels)]
+    if python.conda or python.pip:
+        lines += ["dependencies:", *(f"  - {scalar(spec)}" for spec in python.conda)]
+        if python.pip:
+            lines += ["  - pip:", *(f"      - {scalar(line)}" for line in python.pip)]
+    return "".join(f"{indent}{line}\n" for line in lines)
+
+
+_PLAIN = re.compile(
+    r"[A-Za-z0-9_./][A-Za-z0-9_./+=<>~!,;@()\[\]-]*"
+    r"(?:(?: |:(?=[A-Za-z0-9/:]))[A-Za-z0-9_./+=<>~!,;@()\[\]-]+)*"
+)
+_OTHER_TYPES = re.compile(r"(?i)true|false|yes|no|on|off|y|n|null|~|[-+.0-9].*")
+
+
+def scalar(text: str) -> str:
+    """The text as a YAML value that reads as this very text, plain where that is safe."""
+    if _PLAIN.fullmatch(text) and not _OTHER_TYPES.fullmatch(text):
+        return text
+    return quoted(text)
+
+
+def quoted(text: str) -> str:
+    """The text as a YAML value in double quotes."""
+    return (
+        json.dumps(text, ensure_ascii=False)
+        .replace("\x7f", "\\x7f")
+        .replace("\x85", "\\x85")
+        .replace("\ufeff", "\\ufeff")
+    )

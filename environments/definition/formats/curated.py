@@ -1,0 +1,114 @@
+"""A folder of the public assets catalogue: asset.yaml, spec.yaml, environment.yaml and context/."""
+
+from __future__ import annotations
+
+from environments.definition.formats import azure_v2, context
+from environments.definition.formats.source import Source
+from environments.definition.reading import Draft
+from environments.definition.shapes import mapping_of, strings_of, text_of
+from environments.definition.text import Placed
+from environments.definition.tree import Mapping, Scalar, Tree, Unreadable, parse_yaml
+
+FORMAT = "curated"
+_TEMPLATE = "{{"
+
+
+def is_asset(tree: Mapping) -> bool:
+    """Whether this mapping is the asset.yaml of an environment."""
+    kind = tree.get("type")
+    return isinstance(kind, Scalar) and kind.text == "environment" and "spec" in tree.entries
+
+
+def is_image_config(tree: Mapping) -> bool:
+    """Whether this mapping is the environment.yaml that says how the image is built."""
+    return isinstance(tree.get("image"), Mapping)
+
+
+def read(draft: Draft, source: Source, start: Placed) -> None:
+    """Read the folder that `start`, one of its files, lies in."""
+    asset = _part(draft, source, "asset.yaml", start, needed=False)
+    named = text_of(draft, asset.get("spec"), "spec") or start.moved("spec.yaml")
+    spec = _part(draft, source, named, start, needed=bool(asset.entries))
+    extra = text_of(draft, asset.get("extra_config"), "extra_config") or start.moved("environment.yaml")
+    config = _part(draft, source, extra, start, needed=False)
+    _describe(draft, asset, spec)
+    image = config.get("image")
+    build = mapping_of(draft, image.get("context"), "image.context") if isinstance(image, Mapping) else None
+    spec_build = spec.get("build")
+    if build is not None and build.get("dir") is not None and _templated(spec_build):
+        folder = text_of(draft, build.get("dir"), "image.context.dir") or Placed("context")
+        dockerfile = text_of(draft, build.get("dockerfile"), "image.context.dockerfile") or Placed(
+            "Dockerfile"
+        )
+        place = source.place(draft, folder)
+        if place is not None:
+            context.read(draft, source, place, dockerfile)
+        _rest_of_spec(draft, spec, source)
+    elif spec.entries:
+        azure_v2.read(draft, spec, source)
+    elif build is not None:
+        folder = text_of(draft, build.get("dir"), "image.context.dir") or Placed(
+            "context", build.line, build.column
+        )
+        dockerfile = text_of(draft, build.get("dockerfile"), "image.context.dockerfile") or Placed(
+            "Dockerfile"
+        )
+        place = source.place(draft, folder)
+        if place is not None:
+            context.read(draft, source, place, dockerfile)
+    else:
+        draft.note("base-missing", start)
+    _fill_names(draft, asset)
+
+
+def _templated(build: Tree | None) -> bool:
+    """Whether `build.path` is the catalogue's placeholder for the context, or is not given."""
+    if not isinstance(build, Mapping):
+        return build is None
+    path = build.get("path")
+    return path is None or (isinstance(path, Scalar) and _TEMPLATE in path.text)
+
+
+def _part(draft: Draft, source: Source, path: str, start: Placed, *, needed: bool) -> Mapping:
+    place = source.place(draft, start.moved(path))
+    content = None if place is None else source.folder.read(place, source.limits.definition)
+    if content is None or place is None:
+        if needed:
+            draft.note("file-missing", start, what=path)
+        return Mapping(line=1, column=1)
+    text = source.text(draft, place, start.moved(path)) or ""
+    outer, draft.file = draft.file, place
+    try:
+        return mapping_of(draft, parse_yaml(text), path)
+    except Unreadable as error:
+        raise draft.refuse("bad-yaml", Placed("", error.line, error.column, place), what=str(error)) from None
+    finally:
+        draft.file = outer
+
+
+def _describe(draft: Draft, asset: Mapping, spec: Mapping) -> None:
+    for mapping in (spec, asset):
+        name = text_of(draft, mapping.get("name"), "name")
+        version = text_of(draft, mapping.get("version"), "version")
+        if name and _TEMPLATE not in name:
+            draft.name = str(name)
+        if version and _TEMPLATE not in version and version != "auto":
+            draft.version = str(version)
+    draft.description = str(text_of(draft, spec.get("description"), "description") or "")
+    draft.tags = {k: str(v) for k, v in strings_of(draft, spec.get("tags"), "tags").items()}
+
+
+def _rest_of_spec(draft: Draft, spec: Mapping, source: Source) -> None:
+    """What the spec says besides name, tags and build: a conda file, routes."""
+    rest = Mapping(line=spec.line, column=spec.column)
+    for name, value in spec.entries.items():
+        if name not in ("build", "name", "version", "description", "tags"):
+            rest.put(spec.keys[name], value)
+    azure_v2.read_without_base(draft, rest, source)
+
+
+def _fill_names(draft: Draft, asset: Mapping) -> None:
+    if _TEMPLATE in draft.name:
+        draft.name = str(text_of(draft, asset.get("name"), "name") or "")
+    if _TEMPLATE in draft.version:
+        draft.version = ""

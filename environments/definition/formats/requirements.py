@@ -1,0 +1,164 @@
+"""requirements.txt: what pip reads, in pip's own logical lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from environments.definition.folder import OutsideFolder, inside
+from environments.definition.formats.source import Source
+from environments.definition.reading import Draft
+from environments.definition.specs import option, without_options
+from environments.definition.text import Placed
+
+FORMAT = "requirements"
+_COMMENT = re.compile(r"(?:^|\s)#.*$")
+_INLINE_CONSTRAINT = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\]\s*)?(?:[<>=!~]=?|@)")
+_OPTIONS = frozenset(
+    (
+        "-i",
+        "--index-url",
+        "--extra-index-url",
+        "--no-index",
+        "-f",
+        "--find-links",
+        "--no-binary",
+        "--only-binary",
+        "--prefer-binary",
+        "--require-hashes",
+        "--pre",
+        "--trusted-host",
+        "--use-feature",
+        "-r",
+        "--requirement",
+        "-c",
+        "--constraint",
+        "-e",
+        "--editable",
+        "--config-settings",
+        "--global-option",
+        "--hash",
+        "--process-dependency-links",
+        "--allow-external",
+        "--allow-unverified",
+        "--always-unzip",
+        "-Z",
+        "--use-wheel",
+        "--no-use-wheel",
+        "--upgrade",
+        "-U",
+        "--no-deps",
+        "--no-build-isolation",
+        "--user",
+        "--install-option",
+        "--only-final",
+        "--all-releases",
+    )
+)
+_LONGEST_LINE = 64 << 10
+_DEEPEST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    draft: Draft
+    source: Source
+    within: tuple[str, ...] = ()
+    constraint: bool = False
+
+    def read(self, text: str, file: str) -> None:
+        for line in logical_lines(text, file):
+            self.take(line)
+
+    def take(self, line: Placed) -> None:
+        if len(line) > _LONGEST_LINE:
+            self.draft.note("bad-requirement", line, what=f"{line[:40]}…", why="the line is too long")
+            return
+        if not line.startswith("-"):
+            self.keep(line)
+            return
+        name, value = option(line)
+        if name in ("-r", "--requirement"):
+            self.include(line, value, self.constraint)
+        elif name in ("-c", "--constraint"):
+            if _INLINE_CONSTRAINT.match(value):
+                self.draft.pip.append(line.moved(f"--constraint {value}"))
+            else:
+                self.include(line, value, True)
+        elif name not in _OPTIONS:
+            self.draft.note("unknown-key", line, what=f"the option {name}", suggestion="")
+            self.draft.pip.append(line)
+        elif not self.constraint:
+            self.draft.pip.append(line)
+
+    def keep(self, line: Placed) -> None:
+        if self.constraint:
+            bare = without_options(line)
+            self.draft.pip.append(line.moved(f"--constraint {bare}"))
+        else:
+            self.draft.pip.append(line)
+
+    def include(self, line: Placed, path: str, constraint: bool) -> None:
+        draft, source = self.draft, self.source
+        if "://" in path:
+            draft.note("file-missing", line, what="a file at a URL")
+            return
+        try:
+            place = inside(source.base, path)
+        except OutsideFolder:
+            draft.note("outside-folder", line, what=path)
+            return
+        if place in self.within or len(self.within) >= _DEEPEST:
+            draft.note("include-loop", line, what=path)
+            return
+        text = source.text(draft, place, line)
+        if text is None:
+            return
+        base = place.rpartition("/")[0]
+        within = (*self.within, place)
+        _Reader(draft, replace(source, base=base), within, constraint).read(text, place)
+
+
+def read(draft: Draft, text: str, source: Source) -> None:
+    """Read every requirement and option; included files of the same folder are written in place."""
+    start = (source.path,) if source.path else ()
+    _Reader(draft, source, start).read(text, draft.file)
+
+
+def read_lines(draft: Draft, lines: list[Placed], source: Source) -> None:
+    """Read requirement lines that stand in another file, such as the pip section of a conda file."""
+    reader = _Reader(draft, source)
+    for line in lines:
+        bare = _COMMENT.sub("", " ".join(line.split())).strip()
+        if bare:
+            reader.take(line.moved(bare))
+
+
+def logical_lines(text: str, file: str = "") -> Iterator[Placed]:
+    """The lines as pip sees them: comments gone, continuation lines joined, blanks between words single."""
+    pending: list[str] = []
+    first = 0
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.rstrip("\r")
+        if not pending:
+            first = number
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            pending.append(line[:-1])
+            continue
+        # pip lets a comment end a continuation.
+        pending.append(" " if is_comment else line)
+        whole = " ".join(_COMMENT.sub("", "".join(pending)).split())
+        start = len(pending[0]) - len(pending[0].lstrip()) + 1
+        pending = []
+        if whole:
+            yield Placed(whole, first, start, file)
+    whole = " ".join(_COMMENT.sub("", "".join(pending)).split())
+    if whole:
+        yield Placed(whole, first, 1, file)
+
+
+def write(pip: tuple[str, ...]) -> str:
+    """A requirements file with these lines."""
+    return "".join(f"{line}\n" for line in pip)

@@ -1,0 +1,62 @@
+"""Where a text came from, and the files around it that it may name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from environments.definition.folder import Folder, NoFolder, OutsideFolder, inside
+from environments.definition.limits import Limits, size_text
+from environments.definition.reading import Draft
+from environments.definition.text import Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file of a folder: its own path there, and the subfolder that its relative paths begin from."""
+
+    folder: Folder = field(default_factory=NoFolder)
+    path: str = ""
+    base: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+    def text(self, draft: Draft, path: str, at: Placed) -> str | None:
+        """The text of another file; where it cannot be had, the draft says so and None comes back."""
+        try:
+            content = self.folder.read(path, self.limits.definition)
+        except OutsideFolder:
+            draft.note("outside-folder", at, what=str(at))
+            return None
+        if content is None:
+            draft.note("file-missing", at, what=path)
+            return None
+        if len(content) > self.limits.definition:
+            limit = size_text(self.limits.definition)
+            draft.note("too-large", at, what=path, size=f"more than {limit}", limit=limit)
+            return None
+        return decode(draft, content)
+
+    def place(self, draft: Draft, path: Placed) -> str | None:
+        """The path in the folder that this relative path means; None, and said so, where it leads out."""
+        try:
+            return inside(self.base, path)
+        except OutsideFolder:
+            draft.note("outside-folder", path, what=str(path))
+            return None
+
+
+def decode(draft: Draft, content: bytes) -> str | None:
+    """The bytes as text, UTF-8 or marked UTF-16; None, and said so, where they are none."""
+    # PowerShell's `pip freeze > requirements.txt` writes UTF-16.
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        draft.note("not-text", Placed("", line), what=f"byte {error.start} is 0x{content[error.start]:02x}")
+        return None
+    if "\0" in text:
+        at = text.index("\0")
+        place = Placed("", text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1)
+        draft.note("not-text", place, what="there is a NUL character in it")
+        return None
+    return text

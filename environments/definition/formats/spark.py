@@ -1,0 +1,44 @@
+"""The Spark layer, which v1 JSON has and our v2 YAML keeps."""
+
+from __future__ import annotations
+
+from environments.definition.formats.conda_env import quoted
+from environments.definition.model import SparkLayer, SparkPackage
+from environments.definition.reading import Draft
+from environments.definition.shapes import list_of, mapping_of, text_of, texts_of, truth_of
+from environments.definition.tree import Tree
+
+
+def read(draft: Draft, node: Tree | None) -> SparkLayer:
+    """The Spark layer that this mapping describes."""
+    mapping = mapping_of(draft, node, "spark")
+    packages = []
+    for item in list_of(draft, mapping.get("packages"), "spark.packages"):
+        part = mapping_of(draft, item, "each of spark.packages")
+        coordinate = {
+            name: str(text_of(draft, part.get(name), f"spark.packages.{name}") or "")
+            for name in ("group", "artifact", "version")
+        }
+        packages.append(SparkPackage(**coordinate))
+    precache = truth_of(draft, mapping.get("precachePackages", "precache"), "spark.precachePackages")
+    repositories = texts_of(draft, mapping.get("repositories"), "spark.repositories")
+    return SparkLayer(
+        repositories=tuple(map(str, repositories)),
+        packages=tuple(packages),
+        precache=precache is not False,
+    )
+
+
+def write_yaml(spark: SparkLayer) -> str:
+    """The lines `spark:` of a v2 YAML; nothing where there is no Spark layer."""
+    if spark == SparkLayer():
+        return ""
+    text = "spark:\n"
+    if spark.repositories:
+        text += "  repositories:\n" + "".join(f"    - {quoted(one)}\n" for one in spark.repositories)
+    if spark.packages:
+        text += "  packages:\n"
+        for one in spark.packages:
+            text += f"    - group: {quoted(one.group)}\n      artifact: {quoted(one.artifact)}\n"
+            text += f"      version: {quoted(one.version)}\n"
+    return text + ("" if spark.precache else "  precache: false\n")

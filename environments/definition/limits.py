@@ -1,0 +1,26 @@
+"""Size limits (rule 41). The service sets its own from its settings; these are what they are without any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_UNITS = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How large what is read may be: bytes, and the number of files of a build context."""
+
+    definition: int = 1 << 20
+    lock: int = 16 << 20
+    dockerfile: int = 1 << 20
+    context: int = 100 << 20
+    context_files: int = 5_000
+
+
+def size_text(size: int) -> str:
+    """A size as people read it: `1 MB`, `1.5 MB`, `300 bytes`."""
+    for unit, name in _UNITS:
+        if size >= unit:
+            return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{size} bytes"

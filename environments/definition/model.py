@@ -1,0 +1,172 @@
+"""What an environment is: a frozen value that every format is read into and written from."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from environments.definition import canonical
+
+SYSTEM_MANAGED = "system-managed"
+USER_MANAGED = "user-managed"
+HOST = "host"
+
+_MODEL = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+
+
+class Value(BaseModel):
+    """A frozen value; two of them are equal when their fields are."""
+
+    model_config = _MODEL
+
+
+class ContextFile(Value):
+    """One file of a build context: its path inside the context, permission bits and bytes."""
+
+    path: str
+    mode: int = 0o644
+    content: Annotated[bytes, Field(repr=False)]
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        parts = path.split("/")
+        if not path or path.startswith("/") or ".." in parts or "" in parts or "\0" in path:
+            raise ValueError(f"{path!r} is not a path inside the build context")
+        return path
+
+
+class BuildContext(Value):
+    """The files that a Dockerfile may COPY, and which of them is the Dockerfile."""
+
+    files: tuple[ContextFile, ...]
+    dockerfile_path: str = "Dockerfile"
+    args: dict[str, str] = {}
+    target: str = ""
+
+    def text(self, path: str) -> str | None:
+        """The text of the file at this path; None where there is none."""
+        for file in self.files:
+            if file.path == path:
+                return file.content.decode("utf-8", "replace")
+        return None
+
+    @property
+    def dockerfile(self) -> str:
+        """The text of the context's Dockerfile."""
+        return self.text(self.dockerfile_path) or ""
+
+    @model_validator(mode="after")
+    def _has_its_dockerfile(self) -> Self:
+        if self.text(self.dockerfile_path) is None:
+            raise ValueError(f"the build context has no file {self.dockerfile_path!r}")
+        paths = [file.path for file in self.files]
+        if len(set(paths)) != len(paths):
+            raise ValueError("the build context holds the same path twice")
+        return self
+
+
+class PythonLayer(Value):
+    """What is put on top of the base: channels and packages in the order in which they were written."""
+
+    channels: tuple[str, ...] = ()
+    conda: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+    user_managed: bool = False
+    interpreter_path: str = ""
+    base_conda_environment: str = ""
+
+
+class SparkPackage(Value):
+    """A Maven coordinate."""
+
+    group: str
+    artifact: str
+    version: str
+
+
+class SparkLayer(Value):
+    """Repositories and packages for Spark."""
+
+    repositories: tuple[str, ...] = ()
+    packages: tuple[SparkPackage, ...] = ()
+    precache: bool = True
+
+
+class Route(Value):
+    """Where a server answers: a port and a path."""
+
+    port: int = 0
+    path: str = ""
+
+
+class InferenceConfig(Value):
+    """The routes that a serving image answers on."""
+
+    liveness: Route | None = None
+    readiness: Route | None = None
+    scoring: Route | None = None
+
+
+class RunOptions(Value):
+    """How a container of the image is started; no part of what the image is."""
+
+    arguments: tuple[str, ...] = ()
+    docker_enabled: bool | None = None
+    shared_volumes: bool | None = None
+    shm_size: str = ""
+    inferencing_stack_version: str = ""
+
+
+class Definition(Value):
+    """An environment's content, on exactly one of image, Dockerfile text and build context (rule 36)."""
+
+    image: str | None = None
+    dockerfile: str | None = None
+    context: BuildContext | None = None
+    python: PythonLayer = PythonLayer()
+    spark: SparkLayer = SparkLayer()
+    variables: dict[str, str] = {}
+    platform: str = "linux/amd64"
+    inference: InferenceConfig | None = None
+    run: RunOptions = RunOptions()
+    properties: dict[str, str] = {}
+    registry: str = ""
+    """Address of the private registry that `image` names; its credentials are a connection's."""
+
+    @field_validator("dockerfile")
+    @classmethod
+    def _one_kind_of_line_end(cls, text: str | None) -> str | None:
+        return None if text is None else text.replace("\r\n", "\n").replace("\r", "\n")
+
+    @field_validator("platform")
+    @classmethod
+    def _names_system_and_processor(cls, platform: str) -> str:
+        if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/[a-z0-9]+)?", platform):
+            raise ValueError(f"{platform!r} is not a platform such as linux/amd64")
+        return platform
+
+    @model_validator(mode="after")
+    def _stands_on_one_thing(self) -> Self:
+        given = [part for part in (self.image, self.dockerfile, self.context) if part is not None]
+        if len(given) != 1:
+            raise ValueError("exactly one of image, dockerfile and context must be given")
+        return self
+
+    @cached_property
+    def hash(self) -> str:
+        """The definition hash: 32 lower-case hex digits that decide between reuse and build (rule 1)."""
+        return canonical.definition_hash(self)
+
+    @property
+    def kind(self) -> str:
+        """`user-managed` where the image already holds everything, else `system-managed`."""
+        return USER_MANAGED if self.python.user_managed else SYSTEM_MANAGED
+
+    @property
+    def dockerfile_text(self) -> str:
+        """The Dockerfile, wherever it stands; empty where the definition starts from an image."""
+        return self.context.dockerfile if self.context else self.dockerfile or ""

@@ -1,0 +1,161 @@
+"""What came of reading a file: a definition or a refusal, and what there is to say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from environments.definition.catalogue import At, finding
+from environments.definition.finding import Finding
+from environments.definition.model import (
+    BuildContext,
+    Definition,
+    InferenceConfig,
+    PythonLayer,
+    RunOptions,
+    SparkLayer,
+)
+from environments.definition.text import Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The outcome of `read`: a definition where it is accepted, an error among the findings where not."""
+
+    format: str
+    definition: Definition | None
+    findings: tuple[Finding, ...]
+    name: str = ""
+    version: str = ""
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    packages: tuple[LockedPackage, ...] = ()
+    """What a lock or a list of resolved packages holds; empty for every other format."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the file was taken as a definition."""
+        return self.definition is not None
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """Why it was refused."""
+        return tuple(one for one in self.findings if one.severity == "error")
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """One exact package of a lock. `ecosystem` is conda, pip or system."""
+
+    name: str
+    version: str
+    ecosystem: str
+    build: str = ""
+    url: str = ""
+    channel: str = ""
+    platform: str = ""
+    sha256: str = ""
+    md5: str = ""
+    size: int | None = None
+
+
+class Refused(Exception):
+    """The file cannot be read any further; the finding that says why is already in the draft."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A definition in the making: each format's reader fills it in, and says what it notices."""
+
+    format: str
+    default_image: str = "host"
+    findings: list[Finding] = field(default_factory=list)
+    name: str = ""
+    version: str = ""
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    image: Placed | None = None
+    dockerfile: Placed | None = None
+    context: BuildContext | None = None
+    channels: list[Placed] = field(default_factory=list)
+    conda: list[Placed] = field(default_factory=list)
+    pip: list[Placed] = field(default_factory=list)
+    has_pip_section: bool = False
+    locked: bool = False
+    """Whether the packages are a lock: exact and complete, so that advice about pins is out of place."""
+    user_managed: bool = False
+    interpreter_path: str = ""
+    base_conda_environment: str = ""
+    spark: SparkLayer = field(default_factory=SparkLayer)
+    variables: dict[str, Placed] = field(default_factory=dict)
+    platform: str = "linux/amd64"
+    inference: InferenceConfig | None = None
+    run: RunOptions = field(default_factory=RunOptions)
+    properties: dict[str, str] = field(default_factory=dict)
+    registry: str = ""
+    packages: tuple[LockedPackage, ...] = ()
+    file: str = ""
+
+    def note(self, code: str, at: At = None, **values: object) -> None:
+        """Add the finding with this code (of any severity) at this place."""
+        self.findings.append(finding(code, at, file=self.file, **values))
+
+    def refuse(self, code: str, at: At = None, **values: object) -> Refused:
+        """Add the finding and return what to raise: nothing after this place can be read."""
+        self.note(code, at, **values)
+        return Refused(code)
+
+    @property
+    def refused(self) -> bool:
+        """Whether an error was found."""
+        return any(one.severity == "error" for one in self.findings)
+
+    def finish(self) -> Reading:
+        """The reading that this draft became."""
+        definition = None if self.refused else self._definition()
+        return Reading(
+            format=self.format,
+            definition=definition,
+            findings=tuple(sorted(self.findings, key=_by_place)),
+            name=str(self.name),
+            version=str(self.version),
+            description=str(self.description),
+            tags=self.tags,
+            packages=self.packages,
+        )
+
+    def _definition(self) -> Definition | None:
+        try:
+            return Definition(
+                image=None if self.image is None else str(self.image),
+                dockerfile=None if self.dockerfile is None else str(self.dockerfile),
+                context=self.context,
+                python=PythonLayer(
+                    channels=tuple(map(str, self.channels)),
+                    conda=tuple(map(str, self.conda)),
+                    pip=tuple(map(str, self.pip)),
+                    user_managed=self.user_managed,
+                    interpreter_path=self.interpreter_path,
+                    base_conda_environment=self.base_conda_environment,
+                ),
+                spark=self.spark,
+                variables={name: str(value) for name, value in self.variables.items()},
+                platform=self.platform,
+                inference=self.inference,
+                run=self.run,
+                properties=self.properties,
+                registry=self.registry,
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "the definition"
+            self.note("wrong-shape", what=where, expected="valid", found=str(first["msg"]))
+            return None
+
+
+_RANK = {"error": 0, "warning": 1, "note": 2}
+
+
+def _by_place(one: Finding) -> tuple[int, int]:
+    return (one.line or 0, _RANK[one.severity])

@@ -1,0 +1,78 @@
+"""Secrets are found, refused or masked; no message, hash or output holds their values (rules 43, 44)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from environments.definition.reading import Draft
+
+MASK = "****"
+# Every pattern begins with a fixed word or at the start of a word, so that a line of a megabyte is read once.
+_IN_URL = re.compile(r"(://[^\s/@:\"'<>]*:)([^\s/@\"'<>]+)(@)")
+_USER_ONLY = re.compile(r"(https?://)([A-Za-z0-9_-]{20,})(@)")
+_CONDA_TOKEN = re.compile(r"(/t/)([A-Za-z0-9][A-Za-z0-9_-]{5,})(/)")
+_QUERY = re.compile(
+    r"([?&](?:sig|token|access_token|api_key|apikey|password|secret|X-Amz-Signature)=)([^&\s\"']+)", re.I
+)
+_KNOWN = re.compile(
+    r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[\w-]{20,}|AKIA[0-9A-Z]{16}|hf_[A-Za-z0-9]{30,}"
+    r"|pypi-[\w-]{50,}|sk-[A-Za-z0-9_-]{32,}|xox[abp]-[\w-]{20,}|AccountKey=[A-Za-z0-9+/=]{20,}"
+    r"|eyJ[\w-]{15,2000}\.eyJ[\w-]{15,2000}\.[\w-]{15,2000})"
+)
+_VARIABLE = re.compile(r"\$\{?\w+\}?|\$\{\{.*\}\}|\{\{.*\}\}|<[^>]*>|%\w+%|\*+|")
+_SECRET_NAME = re.compile(
+    r"(?:^|_|-|(?<=[a-z]))(pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|access_?key|account_?key|private_?key"
+    r"|credentials?|conn(?:ection)?_?str(?:ing)?|sas)(?:_|-|$)",
+    re.IGNORECASE,
+)
+_WORDS_OF_NO_SECRET = frozenset(("", "true", "false", "none", "null", "0", "1", "changeme", "placeholder"))
+_ASSIGNMENT = re.compile(r"(?<![\w-])([A-Za-z_][\w-]*)=(?!=)(\"[^\"]*\"|'[^']*'|\S+)")
+
+
+def masked(text: str) -> str:
+    """The text with asterisks for the secrets that are told by their form: in URLs, known tokens."""
+    for pattern in (_IN_URL, _USER_ONLY, _CONDA_TOKEN):
+        text = pattern.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK + m[3], text)
+    text = _QUERY.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK, text)
+    return _KNOWN.sub(MASK, text)
+
+
+def masked_script(text: str) -> str:
+    """Shell or Dockerfile text with its secrets replaced, those told by the name of a variable too."""
+    return _ASSIGNMENT.sub(_masked_assignment, masked(text))
+
+
+def holds_secret(text: str) -> bool:
+    """Whether masking would change the text."""
+    return masked(text) != text
+
+
+def is_secret_variable(name: str, value: str) -> bool:
+    """Whether a variable of this name seems to hold a secret, and not a reference to one."""
+    plain = value.strip().strip("\"'")
+    if (
+        plain.lower() in _WORDS_OF_NO_SECRET
+        or _VARIABLE.fullmatch(plain)
+        or plain.startswith(("$", "/", "{{"))
+    ):
+        return False
+    return bool(_SECRET_NAME.search(name)) or bool(_KNOWN.search(plain))
+
+
+def check(draft: Draft) -> None:
+    """Refuse what holds a secret: it goes no further than this."""
+    for text in (*draft.channels, *draft.conda, *draft.pip, *([draft.image] if draft.image else [])):
+        if holds_secret(text):
+            draft.note("secret-in-definition", text, what="this line")
+    for name, value in draft.variables.items():
+        if is_secret_variable(name, value) or holds_secret(value):
+            draft.note("secret-in-definition", value, what=f"the variable {name}")
+
+
+def _masked_assignment(match: re.Match[str]) -> str:
+    name, value = match[1], match[2]
+    if not is_secret_variable(name, value):
+        return match[0]
+    return f"{name}={MASK}"

@@ -1,0 +1,100 @@
+"""Taking values of the expected shape out of a tree; anything else is refused with its place."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from environments.definition.reading import Draft
+from environments.definition.text import Placed
+from environments.definition.tree import Mapping, Scalar, Sequence, Tree
+
+
+def kind_of(node: Tree) -> str:
+    """What a node is, in words."""
+    if isinstance(node, Mapping):
+        return "a mapping"
+    if isinstance(node, Sequence):
+        return "a list"
+    return "empty" if node.is_null else "a single value"
+
+
+def text_of(draft: Draft, node: Tree | None, what: str) -> Placed | None:
+    """The single value of this node; None where it is absent or null."""
+    if node is None:
+        return None
+    if isinstance(node, Scalar):
+        return None if node.is_null else Placed(node.text, node.line, node.column, draft.file)
+    raise draft.refuse("wrong-shape", node, what=what, expected="a single value", found=kind_of(node))
+
+
+def mapping_of(draft: Draft, node: Tree | None, what: str) -> Mapping:
+    """The mapping that this node is; an empty one where it is absent or null."""
+    if node is None or (isinstance(node, Scalar) and node.is_null):
+        return Mapping(line=1, column=1)
+    if isinstance(node, Mapping):
+        for key in node.repeated:
+            draft.note("duplicate-key", key, what=f"{key.text!r}")
+        return node
+    raise draft.refuse("wrong-shape", node, what=what, expected="a mapping", found=kind_of(node))
+
+
+def list_of(draft: Draft, node: Tree | None, what: str) -> list[Tree]:
+    """The items of this list; none where it is absent or null."""
+    if node is None or (isinstance(node, Scalar) and node.is_null):
+        return []
+    if isinstance(node, Sequence):
+        return node.items
+    raise draft.refuse("wrong-shape", node, what=what, expected="a list", found=kind_of(node))
+
+
+def texts_of(draft: Draft, node: Tree | None, what: str) -> list[Placed]:
+    """The single values of this list; a lone value counts as a list of one."""
+    if isinstance(node, Scalar) and not node.is_null:
+        return [Placed(node.text, node.line, node.column, draft.file)]
+    found = []
+    for item in list_of(draft, node, what):
+        text = text_of(draft, item, f"each of {what}")
+        if text is not None:
+            found.append(text)
+    return found
+
+
+def strings_of(draft: Draft, node: Tree | None, what: str) -> dict[str, Placed]:
+    """The names and values of this mapping, such as tags or variables; null is the empty string."""
+    found: dict[str, Placed] = {}
+    for name, value in mapping_of(draft, node, what).entries.items():
+        if isinstance(value, Scalar):
+            found[name] = Placed("" if value.is_null else value.text, value.line, value.column, draft.file)
+        else:
+            raise draft.refuse(
+                "wrong-shape",
+                value,
+                what=f"{name} in {what}",
+                expected="a single value",
+                found=kind_of(value),
+            )
+    return found
+
+
+def truth_of(draft: Draft, node: Tree | None, what: str) -> bool | None:
+    """True or False; None where it is absent or null."""
+    if node is None or (isinstance(node, Scalar) and node.is_null):
+        return None
+    if isinstance(node, Scalar):
+        # Some tools write JSON booleans as strings.
+        said = {"true": True, "false": False}.get(node.text.lower(), node.truth)
+        if said is not None:
+            return said
+    raise draft.refuse("wrong-shape", node, what=what, expected="true or false", found=kind_of(node))
+
+
+def unknown_keys(draft: Draft, mapping: Mapping, known: Iterable[str], prefix: str = "") -> None:
+    """Say which keys are none of the known ones, and which one was perhaps meant."""
+    names = sorted(known)
+    for name, key in mapping.keys.items():
+        if name in names:
+            continue
+        near = difflib.get_close_matches(name.lower()[:60], names, n=1, cutoff=0.75)
+        suggestion = f"; is {near[0]} meant?" if near else ""
+        draft.note("unknown-key", key, what=f"{prefix}{name[:60]}", suggestion=suggestion)

@@ -1,0 +1,174 @@
+"""One package as somebody wrote it: a conda match specification, or a line of a requirements file."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from functools import lru_cache
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+_PLAIN_CONDA = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:(==|=)([0-9][0-9A-Za-z.]*))?")
+_EXACT_CONDA = re.compile(r"=*\s*([0-9A-Za-z][0-9A-Za-z.!+_-]*?)(?:\.?\*)?")
+_SINGLE_EQUALS = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*=\s*([0-9][\w.*+!-]*)\s*(;.*)?")
+_URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[A-Za-z][A-Za-z0-9+.-]*://\S+|git\+\S+@\S+:\S+")
+_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
+_WHEEL_OR_SDIST = re.compile(r"([A-Za-z0-9][\w.]*?)-(\d[\w.!+]*?)(?:-.*)?\.(?:whl|tar\.gz|zip|tar\.bz2)")
+_ARCHIVE_ENDS = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
+EDITABLE = ("-e", "--editable")
+
+
+class BadSpec(ValueError):
+    """The text names no package; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A package that is asked for; `exact` is the version it is pinned to, `constraint` all that is said."""
+
+    text: str
+    name: str
+    ecosystem: str
+    constraint: str = ""
+    exact: str = ""
+    build: str = ""
+    channel: str = ""
+    url: str = ""
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the text leaves no choice of version."""
+        return bool(self.exact or self.url)
+
+
+@lru_cache(maxsize=8192)
+def conda_spec(text: str) -> Spec:
+    """The conda match specification that this text is, by conda's own grammar. Raises BadSpec."""
+    text = text.strip()
+    plain = _PLAIN_CONDA.fullmatch(text)
+    if plain:
+        # The commonest spellings need no solver library, which costs more to load than all the rest.
+        name, sign, version = plain.groups()
+        if version is None or _plain_version(version):
+            return Spec(text, name.lower(), "conda", f"{sign or ''}{version or ''}", version or "")
+    return _conda_spec_by_rattler(text)
+
+
+def _plain_version(version: str) -> bool:
+    return re.fullmatch(r"[0-9]+(?:\.[0-9]+)*", version) is not None
+
+
+def _conda_spec_by_rattler(text: str) -> Spec:
+    # Loaded here and not above: `inspect` of a plain file starts in half the time without it.
+    from rattler import MatchSpec
+    from rattler.exceptions import InvalidMatchSpecError
+
+    if "\0" in text or len(text) > 4096:
+        raise BadSpec("it is too long" if "\0" not in text else "it holds a NUL character")
+    try:
+        spec = MatchSpec(text)
+    except (InvalidMatchSpecError, ValueError) as error:
+        raise BadSpec(" ".join(str(error).split())) from None
+    if spec.name is None:
+        raise BadSpec("it names no package")
+    name = spec.name.normalized if hasattr(spec.name, "normalized") else str(spec.name)
+    constraint = str(spec.version or "")
+    if constraint == "*":
+        constraint = ""
+    match = _EXACT_CONDA.fullmatch(constraint)
+    url = text.partition("#")[0] if "://" in text and "::" not in text else ""
+    return Spec(
+        text,
+        name.lower(),
+        "conda",
+        constraint,
+        match[1] if match else "",
+        str(spec.build or ""),
+        spec.channel.name or "" if spec.channel else "",
+        url,
+    )
+
+
+@lru_cache(maxsize=8192)
+def pip_spec(text: str) -> Spec | None:
+    """The package that a line of a requirements file asks for; None for an option. Raises BadSpec."""
+    text = text.strip()
+    editable = text.startswith(EDITABLE)
+    if editable:
+        text_of_it = text.split(None, 1)[1] if " " in text else text.partition("=")[2]
+        text_of_it = text_of_it.strip().strip("'\"")
+        return _by_place(text, text_of_it)
+    if text.startswith("-"):
+        return None
+    bare = without_options(text)
+    if _URL.fullmatch(bare.split(" ;")[0].strip()) or is_local_path(bare):
+        return _by_place(text, bare.split(" ;")[0].strip())
+    try:
+        found = Requirement(bare)
+    except InvalidRequirement as error:
+        raise BadSpec(str(error).splitlines()[0].rstrip(".").lower()) from None
+    except (RecursionError, MemoryError):
+        raise BadSpec("it is nested too deeply") from None
+    exact = ""
+    if len(found.specifier) == 1:
+        only = next(iter(found.specifier))
+        if only.operator in ("==", "===") and not only.version.endswith(".*"):
+            exact = only.version
+    constraint = ",".join(sorted(str(one) for one in found.specifier))
+    if found.marker:
+        constraint += f"; {found.marker}"
+    return Spec(text, canonicalize_name(found.name), "pip", constraint, exact, url=found.url or "")
+
+
+def single_equals(text: str) -> str | None:
+    """The line with == where it has a single =, else None."""
+    match = _SINGLE_EQUALS.fullmatch(text.strip())
+    return f"{match[1]}=={match[2]}{match[3] or ''}" if match else None
+
+
+def without_options(line: str) -> str:
+    """A requirement line without the per-requirement options at its end (--hash=…, --config-settings=…)."""
+    return re.split(r"\s+--?[a-z]", line, maxsplit=1)[0].strip()
+
+
+def is_local_path(text: str) -> bool:
+    """Whether pip would look for this on the local disk."""
+    bare = text.partition(" ;")[0].strip()
+    name = bare.partition("[")[0]
+    return (
+        name.startswith((".", "/", "~", "file:", "\\"))
+        or re.match(r"[A-Za-z]:[\\/]", name) is not None
+        or (name.lower().endswith(_ARCHIVE_ENDS) and "@" not in bare and " " not in bare)
+        or ("/" in name and "@" not in name and " " not in name and "://" not in bare)
+    )
+
+
+def option(line: str) -> tuple[str, str]:
+    """The option that a line is, and its value: `--index-url https://…` or `--index-url=https://…`."""
+    name, sign, value = line.partition("=")
+    if not sign or " " in name.strip():
+        name, _, value = line.partition(" ")
+    if len(name) > 2 and not name.startswith("--"):
+        name, value = name[:2], name[2:] + (f" {value}" if value else "")
+    value = value.strip()
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = [value]
+    return name.strip(), words[0] if len(words) == 1 else value
+
+
+def _by_place(text: str, place: str) -> Spec:
+    egg = _EGG.search(place)
+    file = place.partition("#")[0].rpartition("/")[2]
+    named = _WHEEL_OR_SDIST.fullmatch(file)
+    if egg:
+        name, version = egg[1], ""
+    elif named:
+        name, version = named[1], named[2]
+    else:
+        name, version = place, ""
+    name = canonicalize_name(name) if name != place else place
+    return Spec(text, name, "pip", f"@ {place}", version, url=place)

@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lock bench clean runtime development
+.PHONY: help run demo test check format lock vendor bench clean runtime development
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -18,20 +18,23 @@ demo: runtime ## build an example environment in the terminal
 check: development ## format, lint, types, arrows, migrations, templates
 	@exec .venv/bin/python -m scripts.check
 
-test: development ## all tests, on real parts (as root on Debian, missing ones are installed)
+test: development ## all tests, on real parts; ARGS="-k compare" runs some of them
 	@.venv/bin/python -m tests.services.install
-	@exec .venv/bin/python -m pytest
+	@exec .venv/bin/python -m pytest $(ARGS)
 
 format: development ## lay out code and templates
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
-	@.venv/bin/djlint --reformat --quiet templates || true
+	@.venv/bin/djade --target-version 5.2 $$(find templates -name '*.html')
 
 lock: development ## write requirements*.txt from requirements*.in
 	@for name in requirements requirements-dev; do \
 	    .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
 	        --output-file $$name.txt $$name.in || exit 1; \
 	done
+
+vendor: development ## copy the pinned npm packages to static/vendor (needs npm)
+	@exec .venv/bin/python -m scripts.vendor
 
 bench: development ## measure what the speed claims rest on
 	@exec .venv/bin/python -m bench

@@ -1,4 +1,4 @@
-"""Compile every template of the studio: `python -m scripts.templates`. A broken one is named with its line."""
+"""Compile every template: `python -m scripts.templates` names the broken ones with their line."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from django.template.loader import get_template
 def broken_templates() -> list[str]:
     """Return a sentence for each template that does not compile, or that names one that is not there."""
     sentences = []
-    for folder in map(Path, settings.TEMPLATES[0]["DIRS"]):
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            name = str(path.relative_to(folder))
-            try:
-                get_template(name)
-            except TemplateSyntaxError as error:
-                token = getattr(error, "token", None)
-                sentences.append(f"templates/{name}:{token.lineno if token else 1}: {error}")
-            except TemplateDoesNotExist as error:
-                sentences.append(f"templates/{name}: there is no template {error}")
+    folder = Path(settings.BASE_DIR, "templates")
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        try:
+            get_template(name)
+        except TemplateSyntaxError as error:
+            token = getattr(error, "token", None)
+            sentences.append(f"templates/{name}:{token.lineno if token else 1}: {error}")
+        except TemplateDoesNotExist as error:
+            sentences.append(f"templates/{name}: there is no template {error}")
     return sentences
 
 

@@ -1,0 +1,226 @@
+"""The image: a base's layers, the environment's skeleton and packages on top, config and manifest."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from builds.images.base import Base
+from builds.images.fetch import Fetched
+from builds.images.grouping import layer_budget
+from builds.images.gzipped import CODEC
+from builds.images.layer import Layer, LayerWriter
+from builds.images.lock import Lock
+from builds.images.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
+from builds.images.packages import package_layers
+from builds.images.report import ImageError, Reporter
+from builds.images.segment import FORMAT
+from builds.images.wheel import PREFIX
+from builds.images.workshop import Workshop
+
+CREATED = "1970-01-01T00:00:00Z"  # the same lock gives the same image, whenever it is made
+LABEL = "io.environment-studio"
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """What an image says of itself, besides what is in it."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    definition_hash: str = ""
+
+
+@dataclass(frozen=True)
+class AssembledImage:
+    """An image in the store. `size` is what a pull transfers at most, `unpacked` what our layers become."""
+
+    descriptor: Descriptor
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    base_layers: int
+    unpacked: int
+    cached: bool
+
+    @property
+    def digest(self) -> str:
+        """Return the manifest's digest, which is the image's."""
+        return self.descriptor.digest
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of manifest, config and layers."""
+        blobs = {d.digest: d.size for d in (self.descriptor, self.config, *self.layers)}
+        return sum(blobs.values())
+
+
+def assemble(
+    base: Base,
+    lock: Lock,
+    fetched: Fetched,
+    settings: ImageSettings,
+    workshop: Workshop,
+    reporter: Reporter,
+    *,
+    extra_layers: Sequence[Layer] = (),
+) -> AssembledImage:
+    """Return the image for this lock on this base: the same one as before, if its blobs are still there."""
+    key = _key(base, lock, settings, workshop, extra_layers)
+    known = _known(key, workshop)
+    if known is not None:
+        reporter.line(f"The image is here already: {known.digest}")
+        return known
+    began = time.monotonic()
+    layers = list(extra_layers)
+    if lock.packages or base.probe.python:
+        budget = layer_budget(len(base.layers) + len(extra_layers))
+        layers.append(_skeleton(base, workshop))
+        layers += package_layers(fetched.wheels, base.probe.minor, budget - 1, workshop, reporter)
+    if len(base.layers) + len(layers) > 127:
+        raise ImageError(
+            "too-many-layers",
+            f"The image would have {len(base.layers) + len(layers)} layers; engines take 127.",
+            "Too many packages bring the same files. Leave some of them out.",
+        )
+    image = _written(base, lock, layers, settings, workshop)
+    workshop.remember("images", key, _to_json(image))
+    size = sum(layer.descriptor.size for layer in layers)
+    reporter.line(
+        f"{len(layers)} layers of {size / 1e6:.1f} MB on top of the base's {len(base.layers)}"
+        f" in {time.monotonic() - began:.1f} s: {image.digest}"
+    )
+    return image
+
+
+def _key(
+    base: Base, lock: Lock, settings: ImageSettings, workshop: Workshop, extra_layers: Sequence[Layer]
+) -> str:
+    told = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
+    extra = [layer.descriptor.digest for layer in extra_layers]
+    parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, told, extra, workshop.bytecode]
+    return json.dumps(parts, sort_keys=True)
+
+
+def _known(key: str, workshop: Workshop) -> AssembledImage | None:
+    found = workshop.recall("images", key)
+    if found is None:
+        return None
+    image = AssembledImage(
+        descriptor=Descriptor.model_validate(found["descriptor"]),
+        config=Descriptor.model_validate(found["config"]),
+        layers=tuple(Descriptor.model_validate(layer) for layer in found["layers"]),
+        base_layers=found["base_layers"],
+        unpacked=found["unpacked"],
+        cached=True,
+    )
+    blobs = (image.descriptor, image.config, *image.layers)
+    return image if all(workshop.store.has(blob.digest) for blob in blobs) else None
+
+
+def _to_json(image: AssembledImage) -> dict[str, Any]:
+    return {
+        "descriptor": image.descriptor.to_json(),
+        "config": image.config.to_json(),
+        "layers": [layer.to_json() for layer in image.layers],
+        "base_layers": image.base_layers,
+        "unpacked": image.unpacked,
+    }
+
+
+def _skeleton(base: Base, workshop: Workshop) -> Layer:
+    """Return the layer that makes /opt/env a virtual environment of the base's Python."""
+    python, version = base.probe.python, base.probe.version
+    minor = ".".join(version.split(".")[:2])
+    config = (
+        f"home = {python.rpartition('/')[0]}\ninclude-system-site-packages = false\nversion = {version}\n"
+    )
+    with workshop.store.writer() as blob:
+        writer = LayerWriter(blob)
+        writer.symlink(f"{PREFIX}/bin/python", python)
+        writer.symlink(f"{PREFIX}/bin/python3", "python")
+        writer.symlink(f"{PREFIX}/bin/python{minor}", "python")
+        writer.directory(f"{PREFIX}/lib/python{minor}/site-packages/")
+        writer.symlink(f"{PREFIX}/lib64", "lib")
+        writer.file(f"{PREFIX}/pyvenv.cfg", config.encode())
+        return writer.commit(f"environment on Python {version}")
+
+
+def _written(
+    base: Base, lock: Lock, layers: Sequence[Layer], settings: ImageSettings, workshop: Workshop
+) -> AssembledImage:
+    """Write config and manifest."""
+    labels = {
+        **(base.run_config.get("Labels") or {}),
+        **settings.labels,
+        f"{LABEL}.lock": lock.digest,
+        "org.opencontainers.image.base.name": base.reference,
+        "org.opencontainers.image.base.digest": base.digest,
+    }
+    if settings.definition_hash:
+        labels[f"{LABEL}.definition"] = settings.definition_hash
+    store = workshop.store
+    config = store.put(_dumped(_config(base, layers, labels, settings)), OCI_CONFIG)
+    descriptors = (*(_as_oci(layer) for layer in base.layers), *(layer.descriptor for layer in layers))
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": config.to_json(),
+        "layers": [descriptor.to_json() for descriptor in descriptors],
+        "annotations": {key: value for key, value in labels.items() if key.startswith(("org.", LABEL))},
+    }
+    return AssembledImage(
+        descriptor=store.put(_dumped(manifest), OCI_MANIFEST),
+        config=config,
+        layers=descriptors,
+        base_layers=len(base.layers),
+        unpacked=sum(layer.unpacked for layer in layers),
+        cached=False,
+    )
+
+
+def _config(
+    base: Base, layers: Sequence[Layer], labels: Mapping[str, str], settings: ImageSettings
+) -> dict[str, Any]:
+    history = [*(base.config.get("history") or [])]
+    history += [
+        {"created": CREATED, "created_by": "environment-studio", "comment": la.holds} for la in layers
+    ]
+    run = {**base.run_config, "Labels": dict(sorted(labels.items()))}
+    run["Env"] = _environment(base, settings.variables, with_python=bool(base.probe.python))
+    config: dict[str, Any] = {
+        "created": CREATED,
+        "architecture": base.probe.architecture,
+        "os": "linux",
+        "config": run,
+        "rootfs": {"type": "layers", "diff_ids": [*base.diff_ids, *(layer.diff_id for layer in layers)]},
+        "history": history,
+    }
+    if base.config.get("variant"):
+        config["variant"] = base.config["variant"]
+    return config
+
+
+def _environment(base: Base, variables: Mapping[str, str], *, with_python: bool) -> list[str]:
+    """Return the variables a container starts with: the base's, the environment's, the definition's."""
+    found = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
+    if with_python:
+        path = found.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        found["PATH"] = f"/{PREFIX}/bin:{path}"
+        found["VIRTUAL_ENV"] = f"/{PREFIX}"
+        # A base may point Python at modules of its own, which are not this environment's.
+        found.pop("PYTHONHOME", None)
+    found.update(sorted(variables.items()))
+    return [f"{name}={value}" for name, value in found.items()]
+
+
+def _as_oci(layer: Descriptor) -> Descriptor:
+    return Descriptor(
+        media_type=AS_OCI.get(layer.media_type, layer.media_type), digest=layer.digest, size=layer.size
+    )
+
+
+def _dumped(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()

@@ -1,0 +1,24 @@
+"""Finding a base image by its reference, wherever it is."""
+
+from __future__ import annotations
+
+from builds.images.base import Base
+from builds.images.host import REFERENCE as HOST
+from builds.images.host import host_base
+from builds.images.registry import registry_base
+from builds.images.report import Reporter
+from builds.images.workshop import Workshop
+
+
+def find_base(reference: str, workshop: Workshop, reporter: Reporter) -> Base:
+    """Return the base image that a reference means now, with its blobs in the store and its probe."""
+    if reference.strip() == HOST:
+        base = host_base(workshop, reporter)
+    else:
+        base = registry_base(reference, workshop, reporter)
+    probe = base.probe
+    python = f"Python {probe.version} at {probe.python}" if probe.python else "no Python"
+    reporter.line(
+        f"Base {base.reference} ({base.digest}): {python}, {probe.libc} {probe.libc_version}".rstrip()
+    )
+    return base

@@ -1,0 +1,125 @@
+"""Deterministic bytecode, compiled in child processes on every core."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+_WORKER = Path(__file__).with_name("bytecode_worker.py")
+_LENGTH = struct.Struct("<Q")
+
+# Part of the key of every cached segment that holds bytecode.
+FORMAT = "pyc-2"
+
+Source = tuple[str, bytes]
+"""Where the file will be in the image, and its text."""
+
+
+def interpreter_for(python: tuple[int, int]) -> str | None:
+    """Return a Python of exactly this minor version on this machine: only its bytecode fits the image."""
+    if sys.version_info[:2] == python and sys.implementation.name == "cpython":
+        return sys.executable
+    return shutil.which(f"python{python[0]}.{python[1]}")
+
+
+def cached_path(path: str, python: tuple[int, int]) -> str:
+    """Return where the bytecode of a source belongs."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/__pycache__/{name.removesuffix('.py')}.cpython-{python[0]}{python[1]}.pyc"
+
+
+def worth_compiling(path: str) -> bool:
+    """Tell whether a source gets bytecode. Those of test suites do not: hardly anybody imports them."""
+    return path.endswith(".py") and not {"tests", "test"} & set(path.split("/")[:-1])
+
+
+class Compilers:
+    """A few child processes that compile. Use as a context manager: leaving it ends them at once."""
+
+    def __init__(self, interpreter: str, count: int) -> None:
+        self._interpreter = interpreter
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="compile")
+        self._mine = threading.local()
+        self._children: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self._pool.shutdown()
+        for child in self._children:
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+
+    def close(self) -> None:
+        """End the children; what they have not answered yet is cancelled."""
+        with self._lock:
+            self._closed = True
+            for child in self._children:
+                child.kill()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def compile(self, batch: Sequence[Source]) -> Future[list[bytes | None]]:
+        """Start compiling a batch; the future gives the bytecode in order, None for what is no Python."""
+        return self._pool.submit(self._compile, batch)
+
+    def _compile(self, batch: Sequence[Source]) -> list[bytes | None]:
+        child = getattr(self._mine, "child", None) or self._start()
+        try:
+            return _ask(child, batch)
+        except (EOFError, BrokenPipeError):
+            # A source can bring its compiler down. Find the one that does, and leave it without bytecode.
+            self._mine.child = None
+            if self._closed:
+                raise
+        if len(batch) == 1:
+            return [None]
+        half = len(batch) // 2
+        return self._compile(batch[:half]) + self._compile(batch[half:])
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._closed:
+                raise EOFError
+            child = subprocess.Popen(
+                [self._interpreter, "-s", "-S", "-X", "utf8", str(_WORKER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                # Sets of strings are written in the order of their hashes.
+                env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0"},
+                start_new_session=True,
+            )
+            self._children.add(child)
+        self._mine.child = child
+        return child
+
+
+def _ask(child: subprocess.Popen[bytes], batch: Sequence[Source]) -> list[bytes | None]:
+    assert child.stdin is not None  # noqa: S101
+    assert child.stdout is not None  # noqa: S101
+    question = marshal.dumps([(f"/{path}", source) for path, source in batch])
+    child.stdin.write(_LENGTH.pack(len(question)) + question)
+    child.stdin.flush()
+    length = child.stdout.read(_LENGTH.size)
+    if len(length) < _LENGTH.size:
+        raise EOFError
+    answer = child.stdout.read(_LENGTH.unpack(length)[0])
+    found: list[bytes | None] = marshal.loads(answer)  # noqa: S302
+    return found

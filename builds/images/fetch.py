@@ -1,0 +1,199 @@
+"""Fetching what a lock names: in parallel, verified, into a cache that is shared by every build."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from io import BufferedRandom
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from builds.images.lock import Lock, LockedPackage
+from builds.images.report import Cancelled, ImageError, Reporter
+from builds.images.segment import WheelFile
+from builds.images.store import disk_errors
+from builds.images.workshop import Workshop
+
+PARALLEL = 8
+ATTEMPTS = 5
+_GLANCE_SECONDS = 0.2
+_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_TIMEOUT = httpx.Timeout(20.0, pool=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The files of a lock's pip packages, on this disk. `received` is what came over the network."""
+
+    wheels: tuple[WheelFile, ...]
+    received: int
+
+    @property
+    def cached(self) -> bool:
+        """Tell whether nothing had to be fetched."""
+        return self.received == 0
+
+
+def fetch(lock: Lock, workshop: Workshop, reporter: Reporter) -> Fetched:
+    """Return the files of the lock's wheels; those that are not here yet are fetched and verified."""
+    packages = [package for package in lock.packages if package.kind == "wheel"]
+    missing = [package for package in packages if not _place(package, workshop).is_file()]
+    received = _Downloads(missing, workshop, reporter).run() if missing else 0
+    size = 0
+    wheels = []
+    for package in packages:
+        path = _place(package, workshop)
+        wheel = WheelFile(package.name, package.version, path, package.sha256, path.stat().st_size)
+        wheels.append(wheel)
+        size += wheel.size
+    if packages:
+        reporter.line(
+            f"{len(packages)} files, {size / 1e6:.1f} MB: {len(packages) - len(missing)} here already,"
+            f" {len(missing)} fetched ({received / 1e6:.1f} MB)"
+        )
+    return Fetched(tuple(wheels), received)
+
+
+def _place(package: LockedPackage, workshop: Workshop) -> Path:
+    return workshop.cache / "files" / package.sha256[:2] / package.sha256 / package.filename
+
+
+class _Downloads:
+    """Some files on their way, and how far they are."""
+
+    def __init__(self, packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter) -> None:
+        self._packages = sorted(packages, key=lambda p: -p.size)
+        self._workshop = workshop
+        self._reporter = reporter
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._sizes = {p.sha256: p.size for p in packages}
+        self._done = 0
+        self._client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+
+    def run(self) -> int:
+        """Fetch them all; return the bytes received. Says how far it is, and stops within a second."""
+        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch")
+        try:
+            waiting: set[Future[None]] = {pool.submit(self._fetch, package) for package in self._packages}
+            while waiting:
+                ended, waiting = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
+                self._reporter.check()
+                for future in ended:
+                    future.result()
+                self._tell()
+        finally:
+            # A thread that waits for the network is not waited for: it finds out by itself.
+            self._stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._client.close()
+        return self._done
+
+    def _tell(self) -> None:
+        with self._lock:
+            done, total = self._done, sum(self._sizes.values())
+            known = all(self._sizes.values())
+        self._reporter.progress(done, total if known else 0, "bytes")
+
+    def _fetch(self, package: LockedPackage) -> None:
+        place = _place(package, self._workshop)
+        with disk_errors():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary = place.with_name(f".{secrets.token_hex(8)}")
+            try:
+                with temporary.open("w+b") as file:
+                    found = self._receive(package, file)
+                if found != package.sha256:
+                    raise ImageError(
+                        "digest-mismatch",
+                        f"{package.filename} is not the file that was locked: its sha256 is {found},"
+                        f" not {package.sha256}.",
+                        "Build again. If it happens again, something on the way changes files.",
+                        fault="outside",
+                    )
+                temporary.replace(place)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def _receive(self, package: LockedPackage, file: BufferedRandom) -> str:
+        """Write the file's bytes, going on where a broken connection left off; return their sha256."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._once(package, file)
+                break
+            except (httpx.TransportError, _Again) as error:
+                if attempt == ATTEMPTS:
+                    raise ImageError(
+                        "index-unreachable",
+                        f"{package.filename} could not be fetched from {_host(package.url)}: {error}.",
+                        "Check that the index can be reached, and build again.",
+                        fault="outside",
+                    ) from error
+                if self._stop.wait(0.25 * 2**attempt):
+                    raise Cancelled from None
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _once(self, package: LockedPackage, file: BufferedRandom) -> None:
+        start = file.tell()
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        auth = _credentials(package.url, self._workshop)
+        with self._client.stream("GET", package.url, headers=headers, auth=auth) as response:
+            if response.status_code in _AGAIN:
+                raise _Again(f"it answered {response.status_code}")
+            if response.status_code >= 400:
+                raise _refused(package, response.status_code)
+            if start and response.status_code != 206:
+                self._count(-start)
+                file.seek(start := 0)
+                file.truncate()
+            whole = start + int(response.headers.get("content-length") or 0)
+            with self._lock:
+                self._sizes[package.sha256] = whole or self._sizes[package.sha256]
+            for chunk in response.iter_raw(1 << 18):
+                if self._stop.is_set():
+                    raise Cancelled
+                file.write(chunk)
+                self._count(len(chunk))
+
+    def _count(self, received: int) -> None:
+        with self._lock:
+            self._done += received
+
+
+class _Again(Exception):
+    """The server asks to be asked again."""
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "the index"
+
+
+def _credentials(url: str, workshop: Workshop) -> tuple[str, str] | None:
+    """Return user and password for the index's own host, never for another."""
+    host = urlsplit(url)
+    index = urlsplit(workshop.index_url or "")
+    if index.username and (index.hostname, index.port) == (host.hostname, host.port):
+        return unquote(index.username), unquote(index.password or "")
+    return workshop.credentials(host.netloc) if workshop.credentials else None
+
+
+def _refused(package: LockedPackage, status: int) -> ImageError:
+    if status in (401, 403):
+        return ImageError(
+            "index-refused",
+            f"{_host(package.url)} does not let the studio fetch {package.filename} ({status}).",
+            "Check the credentials of the workspace's connection to it.",
+        )
+    return ImageError(
+        "package-gone",
+        f"{_host(package.url)} does not have {package.filename} any more ({status}).",
+        "Pin another version of the package.",
+        fault="outside",
+    )

@@ -1,0 +1,96 @@
+"""Layers: what they are, how one is written, and how packages are spread over them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from isal import igzip
+
+from builds.images import tar
+from builds.images.gzipped import TarGzip
+from builds.images.manifest import OCI_LAYER_GZIP, Descriptor
+from builds.images.store import BlobWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer in the store: where it is, the hash of its plain tar, its size unpacked, and what is in it."""
+
+    descriptor: Descriptor
+    diff_id: str
+    unpacked: int
+    holds: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON for the cache."""
+        return {
+            "descriptor": self.descriptor.to_json(),
+            "diff_id": self.diff_id,
+            "unpacked": self.unpacked,
+            "holds": self.holds,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what `to_json` gave."""
+        rest = {key: value[key] for key in ("diff_id", "unpacked", "holds")}
+        return cls(descriptor=Descriptor.model_validate(value["descriptor"]), **rest)
+
+
+class LayerWriter:
+    """A layer on its way into the store. Each directory stands in it once, before what is in it."""
+
+    def __init__(self, blob: BlobWriter) -> None:
+        self._blob = blob
+        self._plain = hashlib.sha256()
+        self._directories: set[str] = set()
+        self._spliced = 0
+        self.tar = TarGzip(blob.write, self._plain)
+
+    def tree(self, path: str) -> None:
+        """Add the directories above a path that are not in the layer yet."""
+        above = path[: path.rstrip("/").rfind("/") + 1]
+        if above and above not in self._directories:
+            for folder in (*tar.parents(above), above):
+                if folder not in self._directories:
+                    self._directories.add(folder)
+                    self.tar.directory(folder)
+
+    def directory(self, path: str, mode: int = 0o755) -> None:
+        """Add a directory, whose path ends with a slash, and those above it."""
+        self.tree(path)
+        if path not in self._directories:
+            self._directories.add(path)
+            self.tar.directory(path, mode)
+
+    def file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+        """Add a file and what is above it."""
+        self.tree(path)
+        self.tar.file(path, content, mode)
+
+    def symlink(self, path: str, target: str) -> None:
+        """Add a symbolic link and what is above it."""
+        self.tree(path)
+        self.tar.symlink(path, target)
+
+    def splice(self, members: Path) -> None:
+        """Add gzip members made before, which stand in a file of their own."""
+        self.tar.flush()
+        with members.open("rb") as packed:
+            while piece := packed.read(1 << 20):
+                self._blob.write(piece)
+        with igzip.open(members, "rb") as plain:  # type: ignore[no-untyped-call]
+            while piece := plain.read(1 << 20):
+                self._plain.update(piece)
+                self._spliced += len(piece)
+
+    def commit(self, holds: str) -> Layer:
+        """End the layer and put it into the store."""
+        self.tar.end()
+        digest, size = self._blob.commit()
+        descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
+        unpacked = self.tar.unpacked + self._spliced
+        return Layer(descriptor, f"sha256:{self._plain.hexdigest()}", unpacked, holds)

@@ -1,0 +1,39 @@
+"""What a base image brings: its Python, its C library, its architecture."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Libc = Literal["glibc", "musl", "none"]
+
+
+class Probe(BaseModel):
+    """What packages must fit. `python` is the interpreter's path, empty where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    python: str = ""
+    version: str = ""
+    libc: Libc = "none"
+    libc_version: str = ""
+    architecture: str = "amd64"
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Return major and minor version of the Python."""
+        major, minor, *_ = self.version.split(".")
+        return int(major), int(minor)
+
+    @property
+    def machine(self) -> str:
+        """Return the architecture as wheels call it."""
+        return {"amd64": "x86_64", "arm64": "aarch64"}.get(self.architecture, self.architecture)
+
+    @property
+    def platform(self) -> str:
+        """Return the newest platform tag of wheels that run here, such as "manylinux_2_36_x86_64"."""
+        family = {"glibc": "manylinux", "musl": "musllinux", "none": "linux"}[self.libc]
+        version = "_".join(self.libc_version.split(".")[:2])
+        return f"{family}_{version}_{self.machine}" if version else f"{family}_{self.machine}"

@@ -1,0 +1,137 @@
+"""From requirements to a lock: uv decides, against the base's Python, C library and architecture."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import uv
+from packaging.utils import canonicalize_name
+
+from builds.images.base import Base
+from builds.images.child import Ended, run
+from builds.images.lock import Lock, LockedPackage
+from builds.images.probe import Probe
+from builds.images.pylock import packages_of, preference
+from builds.images.report import ImageError, Reporter
+from builds.images.requirement import checked
+from builds.images.solver_errors import explained
+from builds.images.workshop import Workshop
+
+TIMEOUT_SECONDS = 600.0
+_NEWEST_GLIBC = 40  # the newest 2.x that uv has a name for
+_VIA = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)[^#]*(?:#\s*via\s+(?P<via>.*))?$")
+
+
+def resolve(
+    base: Base,
+    requirements: Sequence[str],
+    workshop: Workshop,
+    reporter: Reporter,
+    previous: Lock | None = None,
+) -> Lock:
+    """Return the exact packages for these requirements, at the versions of `previous` where they fit."""
+    empty = Lock(python=base.probe.version, platform=base.probe.platform, base_digest=base.digest)
+    lines = checked(requirements)
+    if not any(line for line in lines if not line.startswith("-")):
+        return empty
+    if not base.probe.python:
+        raise ImageError(
+            "no-python",
+            f"The base image {base.reference} holds no Python, so no packages can be put on top.",
+            "Take a base image with Python, or ask for no packages.",
+        )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="resolve-") as name:
+        folder = Path(name)
+        folder.joinpath("requirements.in").write_text("\n".join(lines) + "\n")
+        pylock = folder / "pylock.toml"
+        if previous is not None and previous.packages:
+            pylock.write_text(preference(previous))
+        solver = _Solver(folder, base.probe, workshop, reporter)
+        ended = solver.run("--format", "pylock.toml", "--output-file", pylock.name)
+        if ended.code != 0:
+            raise explained(ended.error, base.probe)
+        packages = packages_of(pylock.read_text(), base.probe)
+        why = solver.reasons(packages)
+    found = [
+        package.model_copy(update={"requested": asked, "needed_by": needed_by})
+        for package in packages
+        for asked, needed_by in [why.get(package.name, (False, ()))]
+    ]
+    for package in found:
+        reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (needed)"))
+    took = time.monotonic() - began
+    reporter.line(f"Resolved {len(found)} packages for Python {base.probe.version} in {took:.1f} s")
+    return empty.model_copy(update={"packages": tuple(found)})
+
+
+class _Solver:
+    """uv, told what to resolve for."""
+
+    def __init__(self, folder: Path, probe: Probe, workshop: Workshop, reporter: Reporter) -> None:
+        self._folder = folder
+        self._reporter = reporter
+        index = ["--index-url", workshop.index_url] if workshop.index_url else []
+        self._always = [
+            *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-config", "--no-header"),
+            *("--python", sys.executable, "--python-version", probe.version),
+            *("--python-platform", uv_platform(probe), "--no-python-downloads"),
+            # Nothing of a package may run on the studio's machine: a source distribution would.
+            *("--only-binary", ":all:"),
+            *("--cache-dir", str(workshop.folder("uv")), "--color", "never", "--no-progress"),
+            *index,
+        ]
+
+    def run(self, *more: str) -> Ended:
+        """Run the solver with these options too."""
+        return run(
+            [*self._always, *more],
+            self._reporter,
+            timeout=TIMEOUT_SECONDS,
+            env=os.environ,
+            folder=self._folder,
+        )
+
+    def reasons(self, packages: Sequence[LockedPackage]) -> dict[str, tuple[bool, tuple[str, ...]]]:
+        """Return for each package whether it was requested, and which packages need it."""
+        pins = "".join(f"{package.name}=={package.version}\n" for package in packages)
+        self._folder.joinpath("pins.txt").write_text(pins)
+        # The answers are in uv's cache by now, so that this needs no network and hardly any time.
+        ended = self.run("--offline", "--constraints", "pins.txt", "--annotation-style", "line")
+        if ended.code != 0:
+            self._reporter.line(
+                "Why each package is there could not be found out; the packages are as resolved"
+            )
+        return dict(found for line in ended.out.splitlines() if (found := _reason(line)))
+
+
+def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:
+    matched = _VIA.match(line.strip())
+    if matched is None:
+        return None
+    via = [part.strip() for part in (matched["via"] or "").split(",") if part.strip()]
+    files = {part for part in via if part.startswith("-")}
+    needed_by = tuple(sorted(str(canonicalize_name(part)) for part in via if part not in files))
+    asked = any(part.endswith("requirements.in") for part in files)
+    return str(canonicalize_name(matched["name"])), (asked, needed_by)
+
+
+def uv_platform(probe: Probe) -> str:
+    """Return uv's name for the newest platform whose wheels run on this base."""
+    if probe.libc == "musl":
+        return f"{probe.machine}-unknown-linux-musl"
+    major, minor, *_ = (int(part) for part in (probe.libc_version or "2.17").split("."))
+    if major != 2 or minor < 17:
+        raise ImageError(
+            "base-too-old",
+            f"The base image's C library, glibc {probe.libc_version}, is too old for today's packages.",
+            "Take a base image with glibc 2.17 or newer.",
+        )
+    known = [17, 28, *range(31, _NEWEST_GLIBC + 1)]
+    return f"{probe.machine}-manylinux_2_{max(version for version in known if version <= minor)}"

@@ -1,0 +1,212 @@
+"""One wheel as a piece of a layer: made once, kept for ever, the same bytes wherever it is made."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builds.images import bytecode
+from builds.images.bytecode import Compilers
+from builds.images.gzipped import CODEC, Damaged, Stream, TarGzip
+from builds.images.layer import Layer, LayerWriter
+from builds.images.report import Cancelled
+from builds.images.store import disk_errors
+from builds.images.wheel import LARGE, Member, Wheel, record_hash
+from builds.images.workshop import Workshop
+
+FORMAT = "segment-1"
+_BATCH_BYTES = 512 * 1024
+
+Recorded = dict[str, tuple[str, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class WheelFile:
+    """A fetched wheel, and what it will be part of."""
+
+    name: str
+    version: str
+    path: Path
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A packed wheel: gzip members in a file of their own, or a whole layer already in the store."""
+
+    key: str
+    name: str
+    version: str
+    paths: tuple[str, ...]
+    file: Path | None
+    layer: Layer | None
+
+
+class Packer:
+    """Packs wheels for one Python; many threads may call it."""
+
+    def __init__(self, workshop: Workshop, python: tuple[int, int], compilers: Compilers | None) -> None:
+        self._workshop = workshop
+        self._python = python
+        self._compilers = compilers
+        self._abandoned = threading.Event()
+
+    def abandon(self) -> None:
+        """End whatever is being packed, at once."""
+        self._abandoned.set()
+        if self._compilers is not None:
+            self._compilers.close()
+
+    def pack(self, wheel: WheelFile, *, alone: bool) -> tuple[Segment, bool]:
+        """Return the wheel's segment, as a layer if it stands `alone`, and whether it was there already."""
+        compiled = f"{bytecode.FORMAT}-{self._python}" if self._compilers else f"no-pyc-{self._python}"
+        key = f"{FORMAT} {CODEC} {compiled} {wheel.path.name} {wheel.sha256} {'layer' if alone else 'part'}"
+        known = self._known(key, wheel)
+        if known is not None:
+            return known, True
+        if alone:
+            with self._workshop.store.writer() as blob:
+                writer = LayerWriter(blob)
+                paths = self._write(wheel, writer.tar, writer.tree)
+                layer = writer.commit(f"{wheel.name} {wheel.version}")
+            segment = Segment(key, wheel.name, wheel.version, tuple(paths), None, layer)
+        else:
+            file = self._file(key)
+            temporary = file.with_name(f".{secrets.token_hex(8)}")
+            try:
+                with disk_errors(), temporary.open("wb") as out:
+                    writing = TarGzip(out.write)
+                    paths = self._write(wheel, writing, lambda path: None)
+                    writing.flush()
+                temporary.replace(file)
+            finally:
+                temporary.unlink(missing_ok=True)
+            segment = Segment(key, wheel.name, wheel.version, tuple(paths), file, None)
+        self._remember(segment)
+        return segment, False
+
+    def _known(self, key: str, wheel: WheelFile) -> Segment | None:
+        found: Any = self._workshop.recall("segments", key)
+        if found is None:
+            return None
+        paths = tuple(found["paths"])
+        if found["layer"] is not None:
+            layer = Layer.from_json(found["layer"])
+            there = self._workshop.store.has(layer.descriptor.digest)
+            return Segment(key, wheel.name, wheel.version, paths, None, layer) if there else None
+        file = self._file(key)
+        return Segment(key, wheel.name, wheel.version, paths, file, None) if file.exists() else None
+
+    def _remember(self, segment: Segment) -> None:
+        layer = segment.layer.to_json() if segment.layer else None
+        self._workshop.remember("segments", segment.key, {"paths": segment.paths, "layer": layer})
+
+    def _file(self, key: str) -> Path:
+        return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"
+
+    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> list[str]:
+        """Write all that the wheel installs: its files, its scripts, RECORD, and bytecode last."""
+        with Wheel(file.path, file.name, self._python) as wheel:
+            compiling = _Compiling(self._compilers, wheel.site)
+            recorded, known = Recorded(), wheel.recorded()
+            for member in wheel.members:
+                if self._abandoned.is_set():
+                    raise Cancelled
+                if member.info.filename in wheel.is_record:
+                    continue
+                folder(member.path)
+                content = _add(out, wheel, member)
+                told = known.get(member.info.filename)
+                if told is None or member.script:
+                    told = record_hash(content if content is not None else wheel.content(member.info))
+                recorded[member.path] = told
+                if content is not None:
+                    compiling.add(member.path, content)
+            for path, text in wheel.entry_points():
+                folder(path)
+                if path not in recorded:
+                    out.file(path, text, 0o755)
+                    recorded[path] = record_hash(text)
+            made = compiling.results(self._python, recorded)
+            recorded.update(dict.fromkeys(made))
+            path, text = wheel.record(recorded)
+            for name, data in ((path, text), *made.items()):
+                folder(name)
+                out.file(name, data)
+            return [*recorded, path]
+
+
+class _Compiling:
+    """Sources on their way to the compilers while the rest of the wheel is written."""
+
+    def __init__(self, compilers: Compilers | None, site: str) -> None:
+        self._compilers = compilers
+        self._site = site
+        self._batch: list[bytecode.Source] = []
+        self._size = 0
+        self._under_way: list[tuple[list[str], Future[list[bytes | None]]]] = []
+
+    def add(self, path: str, content: bytes | bytearray) -> None:
+        if self._compilers is None or not path.startswith(self._site) or not bytecode.worth_compiling(path):
+            return
+        self._batch.append((path, bytes(content)))
+        self._size += len(content)
+        if self._size >= _BATCH_BYTES:
+            self._send()
+
+    def results(self, python: tuple[int, int], taken: Recorded) -> dict[str, bytes]:
+        """Return the bytecode by its path, in order; without what the wheel brings itself."""
+        self._send()
+        made = {}
+        for paths, future in self._under_way:
+            for path, code in zip(paths, future.result(), strict=True):
+                place = bytecode.cached_path(path, python)
+                if code is not None and place not in taken:
+                    made[place] = code
+        return made
+
+    def _send(self) -> None:
+        if self._compilers is not None and self._batch:
+            paths = [path for path, _ in self._batch]
+            self._under_way.append((paths, self._compilers.compile(self._batch)))
+            self._batch, self._size = [], 0
+
+
+def _add(out: TarGzip, wheel: Wheel, member: Member) -> bytes | bytearray | None:
+    """Write one file of the wheel; return its content, unless that is too large to hold."""
+    info = member.info
+    if info.file_size > LARGE and not member.script:
+        _add_large(out, wheel, member)
+        return None
+    content = wheel.content(info)
+    if member.script:
+        content = wheel.with_shebang(bytes(content))
+        out.file(member.path, content, member.mode)
+        return content
+    stream = wheel.stream(info)
+    if stream is not None and stream.size:
+        out.deflated(member.path, stream, content, member.mode)
+    else:
+        out.file(member.path, bytes(content), member.mode)
+    return content
+
+
+def _add_large(out: TarGzip, wheel: Wheel, member: Member) -> None:
+    stream: Stream | None = wheel.stream(member.info)
+    if stream is not None:
+        try:
+            out.deflated(member.path, stream, None, member.mode)
+        except Damaged as error:
+            raise wheel.bad(f"“{member.info.filename}” in it is damaged ({error})") from error
+        return
+    out.begin(member.path, member.info.file_size, member.mode)
+    for piece in wheel.pieces(member.info):
+        out.more(piece)
+    out.padded(member.info.file_size)

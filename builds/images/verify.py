@@ -1,0 +1,56 @@
+"""What `pip check` would say of an image, read from the wheels before anything is started."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from packaging.markers import default_environment
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from builds.images.fetch import Fetched
+from builds.images.lock import Lock
+from builds.images.wheel import Wheel
+
+
+def check_lock(lock: Lock, fetched: Fetched) -> list[str]:
+    """Return a sentence for each package that is missing or of a version that another one does not accept."""
+    if not lock.python:
+        return []
+    major, minor, *_ = (int(part) for part in lock.python.split("."))
+    versions = {package.name: package.version for package in lock.packages}
+    environment: dict[str, str | AbstractSet[str]] = {
+        **{key: str(value) for key, value in default_environment().items()},
+        "python_version": f"{major}.{minor}",
+        "python_full_version": lock.python,
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "os_name": "posix",
+        "platform_machine": "aarch64" if lock.platform.endswith("aarch64") else "x86_64",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "extra": "",
+    }
+    problems = []
+    for file in fetched.wheels:
+        with Wheel(file.path, file.name, (major, minor)) as wheel:
+            needs = wheel.metadata().get_all("Requires-Dist") or []
+        for need in needs:
+            try:
+                wanted = Requirement(need)
+            except InvalidRequirement:
+                continue
+            if wanted.marker is not None and not wanted.marker.evaluate(environment):
+                continue
+            problem = _problem(wanted, versions.get(canonicalize_name(wanted.name)))
+            if problem:
+                problems.append(f"{file.name} {file.version} needs {wanted}, {problem}.")
+    return problems
+
+
+def _problem(wanted: Requirement, version: str | None) -> str:
+    if version is None:
+        return "which is not installed"
+    if not wanted.specifier.contains(version, prereleases=True):
+        return f"but {version} is installed"
+    return ""

@@ -1,0 +1,57 @@
+"""Where images are made: the store, the caches, and how the outside is reached."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builds.images.store import BlobStore, disk_errors
+
+Credentials = Callable[[str], tuple[str, str] | None]
+"""Given the address of a registry, returns user name and password, or None for no credentials."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What every step of a build is given. `cache` may be deleted at any time; builds are then slower."""
+
+    store: BlobStore
+    cache: Path
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    index_url: str | None = None
+    credentials: Credentials | None = None
+    jobs: int = 2
+    bytecode: bool = True
+
+    def remember(self, kind: str, key: str, value: Any) -> None:
+        """Keep a small JSON value for later builds, whole or not at all."""
+        place = self._place(kind, key)
+        with disk_errors():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary = place.with_name(f".{secrets.token_hex(8)}")
+            temporary.write_text(json.dumps(value, separators=(",", ":")))
+            os.replace(temporary, place)
+
+    def recall(self, kind: str, key: str) -> Any:
+        """Return what was remembered under this key, or None."""
+        try:
+            return json.loads(self._place(kind, key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def folder(self, kind: str) -> Path:
+        """Return a folder of the cache, made if it is not there."""
+        folder = self.cache / kind
+        with disk_errors():
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _place(self, kind: str, key: str) -> Path:
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        return self.cache / kind / digest[:2] / f"{digest}.json"

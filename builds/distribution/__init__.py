@@ -1,0 +1,1 @@
+"""The pull side of the OCI distribution API: `docker pull HOST/<workspace>/azureml/azureml_<hash>`."""

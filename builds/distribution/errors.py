@@ -1,0 +1,56 @@
+"""What this registry refuses, in the shape and with the codes of the distribution specification."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+SERVICE = "environment-studio"
+
+
+class Refusal(Exception):
+    """A request that is not answered with what it asked for: status, code of the specification, sentence."""
+
+    def __init__(self, status: int, code: str, message: str, *, challenge: str = "", allow: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.challenge = challenge
+        self.allow = allow
+
+    def response(self) -> HttpResponse:
+        """Return the error as clients of registries read it."""
+        answer = JsonResponse({"errors": [{"code": self.code, "message": self.message}]}, status=self.status)
+        if self.challenge:
+            answer["WWW-Authenticate"] = self.challenge
+        if self.allow:
+            answer["Allow"] = self.allow
+        return answer
+
+
+def sign_in_needed(request: HttpRequest, message: str, *, repository: str = "") -> Refusal:
+    """Return the refusal that tells a client where to fetch a token.
+
+    A token, not Basic: Docker Engine answers one challenge for all repositories, and to a Basic one
+    without credentials it gives up. Whoever has no account may fetch a token for nobody.
+    """
+    realm = request.build_absolute_uri("/v2/token")
+    challenge = f'Bearer realm="{realm}",service="{SERVICE}"'
+    if repository:
+        challenge += f',scope="repository:{repository}:pull"'
+    return Refusal(401, "UNAUTHORIZED", message, challenge=challenge)
+
+
+def unknown_name(name: str) -> Refusal:
+    """Return the refusal for a repository that is not there, or not there for this person."""
+    return Refusal(404, "NAME_UNKNOWN", f"There is no repository {name[:300]} that you can see.")
+
+
+def unknown_manifest(name: str, reference: str) -> Refusal:
+    """Return the refusal for a tag or digest that the repository does not have."""
+    return Refusal(404, "MANIFEST_UNKNOWN", f"{name} has no image {reference[:200]}.")
+
+
+def unknown_blob(name: str, digest: str) -> Refusal:
+    """Return the refusal for a blob that no image of the repository has."""
+    return Refusal(404, "BLOB_UNKNOWN", f"No image in {name} has a blob {digest[:200]}.")

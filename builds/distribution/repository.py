@@ -1,0 +1,143 @@
+"""A repository: the images that a workspace has of one definition, and the blobs that belong to them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+
+from builds.distribution import access
+from builds.distribution.errors import (
+    Refusal,
+    sign_in_needed,
+    unknown_blob,
+    unknown_manifest,
+    unknown_name,
+)
+from builds.images.manifest import OCI_MANIFEST, Descriptor, descriptors_of
+from builds.images.store import BlobStore
+from builds.models import Image
+from environments.models import Workspace
+
+LATEST = "latest"
+USED_EVERY = timedelta(minutes=1)
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LIKE_A_DIGEST = re.compile(r"[A-Za-z0-9_+.-]+:.*")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as it is sent: its digest, its media type and its bytes."""
+
+    digest: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What one puller sees of one repository."""
+
+    name: str
+    images: tuple[Image, ...]  # the newest first
+
+    @classmethod
+    def open(cls, request: HttpRequest, name: str) -> Repository:
+        """Return the repository if whoever asks may pull from it.
+
+        Nobody is told to sign in, whether it exists or not; a stranger with an account learns nothing either.
+        """
+        person = access.puller(request)
+        workspace_name, _, repository = name.partition("/")
+        workspace = Workspace.objects.filter(name=workspace_name).first()
+        if workspace is None or not access.may_pull(person, workspace):
+            if not person.is_authenticated:
+                raise sign_in_needed(request, f"Sign in to pull {name[:300]}.", repository=name)
+            raise unknown_name(name)
+        images = tuple(Image.objects.filter(workspace=workspace, repository=repository).order_by("-built_at"))
+        if not images:
+            raise unknown_name(name)
+        return cls(name, images)
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags there are. Older images are addressed by their digests."""
+        return [LATEST] if any(image.current for image in self.images) else []
+
+    def manifest(self, reference: str) -> Manifest:
+        """Return the manifest of a tag or digest, and note that the image was used."""
+        image = next((one for one in self.images if _means(reference, one)), None)
+        if image is None:
+            if _LIKE_A_DIGEST.fullmatch(reference) and not _DIGEST.fullmatch(reference):
+                raise Refusal(400, "DIGEST_INVALID", f"{reference[:200]} is not a sha256 digest.")
+            raise unknown_manifest(self.name, reference)
+        try:
+            content = store().read(image.digest)
+        except FileNotFoundError:
+            log.error("The manifest %s of %s is gone from the store.", image.digest, self.name)
+            raise unknown_manifest(self.name, reference) from None
+        self._note_use(image)
+        media_type = json.loads(content).get("mediaType") or OCI_MANIFEST
+        return Manifest(image.digest, media_type, content)
+
+    def blob(self, digest: str) -> tuple[BinaryIO, int]:
+        """Return an open blob of one of the images, and its size."""
+        if not _DIGEST.fullmatch(digest):
+            raise Refusal(400, "DIGEST_INVALID", f"{digest[:200]} is not a sha256 digest.")
+        for image in self.images:
+            found = blobs_of(settings.STORE, image.digest).get(digest)
+            if found is not None:
+                try:
+                    return store().open(digest), found.size
+                except FileNotFoundError:
+                    log.error("The blob %s of %s is gone from the store.", digest, self.name)
+                    break
+        raise unknown_blob(self.name, digest)
+
+    def _note_use(self, image: Image) -> None:
+        now = timezone.now()
+        if image.used_at < now - USED_EVERY:
+            Image.objects.filter(pk=image.pk, used_at__lt=now - USED_EVERY).update(used_at=now)
+
+
+def store() -> BlobStore:
+    """Return the embedded store."""
+    return _store(settings.STORE)
+
+
+@lru_cache(maxsize=4)
+def _store(path: Path) -> BlobStore:
+    return BlobStore(path)
+
+
+def blobs_of(path: Path, digest: str) -> dict[str, Descriptor]:
+    """Return the blobs that belong to an image: manifest, config and layers. None if it is gone."""
+    try:
+        return _blobs_of(path, digest)
+    except FileNotFoundError:
+        log.error("The manifest %s is gone from the store.", digest)
+        return {}
+
+
+@lru_cache(maxsize=1024)  # what a digest means never changes
+def _blobs_of(path: Path, digest: str) -> dict[str, Descriptor]:
+    content = _store(path).read(digest)
+    document = json.loads(content)
+    own = Descriptor(media_type=document.get("mediaType") or OCI_MANIFEST, digest=digest, size=len(content))
+    return {one.digest: one for one in (own, *descriptors_of(document))}
+
+
+def _means(reference: str, image: Image) -> bool:
+    return image.digest == reference or (reference == LATEST and image.current)

@@ -1,0 +1,21 @@
+"""The addresses under /v2/, as the OCI distribution specification lays them out."""
+
+from django.urls import path, re_path
+
+from builds.distribution import views
+
+app_name = "distribution"
+urlpatterns = [
+    # /v2/
+    path("", views.version, name="version"),
+    # /v2/token?service=…&scope=…
+    path("token", views.token, name="token"),
+    # /v2/<workspace>/azureml/azureml_<hash>/manifests/<tag or digest>
+    re_path(r"^(?P<name>.+)/manifests/(?P<reference>[^/]+)$", views.manifest, name="manifest"),
+    # /v2/<workspace>/azureml/azureml_<hash>/blobs/<digest>
+    re_path(r"^(?P<name>.+)/blobs/(?P<digest>[^/]+)$", views.blob, name="blob"),
+    # /v2/<workspace>/azureml/azureml_<hash>/tags/list?n=…&last=…
+    re_path(r"^(?P<name>.+)/tags/list$", views.tags, name="tags"),
+    # everything else: uploads, the catalogue of repositories, what clients try and do without
+    re_path(r"", views.unsupported, name="unsupported"),
+]

@@ -1,0 +1,191 @@
+"""The answers under /v2/. None of them looks at a browser's session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import BinaryIO, TypeVar
+from urllib.parse import urlencode
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import close_old_connections
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from builds.distribution import access
+from builds.distribution.body import BlobBody, Unsatisfiable, part
+from builds.distribution.errors import Refusal, sign_in_needed
+from builds.distribution.repository import Manifest, Repository
+
+READ = ("GET", "HEAD")
+TAGS_A_PAGE = 1000
+
+View = Callable[..., HttpResponseBase]
+Response = TypeVar("Response", bound=HttpResponseBase)
+
+
+def registry(view: View) -> View:
+    """Let a view only read, and answer what it refuses in the specification's words."""
+
+    # Programs push, not forms: they get the registry's refusal, not the one about a missing form token.
+    @csrf_exempt
+    @wraps(view)
+    def answer(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
+        try:
+            if request.method not in READ:
+                raise Refusal(
+                    405,
+                    "UNSUPPORTED",
+                    "Images come into this registry by being built in the studio; it takes no pushes.",
+                    allow=", ".join(READ),
+                )
+            response = view(request, *args, **kwargs)
+        except Refusal as refusal:
+            response = refusal.response()
+        response["Docker-Distribution-Api-Version"] = "registry/2.0"
+        return response
+
+    return answer
+
+
+@registry
+def version(request: HttpRequest) -> HttpResponse:
+    """Say that this is a registry, and to whom it wants to talk.
+
+    Docker Engine asks here first, and sends its credentials later only if it was challenged here.
+    """
+    person = access.puller(request)
+    asked = "Authorization" in request.headers
+    if not asked and access.sign_in_matters():
+        raise sign_in_needed(request, "Fetch a token; without an account it opens what everybody may pull.")
+    return JsonResponse({"user": person.get_username()} if person.is_authenticated else {})
+
+
+@registry
+def token(request: HttpRequest) -> HttpResponse:
+    """Give a token for the account whose name and password were sent, or for nobody."""
+    person = access.puller(request) if "Authorization" in request.headers else AnonymousUser()
+    value = access.make_token(person)
+    answer = JsonResponse(
+        {
+            "token": value,
+            "access_token": value,
+            "expires_in": access.TOKEN_SECONDS,
+            "issued_at": timezone.now().strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    )
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+@registry
+def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
+    """Send the manifest of a tag or a digest."""
+    found = Repository.open(request, name).manifest(reference)
+    if not _accepts(request.headers.get("Accept", ""), found.media_type):
+        raise Refusal(
+            404,
+            "MANIFEST_UNKNOWN",
+            f"{name}:{reference} is of type {found.media_type}, which was not accepted.",
+        )
+    if _known(request, found.digest):
+        return _immutable(HttpResponse(status=304), found.digest, by_digest=reference == found.digest)
+    return _immutable(_whole(request, found), found.digest, by_digest=reference == found.digest)
+
+
+@registry
+def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
+    """Send a blob of one of the repository's images, or a part of it."""
+    file, size = Repository.open(request, name).blob(digest)
+    # A pull may last for minutes: it holds a file open, not a connection to the database.
+    close_old_connections()
+    if request.method == "HEAD" or _known(request, digest):
+        file.close()
+        answer: HttpResponseBase = HttpResponse(status=304 if _known(request, digest) else 200)
+        if answer.status_code == 200:
+            answer["Content-Length"] = str(size)
+    else:
+        answer = _part_of(
+            file, size, request.headers.get("Range", "") if _range_holds(request, digest) else ""
+        )
+    answer["Content-Type"] = "application/octet-stream"
+    answer["Accept-Ranges"] = "bytes"
+    return _immutable(answer, digest, by_digest=True)
+
+
+@registry
+def tags(request: HttpRequest, name: str) -> HttpResponse:
+    """List the repository's tags in order, a page at a time."""
+    repository = Repository.open(request, name)
+    last = request.GET.get("last", "")
+    try:
+        wanted = int(request.GET.get("n", TAGS_A_PAGE))
+    except ValueError:
+        wanted = -1
+    if wanted < 0:
+        raise Refusal(400, "PAGINATION_NUMBER_INVALID", "n is the number of tags to list: 0, 1, 2 …")
+    there = sorted(tag for tag in repository.tags if tag > last)
+    page = there[:wanted]
+    answer = JsonResponse({"name": name, "tags": page})
+    if page and len(page) < len(there):
+        query = urlencode({"n": wanted, "last": page[-1]})
+        answer["Link"] = f'</v2/{name}/tags/list?{query}>; rel="next"'
+    return answer
+
+
+@registry
+def unsupported(request: HttpRequest) -> HttpResponse:
+    """Say that there is nothing here."""
+    raise Refusal(
+        404, "UNSUPPORTED", "This registry serves manifests, blobs and lists of tags, nothing else."
+    )
+
+
+def _whole(request: HttpRequest, found: Manifest) -> HttpResponse:
+    response = HttpResponse(b"" if request.method == "HEAD" else found.content, content_type=found.media_type)
+    response["Content-Length"] = str(len(found.content))
+    return response
+
+
+def _part_of(file: BinaryIO, size: int, header: str) -> HttpResponseBase:
+    """Return the file, or what a Range header asks of it."""
+    try:
+        wanted = part(header, size)
+    except Unsatisfiable:
+        file.close()
+        refused = Refusal(416, "SIZE_INVALID", f"The blob has {size} bytes.").response()
+        refused["Content-Range"] = f"bytes */{size}"
+        return refused
+    first, length = wanted or (0, size)
+    answer = StreamingHttpResponse(BlobBody(file, first, length), status=206 if wanted else 200)
+    answer["Content-Length"] = str(length)
+    if wanted:
+        answer["Content-Range"] = f"bytes {first}-{first + length - 1}/{size}"
+    return answer
+
+
+def _immutable(answer: Response, digest: str, *, by_digest: bool) -> Response:
+    """Add what says which content this is, and how long it stays true: for a digest, for ever."""
+    answer["Docker-Content-Digest"] = digest
+    answer["ETag"] = f'"{digest}"'
+    answer["Cache-Control"] = "private, max-age=31536000, immutable" if by_digest else "private, no-cache"
+    return answer
+
+
+def _known(request: HttpRequest, digest: str) -> bool:
+    header = request.headers.get("If-None-Match", "")
+    known = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
+    return digest in known or "*" in known
+
+
+def _range_holds(request: HttpRequest, digest: str) -> bool:
+    """Tell whether the client's part is of this content; else it gets the whole."""
+    condition = request.headers.get("If-Range", "").strip()
+    return not condition or condition.strip('"') == digest
+
+
+def _accepts(header: str, media_type: str) -> bool:
+    """Tell whether the client reads this type. Who names no type at all, or any JSON, reads it."""
+    named = [entry.partition(";")[0].strip().lower() for entry in header.split(",") if entry.strip()]
+    return not named or any(one in named for one in (media_type, "*/*", "application/*", "application/json"))

@@ -1,0 +1,425 @@
+"""Pulling images from /v2/ as the OCI distribution specification has it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from builds.distribution import access, body
+from builds.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor
+from builds.images.store import BlobStore
+from builds.models import Image
+from environments.models import Member, Role, Workspace
+from tests.builds.distribution import NAME, Answer, add_image, ask, basic, store_image
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "a long enough password"
+LAYER = bytes(range(256)) * 8192  # 2 MB: several chunks
+
+
+@pytest.fixture
+def store(tmp_path: Path, settings: Settings) -> BlobStore:
+    settings.STORE = tmp_path / "store"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return BlobStore(settings.STORE)
+
+
+@pytest.fixture
+def shop(store: BlobStore) -> Workspace:
+    """A workspace that only its members may pull from."""
+    return Workspace.objects.create(name="shop", title="Shop")
+
+
+@pytest.fixture
+def square(store: BlobStore) -> Workspace:
+    """A workspace that everybody may pull from."""
+    return Workspace.objects.create(name="square", title="Square", anonymous_pull=True)
+
+
+@pytest.fixture
+def manifest(store: BlobStore) -> Descriptor:
+    return store_image(store, LAYER)
+
+
+def layer_of(store: BlobStore, manifest: Descriptor) -> str:
+    return str(json.loads(store.read(manifest.digest))["layers"][0]["digest"])
+
+
+def person(name: str, workspace: Workspace | None = None) -> str:
+    """Make somebody, a reader of the workspace if one is given; return their credentials."""
+    user = User.objects.create_user(name, password=PASSWORD)
+    if workspace is not None:
+        Member.objects.create(workspace=workspace, user=user, role=Role.READER)
+    return basic(name, PASSWORD)
+
+
+# Who may
+
+
+def test_somebody_without_an_account_is_told_where_to_fetch_a_token(
+    shop: Workspace, manifest: Descriptor
+) -> None:
+    add_image(shop, manifest)
+
+    answer = ask(f"/v2/shop/{NAME}/manifests/latest")
+
+    assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+    realm = (
+        f'realm="http://testserver/v2/token",service="environment-studio",scope="repository:shop/{NAME}:pull"'
+    )
+    assert answer.headers["WWW-Authenticate"] == f"Bearer {realm}"
+
+
+def test_an_account_outside_the_workspace_cannot_tell_a_repository_from_none(
+    shop: Workspace, manifest: Descriptor
+) -> None:
+    add_image(shop, manifest)
+    stranger = person("stranger")
+
+    there = ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=stranger)
+    nowhere = ask(f"/v2/nowhere/{NAME}/manifests/latest", Authorization=stranger)
+
+    assert (there.status, there.code) == (nowhere.status, nowhere.code) == (404, "NAME_UNKNOWN")
+    assert there.body == nowhere.body.replace(b"nowhere", b"shop")
+
+
+def test_nobody_cannot_tell_a_private_workspace_from_none(shop: Workspace, manifest: Descriptor) -> None:
+    add_image(shop, manifest)
+
+    assert ask(f"/v2/nowhere/{NAME}/tags/list").status == ask(f"/v2/shop/{NAME}/tags/list").status == 401
+
+
+def test_a_blob_of_another_workspace_is_not_read_by_its_digest(
+    store: BlobStore, shop: Workspace, square: Workspace, manifest: Descriptor
+) -> None:
+    add_image(shop, manifest)
+    add_image(square, store_image(store, b"something else"))
+
+    for digest in (manifest.digest, layer_of(store, manifest)):
+        answer = ask(f"/v2/square/{NAME}/blobs/{digest}")
+        assert (answer.status, answer.code) == (404, "BLOB_UNKNOWN")
+
+
+def test_a_browser_that_is_signed_in_pulls_nothing(
+    shop: Workspace, manifest: Descriptor, client: Client
+) -> None:
+    add_image(shop, manifest)
+    person("ada", shop)
+    client.login(username="ada", password=PASSWORD)
+
+    assert client.get(f"/v2/shop/{NAME}/manifests/latest").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        basic("ada", "wrong"),
+        basic("nobody", PASSWORD),
+        "Basic %%%",
+        "Basic " + "/w==",
+        "Bearer made-up",
+        "Digest username=ada",
+    ],
+)
+def test_wrong_credentials_are_refused_even_where_none_are_needed(
+    square: Workspace, manifest: Descriptor, credentials: str
+) -> None:
+    add_image(square, manifest)
+    person("ada", square)
+
+    for path in ("/v2/", "/v2/token", f"/v2/square/{NAME}/manifests/latest"):
+        answer = ask(path, Authorization=credentials)
+        assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+
+
+def test_a_member_pulls_by_password_and_by_the_token_it_gave(shop: Workspace, manifest: Descriptor) -> None:
+    add_image(shop, manifest)
+    ada = person("ada", shop)
+
+    token = ask("/v2/token?service=environment-studio", Authorization=ada)
+
+    assert ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=ada).status == 200
+    bearer = f"Bearer {token.json['token']}"
+    assert ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=bearer).status == 200
+    assert ask("/v2/", Authorization=bearer).status == 200
+
+
+def test_a_token_ends_with_the_password_it_was_given_for(shop: Workspace, manifest: Descriptor) -> None:
+    add_image(shop, manifest)
+    bearer = f"Bearer {ask('/v2/token', Authorization=person('ada', shop)).json['token']}"
+    ada = User.objects.get(username="ada")
+    ada.set_password("another long password")
+    ada.save()
+
+    assert ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=bearer).status == 401
+
+
+def test_a_token_ends_by_itself(
+    shop: Workspace, manifest: Descriptor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_image(shop, manifest)
+    bearer = f"Bearer {ask('/v2/token', Authorization=person('ada', shop)).json['token']}"
+    monkeypatch.setattr(access, "TOKEN_SECONDS", -1)
+
+    assert ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=bearer).status == 401
+
+
+def test_a_member_who_left_pulls_no_more_with_the_token_of_before(
+    shop: Workspace, manifest: Descriptor
+) -> None:
+    add_image(shop, manifest)
+    bearer = f"Bearer {ask('/v2/token', Authorization=person('ada', shop)).json['token']}"
+    Member.objects.all().delete()
+
+    assert ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=bearer).status == 404
+
+
+def test_whoever_has_an_account_pulls_from_the_catalogue(store: BlobStore, manifest: Descriptor) -> None:
+    """Rule 10."""
+    add_image(Workspace.objects.create(name="curated", title="Curated", curated=True), manifest)
+
+    assert ask(f"/v2/curated/{NAME}/manifests/latest").status == 401
+    assert ask(f"/v2/curated/{NAME}/manifests/latest", Authorization=person("ada")).status == 200
+
+
+def test_everybody_pulls_from_an_open_workspace_with_or_without_a_token_for_nobody(
+    shop: Workspace, square: Workspace, manifest: Descriptor
+) -> None:
+    add_image(square, manifest)
+    add_image(shop, manifest)
+    nobody = f"Bearer {ask('/v2/token').json['token']}"
+
+    assert ask(f"/v2/square/{NAME}/manifests/latest").status == 200
+    assert ask(f"/v2/square/{NAME}/manifests/latest", Authorization=nobody).status == 200
+    assert ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=nobody).status == 401
+
+
+def test_a_client_is_challenged_at_first_only_where_signing_in_matters(square: Workspace) -> None:
+    assert ask("/v2/").status == 200
+    Workspace.objects.create(name="shop", title="Shop")
+
+    assert ask("/v2/").status == 401
+
+
+# What is answered
+
+
+def test_the_current_image_is_latest_and_an_older_one_stays_addressable(
+    store: BlobStore, square: Workspace, manifest: Descriptor
+) -> None:
+    """Rule 16."""
+    old = store_image(store, b"before the rebuild")
+    add_image(square, old, current=False)
+    add_image(square, manifest)
+
+    assert ask(f"/v2/square/{NAME}/manifests/latest").headers["Docker-Content-Digest"] == manifest.digest
+    answer = ask(f"/v2/square/{NAME}/manifests/{old.digest}")
+    assert answer.headers["Docker-Content-Digest"] == old.digest
+    assert hashlib.sha256(answer.body).hexdigest() == old.digest.removeprefix("sha256:")
+    assert ask(f"/v2/square/{NAME}/blobs/{layer_of(store, old)}").status == 200
+
+
+def test_a_manifest_says_what_it_is(square: Workspace, manifest: Descriptor) -> None:
+    add_image(square, manifest)
+
+    whole = ask(f"/v2/square/{NAME}/manifests/latest")
+    head = ask(f"/v2/square/{NAME}/manifests/latest", "HEAD")
+
+    assert whole.headers["Content-Type"] == OCI_MANIFEST
+    assert whole.headers["ETag"] == f'"{manifest.digest}"'
+    assert whole.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
+    assert len(whole.body) == manifest.size
+    assert head.body == b""
+    names = ("Content-Type", "Content-Length", "Docker-Content-Digest", "ETag")
+    assert [head.headers[name] for name in names] == [whole.headers[name] for name in names]
+
+
+@pytest.mark.parametrize(
+    ("accept", "status"),
+    [
+        ("*/*", 200),
+        ("application/json", 200),
+        (f"{DOCKER_MANIFEST}, {OCI_MANIFEST};q=0.5", 200),
+        (DOCKER_MANIFEST, 404),
+        ("text/html", 404),
+    ],
+)
+def test_a_manifest_is_sent_to_those_who_read_its_type(
+    square: Workspace, manifest: Descriptor, accept: str, status: int
+) -> None:
+    add_image(square, manifest)
+
+    assert ask(f"/v2/square/{NAME}/manifests/latest", Accept=accept).status == status
+
+
+def test_what_the_client_has_is_not_sent_again(
+    store: BlobStore, square: Workspace, manifest: Descriptor
+) -> None:
+    add_image(square, manifest)
+    layer = layer_of(store, manifest)
+
+    for path, digest in ((f"manifests/{manifest.digest}", manifest.digest), (f"blobs/{layer}", layer)):
+        answer = ask(f"/v2/square/{NAME}/{path}", If_None_Match=f'"{digest}"')
+        assert (answer.status, answer.body) == (304, b"")
+
+
+def test_a_blob_comes_whole_and_a_head_says_how_long_it_is(
+    store: BlobStore, square: Workspace, manifest: Descriptor
+) -> None:
+    add_image(square, manifest)
+    layer = layer_of(store, manifest)
+
+    whole = ask(f"/v2/square/{NAME}/blobs/{layer}")
+    head = ask(f"/v2/square/{NAME}/blobs/{layer}", "HEAD")
+
+    assert whole.body == store.read(layer)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == whole.headers["Content-Length"] == str(store.size(layer))
+    assert head.headers["Accept-Ranges"] == "bytes"
+    assert head.headers["Docker-Content-Digest"] == layer
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-0", (0, 1)),
+        ("bytes=2-", (2, 8)),
+        ("bytes=-3", (7, 3)),
+        ("bytes=-99", (0, 10)),
+        ("bytes=8-99", (8, 2)),
+        ("bytes=5-4", None),
+        ("bytes=-", None),
+        ("bytes=1-2,4-5", None),
+        ("lines=1-2", None),
+        ("bytes=\u0661-2", None),
+        ("", None),
+    ],
+)
+def test_a_range_means_these_bytes(header: str, expected: tuple[int, int] | None) -> None:
+    assert body.part(header, 10) == expected
+
+
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-12", "bytes=-0"])
+def test_a_range_behind_the_end_is_refused(header: str) -> None:
+    with pytest.raises(body.Unsatisfiable):
+        body.part(header, 10)
+
+
+def test_a_pull_that_broke_off_goes_on_where_it_was(
+    store: BlobStore, square: Workspace, manifest: Descriptor
+) -> None:
+    add_image(square, manifest)
+    layer = layer_of(store, manifest)
+    size, path = store.size(layer), f"/v2/square/{NAME}/blobs/{layer}"
+
+    rest = ask(path, Range="bytes=1000-")
+    behind = ask(path, Range=f"bytes={size}-")
+    of_another = ask(path, Range="bytes=1000-", If_Range='"sha256:other"')
+
+    assert (rest.status, rest.body) == (206, store.read(layer)[1000:])
+    assert rest.headers["Content-Range"] == f"bytes 1000-{size - 1}/{size}"
+    assert rest.headers["Content-Length"] == str(size - 1000)
+    assert (behind.status, behind.headers["Content-Range"]) == (416, f"bytes */{size}")
+    assert (of_another.status, len(of_another.body)) == (200, size)
+
+
+def test_a_blob_longer_than_a_chunk_is_sent_in_chunks(
+    store: BlobStore, square: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "CHUNK", 1000)
+    manifest = store_image(store, hashlib.shake_256(b"noise").digest(10_500))
+    add_image(square, manifest)
+    layer = layer_of(store, manifest)
+
+    assert ask(f"/v2/square/{NAME}/blobs/{layer}").body == store.read(layer)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        (f"square/{NAME}/manifests/3", 404, "MANIFEST_UNKNOWN"),
+        (f"square/{NAME}/manifests/sha256:{'0' * 64}", 404, "MANIFEST_UNKNOWN"),
+        (f"square/{NAME}/manifests/sha256:123", 400, "DIGEST_INVALID"),
+        (f"square/{NAME}/blobs/sha256:{'0' * 64}", 404, "BLOB_UNKNOWN"),
+        (f"square/{NAME}/blobs/latest", 400, "DIGEST_INVALID"),
+        (f"square/{NAME}/blobs/sha256:..%2F..%2Foci-layout", 404, "UNSUPPORTED"),
+        ("square/azureml/other/manifests/latest", 404, "NAME_UNKNOWN"),
+        ("square/manifests/latest", 404, "NAME_UNKNOWN"),
+        (f"square/{NAME}/tags/list?n=many", 400, "PAGINATION_NUMBER_INVALID"),
+        (f"square/{NAME}/tags/list?n=-1", 400, "PAGINATION_NUMBER_INVALID"),
+        ("_catalog", 404, "UNSUPPORTED"),
+    ],
+)
+def test_errors_have_the_codes_of_the_specification(
+    square: Workspace, manifest: Descriptor, path: str, status: int, code: str
+) -> None:
+    add_image(square, manifest)
+
+    answer = ask(f"/v2/{path}")
+
+    assert (answer.status, answer.code) == (status, code)
+    assert answer.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", f"square/{NAME}/blobs/uploads/"),
+        ("PUT", f"square/{NAME}/manifests/latest"),
+        ("DELETE", f"square/{NAME}/manifests/latest"),
+    ],
+)
+def test_pushes_are_refused(square: Workspace, manifest: Descriptor, method: str, path: str) -> None:
+    add_image(square, manifest)
+
+    answer = ask(f"/v2/{path}", method)
+
+    assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def test_an_image_whose_blobs_are_gone_is_unknown_and_not_an_error(
+    store: BlobStore, square: Workspace, manifest: Descriptor
+) -> None:
+    add_image(square, manifest)
+    layer = layer_of(store, manifest)
+    store.blob_path(layer).unlink()
+    missing = ask(f"/v2/square/{NAME}/blobs/{layer}")
+    store.blob_path(manifest.digest).unlink()
+
+    assert missing.code == "BLOB_UNKNOWN"
+    assert ask(f"/v2/square/{NAME}/manifests/latest").code == "MANIFEST_UNKNOWN"
+
+
+def test_tags_come_in_pages(square: Workspace, manifest: Descriptor) -> None:
+    add_image(square, manifest)
+
+    def tags(query: str = "") -> Answer:
+        return ask(f"/v2/square/{NAME}/tags/list{query}")
+
+    assert tags().json == {"name": f"square/{NAME}", "tags": ["latest"]}
+    assert tags("?n=1").json["tags"] == ["latest"]
+    assert "Link" not in tags("?n=1").headers
+    assert tags("?n=0").json["tags"] == []
+    assert tags("?n=1&last=latest").json["tags"] == []
+
+
+def test_a_pull_is_noted_at_most_once_a_minute(square: Workspace, manifest: Descriptor) -> None:
+    """Rule 11: when an image was last used."""
+    image = add_image(square, manifest)
+    recent, old = timezone.now() - timedelta(seconds=30), timezone.now() - timedelta(hours=1)
+
+    for before, moved in ((recent, False), (old, True)):
+        Image.objects.update(used_at=before)
+        ask(f"/v2/square/{NAME}/manifests/latest")
+        image.refresh_from_db()
+        assert (image.used_at != before) is moved

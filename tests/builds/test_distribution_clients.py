@@ -1,0 +1,214 @@
+"""Real clients pull from a real server: Docker Engine, skopeo, and one that hangs up."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from docker.errors import APIError, ImageNotFound
+
+from tests.builds.distribution import NAME
+from tests.builds.stocked import PASSWORD, USER
+from tests.services.docker_engine import DockerEngine
+from tests.services.machine_image import machine_files
+from tests.services.processes import Process, free_port, wait_until
+
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A running studio with images to pull."""
+
+    port: int
+    process: Process
+    manifest: str
+    layer: str
+    size: int
+    folder: Path
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+
+def serve(folder: Path, layer: bytes) -> Iterator[Studio]:
+    """Start a studio whose images have this layer."""
+    env = {**os.environ, "STUDIO_VAR": str(folder / "var"), "ALLOWED_HOSTS": "*"}
+    stocked = subprocess.run(
+        [sys.executable, "-m", "tests.builds.stocked"], input=layer, env=env, capture_output=True, check=False
+    )
+    assert stocked.returncode == 0, stocked.stderr.decode()
+    port = free_port()
+    argv = [sys.executable, "-m", "uvicorn", "studio.asgi:application", "--port", str(port)]
+    process = Process(argv, output=folder / "uvicorn.txt", env=env)
+    try:
+        process.wait_until(lambda: answers(port))
+        found = json.loads(stocked.stdout)
+        yield Studio(port, process, found["manifest"], found["layer"], found["size"], folder)
+    finally:
+        process.kill_family()
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/v2/", trust_env=False).status_code == 401
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio with a small image that runs."""
+    yield from serve(tmp_path_factory.mktemp("studio"), machine_files(["/bin/sh"]))
+
+
+@pytest.fixture(scope="module")
+def heavy_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A studio with an image of one layer of 200 MB."""
+    yield from serve(tmp_path_factory.mktemp("heavy"), os.urandom(200 * MEGABYTE))
+
+
+def forget(engine: DockerEngine, image: str) -> None:
+    with suppress(ImageNotFound):
+        engine.client.images.remove(image, force=True)
+
+
+def test_the_engine_pulls_and_runs_what_everybody_may_pull(
+    studio: Studio, docker_engine: DockerEngine
+) -> None:
+    image = f"{studio.address}/square/{NAME}"
+
+    docker_engine.client.images.pull(image, tag="latest")
+
+    assert docker_engine.client.containers.run(image, remove=True) == b"it runs\n"
+    forget(docker_engine, image)
+
+
+def test_the_engine_pulls_by_digest(studio: Studio, docker_engine: DockerEngine) -> None:
+    image = f"{studio.address}/square/{NAME}@{studio.manifest}"
+
+    docker_engine.client.images.pull(image)
+
+    assert docker_engine.client.images.get(image).attrs["RepoDigests"] == [image]
+    forget(docker_engine, image)
+
+
+def test_the_engine_pulls_a_private_image_after_a_login_and_not_before(
+    studio: Studio, docker_engine: DockerEngine
+) -> None:
+    image = f"{studio.address}/shop/{NAME}"
+    with pytest.raises(APIError, match=r"denied|unauthorized"):
+        docker_engine.client.images.pull(image, tag="latest")
+
+    with pytest.raises(APIError, match="unauthorized"):
+        docker_engine.client.login(USER, "wrong", registry=studio.address)
+    docker_engine.client.login(USER, PASSWORD, registry=studio.address, reauth=True)
+    account = {"username": USER, "password": PASSWORD}
+    docker_engine.client.images.pull(image, tag="latest", auth_config=account)
+
+    assert docker_engine.client.containers.run(image, remove=True) == b"it runs\n"
+    forget(docker_engine, image)
+
+
+def test_the_engine_is_told_that_a_push_is_refused(studio: Studio, docker_engine: DockerEngine) -> None:
+    image, pushed = f"{studio.address}/square/{NAME}", f"{studio.address}/square/other"
+    docker_engine.client.images.pull(image, tag="latest").tag(pushed)
+
+    events = list(docker_engine.client.images.push(pushed, tag="latest", stream=True, decode=True))
+
+    assert any("takes no pushes" in event.get("error", "") for event in events), events
+    forget(docker_engine, image)
+    forget(docker_engine, pushed)
+
+
+@pytest.mark.parametrize("workspace", ["square", "shop"])
+def test_skopeo_inspects_and_copies(studio: Studio, skopeo: Path, tmp_path: Path, workspace: str) -> None:
+    image = f"docker://{studio.address}/{workspace}/{NAME}:latest"
+    login = [f"--creds={USER}:{PASSWORD}"] if workspace == "shop" else ["--no-creds"]
+
+    inspect = subprocess.run(
+        [str(skopeo), "inspect", "--tls-verify=false", *login, image], capture_output=True, check=False
+    )
+    copy = subprocess.run(
+        [str(skopeo), "--insecure-policy", "copy", "--src-tls-verify=false"]
+        + [f"--src-{one[2:]}" for one in login]
+        + [image, f"dir:{tmp_path}/copy"],
+        capture_output=True,
+        check=False,
+    )
+
+    assert inspect.returncode == 0, inspect.stderr
+    assert json.loads(inspect.stdout)["Digest"] == studio.manifest
+    assert copy.returncode == 0, copy.stderr
+    assert (tmp_path / "copy" / studio.layer.removeprefix("sha256:")).stat().st_size == studio.size
+
+
+def memory(studio: Studio) -> int:
+    """Return the most bytes that the server has ever held."""
+    status = Path(f"/proc/{studio.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+def blobs_open(studio: Studio) -> int:
+    folder = Path(f"/proc/{studio.process.pid}/fd")
+    count = 0
+    for entry in folder.iterdir():
+        try:
+            count += "blobs/sha256" in str(entry.readlink())
+        except FileNotFoundError:
+            continue  # closed while we looked
+    return count
+
+
+def begin_pull(studio: Studio) -> socket.socket:
+    """Ask for the layer and read nothing of it but the first bytes."""
+    client = socket.create_connection(("127.0.0.1", studio.port))
+    request = f"GET /v2/square/{NAME}/blobs/{studio.layer} HTTP/1.1\r\nHost: {studio.address}\r\n\r\n"
+    client.sendall(request.encode())
+    assert client.recv(12) == b"HTTP/1.1 200"
+    return client
+
+
+def test_slow_pulls_hold_neither_memory_nor_pages_and_end_when_the_client_hangs_up(
+    heavy_studio: Studio,
+) -> None:
+    before = memory(heavy_studio)
+
+    clients = [begin_pull(heavy_studio) for _ in range(10)]
+
+    assert blobs_open(heavy_studio) == 10
+    manifest = f"{heavy_studio.url}/v2/square/{NAME}/manifests/latest"
+    assert httpx.get(manifest, trust_env=False).status_code == 200
+    assert memory(heavy_studio) - before < 100 * MEGABYTE
+    for client in clients:
+        client.close()
+    wait_until(lambda: blobs_open(heavy_studio) == 0, 20, "the blobs are still open")
+
+
+def test_a_large_blob_arrives_whole(heavy_studio: Studio, tmp_path: Path) -> None:
+    before = memory(heavy_studio)
+    url = f"{heavy_studio.url}/v2/square/{NAME}/blobs/{heavy_studio.layer}"
+
+    with httpx.stream("GET", url, trust_env=False) as answer, (tmp_path / "blob").open("wb") as file:
+        for chunk in answer.iter_raw():
+            file.write(chunk)
+
+    found = (tmp_path / "blob").read_bytes()
+    stored = heavy_studio.folder / "var/store/blobs/sha256" / heavy_studio.layer.removeprefix("sha256:")
+    assert found == stored.read_bytes()
+    assert memory(heavy_studio) - before < 50 * MEGABYTE

@@ -1,11 +1,225 @@
-"""Base images from a registry."""
+"""The pull side of a container registry: manifests and blobs, verified, into the store."""
 
 from __future__ import annotations
 
-from builds.images.base import Base
-from builds.images.report import ImageError, Reporter
+import base64
+import hashlib
+import ipaddress
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from builds.images.manifest import INDEXES, MANIFESTS, Descriptor
+from builds.images.report import Cancelled, ImageError
+from builds.images.store import BlobStore, BlobWriter
 from builds.images.workshop import Workshop
 
+HUB = "docker.io"
+_HUB_HOST = "registry-1.docker.io"
+ATTEMPTS = 4
+MOST_MANIFEST_BYTES = 4 * 1024**2
+_TIMEOUT = httpx.Timeout(20.0, pool=None)
+_CHALLENGE = re.compile(r'([a-zA-Z]+)="([^"]*)"')
 
-def registry_base(reference: str, workshop: Workshop, reporter: Reporter) -> Base:
-    raise ImageError("base-not-found", reference)
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """One repository of one registry: where it is, and what its users call it."""
+
+    url: str
+    name: str
+    shown: str
+    credentials: tuple[str, str] | None = None
+
+
+def places(registry: str, repository: str, workshop: Workshop) -> list[Repository]:
+    """Return where a repository is to be looked for, in order: its mirror, then its own registry."""
+    shown = f"{registry}/{repository}"
+    found = []
+    for address in (workshop.mirrors.get(registry), _HUB_HOST if registry == HUB else registry):
+        if address:
+            known = workshop.credentials and (workshop.credentials(address) or workshop.credentials(registry))
+            found.append(Repository(_url(address), repository, shown, known or None))
+    return found
+
+
+def _url(address: str) -> str:
+    """Return the address with its scheme: plain HTTP only where it says so, or on this machine."""
+    if "://" in address:
+        return address.rstrip("/")
+    host = urlsplit(f"//{address}").hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    return f"{'http' if local else 'https'}://{address.rstrip('/')}"
+
+
+class Registry:
+    """Talks to one repository. Threads may share it; close it at the end."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._at = repository
+        self._client = httpx.Client(base_url=repository.url, timeout=_TIMEOUT, follow_redirects=True)
+        self._headers: dict[str, str] = {}
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def manifest(self, reference: str) -> tuple[bytes, Descriptor]:
+        """Return a manifest or index by its tag or digest, verified."""
+        path = f"/v2/{self._at.name}/manifests/{reference}"
+        try:
+            with self._open(path, {"Accept": ", ".join(MANIFESTS + INDEXES)}) as response:
+                body = _bounded(response)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from error
+        digest = "sha256:" + hashlib.sha256(body).hexdigest()
+        promised = reference if ":" in reference else response.headers.get("docker-content-digest", digest)
+        if promised != digest:
+            raise ImageError(
+                "digest-mismatch",
+                f"The manifest of {self._at.shown} is not what its digest {promised} says.",
+                "Something between the registry and the studio changes images.",
+                fault="outside",
+            )
+        return body, Descriptor(media_type=_type_of(body, response), digest=digest, size=len(body))
+
+    def blob(
+        self, descriptor: Descriptor, store: BlobStore, stop: threading.Event, count: Callable[[int], None]
+    ) -> None:
+        """Fetch a blob into the store, going on where a broken connection left off."""
+        with store.writer() as writer:
+            for attempt in range(1, ATTEMPTS + 1):
+                try:
+                    self._receive(descriptor, writer, stop, count)
+                    break
+                except httpx.TransportError as error:
+                    if attempt == ATTEMPTS:
+                        raise self._unreachable(error) from error
+                    if stop.wait(0.25 * 2**attempt):
+                        raise Cancelled from None
+            writer.commit(descriptor.digest, descriptor.size)
+
+    def _receive(
+        self, descriptor: Descriptor, writer: BlobWriter, stop: threading.Event, count: Callable[[int], None]
+    ) -> None:
+        path = f"/v2/{self._at.name}/blobs/{descriptor.digest}"
+        start = writer.size
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with self._open(path, headers) as response:
+            # A server that cannot go on in the middle sends it all again: what is here already is passed over.
+            skip = 0 if response.status_code == 206 else start
+            for chunk in response.iter_raw(1 << 18):
+                if stop.is_set():
+                    raise Cancelled
+                fresh, skip = chunk[skip:], max(0, skip - len(chunk))
+                writer.write(fresh)
+                count(len(fresh))
+                if writer.size > descriptor.size:
+                    raise self._too_long(descriptor)
+
+    @contextmanager
+    def _open(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """Open a resource; answers a registry that asks who is there, once."""
+        with self._client.stream("GET", path, headers={**headers, **self._headers}) as response:
+            if response.status_code != 401:
+                self._refuse_failure(response)
+                yield response
+                return
+        self._authorize(response.headers.get("www-authenticate", ""))
+        with self._client.stream("GET", path, headers={**headers, **self._headers}) as response:
+            self._refuse_failure(response)
+            yield response
+
+    def _authorize(self, challenge: str) -> None:
+        """Do what a 401 asks for: fetch a token, or send user and password."""
+        scheme, _, rest = challenge.partition(" ")
+        asked = dict(_CHALLENGE.findall(rest))
+        if scheme.lower() == "basic" and self._at.credentials:
+            told = base64.b64encode(":".join(self._at.credentials).encode()).decode()
+            self._headers = {"Authorization": f"Basic {told}"}
+        elif scheme.lower() == "bearer" and asked.get("realm"):
+            self._headers = {"Authorization": f"Bearer {self._token(asked)}"}
+        else:
+            raise self._refused()
+
+    def _token(self, asked: dict[str, str]) -> str:
+        realm = urlsplit(asked["realm"])
+        secure = realm.scheme == "https" or _url(realm.netloc).startswith("http://")
+        query = {"service": asked.get("service", ""), "scope": f"repository:{self._at.name}:pull"}
+        # A password travels in the clear to nobody but this machine.
+        answer = self._client.get(
+            asked["realm"], params=query, auth=self._at.credentials if secure else None, headers={}
+        )
+        if answer.status_code >= 400:
+            raise self._refused()
+        try:
+            body = answer.json()
+            return str(body.get("token") or body["access_token"])
+        except (ValueError, KeyError, AttributeError) as error:
+            raise self._refused() from error
+
+    def _refuse_failure(self, response: httpx.Response) -> None:
+        if response.status_code in (401, 403):
+            raise self._refused()
+        if response.status_code == 404:
+            raise ImageError(
+                "base-not-found",
+                f"There is no image {self._at.shown} of that tag or digest at {self._at.url}.",
+                "Check the name and the tag.",
+            )
+        if response.status_code >= 400:
+            raise self._unreachable(f"it answered {response.status_code}")
+
+    def _refused(self) -> ImageError:
+        known = (
+            "the credentials that the studio has are not accepted"
+            if self._at.credentials
+            else "it is private"
+        )
+        return ImageError(
+            "registry-refused",
+            f"The registry {self._at.url} does not let the studio pull {self._at.shown}: {known}.",
+            "Check the name, and the workspace's connection to that registry.",
+        )
+
+    def _unreachable(self, why: object) -> ImageError:
+        return ImageError(
+            "registry-unreachable",
+            f"The registry {self._at.url} cannot be reached for {self._at.shown}: {why}.",
+            "Check the registry's address and the studio's network, and build again.",
+            fault="outside",
+        )
+
+    def _too_long(self, descriptor: Descriptor) -> ImageError:
+        return ImageError(
+            "digest-mismatch",
+            f"The registry {self._at.url} sends more than the {descriptor.size} bytes of {descriptor.digest}.",
+            fault="outside",
+        )
+
+
+def _bounded(response: httpx.Response) -> bytes:
+    body = b""
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > MOST_MANIFEST_BYTES:
+            raise ImageError("bad-manifest", "The registry's manifest is larger than 4 MB.", fault="outside")
+    return body
+
+
+def _type_of(body: bytes, response: httpx.Response) -> str:
+    """Return what kind of document it is: what it says of itself, or what the registry says."""
+    try:
+        said = json.loads(body).get("mediaType")
+    except (ValueError, AttributeError):
+        said = None
+    return str(said or response.headers.get("content-type", "").partition(";")[0])

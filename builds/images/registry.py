@@ -115,7 +115,7 @@ class Registry:
         start = writer.size
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         with self._open(path, headers) as response:
-            # A server that cannot go on in the middle sends it all again: what is here already is passed over.
+            # A server that cannot go on in the middle sends it all again: pass over what is here.
             skip = 0 if response.status_code == 206 else start
             for chunk in response.iter_raw(1 << 18):
                 if stop.is_set():
@@ -180,11 +180,7 @@ class Registry:
             raise self._unreachable(f"it answered {response.status_code}")
 
     def _refused(self) -> ImageError:
-        known = (
-            "the credentials that the studio has are not accepted"
-            if self._at.credentials
-            else "it is private"
-        )
+        known = "its user and password are not accepted" if self._at.credentials else "it is private"
         return ImageError(
             "registry-refused",
             f"The registry {self._at.url} does not let the studio pull {self._at.shown}: {known}.",
@@ -202,7 +198,7 @@ class Registry:
     def _too_long(self, descriptor: Descriptor) -> ImageError:
         return ImageError(
             "digest-mismatch",
-            f"The registry {self._at.url} sends more than the {descriptor.size} bytes of {descriptor.digest}.",
+            f"{self._at.url} sends more than the {descriptor.size} bytes of {descriptor.digest}.",
             fault="outside",
         )
 

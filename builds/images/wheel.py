@@ -223,7 +223,7 @@ class Wheel:
             mode = info.external_attr >> 16
             executable = bool(mode & 0o111) and (stat.S_ISREG(mode) or not stat.S_IFMT(mode))
             path, script = self._destination(name, data)
-            member = Member(path, 0o755 if executable or script else 0o644, info, script)
+            member = Member(path, 0o755 if executable else 0o644, info, script)
             # A zip may name a file twice; whoever unpacks one in order ends with the later.
             latest[path] = member
         yield from (latest[path] for path in sorted(latest))

@@ -1,0 +1,49 @@
+"""What tests of image making share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builds.images import BlobStore, Cancelled, Workshop
+
+
+class Recorder:
+    """A reporter that remembers, and can be told to cancel."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.steps: list[tuple[int, int, str]] = []
+        self.cancelled = False
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        self.steps.append((done, total, unit))
+
+    def check(self) -> None:
+        if self.cancelled:
+            raise Cancelled
+
+    @property
+    def log(self) -> str:
+        return "\n".join(self.lines)
+
+
+@pytest.fixture
+def reporter() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
+
+
+@pytest.fixture(scope="session")
+def shared_workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """One workshop for the tests that need a whole base or packages of the real index."""
+    root = tmp_path_factory.mktemp("workshop")
+    return Workshop(store=BlobStore(root / "store"), cache=root / "cache")

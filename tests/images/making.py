@@ -1,0 +1,112 @@
+"""Wheels, indexes and layers made at test time."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import tarfile
+import zipfile
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from isal import igzip
+
+from builds.images import BlobStore, Fetched, Lock, LockedPackage, Probe
+from builds.images.base import Base
+from builds.images.segment import WheelFile
+
+PYTHON = (3, 11)
+
+
+def make_wheel(
+    folder: Path,
+    name: str = "shop",
+    version: str = "1.0",
+    files: Mapping[str, str | bytes] | None = None,
+    *,
+    needs: Iterable[str] = (),
+    entry_points: str = "",
+    executable: Iterable[str] = (),
+    stored: Iterable[str] = (),
+) -> Path:
+    """Return a wheel with these files, as a build tool would have made it."""
+    contents: dict[str, bytes] = {
+        path: text.encode() if isinstance(text, str) else text
+        for path, text in (files if files is not None else {f"{name}/__init__.py": "x = 1\n"}).items()
+    }
+    info = f"{name}-{version}.dist-info"
+    required = "".join(f"Requires-Dist: {need}\n" for need in needs)
+    contents[f"{info}/METADATA"] = (
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{required}".encode()
+    )
+    contents[f"{info}/WHEEL"] = (
+        b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    )
+    if entry_points:
+        contents[f"{info}/entry_points.txt"] = entry_points.encode()
+    record = io.StringIO()
+    rows = csv.writer(record, lineterminator="\n")
+    rows.writerows((path, recorded(data), len(data)) for path, data in contents.items())
+    rows.writerow((f"{info}/RECORD", "", ""))
+    contents[f"{info}/RECORD"] = record.getvalue().encode()
+    folder.mkdir(parents=True, exist_ok=True)
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in contents.items():
+            entry = zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0))
+            entry.external_attr = (0o100755 if path in executable else 0o100644) << 16
+            entry.compress_type = zipfile.ZIP_STORED if path in stored else zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    return wheel
+
+
+def recorded(data: bytes) -> str:
+    """Return a hash as RECORD has it."""
+    return "sha256=" + urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+
+
+def wheel_file(path: Path) -> WheelFile:
+    """Return a wheel as fetching would have left it."""
+    name, version = path.name.split("-")[:2]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return WheelFile(name.lower().replace("_", "-"), version, path, digest, path.stat().st_size)
+
+
+def locked(*wheels: Path) -> tuple[Lock, Fetched]:
+    """Return a lock of these wheels, and the wheels as fetched."""
+    files = tuple(sorted((wheel_file(path) for path in wheels), key=lambda w: w.name))
+    packages = tuple(
+        LockedPackage(
+            ecosystem="pypi",
+            name=file.name,
+            version=file.version,
+            url=f"https://index.example/{file.path.name}",
+            sha256=file.sha256,
+            filename=file.path.name,
+            kind="wheel",
+        )
+        for file in files
+    )
+    return Lock(python="3.11.7", platform="manylinux_2_36_x86_64", packages=packages), Fetched(files, 0)
+
+
+def empty_base() -> Base:
+    """Return a base that has no layers, and says that it has a Python."""
+    probe = Probe(python="/usr/local/bin/python3.11", version="3.11.7", libc="glibc", libc_version="2.36")
+    return Base("base.example/python:3.11", "sha256:" + "0" * 64, (), (), {"config": {}}, probe)
+
+
+def unpacked(store: BlobStore, digest: str, into: Path) -> list[str]:
+    """Unpack a layer with the standard library's own tar, and return the paths in their order."""
+    names = []
+    with (
+        store.open(digest) as file,
+        igzip.open(file, "rb") as plain,  # type: ignore[no-untyped-call]
+        tarfile.open(fileobj=plain, mode="r|") as archive,
+    ):
+        for entry in archive:
+            names.append(entry.name)
+            archive.extract(entry, into, filter="fully_trusted")
+    return names

@@ -1,0 +1,204 @@
+"""A wheel in an image is the tree that a standard installer gives."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+from installer import install
+from installer.destinations import SchemeDictionaryDestination
+from installer.sources import WheelFile as WheelSource
+
+from builds.images import BlobStore, ImageError, ImageSettings, Workshop, assemble
+from tests.images.conftest import Recorder
+from tests.images.making import empty_base, locked, make_wheel, recorded, unpacked
+
+SITE = "opt/env/lib/python3.11/site-packages"
+
+
+def ours(wheel: Path, folder: Path, **options: bool) -> Path:
+    """Return the folder of an image's package layers, unpacked."""
+    workshop = Workshop(store=BlobStore(folder / "store"), cache=folder / "cache", **options)  # type: ignore[arg-type]
+    lock, fetched = locked(wheel)
+    image = assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Recorder())
+    root = folder / "ours"
+    for layer in image.layers:
+        unpacked(workshop.store, layer.digest, root)
+    return root
+
+
+def theirs(wheel: Path, folder: Path, name: str) -> Path:
+    """Return the folder that `installer` fills."""
+    root = folder / "theirs"
+    env = root / "opt/env"
+    schemes = {
+        "purelib": str(root / SITE),
+        "platlib": str(root / SITE),
+        "scripts": str(env / "bin"),
+        "data": str(env),
+        "headers": str(env / f"include/site/python3.11/{name}"),
+    }
+    destination = SchemeDictionaryDestination(schemes, "/opt/env/bin/python", "posix")
+    with WheelSource.open(wheel) as source:
+        install(source, destination, additional_metadata={})
+    return root
+
+
+def tree(root: Path, *, generated: set[str]) -> dict[str, tuple[int, str]]:
+    """Return mode and content of every file, besides RECORD, bytecode, and the skeleton's own."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        own = name.endswith((".pyc", "/RECORD", "pyvenv.cfg")) or path.name.startswith("python")
+        if path.is_symlink() or not path.is_file() or own:
+            continue
+        text = "generated" if name in generated else hashlib.sha256(path.read_bytes()).hexdigest()
+        found[name] = (path.stat().st_mode & 0o111, text)
+    return found
+
+
+def record(root: Path) -> set[tuple[str, str, str]]:
+    (path,) = root.rglob("RECORD")
+    with path.open(newline="") as file:
+        rows = {(row[0].removeprefix("./"), row[1], row[2]) for row in csv.reader(file)}
+    return {row for row in rows if not row[0].endswith(".pyc")}
+
+
+FILES: dict[str, str | bytes] = {
+    "shop/__init__.py": "price = 1\n",
+    "shop/empty.py": "",
+    "shop/über/größe.txt": "naïve\n",
+    "shop/" + "long/" * 45 + "file.txt": "deep\n",
+    "shop/" + "n" * 180 + ".txt": "a long name\n",
+    "shop/with space, and comma.txt": "odd\n",
+    'shop/quote".txt': "odd\n",
+    "shop/stored.bin": bytes(range(256)) * 100,
+    "shop/tool.sh": "#!/bin/sh\n",
+    "shop/broken.py": "this is no python\n",
+    "shop-1.0.data/scripts/shop-run": "#!python\nprint('run')\n",
+    "shop-1.0.data/scripts/shop-gui": "#!pythonw\nprint('gui')\n",
+    "shop-1.0.data/scripts/plain.sh": "#!/bin/sh\necho run\n",
+    "shop-1.0.data/data/share/shop/data.csv": "a,b\n",
+    "shop-1.0.data/headers/shop.h": "#define SHOP\n",
+    "shop-1.0.data/purelib/shop_pure.py": "pure = True\n",
+    "shop-1.0.data/platlib/shop_plat.py": "plat = True\n",
+}
+ENTRY_POINTS = (
+    "[console_scripts]\nshop = shop:main\nshop-deep = shop.cli:Group.run\n[gui_scripts]\nshopw = shop:gui\n"
+)
+GENERATED = {"opt/env/bin/shop", "opt/env/bin/shop-deep", "opt/env/bin/shopw"}
+
+
+@pytest.fixture
+def odd_wheel(tmp_path: Path) -> Path:
+    return make_wheel(
+        tmp_path,
+        files=FILES,
+        entry_points=ENTRY_POINTS,
+        executable=["shop/tool.sh", *(path for path in FILES if "/scripts/" in path)],
+        stored=["shop/stored.bin"],
+    )
+
+
+def test_a_wheel_with_everything_odd_becomes_the_tree_that_installer_makes(
+    odd_wheel: Path, tmp_path: Path
+) -> None:
+    mine, standard = ours(odd_wheel, tmp_path), theirs(odd_wheel, tmp_path, "shop")
+
+    assert tree(mine, generated=GENERATED) == tree(standard, generated=GENERATED)
+
+
+def test_record_names_the_same_files_with_the_same_hashes(odd_wheel: Path, tmp_path: Path) -> None:
+    mine, standard = record(ours(odd_wheel, tmp_path)), record(theirs(odd_wheel, tmp_path, "shop"))
+    generated = {"../../../bin/shop", "../../../bin/shop-deep", "../../../bin/shopw"}
+
+    assert {row for row in mine if row[0] not in generated} == {
+        row for row in standard if row[0] not in generated
+    }
+    assert {row[0] for row in mine} == {row[0] for row in standard}
+
+
+def test_every_hash_in_record_is_that_of_the_file(odd_wheel: Path, tmp_path: Path) -> None:
+    root = ours(odd_wheel, tmp_path)
+    site = root / SITE
+
+    for name, digest, size in record(root):
+        if digest:
+            content = (site / name).read_bytes()
+            assert (recorded(content), str(len(content))) == (digest, size), name
+
+
+def test_bytecode_is_recorded_and_broken_python_has_none(odd_wheel: Path, tmp_path: Path) -> None:
+    root = ours(odd_wheel, tmp_path)
+    text = (root / SITE / "shop-1.0.dist-info/RECORD").read_text()
+
+    assert "shop/__pycache__/__init__.cpython-311.pyc,," in text
+    assert (root / SITE / "shop/__pycache__/__init__.cpython-311.pyc").is_file()
+    assert not (root / SITE / "shop/__pycache__/broken.cpython-311.pyc").exists()
+
+
+def test_scripts_start_the_images_own_python(odd_wheel: Path, tmp_path: Path) -> None:
+    scripts = ours(odd_wheel, tmp_path) / "opt/env/bin"
+
+    first = {
+        path.name: path.read_text().splitlines()[0] for path in scripts.iterdir() if not path.is_symlink()
+    }
+
+    assert first == {
+        "plain.sh": "#!/bin/sh",
+        "shop": "#!/opt/env/bin/python",
+        "shop-deep": "#!/opt/env/bin/python",
+        "shop-gui": "#!/opt/env/bin/python",
+        "shop-run": "#!/opt/env/bin/python",
+        "shopw": "#!/opt/env/bin/python",
+    }
+    assert "from shop.cli import Group\n" in (scripts / "shop-deep").read_text()
+    assert "sys.exit(Group.run())" in (scripts / "shop-deep").read_text()
+
+
+@pytest.mark.parametrize(
+    "path", ["../evil.py", "/etc/passwd", "shop/../../evil.py", "shop\\evil.py", "shop//evil.py", "./evil.py"]
+)
+def test_a_wheel_that_writes_elsewhere_is_refused(path: str, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, files={path: "evil"})
+
+    with pytest.raises(ImageError, match="would be written elsewhere") as refused:
+        ours(wheel, tmp_path)
+    assert refused.value.code == "bad-wheel"
+
+
+def test_an_escape_through_the_data_folder_is_refused(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"shop-1.0.data/nonsense/x": "evil"})
+
+    with pytest.raises(ImageError, match="which no installer knows"):
+        ours(wheel, tmp_path)
+
+
+def test_a_damaged_member_is_refused(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"shop/__init__.py": "x = 1\n" * 5000})
+    content = bytearray(wheel.read_bytes())
+    at = content.index(b"shop/__init__.py") + len(b"shop/__init__.py") + 10
+    content[at] ^= 0xFF
+    wheel.write_bytes(content)
+
+    with pytest.raises(ImageError, match="damaged"):
+        ours(wheel, tmp_path)
+
+
+def test_what_is_no_zip_file_is_refused(tmp_path: Path) -> None:
+    wheel = tmp_path / "shop-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"<html>not found</html>")
+
+    with pytest.raises(ImageError, match="not a zip file"):
+        ours(wheel, tmp_path)
+
+
+def test_a_file_named_twice_in_a_wheel_is_in_the_layer_once_as_it_was_last(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    with zipfile.ZipFile(wheel, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("shop/__init__.py", "x = 2\n")
+
+    assert (ours(wheel, tmp_path) / SITE / "shop/__init__.py").read_text() == "x = 2\n"

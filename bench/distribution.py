@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.builds.distribution import NAME
 from tests.services import parts
 from tests.services.processes import Process, free_port
 from tests.services.registry import Registry
@@ -49,7 +48,7 @@ def measure_studio(folder: Path, layer: bytes) -> None:
         stdout=subprocess.PIPE,
         check=True,
     )
-    digest = json.loads(stocked.stdout)["layer"]
+    found = json.loads(stocked.stdout)
     port = free_port()
     argv = [
         sys.executable,
@@ -63,7 +62,7 @@ def measure_studio(folder: Path, layer: bytes) -> None:
     server = Process(argv, output=folder / "uvicorn.txt", env=env)
     try:
         server.wait_until(lambda: listens(port))
-        measure("studio", server.pid, port, f"/v2/square/{NAME}/blobs/{digest}")
+        measure("studio", server.pid, port, f"/v2/square/{found['repository']}/blobs/{found['layer']}")
     finally:
         server.kill_family()
 

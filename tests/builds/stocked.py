@@ -16,7 +16,7 @@ PASSWORD = "a long enough password"
 
 
 def main() -> None:
-    """Fill it, and print the digests of manifest and layer."""
+    """Fill it, and print the repository's name and the digests of manifest and layer."""
     django.setup()
     # Models can be imported only now.
     from django.conf import settings
@@ -24,7 +24,7 @@ def main() -> None:
 
     from builds.images.store import BlobStore
     from environments.models import Member, Workspace
-    from tests.builds.distribution import add_image, store_image
+    from tests.builds.distribution import NAME, add_image, store_image
 
     call_command("migrate", verbosity=0, run_syncdb=True)
     store = BlobStore(settings.STORE)
@@ -35,7 +35,8 @@ def main() -> None:
     add_image(square, manifest)
     add_image(shop, manifest)
     layer = json.loads(store.read(manifest.digest))["layers"][0]
-    print(json.dumps({"manifest": manifest.digest, "layer": layer["digest"], "size": layer["size"]}))
+    found = {"repository": NAME, "manifest": manifest.digest, "layer": layer["digest"], "size": layer["size"]}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

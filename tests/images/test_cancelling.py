@@ -1,0 +1,114 @@
+"""A cancelled build stops, whatever it is doing, and leaves no process behind."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builds.images import Cancelled, ImageError, ImageSettings, Workshop, assemble, fetch, resolve
+from builds.images.bytecode import Compilers
+from builds.images.child import run
+from tests.images.conftest import Recorder
+from tests.images.making import empty_base, locked, make_wheel
+
+
+class CancelledAtOnce(Recorder):
+    """Cancels when it is first asked."""
+
+    def check(self) -> None:
+        raise Cancelled
+
+
+def children() -> set[str]:
+    """Return the processes that this one has started and that are still there."""
+    threads = Path("/proc/self/task").glob("*/children")
+    return {pid for thread in threads for pid in thread.read_text().split()}
+
+
+def test_cancelling_kills_a_child_and_what_it_started(tmp_path: Path) -> None:
+    script = (
+        "import subprocess,sys; subprocess.run([sys.executable, '-c', 'input()'], stdin=open('/dev/zero'))"
+    )
+
+    with pytest.raises(Cancelled):
+        run([sys.executable, "-c", script], CancelledAtOnce(), timeout=60)
+
+    assert subprocess.run(["pgrep", "-f", "open..dev/zero.."], capture_output=True, check=False).stdout == b""
+
+
+def test_a_child_that_takes_too_long_is_ended_with_a_sentence() -> None:
+    with pytest.raises(ImageError, match="did not finish within 0 seconds") as late:
+        run(["sleep", "60"], Recorder(), timeout=0.1)
+    assert late.value.code == "timeout"
+
+
+def test_a_child_dies_when_the_worker_is_killed(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    code = f"""
+import os, signal, sys
+from builds.images.child import die_with_parent
+import subprocess
+subprocess.Popen(["sleep", "600"], preexec_fn=die_with_parent, pass_fds=({write},))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], pass_fds=(write,), check=False)
+    os.close(write)
+
+    # The pipe ends when the last process that holds it is gone.
+    assert os.read(read, 1) == b""
+    os.close(read)
+
+
+def test_cancelling_while_packing_leaves_nothing_half_done(tmp_path: Path, workshop: Workshop) -> None:
+    big = make_wheel(tmp_path, files={f"shop/m{n}.py": "x = [1, 2, 3]\n" * 3000 for n in range(60)})
+    lock, fetched = locked(big)
+    before = children()
+
+    with pytest.raises(Cancelled):
+        assemble(empty_base(), lock, fetched, ImageSettings(), workshop, CancelledAtOnce())
+
+    assert children() == before
+    assert list((workshop.store.path / "ingest").iterdir()) == []
+    assert not assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Recorder()).cached
+
+
+def test_cancelling_does_not_wait_for_a_silent_index(workshop: Workshop, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        lock, _ = locked(make_wheel(tmp_path))
+        package = lock.packages[0].model_copy(update={"url": f"{address}/{lock.packages[0].filename}"})
+
+        with pytest.raises(Cancelled):
+            fetch(lock.model_copy(update={"packages": (package,)}), workshop, CancelledAtOnce())
+        with pytest.raises(Cancelled):
+            resolve(
+                empty_base(), ["numpy"], replace(workshop, index_url=f"{address}/simple"), CancelledAtOnce()
+            )
+
+
+def test_a_source_that_kills_its_compiler_costs_only_its_own_bytecode() -> None:
+    with Compilers(sys.executable, 1) as compilers:
+        deep = b"x = " + b"-" * 3_000_000 + b"1\n"
+        sources = [("a.py", b"x = 1\n"), ("deep.py", deep), ("b.py", b"y = 1\n")]
+
+        made = compilers.compile(sources).result()
+
+    assert made[0] is not None
+    assert made[1] is None
+    assert made[2] is not None
+
+
+def test_leaving_the_compilers_ends_them() -> None:
+    before = children()
+    with Compilers(sys.executable, 2) as compilers:
+        waiting = [compilers.compile([("a.py", b"x = 1\n")]) for _ in range(4)]
+        assert all(future.result()[0] for future in waiting)
+        assert children() > before
+
+    assert children() == before

@@ -1,0 +1,218 @@
+"""The same lock gives the same image; what changes in the lock changes as little as it can."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from isal import igzip
+
+from builds.images import AssembledImage, BlobStore, ImageError, ImageSettings, Lock, Workshop, assemble
+from builds.images.base import Base
+from builds.images.grouping import grouped, layer_budget
+from builds.images.manifest import Descriptor
+from builds.images.segment import WheelFile
+from tests.images.conftest import Recorder
+from tests.images.making import empty_base, locked, make_wheel, unpacked
+
+
+def image_of(workshop: Workshop, *wheels: Path, settings: ImageSettings | None = None) -> AssembledImage:
+    lock, fetched = locked(*wheels)
+    return assemble(empty_base(), lock, fetched, settings or ImageSettings(), workshop, Recorder())
+
+
+def fresh(folder: Path, **options: Any) -> Workshop:
+    return Workshop(store=BlobStore(folder / "store"), cache=folder / "cache", **options)
+
+
+def config_of(workshop: Workshop, image: AssembledImage) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(workshop.store.read(image.config.digest))
+    return found
+
+
+def sources(count: int) -> dict[str, str]:
+    """Return modules whose bytecode a careless compiler makes differ: sets, shared names, closures."""
+    text = "def f(a, b={n}):\n    c = a in {{'x', 'y', 'z{n}'}}\n    return lambda: c\n"
+    return {f"pack/module_{n}.py": text.format(n=n) * 20 for n in range(count)}
+
+
+def test_the_same_lock_gives_the_same_image_from_empty_caches_on_any_worker(tmp_path: Path) -> None:
+    wheels = [
+        make_wheel(tmp_path, "pack", files=sources(200)),
+        make_wheel(tmp_path),
+        make_wheel(tmp_path, "zebra"),
+    ]
+
+    digests = {
+        image_of(fresh(tmp_path / "one", jobs=1), *wheels).digest,
+        image_of(fresh(tmp_path / "two", jobs=4), *wheels).digest,
+        image_of(fresh(tmp_path / "three", jobs=2), *reversed(wheels)).digest,
+    }
+
+    assert len(digests) == 1
+
+
+def test_an_image_that_is_there_is_found_again_without_work(tmp_path: Path, workshop: Workshop) -> None:
+    wheel = make_wheel(tmp_path)
+    first = image_of(workshop, wheel)
+
+    second = image_of(workshop, wheel)
+
+    assert not first.cached
+    assert second.cached
+    assert second.digest == first.digest
+    assert second.size == first.size
+
+
+def test_an_image_whose_layer_was_cleaned_away_is_made_again(tmp_path: Path, workshop: Workshop) -> None:
+    wheel = make_wheel(tmp_path)
+    first = image_of(workshop, wheel)
+    workshop.store.blob_path(first.layers[-1].digest).unlink()
+
+    again = image_of(workshop, wheel)
+
+    assert again.digest == first.digest
+    assert not again.cached
+    assert workshop.store.has(first.layers[-1].digest)
+
+
+def test_one_more_small_package_changes_one_layer(tmp_path: Path, workshop: Workshop) -> None:
+    wheels = [make_wheel(tmp_path, f"pack{n}", files={f"pack{n}.py": f"n = {n}\n"}) for n in range(30)]
+    before = image_of(workshop, *wheels[1:])
+
+    after = image_of(workshop, *wheels)
+
+    changed = {layer.digest for layer in after.layers} - {layer.digest for layer in before.layers}
+    assert len(changed) == 1
+
+
+def test_an_environment_without_packages_is_an_image_too(workshop: Workshop, tmp_path: Path) -> None:
+    image = image_of(workshop)
+
+    paths = unpacked(workshop.store, image.layers[-1].digest, tmp_path / "root")
+    assert "opt/env/pyvenv.cfg" in paths
+    assert "PATH=/opt/env/bin:" in config_of(workshop, image)["config"]["Env"][0]
+
+
+def test_a_base_without_python_is_used_as_it_is_when_nothing_is_installed(workshop: Workshop) -> None:
+    base = empty_base()
+    bare = replace(base, probe=base.probe.model_copy(update={"python": "", "version": ""}))
+
+    image = assemble(bare, Lock(), locked()[1], ImageSettings(), workshop, Recorder())
+
+    assert image.layers == ()
+    assert config_of(workshop, image)["config"].get("Env") == []
+
+
+def test_what_the_base_starts_with_is_kept_and_the_definition_has_the_last_word(workshop: Workshop) -> None:
+    run = {
+        "Env": ["PATH=/usr/bin", "LANG=C", "MODE=base"],
+        "User": "app",
+        "Cmd": ["serve"],
+        "Labels": {"a": "b"},
+    }
+    base = replace(empty_base(), config={"config": run, "architecture": "amd64"})
+    settings = ImageSettings(labels={"team": "vision"}, variables={"MODE": "mine"}, definition_hash="ab" * 16)
+
+    image = assemble(base, Lock(), locked()[1], settings, workshop, Recorder())
+
+    config = config_of(workshop, image)["config"]
+    assert config["Env"] == ["PATH=/opt/env/bin:/usr/bin", "LANG=C", "MODE=mine", "VIRTUAL_ENV=/opt/env"]
+    assert (config["User"], config["Cmd"]) == ("app", ["serve"])
+    assert config["Labels"]["a"] == "b"
+    assert config["Labels"]["team"] == "vision"
+    assert config["Labels"]["io.environment-studio.definition"] == "ab" * 16
+    assert config["Labels"]["org.opencontainers.image.base.name"] == "base.example/python:3.11"
+
+
+def test_every_layer_is_what_its_diff_id_says(tmp_path: Path, workshop: Workshop) -> None:
+    wheels = [make_wheel(tmp_path, "pack", files=sources(50)), make_wheel(tmp_path)]
+    image = image_of(workshop, *wheels)
+
+    found = []
+    for layer in image.layers:
+        with workshop.store.open(layer.digest) as file, igzip.open(file) as plain:  # type: ignore[no-untyped-call]
+            found.append("sha256:" + hashlib.sha256(plain.read()).hexdigest())
+    assert found == config_of(workshop, image)["rootfs"]["diff_ids"]
+
+
+def test_no_path_is_twice_in_a_layer_even_when_two_packages_bring_the_same_file(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    one = make_wheel(tmp_path, "one", files={"shared/__init__.py": "who = 'one'\n", "shared/one.py": ""})
+    two = make_wheel(tmp_path, "two", files={"shared/__init__.py": "who = 'two'\n", "shared/two.py": ""})
+    reporter = Recorder()
+    lock, fetched = locked(one, two)
+
+    image = assemble(empty_base(), lock, fetched, ImageSettings(), workshop, reporter)
+
+    root = tmp_path / "root"
+    for layer in image.layers:
+        paths = unpacked(workshop.store, layer.digest, root)
+        assert len(paths) == len(set(paths))
+    site = root / "opt/env/lib/python3.11/site-packages"
+    assert (site / "shared/__init__.py").read_text() == "who = 'two'\n"
+    assert (site / "shared/one.py").exists()
+    assert "one and two both bring /opt/env/lib/python3.11/site-packages/shared/__init__.py" in reporter.log
+
+
+def test_a_file_where_another_package_has_a_folder_is_refused(tmp_path: Path, workshop: Workshop) -> None:
+    one = make_wheel(tmp_path, "one", files={"shared": "a file"})
+    two = make_wheel(tmp_path, "two", files={"shared/two.py": ""})
+
+    with pytest.raises(ImageError) as refused:
+        image_of(workshop, one, two)
+
+    assert refused.value.code == "package-clash"
+    assert "site-packages/shared" in refused.value.message
+
+
+def test_every_entry_is_roots_of_one_time_and_plain_modes(tmp_path: Path, workshop: Workshop) -> None:
+    image = image_of(workshop, make_wheel(tmp_path, entry_points="[console_scripts]\nshop = shop:main\n"))
+
+    with (
+        workshop.store.open(image.layers[-1].digest) as file,
+        tarfile.open(fileobj=file, mode="r:gz") as archive,
+    ):
+        entries = archive.getmembers()
+
+    assert {(e.uid, e.gid, e.mtime) for e in entries} == {(0, 0, 315_619_200)}
+    assert {e.mode for e in entries} == {0o644, 0o755}
+    assert all(e.name == "opt" or e.name.startswith("opt/env") or e.name == "opt/env" for e in entries)
+
+
+def test_the_budget_holds_for_many_big_wheels_and_deep_bases() -> None:
+    many = [WheelFile(f"p{n}", "1", Path("x"), "0" * 64, 3_000_000 + n) for n in range(200)]
+
+    for base_layers in (1, 60, 100, 117):
+        budget = layer_budget(base_layers)
+        grouping = grouped(many, budget)
+        assert len(grouping.alone) + len(grouping.buckets) <= budget
+        assert sum(map(len, grouping.buckets)) + len(grouping.alone) == 200
+
+
+def test_a_base_that_leaves_no_room_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+    layer = Descriptor(
+        media_type="application/vnd.oci.image.layer.v1.tar+gzip", digest="sha256:" + "1" * 64, size=1
+    )
+    deep: Base = replace(empty_base(), layers=(layer,) * 126, diff_ids=("sha256:" + "1" * 64,) * 126)
+    lock, fetched = locked(make_wheel(tmp_path))
+
+    with pytest.raises(ImageError, match="126 layers"):
+        assemble(deep, lock, fetched, ImageSettings(), workshop, Recorder())
+
+
+def test_progress_ends_with_everything_done(tmp_path: Path, workshop: Workshop) -> None:
+    reporter = Recorder()
+    lock, fetched = locked(make_wheel(tmp_path), make_wheel(tmp_path, "zebra"))
+
+    assemble(empty_base(), lock, fetched, ImageSettings(), workshop, reporter)
+
+    done, total, unit = reporter.steps[-1]
+    assert (done, unit) == (total, "bytes")
+    assert total == sum(wheel.size for wheel in fetched.wheels)

@@ -5,6 +5,7 @@ from environments.definition.finding import Finding
 from environments.definition.model import Definition
 from environments.definition.read import read, read_path
 from environments.definition.reading import Reading
+from environments.definition.reference import ImageReference
 from environments.definition.write import CannotWrite, write
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Definition",
     "Difference",
     "Finding",
+    "ImageReference",
     "Reading",
     "diff",
     "read",

@@ -9,7 +9,9 @@ from itertools import groupby
 
 from environments.definition import secrets
 from environments.definition.canonical import content_key
+from environments.definition.locked import LockedPackage
 from environments.definition.model import Definition
+from environments.definition.reading import Reading
 from environments.definition.reference import BadReference, ImageReference
 from environments.definition.specs import BadSpec, Spec, conda_spec, pip_spec
 from environments.definition.versions import is_newer
@@ -67,19 +69,42 @@ def diff(old: Definition, new: Definition) -> Difference:
     return Difference(same, _summary(packages, other, same, only_order), packages, other)
 
 
+def diff_readings(old: Reading, new: Reading) -> Difference:
+    """What differs between two files, of whatever format: definitions, locks, lists of installed packages."""
+    if old.definition is not None and new.definition is not None and not (old.packages and new.packages):
+        return diff(old.definition, new.definition)
+    same = bool(old.definition and new.definition and old.definition.hash == new.definition.hash)
+    packages = diff_locks(old.packages, new.packages)
+    other: list[OtherChange] = []
+    if old.definition and new.definition:
+        if old.definition.platform != new.definition.platform:
+            text = "platform changed"
+            other.append(OtherChange("platform", text, old.definition.platform, new.definition.platform))
+        other += [one for one in _order_changes(old.definition, new.definition) if one.kind == "channels"]
+    phrases = counted(packages) + [one.text for one in other]
+    if not phrases:
+        summary = "the same packages" if same else "the same packages, written differently"
+    else:
+        summary = ", ".join(phrases)
+    return Difference(same, summary, packages, tuple(other))
+
+
+def diff_locks(old: Sequence[LockedPackage], new: Sequence[LockedPackage]) -> tuple[PackageChange, ...]:
+    """The packages that differ between two locks: versions, builds, what came and went."""
+    return package_changes([one.spec for one in old], [one.spec for one in new])
+
+
 def package_changes(old: Sequence[Spec], new: Sequence[Spec]) -> tuple[PackageChange, ...]:
     """The packages that differ, sorted by ecosystem and name."""
     before, after = _by_name(old), _by_name(new)
     changes = []
-    gone: dict[str, Spec] = {}
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key, ()), after.get(key, ())
         for one, other in _paired(was, now):
             change = _change(one, other)
             if change is not None:
                 changes.append(change)
-    gone = {c.name: c for c in changes if c.change == REMOVED}  # type: ignore[misc]
-    return tuple(_moves(changes)) if gone else tuple(changes)
+    return tuple(_moves(changes))
 
 
 def _moves(changes: list[PackageChange]) -> list[PackageChange]:

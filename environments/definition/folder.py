@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+_OF_OTHER_TOOLS = frozenset((".git", ".svn", ".hg", "__MACOSX", "__pycache__"))
 
 
 class OutsideFolder(ValueError):
@@ -30,7 +33,10 @@ class Folder(Protocol):
         """At most `limit` + 1 bytes of the file; None where there is none. Raises OutsideFolder."""
 
     def files(self, below: str = "") -> Iterator[FoundFile]:
-        """Every file in the folder below this path, in order of their paths."""
+        """Every file in the folder below this path, one by one, in an order that is always the same."""
+
+    def names(self) -> list[str]:
+        """The files that lie in the folder itself, sorted."""
 
 
 def inside(base: str, path: str) -> str:
@@ -50,6 +56,9 @@ class NoFolder:
 
     def files(self, below: str = "") -> Iterator[FoundFile]:
         return iter(())
+
+    def names(self) -> list[str]:
+        return []
 
 
 class DiskFolder:
@@ -71,13 +80,36 @@ class DiskFolder:
             return file.read(limit + 1)
 
     def files(self, below: str = "") -> Iterator[FoundFile]:
-        start = self.root / below
-        for place in sorted(start.rglob("*")):
-            link = place.is_symlink()
-            if link or place.is_file():
-                info = place.lstat()
-                path = place.relative_to(start).as_posix()
-                yield FoundFile(path, info.st_mode & 0o7777, info.st_size, link)
+        yield from self._walk(self.root / below, "")
+
+    def names(self) -> list[str]:
+        return sorted(entry.name for entry in os.scandir(self.root) if entry.is_file())
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[FoundFile]:
+        """Lazily, so that whoever counts can stop in a folder of a million files."""
+        if not folder.is_dir():
+            return
+        for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+            path = prefix + entry.name
+            if entry.is_symlink():
+                yield self._linked(Path(entry.path), path)
+            elif entry.is_dir(follow_symlinks=False):
+                if entry.name not in _OF_OTHER_TOOLS:
+                    yield from self._walk(Path(entry.path), f"{path}/")
+            elif entry.is_file(follow_symlinks=False):
+                info = entry.stat(follow_symlinks=False)
+                yield FoundFile(path, info.st_mode & 0o7777, info.st_size)
+
+    def _linked(self, place: Path, path: str) -> FoundFile:
+        """A link to a file inside is that file; any other is named as what it is."""
+        try:
+            target = place.resolve()
+            if target.is_relative_to(self.root) and target.is_file():
+                info = target.stat()
+                return FoundFile(path, info.st_mode & 0o7777, info.st_size)
+        except (OSError, RuntimeError):
+            return FoundFile(path, 0, 0, link=True)
+        return FoundFile(path, 0, 0, link=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +128,6 @@ class MemoryFolder:
             if path.startswith(start):
                 mode, content = self.held[path]
                 yield FoundFile(path[len(start) :], mode, len(content))
+
+    def names(self) -> list[str]:
+        return sorted(path for path in self.held if "/" not in path)

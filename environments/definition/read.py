@@ -6,14 +6,16 @@ import re
 from pathlib import Path
 
 from environments.definition import checks, recognise
+from environments.definition.archive import ArchiveTooLarge, BadArchive, is_archive, unpack
 from environments.definition.folder import DiskFolder, Folder, NoFolder
-from environments.definition.formats import curated, dockerfile_text, requirements
+from environments.definition.foldering import read_folder
+from environments.definition.formats import curated, package_list
 from environments.definition.formats.source import Source, decode
 from environments.definition.limits import Limits, size_text
 from environments.definition.model import HOST
 from environments.definition.reading import Draft, Reading, Refused
 from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Unreadable, parse
+from environments.definition.tree import Mapping, Sequence, Unreadable, parse
 
 _CONFLICT = re.compile(r"(?m)^(<{7}|>{7})(?:[ \t].*)?\r?$")
 
@@ -22,37 +24,82 @@ def read(
     content: bytes | str, filename: str = "", *, default_image: str = HOST, limits: Limits | None = None
 ) -> Reading:
     """Read one file by itself. Never raises for what stands in it: what is wrong is among the findings."""
-    return _read(content, filename, default_image, Source(NoFolder(), filename, limits=limits or Limits()))
+    source = Source(NoFolder(), filename, limits=limits or Limits())
+    raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    return _read(raw, source, default_image)
 
 
 def read_path(path: Path, *, default_image: str = HOST, limits: Limits | None = None) -> Reading:
-    """Read a file with the files beside it that it names, a folder, or an archive."""
+    """Read a file with the files beside it that it names, a folder, or an archive. Raises OSError only."""
     limits = limits or Limits()
-    folder = DiskFolder(path.parent)
-    source = Source(folder, path.name, limits=limits)
+    if path.is_dir():
+        return _read_folder(DiskFolder(path), Draft("unknown", default_image), limits)
     with path.open("rb") as file:
         content = file.read(limits.context + 1)
-    return _read(content, path.name, default_image, source)
+    return _read(content, Source(DiskFolder(path.parent), path.name, limits=limits), default_image)
 
 
-def _read(content: bytes | str, filename: str, default_image: str, source: Source) -> Reading:
+def _read(content: bytes, source: Source, default_image: str) -> Reading:
     draft = Draft("unknown", default_image)
+    if is_archive(content):
+        return _read_archive(content, draft, source.limits)
     try:
-        text = _text(draft, content, source.limits)
-        _read_text(draft, text, filename, source)
-        _base_of_package_lists(draft)
-        checks.check(draft)
+        read_text(draft, content, source)
+        finish(draft)
     except Refused:
         pass
     return draft.finish()
 
 
-def _text(draft: Draft, content: bytes | str, limits: Limits) -> str:
+def _read_archive(content: bytes, draft: Draft, limits: Limits) -> Reading:
+    try:
+        folder = unpack(content, limits)
+    except BadArchive as reason:
+        draft.note("bad-archive", None, what=str(reason))
+    except ArchiveTooLarge as reason:
+        draft.note("too-large", None, what="the archive", size=reason.size, limit=reason.limit)
+    else:
+        return _read_folder(folder, draft, limits)
+    draft.format = "archive"
+    return draft.finish()
+
+
+def _read_folder(folder: Folder, draft: Draft, limits: Limits) -> Reading:
+    try:
+        read_folder(draft, Source(folder, limits=limits), read_text)
+        finish(draft)
+    except Refused:
+        pass
+    return draft.finish()
+
+
+def read_text(draft: Draft, content: bytes, source: Source) -> None:
+    """Read the text of one file into the draft, in whatever format it is."""
+    text = _text(draft, content, source.limits)
+    known = recognise.text_format(text, source.path)
+    if known is not None:
+        draft.format = known.name
+        known.read(draft, text, source)
+        return
+    other = recognise.other_file(text, source.path)
+    if other:
+        raise draft.refuse("not-a-definition", Placed("", 1), what=other)
+    _read_tree(draft, text, source)
+
+
+def finish(draft: Draft) -> None:
+    """Give a list of packages the default base, and say what there is to say."""
+    if not (draft.refused or draft.image or draft.dockerfile or draft.context):
+        draft.image = Placed(draft.default_image)
+        draft.note("base-assumed", None, image=draft.default_image)
+    checks.check(draft)
+
+
+def _text(draft: Draft, content: bytes, limits: Limits) -> str:
     if len(content) > limits.definition:
         size, limit = size_text(len(content)), size_text(limits.definition)
         raise draft.refuse("too-large", Placed("", 1), what="the file", size=size, limit=limit)
-    raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-    text = decode(draft, raw)
+    text = decode(draft, content)
     if text is None:
         raise Refused
     if not text.strip():
@@ -64,15 +111,10 @@ def _text(draft: Draft, content: bytes | str, limits: Limits) -> str:
     return text
 
 
-def _read_text(draft: Draft, text: str, filename: str, source: Source) -> None:
-    if recognise.is_dockerfile(text, filename):
-        draft.format = dockerfile_text.FORMAT
-        dockerfile_text.read(draft, text, source.limits)
-    elif recognise.is_tree(text, filename):
-        _read_tree(draft, text, source)
-    else:
-        draft.format = requirements.FORMAT
-        requirements.read(draft, text, source)
+def _is_spec_of_folder(tree: Mapping, source: Source) -> bool:
+    if not curated.is_templated_spec(tree):
+        return False
+    return source.folder.read("environment.yaml", source.limits.definition) is not None
 
 
 def _read_tree(draft: Draft, text: str, source: Source) -> None:
@@ -82,7 +124,7 @@ def _read_tree(draft: Draft, text: str, source: Source) -> None:
         code = "bad-json" if text.lstrip()[:1] in ("{", "[") else "bad-yaml"
         raise draft.refuse(code, Placed("", error.line, error.column), what=str(error)) from None
     if isinstance(tree, Mapping):
-        if curated.is_asset(tree) or curated.is_image_config(tree):
+        if curated.is_asset(tree) or curated.is_image_config(tree) or _is_spec_of_folder(tree, source):
             draft.format = curated.FORMAT
             curated.read(draft, source, Placed("", tree.line, tree.column))
             return
@@ -91,18 +133,9 @@ def _read_tree(draft: Draft, text: str, source: Source) -> None:
             draft.format = known.name
             known.read(draft, tree, source)
             return
+    elif isinstance(tree, Sequence) and package_list.json_recognised(tree):
+        draft.format = package_list.FORMAT
+        package_list.read_json(draft, tree)
+        return
     line = tree.line if tree is not None else 1
     raise draft.refuse("not-a-definition", Placed("", line), what=recognise.what_it_is(tree))
-
-
-def _base_of_package_lists(draft: Draft) -> None:
-    """A list of packages names no base: it stands on the default one."""
-    if draft.refused or draft.image or draft.dockerfile or draft.context:
-        return
-    draft.image = Placed(draft.default_image)
-    draft.note("base-assumed", None, image=draft.default_image)
-
-
-def folder_of(source: Source) -> Folder:
-    """The files around what is read."""
-    return source.folder

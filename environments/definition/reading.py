@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from environments.definition.catalogue import At, finding
 from environments.definition.finding import Finding
+from environments.definition.locked import LockedPackage
 from environments.definition.model import (
     BuildContext,
     Definition,
@@ -42,22 +43,6 @@ class Reading:
     def errors(self) -> tuple[Finding, ...]:
         """Why it was refused."""
         return tuple(one for one in self.findings if one.severity == "error")
-
-
-@dataclass(frozen=True, slots=True)
-class LockedPackage:
-    """One exact package of a lock. `ecosystem` is conda, pip or system."""
-
-    name: str
-    version: str
-    ecosystem: str
-    build: str = ""
-    url: str = ""
-    channel: str = ""
-    platform: str = ""
-    sha256: str = ""
-    md5: str = ""
-    size: int | None = None
 
 
 class Refused(Exception):

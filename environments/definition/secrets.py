@@ -76,3 +76,14 @@ def _masked_assignment(match: re.Match[str]) -> str:
     if not is_secret_variable(name, value):
         return match[0]
     return f"{name}={MASK}"
+
+
+def masked_values(value: object) -> object:
+    """The same JSON value with the secrets in its strings replaced, at any depth."""
+    if isinstance(value, str):
+        return masked_script(value) if "\n" in value else masked(value)
+    if isinstance(value, list):
+        return [masked_values(one) for one in value]
+    if isinstance(value, dict):
+        return {key: masked_values(one) for key, one in value.items()}
+    return value

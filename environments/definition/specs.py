@@ -47,6 +47,8 @@ class Spec:
 def conda_spec(text: str) -> Spec:
     """The conda match specification that this text is, by conda's own grammar. Raises BadSpec."""
     text = text.strip()
+    if text.startswith(("http://", "https://", "file://")):
+        return _conda_file(text)
     plain = _PLAIN_CONDA.fullmatch(text)
     if plain:
         # The commonest spellings need no solver library, which costs more to load than all the rest.
@@ -54,6 +56,17 @@ def conda_spec(text: str) -> Spec:
         if version is None or _plain_version(version):
             return Spec(text, name.lower(), "conda", f"{sign or ''}{version or ''}", version or "")
     return _conda_spec_by_rattler(text)
+
+
+def _conda_file(url: str) -> Spec:
+    """The package that a line of an explicit list names by its file."""
+    address = url.partition("#")[0].partition("?")[0]
+    file = address.rpartition("/")[2]
+    stem = file.removesuffix(".conda").removesuffix(".tar.bz2")
+    parts = stem.rsplit("-", 2)
+    if stem == file or len(parts) != 3 or not all(parts):
+        raise BadSpec(f"{file[:80]!r} is not the file name of a conda package (name-version-build.conda)")
+    return Spec(url, parts[0].lower(), "conda", f"=={parts[1]}", parts[1], parts[2], url=address)
 
 
 def _plain_version(version: str) -> bool:
@@ -73,6 +86,8 @@ def _conda_spec_by_rattler(text: str) -> Spec:
         raise BadSpec(" ".join(str(error).split())) from None
     if spec.name is None:
         raise BadSpec("it names no package")
+    if spec.build and " " in str(spec.build):
+        raise BadSpec("after name, version and build nothing more is expected")
     name = spec.name.normalized if hasattr(spec.name, "normalized") else str(spec.name)
     constraint = str(spec.version or "")
     if constraint == "*":

@@ -13,6 +13,7 @@ from environments.definition.text import Placed
 from environments.definition.tree import Mapping, Scalar, Tree
 
 FORMAT = "v1-json"
+SAVED, SAVED_CONDA, SAVED_DOCKERFILE = "azureml_environment.json", "conda_dependencies.yml", "BaseDockerfile"
 _TOP = {
     name.lower(): name
     for name in (
@@ -110,6 +111,9 @@ def _docker(draft: Draft, docker: Mapping, source: Source) -> None:
         dockerfile_text.read(draft, _dockerfile(draft, dockerfile, source))
     elif image:
         draft.image = _with_registry(draft, image, docker)
+    elif _saved(source, SAVED_DOCKERFILE):
+        name = Placed(SAVED_DOCKERFILE, docker.line, docker.column)
+        dockerfile_text.read(draft, _dockerfile(draft, name, source))
     else:
         draft.note("base-missing", docker)
     _platform(draft, docker.get("platform"))
@@ -119,6 +123,11 @@ def _docker(draft: Draft, docker: Mapping, source: Source) -> None:
         shared_volumes=truth_of(draft, docker.get("sharedVolumes"), "docker.sharedVolumes"),
         shm_size=str(text_of(draft, docker.get("shmSize"), "docker.shmSize") or ""),
     )
+
+
+def _saved(source: Source, name: str) -> bool:
+    """Whether this part lies beside the JSON, where the first SDK's `save_to_directory` puts it."""
+    return source.path == SAVED and source.folder.read(name, 0) is not None
 
 
 def _dockerfile(draft: Draft, text: Placed, source: Source) -> Placed:
@@ -182,6 +191,8 @@ def _python(draft: Draft, python: Mapping, source: Source) -> None:
         conda_env.read_layer(draft, inline, source)
     elif path:
         conda_env.read_named(draft, path, source)
+    elif _saved(source, SAVED_CONDA):
+        conda_env.read_named(draft, Placed(SAVED_CONDA, python.line, python.column), source)
 
 
 def write(definition: Definition, name: str = "", version: str = "") -> str:

@@ -11,7 +11,7 @@ from environments.definition.reading import Draft
 from environments.definition.text import Placed
 
 FORMAT = "context"
-_NO_PART_OF_A_CONTEXT = (".git/", "__MACOSX/", ".svn/", ".hg/")
+_NO_PART_OF_A_CONTEXT = frozenset((".git", "__MACOSX", ".svn", ".hg", "__pycache__", ".DS_Store"))
 
 
 def read_named(draft: Draft, path: Placed, dockerfile: Placed, source: Source) -> None:
@@ -30,7 +30,7 @@ def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
     files: list[ContextFile] = []
     total = 0
     for found in source.folder.files(below):
-        if found.path.startswith(_NO_PART_OF_A_CONTEXT):
+        if _NO_PART_OF_A_CONTEXT & set(found.path.split("/")):
             continue
         total += found.size
         if len(files) >= limits.context_files:

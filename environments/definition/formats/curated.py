@@ -24,6 +24,12 @@ def is_image_config(tree: Mapping) -> bool:
     return isinstance(tree.get("image"), Mapping)
 
 
+def is_templated_spec(tree: Mapping) -> bool:
+    """Whether this mapping is a spec.yaml whose build context only the other files of its folder know."""
+    build = tree.get("build")
+    return isinstance(build, Mapping) and _templated(build)
+
+
 def read(draft: Draft, source: Source, start: Placed) -> None:
     """Read the folder that `start`, one of its files, lies in."""
     asset = _part(draft, source, "asset.yaml", start, needed=False)
@@ -35,7 +41,9 @@ def read(draft: Draft, source: Source, start: Placed) -> None:
     image = config.get("image")
     build = mapping_of(draft, image.get("context"), "image.context") if isinstance(image, Mapping) else None
     spec_build = spec.get("build")
-    if build is not None and build.get("dir") is not None and _templated(spec_build):
+    # A spec that names an image means that image; how it was made is another matter.
+    made_here = _templated(spec_build) and spec.get("image") is None
+    if build is not None and build.get("dir") is not None and made_here:
         folder = text_of(draft, build.get("dir"), "image.context.dir") or Placed("context")
         dockerfile = text_of(draft, build.get("dockerfile"), "image.context.dockerfile") or Placed(
             "Dockerfile"

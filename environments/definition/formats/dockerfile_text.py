@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from environments.definition import secrets
 from environments.definition.checks import PLACEHOLDER, check_image
 from environments.definition.dockerfile import Instruction, instructions
+from environments.definition.formats.source import Source
 from environments.definition.limits import Limits, size_text
 from environments.definition.model import Definition
 from environments.definition.reading import Draft
@@ -57,6 +58,11 @@ def read(draft: Draft, text: Placed | str, limits: Limits | None = None, *, alon
         draft.dockerfile = text if isinstance(text, Placed) else Placed(text, 1, 1, draft.file)
         placeholders(draft, str(text))
     inspect(draft, str(text), alone=alone)
+
+
+def read_source(draft: Draft, text: str, source: Source) -> None:
+    """Take the file as the definition's Dockerfile."""
+    read(draft, text, source.limits)
 
 
 def inspect(draft: Draft, text: str, *, alone: bool) -> None:

@@ -124,6 +124,8 @@ def read(draft: Draft, text: str, source: Source) -> None:
     """Read every requirement and option; included files of the same folder are written in place."""
     start = (source.path,) if source.path else ()
     _Reader(draft, source, start).read(text, draft.file)
+    if not draft.pip and not draft.refused:
+        raise draft.refuse("empty", Placed("", 1), what="list of requirements")
 
 
 def read_lines(draft: Draft, lines: list[Placed], source: Source) -> None:

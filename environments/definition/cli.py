@@ -1,0 +1,182 @@
+"""`inspect`, `diff` and `convert`: what can be said of a definition without a server, or Django."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from environments.definition import secrets
+from environments.definition.difference import Difference, diff_readings
+from environments.definition.finding import Finding
+from environments.definition.model import HOST
+from environments.definition.read import read, read_path
+from environments.definition.reading import Reading
+from environments.definition.write import FORMATS, CannotWrite, write_reading
+
+ACCEPTED, FAILED, REFUSED = 0, 1, 2
+_PAGE = "docs/findings.md#"
+
+
+def main(argv: Sequence[str], out: TextIO | None = None) -> int:
+    """Run one of the commands with these arguments; the exit code is 0, 1 (no such file) or 2 (refused)."""
+    arguments = _parser().parse_args(list(argv))
+    stream = out or sys.stdout
+    try:
+        return int(arguments.run(arguments, stream))
+    except OSError as error:
+        print(f"{error.filename or 'file'}: {error.strerror or error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="manage.py", description="Read, compare and convert definitions.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    inspect = commands.add_parser("inspect", help="say what a definition is, and what is wrong with it")
+    inspect.add_argument(
+        "paths", nargs="+", metavar="PATH", help="a file, folder or archive; - is standard input"
+    )
+    inspect.add_argument("--json", action="store_true", help="one JSON object a path, one on each line")
+    inspect.add_argument("--base", default=HOST, metavar="IMAGE", help="base image of files that name none")
+    inspect.set_defaults(run=_inspect)
+    compare = commands.add_parser(
+        "diff", help="say what differs between two definitions, locks or package lists"
+    )
+    compare.add_argument("old", metavar="A")
+    compare.add_argument("new", metavar="B")
+    compare.add_argument("--json", action="store_true", help="one JSON object")
+    compare.set_defaults(run=_diff)
+    convert = commands.add_parser("convert", help="write a definition in another format")
+    convert.add_argument("path", metavar="PATH")
+    convert.add_argument(
+        "--to", required=True, choices=sorted(FORMATS), metavar="FORMAT", help=", ".join(sorted(FORMATS))
+    )
+    convert.add_argument("--output", metavar="FILE", help="the file to write instead of standard output")
+    convert.set_defaults(run=_convert)
+    return parser
+
+
+def _read(path: str, default_image: str = HOST) -> Reading:
+    if path == "-":
+        return read(sys.stdin.buffer.read(), default_image=default_image)
+    return read_path(Path(path), default_image=default_image)
+
+
+def _inspect(arguments: argparse.Namespace, out: TextIO) -> int:
+    code = ACCEPTED
+    for path in arguments.paths:
+        try:
+            reading = _read(path, arguments.base)
+        except OSError as error:
+            if len(arguments.paths) == 1:
+                raise
+            print(f"{path}: {error.strerror or error}", file=sys.stderr)
+            code = max(code, FAILED)
+            continue
+        if arguments.json:
+            found = reading_json(reading)
+            if len(arguments.paths) > 1:
+                found = {"path": path, **found}
+            print(json.dumps(found, ensure_ascii=False), file=out)
+        else:
+            print(_inspected(path, reading), file=out)
+        code = max(code, ACCEPTED if reading.accepted else REFUSED)
+    return code
+
+
+def reading_json(reading: Reading) -> dict[str, object]:
+    """The outcome of reading as `inspect --json` prints it."""
+    definition = reading.definition
+    shown = None if definition is None else secrets.masked_values(definition.model_dump(mode="json"))
+    return {
+        "accepted": reading.accepted,
+        "format": reading.format,
+        "hash": definition.hash if definition else None,
+        "kind": definition.kind if definition else None,
+        "name": reading.name,
+        "version": reading.version,
+        "description": reading.description,
+        "tags": reading.tags,
+        "definition": shown,
+        "findings": [one.as_json() for one in reading.findings],
+    }
+
+
+def _inspected(path: str, reading: Reading) -> str:
+    definition = reading.definition
+    if definition is None:
+        lines = [f"{path}: refused ({reading.format})"]
+    else:
+        python = definition.python
+        packages = f"{len(python.conda)} conda and {len(python.pip)} pip packages"
+        lines = [f"{path}: {reading.format}, {packages}, hash {definition.hash}"]
+        lines.append(f"  base: {_base(reading)}")
+    lines += [_finding(path, one) for one in reading.findings]
+    return "\n".join(lines)
+
+
+def _base(reading: Reading) -> str:
+    definition = reading.definition
+    if definition is None or definition.image is not None:
+        return definition.image or "" if definition else ""
+    if definition.dockerfile is not None:
+        return "Dockerfile"
+    files = definition.context.files if definition.context else ()
+    return f"build context of {len(files)} files"
+
+
+def _finding(path: str, one: Finding) -> str:
+    place = one.file or path
+    if one.line is not None:
+        place += f":{one.line}" + (f":{one.column}" if one.column is not None else "")
+    return f"  {place}: {one.severity}: {one.message} [{one.code}]\n    {one.help}"
+
+
+def _diff(arguments: argparse.Namespace, out: TextIO) -> int:
+    old, new = _read(arguments.old), _read(arguments.new)
+    code = ACCEPTED
+    for path, reading in ((arguments.old, old), (arguments.new, new)):
+        if not reading.accepted and not reading.packages:
+            for one in reading.errors:
+                print(_finding(path, one), file=sys.stderr)
+            code = REFUSED
+    if code != ACCEPTED:
+        return code
+    difference = diff_readings(old, new)
+    if arguments.json:
+        print(json.dumps(difference.as_json(), ensure_ascii=False), file=out)
+    else:
+        print(_difference_text(difference), file=out)
+    return ACCEPTED
+
+
+def _difference_text(difference: Difference) -> str:
+    lines = [difference.summary]
+    for one in difference.packages:
+        versions = " → ".join(part for part in (one.old, one.new) if part)
+        lines.append(f"  {one.change:<11} {one.name} ({one.ecosystem}) {versions}".rstrip())
+    for other in difference.other:
+        values = " → ".join(part.replace("\n", " ⏎ ") for part in (other.old, other.new) if part)
+        lines.append(f"  {other.text}" + (f": {values}" if values else ""))
+    return "\n".join(lines)
+
+
+def _convert(arguments: argparse.Namespace, out: TextIO) -> int:
+    reading = _read(arguments.path)
+    if not reading.accepted:
+        for one in reading.errors:
+            print(_finding(arguments.path, one), file=sys.stderr)
+        return REFUSED
+    try:
+        text = write_reading(reading, arguments.to)
+    except CannotWrite as reason:
+        print(f"{arguments.path}: {reason}", file=sys.stderr)
+        return REFUSED
+    if arguments.output:
+        Path(arguments.output).write_text(text, encoding="utf-8")
+    else:
+        out.write(text)
+    return ACCEPTED

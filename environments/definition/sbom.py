@@ -1,0 +1,148 @@
+"""A software bill of materials of exact packages: CycloneDX and SPDX, each by its own library."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+from uuid import NAMESPACE_URL, uuid5
+
+from environments.definition.locked import CONDA, PIP, LockedPackage
+
+if TYPE_CHECKING:
+    from cyclonedx.model.component import Component
+
+CYCLONEDX, SPDX = "cyclonedx", "spdx"
+# The same packages give the same document: a moment of its own would make every export differ.
+_NO_MOMENT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_TOOL = "environment-studio"
+
+
+def write(packages: Sequence[LockedPackage], format: str, name: str) -> str:
+    """A bill of materials in JSON, in this format (`cyclonedx` or `spdx`)."""
+    return _cyclonedx(packages, name) if format == CYCLONEDX else _spdx(packages, name)
+
+
+def package_url(one: LockedPackage) -> str:
+    """The package's URL in the purl scheme."""
+    kind = {CONDA: "conda", PIP: "pypi"}.get(one.ecosystem, "generic")
+    qualifiers = ""
+    if one.ecosystem == CONDA:
+        channel = one.channel.rpartition("/")[2]
+        parts = {"build": one.build, "channel": channel, "subdir": one.subdir}
+        qualifiers = "&".join(f"{key}={quote(value, safe='')}" for key, value in parts.items() if value)
+    text = f"pkg:{kind}/{quote(one.name, safe='')}@{quote(one.version, safe='')}"
+    return f"{text}?{qualifiers}" if qualifiers else text
+
+
+def _cyclonedx(packages: Sequence[LockedPackage], name: str) -> str:
+    # Loaded here and not above: only an export needs it, and it takes as long to load as all the rest.
+    from cyclonedx.model.bom import Bom
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.output import make_outputter
+    from cyclonedx.schema import OutputFormat, SchemaVersion
+
+    root = Component(name=name, type=ComponentType.CONTAINER, bom_ref="environment")
+    packages = _once(packages)
+    made = [_component(one) for one in packages]
+    components = {one.name: component for one, component in zip(packages, made, strict=True)}
+    bom = Bom(components=made)
+    bom.serial_number = uuid5(NAMESPACE_URL, "\n".join(sorted(map(package_url, packages))))
+    bom.metadata.component = root
+    bom.metadata.timestamp = _NO_MOMENT
+    requested = [component for one, component in zip(packages, made, strict=True) if one.requested] or made
+    bom.register_dependency(root, requested)
+    for one, component in zip(packages, made, strict=True):
+        needs = [components[other] for other in one.requires if other in components and other != one.name]
+        bom.register_dependency(component, needs)
+    return str(make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)) + "\n"
+
+
+def _once(packages: Sequence[LockedPackage]) -> list[LockedPackage]:
+    """Each package once; one of conda and one of pip may have the same name."""
+    return list({(one.ecosystem, one.name): one for one in packages}.values())
+
+
+def _component(one: LockedPackage) -> Component:
+    from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
+    from cyclonedx.model.component import Component, ComponentType
+    from packageurl import PackageURL
+
+    hashes = []
+    if one.sha256:
+        hashes.append(HashType(alg=HashAlgorithm.SHA_256, content=one.sha256))
+    if one.md5:
+        hashes.append(HashType(alg=HashAlgorithm.MD5, content=one.md5))
+    url = package_url(one)
+    references = []
+    if one.url:
+        references.append(ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(one.url)))
+    return Component(
+        name=one.name,
+        version=one.version,
+        type=ComponentType.LIBRARY,
+        bom_ref=url,
+        purl=PackageURL.from_string(url),
+        hashes=hashes,
+        external_references=references,
+    )
+
+
+def _spdx(packages: Sequence[LockedPackage], name: str) -> str:
+    from spdx_tools.spdx.model.actor import Actor, ActorType
+    from spdx_tools.spdx.model.checksum import Checksum, ChecksumAlgorithm
+    from spdx_tools.spdx.model.document import CreationInfo, Document
+    from spdx_tools.spdx.model.package import ExternalPackageRef, ExternalPackageRefCategory, Package
+    from spdx_tools.spdx.model.relationship import Relationship, RelationshipType
+    from spdx_tools.spdx.model.spdx_no_assertion import SpdxNoAssertion
+    from spdx_tools.spdx.writer.json.json_writer import write_document_to_stream
+
+    packages = _once(packages)
+    serial = uuid5(NAMESPACE_URL, "\n".join(sorted(map(package_url, packages))))
+    info = CreationInfo(
+        spdx_version="SPDX-2.3",
+        spdx_id="SPDXRef-DOCUMENT",
+        name=name,
+        document_namespace=f"https://spdx.org/spdxdocs/{quote(name, safe='')}-{serial}",
+        creators=[Actor(ActorType.TOOL, _TOOL)],
+        created=_NO_MOMENT,
+    )
+    found, relationships = [], []
+    # The number keeps names apart that differ in '_' and '-' only, which an SPDX id cannot tell apart.
+    ids = {one.name: _id(number, one) for number, one in enumerate(packages, 1)}
+    for number, one in enumerate(packages, 1):
+        checksums = []
+        if one.sha256:
+            checksums.append(Checksum(ChecksumAlgorithm.SHA256, one.sha256))
+        if one.md5:
+            checksums.append(Checksum(ChecksumAlgorithm.MD5, one.md5))
+        purl = ExternalPackageRef(ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", package_url(one))
+        found.append(
+            Package(
+                spdx_id=_id(number, one),
+                name=one.name,
+                version=one.version,
+                download_location=one.url or SpdxNoAssertion(),
+                files_analyzed=False,
+                checksums=checksums,
+                external_references=[purl],
+            )
+        )
+        relationships.append(Relationship("SPDXRef-DOCUMENT", RelationshipType.DESCRIBES, _id(number, one)))
+        relationships += [
+            Relationship(_id(number, one), RelationshipType.DEPENDS_ON, ids[other])
+            for other in one.requires
+            if other in ids and other != one.name
+        ]
+    stream = io.StringIO()
+    document = Document(info, packages=found, relationships=relationships)
+    write_document_to_stream(document, stream, validate=True)
+    return json.dumps(json.loads(stream.getvalue()), indent=2) + "\n"
+
+
+def _id(number: int, one: LockedPackage) -> str:
+    return f"SPDXRef-{number}-" + re.sub(r"[^A-Za-z0-9.-]", "-", one.name)

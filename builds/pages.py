@@ -1,0 +1,111 @@
+"""What a build's page shows, for the page itself and for the stream that keeps it up to date."""
+
+import uuid
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import QuerySet
+from django.http import Http404
+
+from builds.models import Build, Image, LogChunk, State, Step
+from builds.queries import queue_position, steps_shown, usual_seconds, waiting_for
+from environments.access import get_workspace, role_in
+from environments.models import Role
+
+LINES_SHOWN = 5_000
+STEPS = {
+    "base": "Base image",
+    "resolve": "Resolve packages",
+    "fetch": "Fetch packages",
+    "assemble": "Assemble layers",
+    "store": "Store image",
+    "verify": "Verify",
+}
+
+
+def builds_for_page() -> QuerySet[Build]:
+    """Return builds with all that their page shows of them."""
+    return Build.objects.select_related("workspace", "version__environment__workspace", "image__workspace")
+
+
+def get_build(
+    user: User | AnonymousUser, workspace: str, build_id: uuid.UUID, at_least: Role = Role.READER
+) -> Build:
+    """Return the build, if this person has the role in its workspace."""
+    found = builds_for_page().filter(workspace=get_workspace(user, workspace, at_least), pk=build_id).first()
+    if found is None:
+        raise Http404(f"There is no build {build_id} in {workspace}.")
+    return found
+
+
+def build_context(build: Build, user: User | AnonymousUser, host: str) -> dict[str, Any]:
+    """Return what the header, the steps and the end of a build's page show to this person."""
+    waiting = waiting_for(build) if build.active else list(build.requests.select_related("user"))
+    may_write = (role_in(build.workspace, user) or 0) >= Role.CONTRIBUTOR
+    mine = any(request.user_id == user.pk for request in waiting)
+    return {
+        "build": build,
+        "version": build.version,
+        "environment": build.version.environment,
+        "steps": [shown(step) for step in steps_shown(build)],
+        "waiting": waiting,
+        "queue_position": queue_position(build),
+        "usual": usual_seconds(build.version) if build.active else None,
+        "pull": pull_command(build.image, host) if build.image else "",
+        "title": title(build),
+        "icon": ICONS[build.state],
+        "may_cancel": may_write and build.active and mine and not build.cancel_requested,
+        "may_retry": may_write and build.state in {State.FAILED, State.CANCELLED},
+        "may_rebuild": may_write and build.state == State.SUCCEEDED,
+    }
+
+
+ICONS = {
+    "queued": "running",
+    "running": "running",
+    "succeeded": "good",
+    "failed": "bad",
+    "cancelled": "quiet",
+}
+WORDS = {
+    "queued": "Queued",
+    "running": "Building",
+    "succeeded": "Ready",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+}
+
+
+def title(build: Build) -> str:
+    """Return the title of the browser's tab."""
+    return f"{WORDS[build.state]}: {build.version}"
+
+
+def shown(step: Step) -> dict[str, Any]:
+    """Return a step as its row shows it: its words, its time, and how far it is."""
+    return {
+        "name": STEPS.get(step.name, step.name),
+        "step": step,
+        "state": "failed" if step.failed else "running" if step.ended_at is None else "succeeded",
+        "part": min(100, round(100 * step.done / step.total)) if step.total else None,
+    }
+
+
+def pull_command(image: Image, host: str) -> str:
+    """Return the command that fetches an image from this studio."""
+    return f"docker pull {host}/{image.name}"
+
+
+def last_chunks(build: Build, *, everything: bool) -> list[LogChunk]:
+    """Return the log as far as it is: the end of a long one, unless everything is asked for."""
+    chunks = LogChunk.objects.filter(build=build, seq__lte=build.log_seq)
+    if not everything and build.log_lines > LINES_SHOWN:
+        from_line = build.log_lines - LINES_SHOWN
+        first = (
+            chunks.filter(first_line__lte=from_line)
+            .order_by("-first_line")
+            .values_list("seq", flat=True)
+            .first()
+        )
+        chunks = chunks.filter(seq__gte=first or 0)
+    return list(chunks.order_by("seq"))

@@ -1,0 +1,133 @@
+"""Reading builds and images as the pages show them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Avg, Count, F, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from builds.models import ACTIVE, Build, Image, Request, State, Step
+from environments.models import Environment, Version, Workspace
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """What there is for a definition hash: `ready` with its image, or the state of the last build, or `none`."""
+
+    state: str
+    image: Image | None = None
+    build: Build | None = None
+
+
+NOT_BUILT = ImageState("none")
+
+
+def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, ImageState]:
+    """Return the state of each hash in a workspace, in two queries; a hash that is missing was never built."""
+    wanted = set(hashes)
+    states: dict[str, ImageState] = {}
+    # Oldest first, so that the newest build of a hash is the one that stays.
+    for build in Build.objects.filter(workspace=workspace, hash__in=wanted).order_by("queued_at"):
+        if build.state != State.SUCCEEDED:
+            states[build.hash] = ImageState(build.state, build=build)
+        else:
+            states.pop(build.hash, None)
+    in_reach = Image.objects.filter(
+        Q(workspace=workspace) | Q(workspace__curated=True), hash__in=wanted, current=True
+    )
+    # The workspace's own come last and win over the catalogue's (rule 8).
+    for image in in_reach.select_related("workspace").order_by("-workspace__curated"):
+        under_way = states.get(image.hash)
+        build = under_way.build if under_way and under_way.build and under_way.build.active else None
+        states[image.hash] = ImageState("ready", image=image, build=build)
+    return states
+
+
+def builds_for_list(workspace: Workspace) -> QuerySet[Build]:
+    """Return a workspace's builds, newest first, each with `asked_by`: who asked for it first."""
+    first = Request.objects.filter(build=OuterRef("pk")).order_by("pk").values("user__username")[:1]
+    return (
+        Build.objects.filter(workspace=workspace)
+        .select_related("version__environment__workspace", "image")
+        .annotate(asked_by=Subquery(first))
+        .order_by("-queued_at")
+    )
+
+
+def builds_of(environment: Environment) -> QuerySet[Build]:
+    """Return the builds of an environment's versions, newest first; those shared with others too."""
+    hashes = environment.versions.values("hash")
+    return builds_for_list(environment.workspace).filter(hash__in=hashes)
+
+
+def state_counts(workspace: Workspace) -> dict[str, int]:
+    """Return how many builds of a workspace are in each state, and `all` of them."""
+    rows = Build.objects.filter(workspace=workspace).order_by().values_list("state").annotate(Count("pk"))
+    counts = dict(rows)
+    return {"all": sum(counts.values())} | {str(state): counts.get(state, 0) for state in State}
+
+
+def images_for_list(workspace: Workspace) -> QuerySet[Image]:
+    """Return a workspace's images, those in use first, newest first, each with `shared_by`: how many versions."""
+    sharing = (
+        Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
+        .filter(Q(environment__workspace=workspace) if not workspace.curated else Q())
+        .order_by()
+        .values("hash")
+        .annotate(n=Count("pk"))
+        .values("n")
+    )
+    return (
+        Image.objects.filter(workspace=workspace).annotate(shared_by=Subquery(sharing)).order_by("-built_at")
+    )
+
+
+def sharing_names(workspace: Workspace, hashes: Iterable[str]) -> dict[str, list[Version]]:
+    """Return, for each hash, the versions that share its image, in one query (rule 11)."""
+    versions = Version.objects.filter(hash__in=set(hashes), environment__anonymous=False)
+    if not workspace.curated:
+        versions = versions.filter(environment__workspace=workspace)
+    names: dict[str, list[Version]] = {}
+    for version in versions.select_related("environment__workspace").order_by("environment__name", "number"):
+        names.setdefault(version.hash, []).append(version)
+    return names
+
+
+def steps_shown(build: Build) -> list[Step]:
+    """Return the steps of the last attempt that has any."""
+    steps = list(build.steps.all())
+    last = max((step.attempt for step in steps), default=0)
+    return [step for step in steps if step.attempt == last]
+
+
+def queue_position(build: Build) -> int:
+    """Return the build's place among those that wait, 1 for the next one; 0 when it does not wait."""
+    if build.state != State.QUEUED:
+        return 0
+    return Build.objects.filter(state=State.QUEUED, queued_at__lt=build.queued_at).count() + 1
+
+
+def usual_seconds(version: Version) -> float | None:
+    """Return how long the last builds of this environment took on average; None when there were none."""
+    recent = Build.objects.filter(
+        workspace=version.environment.workspace,
+        version__environment=version.environment,
+        state=State.SUCCEEDED,
+        reused=False,
+        ended_at__gt=timezone.now() - timedelta(days=90),
+    ).order_by("-ended_at")[:5]
+    took = Build.objects.filter(pk__in=[build.pk for build in recent]).aggregate(
+        mean=Avg(F("ended_at") - F("started_at"))
+    )["mean"]
+    return took.total_seconds() if took else None
+
+
+def waiting_for(build: Build) -> list[Request]:
+    """Return who waits for a build, in the order in which they came; those who left are not among them."""
+    return list(build.requests.filter(cancelled_at=None).select_related("user", "version__environment"))
+
+
+def active_count(workspace: Workspace) -> int:
+    """Return how many builds are queued or running."""
+    return Build.objects.filter(workspace=workspace, state__in=ACTIVE).count()

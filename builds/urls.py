@@ -1,0 +1,27 @@
+"""The addresses of builds and images, below /w/<workspace>/."""
+
+from django.urls import path
+
+from builds import stream, views
+
+app_name = "builds"
+urlpatterns = [
+    # /w/<workspace>/builds/?state=failed&q=forecast&by=me&page=2
+    path("builds/", views.builds, name="builds"),
+    # /w/<workspace>/builds/<uuid>/?all
+    path("builds/<uuid:build>/", views.build, name="build"),
+    # /w/<workspace>/builds/<uuid>/log.txt
+    path("builds/<uuid:build>/log.txt", views.log, name="log"),
+    # /w/<workspace>/builds/<uuid>/stream?after=<cursor>
+    path("builds/<uuid:build>/stream", stream.stream, name="stream"),
+    # /w/<workspace>/builds/<uuid>/cancel
+    path("builds/<uuid:build>/cancel", views.cancel, name="cancel"),
+    # /w/<workspace>/builds/<uuid>/retry
+    path("builds/<uuid:build>/retry", views.retry, name="retry"),
+    # /w/<workspace>/images/?page=2
+    path("images/", views.images, name="images"),
+    # /w/<workspace>/environments/<name>/versions/<version>/build
+    path("environments/<str:name>/versions/<str:version>/build", views.start, name="start"),
+    # /w/<workspace>/environments/<name>/versions/<version>/rebuild/
+    path("environments/<str:name>/versions/<str:version>/rebuild/", views.rebuild, name="rebuild"),
+]

@@ -1,0 +1,150 @@
+"""Builds and images, as pages."""
+
+import uuid
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from builds import queries, services
+from builds.logs import whole_log
+from builds.models import State
+from builds.pages import build_context, get_build, last_chunks, pull_command
+from builds.services import NotPossible
+from builds.terminal import chunks_html
+from environments.access import get_version, get_workspace
+from environments.models import Role
+
+ROWS = 25
+
+
+@require_safe
+@login_required
+def builds(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Show the history of a workspace's builds."""
+    place = get_workspace(request.user, workspace)
+    state = request.GET.get("state", "")
+    query = request.GET.get("q", "").strip()
+    by = request.GET.get("by", "")
+    found = queries.builds_for_list(place)
+    if state in State.values:
+        found = found.filter(state=state)
+    if query:
+        found = found.filter(
+            Q(version__environment__name__icontains=query) | Q(hash__startswith=query.lower())
+        )
+    if by == "me":
+        found = found.filter(requests__user=request.user).distinct()
+    context = {
+        "place": place,
+        "page": Paginator(found, ROWS).get_page(request.GET.get("page")),
+        "counts": queries.state_counts(place),
+        "states": State.choices,
+        "state": state,
+        "filter": query,
+        "by": by,
+        "filtered": bool(state or query or by),
+    }
+    return render(request, "builds/builds.html", context)
+
+
+@require_safe
+@login_required
+def build(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
+    """Show one build: its state, its steps, and its log as far as it is."""
+    found = get_build(request.user, workspace, build)
+    chunks = last_chunks(found, everything="all" in request.GET)
+    context = build_context(found, request.user, request.get_host()) | {
+        "place": found.workspace,
+        "log": chunks_html(chunks),
+        "first_line": chunks[0].first_line if chunks else 1,
+        "cursor": chunks[-1].seq if chunks else 0,
+    }
+    return render(request, "builds/build.html", context)
+
+
+@require_safe
+@login_required
+def log(request: HttpRequest, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
+    """Send the whole log as text."""
+    found = get_build(request.user, workspace, build)
+    response = StreamingHttpResponse(whole_log(found.pk), content_type="text/plain; charset=utf-8")
+    name = f"{found.version.environment.name}-{found.version.version}-{str(found.pk)[:8]}.log"
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@require_POST
+@login_required
+def cancel(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
+    """Stop waiting for a build; with the last one who waits, the build stops."""
+    found = get_build(request.user, workspace, build, Role.CONTRIBUTOR)
+    try:
+        services.cancel_for(found, request.user)  # type: ignore[arg-type]
+    except NotPossible as problem:
+        messages.error(request, str(problem))
+    return redirect("builds:build", workspace, found.pk)
+
+
+@require_POST
+@login_required
+def retry(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
+    """Ask again for what a failed or cancelled build did not make."""
+    found = get_build(request.user, workspace, build, Role.CONTRIBUTOR)
+    try:
+        asked = services.retry(found, request.user)  # type: ignore[arg-type]
+    except NotPossible as problem:
+        messages.error(request, str(problem))
+        return redirect("builds:build", workspace, found.pk)
+    if asked.build is None:
+        messages.success(request, f"{asked.version} is ready: there is an image for this definition now.")
+        return redirect("version", workspace, asked.version.environment.name, asked.version.version)
+    return redirect("builds:build", workspace, asked.build.pk)
+
+
+@require_POST
+@login_required
+def start(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Ask for a version's image: there at once, a build to join, or a new build."""
+    wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    rebuild = request.POST.get("rebuild") == "yes"
+    asked = services.request_build(wanted, request.user, rebuild=rebuild)  # type: ignore[arg-type]
+    if asked.build is None:
+        messages.success(
+            request, f"{wanted} is ready at once: its definition has an image already, nothing was built."
+        )
+        return redirect("version", workspace, name, wanted.version)
+    if asked.joined:
+        messages.info(request, "This definition is being built already; you wait for the same build.")
+    return redirect("builds:build", workspace, asked.build.pk)
+
+
+@require_safe
+@login_required
+def rebuild(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Ask before a rebuild, and name every version that shares the image (rule 16)."""
+    wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    place = wanted.environment.workspace
+    context = {
+        "place": place,
+        "environment": wanted.environment,
+        "version": wanted,
+        "image": services.image_of(wanted),
+        "sharing": services.versions_sharing(place, wanted.hash),
+    }
+    return render(request, "builds/rebuild.html", context)
+
+
+@require_safe
+@login_required
+def images(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Show a workspace's images and which versions share each."""
+    place = get_workspace(request.user, workspace)
+    page = Paginator(queries.images_for_list(place), ROWS).get_page(request.GET.get("page"))
+    names = queries.sharing_names(place, [image.hash for image in page])
+    rows = [(image, names.get(image.hash, []), pull_command(image, request.get_host())) for image in page]
+    return render(request, "builds/images.html", {"place": place, "page": page, "rows": rows})

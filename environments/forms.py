@@ -1,0 +1,84 @@
+"""The forms of environments: what people type, checked and kept."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from environments.models import Version, Workspace
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class TagsField(forms.CharField):
+    """Tags as people type them: `team=forecasting, stage=test`, by commas or one a line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, max_length=2000, **kwargs)
+
+    def clean(self, value: Any) -> dict[str, str]:
+        """Return the tags as a mapping; a word without `=` is a tag without a value."""
+        return read_tags(str(super().clean(value)))
+
+
+def read_tags(text: str) -> dict[str, str]:
+    """Return what `a=1, b` says as {"a": "1", "b": ""}."""
+    tags: dict[str, str] = {}
+    for part in re.split(r"[,\n]", text):
+        name, _, value = (piece.strip() for piece in part.partition("="))
+        if not name and value:
+            raise ValidationError(f"“{part.strip()}” has no name before the “=”. Write name=value.")
+        if len(name) > 100 or len(value) > 400:
+            raise ValidationError("A tag's name has up to 100 characters, its value up to 400.")
+        if name:
+            tags[name] = value
+    return tags
+
+
+def write_tags(tags: dict[str, str]) -> str:
+    """Return tags as `read_tags` reads them."""
+    return ", ".join(f"{name}={value}" if value else name for name, value in tags.items())
+
+
+class DescribeForm(forms.Form):
+    """What may change in a version: its description and tags (rule 30)."""
+
+    description = forms.CharField(required=False, max_length=5000)
+    tags = TagsField()
+
+
+class DefinitionForm(forms.Form):
+    """A definition, pasted or given as a file, and what it is to be called."""
+
+    workspace = forms.ModelChoiceField(Workspace.objects.none(), to_field_name="name", empty_label=None)
+    text = forms.CharField(required=False, strip=False, max_length=5_000_000)
+    filename = forms.CharField(required=False, max_length=255)
+    file = forms.FileField(required=False, allow_empty_file=True)
+    # No length here: the service says what is wrong with a name, the same for all doors.
+    name = forms.CharField(required=False)
+    version = forms.CharField(required=False, max_length=64)
+    description = forms.CharField(required=False, max_length=5000)
+    tags = TagsField()
+
+    def __init__(
+        self, *args: Any, workspaces: Any = None, fixed: Version | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if fixed is not None:
+            del self.fields["workspace"], self.fields["name"]
+        else:
+            self.fields["workspace"].queryset = workspaces  # type: ignore[attr-defined]
+
+    def clean_version(self) -> str:
+        """Refuse what could not stand in an address, and the word that means the newest one."""
+        version = str(self.cleaned_data["version"])
+        if version and not _VERSION.fullmatch(version):
+            raise ValidationError(
+                "Use letters, digits, “.”, “_” and “-”, beginning with a letter or a digit."
+            )
+        if version.lower() == "latest":
+            raise ValidationError(
+                "“latest” always means the newest version, so no version can be called that."
+            )
+        return version

@@ -1,0 +1,128 @@
+"""Environments by themselves, as pages: comparing, describing, archiving, activity."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from environments import services
+from environments.access import get_environment, get_version, get_workspace, workspaces_of
+from environments.definition import diff
+from environments.forms import DescribeForm
+from environments.lists import activity_of
+from environments.models import Role, Version
+from environments.texts import side_by_side, whole_text
+
+ROWS = 50
+CHOICES = 300
+
+
+@require_POST
+@login_required
+def describe(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Change a version's description and tags."""
+    found = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    form = DescribeForm(request.POST)
+    if form.is_valid():
+        services.describe(found, **form.cleaned_data, user=request.user)  # type: ignore[arg-type]
+        messages.success(request, "Description and tags are saved.")
+    else:
+        for problems in form.errors.values():
+            messages.error(request, " ".join(map(str, problems)))
+    return redirect("version", workspace, name, found.version)
+
+
+@require_POST
+@login_required
+def archive(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
+    """Hide an environment and all its versions, or show them again (rule 33)."""
+    environment = get_environment(request.user, workspace, name, Role.CONTRIBUTOR)
+    restore = request.POST.get("restore") == "yes"
+    services.archive_environment(environment, request.user, restore=restore)  # type: ignore[arg-type]
+    if restore:
+        messages.success(request, f"{environment} and all its versions are back in the list.")
+    else:
+        messages.success(
+            request, f"{environment} is archived: hidden from the list, still readable and usable."
+        )
+    return redirect("environment", workspace, name)
+
+
+@require_POST
+@login_required
+def archive_version(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Hide one version, or show it again (rule 33)."""
+    found = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    restore = request.POST.get("restore") == "yes"
+    try:
+        services.archive_version(found, request.user, restore=restore)  # type: ignore[arg-type]
+    except services.Refused as problem:
+        messages.error(request, f"{problem.message} {problem.help}")
+    else:
+        messages.success(request, f"{found} is {'back' if restore else 'archived'}.")
+    return redirect("version", workspace, name, found.version)
+
+
+@require_safe
+@login_required
+def compare(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Show what differs between two versions, also of different environments and workspaces."""
+    place = get_workspace(request.user, workspace)
+    asked = {side: request.GET.get(side, "").strip() for side in ("a", "b")}
+    sides: dict[str, Version | None] = {"a": None, "b": None}
+    problems = {}
+    for side, reference in asked.items():
+        try:
+            sides[side] = version_named(request, reference) if reference else None
+        except Http404:
+            problems[side] = (
+                f"There is no version “{reference}” that you can see. Write workspace/name:version."
+            )
+    choices = Version.objects.filter(
+        environment__workspace__in=workspaces_of(request.user), environment__anonymous=False
+    )
+    context = {
+        "place": place,
+        "asked": asked,
+        "problems": problems,
+        "choices": choices.select_related("environment__workspace").order_by("-created_at")[:CHOICES],
+    }
+    old, new = sides["a"], sides["b"]
+    if old is not None and new is not None:
+        difference = diff(old.definition, new.definition)
+        if request.GET.get("format") == "json":
+            return JsonResponse({"a": asked["a"], "b": asked["b"]} | difference.as_json())
+        context |= {
+            "old": old,
+            "new": new,
+            "difference": difference,
+            "rows": side_by_side(whole_text(old), whole_text(new)),
+            "tags": changed_tags(old.tags, new.tags),
+        }
+    return render(request, "environments/compare.html", context, status=404 if problems else 200)
+
+
+def version_named(request: HttpRequest, reference: str) -> Version:
+    """Return the version that `workspace/name:version` means; 404 for what this person cannot see."""
+    workspace, slash, rest = reference.partition("/")
+    name, _, version = rest.partition(":")
+    if not slash or not name:
+        raise Http404(f"{reference} is not workspace/name:version.")
+    return get_version(request.user, workspace, name, version or "latest")
+
+
+def changed_tags(old: dict[str, str], new: dict[str, str]) -> list[tuple[str, str | None, str | None]]:
+    """Return (tag, old value, new value) of each tag that differs; None where a side has no such tag."""
+    names = sorted(old.keys() | new.keys())
+    return [(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
+
+
+@require_safe
+@login_required
+def activity(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Show who did what in a workspace."""
+    place = get_workspace(request.user, workspace)
+    page = Paginator(activity_of(place), ROWS).get_page(request.GET.get("page"))
+    return render(request, "environments/activity.html", {"place": place, "page": page})

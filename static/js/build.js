@@ -1,0 +1,121 @@
+// The build page, live: one EventSource, opened again from where it was when the connection is lost.
+// (htmx's extension opens a new source without the cursor and without a pause, so the page has its own.)
+(() => {
+  const page = document.getElementById("build");
+  const log = document.getElementById("log");
+  const state = document.getElementById("state");
+  const steps = document.getElementById("steps");
+  const said = document.getElementById("log-state");
+  const follow = document.getElementById("follow");
+  const wrap = document.getElementById("wrap");
+  const favicon = document.getElementById("favicon");
+  let cursor = Number(page.dataset.after);
+  let pause = 500;
+
+  for (const part of page.querySelectorAll(".js-only")) part.hidden = false;
+
+  // Following: the newest line stays in sight until the reader scrolls up, and again once back at the end.
+  const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  const toEnd = () => {
+    log.scrollTop = log.scrollHeight;
+  };
+  let scrolledByUs = false;
+  const keepUp = () => {
+    if (!follow.checked) return;
+    scrolledByUs = true;
+    toEnd();
+    requestAnimationFrame(() => {
+      scrolledByUs = false;
+    });
+  };
+  follow.addEventListener("change", keepUp);
+  let lastTop = 0;
+  log.addEventListener("scroll", () => {
+    if (!scrolledByUs && log.scrollTop < lastTop && !atEnd()) follow.checked = false;
+    lastTop = log.scrollTop;
+  });
+
+  const keptWrap = () => {
+    try {
+      return localStorage.getItem("studio:wrap") === "yes";
+    } catch {
+      return false; // storage can be switched off; the switch then works for this page
+    }
+  };
+  const setWrap = (on) => {
+    log.classList.toggle("wrap", on);
+    wrap.checked = on;
+  };
+  setWrap(keptWrap());
+  wrap.addEventListener("change", () => {
+    setWrap(wrap.checked);
+    try {
+      localStorage.setItem("studio:wrap", wrap.checked ? "yes" : "no");
+    } catch {
+      said.dataset.note = "not kept";
+    }
+    keepUp();
+  });
+
+  const swap = (target, html) => {
+    // What the reader is about to press keeps the focus when its part is drawn anew.
+    const focused = target.contains(document.activeElement) ? document.activeElement : null;
+    const path = focused && (focused.getAttribute("href") || focused.closest("form")?.getAttribute("action"));
+    target.innerHTML = html;
+    if (path) {
+      const again = target.querySelector(`[href="${CSS.escape(path)}"], form[action="${CSS.escape(path)}"] button`);
+      if (again) again.focus();
+    }
+    htmx.process(target);
+    target.dispatchEvent(new CustomEvent("htmx:load", { bubbles: true, detail: { elt: target } }));
+  };
+
+  const tell = () => {
+    const head = state.querySelector("[data-title]");
+    document.title = `${head.dataset.title} · Studio`;
+    favicon.href = `${page.dataset.icons}${head.dataset.icon}.svg`;
+  };
+
+  const open = () => {
+    const source = new EventSource(`${page.dataset.stream}?after=${cursor}`);
+    source.addEventListener("open", () => {
+      pause = 500;
+      if (!log.childElementCount) said.textContent = "Waiting for the log …";
+    });
+    source.addEventListener("log", (event) => {
+      const seq = Number(event.lastEventId);
+      if (seq <= cursor) return;
+      cursor = seq;
+      const first = !log.childElementCount;
+      log.insertAdjacentHTML("beforeend", event.data);
+      said.textContent = "";
+      keepUp();
+      if (first && location.hash) document.querySelector(location.hash)?.scrollIntoView();
+    });
+    source.addEventListener("steps", (event) => swap(steps, event.data));
+    source.addEventListener("state", (event) => {
+      swap(state, event.data);
+      tell();
+    });
+    source.addEventListener("end", () => {
+      source.close();
+      said.textContent = "";
+      follow.checked = false;
+      page.dataset.active = "no";
+      document.getElementById("said").textContent = document.title;
+    });
+    source.addEventListener("error", () => {
+      // The browser comes back by itself after a cut; what it gives up on, we open again, ever more slowly.
+      said.textContent = "The connection is lost. Trying again …";
+      if (source.readyState !== EventSource.CLOSED) return;
+      setTimeout(open, pause);
+      pause = Math.min(pause * 2, 15000);
+    });
+    window.addEventListener("pagehide", () => source.close(), { once: true });
+  };
+
+  if (page.dataset.active === "yes") {
+    keepUp();
+    open();
+  }
+})();

@@ -1,0 +1,89 @@
+// What every page has: times in the reader's zone, copy buttons, "/" for search, the theme switch without a reload.
+(() => {
+  const say = (text) => {
+    document.getElementById("said").textContent = text;
+  };
+
+  const when = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const whenOtherYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const showTimes = (within) => {
+    for (const time of within.querySelectorAll("time[data-moment]")) {
+      const at = new Date(time.dateTime);
+      const format = at.getFullYear() === new Date().getFullYear() ? when : whenOtherYear;
+      time.textContent = format.format(at);
+      time.removeAttribute("data-moment");
+    }
+  };
+
+  const showCopyButtons = (within) => {
+    for (const button of within.querySelectorAll("button.copy[hidden]")) button.hidden = false;
+  };
+
+  const awaken = (within) => {
+    showTimes(within);
+    showCopyButtons(within);
+  };
+  awaken(document);
+  document.addEventListener("htmx:load", (event) => awaken(event.detail.elt));
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("button.copy");
+    if (button) {
+      try {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        say("Copied.");
+        button.classList.add("copied");
+        setTimeout(() => button.classList.remove("copied"), 1500);
+      } catch {
+        say("The browser does not allow copying here. Select the text instead.");
+      }
+      return;
+    }
+    // A click outside closes the open menus.
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key === "Escape") {
+      for (const menu of document.querySelectorAll("details.menu[open]")) {
+        menu.open = false;
+        menu.querySelector("summary").focus();
+      }
+    }
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      const search = document.getElementById("search");
+      if (search) {
+        event.preventDefault();
+        search.focus();
+        search.select();
+      }
+    }
+  });
+
+  for (const form of document.querySelectorAll("form.themes")) {
+    form.addEventListener("submit", (event) => {
+      const button = event.submitter;
+      if (!button) return;
+      event.preventDefault();
+      const data = new FormData(form, button);
+      document.documentElement.dataset.chosen = button.value;
+      document.documentElement.dispatchEvent(new Event("studio:theme"));
+      for (const other of form.querySelectorAll("button")) other.setAttribute("aria-pressed", String(other === button));
+      fetch(form.action, { method: "POST", body: data, redirect: "manual" });
+    });
+  }
+
+  // A form that was sent is not sent twice by a second click.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || event.target.method !== "post") return;
+    if (event.target.dataset.sent) event.preventDefault();
+    event.target.dataset.sent = "yes";
+  });
+  // Coming back with the browser's Back button finds the form usable again.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+  });
+})();

@@ -1,0 +1,61 @@
+"""What the frame around every page shows: the workspaces, the one that is open, the section, the theme."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from environments.access import role_in, workspaces_of
+from environments.models import Role, Workspace
+
+THEMES = ("system", "light", "dark")
+SECTIONS = {
+    "environments": "environments",
+    "environment": "environments",
+    "version": "environments",
+    "new": "environments",
+    "edit": "environments",
+    "compare": "environments",
+    "builds": "builds",
+    "build": "builds",
+    "images": "images",
+    "activity": "activity",
+}
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Return what every page needs; a page without a person in it gets its theme only."""
+    theme = request.COOKIES.get("studio_theme", "system")
+    shown: dict[str, Any] = {"theme": theme if theme in THEMES else "system"}
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return shown
+    match = request.resolver_match
+    view = match.url_name or "" if match else ""
+    asked = match.kwargs.get("workspace") if match else None
+    workspaces = list(workspaces_of(user).order_by("curated", "title"))
+    section = SECTIONS.get(view, "")
+    current = open_workspace(request, workspaces, asked, section)
+    return shown | {
+        "workspaces": workspaces,
+        "current": current,
+        "section": section,
+        "may_write": current is not None and (role_in(current, user) or 0) >= Role.CONTRIBUTOR,
+    }
+
+
+def open_workspace(
+    request: HttpRequest, workspaces: list[Workspace], asked: str | None, section: str = ""
+) -> Workspace | None:
+    """Return the workspace whose frame is shown, and remember it.
+
+    A look at a curated environment does not take people out of the workspace they work in.
+    """
+    by_name = {workspace.name: workspace for workspace in workspaces}
+    named = by_name.get(asked or "")
+    if named is not None and not (named.curated and section == "environments"):
+        if request.session.get("workspace") != named.name:
+            request.session["workspace"] = named.name
+        return named
+    last = by_name.get(request.session.get("workspace", ""))
+    own = [workspace for workspace in workspaces if not workspace.curated]
+    return last or next(iter(own), named or next(iter(workspaces), None))

@@ -1,0 +1,37 @@
+"""The addresses of the doors, and of the pages that show environments and builds at once."""
+
+from django.contrib.auth import views as auth
+from django.urls import path
+
+from studio.views import define, doors, environments
+
+urlpatterns = [
+    # /
+    path("", doors.home, name="home"),
+    # /login/?next=/w/<workspace>/builds/
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    # /login/<uid>/<token>/
+    path("login/<str:uid>/<str:token>/", doors.one_time, name="login-once"),
+    # /logout/
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    # /theme/
+    path("theme/", doors.theme, name="theme"),
+    # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
+    path("w/<slug:workspace>/environments/", environments.environments, name="environments"),
+    # /w/<workspace>/first
+    path("w/<slug:workspace>/first", environments.first, name="first"),
+    # /w/<workspace>/new/?from=<workspace>/<name>:<version>
+    path("w/<slug:workspace>/new/", define.new, name="new"),
+    # /w/<workspace>/check
+    path("w/<slug:workspace>/check", define.check, name="check"),
+    # /w/<workspace>/environments/<name>/?tab=versions
+    path("w/<slug:workspace>/environments/<str:name>/", environments.environment, name="environment"),
+    # /w/<workspace>/environments/<name>/versions/<version>/?tab=context
+    path(
+        "w/<slug:workspace>/environments/<str:name>/versions/<str:version>/",
+        environments.version,
+        name="version",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/edit/
+    path("w/<slug:workspace>/environments/<str:name>/versions/<str:version>/edit/", define.edit, name="edit"),
+]

@@ -1,0 +1,180 @@
+"""How the pages show times, sizes, states and icons: the same everywhere."""
+
+import datetime
+from typing import Any
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+STATES = {
+    # state: (words, icon, colour)
+    "queued": ("Queued", "hourglass", "queued"),
+    "running": ("Building", "loader-2", "running"),
+    "building": ("Building", "loader-2", "running"),
+    "succeeded": ("Succeeded", "circle-check", "good"),
+    "ready": ("Ready", "circle-check", "good"),
+    "failed": ("Failed", "circle-x", "bad"),
+    "cancelled": ("Cancelled", "player-stop", "quiet"),
+    "none": ("Not built", "circle-dashed", "quiet"),
+    "reused": ("Reused", "repeat", "good"),
+    "cached": ("Cached", "repeat", "good"),
+    "archived": ("Archived", "archive", "quiet"),
+}
+
+KINDS = {
+    "curated": "Curated",
+    "system-managed": "System-managed",
+    "user-managed": "User-managed",
+}
+
+SEVERITIES = {
+    "error": ("Error", "circle-x", "bad"),
+    "warning": ("Warning", "alert-triangle", "warn"),
+    "note": ("Note", "info-circle", "note"),
+}
+
+FAULTS = {
+    "author": "This is in the definition, so its author can put it right.",
+    "outside": "This is outside of both the definition and the studio.",
+    "studio": "This is the studio's own fault, not the definition's.",
+}
+
+EVENTS = {
+    # verb: (icon, words)
+    "version.created": ("plus", "saved"),
+    "version.described": ("pencil", "described"),
+    "environment.archived": ("archive", "archived"),
+    "environment.restored": ("archive-off", "restored"),
+    "build.requested": ("hammer", "asked for a build of"),
+    "build.joined": ("users", "joined the build of"),
+    "build.left": ("user", "stopped waiting for"),
+    "build.succeeded": ("circle-check", "built"),
+    "build.failed": ("circle-x", "could not build"),
+    "build.cancelled": ("player-stop", "cancelled the build of"),
+}
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """Return the icon of this name; it is decoration, the words beside it carry the meaning."""
+    return format_html(
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        extra,
+        static("vendor/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def state(name: str, words: str = "") -> SafeString:
+    """Return the badge of a state: icon, words and colour."""
+    said, image, colour = STATES[name]
+    spin = "spin" if name in {"running", "building"} else ""
+    return format_html(
+        '<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image, spin), words or said
+    )
+
+
+@register.simple_tag
+def severity(name: str) -> SafeString:
+    """Return the badge of a finding's severity."""
+    words, image, colour = SEVERITIES[name]
+    return format_html('<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image), words)
+
+
+@register.filter
+def kind(name: str) -> str:
+    """Return a kind's words."""
+    return KINDS.get(name, name)
+
+
+@register.filter
+def fault(name: str) -> str:
+    """Return the sentence that says whose fault it is."""
+    return FAULTS.get(name, "")
+
+
+@register.filter
+def event_icon(verb: str) -> str:
+    """Return the icon of an event."""
+    return EVENTS.get(verb, ("activity", verb))[0]
+
+
+@register.filter
+def event_words(verb: str) -> str:
+    """Return what somebody did, as a verb of a sentence."""
+    return EVENTS.get(verb, ("activity", verb))[1]
+
+
+@register.simple_tag
+def moment(when: datetime.datetime | None) -> SafeString:
+    """Return a time in UTC; the page's script turns it into the reader's zone, the exact time stays on hover."""
+    if when is None:
+        return SafeString("–")
+    at = when.astimezone(datetime.UTC)
+    return format_html(
+        '<time datetime="{}" title="{}" data-moment>{}</time>',
+        at.isoformat(timespec="seconds"),
+        at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        at.strftime("%-d %b %Y, %H:%M UTC"),
+    )
+
+
+@register.filter
+def size(count: int | float | None) -> str:
+    """Return bytes as people say them: 88 MB, 1.4 GB."""
+    if not count:
+        return "–"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """Return a length of time: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+@register.filter
+def short(digest: str) -> str:
+    """Return the first twelve digits of a hash or digest."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+@register.filter
+def amount(done: int, unit: str) -> str:
+    """Return how far a step is: bytes as sizes, everything else counted."""
+    return size(done) if unit == "bytes" else f"{done:,} {unit}"
+
+
+@register.simple_tag
+def sort_link(current: str, column: str) -> dict[str, Any]:
+    """Return where a column's heading leads and how the column is sorted now."""
+    if current == column:
+        return {"to": f"-{column}", "aria": "ascending", "icon": "chevron-up"}
+    if current == f"-{column}":
+        return {"to": column, "aria": "descending", "icon": "chevron-down"}
+    return {"to": column, "aria": "none", "icon": "arrows-sort"}
+
+
+@register.filter
+def item(mapping: dict[str, Any], key: str) -> Any:
+    """Return what stands under a key."""
+    return mapping.get(key)

@@ -1,0 +1,186 @@
+"""Environments with their images and builds: the list, and one environment with its versions."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from builds import queries, services
+from builds.pages import pull_command
+from environments.access import get_environment, get_version, get_workspace, role_in
+from environments.definition import diff, read
+from environments.definition.secrets import masked
+from environments.forms import write_tags
+from environments.lists import DEFAULT_SORT, SORTS, activity_of, count_listed, latest_versions, search
+from environments.models import CATALOGUE, Environment, Role, Version, Workspace
+from environments.services import save_reading
+from environments.texts import texts_of
+from studio.first_build import FIRST_DEFINITION, FIRST_NAME
+
+ROWS = 25
+
+
+@require_safe
+@login_required
+def environments(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Show the environments of a workspace, or the curated ones."""
+    place = get_workspace(request.user, workspace)
+    catalogue = place if place.curated else Workspace.objects.filter(curated=True).first()
+    tab = "curated" if place.curated or request.GET.get("tab") == "curated" else "custom"
+    shown = catalogue if tab == "curated" and catalogue is not None else place
+    archived = request.GET.get("archived") == "1"
+    query = request.GET.get("q", "").strip()
+    default = "name" if tab == "curated" else DEFAULT_SORT
+    sort = request.GET.get("sort", "")
+    sort = sort if sort in SORTS else default
+    versions = search(latest_versions(shown, archived=archived), query).order_by(*SORTS[sort])
+    page = Paginator(versions, ROWS).get_page(request.GET.get("page"))
+    states = queries.image_states(shown, [version.hash for version in page])
+    counts = count_listed([place, *([catalogue] if catalogue else [])])
+    context = {
+        "place": place,
+        "shown": shown,
+        "tab": tab,
+        "query": query,
+        "archived": archived,
+        "sort": sort,
+        "page": page,
+        "rows": [(version, states.get(version.hash, queries.NOT_BUILT)) for version in page],
+        "custom_count": 0 if place.curated else counts.get(place.pk, 0),
+        "curated_count": counts.get(catalogue.pk, 0) if catalogue else 0,
+        "writes_here": (role_in(place, request.user) or 0) >= Role.CONTRIBUTOR and not place.curated,
+    }
+    part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+    return render(request, f"studio/{'_' if part else ''}environments.html", context)
+
+
+@require_POST
+@login_required
+def first(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Save a small definition and build it: the one button of an empty workspace."""
+    place = get_workspace(request.user, workspace, Role.CONTRIBUTOR)
+    user: Any = request.user
+    saved = save_reading(
+        place, FIRST_NAME, read(FIRST_DEFINITION, "requirements.txt"), source=FIRST_DEFINITION, user=user
+    )
+    asked = services.request_build(saved.version, user)
+    if asked.build is None:
+        messages.success(request, f"{saved.version} is ready at once: its definition has an image already.")
+        return redirect("version", workspace, FIRST_NAME, saved.version.version)
+    return redirect("builds:build", workspace, asked.build.pk)
+
+
+TABS = ("details", "context", "packages", "versions", "builds", "activity")
+
+
+@require_safe
+@login_required
+def environment(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
+    """Show an environment at its latest version."""
+    found = get_environment(request.user, workspace, name)
+    # An archived environment has no latest version (rule 31); it stays readable, so its newest one is shown.
+    version = found.latest() or found.versions.order_by("-number")[0]
+    return show(request, version)
+
+
+@require_safe
+@login_required
+def version(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Show one version of an environment."""
+    return show(request, get_version(request.user, workspace, name, version))
+
+
+def show(request: HttpRequest, version: Version) -> HttpResponse:
+    """Return the environment's page at this version, with the tab that was asked for."""
+    environment = version.environment
+    place = environment.workspace
+    outlook = services.outlook(version)
+    image = outlook.image or services.image_of(version)
+    tab = request.GET.get("tab", "details")
+    tab = tab if tab in TABS and (tab != "packages" or image) else "details"
+    latest = environment.latest()
+    context = {
+        "place": place,
+        "environment": environment,
+        "version": version,
+        "latest": latest,
+        "versions": environment.versions.order_by("-number")[:200],
+        "outlook": outlook,
+        "image": image,
+        "tab": tab,
+        "writes_here": (role_in(place, request.user) or 0) >= Role.CONTRIBUTOR,
+        "reference": f"{place.name}/{environment.name}:{version.version}",
+        "builds_count": queries.builds_of(environment).count(),
+        "versions_count": environment.versions.count(),
+    }
+    return render(request, "studio/environment.html", context | TAB_CONTEXT[tab](request, context))
+
+
+def _details(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
+    version: Version = page["version"]
+    image = page["image"]
+    return {
+        "definition": version.definition,
+        "channels": [masked(channel) for channel in version.definition.python.channels],
+        "findings": read(version.source, default_image="host").findings if version.source else (),
+        "sharing": services.versions_sharing(page["place"], version.hash),
+        "pull": pull_command(image, request.get_host()) if image else "",
+        "tags_text": write_tags(version.tags),
+    }
+
+
+def _context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
+    definition = page["version"].definition
+    files = definition.context.files if definition.context else ()
+    return {
+        "texts": texts_of(page["version"]),
+        "files": [(file.path, len(file.content)) for file in files],
+        "variables": [(name, masked(value)) for name, value in sorted(definition.variables.items())],
+    }
+
+
+def _packages(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
+    lock = page["image"].lock or {}
+    packages = sorted(
+        lock.get("packages", []), key=lambda package: (not package["requested"], package["name"])
+    )
+    return {"packages": packages, "requested": sum(1 for package in packages if package["requested"])}
+
+
+def _versions(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
+    environment: Environment = page["environment"]
+    found = environment.versions.select_related("created_by", "based_on__environment__workspace").order_by(
+        "-number"
+    )
+    shown = Paginator(found, ROWS).get_page(request.GET.get("page"))
+    versions = list(shown)
+    states = queries.image_states(page["place"], [version.hash for version in versions])
+    rows = []
+    for version, before in zip(versions, [*versions[1:], None], strict=True):
+        summary = diff(before.definition, version.definition).summary if before else ""
+        rows.append((version, states.get(version.hash, queries.NOT_BUILT), summary, before))
+    return {"rows": rows, "page": shown}
+
+
+def _builds(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
+    return {"page": Paginator(queries.builds_of(page["environment"]), ROWS).get_page(request.GET.get("page"))}
+
+
+def _activity(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
+    events = activity_of(page["place"]).filter(environment=page["environment"])
+    return {"page": Paginator(events, 50).get_page(request.GET.get("page"))}
+
+
+TAB_CONTEXT = {
+    "details": _details,
+    "context": _context,
+    "packages": _packages,
+    "versions": _versions,
+    "builds": _builds,
+    "activity": _activity,
+}

@@ -14,7 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -64,7 +64,8 @@ class BlobWriter:
 
     def discard(self) -> None:
         """Forget what was written, if it was not committed."""
-        self._file.close()
+        with suppress(OSError):  # what is still in its buffer may not fit on the disk
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:

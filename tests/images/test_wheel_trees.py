@@ -61,7 +61,7 @@ def tree(root: Path, *, generated: set[str]) -> dict[str, tuple[int, str]]:
 
 
 def record(root: Path) -> set[tuple[str, str, str]]:
-    (path,) = root.rglob("RECORD")
+    (path,) = (root / SITE).glob("*.dist-info/RECORD")
     with path.open(newline="") as file:
         rows = {(row[0].removeprefix("./"), row[1], row[2]) for row in csv.reader(file)}
     return {row for row in rows if not row[0].endswith(".pyc")}

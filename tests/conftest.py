@@ -12,7 +12,7 @@ from tests.services.parts import PARTS
 pytest_plugins = ["tests.services.fixtures"]
 
 # What takes long to start comes late, so that most mistakes show within seconds.
-STARTS_SLOWLY = {
+STARTS_SLOWLY = {"registry": 1, "redis_server": 1, "postgres": 1, "docker_engine": 2, "studio": 2}
     "registry": 1,
     "redis_server": 1,
     "postgres": 1,

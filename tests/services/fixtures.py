@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.services.rabbitmq import RabbitMQ
 from tests.services.redis import Redis
 from tests.services.registry import Registry
 from tests.services.service import Service
+from tests.services.studio import Studio
 
 # overlay2 cannot put its layers on these.
 NO_HOME_FOR_IMAGES = {"tmpfs", "overlay", "ramfs"}
@@ -134,6 +136,34 @@ def chromium() -> Path:
     """The path of Debian's Chromium."""
     need(parts.CHROMIUM)
     return parts.program("chromium")
+
+
+class StartStudio(Protocol):
+    """Start a studio of its own; the keywords are its settings, such as DATABASE_URL."""
+
+    def __call__(self, **settings: str) -> Studio: ...
+
+
+@pytest.fixture
+def start_studio(run_folder: Path) -> Iterator[StartStudio]:
+    """Start studios that are stopped, with all that came from them, when the test ends."""
+    studios: list[Studio] = []
+
+    def start(**settings: str) -> Studio:
+        studio = Studio(run_folder / f"studio-{uuid4().hex[:8]}", settings)
+        studios.append(studio)
+        studio.start()
+        return studio
+
+    yield start
+    for studio in studios:
+        studio.kill()
+
+
+@pytest.fixture(scope="session")
+def studio(run_folder: Path) -> Iterator[Studio]:
+    """One studio for all tests that only look at it or add to it: SQLite, the `host` base."""
+    yield from running(Studio(run_folder / "studio", {}))
 
 
 class StartProcess(Protocol):

@@ -1,0 +1,47 @@
+"""A whole studio as a user starts it: `manage.py run` with data of its own, on a free port."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.services.processes import Process, free_port
+from tests.services.service import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+# What a test run says of its own database and data is not meant for a studio beside it.
+PRIVATE = ("DATABASE_URL", "CELERY_BROKER_URL", "STUDIO_VAR", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PORT")
+
+
+class Studio(Service):
+    """`url` is its address, `login_url` the one-time link of its last start, `var` its data folder."""
+
+    start_seconds = 60.0
+
+    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
+        super().__init__(folder)
+        self.port = free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.login_url = ""
+        self.var = folder / "var"
+        self.settings = dict(settings)
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the studio: also for other commands of `manage.py` on its data."""
+        inherited = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+        return {**inherited, "STUDIO_VAR": str(self.var), "PORT": str(self.port), **self.settings}
+
+    def launch(self) -> Process:
+        argv = [sys.executable, "manage.py", "run"]
+        return Process(argv, output=self.log, env=self.environment(), cwd=ROOT)
+
+    def start(self) -> None:
+        super().start()
+        assert self.process
+        self.login_url = self.process.wait_for_line(r"Sign in once as \S+: (\S+)").group(1)
+
+    def answers(self) -> bool:
+        assert self.process
+        return "Sign in once as" in self.process.text()

@@ -12,11 +12,13 @@ from tests.services.parts import PARTS
 pytest_plugins = ["tests.services.fixtures"]
 
 # What takes long to start comes late, so that most mistakes show within seconds.
-STARTS_SLOWLY = {"registry": 1, "redis_server": 1, "postgres": 1, "docker_engine": 2, "studio": 2}
+STARTS_SLOWLY = {
     "registry": 1,
     "redis_server": 1,
     "postgres": 1,
     "docker_engine": 2,
+    "studio": 2,
+    "start_studio": 2,
     "rabbitmq": 3,
     "chromium": 4,
 }

@@ -1,0 +1,211 @@
+"""The Docker Engine of this studio: reaching it, giving it base images, building, leaving nothing behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tarfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from docker import APIClient
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from builds.engine.context import DOCKERFILE
+from builds.engine.exchange import PIECE, EngineRefused, Exchange
+from builds.engine.output import Output, output_of
+from builds.images.base import Base
+from builds.images.manifest import OCI_LAYER_ZSTD
+from builds.images.report import ImageError, Reporter
+from builds.images.store import BlobStore
+
+LABEL = "io.environment-studio.from"
+"""On every base image given to an engine; what is built on one inherits it, so that a clean-up finds it."""
+
+BASES = "environment-studio/base"
+LEFT_AFTER_SECONDS = 6 * 3600
+PATIENCE = 30
+_READS_ZSTD = 23
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """A Docker Engine that can be asked for things. Use as a context manager: `with Engine.at(host) as …`."""
+
+    def __init__(self, api: APIClient, version: str) -> None:
+        self.api = api
+        self.version = version
+
+    @classmethod
+    @contextmanager
+    def at(cls, host: str) -> Iterator[Engine]:
+        """Reach the engine at this address, as DOCKER_HOST has it, or say what to do about it."""
+        try:
+            api = APIClient(base_url=host, version="auto")
+            version = str(api.version()["Version"])
+        except DockerException as error:
+            raise ImageError(
+                "engine-unreachable",
+                f"The Docker Engine at {host} cannot be reached, and Dockerfiles are built by one: {error}",
+                "Start Docker, or set DOCKER_HOST to where it listens, and build again. "
+                "A definition with a base image needs no Docker Engine.",
+                fault="studio",
+            ) from error
+        try:
+            yield cls(api, version)
+        finally:
+            api.close()
+
+    # Base images
+
+    def local(self, reference: str) -> str | None:
+        """Return the id of an image that this engine has of its own, or None."""
+        try:
+            return str(self.api.inspect_image(reference)["Id"])  # type: ignore[no-untyped-call]
+        except (ImageNotFound, NotFound):
+            return None
+
+    def give(self, base: Base, store: BlobStore, reporter: Reporter) -> str:
+        """Put a base image into the engine, if it is not there; return the name it has there."""
+        name = f"{BASES}:{base.digest.removeprefix('sha256:')[:32]}"
+        if self.local(name) is not None:
+            return name
+        self._refuse_unreadable(base)
+        reporter.line(f"Giving {base.reference} to the Docker Engine: {base.size / 1e6:.1f} MB")
+        archive = _archive(name, base, store)
+        with Exchange(
+            self.api,
+            "POST",
+            "/images/load",
+            params={"quiet": "0"},
+            data=archive,
+            content_type="application/x-tar",
+        ) as loading:
+            for event in loading.events(reporter):
+                if "error" in event:
+                    raise ImageError(
+                        "bad-layer",
+                        f"The Docker Engine cannot read the base image {base.reference}: {event['error']}",
+                        "Take another base image, or push this one again.",
+                        fault="outside",
+                    )
+        return name
+
+    def _refuse_unreadable(self, base: Base) -> None:
+        major = self.version.partition(".")[0]
+        old = major.isdigit() and int(major) < _READS_ZSTD
+        if old and any(layer.media_type == OCI_LAYER_ZSTD for layer in base.layers):
+            raise ImageError(
+                "bad-layer",
+                f"The base image {base.reference} has zstd layers: Docker Engine {self.version} reads none.",
+                "Whoever runs this studio has to install Docker Engine 23 or newer.",
+                fault="studio",
+            )
+
+    # Building
+
+    def build(
+        self,
+        context: bytes,
+        builder: str,
+        output: Output,
+        reporter: Reporter,
+        *,
+        arguments: Mapping[str, str],
+        target: str,
+    ) -> str:
+        """Build an untagged image and return its id; its log goes to the reporter as it comes."""
+        params = {
+            "version": builder,
+            "dockerfile": DOCKERFILE,
+            "rm": "1",
+            "forcerm": "1",
+            "nocache": "1",  # the outcome is cached here, as a whole
+            "buildargs": json.dumps(dict(arguments)),
+            **({"target": target} if target else {}),
+        }
+        with Exchange(
+            self.api, "POST", "/build", params=params, data=context, content_type="application/x-tar"
+        ) as building:
+            for event in building.events(reporter):
+                for line in output_of(event, output):
+                    reporter.line(line)
+        for line in output.end():
+            reporter.line(line)
+        if output.error:
+            raise EngineRefused(200, output.error)
+        if not output.image:
+            raise EngineRefused(200, "the engine ended the build without an image")
+        return output.image
+
+    # Taking away
+
+    def remove(self, output: Output) -> None:
+        """Take away the containers and images of a build that has ended, one way or the other."""
+        # The engine removes the container of a build that was broken off, in its own time.
+        for container in output.containers:
+            _patiently(self.api.remove_container, container, force=True, v=True)
+        for image in dict.fromkeys([output.image, *reversed(output.images)]):
+            if image:
+                _patiently(self._remove_image, image)
+
+    def remove_left_over(self) -> None:
+        """Take away what builds left behind whose studio died, if it is old enough to be nobody's."""
+        old = time.time() - LEFT_AFTER_SECONDS
+        ours = {"label": LABEL}
+        for container in self.api.containers(all=True, filters=ours):
+            if container["Created"] < old:
+                _patiently(self.api.remove_container, container["Id"], patience=1, force=True, v=True)
+        for image in self.api.images(filters={**ours, "dangling": True}):
+            if image["Created"] < old:
+                _patiently(self._remove_image, image["Id"], patience=1)
+
+    def _remove_image(self, image: str) -> None:
+        found = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+        if not found["RepoTags"]:  # a base image stays for the next build
+            self.api.remove_image(image, force=True)
+
+
+def _patiently(
+    remove: Callable[..., object], name: str, *, patience: int = PATIENCE, **options: bool
+) -> None:
+    """Remove something that may be gone already, or be held for another moment by what is being removed."""
+    for _ in range(patience):
+        try:
+            remove(name, **options)
+            return
+        except APIError as error:
+            problem = error
+            if problem.status_code == 404:
+                return
+            if problem.status_code != 409:
+                break
+        time.sleep(0.1)
+    # Not the build's failure: it is found again by its label.
+    log.warning("The Docker Engine keeps what a build left behind for now: %s", problem)
+
+
+def _archive(name: str, base: Base, store: BlobStore) -> Iterator[bytes]:
+    """Yield the archive that `docker load` takes: the layers as they are, and a config with our label."""
+    run = dict(base.config.get("config") or {})
+    run["Labels"] = {**(run.get("Labels") or {}), LABEL: base.digest}
+    config = json.dumps({**base.config, "config": run}, sort_keys=True).encode()
+    names = [f"{number}.tar" for number in range(len(base.layers))]
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": names}]).encode()
+    for path, content in (("manifest.json", manifest), ("config.json", config)):
+        yield _header(path, len(content)) + content + bytes(-len(content) % 512)
+    for path, layer in zip(names, base.layers, strict=True):
+        yield _header(path, layer.size)
+        with store.open(layer.digest) as file:
+            while piece := file.read(PIECE):
+                yield piece
+        yield bytes(-layer.size % 512)
+    yield bytes(1024)
+
+
+def _header(path: str, size: int) -> bytes:
+    entry = tarfile.TarInfo(path)
+    entry.size = size
+    return entry.tobuf(tarfile.GNU_FORMAT)

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from builds.images.base import Base
 from builds.images.child import Ended, run
+from builds.images.indexes import indexes_of, solver_environment
 from builds.images.lock import Lock, LockedPackage
 from builds.images.probe import Probe
 from builds.images.pylock import packages_of, preference
@@ -48,16 +49,8 @@ def resolve(
         )
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="resolve-") as name:
-        folder = Path(name)
-        folder.joinpath("requirements.in").write_text("\n".join(lines) + "\n")
-        pylock = folder / "pylock.toml"
-        if previous is not None and previous.packages:
-            pylock.write_text(preference(previous))
-        solver = _Solver(folder, base.probe, workshop, reporter)
-        ended = solver.run("--format", "pylock.toml", "--output-file", pylock.name)
-        if ended.code != 0:
-            raise explained(ended.error, base.probe)
-        packages = packages_of(pylock.read_text(), base.probe)
+        solver = _Solver(Path(name), base.probe, lines, workshop, reporter)
+        packages = solver.solve(previous)
         why = solver.reasons(packages)
     found = [
         package.model_copy(update={"requested": asked, "needed_by": needed_by})
@@ -74,27 +67,44 @@ def resolve(
 class _Solver:
     """uv, told what to resolve for."""
 
-    def __init__(self, folder: Path, probe: Probe, workshop: Workshop, reporter: Reporter) -> None:
+    def __init__(
+        self, folder: Path, probe: Probe, lines: Sequence[str], workshop: Workshop, reporter: Reporter
+    ) -> None:
         self._folder = folder
+        self._probe = probe
         self._reporter = reporter
-        index = ["--index-url", workshop.index_url] if workshop.index_url else []
+        rest, indexes = indexes_of(lines, workshop.index_url, os.environ)
+        folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in rest))
+        folder.joinpath("uv.toml").write_text(indexes.config())
         self._always = [
-            *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-config", "--no-header"),
+            *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-header"),
+            *("--config-file", "uv.toml", "--cache-dir", str(workshop.folder("uv").absolute())),
             *("--python", sys.executable, "--python-version", probe.version),
             *("--python-platform", uv_platform(probe), "--no-python-downloads"),
             # Nothing of a package may run on the studio's machine: a source distribution would.
-            *("--only-binary", ":all:"),
-            *("--cache-dir", str(workshop.folder("uv")), "--color", "never", "--no-progress"),
-            *index,
+            *("--only-binary", ":all:", "--color", "never", "--no-progress"),
         ]
 
-    def run(self, *more: str) -> Ended:
-        """Run the solver with these options too."""
+    def solve(self, previous: Lock | None) -> tuple[LockedPackage, ...]:
+        """Return the packages that the requirements come to."""
+        pylock = self._folder / "pylock.toml"
+        if previous is not None and previous.packages:
+            pylock.write_text(preference(previous))
+        options = ("--format", "pylock.toml", "--output-file", pylock.name)
+        ended = self._run(*options)
+        if ended.code != 0 and "No solution found" in ended.error:
+            # What is missing may have been published since the index was last asked.
+            ended = self._run(*options, "--refresh")
+        if ended.code != 0:
+            raise explained(ended.error, self._probe)
+        return packages_of(pylock.read_text(), self._probe)
+
+    def _run(self, *more: str) -> Ended:
         return run(
             [*self._always, *more],
             self._reporter,
             timeout=TIMEOUT_SECONDS,
-            env=os.environ,
+            env=solver_environment(os.environ),
             folder=self._folder,
         )
 
@@ -103,7 +113,7 @@ class _Solver:
         pins = "".join(f"{package.name}=={package.version}\n" for package in packages)
         self._folder.joinpath("pins.txt").write_text(pins)
         # The answers are in uv's cache by now, so that this needs no network and hardly any time.
-        ended = self.run("--offline", "--constraints", "pins.txt", "--annotation-style", "line")
+        ended = self._run("--offline", "--constraints", "pins.txt", "--annotation-style", "line")
         if ended.code != 0:
             self._reporter.line(
                 "Why each package is there could not be found out; the packages are as resolved"

@@ -24,6 +24,7 @@ from builds.images.pull import stored_base
 from builds.images.report import ImageError, Reporter
 from builds.images.workshop import Workshop
 from environments.definition import Definition
+from environments.definition.dockerfile import instructions
 
 _FORMAT = f"engine-1-{LEVEL}"
 _SOURCES, _BASES = "engine-sources", "engine-bases"
@@ -133,7 +134,13 @@ def _built(
     reporter: Reporter,
 ) -> Descriptor:
     """Build, take the layers over, and leave nothing of it in the engine."""
-    output = Output(shown={name: source.reference for source, name in names.items()})
+    output = Output(
+        shown={name: source.reference for source, name in names.items()},
+        lines={
+            f"{i.keyword} {' '.join(i.arguments.split())}": i.line
+            for i in instructions(definition.dockerfile_text)
+        },
+    )
     dockerfile = syntax.without_frontend(with_names(definition.dockerfile_text, names))
     started = time.monotonic()
     try:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from requests import RequestException
 
 from builds.engine.context import DOCKERFILE
 from builds.engine.exchange import PIECE, EngineRefused, Exchange
@@ -177,11 +178,14 @@ def _patiently(
             remove(name, **options)
             return
         except APIError as error:
-            problem = error
-            if problem.status_code == 404:
+            problem: Exception = error
+            if error.status_code == 404:
                 return
-            if problem.status_code != 409:
+            if error.status_code != 409:
                 break
+        except RequestException as error:  # the engine itself is gone
+            problem = error
+            break
         time.sleep(0.1)
     # Not the build's failure: it is found again by its label.
     log.warning("The Docker Engine keeps what a build left behind for now: %s", problem)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from pathlib import Path
 
 from docker.utils.build import PatternMatcher
 
@@ -64,5 +63,5 @@ def _files(definition: Definition) -> list[tuple[str, bytes, int]]:
     return [
         (file.path, file.content, 0o755 if file.mode & 0o111 else 0o644)
         for file in sorted(definition.context.files, key=lambda file: file.path)
-        if not ignored.matches(Path(file.path))
+        if not ignored.matches(file.path)  # type: ignore[arg-type]
     ]

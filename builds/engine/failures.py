@@ -12,6 +12,9 @@ from builds.images.report import Fault, ImageError
 _EXIT = re.compile(r"(?:returned a non-zero code|exit code): (\d+)")
 _PARSE = re.compile(r"parse error (?:on )?line (\d+): (.*)|Syntax error - (.*)", re.IGNORECASE | re.DOTALL)
 _MISSING = re.compile(r"stat ([^:]+): (?:file does not exist|no such file)|\"([^\"]+)\"(?:: | )not found")
+_NOT_IN_IMAGE = re.compile(
+    r"exec: \"([^\"]+)\": (?:executable file not found|stat \S+: no such file or directory)"
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def explained(error: EngineRefused, output: Output) -> ImageError:
             f"The Dockerfile cannot be read{line}: {said}",
             "Correct it and save it again.",
         )
-    step = f"The step “{_short(output.step)}” failed" if output.step else "The build failed"
+    step = _step(output)
     if re.search(r"(COPY|ADD) failed|failed to (compute cache key|calculate checksum)", message):
         missing = _MISSING.search(message)
         what = f"{(missing[1] or missing[2]).lstrip('/')} is not in the build context" if missing else message
@@ -109,8 +112,8 @@ def explained(error: EngineRefused, output: Output) -> ImageError:
             return ImageError(cause.code, f"{step}: {found[0].strip()[:500]}", cause.help, fault=cause.fault)
     if exit_code is not None:
         return _by_exit(step, exit_code, output)
-    if re.search(r"executable file not found|no such file or directory: unknown", message):
-        return ImageError("missing-command", f"{step}: {message[:500]}", _BY_EXIT[127][1])
+    if match := _NOT_IN_IMAGE.search(message):
+        return ImageError("missing-command", f"{step}: the image has no {match[1]}.", _BY_EXIT[127][1])
     if re.search(r"target stage|build target", message):
         return ImageError("bad-spec", f"{message[:500]}", "Name a stage of the Dockerfile as the target.")
     if error.status >= 500 and not output.step:
@@ -125,10 +128,14 @@ def explained(error: EngineRefused, output: Output) -> ImageError:
 
 def _by_exit(step: str, exit_code: int, output: Output) -> ImageError:
     code, help = _BY_EXIT.get(exit_code, ("command-failed", "The lines before this one say why."))
-    last = next((line for line in reversed(output.last) if not line.startswith("Step ")), "")
-    why = f": {last[:300]}" if last and code != "out-of-memory" else ""
+    why = f": {output.last[-1][:300]}" if output.last and code != "out-of-memory" else "."
     return ImageError(code, f"{step} with exit code {exit_code}{why}", help)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 120 else f"{text[:119]}…"
+def _step(output: Output) -> str:
+    """Return the beginning of a sentence: which step failed, and where it stands."""
+    if not output.step:
+        return "The build failed"
+    short = output.step if len(output.step) <= 120 else f"{output.step[:119]}…"
+    line = output.lines.get(output.step)
+    return f"The step “{short}”{f' at line {line}' if line else ''} failed"

@@ -17,6 +17,7 @@ _IMAGE = re.compile(r" ---> ([0-9a-f]{12,64})")
 _NOISE = re.compile(
     r" ---> |Removing intermediate container |Removed intermediate container |Successfully built "
 )
+_RED, _PLAIN = "\x1b[91m", "\x1b[0m"
 _LONGEST = 16 * 1024
 _TRACE = "moby.buildkit.trace"
 _LAST_LINES = 60
@@ -28,6 +29,8 @@ class Output:
 
     shown: Mapping[str, str] = field(default_factory=dict)
     """Our names for images, and what their author calls them."""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Where each instruction stands in the Dockerfile."""
     step: str = ""
     image: str = ""
     error: str = ""
@@ -93,8 +96,10 @@ def _classic(text: str, output: Output) -> Iterator[str]:
     elif step := _STEP.match(text):
         yield from output.end()
         output.step = output.named(" ".join(step[3].split()))
-        yield from output.text(f"Step {step[1]}/{step[2]} : {output.step}\n")
+        yield f"Step {step[1]}/{step[2]} : {output.step}"
         return
+    if text.startswith(_RED):  # how the engine marks what came from stderr
+        text = text.removeprefix(_RED).removesuffix(_PLAIN)
     # The line end of "Step 1/3 : …" comes as an event of its own.
     if not _NOISE.match(text) and (text != "\n" or output.unfinished):
         yield from output.text(text)
@@ -117,6 +122,6 @@ def _vertex(entry: protobuf.Message, output: Output) -> Iterator[str]:
     if 5 in entry and digest not in output._begun:
         output._begun.add(digest)
         if not name.startswith(("[internal]", "copy /context", "exporting")):
-            yield from output.text(f"{name}\n", source=f"{digest} began")
+            yield name
     if protobuf.text(entry, 7):
-        output.step = name
+        output.step = " ".join(name.partition("] ")[2].split()) or name

@@ -1,0 +1,229 @@
+"""What is read out of Dockerfiles and out of an engine's words, without an engine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+
+import pytest
+
+from builds.engine import syntax
+from builds.engine.context import DOCKERFILE, fingerprint, packed
+from builds.engine.exchange import EngineRefused
+from builds.engine.failures import explained
+from builds.engine.output import Output, output_of
+from builds.engine.sources import expanded, sources, with_names
+from builds.images.report import ImageError
+from environments.definition import Definition
+from environments.definition.model import BuildContext, ContextFile
+
+STAGES = """\
+ARG VERSION=22.04
+ARG NAME="ubuntu"
+FROM --platform=$BUILDPLATFORM ${NAME}:${VERSION} AS Builder
+RUN make
+FROM builder AS again
+FROM scratch AS empty
+FROM python:3.11 \\
+  AS last
+COPY --from=builder /a /b
+COPY --from=0 /a /b
+COPY --from=busybox:1.36 /bin/busybox /bin/
+"""
+
+
+def references(text: str, arguments: Mapping[str, str] | None = None) -> list[str]:
+    return [source.reference for source in sources(text, arguments or {}, "linux/amd64")]
+
+
+def test_the_images_of_a_dockerfile_are_those_that_are_not_its_own_stages() -> None:
+    assert references(STAGES) == [
+        "docker.io/library/ubuntu:22.04",
+        "docker.io/library/python:3.11",
+        "docker.io/library/busybox:1.36",
+    ]
+
+
+def test_an_argument_given_to_the_build_comes_before_its_default() -> None:
+    assert references(STAGES, {"VERSION": "24.04"})[0] == "docker.io/library/ubuntu:24.04"
+
+
+def test_other_names_take_the_images_places_and_no_line_moves() -> None:
+    named = sources(STAGES, {}, "linux/amd64")
+
+    changed = with_names(STAGES, {source: f"ours:{at}" for at, source in enumerate(named)}).split("\n")
+
+    assert changed[2] == "FROM ours:0 AS Builder"
+    assert changed[4:8] == ["FROM builder AS again", "FROM scratch AS empty", "FROM ours:1 AS last", ""]
+    assert changed[-2] == "COPY --from=ours:2 /bin/busybox /bin/"
+    assert len(changed) == len(STAGES.split("\n"))
+
+
+def test_an_image_without_tag_or_with_latest_floats() -> None:
+    """Rule 18."""
+    named = sources("FROM a\nFROM b:latest\nFROM c:1\nFROM host\n", {}, "linux/amd64")
+
+    assert [source.floating for source in named] == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("$A/${B}", "a/"),
+        ("${B:-b}${B-c}", "b"),
+        ("${C-c}${A:+yes}${B:+no}${C:+no}", "cyes"),
+        ("no $ sign, $$", "no $ sign, $$"),
+    ],
+)
+def test_variables_are_filled_in_as_docker_does(text: str, found: str) -> None:
+    assert expanded(text, {"A": "a", "B": ""}) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("RUN true\n", "dockerfile-invalid", "no FROM"),
+        ("", "dockerfile-invalid", "no FROM"),
+        ("ARG BASE\nFROM $BASE\n", "bad-spec", "Line 2"),
+        ("FROM a b c\n", "dockerfile-invalid", "Line 1"),
+        ("FROM Not_An/IMAGE\n", "base-not-found", "Line 1"),
+    ],
+)
+def test_a_dockerfile_that_starts_from_nothing_is_refused_with_its_line(
+    text: str, code: str, words: str
+) -> None:
+    with pytest.raises(ImageError, match=words) as refused:
+        references(text)
+
+    assert refused.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("text", "builder"),
+    [
+        ("FROM a\nRUN true\nCOPY --chown=1 a b\n", syntax.CLASSIC),
+        ("FROM a\nRUN --mount=type=cache,target=/root/.cache true\n", syntax.BUILDKIT),
+        ("FROM a\nCOPY --link a b\n", syntax.BUILDKIT),
+        ("FROM a\nARG TARGETARCH\n", syntax.BUILDKIT),
+        ("FROM a\nRUN echo --mount=type=cache\n", syntax.CLASSIC),
+        ("FROM a\nRUN <<END\ntrue\nEND\n", syntax.BUILDKIT),
+    ],
+)
+def test_buildkit_is_taken_where_the_dockerfile_needs_it(text: str, builder: str) -> None:
+    assert syntax.builder_for(text, "26.1.5") == builder
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("FROM a\n\nRUN <<END\ntrue\nEND\n", "20.10.24+dfsg1"),
+        ("FROM a\n\nRUN --mount=type=secret,id=token true\n", "26.1.5"),
+        ("FROM a\n\nRUN --mount=type=ssh true\n", "26.1.5"),
+    ],
+)
+def test_what_cannot_be_built_here_is_refused_with_its_line(text: str, version: str) -> None:
+    with pytest.raises(ImageError, match="Line 3") as refused:
+        syntax.builder_for(text, version)
+
+    assert refused.value.code == "buildkit-needed"
+
+
+def test_no_reader_is_fetched_from_docker_hub() -> None:
+    text = "# syntax=docker/dockerfile:1\n# escape=`\nFROM a\n"
+
+    assert "docker/dockerfile" not in syntax.without_frontend(text)
+    assert syntax.without_frontend(text).split("\n")[1:] == text.split("\n")[1:]
+
+
+def in_context(**files: str) -> Definition:
+    """Return a definition with these files: `_` in a name is a dot."""
+    given = [ContextFile(path=name.replace("_", "."), content=text.encode()) for name, text in files.items()]
+    return Definition(context=BuildContext(files=tuple(given)))
+
+
+def test_the_context_is_the_same_bytes_each_time_and_lacks_what_is_ignored() -> None:
+    definition = in_context(
+        Dockerfile="FROM a\n", keep_txt="k", drop_log="d", never_log="n", _dockerignore="*.log\n!never.log\n"
+    )
+
+    with tarfile.open(fileobj=io.BytesIO(packed(definition, "FROM b\n"))) as archive:
+        names = archive.getnames()
+
+    assert "drop.log" not in names
+    assert {"keep.txt", "never.log", "Dockerfile", DOCKERFILE} <= set(names)
+    assert packed(definition, "FROM b\n") == packed(definition, "FROM b\n")
+
+
+def test_an_ignored_file_changes_nothing_and_any_other_does() -> None:
+    one = in_context(Dockerfile="FROM a\n", a_log="1", _dockerignore="*.log", b_txt="1")
+    ignored = in_context(Dockerfile="FROM a\n", a_log="2", _dockerignore="*.log", b_txt="1")
+    other = in_context(Dockerfile="FROM a\n", a_log="1", _dockerignore="*.log", b_txt="2")
+
+    assert fingerprint(one) == fingerprint(ignored) != fingerprint(other)
+
+
+def lines_of(*texts: str) -> list[str]:
+    output = Output(shown={"ours/base:1": "docker.io/library/ubuntu:22.04"})
+    found = [line for text in texts for line in output_of({"stream": text}, output)]
+    return [*found, *output.end()]
+
+
+def test_lines_are_whole_and_of_what_was_overwritten_only_the_last_is_left() -> None:
+    assert lines_of("Step 1/2 : FROM ours/base:1", "\n", " ---> 0123456789ab\n") == [
+        "Step 1/2 : FROM docker.io/library/ubuntu:22.04"
+    ]
+    assert lines_of("a", "b\nc", "\n") == ["ab", "c"]
+    assert lines_of(" 10%\r", " 50%\r", "100%\r\n", "done") == ["100%", "done"]
+    assert lines_of("\x1b[91mwarning\n\x1b[0m") == ["warning"]
+
+
+def test_a_line_without_end_does_not_grow_for_ever() -> None:
+    output = Output()
+
+    found = [line for _ in range(100) for line in output_of({"stream": "x" * 1000}, output)]
+
+    assert found
+    assert max(map(len, found)) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("message", "last", "code", "fault"),
+    [
+        ("The command '/bin/sh -c x' returned a non-zero code: 137", "", "out-of-memory", "author"),
+        (
+            "The command '/bin/sh -c x' returned a non-zero code: 127",
+            "x: not found",
+            "missing-command",
+            "author",
+        ),
+        ('process "x" did not complete successfully: exit code: 2', "oh no", "command-failed", "author"),
+        (
+            "The command 'pip' returned a non-zero code: 1",
+            "ERROR: No matching distribution found for numpy==99",
+            "no-matching-distribution",
+            "author",
+        ),
+        (
+            "The command 'apt-get' returned a non-zero code: 100",
+            "E: Unable to locate package nonesuch",
+            "apt-failed",
+            "author",
+        ),
+        ("write /x: no space left on device", "", "disk-full", "studio"),
+        ('failed to calculate checksum of ref x: "/a": not found', "", "copy-not-found", "author"),
+        ("dockerfile parse error on line 3: unknown instruction: FOO", "", "dockerfile-invalid", "author"),
+    ],
+)
+def test_causes_are_recognised(message: str, last: str, code: str, fault: str) -> None:
+    """Rule 48."""
+    output = Output(step="RUN x", lines={"RUN x": 7})
+    if last:
+        list(output.text(f"{last}\n"))
+
+    failure = explained(EngineRefused(200, message), output)
+
+    assert (failure.code, failure.fault) == (code, fault)
+    assert failure.help
+    if code != "dockerfile-invalid":
+        assert "“RUN x” at line 7" in failure.message

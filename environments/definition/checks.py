@@ -34,7 +34,7 @@ END_OF_LIFE = {
     "3.14": "2030-10-31",
 }
 NEAR = dt.timedelta(days=183)
-PLACEHOLDER = re.compile(r"\$?\{\{[^\n]{0,200}?\}\}")
+PLACEHOLDER = re.compile(r"\$?(?<!\{)\{\{[^\n]{0,120}?\}\}")
 _OLD_IMAGES = (
     (re.compile(r"ubuntu.?(14\.?04|16\.?04|18\.?04|20\.?04)"), "its Ubuntu is past standard support"),
     (re.compile(r"(^|/)centos(:|$)"), "CentOS Linux has ended"),

@@ -105,9 +105,12 @@ def _is_comment(line: str) -> bool:
 def _heredoc_words(arguments: str) -> list[tuple[str, str]]:
     # "<<<" is a shell here-string, not a heredoc.
     found = []
+    last = double = single = 0
     for match in _HEREDOC.finditer(arguments):
-        before = arguments[: match.start()]
-        if before.endswith("<") or before.count('"') % 2 or before.count("'") % 2:
+        double += arguments.count('"', last, match.start())
+        single += arguments.count("'", last, match.start())
+        last = match.start()
+        if arguments[max(last - 1, 0) : last] == "<" or double % 2 or single % 2:
             continue
         found.append((match[1], match[2] or match[3] or match[4]))
     return found

@@ -12,8 +12,9 @@ class Limits:
     """How large what is read may be: bytes, and the number of files of a build context."""
 
     definition: int = 1 << 20
-    lock: int = 16 << 20
     dockerfile: int = 1 << 20
+    lines: int = 100_000
+    packages: int = 10_000
     context: int = 100 << 20
     context_files: int = 5_000
 

@@ -45,7 +45,7 @@ def _read(content: bytes, source: Source, default_image: str) -> Reading:
         return _read_archive(content, draft, source.limits)
     try:
         read_text(draft, content, source)
-        finish(draft)
+        finish(draft, source.limits)
     except Refused:
         pass
     return draft.finish()
@@ -67,7 +67,7 @@ def _read_archive(content: bytes, draft: Draft, limits: Limits) -> Reading:
 def _read_folder(folder: Folder, draft: Draft, limits: Limits) -> Reading:
     try:
         read_folder(draft, Source(folder, limits=limits), read_text)
-        finish(draft)
+        finish(draft, limits)
     except Refused:
         pass
     return draft.finish()
@@ -87,11 +87,15 @@ def read_text(draft: Draft, content: bytes, source: Source) -> None:
     _read_tree(draft, text, source)
 
 
-def finish(draft: Draft) -> None:
+def finish(draft: Draft, limits: Limits) -> None:
     """Give a list of packages the default base, and say what there is to say."""
     if not (draft.refused or draft.image or draft.dockerfile or draft.context):
         draft.image = Placed(draft.default_image)
         draft.note("base-assumed", None, image=draft.default_image)
+    count = len(draft.conda) + len(draft.pip)
+    if count > limits.packages:
+        limit = f"{limits.packages} packages"
+        raise draft.refuse("too-large", None, what="the definition", size=f"{count} packages", limit=limit)
     checks.check(draft)
 
 
@@ -104,6 +108,10 @@ def _text(draft: Draft, content: bytes, limits: Limits) -> str:
         raise Refused
     if not text.strip():
         raise draft.refuse("empty", Placed("", 1), what="file")
+    lines = text.count("\n")
+    if lines > limits.lines:
+        size, limit = f"{lines} lines", f"{limits.lines} lines"
+        raise draft.refuse("too-large", Placed("", 1), what="the file", size=size, limit=limit)
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1

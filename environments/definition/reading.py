@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -45,6 +46,10 @@ class Reading:
         return tuple(one for one in self.findings if one.severity == "error")
 
 
+MOST_OF_A_KIND = 1_000
+"""Nobody reads more findings of one code than this; a hostile file would have a hundred thousand."""
+
+
 class Refused(Exception):
     """The file cannot be read any further; the finding that says why is already in the draft."""
 
@@ -81,10 +86,13 @@ class Draft:
     registry: str = ""
     packages: tuple[LockedPackage, ...] = ()
     file: str = ""
+    counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, code: str, at: At = None, **values: object) -> None:
         """Add the finding with this code (of any severity) at this place."""
-        self.findings.append(finding(code, at, file=self.file, **values))
+        self.counts[code] += 1
+        if self.counts[code] <= MOST_OF_A_KIND:
+            self.findings.append(finding(code, at, file=self.file, **values))
 
     def refuse(self, code: str, at: At = None, **values: object) -> Refused:
         """Add the finding and return what to raise: nothing after this place can be read."""

@@ -98,7 +98,7 @@ _OTHER_CONTENT = (
         re.compile(r"(?m)^\[\[package\]\]\s*$"),
         "a lock of poetry or uv; export it as pylock.toml",
     ),
-    (re.compile(r"(?m)^(?:[\w /-]+\s*\|)+[^|\n]*\r?\n:?-{3,}:?\s*\|"), "a page in Markdown with a table"),
+    (re.compile(r"(?m)^[^|\n]{1,200}\|[^\n]{0,2000}\r?\n[ |:]{0,8}-{3,}"), "a page in Markdown with a table"),
     (re.compile(r"\A#!"), "a script"),
     (re.compile(r"(?i)\A\s*<(?:!doctype|html|\?xml)"), "a web page or an XML file"),
 )

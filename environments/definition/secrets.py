@@ -19,7 +19,7 @@ _QUERY = re.compile(
 _KNOWN = re.compile(
     r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[\w-]{20,}|AKIA[0-9A-Z]{16}|hf_[A-Za-z0-9]{30,}"
     r"|pypi-[\w-]{50,}|sk-[A-Za-z0-9_-]{32,}|xox[abp]-[\w-]{20,}|AccountKey=[A-Za-z0-9+/=]{20,}"
-    r"|eyJ[\w-]{15,2000}\.eyJ[\w-]{15,2000}\.[\w-]{15,2000})"
+    r"|(?<![\w.-])eyJ[\w-]{15,2000}\.eyJ[\w-]{15,2000}\.[\w-]{15,2000})"
 )
 _VARIABLE = re.compile(r"\$\{?\w+\}?|\$\{\{.*\}\}|\{\{.*\}\}|<[^>]*>|%\w+%|\*+|")
 _SECRET_NAME = re.compile(

@@ -9,6 +9,9 @@ from environments.definition.reading import Draft
 from environments.definition.text import Placed
 from environments.definition.tree import Mapping, Scalar, Sequence, Tree
 
+_MOST_STRANGERS = 50
+"""How many unknown keys are named; a file of a hundred thousand is not looked through to its end."""
+
 
 def kind_of(node: Tree) -> str:
     """What a node is, in words."""
@@ -92,9 +95,9 @@ def truth_of(draft: Draft, node: Tree | None, what: str) -> bool | None:
 def unknown_keys(draft: Draft, mapping: Mapping, known: Iterable[str], prefix: str = "") -> None:
     """Say which keys are none of the known ones, and which one was perhaps meant."""
     names = sorted(known)
-    for name, key in mapping.keys.items():
-        if name in names:
-            continue
+    strangers = [name for name in mapping.keys if name not in names]
+    for name in strangers[:_MOST_STRANGERS]:
+        key = mapping.keys[name]
         near = difflib.get_close_matches(name.lower()[:60], names, n=1, cutoff=0.75)
         suggestion = f"; is {near[0]} meant?" if near else ""
         draft.note("unknown-key", key, what=f"{prefix}{name[:60]}", suggestion=suggestion)

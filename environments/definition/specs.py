@@ -17,6 +17,7 @@ _URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[A-Za-z][A-Za-z0-9+.-]*://\S+|git\+
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
 _WHEEL_OR_SDIST = re.compile(r"([A-Za-z0-9][\w.]*?)-(\d[\w.!+]*?)(?:-.*)?\.(?:whl|tar\.gz|zip|tar\.bz2)")
 _ARCHIVE_ENDS = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
+_LONGEST_FILE_NAME = 255
 EDITABLE = ("-e", "--editable")
 
 
@@ -178,7 +179,7 @@ def option(line: str) -> tuple[str, str]:
 def _by_place(text: str, place: str) -> Spec:
     egg = _EGG.search(place)
     file = place.partition("#")[0].rpartition("/")[2]
-    named = _WHEEL_OR_SDIST.fullmatch(file)
+    named = _WHEEL_OR_SDIST.fullmatch(file) if len(file) <= _LONGEST_FILE_NAME else None
     if egg:
         name, version = egg[1], ""
     elif named:

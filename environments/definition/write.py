@@ -14,7 +14,8 @@ from environments.definition.formats import (
     requirements,
 )
 from environments.definition.locked import CONDA, PIP, LockedPackage
-from environments.definition.model import Definition
+from environments.definition.model import HOST, Definition
+from environments.definition.read import read
 from environments.definition.reading import Reading
 
 DEFINITION_FORMATS = (
@@ -24,6 +25,13 @@ DEFINITION_FORMATS = (
     requirements.FORMAT,
     dockerfile_text.FORMAT,
 )
+FILE_NAMES = {
+    azure_v1.FORMAT: "azureml_environment.json",
+    azure_v2.FORMAT: "environment.yaml",
+    conda_env.FORMAT: "environment.yml",
+    requirements.FORMAT: "requirements.txt",
+    dockerfile_text.FORMAT: "Dockerfile",
+}
 LOCK_FORMATS = (pylock.FORMAT, conda_explicit.FORMAT, sbom.CYCLONEDX, sbom.SPDX)
 FORMATS = (*DEFINITION_FORMATS, *LOCK_FORMATS)
 
@@ -35,19 +43,27 @@ class CannotWrite(ValueError):
 def write(
     definition: Definition, format: str, *, name: str = "", version: str = "", description: str = ""
 ) -> str:
-    """The definition as a text in this format; reading it gives the same hash, else CannotWrite is raised."""
+    """The definition as a text in this format; CannotWrite where reading it would not give the same hash.
+
+    A conda file and requirements name no base image: they are to be read with the same `default_image`.
+    """
     if format not in DEFINITION_FORMATS:
         raise CannotWrite(f"{format!r} is no format that a definition can be written in")
     _check(definition, format)
     if format == azure_v2.FORMAT:
-        return azure_v2.write(definition, name, version, description)
-    if format == azure_v1.FORMAT:
-        return azure_v1.write(definition, name, version)
-    if format == conda_env.FORMAT:
-        return conda_env.write(definition, name)
-    if format == requirements.FORMAT:
-        return requirements.write(definition.python.pip)
-    return dockerfile_text.write(definition)
+        text = azure_v2.write(definition, name, version, description)
+    elif format == azure_v1.FORMAT:
+        text = azure_v1.write(definition, name, version)
+    elif format == conda_env.FORMAT:
+        text = conda_env.write(definition, name)
+    elif format == requirements.FORMAT:
+        text = requirements.write(definition.python.pip)
+    else:
+        text = dockerfile_text.write(definition)
+    again = read(text, FILE_NAMES[format], default_image=definition.image or HOST).definition
+    if again is None or again.hash != definition.hash:
+        raise CannotWrite(f"{format} would be read as something else than this definition")
+    return text
 
 
 def write_lock(

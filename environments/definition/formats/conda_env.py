@@ -108,6 +108,8 @@ def write(definition: Definition, name: str = "") -> str:
     """A conda environment file with the definition's channels, packages and variables."""
     text = f"name: {scalar(name)}\n" if name else ""
     text += write_layer(definition)
+    if not (definition.python.conda or definition.python.pip):
+        text += "dependencies: []\n"
     if definition.variables:
         text += "variables:\n" + "".join(
             f"  {scalar(k)}: {quoted(v)}\n" for k, v in definition.variables.items()

@@ -13,7 +13,7 @@ from environments.definition.specs import BadSpec, pip_spec
 from environments.definition.text import Placed
 
 FORMAT = "conda-explicit"
-_MARK = re.compile(r"(?m)^@EXPLICIT\s*$")
+_MARK = re.compile(r"(?m)^@EXPLICIT[ \t]*\r?$")
 _PACKAGE_URL = re.compile(r"(?:https?|file|ftp|s3)://\S+\.(?:conda|tar\.bz2)(?:#\S*)?")
 _PIP = re.compile(r"#\s*pip\s+(\S.*)")
 _PIP_LINE = re.compile(r"(?m)^# pip \S+ @ ")

@@ -37,7 +37,8 @@ KEYWORDS = frozenset(
         "WORKDIR",
     )
 )
-_FIRST = re.compile(r"(?im)\A(?:\s*(?:#.*)?\n)*\s*(?:FROM|ARG)[ \t]+\S")
+_FIRST = re.compile(r"(?:FROM|ARG)[ \t]+\S", re.IGNORECASE)
+_LONGEST_VALUE = 4096
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
 _PIP = re.compile(r"(?:^|[\s;&|/])(?:pip3?|uv\s+pip)\s+install\b")
 _FLAG = re.compile(r"--[\w-]+(?:=\S+)?\s*")
@@ -45,7 +46,11 @@ _FLAG = re.compile(r"--[\w-]+(?:=\S+)?\s*")
 
 def recognised(text: str) -> bool:
     """Whether the text begins as a Dockerfile must: with FROM, or an ARG before it."""
-    return _FIRST.match(text) is not None
+    for line in text.lstrip("\ufeff").splitlines():
+        bare = line.strip()
+        if bare and not bare.startswith("#"):
+            return _FIRST.match(bare) is not None
+    return False
 
 
 def read(draft: Draft, text: Placed | str, limits: Limits | None = None, *, alone: bool = True) -> None:
@@ -127,7 +132,8 @@ def _filled(text: str, arguments: dict[str, str]) -> str:
             return other if known else ""
         return known or match[0]
 
-    return _VARIABLE.sub(value, text)
+    # ARGs made of ARGs could double in length with every line.
+    return text if len(text) > _LONGEST_VALUE else _VARIABLE.sub(value, text)[:_LONGEST_VALUE]
 
 
 def _secrets(draft: Draft, one: Instruction) -> None:

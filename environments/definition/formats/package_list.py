@@ -14,15 +14,18 @@ from environments.definition.text import Placed
 from environments.definition.tree import Mapping, Scalar, Sequence
 
 FORMAT = "package-list"
+_ENOUGH_LINES = 5_000
 SPECS = "conda-specs"
 
-_CONDA_HEADER = re.compile(r"(?m)^\s*#?\s*Name\s+Version(?:\s+Build(?:\s+Channel)?)?(?:\s+\w+)*\s*$")
-_PIP_HEADER = re.compile(r"(?m)^Package\s+Version(?:\s+.*)?\r?\n-{3,}")
-_DPKG = re.compile(r"(?m)^ii\s+\S+\s+\S+\s+\S+")
+_CONDA_HEADER = re.compile(r"(?m)^[ \t]*(?:#[ \t]*)?Name[ \t]+Version(?:[ \t]+\w+)*[ \t]*\r?$")
+_PIP_HEADER = re.compile(r"(?m)^Package[ \t]+Version(?:[ \t].*)?\r?\n-{3,}")
+_DPKG = re.compile(r"(?m)^ii[ \t]+\S+[ \t]+\S+[ \t]+\S+")
 _DPKG_LINE = re.compile(r"[a-z]{2}\s+(\S+?)(?::\w+)?\s+(\S+)\s+\S+(?:\s.*)?")
 _TAB_LINE = re.compile(r"([a-z0-9][a-z0-9+.-]*)(?::\w+)?\t(\S+)")
 _EXPORT_LINE = re.compile(r"([A-Za-z0-9_][\w.-]*)=([^=\s]+)=([^=\s]+)")
-_FROM_CONDA = re.compile(r"(?mi)^#.*(?:conda[\w-]*lock|conda list|conda create|packages in environment)")
+_FROM_CONDA = re.compile(
+    r"(?mi)^#.{0,200}?(?:conda[\w-]{0,30}lock|conda list|conda create|packages in environment)"
+)
 _PLATFORM = re.compile(r"(?m)^#\s*platform:\s*([\w-]+)")
 _LOCKED_LINE = re.compile(r"([A-Za-z0-9_][\w.-]*)==((?:\d+!)?[^\s;#=<>~!,@\[\]*]+)")
 
@@ -136,10 +139,15 @@ def read_json(draft: Draft, tree: Sequence) -> None:
 
 
 def _lines(text: str) -> Iterator[str]:
+    """The first lines that are no comments: as many as it takes to tell what the text is."""
+    count = 0
     for raw in text.splitlines():
         line = raw.split(" #")[0].strip()
         if line and not line.startswith("#"):
             yield line
+            count += 1
+            if count == _ENOUGH_LINES:
+                return
 
 
 def _conda_table(text: str) -> Iterator[tuple[LockedPackage, Placed]]:

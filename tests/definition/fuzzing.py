@@ -1,0 +1,51 @@
+"""A coverage-guided fuzzer for the readers: `python -m tests.definition.fuzzing -max_total_time=60 [CORPUS]`.
+
+Whatever the bytes are, reading ends with a definition or with the reasons why not, and what was
+accepted survives being written and read again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import atheris  # type: ignore[import-untyped]
+
+with atheris.instrument_imports(include=["environments.definition", "packaging"]):
+    from environments.definition import CannotWrite, Definition, diff, read, write
+    from environments.definition.cli import reading_json
+    from environments.definition.difference import diff_readings
+    from environments.definition.write import FILE_NAMES
+
+NAMES = (
+    "", "environment.yml", "requirements.txt", "Dockerfile", "conda-lock.yml", "pylock.toml", "spec.json",
+    "conda-linux-64.lock", "packages.txt", "context.zip",
+)  # fmt: skip
+ROUND_TRIPS = ("v1-json", "v2-yaml", "conda-env", "requirements", "dockerfile")
+
+
+def try_one(data: bytes) -> None:
+    """Read these bytes (the first one chooses the file name) and check what must hold of any reading."""
+    name = NAMES[data[0] % len(NAMES)] if data else ""
+    reading = read(data[1:], name)
+    assert reading.accepted != any(one.severity == "error" for one in reading.findings)
+    reading_json(reading)
+    diff_readings(reading, reading)
+    definition = reading.definition
+    if definition is None:
+        return
+    assert Definition.model_validate(definition.model_dump(mode="json")) == definition
+    assert diff(definition, definition).same_hash
+    for format in ROUND_TRIPS:
+        try:
+            text = write(definition, format)
+        except CannotWrite:
+            continue
+        # Lists of packages name no base: they are read on the one that the definition has.
+        again = read(text, FILE_NAMES[format], default_image=definition.image or "host")
+        assert again.definition is not None, (format, text, again.errors)
+        assert again.definition.hash == definition.hash, (format, text)
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, try_one)
+    atheris.Fuzz()

@@ -46,7 +46,6 @@ def main() -> None:
         answer = marshal.dumps([compiled(source, path) for path, source in batch])
         outgoing.write(LENGTH.pack(len(answer)) + answer)
         outgoing.flush()
-        gc.collect()
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ class TarGzip:
         """Add a symbolic link."""
         self._add(tar.header(path, 0, 0o777, tar.SYMLINK, target))
 
-    def file(self, path: str, content: bytes, mode: int = 0o644) -> None:
+    def file(self, path: str, content: bytes | bytearray, mode: int = 0o644) -> None:
         """Add a file that is compressed here."""
         self._add(tar.header(path, len(content), mode))
         self._add(content)
@@ -119,9 +119,13 @@ class TarGzip:
         self.flush()
         for piece in (content,) if content is not None else stream.chunks():
             self._plain.update(piece)
-        self._write(_HEAD)
-        self._write(stream.raw)
-        self._write(_TAIL.pack(stream.crc, stream.size & 0xFFFFFFFF))
+        tail = _TAIL.pack(stream.crc, stream.size & 0xFFFFFFFF)
+        if len(stream.raw) < _GLUE:
+            self._write(b"".join((_HEAD, stream.raw, tail)))
+        else:
+            self._write(_HEAD)
+            self._write(stream.raw)
+            self._write(tail)
         self.unpacked += stream.size
         self._add(tar.padding(stream.size))
 
@@ -138,7 +142,7 @@ class TarGzip:
             self._write(_HEAD + deflate.deflate_compress(glue, LEVEL) + _tail(glue))
             self.unpacked += len(glue)
 
-    def _add(self, data: bytes) -> None:
+    def _add(self, data: bytes | bytearray) -> None:
         self._glue += data
         if len(self._glue) >= _GLUE:
             self.flush()

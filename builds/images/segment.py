@@ -20,8 +20,10 @@ from builds.images.store import disk_errors
 from builds.images.wheel import LARGE, Member, Wheel, record_hash
 from builds.images.workshop import Workshop
 
-FORMAT = "segment-1"
+FORMAT = "segment-2"
 _BATCH_BYTES = 512 * 1024
+# A smaller file is compressed again together with its neighbours: that is faster, and packs better.
+SMALL = 8 * 1024
 
 Recorded = dict[str, tuple[str, int] | None]
 
@@ -52,10 +54,18 @@ class Segment:
 class Packer:
     """Packs wheels for one Python; many threads may call it."""
 
-    def __init__(self, workshop: Workshop, python: tuple[int, int], compilers: Compilers | None) -> None:
+    def __init__(
+        self,
+        workshop: Workshop,
+        python: tuple[int, int],
+        compilers: Compilers | None,
+        *,
+        compiled: bool | None = None,
+    ) -> None:
         self._workshop = workshop
         self._python = python
         self._compilers = compilers
+        self._compiled = compilers is not None if compiled is None else compiled
         self._abandoned = threading.Event()
 
     def abandon(self) -> None:
@@ -64,13 +74,23 @@ class Packer:
         if self._compilers is not None:
             self._compilers.close()
 
-    def pack(self, wheel: WheelFile, *, alone: bool) -> tuple[Segment, bool]:
-        """Return the wheel's segment, as a layer if it stands `alone`, and whether it was there already."""
-        compiled = f"{bytecode.FORMAT}-{self._python}" if self._compilers else f"no-pyc-{self._python}"
-        key = f"{FORMAT} {CODEC} {compiled} {wheel.path.name} {wheel.sha256} {'layer' if alone else 'part'}"
-        known = self._known(key, wheel)
-        if known is not None:
-            return known, True
+    def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
+        """Return the wheel's segment if it was packed before and is still here."""
+        key = self._key(wheel, alone=alone)
+        found: Any = self._workshop.recall("segments", key)
+        if found is None:
+            return None
+        paths = tuple(found["paths"])
+        if found["layer"] is not None:
+            layer = Layer.from_json(found["layer"])
+            there = self._workshop.store.has(layer.descriptor.digest)
+            return Segment(key, wheel.name, wheel.version, paths, None, layer) if there else None
+        file = self._file(key)
+        return Segment(key, wheel.name, wheel.version, paths, file, None) if file.exists() else None
+
+    def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
+        """Pack a wheel, as a layer if it stands `alone`, and return its segment."""
+        key = self._key(wheel, alone=alone)
         if alone:
             with self._workshop.store.writer() as blob:
                 writer = LayerWriter(blob)
@@ -90,19 +110,12 @@ class Packer:
                 temporary.unlink(missing_ok=True)
             segment = Segment(key, wheel.name, wheel.version, tuple(paths), file, None)
         self._remember(segment)
-        return segment, False
+        return segment
 
-    def _known(self, key: str, wheel: WheelFile) -> Segment | None:
-        found: Any = self._workshop.recall("segments", key)
-        if found is None:
-            return None
-        paths = tuple(found["paths"])
-        if found["layer"] is not None:
-            layer = Layer.from_json(found["layer"])
-            there = self._workshop.store.has(layer.descriptor.digest)
-            return Segment(key, wheel.name, wheel.version, paths, None, layer) if there else None
-        file = self._file(key)
-        return Segment(key, wheel.name, wheel.version, paths, file, None) if file.exists() else None
+    def _key(self, wheel: WheelFile, *, alone: bool) -> str:
+        compiled = bytecode.FORMAT if self._compiled else "no-bytecode"
+        kind = "layer" if alone else "part"
+        return f"{FORMAT} {CODEC} {compiled} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
 
     def _remember(self, segment: Segment) -> None:
         layer = segment.layer.to_json() if segment.layer else None
@@ -116,16 +129,21 @@ class Packer:
         with Wheel(file.path, file.name, self._python) as wheel:
             compiling = _Compiling(self._compilers, wheel.site)
             recorded, known = Recorded(), wheel.recorded()
+            unwanted = wheel.is_record
             for member in wheel.members:
                 if self._abandoned.is_set():
                     raise Cancelled
-                if member.info.filename in wheel.is_record:
+                if member.info.filename in unwanted:
                     continue
                 folder(member.path)
                 content = _add(out, wheel, member)
                 told = known.get(member.info.filename)
                 if told is None or member.script:
-                    told = record_hash(content if content is not None else wheel.content(member.info))
+                    told = record_hash(
+                        content
+                        if content is not None
+                        else wheel.content(member.info, wheel.stream(member.info))
+                    )
                 recorded[member.path] = told
                 if content is not None:
                     compiling.add(member.path, content)
@@ -182,24 +200,21 @@ class _Compiling:
 def _add(out: TarGzip, wheel: Wheel, member: Member) -> bytes | bytearray | None:
     """Write one file of the wheel; return its content, unless that is too large to hold."""
     info = member.info
+    stream = wheel.stream(info)
     if info.file_size > LARGE and not member.script:
-        _add_large(out, wheel, member)
+        _add_large(out, wheel, member, stream)
         return None
-    content = wheel.content(info)
+    content = wheel.content(info, stream)
     if member.script:
         content = wheel.with_shebang(bytes(content))
+    if stream is None or member.script or stream.size < SMALL:
         out.file(member.path, content, member.mode)
-        return content
-    stream = wheel.stream(info)
-    if stream is not None and stream.size:
-        out.deflated(member.path, stream, content, member.mode)
     else:
-        out.file(member.path, bytes(content), member.mode)
+        out.deflated(member.path, stream, content, member.mode)
     return content
 
 
-def _add_large(out: TarGzip, wheel: Wheel, member: Member) -> None:
-    stream: Stream | None = wheel.stream(member.info)
+def _add_large(out: TarGzip, wheel: Wheel, member: Member, stream: Stream | None) -> None:
     if stream is not None:
         try:
             out.deflated(member.path, stream, None, member.mode)

@@ -33,13 +33,16 @@ class BlobWriter:
         self._place = place
         self._temporary = folder / secrets.token_hex(16)
         self._hash = hashlib.sha256()
-        self._file: BinaryIO = self._temporary.open("wb")
+        self._file: BinaryIO = self._temporary.open("wb", buffering=1 << 20)
         self.size = 0
 
     def write(self, data: bytes | memoryview) -> None:
         """Append; a full disk is an `ImageError`."""
-        with disk_errors():
+        try:
             self._file.write(data)
+        except OSError as error:
+            _say_full(error)
+            raise
         self._hash.update(data)
         self.size += len(data)
 
@@ -246,11 +249,15 @@ def disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ImageError(
-                "disk-full",
-                "The studio's disk is full: the image could not be written.",
-                "Clean up unused images, or give the studio more room, and build again.",
-                fault="studio",
-            ) from error
+        _say_full(error)
         raise
+
+
+def _say_full(error: OSError) -> None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise ImageError(
+            "disk-full",
+            "The studio's disk is full: the image could not be written.",
+            "Clean up unused images, or give the studio more room, and build again.",
+            fault="studio",
+        ) from error

@@ -91,11 +91,10 @@ class Wheel:
             info = self._archive.getinfo(name)
         except KeyError:
             raise self.bad(f"it has no {name}") from None
-        return bytes(self.content(info))
+        return bytes(self.content(info, self.stream(info)))
 
-    def content(self, info: zipfile.ZipInfo) -> bytes | bytearray:
-        """Return a member's content, checked."""
-        stream = self.stream(info)
+    def content(self, info: zipfile.ZipInfo, stream: Stream | None) -> bytes | bytearray:
+        """Return a member's content, checked; `stream` is what `stream` gives for it."""
         try:
             if stream is not None:
                 return stream.inflated()

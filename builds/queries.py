@@ -13,7 +13,7 @@ from environments.models import Environment, Version, Workspace
 
 @dataclass(frozen=True)
 class ImageState:
-    """What there is for a definition hash: `ready` with its image, or the state of the last build, or `none`."""
+    """What a definition hash has: `ready` with its image, else the state of its last build, else `none`."""
 
     state: str
     image: Image | None = None
@@ -24,7 +24,7 @@ NOT_BUILT = ImageState("none")
 
 
 def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, ImageState]:
-    """Return the state of each hash in a workspace, in two queries; a hash that is missing was never built."""
+    """Return the state of each hash in a workspace, in two queries; one that is missing was never built."""
     wanted = set(hashes)
     states: dict[str, ImageState] = {}
     # Oldest first, so that the newest build of a hash is the one that stays.
@@ -39,8 +39,9 @@ def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, Image
     # The workspace's own come last and win over the catalogue's (rule 8).
     for image in in_reach.select_related("workspace").order_by("-workspace__curated"):
         under_way = states.get(image.hash)
-        build = under_way.build if under_way and under_way.build and under_way.build.active else None
-        states[image.hash] = ImageState("ready", image=image, build=build)
+        last = under_way.build if under_way else None
+        rebuild = last if last and last.active else None
+        states[image.hash] = ImageState("ready", image=image, build=rebuild)
     return states
 
 
@@ -69,7 +70,7 @@ def state_counts(workspace: Workspace) -> dict[str, int]:
 
 
 def images_for_list(workspace: Workspace) -> QuerySet[Image]:
-    """Return a workspace's images, those in use first, newest first, each with `shared_by`: how many versions."""
+    """Return a workspace's images, newest first, each with `shared_by`: how many versions."""
     sharing = (
         Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
         .filter(Q(environment__workspace=workspace) if not workspace.curated else Q())

@@ -75,7 +75,8 @@ def chunks_html(chunks: Iterable[LogChunk], step_before: str = "") -> str:
         for number, line in enumerate(lines, chunk.first_line):
             wrong = " bad" if _ERROR.match(line) else ""
             parts.append(
-                f'<div class="l{wrong}" id="L{number}"><a href="#L{number}" aria-label="Line {number}">{number}</a>'
+                f'<div class="l{wrong}" id="L{number}">'
+                f'<a href="#L{number}" aria-label="Line {number}">{number}</a>'
                 f"<span>{line_html(line)}</span></div>"
             )
     return "".join(parts)

@@ -1,7 +1,9 @@
 """Builds and images, as pages."""
 
 import uuid
+from collections.abc import AsyncIterator
 
+from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -11,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from builds import queries, services
-from builds.logs import whole_log
+from builds.logs import read_log
 from builds.models import State
 from builds.pages import build_context, get_build, last_chunks, pull_command
 from builds.services import NotPossible
@@ -38,7 +40,7 @@ def builds(request: HttpRequest, workspace: str) -> HttpResponse:
             Q(version__environment__name__icontains=query) | Q(hash__startswith=query.lower())
         )
     if by == "me":
-        found = found.filter(requests__user=request.user).distinct()
+        found = found.filter(requests__user=request.user.pk).distinct()
     context = {
         "place": place,
         "page": Paginator(found, ROWS).get_page(request.GET.get("page")),
@@ -72,10 +74,18 @@ def build(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpRespons
 def log(request: HttpRequest, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
     """Send the whole log as text."""
     found = get_build(request.user, workspace, build)
-    response = StreamingHttpResponse(whole_log(found.pk), content_type="text/plain; charset=utf-8")
+    response = StreamingHttpResponse(log_text(found.pk), content_type="text/plain; charset=utf-8")
     name = f"{found.version.environment.name}-{found.version.version}-{str(found.pk)[:8]}.log"
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
+
+
+async def log_text(build: uuid.UUID) -> AsyncIterator[str]:
+    """Yield a log from its first line, as it is read: what is not async would be collected whole first."""
+    cursor = 0
+    while (page := await sync_to_async(read_log)(build, cursor)).chunks:
+        yield page.text
+        cursor = page.cursor
 
 
 @require_POST

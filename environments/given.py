@@ -21,7 +21,7 @@ class Given:
     filename: str
 
 
-def read_given(text: str, filename: str, file: UploadedFile | None) -> Given:
+def read_given(text: str, filename: str, file: "UploadedFile[bytes] | None") -> Given:
     """Read a file if there is one, else the text."""
     if file is None:
         return Given(read(text, filename, default_image=settings.DEFAULT_BASE), text, filename)
@@ -34,7 +34,7 @@ def read_given(text: str, filename: str, file: UploadedFile | None) -> Given:
     )
 
 
-def _read_archive(file: UploadedFile, name: str) -> Reading:
+def _read_archive(file: "UploadedFile[bytes]", name: str) -> Reading:
     with tempfile.TemporaryDirectory(prefix="given-") as folder:
         path = Path(folder) / name
         with path.open("wb") as copy:

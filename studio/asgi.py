@@ -1,7 +1,8 @@
 """The web application for uvicorn.
 
-Event streams live long, and Django under ASGI would hold one thread for each. On their path all requests share
-a few threads instead, and when the server is asked to stop, streams end at once: they would never end by themselves.
+Event streams live long, and Django under ASGI would hold one thread for each. On their path all requests
+share a few threads instead. When the server is asked to stop, streams end at once: they never would
+by themselves.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""One-time links (`studio.preparation.login_path` makes them): each signs one person in, once, within the hour."""
+"""One-time links, made by `studio.preparation.login_path`: each signs one person in, once."""
 
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator

@@ -10,6 +10,8 @@ from django.utils.safestring import SafeString
 
 register = template.Library()
 
+NOTHING = "\N{EN DASH}"
+
 STATES = {
     # state: (words, icon, colour)
     "queued": ("Queued", "hourglass", "queued"),
@@ -112,9 +114,9 @@ def event_words(verb: str) -> str:
 
 @register.simple_tag
 def moment(when: datetime.datetime | None) -> SafeString:
-    """Return a time in UTC; the page's script turns it into the reader's zone, the exact time stays on hover."""
+    """Return a time in UTC; the page's script turns it into the reader's zone, UTC stays on hover."""
     if when is None:
-        return SafeString("–")
+        return SafeString(NOTHING)
     at = when.astimezone(datetime.UTC)
     return format_html(
         '<time datetime="{}" title="{}" data-moment>{}</time>',
@@ -128,7 +130,7 @@ def moment(when: datetime.datetime | None) -> SafeString:
 def size(count: int | float | None) -> str:
     """Return bytes as people say them: 88 MB, 1.4 GB."""
     if not count:
-        return "–"
+        return NOTHING
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
@@ -141,7 +143,7 @@ def size(count: int | float | None) -> str:
 def duration(seconds: float | None) -> str:
     """Return a length of time: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
     if seconds is None:
-        return "–"
+        return NOTHING
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -178,3 +180,9 @@ def sort_link(current: str, column: str) -> dict[str, Any]:
 def item(mapping: dict[str, Any], key: str) -> Any:
     """Return what stands under a key."""
     return mapping.get(key)
+
+
+@register.filter
+def base(reference: str) -> str:
+    """Return a base image's reference without Docker Hub's part of it, which goes without saying."""
+    return reference.removeprefix("docker.io/").removeprefix("library/")

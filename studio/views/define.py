@@ -58,7 +58,7 @@ def new(request: HttpRequest, workspace: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def edit(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
-    """Make the next version of an environment. A curated one is the start of a new environment instead (rule 29)."""
+    """Make the next version of an environment. A curated one can only be the start of a new one (rule 29)."""
     start = get_version(request.user, workspace, name, version)
     place = start.environment.workspace
     if place.curated:
@@ -107,7 +107,7 @@ def save(
     start: Version | None,
     fixed: Version | None,
 ) -> HttpResponse:
-    """Save what was given as a version, and build it when that was asked for; else show what is in the way."""
+    """Save what was given as a version, and build it if that was asked for; else show what is in the way."""
     given = given_in(request)
     action = request.POST.get("action", "save")
     if action == "check":

@@ -2,22 +2,22 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from builds import queries, services
 from builds.pages import pull_command
 from environments.access import get_environment, get_version, get_workspace, role_in
-from environments.definition import diff, read
+from environments.definition import Finding, diff, read
 from environments.definition.secrets import masked
 from environments.forms import write_tags
 from environments.lists import DEFAULT_SORT, SORTS, activity_of, count_listed, latest_versions, search
-from environments.models import CATALOGUE, Environment, Role, Version, Workspace
+from environments.models import Environment, Role, Version, Workspace
 from environments.services import save_reading
 from environments.texts import texts_of
 from studio.first_build import FIRST_DEFINITION, FIRST_NAME
@@ -66,7 +66,11 @@ def first(request: HttpRequest, workspace: str) -> HttpResponse:
     place = get_workspace(request.user, workspace, Role.CONTRIBUTOR)
     user: Any = request.user
     saved = save_reading(
-        place, FIRST_NAME, read(FIRST_DEFINITION, "requirements.txt"), source=FIRST_DEFINITION, user=user
+        place,
+        FIRST_NAME,
+        read(FIRST_DEFINITION, "requirements.txt", default_image=settings.DEFAULT_BASE),
+        source=FIRST_DEFINITION,
+        user=user,
     )
     asked = services.request_build(saved.version, user)
     if asked.build is None:
@@ -127,11 +131,17 @@ def _details(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     return {
         "definition": version.definition,
         "channels": [masked(channel) for channel in version.definition.python.channels],
-        "findings": read(version.source, default_image="host").findings if version.source else (),
+        "findings": remarks(version),
         "sharing": services.versions_sharing(page["place"], version.hash),
         "pull": pull_command(image, request.get_host()) if image else "",
         "tags_text": write_tags(version.tags),
     }
+
+
+def remarks(version: Version) -> tuple[Finding, ...]:
+    """Return what there is to say about a version's text; it was accepted, so errors are not among it."""
+    reading = read(version.source, default_image=settings.DEFAULT_BASE) if version.source else None
+    return reading.findings if reading is not None and reading.accepted else ()
 
 
 def _context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:

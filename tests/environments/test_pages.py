@@ -1,0 +1,493 @@
+"""The pages of environments: who may see and do what, what they show, what the forms keep."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from builds.models import Build
+from environments.models import Environment, Role, Version
+from environments.services import archive_environment
+from tests.builds.played import asked, browser_of, failed, person, saved, succeeded, workspace_named
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/w/lab/environments/"
+PAGE = "/w/lab/environments/forecast/"
+NEW = "/w/lab/new/"
+EDIT = "/w/lab/environments/forecast/versions/1/edit/"
+TEXT = "numpy==2.1.3\n"
+
+
+@pytest.fixture
+def contributor() -> Client:
+    return browser_of(person("carla", lab=Role.CONTRIBUTOR))
+
+
+@pytest.fixture
+def reader() -> Client:
+    return browser_of(person("rita", lab=Role.READER))
+
+
+@pytest.fixture
+def stranger() -> Client:
+    return browser_of(person("stan", other=Role.OWNER))
+
+
+def text_of(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200, path
+    return str(response.content.decode())
+
+
+# Who may
+
+
+@pytest.mark.parametrize(
+    "path",
+    [LIST, PAGE, f"{PAGE}versions/1/", NEW, EDIT, "/w/lab/compare/", "/w/lab/activity/"],
+)
+def test_a_stranger_is_told_that_there_is_nothing(stranger: Client, path: str) -> None:
+    saved(TEXT)
+    assert stranger.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("path", [LIST, PAGE, NEW, EDIT, "/", "/w/lab/compare/", "/w/lab/activity/"])
+def test_who_is_not_signed_in_is_asked_to(path: str) -> None:
+    saved(TEXT)
+    response = browser_of(None).get(path)
+    assert response.status_code == 302
+    assert response["Location"].startswith("/login/?next=")
+
+
+def test_a_reader_sees_everything_and_no_button_that_writes(reader: Client) -> None:
+    saved(TEXT)
+    page = text_of(reader, PAGE)
+    assert "numpy" in text_of(reader, f"{PAGE}?tab=context")
+    for word in ("<span>Build</span>", "<span>Edit</span>", "<span>Archive</span>", "New environment"):
+        assert word not in page + text_of(reader, LIST)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", NEW),
+        ("post", NEW),
+        ("get", EDIT),
+        ("post", EDIT),
+        ("post", "/w/lab/first"),
+        ("post", f"{PAGE}archive"),
+        ("post", f"{PAGE}versions/1/archive"),
+        ("post", f"{PAGE}versions/1/describe"),
+        ("post", f"{PAGE}versions/1/build"),
+        ("get", f"{PAGE}versions/1/rebuild/"),
+    ],
+)
+def test_a_reader_may_not_write(reader: Client, method: str, path: str) -> None:
+    saved(TEXT)
+    assert getattr(reader, method)(path).status_code == 403
+    assert Version.objects.count() == 1
+    assert not Build.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["/w/lab/first", f"{PAGE}archive", f"{PAGE}versions/1/describe", "/w/lab/check"]
+)
+def test_opening_an_address_changes_nothing(contributor: Client, path: str) -> None:
+    saved(TEXT)
+    assert contributor.get(path).status_code == 405
+
+
+# The list
+
+
+def test_an_empty_workspace_says_what_it_is_for_and_builds_something_real(contributor: Client) -> None:
+    assert "Build a first environment" in text_of(contributor, LIST)
+    response = contributor.post("/w/lab/first")
+    build = Build.objects.get()
+    assert response["Location"] == reverse("builds:build", args=["lab", build.pk])
+    assert build.version.environment.name == "first-environment"
+    assert build.version.packages == 2
+
+
+def test_the_first_button_pressed_twice_makes_one_environment_and_one_build(contributor: Client) -> None:
+    contributor.post("/w/lab/first")
+    contributor.post("/w/lab/first")
+    assert Version.objects.count() == Build.objects.count() == 1
+
+
+def test_the_list_says_of_each_environment_whether_it_has_an_image(contributor: Client) -> None:
+    succeeded(asked(saved("numpy==2.1.3\n", name="ready-one")))
+    failed(asked(saved("nunpy==1\n", name="failed-one")))
+    asked(saved("scipy==1.14.1\n", name="queued-one"))
+    saved("six==1.16.0\n", name="never-built")
+    page = text_of(contributor, LIST)
+    rows = {name: page.split(f">{name}</a>")[1].split("</tr>")[0] for name in
+            ("ready-one", "failed-one", "queued-one", "never-built")}  # fmt: skip
+    assert "Ready" in rows["ready-one"]
+    assert "88 MB" in rows["ready-one"]
+    assert "Failed" in rows["failed-one"]
+    assert "Queued" in rows["queued-one"]
+    assert "Not built" in rows["never-built"]
+
+
+@pytest.mark.parametrize(
+    "query", ["fore", "FORECAST", "nightly", "team", "forecasting", "numpy", "fore nightly"]
+)
+def test_search_finds_by_name_tag_description_and_text(contributor: Client, query: str) -> None:
+    saved(TEXT, description="Runs nightly", tags={"team": "forecasting"})
+    saved("six==1.16.0\n", name="other")
+    page = text_of(contributor, f"{LIST}?q={query}")
+    assert ">forecast</a>" in page
+    assert ">other</a>" not in page
+
+
+def test_a_search_without_result_says_so_and_offers_the_way_back(contributor: Client) -> None:
+    saved(TEXT)
+    page = text_of(contributor, f"{LIST}?q=<script>")
+    assert "Nothing found" in page
+    assert "<script>”" not in page
+
+
+def test_archived_environments_are_hidden_until_asked_for(contributor: Client) -> None:  # rule 33
+    archive_environment(saved(TEXT).environment, person("owner"))
+    assert ">forecast</a>" not in text_of(contributor, LIST)
+    assert ">forecast</a>" in text_of(contributor, f"{LIST}?archived=1")
+    assert "Archived" in text_of(contributor, PAGE)
+
+
+def test_anonymous_environments_are_not_listed(contributor: Client) -> None:  # rule 32
+    environment = saved(TEXT).environment
+    Environment.objects.filter(pk=environment.pk).update(anonymous=True)
+    assert ">forecast</a>" not in text_of(contributor, f"{LIST}?archived=1")
+
+
+def test_the_list_shows_the_latest_version_and_sorts_as_asked(contributor: Client) -> None:
+    saved(TEXT, name="alpha")
+    saved("six==1.16.0\n", name="beta")
+    saved("numpy==2.2.0\npandas==2.2.3\n", name="alpha")
+    rows = text_of(contributor, f"{LIST}?sort=-packages")
+    assert rows.index(">alpha</a>") < rows.index(">beta</a>")
+    assert 'title="Latest version">2<' in rows
+    rows = text_of(contributor, f"{LIST}?sort=-name")
+    assert rows.index(">beta</a>") < rows.index(">alpha</a>")
+
+
+@pytest.mark.parametrize("address", ["?sort=nonsense", "?page=99", "?page=x", "?tab=nonsense", "?q=%00"])
+def test_an_address_that_makes_no_sense_still_shows_the_list(contributor: Client, address: str) -> None:
+    saved(TEXT)
+    assert contributor.get(LIST + address).status_code == 200
+
+
+def test_the_list_asks_the_database_as_often_for_fifty_as_for_ten(
+    contributor: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(10):
+        succeeded(asked(saved(f"numpy==1.{number}.0\n", name=f"env-{number}")))
+    contributor.get(LIST)  # the session notes the workspace once
+    with django_assert_max_num_queries(100) as ten:
+        contributor.get(LIST)
+    for number in range(10, 50):
+        saved(f"numpy==1.{number}.0\n", name=f"env-{number}")
+    with django_assert_max_num_queries(100) as fifty:
+        contributor.get(LIST)
+    assert len(fifty) == len(ten) <= 14
+
+
+def test_the_curated_tab_lists_the_catalogue_without_its_prefix(contributor: Client) -> None:
+    saved(TEXT, name="AzureML-sklearn-1.5", workspace="curated")
+    page = text_of(contributor, f"{LIST}?tab=curated")
+    assert ">sklearn-1.5</a>" in page
+    assert "/w/curated/environments/AzureML-sklearn-1.5/" in page
+
+
+def test_a_curated_environment_keeps_the_frame_of_the_workspace_one_works_in(contributor: Client) -> None:
+    saved(TEXT, name="AzureML-sklearn-1.5", workspace="curated")
+    contributor.get(LIST)
+    page = text_of(contributor, "/w/curated/environments/AzureML-sklearn-1.5/")
+    assert 'href="/w/lab/builds/"' in page
+    assert "/w/lab/new/?from=curated/AzureML-sklearn-1.5%3A1" in page
+
+
+# Creating
+
+
+def form(**values: object) -> dict[str, object]:
+    return {"text": TEXT, "name": "forecast", "workspace": "lab", "action": "save", **values}
+
+
+def test_pasting_a_definition_makes_the_first_version(contributor: Client) -> None:
+    response = contributor.post(NEW, form(description="Nightly", tags="team=forecasting, gpu"))
+    assert response["Location"] == f"{PAGE}versions/1/"
+    version = Version.objects.get()
+    assert version.definition.python.pip == ("numpy==2.1.3",)
+    assert version.source == TEXT
+    assert (version.description, version.tags) == ("Nightly", {"team": "forecasting", "gpu": ""})
+    assert version.created_by is not None
+    assert version.created_by.username == "carla"
+
+
+def test_save_and_build_goes_to_the_build(contributor: Client) -> None:
+    response = contributor.post(NEW, form(action="build"))
+    assert response["Location"] == reverse("builds:build", args=["lab", Build.objects.get().pk])
+
+
+def test_what_has_an_image_already_is_ready_at_once(contributor: Client) -> None:  # rule 12
+    succeeded(asked(saved(TEXT)))
+    response = contributor.post(NEW, form(name="another", action="build"), follow=True)
+    assert "ready at once" in response.content.decode()
+    assert Build.objects.count() == 1
+
+
+def test_a_broken_definition_is_refused_with_its_findings_and_keeps_what_was_typed(
+    contributor: Client,
+) -> None:
+    broken = "dependencies:\n  - numpy\n  - [\n"
+    response = contributor.post(NEW, form(text=broken, name="mine", description="My words", tags="a=1"))
+    page = response.content.decode()
+    assert response.status_code == 422
+    assert "state-bad" in page
+    assert 'data-line="' in page
+    for typed in ("- numpy\n  - [", 'value="mine"', "My words", 'value="a=1"'):
+        assert typed in page
+    assert not Version.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("AzureML-mine", "reserved"),  # rule 27
+        ("microsoft-mine", "reserved"),
+        ("has space", "letters, digits"),  # rule 28
+        ("", ""),
+        ("x" * 256, ""),
+        ("../up", ""),
+    ],
+)
+def test_a_name_that_may_not_be_is_refused_beside_its_field(
+    contributor: Client, name: str, words: str
+) -> None:
+    response = contributor.post(NEW, form(name=name))
+    page = response.content.decode()
+    assert response.status_code == 422
+    problem = page.split('id="hint_name"')[1].split("</p>")[0]
+    assert 'role="alert"' in problem
+    assert words in problem
+    assert not Version.objects.exists()
+
+
+def test_a_taken_name_is_refused_and_the_old_environment_stays(contributor: Client) -> None:
+    saved("six==1.16.0\n")
+    response = contributor.post(NEW, form())
+    assert response.status_code == 422
+    assert Version.objects.count() == 1
+
+
+def test_the_name_in_the_definition_is_taken_when_none_is_typed(contributor: Client) -> None:
+    text = "name: from-the-file\nchannels: [conda-forge]\ndependencies: [python=3.12]\n"
+    assert contributor.post(NEW, form(text=text, name="")).status_code == 302
+    assert Version.objects.get().environment.name == "from-the-file"
+
+
+@pytest.mark.parametrize("version", ["latest", "a/b", "-1", "x" * 65])
+def test_a_version_that_could_not_stand_in_an_address_is_refused(contributor: Client, version: str) -> None:
+    assert contributor.post(NEW, form(version=version)).status_code == 422
+
+
+def test_a_secret_in_the_definition_is_refused_and_not_saved(contributor: Client) -> None:  # rule 43
+    text = "--index-url https://me:hunter2hunter2@example.org/simple\nnumpy==2.1.3\n"
+    response = contributor.post(NEW, form(text=text))
+    assert response.status_code == 422
+    assert "secret-in-definition" in response.content.decode()
+    assert not Version.objects.exists()
+
+
+def test_a_file_is_read_by_its_name(contributor: Client) -> None:
+    file = SimpleUploadedFile("Dockerfile", b"FROM debian:12\nRUN true\n")
+    assert contributor.post(NEW, form(text="", file=file)).status_code == 302
+    assert Version.objects.get().definition.dockerfile == "FROM debian:12\nRUN true\n"
+
+
+def test_a_file_that_is_no_definition_is_refused_with_what_it_is(contributor: Client) -> None:
+    file = SimpleUploadedFile("picture.png", b"\x89PNG\r\n\x1a\n\x00\x00")
+    response = contributor.post(NEW, form(text="", file=file))
+    assert response.status_code == 422
+    assert "state-bad" in response.content.decode()
+
+
+def test_an_archive_that_is_none_is_refused(contributor: Client) -> None:
+    response = contributor.post(NEW, form(text="", file=SimpleUploadedFile("context.zip", b"PK\x03\x04 no")))
+    assert response.status_code == 422
+    assert "state-bad" in response.content.decode()
+
+
+def test_nothing_at_all_is_refused(contributor: Client) -> None:
+    assert contributor.post(NEW, form(text="")).status_code == 422
+
+
+def test_nobody_creates_in_a_workspace_that_is_not_theirs(contributor: Client) -> None:
+    workspace_named("other")
+    assert contributor.post(NEW, form(workspace="other")).status_code == 422
+    saved(TEXT, name="AzureML-x", workspace="curated")
+    assert contributor.post(NEW, form(workspace="curated")).status_code == 422
+    assert Version.objects.count() == 1
+
+
+def test_checking_says_what_a_build_would_do_and_saves_nothing(contributor: Client) -> None:
+    succeeded(asked(saved(TEXT)))
+    assert "already has an image" in contributor.post("/w/lab/check", form()).content.decode()
+    assert "New image" in contributor.post("/w/lab/check", form(text="six==1.16.0")).content.decode()
+    page = contributor.post(NEW, form(action="check")).content.decode()  # without JavaScript
+    assert "shared with 1 version: forecast:1" in page
+    assert Version.objects.count() == 1
+
+
+# The next version, and a start of a new environment
+
+
+def test_editing_makes_the_next_version_and_the_old_one_stays(contributor: Client) -> None:  # rule 30
+    saved(TEXT, tags={"team": "x"})
+    assert TEXT in text_of(contributor, EDIT)
+    response = contributor.post(EDIT, {"text": "numpy==2.2.0\n", "action": "save"})
+    assert response["Location"] == f"{PAGE}versions/2/"
+    old, new = Version.objects.order_by("number")
+    assert old.definition.python.pip == ("numpy==2.1.3",)
+    assert new.based_on == old
+
+
+def test_editing_without_a_change_says_so_and_makes_none(contributor: Client) -> None:  # rule 30
+    saved(TEXT)
+    response = contributor.post(EDIT, {"text": TEXT, "action": "save"}, follow=True)
+    assert "no new version" in response.content.decode()
+    assert Version.objects.count() == 1
+
+
+def test_other_content_under_a_taken_number_is_refused_with_the_difference(
+    contributor: Client,
+) -> None:  # rule 30
+    saved(TEXT)
+    response = contributor.post(EDIT, {"text": "numpy==2.2.0\n", "version": "1", "action": "save"})
+    assert response.status_code == 422
+    assert "1 package up" in response.content.decode()
+    assert Version.objects.count() == 1
+
+
+def test_a_curated_environment_cannot_be_edited_only_started_from(contributor: Client) -> None:  # rule 29
+    start = saved(TEXT, name="AzureML-sklearn-1.5", workspace="curated")
+    assert contributor.get("/w/curated/environments/AzureML-sklearn-1.5/versions/1/edit/").status_code == 404
+    address = f"{NEW}?from=curated/AzureML-sklearn-1.5:1"
+    page = text_of(contributor, address)
+    assert TEXT in page
+    assert 'value="sklearn-1.5-copy"' in page
+    assert contributor.post(address, form(name="sklearn-mine")).status_code == 302
+    assert Version.objects.get(environment__name="sklearn-mine").based_on == start
+
+
+def test_nobody_starts_from_what_they_cannot_see(contributor: Client) -> None:
+    saved("six==1.16.0\n", workspace="other")
+    assert contributor.get(f"{NEW}?from=other/forecast:1").status_code == 404
+
+
+# One environment
+
+
+@pytest.mark.parametrize(
+    "tab", ["details", "context", "packages", "versions", "builds", "activity", "nonsense"]
+)
+def test_every_tab_opens_with_and_without_an_image(contributor: Client, tab: str) -> None:
+    version = saved(TEXT)
+    text_of(contributor, f"{PAGE}?tab={tab}")
+    succeeded(asked(version))
+    assert "Image ready" in text_of(contributor, f"{PAGE}?tab={tab}")
+
+
+def test_the_page_shows_the_images_details_and_every_version_that_shares_it(
+    contributor: Client,
+) -> None:  # rule 11
+    version = saved(TEXT)
+    image = succeeded(asked(version))
+    saved(TEXT, name="twin")
+    page = text_of(contributor, PAGE)
+    for shown in (image.name, image.digest, "88 MB", "/opt/env/bin/python", "forecast:1", "twin:1"):
+        assert shown in page
+    assert f"docker pull testserver/lab/azureml/azureml_{version.hash}" in page
+    assert "numpy" in text_of(contributor, f"{PAGE}?tab=packages")
+
+
+def test_description_and_tags_change_in_place_and_the_hash_stays(contributor: Client) -> None:  # rules 3, 30
+    version = saved(TEXT)
+    contributor.post(f"{PAGE}versions/1/describe", {"description": "New words", "tags": "a=1, b"})
+    version.refresh_from_db()
+    assert (version.description, version.tags) == ("New words", {"a": "1", "b": ""})
+    assert Version.objects.get().hash == version.hash
+
+
+def test_tags_without_a_name_are_refused_and_nothing_changes(contributor: Client) -> None:
+    saved(TEXT, tags={"a": "1"})
+    response = contributor.post(f"{PAGE}versions/1/describe", {"tags": "=2"}, follow=True)
+    assert "has no name" in response.content.decode()
+    assert Version.objects.get().tags == {"a": "1"}
+
+
+def test_an_archived_environment_is_still_readable_and_comes_back(contributor: Client) -> None:  # rule 33
+    saved(TEXT)
+    contributor.post(f"{PAGE}archive")
+    assert "Restore" in text_of(contributor, PAGE)
+    response = contributor.post(f"{PAGE}versions/1/archive", {"restore": "yes"}, follow=True)
+    assert "Restore the environment" in response.content.decode()
+    contributor.post(f"{PAGE}archive", {"restore": "yes"})
+    assert ">forecast</a>" in text_of(contributor, LIST)
+
+
+# Comparing
+
+
+def test_two_versions_are_compared_by_address(contributor: Client) -> None:
+    saved("numpy==2.1.3\nsix==1.16.0\n")
+    saved("numpy==2.2.0\npandas==2.2.3\n")
+    page = text_of(contributor, "/w/lab/compare/?a=lab/forecast:1&b=lab/forecast:2")
+    for word in ("upgraded", "added", "removed", "2.1.3", "2.2.0", "new image"):
+        assert word in page
+
+
+def test_versions_of_different_environments_are_compared_as_json_too(contributor: Client) -> None:
+    saved(TEXT)
+    saved(TEXT, name="AzureML-twin", workspace="curated")
+    address = "/w/lab/compare/?a=lab/forecast:1&b=curated/AzureML-twin:latest&format=json"
+    answer = json.loads(contributor.get(address).content)
+    assert answer["same_hash"] is True
+    assert answer["packages"] == []
+
+
+@pytest.mark.parametrize("reference", ["other/secret:1", "nonsense", "lab/none:1", "lab/forecast:9", "/:"])
+def test_what_cannot_be_seen_cannot_be_compared(contributor: Client, reference: str) -> None:
+    saved(TEXT)
+    saved("six==1.16.0\n", name="secret", workspace="other")
+    response = contributor.get("/w/lab/compare/", {"a": "lab/forecast:1", "b": reference})
+    assert response.status_code == 404
+    assert "that you can see" in response.content.decode()
+    assert "six" not in response.content.decode()
+
+
+def test_activity_says_who_did_what(contributor: Client) -> None:
+    contributor.post(NEW, form(action="build"))
+    page = text_of(contributor, "/w/lab/activity/")
+    assert "carla" in page
+    assert "forecast:1" in page
+    assert "asked for a build of" in page
+
+
+# What is shown is text
+
+
+def test_what_people_type_is_never_markup(contributor: Client) -> None:
+    saved(TEXT, description="<script>alert(1)</script>", tags={"<b>": "<i>"})
+    for path in (LIST, PAGE, EDIT, "/w/lab/compare/?a=<script>alert(1)</script>"):
+        page = contributor.get(path).content.decode()
+        assert "<script>alert" not in page
+        assert "<b>=" not in page

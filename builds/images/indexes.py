@@ -23,10 +23,13 @@ class Indexes:
     main: str
     extra: tuple[str, ...]
 
-    def config(self) -> str:
-        """Return the solver's configuration file. Passwords stand there and not on its command line."""
-        parts = [_entry(url) for url in self.extra]
-        return "\n".join([*parts, _entry(self.main) + "default = true\n"])
+    def config(self, *, anew: bool = False) -> str:
+        """Return the solver's configuration file, which asks every index `anew` if told to.
+
+        Passwords stand there and not on its command line.
+        """
+        parts = [_entry(url, anew=anew) for url in self.extra]
+        return "\n".join([*parts, _entry(self.main, anew=anew) + "default = true\n"])
 
 
 def indexes_of(
@@ -51,6 +54,7 @@ def solver_environment(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if name not in _OURS}
 
 
-def _entry(url: str) -> str:
-    control = f'{{ api = "{_LISTING}", files = "{_FILES}" }}'
+def _entry(url: str, *, anew: bool) -> str:
+    listing = "" if anew else f'api = "{_LISTING}", '
+    control = f'{{ {listing}files = "{_FILES}" }}'
     return f"[[index]]\nurl = {json.dumps(url)}\ncache-control = {control}\n"

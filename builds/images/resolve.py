@@ -73,9 +73,9 @@ class _Solver:
         self._folder = folder
         self._probe = probe
         self._reporter = reporter
-        rest, indexes = indexes_of(lines, workshop.index_url, os.environ)
+        rest, self._indexes = indexes_of(lines, workshop.index_url, os.environ)
         folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in rest))
-        folder.joinpath("uv.toml").write_text(indexes.config())
+        folder.joinpath("uv.toml").write_text(self._indexes.config())
         self._always = [
             *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-header"),
             *("--config-file", "uv.toml", "--cache-dir", str(workshop.folder("uv").absolute())),
@@ -94,6 +94,7 @@ class _Solver:
         ended = self._run(*options)
         if ended.code != 0 and "No solution found" in ended.error:
             # What is missing may have been published since the index was last asked.
+            self._folder.joinpath("uv.toml").write_text(self._indexes.config(anew=True))
             ended = self._run(*options, "--refresh")
         if ended.code != 0:
             raise explained(ended.error, self._probe)

@@ -1,0 +1,156 @@
+"""A package index and a container registry of the test's own, on 127.0.0.1, that can misbehave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+Answer = tuple[int, dict[str, str], bytes]
+"""Status, headers and body."""
+
+
+class Server:
+    """Answers by a function of the request; remembers what was asked."""
+
+    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], Answer]) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        outer = self
+
+        class Answers(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                outer.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                status, headers, body = answer(self)
+                self.send_response(status)
+                length = headers.pop("Content-Length", str(len(body)))
+                for name, value in {**headers, "Content-Length": length}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    self.wfile.write(body)
+                if int(length) != len(body):
+                    self.close_connection = True
+
+            do_HEAD = do_GET
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = _Quietly(("127.0.0.1", 0), Answers)
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        self.url = f"http://{self.address}"
+
+    @contextmanager
+    def running(self) -> Iterator[Server]:
+        thread = threading.Thread(target=self._server.serve_forever)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join()
+
+
+class _Quietly(ThreadingHTTPServer):
+    """A server that says nothing when a client hangs up."""
+
+    def handle_error(self, *_: object) -> None:
+        """Clients here may be killed at any time."""
+
+
+class Index:
+    """A simple package index (PEP 503) of the wheels in a folder; `login` as "user:password"."""
+
+    def __init__(self, folder: Path, login: str = "") -> None:
+        self.folder = folder
+        self.login = login
+        self.server = Server(self._answer)
+        self.failures: list[Answer] = []
+
+    @property
+    def url(self) -> str:
+        return f"{self.server.url}/simple"
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
+        if self.login:
+            wanted = "Basic " + base64.b64encode(self.login.encode()).decode()
+            if request.headers.get("Authorization") != wanted:
+                return 401, {"WWW-Authenticate": "Basic realm=index"}, b""
+        _, kind, name, *_ = [*urlsplit(request.path).path.split("/"), ""]
+        if kind == "files":
+            if self.failures:
+                return self.failures.pop(0)
+            return ranged((self.folder / name).read_bytes(), request)
+        wheels = [w for w in sorted(self.folder.glob("*.whl")) if _normal(w.name.split("-")[0]) == name]
+        if not wheels:
+            return 404, {}, b""
+        links = "".join(f'<a href="/files/{w.name}#sha256={_sha256(w)}">{w.name}</a>' for w in wheels)
+        return 200, {"Content-Type": "text/html"}, f"<html><body>{links}</body></html>".encode()
+
+
+class TokenRegistry:
+    """A registry that wants a bearer token, which it gives to who knows the password, for one pull."""
+
+    def __init__(self, blobs: dict[str, tuple[str, bytes]], user: str, password: str) -> None:
+        self.blobs = blobs
+        self.login = (user, password)
+        self.server = Server(self._answer)
+        self.tokens = 0
+        self.uses_of_a_token = 1000
+        self._left = 0
+        self.failures: list[Answer] = []
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
+        path = urlsplit(request.path)
+        if path.path == "/token":
+            told = request.headers.get("Authorization", "")
+            if told != "Basic " + base64.b64encode(":".join(self.login).encode()).decode():
+                return 401, {}, b"{}"
+            assert parse_qs(path.query)["scope"] == ["repository:team/base:pull"]
+            self.tokens += 1
+            self._left = self.uses_of_a_token
+            return (
+                200,
+                {"Content-Type": "application/json"},
+                json.dumps({"token": f"t{self.tokens}"}).encode(),
+            )
+        if request.headers.get("Authorization") != f"Bearer t{self.tokens}" or self._left == 0:
+            realm = (
+                f'Bearer realm="{self.server.url}/token",service="tests",scope="repository:team/base:pull"'
+            )
+            return 401, {"WWW-Authenticate": realm}, b""
+        self._left -= 1
+        if "/blobs/" in path.path and self.failures:
+            return self.failures.pop(0)
+        media_type, body = self.blobs.get(path.path.rpartition("/")[2], ("", b""))
+        if not media_type:
+            return 404, {}, b"{}"
+        status, headers, content = ranged(body, request)
+        return status, {**headers, "Content-Type": media_type}, content
+
+
+def ranged(body: bytes, request: BaseHTTPRequestHandler) -> Answer:
+    """Return the part of the body that the request asks for."""
+    asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+    if asked is None:
+        return 200, {}, body
+    start = int(asked[1])
+    return 206, {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

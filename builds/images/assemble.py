@@ -27,11 +27,12 @@ LABEL = "io.environment-studio"
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """What an image says of itself, besides what is in it."""
+    """What an image says of itself, and whether it gets an environment of its own beside the base's Python."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     definition_hash: str = ""
+    environment: bool = True
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def assemble(
         return known
     began = time.monotonic()
     layers = list(extra_layers)
-    if lock.packages or base.probe.python:
+    if settings.environment and (lock.packages or base.probe.python):
         budget = layer_budget(len(base.layers) + len(extra_layers))
         layers.append(_skeleton(base, workshop))
         layers += package_layers(fetched.wheels, base.probe.minor, budget - 1, workshop, reporter)
@@ -101,6 +102,7 @@ def _key(
     told = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
     extra = [layer.descriptor.digest for layer in extra_layers]
     parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, told, extra, workshop.bytecode]
+    parts.append(settings.environment)
     return json.dumps(parts, sort_keys=True)
 
 
@@ -189,7 +191,9 @@ def _config(
         {"created": CREATED, "created_by": "environment-studio", "comment": la.holds} for la in layers
     ]
     run = {**base.run_config, "Labels": dict(sorted(labels.items()))}
-    run["Env"] = _environment(base, settings.variables, with_python=bool(base.probe.python))
+    run["Env"] = _environment(
+        base, settings.variables, with_python=settings.environment and bool(base.probe.python)
+    )
     config: dict[str, Any] = {
         "created": CREATED,
         "architecture": base.probe.architecture,

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,10 @@ def _url(address: str) -> str:
     return f"{'http' if local else 'https'}://{address.rstrip('/')}"
 
 
+class _Again(httpx.TransportError):
+    """The registry asks to be asked again: as good as a broken connection."""
+
+
 class Registry:
     """Talks to one repository. Threads may share it; close it at the end."""
 
@@ -76,11 +81,17 @@ class Registry:
     def manifest(self, reference: str) -> tuple[bytes, Descriptor]:
         """Return a manifest or index by its tag or digest, verified."""
         path = f"/v2/{self._at.name}/manifests/{reference}"
-        try:
-            with self._open(path, {"Accept": ", ".join(MANIFESTS + INDEXES)}) as response:
-                body = _bounded(response)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self._open(path, {"Accept": ", ".join(MANIFESTS + INDEXES)}) as response:
+                    body = _bounded(response)
+                break
+            except _Again as error:
+                if attempt == ATTEMPTS:
+                    raise self._unreachable(error) from error
+                time.sleep(0.1 * 2**attempt)
+            except httpx.TransportError as error:
+                raise self._unreachable(error) from error
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
         promised = reference if ":" in reference else response.headers.get("docker-content-digest", digest)
         if promised != digest:
@@ -176,6 +187,8 @@ class Registry:
                 f"There is no image {self._at.shown} of that tag or digest at {self._at.url}.",
                 "Check the name and the tag.",
             )
+        if response.status_code == 429 or response.status_code >= 500:
+            raise _Again(f"it answered {response.status_code}")
         if response.status_code >= 400:
             raise self._unreachable(f"it answered {response.status_code}")
 

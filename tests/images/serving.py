@@ -108,7 +108,8 @@ class TokenRegistry:
         self.tokens = 0
         self.uses_of_a_token = 1000
         self._left = 0
-        self.failures: list[Answer] = []
+        self.layers_cut_at: list[int] = []
+        self.busy = 0
 
     def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
         path = urlsplit(request.path)
@@ -130,12 +131,15 @@ class TokenRegistry:
             )
             return 401, {"WWW-Authenticate": realm}, b""
         self._left -= 1
-        if "/blobs/" in path.path and self.failures:
-            return self.failures.pop(0)
+        if self.busy:
+            self.busy -= 1
+            return 503, {}, b"busy"
         media_type, body = self.blobs.get(path.path.rpartition("/")[2], ("", b""))
         if not media_type:
             return 404, {}, b"{}"
         status, headers, content = ranged(body, request)
+        if "layer" in media_type and self.layers_cut_at:
+            headers["Content-Length"], content = str(len(content)), content[: self.layers_cut_at.pop(0)]
         return status, {**headers, "Content-Type": media_type}, content
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib.auth.models import AnonymousUser
-from django.db import close_old_connections
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -99,7 +99,8 @@ def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
     """Send a blob of one of the repository's images, or a part of it."""
     file, size = Repository.open(request, name).blob(digest)
     # A pull may last for minutes: it holds a file open, not a connection to the database.
-    close_old_connections()
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     if request.method == "HEAD" or _known(request, digest):
         file.close()
         answer: HttpResponseBase = HttpResponse(status=304 if _known(request, digest) else 200)

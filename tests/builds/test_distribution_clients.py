@@ -21,6 +21,7 @@ from tests.builds.stocked import PASSWORD, USER
 from tests.services.docker_engine import DockerEngine
 from tests.services.machine_image import machine_files
 from tests.services.processes import Process, free_port, wait_until
+from tests.services.studio import PRIVATE
 
 MEGABYTE = 1024 * 1024
 
@@ -47,7 +48,8 @@ class Studio:
 
 def serve(folder: Path, layer: bytes) -> Iterator[Studio]:
     """Start a studio whose images have this layer."""
-    env = {**os.environ, "STUDIO_VAR": str(folder / "var"), "ALLOWED_HOSTS": "*"}
+    env = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    env |= {"STUDIO_VAR": str(folder / "var"), "DJANGO_SETTINGS_MODULE": "studio.settings"}
     stocked = subprocess.run(
         [sys.executable, "-m", "tests.builds.stocked"], input=layer, env=env, capture_output=True, check=False
     )

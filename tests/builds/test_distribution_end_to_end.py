@@ -1,0 +1,66 @@
+"""From a definition to a running container: built here, served by the studio, pulled by a real engine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services.docker_engine import DockerEngine
+from tests.services.studio import ROOT, Studio
+
+
+def build(studio: Studio, file: Path) -> dict[str, Any]:
+    """Build a definition on the studio's data as a user would on the command line."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "build", str(file), "--json"],
+        cwd=ROOT,
+        env=studio.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+@pytest.fixture(scope="module")
+def made(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The outcome of building one small package on the host base."""
+    file = tmp_path_factory.mktemp("definition") / "small-requirements.txt"
+    file.write_text("six==1.16.0\n")
+    return build(studio, file)
+
+
+def test_the_engine_pulls_what_was_built_and_runs_it(
+    studio: Studio, docker_engine: DockerEngine, made: dict[str, Any]
+) -> None:
+    name = f"localhost:{studio.port}/default/azureml/azureml_{made['hash']}"
+    command = ["python", "-c", "import six, ssl, sqlite3; print(six.__version__)"]
+
+    image = docker_engine.client.images.pull(name, tag="latest")
+
+    assert docker_engine.client.containers.run(image, command, remove=True) == b"1.16.0\n"
+    assert image.attrs["RepoDigests"] == [f"{name}@{made['digest']}"]
+    docker_engine.client.images.remove(name, force=True)
+
+
+def test_skopeo_finds_the_same_image_on_disk_and_at_the_studio(
+    studio: Studio, skopeo: Path, made: dict[str, Any]
+) -> None:
+    name = f"default/azureml/azureml_{made['hash']}:latest"
+    stored = f"oci:{studio.var}/store:{name}"
+    served = f"docker://localhost:{studio.port}/{name}"
+
+    found = [
+        json.loads(subprocess.run([str(skopeo), "inspect", *words], capture_output=True, check=True).stdout)
+        for words in ([stored], ["--tls-verify=false", "--no-creds", served])
+    ]
+
+    assert [one["Digest"] for one in found] == [made["digest"], made["digest"]]
+    assert found[0]["Layers"] == found[1]["Layers"]

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _DIRECTIVE = re.compile(r"#\s*(syntax|escape|check)\s*=\s*(\S.*?)\s*$", re.IGNORECASE)
-_HEREDOC = re.compile(r"<<(-?)(?:\"([A-Za-z_][\w.]*)\"|'([A-Za-z_][\w.]*)'|([A-Za-z_][\w.]*))")
+# A word of its own: `x<<y` in shell arithmetic is none.
+_HEREDOC = re.compile(
+    r"(?:^|(?<=\s))\d*<<(-?)(?:\"([A-Za-z_][\w.]*)\"|'([A-Za-z_][\w.]*)'|([A-Za-z_][\w.]*))"
+)
 _TAKES_HEREDOC = {"RUN", "COPY", "ADD"}
 
 

@@ -110,7 +110,12 @@ def _is_dockerfile(text: str, filename: str) -> bool:
     return called or name.endswith(".dockerfile") or dockerfile_text.recognised(text)
 
 
-def _is_requirements(text: str, filename: str) -> bool:
+def _is_conda_specs(text: str, filename: str) -> bool:
+    return _is_lines(text, filename) and package_list.recognised_specs(text, filename)
+
+
+def _is_lines(text: str, filename: str) -> bool:
+    """Whether the text is neither YAML nor JSON nor something of another tool."""
     if other_file(text, filename):
         return False
     start = text.lstrip("\ufeff \t\r\n")
@@ -126,8 +131,8 @@ _TEXT_FORMATS = (
     TextFormat(conda_explicit.FORMAT, lambda text, _: conda_explicit.recognised(text), conda_explicit.read),
     TextFormat(dockerfile_text.FORMAT, _is_dockerfile, dockerfile_text.read_source),
     TextFormat(package_list.FORMAT, package_list.recognised, package_list.read),
-    TextFormat(package_list.SPECS, package_list.recognised_specs, package_list.read_specs),
-    TextFormat(requirements.FORMAT, _is_requirements, requirements.read),
+    TextFormat(package_list.SPECS, _is_conda_specs, package_list.read_specs),
+    TextFormat(requirements.FORMAT, _is_lines, requirements.read),
 )
 
 

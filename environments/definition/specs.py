@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -84,7 +85,7 @@ def _conda_spec_by_rattler(text: str) -> Spec:
     try:
         spec = MatchSpec(text)
     except (InvalidMatchSpecError, ValueError) as error:
-        raise BadSpec(" ".join(str(error).split())) from None
+        raise BadSpec(str(error).partition("\n")[0].strip()) from None
     if spec.name is None:
         raise BadSpec("it names no package")
     if spec.build and " " in str(spec.build):
@@ -169,10 +170,10 @@ def option(line: str) -> tuple[str, str]:
     if len(name) > 2 and not name.startswith("--"):
         name, value = name[:2], name[2:] + (f" {value}" if value else "")
     value = value.strip()
-    try:
-        words = shlex.split(value)
-    except ValueError:
-        words = [value]
+    words = [value]
+    if "'" in value or '"' in value:
+        with suppress(ValueError):
+            words = shlex.split(value)
     return name.strip(), words[0] if len(words) == 1 else value
 
 

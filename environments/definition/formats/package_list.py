@@ -49,8 +49,6 @@ def recognised(text: str, filename: str) -> bool:
 
 def recognised_specs(text: str, filename: str) -> bool:
     """Whether the text is a list of conda specifications (`conda create --file`), and not pip's."""
-    if text.lstrip()[:1] in ("{", "[") or filename.lower().endswith((".yml", ".yaml", ".json", ".toml")):
-        return False
     lines = list(_lines(text))
     if not lines or any(_PIP_ONLY.search(line) for line in lines):
         return False

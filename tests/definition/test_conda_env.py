@@ -1,0 +1,190 @@
+"""conda's environment.yml: by hand, exported, and in every spelling of a specification."""
+
+from __future__ import annotations
+
+import pytest
+
+from environments.definition import Definition, Reading, read
+
+
+def definition_of(text: str) -> Definition:
+    reading = read(text)
+    assert reading.definition is not None, reading.errors
+    return reading.definition
+
+
+def found(reading: Reading, code: str) -> list[int | None]:
+    return [one.line for one in reading.findings if one.code == code]
+
+
+FILE = """\
+name: demo
+channels:
+  - conda-forge
+  - defaults
+dependencies:
+  - python=3.12
+  - numpy=1.26   # a comment
+  - pip
+  - pip:
+      - flask==3.0
+      - uvicorn
+variables:
+  MODE: fast
+prefix: /home/me/miniconda3/envs/demo
+"""
+
+
+def test_channels_packages_and_variables_are_read_in_order() -> None:
+    definition = definition_of(FILE)
+    assert definition.python.channels == ("conda-forge", "defaults")
+    assert definition.python.conda == ("python=3.12", "numpy=1.26", "pip")
+    assert definition.python.pip == ("flask==3.0", "uvicorn")
+    assert definition.variables == {"MODE": "fast"}
+    assert definition.image == "host"
+    assert definition.kind == "system-managed"
+
+
+def test_the_default_base_image_can_be_named() -> None:
+    reading = read(FILE, default_image="ubuntu:22.04")
+    assert reading.definition is not None
+    assert reading.definition.image == "ubuntu:22.04"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "numpy",
+        "numpy=1.26",
+        "numpy==1.26.4",
+        "numpy=1.26.4=py312h1_0",
+        "mamba <2.6.0",
+        "conda-forge::xtensor",
+        "conda-forge/linux-64::xtensor>=0.20",
+        "blas[build=mkl]",
+        "pytorch=*=*cuda112*",
+        "python >=3.8,<3.12",
+        "python=3.7|3.8",
+        "jpeg<9e",
+        "x264==1!164.3095",
+        "foo[version='>=2.0.0,<3.0.0']",
+        "_libgcc_mutex=0.1=main",
+        "scipy >= 1.5.0, < 2.0.0",
+        "cudatoolkit 11.8.*",
+        "foo>=1.0.*",
+    ],
+)
+def test_every_spelling_of_a_specification_is_taken_and_kept(spec: str) -> None:
+    text = f'channels: [conda-forge]\ndependencies:\n  - python=3.12\n  - "{spec}"\n'
+    assert definition_of(text).python.conda == ("python=3.12", spec)
+
+
+@pytest.mark.parametrize("spec", ["foo=>1", "@foo", "foo>", "foo; python_version < '3'", "a b c d e"])
+def test_what_conda_could_not_read_is_refused_with_its_line(spec: str) -> None:
+    reading = read(f'channels: [x]\ndependencies:\n  - python=3.12\n  - "{spec}"\n')
+    assert [(one.code, one.line, one.column) for one in reading.errors] == [("bad-conda-spec", 4, 5)]
+
+
+def test_selectors_choose_the_packages_of_linux() -> None:
+    text = "channels: [c]\ndependencies:\n- sel(linux): gxx <12\n- sel(osx): clang\n- sel(unix): make\n"
+    reading = read(text)
+    assert reading.definition is not None
+    assert reading.definition.python.conda == ("gxx <12", "make")
+    assert found(reading, "other-platform") == [4]
+
+
+def test_versions_that_look_like_numbers_stay_as_they_were_written() -> None:
+    text = "channels: [c]\ndependencies: [python=3.10, 'openmp']\nvariables: {A: 1.10, B: yes, C: 0o17, D: null}\n"
+    assert definition_of(text).variables == {"A": "1.10", "B": "yes", "C": "0o17", "D": ""}
+
+
+def test_anchors_and_merge_keys_are_followed() -> None:
+    text = "channels: &c [a, b]\ndependencies: [x]\nvariables: {<<: {A: '1'}, B: '2'}\n"
+    definition = definition_of(text)
+    assert definition.python.channels == ("a", "b")
+    assert definition.variables == {"A": "1", "B": "2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        ("dependencies: 5\n", "wrong-shape", 1),
+        ("channels: [c]\ndependencies:\n  - [a, b]\n", "wrong-shape", 3),
+        ("channels: [c]\ndependencies:\n  python: 3.9\n", "wrong-shape", 3),
+        ("channels: [c]\ndependencies:\n  - python: 3.9\n", "wrong-shape", 3),
+        ("channels: [c]\ndependencies: [a]\ndependencies: [b]\n", "duplicate-key", 3),
+        ("channels: [c]\ndependencies:\n\t- a\n", "bad-yaml", 3),
+        (
+            "<<<<<<< HEAD\nchannels: [c]\n=======\nchannels: [d]\n>>>>>>> x\ndependencies: [a]\n",
+            "merge-conflict",
+            1,
+        ),
+    ],
+)
+def test_what_cannot_be_read_without_guessing_is_said_with_its_line(text: str, code: str, line: int) -> None:
+    reading = read(text, "environment.yml")
+    assert line in found(reading, code)
+
+
+def test_the_findings_about_a_whole_conda_file() -> None:
+    """Rule 47."""
+    text = (
+        "name: x\n"
+        "dependencys: [a]\n"
+        "dependencies:\n"
+        "  - numpy=1\n"
+        "  - NumPy=2\n"
+        "  - scipy\n"
+        "  - foo=={{latest-pypi-version}}\n"
+        "  - pip:\n"
+        "      - bar=1.0\n"
+    )
+    reading = read(text)
+    assert reading.accepted
+    assert found(reading, "unknown-key") == [2]
+    assert "dependencies" in next(one.message for one in reading.findings if one.code == "unknown-key")
+    assert found(reading, "no-channel") == [4]
+    assert found(reading, "python-missing") == [4]
+    assert found(reading, "duplicate-package") == [5]
+    assert found(reading, "unpinned-package") == [6]
+    assert found(reading, "template-placeholder") == [7]
+    assert found(reading, "pip-without-pip") == [9]
+    assert found(reading, "single-equals") == [9]
+
+
+def test_python_versions_are_placed_in_their_life() -> None:
+    """Rule 47."""
+    import datetime as dt
+
+    from environments.definition.checks import check_python
+    from environments.definition.reading import Draft
+    from environments.definition.text import Placed
+
+    day = dt.date(2026, 9, 1)
+    said = {}
+    for version in ("2.7", "3.8.5", "3.10", "3.12", "4.0", ""):
+        draft = Draft("x")
+        check_python(draft, Placed("python", 3), version, day)
+        said[version] = [one.code for one in draft.findings]
+    assert said["2.7"] == said["3.8.5"] == ["python-unsupported"]
+    assert said["3.10"] == ["python-near-end"]
+    assert said["3.12"] == said["4.0"] == said[""] == []
+
+
+def test_several_pythons_are_said() -> None:
+    """Rule 47."""
+    reading = read("channels: [c]\ndependencies: [python=3.12, numpy=1,\n python=3.11]\n")
+    assert found(reading, "python-several") == [3]
+
+
+def test_an_exported_environment_with_builds_is_read_whole() -> None:
+    text = (
+        "name: base\nchannels:\n  - defaults\ndependencies:\n"
+        "  - _libgcc_mutex=0.1=main\n  - python=3.12.1=h996f2a0_0\n  - pip=23.3.1=py312_0\n"
+        "  - pip:\n    - torch==2.1.0+cu118\nprefix: /opt/conda\n"
+    )
+    reading = read(text)
+    assert reading.definition is not None
+    assert reading.definition.python.conda[0] == "_libgcc_mutex=0.1=main"
+    assert reading.definition.python.pip == ("torch==2.1.0+cu118",)
+    assert [one.code for one in reading.findings] == ["base-assumed", "build-string"]

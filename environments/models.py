@@ -1,0 +1,183 @@
+"""Workspaces, members, environments, versions and events."""
+
+from typing import TYPE_CHECKING, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from environments.definition import Definition
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+CATALOGUE = "curated"  # the name of the workspace that holds the curated environments
+
+
+class Workspace(models.Model):
+    """The place people share. The curated catalogue is the one that everybody can read."""
+
+    name = models.SlugField(max_length=63, unique=True)
+    title = models.CharField(max_length=120)
+    curated = models.BooleanField(default=False)
+    anonymous_pull = models.BooleanField(
+        default=False,
+        help_text="Whoever reaches the studio may pull this workspace's images without signing in.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["curated"], condition=Q(curated=True), name="one_catalogue")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.IntegerChoices):
+    """What a member may do; a higher role may do all that a lower one may."""
+
+    READER = 1, "reader"
+    CONTRIBUTOR = 2, "contributor"
+    OWNER = 3, "owner"
+
+
+class Member(models.Model):
+    """A person in a workspace. Members of the catalogue from contributor up are its curators."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.PositiveSmallIntegerField(choices=Role.choices, default=Role.READER)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="one_membership_a_workspace")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace}"
+
+
+class EnvironmentQuerySet(models.QuerySet["Environment"]):
+    """Environments as the lists need them."""
+
+    def listed(self) -> Self:
+        """Those that a list shows: neither archived nor anonymous (rules 32, 33)."""
+        return self.filter(archived_at=None, anonymous=False)
+
+    def with_latest(self) -> Self:
+        """Add `latest_id`: the most recently created version that is not archived (rule 31)."""
+        latest = Version.objects.filter(environment=models.OuterRef("pk"), archived_at=None)
+        return self.annotate(
+            latest_id=models.Subquery(latest.order_by("-created_at", "-pk").values("pk")[:1])
+        )
+
+
+class Environment(models.Model):
+    """A name in a workspace, under which versions stand."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="environments")
+    name = models.CharField(max_length=255)
+    anonymous = models.BooleanField(default=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="one_environment_a_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shown_name(self) -> str:
+        """The name as the page shows it: curated ones without their prefix."""
+        return self.name.removeprefix("AzureML-") if self.workspace.curated else self.name
+
+    def latest(self) -> "Version | None":
+        """Return the most recently created version that is not archived (rule 31)."""
+        return self.versions.filter(archived_at=None).order_by("-created_at", "-pk").first()
+
+
+class Version(models.Model):
+    """An immutable definition under an environment. Only description and tags may change (rule 30)."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="versions")
+    version = models.CharField(max_length=64)
+    number = models.PositiveIntegerField(help_text="1, 2, 3 … in the order of creation.")
+    hash = models.CharField(max_length=32, db_index=True)  # computed once, at saving (rule 7)
+    data = models.JSONField(help_text="The definition.")
+    source = models.TextField(blank=True, help_text="The text that was given, as it was given.")
+    source_format = models.CharField(max_length=40, blank=True)
+    kind = models.CharField(max_length=20)
+    base = models.CharField(max_length=400, blank=True)
+    packages = models.PositiveIntegerField(default=0, help_text="How many packages were asked for.")
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    based_on = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="derived"
+    )
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["environment", "version"], name="one_version_a_name"),
+            models.UniqueConstraint(fields=["environment", "number"], name="one_version_a_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.environment.name}:{self.version}"
+
+    @property
+    def definition(self) -> Definition:
+        """The definition as a value."""
+        return Definition.model_validate(self.data)
+
+
+class Event(models.Model):
+    """Who did what to which thing: the activity page and the audit log. Rows are only ever added."""
+
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.CASCADE, related_name="events")
+    environment = models.ForeignKey(Environment, null=True, on_delete=models.SET_NULL, related_name="events")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    verb = models.CharField(max_length=60)  # "version.created", "build.requested" …
+    subject = models.CharField(max_length=400)  # the thing as people name it: "forecast:3"
+    details = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.subject}"
+
+
+def record(
+    verb: str,
+    subject: str,
+    *,
+    workspace: Workspace | None,
+    actor: "User | None" = None,
+    environment: Environment | None = None,
+    **details: object,
+) -> Event:
+    """Add an event to the activity of a workspace."""
+    return Event.objects.create(
+        workspace=workspace, environment=environment, actor=actor, verb=verb, subject=subject, details=details
+    )

@@ -1,0 +1,215 @@
+"""Writing environments: what the pages, the API and the commands call. Knows nothing of HTTP."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+
+from environments.definition import Definition, Difference, Reading, diff
+from environments.definition.naming import name_problem
+from environments.models import Environment, Version, Workspace, record
+
+
+class Refused(Exception):
+    """Something that cannot be saved: what, and what to do."""
+
+    def __init__(self, code: str, message: str, help: str = "", *, reading: Reading | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+        self.reading = reading
+
+
+class VersionTaken(Refused):
+    """Other content stands under this version number already (rule 30)."""
+
+    def __init__(self, version: Version, difference: Difference) -> None:
+        super().__init__(
+            "version-taken",
+            f"{version} exists with other content: {difference.summary}.",
+            "A version never changes. Leave the version out to get the next one, or give a number that is free.",
+        )
+        self.version = version
+        self.difference = difference
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The version, and whether it was made now (`created`) or stood there with the same content."""
+
+    version: Version
+    created: bool
+
+
+def save_reading(
+    workspace: Workspace,
+    name: str,
+    reading: Reading,
+    *,
+    source: str,
+    user: User | None = None,
+    version: str = "",
+    description: str | None = None,
+    tags: dict[str, str] | None = None,
+    based_on: Version | None = None,
+    only_new: bool = False,
+) -> Saved:
+    """Save what was read as a version; what the file says of itself fills in what is not given."""
+    if reading.definition is None:
+        errors = [finding for finding in reading.findings if finding.severity == "error"]
+        first = errors[0].message if errors else "The definition cannot be read."
+        raise Refused("definition-refused", first, errors[0].help if errors else "", reading=reading)
+    return save_version(
+        workspace,
+        name,
+        reading.definition,
+        user=user,
+        version=version,
+        description=reading.description or "" if description is None else description,
+        tags=dict(reading.tags or {}) if tags is None else tags,
+        based_on=based_on,
+        source=source,
+        source_format=reading.format,
+        only_new=only_new,
+    )
+
+
+@transaction.atomic
+def save_version(
+    workspace: Workspace,
+    name: str,
+    definition: Definition,
+    *,
+    user: User | None = None,
+    version: str = "",
+    description: str = "",
+    tags: dict[str, str] | None = None,
+    based_on: Version | None = None,
+    source: str = "",
+    source_format: str = "",
+    only_new: bool = False,
+) -> Saved:
+    """Save a definition under a name: as the version given, else as the next one.
+
+    The same content as the latest version (or as the version given) makes no new one. With `only_new` the name
+    must be free: a start of a new environment never lands in an old one. Raises Refused or VersionTaken.
+    """
+    problem = name_problem(name, curated=workspace.curated)
+    if problem is not None:
+        raise Refused(problem.code, problem.message, problem.help)
+    environment, made = Environment.objects.get_or_create(
+        workspace=workspace, name=name, defaults={"created_by": user}
+    )
+    if only_new and not made:
+        raise Refused(
+            "name-taken",
+            f"There is an environment {name} in {workspace} already.",
+            "Choose another name, or open that environment and edit it to make its next version.",
+        )
+    # Whoever saves another version of it at the same moment waits here for a number.
+    Environment.objects.select_for_update().get(pk=environment.pk)
+    same = _same_content(environment, definition, version)
+    if same is not None:
+        return Saved(same, created=False)
+    number = (environment.versions.order_by("-number").values_list("number", flat=True).first() or 0) + 1
+    created = Version.objects.create(
+        environment=environment,
+        version=version or _next_version(environment),
+        number=number,
+        hash=definition.hash,
+        data=definition.model_dump(mode="json"),
+        source=source,
+        source_format=source_format,
+        kind="curated" if workspace.curated else definition.kind,
+        base=definition.image or "",
+        packages=count_packages(definition),
+        description=description,
+        tags=tags or {},
+        based_on=based_on,
+        # A version under an archived environment is archived too (rule 33).
+        archived_at=environment.archived_at,
+        created_by=user,
+    )
+    record(
+        "version.created",
+        str(created),
+        workspace=workspace,
+        environment=environment,
+        actor=user,
+        hash=created.hash,
+        based_on=str(based_on) if based_on else None,
+    )
+    return Saved(created, created=True)
+
+
+def _same_content(environment: Environment, definition: Definition, version: str) -> Version | None:
+    """Return the version that holds this already; raise when other content stands under the number given."""
+    there = environment.versions.filter(version=version).first() if version else environment.latest()
+    if there is None:
+        return None
+    if there.definition == definition:
+        return there
+    if version:
+        raise VersionTaken(there, diff(there.definition, definition))
+    return None
+
+
+def _next_version(environment: Environment) -> str:
+    """Return the whole number behind the highest one that is taken."""
+    taken = environment.versions.values_list("version", flat=True)
+    return str(max((int(name) for name in taken if name.isascii() and name.isdigit()), default=0) + 1)
+
+
+def count_packages(definition: Definition) -> int:
+    """Return how many packages a definition asks for."""
+    pip = [line for line in definition.python.pip if not line.startswith("-")]
+    return len(definition.python.conda) + len(pip)
+
+
+def describe(version: Version, *, description: str, tags: dict[str, str], user: User) -> None:
+    """Change what may change in a version: its description and tags (rule 30)."""
+    before = {"description": version.description, "tags": version.tags}
+    version.description, version.tags = description, tags
+    version.save(update_fields=["description", "tags"])
+    record(
+        "version.described",
+        str(version),
+        workspace=version.environment.workspace,
+        environment=version.environment,
+        actor=user,
+        before=before,
+        after={"description": description, "tags": tags},
+    )
+
+
+def archive_environment(environment: Environment, user: User, *, restore: bool = False) -> None:
+    """Hide an environment and all its versions from the lists, or show them again (rule 33)."""
+    when = None if restore else timezone.now()
+    with transaction.atomic():
+        Environment.objects.filter(pk=environment.pk).update(archived_at=when)
+        environment.versions.update(archived_at=when)
+    environment.archived_at = when
+    _record_archived(environment, str(environment), user, restore=restore)
+
+
+def archive_version(version: Version, user: User, *, restore: bool = False) -> None:
+    """Hide one version, or show it again; not alone out of an archived environment (rule 33)."""
+    if version.environment.archived_at and restore:
+        raise Refused(
+            "environment-archived",
+            f"{version.environment} is archived, and its versions with it.",
+            "Restore the environment: all its versions come back.",
+        )
+    version.archived_at = None if restore else timezone.now()
+    version.save(update_fields=["archived_at"])
+    _record_archived(version.environment, str(version), user, restore=restore)
+
+
+def _record_archived(environment: Environment, subject: str, user: User, **details: Any) -> None:
+    verb = "restored" if details["restore"] else "archived"
+    record(
+        f"environment.{verb}", subject, workspace=environment.workspace, environment=environment, actor=user
+    )

@@ -1,0 +1,205 @@
+"""Images, builds, the requests that wait for them, their steps and their logs."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from environments.models import Version, Workspace
+
+
+class Image(models.Model):
+    """What a definition's hash was built into. One is current; older ones stay addressable by digest."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="images")
+    hash = models.CharField(max_length=32, db_index=True)
+    repository = models.CharField(max_length=200)  # azureml/azureml_<hash>
+    digest = models.CharField(max_length=71, db_index=True)  # of the manifest
+    size = models.BigIntegerField(help_text="Bytes of all layers, compressed.")
+    layers = models.JSONField(default=list)  # [{digest, size, what}]
+    lock = models.JSONField(null=True)
+    packages = models.PositiveIntegerField(default=0)
+    base = models.CharField(max_length=400)
+    base_digest = models.CharField(max_length=71)
+    floating = models.BooleanField(
+        default=False, help_text="The base is looked up by a tag that moves (rule 18)."
+    )
+    interpreter = models.CharField(max_length=400, blank=True)
+    python = models.CharField(max_length=20, blank=True)
+    current = models.BooleanField(default=True)
+    built_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-built_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["workspace", "hash"], condition=Q(current=True), name="one_current_image"
+            ),
+            models.UniqueConstraint(fields=["workspace", "hash", "digest"], name="one_image_a_digest"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """The image's whole name in this studio: workspace/azureml/azureml_<hash>."""
+        return f"{self.workspace.name}/{self.repository}"
+
+
+class BaseImage(models.Model):
+    """What a base image's reference was when it was last looked up."""
+
+    reference = models.CharField(max_length=400, unique=True)
+    digest = models.CharField(max_length=71)
+    checked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.reference}@{self.digest}"
+
+
+class State(models.TextChoices):
+    """Where a build is: queued → running → succeeded | failed | cancelled."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE = [State.QUEUED, State.RUNNING]
+
+
+class Build(models.Model):
+    """The making of one image."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="builds")
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="builds")
+    hash = models.CharField(max_length=32, db_index=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    rebuild = models.BooleanField(default=False)
+    reused = models.BooleanField(default=False, help_text="The image was there after all; nothing was made.")
+    image = models.ForeignKey(Image, null=True, on_delete=models.SET_NULL, related_name="builds")
+
+    # Who is building it. All that a worker writes goes through the claim: a worker that lost it changes nothing.
+    claim = models.UUIDField(null=True)
+    worker = models.CharField(max_length=120, blank=True)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    heartbeat_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True, help_text="When a message for a worker was last sent.")
+    cancel_requested = models.BooleanField(default=False)
+
+    # How it went
+    queued_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    error_code = models.CharField(max_length=60, blank=True)
+    error = models.TextField(blank=True)  # one sentence: what happened
+    error_help = models.TextField(blank=True)  # and what to do
+    error_fault = models.CharField(max_length=10, blank=True)  # author, outside or studio
+    error_line = models.PositiveIntegerField(null=True)  # of the log
+
+    # Where the log and this row are: viewers wait for the revision to move.
+    revision = models.PositiveBigIntegerField(default=0)
+    log_seq = models.PositiveIntegerField(default=0)
+    log_lines = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-queued_at"]
+        constraints: ClassVar = [
+            # Two people who press Build at once get one build.
+            models.UniqueConstraint(
+                fields=["workspace", "hash"],
+                condition=Q(state__in=["queued", "running"]),
+                name="one_active_build",
+            )
+        ]
+        indexes: ClassVar = [models.Index(fields=["state", "heartbeat_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.state})"
+
+    @property
+    def active(self) -> bool:
+        """Whether it has yet to end."""
+        return self.state in ACTIVE
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, from claim to end; None before that."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return (self.ended_at - self.started_at).total_seconds()
+
+
+class Request(models.Model):
+    """Somebody who asked for a version's image: answered at once, or waiting for a build."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="requests")
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="requests")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    build = models.ForeignKey(Build, null=True, on_delete=models.CASCADE, related_name="requests")
+    image = models.ForeignKey(Image, null=True, on_delete=models.SET_NULL, related_name="requests")
+    reused = models.BooleanField(default=False)
+    joined = models.BooleanField(default=False, help_text="The build was under way already.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    cancelled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user} waits for {self.version}"
+
+
+class Step(models.Model):
+    """A part of a build, with its own part of the log."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="steps")
+    attempt = models.PositiveSmallIntegerField()
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=20)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    cached = models.BooleanField(default=False)
+    failed = models.BooleanField(default=False)
+    first_line = models.PositiveIntegerField()
+    done = models.BigIntegerField(default=0)
+    total = models.BigIntegerField(default=0)
+    unit = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        ordering = ["attempt", "position"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "attempt", "position"], name="one_step_a_position")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; None while it goes on."""
+        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+
+
+class LogChunk(models.Model):
+    """A run of whole lines of a build's log. Chunks are only ever added; `seq` is a viewer's cursor."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="chunks")
+    seq = models.PositiveIntegerField()
+    step = models.CharField(max_length=20, blank=True)
+    first_line = models.PositiveIntegerField()
+    text = models.TextField()
+
+    class Meta:
+        ordering = ["seq"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["build", "seq"], name="one_chunk_a_seq")]
+
+    def __str__(self) -> str:
+        return f"{self.build_id} #{self.seq}"

@@ -1,0 +1,89 @@
+"""Nothing is lost: queued builds are sent again, and builds of dead workers are taken from them."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
+from builds import queue
+from builds.models import Build, State, Step
+
+log = logging.getLogger(__name__)
+
+WORKER_DIED = "The worker died {attempts} times while it built this."
+WORKER_DIED_HELP = (
+    "Most often the machine ran out of memory, or the worker was killed. Look at the last lines of the log and at "
+    "the machine, then retry."
+)
+
+
+def reconcile() -> None:
+    """Send again what waits too long, and take builds away from workers that have gone silent."""
+    take_from_silent_workers()
+    send_again()
+
+
+def take_from_silent_workers() -> int:
+    """Put the builds of workers without a heartbeat back into the queue; return how many."""
+    silent_since = timezone.now() - timedelta(seconds=settings.LOST_AFTER_SECONDS)
+    return release(Q(heartbeat_at__lt=silent_since), died=True)
+
+
+def release_builds_of(worker: str, *, died: bool) -> int:
+    """Put what this worker, known to be gone, had under way back into the queue; return how many."""
+    return release(Q(worker=worker), died=died)
+
+
+def release(which: Q, *, died: bool) -> int:
+    """Put running builds back into the queue, and end those whose workers `died` too often."""
+    released = 0
+    for build in Build.objects.filter(which, state=State.RUNNING):
+        # The claim in the condition: a worker that came back in between keeps its build.
+        held = Build.objects.filter(
+            pk=build.pk, state=State.RUNNING, claim=build.claim, heartbeat_at=build.heartbeat_at
+        )
+        now = timezone.now()
+        if build.cancel_requested:
+            end = {"state": State.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}
+            moved = held.update(ended_at=now, revision=F("revision") + 1, **end)
+        elif died and build.attempt >= settings.MAX_ATTEMPTS:
+            moved = held.update(
+                state=State.FAILED,
+                ended_at=now,
+                error_code="worker-died",
+                error=WORKER_DIED.format(attempts=build.attempt),
+                error_help=WORKER_DIED_HELP,
+                error_fault="studio",
+                revision=F("revision") + 1,
+            )
+        else:
+            attempt = build.attempt if died else build.attempt - 1
+            moved = held.update(
+                state=State.QUEUED,
+                claim=None,
+                worker="",
+                attempt=attempt,
+                sent_at=None,
+                revision=F("revision") + 1,
+            )
+        if moved:
+            released += 1
+            steps = Step.objects.filter(build=build, attempt=build.attempt)
+            if died or build.cancel_requested:
+                steps.filter(ended_at=None).update(ended_at=now, failed=True)
+            else:  # the attempt does not count, and its number will be taken again
+                steps.delete()
+            log.warning("Build %s was taken from %s, which has gone.", build.pk, build.worker)
+    return released
+
+
+def send_again() -> int:
+    """Send a message for every queued build that has waited too long for one; return how many."""
+    before = timezone.now() - timedelta(seconds=settings.LOST_AFTER_SECONDS)
+    waiting = Build.objects.filter(Q(sent_at=None) | Q(sent_at__lt=before), state=State.QUEUED)
+    ids = list(waiting.order_by("queued_at").values_list("pk", flat=True)[:100])
+    for build_id in ids:
+        queue.send(build_id)
+    return len(ids)

@@ -1,0 +1,146 @@
+"""What a running build writes to its row: log lines, steps, progress, and that it is alive."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from builds.claims import Claim, ClaimLost
+from builds.images import Cancelled
+from builds.logs import LogWriter
+from builds.models import Build, Step
+
+FLUSH_SECONDS = 0.05
+
+stopping = threading.Event()
+"""Set when this process is asked to end: builds under way go back to the queue."""
+
+
+class StudioStopping(Cancelled):
+    """The studio is being stopped; the build goes back to the queue."""
+
+
+class StepHandle:
+    """The step under way."""
+
+    def __init__(self, row: Step) -> None:
+        self.row = row
+        self.cached = False
+
+
+class BuildReporter:
+    """Write a build's log, steps and progress, and ask every moment whether to stop.
+
+    A thread of its own flushes the log, beats the heart and reads the cancel flag, so that a step that
+    is silent for a minute is neither taken for dead nor deaf.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self.claim = claim
+        before = Build.objects.values_list("log_lines", flat=True).get(pk=claim.build_id)
+        self.log = LogWriter(claim, before)
+        self._step: Step | None = None
+        self._progress: tuple[int, int, str] | None = None
+        self._wake = threading.Event()
+        self._done = threading.Event()
+        self._cancel = threading.Event()
+        self._lost: BaseException | None = None
+        self._pulse = threading.Thread(target=self._beat, name=f"pulse {claim.build_id}", daemon=True)
+
+    def __enter__(self) -> "BuildReporter":
+        self._pulse.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._done.set()
+        self._wake.set()
+        self._pulse.join()
+
+    # What the steps call
+
+    def line(self, text: str) -> None:
+        """Add text to the log."""
+        self.log.add(text)
+        self._wake.set()
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far the step is."""
+        self._progress = (done, total, unit)
+        self._wake.set()
+
+    def check(self) -> None:
+        """Raise when the build should stop: lost, cancelled, or the studio is stopping."""
+        if self._lost is not None:
+            raise ClaimLost from self._lost
+        if self._cancel.is_set():
+            raise Cancelled
+        if stopping.is_set():
+            raise StudioStopping("The studio is stopping.")
+
+    @contextmanager
+    def step(self, position: int, name: str) -> Iterator[StepHandle]:
+        """Begin a step, and end it: its time, whether it was cached, whether it failed."""
+        self.check()
+        self.log.flush()
+        self.log.step = name
+        self._progress = None
+        row = Step.objects.create(
+            build_id=self.claim.build_id,
+            attempt=self.claim.attempt,
+            position=position,
+            name=name,
+            started_at=timezone.now(),
+            first_line=self.log.lines + 1,
+        )
+        self._step = row
+        self.claim.write()
+        handle = StepHandle(row)
+        try:
+            yield handle
+        except BaseException:
+            row.failed = True
+            raise
+        finally:
+            self._step = None
+            self._copy_progress(row)
+            self._update(row, cached=handle.cached, failed=row.failed, ended_at=timezone.now())
+
+    # The pulse
+
+    def _beat(self) -> None:
+        """Flush, beat and look at the flag until the build is done."""
+        try:
+            while not self._done.is_set():
+                woken = self._wake.wait(settings.HEARTBEAT_SECONDS / 2)
+                self._wake.clear()
+                if woken:
+                    self._done.wait(FLUSH_SECONDS)  # let some more lines come
+                    self.log.flush()
+                    self._write_progress()
+                if self.claim.should_stop():
+                    self._cancel.set()
+        except BaseException as error:  # told to the build's own thread at its next check
+            self._lost = error
+        finally:
+            connection.close()
+
+    def _copy_progress(self, row: Step) -> bool:
+        if self._progress is None or self._progress == (row.done, row.total, row.unit):
+            return False
+        row.done, row.total, row.unit = self._progress
+        return True
+
+    def _write_progress(self) -> None:
+        row = self._step
+        if row is not None and self._copy_progress(row):
+            self._update(row)
+
+    def _update(self, row: Step, **values: object) -> None:
+        """Write how far a step is, unless whoever took the build over has closed it."""
+        values |= {"done": row.done, "total": row.total, "unit": row.unit}
+        if Step.objects.filter(pk=row.pk, ended_at=None).update(**values):
+            Build.objects.filter(pk=self.claim.build_id).update(revision=F("revision") + 1)

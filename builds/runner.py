@@ -1,0 +1,109 @@
+"""From a claimed build to its end: the steps in their order, and one state whatever happens."""
+
+import errno
+import logging
+import os
+import socket
+import uuid
+
+from django.utils import timezone
+
+from builds import steps
+from builds.claims import Claim, ClaimLost
+from builds.images import Cancelled, ImageError
+from builds.models import Build
+from builds.reporting import BuildReporter, StudioStopping
+from environments.models import record
+
+log = logging.getLogger(__name__)
+
+OUR_FAULT = "The studio made an error while it built this; it is not your definition's fault."
+OUR_FAULT_HELP = (
+    "Retry. If it happens again, give whoever runs this studio the build's id: their log holds the details."
+)
+DISK_FULL = (
+    "The disk of the studio is full, so the image could not be kept. Nothing that was there is damaged."
+)
+DISK_FULL_HELP = (
+    "Whoever runs this studio has to free space (images that nobody uses, or var/cache), then retry."
+)
+
+
+def worker_name() -> str:
+    """Name this process, so that others can tell whose builds are whose."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def run(build_id: uuid.UUID, worker: str) -> None:
+    """Build it and end it, if no other worker has it. Raises nothing that the build can be told instead."""
+    claim = Claim.take(build_id, worker)
+    if claim is None:
+        return
+    build = Build.objects.select_related("workspace", "version__environment__workspace").get(pk=build_id)
+    try:
+        with BuildReporter(claim) as reporter:
+            _run_to_its_end(build, claim, reporter)
+    except ClaimLost:
+        log.warning("Build %s is another worker's now; this one stops.", build_id)
+        return
+    _tell(build_id)
+
+
+def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None:
+    try:
+        made = steps.make_image(build, reporter)
+    except StudioStopping:
+        reporter.line(
+            "The studio is stopping. The build goes back to the queue and goes on at the next start."
+        )
+        reporter.log.flush()
+        claim.give_back()
+    except Cancelled:
+        _last_line(build, reporter, "cancelled")
+        claim.cancel()
+    except ClaimLost:
+        raise
+    except Exception as error:
+        failure = explain(error)
+        if failure.fault == "studio":
+            log.exception("Build %s failed by the studio's own fault", build.pk)
+        reporter.line(f"Error: {failure.message}")
+        line = reporter.log.lines
+        if failure.help:
+            reporter.line(f"What to do: {failure.help}")
+        _last_line(build, reporter, "failed")
+        claim.fail(failure.code, failure.message, failure.help, failure.fault, line)
+    else:
+        _last_line(build, reporter, "reused" if made.reused else "succeeded")
+        made.keep(build, claim)
+
+
+def explain(error: Exception) -> ImageError:
+    """Return what happened in the words of the person who waits for the build."""
+    if isinstance(error, ImageError):
+        return error
+    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return ImageError("disk-full", DISK_FULL, DISK_FULL_HELP, fault="studio")
+    return ImageError("studio-error", OUR_FAULT, OUR_FAULT_HELP, fault="studio")
+
+
+def _last_line(build: Build, reporter: BuildReporter, how: str) -> None:
+    """End the log with the build's id and how long it took (rule 26)."""
+    started = Build.objects.values_list("started_at", flat=True).get(pk=build.pk) or timezone.now()
+    reporter.log.step = ""
+    reporter.line(f"Build {build.pk} {how} after {(timezone.now() - started).total_seconds():.1f} s.")
+    reporter.log.flush()
+
+
+def _tell(build_id: uuid.UUID) -> None:
+    """Record the end as an event of the workspace."""
+    build = Build.objects.select_related("workspace", "version__environment__workspace").get(pk=build_id)
+    if not build.active:
+        record(
+            f"build.{build.state}",
+            str(build.version),
+            workspace=build.workspace,
+            environment=build.version.environment,
+            build=str(build.pk),
+            error=build.error,
+        )

@@ -1,0 +1,163 @@
+"""Asking for images: what the pages, the API and the commands call."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from builds import claims, queue
+from builds.models import ACTIVE, BaseImage, Build, Image, Request, State
+from environments.definition import ImageReference
+from environments.models import Version, Workspace, record
+
+
+class NotPossible(Exception):
+    """What was asked for does not fit the state that things are in."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a build of a version would do now: `ready` with its image, `building`, or `new`."""
+
+    image: Image | None
+    build: Build | None
+
+    @property
+    def state(self) -> str:
+        """One word for it: ready, building or new."""
+        return "ready" if self.image else "building" if self.build else "new"
+
+
+def image_of(version: Version) -> Image | None:
+    """Return the image that a version's content has already: the workspace's own, else the catalogue's (rule 8)."""
+    images = Image.objects.filter(hash=version.hash, current=True).select_related("workspace")
+    workspace = version.environment.workspace
+    return images.filter(workspace=workspace).first() or images.filter(workspace__curated=True).first()
+
+
+def active_build_of(version: Version) -> Build | None:
+    """Return the build under way for a version's content, if there is one."""
+    workspace = version.environment.workspace
+    return Build.objects.filter(workspace=workspace, hash=version.hash, state__in=ACTIVE).first()
+
+
+def outlook(version: Version) -> Outlook:
+    """Say what a build of this version would do now, from the database alone."""
+    image = image_of(version)
+    if image is not None and not base_has_moved(version, image):
+        return Outlook(image, None)
+    return Outlook(None, active_build_of(version))
+
+
+def base_has_moved(version: Version, image: Image) -> bool:
+    """Whether a floating base is no longer, or has long not been, what this image was built on (rule 18)."""
+    if not image.floating:
+        return False
+    known = BaseImage.objects.filter(reference=str(ImageReference.parse(version.base))).first()
+    if known is None or known.digest != image.base_digest:
+        return True
+    return known.checked_at < timezone.now() - timedelta(seconds=settings.FLOATING_BASE_SECONDS)
+
+
+def request_build(version: Version, user: User | None = None, *, rebuild: bool = False) -> Request:
+    """Return a request for a version's image: answered by the image there is, else waiting for a build.
+
+    Equal requests at the same time wait for one build. With `rebuild` a new image is made in any case (rule 16).
+    """
+    workspace = version.environment.workspace
+    if not rebuild:
+        there = outlook(version).image
+        if there is not None:
+            Image.objects.filter(pk=there.pk).update(used_at=timezone.now())
+            return Request.objects.create(
+                workspace=workspace, version=version, user=user, image=there, reused=True
+            )
+    build, joined = _build_for(version, workspace, rebuild=rebuild)
+    request = Request.objects.create(
+        workspace=workspace, version=version, user=user, build=build, joined=joined
+    )
+    record(
+        "build.joined" if joined else "build.requested",
+        str(version),
+        workspace=workspace,
+        environment=version.environment,
+        actor=user,
+        build=str(build.pk),
+        rebuild=rebuild,
+    )
+    return request
+
+
+def _build_for(version: Version, workspace: Workspace, *, rebuild: bool) -> tuple[Build, bool]:
+    """Return the build to wait for, and whether it was under way already."""
+    # Two people who press Build at once: the unique constraint lets one row in, the other joins it. If that
+    # build ends in between, there is room for a new row.
+    while True:
+        under_way = active_build_of(version)
+        if under_way is not None:
+            return under_way, True
+        try:
+            with transaction.atomic():
+                build = Build.objects.create(
+                    workspace=workspace, version=version, hash=version.hash, rebuild=rebuild
+                )
+        except IntegrityError:
+            continue
+        transaction.on_commit(partial(queue.send, build.pk))
+        return build, False
+
+
+def cancel_request(request: Request, user: User | None) -> None:
+    """Stop waiting. The build stops with the last one who waits for it."""
+    with transaction.atomic():
+        if not Request.objects.filter(pk=request.pk, cancelled_at=None).update(cancelled_at=timezone.now()):
+            raise NotPossible("This request was cancelled before.")
+        build = request.build
+        if build is None or not build.active:
+            raise NotPossible("There is nothing to cancel: the build has ended.")
+        # Whoever cancels at the same moment waits here, and then sees this request as cancelled.
+        Build.objects.select_for_update().get(pk=build.pk)
+        others = Request.objects.filter(build=build, cancelled_at=None).exists()
+        if not others and not claims.cancel_queued(build.pk):
+            claims.ask_to_stop(build.pk)
+    record(
+        "build.left" if others else "build.cancelled",
+        str(request.version),
+        workspace=request.workspace,
+        environment=request.version.environment,
+        actor=user,
+        build=str(build.pk),
+    )
+
+
+def cancel_for(build: Build, user: User) -> None:
+    """Cancel what this person asked of the build; an owner of nothing in it changes nothing."""
+    mine = Request.objects.filter(build=build, user=user, cancelled_at=None).select_related(
+        "version", "build"
+    )
+    requests = list(mine)
+    if not requests:
+        raise NotPossible("You have not asked for this build, so there is nothing of yours to cancel.")
+    for request in requests:
+        cancel_request(request, user)
+
+
+def retry(build: Build, user: User) -> Request:
+    """Ask again for what a build that failed or was cancelled did not make."""
+    if build.state not in {State.FAILED, State.CANCELLED}:
+        raise NotPossible("Only a build that failed or was cancelled can be tried again.")
+    return request_build(build.version, user, rebuild=build.rebuild)
+
+
+def versions_sharing(workspace: Workspace, hash: str) -> list[Version]:
+    """Return every version that shares an image, by name: what a rebuild would change (rule 16)."""
+    sharing = Version.objects.filter(hash=hash, environment__anonymous=False).select_related(
+        "environment__workspace"
+    )
+    if not workspace.curated:
+        sharing = sharing.filter(environment__workspace=workspace)
+    return list(sharing.order_by("environment__name", "number"))

@@ -1,0 +1,203 @@
+"""The steps of a build, in their order: base, resolve, fetch, assemble, verify, store."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from builds.claims import Claim
+from builds.engine import build_base
+from builds.images import (
+    AssembledImage,
+    Base,
+    BlobStore,
+    Fetched,
+    ImageError,
+    ImageSettings,
+    Lock,
+    Workshop,
+    assemble,
+    check_lock,
+    fetch,
+    find_base,
+    resolve,
+)
+from builds.models import BaseImage, Build, Image
+from builds.python_layer import Plan, plan
+from builds.reporting import BuildReporter
+from environments.definition import Definition, ImageReference
+
+PYTHON = "/opt/env/bin/python"
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a build came to: the image there is already, or the row of a new one, not yet written."""
+
+    there: Image | None = None
+    row: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reused(self) -> bool:
+        """Whether nothing had to be made."""
+        return self.there is not None
+
+    @transaction.atomic
+    def keep(self, build: Build, claim: Claim) -> Image:
+        """Make the image the current one and end the build, both or neither."""
+        if self.there is not None:
+            image = self.there
+        else:
+            now = timezone.now()
+            images = Image.objects.filter(workspace=build.workspace, hash=build.hash)
+            images.filter(current=True).update(current=False)
+            # The same bytes again (a rebuild that moved nothing) are the same image.
+            image, _ = images.update_or_create(
+                workspace=build.workspace,
+                hash=build.hash,
+                digest=self.row["digest"],
+                defaults={**self.row, "current": True, "built_at": now, "used_at": now},
+            )
+        claim.succeed(image, reused=self.reused)
+        return image
+
+
+def workshop() -> Workshop:
+    """Return where images are made, as the settings have it."""
+    return Workshop(
+        store=BlobStore(settings.STORE),
+        cache=settings.CACHE,
+        mirrors=settings.REGISTRY_MIRRORS,
+        index_url=settings.INDEX_URL,
+    )
+
+
+def make_image(build: Build, reporter: BuildReporter) -> Made:
+    """Make the image of a build's version, or find that there is one."""
+    shop = workshop()
+    definition = build.version.definition
+    reporter.line(f"Build {build.pk} of {build.version} ({build.hash}), attempt {reporter.claim.attempt}.")
+
+    with reporter.step(1, "base") as step:
+        base = _find_base(definition, shop, reporter, rebuild=build.rebuild)
+        step.cached = base.cached
+    there = _built_on(build, base)
+    if there is not None and not build.rebuild:
+        reporter.line("There is an image with this content on this base already. Nothing has to be made.")
+        return Made(there=there)
+
+    to_install = plan(definition, base.probe.version)
+    reporter.line(to_install.reason)
+    lock, fetched = Lock(base_digest=base.digest), Fetched((), 0)
+    if not to_install.empty:
+        with reporter.step(2, "resolve"):
+            lock = _resolve(build, base, to_install, shop, reporter)
+        with reporter.step(3, "fetch") as step:
+            fetched = fetch(lock, shop, reporter)
+            step.cached = fetched.cached
+    with reporter.step(4, "assemble") as step:
+        image = assemble(base, lock, fetched, _image_settings(build, definition, to_install), shop, reporter)
+        step.cached = image.cached
+    with reporter.step(5, "verify"):
+        _verify(lock, fetched, reporter)
+    # The name moves last: a build that fails before this leaves the image that was there (rule 16).
+    with reporter.step(6, "store"):
+        name = f"{build.workspace.name}/{repository(build.hash)}:latest"
+        shop.store.tag(name, image.descriptor)
+        reporter.line(f"Stored as {name}@{image.digest}.")
+    interpreter = PYTHON if not to_install.empty else definition.python.interpreter_path or base.probe.python
+    return Made(row=_row(build, base, lock, image) | {"interpreter": interpreter})
+
+
+def repository(hash: str) -> str:
+    """Return the name of an image inside its workspace: azureml/azureml_<hash> (rule 9)."""
+    return f"{settings.IMAGE_PREFIX}{hash}"
+
+
+def _find_base(definition: Definition, shop: Workshop, reporter: BuildReporter, *, rebuild: bool) -> Base:
+    """Return the base: an image that is there, or one that the Docker Engine makes now."""
+    if definition.image is None:
+        return build_base(definition, shop, reporter, fresh=rebuild)
+    base = find_base(definition.image, shop, reporter)
+    if is_floating(definition):
+        reference = str(ImageReference.parse(definition.image))
+        BaseImage.objects.update_or_create(
+            reference=reference, defaults={"digest": base.digest, "checked_at": timezone.now()}
+        )
+    return base
+
+
+def is_floating(definition: Definition) -> bool:
+    """Whether the base's tag moves: none, or `latest` (rule 18)."""
+    if definition.image is None or definition.image == "host":
+        return False
+    return ImageReference.parse(definition.image).floating
+
+
+def _built_on(build: Build, base: Base) -> Image | None:
+    """Return the current image with this content on this very base."""
+    images = Image.objects.filter(workspace=build.workspace, hash=build.hash, current=True)
+    return images.filter(base_digest=base.digest).first()
+
+
+def _resolve(build: Build, base: Base, to_install: Plan, shop: Workshop, reporter: BuildReporter) -> Lock:
+    if to_install.conda:
+        raise ImageError(
+            "conda-unavailable",
+            f"{to_install.reason} This studio installs packages from the package index only.",
+            "Write the packages under pip:, and give a base image that has the Python you want.",
+        )
+    previous = None if build.rebuild else previous_lock(build)
+    if previous is not None:
+        reporter.line("Versions of the image before are kept where the definition allows it.")
+    return resolve(base, to_install.pip, shop, reporter, previous=previous)
+
+
+def previous_lock(build: Build) -> Lock | None:
+    """Return the lock of the version before this one (or of the one it came from) that has an image."""
+    version = build.version
+    earlier = list(
+        version.environment.versions.filter(number__lt=version.number)
+        .order_by("-number")
+        .values_list("hash", flat=True)[:20]
+    )
+    if version.based_on is not None:
+        earlier.append(version.based_on.hash)
+    locks = dict(
+        Image.objects.filter(hash__in=earlier, current=True).exclude(lock=None).values_list("hash", "lock")
+    )
+    newest = next((locks[hash] for hash in earlier if hash in locks), None)
+    return Lock.model_validate(newest) if newest else None
+
+
+def _image_settings(build: Build, definition: Definition, to_install: Plan) -> ImageSettings:
+    return ImageSettings(
+        definition_hash=build.hash, variables=definition.variables, environment=not to_install.empty
+    )
+
+
+def _verify(lock: Lock, fetched: Fetched, reporter: BuildReporter) -> None:
+    """Check that what was installed fits together."""
+    problems = check_lock(lock, fetched)
+    for problem in problems:
+        reporter.line(f"Warning: {problem}")
+    if not problems:
+        reporter.line(f"The packages fit together: {len(lock.packages)} checked.")
+
+
+def _row(build: Build, base: Base, lock: Lock, image: AssembledImage) -> dict[str, Any]:
+    """Return an image's row, not yet written."""
+    return {
+        "repository": repository(build.hash),
+        "digest": image.digest,
+        "size": image.size,
+        "layers": [layer.to_json() for layer in image.layers],
+        "lock": lock.model_dump(mode="json"),
+        "packages": len(lock.packages),
+        "base": base.reference,
+        "base_digest": base.digest,
+        "floating": is_floating(build.version.definition),
+        "python": base.probe.version,
+    }

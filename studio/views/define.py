@@ -144,9 +144,14 @@ def save(
     return redirect("version", target.name, name, saved.version.version)
 
 
+def sentence(text: str) -> str:
+    """Return a remark as a sentence that can stand by itself."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
 def tell(form: DefinitionForm, problem: services.Refused) -> None:
     """Put a refusal beside the field that it is about."""
-    said = f"{problem.message} {problem.help}".strip()
+    said = " ".join(sentence(part) for part in (problem.message, problem.help) if part)
     if problem.code in NAME_CODES and "name" in form.fields:
         form.add_error("name", said)
     elif isinstance(problem, services.VersionTaken):

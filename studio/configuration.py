@@ -1,0 +1,49 @@
+"""What the environment says about this studio, read once and checked.
+
+Every setting has a default that runs. A wrong value stops the start with one sentence.
+"""
+
+import secrets
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def read_secret_key(given: str, file: Path, *, embedded: bool) -> str:
+    """Return the secret key: the one given, else (embedded only) one kept beside the data."""
+    if given:
+        return given
+    if not embedded:
+        raise ImproperlyConfigured(
+            "SECRET_KEY is not set. A studio with its own DATABASE_URL needs one that all its processes share: "
+            'make it with  python -c "import secrets; print(secrets.token_urlsafe(50))"  and set SECRET_KEY.'
+        )
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside and linked into place: two processes that start at once agree on one key.
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(50))
+    try:
+        file.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return file.read_text().strip()
+
+
+def read_mirrors(pairs: list[str]) -> dict[str, str]:
+    """Return {registry: address} from `docker.io=127.0.0.1:5000` pairs."""
+    mirrors = {}
+    for pair in pairs:
+        registry, equals, address = pair.partition("=")
+        if not equals or not registry.strip() or not address.strip():
+            raise ImproperlyConfigured(
+                f"STUDIO_REGISTRY_MIRRORS holds {pair!r}. Write registry=address pairs separated by commas, "
+                "for example docker.io=127.0.0.1:5000"
+            )
+        mirrors[registry.strip()] = address.strip()
+    return mirrors

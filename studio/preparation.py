@@ -1,0 +1,53 @@
+"""What has to be there before the studio answers: tables, the catalogue, a workspace, an admin."""
+
+import io
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+
+from environments.catalogue import load_catalogue
+from environments.models import Member, Role, Workspace
+
+DEFAULT_WORKSPACE = "default"
+ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What there is now."""
+
+    workspace: Workspace
+    admin: User
+    curated: int
+
+
+def prepare() -> Prepared:
+    """Bring the database up to date, and make what a first user needs. As often as one likes."""
+    migrations = MigrationExecutor(connection)
+    if migrations.migration_plan(migrations.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0, stdout=io.StringIO())
+    curated = load_catalogue()
+    workspace, _ = Workspace.objects.get_or_create(
+        name=DEFAULT_WORKSPACE, defaults={"title": "Default workspace", "anonymous_pull": True}
+    )
+    admin, made = User.objects.get_or_create(
+        username=ADMIN, defaults={"is_staff": True, "is_superuser": True}
+    )
+    if made:
+        admin.set_unusable_password()
+        admin.save(update_fields=["password"])
+    Member.objects.get_or_create(workspace=workspace, user=admin, defaults={"role": Role.OWNER})
+    return Prepared(workspace, admin, len(curated))
+
+
+def login_path(user: User) -> str:
+    """Return a path that signs this person in once, within an hour."""
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    return reverse("login-once", args=[uid, default_token_generator.make_token(user)])

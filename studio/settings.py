@@ -1,0 +1,162 @@
+"""Settings, all from the environment; `docs/running.md` lists them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from environs import Env, EnvError
+
+from studio.configuration import read_mirrors, read_secret_key
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env()
+
+
+def setting(read: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """Return the setting, or stop the start with a sentence that names it."""
+    try:
+        return read(name, *args, **kwargs)
+    except (EnvError, ValueError) as error:
+        raise ImproperlyConfigured(f"The setting {name} cannot be read: {error}") from error
+
+
+# Where this studio keeps what it makes
+VAR = setting(env.path, "STUDIO_VAR", BASE_DIR / "var").absolute()
+STORE = VAR / "store"  # images, an OCI layout
+CACHE = VAR / "cache"  # downloads and segments; may be deleted at any time
+
+# Database: SQLite for a studio of one machine, PostgreSQL when DATABASE_URL says so
+EMBEDDED = not setting(env.str, "DATABASE_URL", "")
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": setting(env.dj_db_url, "DATABASE_URL", f"sqlite:///{VAR / 'studio.sqlite3'}")
+}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    VAR.mkdir(parents=True, exist_ok=True)
+    DATABASES["default"]["OPTIONS"] = {
+        # Writers queue up for the lock at BEGIN; DEFERRED would fail with "database is locked" half-way.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-20000",
+    }
+
+SECRET_KEY = read_secret_key(setting(env.str, "SECRET_KEY", ""), VAR / "secret-key", embedded=EMBEDDED)
+DEBUG = setting(env.bool, "DEBUG", False)
+PORT = setting(env.int, "PORT", 8000)
+HOST = setting(env.str, "HOST", "127.0.0.1")
+ALLOWED_HOSTS = setting(env.list, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
+
+# What the studio builds with
+IMAGE_PREFIX = setting(env.str, "STUDIO_IMAGE_PREFIX", "azureml/azureml_")  # rule 9
+if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
+    raise ImproperlyConfigured(
+        f"STUDIO_IMAGE_PREFIX is {IMAGE_PREFIX!r}. An image's name holds lower-case letters, digits, '.', '_', '-' and '/'."
+    )
+DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")
+REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", []))
+INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
+DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
+BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
+HEARTBEAT_SECONDS = setting(env.float, "STUDIO_HEARTBEAT_SECONDS", 2.0)
+LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
+RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)
+FLOATING_BASE_SECONDS = setting(env.float, "STUDIO_FLOATING_BASE_SECONDS", 86400.0)  # rule 18
+MAX_ATTEMPTS = 3
+
+# Celery carries the hint that a build waits; the database row is the truth.
+CELERY_BROKER_URL = setting(env.str, "CELERY_BROKER_URL", "filesystem://localhost")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
+if CELERY_BROKER_URL.startswith("filesystem://"):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(VAR / "broker"),
+        "data_folder_out": str(VAR / "broker"),
+        "control_folder": str(VAR / "broker" / "control"),
+        "polling_interval": 0.05,
+    }
+    (VAR / "broker" / "control").mkdir(parents=True, exist_ok=True)
+
+INSTALLED_APPS = [
+    "builds",
+    "environments",
+    "studio",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "studio.middleware.content_security_policy",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "studio.urls"
+ASGI_APPLICATION = "studio.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "studio.context.frame",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+PASSWORD_RESET_TIMEOUT = 3600  # a one-time login link is good for an hour
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_NAME = "studio_session"
+CSRF_COOKIE_NAME = "studio_csrf"
+SECURE_COOKIES = setting(env.bool, "STUDIO_HTTPS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
+if SECURE_COOKIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["stderr"], "level": setting(env.str, "STUDIO_LOG_LEVEL", "WARNING")},
+}

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 -- a table of sentences, one entry a finding
 """Every finding there is. `docs/findings.md` is made from this list; codes are never renamed."""
 
 from __future__ import annotations

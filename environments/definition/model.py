@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -156,7 +155,8 @@ class Definition(Value):
             raise ValueError("exactly one of image, dockerfile and context must be given")
         return self
 
-    @cached_property
+    # Not cached: a copy with other fields would inherit it.
+    @property
     def hash(self) -> str:
         """The definition hash: 32 lower-case hex digits that decide between reuse and build (rule 1)."""
         return canonical.definition_hash(self)

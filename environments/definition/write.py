@@ -86,6 +86,8 @@ def write_reading(reading: Reading, format: str) -> str:
     """What was read, in this format: a definition, or the lock that it was."""
     if reading.definition is None:
         raise CannotWrite("it was refused, so there is nothing to write")
+    if format == conda_explicit.FORMAT and reading.format == format:
+        return conda_explicit.write_definition(reading.definition)
     if format in LOCK_FORMATS:
         if not reading.packages:
             raise CannotWrite(f"{format} holds exact packages; give a lock or a list of installed packages")

@@ -14,8 +14,7 @@ from environments.definition.text import Placed
 
 FORMAT = "pylock"
 _PYPI = "https://pypi.org/simple"
-_HEADER = re.compile(r"(?m)^\s*\[\[\s*packages\s*\]\]")
-_NAME = re.compile(r"""(?m)^\s*name\s*=\s*["']""")
+_HEADER = re.compile(r"(?m)^[ \t]*\[\[[ \t]*packages[ \t]*\]\]")
 _DEEPEST_LINE = 100
 Table = dict[str, Any]
 

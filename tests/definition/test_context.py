@@ -1,0 +1,182 @@
+"""Build contexts from folders and archives, and the archives that are refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from environments.definition import Reading, read, read_path
+from environments.definition.limits import Limits
+
+FILES = {
+    "Dockerfile": b"FROM ubuntu:22.04\nCOPY . /srv\n",
+    "src/a.py": b"print(1)\n",
+    "run.sh": b"#!/bin/sh\n",
+}
+
+
+def zipped(files: dict[str, bytes], prefix: str = "") -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            info = zipfile.ZipInfo(prefix + name, (2024, 1, 1, 0, 0, 0))
+            info.external_attr = (0o100755 if name.endswith(".sh") else 0o100644) << 16
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def tarred(files: dict[str, bytes], mode: str = "w:gz", extra: tarfile.TarInfo | None = None) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            info.mode = 0o755 if name.endswith(".sh") else 0o644
+            archive.addfile(info, io.BytesIO(content))
+        if extra is not None:
+            archive.addfile(extra)
+    return stream.getvalue()
+
+
+def codes(reading: Reading) -> list[str]:
+    return [one.code for one in reading.errors]
+
+
+def test_folder_zip_and_tar_of_the_same_files_are_the_same_definition(tmp_path: Path) -> None:
+    for name, content in FILES.items():
+        place = tmp_path / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(content)
+    (tmp_path / "run.sh").chmod(0o755)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("[remote]")
+    readings = [read_path(tmp_path), read(zipped(FILES)), read(zipped(FILES, "context/"))]
+    readings += [read(tarred(FILES, mode)) for mode in ("w", "w:gz", "w:bz2", "w:xz")]
+    hashes = set()
+    for reading in readings:
+        assert reading.definition is not None, reading.errors
+        assert reading.format == "context"
+        hashes.add(reading.definition.hash)
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"src/a.py": b"print(2)\n"},
+        {"src/b.py": b"print(1)\n"},
+        {"Dockerfile": b"FROM ubuntu:24.04\nCOPY . /srv\n"},
+    ],
+)
+def test_files_of_the_context_are_hashed(change: dict[str, bytes]) -> None:
+    """Rule 2."""
+    one, two = read(zipped(FILES)).definition, read(zipped(FILES | change)).definition
+    assert one is not None
+    assert two is not None
+    assert one.hash != two.hash
+
+
+def test_comments_of_the_contexts_dockerfile_are_not_hashed() -> None:
+    """Rule 3."""
+    commented = {"Dockerfile": b"# why\r\nFROM ubuntu:22.04\r\nCOPY . /srv\r\n"}
+    one, two = read(zipped(FILES)).definition, read(zipped(FILES | commented)).definition
+    assert one is not None
+    assert two is not None
+    assert one.hash == two.hash
+
+
+def _link(kind: bytes, target: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo("src/link")
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        tarred(FILES, extra=_link(tarfile.SYMTYPE, "/etc/passwd")),
+        tarred(FILES, extra=_link(tarfile.LNKTYPE, "../../etc/passwd")),
+        tarred(FILES, extra=_link(tarfile.CHRTYPE, "")),
+        tarred(FILES, extra=_link(tarfile.FIFOTYPE, "")),
+        tarred(FILES | {"../escape": b"x"}),
+        tarred(FILES | {"/etc/cron.d/x": b"x"}),
+        zipped(FILES | {"../escape": b"x"}),
+        zipped(FILES | {"C:\\windows\\x": b"x"}),
+        zipped(FILES | {"a/../../b": b"x"}),
+        zipped(FILES)[:-30],
+        tarred(FILES)[:60],
+        b"PK\x03\x04" + b"\0" * 40,
+        b"\x1f\x8b" + b"\xff" * 40,
+    ],
+)
+def test_archives_with_links_devices_escapes_or_damage_are_refused(content: bytes) -> None:
+    assert codes(read(content)) == ["bad-archive"]
+
+
+def test_a_link_in_a_zip_is_refused() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("Dockerfile", "FROM a:1\n")
+        info = zipfile.ZipInfo("link")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "/etc/passwd")
+    assert codes(read(stream.getvalue())) == ["bad-archive"]
+
+
+def test_archives_that_unfold_beyond_the_limit_are_stopped_there() -> None:
+    """Rule 41."""
+    limits = Limits(context=1 << 20)
+    bomb = {"Dockerfile": b"FROM a:1\n", "zeros": b"\0" * (8 << 20)}
+    for content in (zipped(bomb), tarred(bomb)):
+        assert len(content) < 1 << 20
+        reading = read(content, limits=limits)
+        assert codes(reading) == ["too-large"]
+        assert "1 MB" in reading.errors[0].message
+
+
+def test_archives_and_folders_of_too_many_files_are_refused_with_the_limit(tmp_path: Path) -> None:
+    """Rule 41."""
+    limits = Limits(context_files=10)
+    many = {"Dockerfile": b"FROM a:1\n"} | {f"f{n}": b"" for n in range(12)}
+    for name, content in many.items():
+        (tmp_path / name).write_bytes(content)
+    for reading in (read(zipped(many), limits=limits), read_path(tmp_path, limits=limits)):
+        assert codes(reading) == ["too-large"]
+        assert "10 files" in reading.errors[0].message
+
+
+def test_a_link_in_a_folder_counts_only_where_it_stays_inside(tmp_path: Path) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (tmp_path / "secret").write_text("hush")
+    (context / "Dockerfile").write_text("FROM a:1\n")
+    (context / "also").symlink_to("Dockerfile")
+    reading = read_path(context)
+    assert reading.definition is not None
+    assert reading.definition.context is not None
+    assert reading.definition.context.text("also") == "FROM a:1\n"
+    (context / "out").symlink_to("../secret")
+    reading = read_path(context)
+    assert codes(reading) == ["bad-archive"]
+    assert "hush" not in repr(reading)
+
+
+def test_a_folder_of_pipes_and_sockets_is_read_without_waiting_for_them(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM a:1\n")
+    os.mkfifo(tmp_path / "pipe")
+    reading = read_path(tmp_path)
+    assert reading.definition is not None
+    assert reading.definition.context is not None
+    assert [file.path for file in reading.definition.context.files] == ["Dockerfile"]
+
+
+def test_a_folder_without_a_definition_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    reading = read_path(tmp_path)
+    assert codes(reading) == ["not-a-definition"]
+    assert "photo.jpg" in reading.errors[0].message

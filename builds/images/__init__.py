@@ -18,6 +18,7 @@ from builds.images.fetch import Fetched, fetch
 from builds.images.lock import Lock, LockedPackage
 from builds.images.manifest import Descriptor
 from builds.images.probe import Probe
+from builds.images.push import Pushed, push
 from builds.images.report import Cancelled, ImageError, Quiet, Reporter
 from builds.images.resolve import resolve
 from builds.images.store import BlobStore
@@ -36,6 +37,7 @@ __all__ = [
     "Lock",
     "LockedPackage",
     "Probe",
+    "Pushed",
     "Quiet",
     "Reporter",
     "Workshop",
@@ -43,5 +45,6 @@ __all__ = [
     "check_lock",
     "fetch",
     "find_base",
+    "push",
     "resolve",
 ]

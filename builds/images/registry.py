@@ -45,8 +45,10 @@ def places(registry: str, repository: str, workshop: Workshop) -> list[Repositor
     found = []
     for address in (workshop.mirrors.get(registry), _HUB_HOST if registry == HUB else registry):
         if address:
-            known = workshop.credentials and (workshop.credentials(address) or workshop.credentials(registry))
-            found.append(Repository(_url(address), repository, shown, known or None))
+            # A mirror is sent its own credentials only, the registry those of the name that people write.
+            known_as = registry if address == _HUB_HOST else address
+            known = workshop.credentials(known_as) if workshop.credentials else None
+            found.append(Repository(_url(address), repository, shown, known))
     return found
 
 
@@ -69,6 +71,8 @@ class _Again(httpx.TransportError):
 class Registry:
     """Talks to one repository. Threads may share it; close it at the end."""
 
+    actions = "pull"
+
     def __init__(self, repository: Repository) -> None:
         self._at = repository
         self._client = httpx.Client(base_url=repository.url, timeout=_TIMEOUT, follow_redirects=True)
@@ -88,10 +92,10 @@ class Registry:
                 break
             except _Again as error:
                 if attempt == ATTEMPTS:
-                    raise self._unreachable(error) from error
+                    raise self.unreachable(error) from error
                 time.sleep(0.1 * 2**attempt)
             except httpx.TransportError as error:
-                raise self._unreachable(error) from error
+                raise self.unreachable(error) from error
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
         promised = reference if ":" in reference else response.headers.get("docker-content-digest", digest)
         if promised != digest:
@@ -114,7 +118,7 @@ class Registry:
                     break
                 except httpx.TransportError as error:
                     if attempt == ATTEMPTS:
-                        raise self._unreachable(error) from error
+                        raise self.unreachable(error) from error
                     if stop.wait(0.25 * 2**attempt):
                         raise Cancelled from None
             writer.commit(descriptor.digest, descriptor.size)
@@ -145,14 +149,14 @@ class Registry:
                 self._refuse_failure(response)
                 yield response
                 return
-        self._authorize(response.headers.get("www-authenticate", ""))
+        self.authorize(response)
         with self._client.stream("GET", path, headers={**headers, **self._headers}) as response:
             self._refuse_failure(response)
             yield response
 
-    def _authorize(self, challenge: str) -> None:
-        """Do what a 401 asks for: fetch a token, or send user and password."""
-        scheme, _, rest = challenge.partition(" ")
+    def authorize(self, response: httpx.Response) -> None:
+        """Do what a 401 asks for: fetch a token, or send user and password from now on."""
+        scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
         asked = dict(_CHALLENGE.findall(rest))
         if scheme.lower() == "basic" and self._at.credentials:
             told = base64.b64encode(":".join(self._at.credentials).encode()).decode()
@@ -165,7 +169,7 @@ class Registry:
     def _token(self, asked: dict[str, str]) -> str:
         realm = urlsplit(asked["realm"])
         secure = realm.scheme == "https" or _url(realm.netloc).startswith("http://")
-        query = {"service": asked.get("service", ""), "scope": f"repository:{self._at.name}:pull"}
+        query = {"service": asked.get("service", ""), "scope": f"repository:{self._at.name}:{self.actions}"}
         # A password travels in the clear to nobody but this machine.
         answer = self._client.get(
             asked["realm"], params=query, auth=self._at.credentials if secure else None, headers={}
@@ -190,20 +194,21 @@ class Registry:
         if response.status_code == 429 or response.status_code >= 500:
             raise _Again(f"it answered {response.status_code}")
         if response.status_code >= 400:
-            raise self._unreachable(f"it answered {response.status_code}")
+            raise self.unreachable(f"it answered {response.status_code}")
 
     def _refused(self) -> ImageError:
         known = "its user and password are not accepted" if self._at.credentials else "it is private"
         return ImageError(
             "registry-refused",
-            f"The registry {self._at.url} does not let the studio pull {self._at.shown}: {known}.",
+            f"The registry {self._at.url} does not let the studio {self.actions} {self._at.shown}: {known}.",
             "Check the name, and the workspace's connection to that registry.",
         )
 
-    def _unreachable(self, why: object) -> ImageError:
+    def unreachable(self, why: object) -> ImageError:
+        """Return the error for a registry that does not do its part."""
         return ImageError(
             "registry-unreachable",
-            f"The registry {self._at.url} cannot be reached for {self._at.shown}: {why}.",
+            f"The registry {self._at.url} does not answer for {self._at.shown} as it should: {why}.",
             "Check the registry's address and the studio's network, and build again.",
             fault="outside",
         )

@@ -1,0 +1,193 @@
+"""The push side: an image of the store into a container registry, and only what is missing there."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass
+
+import httpx
+
+from builds.images.manifest import Descriptor, descriptors_of
+from builds.images.registry import ATTEMPTS, Registry, places
+from builds.images.report import Cancelled, ImageError, Reporter
+from builds.images.store import BlobStore
+from builds.images.workshop import Workshop
+from environments.definition.reference import BadReference, ImageReference
+
+PARALLEL = 4
+_GLANCE_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push came to: bytes sent, and how many blobs were sent, mounted, and there already."""
+
+    reference: str
+    sent_bytes: int
+    sent: int
+    mounted: int
+    present: int
+
+
+def push(
+    image: Descriptor,
+    reference: str,
+    workshop: Workshop,
+    reporter: Reporter,
+    *,
+    origins: Mapping[str, str] | None = None,
+) -> Pushed:
+    """Push an image to where a reference says. `origins` tells repositories of that registry by blob digest."""
+    try:
+        parsed = ImageReference.parse(reference)
+    except BadReference as error:
+        raise ImageError("bad-reference", f"“{reference}” is no reference to an image: {error}.") from error
+    # A mirror is for pulling: the last place is the registry itself.
+    place = places(parsed.registry, parsed.repository, workshop)[-1]
+    with closing(_Uploads(place)) as registry:
+        pushing = _Pushing(image, workshop.store, registry, reporter, origins or {})
+        pushed = pushing.run(str(parsed), parsed.tag or "latest")
+    reporter.line(
+        f"Pushed {pushed.reference}: {pushed.sent} blobs sent ({pushed.sent_bytes / 1e6:.1f} MB),"
+        f" {pushed.mounted} mounted, {pushed.present} there already"
+    )
+    return pushed
+
+
+class _Uploads(Registry):
+    """A repository that is written to."""
+
+    actions = "pull,push"
+
+    def ask(self, method: str, url: str) -> httpx.Response:
+        """Send a request without a body, and again once the registry was told who is there."""
+        response = self._client.request(method, url, headers=self._headers)
+        if response.status_code == 401:
+            self.authorize(response)
+            response = self._client.request(method, url, headers=self._headers)
+        if response.status_code in (401, 403):
+            raise self._refused()
+        return response
+
+    def has(self, kind: str, digest: str) -> bool:
+        """Tell whether a blob or manifest is there."""
+        return self.ask("HEAD", f"/v2/{self._at.name}/{kind}/{digest}").status_code == 200
+
+    def mount_or_begin(self, digest: str, origin: str | None) -> str | None:
+        """Take the blob over from another repository: None. Else begin an upload: its address."""
+        mount = f"?mount={digest}&from={origin}" if origin else ""
+        response = self.ask("POST", f"/v2/{self._at.name}/blobs/uploads/{mount}")
+        if response.status_code == 201:
+            return None
+        if response.status_code != 202 or "location" not in response.headers:
+            raise self.unreachable(f"an upload cannot begin, it answered {response.status_code}")
+        return str(response.headers["location"])
+
+    def put(self, url: httpx.URL, headers: Mapping[str, str], content: Iterator[bytes] | bytes) -> None:
+        """Send a blob or manifest."""
+        response = self._client.put(url, headers={**headers, **self._headers}, content=content)
+        if response.status_code != 201:
+            raise self.unreachable(f"it does not take what is pushed, it answered {response.status_code}")
+
+    def put_manifest(self, manifest: Descriptor, body: bytes, tag: str) -> None:
+        """Give the manifest its tag, which makes the image complete."""
+        url = httpx.URL(f"{self._at.url}/v2/{self._at.name}/manifests/{tag}")
+        self.put(url, {"Content-Type": manifest.media_type}, body)
+
+    def address(self, location: str, digest: str) -> httpx.URL:
+        """Return where the bytes of an upload go: the registry's answer holds a state of its own."""
+        return httpx.URL(self._at.url).join(location).copy_merge_params({"digest": digest})
+
+
+class _Pushing:
+    """One image on its way out."""
+
+    def __init__(
+        self,
+        image: Descriptor,
+        store: BlobStore,
+        registry: _Uploads,
+        reporter: Reporter,
+        origins: Mapping[str, str],
+    ) -> None:
+        self._image = image
+        self._store = store
+        self._registry = registry
+        self._reporter = reporter
+        self._origins = origins
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._sent = 0
+
+    def run(self, shown: str, tag: str) -> Pushed:
+        """Send what is missing, the manifest last."""
+        body = self._store.read(self._image.digest)
+        blobs = list({d.digest: d for d in descriptors_of(json.loads(body))}.values())
+        ways = {"sent": 0, "mounted": 0, "present": 0}
+        try:
+            if self._registry.has("manifests", self._image.digest):
+                ways["present"] = len(blobs)
+            else:
+                self._send(blobs, ways)
+            self._registry.put_manifest(self._image, body, tag)
+        except httpx.TransportError as error:
+            raise self._registry.unreachable(error) from error
+        return Pushed(shown, self._sent, ways["sent"], ways["mounted"], ways["present"])
+
+    def _send(self, blobs: list[Descriptor], ways: dict[str, int]) -> None:
+        total, settled = sum(blob.size for blob in blobs), 0
+        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="push")
+        try:
+            largest_first = sorted(blobs, key=lambda blob: -blob.size)
+            waiting: dict[Future[str], Descriptor] = {pool.submit(self._one, b): b for b in largest_first}
+            while waiting:
+                ended, _ = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
+                self._reporter.check()
+                for future in ended:
+                    way, blob = future.result(), waiting.pop(future)
+                    ways[way] += 1
+                    settled += blob.size if way != "sent" else 0
+                self._reporter.progress(settled + self._sent, total, "bytes")
+        finally:
+            self._stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _one(self, blob: Descriptor) -> str:
+        """Bring one blob there, and return how: sent, mounted, or present."""
+        for attempt in range(1, ATTEMPTS + 1):
+            if self._registry.has("blobs", blob.digest):
+                return "present"
+            location = self._registry.mount_or_begin(blob.digest, self._origins.get(blob.digest))
+            if location is None:
+                return "mounted"
+            counted: list[int] = []
+            try:
+                headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+                url = self._registry.address(location, blob.digest)
+                self._registry.put(url, headers, self._content(blob, counted))
+            except httpx.TransportError:
+                if attempt == ATTEMPTS:
+                    raise
+                self._count(-sum(counted))
+                if self._stop.wait(0.25 * 2**attempt):
+                    raise Cancelled from None
+            else:
+                return "sent"
+        raise AssertionError("the last attempt returns or raises")
+
+    def _content(self, blob: Descriptor, counted: list[int]) -> Iterator[bytes]:
+        with self._store.open(blob.digest) as file:
+            while piece := file.read(1 << 20):
+                if self._stop.is_set():
+                    raise Cancelled
+                counted.append(len(piece))
+                self._count(len(piece))
+                yield piece
+
+    def _count(self, sent: int) -> None:
+        with self._lock:
+            self._sent += sent

@@ -80,6 +80,11 @@ class Watchtower:
         """Let streams begin again."""
         self._closing = False
 
+    @property
+    def watched(self) -> list[uuid.UUID]:
+        """The builds that somebody watches now."""
+        return list(self._watches)
+
     async def _look(self) -> None:
         while self._watches and not self._closing:
             try:

@@ -261,8 +261,8 @@ def test_a_broken_definition_is_refused_with_its_findings_and_keeps_what_was_typ
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("AzureML-mine", "reserved"),  # rule 27
-        ("microsoft-mine", "reserved"),
+        ("AzureML-mine", "curated environments. Choose"),  # rule 27
+        ("microsoft-mine", "curated environments"),
         ("has space", "letters, digits"),  # rule 28
         ("", ""),
         ("x" * 256, ""),

@@ -1,0 +1,114 @@
+"""People, environments and builds for the tests of the pages: real rows, made by the code that makes them.
+
+A build is played by a script: the claim, the log, the steps and the end are real, only no image is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.contrib.auth.models import User
+from django.test import Client
+
+from builds.claims import Claim
+from builds.models import Build, Image
+from builds.reporting import BuildReporter
+from builds.services import request_build
+from environments.catalogue import catalogue_workspace
+from environments.definition import read
+from environments.models import Member, Role, Version, Workspace
+from environments.services import save_reading
+
+
+def person(name: str, **roles: Role) -> User:
+    """Return a person with a role in each of these workspaces."""
+    user = User.objects.create_user(name, password="a long enough password")
+    for workspace, role in roles.items():
+        Member.objects.create(workspace=workspace_named(workspace), user=user, role=role)
+    return user
+
+
+def workspace_named(name: str) -> Workspace:
+    """Return the workspace of this name; `curated` is the catalogue."""
+    if name == "curated":
+        return catalogue_workspace()
+    return Workspace.objects.get_or_create(name=name, defaults={"title": name.title()})[0]
+
+
+def browser_of(user: User | None) -> Client:
+    """Return a client that is signed in as this person."""
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def saved(
+    text: str, *, name: str = "forecast", workspace: str = "lab", user: User | None = None, **more: object
+) -> Version:
+    """Save a requirements file as a version."""
+    reading = read(text, "requirements.txt")
+    place = workspace_named(workspace)
+    return save_reading(place, name, reading, source=text, user=user, **more).version  # type: ignore[arg-type]
+
+
+def asked(version: Version, user: User | None = None) -> Build:
+    """Ask for a build, and return it."""
+    build = request_build(version, user).build
+    assert build is not None
+    return build
+
+
+@contextmanager
+def played(build: Build) -> Iterator[tuple[Claim, BuildReporter]]:
+    """Take a build as a worker does; what the test does with it in between is written for real."""
+    claim = Claim.take(build.pk, "a worker of a test")
+    assert claim is not None
+    # Without its pulse: that thread has a database connection of its own, which would wait for the test's.
+    reporter = BuildReporter(claim)
+    yield claim, reporter
+
+
+def succeeded(build: Build, *lines: str) -> Image:
+    """Play a build that ends well, and return its image."""
+    with played(build) as (claim, reporter):
+        with reporter.step(1, "base"):
+            reporter.line("Base: host")
+        for line in lines:
+            reporter.line(line)
+        reporter.log.flush()
+        image = image_for(build.version)
+        claim.succeed(image, reused=False)
+    return image
+
+
+def failed(
+    build: Build, *, error: str = "There is no package nunpy.", help: str = "Did you mean numpy?"
+) -> None:
+    """Play a build that fails by its author's fault at line 2 of its log."""
+    with played(build) as (claim, reporter):
+        with reporter.step(1, "resolve"):
+            reporter.line("Resolving 1 requirement")
+            reporter.line(f"Error: {error}")
+        reporter.log.flush()
+        claim.fail("package-not-found", error, help, "author", 2)
+
+
+def image_for(version: Version) -> Image:
+    """Return an image for a version's content, as a build leaves it."""
+    package = {"ecosystem": "pypi", "name": "numpy", "version": "2.1.3", "size": 16_000_000}
+    return Image.objects.create(
+        workspace=version.environment.workspace,
+        hash=version.hash,
+        repository=f"azureml/azureml_{version.hash}",
+        digest=f"sha256:{version.hash * 2}",
+        size=88_400_000,
+        layers=[{}, {}],
+        lock={"packages": [{**package, "requested": True, "needed_by": []}]},
+        packages=1,
+        base="host",
+        base_digest=f"sha256:{'ab' * 32}",
+        interpreter="/opt/env/bin/python",
+        python="3.11.7",
+    )

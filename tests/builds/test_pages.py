@@ -1,0 +1,311 @@
+"""The pages of builds and images: who may see and stop what, what a build's page says, what a rebuild asks."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from builds import claims
+from builds.models import Build, State
+from builds.pages import LINES_SHOWN
+from environments.models import Role
+from tests.builds.played import asked, browser_of, failed, person, played, saved, succeeded
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/w/lab/builds/"
+TEXT = "numpy==2.1.3\n"
+
+
+@pytest.fixture
+def carla() -> User:
+    return person("carla", lab=Role.CONTRIBUTOR)
+
+
+@pytest.fixture
+def contributor(carla: User) -> Client:
+    return browser_of(carla)
+
+
+@pytest.fixture
+def build(carla: User) -> Build:
+    return asked(saved(TEXT), carla)
+
+
+def page_of(build: Build) -> str:
+    return f"{LIST}{build.pk}/"
+
+
+def text_of(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200, path
+    return str(response.content.decode())
+
+
+# Who may
+
+
+@pytest.mark.parametrize("rest", ["", "log.txt"])
+def test_a_stranger_is_told_that_there_is_nothing(build: Build, rest: str) -> None:
+    stranger = browser_of(person("stan", other=Role.OWNER))
+    assert stranger.get(page_of(build) + rest).status_code == 404
+    assert stranger.get(f"/w/other/builds/{build.pk}/{rest}").status_code == 404
+    assert stranger.get(f"/w/other/builds/{uuid.uuid4()}/{rest}").status_code == 404
+
+
+@pytest.mark.parametrize("path", [LIST, "/w/lab/images/"])
+def test_a_stranger_sees_no_list(path: str, build: Build) -> None:
+    assert browser_of(person("stan", other=Role.OWNER)).get(path).status_code == 404
+    assert browser_of(None).get(path).status_code == 302
+
+
+@pytest.mark.parametrize("verb", ["cancel", "retry"])
+def test_a_reader_may_look_and_neither_cancel_nor_retry(build: Build, verb: str) -> None:
+    reader = browser_of(person("rita", lab=Role.READER))
+    page = text_of(reader, page_of(build))
+    assert "<span>Cancel</span>" not in page
+    assert reader.post(f"{page_of(build)}{verb}").status_code == 403
+    assert reader.get(f"{page_of(build)}{verb}").status_code == 405
+    build.refresh_from_db()
+    assert build.state == State.QUEUED
+
+
+# One build
+
+
+def test_a_queued_build_says_who_asked_and_where_it_stands(contributor: Client, build: Build) -> None:
+    page = text_of(contributor, page_of(build))
+    assert "Queued" in page
+    assert "Number 1 in the queue" in page
+    assert "Asked by carla" in page
+    assert "<title>Queued: forecast:1 · Studio</title>" in page
+
+
+def test_two_who_want_the_same_see_one_another_and_one_build(contributor: Client, build: Build) -> None:
+    friend = browser_of(person("fred", lab=Role.CONTRIBUTOR))
+    response = friend.post("/w/lab/environments/forecast/versions/1/build", follow=True)
+    assert response.redirect_chain == [(page_of(build), 302)]
+    assert "Asked by carla, fred" in response.content.decode()
+    assert "Stop waiting" in response.content.decode()
+
+
+def test_cancelling_mine_leaves_the_others(contributor: Client, build: Build) -> None:
+    friend = browser_of(person("fred", lab=Role.CONTRIBUTOR))
+    friend.post("/w/lab/environments/forecast/versions/1/build")
+    contributor.post(f"{page_of(build)}cancel")
+    build.refresh_from_db()
+    assert build.state == State.QUEUED
+    friend.post(f"{page_of(build)}cancel")
+    build.refresh_from_db()
+    assert build.state == State.CANCELLED
+    assert "was cancelled" in text_of(contributor, page_of(build))
+
+
+def test_cancelling_what_one_did_not_ask_for_is_refused_with_a_sentence(build: Build) -> None:
+    friend = browser_of(person("fred", lab=Role.CONTRIBUTOR))
+    response = friend.post(f"{page_of(build)}cancel", follow=True)
+    assert "You have not asked for this build" in response.content.decode()
+    build.refresh_from_db()
+    assert build.state == State.QUEUED
+
+
+def test_a_running_build_shows_steps_how_far_they_are_and_the_log_so_far(
+    contributor: Client, build: Build
+) -> None:
+    with played(build) as (_, reporter):
+        with reporter.step(1, "base") as step:
+            step.cached = True
+            reporter.line("the base is here")
+        with reporter.step(2, "fetch"):
+            reporter.progress(30_000_000, 60_000_000, "bytes")
+            reporter.line("fetching \x1b[32mnumpy\x1b[0m")
+            reporter.log.flush()
+            reporter._write_progress()
+            page = text_of(contributor, page_of(build))
+    assert "Cached" in page
+    assert '<progress class="step-progress" max="100" value="50"' in page
+    assert "30 MB of 60 MB" in page
+    assert 'id="L1"' in page
+    assert '<span class="c2">numpy</span>' in page
+    assert "Load it again" in page  # for those without JavaScript
+
+
+def test_a_failed_build_says_what_happened_whose_fault_it_is_and_what_to_do(
+    contributor: Client, build: Build
+) -> None:
+    failed(build)
+    page = text_of(contributor, page_of(build))
+    box = page.split('class="failure"')[1].split("</section>")[0]
+    assert "There is no package nunpy." in box
+    assert "its author can put it right" in box
+    assert "Did you mean numpy?" in box
+    assert 'href="#L2"' in box
+    assert "package-not-found" in box
+    assert 'class="l bad" id="L2"' in page
+
+
+def test_retrying_asks_again_and_a_build_under_way_cannot_be_retried(
+    contributor: Client, build: Build
+) -> None:
+    response = contributor.post(f"{page_of(build)}retry", follow=True)
+    assert "Only a build that failed" in response.content.decode()
+    failed(build)
+    response = contributor.post(f"{page_of(build)}retry")
+    again = Build.objects.latest("queued_at")
+    assert again.pk != build.pk
+    assert response["Location"] == page_of(again)
+
+
+def test_retrying_what_somebody_else_has_built_is_ready_at_once(contributor: Client, build: Build) -> None:
+    failed(build)
+    succeeded(asked(saved(TEXT, name="twin")))
+    response = contributor.post(f"{page_of(build)}retry", follow=True)
+    assert response.redirect_chain == [("/w/lab/environments/forecast/versions/1/", 302)]
+    assert "is ready" in response.content.decode()
+
+
+def test_a_finished_build_shows_the_image_and_how_to_pull_it(contributor: Client, build: Build) -> None:
+    image = succeeded(build, "Build done")
+    page = text_of(contributor, page_of(build))
+    assert f"docker pull testserver/{image.name}" in page
+    assert image.digest in page
+    assert 'data-active="no"' in page
+
+
+def test_a_build_that_a_worker_lost_shows_its_attempts(contributor: Client, build: Build) -> None:
+    with played(build) as (claim, reporter):
+        with reporter.step(1, "base"):
+            reporter.line("first attempt")
+        reporter.log.flush()
+        Build.objects.filter(pk=build.pk).update(state=State.QUEUED, claim=None)
+    with played(build) as (_, reporter):
+        with reporter.step(1, "resolve"):
+            reporter.line("second attempt")
+        reporter.log.flush()
+    page = text_of(contributor, page_of(build))
+    assert "attempt 2" in page
+    assert "Resolve packages" in page
+    assert "Base image" not in page  # the steps of the attempt that counts
+    assert page.index("first attempt") < page.index("second attempt")  # the log keeps both
+
+
+def test_of_a_long_log_the_page_shows_the_end_and_all_of_it_when_asked(
+    contributor: Client, build: Build
+) -> None:
+    with played(build) as (_, reporter):
+        for part in range(7):
+            for line in range(1000):
+                reporter.line(f"part {part} line {line}")
+            reporter.log.flush()
+    page = text_of(contributor, page_of(build))
+    assert 'id="L7000"' in page
+    assert 'id="L1"' not in page
+    assert page.count('class="l"') <= LINES_SHOWN + 1000
+    assert "Show all from line 1" in page
+    everything = text_of(contributor, f"{page_of(build)}?all")
+    assert everything.count('class="l"') == 7000
+
+
+def test_the_log_is_a_text_to_download_whole(contributor: Client, build: Build) -> None:
+    failed(build)
+    response = contributor.get(f"{page_of(build)}log.txt")
+    assert response["Content-Type"] == "text/plain; charset=utf-8"
+    assert f"forecast-1-{str(build.pk)[:8]}.log" in response["Content-Disposition"]
+    assert response.getvalue().decode().splitlines() == [
+        "Resolving 1 requirement",
+        "Error: There is no package nunpy.",
+    ]
+
+
+def test_a_log_cannot_put_markup_on_the_page(contributor: Client, build: Build) -> None:
+    failed(build, error="<script>alert(1)</script>", help="<img src=x>")
+    page = text_of(contributor, page_of(build))
+    assert "<script>alert" not in page
+    assert "<img" not in page
+
+
+# History
+
+
+def test_the_history_filters_by_state_environment_and_person(contributor: Client, carla: User) -> None:
+    failed(asked(saved("nunpy==1\n", name="broken"), carla))
+    succeeded(asked(saved(TEXT), person("fred", lab=Role.CONTRIBUTOR)))
+    everything = text_of(contributor, LIST)
+    assert ">broken:1</a>" in everything
+    assert ">forecast:1</a>" in everything
+    for address in ("?state=failed", "?q=BROK", "?by=me"):
+        page = text_of(contributor, LIST + address)
+        assert ">broken:1</a>" in page
+        assert ">forecast:1</a>" not in page
+    assert "No such build" in text_of(contributor, f"{LIST}?q=nothing-like-it")
+    assert contributor.get(f"{LIST}?state=nonsense&page=-3").status_code == 200
+
+
+def test_an_empty_history_says_how_a_build_comes_about(contributor: Client) -> None:
+    assert "No build yet" in text_of(contributor, LIST)
+    assert "No image yet" in text_of(contributor, "/w/lab/images/")  # rule 25
+
+
+@pytest.mark.parametrize("path", [LIST, "/w/lab/images/", "/w/lab/environments/forecast/?tab=builds"])
+def test_lists_ask_the_database_as_often_for_fifty_as_for_ten(
+    contributor: Client, django_assert_max_num_queries: DjangoAssertNumQueries, path: str
+) -> None:
+    saved(TEXT)
+    for number in range(10):
+        succeeded(asked(saved(f"numpy==1.{number}.0\n")))
+    contributor.get(path)
+    with django_assert_max_num_queries(100) as ten:
+        contributor.get(path)
+    for number in range(10, 50):
+        succeeded(asked(saved(f"numpy==1.{number}.0\n")))
+    with django_assert_max_num_queries(100) as fifty:
+        contributor.get(path)
+    assert len(fifty) == len(ten) <= 20
+
+
+# Images and rebuilds
+
+
+def test_the_images_say_which_versions_share_them(contributor: Client, build: Build) -> None:  # rule 11
+    image = succeeded(build)
+    saved(TEXT, name="twin")
+    page = text_of(contributor, "/w/lab/images/")
+    assert image.digest[7:19] in page
+    assert "forecast:1" in page
+    assert "twin:1" in page
+
+
+def test_a_rebuild_first_names_every_version_that_shares_the_image(
+    contributor: Client, build: Build
+) -> None:  # rule 16
+    succeeded(build)
+    saved(TEXT, name="twin")
+    address = "/w/lab/environments/forecast/versions/1/"
+    page = text_of(contributor, f"{address}rebuild/")
+    assert "2 versions share this image" in page
+    assert "twin:1" in page
+    assert Build.objects.count() == 1
+    contributor.post(f"{address}build", {"rebuild": "yes"})
+    assert Build.objects.latest("queued_at").rebuild
+
+
+def test_building_what_is_ready_builds_nothing(contributor: Client, build: Build) -> None:
+    succeeded(build)
+    response = contributor.post("/w/lab/environments/forecast/versions/1/build", follow=True)
+    assert "ready at once" in response.content.decode()
+    assert Build.objects.count() == 1
+
+
+def test_a_build_that_is_being_stopped_says_so(contributor: Client, build: Build, carla: User) -> None:
+    with played(build) as (claim, _):
+        contributor.post(f"{page_of(build)}cancel")
+        page = text_of(contributor, page_of(build))
+        assert "stopping" in page
+        assert "<span>Cancel</span>" not in page
+        assert claims.ask_to_stop(build.pk)
+        claim.cancel()
+    assert "was cancelled" in text_of(contributor, page_of(build))

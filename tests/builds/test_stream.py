@@ -1,0 +1,279 @@
+"""The live log: whoever comes, whenever, sees every line once and in order; streams cost next to nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.contrib.auth.models import User
+
+from builds import stream
+from builds.models import Build
+from environments.models import Role
+from studio.asgi import STREAM_THREADS, application
+from tests.builds.played import asked, browser_of, failed, person, played, saved, succeeded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SECONDS = 10
+
+
+class Viewer:
+    """A browser's EventSource: what it received so far, as text and as events."""
+
+    def __init__(self, build: Build, user: User | None, *, after: str = "", last_id: str = "") -> None:
+        self.user = user
+        headers = [(b"host", b"testserver")]
+        if last_id:
+            headers.append((b"last-event-id", last_id.encode()))
+        path = f"/w/lab/builds/{build.pk}/stream"
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": "GET",
+            "path": path,
+            "query_string": f"after={after}".encode(),
+            "headers": headers,
+        }
+        self.text = ""
+        self.status = 0
+        self.ended = False
+
+    async def open(self) -> Viewer:
+        browser = await sync_to_async(browser_of)(self.user)
+        for cookie in browser.cookies.values():
+            self.scope["headers"].append((b"cookie", f"{cookie.key}={cookie.value}".encode()))
+        self.connection = ApplicationCommunicator(application, self.scope)
+        await self.connection.send_input({"type": "http.request", "body": b"", "more_body": False})
+        start = await self.connection.receive_output(SECONDS)
+        self.status, self.headers = start["status"], dict(start["headers"])
+        return self
+
+    async def until(self, wanted: str) -> str:
+        """Receive until this text came; return everything so far."""
+        while wanted not in self.text:
+            assert not self.ended, f"the stream ended without {wanted!r}:\n{self.text}"
+            message = await self.connection.receive_output(SECONDS)
+            self.text += message.get("body", b"").decode()
+            self.ended = not message.get("more_body", False)
+        return self.text
+
+    async def to_its_end(self) -> str:
+        while not self.ended:
+            message = await self.connection.receive_output(SECONDS)
+            self.text += message.get("body", b"").decode()
+            self.ended = not message.get("more_body", False)
+        return self.text
+
+    async def leave(self) -> None:
+        await self.connection.send_input({"type": "http.disconnect"})
+        await self.connection.wait(SECONDS)
+
+    @property
+    def lines(self) -> list[int]:
+        return [int(number) for number in re.findall(r'id="L(\d+)"', self.text)]
+
+    @property
+    def events(self) -> list[str]:
+        return re.findall(r"^event: (\w+)$", self.text, re.MULTILINE)
+
+    @property
+    def last_id(self) -> str:
+        return re.findall(r"^id: (\d+)$", self.text, re.MULTILINE)[-1]
+
+
+@pytest.fixture
+def owner() -> User:
+    return person("olga", lab=Role.OWNER)
+
+
+@pytest.fixture
+def build(owner: User) -> Build:
+    return asked(saved("numpy==2.1.3\n"), owner)
+
+
+def live(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a test that follows streams."""
+    stream.watchtower.open()
+    asyncio.run(work())
+
+
+def written(build: Build, *texts: str) -> Callable[..., Any]:
+    """Return a call that plays these lines as one build, a chunk each, in a thread of its own."""
+
+    def write() -> None:
+        with played(build) as (claim, reporter):
+            for text in texts:
+                reporter.line(text)
+                reporter.log.flush()
+            claim.fail("conflict", "They conflict.", "Choose.", "author", 1)
+
+    return sync_to_async(write, thread_sensitive=False)
+
+
+def test_who_comes_late_sees_the_log_from_line_1_and_the_end(build: Build, owner: User) -> None:
+    failed(build)
+
+    async def watch() -> None:
+        viewer = await Viewer(build, owner).open()
+        await viewer.to_its_end()
+        assert viewer.status == 200
+        assert viewer.headers[b"Content-Type"] == b"text/event-stream"
+        assert viewer.lines == [1, 2]
+        assert viewer.events == ["log", "steps", "state", "end"]
+        assert "There is no package nunpy." in viewer.text
+        assert "Did you mean numpy?" in viewer.text
+
+    live(watch)
+
+
+def test_lines_come_while_they_are_written(build: Build, owner: User) -> None:
+    async def watch() -> None:
+        viewer = await Viewer(build, owner).open()
+        await viewer.until("Queued")
+        await written(build, "the first line", "the second line")()
+        await viewer.to_its_end()
+        assert viewer.lines == [1, 2]
+        assert viewer.events[-1] == "end"
+        assert viewer.events.index("log") < len(viewer.events) - 1
+
+    live(watch)
+
+
+def test_a_long_log_comes_whole_and_in_order(build: Build, owner: User) -> None:
+    count = 3 * stream.CHUNKS_AT_ONCE + 7
+
+    async def watch() -> None:
+        await written(build, *(f"line {number}" for number in range(count)))()
+        viewer = await Viewer(build, owner).open()
+        await viewer.to_its_end()
+        assert viewer.lines == list(range(1, count + 1))
+
+    live(watch)
+
+
+@pytest.mark.parametrize("way", ["after", "last_id"])
+def test_who_comes_back_goes_on_where_they_were(build: Build, owner: User, way: str) -> None:
+    async def watch() -> None:
+        await written(build, "one", "two", "three")()
+        first = await Viewer(build, owner).open()
+        await first.to_its_end()
+        assert first.last_id == "3"
+        again = await Viewer(build, owner, **{way: "2"}).open()
+        await again.to_its_end()
+        assert again.lines == [3]
+
+    live(watch)
+
+
+@pytest.mark.parametrize("cursor", ["x", "-1", "99999999999999999999", "٣", "1e3"])
+def test_a_cursor_that_makes_no_sense_begins_at_line_1(build: Build, owner: User, cursor: str) -> None:
+    failed(build)
+
+    async def watch() -> None:
+        viewer = Viewer(build, owner)
+        viewer.scope["query_string"] = f"after={cursor}".encode()
+        await viewer.open()
+        await viewer.to_its_end()
+        assert viewer.lines == [1, 2]
+
+    live(watch)
+
+
+def test_a_stranger_gets_nothing(build: Build) -> None:
+    stranger = person("stan", other=Role.OWNER)
+
+    async def watch(user: User | None) -> None:
+        viewer = await Viewer(build, user).open()
+        assert viewer.status == 404
+        assert "event:" not in (await viewer.to_its_end())
+
+    live(lambda: watch(stranger))
+    live(lambda: watch(None))
+
+
+def test_a_build_of_another_workspace_is_not_there(build: Build, owner: User) -> None:
+    elsewhere = person("paul", lab=Role.OWNER, other=Role.OWNER)
+
+    async def watch() -> None:
+        viewer = Viewer(build, elsewhere)
+        viewer.scope["path"] = f"/w/other/builds/{build.pk}/stream"
+        assert (await viewer.open()).status == 404
+        viewer.scope["path"] = f"/w/lab/builds/{uuid.uuid4()}/stream"
+        assert (await viewer.open()).status == 404
+
+    live(watch)
+
+
+def test_streams_end_at_once_when_the_server_stops_and_may_come_back(build: Build, owner: User) -> None:
+    async def watch() -> None:
+        viewer = await Viewer(build, owner).open()
+        await viewer.until("event: state")
+        stream.watchtower.close()
+        await viewer.to_its_end()
+        assert "end" not in viewer.events  # the browser comes back to the next server
+        assert viewer.connection.future.done() or await viewer.connection.wait(SECONDS) is None
+
+    live(watch)
+
+
+def test_a_viewer_who_leaves_leaves_nothing_behind(build: Build, owner: User) -> None:
+    async def watch() -> None:
+        viewer = await Viewer(build, owner).open()
+        await viewer.until("event: state")
+        await viewer.leave()
+        assert not stream.watchtower.watched
+
+    live(watch)
+
+
+def test_silence_is_broken_by_a_heartbeat(build: Build, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.05)
+
+    async def watch() -> None:
+        viewer = await Viewer(build, owner).open()
+        await viewer.until(": still here")
+        await viewer.leave()
+
+    live(watch)
+
+
+def test_many_viewers_share_a_few_threads(build: Build, owner: User) -> None:
+    async def watch() -> None:
+        viewers = [await Viewer(build, owner).open() for _ in range(25)]
+        for viewer in viewers:
+            await viewer.until("event: state")
+        names = [thread.name for thread in threading.enumerate()]
+        assert sum(name.startswith("stream-") for name in names) <= STREAM_THREADS
+        assert sum(name.startswith("lookout") for name in names) == 1
+        await written(build, "all of them see this")()
+        for viewer in viewers:
+            assert "all of them see this" in await viewer.to_its_end()
+
+    live(watch)
+
+
+def test_the_forms_in_a_stream_can_be_sent(build: Build, owner: User) -> None:
+    async def watch() -> None:
+        viewer = await Viewer(build, owner).open()
+        text = await viewer.until("Cancel</span>")
+        assert re.search(r'name="csrfmiddlewaretoken" value="\w{64}"', text)
+        await viewer.leave()
+
+    live(watch)
+
+
+def test_a_successful_build_ends_with_the_command_that_pulls_it(build: Build, owner: User) -> None:
+    image = succeeded(build, "done")
+
+    async def watch() -> None:
+        viewer = await Viewer(build, owner).open()
+        assert f"docker pull testserver/{image.name}" in await viewer.to_its_end()
+
+    live(watch)

@@ -106,8 +106,9 @@ class TokenRegistry:
         self.login = (user, password)
         self.server = Server(self._answer)
         self.tokens = 0
-        self.uses_of_a_token = 1000
-        self._left = 0
+        self.uses_of_the_first_token = 1000
+        self._left: dict[str, int] = {}
+        self._lock = threading.Lock()
         self.layers_cut_at: list[int] = []
         self.busy = 0
 
@@ -118,19 +119,20 @@ class TokenRegistry:
             if told != "Basic " + base64.b64encode(":".join(self.login).encode()).decode():
                 return 401, {}, b"{}"
             assert parse_qs(path.query)["scope"] == ["repository:team/base:pull"]
-            self.tokens += 1
-            self._left = self.uses_of_a_token
-            return (
-                200,
-                {"Content-Type": "application/json"},
-                json.dumps({"token": f"t{self.tokens}"}).encode(),
-            )
-        if request.headers.get("Authorization") != f"Bearer t{self.tokens}" or self._left == 0:
+            with self._lock:
+                self.tokens += 1
+                token = f"t{self.tokens}"
+                self._left[f"Bearer {token}"] = self.uses_of_the_first_token if self.tokens == 1 else 1000
+            return 200, {"Content-Type": "application/json"}, json.dumps({"token": token}).encode()
+        shown = request.headers.get("Authorization", "")
+        with self._lock:
+            self._left[shown] = self._left.get(shown, 0) - 1
+            ended = self._left[shown] < 0
+        if ended:
             realm = (
                 f'Bearer realm="{self.server.url}/token",service="tests",scope="repository:team/base:pull"'
             )
             return 401, {"WWW-Authenticate": realm}, b""
-        self._left -= 1
         if self.busy:
             self.busy -= 1
             return 503, {}, b"busy"

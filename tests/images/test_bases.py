@@ -227,7 +227,7 @@ def test_a_platform_that_is_not_offered_is_an_error_that_lists_those_that_are(wo
 
 def test_a_token_that_ends_in_the_middle_is_asked_for_again(workshop: Workshop) -> None:
     registry = TokenRegistry(served(), "ann", "s3cret")
-    registry.uses_of_a_token = 2
+    registry.uses_of_the_first_token = 2
     with registry.server.running():
         find_base(f"{registry.server.address}/team/base:1", known(workshop, registry), Recorder())
 

@@ -76,7 +76,7 @@ def check_image(draft: Draft, image: Placed) -> None:
     try:
         reference = ImageReference.parse(image)
     except BadReference as reason:
-        draft.note("bad-image", image, what=secrets.masked(str(reason)))
+        draft.note("bad-image", image, what=str(reason))
         return
     if reference.floating:
         draft.note("base-floating", image, image=str(reference))
@@ -89,19 +89,19 @@ def check_image(draft: Draft, image: Placed) -> None:
 def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:
     found = []
     for text in draft.conda:
-        if PLACEHOLDER.search(text):
+        if PLACEHOLDER.search(text) or secrets.holds_secret(text):
             continue
         try:
             found.append((text, conda_spec(str(text))))
         except BadSpec as reason:
-            draft.note("bad-conda-spec", text, what=secrets.masked(text), why=secrets.masked(str(reason)))
+            draft.note("bad-conda-spec", text, what=str(text), why=str(reason))
     return found
 
 
 def _pip(draft: Draft) -> list[tuple[Placed, Spec]]:
     found = []
     for text in draft.pip:
-        if PLACEHOLDER.search(text):
+        if PLACEHOLDER.search(text) or secrets.holds_secret(text):
             continue
         try:
             spec = pip_spec(str(text))
@@ -110,9 +110,7 @@ def _pip(draft: Draft) -> list[tuple[Placed, Spec]]:
             if fixed:
                 draft.note("single-equals", text, what=str(text), fixed=fixed)
             else:
-                draft.note(
-                    "bad-requirement", text, what=secrets.masked(text), why=secrets.masked(str(reason))
-                )
+                draft.note("bad-requirement", text, what=str(text), why=str(reason))
             continue
         if spec is None:
             name, value = option(text)

@@ -18,6 +18,7 @@ from environments.definition.model import (
     RunOptions,
     SparkLayer,
 )
+from environments.definition.secrets import masked
 from environments.definition.text import Placed
 
 
@@ -92,7 +93,9 @@ class Draft:
         """Add the finding with this code (of any severity) at this place."""
         self.counts[code] += 1
         if self.counts[code] <= MOST_OF_A_KIND:
-            self.findings.append(finding(code, at, file=self.file, **values))
+            # The one place that every message passes: no secret leaves through one.
+            shown = {key: masked(one) if isinstance(one, str) else one for key, one in values.items()}
+            self.findings.append(finding(code, at, file=self.file, **shown))
 
     def refuse(self, code: str, at: At = None, **values: object) -> Refused:
         """Add the finding and return what to raise: nothing after this place can be read."""
@@ -111,11 +114,11 @@ class Draft:
             format=self.format,
             definition=definition,
             findings=tuple(sorted(self.findings, key=_by_place)),
-            name=str(self.name),
-            version=str(self.version),
-            description=str(self.description),
-            tags=self.tags,
-            packages=self.packages,
+            name=masked(self.name),
+            version=masked(self.version),
+            description=masked(self.description),
+            tags={name: masked(value) for name, value in self.tags.items()},
+            packages=() if self.counts["secret-in-definition"] else self.packages,
         )
 
     def _definition(self) -> Definition | None:

@@ -23,7 +23,7 @@ _KNOWN = re.compile(
 )
 _VARIABLE = re.compile(r"\$\{?\w+\}?|\$\{\{.*\}\}|\{\{.*\}\}|<[^>]*>|%\w+%|\*+|")
 _SECRET_NAME = re.compile(
-    r"(?:^|_|-|(?<=[a-z]))(pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|access_?key|account_?key|private_?key"
+    r"(?:^|_|-|(?-i:(?<=[a-z])(?=[A-Z])))(pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|access_?key|account_?key|private_?key"
     r"|credentials?|conn(?:ection)?_?str(?:ing)?|sas)(?:_|-|$)",
     re.IGNORECASE,
 )
@@ -33,10 +33,11 @@ _ASSIGNMENT = re.compile(r"(?<![\w-])([A-Za-z_][\w-]*)=(?!=)(\"[^\"]*\"|'[^']*'|
 
 def masked(text: str) -> str:
     """The text with asterisks for the secrets that are told by their form: in URLs, known tokens."""
+    shown = str(text)
     for pattern in (_IN_URL, _USER_ONLY, _CONDA_TOKEN):
-        text = pattern.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK + m[3], text)
-    text = _QUERY.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK, text)
-    return _KNOWN.sub(MASK, text)
+        shown = pattern.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK + m[3], shown)
+    shown = _QUERY.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK, shown)
+    return _KNOWN.sub(MASK, shown)
 
 
 def masked_script(text: str) -> str:
@@ -66,6 +67,9 @@ def check(draft: Draft) -> None:
     for text in (*draft.channels, *draft.conda, *draft.pip, *([draft.image] if draft.image else [])):
         if holds_secret(text):
             draft.note("secret-in-definition", text, what="this line")
+    for name, text in draft.properties.items():
+        if holds_secret(text):
+            draft.note("secret-in-definition", None, what=f"the property {name}")
     for name, value in draft.variables.items():
         if is_secret_variable(name, value) or holds_secret(value):
             draft.note("secret-in-definition", value, what=f"the variable {name}")

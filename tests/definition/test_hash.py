@@ -187,4 +187,4 @@ def test_two_bases_or_none_are_no_definition() -> None:
     """Rule 36."""
     for bases in ({}, {"image": "a", "dockerfile": "FROM a"}):
         with pytest.raises(ValueError, match="exactly one"):
-            Definition(**bases)  # type: ignore[arg-type]
+            Definition.model_validate(bases)

@@ -146,9 +146,7 @@ def scalar(text: str) -> str:
 
 def quoted(text: str) -> str:
     """The text as a YAML value in double quotes."""
-    return (
-        json.dumps(text, ensure_ascii=False)
-        .replace("\x7f", "\\x7f")
-        .replace("\x85", "\\x85")
-        .replace("\ufeff", "\\ufeff")
-    )
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
+
+
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")

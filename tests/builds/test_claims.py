@@ -1,0 +1,159 @@
+"""The claim: one worker has a build, and who lost it changes nothing. The reconciler takes over from the silent."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from builds.claims import Claim, ClaimLost, cancel_queued
+from builds.models import Build, LogChunk, State
+from builds.reconcile import reconcile, release_builds_of
+from tests.builds.played import asked, image_for, saved
+
+pytestmark = pytest.mark.django_db
+
+
+def build() -> Build:
+    return asked(saved(f"a=={uuid.uuid4().int % 10**8}\n"))
+
+
+def take(build: Build, worker: str = "one") -> Claim:
+    claim = Claim.take(build.pk, worker)
+    assert claim is not None
+    return claim
+
+
+def silent(build: Build) -> None:
+    """Let the last heartbeat be an hour ago."""
+    Build.objects.filter(pk=build.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+
+
+def test_the_row_lets_exactly_one_worker_through() -> None:
+    waiting = build()
+
+    assert Claim.take(waiting.pk, "one")
+    assert Claim.take(waiting.pk, "two") is None
+
+
+def test_who_lost_the_claim_writes_nothing() -> None:
+    waiting = build()
+    lost = take(waiting)
+    silent(waiting)
+    reconcile()
+    mine = take(waiting, "two")
+
+    for write in (
+        lambda: lost.append("from the past\n", 1, "fetch"),
+        lambda: lost.fail("x", "it failed", "", "studio"),
+        lambda: lost.succeed(image_for(waiting.version), reused=False),
+        lost.cancel,
+        lost.give_back,
+        lost.should_stop,
+    ):
+        with pytest.raises(ClaimLost):
+            write()
+
+    mine.append("from now\n", 1, "fetch")
+    assert [chunk.text for chunk in LogChunk.objects.all()] == ["from now\n"]
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.worker, waiting.attempt) == (State.RUNNING, "two", 2)
+
+
+def test_a_live_worker_keeps_its_build() -> None:
+    waiting = build()
+    claim = take(waiting)
+
+    reconcile()
+
+    assert claim.should_stop() is False
+
+
+def test_a_queued_build_whose_message_was_lost_is_sent_again() -> None:
+    waiting = build()
+    Build.objects.filter(pk=waiting.pk).update(sent_at=timezone.now() - timedelta(hours=1))
+
+    reconcile()
+
+    waiting.refresh_from_db()
+    assert waiting.sent_at
+    assert waiting.sent_at > timezone.now() - timedelta(minutes=1)
+
+
+def test_after_three_dead_workers_the_build_fails_with_what_to_do() -> None:
+    waiting = build()
+    for _ in range(3):
+        take(waiting)
+        silent(waiting)
+        reconcile()
+
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.error_code, waiting.error_fault) == (State.FAILED, "worker-died", "studio")
+    assert waiting.error_help
+
+
+def test_a_cancelled_build_of_a_dead_worker_ends_as_cancelled() -> None:
+    waiting = build()
+    take(waiting)
+    Build.objects.filter(pk=waiting.pk).update(cancel_requested=True)
+
+    release_builds_of("one", died=True)
+
+    waiting.refresh_from_db()
+    assert waiting.state == State.CANCELLED
+
+
+def test_a_build_given_back_does_not_count_as_an_attempt() -> None:
+    waiting = build()
+    for _ in range(5):
+        take(waiting).give_back()
+
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.attempt) == (State.QUEUED, 0)
+
+
+MOVES = ["take", "give_back", "succeed", "fail", "cancel", "die", "cancel_queued", "late write"]
+
+
+@given(moves=st.lists(st.sampled_from(MOVES), max_size=12))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> None:
+    """queued → running → succeeded | failed | cancelled, and never back from an end."""
+    waiting = build()
+    image = image_for(waiting.version)
+    claims: list[Claim] = []
+    ended: str | None = None
+    for move in moves:
+        try:
+            if move == "take":
+                claim = Claim.take(waiting.pk, "worker")
+                claims += [claim] if claim else []
+            elif move == "cancel_queued":
+                cancel_queued(waiting.pk)
+            elif move == "die":
+                silent(waiting)
+                reconcile()
+            elif claims:
+                one = claims[0] if move == "late write" else claims[-1]
+                {
+                    "give_back": one.give_back,
+                    "succeed": lambda one=one: one.succeed(image, reused=False),
+                    "fail": lambda one=one: one.fail("x", "It failed.", "", "author"),
+                    "cancel": one.cancel,
+                    "late write": lambda one=one: one.append("line\n", 1, ""),
+                }[move]()
+        except ClaimLost:
+            pass
+        waiting.refresh_from_db()
+        if ended is not None:
+            assert waiting.state == ended
+        if not waiting.active:
+            ended = waiting.state
+            assert waiting.ended_at is not None
+            assert (waiting.image is not None) == (ended == State.SUCCEEDED)
+        if waiting.state == State.RUNNING:
+            assert waiting.claim == claims[-1].token

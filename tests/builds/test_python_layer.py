@@ -1,0 +1,52 @@
+"""What step 2 installs: the package index alone where conda was asked for no more than the base has."""
+
+from __future__ import annotations
+
+import pytest
+
+from builds.images import ImageError
+from builds.python_layer import plan
+from environments.definition import Definition
+from environments.definition.model import PythonLayer
+
+
+def definition(*conda: str, pip: tuple[str, ...] = (), user_managed: bool = False) -> Definition:
+    return Definition(image="host", python=PythonLayer(conda=conda, pip=pip, user_managed=user_managed))
+
+
+@pytest.mark.parametrize(
+    ("conda", "pip"),
+    [
+        (("python=3.12",), ()),
+        (("python=3.12", "pip"), ("pip",)),
+        (("python>=3.10,<3.13", "pip=24.0"), ("pip==24.0.*",)),
+        (("conda-forge::python", "pip>=24", "setuptools"), ("pip>=24", "setuptools")),
+    ],
+)
+def test_the_bases_own_python_is_used_where_it_fits(conda: tuple[str, ...], pip: tuple[str, ...]) -> None:
+    found = plan(definition(*conda, pip=("numpy==2.1.3",)), "3.12.11")
+
+    assert (found.conda, found.pip) == ((), (*pip, "numpy==2.1.3"))
+
+
+@pytest.mark.parametrize(
+    ("conda", "base"),
+    [
+        (("python=3.11",), "3.12.11"),
+        (("python=3.12",), ""),
+        (("python=3.12", "numpy"), "3.12.11"),
+        (("python=3.12=*_cpython",), "3.12.11"),
+    ],
+)
+def test_conda_is_needed_for_anything_else(conda: tuple[str, ...], base: str) -> None:
+    assert plan(definition(*conda), base).conda == conda
+
+
+def test_nothing_is_installed_into_a_user_managed_image() -> None:
+    """Rule 23."""
+    assert plan(definition("python=3.12", pip=("x",), user_managed=True), "3.12.11").empty
+
+
+def test_a_spec_that_conda_cannot_read_is_refused_by_name() -> None:
+    with pytest.raises(ImageError, match="numpy==="):
+        plan(definition("numpy===>>1"), "3.12.11")

@@ -1,0 +1,180 @@
+"""Asking for images: one build for equal requests, cache hits, who may cancel what (rules 8-16)."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+
+from builds.claims import Claim
+from builds.models import BaseImage, Build, Image, State
+from builds.services import (
+    NotPossible,
+    base_has_moved,
+    cancel_for,
+    outlook,
+    request_build,
+    retry,
+    versions_sharing,
+)
+from tests.builds.played import asked, failed, person, saved, succeeded
+
+
+@pytest.mark.django_db
+def test_two_clicks_make_one_build() -> None:
+    version = saved("a==1\n")
+
+    first, second = request_build(version), request_build(version)
+
+    assert first.build == second.build
+    assert (first.joined, second.joined) == (False, True)
+    assert Build.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_requests_at_the_same_moment_make_one_build() -> None:
+    version = saved("a==1\n")
+    start = threading.Barrier(20)
+    builds, problems = [], []
+
+    def ask() -> None:
+        try:
+            start.wait(30)
+            builds.append(request_build(version).build_id)
+        except Exception as error:  # told to the test's own thread
+            problems.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not problems
+    assert len(set(builds)) == 1
+    assert Build.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_the_same_content_under_another_name_is_ready_at_once() -> None:
+    """Rules 4 and 8."""
+    image = succeeded(asked(saved("a==1\n", name="first")))
+
+    request = request_build(saved("# why\r\na==1\r\n", name="second"))
+
+    assert (request.image, request.build, request.reused) == (image, None, True)
+
+
+@pytest.mark.django_db
+def test_the_catalogues_image_serves_a_workspace_but_not_the_other_way_round() -> None:
+    """Rules 8 and 10."""
+    curated = succeeded(asked(saved("a==1\n", workspace="curated", name="AzureML-a")))
+    assert request_build(saved("a==1\n", workspace="lab")).image == curated
+
+    succeeded(asked(saved("b==1\n", workspace="lab")))
+    assert request_build(saved("b==1\n", workspace="curated", name="AzureML-b")).build
+
+
+@pytest.mark.django_db
+def test_another_workspaces_image_is_not_seen() -> None:
+    succeeded(asked(saved("a==1\n", workspace="lab")))
+
+    assert outlook(saved("a==1\n", workspace="shop")).state == "new"
+
+
+@pytest.mark.django_db
+def test_cancelling_yours_leaves_the_others() -> None:
+    ada, bob, eve = person("ada"), person("bob"), person("eve")
+    version = saved("a==1\n")
+    build = asked(version, ada)
+    request_build(version, bob)
+
+    cancel_for(build, ada)
+    build.refresh_from_db()
+    assert build.state == State.QUEUED
+
+    with pytest.raises(NotPossible):
+        cancel_for(build, eve)
+    with pytest.raises(NotPossible):
+        cancel_for(build, ada)
+
+    cancel_for(build, bob)
+    build.refresh_from_db()
+    assert build.state == State.CANCELLED
+
+
+@pytest.mark.django_db
+def test_cancelling_a_running_build_raises_the_flag_and_its_worker_sees_it() -> None:
+    ada = person("ada")
+    build = asked(saved("a==1\n"), ada)
+    claim = Claim.take(build.pk, "worker")
+    assert claim is not None
+    assert not claim.should_stop()
+
+    cancel_for(build, ada)
+
+    assert claim.should_stop()
+
+
+@pytest.mark.django_db
+def test_a_failed_build_can_be_tried_again_and_one_under_way_cannot() -> None:
+    ada = person("ada")
+    version = saved("a==1\n")
+    build = asked(version, ada)
+    with pytest.raises(NotPossible):
+        retry(build, ada)
+    failed(build)
+    build.refresh_from_db()
+
+    again = retry(build, ada).build
+
+    assert again
+    assert again != build
+
+
+@pytest.mark.django_db
+def test_a_rebuild_keeps_the_old_image_until_there_is_a_new_one() -> None:
+    """Rule 16."""
+    version = saved("a==1\n")
+    old = succeeded(asked(version))
+
+    build = request_build(version, rebuild=True).build
+    assert build is not None
+    failed(build)
+
+    assert outlook(version).image == old
+    assert Image.objects.get().current
+
+
+@pytest.mark.django_db
+def test_a_rebuild_names_every_version_that_shares_the_image() -> None:
+    """Rule 16."""
+    versions = [saved("a==1\n", name=name) for name in ("one", "two", "three")]
+    saved("b==1\n", name="other")
+
+    sharing = versions_sharing(versions[0].environment.workspace, versions[0].hash)
+
+    assert [str(version) for version in sharing] == ["one:1", "three:1", "two:1"]
+
+
+@pytest.mark.django_db
+def test_a_floating_base_that_moved_makes_the_next_build_a_new_one() -> None:
+    """Rule 18."""
+    from django.utils import timezone
+
+    version = saved("a==1\n")
+    version.base = "ubuntu"
+    image = succeeded(asked(version))
+    image.floating, image.base_digest = True, "sha256:" + "1" * 64
+    assert base_has_moved(version, image), "nobody knows what the tag is now"
+    known = BaseImage.objects.create(
+        reference="docker.io/library/ubuntu:latest", digest=image.base_digest, checked_at=timezone.now()
+    )
+    assert not base_has_moved(version, image)
+
+    BaseImage.objects.filter(pk=known.pk).update(digest="sha256:" + "2" * 64)
+
+    assert base_has_moved(version, image)

@@ -1,0 +1,49 @@
+"""The curated catalogue that comes with the studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from environments.catalogue import FOLDER, load_catalogue
+from environments.definition import ImageReference, read_path
+from environments.models import Version
+from environments.services import Refused
+
+pytestmark = pytest.mark.django_db
+
+
+def test_loading_it_twice_changes_nothing() -> None:
+    first = load_catalogue()
+    assert len(first) >= 10
+    assert all(saved.created for saved in first)
+
+    again = load_catalogue()
+
+    assert not any(saved.created for saved in again)
+    assert Version.objects.count() == len(first)
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yaml")), ids=lambda file: file.stem)
+def test_each_file_is_read_without_a_warning_and_pins_what_it_names(file: Path) -> None:
+    reading = read_path(file)
+
+    assert reading.definition is not None, reading.findings
+    assert [finding for finding in reading.findings if finding.severity != "note"] == []
+    assert reading.definition.image
+    assert not ImageReference.parse(reading.definition.image).floating
+    packages = [line for line in reading.definition.python.pip if not line.startswith("-")]
+    assert packages
+    assert all("==" in package for package in packages)
+
+
+def test_a_file_that_changed_under_its_version_is_named(tmp_path: Path) -> None:
+    """Rule 30 holds for the catalogue as well."""
+    text = (FOLDER / "sklearn-1.9.yaml").read_text()
+    (tmp_path / "sklearn.yaml").write_text(text)
+    load_catalogue(tmp_path)
+    (tmp_path / "sklearn.yaml").write_text(text.replace("joblib==1.6.0", "joblib==1.5.0"))
+
+    with pytest.raises(Refused, match=r"sklearn\.yaml"):
+        load_catalogue(tmp_path)

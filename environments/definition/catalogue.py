@@ -132,8 +132,6 @@ _ENTRIES = (
     Entry("build-string", "note", "Exact builds", "{count} packages are pinned to one exact build",
           "Builds differ between platforms and are removed from channels in time.",
           "Where the file should live long, export it without builds (conda env export --no-builds)."),
-    Entry("constraint-out", "note", "Constraints are joined", "the constraints of {what} are kept as lines of their own",
-          "A constraint limits a version without asking for the package.", "Nothing."),
     # -- other files -------------------------------------------------------------------------------
     Entry("file-missing", "error", "File not there", "{what} is named here, and there is no such file",
           "What stands in that file is part of the definition.",

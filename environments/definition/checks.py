@@ -18,6 +18,7 @@ from environments.definition.specs import (
     single_equals,
 )
 from environments.definition.text import Placed
+from environments.definition.versions import is_newer
 
 END_OF_LIFE = {
     "2.7": "2020-01-01",
@@ -60,6 +61,7 @@ def check(draft: Draft, today: dt.date | None = None) -> None:
         check_image(draft, draft.image)
     if draft.user_managed and (draft.conda or draft.pip):
         draft.note("user-managed-packages", (draft.conda + draft.pip)[0])
+    _serving(draft, pip)
     if draft.locked:
         return
     _unpinned(draft, conda + pip)
@@ -146,6 +148,16 @@ def _duplicates(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:
         first = seen.setdefault((spec.name, marker), text)
         if first is not text and spec.name != "python":
             draft.note("duplicate-package", text, what=spec.name, first=first.line)
+
+
+def _serving(draft: Draft, pip: list[tuple[Placed, Spec]]) -> None:
+    """Advice where the definition is for serving, or asks for the package in too old a version (rule 40)."""
+    asked = next(((text, spec) for text, spec in pip if spec.name == "azureml-defaults"), None)
+    if asked is None:
+        if draft.inference is not None or draft.run.inferencing_stack_version:
+            draft.note("serving-defaults", draft.pip[0] if draft.pip else None)
+    elif is_newer("1.0.45", asked[1].exact or "1.0.45", "pip"):
+        draft.note("serving-defaults", asked[0])
 
 
 def _conda_as_a_whole(draft: Draft, specs: list[tuple[Placed, Spec]], today: dt.date) -> None:

@@ -67,8 +67,8 @@ def check(draft: Draft) -> None:
     for text in (*draft.channels, *draft.conda, *draft.pip, *([draft.image] if draft.image else [])):
         if holds_secret(text):
             draft.note("secret-in-definition", text, what="this line")
-    for name, text in draft.properties.items():
-        if holds_secret(text):
+    for name, written in draft.properties.items():
+        if holds_secret(written):
             draft.note("secret-in-definition", None, what=f"the property {name}")
     for name, value in draft.variables.items():
         if is_secret_variable(name, value) or holds_secret(value):

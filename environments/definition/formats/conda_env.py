@@ -46,6 +46,9 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
 def read_layer(draft: Draft, tree: Tree | None, source: Source) -> None:
     """Read channels and packages only, for a conda file that is part of a larger definition."""
     mapping = mapping_of(draft, tree, "the conda file")
+    if mapping.get("variables") is not None and draft.format != FORMAT:
+        key = mapping.keys["variables"]
+        draft.note("variables-misplaced", key, what="variables", where="the job or deployment")
     unknown_keys(draft, mapping, KEYS)
     draft.channels += texts_of(draft, mapping.get("channels"), "channels")
     for item in list_of(draft, mapping.get("dependencies"), "dependencies"):

@@ -1,0 +1,118 @@
+"""Real files, where they are at hand: a folder named by STUDIO_CORPUS, or `../shared/corpus`.
+
+Each is accepted with a faithful reading, or refused with a line and a reason. The readings are compared
+with those of other readers: PyYAML's for conda files, pip's own for requirements.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from environments.definition import Reading, read_path
+from environments.definition.cli import reading_json
+from environments.definition.difference import diff_readings
+
+CORPUS = Path(os.environ.get("STUDIO_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
+pytestmark = pytest.mark.skipif(
+    not (CORPUS / "index.csv").is_file(), reason="the corpus of real files is not here"
+)
+
+
+def listed() -> Iterator[tuple[str, Path]]:
+    with (CORPUS / "index.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            yield row["kind"].removeprefix("version-history:"), CORPUS / row["file"]
+
+
+@pytest.fixture(scope="module")
+def readings() -> list[tuple[str, Path, Reading]]:
+    return [(kind, path, read_path(path)) for kind, path in listed()]
+
+
+def test_every_file_is_accepted_or_refused_with_a_reason(readings: list[tuple[str, Path, Reading]]) -> None:
+    assert readings
+    for _, path, reading in readings:
+        assert reading.accepted == (not reading.errors), path
+        for one in reading.errors:
+            assert one.message, path
+            assert one.help, path
+            assert one.line is not None, (path, one)
+
+
+def test_no_password_of_any_file_is_printed(readings: list[tuple[str, Path, Reading]]) -> None:
+    in_url = re.compile(r"://[^\s/@:\"']+:([^\s/@\"'$<{*]{3,})@")
+    for _, path, reading in readings:
+        printed = json.dumps(reading_json(reading)) + repr(reading.findings)
+        assert not in_url.search(printed), path
+
+
+def test_conda_files_are_read_as_another_reader_reads_them(readings: list[tuple[str, Path, Reading]]) -> None:
+    count = 0
+    for kind, path, reading in readings:
+        if kind != "conda-env" or reading.definition is None:
+            continue
+        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        entries = document.get("dependencies") or []
+        conda = [" ".join(one.split()) for one in entries if isinstance(one, str)]
+        for one in entries:
+            if isinstance(one, dict):
+                conda += [" ".join(spec.split()) for key, spec in one.items() if key.startswith("sel(linux")]
+        pip = [line for one in entries if isinstance(one, dict) for line in one.get("pip") or []]
+        python = reading.definition.python
+        assert sorted(python.conda) == sorted(conda), path
+        assert list(python.pip) == [" ".join(line.split()) for line in pip], path
+        assert list(python.channels) == list(document.get("channels") or []), path
+        assert reading.definition.variables == (document.get("variables") or {}), path
+        count += 1
+    assert count > 0
+
+
+def test_requirements_are_read_as_pip_reads_them(readings: list[tuple[str, Path, Reading]]) -> None:
+    from pip._internal.network.session import PipSession
+    from pip._internal.req.req_file import parse_requirements
+
+    for kind, path, reading in readings:
+        if kind != "pip-requirements" or reading.definition is None:
+            continue
+        with PipSession() as session:
+            expected = [" ".join(one.requirement.split()) for one in parse_requirements(str(path), session)]
+        ours = [re.split(r"\s--hash", line)[0] for line in reading.definition.python.pip if line[0] != "-"]
+        assert ours == expected, path
+
+
+def test_dockerfiles_and_explicit_lists_are_taken_whole(readings: list[tuple[str, Path, Reading]]) -> None:
+    for kind, path, reading in readings:
+        if reading.definition is None:
+            continue
+        text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
+        if kind == "dockerfile":
+            assert reading.definition.dockerfile == text, path
+        elif kind in ("conda-explicit-lock", "resolved-package-list"):
+            lines = [line.strip() for line in text.splitlines()]
+            lines = [line for line in lines if line and not line.startswith(("#", "@"))]
+            assert len(reading.packages) == len(lines), path
+            assert len(reading.definition.python.conda) == len(lines), path
+
+
+def test_every_published_upgrade_comes_out_of_the_difference_of_two_locks() -> None:
+    pairs = CORPUS / "sagemaker-pairs.csv"
+    if not pairs.is_file():
+        pytest.skip("no pairs of locks in this corpus")
+    with pairs.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            difference = diff_readings(
+                read_path(CORPUS / row["lock_base"]), read_path(CORPUS / row["lock_target"])
+            )
+            found = {(one.name, one.old, one.new) for one in difference.packages}
+            page = (CORPUS / row["published_diff"]).read_text(encoding="utf-8").split("## What's new")[0]
+            published = re.findall(r"(?m)^([\w.-]+)\|([\w.+!]+)\|([\w.+!]+)\s*$", page)
+            assert len(published) == int(row["published_upgrades"])
+            assert [one for one in published if one not in found] == [], row["published_diff"]

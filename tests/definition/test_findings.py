@@ -1,0 +1,114 @@
+"""One catalogue of findings, each with its page, its severity and its place (rules 45-47)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import environments.definition
+from environments.definition import read
+from environments.definition.catalogue import CATALOGUE
+from environments.definition.documentation import PAGE, findings_page
+from environments.definition.naming import name_problem
+from environments.definition.reference import BadReference, ImageReference
+
+
+def test_the_page_of_findings_is_what_the_catalogue_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == findings_page(), (
+        "run: python -m environments.definition.documentation"
+    )
+
+
+def test_every_finding_of_the_catalogue_is_said_somewhere() -> None:
+    folder = Path(environments.definition.__file__).parent
+    code = "".join(path.read_text() for path in folder.rglob("*.py") if path.name != "catalogue.py")
+    assert [one for one in CATALOGUE if f'"{one}"' not in code] == []
+
+
+def test_codes_are_words_and_every_entry_says_what_why_and_what_to_do() -> None:
+    for entry in CATALOGUE.values():
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", entry.code)
+        assert all((entry.title, entry.message, entry.why, entry.help))
+
+
+SERVING = "image: ubuntu:22.04\ninference_config: {{scoring_route: {{path: /s, port: 1}}}}\nconda_file: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("pip", "said"),
+    [
+        ("flask", True),
+        ("azureml-defaults==1.0.43", True),
+        ("azureml-defaults==1.60.0", False),
+        ("azureml-defaults", False),
+    ],
+)
+def test_serving_needs_azureml_defaults(pip: str, said: bool) -> None:
+    """Rule 40: advice, not an error."""
+    reading = read(SERVING.format("{channels: [c], dependencies: [python=3.12, pip, {pip: [" + pip + "]}]}"))
+    assert reading.accepted, reading.errors
+    assert ("serving-defaults" in [one.code for one in reading.findings]) is said
+
+
+def test_variables_inside_the_conda_file_of_a_definition_are_in_the_wrong_place() -> None:
+    """Rule 47."""
+    text = "image: ubuntu:22.04\nconda_file:\n  channels: [c]\n  dependencies: [python=3.12]\n  variables: {A: '1'}\n"
+    reading = read(text)
+    assert [(one.code, one.line) for one in reading.findings] == [("variables-misplaced", 5)]
+
+
+@pytest.mark.parametrize("name", ["a", "sklearn-1.5", "A" * 255, "0", "x_y.z"])
+def test_names_that_can_be(name: str) -> None:
+    """Rule 28."""
+    assert name_problem(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "-a", ".a", "a b", "a/b", "A" * 256, "é", "a\n"])
+def test_names_that_cannot_be(name: str) -> None:
+    """Rule 28."""
+    problem = name_problem(name)
+    assert problem is not None
+    assert problem.code == "name-invalid"
+
+
+@pytest.mark.parametrize("name", ["AzureML-x", "azureml", "MICROSOFT.y"])
+def test_reserved_names_are_for_curated_environments(name: str) -> None:
+    """Rule 27."""
+    problem = name_problem(name)
+    assert problem is not None
+    assert problem.code == "name-reserved"
+    assert name_problem(name, curated=True) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "floating"),
+    [
+        ("ubuntu", "docker.io/library/ubuntu:latest", True),
+        ("ubuntu:latest", "docker.io/library/ubuntu:latest", True),
+        ("ubuntu:22.04", "docker.io/library/ubuntu:22.04", False),
+        ("team/image", "docker.io/team/image:latest", True),
+        ("index.docker.io/team/image:1", "docker.io/team/image:1", False),
+        ("localhost/image:1", "localhost/image:1", False),
+        ("localhost:5000/a/b:1", "localhost:5000/a/b:1", False),
+        ("reg.example:443/a@sha256:" + "0" * 64, "reg.example:443/a@sha256:" + "0" * 64, False),
+        ("a:1@sha256:" + "0" * 64, "docker.io/library/a:1@sha256:" + "0" * 64, False),
+        ("[::1]:5000/a:1", "[::1]:5000/a:1", False),
+    ],
+)
+def test_references_are_understood_as_docker_does(text: str, whole: str, floating: bool) -> None:
+    """Rules 17 and 18."""
+    reference = ImageReference.parse(text)
+    assert str(reference) == whole
+    assert reference.floating is floating
+    assert ImageReference.parse(whole) == ImageReference.parse(str(ImageReference.parse(whole)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "UPPER", "a b", "https://reg.example/a", "a:", "a:b:c", "a@sha256:1", "a//b", "-a", "a" * 300],
+)
+def test_what_is_no_reference_is_refused(text: str) -> None:
+    with pytest.raises(BadReference):
+        ImageReference.parse(text)

@@ -11,7 +11,7 @@ from django.conf import settings
 
 from builds.engine import syntax
 from builds.engine.connection import Engine
-from builds.engine.context import fingerprint, packed
+from builds.engine.context import fingerprint, packed, place_of
 from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
 from builds.engine.layers import LEVEL, Known, take_over
@@ -142,10 +142,12 @@ def _built(
         },
     )
     dockerfile = syntax.without_frontend(with_names(definition.dockerfile_text, names))
+    place = place_of(definition, builder)
     started = time.monotonic()
     try:
         image = engine.build(
-            packed(definition, dockerfile),
+            packed(definition, dockerfile, place),
+            place,
             builder,
             output,
             reporter,

@@ -13,8 +13,7 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from requests import RequestException
 
-from builds.engine.context import DOCKERFILE
-from builds.engine.exchange import PIECE, EngineRefused, Exchange
+from builds.engine.exchange import PIECE, EngineRefused, Exchange, lost
 from builds.engine.output import Output, output_of
 from builds.images.base import Base
 from builds.images.manifest import OCI_LAYER_ZSTD
@@ -27,6 +26,7 @@ LABEL = "io.environment-studio.from"
 BASES = "environment-studio/base"
 LEFT_AFTER_SECONDS = 6 * 3600
 PATIENCE = 30
+ANSWER_SECONDS = 30
 _READS_ZSTD = 23
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Engine:
     def at(cls, host: str) -> Iterator[Engine]:
         """Reach the engine at this address, as DOCKER_HOST has it, or say what to do about it."""
         try:
-            api = APIClient(base_url=host, version="auto")
+            api = APIClient(base_url=host, version="auto", timeout=ANSWER_SECONDS)
             version = str(api.version()["Version"])
         except DockerException as error:
             raise ImageError(
@@ -56,6 +56,8 @@ class Engine:
             ) from error
         try:
             yield cls(api, version)
+        except (DockerException, RequestException) as error:
+            raise lost(error) from error
         finally:
             api.close()
 
@@ -110,6 +112,7 @@ class Engine:
     def build(
         self,
         context: bytes,
+        place: str,
         builder: str,
         output: Output,
         reporter: Reporter,
@@ -117,10 +120,10 @@ class Engine:
         arguments: Mapping[str, str],
         target: str,
     ) -> str:
-        """Build an untagged image and return its id; its log goes to the reporter as it comes."""
+        """Build an untagged image from the Dockerfile at a place in the context; return the image's id."""
         params = {
             "version": builder,
-            "dockerfile": DOCKERFILE,
+            "dockerfile": place,
             "rm": "1",
             "forcerm": "1",
             "nocache": "1",  # the outcome is cached here, as a whole
@@ -156,10 +159,12 @@ class Engine:
         """Take away what builds left behind whose studio died, if it is old enough to be nobody's."""
         old = time.time() - LEFT_AFTER_SECONDS
         ours = {"label": LABEL}
-        for container in self.api.containers(all=True, filters=ours):
+        containers = self.api.containers(all=True, filters=ours)
+        images = self.api.images(filters={**ours, "dangling": True})
+        for container in containers:
             if container["Created"] < old:
                 _patiently(self.api.remove_container, container["Id"], patience=1, force=True, v=True)
-        for image in self.api.images(filters={**ours, "dangling": True}):
+        for image in images:
             if image["Created"] < old:
                 _patiently(self._remove_image, image["Id"], patience=1)
 

@@ -8,23 +8,32 @@ import tarfile
 
 from docker.utils.build import PatternMatcher
 
+from builds.engine.syntax import CLASSIC
 from builds.images.tar import MODIFIED
 from environments.definition import Definition
 from environments.definition.dockerfile import canonical_dockerfile
 
-DOCKERFILE = ".studio.Dockerfile"
-"""Where the Dockerfile stands in the context: beside the author's own, under a name of ours."""
+HIDDEN = ".studio.Dockerfile"
+"""Where the Dockerfile stands in the context for the classic builder, which then takes it out of there."""
 _IGNORE = ".dockerignore"
 
 
-def packed(definition: Definition, dockerfile: str) -> bytes:
-    """Return the context with this Dockerfile, as a tar archive."""
+def place_of(definition: Definition, builder: str) -> str:
+    """Return where the Dockerfile goes, so that `COPY . .` copies as little of ours as can be."""
+    if builder == CLASSIC:
+        return HIDDEN
+    # BuildKit hides nothing in a context that it is sent: there it takes the place of the author's own.
+    return definition.context.dockerfile_path if definition.context else "Dockerfile"
+
+
+def packed(definition: Definition, dockerfile: str, place: str = HIDDEN) -> bytes:
+    """Return the context with this Dockerfile at that place, as a tar archive."""
     files = {path: (content, mode) for path, content, mode in _files(definition)}
-    # The engine takes out of the context what .dockerignore names, after it has read the Dockerfile.
-    own = files.get(_IGNORE, (b"", 0))[0]
-    hidden = (DOCKERFILE,) if own else (DOCKERFILE, _IGNORE)
-    files[_IGNORE] = (own.rstrip(b"\n") + "".join(f"\n{name}" for name in hidden).encode() + b"\n", 0o644)
-    files[DOCKERFILE] = (dockerfile.encode(), 0o644)
+    files[place] = (dockerfile.encode(), 0o644)
+    if place == HIDDEN:
+        own = files.get(_IGNORE, (b"", 0))[0]
+        names = (HIDDEN,) if own else (HIDDEN, _IGNORE)
+        files[_IGNORE] = (own.rstrip(b"\n") + "".join(f"\n{name}" for name in names).encode() + b"\n", 0o644)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, (content, mode) in sorted(files.items()):

@@ -26,7 +26,7 @@ def main() -> None:
     from environments.models import Member, Workspace
     from tests.builds.distribution import NAME, add_image, store_image
 
-    call_command("migrate", verbosity=0, run_syncdb=True)
+    call_command("migrate", verbosity=0)
     store = BlobStore(settings.STORE)
     manifest = store_image(store, sys.stdin.buffer.read(), ("/bin/sh", "-c", "echo it runs"))
     square = Workspace.objects.create(name="square", title="Square", anonymous_pull=True)

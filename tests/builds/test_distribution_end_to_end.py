@@ -13,13 +13,29 @@ import pytest
 from tests.services.docker_engine import DockerEngine
 from tests.services.studio import ROOT, Studio
 
+DOCKERFILE = """\
+FROM host
+ENV GREETING=hello
+RUN echo "$GREETING from a step" > /greeting
+"""
+DEFINITION = """\
+name: greeter
+build:
+  path: context
+conda_file:
+  dependencies:
+    - pip
+    - pip:
+      - six==1.16.0
+"""
 
-def build(studio: Studio, file: Path) -> dict[str, Any]:
+
+def build(studio: Studio, file: Path, **settings: str) -> dict[str, Any]:
     """Build a definition on the studio's data as a user would on the command line."""
     done = subprocess.run(
         [sys.executable, "manage.py", "build", str(file), "--json"],
         cwd=ROOT,
-        env=studio.environment(),
+        env={**studio.environment(), **settings},
         capture_output=True,
         text=True,
         check=False,
@@ -47,6 +63,24 @@ def test_the_engine_pulls_what_was_built_and_runs_it(
 
     assert docker_engine.client.containers.run(image, command, remove=True) == b"1.16.0\n"
     assert image.attrs["RepoDigests"] == [f"{name}@{made['digest']}"]
+    docker_engine.client.images.remove(name, force=True)
+
+
+def test_packages_go_on_top_of_what_a_dockerfile_made(
+    studio: Studio, docker_engine: DockerEngine, tmp_path: Path
+) -> None:
+    """Rule 23."""
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context" / "Dockerfile").write_text(DOCKERFILE)
+    (tmp_path / "greeter.yml").write_text(DEFINITION)
+    made = build(studio, tmp_path / "greeter.yml", DOCKER_HOST=docker_engine.host)
+    name = f"localhost:{studio.port}/default/azureml/azureml_{made['hash']}"
+    program = "import os, six; print(os.environ['GREETING'], open('/greeting').read(), six.__version__)"
+
+    image = docker_engine.client.images.pull(name, tag="latest")
+
+    output = docker_engine.client.containers.run(image, ["python", "-c", program], remove=True)
+    assert output == b"hello hello from a step\n 1.16.0\n"
     docker_engine.client.images.remove(name, force=True)
 
 

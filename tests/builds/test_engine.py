@@ -216,10 +216,9 @@ def test_files_arguments_and_target_of_a_context_count(
     assert copied == {f"tmp/context/{name}" for name in (".dockerignore", "Dockerfile", "data.txt")}
 
 
-def test_a_context_without_dockerignore_holds_nothing_of_ours(
-    docker_engine: DockerEngine, workshop: Workshop
-) -> None:
-    given = in_context("FROM machine:1\nCOPY . /tmp/context/\n", a_txt="a")
+@pytest.mark.parametrize("flag", ["", "--chmod=644 "], ids=["classic", "buildkit"])
+def test_a_context_holds_no_file_of_ours(docker_engine: DockerEngine, workshop: Workshop, flag: str) -> None:
+    given = in_context(f"FROM machine:1\nCOPY {flag}. /tmp/context/\n", a_txt="a")
 
     base = build_base(given, workshop, Quiet(), docker_host=docker_engine.host)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pytest
 
 from builds.engine import syntax
-from builds.engine.context import DOCKERFILE, fingerprint, packed
+from builds.engine.context import HIDDEN, fingerprint, packed
 from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
 from builds.engine.output import Output, output_of
@@ -151,7 +151,7 @@ def test_the_context_is_the_same_bytes_each_time_and_lacks_what_is_ignored() -> 
         names = archive.getnames()
 
     assert "drop.log" not in names
-    assert {"keep.txt", "never.log", "Dockerfile", DOCKERFILE} <= set(names)
+    assert {"keep.txt", "never.log", "Dockerfile", HIDDEN} <= set(names)
     assert packed(definition, "FROM b\n") == packed(definition, "FROM b\n")
 
 

@@ -52,6 +52,7 @@ def resolve(
         solver = _Solver(Path(name), base.probe, lines, workshop, reporter)
         packages = solver.solve(previous)
         why = solver.reasons(packages)
+        newest = solver.newest()
     found = [
         package.model_copy(update={"requested": asked, "needed_by": needed_by})
         for package in packages
@@ -59,6 +60,7 @@ def resolve(
     ]
     for package in found:
         reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (needed)"))
+    _tell_older(found, newest, previous, reporter)
     took = time.monotonic() - began
     reporter.line(f"Resolved {len(found)} packages for Python {base.probe.version} in {took:.1f} s")
     return empty.model_copy(update={"packages": tuple(found)})
@@ -120,6 +122,29 @@ class _Solver:
                 "Why each package is there could not be found out; the packages are as resolved"
             )
         return dict(found for line in ended.out.splitlines() if (found := _reason(line)))
+
+    def newest(self) -> dict[str, str]:
+        """Return the version of each requested package if it were alone, as far as the cache knows."""
+        pylock = "pylock.alone.toml"
+        ended = self._run("--offline", "--no-deps", "--format", "pylock.toml", "--output-file", pylock)
+        if ended.code != 0:
+            return {}
+        return {p.name: p.version for p in packages_of((self._folder / pylock).read_text(), self._probe)}
+
+
+def _tell_older(
+    found: Sequence[LockedPackage], newest: dict[str, str], previous: Lock | None, reporter: Reporter
+) -> None:
+    """Say where a requested package is older than its own requirement would allow: nobody expects that."""
+    for package in found:
+        alone = newest.get(package.name, package.version)
+        before = previous.named(package.name) if previous is not None else None
+        stayed = before is not None and before.version == package.version
+        if package.requested and alone != package.version and not stayed:
+            reporter.line(
+                f"Note: {package.name} {package.version} was taken, not {alone}: that one needs something"
+                " that has no wheel, or that contradicts another package"
+            )
 
 
 def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:

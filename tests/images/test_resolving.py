@@ -94,6 +94,20 @@ def test_what_was_published_a_moment_ago_is_found(shopping: Workshop, index: Ind
     assert versions(lock) == {"basket": "3.0"}
 
 
+def test_an_older_version_than_one_would_expect_is_pointed_out(shopping: Workshop, index: Index) -> None:
+    make_wheel(index.folder, "shop", "3.0", needs=["only-as-source"])
+    (index.folder / "only-as-source-1.0.tar.gz").write_bytes(b"")
+    reporter = Recorder()
+
+    lock = resolve(empty_base(), ["shop"], shopping, reporter)
+    again = Recorder()
+    resolve(empty_base(), ["shop"], shopping, again, previous=lock)
+
+    assert versions(lock)["shop"] == "2.0"
+    assert "Note: shop 2.0 was taken, not 3.0" in reporter.log
+    assert "Note:" not in again.log
+
+
 def test_no_requirements_are_an_empty_lock_and_need_no_index(workshop: Workshop) -> None:
     unreachable = replace(workshop, index_url="http://127.0.0.1:1/simple")
 

@@ -35,7 +35,10 @@ def plan(definition: Definition, base_python: str) -> Plan:
     if python.user_managed:
         return Plan((), (), "The image holds everything (user-managed): nothing is installed.")
     if not python.conda:
-        return Plan((), python.pip, "Packages come from the package index.")
+        source = (
+            "Packages come from the package index." if python.pip else "The definition asks for no package."
+        )
+        return Plan((), python.pip, source)
     from_pip: list[str] = []
     for spec in python.conda:
         parsed = _parse(spec)

@@ -94,11 +94,11 @@ class Command(BaseCommand):
         """Print what there is to say about the definition."""
         for finding in reading.findings:
             line = f"line {finding.line}: " if finding.line else ""
-            self.log(f"{finding.severity}: {line}{finding.message} {finding.help}\n")
+            self.log(f"{finding.severity}: {line}{in_sentences(finding.message, finding.help)}\n")
 
     def refuse(self, error: Refused) -> None:
         """Say why nothing was built, and exit."""
-        self.log(f"Refused: {error.message} {error.help}\n")
+        self.log(f"Refused: {in_sentences(error.message, error.help)}\n")
         if self.json:
             problem = {"code": error.code, "message": error.message, "help": error.help}
             empty = dict.fromkeys(["build", "hash", "image", "digest", "bytes"])
@@ -132,6 +132,11 @@ class Command(BaseCommand):
         stream = sys.stderr if self.json else sys.stdout
         stream.write(text)
         stream.flush()
+
+
+def in_sentences(what: str, help: str) -> str:
+    """Return what happened and what to do as sentences, whether or not they end as such."""
+    return " ".join(f"{part[0].upper()}{part[1:].rstrip('.')}." for part in (what, help) if part)
 
 
 def run_and_close(build_id: Any) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import Cancelled, ImageError, ImageSettings, Workshop, assemble, fetch, resolve
+from builds.images import Cancelled, ImageError, ImageSettings, Workshop, assemble, fetch, packers, resolve
 from builds.images.bytecode import Compilers
 from builds.images.child import run
 from tests.images.conftest import Recorder
@@ -65,7 +65,11 @@ os.kill(os.getpid(), signal.SIGKILL)
     os.close(read)
 
 
-def test_cancelling_while_packing_leaves_nothing_half_done(tmp_path: Path, workshop: Workshop) -> None:
+@pytest.mark.parametrize("worth_processes", [0, 1 << 40])
+def test_cancelling_while_packing_leaves_nothing_half_done(
+    tmp_path: Path, workshop: Workshop, worth_processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packers, "WORTH_PROCESSES", worth_processes)
     big = make_wheel(tmp_path, files={f"shop/m{n}.py": "x = [1, 2, 3]\n" * 3000 for n in range(60)})
     lock, fetched = locked(big)
     before = children()

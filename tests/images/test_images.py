@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 from isal import igzip
 
-from builds.images import AssembledImage, BlobStore, ImageError, ImageSettings, Lock, Workshop, assemble
+from builds.images import (
+    AssembledImage,
+    BlobStore,
+    ImageError,
+    ImageSettings,
+    Lock,
+    Workshop,
+    assemble,
+    packers,
+)
 from builds.images.base import Base
 from builds.images.grouping import grouped, layer_budget
 from builds.images.manifest import Descriptor
@@ -41,7 +50,9 @@ def sources(count: int) -> dict[str, str]:
     return {f"pack/module_{n}.py": text.format(n=n) * 20 for n in range(count)}
 
 
-def test_the_same_lock_gives_the_same_image_from_empty_caches_on_any_worker(tmp_path: Path) -> None:
+def test_the_same_lock_gives_the_same_image_from_empty_caches_on_any_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wheels = [
         make_wheel(tmp_path, "pack", files=sources(200)),
         make_wheel(tmp_path),
@@ -53,8 +64,21 @@ def test_the_same_lock_gives_the_same_image_from_empty_caches_on_any_worker(tmp_
         image_of(fresh(tmp_path / "two", jobs=4), *wheels).digest,
         image_of(fresh(tmp_path / "three", jobs=2), *reversed(wheels)).digest,
     }
+    monkeypatch.setattr(packers, "WORTH_PROCESSES", 0)
+    digests.add(image_of(fresh(tmp_path / "four", jobs=2), *wheels).digest)
 
     assert len(digests) == 1
+
+
+def test_a_wheel_that_a_process_cannot_pack_is_named(
+    tmp_path: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packers, "WORTH_PROCESSES", 0)
+    wheel = make_wheel(tmp_path, files={"../evil.py": ""})
+
+    with pytest.raises(ImageError, match="would be written elsewhere") as refused:
+        image_of(workshop, wheel)
+    assert (refused.value.code, refused.value.fault) == ("bad-wheel", "outside")
 
 
 def test_an_image_that_is_there_is_found_again_without_work(tmp_path: Path, workshop: Workshop) -> None:

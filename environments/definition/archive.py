@@ -7,12 +7,9 @@ import tarfile
 import zipfile
 import zlib
 
-from environments.definition.folder import MemoryFolder
+from environments.definition.folder import ZIPS, MemoryFolder
 from environments.definition.limits import Limits, size_text
 
-_ZIP = b"PK\x03\x04"
-_EMPTY_ZIP = b"PK\x05\x06"
-_COMPRESSED_TAR = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 _UNIX_LINK, _UNIX_FILE, _UNIX_FOLDER, _UNIX_KINDS = 0o120000, 0o100000, 0o040000, 0o170000
 
 
@@ -28,16 +25,11 @@ class ArchiveTooLarge(ValueError):
         self.size, self.limit = size, limit
 
 
-def is_archive(content: bytes) -> bool:
-    """Whether these bytes begin as a zip or a (compressed) tar does."""
-    return content.startswith((_ZIP, _EMPTY_ZIP, *_COMPRESSED_TAR)) or content[257:262] == b"ustar"
-
-
 def unpack(content: bytes, limits: Limits) -> MemoryFolder:
     """The files of the archive. Raises BadArchive, or ArchiveTooLarge before a limit is passed."""
     held: dict[str, tuple[int, bytes]] = {}
     try:
-        if content.startswith((_ZIP, _EMPTY_ZIP)):
+        if content.startswith(ZIPS):
             _unzip(content, limits, held)
         else:
             _untar(content, limits, held)

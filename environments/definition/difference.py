@@ -91,7 +91,14 @@ def diff_readings(old: Reading, new: Reading) -> Difference:
 
 def diff_locks(old: Sequence[LockedPackage], new: Sequence[LockedPackage]) -> tuple[PackageChange, ...]:
     """The packages that differ between two locks: versions, builds, what came and went."""
-    return package_changes([one.spec for one in old], [one.spec for one in new])
+    # Most of two locks is the same: only what is not, is looked at closely.
+    before = {(one.ecosystem, one.name, one.version, one.build) for one in old}
+    after = {(one.ecosystem, one.name, one.version, one.build) for one in new}
+    same = before & after
+    return package_changes(
+        [one.spec for one in old if (one.ecosystem, one.name, one.version, one.build) not in same],
+        [one.spec for one in new if (one.ecosystem, one.name, one.version, one.build) not in same],
+    )
 
 
 def package_changes(old: Sequence[Spec], new: Sequence[Spec]) -> tuple[PackageChange, ...]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+ZIPS = (b"PK\x03\x04", b"PK\x05\x06")
+_COMPRESSED_TARS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 _OF_OTHER_TOOLS = frozenset((".git", ".svn", ".hg", "__MACOSX", "__pycache__"))
 
 
@@ -37,6 +39,11 @@ class Folder(Protocol):
 
     def names(self) -> list[str]:
         """The files that lie in the folder itself, sorted."""
+
+
+def is_archive(content: bytes) -> bool:
+    """Whether these bytes begin as a zip or a (compressed) tar does."""
+    return content.startswith((*ZIPS, *_COMPRESSED_TARS)) or content[257:262] == b"ustar"
 
 
 def inside(base: str, path: str) -> str:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from packaging.utils import canonicalize_name
-
-from environments.definition.specs import Spec, conda_spec
+from environments.definition.specs import Spec, conda_spec, pip_name
 
 CONDA, PIP, SYSTEM = "conda", "pip", "system"
 PLATFORMS = {
@@ -45,7 +43,7 @@ class LockedPackage:
     @property
     def spec(self) -> Spec:
         """The package as a specification, for comparing."""
-        name = str(canonicalize_name(self.name)) if self.ecosystem == PIP else self.name.lower()
+        name = pip_name(self.name) if self.ecosystem == PIP else self.name.lower()
         text = f"{name}={self.version}={self.build}"
         return Spec(text, name, self.ecosystem, f"=={self.version}", self.version, self.build)
 

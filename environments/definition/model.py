@@ -13,7 +13,9 @@ SYSTEM_MANAGED = "system-managed"
 USER_MANAGED = "user-managed"
 HOST = "host"
 
-_MODEL = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64")
+_MODEL = ConfigDict(
+    defer_build=True, frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
+)
 
 
 class Value(BaseModel):

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 from environments.definition import checks, recognise
-from environments.definition.archive import ArchiveTooLarge, BadArchive, is_archive, unpack
-from environments.definition.folder import DiskFolder, Folder, NoFolder
+from environments.definition.folder import DiskFolder, Folder, NoFolder, is_archive
 from environments.definition.foldering import read_folder
 from environments.definition.formats import curated, package_list
 from environments.definition.formats.source import Source, decode
@@ -52,6 +51,9 @@ def _read(content: bytes, source: Source, default_image: str) -> Reading:
 
 
 def _read_archive(content: bytes, draft: Draft, limits: Limits) -> Reading:
+    # Loaded here: most files are texts, and the compressors take their time.
+    from environments.definition.archive import ArchiveTooLarge, BadArchive, unpack
+
     try:
         folder = unpack(content, limits)
     except BadArchive as reason:

@@ -16,7 +16,6 @@ from environments.definition.locked import CONDA, PIP, LockedPackage
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
 
-CYCLONEDX, SPDX = "cyclonedx", "spdx"
 # The same packages give the same document: a moment of its own would make every export differ.
 _NO_MOMENT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TOOL = "environment-studio"
@@ -24,7 +23,7 @@ _TOOL = "environment-studio"
 
 def write(packages: Sequence[LockedPackage], format: str, name: str) -> str:
     """A bill of materials in JSON, in this format (`cyclonedx` or `spdx`)."""
-    return _cyclonedx(packages, name) if format == CYCLONEDX else _spdx(packages, name)
+    return _cyclonedx(packages, name) if format == "cyclonedx" else _spdx(packages, name)
 
 
 def package_url(one: LockedPackage) -> str:

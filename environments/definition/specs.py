@@ -8,9 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
+_PLAIN_PIP = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([0-9]+(?:\.[0-9]+)*))?")
 _PLAIN_CONDA = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:(==|=)([0-9][0-9A-Za-z.]*))?")
 _EXACT_CONDA = re.compile(r"=*\s*([0-9A-Za-z][0-9A-Za-z.!+_-]*?)(?:\.?\*)?")
 _SINGLE_EQUALS = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*=\s*([0-9][\w.*+!-]*)\s*(;.*)?")
@@ -120,8 +118,25 @@ def pip_spec(text: str) -> Spec | None:
     if text.startswith("-"):
         return None
     bare = without_options(text)
+    plain = _PLAIN_PIP.fullmatch(bare)
+    if plain and not bare.lower().endswith(_ARCHIVE_ENDS):
+        # Most lines are of these two kinds, and need no parser to be loaded.
+        version = plain[2] or ""
+        return Spec(text, pip_name(plain[1]), "pip", f"=={version}" if version else "", version)
     if _URL.fullmatch(bare.split(" ;")[0].strip()) or is_local_path(bare):
         return _by_place(text, bare.split(" ;")[0].strip())
+    return _requirement(text, bare)
+
+
+def pip_name(name: str) -> str:
+    """The name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _requirement(text: str, bare: str) -> Spec:
+    # Loaded here and not above: plain lines do without it.
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         found = Requirement(bare)
     except InvalidRequirement as error:
@@ -136,7 +151,7 @@ def pip_spec(text: str) -> Spec | None:
     constraint = ",".join(sorted(str(one) for one in found.specifier))
     if found.marker:
         constraint += f"; {found.marker}"
-    return Spec(text, canonicalize_name(found.name), "pip", constraint, exact, url=found.url or "")
+    return Spec(text, pip_name(found.name), "pip", constraint, exact, url=found.url or "")
 
 
 def single_equals(text: str) -> str | None:
@@ -187,5 +202,5 @@ def _by_place(text: str, place: str) -> Spec:
         name, version = named[1], named[2]
     else:
         name, version = place, ""
-    name = canonicalize_name(name) if name != place else place
+    name = pip_name(name) if name != place else place
     return Spec(text, name, "pip", f"@ {place}", version, url=place)

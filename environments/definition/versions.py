@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from packaging.version import InvalidVersion, Version
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 _NUMBERS = re.compile(r"\d+(?:\.\d+)*")
 
@@ -33,6 +34,9 @@ def _numbers(one: str, other: str) -> bool | None:
 
 @lru_cache(maxsize=4096)
 def _pep440(text: str) -> Version:
+    # Loaded here, like conda's below: two plain versions are compared without it.
+    from packaging.version import InvalidVersion, Version
+
     try:
         return Version(text)
     except InvalidVersion as error:

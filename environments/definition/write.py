@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from environments.definition import sbom
 from environments.definition.canonical import canonical_form
 from environments.definition.formats import (
     azure_v1,
@@ -32,7 +31,8 @@ FILE_NAMES = {
     requirements.FORMAT: "requirements.txt",
     dockerfile_text.FORMAT: "Dockerfile",
 }
-LOCK_FORMATS = (pylock.FORMAT, conda_explicit.FORMAT, sbom.CYCLONEDX, sbom.SPDX)
+BILLS = ("cyclonedx", "spdx")
+LOCK_FORMATS = (pylock.FORMAT, conda_explicit.FORMAT, *BILLS)
 FORMATS = (*DEFINITION_FORMATS, *LOCK_FORMATS)
 
 
@@ -77,7 +77,9 @@ def write_lock(
         if any(one.ecosystem == CONDA and not one.url for one in packages):
             raise CannotWrite("an explicit list needs the URL of every conda package; this lock has none")
         return conda_explicit.write(packages, platform)
-    if format in (sbom.CYCLONEDX, sbom.SPDX):
+    if format in BILLS:
+        from environments.definition import sbom
+
         return sbom.write(packages, format, name or "environment")
     raise CannotWrite(f"{format!r} is no format that a lock can be written in")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 
@@ -29,6 +28,8 @@ def recognised(text: str, filename: str) -> bool:
 
 def parse(draft: Draft, text: str) -> Table:
     """The TOML document. Refuses what is none."""
+    import tomllib
+
     for number, line in enumerate(text.split("\n"), 1):
         if line.count("[") + line.count("{") > _DEEPEST_LINE:
             raise draft.refuse("bad-toml", Placed("", number), what="the nesting is too deep")

@@ -1,0 +1,91 @@
+"""Plain specifications are read without the grammars' libraries, and mean the same as with them."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from environments.definition.specs import (
+    BadSpec,
+    _conda_spec_by_rattler,
+    _requirement,
+    conda_spec,
+    option,
+    pip_name,
+    pip_spec,
+)
+
+NAME = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=12)
+VERSION = st.text(string.digits + ".abrc*+-_!", max_size=8)
+
+
+@given(st.tuples(NAME, st.sampled_from(["", "=", "==", ">=", " "]), VERSION))
+@settings(max_examples=400, deadline=None)
+def test_a_plain_conda_specification_is_what_conda_makes_of_it(parts: tuple[str, str, str]) -> None:
+    text = "".join(parts)
+    try:
+        expected = _conda_spec_by_rattler(text.strip())
+    except BadSpec:
+        with pytest.raises(BadSpec):
+            conda_spec(text)
+        return
+    found = conda_spec(text)
+    assert (found.name, found.exact, found.build) == (expected.name, expected.exact, expected.build)
+
+
+@given(st.tuples(NAME, st.sampled_from(["", "==", ">=", " == "]), VERSION))
+@settings(max_examples=400, deadline=None)
+def test_a_plain_requirement_is_what_pip_makes_of_it(parts: tuple[str, str, str]) -> None:
+    text = "".join(parts)
+    try:
+        found = pip_spec(text)
+    except BadSpec:
+        with pytest.raises(BadSpec):
+            _requirement(text, text.strip())
+        return
+    if found is None or found.url:
+        return
+    expected = _requirement(text.strip(), text.strip())
+    assert (found.name, found.exact, found.constraint) == (expected.name, expected.exact, expected.constraint)
+    assert found.name == canonicalize_name(Requirement(text.strip()).name)
+
+
+@given(st.text(string.ascii_letters + "-_.", min_size=1))
+def test_names_are_compared_as_package_indexes_do(name: str) -> None:
+    assert pip_name(name) == canonicalize_name(name)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("--index-url https://x/y?a=b", "--index-url", "https://x/y?a=b"),
+        ("--index-url=https://x/y?a=b", "--index-url", "https://x/y?a=b"),
+        ("-i https://x", "-i", "https://x"),
+        ("-ihttps://x", "-i", "https://x"),
+        ("-r 'my file.txt'", "-r", "my file.txt"),
+        ("--pre", "--pre", ""),
+        ("-f 'broken", "-f", "'broken"),
+    ],
+)
+def test_options_are_told_from_their_values(line: str, name: str, value: str) -> None:
+    assert option(line) == (name, value)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "version"),
+    [
+        ("https://h/Demo_Pkg-1.0-py3-none-any.whl", "demo-pkg", "1.0"),
+        ("./demo-2.1.tar.gz", "demo", "2.1"),
+        ("-e git+https://h/o/r.git@v1#egg=Some.Name", "some-name", ""),
+        ("demo @ git+https://h/o/r.git", "demo", ""),
+    ],
+)
+def test_direct_references_name_their_package_where_they_can(line: str, name: str, version: str) -> None:
+    spec = pip_spec(line)
+    assert spec is not None
+    assert (spec.name, spec.exact) == (name, version)

@@ -40,7 +40,7 @@ def main() -> None:
 
 def measure_studio(folder: Path, layer: bytes) -> None:
     """Measure a studio of one web process."""
-    env = {**os.environ, "STUDIO_VAR": str(folder / "var")}
+    env = {**os.environ, "STUDIO_VAR": str(folder / "var"), "DJANGO_SETTINGS_MODULE": "studio.settings"}
     stocked = subprocess.run(
         [sys.executable, "-m", "tests.builds.stocked"],
         input=layer,

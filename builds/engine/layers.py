@@ -6,8 +6,10 @@ import hashlib
 import io
 import json
 import posixpath
+import shutil
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any, BinaryIO, cast
 import deflate
 from isal import igzip
 
-from builds.engine.connection import LABEL, Engine
+from builds.engine.connection import LABEL, LEFT_AFTER_SECONDS, Engine
 from builds.engine.exchange import PIECE, Exchange
 from builds.images.manifest import AS_OCI, OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 from builds.images.report import ImageError, Reporter
@@ -49,9 +51,11 @@ class Member:
 
 def take_over(engine: Engine, image: str, known: Known, workshop: Workshop, reporter: Reporter) -> Descriptor:
     """Put an image of the engine into the store, and return the descriptor of its manifest."""
+    spool = workshop.folder("engine")
+    _sweep(spool)
     size = int(engine.api.inspect_image(image).get("Size") or 0)  # type: ignore[no-untyped-call]
     with (
-        tempfile.TemporaryDirectory(dir=workshop.folder("engine")) as folder,
+        tempfile.TemporaryDirectory(dir=spool) as folder,
         Exchange(engine.api, "GET", f"/images/{image}/get") as saving,
     ):
         archive = _Pieces(saving.pieces(reporter), reporter, size)
@@ -60,6 +64,13 @@ def take_over(engine: Engine, image: str, known: Known, workshop: Workshop, repo
         config, layers = _described(members)
         kept = [_kept(layer, known, workshop, reporter) for layer in layers]
     return _stored(config, kept, workshop)
+
+
+def _sweep(spool: Path) -> None:
+    """Take away what a studio left that died while it took an image over."""
+    for folder in spool.iterdir():
+        if folder.stat().st_mtime < time.time() - LEFT_AFTER_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Pieces(io.RawIOBase):

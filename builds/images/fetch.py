@@ -87,7 +87,7 @@ class _Downloads:
                 self._reporter.check()
                 for future in ended:
                     future.result()
-                self._tell()
+                self._tell(len(self._packages) - len(waiting))
         finally:
             # A thread that waits for the network is not waited for: it finds out by itself.
             self._stop.set()
@@ -95,11 +95,14 @@ class _Downloads:
         self._client.close()
         return self._done
 
-    def _tell(self) -> None:
+    def _tell(self, ended: int) -> None:
         with self._lock:
-            done, total = self._done, sum(self._sizes.values())
-            known = all(self._sizes.values())
-        self._reporter.progress(done, total if known else 0, "bytes")
+            done, sizes = self._done, list(self._sizes.values())
+        if all(sizes):
+            self._reporter.progress(done, sum(sizes), "bytes")
+        else:
+            # An index need not tell sizes: those of files not begun are unknown.
+            self._reporter.progress(ended, len(self._packages), "packages")
 
     def _fetch(self, package: LockedPackage) -> None:
         place = _place(package, self._workshop)

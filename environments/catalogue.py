@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from environments.definition import read_path
-from environments.models import CATALOGUE, Workspace
+from environments.models import CATALOGUE, Version, Workspace
 from environments.services import Refused, Saved, save_reading
 
 FOLDER = Path(__file__).parent / "curated"
@@ -18,13 +18,16 @@ def catalogue_workspace() -> Workspace:
 
 
 def load_catalogue(folder: Path = FOLDER) -> list[Saved]:
-    """Save each file of the folder as a version of a curated environment; what is there already stays.
+    """Save each file of the folder as a version of a curated environment, and return what was new or read again.
 
-    Raises Refused, naming the file, when one cannot be read or changed without a new version number.
+    A file whose text is there already is not even read: a studio starts with this. Raises Refused, naming the file, when one cannot be read or changed without a new version number.
     """
     workspace = catalogue_workspace()
+    known = set(Version.objects.filter(environment__workspace=workspace).values_list("source", flat=True))
     saved = []
     for file in sorted(folder.glob("*.yaml")):
+        if file.read_text() in known:
+            continue
         reading = read_path(file)
         try:
             saved.append(

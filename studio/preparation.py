@@ -13,7 +13,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from environments.catalogue import load_catalogue
-from environments.models import Member, Role, Workspace
+from environments.models import Environment, Member, Role, Workspace
 
 DEFAULT_WORKSPACE = "default"
 ADMIN = "admin"
@@ -33,7 +33,8 @@ def prepare() -> Prepared:
     migrations = MigrationExecutor(connection)
     if migrations.migration_plan(migrations.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0, stdout=io.StringIO())
-    curated = load_catalogue()
+    load_catalogue()
+    curated = Environment.objects.listed().filter(workspace__curated=True).count()
     workspace, _ = Workspace.objects.get_or_create(
         name=DEFAULT_WORKSPACE, defaults={"title": "Default workspace", "anonymous_pull": True}
     )
@@ -44,7 +45,7 @@ def prepare() -> Prepared:
         admin.set_unusable_password()
         admin.save(update_fields=["password"])
     Member.objects.get_or_create(workspace=workspace, user=admin, defaults={"role": Role.OWNER})
-    return Prepared(workspace, admin, len(curated))
+    return Prepared(workspace, admin, curated)
 
 
 def login_path(user: User) -> str:

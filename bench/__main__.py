@@ -1,0 +1,12 @@
+"""`make bench`: all measurements, one after the other."""
+
+import runpy
+import sys
+
+PARTS = ["bench.definition", "bench.studio", "bench.distribution", "bench.images"]
+
+if __name__ == "__main__":
+    sys.argv = sys.argv[:1]
+    for part in PARTS:
+        print(f"\n{part}: python -m {part}\n", flush=True)
+        runpy.run_module(part, run_name="__main__")

@@ -1,0 +1,145 @@
+"""How soon a studio is there and answers: `python -m bench.studio [--rounds 5]`.
+
+Start to first page, request to running, the demo cold and warm, and a cache hit from POST to *ready*:
+all on a studio of its own (SQLite, the `host` base, the real package index). Medians; nothing is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from tests.services.processes import wait_until
+from tests.services.studio import ROOT, Studio
+
+HITS = 50
+
+
+def main() -> None:
+    """Print one line a measurement."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=5, help="how often the short ones are measured")
+    rounds = options.parse_args().rounds
+    with tempfile.TemporaryDirectory(prefix="bench-studio-") as temporary:
+        folder = Path(temporary)
+        started = Studio(folder / "started", {})
+        say("first start to first page", [start_seconds(started)])
+        say("second start to first page", [start_seconds(started) for _ in range(rounds)])
+        shown = Studio(folder / "shown", {})
+        for name, seconds in demo_seconds(shown).items():
+            say(name, [seconds])
+        with_studio(shown, rounds)
+
+
+def say(what: str, seconds: list[float]) -> None:
+    """Print the median and the range."""
+    middle = statistics.median(seconds)
+    spread = f"   ({min(seconds) * 1000:,.0f} to {max(seconds) * 1000:,.0f} ms, {len(seconds)} times)"
+    print(f"{what:42} {middle * 1000:10,.1f} ms{spread if len(seconds) > 1 else ''}", flush=True)
+
+
+def start_seconds(studio: Studio) -> float:
+    """Return the time from the command to the first page, and stop the studio again."""
+    began = time.perf_counter()
+    process = studio.launch()
+    try:
+        process.wait_for_line("Sign in once as", 60)
+        httpx.get(f"{studio.url}/login/", trust_env=False, timeout=60).raise_for_status()
+        return time.perf_counter() - began
+    finally:
+        process.stop()
+
+
+def demo_seconds(studio: Studio) -> dict[str, float]:
+    """Return how long `make demo` takes from nothing, with caches only, and with the image there."""
+    found = {"demo, cold (nothing downloaded)": timed(lambda: run_demo(studio))}
+    found["demo, again (cache hit)"] = timed(lambda: run_demo(studio))
+    for file in studio.var.glob("studio.sqlite3*"):
+        file.unlink()
+    shutil.rmtree(studio.var / "store")
+    found["demo, warm (downloads kept, image gone)"] = timed(lambda: run_demo(studio))
+    return found
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Return how long it takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def run_demo(studio: Studio) -> None:
+    """Run the demo on this studio's data."""
+    words = [sys.executable, "manage.py", "demo"]
+    subprocess.run(words, cwd=ROOT, env=studio.environment(), check=True, capture_output=True)
+
+
+def with_studio(studio: Studio, rounds: int) -> None:
+    """Measure what a running studio takes for a request, and for a cache hit."""
+    studio.start()
+    try:
+        say("request to running", [request_to_running(studio, number) for number in range(rounds)])
+        with signed_in(studio) as browser:
+            hit = f"{studio.url}/w/default/environments/demo/versions/1/build"
+            say("cache hit, POST to ready", [post_seconds(browser, hit) for _ in range(HITS)])
+    finally:
+        studio.stop()
+
+
+def request_to_running(studio: Studio, number: int) -> float:
+    """Return the time between a request's row and its claim by the worker, from the row itself."""
+    file = studio.var / f"small-{number}.txt"
+    file.write_text(f"six==1.{10 + number}.0\n")
+    words = [sys.executable, "-m", "tests.builds.asking", str(file)]
+    environment = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    build = done.stdout.split()[-1].replace("-", "")
+    times: list[str] = []
+
+    def ended() -> bool:
+        with closing(sqlite3.connect(studio.var / "studio.sqlite3")) as database:
+            question = "SELECT queued_at, started_at, ended_at FROM builds_build WHERE id = ?"
+            times[:] = database.execute(question, [build]).fetchone()
+        return times[2] is not None
+
+    wait_until(ended, 60, "the build did not end")
+    queued, started = (datetime.fromisoformat(one) for one in times[:2])
+    return (started - queued).total_seconds()
+
+
+@contextmanager
+def signed_in(studio: Studio) -> Iterator[httpx.Client]:
+    """A client that has followed the login link."""
+    with httpx.Client(trust_env=False, timeout=60) as browser:
+        browser.get(studio.login_url)
+        token = browser.cookies["studio_csrf"]
+        browser.post(studio.login_url, data={"csrfmiddlewaretoken": token})
+        yield browser
+
+
+def post_seconds(browser: httpx.Client, url: str) -> float:
+    """Return how long the answer to pressing Build takes."""
+    data = {"csrfmiddlewaretoken": browser.cookies["studio_csrf"]}
+    began = time.perf_counter()
+    answer = browser.post(url, data=data)
+    seconds = time.perf_counter() - began
+    assert answer.status_code == 302, f"{url} answered {answer.status_code}"
+    return seconds
+
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()

@@ -6,8 +6,10 @@ import json
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from functools import partial
 from typing import Any
 
+from builds.images.attended import attended
 from builds.images.base import Base
 from builds.images.manifest import INDEXES, MANIFESTS, Descriptor, descriptors_of
 from builds.images.probing import probed
@@ -36,7 +38,9 @@ def registry_base(reference: str, workshop: Workshop, reporter: Reporter, *, pla
     for number, place in enumerate(found, start=1):
         with closing(Registry(place)) as registry:
             try:
-                manifest, described = _for_platform(registry, wanted, str(parsed), platform)
+                manifest, described = attended(
+                    partial(_for_platform, registry, wanted, str(parsed), platform), reporter
+                )
             except ImageError as error:
                 # A mirror need not hold everything, nor be there at all.
                 if number < len(found) and error.code in _MISSING_HERE:

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 
+from builds.images.attended import attended
 from builds.images.manifest import Descriptor, descriptors_of
 from builds.images.registry import ATTEMPTS, Registry, places
 from builds.images.report import Cancelled, ImageError, Reporter
@@ -129,11 +131,11 @@ class _Pushing:
         blobs = list({d.digest: d for d in descriptors_of(json.loads(body))}.values())
         ways = {"sent": 0, "mounted": 0, "present": 0}
         try:
-            if self._registry.has("manifests", self._image.digest):
+            if attended(partial(self._registry.has, "manifests", self._image.digest), self._reporter):
                 ways["present"] = len(blobs)
             else:
                 self._send(blobs, ways)
-            self._registry.put_manifest(self._image, body, tag)
+            attended(partial(self._registry.put_manifest, self._image, body, tag), self._reporter)
         except httpx.TransportError as error:
             raise self._registry.unreachable(error) from error
         return Pushed(shown, self._sent, ways["sent"], ways["mounted"], ways["present"])

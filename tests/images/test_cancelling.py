@@ -11,7 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import Cancelled, ImageError, ImageSettings, Workshop, assemble, fetch, packers, resolve
+from builds.images import (
+    Cancelled,
+    ImageError,
+    ImageSettings,
+    Workshop,
+    assemble,
+    fetch,
+    find_base,
+    packers,
+    resolve,
+)
 from builds.images.bytecode import Compilers
 from builds.images.child import run
 from tests.images.conftest import Recorder
@@ -116,3 +126,11 @@ def test_leaving_the_compilers_ends_them() -> None:
         assert children() > before
 
     assert children() == before
+
+
+def test_cancelling_does_not_wait_for_a_silent_registry(workshop: Workshop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        reference = f"127.0.0.1:{silent.getsockname()[1]}/team/base:1"
+
+        with pytest.raises(Cancelled):
+            find_base(reference, workshop, CancelledAtOnce())

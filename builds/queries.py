@@ -80,7 +80,10 @@ def images_for_list(workspace: Workspace) -> QuerySet[Image]:
         .values("n")
     )
     return (
-        Image.objects.filter(workspace=workspace).annotate(shared_by=Subquery(sharing)).order_by("-built_at")
+        Image.objects.filter(workspace=workspace)
+        .select_related("workspace")
+        .annotate(shared_by=Subquery(sharing))
+        .order_by("-built_at")
     )
 
 

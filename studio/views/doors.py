@@ -36,9 +36,7 @@ def one_time(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     if request.method == "POST":
         login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
         return redirect("home")
-    response = render(request, "registration/one_time.html", {"person": user})
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
+    return render(request, "registration/one_time.html", {"person": user})
 
 
 @require_POST

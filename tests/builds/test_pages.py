@@ -177,7 +177,7 @@ def test_a_finished_build_shows_the_image_and_how_to_pull_it(contributor: Client
 
 
 def test_a_build_that_a_worker_lost_shows_its_attempts(contributor: Client, build: Build) -> None:
-    with played(build) as (claim, reporter):
+    with played(build) as (_, reporter):
         with reporter.step(1, "base"):
             reporter.line("first attempt")
         reporter.log.flush()
@@ -215,7 +215,7 @@ def test_the_log_is_a_text_to_download_whole(contributor: Client, build: Build) 
     response = contributor.get(f"{page_of(build)}log.txt")
     assert response["Content-Type"] == "text/plain; charset=utf-8"
     assert f"forecast-1-{str(build.pk)[:8]}.log" in response["Content-Disposition"]
-    assert response.getvalue().decode().splitlines() == [
+    assert b"".join(response).decode().splitlines() == [
         "Resolving 1 requirement",
         "Error: There is no package nunpy.",
     ]

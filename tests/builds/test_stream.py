@@ -49,7 +49,8 @@ class Viewer:
         browser = await sync_to_async(browser_of)(self.user)
         for cookie in browser.cookies.values():
             self.scope["headers"].append((b"cookie", f"{cookie.key}={cookie.value}".encode()))
-        self.connection = ApplicationCommunicator(application, self.scope)
+        communicator: Any = ApplicationCommunicator  # it has no types
+        self.connection = communicator(application, self.scope)
         await self.connection.send_input({"type": "http.request", "body": b"", "more_body": False})
         start = await self.connection.receive_output(SECONDS)
         self.status, self.headers = start["status"], dict(start["headers"])
@@ -85,7 +86,7 @@ class Viewer:
 
     @property
     def last_id(self) -> str:
-        return re.findall(r"^id: (\d+)$", self.text, re.MULTILINE)[-1]
+        return str(re.findall(r"^id: (\d+)$", self.text, re.MULTILINE)[-1])
 
 
 @pytest.fixture

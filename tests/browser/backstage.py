@@ -1,0 +1,79 @@
+"""What a test needs done behind a running studio's pages: `python -m tests.browser.backstage WHAT …`.
+
+It works on the studio's own database, in a process of its own, and prints what the test must know as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import django
+
+from tests.services.studio import ROOT, Studio
+
+
+def ask(studio: Studio, what: str, *words: str) -> Any:
+    """Have something done behind a studio, and return what it answers."""
+    command = [sys.executable, "-m", "tests.browser.backstage", what, *words]
+    environment = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def main(what: str, *words: str) -> None:
+    """Do one thing and print its answer."""
+    django.setup()
+    known: dict[str, Callable[..., str]] = {"link": link, "version": version, "building": building}
+    print(json.dumps(known[what](*words)))
+
+
+def link(name: str, workspace: str = "", role: str = "OWNER") -> str:
+    """Return a one-time link for a person, a member of this workspace."""
+    from django.contrib.auth.models import User
+
+    from environments.models import Member, Role
+    from studio.preparation import login_path
+    from tests.builds.played import workspace_named
+
+    user, _ = User.objects.get_or_create(username=name)
+    if workspace:
+        place = workspace_named(workspace)
+        Member.objects.get_or_create(workspace=place, user=user, defaults={"role": Role[role]})
+    return login_path(user)
+
+
+def version(workspace: str, name: str, text: str) -> str:
+    """Save a requirements file as a version, and return its address."""
+    from django.urls import reverse
+
+    from tests.builds.played import saved
+
+    made = saved(text, name=name, workspace=workspace)
+    return reverse("version", args=[workspace, name, made.version])
+
+
+def building(workspace: str, name: str) -> str:
+    """Return the address of a build that is under way and says nothing more."""
+    from django.urls import reverse
+    from django.utils import timezone
+
+    from builds.models import Build
+    from tests.builds.played import asked, played, saved
+
+    build = asked(saved(f"{name}==1.0\n", name=name, workspace=workspace))
+    with played(build) as (_, reporter), reporter.step(1, "resolve"):
+        reporter.line("Resolving, and resolving")
+        reporter.log.flush()
+    # Nobody is to take it for lost while the test looks at it.
+    Build.objects.filter(pk=build.pk).update(heartbeat_at=timezone.now() + timedelta(hours=1))
+    return reverse("builds:build", args=[workspace, build.pk])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,290 @@
+"""The pages in a real browser, on a whole studio: the first hour of somebody who has never seen it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.backstage import ask
+from tests.services.fixtures import StartStudio
+from tests.services.studio import Studio
+
+AXE = Path(__file__).with_name("axe.min.js").read_text()
+LONG = (
+    "a-name-that-somebody-generated.from-a-branch.feature-JIRA-12345-retrain-all-of-the-models-" + "x" * 100
+)
+BUILD_SECONDS = 90
+
+
+def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
+    """Sign in by a one-time link, as an owner of the workspace."""
+    page.goto(studio.url + ask(studio, "link", name, workspace))
+    page.get_by_role("button", name=f"Sign in as {name}").click()
+    expect(page.get_by_role("heading", name="Environments", exact=True)).to_be_visible()
+
+
+@pytest.fixture
+def olga(page: Page, studio: Studio) -> Page:
+    """A page of somebody who owns the workspace `lab`."""
+    sign_in(page, studio, "olga", "lab")
+    return page
+
+
+# The first hour
+
+
+def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio: Studio) -> None:
+    link = studio.url + ask(studio, "link", "newcomer", "empty")
+    page.goto(link)
+    page.get_by_role("button", name="Sign in as newcomer").click()
+    page.get_by_role("button", name="Build a first environment").click()
+    log = page.get_by_role("log")
+    expect(log.locator("#L1")).to_be_visible()  # line 1 is there, however late one comes
+    expect(page).to_have_title(re.compile("Ready: first-environment:1"), timeout=BUILD_SECONDS * 1000)
+    expect(page.get_by_text("The image is ready")).to_be_visible()
+    expect(page.locator(".pull-text")).to_have_text(
+        re.compile(r"^docker pull localhost:\d+/empty/azureml/azureml_")
+    )
+    expect(page.locator("#favicon")).to_have_attribute("href", re.compile("good"))
+    numbers = page.locator("#log .l > a").all_inner_texts()
+    assert numbers == [str(number + 1) for number in range(len(numbers))]  # every line, once, in order
+
+    page.goto(link)
+    expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
+
+
+def test_a_broken_paste_shows_its_findings_and_keeps_what_was_typed(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/new/")
+    text = olga.get_by_role("textbox", name="Definition")
+    text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n <<<<<<< mine\n")
+    review = olga.locator("#review")
+    expect(review.get_by_text("This cannot be saved yet.")).to_be_visible()
+    olga.get_by_label("Name", exact=True).fill("pasted")
+    olga.get_by_label("Description").fill("My own words")
+    olga.get_by_role("button", name="Save", exact=True).click()
+    expect(olga.get_by_label("Name", exact=True)).to_have_value("pasted")
+    expect(olga.get_by_label("Description")).to_have_value("My own words")
+    expect(olga.get_by_role("textbox", name="Definition")).to_have_value(re.compile("<<<<<<< mine"))
+
+    olga.get_by_role("textbox", name="Definition").fill("packaging==24.2\n")
+    expect(review.get_by_text("This cannot be saved yet.")).to_be_hidden()
+    olga.get_by_role("button", name="Save", exact=True).click()
+    expect(olga.get_by_role("heading", name="pasted", exact=True)).to_be_visible()
+    expect(olga.get_by_text("pasted:1 is saved.")).to_be_visible()
+
+
+def test_a_finding_leads_to_its_line(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/new/")
+    olga.get_by_role("textbox", name="Definition").fill(
+        "channels: [conda-forge]\ndependencies:\n  - python=3.12\n  - numpy\n"
+    )
+    olga.locator("#review").get_by_role("link", name="line 4").click()
+    chosen = "(t) => t.value.slice(t.selectionStart, t.selectionEnd)"
+    assert olga.get_by_role("textbox", name="Definition").evaluate(chosen) == "  - numpy"
+
+
+def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_path: Path) -> None:
+    file = tmp_path / "environment.yml"
+    file.write_text("name: from-a-file\nchannels: [conda-forge]\ndependencies: [python=3.12, numpy=2.1]\n")
+    olga.goto(f"{studio.url}/w/lab/new/")
+    olga.get_by_label("or a file").set_input_files(file)
+    expect(olga.get_by_role("textbox", name="Definition")).to_have_value(re.compile("from-a-file"))
+    expect(olga.locator("#review").get_by_text("2 conda, 0 pip")).to_be_visible()
+
+
+def test_a_failed_build_says_what_to_do_and_leads_to_the_line(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/new/")
+    olga.get_by_role("textbox", name="Definition").fill("this-package-does-not-exist-anywhere==1.0\n")
+    olga.get_by_label("Name", exact=True).fill("impossible")
+    olga.get_by_role("button", name="Save and build").click()
+    expect(olga).to_have_title(re.compile("Failed: impossible:1"), timeout=BUILD_SECONDS * 1000)
+    failure = olga.locator(".failure")
+    expect(failure.get_by_text("What to do:")).to_be_visible()
+    failure.get_by_role("link", name="of the log").click()
+    line = olga.locator("#log .l:target")
+    expect(line).to_be_in_viewport()
+    expect(line).to_contain_text("Error")
+    expect(olga.get_by_role("button", name="Retry")).to_be_visible()
+
+
+def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) -> None:
+    for name in ("original", "twin"):
+        olga.goto(f"{studio.url}/w/lab/new/")
+        olga.get_by_role("textbox", name="Definition").fill("six==1.16.0\n")
+        olga.get_by_label("Name", exact=True).fill(name)
+        if name == "twin":
+            expect(
+                olga.locator("#review").get_by_text("Cached: this definition already has an image")
+            ).to_be_visible()
+        olga.get_by_role("button", name="Save and build").click()
+        if name == "original":
+            expect(olga).to_have_title(re.compile("Ready: original:1"), timeout=BUILD_SECONDS * 1000)
+    expect(olga.get_by_text("twin:1 is ready at once")).to_be_visible()
+    expect(olga.get_by_role("link", name="original:1")).to_be_visible()
+
+
+def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> None:
+    ask(studio, "version", "lab", "compared", "numpy==2.1.3\nsix==1.16.0\n")
+    address = ask(studio, "version", "lab", "compared", "numpy==2.2.0\n")
+    olga.goto(f"{studio.url}{address}?tab=versions")
+    olga.get_by_role("button", name="Compare the two").click()
+    expect(olga.get_by_text("1 package up, 1 removed")).to_be_visible()
+    expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
+
+
+# How it looks and who can use it
+
+PAGES = [
+    "/w/lab/environments/",
+    "/w/lab/environments/?tab=curated",
+    "/w/lab/environments/?q=nothing-has-this",
+    "/w/empty-one/environments/",
+    "/w/lab/new/",
+    f"/w/lab/environments/{LONG}/",
+    f"/w/lab/environments/{LONG}/?tab=context",
+    f"/w/lab/environments/{LONG}/?tab=versions",
+    f"/w/lab/environments/{LONG}/?tab=builds",
+    f"/w/lab/environments/{LONG}/?tab=activity",
+    f"/w/lab/environments/{LONG}/versions/1/edit/",
+    f"/w/lab/environments/{LONG}/versions/1/rebuild/",
+    f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",
+    "/w/lab/builds/",
+    "/w/lab/images/",
+    "/w/lab/activity/",
+    "/nothing/here/",
+    "BUILD",
+]
+
+
+@pytest.fixture(scope="package")
+def shelf(studio: Studio) -> str:
+    """Something on every page, with a name that is too long for all of them; the address of a build under way."""
+    ask(studio, "version", "lab", LONG, "numpy==2.1.3\nsix==1.16.0\n")
+    ask(studio, "version", "lab", LONG, "numpy==2.2.0\n")
+    ask(studio, "link", "olga", "empty-one")
+    return str(ask(studio, "building", "lab", "slow"))
+
+
+# Colours depend on the theme and not on the width, what sticks out on the width and not on the theme.
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_and_nothing_sticks_out(
+    browser: Browser, studio: Studio, shelf: str, theme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(f"{studio.url}/login/")
+    problems = found_by_axe(page)
+    sign_in(page, studio, "olga", "lab")
+    for address in PAGES:
+        page.goto(studio.url + (shelf if address == "BUILD" else address))
+        expect(page.locator("main")).to_be_visible()
+        problems += found_by_axe(page)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            problems.append(f"{page.url} is {wide} pixels wide at {width}")
+    context.close()
+    assert not problems, "\n".join(problems)
+
+
+def found_by_axe(page: Page) -> list[str]:
+    """Return what axe-core has to say about a page."""
+    page.evaluate(AXE)
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{page.url}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for violation in result["violations"]
+        for node in violation["nodes"][:3]
+    ]
+
+
+def background(page: Page) -> str:
+    return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+
+def test_the_theme_is_the_systems_until_one_is_chosen_and_the_choice_is_kept(olga: Page) -> None:
+    olga.emulate_media(color_scheme="light")
+    light = background(olga)
+    olga.emulate_media(color_scheme="dark")
+    expect(olga.locator("html")).to_have_attribute("data-bs-theme", "dark")
+    assert background(olga) != light
+    with olga.expect_response(lambda response: response.url.endswith("/theme/")):
+        olga.get_by_role("button", name="Light theme").click()
+    assert background(olga) == light
+    olga.reload()
+    assert background(olga) == light
+    expect(olga.get_by_role("button", name="Light theme")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_keyboard_reaches_search_menus_and_content(olga: Page) -> None:
+    olga.keyboard.press("Tab")
+    expect(olga.get_by_role("link", name="Skip to content")).to_be_focused()
+    olga.keyboard.press("/")
+    expect(olga.get_by_role("searchbox", name="Search environments")).to_be_focused()
+    menu = olga.locator("details.menu-end")
+    menu.locator("summary").focus()
+    olga.keyboard.press("Enter")
+    expect(olga.get_by_role("button", name="Sign out")).to_be_visible()
+    olga.keyboard.press("Escape")
+    expect(olga.get_by_role("button", name="Sign out")).to_be_hidden()
+    expect(menu.locator("summary")).to_be_focused()
+
+
+def test_search_narrows_the_list_while_typing_and_the_address_follows(olga: Page, studio: Studio) -> None:
+    ask(studio, "version", "lab", "needle", "attrs==24.2.0\n")
+    ask(studio, "version", "lab", "haystack", "idna==3.10\n")
+    olga.goto(f"{studio.url}/w/lab/environments/")
+    olga.get_by_role("searchbox", name="Name, tag or text").press_sequentially("needle")
+    expect(olga.get_by_role("link", name="haystack")).to_be_hidden()
+    expect(olga.get_by_role("link", name="needle")).to_be_visible()
+    expect(olga).to_have_url(re.compile("q=needle"))
+    olga.reload()
+    expect(olga.get_by_role("link", name="haystack")).to_be_hidden()
+
+
+def test_without_javascript_everything_can_be_read_and_sent(
+    browser: Browser, studio: Studio, shelf: str
+) -> None:
+    context: BrowserContext = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, studio, "olga", "lab")
+    page.goto(f"{studio.url}/w/lab/new/")
+    page.get_by_role("textbox", name="Definition").fill("certifi==2024.8.30\n")
+    page.get_by_role("button", name="Check").click()
+    expect(page.locator("#review").get_by_text("0 conda, 1 pip")).to_be_visible()
+    page.get_by_label("Name", exact=True).fill("plain")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="plain", exact=True)).to_be_visible()
+    page.goto(studio.url + shelf)
+    expect(page.get_by_text("Resolving, and resolving")).to_be_visible()
+    expect(page.get_by_role("link", name="Load it again")).to_be_visible()
+    context.close()
+
+
+def test_a_stranger_is_told_that_there_is_nothing(page: Page, studio: Studio, shelf: str) -> None:
+    sign_in(page, studio, "stan", "elsewhere")
+    for address in ("/w/lab/environments/", shelf):
+        response = page.goto(studio.url + address)
+        assert response is not None
+        assert response.status == 404
+        expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+
+
+def test_ctrl_c_stops_a_studio_whose_builds_are_being_watched(page: Page, start_studio: StartStudio) -> None:
+    studio = start_studio()
+    sign_in(page, studio, "olga", "lab")
+    address = ask(studio, "building", "lab", "slow")
+    with page.expect_response(lambda response: "/stream?" in response.url):
+        page.goto(studio.url + address)
+    expect(page).to_have_title(re.compile("Building: slow:1"))
+    assert studio.process
+    os.killpg(studio.process.pid, signal.SIGINT)
+    assert studio.process.wait(seconds=8) == 0, studio.process.last_words()
+    expect(page.get_by_text("The connection is lost. Trying again …")).to_be_visible()

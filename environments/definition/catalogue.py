@@ -167,6 +167,12 @@ _ENTRIES = (
           "Remove the packages, or make the environment system-managed."),
     Entry("other-platform", "note", "Packages for another platform", "{what} is for {platform} only, and left out",
           "Images are built for Linux here.", "Nothing."),
+    Entry("comment-selector", "warning", "Selector in a comment", "{what} is marked [{selector}] for conda-lock, and is read all the same",
+          "conda takes `# [win]` for a comment and installs the package on every platform; only conda-lock obeys it.",
+          "Write sel(win): package, or keep packages of other platforms in a file of their own."),
+    Entry("lock-categories", "note", "Several categories", "the lock holds the categories {what}; all of them are read",
+          "A lock may hold optional packages for development or tests besides the main ones.",
+          "Lock without the categories that the image should not hold."),
     Entry("lock-platforms", "note", "One platform of several", "the lock holds {what}; {platform} is read",
           "A definition is for one platform.", "Nothing, or set the platform."),
     # -- names -------------------------------------------------------------------------------------

@@ -78,6 +78,7 @@ def _read_folder(folder: Folder, draft: Draft, limits: Limits) -> Reading:
 def read_text(draft: Draft, content: bytes, source: Source) -> None:
     """Read the text of one file into the draft, in whatever format it is."""
     text = _text(draft, content, source.limits)
+    draft.lines = text.split("\n")
     known = recognise.text_format(text, source.path)
     if known is not None:
         draft.format = known.name

@@ -87,6 +87,8 @@ class Draft:
     registry: str = ""
     packages: tuple[LockedPackage, ...] = ()
     file: str = ""
+    lines: list[str] = field(default_factory=list)
+    """The lines of the file that is read first, for what only its comments say."""
     counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, code: str, at: At = None, **values: object) -> None:

@@ -72,6 +72,8 @@ def other_file(text: str, filename: str) -> str:
     name = filename.rpartition("/")[2].lower()
     if name in _OTHER_NAMES:
         return _OTHER_NAMES[name]
+    if name.endswith(".toml"):
+        return "a TOML file other than pylock.toml"
     return next((what for pattern, what in _OTHER_CONTENT if pattern.search(text)), "")
 
 
@@ -99,6 +101,7 @@ _OTHER_CONTENT = (
         "a lock of poetry or uv; export it as pylock.toml",
     ),
     (re.compile(r"(?m)^[^|\n]{1,200}\|[^\n]{0,2000}\r?\n[ |:]{0,8}-{3,}"), "a page in Markdown with a table"),
+    (re.compile(r"\A(?:[ \t]*(?:[#;].*)?\r?\n)*\[[\w.\"' -]{1,80}\][ \t]*\r?\n"), "a TOML or INI file"),
     (re.compile(r"\A#!"), "a script"),
     (re.compile(r"(?i)\A\s*<(?:!doctype|html|\?xml)"), "a web page or an XML file"),
 )

@@ -188,3 +188,16 @@ def test_an_exported_environment_with_builds_is_read_whole() -> None:
     assert reading.definition.python.conda[0] == "_libgcc_mutex=0.1=main"
     assert reading.definition.python.pip == ("torch==2.1.0+cu118",)
     assert [one.code for one in reading.findings] == ["base-assumed", "build-string"]
+
+
+def test_a_selector_in_a_comment_is_warned_of_and_the_package_kept() -> None:
+    text = "channels: [c]\ndependencies:\n  - python=3.12\n  - clang  # [osx64]\n  - gcc  # [linux64]\n  - x  # [a note](y)\n"
+    reading = read(text)
+    assert reading.definition is not None
+    assert reading.definition.python.conda == ("python=3.12", "clang", "gcc", "x")
+    assert found(reading, "comment-selector") == [4]
+
+
+def test_what_another_tool_would_install_is_refused_with_its_line() -> None:
+    reading = read("channels: [c]\ndependencies:\n  - nodejs\n  - npm:\n      - left-pad\n")
+    assert [(one.code, one.line) for one in reading.errors] == [("wrong-shape", 4)]

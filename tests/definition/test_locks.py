@@ -268,3 +268,35 @@ def test_bills_of_materials_name_every_package_its_hash_and_who_needs_it() -> No
 def test_the_same_lock_gives_the_same_bill_of_materials() -> None:
     for format in ("cyclonedx", "spdx"):
         assert write_lock(LOCKED, format, name="demo") == write_lock(LOCKED, format, name="demo")
+
+
+def test_a_package_of_two_categories_is_read_once_and_the_categories_are_named() -> None:
+    entry = (
+        "- {{name: zlib, version: '1', manager: conda, platform: linux-64, dependencies: {{}}, category: {0},\n"
+        "   url: 'https://h/c/linux-64/zlib-1-h_0.conda', hash: {{md5: aa}}}}\n"
+    )
+    text = "version: 1\nmetadata: {channels: [], platforms: [linux-64]}\npackage:\n"
+    reading = read(text + entry.format("main") + entry.format("dev"))
+    assert len(reading.packages) == 1
+    assert [one.message for one in reading.findings if one.code == "lock-categories"] == [
+        "the lock holds the categories main, dev; all of them are read"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("pyproject.toml", "[project]\nname = 'x'\n"),
+        ("", "[tool.poetry.dependencies]\npython = '^3.9'\n"),
+        ("environment.toml", "name = 'x'\n"),
+        ("Pipfile", "[packages]\nflask = '*'\n"),
+        ("uv.lock", "version = 1\n\n[[package]]\nname = 'x'\n"),
+        ("setup.py", "from setuptools import setup\n"),
+        ("apt.txt", "gcc\n"),
+        ("RELEASE.md", "# Notes\n\nPackage | cpu\n---|---\nnumpy|1.0\n"),
+        ("", "#!/bin/sh\nexit\n"),
+    ],
+)
+def test_files_of_other_tools_are_named_as_what_they_are(name: str, text: str) -> None:
+    reading = read(text, name)
+    assert [(one.code, one.line) for one in reading.errors] == [("not-a-definition", 1)]

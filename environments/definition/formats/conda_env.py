@@ -27,6 +27,7 @@ KEYS = frozenset(
     ("name", "channels", "dependencies", "prefix", "variables", "platforms", "category", "pip-repositories")
 )
 _SELECTOR = re.compile(r"sel\(\s*(\w+)\s*\)")
+_COMMENT_SELECTOR = re.compile(r"#\s*\[([\w ]+)\]\s*$")
 _LINUX = frozenset(("linux", "unix", "linux64", "linux-64"))
 
 
@@ -51,8 +52,12 @@ def read_layer(draft: Draft, tree: Tree | None, source: Source) -> None:
         draft.note("variables-misplaced", key, what="variables", where="the job or deployment")
     unknown_keys(draft, mapping, KEYS)
     draft.channels += texts_of(draft, mapping.get("channels"), "channels")
+    outer = len(draft.conda), len(draft.pip)
     for item in list_of(draft, mapping.get("dependencies"), "dependencies"):
         _dependency(draft, item, source)
+    if source.path == draft.file or not draft.file:
+        for spec in (*draft.conda[outer[0] :], *draft.pip[outer[1] :]):
+            _comment_selector(draft, spec)
 
 
 def read_named(draft: Draft, path: Placed, source: Source) -> None:
@@ -91,6 +96,15 @@ def _dependency(draft: Draft, item: Tree, source: Source) -> None:
                 "wrong-shape", item.keys[name], what="a dependency", expected="a package, pip: or sel(…):",
                 found=f"the key {name[:60]!r}",
             )  # fmt: skip
+
+
+def _comment_selector(draft: Draft, spec: Placed) -> None:
+    """Say where only a comment limits a package to another platform: conda does not read it."""
+    if spec.line is None or spec.file or spec.line > len(draft.lines):
+        return
+    match = _COMMENT_SELECTOR.search(draft.lines[spec.line - 1][-80:])
+    if match and match[1].strip() not in _LINUX:
+        draft.note("comment-selector", spec, what=str(spec), selector=match[1])
 
 
 def _pip_section(draft: Draft, value: Tree, source: Source) -> None:

@@ -44,7 +44,24 @@ def _read_conda_lock(draft: Draft, mapping: Mapping) -> None:
         platform = text_of(draft, part.get("platform"), "package.platform") or ""
         by_platform.setdefault(str(platform), []).append(part)
     platform = _chosen(draft, list(by_platform), mapping)
-    draft.packages = tuple([_package(draft, part) for part in by_platform.get(platform, [])])
+    parts = by_platform.get(platform, [])
+    categories = {one.text: None for part in parts for one in _categories(part)}
+    if len(categories) > 1:
+        draft.note("lock-categories", mapping, what=", ".join(categories))
+    seen: dict[str, LockedPackage] = {}
+    for part in parts:
+        # A package of two categories stands there twice.
+        place = part.get("url")
+        key = place.text if isinstance(place, Scalar) else ""
+        if not key or key not in seen:
+            seen[key] = _package(draft, part)
+    draft.packages = tuple(seen.values())
+
+
+def _categories(part: Mapping) -> list[Scalar]:
+    found = part.get("category", "categories")
+    items = found.items if isinstance(found, Sequence) else [found]
+    return [one for one in items if isinstance(one, Scalar)]
 
 
 def _chosen(draft: Draft, platforms: list[str], at: Mapping) -> str:

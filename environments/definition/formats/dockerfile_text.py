@@ -37,7 +37,10 @@ KEYWORDS = frozenset(
         "WORKDIR",
     )
 )
-_FIRST = re.compile(r"(?:FROM|ARG)[ \t]+\S", re.IGNORECASE)
+_FIRST = re.compile(
+    r"FROM(?:[ \t]+--\S+)*[ \t]+\S+(?:[ \t]+AS[ \t]+\S+)?[ \t]*\\?$|ARG[ \t]+[A-Za-z_]\w*(?:=|$|[ \t])",
+    re.IGNORECASE,
+)
 _LONGEST_VALUE = 4096
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
 _PIP = re.compile(r"(?:^|[\s;&|/])(?:pip3?|uv\s+pip)\s+install\b")

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from environments.definition import Definition, ImageReference
 from environments.models import Version, Workspace
 
 
@@ -51,7 +52,7 @@ class Image(models.Model):
 
 
 class BaseImage(models.Model):
-    """What a base image's reference was when it was last looked up."""
+    """What a floating base was when it was last looked up (rule 18): an image by its reference, or a Dockerfile."""
 
     reference = models.CharField(max_length=400, unique=True)
     digest = models.CharField(max_length=71)
@@ -59,6 +60,13 @@ class BaseImage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference}@{self.digest}"
+
+    @staticmethod
+    def reference_of(definition: Definition) -> str:
+        """Return under what a definition's base stands here: the whole reference, or the Dockerfile's hash."""
+        if definition.image is None:
+            return f"Dockerfile {definition.hash}"
+        return str(ImageReference.parse(definition.image))
 
 
 class State(models.TextChoices):

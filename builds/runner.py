@@ -52,6 +52,8 @@ def run(build_id: uuid.UUID, worker: str) -> None:
 def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None:
     try:
         made = steps.make_image(build, reporter)
+        _last_line(build, reporter, "reused" if made.reused else "succeeded")
+        made.keep(build, claim)
     except StudioStopping:
         reporter.line(
             "The studio is stopping. The build goes back to the queue and goes on at the next start."
@@ -73,9 +75,6 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
             reporter.line(f"What to do: {failure.help}")
         _last_line(build, reporter, "failed")
         claim.fail(failure.code, failure.message, failure.help, failure.fault, line)
-    else:
-        _last_line(build, reporter, "reused" if made.reused else "succeeded")
-        made.keep(build, claim)
 
 
 def explain(error: Exception) -> ImageError:

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from builds import claims, queue
 from builds.models import ACTIVE, BaseImage, Build, Image, Request, State
-from environments.definition import ImageReference
 from environments.models import Version, Workspace, record
 
 
@@ -57,7 +56,7 @@ def base_has_moved(version: Version, image: Image) -> bool:
     """Whether a floating base is no longer, or has long not been, what this image was built on (rule 18)."""
     if not image.floating:
         return False
-    known = BaseImage.objects.filter(reference=str(ImageReference.parse(version.base))).first()
+    known = BaseImage.objects.filter(reference=BaseImage.reference_of(version.definition)).first()
     if known is None or known.digest != image.base_digest:
         return True
     return known.checked_at < timezone.now() - timedelta(seconds=settings.FLOATING_BASE_SECONDS)

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from builds.claims import Claim
 from builds.engine import build_base
+from builds.engine.sources import sources
 from builds.images import (
     AssembledImage,
     Base,
@@ -119,21 +120,25 @@ def repository(hash: str) -> str:
 def _find_base(definition: Definition, shop: Workshop, reporter: BuildReporter, *, rebuild: bool) -> Base:
     """Return the base: an image that is there, or one that the Docker Engine makes now."""
     if definition.image is None:
-        return build_base(definition, shop, reporter, fresh=rebuild)
-    base = find_base(definition.image, shop, reporter)
+        base = build_base(definition, shop, reporter, fresh=rebuild)
+    else:
+        base = find_base(definition.image, shop, reporter)
     if is_floating(definition):
-        reference = str(ImageReference.parse(definition.image))
         BaseImage.objects.update_or_create(
-            reference=reference, defaults={"digest": base.digest, "checked_at": timezone.now()}
+            reference=BaseImage.reference_of(definition),
+            defaults={"digest": base.digest, "checked_at": timezone.now()},
         )
     return base
 
 
 def is_floating(definition: Definition) -> bool:
-    """Whether the base's tag moves: none, or `latest` (rule 18)."""
-    if definition.image is None or definition.image == "host":
+    """Whether what the base starts from moves: a tag that is missing or `latest` (rule 18)."""
+    if definition.image == "host":
         return False
-    return ImageReference.parse(definition.image).floating
+    if definition.image is not None:
+        return ImageReference.parse(definition.image).floating
+    arguments = definition.context.args if definition.context else {}
+    return any(one.floating for one in sources(definition.dockerfile_text, arguments, definition.platform))
 
 
 def _built_on(build: Build, base: Base) -> Image | None:

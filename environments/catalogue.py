@@ -12,7 +12,7 @@ FOLDER = Path(__file__).parent / "curated"
 def catalogue_workspace() -> Workspace:
     """Return the workspace that holds the curated environments."""
     workspace, _ = Workspace.objects.get_or_create(
-        curated=True, defaults={"name": CATALOGUE, "title": "Curated environments"}
+        curated=True, defaults={"name": CATALOGUE, "title": "Curated environments", "anonymous_pull": True}
     )
     return workspace
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.conf import settings
+from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -17,7 +18,10 @@ CATALOGUE = "curated"  # the name of the workspace that holds the curated enviro
 class Workspace(models.Model):
     """The place people share. The curated catalogue is the one that everybody can read."""
 
-    name = models.SlugField(max_length=63, unique=True)
+    # It is the first part of an image's name, where engines take lower-case letters only.
+    name = models.CharField(
+        max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    )
     title = models.CharField(max_length=120)
     curated = models.BooleanField(default=False)
     anonymous_pull = models.BooleanField(

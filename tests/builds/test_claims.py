@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builds.claims import Claim, ClaimLost, cancel_queued
-from builds.models import Build, LogChunk, State
+from builds.models import Build, Image, LogChunk, State
 from builds.reconcile import reconcile, release_builds_of
 from tests.builds.played import asked, image_for, saved
 
@@ -116,6 +116,21 @@ def test_a_build_given_back_does_not_count_as_an_attempt() -> None:
     assert (waiting.state, waiting.attempt) == (State.QUEUED, 0)
 
 
+def move_by(claim: Claim, move: str, image: Image) -> None:
+    """Let the holder of a claim, present or past, do something."""
+    match move:
+        case "give_back":
+            claim.give_back()
+        case "succeed":
+            claim.succeed(image, reused=False)
+        case "fail":
+            claim.fail("x", "It failed.", "", "author")
+        case "cancel":
+            claim.cancel()
+        case "late write":
+            claim.append("line\n", 1, "")
+
+
 MOVES = ["take", "give_back", "succeed", "fail", "cancel", "die", "cancel_queued", "late write"]
 
 
@@ -138,14 +153,7 @@ def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> 
                 silent(waiting)
                 reconcile()
             elif claims:
-                one = claims[0] if move == "late write" else claims[-1]
-                {
-                    "give_back": one.give_back,
-                    "succeed": lambda one=one: one.succeed(image, reused=False),
-                    "fail": lambda one=one: one.fail("x", "It failed.", "", "author"),
-                    "cancel": one.cancel,
-                    "late write": lambda one=one: one.append("line\n", 1, ""),
-                }[move]()
+                move_by(claims[0] if move == "late write" else claims[-1], move, image)
         except ClaimLost:
             pass
         waiting.refresh_from_db()

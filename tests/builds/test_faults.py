@@ -104,6 +104,16 @@ def wait_for(studio: Studio, build: str, state: str, seconds: float = 60) -> dic
     return row(studio, build)
 
 
+def wait_for_attempt(studio: Studio, build: str, attempt: int) -> None:
+    """Return when a worker has begun this attempt."""
+
+    def begun() -> bool:
+        now = row(studio, build)
+        return now["attempt"] == attempt and bool(now["worker"])
+
+    wait_until(begun, 30, lambda: str(row(studio, build)))
+
+
 def worker_pid(studio: Studio, build: str) -> int:
     """Return the process that has the build."""
     return int(str(row(studio, build)["worker"]).rpartition(":")[2])
@@ -135,13 +145,7 @@ def test_a_build_that_kills_its_worker_each_time_ends_as_failed(
     build = ask(studio, tmp_path)
 
     for attempt in (1, 2, 3):
-        wait_until(
-            lambda wanted=attempt: (
-                row(studio, build)["attempt"] == wanted and bool(row(studio, build)["worker"])
-            ),
-            30,
-            lambda: str(row(studio, build)),
-        )
+        wait_for_attempt(studio, build, attempt)
         os.kill(worker_pid(studio, build), signal.SIGKILL)
 
     assert wait_for(studio, build, "failed")["error_code"] == "worker-died"

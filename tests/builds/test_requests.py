@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from builds.claims import Claim
 from builds.models import BaseImage, Build, Image, State
@@ -163,10 +164,8 @@ def test_a_rebuild_names_every_version_that_shares_the_image() -> None:
 @pytest.mark.django_db
 def test_a_floating_base_that_moved_makes_the_next_build_a_new_one() -> None:
     """Rule 18."""
-    from django.utils import timezone
-
     version = saved("a==1\n")
-    version.base = "ubuntu"
+    version.data = {**version.data, "image": "ubuntu"}
     image = succeeded(asked(version))
     image.floating, image.base_digest = True, "sha256:" + "1" * 64
     assert base_has_moved(version, image), "nobody knows what the tag is now"

@@ -86,7 +86,7 @@ def row(studio: Studio, build: str) -> dict[str, object]:
     url = studio.settings.get("DATABASE_URL")
     if url:
         with psycopg.connect(url) as connection:
-            found = connection.execute(f"{question} %s", [build]).fetchone()  # type: ignore[arg-type]
+            found = connection.execute(f"{question} %s", [build]).fetchone()
     else:
         with closing(sqlite3.connect(studio.var / "studio.sqlite3")) as connection:
             found = connection.execute(f"{question} ?", [build.replace("-", "")]).fetchone()

@@ -9,6 +9,8 @@ from itertools import groupby
 
 from environments.definition import secrets
 from environments.definition.canonical import content_key
+from environments.definition.dockerfile import instructions
+from environments.definition.formats.dockerfile_text import base_images
 from environments.definition.locked import LockedPackage
 from environments.definition.model import Definition
 from environments.definition.reading import Reading
@@ -208,8 +210,17 @@ def _base_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
     if kinds[0] != kinds[1]:
         yield OtherChange("base", f"the base is {kinds[1]} and was {kinds[0]}", kinds[0], kinds[1])
     if old.dockerfile_text and new.dockerfile_text:
+        yield from _stage_changes(old.dockerfile_text, new.dockerfile_text)
         yield from _text_changes("dockerfile", "Dockerfile", old.dockerfile_text, new.dockerfile_text)
     yield from _context_changes(old, new)
+
+
+def _stage_changes(old: str, new: str) -> Iterable[OtherChange]:
+    """The images that the Dockerfile's stages start from, compared in their order."""
+    was, now = ([image for image, _ in base_images(list(instructions(text)))] for text in (old, new))
+    for before, after in zip(was, now, strict=False):
+        if before != after:
+            yield OtherChange("image", _image_text(before, after), before, after)
 
 
 def _base_kind(definition: Definition) -> str:
@@ -239,7 +250,7 @@ def _text_changes(kind: str, what: str, old: str, new: str) -> Iterable[OtherCha
         added += line.startswith("+")
         pieces.append(line)
     if pieces:
-        text = f"{what}: {added} lines added, {removed} removed"
+        text = f"{what}: {added} {'line' if added == 1 else 'lines'} added, {removed} removed"
         gone = "\n".join(line[1:] for line in pieces if line.startswith("-"))
         come = "\n".join(line[1:] for line in pieces if line.startswith("+"))
         yield OtherChange(kind, text, secrets.masked_script(gone), secrets.masked_script(come))

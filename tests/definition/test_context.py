@@ -180,3 +180,13 @@ def test_a_folder_without_a_definition_says_what_it_holds(tmp_path: Path) -> Non
     reading = read_path(tmp_path)
     assert codes(reading) == ["not-a-definition"]
     assert "photo.jpg" in reading.errors[0].message
+
+
+def test_what_docker_would_not_send_is_no_part_of_the_context() -> None:
+    ignore = {".dockerignore": b"# logs\n*.log\n!keep.log\ndata/**\nDockerfile\n"}
+    more = {"a.log": b"", "keep.log": b"", "data/x/y": b"", "src/b.log": b""}
+    reading = read(zipped(FILES | ignore | more))
+    assert reading.definition is not None, reading.errors
+    assert reading.definition.context is not None
+    paths = [file.path for file in reading.definition.context.files]
+    assert paths == [".dockerignore", "Dockerfile", "keep.log", "run.sh", "src/a.py", "src/b.log"]

@@ -121,10 +121,17 @@ def test_lines_of_the_dockerfile_and_files_of_the_context_are_named() -> None:
     new = context(Dockerfile="FROM a:1\nRUN two\nRUN three\n", a_txt="y\n", new_txt="")
     assert [(one.kind, one.text, one.old, one.new) for one in diff(old, new).other] == [
         ("dockerfile", "Dockerfile: 2 lines added, 1 removed", "RUN one", "RUN two\nRUN three"),
-        ("context", "a.txt: 1 lines added, 1 removed", "x", "y"),
+        ("context", "a.txt: 1 line added, 1 removed", "x", "y"),
         ("context", "gone.txt removed", "", ""),
         ("context", "new.txt added", "", ""),
     ]
+
+
+def test_another_base_of_a_dockerfile_is_said_as_such() -> None:
+    old = Definition(dockerfile="ARG T=22.04\nFROM ubuntu:${T} AS one\nFROM one\n")
+    new = Definition(dockerfile="ARG T=24.04\nFROM ubuntu:${T} AS one\nFROM one\n")
+    first = diff(old, new).other[0]
+    assert (first.text, first.old, first.new) == ("base image's tag changed", "ubuntu:22.04", "ubuntu:24.04")
 
 
 def test_variables_differ_without_a_new_image() -> None:
@@ -141,7 +148,7 @@ def test_a_comment_in_the_dockerfile_is_shown_and_makes_no_new_image() -> None:
     """Rule 3."""
     difference = diff(Definition(dockerfile="FROM a:1\n"), Definition(dockerfile="FROM a:1\n# why\n"))
     assert difference.same_hash
-    assert difference.summary == "Dockerfile: 1 lines added, 0 removed → same image"
+    assert difference.summary == "Dockerfile: 1 line added, 0 removed → same image"
 
 
 def test_secrets_are_masked_in_what_a_difference_shows() -> None:

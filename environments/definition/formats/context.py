@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from environments.definition import dockerignore
+from environments.definition.dockerignore import Ignored
 from environments.definition.folder import FoundFile, OutsideFolder, inside
 from environments.definition.formats import dockerfile_text
 from environments.definition.formats.source import Source
@@ -29,8 +31,9 @@ def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
     limits = source.limits
     files: list[ContextFile] = []
     total = 0
+    ignored = _ignored(source, below, dockerfile)
     for found in source.folder.files(below):
-        if _NO_PART_OF_A_CONTEXT & set(found.path.split("/")):
+        if _NO_PART_OF_A_CONTEXT & set(found.path.split("/")) or found.path in ignored:
             continue
         total += found.size
         if len(files) >= limits.context_files:
@@ -52,6 +55,12 @@ def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
         return
     draft.context = BuildContext(files=tuple(files), dockerfile_path=name)
     _inspect(draft, draft.context, below)
+
+
+def _ignored(source: Source, below: str, dockerfile: str) -> Ignored:
+    name = f"{below}/{dockerignore.NAME}" if below else dockerignore.NAME
+    content = source.folder.read(name, source.limits.definition) or b""
+    return dockerignore.parse(content.decode("utf-8", "replace"), dockerfile)
 
 
 def _content(draft: Draft, source: Source, below: str, found: FoundFile) -> bytes | None:

@@ -1,0 +1,49 @@
+"""`docs/findings.md`, made from the catalogue: `python -m environments.definition.documentation`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from environments.definition.catalogue import CATALOGUE, Entry
+
+PAGE = Path(__file__).parents[2] / "docs" / "findings.md"
+_HEAD = """\
+# Findings
+
+What the studio says about a definition, wherever it is read: on the page, in the API, by `manage.py inspect`.
+An **error** refuses the definition, a **warning** expects trouble, a **note** is good to know. Only what the
+rules forbid is an error. Codes are stable: they can be relied upon in scripts.
+
+This page is made from the catalogue in `environments/definition/catalogue.py` by
+`python -m environments.definition.documentation`; change it there.
+"""
+_PLURALS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
+
+
+def findings_page() -> str:
+    """The text of `docs/findings.md`: every finding, the worst first, each under its code as a heading."""
+    parts = [_HEAD]
+    for severity, heading in _PLURALS.items():
+        entries = sorted(
+            (one for one in CATALOGUE.values() if one.severity == severity), key=lambda one: one.code
+        )
+        parts.append(f"## {heading}\n")
+        parts += [_section(one) for one in entries]
+    return "\n".join(parts)
+
+
+def _section(entry: Entry) -> str:
+    return (
+        f"### {entry.code}\n\n**{entry.title}** ({entry.severity}): “{_readable(entry.message)}”\n\n"
+        f"Why: {entry.why}\n\nWhat to do: {_readable(entry.help)}\n"
+    )
+
+
+def _readable(template: str) -> str:
+    """The places that are filled in, in italics."""
+    return re.sub(r"\{(\w+)(?:!r)?\}", r"*\1*", template)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(findings_page(), encoding="utf-8")

@@ -78,8 +78,12 @@ def assemble(
     layers = list(extra_layers)
     if settings.environment and (lock.packages or base.probe.python):
         budget = layer_budget(len(base.layers) + len(extra_layers))
-        layers.append(_skeleton(base, workshop))
-        layers += package_layers(fetched.wheels, base.probe.minor, budget - 1, workshop, reporter)
+        # A conda environment has a Python of its own, and stands in the extra layers.
+        if not lock.conda:
+            layers.append(_skeleton(base, workshop))
+        if fetched.wheels:
+            python = base.probe.model_copy(update={"version": lock.python}) if lock.conda else base.probe
+            layers += package_layers(fetched.wheels, python.minor, budget - 1, workshop, reporter)
     if len(base.layers) + len(layers) > 127:
         raise ImageError(
             "too-many-layers",
@@ -164,7 +168,7 @@ def _written(
     if settings.definition_hash:
         labels[f"{LABEL}.definition"] = settings.definition_hash
     store = workshop.store
-    config = store.put(_dumped(_config(base, layers, labels, settings)), OCI_CONFIG)
+    config = store.put(_dumped(_config(base, layers, labels, settings, conda=lock.conda)), OCI_CONFIG)
     descriptors = (*(_as_oci(layer) for layer in base.layers), *(layer.descriptor for layer in layers))
     manifest = {
         "schemaVersion": 2,
@@ -184,16 +188,19 @@ def _written(
 
 
 def _config(
-    base: Base, layers: Sequence[Layer], labels: Mapping[str, str], settings: ImageSettings
+    base: Base, layers: Sequence[Layer], labels: Mapping[str, str], settings: ImageSettings, *, conda: bool
 ) -> dict[str, Any]:
     history = [*(base.config.get("history") or [])]
     history += [
         {"created": CREATED, "created_by": "environment-studio", "comment": la.holds} for la in layers
     ]
     run = {**base.run_config, "Labels": dict(sorted(labels.items()))}
-    run["Env"] = _environment(
-        base, settings.variables, with_python=settings.environment and bool(base.probe.python)
-    )
+    added = {}
+    if conda:
+        added["CONDA_PREFIX"] = f"/{PREFIX}"
+    elif settings.environment and base.probe.python:
+        added["VIRTUAL_ENV"] = f"/{PREFIX}"
+    run["Env"] = _environment(base, added, settings.variables)
     config: dict[str, Any] = {
         "created": CREATED,
         "architecture": base.probe.architecture,
@@ -207,15 +214,16 @@ def _config(
     return config
 
 
-def _environment(base: Base, variables: Mapping[str, str], *, with_python: bool) -> list[str]:
+def _environment(base: Base, added: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:
     """Return the variables a container starts with: the base's, the environment's, the definition's."""
     found = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
-    if with_python:
+    if added:
         path = found.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         found["PATH"] = f"/{PREFIX}/bin:{path}"
-        found["VIRTUAL_ENV"] = f"/{PREFIX}"
-        # A base may point Python at modules of its own, which are not this environment's.
-        found.pop("PYTHONHOME", None)
+        # A base may point to a Python and an environment of its own, which are not this one's.
+        for name in ("PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX"):
+            found.pop(name, None)
+        found.update(added)
     found.update(sorted(variables.items()))
     return [f"{name}={value}" for name, value in found.items()]
 

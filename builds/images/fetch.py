@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from builds.images.conda.channels import mirrored
 from builds.images.lock import Lock, LockedPackage
 from builds.images.report import Cancelled, ImageError, Reporter
 from builds.images.segment import WheelFile
@@ -29,10 +30,11 @@ _TIMEOUT = httpx.Timeout(20.0, pool=None)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The files of a lock's pip packages, on this disk. `received` is what came over the network."""
+    """The files of a lock's packages, on this disk. `received` is what came over the network."""
 
     wheels: tuple[WheelFile, ...]
     received: int
+    conda: tuple[WheelFile, ...] = ()
 
     @property
     def cached(self) -> bool:
@@ -41,23 +43,40 @@ class Fetched:
 
 
 def fetch(lock: Lock, workshop: Workshop, reporter: Reporter) -> Fetched:
-    """Return the files of the lock's wheels; those that are not here yet are fetched and verified."""
-    packages = [package for package in lock.packages if package.kind == "wheel"]
+    """Return the files of the lock's packages; those that are not here yet are fetched and verified."""
+    conda, received = fetch_conda(lock, workshop, reporter)
+    wheels, more = _files([p for p in lock.packages if p.kind == "wheel"], workshop, reporter)
+    return Fetched(wheels, received + more, conda)
+
+
+def fetch_conda(lock: Lock, workshop: Workshop, reporter: Reporter) -> tuple[tuple[WheelFile, ...], int]:
+    """Return the files of the lock's conda packages, and how many bytes were received for it."""
+    packages = [
+        package.model_copy(update={"url": mirrored(package.url, workshop.channel_mirrors)})
+        for package in lock.packages
+        if package.kind == "conda"
+    ]
+    return _files(packages, workshop, reporter)
+
+
+def _files(
+    packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter
+) -> tuple[tuple[WheelFile, ...], int]:
     missing = [package for package in packages if not _place(package, workshop).is_file()]
     received = _Downloads(missing, workshop, reporter).run() if missing else 0
     size = 0
-    wheels = []
+    files = []
     for package in packages:
         path = _place(package, workshop)
-        wheel = WheelFile(package.name, package.version, path, package.sha256, path.stat().st_size)
-        wheels.append(wheel)
-        size += wheel.size
+        file = WheelFile(package.name, package.version, path, package.sha256, path.stat().st_size)
+        files.append(file)
+        size += file.size
     if packages:
         reporter.line(
             f"{len(packages)} files, {size / 1e6:.1f} MB: {len(packages) - len(missing)} here already,"
             f" {len(missing)} fetched ({received / 1e6:.1f} MB)"
         )
-    return Fetched(tuple(wheels), received)
+    return tuple(files), received
 
 
 def _place(package: LockedPackage, workshop: Workshop) -> Path:
@@ -133,9 +152,9 @@ class _Downloads:
             except (httpx.TransportError, _Again) as error:
                 if attempt == ATTEMPTS:
                     raise ImageError(
-                        "index-unreachable",
+                        "channel-unreachable" if package.kind == "conda" else "index-unreachable",
                         f"{package.filename} could not be fetched from {_host(package.url)}: {error}.",
-                        "Check that the index can be reached, and build again.",
+                        "Check that it can be reached, and build again.",
                         fault="outside",
                     ) from error
                 if self._stop.wait(0.25 * 2**attempt):
@@ -144,6 +163,9 @@ class _Downloads:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
     def _once(self, package: LockedPackage, file: BufferedRandom) -> None:
+        if package.url.startswith("file://"):
+            self._copy(package, file)
+            return
         start = file.tell()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         auth = _credentials(package.url, self._workshop)
@@ -160,6 +182,18 @@ class _Downloads:
             with self._lock:
                 self._sizes[package.sha256] = whole or self._sizes[package.sha256]
             for chunk in response.iter_raw(1 << 18):
+                if self._stop.is_set():
+                    raise Cancelled
+                file.write(chunk)
+                self._count(len(chunk))
+
+    def _copy(self, package: LockedPackage, file: BufferedRandom) -> None:
+        """Take the file from a channel that is a folder of this machine."""
+        place = Path(unquote(urlsplit(package.url).path))
+        if not place.is_file():
+            raise _refused(package, 404)
+        with place.open("rb") as source:
+            while chunk := source.read(1 << 20):
                 if self._stop.is_set():
                     raise Cancelled
                 file.write(chunk)

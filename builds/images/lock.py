@@ -31,6 +31,12 @@ class LockedPackage(BaseModel):
     kind: Kind
     requested: bool = False
     needed_by: tuple[str, ...] = ()
+    channel: str = Field(default="", description="Where a conda package is from; empty for others.")
+    subdir: str = Field(default="", description='Its platform as conda says it, such as "linux-64".')
+    build: str = Field(default="", description='Its build string, such as "py311h64a7726_0".')
+    distributions: tuple[str, ...] = Field(
+        default=(), description="What pip would list of a conda package, as name==version."
+    )
 
 
 class Lock(BaseModel):
@@ -49,6 +55,11 @@ class Lock(BaseModel):
         files = sorted([p.ecosystem, p.name, p.version, p.filename, p.sha256] for p in self.packages)
         meant = [self.python, self.platform, self.base_digest, files]
         return "sha256:" + hashlib.sha256(json.dumps(meant, separators=(",", ":")).encode()).hexdigest()
+
+    @property
+    def conda(self) -> bool:
+        """Whether the environment is one of conda's."""
+        return any(package.ecosystem == "conda" for package in self.packages)
 
     def named(self, name: str, ecosystem: Ecosystem = "pypi") -> LockedPackage | None:
         """Return the package of that (normalised) name, if it is here."""

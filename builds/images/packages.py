@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from builds.images.grouping import Grouping, grouped
 from builds.images.layer import Layer, LayerWriter
@@ -21,12 +21,27 @@ def package_layers(
     reporter: Reporter,
 ) -> list[Layer]:
     """Return the layers that hold these wheels, lowest first; made now, or found as they were made before."""
-    grouping = grouped(wheels, budget)
-    segments = pack_all(_work(grouping), python, workshop, reporter)
+
+    def pack(work: Sequence[Work]) -> dict[str, Segment]:
+        return pack_all(work, python, workshop, reporter)
+
+    return spread_layers(wheels, pack, budget, workshop, reporter)
+
+
+def spread_layers(
+    files: Sequence[WheelFile],
+    pack: Callable[[Sequence[Work]], dict[str, Segment]],
+    budget: int,
+    workshop: Workshop,
+    reporter: Reporter,
+) -> list[Layer]:
+    """Return the layers of these packages, whatever packs them: big ones alone, small ones in buckets."""
+    grouping = grouped(files, budget)
+    segments = pack(_work(grouping))
     spread = _apart(grouping, segments, reporter)
     if spread != grouping:
         # Those taken out of their bucket are packed again, as layers.
-        segments |= pack_all(_work(Grouping(spread.alone, ())), python, workshop, reporter)
+        segments |= pack(_work(Grouping(spread.alone, ())))
     layers = [layer for w in spread.alone if (layer := segments[w.name].layer) is not None]
     for bucket in spread.buckets:
         reporter.check()

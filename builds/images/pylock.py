@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -18,10 +18,15 @@ from builds.images.report import ImageError
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
-def packages_of(text: str, probe: Probe) -> tuple[LockedPackage, ...]:
-    """Return the packages of a pylock, each with the one wheel that fits the base best, by name."""
+def packages_of(text: str, probe: Probe, *, present: Container[str] = ()) -> tuple[LockedPackage, ...]:
+    """Return the packages of a pylock, each with the one wheel that fits the base best, by name.
+
+    What is `present` already is left out.
+    """
     order = {tag: number for number, tag in enumerate(target_tags(probe))}
-    found = [_package(entry, order, probe) for entry in tomllib.loads(text).get("packages", [])]
+    entries = tomllib.loads(text).get("packages", [])
+    entries = [entry for entry in entries if canonicalize_name(entry["name"]) not in present]
+    found = [_package(entry, order, probe) for entry in entries]
     return tuple(sorted(found, key=lambda package: package.name))
 
 

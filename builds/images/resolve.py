@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uv
@@ -22,6 +22,7 @@ from builds.images.pylock import packages_of, preference
 from builds.images.report import ImageError, Reporter
 from builds.images.requirement import checked
 from builds.images.solver_errors import explained
+from builds.images.standing import stand_ins
 from builds.images.workshop import Workshop
 
 TIMEOUT_SECONDS = 600.0
@@ -35,8 +36,13 @@ def resolve(
     workshop: Workshop,
     reporter: Reporter,
     previous: Lock | None = None,
+    present: Mapping[str, str] | None = None,
 ) -> Lock:
-    """Return the exact packages for these requirements, at the versions of `previous` where they fit."""
+    """Return the exact packages for these requirements, at the versions of `previous` where they fit.
+
+    `present` are distributions that are installed already, by their normalised names: they stay at their
+    versions, and are not among the packages returned.
+    """
     empty = Lock(python=base.probe.version, platform=base.probe.platform, base_digest=base.digest)
     lines = checked(requirements)
     if not any(line for line in lines if not line.startswith("-")):
@@ -49,7 +55,7 @@ def resolve(
         )
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="resolve-") as name:
-        solver = _Solver(Path(name), base.probe, lines, workshop, reporter)
+        solver = _Solver(Path(name), base.probe, lines, workshop, reporter, present or {})
         packages = solver.solve(previous)
         why = solver.reasons(packages)
         newest = solver.newest()
@@ -70,11 +76,18 @@ class _Solver:
     """uv, told what to resolve for."""
 
     def __init__(
-        self, folder: Path, probe: Probe, lines: Sequence[str], workshop: Workshop, reporter: Reporter
+        self,
+        folder: Path,
+        probe: Probe,
+        lines: Sequence[str],
+        workshop: Workshop,
+        reporter: Reporter,
+        present: Mapping[str, str],
     ) -> None:
         self._folder = folder
         self._probe = probe
         self._reporter = reporter
+        self._present = present
         rest, self._indexes = indexes_of(lines, workshop.index_url, os.environ)
         folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in rest))
         folder.joinpath("uv.toml").write_text(self._indexes.config())
@@ -85,6 +98,7 @@ class _Solver:
             *("--python-platform", uv_platform(probe), "--no-python-downloads"),
             # Nothing of a package may run on the studio's machine: a source distribution would.
             *("--only-binary", ":all:", "--color", "never", "--no-progress"),
+            *(stand_ins(folder, present) if present else ()),
         ]
 
     def solve(self, previous: Lock | None) -> tuple[LockedPackage, ...]:
@@ -100,7 +114,7 @@ class _Solver:
             ended = self._run(*options, "--refresh")
         if ended.code != 0:
             raise explained(ended.error, self._probe)
-        return packages_of(pylock.read_text(), self._probe)
+        return packages_of(pylock.read_text(), self._probe, present=self._present)
 
     def _run(self, *more: str) -> Ended:
         return run(

@@ -18,7 +18,11 @@ def check_lock(lock: Lock, fetched: Fetched) -> list[str]:
     if not lock.python:
         return []
     major, minor, *_ = (int(part) for part in lock.python.split("."))
-    versions = {package.name: package.version for package in lock.packages}
+    versions = {package.name: package.version for package in lock.packages if package.ecosystem == "pypi"}
+    for package in lock.packages:
+        for brought in package.distributions:
+            name, _, version = brought.partition("==")
+            versions.setdefault(canonicalize_name(name), version)
     environment: dict[str, str | AbstractSet[str]] = {
         **{key: str(value) for key, value in default_environment().items()},
         "python_version": f"{major}.{minor}",

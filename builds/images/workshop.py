@@ -25,6 +25,7 @@ class Workshop:
     cache: Path
     mirrors: Mapping[str, str] = field(default_factory=dict)
     index_url: str | None = None
+    channel_mirrors: Mapping[str, str] = field(default_factory=dict)
     credentials: Credentials | None = None
     jobs: int = 2
     bytecode: bool = True

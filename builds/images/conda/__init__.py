@@ -1,0 +1,7 @@
+"""Conda packages in images: solved, fetched and laid at /opt/env without conda and without a container.
+
+lock = resolve_environment(base, channels, conda, pip, workshop, reporter, previous=None)
+fetched = fetch(lock, workshop, reporter)
+layers = environment_layers(base, lock, fetched, workshop, reporter)
+image = assemble(base, lock, fetched, ImageSettings(), workshop, reporter, extra_layers=layers)
+"""

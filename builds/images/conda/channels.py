@@ -1,0 +1,124 @@
+"""Conda channels: what their names mean, and where they are really asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from builds.images.report import ImageError, Reporter
+from builds.images.requirement import masked
+
+ALIAS = "https://conda.anaconda.org"
+USUAL = "conda-forge"
+_DEFAULTS = {"defaults", f"{ALIAS}/defaults"}
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)*")
+_SUBDIR = re.compile(r"/(?:noarch|linux-[a-z0-9]+|osx-[a-z0-9]+|win-[a-z0-9]+)$")
+_QUALIFIED = re.compile(r"^(?P<channel>[^\[\]=<>!\s]+)::(?P<rest>.+)$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """The channels of one definition, first asked first, by the names that stand in the lock."""
+
+    urls: tuple[str, ...]
+    mirrors: Mapping[str, str]
+
+    def asked(self) -> list[str]:
+        """Return the addresses that are really asked, in order."""
+        return [self.mirrored(url) for url in self.urls]
+
+    def mirrored(self, url: str) -> str:
+        """Return where something of a channel is really found."""
+        return _moved(url, self.mirrors)
+
+    def official(self, url: str) -> str:
+        """Return the address of something found at a mirror as the lock has it."""
+        ours = {mirror: channel for channel, mirror in self.mirrors.items() if channel in self.urls}
+        return _moved(url, ours)
+
+    def spec(self, text: str) -> str:
+        """Return a match specification whose own channel is the one really asked."""
+        channel, rest = qualified(text)
+        return f"{self.mirrored(channel_url(channel))}::{rest}" if channel else rest
+
+
+def channels_of(
+    written: Sequence[str], specs: Sequence[str], mirrors: Mapping[str, str], reporter: Reporter
+) -> Channels:
+    """Return the channels to ask, those that a specification names for itself last.
+
+    `defaults` has commercial terms: conda-forge stands in for it, unless a mirror of it is set.
+    """
+    by_url = _by_url(mirrors)
+    named = [channel for spec in specs if (channel := qualified(spec)[0])]
+    urls: list[str] = []
+    for name in [*(written or [USUAL]), *named]:
+        if name == "nodefaults":
+            continue
+        url = channel_url(name)
+        if url in _DEFAULTS and url not in by_url:
+            reporter.line(
+                "The channel “defaults” has commercial terms: conda-forge is asked in its place."
+                " A studio that may use it sets STUDIO_CHANNEL_MIRRORS=defaults=<address>."
+            )
+            url = channel_url(USUAL)
+        if url not in urls:
+            urls.append(url)
+    return Channels(tuple(urls) or (channel_url(USUAL),), by_url)
+
+
+def mirrored(url: str, mirrors: Mapping[str, str]) -> str:
+    """Return where something of a channel is really found, given the mirrors as the settings have them."""
+    return _moved(url, _by_url(mirrors))
+
+
+def channel_url(name: str) -> str:
+    """Return the address of a channel without a slash at its end: a plain name is one of Anaconda's site."""
+    name = name.strip().rstrip("/")
+    if "://" in name:
+        return _SUBDIR.sub("", _address(name))
+    if _NAME.fullmatch(name) is None:
+        raise _senseless(name)
+    return f"{ALIAS}/{_SUBDIR.sub('', name)}"
+
+
+def qualified(spec: str) -> tuple[str, str]:
+    """Return the channel that stands before a specification (empty if none does), and the rest."""
+    found = _QUALIFIED.match(spec.strip())
+    if found is None:
+        return "", spec
+    return found["channel"], found["rest"]
+
+
+def _by_url(mirrors: Mapping[str, str]) -> dict[str, str]:
+    return {channel_url(name): _address(mirror) for name, mirror in mirrors.items()}
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https", "file") or (parts.scheme != "file" and not parts.hostname):
+        raise _senseless(text)
+    if parts.username or parts.password or re.match(r"^/t/[^/]+/", parts.path):
+        raise ImageError(
+            "bad-spec",
+            f"The channel {masked(text).partition('/t/')[0]} has a password in its address.",
+            "Take it out: everybody who reads the definition could use it.",
+        )
+    return text.strip().rstrip("/")
+
+
+def _moved(url: str, places: Mapping[str, str]) -> str:
+    for here, there in places.items():
+        if url.rstrip("/") == here or url.startswith(f"{here}/"):
+            return there + url[len(here) :].rstrip("/")
+    return url.rstrip("/")
+
+
+def _senseless(name: str) -> ImageError:
+    return ImageError(
+        "bad-spec",
+        f"“{masked(name)[:200]}” is no conda channel that can be asked.",
+        "Write a name, such as conda-forge, or an address that begins with https:// or file://.",
+    )

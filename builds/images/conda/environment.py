@@ -1,0 +1,186 @@
+"""From match specifications and pip requirements to one lock: conda first, pip against conda's Python."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from builds.images.base import Base
+from builds.images.conda.archive import contents
+from builds.images.conda.channels import Channels, channels_of
+from builds.images.conda.packing import wants_to_run
+from builds.images.conda.workers import Worker
+from builds.images.fetch import fetch_conda
+from builds.images.lock import Lock, LockedPackage
+from builds.images.probe import Probe
+from builds.images.report import ImageError, Reporter
+from builds.images.requirement import checked
+from builds.images.resolve import resolve
+from builds.images.wheel import PREFIX
+from builds.images.workshop import Workshop
+
+TIMEOUT_SECONDS = 600.0
+PLATFORMS = {"amd64": "linux-64", "arm64": "linux-aarch64"}
+_KERNEL = "5.10"  # what engines of today run on at least; the image cannot know
+
+
+def resolve_environment(
+    base: Base,
+    channels: Sequence[str],
+    conda: Sequence[str],
+    pip: Sequence[str],
+    workshop: Workshop,
+    reporter: Reporter,
+    previous: Lock | None = None,
+) -> Lock:
+    """Return the exact conda and pip packages, at the versions of `previous` where they fit.
+
+    What conda installed counts as installed for pip too: at that very version, and not once more.
+    """
+    platform_of(base)
+    where = channels_of(channels, conda, workshop.channel_mirrors, reporter)
+    packages = _solve(base, where, conda, workshop, reporter, previous)
+    lock = Lock(platform=base.probe.platform, base_digest=base.digest, packages=packages)
+    python = lock.named("python", "conda")
+    lock = lock.model_copy(update={"python": python.version if python else ""})
+    if not any(not line.startswith("-") for line in checked(pip)):
+        return lock
+    return _with_pip(base, lock, pip, workshop, reporter, previous)
+
+
+def platform_of(base: Base) -> str:
+    """Return conda's name for the base's platform; refuse a base on which its packages cannot run."""
+    probe = base.probe
+    if probe.libc != "glibc":
+        has = "musl" if probe.libc == "musl" else "no"
+        raise ImageError(
+            "base-unfit",
+            f"Conda packages need glibc, and the base image {base.reference} has {has} C library.",
+            "Take a base image of Debian, Ubuntu or Red Hat's family.",
+        )
+    if probe.architecture not in PLATFORMS:
+        raise ImageError(
+            "base-unfit",
+            f"There are no conda packages for the base image's architecture, {probe.architecture}.",
+            "Take a base image for amd64 or arm64.",
+        )
+    return PLATFORMS[probe.architecture]
+
+
+def _solve(
+    base: Base,
+    channels: Channels,
+    specs: Sequence[str],
+    workshop: Workshop,
+    reporter: Reporter,
+    previous: Lock | None,
+) -> tuple[LockedPackage, ...]:
+    began = time.monotonic()
+    before = [p for p in previous.packages if p.kind == "conda"] if previous else []
+    question = {
+        "do": "solve",
+        "cache": str(workshop.folder("conda/channels").absolute()),
+        "channels": channels.asked(),
+        "platform": platform_of(base),
+        "specs": [channels.spec(spec) for spec in specs],
+        "virtual": _virtual(base.probe),
+        "keep": [package.sha256 for package in before],
+        "keep_names": sorted({package.name for package in before}),
+    }
+    reporter.line(f"Asking {', '.join(channels.urls)}")
+    with Worker() as worker:
+        answer = worker.ask(question, reporter, timeout=TIMEOUT_SECONDS)
+    packages = _locked(answer["records"], set(answer["asked"]), channels)
+    for package in packages:
+        reporter.line(
+            f"  {package.name} {package.version} {package.build}"
+            + ("" if package.requested else "  (needed)")
+        )
+    reporter.line(f"Resolved {len(packages)} conda packages in {time.monotonic() - began:.1f} s")
+    return packages
+
+
+def _virtual(probe: Probe) -> list[tuple[str, str, str]]:
+    """Return what packages may ask of the system beneath them, as conda names it."""
+    return [
+        ("__unix", "0", "0"),
+        ("__linux", _KERNEL, "0"),
+        ("__glibc", probe.libc_version, "0"),
+        ("__archspec", "1", probe.machine),
+    ]
+
+
+def _locked(
+    records: Sequence[dict[str, Any]], asked: set[str], channels: Channels
+) -> tuple[LockedPackage, ...]:
+    needs = {record["name"]: set(record["needs"]) for record in records}
+    return tuple(
+        LockedPackage(
+            ecosystem="conda",
+            kind="conda",
+            name=record["name"],
+            version=record["version"],
+            build=record["build"],
+            subdir=record["subdir"],
+            channel=channels.official(record["channel"]),
+            url=channels.official(record["url"]),
+            sha256=_sha256(record),
+            size=record["size"],
+            filename=record["filename"],
+            requested=record["name"] in asked,
+            needed_by=tuple(sorted(name for name, wanted in needs.items() if record["name"] in wanted)),
+        )
+        for record in sorted(records, key=lambda record: str(record["name"]))
+    )
+
+
+def _sha256(record: dict[str, Any]) -> str:
+    if record["sha256"]:
+        return str(record["sha256"])
+    raise ImageError(
+        "no-checksum",
+        f"The channel gives no sha256 for {record['filename']}, so it could not be locked.",
+        "Take the package from a channel that is indexed anew.",
+        fault="outside",
+    )
+
+
+def _with_pip(
+    base: Base,
+    lock: Lock,
+    pip: Sequence[str],
+    workshop: Workshop,
+    reporter: Reporter,
+    previous: Lock | None,
+) -> Lock:
+    if not lock.python:
+        raise ImageError(
+            "no-python",
+            "The conda packages bring no Python, so that pip packages cannot be put on top.",
+            "Add python to the conda packages, in the version that you want.",
+        )
+    files, _ = fetch_conda(lock, workshop, reporter)
+    brought = {}
+    for file in files:
+        reporter.check()
+        about = contents(file)
+        if about.scripts:
+            raise wants_to_run(file)
+        brought[file.sha256] = about.distributions
+    packages = tuple(
+        package.model_copy(update={"distributions": brought[package.sha256]}) for package in lock.packages
+    )
+    probe = base.probe.model_copy(update={"python": f"/{PREFIX}/bin/python", "version": lock.python})
+    present = dict(_distribution(text) for found in brought.values() for text in found)
+    onto = replace(base, probe=probe)
+    resolved = resolve(onto, pip, workshop, reporter, previous=previous, present=present)
+    return lock.model_copy(update={"packages": (*packages, *resolved.packages)})
+
+
+def _distribution(text: str) -> tuple[str, str]:
+    name, _, version = text.partition("==")
+    return str(canonicalize_name(name)), version

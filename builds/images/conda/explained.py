@@ -1,0 +1,74 @@
+"""What can be wrong with conda packages, as errors that tell what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from builds.images.report import ImageError
+from builds.images.requirement import masked
+
+_ADDRESS = re.compile(r"(?:https?|file)://[^\s`'\")]+")
+_ABSENT = re.compile(r"could not find subdir|404 Not Found|status client error \(404|No such file")
+_REFUSED = re.compile(r"\b(?:401|403)\b")
+_TREE = re.compile(r"^[\s│├└─]+")
+
+
+def senseless(spec: str, why: str) -> ImageError:
+    """Return the error for what is no match specification."""
+    return ImageError(
+        "bad-spec",
+        f"“{masked(spec)[:200]}” is not a conda package specification: {why}.",
+        "Write it as name, name=1.2 or name>=1.2,<2.",
+    )
+
+
+def absent(name: str, alike: Sequence[str]) -> ImageError:
+    """Return the error for a package that none of the channels has."""
+    hint = f"Did you mean {' or '.join(alike)}?" if alike else "Check the spelling, or add its channel."
+    return ImageError("package-not-found", f"There is no package {name} in these channels.", hint)
+
+
+def no_version(spec: str, versions: Sequence[str]) -> ImageError:
+    """Return the error for a package that is there, but not as asked for."""
+    return ImageError(
+        "no-matching-version",
+        f"No package in these channels fits “{spec.rpartition('::')[2]}”. There are {', '.join(versions)}.",
+        "Ask for one of these versions, or add the channel that has yours.",
+    )
+
+
+def conflict(said: str) -> ImageError:
+    """Return the error for packages that cannot be together; rattler's own explanation is kept."""
+    lines = said.removeprefix("Cannot solve the request because of:").splitlines()
+    reasons = "; ".join(text.rstrip(",. ") for line in lines if (text := _TREE.sub("", line).strip()))
+    return ImageError(
+        "conflict",
+        f"The conda packages contradict one another: {masked(reasons)}.",
+        "Loosen or change one of the versions named.",
+    )
+
+
+def unreachable(said: str) -> ImageError:
+    """Return the error for a channel that is not there, does not let the studio in, or does not answer."""
+    address = _ADDRESS.search(said)
+    channel = re.sub(r"/(?:linux-\w+|noarch)/.*$", "", address[0]) if address else masked(said)
+    channel = masked(channel).rstrip("/")
+    if _REFUSED.search(said):
+        return ImageError(
+            "channel-refused",
+            f"The conda channel {channel} does not let the studio in.",
+            "Check the credentials of the workspace's connection to it.",
+        )
+    if _ABSENT.search(said):
+        return ImageError(
+            "channel-not-found",
+            f"There is no conda channel at {channel}.",
+            "Check the channel's name or address.",
+        )
+    return ImageError(
+        "channel-unreachable",
+        f"The conda channel {channel} cannot be reached.",
+        "Check the channel's address and the studio's network, and build again.",
+        fault="outside",
+    )

@@ -1,0 +1,169 @@
+"""From fetched conda packages to layers in the store: one a package, small ones together."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
+
+from builds.images.base import Base
+from builds.images.bytecode import interpreter_for
+from builds.images.conda.environment import platform_of
+from builds.images.conda.packing import CondaFile, CondaPacker, python_minor
+from builds.images.conda.workers import Worker
+from builds.images.fetch import Fetched
+from builds.images.grouping import DEEPEST, layer_budget
+from builds.images.layer import Layer, LayerWriter
+from builds.images.lock import Lock
+from builds.images.packages import spread_layers
+from builds.images.packers import Work
+from builds.images.report import Reporter
+from builds.images.segment import Segment
+from builds.images.wheel import PREFIX
+from builds.images.workshop import Workshop
+
+_GLANCE_SECONDS = 0.25
+
+
+def environment_layers(
+    base: Base, lock: Lock, fetched: Fetched, workshop: Workshop, reporter: Reporter
+) -> list[Layer]:
+    """Return the layers that make /opt/env the lock's conda environment; none if it has no conda packages."""
+    if not lock.conda:
+        return []
+    files = _conda_files(lock, fetched)
+    packing = _Packing(files, platform_of(base), workshop, reporter)
+    budget = layer_budget(len(base.layers)) - 1
+    if fetched.wheels:
+        # What pip brings goes on top, and needs layers as well.
+        budget = min(budget, (DEEPEST - len(base.layers)) // 2)
+    packages = spread_layers(files, packing.pack, budget, workshop, reporter)
+    return [*packages, _history(lock, workshop)]
+
+
+def _conda_files(lock: Lock, fetched: Fetched) -> list[CondaFile]:
+    packages = {package.sha256: package for package in lock.packages if package.kind == "conda"}
+    found = []
+    for file in fetched.conda:
+        package = packages[file.sha256]
+        known = (file.name, file.version, file.path, file.sha256, file.size)
+        found.append(CondaFile(*known, url=package.url, channel=package.channel, subdir=package.subdir))
+    return found
+
+
+def _history(lock: Lock, workshop: Workshop) -> Layer:
+    """Return the layer by which conda itself knows the folder as an environment, and what was asked for."""
+    conda = [package for package in lock.packages if package.kind == "conda"]
+    asked = [f"{package.name}=={package.version}" for package in conda if package.requested]
+    lines = ["==> 1980-01-02 00:00:00 <==", "# cmd: environment-studio"]
+    lines += [f"+{p.channel}/{p.subdir}::{p.name}-{p.version}-{p.build}" for p in conda]
+    lines += [f"# update specs: {json.dumps(asked)}"]
+    with workshop.store.writer() as blob:
+        writer = LayerWriter(blob)
+        writer.file(f"{PREFIX}/conda-meta/history", ("\n".join(lines) + "\n").encode())
+        return writer.commit("conda's history of the environment")
+
+
+class _Packing:
+    """Packs packages in processes of their own, as many at a time as the workshop allows."""
+
+    def __init__(
+        self, files: Sequence[CondaFile], platform: str, workshop: Workshop, reporter: Reporter
+    ) -> None:
+        self._files = {file.name: file for file in files}
+        self._python = self._files.get("python")
+        self._platform = platform
+        self._workshop = workshop
+        self._reporter = reporter
+        self._interpreter = self._find_interpreter()
+        self._finder = CondaPacker(
+            workshop, self._python, None, platform=platform, compiled=self._interpreter is not None
+        )
+
+    def pack(self, work: Sequence[Work]) -> dict[str, Segment]:
+        """Return the segment of each; what was packed before is found."""
+        total = sum(file.size for file, _ in work)
+        packed: dict[str, Segment] = {}
+        missing: list[Work] = []
+        for file, alone in work:
+            known = self._finder.known(file, alone=alone)
+            if known is None:
+                missing.append((file, alone))
+            else:
+                packed[file.name] = known
+        done = total - sum(file.size for file, _ in missing)
+        self._reporter.progress(done, total, "bytes")
+        missing.sort(key=lambda item: -item[0].size)
+        for file, alone in self._each(missing):
+            segment = self._finder.known(file, alone=alone)
+            assert segment is not None  # noqa: S101
+            packed[file.name] = segment
+            done += file.size
+            self._reporter.progress(done, total, "bytes")
+        return packed
+
+    def _each(self, missing: Sequence[Work]) -> Iterator[Work]:
+        """Yield each as it is packed. A cancelled build ends all that is under way."""
+        if not missing:
+            return
+        count = min(self._workshop.jobs, len(missing))
+        with ExitStack() as stack:
+            # Removed by us: a worker that is killed leaves what it had half unpacked.
+            staging = stack.enter_context(TemporaryDirectory(dir=self._workshop.folder("conda/staging")))
+            idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+            workers = [stack.enter_context(Worker()) for _ in range(count)]
+            for worker in workers:
+                idle.put(worker)
+            pool = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="conda"))
+            waiting: dict[Future[None], Work] = {
+                pool.submit(self._ask, idle, work, staging): work for work in missing
+            }
+            try:
+                while waiting:
+                    ended, _ = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
+                    self._reporter.check()
+                    for future in ended:
+                        future.result()
+                        yield waiting.pop(future)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for worker in workers:
+                    worker.end()
+                raise
+
+    def _ask(self, idle: queue.SimpleQueue[Worker], work: Work, staging: str) -> None:
+        file, alone = work
+        worker = idle.get()
+        try:
+            worker.ask(
+                {
+                    "do": "pack",
+                    "store": str(self._workshop.store.path.absolute()),
+                    "cache": str(self._workshop.cache.absolute()),
+                    "staging": os.path.abspath(staging),
+                    "jobs": self._workshop.jobs,
+                    "interpreter": self._interpreter,
+                    "platform": self._platform,
+                    "python": self._python.told() if self._python else None,
+                    "file": self._files[file.name].told(),
+                    "alone": alone,
+                }
+            )
+        finally:
+            idle.put(worker)
+
+    def _find_interpreter(self) -> str | None:
+        minor = python_minor(self._python)
+        if self._python is None or not self._workshop.bytecode:
+            return None
+        found = interpreter_for(minor)
+        if found is None:
+            self._reporter.line(
+                f"No bytecode for noarch packages, as no Python {minor[0]}.{minor[1]} is here to make it:"
+                " imports will take longer"
+            )
+        return found

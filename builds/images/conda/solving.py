@@ -1,0 +1,144 @@
+"""In the worker: rattler decides which conda packages go together."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rattler import (
+    BuildString,
+    Channel,
+    Gateway,
+    GenericVirtualPackage,
+    MatchSpec,
+    PackageName,
+    RepoDataRecord,
+    Version,
+    solve,
+)
+from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
+from rattler.networking import Client
+from rattler.networking.middleware import RetryMiddleware
+from rattler.platform.subdir import Subdir
+
+from builds.images.conda import explained
+from builds.images.report import ImageError
+
+_MOST_NAMED = 8
+
+
+def answer_solving(asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the records of the packages that the specifications come to."""
+    question = _Question(asked)
+    return {"records": asyncio.run(question.answer()), "asked": question.names}
+
+
+class _Question:
+    """Channels and specifications, and what they are asked for."""
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        # No credentials of the studio's machine go to a channel that a definition names.
+        client = Client([RetryMiddleware(3)])
+        self._gateway = Gateway(cache_dir=Path(asked["cache"]), client=client, show_progress=False)
+        self._channels = [Channel(url) for url in asked["channels"]]
+        self._platforms = [Subdir(asked["platform"]), Subdir("noarch")]
+        self._written = [str(text) for text in asked["specs"]]
+        self._specs = [_spec(text) for text in self._written]
+        self.names = [_name(spec) for spec in self._specs]
+        self._keep = {str(sha256) for sha256 in asked["keep"]}
+        self._keep_names = [str(name) for name in asked["keep_names"]]
+        self._virtual = [
+            GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
+            for name, version, build in asked["virtual"]
+        ]
+
+    async def answer(self) -> list[dict[str, Any]]:
+        try:
+            found = await solve(
+                self._channels,
+                self._specs,
+                gateway=self._gateway,
+                platforms=self._platforms,
+                virtual_packages=self._virtual,
+                locked_packages=await self._kept(),
+                channel_relations="disabled",
+            )
+        except GatewayError as error:
+            raise explained.unreachable(str(error)) from error
+        except SolverError as error:
+            raise await self._why(str(error)) from error
+        return [_told(record) for record in found]
+
+    async def _kept(self) -> list[RepoDataRecord]:
+        """Return the records of the image before that the channels still have."""
+        if not self._keep:
+            return []
+        return [
+            record
+            for record in await self._records(self._keep_names)
+            if record.sha256 is not None and record.sha256.hex() in self._keep
+        ]
+
+    async def _records(self, names: Sequence[str]) -> list[RepoDataRecord]:
+        answer = await self._gateway.query(
+            self._channels, self._platforms, names, recursive=False, channel_relations="disabled"
+        )
+        return [record for records in answer for record in records]
+
+    async def _why(self, said: str) -> ImageError:
+        """Tell which requested package is not there at all, or not in that version; else what rattler says."""
+        records = await self._records([name for name in self.names if not name.startswith("__")])
+        for text, spec, name in zip(self._written, self._specs, self.names, strict=True):
+            if name.startswith("__"):
+                continue
+            there = [record for record in records if record.name.normalized == name]
+            if not there:
+                return explained.absent(name, await self._alike(name))
+            if not any(_same(spec, record) for record in there):
+                versions = sorted({record.version for record in there}, reverse=True)
+                return explained.no_version(text, [str(version) for version in versions[:_MOST_NAMED]])
+        return explained.conflict(said)
+
+    async def _alike(self, name: str) -> list[str]:
+        known = await self._gateway.names(self._channels, self._platforms)
+        return difflib.get_close_matches(name, [found.normalized for found in known], n=3)
+
+
+def _same(spec: MatchSpec, record: RepoDataRecord) -> bool:
+    """Whether the record is what the specification names, from whichever channel."""
+    try:
+        return spec.matches(record)
+    except InvalidMatchSpecError:
+        return True
+
+
+def _spec(text: str) -> MatchSpec:
+    try:
+        spec = MatchSpec(text, strict=False)
+    except InvalidMatchSpecError as error:
+        raise explained.senseless(text, str(error)) from error
+    if getattr(spec, "url", None) is not None or "[url=" in str(spec):
+        raise explained.senseless(text, "it is the address of a file")
+    return spec
+
+
+def _name(spec: MatchSpec) -> str:
+    return "" if spec.name is None else str(getattr(spec.name, "normalized", spec.name))
+
+
+def _told(record: RepoDataRecord) -> dict[str, Any]:
+    return {
+        "name": record.name.normalized,
+        "version": str(record.version),
+        "build": str(record.build),
+        "subdir": str(record.subdir),
+        "url": record.url,
+        "channel": record.channel,
+        "sha256": record.sha256.hex() if record.sha256 else "",
+        "size": record.size or 0,
+        "filename": record.file_name,
+        "needs": [_name(MatchSpec(need, strict=False)) for need in record.depends],
+    }

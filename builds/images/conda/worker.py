@@ -1,0 +1,41 @@
+"""A process that works with rattler: reads one question a line from stdin, writes one answer a line.
+
+rattler is native code that once ended its whole process. So it never runs in the studio's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+from builds.images.child import die_with_parent
+from builds.images.conda.packing import answer_packing
+from builds.images.conda.solving import answer_solving
+from builds.images.report import ImageError
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    die_with_parent()
+    # Ending in an orderly way removes what is half written.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for line in sys.stdin:
+        print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+    # Its own ending is what went wrong: nothing of it is needed any more.
+    os._exit(0)
+
+
+def _answer(asked: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return answer_solving(asked) if asked["do"] == "solve" else answer_packing(asked)
+    except ImageError as error:
+        return {"code": error.code, "message": error.message, "help": error.help, "fault": error.fault}
+
+
+if __name__ == "__main__":
+    main()

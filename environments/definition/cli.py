@@ -118,7 +118,7 @@ def _inspected(path: str, reading: Reading) -> str:
         python = definition.python
         packages = f"{len(python.conda)} conda and {len(python.pip)} pip packages"
         lines = [f"{path}: {reading.format}, {packages}, hash {definition.hash}"]
-        lines.append(f"  base: {_base(reading)}")
+        lines.append(f"  base: {_printable(_base(reading))}")
     lines += [_finding(path, one) for one in reading.findings]
     return "\n".join(lines)
 
@@ -137,7 +137,12 @@ def _finding(path: str, one: Finding) -> str:
     place = one.file or path
     if one.line is not None:
         place += f":{one.line}" + (f":{one.column}" if one.column is not None else "")
-    return f"  {place}: {one.severity}: {one.message} [{one.code}]\n    {one.help}"
+    return f"  {_printable(place)}: {one.severity}: {_printable(one.message)} [{one.code}]\n    {one.help}"
+
+
+def _printable(text: str) -> str:
+    """Nothing that a terminal would obey: a file may hold escape sequences."""
+    return "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in text)
 
 
 def _diff(arguments: argparse.Namespace, out: TextIO) -> int:
@@ -162,10 +167,10 @@ def _difference_text(difference: Difference) -> str:
     lines = [difference.summary]
     for one in difference.packages:
         versions = " → ".join(part for part in (one.old, one.new) if part)
-        lines.append(f"  {one.change:<11} {one.name} ({one.ecosystem}) {versions}".rstrip())
+        lines.append(_printable(f"  {one.change:<11} {one.name} ({one.ecosystem}) {versions}".rstrip()))
     for other in difference.other:
-        values = " → ".join(part.replace("\n", " ⏎ ") for part in (other.old, other.new) if part)
-        lines.append(f"  {other.text}" + (f": {values}" if values else ""))
+        values = " → ".join(_printable(part.replace("\n", " ⏎ ")) for part in (other.old, other.new) if part)
+        lines.append(f"  {_printable(other.text)}" + (f": {values}" if values else ""))
     return "\n".join(lines)
 
 

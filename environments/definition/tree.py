@@ -306,6 +306,8 @@ class _Json:
             text, self.at = scanstring(self.text, self.at + 1, True)
         except ValueError as error:
             raise self._wrong(str(error).partition(":")[0].lower()) from None
+        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
+            raise self._wrong("half of a surrogate pair stands in this string")
         return text
 
     def _mapping(self, depth: int) -> Mapping:

@@ -81,6 +81,13 @@ def test_v1_inside_an_inference_configuration_is_found() -> None:
     assert reading.definition == read(json.dumps(v1())).definition
 
 
+def test_v1_empty_strings_are_no_bases() -> None:
+    docker = {"baseImage": "ubuntu:22.04", "baseDockerfile": ""}
+    reading = read(json.dumps(v1(docker=docker)))
+    assert reading.definition is not None, reading.errors
+    assert reading.definition.image == "ubuntu:22.04"
+
+
 def test_v1_user_managed_has_its_kind() -> None:
     """Rule 22."""
     python = {"userManagedDependencies": True, "interpreterPath": "/opt/venv/bin/python"}

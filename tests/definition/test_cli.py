@@ -132,3 +132,19 @@ def test_the_commands_start_without_django_and_without_a_solver() -> None:
     )
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["accepted"]
+
+
+def test_nothing_that_a_terminal_would_obey_is_printed(tmp_path: Path) -> None:
+    path = tmp_path / "environment.yml"
+    path.write_text('image: "ubuntu\\e[31m"\n"unknown\\e]0;title\\a": 1\n')
+    text = run("inspect", path)[1]
+    assert "\x1b" not in text
+    assert "\a" not in text
+
+
+def test_half_a_surrogate_pair_is_refused_and_can_be_printed(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text('{"name": "\\ud800", "docker": {"baseImage": "a:1"}}')
+    code, text = run("inspect", "--json", path)
+    assert code == 2
+    assert text.encode("utf-8")

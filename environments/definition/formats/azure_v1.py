@@ -102,7 +102,8 @@ def _docker(draft: Draft, docker: Mapping, source: Source) -> None:
     image = text_of(draft, docker.get("baseImage"), "docker.baseImage")
     dockerfile = text_of(draft, docker.get("baseDockerfile"), "docker.baseDockerfile")
     build = docker.get("buildContext")
-    given = [name for name in ("baseImage", "baseDockerfile", "buildContext") if docker.get(name) is not None]
+    bases = {"baseImage": image, "baseDockerfile": dockerfile, "buildContext": build}
+    given = [name for name, value in bases.items() if value is not None and value != ""]
     if len(given) > 1:
         draft.note("base-twice", docker.keys[given[1]], what=" and ".join(given))
     elif build is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from builds.images import Base, BlobStore, Probe, Quiet, Workshop, resolve
 from environments.catalogue import FOLDER, load_catalogue
 from environments.definition import ImageReference, read_path
 from environments.models import Version
@@ -47,3 +48,28 @@ def test_a_file_that_changed_under_its_version_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(Refused, match=r"sklearn\.yaml"):
         load_catalogue(tmp_path)
+
+
+def pip_lines(file: Path) -> tuple[str, ...]:
+    """Return what a catalogue file asks of the package index."""
+    definition = read_path(file).definition
+    assert definition is not None
+    return definition.python.pip
+
+
+# What has an index of its own is resolved against that one, which tests do not reach.
+FROM_PYPI = [
+    file for file in sorted(FOLDER.glob("*.yaml")) if not any("index" in one for one in pip_lines(file))
+]
+
+
+@pytest.mark.parametrize("file", FROM_PYPI, ids=lambda file: file.stem)
+def test_what_it_pins_exists_and_fits_together(file: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    probe = Probe(python="/usr/local/bin/python3.12", version="3.12.11", libc="glibc", libc_version="2.36")
+    base = Base("docker.io/library/python:3.12", "sha256:" + "0" * 64, (), (), {"config": {}}, probe)
+    shared = tmp_path_factory.getbasetemp() / "workshop"  # one download of each package's metadata
+
+    lock = resolve(base, pip_lines(file), Workshop(BlobStore(shared / "store"), shared / "cache"), Quiet())
+
+    pinned = {line.partition("==")[0].partition("[")[0]: line.partition("==")[2] for line in pip_lines(file)}
+    assert {name: package.version for name in pinned if (package := lock.named(name))} == pinned

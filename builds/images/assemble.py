@@ -190,7 +190,8 @@ def _written(
 def _config(
     base: Base, layers: Sequence[Layer], labels: Mapping[str, str], settings: ImageSettings, *, conda: bool
 ) -> dict[str, Any]:
-    history = [*(base.config.get("history") or [])]
+    # Tools count the history against the layers: a base without one gets an entry for each.
+    history = [*(base.config.get("history") or [{"created": CREATED, "comment": "base"}] * len(base.layers))]
     history += [
         {"created": CREATED, "created_by": "environment-studio", "comment": la.holds} for la in layers
     ]

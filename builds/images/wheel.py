@@ -5,11 +5,13 @@ from __future__ import annotations
 import configparser
 import csv
 import io
+import lzma
 import mmap
 import re
 import stat
 import struct
 import zipfile
+import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +30,8 @@ MOST_FILES = 200_000
 MOST_BYTES = 32 * 1024**3
 LARGE = 32 * 1024**2  # bigger members are never held in memory whole
 
+# NotImplementedError, for a method that zipfile does not know, is a RuntimeError.
+_UNREADABLE = (Damaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _SCRIPT = """#!{python}
 import sys
@@ -99,7 +103,7 @@ class Wheel:
             if stream is not None:
                 return stream.inflated()
             return self._archive.read(info)
-        except (Damaged, zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
+        except _UNREADABLE as error:
             raise self.bad(f"“{info.filename}” in it is damaged ({error})") from error
 
     def pieces(self, info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -108,7 +112,7 @@ class Wheel:
             with self._archive.open(info) as file:
                 while piece := file.read(1 << 20):
                     yield piece
-        except (zipfile.BadZipFile, RuntimeError, EOFError, OSError) as error:
+        except _UNREADABLE as error:
             raise self.bad(f"“{info.filename}” in it is damaged ({error})") from error
 
     def stream(self, info: zipfile.ZipInfo) -> Stream | None:

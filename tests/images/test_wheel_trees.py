@@ -12,7 +12,7 @@ from installer import install
 from installer.destinations import SchemeDictionaryDestination
 from installer.sources import WheelFile as WheelSource
 
-from builds.images import BlobStore, ImageError, ImageSettings, Workshop, assemble
+from builds.images import BlobStore, ImageError, ImageSettings, Workshop, assemble, segment
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, locked, make_wheel, recorded, unpacked
 
@@ -202,3 +202,32 @@ def test_a_file_named_twice_in_a_wheel_is_in_the_layer_once_as_it_was_last(tmp_p
         archive.writestr("shop/__init__.py", "x = 2\n")
 
     assert (ours(wheel, tmp_path) / SITE / "shop/__init__.py").read_text() == "x = 2\n"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_packed_in_other_ways_are_unpacked_too(method: int, tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("shop/extra.txt", "extra\n" * 1000, compress_type=method)
+
+    assert (ours(wheel, tmp_path) / SITE / "shop/extra.txt").read_text() == "extra\n" * 1000
+
+
+def test_an_encrypted_member_is_refused(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path)
+    content = bytearray(wheel.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    wheel.write_bytes(content)
+
+    with pytest.raises(ImageError, match="is encrypted"):
+        ours(wheel, tmp_path)
+
+
+def test_a_large_member_is_streamed_and_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segment, "LARGE", 1000)
+    files = {"shop/big.bin": b"abc" * 5_000_000, "shop/stored.bin": b"xyz" * 500_000}
+    wheel = make_wheel(tmp_path, files=files, stored=["shop/stored.bin"])
+
+    site = ours(wheel, tmp_path, bytecode=False) / SITE
+    assert (site / "shop/big.bin").read_bytes() == files["shop/big.bin"]
+    assert (site / "shop/stored.bin").read_bytes() == files["shop/stored.bin"]

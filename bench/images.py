@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -49,8 +51,12 @@ MODULES = {"mlflow-skinny": "mlflow", "scikit-learn": "sklearn", "jupyterlab": "
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 VARIABLES = {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 BUMPED = {"S": "rich==13.9.4", "M": "scikit-learn==1.7.2"}
-PIP = "RUN pip install --no-cache-dir -r requirements.txt"
-UV = "RUN --mount=type=cache,target=/root/.cache/uv uv pip install --compile-bytecode -r requirements.txt"
+STEPS = {
+    "pip": "RUN pip install --no-cache-dir -r requirements.txt",
+    "uv": "RUN --mount=type=cache,target=/root/.cache/uv uv pip install --compile-bytecode -r requirements.txt",
+}
+WAYS = list(STEPS)
+ROWS = ["cold", "same definition", "one package added", "one package bumped", "shares 80 %"]
 
 Build = Callable[[str, Sequence[str]], None]
 """Given a tag and requirements, makes the image and has it in the registry."""
@@ -78,12 +84,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--size", choices=SIZES, default="M", help="which environment (default M)")
     options.add_argument("--rounds", type=int, default=1, help="rounds, of which medians are printed")
+    options.add_argument("--rows", nargs="*", default=ROWS, choices=ROWS, help="which changes (default all)")
+    options.add_argument("--ways", nargs="*", default=WAYS, choices=WAYS, help="beside which (default all)")
     told = options.parse_args()
+    # Ended from outside, it still stops what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Not under a folder in memory: images are large.
     with tempfile.TemporaryDirectory(prefix="bench-images-", dir="/tmp") as name:
         Path(name).chmod(0o755)
         with services(Path(name)) as (registry, engine):
-            results = measured(Path(name), registry, engine, told.size, told.rounds)
+            results = measured(Path(name), registry, engine, told)
     print_table(results)
 
 
@@ -104,18 +114,21 @@ def services(folder: Path) -> Iterator[tuple[Registry, DockerEngine]]:
             subprocess.run(json.loads(line), check=False)
 
 
-def measured(folder: Path, registry: Registry, engine: DockerEngine, size: str, rounds: int) -> list[Result]:
+def measured(
+    folder: Path, registry: Registry, engine: DockerEngine, told: argparse.Namespace
+) -> list[Result]:
     """Measure every way, round by round."""
-    packages = pinned(folder, registry, SIZES[size])
-    ours, pip, uv = Result("ours"), Result("Dockerfile + pip"), Result("Dockerfile + uv, cache mount")
+    packages = pinned(folder, registry, SIZES[told.size])
+    ours = Result("ours")
+    others = [(Result(f"Dockerfile + {way}"), STEPS[way]) for way in told.ways]
     floor = Result("floor: read, inflate, hash, write")
-    for number in range(rounds):
-        print(f"round {number + 1} of {rounds}", flush=True)
+    for number in range(told.rounds):
+        print(f"round {number + 1} of {told.rounds}", flush=True)
         place = folder / f"round{number}"
         workshop = Workshop(store=BlobStore(place / "store"), cache=place / "cache")
         find_base("host", workshop, Quiet())
         with peak_memory() as peak:
-            changes(ours, our_build(workshop, registry), registry, packages, size)
+            changes(ours, our_build(workshop, registry), registry, packages, told)
         ours.memory = max(ours.memory, peak.megabytes)
         without = Workshop(store=BlobStore(place / "plain"), cache=workshop.cache, bytecode=False)
         find_base("host", without, Quiet())
@@ -124,12 +137,12 @@ def measured(folder: Path, registry: Registry, engine: DockerEngine, size: str, 
         assemble(find_base("host", without, Quiet()), lock, fetched, ImageSettings(), without, Quiet())
         ours.add("wheels to store, no bytecode", time.perf_counter() - began)
         floor.add("wheels to store, no bytecode", floor_seconds(fetched, place / "floor"))
-        for result, step in ((pip, PIP), (uv, UV)):
+        for result, step in others:
             docker(engine, "builder", "prune", "-af")
-            changes(result, dockerfile_build(engine, registry, step, place), registry, packages, size)
-        for result in (ours, pip, uv):
+            changes(result, dockerfile_build(engine, registry, step, place), registry, packages, told)
+        for result in (ours, *(result for result, _ in others)):
             pulls(result, engine, registry, packages)
-    return [ours, pip, uv, floor]
+    return [ours, *(result for result, _ in others), floor]
 
 
 def pinned(folder: Path, registry: Registry, names: Sequence[str]) -> list[str]:
@@ -144,11 +157,13 @@ def pinned(folder: Path, registry: Registry, names: Sequence[str]) -> list[str]:
     return [f"{package.name}=={package.version}" for package in lock.packages if package.requested]
 
 
-def changes(result: Result, build: Build, registry: Registry, packages: list[str], size: str) -> None:
+def changes(
+    result: Result, build: Build, registry: Registry, packages: list[str], told: argparse.Namespace
+) -> None:
     """Measure the first build, and the changes that people make most often."""
-    bumped = BUMPED[size]
+    bumped = BUMPED[told.size]
     name = bumped.partition("==")[0]
-    rows = {
+    rows: dict[str, list[str]] = {
         "cold": packages,
         "same definition": packages,
         "one package added": [*packages, "tabulate==0.9.0"],
@@ -158,6 +173,8 @@ def changes(result: Result, build: Build, registry: Registry, packages: list[str
     tag = result.name.split()[-1]
     known = set(blobs(registry, "base", "1"))
     for number, (row, requirements) in enumerate(rows.items()):
+        if row not in told.rows:
+            continue
         began = time.perf_counter()
         build(f"{tag}:{number}", requirements)
         took = time.perf_counter() - began
@@ -226,6 +243,8 @@ def pulls(result: Result, engine: DockerEngine, registry: Registry, packages: Se
     docker(engine, "builder", "prune", "-af")
     docker(engine, "pull", f"{registry.address}/bench/base:1")
     for row, tag in (("docker pull", "0"), ("docker pull, one added", "2")):
+        if {"0": ROWS[0], "2": ROWS[2]}[tag] not in result.seconds:
+            continue
         began = time.perf_counter()
         docker(engine, "pull", f"{registry.address}/bench/{name}:{tag}")
         result.add(row, time.perf_counter() - began)

@@ -15,7 +15,6 @@ from builds.images import (
     Base,
     BlobStore,
     Fetched,
-    ImageError,
     ImageSettings,
     Lock,
     Workshop,
@@ -25,6 +24,8 @@ from builds.images import (
     find_base,
     resolve,
 )
+from builds.images.conda.environment import resolve_environment
+from builds.images.conda.layers import environment_layers
 from builds.models import BaseImage, Build, Image
 from builds.python_layer import Plan, plan
 from builds.reporting import BuildReporter
@@ -72,6 +73,7 @@ def workshop() -> Workshop:
         cache=settings.CACHE,
         mirrors=settings.REGISTRY_MIRRORS,
         index_url=settings.INDEX_URL,
+        channel_mirrors=settings.CHANNEL_MIRRORS,
     )
 
 
@@ -99,7 +101,9 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
             fetched = fetch(lock, shop, reporter)
             step.cached = fetched.cached
     with reporter.step(4, "assemble") as step:
-        image = assemble(base, lock, fetched, _image_settings(build, definition, to_install), shop, reporter)
+        told = _image_settings(build, definition, to_install)
+        conda = environment_layers(base, lock, fetched, shop, reporter)
+        image = assemble(base, lock, fetched, told, shop, reporter, extra_layers=conda)
         step.cached = image.cached
     with reporter.step(5, "verify"):
         _verify(lock, fetched, reporter)
@@ -108,7 +112,7 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
         name = f"{build.workspace.name}/{repository(build.hash)}:latest"
         shop.store.tag(name, image.descriptor)
         reporter.line(f"Stored as {name}@{image.digest}.")
-    interpreter = PYTHON if not to_install.empty else definition.python.interpreter_path or base.probe.python
+    interpreter = PYTHON if lock.python else definition.python.interpreter_path or base.probe.python
     return Made(row=_row(build, base, lock, image) | {"interpreter": interpreter})
 
 
@@ -148,16 +152,15 @@ def _built_on(build: Build, base: Base) -> Image | None:
 
 
 def _resolve(build: Build, base: Base, to_install: Plan, shop: Workshop, reporter: BuildReporter) -> Lock:
-    if to_install.conda:
-        raise ImageError(
-            "conda-unavailable",
-            f"{to_install.reason} This studio installs packages from the package index only.",
-            "Write the packages under pip:, and give a base image that has the Python you want.",
-        )
     previous = None if build.rebuild else previous_lock(build)
     if previous is not None:
         reporter.line("Versions of the image before are kept where the definition allows it.")
-    return resolve(base, to_install.pip, shop, reporter, previous=previous)
+    if not to_install.conda:
+        return resolve(base, to_install.pip, shop, reporter, previous=previous)
+    channels = build.version.definition.python.channels
+    return resolve_environment(
+        base, channels, to_install.conda, to_install.pip, shop, reporter, previous=previous
+    )
 
 
 def previous_lock(build: Build) -> Lock | None:
@@ -204,5 +207,5 @@ def _row(build: Build, base: Base, lock: Lock, image: AssembledImage) -> dict[st
         "base": base.reference,
         "base_digest": base.digest,
         "floating": is_floating(build.version.definition),
-        "python": base.probe.version,
+        "python": lock.python or base.probe.version,
     }

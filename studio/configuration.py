@@ -35,15 +35,20 @@ def read_secret_key(given: str, file: Path, *, embedded: bool) -> str:
     return file.read_text().strip()
 
 
-def read_mirrors(pairs: list[str]) -> dict[str, str]:
-    """Return {registry: address} from `docker.io=127.0.0.1:5000` pairs."""
+def read_mirrors(
+    pairs: list[str],
+    setting: str = "STUDIO_REGISTRY_MIRRORS",
+    what: str = "registry",
+    example: str = "docker.io=127.0.0.1:5000",
+) -> dict[str, str]:
+    """Return {registry: address} from `docker.io=127.0.0.1:5000` pairs; {channel: address} likewise."""
     mirrors = {}
     for pair in pairs:
         registry, equals, address = pair.partition("=")
         if not equals or not registry.strip() or not address.strip():
             raise ImproperlyConfigured(
-                f"STUDIO_REGISTRY_MIRRORS holds {pair!r}. Write registry=address pairs separated by commas, "
-                "for example docker.io=127.0.0.1:5000"
+                f"{setting} holds {pair!r}. Write {what}=address pairs separated by commas, "
+                f"for example {example}"
             )
         mirrors[registry.strip()] = address.strip()
     return mirrors

@@ -55,6 +55,12 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
     )
 DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")
 REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", []))
+CHANNEL_MIRRORS = read_mirrors(
+    setting(env.list, "STUDIO_CHANNEL_MIRRORS", []),
+    "STUDIO_CHANNEL_MIRRORS",
+    "channel",
+    "conda-forge=file:///srv/channel",
+)
 INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)

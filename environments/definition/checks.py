@@ -163,7 +163,11 @@ def _serving(draft: Draft, pip: list[tuple[Placed, Spec]]) -> None:
 def _conda_as_a_whole(draft: Draft, specs: list[tuple[Placed, Spec]], today: dt.date) -> None:
     names = {spec.name for _, spec in specs}
     first = draft.conda[0]
-    if not draft.channels and not all(spec.channel or spec.url for _, spec in specs):
+    if (
+        not draft.channels
+        and not draft.any_channel
+        and not all(spec.channel or spec.url for _, spec in specs)
+    ):
         draft.note("no-channel", first)
     if draft.has_pip_section and "pip" not in names:
         draft.note("pip-without-pip", draft.pip[0] if draft.pip else first)

@@ -73,6 +73,8 @@ class Draft:
     conda: list[Placed] = field(default_factory=list)
     pip: list[Placed] = field(default_factory=list)
     has_pip_section: bool = False
+    any_channel: bool = False
+    """Whether the format has no channels to name, so that their absence is no mistake."""
     locked: bool = False
     """Whether the packages are a lock: exact and complete, so that advice about pins is out of place."""
     user_managed: bool = False

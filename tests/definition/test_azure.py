@@ -283,7 +283,8 @@ def test_an_mlflow_model_is_read_from_any_of_its_files(tmp_path: Path) -> None:
     )
     reading = read_path(tmp_path)
     assert reading.definition is not None, reading.errors
-    assert reading.definition.python.conda == ("python=3.12.1", "pip")
+    assert reading.definition.python.conda == ("python=3.12.1",)
+    assert [one.code for one in reading.findings if one.severity != "note"] == []
     assert reading.definition.python.pip == ("pip==23.3", "setuptools", "mlflow==2.0")
     (tmp_path / "conda.yaml").write_text(
         "channels: [c]\ndependencies: [python=3.12.1, pip, {pip: [mlflow==2.0]}]\n"

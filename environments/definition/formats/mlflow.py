@@ -26,7 +26,6 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     python = text_of(draft, mapping.get("python"), "python")
     if python:
         draft.conda.append(python.moved(f"python={python}"))
-        draft.conda.append(python.moved("pip"))
-        draft.has_pip_section = True
+        draft.any_channel = True
     for key in ("build_dependencies", "dependencies"):
         requirements.read_lines(draft, texts_of(draft, mapping.get(key), key), source)

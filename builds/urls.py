@@ -3,6 +3,7 @@
 from django.urls import path
 
 from builds import stream, views
+from environments import converters  # noqa: F401 (it makes <word:…> known)
 
 app_name = "builds"
 urlpatterns = [
@@ -21,7 +22,7 @@ urlpatterns = [
     # /w/<workspace>/images/?page=2
     path("images/", views.images, name="images"),
     # /w/<workspace>/environments/<name>/versions/<version>/build
-    path("environments/<str:name>/versions/<str:version>/build", views.start, name="start"),
+    path("environments/<word:name>/versions/<word:version>/build", views.start, name="start"),
     # /w/<workspace>/environments/<name>/versions/<version>/rebuild/
-    path("environments/<str:name>/versions/<str:version>/rebuild/", views.rebuild, name="rebuild"),
+    path("environments/<word:name>/versions/<word:version>/rebuild/", views.rebuild, name="rebuild"),
 ]

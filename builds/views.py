@@ -19,6 +19,7 @@ from builds.pages import build_context, get_build, last_chunks, pull_command
 from builds.services import NotPossible
 from builds.terminal import chunks_html
 from environments.access import get_version, get_workspace
+from environments.forms import asked_for
 from environments.models import Role
 
 ROWS = 25
@@ -30,7 +31,7 @@ def builds(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show the history of a workspace's builds."""
     place = get_workspace(request.user, workspace)
     state = request.GET.get("state", "")
-    query = request.GET.get("q", "").strip()
+    query = asked_for(request, "q")
     by = request.GET.get("by", "")
     found = queries.builds_for_list(place)
     if state in State.values:

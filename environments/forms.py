@@ -5,10 +5,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 
 from environments.models import Version, Workspace
 
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+def asked_for(request: HttpRequest, name: str) -> str:
+    """Return what an address says under this name, without the NUL that no database text can hold."""
+    return request.GET.get(name, "").replace("\0", "").strip()
 
 
 class TagsField(forms.CharField):
@@ -55,9 +59,9 @@ class DefinitionForm(forms.Form):
     text = forms.CharField(required=False, strip=False, max_length=5_000_000)
     filename = forms.CharField(required=False, max_length=255)
     file = forms.FileField(required=False, allow_empty_file=True)
-    # No length here: the service says what is wrong with a name, the same for all doors.
+    # No rules here: the service says what is wrong with a name or a version, the same for all doors.
     name = forms.CharField(required=False)
-    version = forms.CharField(required=False, max_length=64)
+    version = forms.CharField(required=False)
     description = forms.CharField(required=False, max_length=5000)
     tags = TagsField()
 
@@ -69,16 +73,3 @@ class DefinitionForm(forms.Form):
             del self.fields["workspace"], self.fields["name"]
         else:
             self.fields["workspace"].queryset = workspaces  # type: ignore[attr-defined]
-
-    def clean_version(self) -> str:
-        """Refuse what could not stand in an address, and the word that means the newest one."""
-        version = str(self.cleaned_data["version"])
-        if version and not _VERSION.fullmatch(version):
-            raise ValidationError(
-                "Use letters, digits, “.”, “_” and “-”, beginning with a letter or a digit."
-            )
-        if version.lower() == "latest":
-            raise ValidationError(
-                "“latest” always means the newest version, so no version can be called that."
-            )
-        return version

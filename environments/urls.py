@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments import views
+from environments import converters, views  # noqa: F401 (converters makes <word:…> known)
 
 app_name = "environments"
 urlpatterns = [
@@ -11,12 +11,12 @@ urlpatterns = [
     # /w/<workspace>/activity/?page=2
     path("activity/", views.activity, name="activity"),
     # /w/<workspace>/environments/<name>/archive
-    path("environments/<str:name>/archive", views.archive, name="archive"),
+    path("environments/<word:name>/archive", views.archive, name="archive"),
     # /w/<workspace>/environments/<name>/versions/<version>/describe
-    path("environments/<str:name>/versions/<str:version>/describe", views.describe, name="describe"),
+    path("environments/<word:name>/versions/<word:version>/describe", views.describe, name="describe"),
     # /w/<workspace>/environments/<name>/versions/<version>/archive
     path(
-        "environments/<str:name>/versions/<str:version>/archive",
+        "environments/<word:name>/versions/<word:version>/archive",
         views.archive_version,
         name="archive_version",
     ),

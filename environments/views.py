@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from environments import services
 from environments.access import get_environment, get_version, get_workspace, workspaces_of
 from environments.definition import diff
-from environments.forms import DescribeForm
+from environments.forms import DescribeForm, asked_for
 from environments.lists import activity_of
 from environments.models import Role, Version
 from environments.texts import side_by_side, whole_text
@@ -70,7 +70,7 @@ def archive_version(request: HttpRequest, workspace: str, name: str, version: st
 def compare(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show what differs between two versions, also of different environments and workspaces."""
     place = get_workspace(request.user, workspace)
-    asked = {side: request.GET.get(side, "").strip() for side in ("a", "b")}
+    asked = {side: asked_for(request, side) for side in ("a", "b")}
     sides: dict[str, Version | None] = {"a": None, "b": None}
     problems = {}
     for side, reference in asked.items():

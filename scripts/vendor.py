@@ -25,11 +25,10 @@ LICENCES = ["@tabler/core", "@tabler/icons", "@fontsource-variable/inter"]
 # Every icon that a template names; tests/environments/test_pages_frame.py holds the two together.
 ICONS = """
 activity alert-triangle archive archive-off arrow-down arrow-left arrow-right arrow-up arrows-diff
-arrows-sort box brand-docker bulb check chevron-down chevron-right chevron-up circle-check circle-dashed
-circle-x clock copy device-desktop download external-link file-text git-compare git-fork hammer hash
-history hourglass info-circle key layers-intersect list loader-2 lock login logout menu-2 moon package
-packages pencil player-play player-stop plus refresh repeat search server settings stack-2 sun tag
-text-wrap trash upload user users versions x
+arrows-sort box check chevron-down chevron-up circle-check circle-dashed circle-x copy
+device-desktop download file-text git-compare git-fork hammer hourglass info-circle layers-intersect
+loader-2 lock login logout menu-2 moon package packages pencil player-play player-stop plus
+refresh repeat search stack-2 sun trash user users versions x
 """.split()
 
 

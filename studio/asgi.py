@@ -11,6 +11,7 @@ import os
 import re
 import signal
 import threading
+import warnings
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
@@ -22,6 +23,9 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
 pages = get_asgi_application()
+
+# WhiteNoise sends static files that way; they are few, small and cached by the browser.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 from builds.stream import watchtower  # noqa: E402 (the applications must be loaded first)
 

@@ -3,6 +3,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
+from environments import converters  # noqa: F401 (it makes <word:…> known)
 from studio.views import define, doors, environments
 
 urlpatterns = [
@@ -25,13 +26,15 @@ urlpatterns = [
     # /w/<workspace>/check
     path("w/<slug:workspace>/check", define.check, name="check"),
     # /w/<workspace>/environments/<name>/?tab=versions
-    path("w/<slug:workspace>/environments/<str:name>/", environments.environment, name="environment"),
+    path("w/<slug:workspace>/environments/<word:name>/", environments.environment, name="environment"),
     # /w/<workspace>/environments/<name>/versions/<version>/?tab=context
     path(
-        "w/<slug:workspace>/environments/<str:name>/versions/<str:version>/",
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/",
         environments.version,
         name="version",
     ),
     # /w/<workspace>/environments/<name>/versions/<version>/edit/
-    path("w/<slug:workspace>/environments/<str:name>/versions/<str:version>/edit/", define.edit, name="edit"),
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/edit/", define.edit, name="edit"
+    ),
 ]

@@ -14,7 +14,7 @@ from builds import services as builds
 from environments import services
 from environments.access import get_version, get_workspace
 from environments.definition import Reading
-from environments.forms import DefinitionForm, write_tags
+from environments.forms import DefinitionForm, asked_for, write_tags
 from environments.given import Given, read_given
 from environments.models import Environment, Member, Role, Version, Workspace
 from environments.texts import text_to_edit
@@ -37,7 +37,8 @@ def new(request: HttpRequest, workspace: str) -> HttpResponse:
     """Define a new environment, from nothing or from a version of another one."""
     place = get_workspace(request.user, workspace, Role.CONTRIBUTOR)
     targets = writable(request.user)
-    start = version_named(request, request.GET["from"]) if request.GET.get("from") else None
+    asked = asked_for(request, "from")
+    start = version_named(request, asked) if asked else None
     if request.method != "POST":
         initial: dict[str, Any] = {"workspace": place.name}
         if start is not None:
@@ -154,7 +155,7 @@ def tell(form: DefinitionForm, problem: services.Refused) -> None:
     said = " ".join(sentence(part) for part in (problem.message, problem.help) if part)
     if problem.code in NAME_CODES and "name" in form.fields:
         form.add_error("name", said)
-    elif isinstance(problem, services.VersionTaken):
+    elif problem.code in {"version-taken", "version-invalid"}:
         form.add_error("version", said)
     elif problem.code != "definition-refused":  # whose findings stand beside the text
         form.add_error(None, said)

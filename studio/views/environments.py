@@ -9,13 +9,14 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from builds import queries, services
 from builds.pages import pull_command
 from environments.access import get_environment, get_version, get_workspace, role_in
 from environments.definition import Finding, diff, read
 from environments.definition.secrets import masked
-from environments.forms import write_tags
+from environments.forms import asked_for, write_tags
 from environments.lists import DEFAULT_SORT, SORTS, activity_of, count_listed, latest_versions, search
 from environments.models import Environment, Role, Version, Workspace
 from environments.services import save_reading
@@ -27,6 +28,7 @@ ROWS = 25
 
 @require_safe
 @login_required
+@vary_on_headers("HX-Request")
 def environments(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show the environments of a workspace, or the curated ones."""
     place = get_workspace(request.user, workspace)
@@ -34,7 +36,7 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
     tab = "curated" if place.curated or request.GET.get("tab") == "curated" else "custom"
     shown = catalogue if tab == "curated" and catalogue is not None else place
     archived = request.GET.get("archived") == "1"
-    query = request.GET.get("q", "").strip()
+    query = asked_for(request, "q")
     default = "name" if tab == "curated" else DEFAULT_SORT
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else default

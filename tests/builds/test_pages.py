@@ -210,6 +210,7 @@ def test_of_a_long_log_the_page_shows_the_end_and_all_of_it_when_asked(
     assert everything.count('class="l"') == 7000
 
 
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
 def test_the_log_is_a_text_to_download_whole(contributor: Client, build: Build) -> None:
     failed(build)
     response = contributor.get(f"{page_of(build)}log.txt")

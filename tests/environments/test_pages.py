@@ -178,6 +178,12 @@ def test_the_list_shows_the_latest_version_and_sorts_as_asked(contributor: Clien
     assert rows.index(">beta</a>") < rows.index(">alpha</a>")
 
 
+@pytest.mark.parametrize("path", ["\0", "a\0b/versions/1", "forecast/versions/\0"])
+def test_an_address_with_a_nul_in_it_is_not_there(contributor: Client, path: str) -> None:
+    saved(TEXT)
+    assert contributor.get(f"{LIST}{path}/").status_code == 404
+
+
 @pytest.mark.parametrize("address", ["?sort=nonsense", "?page=99", "?page=x", "?tab=nonsense", "?q=%00"])
 def test_an_address_that_makes_no_sense_still_shows_the_list(contributor: Client, address: str) -> None:
     saved(TEXT)
@@ -294,7 +300,7 @@ def test_the_name_in_the_definition_is_taken_when_none_is_typed(contributor: Cli
     assert Version.objects.get().environment.name == "from-the-file"
 
 
-@pytest.mark.parametrize("version", ["latest", "a/b", "-1", "x" * 65])
+@pytest.mark.parametrize("version", ["latest", "a/b", "-1", "x" * 65, "a\0b"])
 def test_a_version_that_could_not_stand_in_an_address_is_refused(contributor: Client, version: str) -> None:
     assert contributor.post(NEW, form(version=version)).status_code == 422
 

@@ -1,0 +1,120 @@
+"""Take pictures of every page, in both themes, wide and narrow: `make screenshots` writes them to screenshots/.
+
+They are taken of a studio of its own, with environments that are built for real. One of them is the README's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.backstage import ask
+from tests.services import parts
+from tests.services.chromium import launch_options
+from tests.services.studio import Studio
+
+FOLDER = Path("screenshots")
+README = Path("docs/studio.png")
+BUILD_SECONDS = 300
+WORKSPACE = "research"
+FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
+BROKEN = "numpy==2.3.5\nthis-package-does-not-exist-anywhere==1.0\n"
+PASTED = "channels: [conda-forge]\ndependencies:\n  - python=3.8\n  - numpy\n  - pip:\n      - torch=2.5.1\n"
+
+PAGES = {
+    "environments": f"/w/{WORKSPACE}/environments/",
+    "curated": f"/w/{WORKSPACE}/environments/?tab=curated",
+    "empty": "/w/quiet/environments/",
+    "environment": f"/w/{WORKSPACE}/environments/forecast/versions/1/",
+    "context": f"/w/{WORKSPACE}/environments/forecast/?tab=context",
+    "packages": f"/w/{WORKSPACE}/environments/forecast/versions/1/?tab=packages",
+    "versions": f"/w/{WORKSPACE}/environments/forecast/?tab=versions",
+    "compare": f"/w/{WORKSPACE}/compare/?a={WORKSPACE}/forecast:1&b={WORKSPACE}/forecast:2",
+    "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
+    "builds": f"/w/{WORKSPACE}/builds/",
+    "images": f"/w/{WORKSPACE}/images/",
+    "activity": f"/w/{WORKSPACE}/activity/",
+    "missing": "/w/nowhere/",
+}
+
+
+def main() -> None:
+    """Start a studio, fill it, and go through its pages."""
+    if reason := parts.CHROMIUM.missing():
+        sys.exit(reason)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        studio = Studio(Path(folder) / "studio", {})
+        studio.start()
+        try:
+            browser = playwright.chromium.launch(**launch_options(parts.program("chromium")))
+            builds = fill(browser, studio)
+            for theme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
+                take(browser, studio, builds, "dark" if theme == "dark" else "light", width)
+            browser.close()
+        finally:
+            studio.stop()
+    print(f"{len(list(FOLDER.iterdir()))} pictures in {FOLDER}/, and {README}")
+
+
+def signed_in(browser: Browser, studio: Studio, theme: Literal["light", "dark"], width: int) -> Page:
+    """Return a page of somebody who owns the workspace."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=theme, locale="en-GB"
+    )
+    page = context.new_page()
+    page.goto(studio.url + ask(studio, "link", "olga", WORKSPACE))
+    page.get_by_role("button", name="Sign in as olga").click()
+    page.wait_for_url("**/environments/")
+    return page
+
+
+def fill(browser: Browser, studio: Studio) -> dict[str, str]:
+    """Define and build what the pictures show; return the addresses of the builds."""
+    page = signed_in(browser, studio, "light", 1280)
+    builds = {}
+    for name, text, words in (
+        ("forecast", FORECAST, "team=demand, stage=production"),
+        ("broken", BROKEN, ""),
+    ):
+        page.goto(f"{studio.url}/w/{WORKSPACE}/new/")
+        page.get_by_role("textbox", name="Definition").fill(text)
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_label("Tags").fill(words)
+        page.get_by_role("button", name="Save and build").click()
+        page.locator("[data-title][data-active=no]").wait_for(timeout=BUILD_SECONDS * 1000)
+        builds[f"build-{name}"] = page.url
+    ask(studio, "version", WORKSPACE, "forecast", FORECAST.replace("2.3.3", "2.2.3") + "polars==1.35.2\n")
+    ask(studio, "version", WORKSPACE, "forecast-nightly", FORECAST)
+    ask(studio, "link", "olga", "quiet")
+    builds["build-running"] = studio.url + ask(studio, "building", WORKSPACE, "vision")
+    page.context.close()
+    return builds
+
+
+def take(
+    browser: Browser, studio: Studio, builds: dict[str, str], theme: Literal["light", "dark"], width: int
+) -> None:
+    """Take the pictures of one theme and width."""
+    page = signed_in(browser, studio, theme, width)
+    addresses = {name: studio.url + path for name, path in PAGES.items()} | builds
+    for name, address in addresses.items():
+        page.goto(address)
+        page.locator("main").wait_for()
+        page.screenshot(path=FOLDER / f"{name}-{theme}-{width}.png", full_page=width < 500)
+        if (name, theme, width) == ("build-forecast", "light", 1280):
+            page.screenshot(path=README)
+    page.goto(f"{studio.url}/w/{WORKSPACE}/new/")
+    page.get_by_role("textbox", name="Definition").fill(PASTED)
+    page.locator("#review .finding").first.wait_for()
+    page.screenshot(path=FOLDER / f"new-{theme}-{width}.png", full_page=width < 500)
+    page.context.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """Writing environments: what the pages, the API and the commands call. Knows nothing of HTTP."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,12 @@ from django.utils import timezone
 from environments.definition import Definition, Difference, Reading, diff
 from environments.definition.naming import name_problem
 from environments.models import Environment, Version, Workspace, record
+
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+VERSION_INVALID = (
+    "That cannot be a version: versions are part of addresses, and “latest” always means the newest one.",
+    "Use up to 64 letters, digits, “.”, “_”, “+” and “-”, beginning with a letter or digit; or leave it out.",
+)
 
 
 class Refused(Exception):
@@ -100,6 +107,8 @@ def save_version(
     problem = name_problem(name, curated=workspace.curated)
     if problem is not None:
         raise Refused(problem.code, problem.message, problem.help)
+    if version and (not VERSION.fullmatch(version) or version.lower() == "latest"):
+        raise Refused("version-invalid", *VERSION_INVALID)
     environment, made = Environment.objects.get_or_create(
         workspace=workspace, name=name, defaults={"created_by": user}
     )

@@ -14,9 +14,8 @@ KEYS = frozenset(("python", "build_dependencies", "dependencies"))
 
 def recognised(tree: Mapping) -> bool:
     """Whether this mapping is MLflow's python_env.yaml."""
-    return (
-        "python" in tree.entries and set(tree.entries) <= KEYS and not isinstance(tree.get("python"), Mapping)
-    )
+    lists = {"build_dependencies", "dependencies"} & tree.entries.keys()
+    return bool(lists) and "python" in tree.entries and set(tree.entries) <= KEYS
 
 
 def read(draft: Draft, tree: Tree | None, source: Source) -> None:

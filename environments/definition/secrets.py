@@ -50,6 +50,11 @@ def holds_secret(text: str) -> bool:
     return masked(text) != text
 
 
+def is_placeholder(value: str) -> bool:
+    """Whether something else is to be put in this value's place: `$TOKEN`, `<password>`, asterisks."""
+    return _VARIABLE.fullmatch(value) is not None
+
+
 def is_secret_variable(name: str, value: str) -> bool:
     """Whether a variable of this name seems to hold a secret, and not a reference to one."""
     plain = value.strip().strip("\"'")

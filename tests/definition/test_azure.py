@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from environments.definition import Reading, read, read_path
 
@@ -79,6 +80,22 @@ def test_v1_keys_at_the_top_may_be_of_any_case() -> None:
 def test_v1_inside_an_inference_configuration_is_found() -> None:
     reading = read(json.dumps({"entryScript": "score.py", "environment": v1()}))
     assert reading.definition == read(json.dumps(v1())).definition
+
+
+def test_v1_inside_a_run_configuration_is_found_in_json_and_yaml() -> None:
+    plain = read(json.dumps(v1())).definition
+    run = {"configuration": {"framework": "Python", "environment": v1()}, "runtype": "experiment"}
+    assert read(json.dumps(run)).definition == plain
+    assert (
+        read(yaml.safe_dump({"framework": "Python", "environment": v1()}), "a.runconfig").definition == plain
+    )
+
+
+def test_v1_credentials_that_are_empty_or_masked_are_no_secret() -> None:
+    for user, password in (("", ""), ("me", "*********"), ("me", "<password>")):
+        registry = {"address": "r.example", "username": user, "password": password}
+        reading = read(json.dumps(v1(docker={"baseImage": "r.example/x:1", "baseImageRegistry": registry})))
+        assert reading.accepted, reading.errors
 
 
 def test_v1_empty_strings_are_no_bases() -> None:

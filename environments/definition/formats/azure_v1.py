@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from environments.definition import secrets
 from environments.definition.formats import conda_env, context, dockerfile_text, spark
 from environments.definition.formats.source import Source
 from environments.definition.model import Definition, RunOptions
@@ -46,25 +47,28 @@ _PYTHON = frozenset(
     )
 )
 _REGISTRY = frozenset(("address", "username", "password", "registryIdentity"))
+# A run or inference configuration holds the environment under one of these.
+_AROUND = ("environment", "Environment", "configuration", "Configuration")
 _MARKS = frozenset(("docker", "python", "environmentvariables", "inferencingstackversion"))
 
 
 def recognised(tree: Mapping) -> bool:
     """Whether this mapping is a v1 environment, or an inference configuration that holds one."""
     lower = {name.lower() for name in tree.entries}
-    inner = tree.get("environment", "Environment")
-    if isinstance(inner, Mapping):
-        return recognised(inner)
+    inner = tree.get(*_AROUND)
+    if isinstance(inner, Mapping) and recognised(inner):
+        return True
     return bool(lower & _MARKS) and not lower & {"dependencies", "image", "build_dependencies", "conda_file"}
 
 
 def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     """Read the mapping of a v1 environment into the draft."""
-    outer = mapping_of(draft, tree, "the environment")
-    inner = outer.get("environment", "Environment")
-    mapping = _lowered(
-        draft, mapping_of(draft, inner, "environment") if isinstance(inner, Mapping) else outer
-    )
+    whole = mapping_of(draft, tree, "the environment")
+    inner = whole.get(*_AROUND)
+    while isinstance(inner, Mapping) and recognised(inner):
+        whole = mapping_of(draft, inner, "environment")
+        inner = whole.get(*_AROUND)
+    mapping = _lowered(draft, whole)
     draft.name = text_of(draft, mapping.get("name"), "name") or ""
     draft.version = text_of(draft, mapping.get("version"), "version") or ""
     draft.description = text_of(draft, mapping.get("description"), "description") or ""
@@ -143,10 +147,11 @@ def _dockerfile(draft: Draft, text: Placed, source: Source) -> Placed:
 def _with_registry(draft: Draft, image: Placed, docker: Mapping) -> Placed:
     registry = mapping_of(draft, docker.get("baseImageRegistry"), "docker.baseImageRegistry")
     unknown_keys(draft, registry, _REGISTRY, "docker.baseImageRegistry.")
-    user, password = registry.get("username"), registry.get("password")
-    if (user is None) != (password is None):
-        draft.note("registry-credentials", user if user is not None else password)
-    if password is not None:
+    user = text_of(draft, registry.get("username"), "docker.baseImageRegistry.username")
+    password = text_of(draft, registry.get("password"), "docker.baseImageRegistry.password")
+    if bool(user) != bool(password):
+        draft.note("registry-credentials", user or password)
+    if password and not secrets.is_placeholder(password):
         draft.note("secret-in-definition", password, what="docker.baseImageRegistry.password")
     address = text_of(draft, registry.get("address"), "docker.baseImageRegistry.address")
     if not address:

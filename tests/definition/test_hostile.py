@@ -87,8 +87,8 @@ def test_a_byte_that_is_no_text_is_named_with_its_line() -> None:
      "Name Version\n", "# pip a @ b\n", "@", "::", "a-1-1", "\"", "ARG a=$a$a\n"],
 )  # fmt: skip
 @pytest.mark.parametrize("head", ["", "FROM a\nRUN ", "dependencies:\n- ", "@EXPLICIT\n", "--index-url "])
-def test_a_megabyte_of_anything_ends(head: str, unit: str) -> None:
-    text = head + unit * ((MEGABYTE - 100) // 2 // len(unit.encode()))
+def test_a_long_file_of_anything_ends(head: str, unit: str) -> None:
+    text = head + unit * (MEGABYTE // 4 // len(unit.encode()))
     reading = read(text)
     assert reading.accepted == (not reading.errors)
 

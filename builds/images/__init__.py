@@ -14,7 +14,7 @@ Plain Python, no Django. The steps of a build, in their order:
 from builds.images.assemble import AssembledImage, ImageSettings, assemble
 from builds.images.base import Base
 from builds.images.bases import find_base
-from builds.images.fetch import Fetched, fetch
+from builds.images.fetch import Fetched, fetch, measured
 from builds.images.lock import Lock, LockedPackage
 from builds.images.manifest import Descriptor
 from builds.images.probe import Probe
@@ -45,6 +45,7 @@ __all__ = [
     "check_lock",
     "fetch",
     "find_base",
+    "measured",
     "push",
     "resolve",
 ]

@@ -42,6 +42,16 @@ class Fetched:
         return self.received == 0
 
 
+def measured(lock: Lock, fetched: Fetched) -> Lock:
+    """Return the lock with the size of every file in bytes: indexes need not tell it, the files do."""
+    sizes = {file.sha256: file.size for file in (*fetched.wheels, *fetched.conda)}
+    packages = (
+        package.model_copy(update={"size": sizes.get(package.sha256, package.size)})
+        for package in lock.packages
+    )
+    return lock.model_copy(update={"packages": tuple(packages)})
+
+
 def fetch(lock: Lock, workshop: Workshop, reporter: Reporter) -> Fetched:
     """Return the files of the lock's packages; those that are not here yet are fetched and verified."""
     conda, received = fetch_conda(lock, workshop, reporter)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import ImageError, Lock, Workshop, fetch, resolve
+from builds.images import ImageError, Lock, Workshop, fetch, measured, resolve
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, make_wheel
 from tests.images.serving import Index
@@ -47,6 +47,17 @@ def test_a_file_is_fetched_once_and_progress_reaches_its_size(lock: Lock, worksh
     assert (first.cached, first.received) == (False, size)
     assert second.cached
     assert "1 fetched" in reporter.log
+
+
+def test_a_lock_is_told_the_sizes_of_its_files_and_stays_the_same_lock(
+    lock: Lock, workshop: Workshop
+) -> None:
+    fetched = fetch(lock, workshop, Recorder())
+
+    told = measured(lock, fetched)
+
+    assert [package.size for package in told.packages] == [fetched.wheels[0].size]
+    assert told.digest == lock.digest
 
 
 def test_a_broken_connection_goes_on_where_it_stopped(lock: Lock, workshop: Workshop, index: Index) -> None:

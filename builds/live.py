@@ -100,3 +100,4 @@ class Watchtower:
                     for watch in self._watches[build_id]:
                         watch.wake()
             await asyncio.sleep(LOOK_SECONDS)
+        await self._revisions([])  # nobody watches any more: what was held for looking can be let go

@@ -32,6 +32,9 @@ _lookout = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lookout")
 
 
 def _revisions(builds: list[uuid.UUID]) -> dict[uuid.UUID, int]:
+    if not builds:
+        connection.close()
+        return {}
     try:
         return dict(Build.objects.filter(pk__in=builds).values_list("pk", "revision"))
     except Exception:

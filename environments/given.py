@@ -1,15 +1,16 @@
 """What somebody gave as a definition: a pasted text, or a file of any known kind."""
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from environments.definition import Reading, read, read_path
+from environments.definition import Reading, read
+from environments.definition.folder import is_archive
+from environments.definition.limits import Limits
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,11 @@ class Given:
 def read_given(text: str, filename: str, file: "UploadedFile[bytes] | None") -> Given:
     """Read a file if there is one, else the text."""
     if file is None:
-        return Given(read(text, filename, default_image=settings.DEFAULT_BASE), text, filename)
+        reading = read(text, filename, default_image=settings.DEFAULT_BASE, limits=LIMITS)
+        return Given(reading, text, filename)
     name = Path(file.name or "definition").name
-    if name.lower().endswith(ARCHIVES):
-        return Given(_read_archive(file, name), "", name)
-    content = file.read()
-    return Given(
-        read(content, name, default_image=settings.DEFAULT_BASE), content.decode("utf-8", "replace"), name
-    )
-
-
-def _read_archive(file: "UploadedFile[bytes]", name: str) -> Reading:
-    with tempfile.TemporaryDirectory(prefix="given-") as folder:
-        path = Path(folder) / name
-        with path.open("wb") as copy:
-            for chunk in file.chunks():
-                copy.write(chunk)
-        return read_path(path, default_image=settings.DEFAULT_BASE)
+    # One byte more than may be: what is too large is refused, and no more of it is held in memory.
+    content = file.read(LIMITS.context + 1)
+    reading = read(content, name, default_image=settings.DEFAULT_BASE, limits=LIMITS)
+    editable = not is_archive(content) and b"\0" not in content and len(content) <= LIMITS.definition
+    return Given(reading, content.decode("utf-8", "replace") if editable else "", name)

@@ -13,6 +13,8 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
 
 from builds import stream
 from builds.models import Build
@@ -46,7 +48,7 @@ class Viewer:
         self.ended = False
 
     async def open(self) -> Viewer:
-        browser = await sync_to_async(browser_of)(self.user)
+        browser = await sync_to_async(self.sign_in)()
         for cookie in browser.cookies.values():
             self.scope["headers"].append((b"cookie", f"{cookie.key}={cookie.value}".encode()))
         communicator: Any = ApplicationCommunicator  # it has no types
@@ -55,6 +57,11 @@ class Viewer:
         start = await self.connection.receive_output(SECONDS)
         self.status, self.headers = start["status"], dict(start["headers"])
         return self
+
+    def sign_in(self) -> Client:
+        browser = browser_of(self.user)
+        connection.close()  # this thread's own
+        return browser
 
     async def until(self, wanted: str) -> str:
         """Receive until this text came; return everything so far."""
@@ -103,6 +110,7 @@ def live(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a test that follows streams."""
     stream.watchtower.open()
     asyncio.run(work())
+    stream._lookout.submit(stream._revisions, []).result()  # the run's end cut its own ending short
 
 
 def written(build: Build, *texts: str) -> Callable[..., Any]:
@@ -114,6 +122,7 @@ def written(build: Build, *texts: str) -> Callable[..., Any]:
                 reporter.line(text)
                 reporter.log.flush()
             claim.fail("conflict", "They conflict.", "Choose.", "author", 1)
+        connection.close()  # this thread's own
 
     return sync_to_async(write, thread_sensitive=False)
 

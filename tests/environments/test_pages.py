@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -324,6 +326,26 @@ def test_a_file_that_is_no_definition_is_refused_with_what_it_is(contributor: Cl
     response = contributor.post(NEW, form(text="", file=file))
     assert response.status_code == 422
     assert "state-bad" in response.content.decode()
+
+
+def test_a_file_over_the_limit_is_refused_with_the_limit(contributor: Client) -> None:  # rule 41
+    file = SimpleUploadedFile("requirements.txt", b"# much\n" * 3_000_000)
+    response = contributor.post(NEW, form(text="", file=file))
+    assert response.status_code == 422
+    assert "too-large" in response.content.decode()
+
+
+def test_a_build_context_is_given_as_an_archive(contributor: Client) -> None:  # rule 39
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("Dockerfile", "FROM debian:12\nCOPY hello.txt /\n")
+        archive.writestr("hello.txt", "hello")
+    file = SimpleUploadedFile("context.zip", packed.getvalue())
+    assert contributor.post(NEW, form(text="", file=file)).status_code == 302
+    page = text_of(contributor, f"{PAGE}?tab=context")
+    assert "hello.txt" in page
+    assert "COPY hello.txt" in page
+    assert "was given as a build context" in text_of(contributor, EDIT)
 
 
 def test_an_archive_that_is_none_is_refused(contributor: Client) -> None:

@@ -14,6 +14,7 @@ from environments.definition.specs import (
     conda_spec,
     is_local_path,
     option,
+    pip_name,
     pip_spec,
     single_equals,
 )
@@ -91,7 +92,10 @@ def check_image(draft: Draft, image: Placed) -> None:
 def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:
     found = []
     for text in draft.conda:
-        if PLACEHOLDER.search(text) or secrets.holds_secret(text):
+        if secrets.holds_secret(text):
+            continue
+        if PLACEHOLDER.search(text):
+            found += _unfilled(text, "conda")
             continue
         try:
             found.append((text, conda_spec(str(text))))
@@ -100,10 +104,22 @@ def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:
     return found
 
 
+def _unfilled(text: Placed, ecosystem: str) -> list[tuple[Placed, Spec]]:
+    """What can be said of a package whose version is a template placeholder: its name."""
+    name = re.match(r"[A-Za-z0-9_][\w.-]*", text)
+    if name is None:
+        return []
+    whole = pip_name(name[0]) if ecosystem == "pip" else name[0].lower()
+    return [(text, Spec(str(text), whole, ecosystem, str(text)))]
+
+
 def _pip(draft: Draft) -> list[tuple[Placed, Spec]]:
     found = []
     for text in draft.pip:
-        if PLACEHOLDER.search(text) or secrets.holds_secret(text):
+        if secrets.holds_secret(text):
+            continue
+        if PLACEHOLDER.search(text):
+            found += _unfilled(text, "pip")
             continue
         try:
             spec = pip_spec(str(text))
@@ -137,6 +153,8 @@ def _placeholders(draft: Draft) -> None:
 
 def _unpinned(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:
     for text, spec in specs:
+        if PLACEHOLDER.search(text):
+            continue
         if not spec.pinned and spec.name not in ("pip", "python", "setuptools", "wheel"):
             draft.note("unpinned-package", text, what=spec.name)
 

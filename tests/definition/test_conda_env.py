@@ -201,3 +201,18 @@ def test_a_selector_in_a_comment_is_warned_of_and_the_package_kept() -> None:
 def test_what_another_tool_would_install_is_refused_with_its_line() -> None:
     reading = read("channels: [c]\ndependencies:\n  - nodejs\n  - npm:\n      - left-pad\n")
     assert [(one.code, one.line) for one in reading.errors] == [("wrong-shape", 4)]
+
+
+def test_placeholders_hide_no_package_from_the_other_findings() -> None:
+    text = (
+        "channels: [c]\ndependencies:\n  - python={{python}}\n  - pip=={{latest-pypi-version}}\n"
+        "  - numpy={{n}}\n  - numpy=1\n  - pip:\n      - flask=={{latest-pypi-version}}\n"
+    )
+    reading = read(text)
+    assert sorted((one.code, one.line) for one in reading.findings if one.severity == "warning") == [
+        ("duplicate-package", 6),
+        ("template-placeholder", 3),
+        ("template-placeholder", 4),
+        ("template-placeholder", 5),
+        ("template-placeholder", 8),
+    ]

@@ -24,7 +24,17 @@ from environments.definition.tree import Mapping, Scalar, Sequence, Tree, Unread
 
 FORMAT = "conda-env"
 KEYS = frozenset(
-    ("name", "channels", "dependencies", "prefix", "variables", "platforms", "category", "pip-repositories")
+    (
+        "name",
+        "channels",
+        "dependencies",
+        "prefix",
+        "variables",
+        "platforms",
+        "category",
+        "pip-repositories",
+        "allow-pypi-requests",
+    )
 )
 _SELECTOR = re.compile(r"sel\(\s*(\w+)\s*\)")
 _COMMENT_SELECTOR = re.compile(r"#\s*\[([\w ]+)\]\s*$")

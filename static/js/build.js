@@ -80,7 +80,7 @@
     const source = new EventSource(`${page.dataset.stream}?after=${cursor}`);
     source.addEventListener("open", () => {
       pause = 500;
-      if (!log.childElementCount) said.textContent = "Waiting for the log …";
+      said.textContent = log.childElementCount ? "" : "Waiting for the log …";
     });
     source.addEventListener("log", (event) => {
       const seq = Number(event.lastEventId);

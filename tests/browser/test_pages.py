@@ -277,7 +277,9 @@ def test_a_stranger_is_told_that_there_is_nothing(page: Page, studio: Studio, sh
         expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
 
 
-def test_ctrl_c_stops_a_studio_whose_builds_are_being_watched(page: Page, start_studio: StartStudio) -> None:
+def test_ctrl_c_stops_a_studio_whose_builds_are_watched_and_they_go_on_when_it_is_back(
+    page: Page, start_studio: StartStudio
+) -> None:
     studio = start_studio()
     sign_in(page, studio, "olga", "lab")
     address = ask(studio, "building", "lab", "slow")
@@ -288,3 +290,10 @@ def test_ctrl_c_stops_a_studio_whose_builds_are_being_watched(page: Page, start_
     os.killpg(studio.process.pid, signal.SIGINT)
     assert studio.process.wait(seconds=8) == 0, studio.process.last_words()
     expect(page.get_by_text("The connection is lost. Trying again …")).to_be_visible()
+
+    # And when it is back, the page goes on by itself, from the line where it was.
+    studio.start()
+    ask(studio, "more", address, "Still resolving")
+    expect(page.get_by_text("Still resolving")).to_be_visible(timeout=20_000)
+    expect(page.locator("#log .l > a")).to_have_text(["1", "2"])
+    expect(page.get_by_text("The connection is lost")).to_be_hidden()

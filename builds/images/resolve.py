@@ -112,6 +112,12 @@ class _Solver:
             # What is missing may have been published since the index was last asked.
             self._folder.joinpath("uv.toml").write_text(self._indexes.config(anew=True))
             ended = self._run(*options, "--refresh")
+        if ended.code != 0 and "No solution found" in ended.error and self._indexes.extra:
+            # Else the first index that has a package is the only one asked for it, so that nobody can slip
+            # a newer one of that name into a public index.
+            self._reporter.line("The first index with a package lacks its version: all are asked, as by pip")
+            self._always += ["--index-strategy", "unsafe-best-match"]
+            ended = self._run(*options)
         if ended.code != 0:
             raise explained(ended.error, self._probe)
         return packages_of(pylock.read_text(), self._probe, present=self._present)

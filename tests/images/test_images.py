@@ -240,3 +240,21 @@ def test_progress_ends_with_everything_done(tmp_path: Path, workshop: Workshop) 
     done, total, unit = reporter.steps[-1]
     assert (done, unit) == (total, "bytes")
     assert total == sum(wheel.size for wheel in fetched.wheels)
+
+
+def test_a_python_that_is_not_on_this_machine_gets_no_bytecode_and_the_log_says_so(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    base = empty_base()
+    future = replace(base, probe=base.probe.model_copy(update={"version": "3.99.1"}))
+    reporter = Recorder()
+    lock, fetched = locked(make_wheel(tmp_path))
+
+    image = assemble(future, lock, fetched, ImageSettings(), workshop, reporter)
+
+    paths = [
+        path for layer in image.layers for path in unpacked(workshop.store, layer.digest, tmp_path / "root")
+    ]
+    assert "opt/env/lib/python3.99/site-packages/shop/__init__.py" in paths
+    assert not [path for path in paths if path.endswith(".pyc")]
+    assert "no Python 3.99 is here to make it" in reporter.log

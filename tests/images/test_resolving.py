@@ -139,6 +139,28 @@ def test_an_extra_index_is_asked_too(shopping: Workshop, tmp_path: Path) -> None
     assert versions(lock) == {"sauce": "1.0", "paper": "1.0"}
 
 
+def test_the_first_index_with_a_package_is_the_only_one_asked_for_it(
+    shopping: Workshop, tmp_path: Path
+) -> None:
+    make_wheel(tmp_path / "more", "basket", "1.5")
+    more = Index(tmp_path / "more")
+    with more.server.running():
+        lock = resolve(empty_base(), [f"--extra-index-url {more.url}", "basket"], shopping, Recorder())
+
+    assert versions(lock) == {"basket": "1.5"}
+
+
+def test_all_indexes_are_asked_where_the_first_lacks_the_version(shopping: Workshop, tmp_path: Path) -> None:
+    make_wheel(tmp_path / "more", "basket", "1.5")
+    more = Index(tmp_path / "more")
+    reporter = Recorder()
+    with more.server.running():
+        lock = resolve(empty_base(), [f"--extra-index-url {more.url}", "basket>=2"], shopping, reporter)
+
+    assert versions(lock) == {"basket": "2.1"}
+    assert "all are asked, as by pip" in reporter.log
+
+
 def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
     workshop: Workshop, tmp_path: Path
 ) -> None:
@@ -278,3 +300,20 @@ def test_the_locks_digest_is_of_what_is_installed_not_of_where_it_came_from() ->
 
     assert elsewhere.digest == lock.digest
     assert another.digest != lock.digest
+
+
+def test_packages_are_found_for_a_python_and_a_c_library_that_are_not_this_machines(
+    workshop: Workshop,
+) -> None:
+    newer = replace(
+        empty_base(), probe=Probe(python="/p", version="3.13.1", libc="glibc", libc_version="2.36")
+    )
+    alpine = replace(
+        empty_base(), probe=Probe(python="/p", version="3.12.4", libc="musl", libc_version="1.2.4")
+    )
+
+    (glibc,) = resolve(newer, ["markupsafe==3.0.2"], workshop, Recorder()).packages
+    (musl,) = resolve(alpine, ["markupsafe==3.0.2"], workshop, Recorder()).packages
+
+    assert "-cp313-cp313-manylinux_2_17_x86_64" in glibc.filename
+    assert "-cp312-cp312-musllinux_1_2_x86_64" in musl.filename

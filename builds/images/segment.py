@@ -127,7 +127,7 @@ class Packer:
     def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> list[str]:
         """Write all that the wheel installs: its files, its scripts, RECORD, and bytecode last."""
         with Wheel(file.path, file.name, self._python) as wheel:
-            compiling = _Compiling(self._compilers, wheel.site)
+            compiling = Compiling(self._compilers, wheel.site)
             recorded, known = Recorded(), wheel.recorded()
             unwanted = wheel.is_record
             for member in wheel.members:
@@ -161,7 +161,7 @@ class Packer:
             return [*recorded, path]
 
 
-class _Compiling:
+class Compiling:
     """Sources on their way to the compilers while the rest of the wheel is written."""
 
     def __init__(self, compilers: Compilers | None, site: str) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from packaging.utils import canonicalize_name
 from builds.images.base import Base
 from builds.images.conda.archive import contents
 from builds.images.conda.channels import Channels, channels_of
-from builds.images.conda.packing import wants_to_run
+from builds.images.conda.files import wants_to_run
 from builds.images.conda.workers import Worker
 from builds.images.fetch import fetch_conda
 from builds.images.lock import Lock, LockedPackage
@@ -94,6 +95,7 @@ def _solve(
     reporter.line(f"Asking {', '.join(channels.urls)}")
     with Worker() as worker:
         answer = worker.ask(question, reporter, timeout=TIMEOUT_SECONDS)
+    _refuse_other_pythons(answer["records"])
     packages = _locked(answer["records"], set(answer["asked"]), channels)
     for package in packages:
         reporter.line(
@@ -102,6 +104,19 @@ def _solve(
         )
     reporter.line(f"Resolved {len(packages)} conda packages in {time.monotonic() - began:.1f} s")
     return packages
+
+
+def _refuse_other_pythons(records: Sequence[dict[str, Any]]) -> None:
+    for record in records:
+        minor = ".".join(record["version"].split(".")[:2])
+        usual = record["modules"] in ("", f"lib/python{minor}/site-packages")
+        if record["name"] == "python" and (not usual or "pypy" in record["build"]):
+            raise ImageError(
+                "python-unfit",
+                f"python {record['version']} {record['build']} is not the usual CPython with its global lock;"
+                " the studio does not know where modules belong in it.",
+                "Ask for python with a build such as *_cpython.",
+            )
 
 
 def _virtual(probe: Probe) -> list[tuple[str, str, str]]:
@@ -177,8 +192,24 @@ def _with_pip(
     probe = base.probe.model_copy(update={"python": f"/{PREFIX}/bin/python", "version": lock.python})
     present = dict(_distribution(text) for found in brought.values() for text in found)
     onto = replace(base, probe=probe)
-    resolved = resolve(onto, pip, workshop, reporter, previous=previous, present=present)
+    try:
+        resolved = resolve(onto, pip, workshop, reporter, previous=previous, present=present)
+    except ImageError as error:
+        raise _both(error, present) from error
     return lock.model_copy(update={"packages": (*packages, *resolved.packages)})
+
+
+def _both(error: ImageError, present: Mapping[str, str]) -> ImageError:
+    """Return the error, which tells of packages that conda installed where they are what pip cannot have."""
+    named = [name for name in present if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.message)]
+    if error.code not in ("conflict", "no-matching-distribution") or not named:
+        return error
+    which = ", ".join(f"{name} {present[name]}" for name in sorted(named))
+    return ImageError(
+        "conflict",
+        f"{error.message} Conda installed {which}.",
+        "Ask for a package by conda or by pip, not by both; or loosen one of the versions named.",
+    )
 
 
 def _distribution(text: str) -> tuple[str, str]:

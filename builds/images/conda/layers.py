@@ -8,12 +8,15 @@ import queue
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from builds.images.base import Base
 from builds.images.bytecode import interpreter_for
 from builds.images.conda.environment import platform_of
-from builds.images.conda.packing import CondaFile, CondaPacker, python_minor
+from builds.images.conda.files import CondaFile, python_minor
+from builds.images.conda.packing import CondaPacker
+from builds.images.conda.staging import Place
 from builds.images.conda.workers import Worker
 from builds.images.fetch import Fetched
 from builds.images.grouping import DEEPEST, layer_budget
@@ -76,13 +79,13 @@ class _Packing:
     ) -> None:
         self._files = {file.name: file for file in files}
         self._python = self._files.get("python")
-        self._platform = platform
         self._workshop = workshop
         self._reporter = reporter
         self._interpreter = self._find_interpreter()
-        self._finder = CondaPacker(
-            workshop, self._python, None, platform=platform, compiled=self._interpreter is not None
-        )
+        # It only looks, and installs nothing anywhere.
+        nowhere = Place(self._python, platform, Path())
+        self._finder = CondaPacker(workshop, nowhere, None, compiled=self._interpreter is not None)
+        self._platform = platform
 
     def pack(self, work: Sequence[Work]) -> dict[str, Segment]:
         """Return the segment of each; what was packed before is found."""
@@ -145,7 +148,6 @@ class _Packing:
                     "store": str(self._workshop.store.path.absolute()),
                     "cache": str(self._workshop.cache.absolute()),
                     "staging": os.path.abspath(staging),
-                    "jobs": self._workshop.jobs,
                     "interpreter": self._interpreter,
                     "platform": self._platform,
                     "python": self._python.told() if self._python else None,

@@ -140,5 +140,6 @@ def _told(record: RepoDataRecord) -> dict[str, Any]:
         "sha256": record.sha256.hex() if record.sha256 else "",
         "size": record.size or 0,
         "filename": record.file_name,
+        "modules": record.python_site_packages_path or "",
         "needs": [_name(MatchSpec(need, strict=False)) for need in record.depends],
     }

@@ -9,10 +9,11 @@ import json
 import os
 import signal
 import sys
+import traceback
 from typing import Any
 
 from builds.images.child import die_with_parent
-from builds.images.conda.packing import answer_packing
+from builds.images.conda.packing import Packing
 from builds.images.conda.solving import answer_solving
 from builds.images.report import ImageError
 
@@ -24,17 +25,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    for line in sys.stdin:
-        print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
+    with Packing() as packing:
+        for line in sys.stdin:
+            print(json.dumps(_answer(json.loads(line), packing)), file=answers, flush=True)
     # Its own ending is what went wrong: nothing of it is needed any more.
     os._exit(0)
 
 
-def _answer(asked: dict[str, Any]) -> dict[str, Any]:
+def _answer(asked: dict[str, Any], packing: Packing) -> dict[str, Any]:
     try:
-        return answer_solving(asked) if asked["do"] == "solve" else answer_packing(asked)
+        return answer_solving(asked) if asked["do"] == "solve" else packing.answer(asked)
     except ImageError as error:
         return {"code": error.code, "message": error.message, "help": error.help, "fault": error.fault}
+    except Exception as error:  # rattler has a class of its own for each thing that can go wrong
+        traceback.print_exc()
+        message = f"Conda packages could not be worked with: {type(error).__name__}: {error}"
+        return {"code": "conda-failed", "message": message, "help": "", "fault": "studio"}
 
 
 if __name__ == "__main__":

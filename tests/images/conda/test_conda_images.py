@@ -85,7 +85,7 @@ def test_condas_python_runs_on_a_base_without_one(run: Run) -> None:
 def test_entry_points_and_rewritten_prefixes_work(run: Run) -> None:
     assert run("greet") == "greeter 2.0\n"
     assert run("native") == "from the native package\n"
-    assert run("sh", "-c", "head -c 16 /opt/env/lib/libnative.so").encode()[4:] == b"/opt/env/sha"
+    assert run("sh", "-c", "tail -c +5 /opt/env/lib/libnative.so | head -c 14; echo") == "/opt/env/share\n"
 
 
 def test_pip_packages_stand_on_condas_python(run: Run) -> None:

@@ -25,7 +25,7 @@ def peak_memory() -> Iterator[Peak]:
 
     def watch() -> None:
         while not stop.wait(_EVERY_SECONDS):
-            peak.megabytes = max(peak.megabytes, sum(_pss(pid) for pid in _tree("self")) / 1000)
+            peak.megabytes = max(peak.megabytes, sum(_pss(pid) for pid in process_tree("self")) / 1000)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -36,7 +36,8 @@ def peak_memory() -> Iterator[Peak]:
         thread.join()
 
 
-def _tree(pid: str) -> Iterator[str]:
+def process_tree(pid: str) -> Iterator[str]:
+    """Yield the ids of a process and of all that came from it."""
     yield pid
     for children in Path("/proc", pid, "task").glob("*/children"):
         try:
@@ -44,7 +45,7 @@ def _tree(pid: str) -> Iterator[str]:
         except OSError:
             continue
         for child in found:
-            yield from _tree(child)
+            yield from process_tree(child)
 
 
 def _pss(pid: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -134,3 +136,46 @@ def test_cancelling_does_not_wait_for_a_silent_registry(workshop: Workshop) -> N
 
         with pytest.raises(Cancelled):
             find_base(reference, workshop, CancelledAtOnce())
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from builds.images import BlobStore, ImageSettings, Quiet, Workshop, assemble, packers
+from bench.memory import process_tree
+from tests.images.making import empty_base, locked
+
+class Killed(Quiet):
+    def check(self):
+        pids = [pid for pid in process_tree(str(os.getpid())) if pid != str(os.getpid())]
+        if len(pids) >= 2:
+            print(*pids, flush=True)
+            sys.stdin.readline()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+packers.WORTH_PROCESSES = 0
+lock, fetched = locked(Path(sys.argv[1]))
+workshop = Workshop(BlobStore(sys.argv[2]), Path(sys.argv[3]))
+assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Killed())
+"""
+
+
+def test_a_worker_killed_while_packing_leaves_no_process_behind(tmp_path: Path, workshop: Workshop) -> None:
+    wheel = make_wheel(tmp_path, files={f"shop/m{n}.py": "x = [1, 2, 3]\n" * 30_000 for n in range(60)})
+    worker = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(wheel), str(workshop.store.path), str(workshop.cache)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    watched = [os.pidfd_open(int(pid)) for pid in worker.stdout.readline().split()]
+
+    worker.communicate("now\n")
+
+    assert worker.returncode == -signal.SIGKILL
+    assert len(watched) >= 2
+    for process in watched:
+        ended, _, _ = select.select([process], [], [], 10)
+        assert ended, "a process outlived the worker that started it"
+        os.close(process)

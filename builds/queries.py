@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db.models import Avg, Count, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from builds.models import ACTIVE, Build, Image, Request, State, Step
+from builds.models import Build, Image, Request, State, Step
 from environments.models import Environment, Version, Workspace
 
 
@@ -130,8 +130,3 @@ def usual_seconds(version: Version) -> float | None:
 def waiting_for(build: Build) -> list[Request]:
     """Return who waits for a build, in the order in which they came; those who left are not among them."""
     return list(build.requests.filter(cancelled_at=None).select_related("user", "version__environment"))
-
-
-def active_count(workspace: Workspace) -> int:
-    """Return how many builds are queued or running."""
-    return Build.objects.filter(workspace=workspace, state__in=ACTIVE).count()

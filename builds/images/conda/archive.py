@@ -50,11 +50,6 @@ class Contents:
         return tuple(path for path in self.paths if path in wanted)
 
     @property
-    def activates(self) -> bool:
-        """Whether it brings a script for shells that activate the environment."""
-        return any(path.startswith("etc/conda/activate.d/") for path in self.paths)
-
-    @property
     def distributions(self) -> tuple[str, ...]:
         """Return what pip would list of it, as name==version."""
         found = (_DIST.search(path) or _EGG.search(path) for path in self.paths)

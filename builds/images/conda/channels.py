@@ -12,7 +12,7 @@ from builds.images.requirement import masked
 
 ALIAS = "https://conda.anaconda.org"
 USUAL = "conda-forge"
-_DEFAULTS = {"defaults", f"{ALIAS}/defaults"}
+_DEFAULTS = f"{ALIAS}/defaults"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)*")
 _SUBDIR = re.compile(r"/(?:noarch|linux-[a-z0-9]+|osx-[a-z0-9]+|win-[a-z0-9]+)$")
 _QUALIFIED = re.compile(r"^(?P<channel>[^\[\]=<>!\s]+)::(?P<rest>.+)$", re.DOTALL)
@@ -41,7 +41,7 @@ class Channels:
     def spec(self, text: str) -> str:
         """Return a match specification whose own channel is the one really asked."""
         channel, rest = qualified(text)
-        return f"{self.mirrored(channel_url(channel))}::{rest}" if channel else rest
+        return f"{self.mirrored(_meant(channel, self.mirrors))}::{rest}" if channel else rest
 
 
 def channels_of(
@@ -57,15 +57,14 @@ def channels_of(
     for name in [*(written or [USUAL]), *named]:
         if name == "nodefaults":
             continue
-        url = channel_url(name)
-        if url in _DEFAULTS and url not in by_url:
-            reporter.line(
-                "The channel “defaults” has commercial terms: conda-forge is asked in its place."
-                " A studio that may use it sets STUDIO_CHANNEL_MIRRORS=defaults=<address>."
-            )
-            url = channel_url(USUAL)
+        url = _meant(name, by_url)
         if url not in urls:
             urls.append(url)
+    if _DEFAULTS not in by_url and any(channel_url(name) == _DEFAULTS for name in [*written, *named]):
+        reporter.line(
+            "The channel “defaults” has commercial terms: conda-forge is asked in its place."
+            " A studio that may use it sets STUDIO_CHANNEL_MIRRORS=defaults=<address>."
+        )
     return Channels(tuple(urls) or (channel_url(USUAL),), by_url)
 
 
@@ -90,6 +89,12 @@ def qualified(spec: str) -> tuple[str, str]:
     if found is None:
         return "", spec
     return found["channel"], found["rest"]
+
+
+def _meant(name: str, by_url: Mapping[str, str]) -> str:
+    """Return the address of the channel that a name means here; `defaults` has none but its mirror's."""
+    url = channel_url(name)
+    return by_url.get(url, channel_url(USUAL)) if url == _DEFAULTS else url
 
 
 def _by_url(mirrors: Mapping[str, str]) -> dict[str, str]:

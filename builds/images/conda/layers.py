@@ -135,6 +135,8 @@ class _Packing:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for worker in workers:
+                    worker.ask_to_end()
+                for worker in workers:
                     worker.end()
                 raise
 

@@ -65,10 +65,14 @@ class Worker:
             raise ImageError(answer["code"], answer["message"], answer["help"], fault=answer["fault"])
         return answer
 
-    def end(self) -> None:
-        """End the process: asked first, so that it cleans up, then killed."""
+    def ask_to_end(self) -> None:
+        """Ask the process to end, without waiting for it."""
         self._ended.set()
         self._child.terminate()
+
+    def end(self) -> None:
+        """End the process: asked first, so that it cleans up, then killed."""
+        self.ask_to_end()
         try:
             self._child.wait(_ENDING_SECONDS)
         except subprocess.TimeoutExpired:

@@ -109,7 +109,9 @@ def test_conda_forge_stands_in_for_the_channel_with_commercial_terms(reporter: R
     allowed = channels_of(["defaults"], [], mirror, reporter)
 
     assert without.urls == ("https://conda.anaconda.org/conda-forge",)
-    assert allowed.asked() == ["https://mirror.example/main"]
+    assert allowed.asked() == list(allowed.urls) == ["https://mirror.example/main"]
+    assert without.spec("defaults::numpy") == "https://conda.anaconda.org/conda-forge::numpy"
+    assert allowed.spec("defaults::numpy") == "https://mirror.example/main::numpy"
     assert len(reporter.lines) == 1
     assert "commercial terms" in reporter.log
 

@@ -4,10 +4,10 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lock vendor bench clean runtime development
+.PHONY: help run demo test check format lock vendor screenshots bench clean runtime development
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: runtime ## start the studio on this machine
 	@exec .venv/bin/python manage.py run
@@ -35,6 +35,9 @@ lock: development ## write requirements*.txt from requirements*.in
 
 vendor: development ## copy the pinned npm packages to static/vendor (needs npm)
 	@exec .venv/bin/python -m scripts.vendor
+
+screenshots: development ## pictures of every page, both themes and widths, in screenshots/
+	@exec .venv/bin/python -m scripts.screenshots
 
 bench: development ## measure what the speed claims rest on
 	@exec .venv/bin/python -m bench

@@ -164,5 +164,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    # A page that is not there is its visitor's affair; only the studio's own errors belong on the terminal.
+    "loggers": {"django.request": {"level": "ERROR"}},
     "root": {"handlers": ["stderr"], "level": setting(env.str, "STUDIO_LOG_LEVEL", "WARNING")},
 }

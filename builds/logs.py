@@ -3,7 +3,6 @@
 import re
 import threading
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builds.claims import Claim
@@ -94,11 +93,3 @@ def read_log(build_id: uuid.UUID, after: int = 0, limit: int = 200) -> LogPage:
     """Return the chunks behind the cursor, oldest first."""
     chunks = tuple(LogChunk.objects.filter(build_id=build_id, seq__gt=after).order_by("seq")[:limit])
     return LogPage(chunks, chunks[-1].seq if chunks else after)
-
-
-def whole_log(build_id: uuid.UUID) -> Iterator[str]:
-    """Yield the log from its first line, a chunk at a time."""
-    cursor = 0
-    while (page := read_log(build_id, cursor)).chunks:
-        yield page.text
-        cursor = page.cursor

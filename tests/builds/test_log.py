@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builds import logs
-from builds.logs import LogWriter, clean, read_log, whole_log
+from builds.logs import LogWriter, clean, read_log
 from builds.models import LogChunk
 from tests.builds.played import asked, played, saved
 
@@ -51,7 +51,7 @@ def test_lines_are_numbered_from_one_across_chunks_and_steps() -> None:
 
     found = LogChunk.objects.values_list("seq", "step", "first_line", "text")
     assert list(found) == [(1, "base", 1, "one\ntwo\nthree\n"), (2, "fetch", 4, "four\n")]
-    assert "".join(whole_log(build.pk)) == "one\ntwo\nthree\nfour\n"
+    assert read_log(build.pk).text == "one\ntwo\nthree\nfour\n"
     assert read_log(build.pk, after=1).text == "four\n"
     assert read_log(build.pk, after=2).cursor == 2
 
@@ -80,7 +80,7 @@ def test_a_log_that_is_full_says_so_and_takes_no_more(monkeypatch: pytest.Monkey
             writer.add(f"line {number}")
         writer.flush()
 
-    lines = "".join(whole_log(build.pk)).splitlines()
+    lines = read_log(build.pk).text.splitlines()
     assert lines[:3] == ["line 0", "line 1", "line 2"]
     assert len(lines) == 4
     assert "full" in lines[3]

@@ -17,6 +17,7 @@ from environments.models import record
 
 log = logging.getLogger(__name__)
 
+STUDIO_ERROR = "studio-error"
 OUR_FAULT = "The studio made an error while it built this; it is not your definition's fault."
 OUR_FAULT_HELP = (
     "Retry. If it happens again, give whoever runs this studio the build's id: their log holds the details."
@@ -67,8 +68,10 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
         raise
     except Exception as error:
         failure = explain(error)
-        if failure.fault == "studio":
-            log.exception("Build %s failed by the studio's own fault", build.pk)
+        if failure.code == STUDIO_ERROR:
+            log.exception("Build %s failed by an error of the studio's own", build.pk)
+        elif failure.fault == "studio":
+            log.error("Build %s failed: %s", build.pk, failure)
         reporter.line(f"Error: {failure.message}")
         line = reporter.log.lines
         if failure.help:
@@ -83,7 +86,7 @@ def explain(error: Exception) -> ImageError:
         return error
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return ImageError("disk-full", DISK_FULL, DISK_FULL_HELP, fault="studio")
-    return ImageError("studio-error", OUR_FAULT, OUR_FAULT_HELP, fault="studio")
+    return ImageError(STUDIO_ERROR, OUR_FAULT, OUR_FAULT_HELP, fault="studio")
 
 
 def _last_line(build: Build, reporter: BuildReporter, how: str) -> None:

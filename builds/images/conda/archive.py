@@ -7,7 +7,7 @@ import json
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ MOST_FILES = 400_000
 MOST_BYTES = 30 * 1024**3
 _MOST_INFO = 64 * 1024**2
 _WINDOW = 1 << 31
-_INFO = ("info/index.json", "info/paths.json")
+_INDEX, _PATHS, _FILES = _INFO = ("info/index.json", "info/paths.json", "info/files")
 _DIST = re.compile(r"(?:^|/)site-packages/(?P<name>[A-Za-z0-9._]+?)-(?P<version>[^-/]+)\.dist-info/METADATA$")
 _EGG = re.compile(
     r"(?:^|/)site-packages/(?P<name>[A-Za-z0-9._]+?)-(?P<version>[^-/]+)(?:-py[\d.]+)?\.egg-info(?:/PKG-INFO)?$"
@@ -59,19 +59,28 @@ class Contents:
 def contents(file: WheelFile) -> Contents:
     """Return what the package says of itself."""
     read: dict[str, bytes] = {}
+    seen = 0
     with _readable(file), _info_tar(file.path) as archive:
         for member in archive:
+            seen += member.size
+            if seen > MOST_BYTES or (member.name in _INFO and member.size > _MOST_INFO):
+                raise _bad(file, f"its {member.name} is too large")
             if member.name in _INFO and member.isfile():
-                if member.size > _MOST_INFO:
-                    raise _bad(file, f"its {member.name} is too large")
                 read[member.name] = cast(IO[bytes], archive.extractfile(member)).read()
-                if len(read) == len(_INFO):
+                if {_INDEX, _PATHS} <= read.keys():
                     break
-        index = json.loads(read["info/index.json"])
-        paths = tuple(str(entry["_path"]) for entry in json.loads(read["info/paths.json"])["paths"])
+        index = json.loads(read[_INDEX])
+        paths = _paths(read)
     for path in paths:
         _refuse_escape(file, path)
     return Contents(index, paths)
+
+
+def _paths(read: Mapping[str, bytes]) -> tuple[str, ...]:
+    if _PATHS in read:
+        return tuple(str(entry["_path"]) for entry in json.loads(read[_PATHS])["paths"])
+    # Packages of before 2017 have a plain list.
+    return tuple(line for line in read[_FILES].decode().splitlines() if line)
 
 
 def refuse_hostile(file: WheelFile) -> None:

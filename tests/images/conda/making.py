@@ -59,7 +59,7 @@ def make_package(
     placeholder: str = PLACEHOLDER,
     executable: Iterable[str] = (),
     old_format: bool = False,
-    paths: Iterable[str] | None = None,
+    before_2017: bool = False,
 ) -> Path:
     """Return a conda package with these files; `placeholders` are "text" or "binary" by their paths.
 
@@ -78,9 +78,6 @@ def make_package(
     if subdir == "noarch":
         index["noarch"] = "python"
     listed = [_listed(p, c, (placeholders or {}).get(p), placeholder) for p, c in contents.items()]
-    listed += [
-        {"_path": p, "path_type": "hardlink", "sha256": "0" * 64, "size_in_bytes": 0} for p in paths or ()
-    ]
     info: dict[str, Content] = {
         "info/index.json": json.dumps(index).encode(),
         "info/paths.json": json.dumps({"paths": listed, "paths_version": 1}).encode(),
@@ -90,6 +87,10 @@ def make_package(
     if subdir == "noarch":
         link = {"noarch": {"type": "python", "entry_points": [*entry_points]}, "package_metadata_version": 1}
         info["info/link.json"] = json.dumps(link).encode()
+    if before_2017:
+        del info["info/paths.json"]
+        rows = "".join(f"{placeholder} {kind} {path}\n" for path, kind in (placeholders or {}).items())
+        info["info/has_prefix"] = rows.encode()
     folder = channel / subdir
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name}-{version}-{build}"

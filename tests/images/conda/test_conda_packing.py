@@ -5,6 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import select
+import signal
+import subprocess
+import sys
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -15,11 +20,13 @@ import zstandard
 
 from builds.images import Base, Fetched, ImageError, Lock, LockedPackage, Probe, Workshop, fetch
 from builds.images.conda.layers import environment_layers
+from builds.images.conda.workers import Worker
 from builds.images.layer import Layer
 from builds.images.manifest import Descriptor
 from tests.images.conda.making import PLACEHOLDER, VERSION, Content, dated, make_module, make_package
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, unpacked
+from tests.images.test_cancelling import children
 
 Files = dict[str, str | Content]
 SITE = f"opt/env/lib/python{'.'.join(VERSION.split('.')[:2])}/site-packages"
@@ -284,6 +291,23 @@ def test_a_package_that_lists_paths_outside_of_the_environment_is_refused(
     assert "leads out of the environment" in error.message
 
 
+def test_a_package_of_before_2017_is_installed_like_any_other(
+    workshop: Workshop, base: Base, tmp_path: Path
+) -> None:
+    package = make_package(
+        tmp_path / "channel",
+        "tool",
+        files={"bin/tool": f"#!{PLACEHOLDER}/bin/sh\n"},
+        placeholders={"bin/tool": "text"},
+        old_format=True,
+        before_2017=True,
+    )
+
+    root = tree(workshop, layers(workshop, base, package), tmp_path / "root")
+
+    assert (root / "opt/env/bin/tool").read_text() == "#!/opt/env/bin/sh\n"
+
+
 @pytest.mark.parametrize("old_format", [False, True])
 def test_a_package_that_is_cut_off_is_refused(
     workshop: Workshop, base: Base, tmp_path: Path, old_format: bool
@@ -324,31 +348,14 @@ def test_a_cancelled_build_ends_the_packing_and_leaves_nothing(
     )
     fetched: Fetched = fetch(lock, shop, reporter)
     reporter.cancelled = True
+    before = children()
 
     with pytest.raises(ImageError) as found:
         environment_layers(base, lock, fetched, shop, reporter)
 
     assert found.value.code == "cancelled"
     assert list((workshop.cache / "conda" / "staging").iterdir()) == []
-    assert _children() == set()
-
-
-def _children() -> set[str]:
-    """Return the workers of this process that are still there."""
-    found = set()
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-            command = (status.parent / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if b"conda.worker" in command and int(fields[1]) == _own_id():
-            found.add(status.parent.name)
-    return found
-
-
-def _own_id() -> int:
-    return int(Path("/proc/self").readlink().name)
+    assert children() == before
 
 
 def _noise() -> bytes:
@@ -360,3 +367,42 @@ def _noise() -> bytes:
 
 def _blobs(workshop: Workshop) -> set[str]:
     return {path.name for path in (workshop.store.path / "blobs" / "sha256").iterdir()}
+
+
+def test_a_worker_that_vanishes_is_the_studios_fault() -> None:
+    before = children()
+    with Worker() as worker:
+        (child,) = children() - before
+        os.kill(int(child), signal.SIGKILL)
+        with pytest.raises(ImageError) as found:
+            worker.ask({"do": "solve"}, Recorder(), timeout=60)
+
+    assert (found.value.code, found.value.fault) == ("conda-failed", "studio")
+    assert children() == before
+
+
+def test_what_nobody_foresaw_is_told_and_ends_nothing() -> None:
+    with Worker() as worker:
+        for _ in range(2):
+            with pytest.raises(ImageError) as found:
+                worker.ask({"do": "solve"}, Recorder(), timeout=60)
+            assert (found.value.code, found.value.fault) == ("conda-failed", "studio")
+            assert "KeyError" in found.value.message
+
+
+def test_a_worker_ends_with_the_studio_however_that_ends() -> None:
+    program = (
+        "from builds.images.conda.workers import Worker; w = Worker(); print(w._child.pid, flush=True); "
+    )
+    program += "input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as studio:
+        assert studio.stdout is not None
+        worker = os.pidfd_open(int(studio.stdout.readline()))
+        studio.kill()
+
+    ended, _, _ = select.select([worker], [], [], 30)
+
+    assert ended == [worker]
+    os.close(worker)

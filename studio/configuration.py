@@ -52,3 +52,15 @@ def read_mirrors(
             )
         mirrors[registry.strip()] = address.strip()
     return mirrors
+
+
+def read_channel_mirrors(pairs: list[str]) -> dict[str, str]:
+    """Return {conda channel: address} from `conda-forge=https://mirror.example/conda-forge` pairs."""
+    mirrors = read_mirrors(pairs, "STUDIO_CHANNEL_MIRRORS", "channel", "conda-forge=file:///srv/channel")
+    for channel, address in mirrors.items():
+        if not address.startswith(("https://", "http://", "file:///")):
+            raise ImproperlyConfigured(
+                f"STUDIO_CHANNEL_MIRRORS says that {channel} is at {address!r}. Write an address that begins "
+                "with https://, http:// or file:///, for example conda-forge=file:///srv/channel"
+            )
+    return mirrors

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from studio.configuration import read_mirrors, read_secret_key
+from studio.configuration import read_channel_mirrors, read_mirrors, read_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -55,12 +55,7 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
     )
 DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")
 REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", []))
-CHANNEL_MIRRORS = read_mirrors(
-    setting(env.list, "STUDIO_CHANNEL_MIRRORS", []),
-    "STUDIO_CHANNEL_MIRRORS",
-    "channel",
-    "conda-forge=file:///srv/channel",
-)
+CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS", []))
 INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)

@@ -33,7 +33,7 @@ def no_version(spec: str, versions: Sequence[str]) -> ImageError:
     """Return the error for a package that is there, but not as asked for."""
     return ImageError(
         "no-matching-version",
-        f"No package in these channels fits “{spec.rpartition('::')[2]}”. There are {', '.join(versions)}.",
+        f"No package in these channels fits “{spec.rpartition('::')[2]}”: they have {', '.join(versions)}.",
         "Ask for one of these versions, or add the channel that has yours.",
     )
 
@@ -42,10 +42,15 @@ def conflict(said: str) -> ImageError:
     """Return the error for packages that cannot be together; rattler's own explanation is kept."""
     lines = said.removeprefix("Cannot solve the request because of:").splitlines()
     reasons = "; ".join(text.rstrip(",. ") for line in lines if (text := _TREE.sub("", line).strip()))
+    help = "Loosen or change one of the versions named."
+    if "__" in reasons:
+        help += (
+            " What begins with __ is what the base image offers, such as __glibc; there is no __cuda in it."
+        )
     return ImageError(
         "conflict",
         f"The conda packages contradict one another: {masked(reasons)}.",
-        "Loosen or change one of the versions named.",
+        help,
     )
 
 

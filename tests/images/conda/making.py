@@ -138,6 +138,10 @@ def make_python(channel: Path) -> Path:
     }
     if (Path(prefix) / "lib" / library).is_file():
         files[f"lib/{library}"] = Path(prefix) / "lib" / library
+    if "dist-packages" in (_stdlib() / "site.py").read_text():
+        # Debian's Python looks elsewhere than all others, unless it is in a virtual environment.
+        look = f"import site, sys\nsite.addsitedir(f'{{sys.prefix}}/lib/{_NAME}/site-packages')\n"
+        files[f"lib/{_NAME}/sitecustomize.py"] = look
     decoder = (_stdlib() / "json" / "decoder.py").read_bytes()
     files[f"lib/{_NAME}/json/__pycache__/decoder.{sys.implementation.cache_tag}.pyc"] = dated(decoder)
     # A prefix shorter than /opt/env (Debian's /usr) cannot be written over; such a Python needs it nowhere.

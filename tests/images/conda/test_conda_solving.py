@@ -151,10 +151,11 @@ def test_a_channel_with_a_password_in_it_is_refused_without_saying_it(written: s
     ("spec", "code", "says"),
     [
         ("greter", "package-not-found", "Did you mean greeter?"),
-        ("greeter>=7", "no-matching-version", "There are 2.0, 1.0."),
+        ("greeter>=7", "no-matching-version", "they have 2.0, 1.0."),
         ("foo @@", "bad-spec", "foo @@"),
         ("https://channel.example/noarch/foo-1-0.conda", "bad-spec", "address of a file"),
-        ("modern", "conflict", "__glibc"),
+        ("modern", "conflict", "__glibc >=9"),
+        ("__cuda", "conflict", "there is no __cuda in it"),
     ],
 )
 def test_a_package_that_cannot_be_had_is_told_with_what_to_do(

@@ -33,6 +33,12 @@ urlpatterns = [
         environments.version,
         name="version",
     ),
+    # /w/<workspace>/environments/<name>/versions/<version>/lock/<pylock|conda-explicit|cyclonedx|spdx>
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/lock/<slug:format>",
+        environments.lock,
+        name="lock",
+    ),
     # /w/<workspace>/environments/<name>/versions/<version>/edit/
     path(
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/edit/", define.edit, name="edit"

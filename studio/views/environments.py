@@ -6,15 +6,17 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from builds import queries, services
+from builds.exports import FORMATS, formats_for, lock_as
+from builds.images.lock import Lock
 from builds.pages import pull_command
 from environments.access import get_environment, get_version, get_workspace, role_in
-from environments.definition import Finding, diff, read
+from environments.definition import CannotWrite, Finding, diff, read
 from environments.definition.secrets import masked
 from environments.forms import asked_for, write_tags
 from environments.lists import DEFAULT_SORT, SORTS, activity_of, count_listed, latest_versions, search
@@ -101,6 +103,24 @@ def version(request: HttpRequest, workspace: str, name: str, version: str) -> Ht
     return show(request, get_version(request.user, workspace, name, version))
 
 
+@require_safe
+@login_required
+def lock(request: HttpRequest, workspace: str, name: str, version: str, format: str) -> HttpResponse:
+    """Send the exact packages of a version's image: as a lock, or as a bill of materials."""
+    found = get_version(request.user, workspace, name, version)
+    image = services.image_of(found)
+    if image is None or format not in FORMATS:
+        raise Http404(f"There is no {format} of {found}: it needs an image, and one of {', '.join(FORMATS)}.")
+    try:
+        text = lock_as(Lock.model_validate(image.lock), format, str(found))
+    except CannotWrite as problem:
+        raise Http404(f"{found} cannot be written as {format}: {problem}") from problem
+    file, kind = FORMATS[format]
+    response = HttpResponse(text, content_type=f"{kind}; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}-{found.version}-{file}"'
+    return response
+
+
 def show(request: HttpRequest, version: Version) -> HttpResponse:
     """Return the environment's page at this version, with the tab that was asked for."""
     environment = version.environment
@@ -161,7 +181,11 @@ def _packages(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     packages = sorted(
         lock.get("packages", []), key=lambda package: (not package["requested"], package["name"])
     )
-    return {"packages": packages, "requested": sum(1 for package in packages if package["requested"])}
+    return {
+        "packages": packages,
+        "requested": sum(1 for package in packages if package["requested"]),
+        "exports": formats_for(Lock.model_validate(lock)),
+    }
 
 
 def _versions(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:

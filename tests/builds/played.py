@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from builds.claims import Claim
+from builds.images import Lock, LockedPackage
 from builds.models import Build, Image
 from builds.reporting import BuildReporter
 from builds.services import request_build
@@ -97,7 +98,18 @@ def failed(
 
 def image_for(version: Version) -> Image:
     """Return an image for a version's content, as a build leaves it."""
-    package = {"ecosystem": "pypi", "name": "numpy", "version": "2.1.3", "size": 16_000_000}
+    filename = "numpy-2.1.3-cp311-cp311-manylinux_2_17_x86_64.whl"
+    numpy = LockedPackage(
+        ecosystem="pypi",
+        name="numpy",
+        version="2.1.3",
+        size=16_000_000,
+        url=f"https://files.example/{filename}",
+        sha256="c" * 64,
+        filename=filename,
+        kind="wheel",
+        requested=True,
+    )
     return Image.objects.create(
         workspace=version.environment.workspace,
         hash=version.hash,
@@ -105,7 +117,7 @@ def image_for(version: Version) -> Image:
         digest=f"sha256:{version.hash * 2}",
         size=88_400_000,
         layers=[{}, {}],
-        lock={"packages": [{**package, "requested": True, "needed_by": []}]},
+        lock=Lock(packages=(numpy,)).model_dump(mode="json"),
         packages=1,
         base="host",
         base_digest=f"sha256:{'ab' * 32}",

@@ -1,0 +1,51 @@
+"""An image's lock in the formats of others: what it holds, exactly, for installing and for auditing."""
+
+from collections import defaultdict
+
+from builds.images.lock import Lock
+from environments.definition.locked import LockedPackage
+from environments.definition.write import write_lock
+
+# What a person picks, the file it becomes, and its type.
+FORMATS = {
+    "pylock": ("pylock.toml", "application/toml"),
+    "conda-explicit": ("conda-explicit.txt", "text/plain"),
+    "cyclonedx": ("bom.cdx.json", "application/vnd.cyclonedx+json"),
+    "spdx": ("bom.spdx.json", "application/spdx+json"),
+}
+
+
+def lock_as(lock: Lock, format: str, name: str) -> str:
+    """Return an image's lock in one of FORMATS; raises CannotWrite where the format has no place for it."""
+    return write_lock(locked_packages(lock), format, name=name)
+
+
+def formats_for(lock: Lock) -> list[str]:
+    """Return the formats that have a place for everything in this lock."""
+    kinds = {package.ecosystem for package in lock.packages}
+    only = {"pylock": {"pypi"}, "conda-explicit": {"conda"}}
+    return [format for format in FORMATS if kinds and kinds <= only.get(format, kinds)]
+
+
+def locked_packages(lock: Lock) -> tuple[LockedPackage, ...]:
+    """Return the packages as the readers and writers of definitions know them."""
+    requires: dict[str, list[str]] = defaultdict(list)
+    for package in lock.packages:
+        for needing in package.needed_by:
+            requires[needing].append(package.name)
+    return tuple(
+        LockedPackage(
+            package.name,
+            package.version,
+            "conda" if package.ecosystem == "conda" else "pip",
+            build=package.build,
+            url=package.url,
+            channel=package.channel,
+            subdir=package.subdir,
+            sha256=package.sha256,
+            size=package.size or None,
+            requested=package.requested,
+            requires=tuple(requires[package.name]),
+        )
+        for package in lock.packages
+    )

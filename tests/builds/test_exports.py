@@ -1,0 +1,88 @@
+"""An image's lock as other tools read it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from builds.exports import formats_for, lock_as
+from builds.images.lock import Lock, LockedPackage
+from builds.models import Image
+from environments.definition import CannotWrite, read
+from environments.models import Role
+from tests.builds.played import asked, browser_of, person, saved, succeeded
+
+PIP = LockedPackage(
+    ecosystem="pypi",
+    name="pandas",
+    version="2.2.3",
+    url="https://files.example/pandas-2.2.3-cp311-cp311-manylinux_2_17_x86_64.whl",
+    sha256="a" * 64,
+    size=13_000_000,
+    filename="pandas-2.2.3-cp311-cp311-manylinux_2_17_x86_64.whl",
+    kind="wheel",
+    requested=True,
+)
+NEEDED = PIP.model_copy(
+    update={"name": "numpy", "version": "2.1.3", "requested": False, "needed_by": ("pandas",)}
+)
+CONDA = LockedPackage(
+    ecosystem="conda",
+    name="zlib",
+    version="1.3.1",
+    url="https://conda.example/conda-forge/linux-64/zlib-1.3.1-hb9d3cd8_2.conda",
+    sha256="b" * 64,
+    size=92_000,
+    filename="zlib-1.3.1-hb9d3cd8_2.conda",
+    kind="conda",
+    channel="conda-forge",
+    subdir="linux-64",
+    build="hb9d3cd8_2",
+)
+
+
+def test_a_pylock_is_read_back_with_the_same_packages() -> None:
+    text = lock_as(Lock(packages=(PIP, NEEDED)), "pylock", "forecast:1")
+
+    definition = read(text, "pylock.toml").definition
+    assert definition is not None
+    assert [line.partition(" ")[0] for line in definition.python.pip] == ["pandas==2.2.3", "numpy==2.1.3"]
+    assert "a" * 64 in text
+
+
+def test_a_bill_of_materials_says_what_needs_what() -> None:
+    bill = json.loads(lock_as(Lock(packages=(PIP, NEEDED, CONDA)), "cyclonedx", "forecast:1"))
+
+    assert {one["name"] for one in bill["components"]} == {"pandas", "numpy", "zlib"}
+    needs = {one["ref"]: one.get("dependsOn", []) for one in bill["dependencies"]}
+    assert needs["pkg:pypi/pandas@2.2.3"] == ["pkg:pypi/numpy@2.1.3"]
+
+
+def test_only_the_formats_that_can_hold_a_lock_are_offered() -> None:
+    assert formats_for(Lock(packages=(PIP,))) == ["pylock", "cyclonedx", "spdx"]
+    assert formats_for(Lock(packages=(CONDA,))) == ["conda-explicit", "cyclonedx", "spdx"]
+    assert formats_for(Lock(packages=(PIP, CONDA))) == ["cyclonedx", "spdx"]
+    assert formats_for(Lock()) == []
+    with pytest.raises(CannotWrite):
+        lock_as(Lock(packages=(CONDA,)), "pylock", "x")
+
+
+@pytest.mark.django_db
+def test_a_member_downloads_it_and_a_stranger_finds_nothing() -> None:
+    member, stranger = person("ada", lab=Role.READER), person("eve")
+    version = saved("pandas==2.2.3\n")
+    address = f"/w/lab/environments/forecast/versions/{version.version}/lock/pylock"
+    assert browser_of(member).get(address).status_code == 404, "there is no image yet"
+    image = succeeded(asked(version))
+    Image.objects.filter(pk=image.pk).update(lock=Lock(packages=(PIP, NEEDED)).model_dump(mode="json"))
+
+    answer = browser_of(member).get(address)
+
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"] == 'attachment; filename="forecast-1-pylock.toml"'
+    assert b"pandas" in answer.content
+    assert browser_of(member).get(address.replace("pylock", "nonsense")).status_code == 404
+    assert browser_of(stranger).get(address).status_code == 404
+    assert browser_of(None).get(address).status_code == 302
+    assert browser_of(member).post(address).status_code == 405

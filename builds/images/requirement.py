@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from builds.images.report import ImageError
 
 _OPTIONS = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--pre")
+_CONSTRAINT = ("-c", "--constraint")
 _NAMED = re.compile(
     r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[^\]]*\]?)?\s*(?P<rest>.*)$", re.DOTALL
 )
@@ -25,6 +28,23 @@ def checked(requirements: Sequence[str]) -> list[str]:
     return [_allowed(line) for line in lines if line]
 
 
+def constraints_of(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the lines that ask for something, and what the others hold its versions to."""
+    rest, constraints = [], []
+    for line in lines:
+        option, value = _option(line)
+        if option in _CONSTRAINT:
+            constraints.append(value)
+        else:
+            rest.append(line)
+    return rest, constraints
+
+
+def _option(line: str) -> tuple[str, str]:
+    option, _, value = re.sub(r"[\s=]+", " ", line, count=1).partition(" ")
+    return option, value.strip()
+
+
 def _allowed(line: str) -> str:
     if "\n" in line or "\r" in line or line.endswith("\\"):
         raise _refusal(line, "it goes on in another line", "Write it in one line.")
@@ -32,7 +52,9 @@ def _allowed(line: str) -> str:
         # The solver would put the studio's own environment in.
         raise _refusal(line, "variables are not filled in here", "Write the value itself.")
     if line.startswith("-"):
-        option, _, value = re.sub(r"[\s=]+", " ", line, count=1).partition(" ")
+        option, value = _option(line)
+        if option in _CONSTRAINT:
+            return _allowed_constraint(line, value)
         if option not in _OPTIONS:
             raise _refusal(line, f"the option {option} cannot be used here", "Leave it out.")
         if value and not value.startswith(("https://", "http://")):
@@ -48,6 +70,19 @@ def _allowed(line: str) -> str:
         raise _refusal(line, "it is not a package's name", "Write a name, such as numpy==1.26.4.")
     if rest.startswith("@") and not rest[1:].strip().startswith(("https://", "http://")):
         raise _refusal(line, "it is not at an address of the web", "Give an http(s) address of a wheel.")
+    return line
+
+
+def _allowed_constraint(line: str, value: str) -> str:
+    try:
+        constraint = Requirement(value)
+    except InvalidRequirement:
+        constraint = None
+    # A name without a version holds nothing, and is most likely a file.
+    if constraint is None or constraint.extras or not constraint.specifier:
+        raise _refusal(
+            line, "it does not hold a package to versions", "Write it as --constraint numpy<2, one a line."
+        )
     return line
 
 

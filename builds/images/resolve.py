@@ -20,7 +20,7 @@ from builds.images.lock import Lock, LockedPackage
 from builds.images.probe import Probe
 from builds.images.pylock import packages_of, preference
 from builds.images.report import ImageError, Reporter
-from builds.images.requirement import checked
+from builds.images.requirement import checked, constraints_of
 from builds.images.solver_errors import explained
 from builds.images.standing import stand_ins
 from builds.images.workshop import Workshop
@@ -88,8 +88,10 @@ class _Solver:
         self._probe = probe
         self._reporter = reporter
         self._present = present
-        rest, self._indexes = indexes_of(lines, workshop.index_url, os.environ)
+        asked, constraints = constraints_of(lines)
+        rest, self._indexes = indexes_of(asked, workshop.index_url, os.environ)
         folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in rest))
+        folder.joinpath("constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         folder.joinpath("uv.toml").write_text(self._indexes.config())
         self._always = [
             *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-header"),
@@ -98,6 +100,7 @@ class _Solver:
             *("--python-platform", uv_platform(probe), "--no-python-downloads"),
             # Nothing of a package may run on the studio's machine: a source distribution would.
             *("--only-binary", ":all:", "--color", "never", "--no-progress"),
+            *(("--constraints", "constraints.txt") if constraints else ()),
             *(stand_ins(folder, present) if present else ()),
         ]
 

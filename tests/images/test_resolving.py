@@ -108,6 +108,25 @@ def test_an_older_version_than_one_would_expect_is_pointed_out(shopping: Worksho
     assert "Note:" not in again.log
 
 
+@pytest.mark.parametrize("option", ["--constraint basket<2.1", "-c basket<2.1", "--constraint=basket<2.1"])
+def test_a_constraint_holds_what_is_needed_and_asks_for_nothing_itself(
+    shopping: Workshop, option: str
+) -> None:
+    lock = resolve(empty_base(), ["shop", option, "--constraint odd-name.x>=1"], shopping, Recorder())
+
+    assert versions(lock) == {"shop": "2.0", "basket": "2.0", "paper": "1.0"}
+    assert {p.name for p in lock.packages if p.requested} == {"shop"}
+    basket = lock.named("basket")
+    assert basket is not None
+    assert basket.needed_by == ("shop",)
+
+
+def test_constraints_alone_ask_for_nothing(workshop: Workshop) -> None:
+    unreachable = replace(workshop, index_url="http://127.0.0.1:1/simple")
+
+    assert resolve(empty_base(), ["--constraint basket<2"], unreachable, Recorder()).packages == ()
+
+
 def test_no_requirements_are_an_empty_lock_and_need_no_index(workshop: Workshop) -> None:
     unreachable = replace(workshop, index_url="http://127.0.0.1:1/simple")
 
@@ -190,6 +209,9 @@ def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
         (["-e ."], "bad-spec", "-e"),
         (["-r /etc/passwd"], "bad-spec", "-r"),
         (["-c constraints.txt"], "bad-spec", "-c"),
+        (["--constraint /etc/passwd"], "bad-spec", "/etc/passwd"),
+        (["--constraint shop @ file:///etc/passwd"], "bad-spec", "file:///etc/passwd"),
+        (["shop", "--constraint shop>=9"], "conflict", "shop>=9"),
         (["./shop"], "bad-spec", "./shop"),
         (["/etc/passwd"], "bad-spec", "/etc/passwd"),
         (["shop @ file:///etc/passwd"], "bad-spec", "file:///etc/passwd"),

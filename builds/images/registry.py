@@ -186,9 +186,11 @@ class Registry:
         if response.status_code in (401, 403):
             raise self._refused()
         if response.status_code == 404:
+            wanted = response.request.url.path.rpartition("/")[2]
+            mark = "@" if ":" in wanted else ":"
             raise ImageError(
                 "base-not-found",
-                f"There is no image {self._at.shown} of that tag or digest at {self._at.url}.",
+                f"There is no image {self._at.shown}{mark}{wanted} at {self._at.url}.",
                 "Check the name and the tag.",
             )
         if response.status_code == 429 or response.status_code >= 500:

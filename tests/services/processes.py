@@ -118,6 +118,10 @@ def free_port() -> int:
     raise NotReadyError(f"none of 200 ports between {PORTS.start} and {PORTS.stop} is free on 127.0.0.1")
 
 
+def _hear_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Process:
     """A program running in a session of its own, with its output kept in a file.
 
@@ -153,6 +157,8 @@ class Process:
                 group=group,
                 extra_groups=None if user is None else [],
                 start_new_session=True,
+                # A run in the background of a shell is deaf to Ctrl-C, and so would be what it starts.
+                preexec_fn=_hear_ctrl_c,
             )
 
     @property

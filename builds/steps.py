@@ -22,6 +22,7 @@ from builds.images import (
     check_lock,
     fetch,
     find_base,
+    measured,
     resolve,
 )
 from builds.images.conda.environment import resolve_environment
@@ -99,9 +100,10 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
             lock = _resolve(build, base, to_install, shop, reporter)
         with reporter.step(3, "fetch") as step:
             fetched = fetch(lock, shop, reporter)
+            lock = measured(lock, fetched)
             step.cached = fetched.cached
     with reporter.step(4, "assemble") as step:
-        told = _image_settings(build, definition, to_install)
+        told = _image_settings(build, to_install)
         conda = environment_layers(base, lock, fetched, shop, reporter)
         image = assemble(base, lock, fetched, told, shop, reporter, extra_layers=conda)
         step.cached = image.cached
@@ -180,10 +182,9 @@ def previous_lock(build: Build) -> Lock | None:
     return Lock.model_validate(newest) if newest else None
 
 
-def _image_settings(build: Build, definition: Definition, to_install: Plan) -> ImageSettings:
-    return ImageSettings(
-        definition_hash=build.hash, variables=definition.variables, environment=not to_install.empty
-    )
+def _image_settings(build: Build, to_install: Plan) -> ImageSettings:
+    # No variables: they are run-time metadata, and definitions that differ in them share the image (rule 3).
+    return ImageSettings(definition_hash=build.hash, environment=not to_install.empty)
 
 
 def _verify(lock: Lock, fetched: Fetched, reporter: BuildReporter) -> None:

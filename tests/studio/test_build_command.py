@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,20 @@ def test_the_three_environments_make_two_images(desk: Desk) -> None:
         tag.partition(":")[0] for tag in BlobStore(desk.var / "store").tags() if tag.startswith("default/")
     }
     assert names == {a["image"], c["image"]}
+
+
+def test_variables_are_of_the_run_and_not_of_the_image_that_others_share(desk: Desk) -> None:
+    """Rule 3."""
+    text = "name: {}\ndependencies: [pip: [six==1.15.0]]\nvariables: {{MODE_OF: {}}}\n"
+
+    mine = desk.build(text.format("mine", "mine"), name="mine.yml").result
+    yours = desk.build(text.format("yours", "yours"), name="yours.yml").result
+
+    assert (mine["reused"], yours["reused"]) == (False, True)
+    assert mine["digest"] == yours["digest"]
+    store = BlobStore(desk.var / "store")
+    config = json.loads(store.read(mine["digest"]))["config"]["digest"]
+    assert not [one for one in json.loads(store.read(config))["config"]["Env"] if one.startswith("MODE_OF")]
 
 
 def test_it_ends_with_one_json_object_and_keeps_the_log_out_of_it(desk: Desk) -> None:

@@ -17,6 +17,7 @@ STEPS = {
     "base": "Base image",
     "resolve": "Resolve packages",
     "fetch": "Fetch packages",
+    "build": "Build wheels",
     "assemble": "Assemble layers",
     "store": "Store image",
     "verify": "Verify",

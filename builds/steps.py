@@ -1,4 +1,4 @@
-"""The steps of a build, in their order: base, resolve, fetch, assemble, verify, store."""
+"""The steps of a build, in their order: base, resolve, fetch, build (of sources), assemble, verify, store."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +10,7 @@ from django.utils import timezone
 from builds.claims import Claim
 from builds.engine import build_base
 from builds.engine.sources import sources
+from builds.engine.wheels import build_wheels
 from builds.images import (
     AssembledImage,
     Base,
@@ -102,15 +103,18 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
             fetched = fetch(lock, shop, reporter)
             lock = measured(lock, fetched)
             step.cached = fetched.cached
-    with reporter.step(4, "assemble") as step:
+    if fetched.sdists:
+        with reporter.step(4, "build") as step:
+            lock, fetched, step.cached = _with_wheels(build, base, to_install, lock, fetched, shop, reporter)
+    with reporter.step(5, "assemble") as step:
         told = _image_settings(build, to_install)
         conda = environment_layers(base, lock, fetched, shop, reporter)
         image = assemble(base, lock, fetched, told, shop, reporter, extra_layers=conda)
         step.cached = image.cached
-    with reporter.step(5, "verify"):
+    with reporter.step(6, "verify"):
         _verify(lock, fetched, reporter)
     # The name moves last: a build that fails before this leaves the image that was there (rule 16).
-    with reporter.step(6, "store"):
+    with reporter.step(7, "store"):
         name = f"{build.workspace.name}/{repository(build.hash)}:latest"
         shop.store.tag(name, image.descriptor)
         reporter.line(f"Stored as {name}@{image.digest}.")
@@ -163,6 +167,32 @@ def _resolve(build: Build, base: Base, to_install: Plan, shop: Workshop, reporte
     return resolve_environment(
         base, channels, to_install.conda, to_install.pip, shop, reporter, previous=previous
     )
+
+
+def _with_wheels(
+    build: Build,
+    base: Base,
+    to_install: Plan,
+    lock: Lock,
+    fetched: Fetched,
+    shop: Workshop,
+    reporter: BuildReporter,
+) -> tuple[Lock, Fetched, bool]:
+    """Build wheels of what comes as source; return lock and files with them, and whether all were there.
+
+    What a package needs is known for certain only by its wheel: where its source said something else, the
+    packages are resolved once more.
+    """
+    cached = True
+    while True:
+        built = build_wheels(base, lock, fetched, shop, reporter)
+        cached = cached and built.cached
+        if not built.surprises:
+            return lock, built.fetched, cached
+        names = ", ".join(built.surprises)
+        reporter.line(f"Not all that is needed was known before the build of {names}: resolving again")
+        lock = _resolve(build, base, to_install, shop, reporter)
+        fetched = fetch(lock, shop, reporter)
 
 
 def previous_lock(build: Build) -> Lock | None:

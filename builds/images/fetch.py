@@ -35,6 +35,7 @@ class Fetched:
     wheels: tuple[WheelFile, ...]
     received: int
     conda: tuple[WheelFile, ...] = ()
+    sdists: tuple[WheelFile, ...] = ()
 
     @property
     def cached(self) -> bool:
@@ -44,7 +45,7 @@ class Fetched:
 
 def measured(lock: Lock, fetched: Fetched) -> Lock:
     """Return the lock with the size of every file in bytes: indexes need not tell it, the files do."""
-    sizes = {file.sha256: file.size for file in (*fetched.wheels, *fetched.conda)}
+    sizes = {file.sha256: file.size for file in (*fetched.wheels, *fetched.conda, *fetched.sdists)}
     packages = (
         package.model_copy(update={"size": sizes.get(package.sha256, package.size)})
         for package in lock.packages
@@ -56,7 +57,15 @@ def fetch(lock: Lock, workshop: Workshop, reporter: Reporter) -> Fetched:
     """Return the files of the lock's packages; those that are not here yet are fetched and verified."""
     conda, received = fetch_conda(lock, workshop, reporter)
     wheels, more = _files([p for p in lock.packages if p.kind == "wheel"], workshop, reporter)
-    return Fetched(wheels, received + more, conda)
+    sdists, still_more = fetch_sdists(lock.packages, workshop, reporter)
+    return Fetched(wheels, received + more + still_more, conda, sdists)
+
+
+def fetch_sdists(
+    packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter
+) -> tuple[tuple[WheelFile, ...], int]:
+    """Return the source distributions among these packages, and how many bytes were received for it."""
+    return _files([p for p in packages if p.kind == "sdist"], workshop, reporter)
 
 
 def fetch_conda(lock: Lock, workshop: Workshop, reporter: Reporter) -> tuple[tuple[WheelFile, ...], int]:

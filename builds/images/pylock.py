@@ -11,22 +11,29 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builds.images.lock import Lock, LockedPackage
+from builds.images.lock import Kind, Lock, LockedPackage
 from builds.images.probe import Probe
 from builds.images.report import ImageError
 
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
-def packages_of(text: str, probe: Probe, *, present: Container[str] = ()) -> tuple[LockedPackage, ...]:
+def packages_of(
+    text: str, probe: Probe, *, present: Container[str] = (), sources: Container[str] = ()
+) -> tuple[LockedPackage, ...]:
     """Return the packages of a pylock, each with the one wheel that fits the base best, by name.
 
-    What is `present` already is left out.
+    What is `present` already is left out; what is among `sources` is taken as its source distribution.
     """
     order = {tag: number for number, tag in enumerate(target_tags(probe))}
     entries = tomllib.loads(text).get("packages", [])
     entries = [entry for entry in entries if canonicalize_name(entry["name"]) not in present]
-    found = [_package(entry, order, probe) for entry in entries]
+    found = [
+        _locked(str(canonicalize_name(entry["name"])), entry["version"], entry["sdist"], "sdist")
+        if "sdist" in entry and canonicalize_name(entry["name"]) in sources
+        else _package(entry, order, probe)
+        for entry in entries
+    ]
     return tuple(sorted(found, key=lambda package: package.name))
 
 
@@ -34,13 +41,11 @@ def preference(lock: Lock) -> str:
     """Return a pylock that asks the solver to stay with these versions."""
     parts = ['lock-version = "1.0"\ncreated-by = "environment-studio"\n']
     for package in lock.packages:
-        if package.kind == "wheel":
+        if package.kind in ("wheel", "sdist"):
             url, name, version = (json.dumps(t) for t in (package.url, package.name, package.version))
-            hashes = f'{{ sha256 = "{package.sha256}" }}'
-            parts.append(
-                f"\n[[packages]]\nname = {name}\nversion = {version}\n"
-                f"wheels = [{{ url = {url}, hashes = {hashes} }}]\n"
-            )
+            file = f'{{ url = {url}, hashes = {{ sha256 = "{package.sha256}" }} }}'
+            files = f"wheels = [{file}]" if package.kind == "wheel" else f"sdist = {file}"
+            parts.append(f"\n[[packages]]\nname = {name}\nversion = {version}\n{files}\n")
     return "".join(parts)
 
 
@@ -81,8 +86,12 @@ def _package(entry: Mapping[str, Any], order: Mapping[Tag, int], probe: Probe) -
             "Pin a version that has one, or take another Python version or base image.",
         )
     best = min(ranked, key=lambda item: item[0])[1]
-    digest = best.get("hashes", {}).get("sha256")
-    if "url" not in best or not digest:
+    return _locked(name, version or str(parse_wheel_filename(_filename(best))[1]), best, "wheel")
+
+
+def _locked(name: str, version: str, file: Mapping[str, Any], kind: Kind) -> LockedPackage:
+    digest = file.get("hashes", {}).get("sha256")
+    if "url" not in file or not digest:
         raise ImageError(
             "no-matching-distribution",
             f"The index does not say where {name} {version} is, or gives no sha256 for it.",
@@ -92,17 +101,18 @@ def _package(entry: Mapping[str, Any], order: Mapping[Tag, int], probe: Probe) -
     return LockedPackage(
         ecosystem="pypi",
         name=name,
-        version=version or str(parse_wheel_filename(_filename(best))[1]),
-        url=_without_password(best["url"]),
+        version=version,
+        url=_without_password(file["url"]),
         sha256=digest,
-        size=int(best.get("size", 0)),
-        filename=_filename(best),
-        kind="wheel",
+        size=int(file.get("size", 0)),
+        filename=_filename(file),
+        kind=kind,
     )
 
 
 def _filename(wheel: Mapping[str, Any]) -> str:
-    return str(wheel.get("name") or unquote(urlsplit(wheel.get("url", "")).path.rpartition("/")[2]))
+    name = str(wheel.get("name") or unquote(urlsplit(wheel.get("url", "")).path))
+    return name.rpartition("/")[2]
 
 
 def _rank(filename: str, order: Mapping[Tag, int]) -> tuple[int, tuple[int, str]] | None:

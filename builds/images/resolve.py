@@ -22,6 +22,7 @@ from builds.images.pylock import packages_of, preference
 from builds.images.report import ImageError, Reporter
 from builds.images.requirement import checked, constraints_of
 from builds.images.solver_errors import explained
+from builds.images.sources import MOST_ROUNDS, Sources, endless
 from builds.images.standing import stand_ins
 from builds.images.workshop import Workshop
 
@@ -55,7 +56,7 @@ def resolve(
         )
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="resolve-") as name:
-        solver = _Solver(Path(name), base.probe, lines, workshop, reporter, present or {})
+        solver = _Solver(Path(name), base.probe, lines, workshop, reporter, present)
         packages = solver.solve(previous)
         why = solver.reasons(packages)
         newest = solver.newest()
@@ -82,17 +83,18 @@ class _Solver:
         lines: Sequence[str],
         workshop: Workshop,
         reporter: Reporter,
-        present: Mapping[str, str],
+        present: Mapping[str, str] | None,
     ) -> None:
         self._folder = folder
         self._probe = probe
         self._reporter = reporter
-        self._present = present
+        self._present = present or {}
+        self._sources = Sources(probe, workshop, reporter, conda=present is not None)
         asked, constraints = constraints_of(lines)
         rest, self._indexes = indexes_of(asked, workshop.index_url, os.environ)
         folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in rest))
         folder.joinpath("constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
-        folder.joinpath("uv.toml").write_text(self._indexes.config())
+        self._configure()
         self._always = [
             *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-header"),
             *("--config-file", "uv.toml", "--cache-dir", str(workshop.folder("uv").absolute())),
@@ -113,7 +115,7 @@ class _Solver:
         ended = self._run(*options)
         if ended.code != 0 and "No solution found" in ended.error:
             # What is missing may have been published since the index was last asked.
-            self._folder.joinpath("uv.toml").write_text(self._indexes.config(anew=True))
+            self._configure(anew=True)
             ended = self._run(*options, "--refresh")
         if ended.code != 0 and "No solution found" in ended.error and self._indexes.extra:
             # Else the first index that has a package is the only one asked for it, so that nobody can slip
@@ -121,13 +123,36 @@ class _Solver:
             self._reporter.line("The first index with a package lacks its version: all are asked, as by pip")
             self._always += ["--index-strategy", "unsafe-best-match"]
             ended = self._run(*options)
+        ended = self._with_sources(ended, options)
         if ended.code != 0:
             raise explained(ended.error, self._probe)
-        return packages_of(pylock.read_text(), self._probe, present=self._present)
+        return self._read(pylock.name)
+
+    def _with_sources(self, ended: Ended, options: Sequence[str]) -> Ended:
+        """Go on with source distributions where there is no wheel, as long as more of them turn up."""
+        for _ in range(MOST_ROUNDS):
+            if ended.code != 0:
+                wanted = self._sources.wanted(ended.error)
+                if not wanted:
+                    return ended
+                self._sources.allow(wanted)
+            elif not self._sources.learn(self._read("pylock.toml")):
+                return ended
+            self._configure()
+            ended = self._run(*options)
+        raise endless(self._sources.names)
+
+    def _configure(self, *, anew: bool = False) -> None:
+        config = self._indexes.config(anew=anew) + self._sources.config()
+        self._folder.joinpath("uv.toml").write_text(config)
+
+    def _read(self, pylock: str) -> tuple[LockedPackage, ...]:
+        text = (self._folder / pylock).read_text()
+        return packages_of(text, self._probe, present=self._present, sources=self._sources.names)
 
     def _run(self, *more: str) -> Ended:
         return run(
-            [*self._always, *more],
+            [*self._always, *self._sources.options(), *more],
             self._reporter,
             timeout=TIMEOUT_SECONDS,
             env=solver_environment(os.environ),
@@ -152,7 +177,7 @@ class _Solver:
         ended = self._run("--offline", "--no-deps", "--format", "pylock.toml", "--output-file", pylock)
         if ended.code != 0:
             return {}
-        return {p.name: p.version for p in packages_of((self._folder / pylock).read_text(), self._probe)}
+        return {p.name: p.version for p in self._read(pylock)}
 
 
 def _tell_older(

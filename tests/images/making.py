@@ -67,6 +67,56 @@ def recorded(data: bytes) -> str:
     return "sha256=" + urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
 
 
+BACKEND = """
+import zipfile
+{code}
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(folder + "/" + name, "w") as wheel:
+        for path, text in {files!r}.items():
+            wheel.writestr(zipfile.ZipInfo(path), text)
+    return name
+"""
+
+
+def make_sdist(
+    folder: Path,
+    name: str = "source",
+    version: str = "1.0",
+    *,
+    says: Iterable[str] = (),
+    needs: Iterable[str] = (),
+    code: str = "",
+    files: Mapping[str, str] | None = None,
+) -> Path:
+    """Return a source distribution that builds itself with nothing but Python, unless it has other files.
+
+    It says that it needs something, and its wheel needs something; `code` runs when it is built.
+    """
+    info = f"{name}-{version}.dist-info"
+    about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    built = {
+        f"{name}.py": f"version = {version!r}\n",
+        f"{info}/METADATA": about + "".join(f"Requires-Dist: {need}\n" for need in needs),
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    own = {
+        "pyproject.toml": project,
+        "backend.py": BACKEND.format(name=name, version=version, files=built, code=code),
+    }
+    contents = {"PKG-INFO": about + "".join(f"Requires-Dist: {need}\n" for need in says)}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}-{version}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for file, text in {**contents, **(own if files is None else files)}.items():
+            entry = tarfile.TarInfo(f"{name}-{version}/{file}")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return path
+
+
 def wheel_file(path: Path) -> WheelFile:
     """Return a wheel as fetching would have left it."""
     name, version = path.name.split("-")[:2]

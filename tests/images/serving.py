@@ -69,7 +69,7 @@ class _Quietly(ThreadingHTTPServer):
 
 
 class Index:
-    """A simple package index (PEP 503) of the wheels in a folder; `login` as "user:password"."""
+    """A simple package index (PEP 503) of the files in a folder; `login` as "user:password"."""
 
     def __init__(self, folder: Path, login: str = "") -> None:
         self.folder = folder
@@ -91,10 +91,10 @@ class Index:
             if self.failures:
                 return self.failures.pop(0)
             return ranged((self.folder / name).read_bytes(), request)
-        wheels = [w for w in sorted(self.folder.glob("*.whl")) if _normal(w.name.split("-")[0]) == name]
-        if not wheels:
+        files = [file for file in sorted(self.folder.iterdir()) if _of(file.name) == name]
+        if not files:
             return 404, {}, b""
-        links = "".join(f'<a href="/files/{w.name}#sha256={_sha256(w)}">{w.name}</a>' for w in wheels)
+        links = "".join(f'<a href="/files/{f.name}#sha256={_sha256(f)}">{f.name}</a>' for f in files)
         return 200, {"Content-Type": "text/html"}, f"<html><body>{links}</body></html>".encode()
 
 
@@ -152,6 +152,13 @@ def ranged(body: bytes, request: BaseHTTPRequestHandler) -> Answer:
         return 200, {}, body
     start = int(asked[1])
     return 206, {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
+
+
+def _of(filename: str) -> str:
+    """Return the package that a file is of, by its name; empty where it is no package's."""
+    if filename.endswith(".tar.gz"):
+        return _normal(filename.rpartition("-")[0])
+    return _normal(filename.split("-")[0]) if filename.endswith(".whl") else ""
 
 
 def _normal(name: str) -> str:

@@ -1,0 +1,100 @@
+"""Why no wheel came of a source distribution, and what its user can do (rule 48)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from builds.engine.exchange import EngineRefused
+from builds.engine.failures import CAUSES
+from builds.engine.output import Output
+from builds.images.base import Base
+from builds.images.report import ImageError
+from builds.images.segment import WheelFile
+
+_COMPILERS = r"(?:[\w.-]*(?:gcc|g\+\+|clang|gfortran)|cc|c\+\+|make|cmake|cargo|rustc|ninja)(?:-[\d.]+)?"
+_NO_COMPILER = re.compile(
+    rf".*(?:command ['\"]?\S*?{_COMPILERS}['\"]? failed|No such file or directory: ['\"]\S*?{_COMPILERS}['\"]|"
+    rf"unable to execute ['\"]?{_COMPILERS}|Unknown compiler|can't find Rust compiler|"
+    r"No CMAKE_\w+_COMPILER|Could not find (?:any )?compiler|fatal error: \S+: No such file or directory|"
+    r"\S+\.h: No such file).*",
+    re.IGNORECASE,
+)
+_ELSEWHERE = {"disk-full", "index-unreachable", "timeout", "no-matching-distribution"}
+_SAID = re.compile(r"^\s*((?:\w+(?:Error|Exception)|error)\b.*)", re.IGNORECASE)
+_WITH_A_COMPILER = (
+    "Choose a base image with a compiler and headers (such as python:3.11 rather than python:3.11-slim),"
+    " or pin a version that has a wheel."
+)
+
+
+def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageError:
+    """Return the error for a build that ended with this exit code."""
+    what = f"{sdist.name} {sdist.version} has no wheel, and none could be built in {base.reference}"
+    if code == 137:
+        return ImageError(
+            "out-of-memory",
+            f"{what}: the build was killed, most likely for want of memory.",
+            "Pin a version that has a wheel, or give the Docker Engine more memory.",
+        )
+    told = "\n".join(output.last)
+    for cause in CAUSES:
+        if cause.code in _ELSEWHERE and (found := cause.pattern.search(told)) is not None:
+            help = cause.help
+            if cause.code == "no-matching-distribution":
+                help = "What builds it is not in the index: pin another version of the package."
+            return ImageError(cause.code, f"{what}: {found[0].strip()[:500]}", help, fault=cause.fault)
+    said = _last(output.last, _NO_COMPILER) or _last(output.last, _SAID) or f"exit code {code}"
+    return ImageError("compile-failed", f"{what}: {said.strip()[:500]}", _WITH_A_COMPILER)
+
+
+def refused(sdist: WheelFile, base: Base, error: EngineRefused) -> ImageError:
+    """Return the error for an engine that would not run the build."""
+    return ImageError(
+        "engine-failed",
+        f"The Docker Engine could not build a wheel from {sdist.path.name} in {base.reference}:"
+        f" {error.message[:500]}",
+        "Build again; if it stays so, the engine's own log tells more.",
+        fault="studio",
+    )
+
+
+def not_a_wheel(sdist: WheelFile, why: str) -> ImageError:
+    """Return the error for a build that ended well, but made nothing that can be used."""
+    return ImageError(
+        "bad-wheel",
+        f"No usable wheel could be built from {sdist.path.name}: {why}.",
+        "Pin another version of the package, or tell its maintainers.",
+        fault="outside",
+    )
+
+
+@contextmanager
+def unreachable(host: str, missing: Sequence[WheelFile]) -> Iterator[None]:
+    """Tell, where no engine is reached, which packages need one and what else can be done."""
+    try:
+        yield
+    except ImageError as error:
+        if error.code != "engine-unreachable":
+            raise
+        names = ", ".join(f"{file.name} {file.version}" for file in missing)
+        raise ImageError(
+            error.code,
+            f"{names}: there is no wheel, only source, which is built in a container; and the Docker Engine"
+            f" at {host} cannot be reached.",
+            "Start Docker, or set DOCKER_HOST to where it listens; or pin a version that has a wheel.",
+            fault="studio",
+        ) from error
+
+
+def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
+    """Return the last line but pip's own summary that tells it."""
+    found = (m[0] for line in reversed(list(lines)) if (m := pattern.match(line)) and not _of_pip(line))
+    return next(found, "")
+
+
+def _of_pip(line: str) -> bool:
+    return line.strip().startswith(
+        ("ERROR: Failed", "error: subprocess-exited", "error: metadata-generation")
+    )

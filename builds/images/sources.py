@@ -1,0 +1,109 @@
+"""Packages that come as source alone: which ones, and what they need, without running any of their code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from builds.images.fetch import fetch_sdists
+from builds.images.lock import LockedPackage
+from builds.images.probe import Probe
+from builds.images.report import ImageError, Reporter
+from builds.images.sdist import needs_of
+from builds.images.workshop import Workshop
+
+MOST_ROUNDS = 20
+_NEEDS = "sdist-needs"
+_NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from source is disabled")
+
+
+class Sources:
+    """The packages of one resolution that may be taken as source, and what is known of their needs."""
+
+    def __init__(self, probe: Probe, workshop: Workshop, reporter: Reporter, *, conda: bool) -> None:
+        self.names: set[str] = set()
+        self._probe = probe
+        self._workshop = workshop
+        self._reporter = reporter
+        self._conda = conda
+        self._needs: dict[tuple[str, str], tuple[str, ...]] = {}
+
+    def wanted(self, said: str) -> set[str]:
+        """Return the packages that the solver gave up for want of a wheel, and that were not let in yet."""
+        return {str(canonicalize_name(name)) for name in _NO_WHEEL.findall(said)} - self.names
+
+    def allow(self, names: set[str]) -> None:
+        """Let these packages be taken as source."""
+        if self._conda:
+            # Wheels are built with the base's Python; the one that conda brings is in no image yet.
+            raise ImageError(
+                "no-matching-distribution",
+                f"{', '.join(sorted(names))} has no wheel for Python {self._probe.version}, only source, and"
+                " nothing is built from source for an environment of conda's.",
+                "Take the package from a conda channel, or pin a version that has a wheel.",
+            )
+        for name in sorted(names):
+            self._reporter.line(f"{name} has no wheel that fits: it is taken as source")
+        self.names |= names
+
+    def learn(self, packages: Sequence[LockedPackage]) -> bool:
+        """Find out what these packages need; return whether anything was new."""
+        new = [p for p in packages if p.kind == "sdist" and (p.name, p.version) not in self._needs]
+        files = {file.sha256: file for file in fetch_sdists(new, self._workshop, self._reporter)[0]}
+        for package in new:
+            built = needs_when_built(package.sha256, self._probe, self._workshop)
+            needs = needs_of(files[package.sha256]) if built is None else built
+            self._needs[package.name, package.version] = needs
+        return bool(new)
+
+    def options(self) -> list[str]:
+        """Return the solver's options."""
+        return [word for name in sorted(self.names) for word in ("--no-binary", name)]
+
+    def config(self) -> str:
+        """Return the part of the solver's configuration that spares it asking the packages themselves.
+
+        The solver would run their code, here. A version that was not looked into yet counts as one that
+        needs nothing; when it is chosen, it is looked into, and the solver asked again.
+        """
+        entries = [_entry(name, "", ()) for name in sorted(self.names)]
+        entries += [_entry(name, version, needs) for (name, version), needs in sorted(self._needs.items())]
+        return "".join(entries)
+
+
+def endless(names: Iterable[str]) -> ImageError:
+    """Return the error for packages of which one version after the other does not fit."""
+    return ImageError(
+        "conflict",
+        f"No version that fits was found of what comes as source alone: {', '.join(sorted(names))}.",
+        "Pin the versions that you want of these packages.",
+    )
+
+
+def needs_when_built(sha256: str, probe: Probe, workshop: Workshop) -> tuple[str, ...] | None:
+    """Return what the wheel needs that was built from a source distribution, if one was."""
+    known = workshop.recall(_NEEDS, f"{sha256} {probe.version}")
+    return tuple(known) if known is not None else None
+
+
+def remember_needs(sha256: str, probe: Probe, workshop: Workshop, needs: Sequence[str]) -> None:
+    """Keep what the wheel needs that was built from a source distribution."""
+    workshop.remember(_NEEDS, f"{sha256} {probe.version}", list(needs))
+
+
+def _entry(name: str, version: str, needs: Sequence[str]) -> str:
+    extras = sorted({extra for need in needs for extra in _extras(need)})
+    lines = ["[[dependency-metadata]]", f"name = {json.dumps(name)}"]
+    lines += [f"version = {json.dumps(version)}"] if version else []
+    lines += [f"requires-dist = {json.dumps(list(needs))}", f"provides-extra = {json.dumps(extras)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _extras(need: str) -> Iterator[str]:
+    marker = Requirement(need).marker
+    for found in re.finditer(r"""extra == ["']([^"']+)["']""", str(marker or "")):
+        yield found[1]

@@ -1,0 +1,211 @@
+"""Wheels of packages that come as source alone, built by a real engine in a container of the base."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builds.engine.connection import BASES
+from builds.engine.wheels import Built, build_wheels
+from builds.images import (
+    Base,
+    BlobStore,
+    Cancelled,
+    Fetched,
+    ImageError,
+    Lock,
+    Workshop,
+    fetch,
+    find_base,
+    resolve,
+)
+from builds.images.sources import needs_when_built
+from tests.builds.test_engine import NOWHERE, Listener
+from tests.images.making import make_sdist
+from tests.images.serving import Index
+from tests.services.docker_engine import DockerEngine
+from tests.studio.commands import Desk
+
+C_EXTENSION = {
+    "setup.py": """
+from setuptools import Extension, setup
+setup(name="studio_tests_native", version="1.0", ext_modules=[Extension("native", ["native.c"])])
+""",
+    "native.c": "#include <Python.h>\n",
+}
+
+
+class Indented(Listener):
+    """A listener for lines that pip moves to the right."""
+
+    def line(self, text: str) -> None:
+        super().line(text.strip())
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    root = tmp_path_factory.mktemp("wheels")
+    return Workshop(store=BlobStore(root / "store"), cache=root / "cache")
+
+
+@pytest.fixture(scope="module")
+def base(workshop: Workshop) -> Base:
+    """The base of this machine, in whose Python there is no pip, and which has no compiler."""
+    return find_base("host", workshop, Listener())
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    """An index beside the public one."""
+    (tmp_path / "index").mkdir()
+    served = Index(tmp_path / "index")
+    with served.server.running():
+        yield served
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
+    """Hold up that a build leaves nothing in the engine but the base image it was given."""
+    before = {image.id for image in docker_engine.client.images.list(all=True)}
+    yield
+    assert docker_engine.client.containers.list(all=True) == []
+    after = [image for image in docker_engine.client.images.list(all=True) if image.id not in before]
+    assert [image.tags for image in after if not image.tags or not image.tags[0].startswith(BASES)] == []
+
+
+def locked(name: str, index: Index, base: Base, workshop: Workshop) -> tuple[Lock, Fetched]:
+    lock = resolve(base, [f"--extra-index-url {index.url}", name], workshop, Listener())
+    return lock, fetch(lock, workshop, Listener())
+
+
+def built(name: str, index: Index, base: Base, workshop: Workshop, listener: Listener, host: str) -> Built:
+    lock, fetched = locked(name, index, base, workshop)
+    return build_wheels(base, lock, fetched, workshop, listener, docker_host=host)
+
+
+def refusal(name: str, index: Index, base: Base, workshop: Workshop, host: str) -> ImageError:
+    with pytest.raises(ImageError) as refused:
+        built(name, index, base, workshop, Listener(), host)
+    return refused.value
+
+
+def test_a_source_is_built_once_and_then_needs_no_engine(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    says = "import os, sys; print('hello from', os.getuid(), os.environ['SOURCE_DATE_EPOCH'])"
+    make_sdist(index.folder, "studio-tests-source".replace("-", "_"), code=says)
+    listener, again = Listener(), Listener()
+
+    first = built("studio_tests_source", index, base, workshop, listener, docker_engine.host)
+    second = built("studio_tests_source", index, base, workshop, again, NOWHERE)
+
+    (wheel,) = first.fetched.wheels
+    assert wheel.path.name == "studio_tests_source-1.0-py3-none-any.whl"
+    assert "studio_tests_source.py" in zipfile.ZipFile(wheel.path).namelist()
+    assert (first.cached, first.surprises, second.cached) == (False, (), True)
+    assert second.fetched.wheels == first.fetched.wheels
+    assert "used again" in "\n".join(again.lines)
+
+
+def test_without_an_engine_it_is_said_what_needs_one_and_what_else_can_be_done(
+    index: Index, base: Base, workshop: Workshop
+) -> None:
+    make_sdist(index.folder, "studio_tests_alone")
+
+    error = refusal("studio_tests_alone", index, base, workshop, NOWHERE)
+
+    assert (error.code, error.fault) == ("engine-unreachable", "studio")
+    assert "studio-tests-alone 1.0" in error.message
+    assert "DOCKER_HOST" in error.help
+    assert "pin a version that has a wheel" in error.help
+
+
+def test_a_source_in_c_fails_on_a_base_without_a_compiler(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    """Rule 48. What builds it, setuptools, comes from the public index: the container reaches it."""
+    make_sdist(index.folder, "studio_tests_native", files=C_EXTENSION)
+
+    error = refusal("studio_tests_native", index, base, workshop, docker_engine.host)
+
+    assert (error.code, error.fault) == ("compile-failed", "author"), error
+    assert "studio-tests-native 1.0" in error.message
+    assert "gcc" in error.message
+    assert "compiler" in error.help
+
+
+def test_a_cancelled_build_takes_its_container_with_it(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    make_sdist(
+        index.folder,
+        "studio_tests_slow",
+        code="print('still building', flush=True)\nimport time\ntime.sleep(600)",
+    )
+    lock, fetched = locked("studio_tests_slow", index, base, workshop)
+    listener = Indented("still building")
+
+    with pytest.raises(Cancelled):
+        build_wheels(base, lock, fetched, workshop, listener, docker_host=docker_engine.host)
+
+    assert listener.cancelled
+    assert docker_engine.client.containers.list(all=True) == []
+
+
+def test_what_only_the_wheel_tells_it_needs_is_known_afterwards(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    make_sdist(index.folder, "studio_tests_sly", needs=["idna==3.10"])
+
+    lock, fetched = locked("studio_tests_sly", index, base, workshop)
+    first = build_wheels(base, lock, fetched, workshop, Listener(), docker_host=docker_engine.host)
+    lock, fetched = locked("studio_tests_sly", index, base, workshop)
+    second = build_wheels(base, lock, fetched, workshop, Listener(), docker_host=NOWHERE)
+
+    assert first.surprises == ("studio-tests-sly",)
+    assert [package.name for package in lock.packages] == ["idna", "studio-tests-sly"]
+    assert second.surprises == ()
+    source = lock.named("studio-tests-sly")
+    assert source is not None
+    assert needs_when_built(source.sha256, base.probe, workshop) == ("idna==3.10",)
+
+
+def test_a_build_that_goes_wrong_is_told_by_its_own_words(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    make_sdist(index.folder, "studio_tests_wrong", code="raise RuntimeError('this is not built here')")
+
+    error = refusal("studio_tests_wrong", index, base, workshop, docker_engine.host)
+
+    assert error.code == "compile-failed"
+    assert "studio-tests-wrong 1.0" in error.message
+    assert "RuntimeError: this is not built here" in error.message
+
+
+def test_a_wheel_of_something_else_is_not_taken(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    made = make_sdist(index.folder, "studio_tests_mask")
+    lock, fetched = locked("studio_tests_mask", index, base, workshop)
+    other = replace(fetched.sdists[0], path=make_sdist(made.parent / "other", "studio_tests_other"))
+
+    with pytest.raises(ImageError, match="another package or version, studio_tests_other-1"):
+        build_wheels(
+            *(base, lock, replace(fetched, sdists=(other,)), workshop, Listener()),
+            docker_host=docker_engine.host,
+        )
+
+
+def test_an_image_with_a_real_source_is_built_and_runs(docker_engine: DockerEngine, tmp_path: Path) -> None:
+    desk = Desk(tmp_path, {"DOCKER_HOST": docker_engine.host})
+
+    done = desk.build("docopt==0.6.2\n", "--name", "source")
+
+    assert done.code == 0, done.stderr
+    names = [step["name"] for step in done.result["steps"]]
+    assert names == ["base", "resolve", "fetch", "build", "assemble", "verify", "store"]
+    assert "Built docopt-0.6.2-py2.py3-none-any.whl in" in done.stderr

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from builds.engine.exchange import PIECE
+from builds.images.indexes import indexes_of
 from builds.images.segment import WheelFile
 from builds.images.workshop import Workshop
 
@@ -35,9 +36,10 @@ def variables(workshop: Workshop) -> dict[str, str]:
         "PIP_RETRIES": "2",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
-    if workshop.index_url:
-        parts = urlsplit(workshop.index_url)
-        found["PIP_INDEX_URL"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    # What builds a package comes from the same index as packages do.
+    _, indexes = indexes_of((), workshop.index_url, os.environ)
+    parts = urlsplit(indexes.main)
+    found["PIP_INDEX_URL"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     if _trusted() is not None:
         found |= dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), _CERTIFICATES)
     proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}

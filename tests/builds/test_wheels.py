@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,8 +24,9 @@ from builds.images import (
     find_base,
     resolve,
 )
+from builds.images.manifest import Descriptor
 from builds.images.sources import needs_when_built
-from tests.builds.test_engine import NOWHERE, Listener
+from tests.builds.test_engine import NOWHERE, Listener, files_in
 from tests.images.making import make_sdist
 from tests.images.serving import Index
 from tests.services.docker_engine import DockerEngine
@@ -200,7 +202,18 @@ def test_a_wheel_of_something_else_is_not_taken(
         )
 
 
-def test_an_image_with_a_real_source_is_built_and_runs(docker_engine: DockerEngine, tmp_path: Path) -> None:
+def installed(desk: Desk) -> set[str]:
+    """Return the paths that the layers of the desk's only image put into the environment."""
+    store = BlobStore(desk.var / "store")
+    (image,) = (image for name, image in store.tags().items() if name.startswith("default/"))
+    manifest = json.loads(store.read(image.digest))
+    layers = [Descriptor.model_validate(layer) for layer in manifest["layers"][1:]]
+    return {path for layer in layers for path in files_in(layer, store)}
+
+
+def test_an_image_of_a_real_source_is_built_from_its_definition(
+    docker_engine: DockerEngine, tmp_path: Path
+) -> None:
     desk = Desk(tmp_path, {"DOCKER_HOST": docker_engine.host})
 
     done = desk.build("docopt==0.6.2\n", "--name", "source")
@@ -209,3 +222,17 @@ def test_an_image_with_a_real_source_is_built_and_runs(docker_engine: DockerEngi
     names = [step["name"] for step in done.result["steps"]]
     assert names == ["base", "resolve", "fetch", "build", "assemble", "verify", "store"]
     assert "Built docopt-0.6.2-py2.py3-none-any.whl in" in done.stderr
+    assert any(path.endswith("site-packages/docopt.py") for path in installed(desk))
+
+
+def test_what_turns_out_to_be_needed_comes_into_the_image_too(
+    docker_engine: DockerEngine, index: Index, tmp_path: Path
+) -> None:
+    make_sdist(index.folder, "studio_tests_sly", needs=["idna==3.10"])
+    desk = Desk(tmp_path, {"DOCKER_HOST": docker_engine.host})
+
+    done = desk.build(f"--extra-index-url {index.url}\nstudio_tests_sly==1.0\n", "--name", "sly")
+
+    assert done.code == 0, done.stderr
+    assert "resolving again" in done.stderr
+    assert any(path.endswith("site-packages/idna/__init__.py") for path in installed(desk))

@@ -27,6 +27,9 @@ _WITH_A_COMPILER = (
     "Choose a base image with a compiler and headers (such as python:3.11 rather than python:3.11-slim),"
     " or pin a version that has a wheel."
 )
+_OTHERWISE = (
+    "Pin a version that has a wheel, or another one: the lines before this one say why this one fails."
+)
 
 
 def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageError:
@@ -45,8 +48,10 @@ def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageErr
             if cause.code == "no-matching-distribution":
                 help = "What builds it is not in the index: pin another version of the package."
             return ImageError(cause.code, f"{what}: {found[0].strip()[:500]}", help, fault=cause.fault)
-    said = _last(output.last, _NO_COMPILER) or _last(output.last, _SAID) or f"exit code {code}"
-    return ImageError("compile-failed", f"{what}: {said.strip()[:500]}", _WITH_A_COMPILER)
+    compiling = _last(output.last, _NO_COMPILER)
+    said = compiling or _last(output.last, _SAID) or f"exit code {code}"
+    help = _WITH_A_COMPILER if compiling else _OTHERWISE
+    return ImageError("compile-failed", f"{what}: {said.strip()[:500]}", help)
 
 
 def refused(sdist: WheelFile, base: Base, error: EngineRefused) -> ImageError:

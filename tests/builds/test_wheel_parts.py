@@ -1,0 +1,85 @@
+"""What a build of a wheel is given, and how its failures are told, without an engine."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builds.engine.output import Output
+from builds.engine.surroundings import given, variables
+from builds.engine.unbuilt import unbuilt
+from builds.images import BlobStore, Workshop
+from tests.images.making import empty_base, make_sdist, make_wheel, wheel_file
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
+
+
+def test_no_password_goes_into_the_container(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule 43: what builds there is anybody's code."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:s3cret@proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "index.example")
+
+    seen = variables(replace(workshop, index_url="https://ann:s3cret@index.example:8443/simple"))
+
+    assert seen["PIP_INDEX_URL"] == "https://index.example:8443/simple"
+    assert seen["NO_PROXY"] == "index.example"
+    assert "s3cret" not in str(seen)
+
+
+def test_the_machines_certificates_are_given_where_it_names_them(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_text("certificates")
+    files = wheel_file(make_sdist(tmp_path)), wheel_file(make_wheel(tmp_path, "pip"))
+
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with tarfile.open(fileobj=io.BytesIO(b"".join(given(*files)))) as archive:
+        content = archive.extractfile(variables(workshop)["PIP_CERT"].lstrip("/"))
+        assert content is not None
+        assert content.read() == b"certificates"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert "PIP_CERT" not in variables(workshop)
+    with tarfile.open(fileobj=io.BytesIO(b"".join(given(*files)))) as archive:
+        assert not [name for name in archive.getnames() if name.endswith(".pem")]
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "said", "code", "fault"),
+    [
+        (1, "error: command 'gcc' failed: No such file or directory", "compile-failed", "author"),
+        (
+            1,
+            "error: command '/usr/bin/x86_64-linux-gnu-gcc' failed with exit code 1",
+            "compile-failed",
+            "author",
+        ),
+        (1, "shop.c:1:10: fatal error: Python.h: No such file or directory", "compile-failed", "author"),
+        (1, "ModuleNotFoundError: No module named 'numpy'", "compile-failed", "author"),
+        (1, "OSError: [Errno 28] No space left on device", "disk-full", "studio"),
+        (1, "Temporary failure in name resolution", "index-unreachable", "outside"),
+        (1, "ERROR: No matching distribution found for hatchling", "no-matching-distribution", "author"),
+        (137, "cc1 …", "out-of-memory", "author"),
+    ],
+)
+def test_a_failed_build_names_the_package_the_cause_and_what_to_do(
+    tmp_path: Path, exit_code: int, said: str, code: str, fault: str
+) -> None:
+    """Rule 48."""
+    output = Output()
+    assert list(output.text(f"running build_ext\n{said}\n  ERROR: Failed building wheel for shop\n"))
+
+    error = unbuilt(wheel_file(make_sdist(tmp_path, "shop")), empty_base(), exit_code, output)
+
+    assert (error.code, error.fault) == (code, fault)
+    assert error.message.startswith("shop 1.0")
+    assert "base.example/python:3.11" in error.message
+    assert said in error.message or exit_code == 137
+    assert error.help

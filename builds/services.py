@@ -62,10 +62,13 @@ def base_has_moved(version: Version, image: Image) -> bool:
     return known.checked_at < timezone.now() - timedelta(seconds=settings.FLOATING_BASE_SECONDS)
 
 
-def request_build(version: Version, user: User | None = None, *, rebuild: bool = False) -> Request:
+def request_build(
+    version: Version, user: User | None = None, *, rebuild: bool = False, here: bool = False
+) -> Request:
     """Return a request for a version's image: answered by the image there is, else waiting for a build.
 
     Equal requests at the same time wait for one build. With `rebuild` a new image is made in any case (rule 16).
+    With `here` the caller builds it at once: no worker is told, unless the caller dies before it has begun.
     """
     workspace = version.environment.workspace
     if not rebuild:
@@ -75,7 +78,7 @@ def request_build(version: Version, user: User | None = None, *, rebuild: bool =
             return Request.objects.create(
                 workspace=workspace, version=version, user=user, image=there, reused=True
             )
-    build, joined = _build_for(version, workspace, rebuild=rebuild)
+    build, joined = _build_for(version, workspace, rebuild=rebuild, here=here)
     request = Request.objects.create(
         workspace=workspace, version=version, user=user, build=build, joined=joined
     )
@@ -91,7 +94,7 @@ def request_build(version: Version, user: User | None = None, *, rebuild: bool =
     return request
 
 
-def _build_for(version: Version, workspace: Workspace, *, rebuild: bool) -> tuple[Build, bool]:
+def _build_for(version: Version, workspace: Workspace, *, rebuild: bool, here: bool) -> tuple[Build, bool]:
     """Return the build to wait for, and whether it was under way already."""
     # Two people who press Build at once: the unique constraint lets one row in, the other joins it. If that
     # build ends in between, there is room for a new row.
@@ -102,11 +105,16 @@ def _build_for(version: Version, workspace: Workspace, *, rebuild: bool) -> tupl
         try:
             with transaction.atomic():
                 build = Build.objects.create(
-                    workspace=workspace, version=version, hash=version.hash, rebuild=rebuild
+                    workspace=workspace,
+                    version=version,
+                    hash=version.hash,
+                    rebuild=rebuild,
+                    sent_at=timezone.now() if here else None,
                 )
         except IntegrityError:
             continue
-        transaction.on_commit(partial(queue.send, build.pk))
+        if not here:
+            transaction.on_commit(partial(queue.send, build.pk))
         return build, False
 
 

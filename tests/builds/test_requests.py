@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from builds.claims import Claim
 from builds.models import BaseImage, Build, Image, State
+from builds.reconcile import reconcile
 from builds.services import (
     NotPossible,
     base_has_moved,
@@ -177,3 +179,18 @@ def test_a_floating_base_that_moved_makes_the_next_build_a_new_one() -> None:
     BaseImage.objects.filter(pk=known.pk).update(digest="sha256:" + "2" * 64)
 
     assert base_has_moved(version, image)
+
+
+@pytest.mark.django_db
+def test_who_builds_here_and_now_has_no_worker_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr("builds.queue.current_app.send_task", lambda *words, **more: told.append(more))
+    build = request_build(saved("a==1\n"), here=True).build
+    assert build is not None
+
+    reconcile()
+
+    assert told == []
+    Build.objects.update(sent_at=timezone.now() - timedelta(hours=1))
+    reconcile()
+    assert [one["args"] for one in told] == [(str(build.pk),)]  # type: ignore[index]

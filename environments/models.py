@@ -71,13 +71,6 @@ class EnvironmentQuerySet(models.QuerySet["Environment"]):
         """Those that a list shows: neither archived nor anonymous (rules 32, 33)."""
         return self.filter(archived_at=None, anonymous=False)
 
-    def with_latest(self) -> Self:
-        """Add `latest_id`: the most recently created version that is not archived (rule 31)."""
-        latest = Version.objects.filter(environment=models.OuterRef("pk"), archived_at=None)
-        return self.annotate(
-            latest_id=models.Subquery(latest.order_by("-created_at", "-pk").values("pk")[:1])
-        )
-
 
 class Environment(models.Model):
     """A name in a workspace, under which versions stand."""

@@ -48,10 +48,6 @@ class Scalar(Node):
         return self.plain and self.text in _NULLS
 
     @property
-    def placed(self) -> Placed:
-        return Placed(self.text, self.line, self.column)
-
-    @property
     def truth(self) -> bool | None:
         """True or False where the scalar says so; None for anything else."""
         word = self.text.lower() if self.plain else ""

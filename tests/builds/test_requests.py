@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from builds.claims import Claim
 from builds.models import BaseImage, Build, Image, State
@@ -182,10 +183,14 @@ def test_a_floating_base_that_moved_makes_the_next_build_a_new_one() -> None:
 
 
 @pytest.mark.django_db
-def test_who_builds_here_and_now_has_no_worker_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_builds_here_and_now_has_no_worker_come_first(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
     told: list[object] = []
     monkeypatch.setattr("builds.queue.current_app.send_task", lambda *words, **more: told.append(more))
-    build = request_build(saved("a==1\n"), here=True).build
+    version = saved("a==1\n")
+    with django_capture_on_commit_callbacks(execute=True):
+        build = request_build(version, here=True).build
     assert build is not None
 
     reconcile()

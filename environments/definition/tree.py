@@ -9,8 +9,6 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 
 import yaml
 
-from environments.definition.text import Placed
-
 DEEPEST = 60
 MOST_NODES = 200_000
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))

@@ -19,6 +19,7 @@ from environments.definition.model import (
     SparkLayer,
     SparkPackage,
 )
+from environments.definition.secrets import holds_secret, is_secret_variable
 
 FULL = Definition(
     image="reg.example/team/base:1.2",
@@ -139,4 +140,7 @@ def test_any_text_survives_both_azure_formats(variables: dict[str, str], script:
 
 
 def _unwritable(variables: dict[str, str]) -> bool:
-    return any(key == "<<" for key in variables)
+    return any(
+        key == "<<" or is_secret_variable(key, value) or holds_secret(value)
+        for key, value in variables.items()
+    )

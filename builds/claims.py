@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from builds.models import ACTIVE, Build, Image, LogChunk, State, Step
@@ -47,20 +47,25 @@ class Claim:
 
     def write(self, **values: Any) -> None:
         """Change the build's row, which also counts as a heartbeat; raise ClaimLost when it is not ours."""
-        held = Build.objects.filter(pk=self.build_id, claim=self.token, state=State.RUNNING)
-        if not held.update(heartbeat_at=timezone.now(), revision=F("revision") + 1, **values):
+        if not self._held.update(heartbeat_at=timezone.now(), revision=F("revision") + 1, **values):
             raise ClaimLost
+
+    @property
+    def _held(self) -> QuerySet[Build]:
+        return Build.objects.filter(pk=self.build_id, claim=self.token, state=State.RUNNING)
 
     def should_stop(self) -> bool:
         """Say that we are alive, and return whether somebody asked for the build to be cancelled."""
-        held = Build.objects.filter(pk=self.build_id, claim=self.token, state=State.RUNNING)
-        if not held.update(heartbeat_at=timezone.now()):
+        if not self._held.update(heartbeat_at=timezone.now()):
             raise ClaimLost
-        return held.values_list("cancel_requested", flat=True).first() or False
+        return self._held.values_list("cancel_requested", flat=True).first() or False
 
     @transaction.atomic
-    def append(self, text: str, lines: int, step: str) -> None:
-        """Add whole lines to the log."""
+    def append(self, text: str, lines: int, step: str, *, after: int | None = None) -> None:
+        """Add whole lines to the log: behind line `after`, unless they stand there already."""
+        # The writer tries again when an answer was lost on its way.
+        if after is not None and self._held.filter(log_lines__gt=after).exists():
+            return
         # The update comes first: it holds the row, so that the numbers below are ours alone.
         self.write(log_seq=F("log_seq") + 1, log_lines=F("log_lines") + lines)
         seq, end = Build.objects.values_list("log_seq", "log_lines").get(pk=self.build_id)
@@ -86,6 +91,8 @@ class Claim:
         self._end(State.CANCELLED, error_code="cancelled", error="The build was cancelled.")
 
     def _end(self, state: State, **values: Any) -> None:
+        if Build.objects.filter(pk=self.build_id, claim=self.token, state=state).exists():
+            return  # written before, only the answer was lost
         now = timezone.now()
         self.write(state=state, ended_at=now, **values)
         failed = state != State.SUCCEEDED

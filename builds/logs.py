@@ -34,6 +34,7 @@ class LogWriter:
         self.claim = claim
         self.step = ""
         self.lines = lines_before  # how many lines the log has, those on their way included
+        self._written = lines_before
         self._waiting: list[tuple[str, str]] = []
         self._size = 0
         self._guard = threading.Lock()
@@ -72,7 +73,14 @@ class LogWriter:
                     size += len(line) + 1
                     taken += 1
                 lines = [line for _, line in waiting[:taken]]
-                self.claim.append("\n".join(lines) + "\n", taken, step)
+                try:
+                    self.claim.append("\n".join(lines) + "\n", taken, step, after=self._written)
+                except BaseException:
+                    with self._guard:  # they wait for the next flush, before those that came meanwhile
+                        self._waiting[:0] = waiting
+                        self._size = sum(len(line) + 1 for _, line in self._waiting)
+                    raise
+                self._written += taken
                 del waiting[:taken]
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from builds.claims import Claim, ClaimLost
 from builds.images import Cancelled
+from builds.lease import Lease
 from builds.logs import LogWriter
 from builds.models import Build, Step
 
@@ -36,11 +37,12 @@ class BuildReporter:
     """Write a build's log, steps and progress, and ask every moment whether to stop.
 
     A thread of its own flushes the log, beats the heart and reads the cancel flag, so that a step that
-    is silent for a minute is neither taken for dead nor deaf.
+    is silent for a minute is neither taken for dead nor deaf. While the database is away, all that waits.
     """
 
     def __init__(self, claim: Claim) -> None:
         self.claim = claim
+        self.lease = Lease()
         before = Build.objects.values_list("log_lines", flat=True).get(pk=claim.build_id)
         self.log = LogWriter(claim, before)
         self._step: Step | None = None
@@ -85,19 +87,11 @@ class BuildReporter:
     def step(self, position: int, name: str) -> Iterator[StepHandle]:
         """Begin a step, and end it: its time, whether it was cached, whether it failed."""
         self.check()
-        self.log.flush()
+        self.flush()
         self.log.step = name
         self._progress = None
-        row = Step.objects.create(
-            build_id=self.claim.build_id,
-            attempt=self.claim.attempt,
-            position=position,
-            name=name,
-            started_at=timezone.now(),
-            first_line=self.log.lines + 1,
-        )
+        row = self.lease.keep(lambda: self._begin(position, name))
         self._step = row
-        self.claim.write()
         handle = StepHandle(row)
         try:
             yield handle
@@ -107,7 +101,22 @@ class BuildReporter:
         finally:
             self._step = None
             self._copy_progress(row)
-            self._update(row, cached=handle.cached, failed=row.failed, ended_at=timezone.now())
+            ended = {"cached": handle.cached, "failed": row.failed, "ended_at": timezone.now()}
+            self.lease.keep(lambda: self._update(row, **ended))
+
+    def flush(self) -> None:
+        """Write the lines that wait."""
+        self.lease.keep(self.log.flush)
+
+    def _begin(self, position: int, name: str) -> Step:
+        row, _ = Step.objects.get_or_create(
+            build_id=self.claim.build_id,
+            attempt=self.claim.attempt,
+            position=position,
+            defaults={"name": name, "started_at": timezone.now(), "first_line": self.log.lines + 1},
+        )
+        self.claim.write()
+        return row
 
     # The pulse
 
@@ -119,9 +128,9 @@ class BuildReporter:
                 self._wake.clear()
                 if woken:
                     self._done.wait(FLUSH_SECONDS)  # let some more lines come
-                    self.log.flush()
-                    self._write_progress()
-                if self.claim.should_stop():
+                    self.flush()
+                    self.lease.keep(self._write_progress)
+                if self.lease.keep(self.claim.should_stop):
                     self._cancel.set()
         except BaseException as error:  # told to the build's own thread at its next check
             self._lost = error

@@ -54,16 +54,16 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
     try:
         made = steps.make_image(build, reporter)
         _last_line(build, reporter, "reused" if made.reused else "succeeded")
-        made.keep(build, claim)
+        reporter.lease.keep(lambda: made.keep(build, claim))
     except StudioStopping:
         reporter.line(
             "The studio is stopping. The build goes back to the queue and goes on at the next start."
         )
-        reporter.log.flush()
+        reporter.flush()
         claim.give_back()
     except Cancelled:
         _last_line(build, reporter, "cancelled")
-        claim.cancel()
+        reporter.lease.keep(claim.cancel)
     except ClaimLost:
         raise
     except Exception as error:
@@ -77,7 +77,8 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
         if failure.help:
             reporter.line(f"What to do: {failure.help}")
         _last_line(build, reporter, "failed")
-        claim.fail(failure.code, failure.message, failure.help, failure.fault, line)
+        how = (failure.code, failure.message, failure.help, failure.fault, line)
+        reporter.lease.keep(lambda: claim.fail(*how))
 
 
 def explain(error: Exception) -> ImageError:
@@ -91,10 +92,11 @@ def explain(error: Exception) -> ImageError:
 
 def _last_line(build: Build, reporter: BuildReporter, how: str) -> None:
     """End the log with the build's id and how long it took (rule 26)."""
-    started = Build.objects.values_list("started_at", flat=True).get(pk=build.pk) or timezone.now()
+    rows = Build.objects.filter(pk=build.pk).values_list("started_at", flat=True)
+    started = reporter.lease.keep(rows.first) or timezone.now()
     reporter.log.step = ""
     reporter.line(f"Build {build.pk} {how} after {(timezone.now() - started).total_seconds():.1f} s.")
-    reporter.log.flush()
+    reporter.flush()
 
 
 def _tell(build_id: uuid.UUID) -> None:

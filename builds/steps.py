@@ -88,7 +88,7 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
     with reporter.step(1, "base") as step:
         base = _find_base(definition, shop, reporter, rebuild=build.rebuild)
         step.cached = base.cached
-    there = _built_on(build, base)
+    there = reporter.lease.keep(lambda: _built_on(build, base))
     if there is not None and not build.rebuild:
         reporter.line("There is an image with this content on this base already. Nothing has to be made.")
         return Made(there=there)
@@ -134,10 +134,9 @@ def _find_base(definition: Definition, shop: Workshop, reporter: BuildReporter, 
     else:
         base = find_base(definition.image, shop, reporter)
     if is_floating(definition):
-        BaseImage.objects.update_or_create(
-            reference=BaseImage.reference_of(definition),
-            defaults={"digest": base.digest, "checked_at": timezone.now()},
-        )
+        seen = {"digest": base.digest, "checked_at": timezone.now()}
+        reference = BaseImage.reference_of(definition)
+        reporter.lease.keep(lambda: BaseImage.objects.update_or_create(reference=reference, defaults=seen))
     return base
 
 
@@ -158,7 +157,7 @@ def _built_on(build: Build, base: Base) -> Image | None:
 
 
 def _resolve(build: Build, base: Base, to_install: Plan, shop: Workshop, reporter: BuildReporter) -> Lock:
-    previous = None if build.rebuild else previous_lock(build)
+    previous = None if build.rebuild else reporter.lease.keep(lambda: previous_lock(build))
     if previous is not None:
         reporter.line("Versions of the image before are kept where the definition allows it.")
     if not to_install.conda:

@@ -1,7 +1,8 @@
 """The right to work on a build, held by one worker at a time.
 
 A build moves by one conditional UPDATE whose row count is the answer. Whoever holds the claim writes
-through it; when somebody else took the build over, nothing that the old holder writes arrives.
+through it; when somebody else took the build over, nothing that the old holder writes arrives. Times are
+by the database's clock: those of the workers may differ.
 """
 
 import uuid
@@ -10,7 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from builds.models import ACTIVE, Build, Image, LogChunk, State, Step
 
@@ -31,14 +32,13 @@ class Claim:
     def take(cls, build_id: uuid.UUID, worker: str) -> "Claim | None":
         """Return the claim on a queued build; None when another has it or it has ended."""
         token = uuid.uuid4()
-        now = timezone.now()
         taken = Build.objects.filter(pk=build_id, state=State.QUEUED).update(
             state=State.RUNNING,
             claim=token,
             worker=worker,
             attempt=F("attempt") + 1,
-            started_at=now,
-            heartbeat_at=now,
+            started_at=Now(),
+            heartbeat_at=Now(),
             revision=F("revision") + 1,
         )
         if not taken:
@@ -47,7 +47,7 @@ class Claim:
 
     def write(self, **values: Any) -> None:
         """Change the build's row, which also counts as a heartbeat; raise ClaimLost when it is not ours."""
-        if not self._held.update(heartbeat_at=timezone.now(), revision=F("revision") + 1, **values):
+        if not self._held.update(heartbeat_at=Now(), revision=F("revision") + 1, **values):
             raise ClaimLost
 
     @property
@@ -56,7 +56,7 @@ class Claim:
 
     def should_stop(self) -> bool:
         """Say that we are alive, and return whether somebody asked for the build to be cancelled."""
-        if not self._held.update(heartbeat_at=timezone.now()):
+        if not self._held.update(heartbeat_at=Now()):
             raise ClaimLost
         return self._held.values_list("cancel_requested", flat=True).first() or False
 
@@ -93,10 +93,9 @@ class Claim:
     def _end(self, state: State, **values: Any) -> None:
         if Build.objects.filter(pk=self.build_id, claim=self.token, state=state).exists():
             return  # written before, only the answer was lost
-        now = timezone.now()
-        self.write(state=state, ended_at=now, **values)
+        self.write(state=state, ended_at=Now(), **values)
         failed = state != State.SUCCEEDED
-        Step.objects.filter(build_id=self.build_id, ended_at=None).update(ended_at=now, failed=failed)
+        Step.objects.filter(build_id=self.build_id, ended_at=None).update(ended_at=Now(), failed=failed)
 
     def give_back(self) -> None:
         """Put the build back into the queue, as if this attempt had not been: the studio is stopping."""
@@ -112,7 +111,7 @@ def cancel_queued(build_id: uuid.UUID) -> bool:
             state=State.CANCELLED,
             error_code="cancelled",
             error="The build was cancelled.",
-            ended_at=timezone.now(),
+            ended_at=Now(),
             revision=F("revision") + 1,
         )
     )

@@ -4,7 +4,7 @@ import logging
 import uuid
 
 from celery import current_app
-from django.utils import timezone
+from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from builds.models import Build, State
@@ -22,4 +22,4 @@ def send(build_id: uuid.UUID) -> None:
     except (OperationalError, OSError) as error:
         log.warning("Build %s waits: the broker does not answer (%s). It is sent again.", build_id, error)
         return
-    Build.objects.filter(pk=build_id, state=State.QUEUED).update(sent_at=timezone.now())
+    Build.objects.filter(pk=build_id, state=State.QUEUED).update(sent_at=Now())

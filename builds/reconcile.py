@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from builds import queue
 from builds.models import Build, State, Step
@@ -27,8 +27,9 @@ def reconcile() -> None:
 
 def take_from_silent_workers() -> int:
     """Put the builds of workers without a heartbeat back into the queue; return how many."""
-    silent_since = timezone.now() - timedelta(seconds=settings.LOST_AFTER_SECONDS)
-    return release(Q(heartbeat_at__lt=silent_since), died=True)
+    lease = timedelta(seconds=settings.LOST_AFTER_SECONDS)
+    # All heartbeats are by the database's clock. One in the future is from before somebody set it back.
+    return release(Q(heartbeat_at__lt=Now() - lease) | Q(heartbeat_at__gt=Now() + lease), died=True)
 
 
 def release_builds_of(worker: str, *, died: bool) -> int:
@@ -40,18 +41,15 @@ def release(which: Q, *, died: bool) -> int:
     """Put running builds back into the queue, and end those whose workers `died` too often."""
     released = 0
     for build in Build.objects.filter(which, state=State.RUNNING):
-        # The claim in the condition: a worker that came back in between keeps its build.
-        held = Build.objects.filter(
-            pk=build.pk, state=State.RUNNING, claim=build.claim, heartbeat_at=build.heartbeat_at
-        )
-        now = timezone.now()
+        # All of it in the condition again: a worker that came back in between keeps its build.
+        held = Build.objects.filter(which, pk=build.pk, state=State.RUNNING, claim=build.claim)
         if build.cancel_requested:
             end = {"state": State.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}
-            moved = held.update(ended_at=now, revision=F("revision") + 1, **end)
+            moved = held.update(ended_at=Now(), revision=F("revision") + 1, **end)
         elif died and build.attempt >= settings.MAX_ATTEMPTS:
             moved = held.update(
                 state=State.FAILED,
-                ended_at=now,
+                ended_at=Now(),
                 error_code="worker-died",
                 error=WORKER_DIED.format(attempts=build.attempt),
                 error_help=WORKER_DIED_HELP,
@@ -72,7 +70,7 @@ def release(which: Q, *, died: bool) -> int:
             released += 1
             steps = Step.objects.filter(build=build, attempt=build.attempt)
             if died or build.cancel_requested:
-                steps.filter(ended_at=None).update(ended_at=now, failed=True)
+                steps.filter(ended_at=None).update(ended_at=Now(), failed=True)
             else:  # the attempt does not count, and its number will be taken again
                 steps.delete()
             log.warning("Build %s was taken from %s, which has gone.", build.pk, build.worker)
@@ -81,8 +79,9 @@ def release(which: Q, *, died: bool) -> int:
 
 def send_again() -> int:
     """Send a message for every queued build that has waited too long for one; return how many."""
-    before = timezone.now() - timedelta(seconds=settings.LOST_AFTER_SECONDS)
-    waiting = Build.objects.filter(Q(sent_at=None) | Q(sent_at__lt=before), state=State.QUEUED)
+    lease = timedelta(seconds=settings.LOST_AFTER_SECONDS)
+    long_ago = Q(sent_at=None) | Q(sent_at__lt=Now() - lease) | Q(sent_at__gt=Now() + lease)
+    waiting = Build.objects.filter(long_ago, state=State.QUEUED)
     ids = list(waiting.order_by("queued_at").values_list("pk", flat=True)[:100])
     for build_id in ids:
         queue.send(build_id)

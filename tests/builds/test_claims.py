@@ -165,3 +165,41 @@ def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> 
             assert (waiting.image is not None) == (ended == State.SUCCEEDED)
         if waiting.state == State.RUNNING:
             assert waiting.claim == claims[-1].token
+
+
+@pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)], ids=["forward", "back"])
+def test_a_worker_whose_clock_is_set_loses_no_build_and_takes_none(
+    step: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heartbeats and leases are by the database's clock."""
+    now = timezone.now
+    waiting = build()
+    claim = take(waiting)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: now() + step)
+
+    assert claim.should_stop() is False
+    reconcile()
+
+    claim.write()
+
+
+def test_a_database_whose_clock_was_set_back_still_gives_up_the_dead() -> None:
+    waiting = build()
+    take(waiting)
+    Build.objects.filter(pk=waiting.pk).update(heartbeat_at=timezone.now() + timedelta(hours=1))
+
+    reconcile()
+
+    waiting.refresh_from_db()
+    assert waiting.state == State.QUEUED
+
+
+def test_a_chunk_whose_answer_was_lost_is_not_written_twice() -> None:
+    """No line is doubled when the database goes away between a commit and its answer."""
+    claim = take(build())
+    claim.append("one\n", 1, "fetch", after=0)
+
+    claim.append("one\n", 1, "fetch", after=0)
+    claim.append("two\n", 1, "fetch", after=1)
+
+    assert [chunk.text for chunk in LogChunk.objects.all()] == ["one\n", "two\n"]

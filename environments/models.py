@@ -145,6 +145,37 @@ class Version(models.Model):
         return Definition.model_validate(self.data)
 
 
+class Scope(models.IntegerChoices):
+    """What a token may be used for; a higher scope includes the lower ones."""
+
+    PULL = 1, "pull images"
+    READ = 2, "read"
+    WRITE = 3, "read and write"
+
+
+class AccessToken(models.Model):
+    """A password for programs: it may do what its scope and its owner may, until it expires or is revoked."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
+    name = models.CharField(max_length=120)
+    digest = models.CharField(max_length=64, unique=True)  # sha256: the secret itself is nowhere
+    hint = models.CharField(max_length=16)  # its first characters, to tell one from another
+    scope = models.PositiveSmallIntegerField(choices=Scope.choices, default=Scope.READ)
+    workspace = models.ForeignKey(
+        Workspace, null=True, blank=True, on_delete=models.CASCADE, related_name="access_tokens"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"
+
+
 class Event(models.Model):
     """Who did what to which thing: the activity page and the audit log. Rows are only ever added."""
 

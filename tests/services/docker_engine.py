@@ -42,6 +42,9 @@ class DockerEngine(Service):
 
     def launch(self) -> Process:
         self.make_bridge()
+        # After a kill they name processes that are dead, or whose numbers others have by now.
+        for left in (self.folder / "d.pid", self.folder / "exec" / "containerd" / "containerd.pid"):
+            left.unlink(missing_ok=True)
         config = self.folder / "daemon.json"
         config.write_text("{}")  # so that the machine's own settings do not count
         argv: list[str | Path] = [program("dockerd"), "--config-file", config]

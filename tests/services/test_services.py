@@ -79,10 +79,12 @@ def test_the_engine_pushes_to_the_registry_and_pulls_from_it(
     assert registry.tags("shop/machine") == ["latest"]
 
 
-def test_the_engine_keeps_its_images_over_a_restart(docker_engine: DockerEngine) -> None:
+@pytest.mark.parametrize("crash", [False, True], ids=["restart", "crash"])
+def test_the_engine_keeps_its_images_while_it_is_away(docker_engine: DockerEngine, crash: bool) -> None:
     image = import_machine_image(docker_engine.client, "studio-tests/kept")
 
-    docker_engine.restart()
+    with docker_engine.outage(crash=crash):
+        assert not docker_engine.answers()
 
     assert docker_engine.client.images.get(image).tags == ["studio-tests/kept:latest"]
 

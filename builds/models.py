@@ -111,6 +111,7 @@ class Build(models.Model):
     error_help = models.TextField(blank=True)  # and what to do
     error_fault = models.CharField(max_length=10, blank=True)  # author, outside or studio
     error_line = models.PositiveIntegerField(null=True)  # of the log
+    causes = models.JSONField(default=list)  # what else the log shows: [{code, message, help, fault, line}]
 
     # Where the log and this row are: viewers wait for the revision to move.
     revision = models.PositiveBigIntegerField(default=0)
@@ -180,6 +181,7 @@ class Step(models.Model):
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(default=0)
     unit = models.CharField(max_length=20, blank=True)
+    parts = models.JSONField(default=list)  # a Dockerfile's steps: [{name, line, seconds, cached, failed}]
 
     class Meta:
         ordering = ["attempt", "position"]
@@ -211,3 +213,23 @@ class LogChunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.build_id} #{self.seq}"
+
+
+class LogBlock(models.Model):
+    """A run of chunks of a log that has ended, packed into one row; `builds.logs` reads both alike."""
+
+    build = models.ForeignKey(Build, on_delete=models.CASCADE, related_name="blocks")
+    first_seq = models.PositiveIntegerField()
+    last_seq = models.PositiveIntegerField()
+    first_line = models.PositiveIntegerField()
+    last_line = models.PositiveIntegerField()
+    packed = models.BinaryField()
+
+    class Meta:
+        ordering = ["first_seq"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["build", "first_seq"], name="one_block_a_run")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.build_id} #{self.first_seq} to #{self.last_seq}"

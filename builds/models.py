@@ -20,6 +20,9 @@ class Image(models.Model):
     digest = models.CharField(max_length=71, db_index=True)  # of the manifest
     size = models.BigIntegerField(help_text="Bytes of all layers, compressed.")
     layers = models.JSONField(default=list)  # [{digest, size, what}]
+    pushed_to = models.CharField(
+        max_length=420, blank=True, help_text="Its name in the workspace's registry, where it has one."
+    )
     lock = models.JSONField(null=True)
     packages = models.PositiveIntegerField(default=0)
     base = models.CharField(max_length=400)
@@ -99,7 +102,9 @@ class Build(models.Model):
     worker = models.CharField(max_length=120, blank=True)
     attempt = models.PositiveSmallIntegerField(default=0)
     heartbeat_at = models.DateTimeField(null=True)
-    sent_at = models.DateTimeField(null=True, help_text="When a message for a worker was last sent.")
+    reserved_until = models.DateTimeField(
+        null=True, help_text="Who asked for it builds it too: no worker takes it before then."
+    )
     cancel_requested = models.BooleanField(default=False)
 
     # How it went
@@ -128,7 +133,14 @@ class Build(models.Model):
                 name="one_active_build",
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["state", "heartbeat_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["state", "heartbeat_at"]),
+            models.Index(
+                fields=["workspace", "state", "queued_at"],
+                condition=Q(state__in=["queued", "running"]),
+                name="whose_turn_it_is",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.version} ({self.state})"
@@ -144,6 +156,33 @@ class Build(models.Model):
         if self.started_at is None or self.ended_at is None:
             return None
         return (self.ended_at - self.started_at).total_seconds()
+
+
+class WorkspaceLimits(models.Model):
+    """What a workspace may have of its own; an empty field takes the default of the settings.
+
+    Its row is also what a worker holds while it counts the workspace's builds and takes one of them.
+    """
+
+    workspace = models.OneToOneField(Workspace, on_delete=models.CASCADE, related_name="limits")
+    at_once = models.PositiveIntegerField(null=True, blank=True)
+    queued = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.PositiveIntegerField(null=True, blank=True)
+    disk = models.PositiveBigIntegerField(null=True, blank=True, help_text="Bytes that a build may add.")
+    served_at = models.DateTimeField(
+        null=True, editable=False, help_text="When a worker last took a build of it."
+    )
+
+    class Meta:
+        verbose_name_plural = "workspace limits"
+
+    def __str__(self) -> str:
+        return f"limits of {self.workspace}"
+
+    def given(self) -> dict[str, int]:
+        """Return the limits that this workspace has of its own."""
+        own = {name: getattr(self, name) for name in ("at_once", "queued", "seconds", "disk")}
+        return {name: value for name, value in own.items() if value is not None}
 
 
 class Request(models.Model):

@@ -28,6 +28,18 @@ class Workspace(models.Model):
         default=False,
         help_text="Whoever reaches the studio may pull this workspace's images without signing in.",
     )
+    registry = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(?::\d{1,5})?"
+                r"(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$",
+                "That is no address of a container registry, such as registry.example.com/ml.",
+            )
+        ],
+        help_text="Where images are pushed to as well, such as registry.example.com/ml.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -143,6 +155,22 @@ class Version(models.Model):
     def definition(self) -> Definition:
         """The definition as a value."""
         return Definition.model_validate(self.data)
+
+
+class Identity(models.Model):
+    """A person as an OpenID Connect provider knows them."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=300)
+    subject = models.CharField(max_length=255)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="one_identity_a_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.issuer}"
 
 
 class Scope(models.IntegerChoices):

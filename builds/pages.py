@@ -41,24 +41,46 @@ def get_build(
 
 def build_context(build: Build, user: User | AnonymousUser, host: str) -> dict[str, Any]:
     """Return what the header, the steps and the end of a build's page show to this person."""
-    waiting = waiting_for(build) if build.active else list(build.requests.select_related("user"))
-    may_write = (role_in(build.workspace, user) or 0) >= Role.CONTRIBUTOR
-    mine = any(request.user_id == user.pk for request in waiting)
+    facts = build_facts(build)
+    return facts | shown_to(
+        facts, may_write=writes_in(build, user), asked=has_asked(facts, user.pk), host=host
+    )
+
+
+def build_facts(build: Build) -> dict[str, Any]:
+    """Return what a build's page shows to everybody: all that has to be looked up."""
     return {
         "build": build,
         "version": build.version,
         "environment": build.version.environment,
         "steps": [shown(step) for step in steps_shown(build)],
-        "waiting": waiting,
+        "waiting": waiting_for(build) if build.active else list(build.requests.select_related("user")),
         "queue_position": queue_position(build),
         "usual": usual_seconds(build.version) if build.active else None,
-        "pull": pull_command(build.image, host) if build.image else "",
         "title": title(build),
         "icon": ICONS[build.state],
-        "may_cancel": may_write and build.active and mine and not build.cancel_requested,
+    }
+
+
+def shown_to(facts: dict[str, Any], *, may_write: bool, asked: bool, host: str) -> dict[str, Any]:
+    """Return what depends on who looks, from the facts alone: viewers with the same rights see the same."""
+    build: Build = facts["build"]
+    return {
+        "pull": pull_command(build.image, host) if build.image else "",
+        "may_cancel": may_write and build.active and asked and not build.cancel_requested,
         "may_retry": may_write and build.state in {State.FAILED, State.CANCELLED},
         "may_rebuild": may_write and build.state == State.SUCCEEDED,
     }
+
+
+def writes_in(build: Build, user: User | AnonymousUser) -> bool:
+    """Whether a person may change something about a build."""
+    return (role_in(build.workspace, user) or 0) >= Role.CONTRIBUTOR
+
+
+def has_asked(facts: dict[str, Any], user: int | None) -> bool:
+    """Whether this person is among those who asked for the build."""
+    return any(request.user_id == user for request in facts["waiting"])
 
 
 ICONS = {

@@ -19,6 +19,7 @@ STARTS_SLOWLY = {
     "docker_engine": 2,
     "studio": 2,
     "start_studio": 2,
+    "start_deployment": 2,
     "rabbitmq": 3,
     "chromium": 4,
 }

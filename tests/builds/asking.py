@@ -1,7 +1,11 @@
-"""Ask a studio for a build as its pages do: `python -m tests.builds.asking FILE` on its database prints the id."""
+"""Ask a studio for builds as its pages do: `python -m tests.builds.asking FILE...` on its database.
+
+Prints a JSON object: `builds`, the id of each file's build by the file's name, and `session`, the value of a cookie of the admin.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,18 +13,32 @@ import django
 
 
 def main() -> None:
-    """Save the file as a version, request its build, and print the build's id."""
+    """Save each file as a version, request its build, and print the builds' ids."""
     django.setup()
     # Models can be imported only now.
+    from django.contrib.auth.models import User
+
     from builds.services import request_build
     from environments.definition import read_path
     from environments.models import Workspace
     from environments.services import save_reading
 
-    file = Path(sys.argv[1])
     workspace = Workspace.objects.get(name="default")
-    version = save_reading(workspace, file.stem, read_path(file), source=file.read_text()).version
-    print(request_build(version).build_id)
+    admin = User.objects.get(username="admin")
+    builds = {}
+    for file in map(Path, sys.argv[1:]):
+        version = save_reading(workspace, file.stem, read_path(file), source=file.read_text()).version
+        builds[file.stem] = str(request_build(version, admin).build_id)
+    print(json.dumps({"builds": builds, "session": session_of(admin)}))
+
+
+def session_of(user: object) -> str:
+    """Return the value of a cookie with which a browser is signed in."""
+    from django.test import Client
+
+    browser = Client()
+    browser.force_login(user)  # type: ignore[arg-type]
+    return browser.cookies["studio_session"].value
 
 
 if __name__ == "__main__":

@@ -1,107 +1,50 @@
-"""Processes are killed in the middle of a build; no build is lost and none stays under way for ever."""
+"""Workers and whole studios are killed in the middle of builds; none is lost, double or under way for ever."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sqlite3
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import closing
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-import psycopg
-import pytest
-
-from tests.images.making import make_wheel
-from tests.images.serving import Answer, Index
-from tests.services.fixtures import StartStudio
-from tests.services.postgres import Postgres
+from tests.builds.aftermath import (
+    ask,
+    assert_nothing_is_lost,
+    row,
+    wait_for,
+    wait_until_held,
+    worker_pid,
+)
+from tests.builds.conftest import HeldIndex
+from tests.images.serving import Index
+from tests.services.fixtures import StartDeployment, StartStudio
 from tests.services.processes import descendants, wait_until
-from tests.services.studio import ROOT, Studio
+from tests.services.redis import Redis
+from tests.services.studio import Studio
 
 QUICK = {
     "STUDIO_HEARTBEAT_SECONDS": "0.5",
     "STUDIO_LOST_AFTER_SECONDS": "3",
     "STUDIO_RECONCILE_SECONDS": "0.5",
 }
+HELD = {**QUICK, "DJANGO_SETTINGS_MODULE": "tests.builds.held_settings", "STUDIO_BUILDS_AT_ONCE": "8"}
+SHOP = "shop==1.0\n"
+
+# A build for each step, of content of its own, held when the step's work is done. What `build` does takes
+# an engine, so that one is held when it begins.
+IN_EACH_STEP = {
+    "in_base": "shop==1.0\n",
+    "in_resolve": "cart==1.0\n",
+    "in_fetch": "till==1.0\n",
+    "at_build": "source==1.0\n",
+    "in_assemble": "desk==1.0\n",
+    "in_verify": "shop==1.0\ncart==1.0\n",
+    "in_store": "shop==1.0\ntill==1.0\n",
+}
 
 
-class HeldIndex(Index):
-    """An index that hands out no file before `let_go` is set: a build stops in the middle of its fetching."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.let_go = threading.Event()
-        self.holding = threading.Event()
-
-    def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
-        if request.path.startswith("/files/"):
-            self.holding.set()
-            self.let_go.wait(120)
-        return super()._answer(request)
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[HeldIndex]:
-    """An index that holds back one small wheel."""
-    folder = tmp_path / "wheels"
-    folder.mkdir()
-    make_wheel(folder, "shop", "1.0", {"shop.py": "OPEN = True\n"})
-    held = HeldIndex(folder)
-    with held.server.running():
-        yield held
-        held.let_go.set()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """The settings of a studio on either database."""
-    if request.param == "sqlite":
-        yield {}
-        return
-    postgres: Postgres = request.getfixturevalue("postgres")
-    with postgres.fresh_database() as url:
-        yield {"DATABASE_URL": url, "SECRET_KEY": "k" * 50}
-
-
-def ask(studio: Studio, folder: Path) -> str:
-    """Ask for the build of a definition, and return its id."""
-    file = folder / "shopping.txt"
-    file.write_text("shop==1.0\n")
-    words = [sys.executable, "-m", "tests.builds.asking", str(file)]
-    environment = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()[-1]
-
-
-def row(studio: Studio, build: str) -> dict[str, object]:
-    """Return a build's row as it is now."""
-    columns = ["state", "attempt", "worker", "error_code"]
-    question = "SELECT state, attempt, worker, error_code FROM builds_build WHERE id = "
-    url = studio.settings.get("DATABASE_URL")
-    if url:
-        with psycopg.connect(url) as connection:
-            found = connection.execute(f"{question} %s", [build]).fetchone()
-    else:
-        with closing(sqlite3.connect(studio.var / "studio.sqlite3")) as connection:
-            found = connection.execute(f"{question} ?", [build.replace("-", "")]).fetchone()
-    assert found is not None
-    return dict(zip(columns, found, strict=True))
-
-
-def wait_for(studio: Studio, build: str, state: str, seconds: float = 60) -> dict[str, object]:
-    """Return the row when the build is in this state."""
-    wait_until(
-        lambda: row(studio, build)["state"] == state,
-        seconds,
-        lambda: f"{row(studio, build)}\n{studio.process.text() if studio.process else ''}",
-    )
-    return row(studio, build)
+def studio_with(start: StartStudio, stock: Path, index: Index, **settings: str) -> Studio:
+    """Return a studio that takes its packages from this index."""
+    return start(stock=stock, STUDIO_INDEX_URL=index.url, **QUICK, **settings)
 
 
 def wait_for_attempt(studio: Studio, build: str, attempt: int) -> None:
@@ -114,48 +57,64 @@ def wait_for_attempt(studio: Studio, build: str, attempt: int) -> None:
     wait_until(begun, 30, lambda: str(row(studio, build)))
 
 
-def worker_pid(studio: Studio, build: str) -> int:
-    """Return the process that has the build."""
-    return int(str(row(studio, build)["worker"]).rpartition(":")[2])
+def assert_made_by_the_second_attempt(ends: dict[str, dict[str, object]]) -> None:
+    """Fail unless each build was taken up again, and made: only a source cannot be built without an engine."""
+    how = {name: (end["state"], end["attempt"], end["error_code"]) for name, end in ends.items()}
+    assert how.pop("at-build") == ("failed", 2, "engine-unreachable")
+    assert set(how.values()) == {("succeeded", 2, "")}, how
 
 
-def studio_with(start: StartStudio, index: Index, **settings: str) -> Studio:
-    """Return a studio that takes its packages from this index."""
-    return start(STUDIO_INDEX_URL=index.url, **QUICK, **settings)
-
-
-def test_a_worker_killed_in_the_middle_is_replaced_and_the_build_is_made(
-    start_studio: StartStudio, index: HeldIndex, database: dict[str, str], tmp_path: Path
+def test_a_worker_killed_in_each_step_is_replaced_and_every_build_is_made(
+    start_studio: StartStudio, stock: Path, open_index: Index, tmp_path: Path
 ) -> None:
-    studio = studio_with(start_studio, index, **database)
-    build = ask(studio, tmp_path)
-    assert index.holding.wait(60)
+    studio = start_studio(stock=stock, STUDIO_INDEX_URL=open_index.url, **HELD)
+    asked = ask(studio, tmp_path, **IN_EACH_STEP)
+    wait_until_held(studio, asked.builds)
+    worker = worker_pid(studio, asked.builds["in-base"])
+    children = descendants(worker)
 
-    os.kill(worker_pid(studio, build), signal.SIGKILL)
-    index.let_go.set()
+    os.kill(worker, signal.SIGKILL)
 
-    ended = wait_for(studio, build, "succeeded")
-    assert ended["attempt"] == 2
+    ends = assert_nothing_is_lost(studio, asked, gone=children)
+    assert_made_by_the_second_attempt(ends)
+
+
+def test_a_worker_killed_in_each_step_leaves_its_builds_to_another_worker(
+    start_deployment: StartDeployment, stock: Path, redis_server: Redis, open_index: Index, tmp_path: Path
+) -> None:
+    broker = redis_server.fresh_url()
+    studio = start_deployment(
+        webs=0, stock=stock, CELERY_BROKER_URL=broker, STUDIO_INDEX_URL=open_index.url, **HELD
+    )
+    asked = ask(studio, tmp_path, **IN_EACH_STEP)
+    wait_until_held(studio, asked.builds)
+    studio.start(webs=0, workers=1)
+    children = studio.workers[0].family()
+
+    studio.workers[0].kill()
+
+    ends = assert_nothing_is_lost(studio, asked, gone=children)
+    assert_made_by_the_second_attempt(ends)
 
 
 def test_a_build_that_kills_its_worker_each_time_ends_as_failed(
-    start_studio: StartStudio, index: HeldIndex, tmp_path: Path
+    start_studio: StartStudio, stock: Path, index: HeldIndex, tmp_path: Path
 ) -> None:
-    studio = studio_with(start_studio, index)
-    build = ask(studio, tmp_path)
+    studio = studio_with(start_studio, stock, index)
+    asked = ask(studio, tmp_path, shopping=SHOP)
 
     for attempt in (1, 2, 3):
-        wait_for_attempt(studio, build, attempt)
-        os.kill(worker_pid(studio, build), signal.SIGKILL)
+        wait_for_attempt(studio, asked.only, attempt)
+        os.kill(worker_pid(studio, asked.only), signal.SIGKILL)
 
-    assert wait_for(studio, build, "failed")["error_code"] == "worker-died"
+    assert wait_for(studio, asked.only, "failed")["error_code"] == "worker-died"
 
 
 def test_ctrl_c_sends_the_build_back_to_the_queue_and_the_next_start_goes_on(
-    start_studio: StartStudio, index: HeldIndex, tmp_path: Path
+    start_studio: StartStudio, stock: Path, index: HeldIndex, tmp_path: Path
 ) -> None:
-    studio = studio_with(start_studio, index)
-    build = ask(studio, tmp_path)
+    studio = studio_with(start_studio, stock, index)
+    asked = ask(studio, tmp_path, shopping=SHOP)
     assert index.holding.wait(60)
     assert studio.process is not None
 
@@ -163,18 +122,19 @@ def test_ctrl_c_sends_the_build_back_to_the_queue_and_the_next_start_goes_on(
 
     assert studio.process.wait(seconds=8) == 0
     studio.process.assert_nothing_left()
-    stopped = row(studio, build)
+    stopped = row(studio, asked.only)
     assert (stopped["state"], stopped["attempt"], stopped["worker"]) == ("queued", 0, "")
     index.let_go.set()
     studio.start()
-    assert wait_for(studio, build, "succeeded")["attempt"] == 1
+    ends = assert_nothing_is_lost(studio, asked)
+    assert (ends["shopping"]["state"], ends["shopping"]["attempt"]) == ("succeeded", 1)
 
 
 def test_a_studio_killed_whole_leaves_no_process_and_goes_on_at_the_next_start(
-    start_studio: StartStudio, index: HeldIndex, tmp_path: Path
+    start_studio: StartStudio, stock: Path, index: HeldIndex, tmp_path: Path
 ) -> None:
-    studio = studio_with(start_studio, index)
-    build = ask(studio, tmp_path)
+    studio = studio_with(start_studio, stock, index)
+    asked = ask(studio, tmp_path, shopping=SHOP)
     assert index.holding.wait(60)
     assert studio.process is not None
     assert len(descendants(studio.process.pid)) >= 2
@@ -185,4 +145,5 @@ def test_a_studio_killed_whole_leaves_no_process_and_goes_on_at_the_next_start(
     studio.process.assert_nothing_left()
     index.let_go.set()
     studio.start()
-    assert wait_for(studio, build, "succeeded")["attempt"] == 2
+    ends = assert_nothing_is_lost(studio, asked)
+    assert (ends["shopping"]["state"], ends["shopping"]["attempt"]) == ("succeeded", 2)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
@@ -17,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from tests.services import parts, reaper
+from tests.services.deployment import Deployment
 from tests.services.docker_engine import DockerEngine
 from tests.services.postgres import Postgres
 from tests.services.processes import MARKER, Process
@@ -24,7 +26,7 @@ from tests.services.rabbitmq import RabbitMQ
 from tests.services.redis import Redis
 from tests.services.registry import Registry
 from tests.services.service import Service
-from tests.services.studio import Studio
+from tests.services.studio import PRIVATE, ROOT, Studio
 
 # overlay2 cannot put its layers on these.
 NO_HOME_FOR_IMAGES = {"tmpfs", "overlay", "ramfs"}
@@ -139,9 +141,24 @@ def chromium() -> Path:
 
 
 class StartStudio(Protocol):
-    """Start a studio of its own; the keywords are its settings, such as DATABASE_URL."""
+    """Start a studio of its own, with a copy of the data in `stock`; the keywords are its settings."""
 
-    def __call__(self, **settings: str) -> Studio: ...
+    def __call__(self, *, stock: Path | None = None, **settings: str) -> Studio: ...
+
+
+@pytest.fixture(scope="session")
+def stock(run_folder: Path) -> Path:
+    """The data of a studio that was prepared and has made the `host` base: others start from copies of it."""
+    folder = run_folder / "stock"
+    folder.mkdir()
+    definition = folder / "base.yaml"
+    definition.write_text("name: base\nimage: host\n")
+    inherited = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    environment = {**inherited, "STUDIO_VAR": str(folder / "var")}
+    words = [sys.executable, "manage.py", "build", definition]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "var"
 
 
 @pytest.fixture
@@ -149,8 +166,8 @@ def start_studio(run_folder: Path) -> Iterator[StartStudio]:
     """Start studios that are stopped, with all that came from them, when the test ends."""
     studios: list[Studio] = []
 
-    def start(**settings: str) -> Studio:
-        studio = Studio(run_folder / f"studio-{uuid4().hex[:8]}", settings)
+    def start(*, stock: Path | None = None, **settings: str) -> Studio:
+        studio = Studio(run_folder / f"studio-{uuid4().hex[:8]}", settings, stock)
         studios.append(studio)
         studio.start()
         return studio
@@ -164,6 +181,43 @@ def start_studio(run_folder: Path) -> Iterator[StartStudio]:
 def studio(run_folder: Path) -> Iterator[Studio]:
     """One studio for all tests that only look at it or add to it: SQLite, the `host` base."""
     yield from running(Studio(run_folder / "studio", {}))
+
+
+class StartDeployment(Protocol):
+    """Start a grown-up studio on PostgreSQL; the keywords are its settings, such as CELERY_BROKER_URL."""
+
+    def __call__(
+        self, *, webs: int = 1, workers: int = 1, stock: Path | None = None, **settings: str
+    ) -> Deployment: ...
+
+
+@pytest.fixture(scope="session")
+def prepared_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database that `manage.py prepare` has been at: copies of it need no migrations."""
+    with postgres.fresh_database() as url:
+        folder = tmp_path_factory.mktemp("prepared")
+        Deployment(folder / "studio", {"DATABASE_URL": url, "SECRET_KEY": "k" * 50}).prepare()
+        yield url.rpartition("/")[2]
+
+
+@pytest.fixture
+def start_deployment(
+    run_folder: Path, postgres: Postgres, prepared_database: str
+) -> Iterator[StartDeployment]:
+    """Start web and worker processes that are killed, with all that came from them, when the test ends."""
+    with ExitStack() as stack:
+
+        def start(
+            *, webs: int = 1, workers: int = 1, stock: Path | None = None, **settings: str
+        ) -> Deployment:
+            url = stack.enter_context(postgres.fresh_database(template=prepared_database))
+            settings = {"DATABASE_URL": url, "SECRET_KEY": "k" * 50, **settings}
+            deployment = Deployment(run_folder / f"deployment-{uuid4().hex[:8]}", settings, stock)
+            stack.callback(deployment.kill)
+            deployment.start(webs=webs, workers=workers)
+            return deployment
+
+        yield start
 
 
 class StartProcess(Protocol):

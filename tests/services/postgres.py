@@ -99,11 +99,12 @@ class Postgres(Service):
             return False
 
     @contextmanager
-    def fresh_database(self) -> Iterator[str]:
-        """Give the URL of an empty database, dropped at the end of the block whoever is still connected."""
+    def fresh_database(self, template: str = "template0") -> Iterator[str]:
+        """Give the URL of an empty database (or of a copy), dropped at the end whoever is still connected."""
         name = f"studio_{uuid4().hex[:12]}"
+        make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with self.connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+            connection.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield self.url_of(name)
         finally:

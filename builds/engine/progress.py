@@ -1,0 +1,72 @@
+"""Progress that a tool prints as line after line, or draws again and again, collapsed to what is worth keeping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_UP = re.compile(r"\x1b\[(\d*)[AF]")
+_SECONDS = re.compile(r"\s+[\d.]+s\s*$")
+_NUMBERS = re.compile(r"[\d.,:]+|[=#>━█▏▎▍▌▋▊▉╸╺|\-\s]+|[kKMGT]?i?B")
+# A layer that is fetched, as `docker pull` and as BuildKit tell of it; a bar with its percentage.
+_LAYER = re.compile(
+    r"(?:#\d+ (?:[\d.]+ )?)?(?:(?P<pull>[0-9a-f]{12}): (?P<does>Downloading|Extracting|Waiting|Verifying Checksum)\b"
+    r"|(?P<blob>sha256:[0-9a-f]{6,64}) [\d.]+[kMG]?B / [\d.]+[kMG]?B(?P<time> [\d.]+s)?(?P<done> done)?\s*$)"
+)
+_BAR = re.compile(r"\d+(?:\.\d+)?\s?%")
+_DRAWN = re.compile(r"[=#━█▏▎▍▌▋▊▉╸]{3}|\|")
+
+
+@dataclass
+class Progress:
+    """What was told already. Of lines that differ only in how far something is, the first and the last count."""
+
+    _told: set[str] = field(default_factory=set)
+    _screen: dict[str, str] = field(default_factory=dict)
+
+    def left_of(self, line: str) -> Iterator[str]:
+        """Yield the line, unless it only says again how far something is."""
+        plain = _STYLE.sub("", line) if "\x1b" in line else line
+        if plain != line and _UP.search(line):
+            self._screen = self._screen or {"": ""}
+        if not plain.strip():
+            return
+        if self._screen and (plain.startswith((" => ", "[+] ")) or _UP.search(line)):
+            yield from self._drawn(plain.rstrip())
+            return
+        key = self._key(plain)
+        if key is None or key not in self._told:
+            if key is not None:
+                self._told.add(key)
+            yield line
+
+    def _drawn(self, row: str) -> Iterator[str]:
+        """Show a row of what is drawn over and over when it says something new."""
+        if row.startswith("[+] "):
+            return
+        key = _SECONDS.sub("", row)
+        label = re.sub(r"\d[\d.]*[kMG]?B", "#", key)
+        new = label not in self._told
+        self._told.add(label)
+        if new:
+            yield row
+            self._screen.pop(key, None)
+        else:
+            self._screen[key] = row
+
+    def end(self) -> Iterator[str]:
+        """Yield the last state of the rows that were drawn over and over."""
+        rows = [row for row in self._screen.values() if row]
+        self._screen.clear()
+        yield from rows
+
+    @staticmethod
+    def _key(line: str) -> str | None:
+        """Return what stays the same while something goes on; None for a line that is no progress."""
+        if found := _LAYER.match(line):
+            return None if found["done"] else f"{found['pull']} {found['does']} {found['blob']}"
+        if "%" in line and "100" not in line and _BAR.search(line) and _DRAWN.search(line):
+            return _NUMBERS.sub(" ", line)
+        return None

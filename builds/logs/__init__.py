@@ -1,0 +1,19 @@
+"""A build's log: cleaned in one place, written in chunks of whole lines, read from any line, packed at its end."""
+
+from builds.logs.packing import pack_log, pack_logs_of_ended
+from builds.logs.reading import LogPage, find_lines, lines_between, read_log, step_at
+from builds.logs.secrets import Secrets
+from builds.logs.writing import LogWriter, clean
+
+__all__ = [
+    "LogPage",
+    "LogWriter",
+    "Secrets",
+    "clean",
+    "find_lines",
+    "lines_between",
+    "pack_log",
+    "pack_logs_of_ended",
+    "read_log",
+    "step_at",
+]

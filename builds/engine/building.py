@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from django.conf import settings
 
@@ -15,20 +16,26 @@ from builds.engine.context import fingerprint, packed, place_of
 from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
 from builds.engine.layers import LEVEL, Known, take_over
+from builds.engine.local import ELSEWHERE
 from builds.engine.output import Output
 from builds.engine.sources import Source, sources, with_names
 from builds.images.base import Base
 from builds.images.bases import find_base
-from builds.images.manifest import Descriptor, descriptors_of
+from builds.images.manifest import Descriptor
 from builds.images.pull import stored_base
 from builds.images.report import ImageError, Reporter
 from builds.images.workshop import Workshop
-from environments.definition import Definition
+from environments.definition import Definition, ImageReference
 from environments.definition.dockerfile import instructions
 
 _FORMAT = f"engine-1-{LEVEL}"
 _SOURCES, _BASES = "engine-sources", "engine-bases"
-_NOT_THERE = {"base-not-found", "registry-unreachable", "registry-refused"}
+
+
+class Find(Protocol):
+    """Find a base image, or raise ImageError."""
+
+    def __call__(self, reference: str, workshop: Workshop, reporter: Reporter, *, platform: str) -> Base: ...
 
 
 def build_base(
@@ -38,18 +45,22 @@ def build_base(
     *,
     docker_host: str | None = None,
     fresh: bool = False,
+    find: Find = find_base,
 ) -> Base:
     """Return the base that the definition's Dockerfile makes, with its layers in the store.
 
     The same Dockerfile, context and images to start from are built once; then no engine is asked, and where
-    no tag floats, no registry either. `fresh` builds in any case (rule 16). Raises ImageError.
+    no tag floats, no registry either. `fresh` builds in any case (rule 16), `find` finds what it starts from.
+    Raises ImageError.
     """
     arguments = definition.context.args if definition.context else {}
     named = sources(definition.dockerfile_text, arguments, definition.platform)
     made = _Made(f"{_FORMAT} {fingerprint(definition)}", _shown(named), workshop, reporter)
     if not fresh and (there := made.on(_known_digests(named, workshop))):
         return there
-    found = {one.key: _looked_up(one, workshop, reporter) for one in {one.key: one for one in named}.values()}
+    found = {
+        one.key: _looked_up(one, find, workshop, reporter) for one in {one.key: one for one in named}.values()
+    }
     bases = {key: base for key, base in found.items() if isinstance(base, Base)}
     for key, base in bases.items():
         workshop.remember(_SOURCES, key, base.digest)
@@ -79,11 +90,8 @@ class _Made:
         known = self.workshop.recall(_BASES, self._key(digests)) if digests is not None else None
         if known is None:
             return None
-        manifest, has = Descriptor.model_validate(known), self.workshop.store.has
-        if not has(manifest.digest):
-            return None
-        blobs = descriptors_of(json.loads(self.workshop.store.read(manifest.digest)))
-        if not all(has(blob.digest) for blob in blobs):
+        manifest = Descriptor.model_validate(known)
+        if not self.workshop.store.whole(manifest):
             return None
         self.reporter.line("This Dockerfile was built before on the same images; its layers are used again.")
         return stored_base(self.shown, manifest, self.workshop, self.reporter, cached=True)
@@ -114,12 +122,12 @@ def _shown(named: list[Source]) -> str:
     return f"Dockerfile (FROM {starts[-1]})" if starts else "Dockerfile (FROM scratch)"
 
 
-def _looked_up(source: Source, workshop: Workshop, reporter: Reporter) -> Base | ImageError:
+def _looked_up(source: Source, find: Find, workshop: Workshop, reporter: Reporter) -> Base | ImageError:
     """Return the image that a source is in its registry, or why it is not found there."""
     try:
-        return find_base(source.reference, workshop, reporter, platform=source.platform)
+        return find(source.reference, workshop, reporter, platform=source.platform)
     except ImageError as error:
-        if error.code not in _NOT_THERE:
+        if error.code not in ELSEWHERE:
             raise
         return error
 
@@ -187,10 +195,11 @@ def _given(
             names[source] = engine.give(base, workshop.store, reporter)
             digests.add(base.digest)
             continue
-        own = engine.local(source.reference)
+        # By its whole name: an image's id must not be guessed from, or another workspace's be taken.
+        own = engine.own(str(ImageReference.parse(source.reference))) if settings.LOCAL_IMAGES else None
         if own is None:
             raise base
-        reporter.line(f"{source.reference} is taken from the Docker Engine's own images: {base.message}")
+        reporter.line(f"{source.reference} is taken from the Docker Engine's own images. {base.message}")
         names[source] = source.reference
-        digests.add(own)
+        digests.add(own.id)
     return digests, names

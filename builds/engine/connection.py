@@ -8,6 +8,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -30,6 +31,14 @@ ANSWER_SECONDS = 30
 _READS_ZSTD = 23
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """An image of the engine's own: its id, and what it is made for, such as linux/amd64."""
+
+    id: str
+    platform: str
 
 
 class Engine:
@@ -69,6 +78,19 @@ class Engine:
             return str(self.api.inspect_image(reference)["Id"])  # type: ignore[no-untyped-call]
         except (ImageNotFound, NotFound):
             return None
+
+    def own(self, reference: str) -> OwnImage | None:
+        """Return an image that this engine has from elsewhere: built there, pulled or loaded, not by the studio.
+
+        What the studio gave it is no workspace's to find: it may be another workspace's private base.
+        """
+        try:
+            found = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]
+        except (ImageNotFound, NotFound):
+            return None
+        if LABEL in ((found.get("Config") or {}).get("Labels") or {}):
+            return None
+        return OwnImage(str(found["Id"]), f"{found['Os']}/{found['Architecture']}")
 
     def give(self, base: Base, store: BlobStore, reporter: Reporter) -> str:
         """Put a base image into the engine, if it is not there; return the name it has there."""

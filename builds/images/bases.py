@@ -18,6 +18,11 @@ def find_base(
         base = host_base(workshop, reporter)
     else:
         base = registry_base(reference, workshop, reporter, platform=platform)
+    return found(base, reporter)
+
+
+def found(base: Base, reporter: Reporter) -> Base:
+    """Say in the log what was found, and return it."""
     probe = base.probe
     python = f"Python {probe.version} at {probe.python}" if probe.python else "no Python"
     reporter.line(

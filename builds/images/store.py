@@ -26,11 +26,16 @@ REF_NAME = "org.opencontainers.image.ref.name"
 GRACE_SECONDS = 24 * 3600
 
 
+def free(size: int) -> None:
+    """Let any number of bytes be written."""
+
+
 class BlobWriter:
     """One blob being written: hashed on the way, and put in its place by `commit`."""
 
-    def __init__(self, folder: Path, place: Callable[[str], Path]) -> None:
+    def __init__(self, folder: Path, place: Callable[[str], Path], spend: Callable[[int], None]) -> None:
         self._place = place
+        self._spend = spend
         self._temporary = folder / secrets.token_hex(16)
         self._hash = hashlib.sha256()
         self._file: BinaryIO = self._temporary.open("wb", buffering=1 << 20)
@@ -38,6 +43,7 @@ class BlobWriter:
 
     def write(self, data: bytes | memoryview) -> None:
         """Append; a full disk is an `ImageError`."""
+        self._spend(len(data))
         try:
             self._file.write(data)
         except OSError as error:
@@ -83,8 +89,10 @@ class BlobWriter:
 class BlobStore:
     """Images on disk, readable by anything that reads an OCI layout (`skopeo inspect oci:PATH:NAME`)."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, spend: Callable[[int], None] = free) -> None:
+        """Open the store at `path`. `spend` is told the bytes of each write; it raises where they are too many."""
         self.path = Path(path)
+        self._spend = spend
         self._blobs = self.path / "blobs" / "sha256"
         self._ingest = self.path / "ingest"
         with disk_errors():
@@ -125,7 +133,7 @@ class BlobStore:
 
     def writer(self) -> BlobWriter:
         """Start a blob; use as a context manager, so that one not committed leaves nothing behind."""
-        return BlobWriter(self._ingest, self.blob_path)
+        return BlobWriter(self._ingest, self.blob_path, self._spend)
 
     def put(self, data: bytes, media_type: str) -> Descriptor:
         """Store a small blob and return its descriptor."""
@@ -167,6 +175,10 @@ class BlobStore:
     def find(self, name: str) -> Descriptor | None:
         """Return what a name means, or None."""
         return self.tags().get(name)
+
+    def whole(self, descriptor: Descriptor) -> bool:
+        """Tell whether an image is here with all its blobs, and keep them from the next cleaning."""
+        return self.has(descriptor.digest) and all(self.has(d) for d in self._reachable([descriptor]))
 
     def referenced(self) -> set[str]:
         """Return the digests of all blobs that a named image needs."""

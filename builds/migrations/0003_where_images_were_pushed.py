@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('builds', '0002_packed_logs_parts_and_causes'),
+        ("builds", "0002_packed_logs_parts_and_causes"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='image',
-            name='pushed_to',
-            field=models.CharField(blank=True, help_text="Its name in the workspace's registry, where it has one.", max_length=420),
+            model_name="image",
+            name="pushed_to",
+            field=models.CharField(
+                blank=True,
+                help_text="Its name in the workspace's registry, where it has one.",
+                max_length=420,
+            ),
         ),
     ]

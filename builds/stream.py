@@ -4,87 +4,79 @@ Events: `state`, `steps` and `log` carry HTML, `end` says that nothing more come
 log's cursor: whoever comes back with it, in `Last-Event-ID` or `?after=`, goes on from there.
 """
 
+import asyncio
+import contextvars
+import time
 import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import connection
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.middleware.csrf import get_token
-from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
+from builds import listening
 from builds.live import Watchtower
-from builds.logs import read_log
-from builds.models import Build, LogChunk
-from builds.pages import build_context, builds_for_page, get_build
-from builds.terminal import chunks_html
+from builds.pages import get_build, has_asked, writes_in
+from builds.sights import TOKEN, Piece, Rights, Sight, look, pieces, read_pieces, state_html
 
 HEARTBEAT_SECONDS = 15.0
-CHUNKS_AT_ONCE = 50
+ACCESS_SECONDS = 60.0  # who lost the right to see a build sees no more of it after that long
 
-# The one who looks for everybody has a thread, and so a database connection, of its own.
+# Who looks for everybody, and who reads for those who come late: a thread and a database connection each.
 _lookout = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lookout")
+_reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+
+watchtower: Watchtower[Sight] = Watchtower(
+    sync_to_async(look, thread_sensitive=False, executor=_lookout), listening.ring
+)
+# What is being made just now, for everybody who wants it.
+_making: dict[Any, asyncio.Task[Any]] = {}
 
 
-def _revisions(builds: list[uuid.UUID]) -> dict[uuid.UUID, int]:
-    if not builds:
-        connection.close()
-        return {}
-    try:
-        return dict(Build.objects.filter(pk__in=builds).values_list("pk", "revision"))
-    except Exception:
-        connection.close()  # the next look begins with a new one
-        raise
-
-
-watchtower = Watchtower(sync_to_async(_revisions, thread_sensitive=False, executor=_lookout))
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What a viewer has: the cursor in the log, the name of the step there, and the revision of the build."""
-
-    cursor: int
-    step: str = ""
-    revision: int = -1
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look brought: events, what the viewer has then, whether there is more now or never again."""
-
-    events: bytes
-    seen: Seen
-    behind: bool = False
-    ended: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass
 class Viewer:
-    """For whom the HTML in the events is made."""
+    """For whom the events are made, what they may do, and how far they have seen."""
 
     user: User
+    workspace: str
+    build: uuid.UUID
+    may_write: bool
     host: str
     token: str
+    cursor: int
+    stamp: int = -1
+    checked: float = 0.0
+
+    def rights(self, sight: Sight) -> Rights:
+        """Return what the shared HTML depends on."""
+        return self.may_write, has_asked(sight.facts, self.user.pk), self.host
 
 
 @require_safe
 async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
     """Send a build's page as it changes, from the cursor that the viewer has."""
-    user = await request.auser()
-    found = await _in_thread(get_build, user, workspace, build)
+    user: Any = await request.auser()
+    may_write = await _in_thread(_access, user, workspace, build)
     # The token is made here: the forms in the events must work with the cookie that the page has.
-    viewer = Viewer(cast(User, user), request.get_host(), get_token(request))
-    events = _events(found.pk, viewer, Seen(_cursor(request)))
-    response = StreamingHttpResponse(events, content_type="text/event-stream")
+    viewer = Viewer(
+        user, workspace, build, may_write, request.get_host(), get_token(request), _cursor(request)
+    )
+    viewer.checked = time.monotonic()
+    response = StreamingHttpResponse(_events(viewer), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # a proxy passes each event on at once
     return response
+
+
+def _access(user: User, workspace: str, build: uuid.UUID) -> bool:
+    """Return whether a person may change something about the build; 404 when they may not even see it."""
+    return writes_in(get_build(user, workspace, build), user)
 
 
 def _cursor(request: HttpRequest) -> int:
@@ -94,62 +86,88 @@ def _cursor(request: HttpRequest) -> int:
     )
 
 
-async def _events(build_id: uuid.UUID, viewer: Viewer, seen: Seen) -> AsyncIterator[bytes]:
-    async with watchtower.watching(build_id) as watch:
+async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
+    async with watchtower.watching(viewer.build) as watch:
         yield b"retry: 1000\n\n"
-        while not watch.closed:
-            look = await _in_thread(look_at, build_id, viewer, seen)
-            seen = look.seen
-            if look.events:
-                yield look.events
-            if look.ended:
+        while await _may_still_see(viewer):
+            if not await watch.changed(HEARTBEAT_SECONDS):
+                yield b": still here\n\n"
+            while not watch.closed and (sight := watch.sight) and viewer.cursor < sight.cursor:
+                found = await _behind(viewer)
+                if not found:
+                    break  # no more of the log is there than this
+                viewer.cursor = found[-1].cursor
+                yield log_event(found)
+            if watch.closed:
+                return
+            if sight is not None and sight.stamp != viewer.stamp:
+                viewer.stamp = sight.stamp
+                yield event("steps", sight.steps) + event("state", await _state(sight, viewer))
+            if watch.gone or (sight is not None and sight.ended):
                 yield event("end", "")
                 return
-            while not look.behind and not watch.closed and not await watch.changed(HEARTBEAT_SECONDS):
-                yield b": still here\n\n"
 
 
-def look_at(build_id: uuid.UUID, viewer: Viewer, seen: Seen) -> Look:
-    """Return what is new in a build since `seen`."""
-    build = builds_for_page().filter(pk=build_id).first()
-    if build is None:
-        return Look(b"", seen, ended=True)
-    # The row was read before the log: an end that is seen here has its whole log behind it.
-    events = b""
-    if build.log_seq > seen.cursor:
-        step = seen.step or step_before(build_id, seen.cursor)
-        page = read_log(build_id, seen.cursor, CHUNKS_AT_ONCE)
-        if page.chunks:
-            events = event("log", chunks_html(page.chunks, step), page.cursor)
-            seen = Seen(page.cursor, page.chunks[-1].step or step, seen.revision)
-            if page.cursor < build.log_seq:
-                return Look(events, seen, behind=True)
-    if build.revision != seen.revision:
-        context = build_context(build, viewer.user, viewer.host) | {"csrf_token": viewer.token}
-        for name in ("steps", "state"):
-            events += event(name, render_to_string(f"builds/_{name}.html", context))
-    return Look(events, Seen(seen.cursor, seen.step, build.revision), ended=not build.active)
+async def _may_still_see(viewer: Viewer) -> bool:
+    """Ask once a minute whether the viewer may still see the build, and what they may do with it."""
+    if time.monotonic() - viewer.checked < ACCESS_SECONDS:
+        return True
+    viewer.checked = time.monotonic()
+    try:
+        viewer.may_write = await _in_thread(_access, viewer.user, viewer.workspace, viewer.build)
+    except Http404:
+        return False
+    return True
 
 
-def step_before(build_id: uuid.UUID, cursor: int) -> str:
-    """Return the step that the log was in at the cursor."""
-    chunks = LogChunk.objects.filter(build_id=build_id, seq__lte=cursor).exclude(step="")
-    return chunks.order_by("-seq").values_list("step", flat=True).first() or ""
+async def _behind(viewer: Viewer) -> list[Piece]:
+    """Return the next pieces of the log for a viewer: those at hand, else read for all who are at this place."""
+    at_hand = pieces.run(viewer.build, viewer.cursor)
+    if at_hand:
+        return at_hand
+    place = (viewer.build, viewer.cursor)
+    return await _once(place, _reader, _let_go, read_pieces, *place)
 
 
-def event(name: str, data: str, cursor: int | None = None) -> bytes:
+async def _state(sight: Sight, viewer: Viewer) -> str:
+    """Return the build's state as HTML, with the viewer's own token in its forms."""
+    rights = viewer.rights(sight)
+    html = sight.states.get(rights)
+    if html is None:
+        html = await _once((id(sight.states), rights), _lookout, state_html, sight, rights)
+    return html.replace(TOKEN, viewer.token)
+
+
+async def _once(key: Any, executor: ThreadPoolExecutor, work: Any, *arguments: Any) -> Any:
+    """Do work in a thread, once for all who want the same at this moment."""
+    task = _making.get(key)
+    if task is None:
+        making = sync_to_async(work, thread_sensitive=False, executor=executor)(*arguments)
+        # In a context of its own: whoever asked first may leave before the others have it.
+        loop = asyncio.get_running_loop()
+        task = _making[key] = loop.create_task(making, context=contextvars.Context())
+        task.add_done_callback(lambda _: _making.pop(key, None))
+    return await asyncio.shield(task)
+
+
+def log_event(found: list[Piece]) -> bytes:
+    """Return pieces of a log as one event."""
+    return b"id: %d\nevent: log\ndata: %s\n\n" % (found[-1].cursor, b"".join(piece.html for piece in found))
+
+
+def event(name: str, data: str) -> bytes:
     """Return one server-sent event."""
     lines = "".join(f"data: {line}\n" for line in data.split("\n"))
-    return (f"id: {cursor}\n" if cursor is not None else "").encode() + f"event: {name}\n{lines}\n".encode()
+    return f"event: {name}\n{lines}\n".encode()
 
 
 async def _in_thread(work: Any, *arguments: Any) -> Any:
-    """Run work on the database in a thread, and hold no connection afterwards."""
+    """Run work on the database in the request's thread, and hold no connection afterwards."""
+    return await sync_to_async(_let_go)(work, *arguments)
 
-    def run() -> Any:
-        try:
-            return work(*arguments)
-        finally:
-            connection.close()
 
-    return await sync_to_async(run)()
+def _let_go(work: Any, *arguments: Any) -> Any:
+    try:
+        return work(*arguments)
+    finally:
+        connection.close()

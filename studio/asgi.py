@@ -36,8 +36,9 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 # /w/<workspace>/builds/<uuid>/stream
 EVENTS = re.compile(r"^/w/[-\w]+/builds/[0-9a-f-]{36}/stream$")
 
-# asgiref wants an executor of one thread for a context; a few of them take turns.
-STREAM_THREADS = 4
+# asgiref wants an executor of one thread for a context; a few of them take turns. Each may hold a database
+# connection for a moment, beside those of who looks, reads and listens for all: six at most.
+STREAM_THREADS = 3
 _executors = itertools.cycle(
     [ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"stream-{n}") for n in range(STREAM_THREADS)]
 )

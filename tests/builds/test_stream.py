@@ -18,6 +18,7 @@ from django.test import Client
 
 from builds import stream
 from builds.models import Build
+from builds.sights import CHUNKS_AT_ONCE, look
 from environments.models import Role
 from studio.asgi import STREAM_THREADS, application
 from tests.builds.played import asked, browser_of, failed, person, played, saved, succeeded
@@ -110,7 +111,7 @@ def live(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a test that follows streams."""
     stream.watchtower.open()
     asyncio.run(work())
-    stream._lookout.submit(stream._revisions, []).result()  # the run's end cut its own ending short
+    stream._lookout.submit(look, {}).result()  # the run's end cut its own ending short
 
 
 def written(build: Build, *texts: str) -> Callable[..., Any]:
@@ -157,7 +158,7 @@ def test_lines_come_while_they_are_written(build: Build, owner: User) -> None:
 
 
 def test_a_long_log_comes_whole_and_in_order(build: Build, owner: User) -> None:
-    count = 3 * stream.CHUNKS_AT_ONCE + 7
+    count = 3 * CHUNKS_AT_ONCE + 7
 
     async def watch() -> None:
         await written(build, *(f"line {number}" for number in range(count)))()

@@ -100,7 +100,7 @@ class Claim:
     def give_back(self) -> None:
         """Put the build back into the queue, as if this attempt had not been: the studio is stopping."""
         with transaction.atomic():
-            self.write(state=State.QUEUED, claim=None, worker="", sent_at=None, attempt=F("attempt") - 1)
+            self.write(state=State.QUEUED, claim=None, worker="", attempt=F("attempt") - 1)
             Step.objects.filter(build_id=self.build_id, attempt=self.attempt).delete()
 
 

@@ -1,4 +1,4 @@
-"""Nothing is lost: queued builds are sent again, and builds of dead workers are taken from them."""
+"""Nothing is lost: the builds of dead workers are taken from them, and wait for the next."""
 
 import logging
 from datetime import timedelta
@@ -7,7 +7,6 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from builds import queue
 from builds.models import Build, State, Step
 
 log = logging.getLogger(__name__)
@@ -20,9 +19,8 @@ WORKER_DIED_HELP = (
 
 
 def reconcile() -> None:
-    """Send again what waits too long, and take builds away from workers that have gone silent."""
+    """Take builds away from workers that have gone silent; whoever has a free hand then finds them."""
     take_from_silent_workers()
-    send_again()
 
 
 def take_from_silent_workers() -> int:
@@ -63,7 +61,6 @@ def release(which: Q, *, died: bool) -> int:
                 claim=None,
                 worker="",
                 attempt=attempt,
-                sent_at=None,
                 revision=F("revision") + 1,
             )
         if moved:
@@ -75,14 +72,3 @@ def release(which: Q, *, died: bool) -> int:
                 steps.delete()
             log.warning("Build %s was taken from %s, which has gone.", build.pk, build.worker)
     return released
-
-
-def send_again() -> int:
-    """Send a message for every queued build that has waited too long for one; return how many."""
-    lease = timedelta(seconds=settings.LOST_AFTER_SECONDS)
-    long_ago = Q(sent_at=None) | Q(sent_at__lt=Now() - lease) | Q(sent_at__gt=Now() + lease)
-    waiting = Build.objects.filter(long_ago, state=State.QUEUED)
-    ids = list(waiting.order_by("queued_at").values_list("pk", flat=True)[:100])
-    for build_id in ids:
-        queue.send(build_id)
-    return len(ids)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from builds.claims import Claim, ClaimLost
 from builds.images import Cancelled
 from builds.lease import Lease
+from builds.limits import Bounds, defaults
 from builds.logs import LogWriter
 from builds.models import Build, Step
 
@@ -40,8 +41,9 @@ class BuildReporter:
     is silent for a minute is neither taken for dead nor deaf. While the database is away, all that waits.
     """
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, bounds: Bounds | None = None) -> None:
         self.claim = claim
+        self.bounds = bounds or Bounds(defaults())
         self.lease = Lease()
         before = Build.objects.values_list("log_lines", flat=True).get(pk=claim.build_id)
         self.log = LogWriter(claim, before)
@@ -75,13 +77,14 @@ class BuildReporter:
         self._wake.set()
 
     def check(self) -> None:
-        """Raise when the build should stop: lost, cancelled, or the studio is stopping."""
+        """Raise when the build should stop: lost, cancelled, over its limits, or the studio is stopping."""
         if self._lost is not None:
             raise ClaimLost from self._lost
         if self._cancel.is_set():
             raise Cancelled
         if stopping.is_set():
             raise StudioStopping("The studio is stopping.")
+        self.bounds.check()
 
     @contextmanager
     def step(self, position: int, name: str) -> Iterator[StepHandle]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from builds import steps
 from builds.claims import Claim, ClaimLost
 from builds.images import Cancelled, ImageError
+from builds.limits import Bounds, OverLimit, limits_of
 from builds.models import Build
 from builds.reporting import BuildReporter, StudioStopping
 from environments.models import record
@@ -36,13 +37,18 @@ def worker_name() -> str:
 
 
 def run(build_id: uuid.UUID, worker: str) -> None:
-    """Build it and end it, if no other worker has it. Raises nothing that the build can be told instead."""
+    """Build this very one and end it, if no other worker has it, whatever else waits."""
     claim = Claim.take(build_id, worker)
-    if claim is None:
-        return
+    if claim is not None:
+        run_claimed(claim)
+
+
+def run_claimed(claim: Claim) -> None:
+    """Build it and end it. Raises nothing that the build can be told instead."""
+    build_id = claim.build_id
     build = Build.objects.select_related("workspace", "version__environment__workspace").get(pk=build_id)
     try:
-        with BuildReporter(claim) as reporter:
+        with BuildReporter(claim, Bounds(limits_of(build.workspace))) as reporter:
             _run_to_its_end(build, claim, reporter)
     except ClaimLost:
         log.warning("Build %s is another worker's now; this one stops.", build_id)
@@ -61,6 +67,8 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
         )
         reporter.flush()
         claim.give_back()
+    except OverLimit as error:
+        _fail(build, claim, reporter, error)
     except Cancelled:
         _last_line(build, reporter, "cancelled")
         reporter.lease.keep(claim.cancel)
@@ -72,13 +80,18 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
             log.exception("Build %s failed by an error of the studio's own", build.pk)
         elif failure.fault == "studio":
             log.error("Build %s failed: %s", build.pk, failure)
-        reporter.line(f"Error: {failure.message}")
-        line = reporter.log.lines
-        if failure.help:
-            reporter.line(f"What to do: {failure.help}")
-        _last_line(build, reporter, "failed")
-        how = (failure.code, failure.message, failure.help, failure.fault, line)
-        reporter.lease.keep(lambda: claim.fail(*how))
+        _fail(build, claim, reporter, failure)
+
+
+def _fail(build: Build, claim: Claim, reporter: BuildReporter, failure: ImageError) -> None:
+    """Say in the log why, and end the build with it."""
+    reporter.line(f"Error: {failure.message}")
+    line = reporter.log.lines
+    if failure.help:
+        reporter.line(f"What to do: {failure.help}")
+    _last_line(build, reporter, "failed")
+    how = (failure.code, failure.message, failure.help, failure.fault, line)
+    reporter.lease.keep(lambda: claim.fail(*how))
 
 
 def explain(error: Exception) -> ImageError:

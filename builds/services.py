@@ -7,15 +7,21 @@ from functools import partial
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
-from builds import claims, queue
+from builds import claims, queue, turns
+from builds.limits import in_force
 from builds.models import ACTIVE, BaseImage, Build, Image, Request, State
 from environments.models import Version, Workspace, record
 
 
 class NotPossible(Exception):
     """What was asked for does not fit the state that things are in."""
+
+
+class QueueFull(NotPossible):
+    """The workspace has as many builds in the queue as it may."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def request_build(
     """Return a request for a version's image: answered by the image there is, else waiting for a build.
 
     Equal requests at the same time wait for one build. With `rebuild` a new image is made in any case (rule 16).
-    With `here` the caller builds it at once: no worker is told, unless the caller dies before it has begun.
+    With `here` the caller builds it at once: no worker takes it, unless the caller dies before it has begun.
+    Raises QueueFull where the workspace has too many builds waiting already.
     """
     workspace = version.environment.workspace
     if not rebuild:
@@ -104,18 +111,31 @@ def _build_for(version: Version, workspace: Workspace, *, rebuild: bool, here: b
             return under_way, True
         try:
             with transaction.atomic():
+                if not here:
+                    find_room(workspace)
                 build = Build.objects.create(
                     workspace=workspace,
                     version=version,
                     hash=version.hash,
                     rebuild=rebuild,
-                    sent_at=timezone.now() if here else None,
+                    reserved_until=Now() + timedelta(seconds=settings.LOST_AFTER_SECONDS) if here else None,
                 )
         except IntegrityError:
             continue
         if not here:
             transaction.on_commit(partial(queue.send, build.pk))
         return build, False
+
+
+def find_room(workspace: Workspace) -> None:
+    """Raise QueueFull where the workspace has no room in the queue; else there is room until the commit."""
+    most = in_force(turns.hold(workspace.pk)).queued
+    waiting = Build.objects.filter(workspace=workspace, state=State.QUEUED).count()
+    if waiting >= most:
+        raise QueueFull(
+            f"{waiting} builds of {workspace} wait already, and no more than {most} may. "
+            "Wait until some have ended, cancel what is no longer needed, or ask an administrator for more."
+        )
 
 
 def cancel_request(request: Request, user: User | None) -> None:

@@ -1,12 +1,15 @@
 """The steps of a build, in their order: base, resolve, fetch, build (of sources), assemble, verify, store."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from builds.bases import base_for
 from builds.claims import Claim
 from builds.engine import build_base
 from builds.engine.sources import sources
@@ -22,13 +25,14 @@ from builds.images import (
     assemble,
     check_lock,
     fetch,
-    find_base,
     measured,
     resolve,
 )
 from builds.images.conda.environment import resolve_environment
 from builds.images.conda.layers import environment_layers
+from builds.images.store import free
 from builds.models import BaseImage, Build, Image
+from builds.pushing import push_image
 from builds.python_layer import Plan, plan
 from builds.reporting import BuildReporter
 from environments.definition import Definition, ImageReference
@@ -68,10 +72,11 @@ class Made:
         return image
 
 
-def workshop() -> Workshop:
-    """Return where images are made, as the settings have it."""
+def workshop(spend: Callable[[int], None] = free) -> Workshop:
+    """Return where images are made, as the settings have it. `spend` is told the bytes that are added."""
     return Workshop(
-        store=BlobStore(settings.STORE),
+        store=BlobStore(settings.STORE, spend),
+        spend=spend,
         cache=settings.CACHE,
         mirrors=settings.REGISTRY_MIRRORS,
         index_url=settings.INDEX_URL,
@@ -81,12 +86,12 @@ def workshop() -> Workshop:
 
 def make_image(build: Build, reporter: BuildReporter) -> Made:
     """Make the image of a build's version, or find that there is one."""
-    shop = workshop()
+    shop = workshop(reporter.bounds.spend)
     definition = build.version.definition
     reporter.line(f"Build {build.pk} of {build.version} ({build.hash}), attempt {reporter.claim.attempt}.")
 
     with reporter.step(1, "base") as step:
-        base = _find_base(definition, shop, reporter, rebuild=build.rebuild)
+        base = _find_base(build, shop, reporter)
         step.cached = base.cached
     there = reporter.lease.keep(lambda: _built_on(build, base))
     if there is not None and not build.rebuild:
@@ -115,11 +120,14 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
         _verify(lock, fetched, reporter)
     # The name moves last: a build that fails before this leaves the image that was there (rule 16).
     with reporter.step(7, "store"):
+        pushed_to = push_image(
+            build.workspace, repository(build.hash), image.descriptor, shop, reporter, base=base
+        )
         name = f"{build.workspace.name}/{repository(build.hash)}:latest"
         shop.store.tag(name, image.descriptor)
         reporter.line(f"Stored as {name}@{image.digest}.")
     interpreter = PYTHON if lock.python else definition.python.interpreter_path or base.probe.python
-    return Made(row=_row(build, base, lock, image) | {"interpreter": interpreter})
+    return Made(row=_row(build, base, lock, image) | {"interpreter": interpreter, "pushed_to": pushed_to})
 
 
 def repository(hash: str) -> str:
@@ -127,12 +135,16 @@ def repository(hash: str) -> str:
     return f"{settings.IMAGE_PREFIX}{hash}"
 
 
-def _find_base(definition: Definition, shop: Workshop, reporter: BuildReporter, *, rebuild: bool) -> Base:
+def _find_base(build: Build, shop: Workshop, reporter: BuildReporter) -> Base:
     """Return the base: an image that is there, or one that the Docker Engine makes now."""
+    definition = build.version.definition
+    find = partial(base_for, build.workspace)
     if definition.image is None:
-        base = build_base(definition, shop, reporter, fresh=rebuild)
+        # The engine that builds takes its own images by itself.
+        elsewhere = partial(find, local=False)
+        base = build_base(definition, shop, reporter, fresh=build.rebuild, find=elsewhere)
     else:
-        base = find_base(definition.image, shop, reporter)
+        base = find(definition.image, shop, reporter, platform=definition.platform)
     if is_floating(definition):
         seen = {"digest": base.digest, "checked_at": timezone.now()}
         reference = BaseImage.reference_of(definition)

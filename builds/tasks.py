@@ -1,8 +1,11 @@
-"""What a Celery worker does: it builds, looks after lost builds, and stops in order."""
+"""What a Celery worker does: it builds what waits, looks after lost builds, and stops in order.
+
+A message only wakes a worker: which build it takes, `turns` decides. A worker with a free thread looks by
+itself every few seconds too, so that neither a lost message nor a broker that is away holds a build up.
+"""
 
 import logging
 import threading
-import uuid
 from typing import Any
 
 from celery import shared_task
@@ -14,20 +17,61 @@ from builds import runner
 from builds.queue import BUILD_IMAGE
 from builds.reconcile import reconcile
 from builds.reporting import stopping
+from builds.turns import anything_to_take, take_next
 
 log = logging.getLogger(__name__)
 
 
 @shared_task(name=BUILD_IMAGE)
 def build_image(build_id: str) -> None:
-    """Build it, if nobody else does."""
-    if not stopping.is_set():
-        runner.run(uuid.UUID(build_id), runner.worker_name())
+    """Build what waits: this build, or whatever comes before it."""
+    build_what_waits()
+
+
+def build_what_waits() -> None:
+    """Build, the fairest first, until there is nothing that may be built now."""
+    while not stopping.is_set():
+        claim = take_next(runner.worker_name())
+        if claim is None:
+            return
+        if anything_to_take():
+            looks.one_more()
+        runner.run_claimed(claim)
+
+
+class Looks:
+    """Looks at the queue by the worker's own threads: at most one waits for a free thread."""
+
+    def __init__(self) -> None:
+        self.pool: Any = None  # Celery's, once the worker is ready
+        self._waits = threading.Lock()
+
+    def one_more(self) -> None:
+        """Let a thread look at the queue as soon as one is free."""
+        if self.pool is None or stopping.is_set() or not self._waits.acquire(blocking=False):
+            return
+        try:
+            self.pool.apply_async(self._look)
+        except RuntimeError:  # the pool takes nothing more: the worker is ending
+            self._waits.release()
+
+    def _look(self) -> None:
+        self._waits.release()
+        try:
+            build_what_waits()
+        except DatabaseError as error:
+            log.warning("A worker could not look at the queue (%s); it tries again.", error)
+        finally:
+            connection.close()
+
+
+looks = Looks()
 
 
 @worker_ready.connect
-def look_after_builds(**_: Any) -> None:
+def look_after_builds(sender: Any = None, **_: Any) -> None:
     """Start the thread that reconciles, now and every few seconds."""
+    looks.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
 
 
@@ -41,6 +85,8 @@ def _reconcile_until_stopped() -> None:
     while not stopping.is_set():
         try:
             reconcile()
+            if anything_to_take():
+                looks.one_more()
         except DatabaseError as error:
             log.warning("The reconciler could not look at the builds (%s); it tries again.", error)
         finally:

@@ -14,8 +14,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from builds.images.asking import asked
 from builds.images.conda.channels import mirrored
 from builds.images.lock import Lock, LockedPackage
+from builds.images.refusals import refused
 from builds.images.report import Cancelled, ImageError, Reporter
 from builds.images.segment import WheelFile
 from builds.images.store import disk_errors
@@ -113,7 +115,7 @@ class _Downloads:
         self._lock = threading.Lock()
         self._sizes = {p.sha256: p.size for p in packages}
         self._done = 0
-        self._client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+        self._client = httpx.Client(timeout=_TIMEOUT)
 
     def run(self) -> int:
         """Fetch them all; return the bytes received. Says how far it is, and stops within a second."""
@@ -168,7 +170,7 @@ class _Downloads:
             try:
                 self._once(package, file)
                 break
-            except (httpx.TransportError, _Again) as error:
+            except (httpx.TransportError, httpx.TooManyRedirects, _Again) as error:
                 if attempt == ATTEMPTS:
                     raise ImageError(
                         "channel-unreachable" if package.kind == "conda" else "index-unreachable",
@@ -187,12 +189,12 @@ class _Downloads:
             return
         start = file.tell()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-        auth = _credentials(package.url, self._workshop)
-        with self._client.stream("GET", package.url, headers=headers, auth=auth) as response:
+        kind = "channel" if package.kind == "conda" else "index"
+        with asked(self._client, kind, package.url, self._workshop, headers) as response:
             if response.status_code in _AGAIN:
                 raise _Again(f"it answered {response.status_code}")
             if response.status_code >= 400:
-                raise _refused(package, response.status_code)
+                raise _refused(package, str(response.url), response.status_code)
             if start and response.status_code != 206:
                 self._count(-start)
                 file.seek(start := 0)
@@ -203,20 +205,23 @@ class _Downloads:
             for chunk in response.iter_raw(1 << 18):
                 if self._stop.is_set():
                     raise Cancelled
-                file.write(chunk)
-                self._count(len(chunk))
+                self._write(file, chunk)
 
     def _copy(self, package: LockedPackage, file: BufferedRandom) -> None:
         """Take the file from a channel that is a folder of this machine."""
         place = Path(unquote(urlsplit(package.url).path))
         if not place.is_file():
-            raise _refused(package, 404)
+            raise _refused(package, package.url, 404)
         with place.open("rb") as source:
             while chunk := source.read(1 << 20):
                 if self._stop.is_set():
                     raise Cancelled
-                file.write(chunk)
-                self._count(len(chunk))
+                self._write(file, chunk)
+
+    def _write(self, file: BufferedRandom, chunk: bytes) -> None:
+        self._workshop.spend(len(chunk))
+        file.write(chunk)
+        self._count(len(chunk))
 
     def _count(self, received: int) -> None:
         with self._lock:
@@ -231,25 +236,12 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or "the index"
 
 
-def _credentials(url: str, workshop: Workshop) -> tuple[str, str] | None:
-    """Return user and password for the index's own host, never for another."""
-    host = urlsplit(url)
-    index = urlsplit(workshop.index_url or "")
-    if index.username and (index.hostname, index.port) == (host.hostname, host.port):
-        return unquote(index.username), unquote(index.password or "")
-    return workshop.credentials(host.netloc) if workshop.credentials else None
-
-
-def _refused(package: LockedPackage, status: int) -> ImageError:
+def _refused(package: LockedPackage, url: str, status: int) -> ImageError:
     if status in (401, 403):
-        return ImageError(
-            "index-refused",
-            f"{_host(package.url)} does not let the studio fetch {package.filename} ({status}).",
-            "Check the credentials of the workspace's connection to it.",
-        )
+        return refused("channel" if package.kind == "conda" else "index", url, package.filename, status)
     return ImageError(
         "package-gone",
-        f"{_host(package.url)} does not have {package.filename} any more ({status}).",
+        f"{_host(url)} does not have {package.filename} any more ({status}).",
         "Pin another version of the package.",
         fault="outside",
     )

@@ -146,6 +146,7 @@ class _Processes:
         segment = self._finder.known(wheel, alone=alone)
         if segment is None:
             raise _vanished(wheel)
+        self._workshop.spend(segment.stored)  # the process itself counts for nobody
         return segment
 
     def _ask(self, child: subprocess.Popen[str], wheel: WheelFile, *, alone: bool) -> dict[str, str]:

@@ -50,6 +50,13 @@ class Segment:
     file: Path | None
     layer: Layer | None
 
+    @property
+    def stored(self) -> int:
+        """How many bytes it takes in the store or the cache."""
+        if self.layer is not None:
+            return self.layer.descriptor.size
+        return self.file.stat().st_size if self.file is not None else 0
+
 
 class Packer:
     """Packs wheels for one Python; many threads may call it."""
@@ -105,6 +112,7 @@ class Packer:
                     writing = TarGzip(out.write)
                     paths = self._write(wheel, writing, lambda path: None)
                     writing.flush()
+                self._workshop.spend(temporary.stat().st_size)
                 temporary.replace(file)
             finally:
                 temporary.unlink(missing_ok=True)

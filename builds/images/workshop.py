@@ -6,29 +6,44 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builds.images.store import BlobStore, disk_errors
-
-Credentials = Callable[[str], tuple[str, str] | None]
-"""Given the address of a registry, returns user name and password, or None for no credentials."""
-
+from builds.images.store import BlobStore, disk_errors, free
+from environments.logins import Login, Logins, login_in
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every step of a build is given. `cache` may be deleted at any time; builds are then slower."""
+    """What every step of a build is given. `cache` may be deleted at any time; builds are then slower.
+
+    `spend` is told the bytes that are added to the cache; it raises where they are too many.
+    """
 
     store: BlobStore
     cache: Path
     mirrors: Mapping[str, str] = field(default_factory=dict)
     index_url: str | None = None
     channel_mirrors: Mapping[str, str] = field(default_factory=dict)
-    credentials: Credentials | None = None
+    logins: Logins = field(default_factory=Logins)
+    file_channels: bool = True
     jobs: int = 2
     bytecode: bool = True
+    spend: Callable[[int], None] = free
+
+    def login(self, kind: str, url: str) -> Login | None:
+        """Return the credentials that belong to an address: the workspace's, else those of the studio's index."""
+        found = self.logins.find(kind, url)
+        own = login_in(self.index_url) if kind == "index" and self.index_url else None
+        return found or (Logins([own]).find(kind, url) if own else None)
+
+    def private(self, kind: str, urls: Iterable[str]) -> str:
+        """Return what sets apart what is remembered of these addresses, if the workspace's credentials are used.
+
+        What one workspace was shown by a private index must not be known to another without asking.
+        """
+        return self.logins.mark if any(self.logins.find(kind, url) for url in urls) else ""
 
     def remember(self, kind: str, key: str, value: Any) -> None:
         """Keep a small JSON value for later builds, whole or not at all."""

@@ -73,17 +73,6 @@ def test_a_live_worker_keeps_its_build() -> None:
     assert claim.should_stop() is False
 
 
-def test_a_queued_build_whose_message_was_lost_is_sent_again() -> None:
-    waiting = build()
-    Build.objects.filter(pk=waiting.pk).update(sent_at=timezone.now() - timedelta(hours=1))
-
-    reconcile()
-
-    waiting.refresh_from_db()
-    assert waiting.sent_at
-    assert waiting.sent_at > timezone.now() - timedelta(minutes=1)
-
-
 def test_after_three_dead_workers_the_build_fails_with_what_to_do() -> None:
     waiting = build()
     for _ in range(3):

@@ -12,7 +12,6 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from builds.claims import Claim
 from builds.models import BaseImage, Build, Image, State
-from builds.reconcile import reconcile
 from builds.services import (
     NotPossible,
     base_has_moved,
@@ -22,6 +21,7 @@ from builds.services import (
     retry,
     versions_sharing,
 )
+from builds.turns import take_next
 from tests.builds.played import asked, failed, person, saved, succeeded
 
 
@@ -188,14 +188,14 @@ def test_who_builds_here_and_now_has_no_worker_come_first(
 ) -> None:
     told: list[object] = []
     monkeypatch.setattr("builds.queue.current_app.send_task", lambda *words, **more: told.append(more))
-    version = saved("a==1\n")
     with django_capture_on_commit_callbacks(execute=True):
-        build = request_build(version, here=True).build
+        build = request_build(saved("a==1\n"), here=True).build
     assert build is not None
 
-    reconcile()
-
     assert told == []
-    Build.objects.update(sent_at=timezone.now() - timedelta(hours=1))
-    reconcile()
-    assert [one["args"] for one in told] == [(str(build.pk),)]  # type: ignore[index]
+    assert take_next("a worker") is None
+
+    Build.objects.update(reserved_until=timezone.now() - timedelta(seconds=1))  # whoever asked has died
+    taken = take_next("a worker")
+    assert taken is not None
+    assert taken.build_id == build.pk

@@ -7,20 +7,50 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from environments.models import Environment, Member, Role, Version, Workspace
+from environments.models import AccessToken, Environment, Member, Role, Scope, Version, Workspace
+
+_THROUGH = "_access_token"
+
+
+def through(token: AccessToken) -> User:
+    """Return a token's owner, with no more rights than the token has, wherever access is asked for."""
+    setattr(token.owner, _THROUGH, token)
+    return token.owner
+
+
+def token_behind(user: User | AnonymousUser) -> AccessToken | None:
+    """Return the token by which this person came; None for those who signed in themselves."""
+    return getattr(user, _THROUGH, None)
 
 
 def workspaces_of(user: User | AnonymousUser) -> QuerySet[Workspace]:
     """Return the workspaces that a person sees: their own, and the curated catalogue."""
     if not user.is_authenticated:
         return Workspace.objects.none()
+    seen = Workspace.objects.all()
+    token = token_behind(user)
+    if token is not None and token.workspace_id is not None:
+        seen = seen.filter(Q(pk=token.workspace_id) | Q(curated=True))
     if user.is_superuser:
-        return Workspace.objects.all()
-    return Workspace.objects.filter(Q(members__user=user) | Q(curated=True)).distinct()
+        return seen
+    return seen.filter(Q(members__user=user) | Q(curated=True)).distinct()
 
 
 def role_in(workspace: Workspace, user: User | AnonymousUser) -> Role | None:
-    """Return a person's role in a workspace; None for strangers. Admins own everything, all read the catalogue."""
+    """Return a person's role in a workspace; None for strangers. Admins own everything, all read the catalogue.
+
+    Who came by a token has no higher role than the token's scope allows, and none outside its workspace.
+    """
+    role = _own_role(workspace, user)
+    token = token_behind(user)
+    if role is None or token is None:
+        return role
+    if token.workspace_id not in (None, workspace.pk):
+        return Role.READER if workspace.curated else None
+    return role if token.scope >= Scope.WRITE else Role.READER
+
+
+def _own_role(workspace: Workspace, user: User | AnonymousUser) -> Role | None:
     if not user.is_authenticated:
         return None
     if user.is_superuser:

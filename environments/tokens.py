@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from environments.models import AccessToken, Scope, Workspace, record
@@ -48,14 +48,19 @@ def looks_like_token(text: str) -> bool:
     return _FORM.fullmatch(text) is not None
 
 
+def valid_tokens() -> QuerySet[AccessToken]:
+    """Return the tokens that count now, with their owners."""
+    tokens = AccessToken.objects.select_related("owner", "workspace")
+    still = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    return tokens.filter(still, revoked_at=None, owner__is_active=True)
+
+
 def token_of(secret: str) -> AccessToken | None:
     """Return the token with this secret, with its owner; None when it does not count (any more)."""
     if not looks_like_token(secret):
         return None
     now = timezone.now()
-    tokens = AccessToken.objects.select_related("owner", "workspace")
-    valid = tokens.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None, owner__is_active=True)
-    found = valid.filter(digest=_digest(secret)).first()
+    found = valid_tokens().filter(digest=_digest(secret)).first()
     if found is not None and (found.used_at is None or found.used_at < now - _USED_EVERY):
         # Often enough to tell which are in use, not so often that reading means writing.
         AccessToken.objects.filter(pk=found.pk).update(used_at=now)

@@ -5,8 +5,11 @@ Every setting has a default that runs. A wrong value stops the start with one se
 
 import secrets
 from pathlib import Path
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+
+N = TypeVar("N", int, float)
 
 
 def read_secret_key(given: str, file: Path, *, embedded: bool) -> str:
@@ -64,3 +67,10 @@ def read_channel_mirrors(pairs: list[str]) -> dict[str, str]:
                 "with https://, http:// or file:///, for example conda-forge=file:///srv/channel"
             )
     return mirrors
+
+
+def read_limit(value: N, setting: str) -> N:
+    """Return the limit, which must leave room for something."""
+    if value <= 0:
+        raise ImproperlyConfigured(f"{setting} is {value}. It must be above 0, or nothing could be built.")
+    return value

@@ -4,17 +4,27 @@ from django.contrib.auth import views as auth
 from django.urls import path
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.views import define, doors, environments
+from studio.views import account, define, doors, environments, provider
 
 urlpatterns = [
     # /
     path("", doors.home, name="home"),
     # /login/?next=/w/<workspace>/builds/
-    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", doors.SignIn.as_view(), name="login"),
+    # /login/provider/?next=/w/<workspace>/builds/
+    path("login/provider/", provider.go, name="provider"),
+    # /login/provider/back/?code=<code>&state=<state>
+    path("login/provider/back/", provider.back, name="provider-back"),
     # /login/<uid>/<token>/
     path("login/<str:uid>/<str:token>/", doors.one_time, name="login-once"),
     # /logout/
     path("logout/", auth.LogoutView.as_view(), name="logout"),
+    # /account/tokens/
+    path("account/tokens/", account.tokens, name="tokens"),
+    # /account/tokens/<number>/revoke
+    path("account/tokens/<int:token>/revoke", account.revoke, name="revoke-token"),
+    # /account/password/
+    path("account/password/", account.password, name="password"),
     # /theme/
     path("theme/", doors.theme, name="theme"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2

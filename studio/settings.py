@@ -1,13 +1,15 @@
 """Settings, all from the environment; `docs/running.md` lists them."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from studio.configuration import read_channel_mirrors, read_mirrors, read_secret_key
+from studio.configuration import read_channel_mirrors, read_limit, read_mirrors, read_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -58,12 +60,21 @@ REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", [])
 CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS", []))
 INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
+LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
 HEARTBEAT_SECONDS = setting(env.float, "STUDIO_HEARTBEAT_SECONDS", 2.0)
 LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
 RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)
 FLOATING_BASE_SECONDS = setting(env.float, "STUDIO_FLOATING_BASE_SECONDS", 86400.0)  # rule 18
 MAX_ATTEMPTS = 3
+
+# What one workspace may have, where no administrator gave it other limits
+LIMIT_AT_ONCE = read_limit(setting(env.int, "STUDIO_LIMIT_AT_ONCE", 4), "STUDIO_LIMIT_AT_ONCE")
+LIMIT_QUEUED = read_limit(setting(env.int, "STUDIO_LIMIT_QUEUED", 200), "STUDIO_LIMIT_QUEUED")
+LIMIT_SECONDS = read_limit(setting(env.int, "STUDIO_LIMIT_SECONDS", 3600), "STUDIO_LIMIT_SECONDS")
+LIMIT_DISK_BYTES = int(
+    10**9 * read_limit(setting(env.float, "STUDIO_LIMIT_DISK_GB", 50.0), "STUDIO_LIMIT_DISK_GB")
+)
 
 # Celery carries the hint that a build waits; the database row is the truth.
 CELERY_BROKER_URL = setting(env.str, "CELERY_BROKER_URL", "filesystem://localhost")
@@ -95,6 +106,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_htmx",
+    "axes",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -107,6 +119,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "studio.urls"
 ASGI_APPLICATION = "studio.asgi.application"
@@ -130,6 +143,37 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: whoever tried too often is not even looked up
+    "django.contrib.auth.backends.ModelBackend",
+    "studio.provider.ProviderBackend",
+]
+
+# Guessing passwords: ten tries for a name from one address, then a pause.
+AXES_FAILURE_LIMIT = setting(env.int, "STUDIO_LOGIN_TRIES", 10)
+AXES_COOLOFF_TIME = timedelta(seconds=setting(env.float, "STUDIO_LOGIN_PAUSE_SECONDS", 900.0))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "studio.views.doors.too_many_tries"
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+
+# Signing in through an OpenID Connect provider, where there is one
+OIDC_ISSUER = setting(env.str, "STUDIO_OIDC_ISSUER", "")
+OIDC_NAME = setting(env.str, "STUDIO_OIDC_NAME", "") or urlsplit(OIDC_ISSUER).hostname
+OIDC_RP_CLIENT_ID = setting(env.str, "STUDIO_OIDC_CLIENT_ID", "")
+OIDC_RP_CLIENT_SECRET = setting(env.str, "STUDIO_OIDC_CLIENT_SECRET", "")
+OIDC_RP_SIGN_ALGO = setting(env.str, "STUDIO_OIDC_ALGORITHM", "RS256")
+OIDC_RP_SCOPES = "openid email profile"
+OIDC_USE_PKCE = True
+OIDC_TIMEOUT = 10
+OIDC_AUTHENTICATION_CALLBACK_URL = "provider-back"
+if OIDC_ISSUER and not (OIDC_RP_CLIENT_ID and OIDC_RP_CLIENT_SECRET):
+    raise ImproperlyConfigured(
+        "STUDIO_OIDC_ISSUER is set, but not STUDIO_OIDC_CLIENT_ID and STUDIO_OIDC_CLIENT_SECRET: the provider "
+        "gives both when the studio is registered there."
+    )
+
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -141,6 +185,11 @@ SECURE_COOKIES = setting(env.bool, "STUDIO_HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 if SECURE_COOKIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked from inside, past the proxy
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    # Whether other hosts below this one's name speak HTTPS is not this studio's to promise.
+    SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 

@@ -1,4 +1,7 @@
-"""Who pulls: user name and password, or the short-lived token fetched for them. No session."""
+"""Who pulls: user name and password (or an access token for it), or the short-lived token fetched for them.
+
+No session.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from builds.distribution.errors import sign_in_needed
-from environments.access import role_in
+from environments.access import role_in, through, token_behind
 from environments.models import Workspace
+from environments.tokens import looks_like_token, token_of, valid_tokens
 
 TOKEN_SECONDS = 900
 _SALT = "builds.distribution.token"
@@ -38,7 +42,9 @@ def make_token(person: Puller) -> str:
     """Return a token that stands for this person, or for nobody, for a quarter of an hour."""
     if isinstance(person, AnonymousUser):
         return signing.dumps({}, salt=_SALT)
-    return signing.dumps({"user": person.pk, "seal": _seal(person)}, salt=_SALT)
+    content = {"user": person.pk, "seal": _seal(person)}
+    behind = token_behind(person)
+    return signing.dumps(content | ({"token": behind.pk} if behind else {}), salt=_SALT)
 
 
 def may_pull(person: Puller, workspace: Workspace) -> bool:
@@ -56,6 +62,13 @@ def _by_password(request: HttpRequest, value: str) -> User:
         name, colon, password = base64.b64decode(value, validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         raise sign_in_needed(request, "The user name and password cannot be read.") from None
+    if looks_like_token(password):
+        token = token_of(password)
+        if token is None or token.owner.get_username() != name:
+            raise sign_in_needed(
+                request, "The access token has expired or was revoked, or is not this user's."
+            )
+        return through(token)
     person = authenticate(request, username=name, password=password) if colon else None
     if not isinstance(person, User):
         raise sign_in_needed(request, "The user name or the password is wrong.")
@@ -69,6 +82,11 @@ def _by_token(request: HttpRequest, value: str) -> Puller:
         raise sign_in_needed(request, "The token is not valid, or no longer: fetch a new one.") from None
     if "user" not in content:
         return AnonymousUser()
+    if "token" in content:
+        behind = valid_tokens().filter(pk=content["token"]).first()
+        if behind is None:
+            raise sign_in_needed(request, "The access token behind this has expired or was revoked.")
+        return through(behind)
     person = User.objects.filter(pk=content["user"], is_active=True).first()
     if person is None or _seal(person) != content["seal"]:
         raise sign_in_needed(request, "The account behind this token was closed or has a new password.")

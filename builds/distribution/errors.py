@@ -41,6 +41,13 @@ def sign_in_needed(request: HttpRequest, message: str, *, repository: str = "") 
     return Refusal(401, "UNAUTHORIZED", message, challenge=challenge)
 
 
+def too_many_tries(minutes: int) -> HttpResponse:
+    """Return the answer to whoever tried too many passwords."""
+    return Refusal(
+        429, "TOOMANYREQUESTS", f"Too many wrong passwords. Wait {minutes} minutes, or use an access token."
+    ).response()
+
+
 def unknown_name(name: str) -> Refusal:
     """Return the refusal for a repository that is not there, or not there for this person."""
     return Refusal(404, "NAME_UNKNOWN", f"There is no repository {name[:300]} that you can see.")

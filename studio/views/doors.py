@@ -1,19 +1,44 @@
 """Signing in and out, the first page, and the theme."""
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from builds.distribution.errors import too_many_tries as registry_too_many_tries
 from environments.access import workspaces_of
+from studio import provider
 from studio.context import THEMES, open_workspace
 from studio.one_time import person_of
 
 A_YEAR = 365 * 24 * 3600
+
+
+class SignIn(LoginView):
+    """The page to sign in on, with a password or through the provider."""
+
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **given: Any) -> dict[str, Any]:
+        """Return what the page shows."""
+        return super().get_context_data(**given) | {
+            "provider": settings.OIDC_NAME if provider.configured() else ""
+        }
+
+
+def too_many_tries(request: HttpRequest, *_: object) -> HttpResponse:
+    """Answer whoever tried too many passwords, in the words of where they tried."""
+    minutes = max(1, round(settings.AXES_COOLOFF_TIME.total_seconds() / 60))
+    if request.path.startswith("/v2/"):
+        return registry_too_many_tries(minutes)
+    return render(request, "registration/too_many.html", {"minutes": minutes}, status=429)
 
 
 @require_safe
@@ -34,7 +59,7 @@ def one_time(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     if user is None:
         return render(request, "registration/one_time_spent.html", status=410)
     if request.method == "POST":
-        login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         return redirect("home")
     return render(request, "registration/one_time.html", {"person": user})
 

@@ -1,0 +1,98 @@
+"""A person's own page: access tokens and the password."""
+
+from datetime import timedelta
+from typing import cast
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from environments.access import workspaces_of
+from environments.models import AccessToken, Scope, Workspace
+from environments.tokens import create_token, revoke_token
+
+DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "a year", "": "never"}
+
+
+class TokenForm(forms.Form):
+    """What a new token is asked for with."""
+
+    name = forms.CharField(max_length=120, error_messages={"required": "Say what the token is for."})
+    scope = forms.TypedChoiceField(coerce=lambda value: Scope(int(value)), choices=Scope.choices)
+    workspace = forms.ModelChoiceField(Workspace.objects.none(), required=False, to_field_name="name")
+    days = forms.TypedChoiceField(coerce=int, choices=list(DAYS.items()), required=False, empty_value=None)
+
+    def __init__(self, *args: object, user: User) -> None:
+        super().__init__(*args)  # type: ignore[arg-type]
+        chosen = cast("forms.ModelChoiceField[Workspace]", self.fields["workspace"])
+        chosen.queryset = workspaces_of(user)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def tokens(request: HttpRequest) -> HttpResponse:
+    """List a person's access tokens, and make one: the answer is the only one that ever shows it."""
+    user = cast(User, request.user)
+    form = TokenForm(request.POST, user=user) if request.method == "POST" else None
+    secret, made = "", None
+    if form is not None and form.is_valid():
+        told = form.cleaned_data
+        days = told["days"]
+        made, secret = create_token(
+            user,
+            told["name"],
+            told["scope"],
+            workspace=told["workspace"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+        )
+        form = None
+    shown = {
+        "form": form,
+        "secret": secret,
+        "made": made,
+        "tokens": AccessToken.objects.filter(owner=user).select_related("workspace"),
+        "scopes": Scope.choices,
+        "days": DAYS.items(),
+        "choices": workspaces_of(user).order_by("curated", "title"),
+        "now": timezone.now(),
+        "host": request.get_host(),
+    }
+    return render(request, "studio/tokens.html", shown, status=422 if form is not None else 200)
+
+
+@require_POST
+@login_required
+def revoke(request: HttpRequest, token: int) -> HttpResponse:
+    """End one of a person's own tokens."""
+    user = cast(User, request.user)
+    found = get_object_or_404(AccessToken, pk=token, owner=user)
+    revoke_token(found, user)
+    messages.success(request, f"The token “{found.name}” is revoked: whoever uses it is refused from now on.")
+    return redirect("tokens")
+
+
+@never_cache
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def password(request: HttpRequest) -> HttpResponse:
+    """Change the password, or set the first one. Every other session of this person ends with it."""
+    user = cast(User, request.user)
+    kind = PasswordChangeForm if user.has_usable_password() else SetPasswordForm
+    form = kind(user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        update_session_auth_hash(request, user)
+        messages.success(request, "Your password is changed. You are signed out everywhere else.")
+        return redirect("password")
+    return render(request, "studio/password.html", {"form": form}, status=422 if form.errors else 200)

@@ -1,0 +1,57 @@
+"""Going to the OpenID Connect provider to sign in, and coming back."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
+
+from studio.provider import EXPECTED, SignInFailed, configured, provider_setting
+
+log = logging.getLogger(__name__)
+
+
+class _Go(OIDCAuthenticationRequestView):  # type: ignore[misc]
+    get_settings = staticmethod(provider_setting)
+
+
+class _Back(OIDCAuthenticationCallbackView):  # type: ignore[misc]
+    get_settings = staticmethod(provider_setting)
+
+    def login_failure(self) -> HttpResponse:
+        raise SignInFailed(self.request.GET.get("error_description") or "it did not say who you are")
+
+
+@never_cache
+@require_safe
+def go(request: HttpRequest) -> HttpResponse:
+    """Send the visitor to the provider."""
+    return _through(_Go, request)
+
+
+@never_cache
+@require_safe
+def back(request: HttpRequest) -> HttpResponse:
+    """Sign in whom the provider sends back."""
+    return _through(_Back, request)
+
+
+def _through(view: Any, request: HttpRequest) -> HttpResponse:
+    if not configured():
+        raise Http404("This studio has no sign-in provider.")
+    try:
+        answer: HttpResponse = view.as_view()(request)
+    except (SignInFailed, *EXPECTED) as error:
+        log.warning("Signing in through %s failed: %s", settings.OIDC_ISSUER, error)
+        messages.error(
+            request,
+            f"{settings.OIDC_NAME} could not sign you in. Try again; if it happens again, tell whoever runs "
+            "this studio: the reason is in its log.",
+        )
+        return redirect("login")
+    return answer

@@ -41,6 +41,10 @@ class Redis(Service):
         if number >= DATABASES:
             raise RuntimeError(f"all {DATABASES} Redis databases are given out: raise DATABASES")
         url = f"redis://127.0.0.1:{self.port}/{number}"
+        self.empty(url)
+        return url
+
+    def empty(self, url: str) -> None:
+        """Lose all that a database of this server holds."""
         with redis.Redis.from_url(url) as client:
             client.flushdb()
-        return url

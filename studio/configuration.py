@@ -3,6 +3,7 @@
 Every setting has a default that runs. A wrong value stops the start with one sentence.
 """
 
+import re
 import secrets
 from pathlib import Path
 from typing import TypeVar
@@ -74,3 +75,11 @@ def read_limit(value: N, setting: str) -> N:
     if value <= 0:
         raise ImproperlyConfigured(f"{setting} is {value}. It must be above 0, or nothing could be built.")
     return value
+
+
+def read_bytes(text: str, setting: str) -> int:
+    """Return a size such as `512m` or `4g` in bytes; 0 for none."""
+    found = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", text.strip().lower())
+    if text.strip() and found is None:
+        raise ImproperlyConfigured(f"{setting} is {text!r}. Write a size such as 512m or 4g.")
+    return int(found[1]) * 1024 ** " kmgt".index(found[2] or " ") if found else 0

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from studio.configuration import read_channel_mirrors, read_limit, read_mirrors, read_secret_key
+from studio.configuration import read_bytes, read_channel_mirrors, read_limit, read_mirrors, read_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -62,6 +62,7 @@ INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
+BUILD_MEMORY = read_bytes(setting(env.str, "STUDIO_BUILD_MEMORY", ""), "STUDIO_BUILD_MEMORY")
 HEARTBEAT_SECONDS = setting(env.float, "STUDIO_HEARTBEAT_SECONDS", 2.0)
 LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
 RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)

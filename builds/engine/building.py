@@ -161,6 +161,7 @@ def _built(
             reporter,
             arguments=definition.context.args if definition.context else {},
             target=definition.context.target if definition.context else "",
+            memory=settings.BUILD_MEMORY,
         )
         reporter.line(f"Built in {time.monotonic() - started:.1f} s; taking its layers over")
         return take_over(engine, image, known, workshop, reporter)

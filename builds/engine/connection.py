@@ -141,8 +141,12 @@ class Engine:
         *,
         arguments: Mapping[str, str],
         target: str,
+        memory: int = 0,
     ) -> str:
-        """Build an untagged image from the Dockerfile at a place in the context; return the image's id."""
+        """Build an untagged image from the Dockerfile at a place in the context; return the image's id.
+
+        `memory` is how many bytes a step may take, 0 for as much as there is. BuildKit knows no such limit.
+        """
         params = {
             "version": builder,
             "dockerfile": place,
@@ -151,6 +155,7 @@ class Engine:
             "nocache": "1",  # the outcome is cached here, as a whole
             "buildargs": json.dumps(dict(arguments)),
             **({"target": target} if target else {}),
+            **({"memory": str(memory), "memswap": str(memory)} if memory else {}),
         }
         with Exchange(
             self.api, "POST", "/build", params=params, data=context, content_type="application/x-tar"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from builds.causes import CATALOGUE, clues_in, first_real
 from builds.engine.exchange import EngineRefused
 from builds.engine.output import Output
-from builds.images.report import Fault, ImageError
+from builds.images.report import ImageError
 
 _EXIT = re.compile(r"(?:returned a non-zero code|exit code): (\d+)")
 _PARSE = re.compile(r"parse error (?:on )?line (\d+): (.*)|Syntax error - (.*)", re.IGNORECASE | re.DOTALL)
@@ -17,71 +17,7 @@ _NOT_IN_IMAGE = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Cause:
-    """A cause that shows in the engine's message or in the last lines of the log."""
-
-    code: str
-    pattern: re.Pattern[str]
-    help: str
-    fault: Fault = "author"
-
-
-def _cause(code: str, pattern: str, help: str, fault: Fault = "author") -> Cause:
-    return Cause(code, re.compile(pattern, re.IGNORECASE | re.MULTILINE), help, fault)
-
-
-CAUSES = (
-    _cause(
-        "disk-full",
-        r".*no space left on device.*",
-        "Whoever runs this studio has to free space for the Docker Engine; then build again.",
-        "studio",
-    ),
-    _cause(
-        "no-matching-distribution",
-        r".*no matching distribution found for .*",
-        "Check the package's name and version, and that it exists for the Python of the base image.",
-    ),
-    _cause(
-        "conflict",
-        r".*(?:ResolutionImpossible|conflicting dependencies|LibMambaUnsatisfiableError).*",
-        "Two packages want different versions of a third: loosen one of the pins.",
-    ),
-    _cause("bad-spec", r".*invalid requirement.*", "Correct the requirement, such as numpy==1.26.4."),
-    _cause(
-        "package-not-found",
-        r".*(?:PackagesNotFoundError|nothing provides requested).*",
-        "Check the package's name and the channels.",
-    ),
-    _cause(
-        "compile-failed",
-        r".*(?:error: command '?\S*(?:gcc|g\+\+|cc|clang)\S* .*failed|failed building wheel for ).*",
-        "Install a compiler and headers first (apt-get install build-essential), or take a wheel.",
-    ),
-    _cause(
-        "apt-failed",
-        r"^E: .*",
-        "Run apt-get update before apt-get install in the same RUN, and check the names of the packages.",
-    ),
-    _cause(
-        "index-unreachable",
-        r".*(?:temporary failure in name resolution|could not resolve host|network is unreachable).*",
-        "The Docker Engine's containers do not reach that address: check it, and the engine's network.",
-        "outside",
-    ),
-    _cause("timeout", r".*(?:read timed out|connection timed out).*", "Build again later.", "outside"),
-)
-_BY_EXIT = {
-    137: (
-        "out-of-memory",
-        "It was killed, most likely for want of memory: do less at once, or give more memory.",
-    ),
-    127: (
-        "missing-command",
-        "Install what the command needs in a step before it, or check how it is spelled.",
-    ),
-}
+_BY_EXIT = {137: "out-of-memory", 127: "missing-command"}
 
 
 def explained(error: EngineRefused, output: Output) -> ImageError:
@@ -105,15 +41,14 @@ def explained(error: EngineRefused, output: Output) -> ImageError:
             "Add the file to the build context, correct its path, or see what .dockerignore leaves out.",
         )
     exit_code = int(match[1]) if (match := _EXIT.search(message)) else None
-    told = "\n".join(output.last)
-    for cause in CAUSES:
-        found = cause.pattern.search(f"{told}\n{message}")
-        if found is not None and (exit_code is not None or cause.pattern.search(message)):
-            return ImageError(cause.code, f"{step}: {found[0].strip()[:500]}", cause.help, fault=cause.fault)
     if exit_code is not None:
-        return _by_exit(step, exit_code, output)
+        return _of_command(step, exit_code, message, output)
+    if (clue := first_real(clues_in([(0, message)]))) is not None:
+        return ImageError(clue.code, f"{step}: {clue.text}", clue.help, fault=clue.fault)
     if match := _NOT_IN_IMAGE.search(message):
-        return ImageError("missing-command", f"{step}: the image has no {match[1]}.", _BY_EXIT[127][1])
+        return ImageError(
+            "missing-command", f"{step}: the image has no {match[1]}.", CATALOGUE["missing-command"].help
+        )
     if re.search(r"target stage|build target", message):
         return ImageError("bad-spec", f"{message[:500]}", "Name a stage of the Dockerfile as the target.")
     if error.status >= 500 and not output.step:
@@ -126,10 +61,18 @@ def explained(error: EngineRefused, output: Output) -> ImageError:
     return ImageError("build-failed", f"{step}: {message[:500]}", "Correct the step, and build again.")
 
 
-def _by_exit(step: str, exit_code: int, output: Output) -> ImageError:
-    code, help = _BY_EXIT.get(exit_code, ("command-failed", "The lines before this one say why."))
+def _of_command(step: str, exit_code: int, message: str, output: Output) -> ImageError:
+    """Return the failure of a command, by its exit code and by what it printed."""
+    clues = clues_in(enumerate([*output.last, message]))
+    known = _BY_EXIT.get(exit_code)
+    if known is not None:
+        # A command that was killed may have said anything before.
+        clues = [clue for clue in clues if clue.code in {known, "disk-full"}]
+    if (clue := first_real(clues)) is not None:
+        return ImageError(clue.code, f"{step}: {clue.text}", clue.help, fault=clue.fault)
+    code = known or "command-failed"
     why = f": {output.last[-1][:300]}" if output.last and code != "out-of-memory" else "."
-    return ImageError(code, f"{step} with exit code {exit_code}{why}", help)
+    return ImageError(code, f"{step} with exit code {exit_code}{why}", CATALOGUE[code].help)
 
 
 def _step(output: Output) -> str:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from builds.causes import clues_in, first_real
 from builds.engine.exchange import EngineRefused
-from builds.engine.failures import CAUSES
 from builds.engine.output import Output
 from builds.images.base import Base
 from builds.images.report import ImageError
@@ -41,13 +41,12 @@ def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageErr
             f"{what}: the build was killed, most likely for want of memory.",
             "Pin a version that has a wheel, or give the Docker Engine more memory.",
         )
-    told = "\n".join(output.last)
-    for cause in CAUSES:
-        if cause.code in _ELSEWHERE and (found := cause.pattern.search(told)) is not None:
-            help = cause.help
-            if cause.code == "no-matching-distribution":
-                help = "What builds it is not in the index: pin another version of the package."
-            return ImageError(cause.code, f"{what}: {found[0].strip()[:500]}", help, fault=cause.fault)
+    clues = [clue for clue in clues_in(enumerate(output.last)) if clue.code in _ELSEWHERE]
+    if (clue := first_real(clues)) is not None:
+        help = clue.help
+        if clue.code == "no-matching-distribution":
+            help = "What builds it is not in the index: pin another version of the package."
+        return ImageError(clue.code, f"{what}: {clue.text}", help, fault=clue.fault)
     compiling = _last(output.last, _NO_COMPILER)
     said = compiling or _last(output.last, _SAID) or f"exit code {code}"
     help = _WITH_A_COMPILER if compiling else _OTHERWISE

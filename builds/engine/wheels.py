@@ -182,7 +182,12 @@ def _container(
         environment=variables(workshop),
         labels={LABEL: base.digest},
         tty=True,  # one stream of lines, in the order in which they were written
-        host_config=engine.api.create_host_config(cap_drop=["ALL"], security_opt=["no-new-privileges"]),
+        host_config=engine.api.create_host_config(
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            mem_limit=settings.BUILD_MEMORY or None,
+            memswap_limit=settings.BUILD_MEMORY or None,
+        ),
     )
     return str(made["Id"])
 

@@ -1,9 +1,10 @@
-"""How much memory this process and all that it started take together."""
+"""How much memory processes and all that they started take together."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,18 @@ class Peak:
 
 
 @contextmanager
-def peak_memory() -> Iterator[Peak]:
-    """Watch the proportional memory (PSS) of the process tree while the block runs."""
+def peak_memory(roots: Sequence[int] = (), without: Sequence[int] = ()) -> Iterator[Peak]:
+    """Watch the proportional memory (PSS) of these processes, with all below, while the block runs.
+
+    `without` names processes among them that do not count, nor what they started.
+    """
     peak, stop = Peak(), threading.Event()
+    left_out = {str(pid) for pid in without}
 
     def watch() -> None:
         while not stop.wait(_EVERY_SECONDS):
-            peak.megabytes = max(peak.megabytes, sum(_pss(pid) for pid in process_tree("self")) / 1000)
+            pids = {pid for root in roots or [os.getpid()] for pid in process_tree(str(root), left_out)}
+            peak.megabytes = max(peak.megabytes, sum(map(_pss, pids)) / 1000)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -36,16 +42,21 @@ def peak_memory() -> Iterator[Peak]:
         thread.join()
 
 
-def process_tree(pid: str) -> Iterator[str]:
+def process_tree(pid: str, without: set[str] | frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield the ids of a process and of all that came from it."""
+    if pid in without:
+        return
     yield pid
-    for children in Path("/proc", pid, "task").glob("*/children"):
-        try:
-            found = children.read_text().split()
-        except OSError:
-            continue
-        for child in found:
-            yield from process_tree(child)
+    for child in _children(Path("/proc", pid, "task")):
+        yield from process_tree(child, without)
+
+
+def _children(tasks: Path) -> list[str]:
+    """Return the children of a process's threads; none of one that has just ended."""
+    try:
+        return [child for task in tasks.iterdir() for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
 
 
 def _pss(pid: str) -> int:

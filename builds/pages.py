@@ -115,8 +115,8 @@ def shown(step: Step) -> dict[str, Any]:
 
 
 def pull_command(image: Image, host: str) -> str:
-    """Return the command that fetches an image from this studio."""
-    return f"docker pull {host}/{image.name}"
+    """Return the command that fetches an image: from its workspace's registry, else from this studio."""
+    return f"docker pull {image.pushed_to or f'{host}/{image.name}'}"
 
 
 def last_chunks(build: Build, *, everything: bool) -> list[LogChunk]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import httpx
 
 from builds.images.attended import attended
 from builds.images.manifest import Descriptor, descriptors_of
-from builds.images.registry import ATTEMPTS, Registry, places
+from builds.images.registry import ATTEMPTS, AskAgain, Registry, places, same_origin
 from builds.images.report import Cancelled, ImageError, Reporter
 from builds.images.store import BlobStore
 from builds.images.workshop import Workshop
 from environments.definition.reference import BadReference, ImageReference
 
+Answer = TypeVar("Answer")
 PARALLEL = 4
 _GLANCE_SECONDS = 0.1
 
@@ -51,6 +53,7 @@ def push(
     # A mirror is for pulling: the last place is the registry itself.
     place = places(parsed.registry, parsed.repository, workshop)[-1]
     with closing(_Uploads(place)) as registry:
+        registry.also_from = tuple(sorted({*(origins or {}).values()} - {parsed.repository}))
         pushing = _Pushing(image, workshop.store, registry, reporter, origins or {})
         pushed = pushing.run(str(parsed), parsed.tag or "latest")
     reporter.line(
@@ -58,6 +61,11 @@ def push(
         f" {pushed.mounted} mounted, {pushed.present} there already"
     )
     return pushed
+
+
+def _ask_again_if_busy(response: httpx.Response) -> None:
+    if response.status_code == 429 or response.status_code >= 500:
+        raise AskAgain(f"it answered {response.status_code}")
 
 
 class _Uploads(Registry):
@@ -73,6 +81,7 @@ class _Uploads(Registry):
             response = self._client.request(method, url, headers=self._headers)
         if response.status_code in (401, 403):
             raise self._refused()
+        _ask_again_if_busy(response)
         return response
 
     def has(self, kind: str, digest: str) -> bool:
@@ -91,7 +100,13 @@ class _Uploads(Registry):
 
     def put(self, url: httpx.URL, headers: Mapping[str, str], content: Iterator[bytes] | bytes) -> None:
         """Send a blob or manifest."""
-        response = self._client.put(url, headers={**headers, **self._headers}, content=content)
+        # A registry may have its uploads taken elsewhere; its password stays with it.
+        own = self._headers if same_origin(self._client.base_url.join(url), self._client.base_url) else {}
+        response = self._client.put(url, headers={**headers, **own}, content=content)
+        if response.status_code == 401:  # a token may have run out on the way
+            self.authorize(response)
+            raise AskAgain("it asks again who is there")
+        _ask_again_if_busy(response)
         if response.status_code != 201:
             raise self.unreachable(f"it does not take what is pushed, it answered {response.status_code}")
 
@@ -131,11 +146,13 @@ class _Pushing:
         blobs = list({d.digest: d for d in descriptors_of(json.loads(body))}.values())
         ways = {"sent": 0, "mounted": 0, "present": 0}
         try:
-            if attended(partial(self._registry.has, "manifests", self._image.digest), self._reporter):
+            known = partial(self._registry.has, "manifests", self._image.digest)
+            if attended(partial(self._patiently, known), self._reporter):
                 ways["present"] = len(blobs)
             else:
                 self._send(blobs, ways)
-            attended(partial(self._registry.put_manifest, self._image, body, tag), self._reporter)
+            named = partial(self._registry.put_manifest, self._image, body, tag)
+            attended(partial(self._patiently, named), self._reporter)
         except httpx.TransportError as error:
             raise self._registry.unreachable(error) from error
         return Pushed(shown, self._sent, ways["sent"], ways["mounted"], ways["present"])
@@ -160,26 +177,33 @@ class _Pushing:
 
     def _one(self, blob: Descriptor) -> str:
         """Bring one blob there, and return how: sent, mounted, or present."""
-        for attempt in range(1, ATTEMPTS + 1):
-            if self._registry.has("blobs", blob.digest):
-                return "present"
-            location = self._registry.mount_or_begin(blob.digest, self._origins.get(blob.digest))
-            if location is None:
-                return "mounted"
-            counted: list[int] = []
+        return self._patiently(partial(self._at_once, blob))
+
+    def _at_once(self, blob: Descriptor) -> str:
+        if self._registry.has("blobs", blob.digest):
+            return "present"
+        location = self._registry.mount_or_begin(blob.digest, self._origins.get(blob.digest))
+        if location is None:
+            return "mounted"
+        counted: list[int] = []
+        try:
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+            url = self._registry.address(location, blob.digest)
+            self._registry.put(url, headers, self._content(blob, counted))
+        except httpx.TransportError:
+            self._count(-sum(counted))
+            raise
+        return "sent"
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask the registry, and again a few times where it is away for a moment or too busy."""
+        for attempt in range(1, ATTEMPTS):
             try:
-                headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
-                url = self._registry.address(location, blob.digest)
-                self._registry.put(url, headers, self._content(blob, counted))
+                return ask()
             except httpx.TransportError:
-                if attempt == ATTEMPTS:
-                    raise
-                self._count(-sum(counted))
                 if self._stop.wait(0.25 * 2**attempt):
                     raise Cancelled from None
-            else:
-                return "sent"
-        raise AssertionError("the last attempt returns or raises")
+        return ask()
 
     def _content(self, blob: Descriptor, counted: list[int]) -> Iterator[bytes]:
         with self._store.open(blob.digest) as file:

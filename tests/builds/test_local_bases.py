@@ -47,7 +47,7 @@ def own(docker_engine: DockerEngine, settings: Settings) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def no_docker_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builds.images.registry._HUB_HOST", "127.0.0.1:1")
+    monkeypatch.setattr("builds.images.registry.HUB_HOST", "127.0.0.1:1")
 
 
 def looked_up(

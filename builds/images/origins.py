@@ -1,0 +1,53 @@
+"""Which repositories of a registry have which blobs: what is there can be mounted, and need not travel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from builds.images.base import Base
+from builds.images.host import REFERENCE as HOST
+from builds.images.manifest import Descriptor
+from builds.images.workshop import Workshop
+from environments.definition.reference import BadReference, ImageReference
+
+_KNOWN = "pushed"
+
+
+def origins_of(
+    blobs: Iterable[Descriptor], base: Base | None, target: ImageReference, workshop: Workshop
+) -> dict[str, str]:
+    """Return, by the digests of blobs, the repository of the target's registry that has each, as far as known.
+
+    The base's layers are in the base's own repository; others where they were pushed to before. A registry
+    that has one no more asks for its bytes.
+    """
+    found = {}
+    for blob in blobs:
+        before = workshop.recall(_KNOWN, _key(target.registry, blob.digest))
+        if before is not None:
+            found[blob.digest] = str(before)
+    repository = _repository_in(target.registry, base)
+    if base is not None and repository:
+        found |= {layer.digest: repository for layer in base.layers}
+    return {digest: name for digest, name in found.items() if name != target.repository}
+
+
+def remember_origins(blobs: Iterable[Descriptor], target: ImageReference, workshop: Workshop) -> None:
+    """Remember that a repository has these blobs now."""
+    for blob in blobs:
+        workshop.remember(_KNOWN, _key(target.registry, blob.digest), target.repository)
+
+
+def _key(registry: str, digest: str) -> str:
+    return f"{registry} {digest}"
+
+
+def _repository_in(registry: str, base: Base | None) -> str:
+    """Return the base's repository, if it is in this registry; else an empty string."""
+    if base is None or base.reference == HOST:
+        return ""
+    try:
+        parsed = ImageReference.parse(base.reference)
+    except BadReference:  # a Dockerfile's outcome has no name
+        return ""
+    return parsed.repository if parsed.registry == registry else ""

@@ -1,0 +1,71 @@
+"""`manage.py registry WORKSPACE [ADDRESS]`: where a workspace's images are pushed to as well."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from builds.images import ImageError, Quiet
+from builds.models import Image
+from builds.pushing import push_there_already
+from builds.steps import workshop
+from environments.models import Workspace, record
+
+
+class Command(BaseCommand):
+    """Show or set a workspace's registry, and push what was made before."""
+
+    help = "Show, set or (with --none) take away the registry that a workspace's images are pushed to."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the workspace, and what to do with its registry."""
+        parser.add_argument("workspace", help="the workspace's name")
+        parser.add_argument("address", nargs="?", help="such as registry.example.com/ml")
+        parser.add_argument("--none", action="store_true", help="push to no registry any more")
+        parser.add_argument("--push", action="store_true", help="push the current images that are not there")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Set it if asked to, say what it is, and push if asked to."""
+        workspace = Workspace.objects.filter(name=options["workspace"]).first()
+        if workspace is None:
+            names = ", ".join(Workspace.objects.values_list("name", flat=True))
+            raise CommandError(f"There is no workspace {options['workspace']}. There are: {names}.")
+        if options["address"] or options["none"]:
+            self.set(workspace, "" if options["none"] else options["address"])
+        where = workspace.registry or "no registry; they are pulled from this studio"
+        self.stdout.write(f"Images of {workspace} are pushed to {where}.")
+        if options["push"] and workspace.registry:
+            self.push(workspace)
+
+    def set(self, workspace: Workspace, address: str) -> None:
+        """Keep the address, if it is one."""
+        before, workspace.registry = workspace.registry, address
+        try:
+            workspace.full_clean()
+        except ValidationError as error:
+            raise CommandError(f"{address}: {' '.join(error.messages)}") from error
+        workspace.save(update_fields=["registry"])
+        if before != address:
+            record("workspace.registry", str(workspace), workspace=workspace, before=before, now=address)
+
+    def push(self, workspace: Workspace) -> None:
+        """Push every current image, and say what was sent."""
+        shop = workshop()
+        for image in Image.objects.filter(workspace=workspace, current=True).select_related("workspace"):
+            try:
+                sent = push_there_already(image, shop, _Lines(self))
+            except ImageError as error:
+                raise CommandError(str(error)) from error
+            if not sent:
+                self.stdout.write(f"{image.pushed_to} is there already.")
+
+
+class _Lines(Quiet):
+    """Writes the lines of the push to the terminal."""
+
+    def __init__(self, command: BaseCommand) -> None:
+        self._command = command
+
+    def line(self, text: str) -> None:
+        self._command.stdout.write(text)

@@ -1,0 +1,188 @@
+"""A workspace's registry: what a build pushes there, and what happens when it is away."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from builds.images import BlobStore, Quiet, Workshop, find_base, push
+from builds.images.manifest import OCI_MANIFEST, Descriptor
+from tests.services.processes import free_port
+from tests.services.registry import Registry
+from tests.studio.commands import Desk, Done
+
+ONE = "idna==3.10\n"
+TWO = "idna==3.10\nsix==1.17.0\n"
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """A studio with one image, which was made before its workspace had a registry."""
+    desk = Desk(tmp_path_factory.mktemp("pushing"), {})
+    made = desk.build(ONE, "--name", "one")
+    assert made.code == 0, made.stderr
+    return desk
+
+
+def use(desk: Desk, registry: str, *options: str) -> Done:
+    done = desk.manage("registry", "default", registry, *options)
+    assert done.code == 0, done.stderr
+    return done
+
+
+def manifest_in(registry: Registry, name: str, reference: str = "latest") -> httpx.Response:
+    address = f"{registry.url}/v2/{name}/manifests/{reference}"
+    return httpx.get(address, headers={"Accept": OCI_MANIFEST}, trust_env=False)
+
+
+def current(desk: Desk) -> dict[str, str]:
+    """Return the digest of each name in the studio's own store."""
+    return {name: found.digest for name, found in BlobStore(desk.var / "store").tags().items()}
+
+
+class Line:
+    """A line to a registry that breaks after so many bytes: once, or for good."""
+
+    def __init__(self, registry: Registry, *, breaks_after: int, for_good: bool) -> None:
+        self._registry = registry
+        self._left: int | None = breaks_after
+        self._for_good = for_good
+        self._lock = threading.Lock()
+        self._listening = socket.create_server(("127.0.0.1", free_port()))
+        self.address = "{}:{}".format(*self._listening.getsockname())
+        self.broken = threading.Event()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        # A closed socket goes on listening as long as a thread waits on it.
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listening.accept()
+                far = socket.create_connection(("127.0.0.1", self._registry.port))
+                threading.Thread(target=self._outward, args=(near, far), daemon=True).start()
+                threading.Thread(target=self._forward, args=(far, near), daemon=True).start()
+
+    def _outward(self, near: socket.socket, far: socket.socket) -> None:
+        with suppress(OSError):
+            while data := near.recv(65536):
+                with self._lock:
+                    if self._left is not None:
+                        self._left -= len(data)
+                    breaks = self._left is not None and self._left <= 0
+                    if breaks and not self._for_good:
+                        self._left = None
+                if breaks:
+                    self.broken.set()
+                    if self._for_good:
+                        self.close()
+                    for end in (near, far):
+                        end.shutdown(socket.SHUT_RDWR)
+                    return
+                far.sendall(data)
+            far.shutdown(socket.SHUT_WR)
+
+    def _forward(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def line(request: pytest.FixtureRequest, registry: Registry) -> Iterator[Line]:
+    """A line that breaks in the middle of a layer."""
+    with closing(Line(registry, breaks_after=2_000_000, for_good=request.param == "for good")) as line:
+        yield line
+
+
+@pytest.mark.parametrize("line", ["for good"], indirect=True)
+def test_a_registry_that_goes_away_in_the_middle_fails_the_build_and_changes_nothing(
+    desk: Desk, line: Line
+) -> None:
+    """Issue 4, point 6; rule 16."""
+    before = current(desk)
+    use(desk, f"{line.address}/away")
+
+    done = desk.build(ONE, "--name", "one", "--rebuild")
+
+    assert line.broken.is_set()
+    assert (done.code, done.result["error"]["code"]) == (1, "registry-unreachable"), done.stderr
+    assert "does not answer" in done.stderr
+    assert current(desk) == before
+    again = desk.build(ONE, "--name", "one")
+    assert (again.code, again.result["reused"]) == (0, True)
+
+
+@pytest.mark.parametrize("line", ["once"], indirect=True)
+def test_a_line_that_breaks_once_is_only_slower(desk: Desk, line: Line, registry: Registry) -> None:
+    use(desk, f"{line.address}/broken")
+
+    done = desk.build("six==1.16.0\n", "--name", "broken-once")
+
+    assert done.code == 0, done.stderr
+    assert line.broken.is_set()
+    name = f"broken/{done.result['image'].partition('/')[2].partition('@')[0]}"
+    assert manifest_in(registry, name).headers["Docker-Content-Digest"] == done.result["digest"]
+
+
+def test_what_was_made_before_is_pushed_and_the_next_image_sends_only_what_is_new(
+    desk: Desk, registry: Registry
+) -> None:
+    """Issue 4, point 6: cross-repository mounts, only the missing blobs."""
+    said = use(desk, f"{registry.address}/ml", "--push").stdout
+    again = use(desk, f"{registry.address}/ml", "--push").stdout
+    done = desk.build(TWO, "--name", "two")
+
+    assert f"Pushed {registry.address}/ml/azureml/azureml_" in said
+    assert "is there already" in again
+    assert done.code == 0, done.stderr
+    # The layer of six, and the config; the base, the skeleton and idna are the first image's.
+    (line,) = [line for line in done.stderr.splitlines() if "Pushed" in line]
+    assert "2 blobs sent (0.0 MB), 3 mounted, 0 there already" in line
+    name = f"ml/azureml/azureml_{done.result['hash']}"
+    there = manifest_in(registry, name)
+    assert there.headers["Docker-Content-Digest"] == done.result["digest"]
+    assert manifest_in(registry, name, done.result["digest"]).content == there.content
+
+
+def test_the_bases_layers_are_mounted_from_the_bases_own_repository(
+    desk: Desk, registry: Registry, tmp_path: Path
+) -> None:
+    workshop = Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
+    base = find_base("host", workshop, Quiet())
+    size = workshop.store.size(base.digest)
+    manifest = Descriptor(media_type=OCI_MANIFEST, digest=base.digest, size=size)
+    push(manifest, f"{registry.address}/bases/host:1", workshop, Quiet())
+    use(desk, f"{registry.address}/on-the-base")
+    definition = {"image": f"{registry.address}/bases/host:1", "conda_file": {"dependencies": ["python"]}}
+
+    done = desk.build(json.dumps(definition), "--name", "on-base", name="environment.yml")
+
+    assert done.code == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "Pushed" in line]
+    assert "1 mounted" in line
+
+
+def test_an_address_that_is_none_is_refused(desk: Desk) -> None:
+    for wrong in (
+        "https://registry.example.com",
+        "just-a-name",
+        "registry.example.com/UPPER",
+        "user:pw@h.com",
+    ):
+        done = desk.manage("registry", "default", wrong)
+        assert done.code == 1
+        assert "no address of a container registry" in done.stderr
+    assert "There is no workspace nobodys" in desk.manage("registry", "nobodys").stderr

@@ -6,6 +6,7 @@ by the database's clock: those of the workers may differ.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,10 +80,27 @@ class Claim:
         self._end(State.SUCCEEDED, image=image, reused=reused)
 
     @transaction.atomic
-    def fail(self, code: str, error: str, help: str, fault: str, line: int | None = None) -> None:
-        """End the build with one sentence about what happened and one about what to do."""
+    def fail(
+        self,
+        code: str,
+        error: str,
+        help: str,
+        fault: str,
+        line: int | None = None,
+        causes: Sequence[dict[str, object]] = (),
+    ) -> None:
+        """End the build with one sentence about what happened and one about what to do.
+
+        `line` is the log's that shows it; `causes` are others that the log shows.
+        """
         self._end(
-            State.FAILED, error_code=code, error=error, error_help=help, error_fault=fault, error_line=line
+            State.FAILED,
+            error_code=code,
+            error=error,
+            error_help=help,
+            error_fault=fault,
+            error_line=line,
+            causes=list(causes),
         )
 
     @transaction.atomic

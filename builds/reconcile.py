@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from builds.logs import pack_logs_of_ended
 from builds.models import Build, State, Step
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ WORKER_DIED_HELP = (
 def reconcile() -> None:
     """Take builds away from workers that have gone silent; whoever has a free hand then finds them."""
     take_from_silent_workers()
+    pack_logs_of_ended()
 
 
 def take_from_silent_workers() -> int:
@@ -52,6 +54,7 @@ def release(which: Q, *, died: bool) -> int:
                 error=WORKER_DIED.format(attempts=build.attempt),
                 error_help=WORKER_DIED_HELP,
                 error_fault="studio",
+                error_line=build.log_lines or None,
                 revision=F("revision") + 1,
             )
         else:

@@ -1,7 +1,8 @@
 """What a running build writes to its row: log lines, steps, progress, and that it is alive."""
 
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from builds.images import Cancelled
 from builds.lease import Lease
 from builds.limits import Bounds, defaults
 from builds.logs import LogWriter
+from builds.logs.parts import Parts
 from builds.models import Build, Step
 
 FLUSH_SECONDS = 0.05
@@ -41,13 +43,16 @@ class BuildReporter:
     is silent for a minute is neither taken for dead nor deaf. While the database is away, all that waits.
     """
 
-    def __init__(self, claim: Claim, bounds: Bounds | None = None) -> None:
+    def __init__(self, claim: Claim, bounds: Bounds | None = None, *, secrets: Iterable[str] = ()) -> None:
         self.claim = claim
         self.bounds = bounds or Bounds(defaults())
         self.lease = Lease()
         before = Build.objects.values_list("log_lines", flat=True).get(pk=claim.build_id)
-        self.log = LogWriter(claim, before)
+        self.log = LogWriter(claim, before, secrets=secrets, seen=self._see)
+        self.failed_from: int | None = None  # the line where what failed began
         self._step: Step | None = None
+        self._parts = Parts()
+        self._parts_moved = False
         self._progress: tuple[int, int, str] | None = None
         self._wake = threading.Event()
         self._done = threading.Event()
@@ -93,6 +98,7 @@ class BuildReporter:
         self.flush()
         self.log.step = name
         self._progress = None
+        self._parts = Parts()
         row = self.lease.keep(lambda: self._begin(position, name))
         self._step = row
         handle = StepHandle(row)
@@ -102,14 +108,16 @@ class BuildReporter:
             row.failed = True
             raise
         finally:
+            self.flush()
             self._step = None
             self._copy_progress(row)
+            self._end_parts(row)
             ended = {"cached": handle.cached, "failed": row.failed, "ended_at": timezone.now()}
             self.lease.keep(lambda: self._update(row, **ended))
 
-    def flush(self) -> None:
-        """Write the lines that wait."""
-        self.lease.keep(self.log.flush)
+    def flush(self, *, everything: bool = False) -> None:
+        """Write the lines that wait; `everything` when no more come."""
+        self.lease.keep(lambda: self.log.flush(everything=everything))
 
     def _begin(self, position: int, name: str) -> Step:
         row, _ = Step.objects.get_or_create(
@@ -121,6 +129,19 @@ class BuildReporter:
         self.claim.write()
         return row
 
+    # A Dockerfile's own steps, as the log shows them
+
+    def _see(self, number: int, step: str, line: str) -> None:
+        row = self._step
+        if row is not None and row.name == step and self._parts.see(number, line, time.monotonic()):
+            self._parts_moved = True
+
+    def _end_parts(self, row: Step) -> None:
+        if row.failed:
+            self.failed_from = self._parts.failing_from or row.first_line
+        self._parts.end(time.monotonic(), failed=row.failed)
+        row.parts = self._parts.copy()
+
     # The pulse
 
     def _beat(self) -> None:
@@ -129,7 +150,7 @@ class BuildReporter:
             while not self._done.is_set():
                 woken = self._wake.wait(settings.HEARTBEAT_SECONDS / 2)
                 self._wake.clear()
-                if woken:
+                if woken or not self.log.empty:
                     self._done.wait(FLUSH_SECONDS)  # let some more lines come
                     self.flush()
                     self.lease.keep(self._write_progress)
@@ -148,11 +169,16 @@ class BuildReporter:
 
     def _write_progress(self) -> None:
         row = self._step
-        if row is not None and self._copy_progress(row):
+        if row is None:
+            return
+        moved, self._parts_moved = self._parts_moved, False
+        if moved:
+            row.parts = self._parts.copy()
+        if self._copy_progress(row) or moved:
             self._update(row)
 
     def _update(self, row: Step, **values: object) -> None:
         """Write how far a step is, unless whoever took the build over has closed it."""
-        values |= {"done": row.done, "total": row.total, "unit": row.unit}
+        values |= {"done": row.done, "total": row.total, "unit": row.unit, "parts": row.parts}
         if Step.objects.filter(pk=row.pk, ended_at=None).update(**values):
             Build.objects.filter(pk=self.claim.build_id).update(revision=F("revision") + 1)

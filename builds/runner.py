@@ -6,12 +6,15 @@ import os
 import socket
 import uuid
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from builds import steps
+from builds.causes import diagnose
 from builds.claims import Claim, ClaimLost
 from builds.images import Cancelled, ImageError
 from builds.limits import Bounds, OverLimit, limits_of
+from builds.logs import pack_log
 from builds.models import Build
 from builds.reporting import BuildReporter, StudioStopping
 from environments.models import record
@@ -54,6 +57,10 @@ def run_claimed(claim: Claim) -> None:
         log.warning("Build %s is another worker's now; this one stops.", build_id)
         return
     _tell(build_id)
+    try:
+        pack_log(build_id)
+    except DatabaseError as error:
+        log.warning("The log of build %s could not be packed (%s); the reconciler does it.", build_id, error)
 
 
 def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None:
@@ -65,7 +72,7 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
         reporter.line(
             "The studio is stopping. The build goes back to the queue and goes on at the next start."
         )
-        reporter.flush()
+        reporter.flush(everything=True)
         claim.give_back()
     except OverLimit as error:
         _fail(build, claim, reporter, error)
@@ -85,13 +92,17 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
 
 def _fail(build: Build, claim: Claim, reporter: BuildReporter, failure: ImageError) -> None:
     """Say in the log why, and end the build with it."""
+    reporter.log.let_the_end_in()
+    line = reporter.log.lines + 1
     reporter.line(f"Error: {failure.message}")
-    line = reporter.log.lines
     if failure.help:
         reporter.line(f"What to do: {failure.help}")
     _last_line(build, reporter, "failed")
-    how = (failure.code, failure.message, failure.help, failure.fault, line)
-    reporter.lease.keep(lambda: claim.fail(*how))
+    found = diagnose(failure, [one for one in reporter.log.last if one[0] < line], reporter.failed_from)
+    message, help = reporter.log.masked(failure.message), reporter.log.masked(failure.help)
+    how = (failure.code, message, help, failure.fault, found.line or line)
+    causes = [clue.to_json() for clue in found.others]
+    reporter.lease.keep(lambda: claim.fail(*how, causes=causes))
 
 
 def explain(error: Exception) -> ImageError:
@@ -108,8 +119,9 @@ def _last_line(build: Build, reporter: BuildReporter, how: str) -> None:
     rows = Build.objects.filter(pk=build.pk).values_list("started_at", flat=True)
     started = reporter.lease.keep(rows.first) or timezone.now()
     reporter.log.step = ""
+    reporter.log.let_the_end_in()
     reporter.line(f"Build {build.pk} {how} after {(timezone.now() - started).total_seconds():.1f} s.")
-    reporter.flush()
+    reporter.flush(everything=True)
 
 
 def _tell(build_id: uuid.UUID) -> None:

@@ -16,6 +16,7 @@ _DRAWN = re.compile(
     r" => (?P<how>CACHED |ERROR |CANCELED )?\[(?:(?P<stage>[^\]]*?) )?(?P<place>\d+/\d+)\] (?P<name>.+?)"
     r"(?:\s+(?P<seconds>[\d.]+)s)?\s*$"
 )
+_BUILT = re.compile(r"Successfully built [0-9a-f]{12}|Built in [\d.]+ s; ")
 _MOST = 500
 _NAME = 300
 
@@ -40,12 +41,15 @@ class Parts:
 
     def see(self, number: int, line: str, now: float) -> bool:
         """Take in a line of the log, with its number and the time; return whether anything changed."""
-        if line[:1] not in "S# \x1b" or not line:
+        if line[:1] not in "BS# \x1b" or not line:
             return False
         line = _STYLE.sub("", line)
         if found := _CLASSIC.match(line):
             self._close("classic", now)
             return self._begin("classic", found["place"], found["name"], number, now)
+        if _BUILT.match(line) and "classic" in self._open:
+            self._close("classic", now)
+            return True
         if line == " ---> Using cache" and "classic" in self._open:
             self._open["classic"][0]["cached"] = True
             self._close("classic", now)
@@ -64,6 +68,10 @@ class Parts:
         for key, (row, _) in list(self._open.items()):
             row["failed"] = row["failed"] or (failed and not anything)
             self._close(key, now)
+
+    def copy(self) -> list[Part]:
+        """Return the parts as they are now."""
+        return [row.copy() for row in self.rows]
 
     @property
     def failing_from(self) -> int | None:

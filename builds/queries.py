@@ -8,6 +8,7 @@ from django.db.models import Avg, Count, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from builds.models import Build, Image, Request, State, Step
+from builds.turns import lines, place_of
 from environments.models import Environment, Version, Workspace
 
 
@@ -107,9 +108,7 @@ def steps_shown(build: Build) -> list[Step]:
 
 def queue_position(build: Build) -> int:
     """Return the build's place among those that wait, 1 for the next one; 0 when it does not wait."""
-    if build.state != State.QUEUED:
-        return 0
-    return Build.objects.filter(state=State.QUEUED, queued_at__lt=build.queued_at).count() + 1
+    return place_of(build, lines()) if build.state == State.QUEUED else 0
 
 
 def usual_seconds(version: Version) -> float | None:

@@ -120,3 +120,23 @@ def hold(workspace: int) -> WorkspaceLimits:
 def _oldest(workspace: int) -> uuid.UUID | None:
     waiting = Build.objects.filter(free_to_take(), workspace=workspace).order_by("queued_at", "pk")
     return waiting.values_list("pk", flat=True).first()
+
+
+def place_of(build: Build, standing: list[Line]) -> int:
+    """Return in which place a build that waits is taken if none under way ends before: 1 for the next one."""
+    ahead = Build.objects.filter(
+        free_to_take(), workspace=build.workspace_id, queued_at__lt=build.queued_at
+    ).count()
+    own = next((line for line in standing if line.workspace == build.workspace_id), None)
+    if own is None:
+        return 1
+    # When its turn comes, its workspace has this many under way; until then the others catch up with that.
+    level = own.running + ahead
+    before = 0
+    for line in standing:
+        if line is own:
+            continue
+        # Among equals, who was there before any turn comes before who has just been served.
+        first_there = (-line.running, line.served_at, line.oldest) < (-own.running, own.served_at, own.oldest)
+        before += min(line.waiting, max(0, level - line.running + first_there))
+    return ahead + before + 1

@@ -123,7 +123,11 @@ def start(request: HttpRequest, workspace: str, name: str, version: str) -> Http
     """Ask for a version's image: there at once, a build to join, or a new build."""
     wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
     rebuild = request.POST.get("rebuild") == "yes"
-    asked = services.request_build(wanted, request.user, rebuild=rebuild)  # type: ignore[arg-type]
+    try:
+        asked = services.request_build(wanted, request.user, rebuild=rebuild)  # type: ignore[arg-type]
+    except NotPossible as problem:
+        messages.error(request, str(problem))
+        return redirect("version", workspace, name, wanted.version)
     if asked.build is None:
         messages.success(
             request, f"{wanted} is ready at once: its definition has an image already, nothing was built."

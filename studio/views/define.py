@@ -138,7 +138,11 @@ def save(
     elif action != "build":
         messages.success(request, f"{saved.version} is saved.")
     if action == "build":
-        asked = builds.request_build(saved.version, user)
+        try:
+            asked = builds.request_build(saved.version, user)
+        except builds.NotPossible as problem:
+            messages.error(request, f"{saved.version} is saved, but not built. {problem}")
+            return redirect("version", target.name, name, saved.version.version)
         if asked.build is not None:
             return redirect("builds:build", target.name, asked.build.pk)
         messages.success(request, f"{saved.version} is ready at once: its definition has an image already.")

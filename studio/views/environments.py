@@ -76,7 +76,11 @@ def first(request: HttpRequest, workspace: str) -> HttpResponse:
         source=FIRST_DEFINITION,
         user=user,
     )
-    asked = services.request_build(saved.version, user)
+    try:
+        asked = services.request_build(saved.version, user)
+    except services.NotPossible as problem:
+        messages.error(request, str(problem))
+        return redirect("version", workspace, FIRST_NAME, saved.version.version)
     if asked.build is None:
         messages.success(request, f"{saved.version} is ready at once: its definition has an image already.")
         return redirect("version", workspace, FIRST_NAME, saved.version.version)

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from builds.images.ahead import Ahead, packing_ahead
 from builds.images.asking import asked
 from builds.images.conda.channels import mirrored
 from builds.images.lock import Lock, LockedPackage
@@ -58,7 +59,7 @@ def measured(lock: Lock, fetched: Fetched) -> Lock:
 def fetch(lock: Lock, workshop: Workshop, reporter: Reporter) -> Fetched:
     """Return the files of the lock's packages; those that are not here yet are fetched and verified."""
     conda, received = fetch_conda(lock, workshop, reporter)
-    wheels, more = _files([p for p in lock.packages if p.kind == "wheel"], workshop, reporter)
+    wheels, more = _files([p for p in lock.packages if p.kind == "wheel"], workshop, reporter, lock.python)
     sdists, still_more = fetch_sdists(lock.packages, workshop, reporter)
     return Fetched(wheels, received + more + still_more, conda, sdists)
 
@@ -81,23 +82,27 @@ def fetch_conda(lock: Lock, workshop: Workshop, reporter: Reporter) -> tuple[tup
 
 
 def _files(
-    packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter
+    packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter, python: str = ""
 ) -> tuple[tuple[WheelFile, ...], int]:
+    """Return the packages' files; for a `python` they are packed while others still arrive."""
     missing = [package for package in packages if not _place(package, workshop).is_file()]
-    received = _Downloads(missing, workshop, reporter).run() if missing else 0
-    size = 0
-    files = []
-    for package in packages:
-        path = _place(package, workshop)
-        file = WheelFile(package.name, package.version, path, package.sha256, path.stat().st_size)
-        files.append(file)
-        size += file.size
+    received = 0
+    if missing:
+        with packing_ahead(python, len(missing), workshop, reporter) as ahead:
+            received = _Downloads(missing, workshop, reporter, ahead).run()
+    files = [_file(package, workshop) for package in packages]
+    size = sum(file.size for file in files)
     if packages:
         reporter.line(
             f"{len(packages)} files, {size / 1e6:.1f} MB: {len(packages) - len(missing)} here already,"
             f" {len(missing)} fetched ({received / 1e6:.1f} MB)"
         )
     return tuple(files), received
+
+
+def _file(package: LockedPackage, workshop: Workshop) -> WheelFile:
+    path = _place(package, workshop)
+    return WheelFile(package.name, package.version, path, package.sha256, path.stat().st_size)
 
 
 def _place(package: LockedPackage, workshop: Workshop) -> Path:
@@ -107,10 +112,17 @@ def _place(package: LockedPackage, workshop: Workshop) -> Path:
 class _Downloads:
     """Some files on their way, and how far they are."""
 
-    def __init__(self, packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        packages: Sequence[LockedPackage],
+        workshop: Workshop,
+        reporter: Reporter,
+        ahead: Ahead | None = None,
+    ) -> None:
         self._packages = sorted(packages, key=lambda p: -p.size)
         self._workshop = workshop
         self._reporter = reporter
+        self._ahead = ahead
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._sizes = {p.sha256: p.size for p in packages}
@@ -121,12 +133,17 @@ class _Downloads:
         """Fetch them all; return the bytes received. Says how far it is, and stops within a second."""
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch")
         try:
-            waiting: set[Future[None]] = {pool.submit(self._fetch, package) for package in self._packages}
+            waiting: dict[Future[None], LockedPackage] = {
+                pool.submit(self._fetch, package): package for package in self._packages
+            }
             while waiting:
-                ended, waiting = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
+                ended, _ = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
                 self._reporter.check()
                 for future in ended:
+                    package = waiting.pop(future)
                     future.result()
+                    if self._ahead is not None:
+                        self._ahead.arrived(_file(package, self._workshop))
                 self._tell(len(self._packages) - len(waiting))
         finally:
             # A thread that waits for the network is not waited for: it finds out by itself.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from environments.logins import Logins, login_in
 
 PYPI = "https://pypi.org/simple"
 
@@ -23,13 +26,18 @@ class Indexes:
     main: str
     extra: tuple[str, ...]
 
-    def config(self, *, anew: bool = False) -> str:
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All of them, in the order in which they are asked."""
+        return (*self.extra, self.main)
+
+    def config(self, logins: Logins, *, anew: bool = False) -> str:
         """Return the solver's configuration file, which asks every index `anew` if told to.
 
         Passwords stand there and not on its command line.
         """
-        parts = [_entry(url, anew=anew) for url in self.extra]
-        return "\n".join([*parts, _entry(self.main, anew=anew) + "default = true\n"])
+        parts = [_entry(url, logins, anew=anew) for url in self.extra]
+        return "\n".join([*parts, _entry(self.main, logins, anew=anew) + "default = true\n"])
 
 
 def indexes_of(
@@ -51,10 +59,20 @@ def indexes_of(
 
 def solver_environment(env: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for the solver: proxies and certificates, but no other choice of index."""
-    return {name: value for name, value in env.items() if name not in _OURS}
+    usual = {name: value for name, value in env.items() if name not in _OURS}
+    # Nor passwords of the studio's machine: a definition may name any host.
+    return {**usual, "NETRC": os.devnull, "UV_KEYRING_PROVIDER": "disabled"}
 
 
-def _entry(url: str, *, anew: bool) -> str:
+def _entry(url: str, logins: Logins, *, anew: bool) -> str:
     listing = "" if anew else f'api = "{_LISTING}", '
     control = f'{{ {listing}files = "{_FILES}" }}'
-    return f"[[index]]\nurl = {json.dumps(url)}\ncache-control = {control}\n"
+    # The solver would show a password to everything of its host, not to its own address only.
+    silent = 'authenticate = "never"\n' if logins.beside("index", url) and login_in(url) is None else ""
+    return f"[[index]]\nurl = {json.dumps(shown_to(url, logins))}\n{silent}cache-control = {control}\n"
+
+
+def shown_to(url: str, logins: Logins) -> str:
+    """Return a URL with the workspace's credentials for it, if there are any and it has none of its own."""
+    login = logins.find("index", url)
+    return url if login is None or login_in(url) is not None else login.within(url)

@@ -78,7 +78,7 @@ def _packs(
     missing: Sequence[Work], python: tuple[int, int], interpreter: str | None, workshop: Workshop
 ) -> Iterator[_Packs]:
     if workshop.jobs > 1 and sum(wheel.size for wheel, _ in missing) > WORTH_PROCESSES:
-        with _Processes(workshop, python, interpreter) as processes:
+        with Processes(workshop, python, interpreter) as processes:
             yield processes
         return
     with ExitStack() as stack:
@@ -106,7 +106,7 @@ def _each(
             raise
 
 
-class _Processes:
+class Processes:
     """Processes that pack, one for each thread that asks. Leaving it ends them."""
 
     def __init__(self, workshop: Workshop, python: tuple[int, int], interpreter: str | None) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import ipaddress
 import json
 import re
 import threading
@@ -12,17 +10,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import httpx
 
 from builds.images.manifest import INDEXES, MANIFESTS, Descriptor
+from builds.images.refusals import refused
 from builds.images.report import Cancelled, ImageError
 from builds.images.store import BlobStore, BlobWriter
 from builds.images.workshop import Workshop
+from environments.logins import HUB, HUB_HOST, Login, is_loopback
 
-HUB = "docker.io"
-_HUB_HOST = "registry-1.docker.io"
 ATTEMPTS = 4
 MOST_MANIFEST_BYTES = 4 * 1024**2
 _TIMEOUT = httpx.Timeout(20.0, pool=None)
@@ -36,19 +33,20 @@ class Repository:
     url: str
     name: str
     shown: str
-    credentials: tuple[str, str] | None = None
+    login: Login | None = None
 
 
 def places(registry: str, repository: str, workshop: Workshop) -> list[Repository]:
     """Return where a repository is to be looked for, in order: its mirror, then its own registry."""
     shown = f"{registry}/{repository}"
     found = []
-    for address in (workshop.mirrors.get(registry), _HUB_HOST if registry == HUB else registry):
+    for address in (workshop.mirrors.get(registry), HUB_HOST if registry == HUB else registry):
         if address:
-            # A mirror is sent its own credentials only, the registry those of the name that people write.
-            known_as = registry if address == _HUB_HOST else address
-            known = workshop.credentials(known_as) if workshop.credentials else None
-            found.append(Repository(_url(address), repository, shown, known))
+            # A mirror is sent its own credentials only, the registry those of its own address.
+            url = _url(address)
+            found.append(
+                Repository(url, repository, shown, workshop.login("registry", f"{url}/{repository}"))
+            )
     return found
 
 
@@ -56,15 +54,10 @@ def _url(address: str) -> str:
     """Return the address with its scheme: plain HTTP only where it says so, or on this machine."""
     if "://" in address:
         return address.rstrip("/")
-    host = urlsplit(f"//{address}").hostname or ""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    return f"{'http' if local else 'https'}://{address.rstrip('/')}"
+    return f"{'http' if is_loopback(address.partition('/')[0]) else 'https'}://{address.rstrip('/')}"
 
 
-class _Again(httpx.TransportError):
+class AskAgain(httpx.TransportError):
     """The registry asks to be asked again: as good as a broken connection."""
 
 
@@ -77,6 +70,8 @@ class Registry:
         self._at = repository
         self._client = httpx.Client(base_url=repository.url, timeout=_TIMEOUT, follow_redirects=True)
         self._headers: dict[str, str] = {}
+        self.also_from: tuple[str, ...] = ()
+        """Repositories of the same registry that blobs are mounted from: a token must let in there too."""
 
     def close(self) -> None:
         """Give the connections back."""
@@ -90,7 +85,7 @@ class Registry:
                 with self._open(path, {"Accept": ", ".join(MANIFESTS + INDEXES)}) as response:
                     body = _bounded(response)
                 break
-            except _Again as error:
+            except AskAgain as error:
                 if attempt == ATTEMPTS:
                     raise self.unreachable(error) from error
                 time.sleep(0.1 * 2**attempt)
@@ -156,23 +151,29 @@ class Registry:
 
     def authorize(self, response: httpx.Response) -> None:
         """Do what a 401 asks for: fetch a token, or send user and password from now on."""
+        if self._at.login and not same_origin(response.url, self._client.base_url):
+            # Whoever a redirect led to has no say in where the password goes.
+            raise self._refused()
         scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
         asked = dict(_CHALLENGE.findall(rest))
-        if scheme.lower() == "basic" and self._at.credentials:
-            told = base64.b64encode(":".join(self._at.credentials).encode()).decode()
-            self._headers = {"Authorization": f"Basic {told}"}
+        if scheme.lower() == "basic" and self._at.login:
+            self._headers = {"Authorization": self._at.login.header}
         elif scheme.lower() == "bearer" and asked.get("realm"):
             self._headers = {"Authorization": f"Bearer {self._token(asked)}"}
         else:
             raise self._refused()
 
     def _token(self, asked: dict[str, str]) -> str:
-        realm = urlsplit(asked["realm"])
-        secure = realm.scheme == "https" or _url(realm.netloc).startswith("http://")
-        query = {"service": asked.get("service", ""), "scope": f"repository:{self._at.name}:{self.actions}"}
-        # A password travels in the clear to nobody but this machine.
+        try:
+            realm = httpx.URL(asked["realm"])
+        except httpx.InvalidURL as error:
+            raise self._refused() from error
+        scopes = [f"repository:{self._at.name}:{self.actions}"]
+        scopes += [f"repository:{name}:pull" for name in self.also_from]
+        query = [("service", asked.get("service", "")), *(("scope", scope) for scope in scopes)]
+        login = self._at.login if self._trusts(realm) else None
         answer = self._client.get(
-            asked["realm"], params=query, auth=self._at.credentials if secure else None, headers={}
+            asked["realm"], params=tuple(query), headers={"Authorization": login.header} if login else {}
         )
         if answer.status_code >= 400:
             raise self._refused()
@@ -181,6 +182,18 @@ class Registry:
             return str(body.get("token") or body["access_token"])
         except (ValueError, KeyError, AttributeError) as error:
             raise self._refused() from error
+
+    def _trusts(self, realm: httpx.URL) -> bool:
+        """Whether the password may go to where tokens are given, which the registry alone can tell.
+
+        In the clear it travels to nobody but this machine and the registry itself; and nobody on the way to
+        a registry of plain HTTP can name a place for it.
+        """
+        own = self._client.base_url
+        if same_origin(realm, own):
+            return True
+        believed = own.scheme == "https" or is_loopback(own.host)
+        return believed and (realm.scheme == "https" or is_loopback(realm.host))
 
     def _refuse_failure(self, response: httpx.Response) -> None:
         if response.status_code in (401, 403):
@@ -194,16 +207,17 @@ class Registry:
                 "Check the name and the tag.",
             )
         if response.status_code == 429 or response.status_code >= 500:
-            raise _Again(f"it answered {response.status_code}")
+            raise AskAgain(f"it answered {response.status_code}")
         if response.status_code >= 400:
             raise self.unreachable(f"it answered {response.status_code}")
 
     def _refused(self) -> ImageError:
-        known = "its user and password are not accepted" if self._at.credentials else "it is private"
+        known = "its user and password are not accepted" if self._at.login else "it is private"
+        help = refused("registry", self._at.url).help
         return ImageError(
             "registry-refused",
             f"The registry {self._at.url} does not let the studio {self.actions} {self._at.shown}: {known}.",
-            "Check the name, and the workspace's connection to that registry.",
+            f"Check the name. {help}",
         )
 
     def unreachable(self, why: object) -> ImageError:
@@ -221,6 +235,16 @@ class Registry:
             f"{self._at.url} sends more than the {descriptor.size} bytes of {descriptor.digest}.",
             fault="outside",
         )
+
+
+def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
+    """Tell whether two addresses are of one server: what is meant for it may go to both."""
+    ports = {"http": 80, "https": 443}
+    return (one.scheme, one.host, one.port or ports.get(one.scheme)) == (
+        other.scheme,
+        other.host,
+        other.port or ports.get(other.scheme),
+    )
 
 
 def _bounded(response: httpx.Response) -> bytes:

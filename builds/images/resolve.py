@@ -15,19 +15,21 @@ from packaging.utils import canonicalize_name
 
 from builds.images.base import Base
 from builds.images.child import Ended, run
-from builds.images.indexes import indexes_of, solver_environment
+from builds.images.indexes import indexes_of, shown_to, solver_environment
 from builds.images.lock import Lock, LockedPackage
 from builds.images.probe import Probe
 from builds.images.pylock import packages_of, preference
 from builds.images.report import ImageError, Reporter
-from builds.images.requirement import checked, constraints_of
+from builds.images.requirement import checked, constraints_of, masked
 from builds.images.solver_errors import explained
 from builds.images.sources import MOST_ROUNDS, Sources, endless
 from builds.images.standing import stand_ins
 from builds.images.workshop import Workshop
+from environments.logins import Logins, host_of
 
 TIMEOUT_SECONDS = 600.0
 _NEWEST_GLIBC = 40  # the newest 2.x that uv has a name for
+_ADDRESS = re.compile(r"https?://\S+")
 _VIA = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)[^#]*(?:#\s*via\s+(?P<via>.*))?$")
 
 
@@ -92,12 +94,17 @@ class _Solver:
         self._sources = Sources(probe, workshop, reporter, conda=present is not None)
         asked, constraints = constraints_of(lines)
         rest, self._indexes = indexes_of(asked, workshop.index_url, os.environ)
-        folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in rest))
+        self._logins = workshop.logins
+        addresses = [found[0] for line in rest if (found := _ADDRESS.search(line))]
+        told = [_told(line, workshop.logins, (*self._indexes.urls, *addresses)) for line in rest]
+        folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in told))
+        private = workshop.private("index", (*self._indexes.urls, *addresses))
+        cache = workshop.folder(f"uv-{private}" if private else "uv").absolute()
         folder.joinpath("constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         self._configure()
         self._always = [
             *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-header"),
-            *("--config-file", "uv.toml", "--cache-dir", str(workshop.folder("uv").absolute())),
+            *("--config-file", "uv.toml", "--cache-dir", str(cache)),
             *("--python", sys.executable, "--python-version", probe.version),
             *("--python-platform", uv_platform(probe), "--no-python-downloads"),
             # Nothing of a package may run on the studio's machine: a source distribution would.
@@ -143,7 +150,7 @@ class _Solver:
         raise endless(self._sources.names)
 
     def _configure(self, *, anew: bool = False) -> None:
-        config = self._indexes.config(anew=anew) + self._sources.config()
+        config = self._indexes.config(self._logins, anew=anew) + self._sources.config()
         self._folder.joinpath("uv.toml").write_text(config)
 
     def _read(self, pylock: str) -> tuple[LockedPackage, ...]:
@@ -178,6 +185,24 @@ class _Solver:
         if ended.code != 0:
             return {}
         return {p.name: p.version for p in self._read(pylock)}
+
+
+def _told(line: str, logins: Logins, asked: Sequence[str]) -> str:
+    """Return a line as the solver gets it: with the credentials for the address in it, if there are any."""
+    found = _ADDRESS.search(line)
+    if found is None:
+        return line
+    if logins.beside("index", found[0]):
+        same = {host_of(url) for url in asked if logins.find("index", url)}
+        if host_of(found[0]) in same:
+            # The solver shows a password to everything of its host that asks for one.
+            raise ImageError(
+                "index-refused",
+                f"{masked(found[0])} is beside the address that the workspace's connection to"
+                f" {host_of(found[0])} is for, and cannot be used together with it.",
+                "Correct the connection's address in Settings → Connections, so that both are below it.",
+            )
+    return line.replace(found[0], shown_to(found[0], logins))
 
 
 def _tell_older(

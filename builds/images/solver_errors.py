@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from builds.images.probe import Probe
+from builds.images.refusals import refused
 from builds.images.report import ImageError
 from builds.images.requirement import masked
 
@@ -15,6 +16,9 @@ _NOT_FOUND = re.compile(
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:,| and|$)")
 _NO_WHEEL = re.compile(r"(\S+?) has no (?:usable )?wheels")
 _PYTHON = re.compile(r"(?:the requested|current) Python version")
+_REFUSED = re.compile(
+    r"(?:An index URL \(\S+\) could not be queried due to[^(]*)?\(?(?P<status>401 Unauthorized|403 Forbidden)"
+)
 _ADDRESS = re.compile(r"https?://[^\s`)]+")
 
 
@@ -28,17 +32,14 @@ def explained(said: str, probe: Probe) -> ImageError:
         )
     if "Couldn't parse requirement" in said or "Unsupported requirement" in said:
         return ImageError("bad-spec", f"A requirement cannot be read: {why}", "Write it as name==version.")
+    if (closed := _REFUSED.search(said)) is not None:
+        address = _ADDRESS.search(said, closed.start()) or _ADDRESS.search(said)
+        return refused("index", address[0] if address else why, status=closed["status"])
     if (found := _NOT_FOUND.search(said)) is not None:
         return ImageError(
             "package-not-found",
             f"There is no package {found[1]} in the index.",
             "Check the spelling, or add the index that has it.",
-        )
-    if re.search(r"\b(401|403)\b", said):
-        return ImageError(
-            "index-refused",
-            f"The package index refuses the studio: {why}",
-            "Check the credentials of the workspace's connection to it.",
         )
     if any(sign in said for sign in _NETWORK):
         address = _ADDRESS.search(said)

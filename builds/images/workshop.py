@@ -14,6 +14,7 @@ from typing import Any
 from builds.images.store import BlobStore, disk_errors, free
 from environments.logins import Login, Logins, login_in
 
+
 @dataclass(frozen=True)
 class Workshop:
     """What every step of a build is given. `cache` may be deleted at any time; builds are then slower.

@@ -17,6 +17,7 @@ import zstandard
 from builds.images import Cancelled, Descriptor, ImageError, Probe, Workshop, find_base
 from builds.images.manifest import DOCKER_INDEX, OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
 from builds.images.probing import probed
+from environments.logins import Login, Logins
 from tests.images.conftest import Recorder
 from tests.images.serving import TokenRegistry
 
@@ -199,9 +200,7 @@ def served(
 
 
 def known(workshop: Workshop, registry: TokenRegistry) -> Workshop:
-    return replace(
-        workshop, credentials=lambda address: registry.login if address == registry.server.address else None
-    )
+    return replace(workshop, logins=Logins([Login("registry", registry.server.url, *registry.login)]))
 
 
 @pytest.mark.parametrize("index_type", [OCI_INDEX, DOCKER_INDEX])
@@ -266,7 +265,7 @@ def test_a_mirror_that_lacks_an_image_does_not_hide_its_registry(workshop: Works
         mirrored = replace(
             workshop,
             mirrors={full.server.address: empty.server.address},
-            credentials=lambda _: ("ann", "s3cret"),
+            logins=Logins([Login("registry", one.server.url, *one.login) for one in (empty, full)]),
         )
         base = find_base(f"{full.server.address}/team/base:1", mirrored, Recorder())
 

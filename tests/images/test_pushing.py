@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from builds.images import AssembledImage, Cancelled, ImageError, ImageSettings, Workshop, assemble, push
+from environments.logins import Login, Logins
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, locked, make_wheel
 from tests.services.registry import Registry
@@ -61,11 +62,11 @@ def test_a_login_is_used_where_one_is_wanted(
 ) -> None:
     image = image_of(workshop, tmp_path, "one")
     target = f"{private_registry.address}/team/image:1"
-    known = (private_registry.user, private_registry.password)
+    known = Login("registry", private_registry.url, private_registry.user, private_registry.password)
 
     with pytest.raises(ImageError) as refused:
         push(image.descriptor, target, workshop, Recorder())
-    pushed = push(image.descriptor, target, replace(workshop, credentials=lambda _: known), Recorder())
+    pushed = push(image.descriptor, target, replace(workshop, logins=Logins([known])), Recorder())
 
     assert refused.value.code == "registry-refused"
     assert pushed.sent > 0

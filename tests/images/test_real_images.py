@@ -27,6 +27,7 @@ from builds.images import (
     find_base,
     resolve,
 )
+from environments.logins import Login, Logins
 from tests.images.conftest import Recorder
 from tests.images.test_wheel_trees import ours, record, theirs, tree
 from tests.services.docker_engine import DockerEngine
@@ -267,13 +268,14 @@ def test_a_private_base_needs_the_workspaces_credentials(
     login = f"{private_registry.user}:{private_registry.password}"
     push(skopeo, shared_workshop, bare, reference, f"--dest-creds={login}")
     stranger = Workshop(store=type(shared_workshop.store)(tmp_path / "store"), cache=tmp_path / "cache")
-    known = (private_registry.user, private_registry.password)
+    known = Login("registry", private_registry.url, private_registry.user, private_registry.password)
+    mistaken = replace(known, password="wrong")
 
     with pytest.raises(ImageError) as refused:
         find_base(reference, stranger, Recorder())
     with pytest.raises(ImageError) as wrong:
-        find_base(reference, replace(stranger, credentials=lambda _: ("studio", "wrong")), Recorder())
-    base = find_base(reference, replace(stranger, credentials=lambda _: known), Recorder())
+        find_base(reference, replace(stranger, logins=Logins([mistaken])), Recorder())
+    base = find_base(reference, replace(stranger, logins=Logins([known])), Recorder())
 
     assert refused.value.code == wrong.value.code == "registry-refused"
     assert private_registry.password not in str(wrong.value)

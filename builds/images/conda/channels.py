@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from builds.images.report import ImageError, Reporter
 from builds.images.requirement import masked
+from builds.images.workshop import Workshop
 
 ALIAS = "https://conda.anaconda.org"
 USUAL = "conda-forge"
@@ -45,11 +46,17 @@ class Channels:
 
 
 def channels_of(
-    written: Sequence[str], specs: Sequence[str], mirrors: Mapping[str, str], reporter: Reporter
+    written: Sequence[str],
+    specs: Sequence[str],
+    mirrors: Mapping[str, str],
+    reporter: Reporter,
+    *,
+    folders: bool = True,
 ) -> Channels:
     """Return the channels to ask, those that a specification names for itself last.
 
-    `defaults` has commercial terms: conda-forge stands in for it, unless a mirror of it is set.
+    `defaults` has commercial terms: conda-forge stands in for it, unless a mirror of it is set. A channel that
+    is a folder of the studio's machine is asked only if `folders` may be.
     """
     by_url = _by_url(mirrors)
     named = [channel for spec in specs if (channel := qualified(spec)[0])]
@@ -58,6 +65,8 @@ def channels_of(
         if name == "nodefaults":
             continue
         url = _meant(name, by_url)
+        if url.startswith("file:") and not folders and url not in by_url.values():
+            raise _folder(name)
         if url not in urls:
             urls.append(url)
     if _DEFAULTS not in by_url and any(channel_url(name) == _DEFAULTS for name in [*written, *named]):
@@ -66,6 +75,33 @@ def channels_of(
             " A studio that may use it sets STUDIO_CHANNEL_MIRRORS=defaults=<address>."
         )
     return Channels(tuple(urls) or (channel_url(USUAL),), by_url)
+
+
+def proofs(asked: Sequence[str], workshop: Workshop) -> list[tuple[str, str, str]]:
+    """Return (host, path, header) for those of the channels to which the workspace has a connection."""
+    found = []
+    for url in asked:
+        login = workshop.login("channel", url)
+        if login is None:
+            continue
+        place = urlsplit(url)
+        for other in asked:
+            # The solver's requests are told apart by host and path alone.
+            there = urlsplit(other)
+            same = (there.scheme, there.netloc) == (place.scheme, place.netloc)
+            if (
+                there.hostname == place.hostname
+                and not same
+                and f"{there.path}/".startswith(f"{place.path}/")
+            ):
+                raise ImageError(
+                    "channel-refused",
+                    f"The channels {url} and {other} differ in nothing but their port or scheme, so that the"
+                    " password of one would be sent to the other.",
+                    "Leave one of them out.",
+                )
+        found.append((place.hostname or "", place.path, login.header))
+    return sorted(found, key=lambda one: -len(one[1]))  # the most particular first
 
 
 def mirrored(url: str, mirrors: Mapping[str, str]) -> str:
@@ -119,6 +155,14 @@ def _moved(url: str, places: Mapping[str, str]) -> str:
         if url.rstrip("/") == here or url.startswith(f"{here}/"):
             return there + url[len(here) :].rstrip("/")
     return url.rstrip("/")
+
+
+def _folder(name: str) -> ImageError:
+    return ImageError(
+        "bad-spec",
+        f"The channel {name[:200]} is a folder of the studio's machine, which this studio does not read.",
+        "Name a channel at an https:// address; or whoever runs this studio sets STUDIO_ALLOW_FILE_CHANNELS=true.",
+    )
 
 
 def _senseless(name: str) -> ImageError:

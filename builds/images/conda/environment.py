@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 from builds.images.base import Base
 from builds.images.conda.archive import contents
-from builds.images.conda.channels import Channels, channels_of
+from builds.images.conda.channels import Channels, channels_of, proofs
 from builds.images.conda.files import wants_to_run
 from builds.images.conda.workers import Worker
 from builds.images.fetch import fetch_conda
@@ -43,7 +43,7 @@ def resolve_environment(
     What conda installed counts as installed for pip too: at that very version, and not once more.
     """
     platform_of(base)
-    where = channels_of(channels, conda, workshop.channel_mirrors, reporter)
+    where = channels_of(channels, conda, workshop.channel_mirrors, reporter, folders=workshop.file_channels)
     packages = _solve(base, where, conda, workshop, reporter, previous)
     lock = Lock(platform=base.probe.platform, base_digest=base.digest, packages=packages)
     python = lock.named("python", "conda")
@@ -84,7 +84,8 @@ def _solve(
     before = [p for p in previous.packages if p.kind == "conda"] if previous else []
     question = {
         "do": "solve",
-        "cache": str(workshop.folder("conda/channels").absolute()),
+        "cache": str(workshop.folder(f"conda/{_apart(channels, workshop)}").absolute()),
+        "proofs": proofs(channels.asked(), workshop),
         "channels": channels.asked(),
         "platform": platform_of(base),
         "specs": [channels.spec(spec) for spec in specs],
@@ -104,6 +105,11 @@ def _solve(
         )
     reporter.line(f"Resolved {len(packages)} conda packages in {time.monotonic() - began:.1f} s")
     return packages
+
+
+def _apart(channels: Channels, workshop: Workshop) -> str:
+    private = workshop.private("channel", channels.asked())
+    return f"channels-{private}" if private else "channels"
 
 
 def _refuse_other_pythons(records: Sequence[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from builds.images.refusals import refused
 from builds.images.report import ImageError
 from builds.images.requirement import masked
 
@@ -60,11 +61,7 @@ def unreachable(said: str) -> ImageError:
     channel = re.sub(r"/(?:linux-\w+|noarch)/.*$", "", address[0]) if address else masked(said)
     channel = masked(channel).rstrip("/")
     if _REFUSED.search(said):
-        return ImageError(
-            "channel-refused",
-            f"The conda channel {channel} does not let the studio in.",
-            "Check the credentials of the workspace's connection to it.",
-        )
+        return refused("channel", channel)
     if _ABSENT.search(said):
         return ImageError(
             "channel-not-found",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from rattler import (
 )
 from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
 from rattler.networking import Client
-from rattler.networking.middleware import RetryMiddleware
+from rattler.networking.middleware import AddHeadersMiddleware, RetryMiddleware
 from rattler.platform.subdir import Subdir
 
 from builds.images.conda import explained
@@ -40,8 +41,9 @@ class _Question:
     """Channels and specifications, and what they are asked for."""
 
     def __init__(self, asked: dict[str, Any]) -> None:
-        # No credentials of the studio's machine go to a channel that a definition names.
-        client = Client([RetryMiddleware(3)])
+        # No credentials of the studio's machine go to a channel that a definition names, only the workspace's.
+        proofs = [(host, path, told) for host, path, told in asked["proofs"]]
+        client = Client([RetryMiddleware(3), AddHeadersMiddleware(partial(_shown, proofs))])
         self._gateway = Gateway(cache_dir=Path(asked["cache"]), client=client, show_progress=False)
         self._channels = [Channel(url) for url in asked["channels"]]
         self._platforms = [Subdir(asked["platform"]), Subdir("noarch")]
@@ -105,6 +107,14 @@ class _Question:
     async def _alike(self, name: str) -> list[str]:
         known = await self._gateway.names(self._channels, self._platforms)
         return difflib.get_close_matches(name, [found.normalized for found in known], n=3)
+
+
+def _shown(proofs: Sequence[tuple[str, str, str]], host: str, path: str) -> dict[str, str] | None:
+    """Return the header that a request to one of the channels needs; redirects lead away without it."""
+    for own, channel, proof in proofs:
+        if host == own and f"{path}/".startswith(f"{channel}/"):
+            return {"Authorization": proof}
+    return None
 
 
 def _same(spec: MatchSpec, record: RepoDataRecord) -> bool:

@@ -7,8 +7,10 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.http import Http404
 
+from builds.expected import expectation
+from builds.logs import lines_between
 from builds.models import Build, Image, LogChunk, State, Step
-from builds.queries import queue_position, steps_shown, usual_seconds, waiting_for
+from builds.queries import queue_position, steps_shown, waiting_for, why_it_waits
 from environments.access import get_workspace, role_in
 from environments.models import Role
 
@@ -49,14 +51,16 @@ def build_context(build: Build, user: User | AnonymousUser, host: str) -> dict[s
 
 def build_facts(build: Build) -> dict[str, Any]:
     """Return what a build's page shows to everybody: all that has to be looked up."""
+    steps = steps_shown(build)
     return {
         "build": build,
         "version": build.version,
         "environment": build.version.environment,
-        "steps": [shown(step) for step in steps_shown(build)],
+        "steps": [shown(step) for step in steps],
         "waiting": waiting_for(build) if build.active else list(build.requests.select_related("user")),
         "queue_position": queue_position(build),
-        "usual": usual_seconds(build.version) if build.active else None,
+        "why_it_waits": why_it_waits(build),
+        "expected": expectation(build, steps),
         "title": title(build),
         "icon": ICONS[build.state],
     }
@@ -121,14 +125,5 @@ def pull_command(image: Image, host: str) -> str:
 
 def last_chunks(build: Build, *, everything: bool) -> list[LogChunk]:
     """Return the log as far as it is: the end of a long one, unless everything is asked for."""
-    chunks = LogChunk.objects.filter(build=build, seq__lte=build.log_seq)
-    if not everything and build.log_lines > LINES_SHOWN:
-        from_line = build.log_lines - LINES_SHOWN
-        first = (
-            chunks.filter(first_line__lte=from_line)
-            .order_by("-first_line")
-            .values_list("seq", flat=True)
-            .first()
-        )
-        chunks = chunks.filter(seq__gte=first or 0)
-    return list(chunks.order_by("seq"))
+    first = 1 if everything else max(1, build.log_lines - LINES_SHOWN + 1)
+    return lines_between(build.pk, first, build.log_lines)

@@ -1,37 +1,54 @@
-"""Log lines as HTML: escaped, with the colours of a terminal as CSS classes."""
+"""Log lines as HTML: escaped, with the colours of a terminal as CSS classes, and its links."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
+from urllib.parse import urlsplit
 
 from builds.models import LogChunk
 
 _ESCAPE = re.compile(
-    r"\x1b\[(?P<colour>[0-9;]*)m"  # colours and weight
+    r"\x1b\[(?P<colour>[0-9;:]{0,99})m"  # colours and weight
+    r"|\x1b\]8;[^;\x07\x1b]*;(?P<link>[^\x07\x1b]*)(?:\x07|\x1b\\)"  # a link begins, or ends when it is empty
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # cursor movements: dropped
-    r"|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"  # window titles and links: dropped
-    r"|\x1b[@-Z\\^_]?"  # what is left of an escape
+    r"|\x1b[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)"  # window titles and the like: dropped
+    r"|\x1b[ -/]*[0-~]?"  # what is left of an escape
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
-_STYLES = {1: "b", 2: "dim", 3: "i", 4: "u"}
-_ENDS = {22: {"b", "dim"}, 23: {"i"}, 24: {"u"}}
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_STYLES = {1: "b", 2: "dim", 3: "i", 4: "u", 9: "s"}
+_ENDS = {22: {"b", "dim"}, 23: {"i"}, 24: {"u"}, 29: {"s"}}
 _ERROR = re.compile(r"^(?:\x1b\[[0-9;]*m)*\s*(?:error|fatal)\b", re.IGNORECASE)
+_CUBE = (0, 95, 135, 175, 215, 255)
 
 
 def line_html(text: str) -> str:
-    """Return one line, escaped; what sets colours becomes spans, every other escape is dropped."""
+    """Return one line, escaped; what sets colours becomes spans, web links stay, every other escape is dropped."""
     if "\x1b" not in text:
         return escape(_CONTROL.sub("", text))
     parts: list[str] = []
     styles: set[str] = set()
+    linked = False
     at = 0
     for found in _ESCAPE.finditer(text):
         parts.append(_styled(text[at : found.start()], styles))
         at = found.end()
         if found["colour"] is not None:
             styles = _changed(styles, found["colour"])
+        elif found["link"] is not None:
+            parts.append("</a>" if linked else "")
+            linked = _is_web(found["link"])
+            if linked:
+                parts.append(f'<a href="{escape(found["link"])}" rel="noopener noreferrer nofollow">')
     parts.append(_styled(text[at:], styles))
-    return "".join(parts)
+    return "".join(parts) + ("</a>" if linked else "")
+
+
+def _is_web(address: str) -> bool:
+    try:
+        found = urlsplit(address)
+    except ValueError:
+        return False
+    return found.scheme in {"http", "https"} and bool(found.hostname)
 
 
 def _styled(text: str, styles: set[str]) -> str:
@@ -44,7 +61,7 @@ def _styled(text: str, styles: set[str]) -> str:
 def _changed(styles: set[str], codes: str) -> set[str]:
     """Return the styles after a colour sequence such as `1;31`."""
     styles = set(styles)
-    numbers = iter(int(code) if code else 0 for code in codes.split(";"))
+    numbers = iter(int(code) if code else 0 for code in re.split("[;:]", codes))
     for number in numbers:
         if number == 0:
             styles.clear()
@@ -57,10 +74,36 @@ def _changed(styles: set[str], codes: str) -> set[str]:
             if number != 39:
                 styles.add(f"c{number % 10}")
         elif number in (38, 48):
-            # 256 colours and true colour: the few arguments are skipped, the default colour stays.
-            for _ in range({5: 1, 2: 3}.get(next(numbers, 0), 0)):
-                next(numbers, 0)
+            colour = _of_many(numbers)
+            # Backgrounds are left out: the log has one of its own, in both themes.
+            if number == 38 and colour is not None:
+                styles = {style for style in styles if not style.startswith("c")} | {f"c{colour}"}
     return styles
+
+
+def _of_many(numbers: Iterator[int]) -> int | None:
+    """Return the one of the eight colours that comes nearest to one of 256, or to red, green and blue."""
+    kind = next(numbers, 0)
+    if kind == 2:
+        red, green, blue = (min(next(numbers, 0), 255) for _ in range(3))
+        return _nearest(red, green, blue)
+    if kind != 5:
+        return None
+    number = next(numbers, 0)
+    if number < 16:
+        return number % 8
+    if number < 232:
+        cube = number - 16
+        return _nearest(_CUBE[cube // 36], _CUBE[cube // 6 % 6], _CUBE[cube % 6])
+    return 7 if number > 243 else 0
+
+
+def _nearest(red: int, green: int, blue: int) -> int:
+    """Return the hue: a component counts when it is more than half of the strongest; greys are white or black."""
+    strongest = max(red, green, blue)
+    if strongest - min(red, green, blue) < 40:
+        return 7 if strongest > 127 else 0
+    return sum(bit for bit, part in ((1, red), (2, green), (4, blue)) if part * 2 > strongest)
 
 
 def chunks_html(chunks: Iterable[LogChunk], step_before: str = "") -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from builds import stream, views
+from builds import log_views, stream, views
 from environments import converters  # noqa: F401 (it makes <word:…> known)
 
 app_name = "builds"
@@ -13,6 +13,10 @@ urlpatterns = [
     path("builds/<uuid:build>/", views.build, name="build"),
     # /w/<workspace>/builds/<uuid>/log.txt
     path("builds/<uuid:build>/log.txt", views.log, name="log"),
+    # /w/<workspace>/builds/<uuid>/log/lines?from=1&to=5000
+    path("builds/<uuid:build>/log/lines", log_views.lines, name="lines"),
+    # /w/<workspace>/builds/<uuid>/log/search?q=numpy
+    path("builds/<uuid:build>/log/search", log_views.search, name="search"),
     # /w/<workspace>/builds/<uuid>/stream?after=<cursor>
     path("builds/<uuid:build>/stream", stream.stream, name="stream"),
     # /w/<workspace>/builds/<uuid>/cancel

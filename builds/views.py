@@ -65,6 +65,7 @@ def build(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpRespons
         "place": found.workspace,
         "log": chunks_html(chunks),
         "first_line": chunks[0].first_line if chunks else 1,
+        "last_missing": chunks[0].first_line - 1 if chunks else 0,
         "cursor": chunks[-1].seq if chunks else 0,
     }
     return render(request, "builds/build.html", context)

@@ -61,7 +61,11 @@
     // What the reader is about to press keeps the focus when its part is drawn anew.
     const focused = target.contains(document.activeElement) ? document.activeElement : null;
     const path = focused && (focused.getAttribute("href") || focused.closest("form")?.getAttribute("action"));
+    const folded = new Map([...target.querySelectorAll("details[data-key]")].map((part) => [part.dataset.key, part.open]));
     target.innerHTML = html;
+    for (const part of target.querySelectorAll("details[data-key]")) {
+      if (folded.has(part.dataset.key)) part.open = folded.get(part.dataset.key);
+    }
     if (path) {
       const again = target.querySelector(`[href="${CSS.escape(path)}"], form[action="${CSS.escape(path)}"] button`);
       if (again) again.focus();
@@ -90,7 +94,7 @@
       log.insertAdjacentHTML("beforeend", event.data);
       said.textContent = "";
       keepUp();
-      if (first && location.hash) document.querySelector(location.hash)?.scrollIntoView();
+      if (first && location.hash) page.dispatchEvent(new Event("log:first"));
     });
     source.addEventListener("steps", (event) => swap(steps, event.data));
     source.addEventListener("state", (event) => {

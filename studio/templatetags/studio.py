@@ -8,6 +8,8 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from builds.causes import CATALOGUE
+
 register = template.Library()
 
 NOTHING = "\N{EN DASH}"
@@ -98,6 +100,12 @@ def kind(name: str) -> str:
 def fault(name: str) -> str:
     """Return the sentence that says whose fault it is."""
     return FAULTS.get(name, "")
+
+
+@register.filter
+def cause(code: str) -> str:
+    """Return the title of a cause of failure."""
+    return CATALOGUE[code].title if code in CATALOGUE else code
 
 
 @register.filter

@@ -1,0 +1,175 @@
+// The build log on its page: lines that are not loaded yet, links to a line, search.
+// The log is lines and gaps; a gap stands for the lines from data-from to data-to and is loaded when asked for.
+(() => {
+  const page = document.getElementById("build");
+  const log = document.getElementById("log");
+  const form = document.getElementById("find");
+  const words = document.getElementById("words");
+  const hits = document.getElementById("hits");
+  const follow = document.getElementById("follow");
+  const said = document.getElementById("log-state");
+  const AT_ONCE = 5000;
+  const AROUND = 500;
+
+  const lineAt = (number) => document.getElementById(`L${number}`);
+  const gaps = () => [...log.querySelectorAll(".log-gap")];
+
+  const label = (gap) => {
+    const from = Number(gap.dataset.from);
+    const to = Number(gap.dataset.to);
+    const count = Math.min(AT_ONCE, to - from + 1);
+    const of = count === to - from + 1 ? "" : ` of ${(to - from + 1).toLocaleString("en")}`;
+    gap.firstElementChild.textContent = `Show ${count.toLocaleString("en")}${of} earlier lines`;
+  };
+  const gapOf = (from, to) => {
+    const gap = document.createElement("div");
+    gap.className = "log-gap";
+    gap.dataset.from = from;
+    gap.dataset.to = to;
+    const link = document.createElement("a");
+    link.href = "?all";
+    gap.append(link);
+    label(gap);
+    return gap;
+  };
+
+  // Load a run of lines out of a gap; what is left of it on either side stays a gap.
+  const load = async (gap, from, to) => {
+    if (gap.dataset.loading) return false;
+    gap.dataset.loading = "yes";
+    let answer;
+    try {
+      answer = await fetch(`${page.dataset.lines}?from=${from}&to=${to}`);
+    } catch {
+      answer = null;
+    }
+    delete gap.dataset.loading;
+    if (!answer || !answer.ok) {
+      said.textContent = "These lines could not be loaded. Try again.";
+      return false;
+    }
+    const html = await answer.text();
+    const after = gap.nextElementSibling;
+    if (to === Number(gap.dataset.to) && after?.dataset.step === answer.headers.get("X-Log-Step")) after.remove();
+    gap.insertAdjacentHTML("beforebegin", html);
+    if (from > Number(gap.dataset.from)) {
+      const first = lineAt(from);
+      const above = first.previousElementSibling?.classList.contains("log-step") ? first.previousElementSibling : first;
+      above.before(gapOf(Number(gap.dataset.from), from - 1));
+    }
+    if (to < Number(gap.dataset.to)) {
+      gap.dataset.from = to + 1;
+      label(gap);
+    } else gap.remove();
+    mark();
+    return true;
+  };
+
+  log.addEventListener("click", async (event) => {
+    const gap = event.target.closest(".log-gap");
+    if (!gap) return;
+    event.preventDefault();
+    follow.checked = false;
+    const to = Number(gap.dataset.to);
+    // What the reader sees stays where it is, while lines come in above it.
+    const below = log.scrollHeight - log.scrollTop;
+    if (await load(gap, Math.max(Number(gap.dataset.from), to - AT_ONCE + 1), to)) {
+      log.scrollTop = log.scrollHeight - below;
+      log.focus({ preventScroll: true });
+    }
+  });
+
+  let at = null;
+  const show = async (number) => {
+    if (!lineAt(number)) {
+      const gap = gaps().find((one) => Number(one.dataset.from) <= number && number <= Number(one.dataset.to));
+      if (!gap) return;
+      const from = Math.max(Number(gap.dataset.from), number - AROUND);
+      await load(gap, from, Math.min(Number(gap.dataset.to), number + AROUND));
+    }
+    const line = lineAt(number);
+    if (!line) return;
+    follow.checked = false;
+    at?.classList.remove("at");
+    at = line;
+    line.classList.add("at");
+    line.scrollIntoView({ block: "center" });
+  };
+  const toHash = () => {
+    const found = /^#L(\d+)$/.exec(location.hash);
+    if (found) show(Number(found[1]));
+    else at?.classList.remove("at");
+  };
+  window.addEventListener("hashchange", toHash);
+  // The same line asked for again changes no address.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#L"]');
+    if (link && link.getAttribute("href") === location.hash) toHash();
+  });
+
+  // Search: the server looks through all lines, loaded or not.
+  let found = [];
+  let count = 0;
+  let asked = "";
+  let place = -1;
+  const mark = () => {
+    for (const line of log.querySelectorAll(".l.hit")) line.classList.remove("hit");
+    for (const number of found) lineAt(number)?.classList.add("hit");
+  };
+  const tell = () => {
+    if (!asked) hits.textContent = "";
+    else if (!found.length) hits.textContent = "No line has it";
+    else {
+      const all = `${count.toLocaleString("en")} line${count === 1 ? "" : "s"}`;
+      hits.textContent = place < 0 ? all : `${(place + 1).toLocaleString("en")} of ${all}`;
+    }
+  };
+  const look = async () => {
+    const wanted = words.value.trim();
+    asked = wanted;
+    place = -1;
+    let answer = { lines: [], count: 0 };
+    if (wanted) {
+      const response = await fetch(`${page.dataset.search}?q=${encodeURIComponent(wanted)}`);
+      if (response.ok) answer = await response.json();
+    }
+    if (asked !== wanted) return; // something else was typed meanwhile
+    found = answer.lines;
+    count = answer.count;
+    mark();
+    tell();
+  };
+  const step = async (by) => {
+    if (words.value.trim() !== asked || page.dataset.active === "yes") {
+      const before = place;
+      const same = words.value.trim() === asked;
+      await look();
+      if (same) place = before;
+    }
+    if (!found.length) return;
+    place = (place + by + found.length) % found.length;
+    if (place < 0) place = found.length - 1;
+    tell();
+    await show(found[place]);
+  };
+  let typed = 0;
+  words.addEventListener("input", () => {
+    clearTimeout(typed);
+    typed = setTimeout(look, 250);
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(typed);
+    step(1);
+  });
+  document.getElementById("before").addEventListener("click", () => step(place < 0 ? 0 : -1));
+  words.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.shiftKey) return;
+    event.preventDefault();
+    step(place < 0 ? 0 : -1);
+  });
+
+  for (const gap of gaps()) label(gap);
+  page.addEventListener("log:first", toHash);
+  if (location.hash) toHash();
+})();

@@ -11,6 +11,10 @@ from environments.models import AccessToken, Environment, Member, Role, Scope, V
 
 _THROUGH = "_access_token"
 
+# Whose business the credentials of a workspace are: nobody sees a password, some that there is one.
+SEES_CONNECTIONS = Role.CONTRIBUTOR
+MANAGES_CONNECTIONS = Role.OWNER
+
 
 def through(token: AccessToken) -> User:
     """Return a token's owner, with no more rights than the token has, wherever access is asked for."""

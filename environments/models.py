@@ -76,6 +76,36 @@ class Member(models.Model):
         return f"{self.user} in {self.workspace}"
 
 
+class Connection(models.Model):
+    """Credentials of a workspace for a registry, index or channel: encrypted, and shown to nobody (rule 43)."""
+
+    class Kind(models.TextChoices):
+        """What is behind the address."""
+
+        REGISTRY = "registry", "Container registry"
+        INDEX = "index", "Package index (pip)"
+        CHANNEL = "channel", "Conda channel"
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="connections")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    address = models.CharField(max_length=400)
+    user = models.CharField(max_length=255, blank=True)
+    sealed = models.TextField(help_text="The password or token, encrypted.")
+    changed_at = models.DateTimeField()
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["kind", "address"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "kind", "address"], name="one_connection_an_address")
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     """Environments as the lists need them."""
 
@@ -184,7 +214,9 @@ class Scope(models.IntegerChoices):
 class AccessToken(models.Model):
     """A password for programs: it may do what its scope and its owner may, until it expires or is revoked."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="access_tokens"
+    )
     name = models.CharField(max_length=120)
     digest = models.CharField(max_length=64, unique=True)  # sha256: the secret itself is nowhere
     hint = models.CharField(max_length=16)  # its first characters, to tell one from another

@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
+SHORTEST_KEY = 32
+
 N = TypeVar("N", int, float)
 
 
@@ -22,6 +24,25 @@ def read_secret_key(given: str, file: Path, *, embedded: bool) -> str:
             "SECRET_KEY is not set. A studio with its own DATABASE_URL needs one that all its processes share: "
             'make it with  python -c "import secrets; print(secrets.token_urlsafe(50))"  and set SECRET_KEY.'
         )
+    return _kept_key(file)
+
+
+def read_encryption_keys(given: list[str], file: Path, secret_key: str, *, embedded: bool) -> list[str]:
+    """Return the keys that connections are encrypted with: those given, else one kept, else the secret key.
+
+    The secret key's text is a key like any other, so that it can be named as an older one later.
+    """
+    keys = [key.strip() for key in given if key.strip()]
+    if any(len(key) < SHORTEST_KEY for key in keys):
+        raise ImproperlyConfigured(
+            f"STUDIO_ENCRYPTION_KEYS holds a key of fewer than {SHORTEST_KEY} characters. Make one with  "
+            'python -c "import secrets; print(secrets.token_urlsafe(50))"  and put it first, before older ones.'
+        )
+    return keys or [_kept_key(file) if embedded else secret_key]
+
+
+def _kept_key(file: Path) -> str:
+    """Return the key in a file, made at the first time."""
     try:
         return file.read_text().strip()
     except FileNotFoundError:

@@ -9,7 +9,14 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from studio.configuration import read_bytes, read_channel_mirrors, read_limit, read_mirrors, read_secret_key
+from studio.configuration import (
+    read_bytes,
+    read_channel_mirrors,
+    read_encryption_keys,
+    read_limit,
+    read_mirrors,
+    read_secret_key,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -43,6 +50,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 
 SECRET_KEY = read_secret_key(setting(env.str, "SECRET_KEY", ""), VAR / "secret-key", embedded=EMBEDDED)
+ENCRYPTION_KEYS = read_encryption_keys(  # of connections; the first encrypts, all decrypt
+    setting(env.list, "STUDIO_ENCRYPTION_KEYS", []), VAR / "encryption-key", SECRET_KEY, embedded=EMBEDDED
+)
 DEBUG = setting(env.bool, "DEBUG", False)
 PORT = setting(env.int, "PORT", 8000)
 HOST = setting(env.str, "HOST", "127.0.0.1")
@@ -58,6 +68,8 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
 DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")
 REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", []))
 CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS", []))
+# Folders of this machine as conda channels: only where those who define are those who run it.
+FILE_CHANNELS = setting(env.bool, "STUDIO_ALLOW_FILE_CHANNELS", EMBEDDED)
 INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images

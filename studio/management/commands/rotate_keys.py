@@ -1,0 +1,25 @@
+"""`manage.py rotate_keys`: encrypt what is kept for connections with the newest key."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from environments.connections import rotate_keys
+from environments.vault import Unreadable
+
+
+class Command(BaseCommand):
+    """Encrypt every connection's password with the first of STUDIO_ENCRYPTION_KEYS."""
+
+    help = "Encrypts the passwords of all connections with the first of STUDIO_ENCRYPTION_KEYS."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it for all of them, or for none."""
+        try:
+            count = rotate_keys()
+        except Unreadable as error:
+            raise CommandError(
+                "A connection is encrypted with a key that is not among STUDIO_ENCRYPTION_KEYS; nothing was changed. "
+                "Add the key that was used before behind the new one, separated by a comma."
+            ) from error
+        self.stdout.write(f"{count} connections are encrypted with the first key; older keys are not needed.")

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import socket
+import traceback
 import uuid
 
 from django.db import DatabaseError
@@ -84,9 +85,10 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
     except Exception as error:
         failure = explain(error)
         if failure.code == STUDIO_ERROR:
-            log.exception("Build %s failed by an error of the studio's own", build.pk)
+            told = reporter.log.masked("".join(traceback.format_exception(error)))
+            log.error("Build %s failed by an error of the studio's own\n%s", build.pk, told)
         elif failure.fault == "studio":
-            log.error("Build %s failed: %s", build.pk, failure)
+            log.error("Build %s failed: %s", build.pk, reporter.log.masked(str(failure)))
         _fail(build, claim, reporter, failure)
 
 

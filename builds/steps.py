@@ -19,6 +19,7 @@ from builds.images import (
     Base,
     BlobStore,
     Fetched,
+    ImageError,
     ImageSettings,
     Lock,
     Workshop,
@@ -35,7 +36,10 @@ from builds.models import BaseImage, Build, Image
 from builds.pushing import push_image
 from builds.python_layer import Plan, plan
 from builds.reporting import BuildReporter
+from environments.connections import logins_of
 from environments.definition import Definition, ImageReference
+from environments.logins import Logins
+from environments.vault import Unreadable
 
 PYTHON = "/opt/env/bin/python"
 
@@ -72,7 +76,7 @@ class Made:
         return image
 
 
-def workshop(spend: Callable[[int], None] = free) -> Workshop:
+def workshop(spend: Callable[[int], None] = free, logins: Logins | None = None) -> Workshop:
     """Return where images are made, as the settings have it. `spend` is told the bytes that are added."""
     return Workshop(
         store=BlobStore(settings.STORE, spend),
@@ -81,12 +85,14 @@ def workshop(spend: Callable[[int], None] = free) -> Workshop:
         mirrors=settings.REGISTRY_MIRRORS,
         index_url=settings.INDEX_URL,
         channel_mirrors=settings.CHANNEL_MIRRORS,
+        logins=logins or Logins(),
+        file_channels=settings.FILE_CHANNELS,
     )
 
 
 def make_image(build: Build, reporter: BuildReporter) -> Made:
     """Make the image of a build's version, or find that there is one."""
-    shop = workshop(reporter.bounds.spend)
+    shop = workshop(reporter.bounds.spend, _logins(build, reporter))
     definition = build.version.definition
     reporter.line(f"Build {build.pk} of {build.version} ({build.hash}), attempt {reporter.claim.attempt}.")
 
@@ -128,6 +134,22 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
         reporter.line(f"Stored as {name}@{image.digest}.")
     interpreter = PYTHON if lock.python else definition.python.interpreter_path or base.probe.python
     return Made(row=_row(build, base, lock, image) | {"interpreter": interpreter, "pushed_to": pushed_to})
+
+
+def _logins(build: Build, reporter: BuildReporter) -> Logins:
+    """Return the credentials that this build may use; the log shows none of them."""
+    try:
+        logins = reporter.lease.keep(lambda: logins_of(build.workspace))
+    except Unreadable as error:
+        raise ImageError(
+            "connections-unreadable",
+            f"The connections of {build.workspace} are encrypted with a key that this studio does not have.",
+            "Whoever runs this studio has to add the key that was used before to STUDIO_ENCRYPTION_KEYS;"
+            " or an owner replaces the passwords in Settings → Connections.",
+            fault="studio",
+        ) from error
+    reporter.log.hide(logins.secrets)
+    return logins
 
 
 def repository(hash: str) -> str:

@@ -140,6 +140,11 @@ class Build(models.Model):
                 condition=Q(state__in=["queued", "running"]),
                 name="whose_turn_it_is",
             ),
+            models.Index(
+                fields=["workspace", "-ended_at"],
+                condition=Q(state="succeeded", reused=False),
+                name="how_long_it_took",
+            ),
         ]
 
     def __str__(self) -> str:

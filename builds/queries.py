@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 
-from django.db.models import Avg, Count, F, OuterRef, Q, QuerySet, Subquery
-from django.utils import timezone
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from builds.models import Build, Image, Request, State, Step
 from builds.turns import lines, place_of
@@ -111,19 +109,14 @@ def queue_position(build: Build) -> int:
     return place_of(build, lines()) if build.state == State.QUEUED else 0
 
 
-def usual_seconds(version: Version) -> float | None:
-    """Return how long the last builds of this environment took on average; None when there were none."""
-    recent = Build.objects.filter(
-        workspace=version.environment.workspace,
-        version__environment=version.environment,
-        state=State.SUCCEEDED,
-        reused=False,
-        ended_at__gt=timezone.now() - timedelta(days=90),
-    ).order_by("-ended_at")[:5]
-    took = Build.objects.filter(pk__in=[build.pk for build in recent]).aggregate(
-        mean=Avg(F("ended_at") - F("started_at"))
-    )["mean"]
-    return took.total_seconds() if took else None
+def why_it_waits(build: Build) -> str:
+    """Return what keeps a build that waits from being taken, where it is the workspace's limit; else nothing."""
+    if build.state != State.QUEUED:
+        return ""
+    line = next((line for line in lines() if line.workspace == build.workspace_id), None)
+    if line is None or not line.full:
+        return ""
+    return f"{line.running} of {line.at_once} builds of this workspace are running; it starts when one has ended."
 
 
 def waiting_for(build: Build) -> list[Request]:

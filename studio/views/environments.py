@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from builds import queries, services
+from builds.expected import expectation, expectation_of
 from builds.exports import FORMATS, formats_for, lock_as
 from builds.images.lock import Lock
 from builds.pages import pull_command
@@ -159,9 +160,19 @@ def _details(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
         "channels": [masked(channel) for channel in version.definition.python.channels],
         "findings": remarks(version),
         "sharing": services.versions_sharing(page["place"], version.hash),
+        "expected": expected_for(version, page["outlook"]),
         "pull": pull_command(image, request.get_host()) if image else "",
         "tags_text": write_tags(version.tags),
     }
+
+
+def expected_for(version: Version, outlook: services.Outlook) -> str:
+    """Return how long the build under way, or one that somebody starts now, is likely to take."""
+    if outlook.image is not None:
+        return ""
+    if outlook.build is not None:
+        return expectation(outlook.build, queries.steps_shown(outlook.build))
+    return expectation_of(version)
 
 
 def remarks(version: Version) -> tuple[Finding, ...]:

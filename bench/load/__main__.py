@@ -1,0 +1,103 @@
+"""What a studio bears, in one table: `python -m bench.load [--parts watch,late,burst,pages] [--quick]`.
+
+Ratios and counts: a machine that does other work at the same time shows other times. What must not be
+otherwise (a line lost, a build too many, a query that comes with the rows) ends the run with an error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+from bench.load.asking import asked_in_a_burst
+from bench.load.pages import page_times
+from bench.load.place import DATABASES, Place
+from bench.load.watching import caught_up, watched
+from tests.services.studio import ROOT
+
+PARTS = ("watch", "late", "burst", "pages")
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    options = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
+    options.add_argument("--parts", default=",".join(PARTS), help="which measurements")
+    options.add_argument("--databases", default=",".join(DATABASES))
+    options.add_argument("--folder", type=Path, help="keeps the data for the next run")
+    options.add_argument("--quick", action="store_true", help="small sizes: a minute, to see that it works")
+    options.add_argument("--viewers", default="1,100,1000")
+    options.add_argument("--seconds", type=float, default=15, help="how long lines are written")
+    options.add_argument("--rate", type=float, default=100, help="lines a second")
+    options.add_argument("--lines", type=int, default=200_000, help="of the long log")
+    options.add_argument("--environments", type=int, default=100_000)
+    options.add_argument("--versions", type=int, default=10, help="of each environment")
+    asked = options.parse_args()
+    if asked.quick:
+        asked.viewers, asked.seconds, asked.lines, asked.environments = "1,100", 4, 20_000, 2_000
+    with tempfile.TemporaryDirectory(prefix="bench-load-", ignore_cleanup_errors=True) as temporary:
+        folder = asked.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        for database in asked.databases.split(","):
+            print(f"\n{database}", flush=True)
+            with Place(folder, database).running() as place:
+                for part in asked.parts.split(","):
+                    asyncio.run(MEASURED[part](place, asked))
+
+
+async def watch(place: Place, asked: argparse.Namespace) -> None:
+    """Print how soon lines reach their viewers."""
+    sessions = place.tell("people")
+    for count in map(int, asked.viewers.split(",")):
+        seen = await watched(place, sessions, count, rate=asked.rate, seconds=asked.seconds)
+        connections = "" if seen.connections is None else f", {seen.connections} connections"
+        say(
+            f"{seen.viewers} viewers, {asked.rate:g} lines a second",
+            f"p50 {seen.p50 * 1000:4.0f} ms, p99 {seen.p99 * 1000:4.0f} ms, {seen.threads} threads{connections}, "
+            f"{seen.bytes_each / 1000:.0f} kB a viewer",
+        )
+
+
+async def late(place: Place, asked: argparse.Namespace) -> None:
+    """Print how soon late viewers have a long log."""
+    sessions = place.tell("people")
+    build = place.tell("build")
+    place.tell("fill", build, asked.lines)
+    for count in (1, 1, 50):
+        took = await caught_up(place, sessions, build, asked.lines, count)
+        say(f"{asked.lines:,} lines to {count} late", f"first {took[0]:.2f} s, last {took[-1]:.2f} s")
+
+
+async def burst(place: Place, asked: argparse.Namespace) -> None:
+    """Print what a burst of equal requests comes to."""
+    found = await asked_in_a_burst(place)
+    say(
+        f"{found.requests:,} requests for {found.definitions} definitions",
+        f"{found.builds} builds; all asked in {found.seconds:.1f} s, "
+        f"p50 {found.p50 * 1000:.0f} ms, p95 {found.p95 * 1000:.0f} ms to an answer",
+    )
+
+
+async def pages(place: Place, asked: argparse.Namespace) -> None:
+    """Print how soon pages are there with very many environments."""
+    async for page in page_times(place, asked.environments, asked.versions):
+        say(
+            page.name,
+            f"p50 {page.p50 * 1000:5.1f} ms, p95 {page.p95 * 1000:5.1f} ms, {page.per_second:4.0f} a second, "
+            f"{page.queries_few} queries with few rows, {page.queries} with all",
+        )
+
+
+def say(what: str, found: str) -> None:
+    """Print a row of the table."""
+    print(f"  {what:44} {found}", flush=True)
+
+
+MEASURED = {"watch": watch, "late": late, "burst": burst, "pages": pages}
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    main()

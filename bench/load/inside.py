@@ -1,0 +1,171 @@
+"""What the measurements do on a studio's data: `python -m bench.load.inside COMMAND …`, told by the parts.
+
+Each command prints one line of JSON at its end.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from typing import Any
+
+import django
+
+LINE = "Collecting package-{number:06d} from the index, 1.2 MB of 3.4 MB at 5.6 MB/s"
+PEOPLE = 50
+
+
+def prepare() -> dict[str, Any]:
+    """Bring the database up to date; make the workspace and its people."""
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+
+    from environments.models import Member, Role, Workspace
+
+    call_command("migrate", verbosity=0)
+    workspace, made = Workspace.objects.get_or_create(name="lab", defaults={"title": "Lab"})
+    if made:
+        for number in range(PEOPLE):
+            user = User.objects.create(username=f"person-{number}")
+            Member.objects.create(workspace=workspace, user=user, role=Role.OWNER)
+    return {}
+
+
+def people() -> list[str]:
+    """Return a session of each person."""
+    from importlib import import_module
+
+    from django.conf import settings
+    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+    from django.contrib.auth.models import User
+
+    keys = []
+    engine = import_module(settings.SESSION_ENGINE)
+    for user in User.objects.filter(username__startswith="person-"):
+        session = engine.SessionStore()
+        session[SESSION_KEY] = str(user.pk)
+        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[-1]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        session["workspace"] = "lab"
+        session.save()
+        keys.append(session.session_key)
+    return keys
+
+
+def build() -> str:
+    """Save a definition that is like no other, ask for its build, and return the build's id."""
+    from builds.services import request_build
+    from environments.definition import read
+    from environments.models import Workspace
+    from environments.services import save_reading
+
+    text = f"numpy==2.1.3\nsix==1.{uuid.uuid4().int}\n"
+    workspace = Workspace.objects.get(name="lab")
+    reading = read(text, "requirements.txt")
+    saved = save_reading(workspace, f"watched-{uuid.uuid4().hex[:8]}", reading, source=text)
+    return str(request_build(saved.version).build_id)
+
+
+def taken(build_id: str) -> Any:
+    """Return the claim on a build."""
+    from builds.claims import Claim
+
+    claim = Claim.take(uuid.UUID(build_id), "a worker of the measurement")
+    assert claim is not None, "somebody else has this build"
+    return claim
+
+
+def write(build_id: str, rate: str, seconds: str) -> int:
+    """Write so many lines a second as a build does, each with the time of its writing; return how many."""
+    from builds.reporting import BuildReporter
+
+    claim = taken(build_id)
+    count = int(float(rate) * float(seconds))
+    with BuildReporter(claim) as reporter:
+        with reporter.step(1, "fetch"):
+            began = time.time()
+            for number in range(count):
+                time.sleep(max(0.0, began + number / float(rate) - time.time()))
+                reporter.line(f"{LINE.format(number=number)} @{time.time():.6f}")
+        reporter.flush()
+    claim.fail("measured", "This build was for measuring.", "Nothing.", "studio")
+    return count
+
+
+def fill(build_id: str, lines: str) -> int:
+    """Write a long log at once, and end the build."""
+    from builds.reporting import BuildReporter
+
+    claim = taken(build_id)
+    with BuildReporter(claim) as reporter:
+        with reporter.step(1, "fetch"):
+            for number in range(int(lines)):
+                reporter.line(LINE.format(number=number))
+                if number % 500 == 499:
+                    reporter.flush()
+        reporter.flush()
+    claim.fail("measured", "This build was for measuring.", "Nothing.", "studio")
+    return int(lines)
+
+
+def definitions(count: str) -> list[str]:
+    """Save so many different definitions; return the addresses that build them."""
+    from environments.definition import read
+    from environments.models import Workspace
+    from environments.services import save_reading
+
+    workspace = Workspace.objects.get(name="lab")
+    run = uuid.uuid4().hex[:8]
+    for number in range(int(count)):
+        text = f"numpy==2.1.3\nsix==1.{number}.{int(run, 16)}\n"
+        save_reading(workspace, f"burst-{run}-{number}", read(text, "requirements.txt"), source=text)
+    return [f"/w/lab/environments/burst-{run}-{number}/versions/1/build" for number in range(int(count))]
+
+
+def burst(prefix: str) -> dict[str, int]:
+    """Count what a burst of requests for definitions under this prefix led to."""
+    from builds.models import Build, Request
+
+    mine = {"version__environment__name__startswith": prefix}
+    return {
+        "builds": Build.objects.filter(**mine).count(),
+        "requests": Request.objects.filter(**mine).count(),
+    }
+
+
+def data(environments: str, versions: str) -> dict[str, Any]:
+    """Fill the workspace with so many environments of so many versions each, unless they are there."""
+    from bench.load.data import fill_workspace
+
+    return fill_workspace(int(environments), int(versions))
+
+
+def queries(*paths: str) -> dict[str, int]:
+    """Return how many queries each page takes."""
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    browser = Client(headers={"host": "127.0.0.1"})
+    browser.force_login(User.objects.get(username="person-0"), "django.contrib.auth.backends.ModelBackend")
+    counts = {}
+    for path in paths:
+        with CaptureQueriesContext(connection, ) as seen:
+            answer = browser.get(path)
+        assert answer.status_code == 200, f"{path} answered {answer.status_code}"
+        counts[path] = len(seen)
+    return counts
+
+
+COMMANDS = {
+    command.__name__: command
+    for command in (prepare, people, build, write, fill, definitions, burst, data, queries)
+}
+
+
+if __name__ == "__main__":
+    django.setup()
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))  # type: ignore[operator]

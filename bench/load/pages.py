@@ -1,0 +1,94 @@
+"""Pages of a studio with very many environments."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+
+from bench.load.place import Place
+
+TIMES = 40
+AT_ONCE = 4
+FEW = 10
+ENVIRONMENT = "/w/lab/environments/model-{few:06d}/"
+PAGES = {
+    "list, newest first": "/w/lab/environments/",
+    "list, by name": "/w/lab/environments/?sort=name",
+    "list, by packages": "/w/lab/environments/?sort=-packages",
+    "list, its last page": "/w/lab/environments/?page=100000",
+    "list, archived too": "/w/lab/environments/?archived=1",
+    "search, a word of every text": "/w/lab/environments/?q=numpy",
+    "search, a part of few names": "/w/lab/environments/?q=odel-00000",
+    "search, two words": "/w/lab/environments/?q=scikit+team",
+    "search, what is nowhere": "/w/lab/environments/?q=zqxj",
+    "environment": ENVIRONMENT,
+    "environment, versions": ENVIRONMENT + "?tab=versions",
+    "environment, builds": ENVIRONMENT + "?tab=builds",
+    "builds": "/w/lab/builds/",
+    "builds, failed": "/w/lab/builds/?state=failed",
+    "builds, by environment": "/w/lab/builds/?q=model-00000",
+    "builds, asked for by me": "/w/lab/builds/?by=me",
+    "images": "/w/lab/images/",
+    "activity": "/w/lab/activity/",
+}
+
+
+@dataclass(frozen=True)
+class Page:
+    """How soon a page is there, and the queries it takes."""
+
+    name: str
+    p50: float
+    p95: float
+    per_second: float
+    queries_few: int
+    queries: int
+
+
+async def page_times(place: Place, environments: int, versions: int) -> AsyncIterator[Page]:
+    """Yield each page's times with so many environments, and its queries there and with ten rows."""
+    there = place.tell("data", FEW, versions)["environments"]
+    paths = [path.format(few=1) for path in PAGES.values()]
+    few = place.tell("queries", *paths) if there == FEW else None
+    place.tell("data", environments, versions)
+    many = place.tell("queries", *paths)
+    cookies = {"studio_session": place.tell("people")[0]}
+    async with httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=120, cookies=cookies) as client:
+        for name, path in zip(PAGES, paths, strict=True):
+            await got(client, path)
+            took = sorted([await got(client, path) for _ in range(TIMES)])
+            per_second = await rate(client, path)
+            page = Page(
+                name=name,
+                p50=took[len(took) // 2],
+                p95=took[int(len(took) * 0.95)],
+                per_second=per_second,
+                queries_few=few[path] if few else many[path],
+                queries=many[path],
+            )
+            yield page
+
+
+async def got(client: httpx.AsyncClient, path: str) -> float:
+    """Return how long a page took."""
+    began = time.perf_counter()
+    answer = await client.get(path)
+    assert answer.status_code == 200, f"{path} answered {answer.status_code}"
+    return time.perf_counter() - began
+
+
+async def rate(client: httpx.AsyncClient, path: str) -> float:
+    """Return how many of a page came in a second when several are asked for at once."""
+    each = TIMES // AT_ONCE
+
+    async def ask() -> None:
+        for _ in range(each):
+            await got(client, path)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(ask() for _ in range(AT_ONCE)))
+    return each * AT_ONCE / (time.perf_counter() - began)

@@ -82,16 +82,17 @@ def _apart(grouping: Grouping, segments: Mapping[str, Segment], reporter: Report
 
 
 def _refuse_file_as_folder(owners: dict[str, str]) -> None:
-    folders: dict[str, str] = {}
-    for path, owner in owners.items():
-        above = path.rpartition("/")[0]
+    folders: set[str] = set()
+    for folder in {path.rpartition("/")[0] for path in owners}:
+        above = folder
         while above and above not in folders:
-            folders[above] = owner
+            folders.add(above)
             above = above.rpartition("/")[0]
-    for path in folders.keys() & owners.keys():
+    for path in sorted(folders & owners.keys()):
+        inside = min(inner for inner in owners if inner.startswith(f"{path}/"))
         raise ImageError(
             "package-clash",
-            f"{owners[path]} brings a file /{path}, which is a folder in {folders[path]}.",
+            f"{owners[path]} brings a file /{path}, which is a folder in {owners[inside]}.",
             "Leave one of the two packages out.",
         )
 

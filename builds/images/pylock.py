@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Container, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -25,7 +26,7 @@ def packages_of(
 
     What is `present` already is left out; what is among `sources` is taken as its source distribution.
     """
-    order = {tag: number for number, tag in enumerate(target_tags(probe))}
+    order = _order(probe)
     entries = tomllib.loads(text).get("packages", [])
     entries = [entry for entry in entries if canonicalize_name(entry["name"]) not in present]
     found = [
@@ -58,6 +59,11 @@ def target_tags(probe: Probe) -> list[Tag]:
         *cpython_tags(minor, platforms=platforms, abis=[interpreter]),
         *compatible_tags(minor, interpreter, platforms),
     ]
+
+
+@lru_cache(maxsize=16)
+def _order(probe: Probe) -> Mapping[Tag, int]:
+    return {tag: number for number, tag in enumerate(target_tags(probe))}
 
 
 def _platforms(probe: Probe) -> list[str]:

@@ -8,9 +8,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uv
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from builds.images.base import Base
@@ -60,8 +62,10 @@ def resolve(
     with tempfile.TemporaryDirectory(prefix="resolve-") as name:
         solver = _Solver(Path(name), base.probe, lines, workshop, reporter, present)
         packages = solver.solve(previous)
-        why = solver.reasons(packages)
-        newest = solver.newest()
+        with ThreadPoolExecutor(1, thread_name_prefix="newest") as beside:
+            alone = beside.submit(solver.newest)
+            why = solver.reasons(packages)
+            newest = alone.result()
     found = [
         package.model_copy(update={"requested": asked, "needed_by": needed_by})
         for package in packages
@@ -101,6 +105,7 @@ class _Solver:
         private = workshop.private("index", (*self._indexes.urls, *addresses))
         cache = workshop.folder(f"uv-{private}" if private else "uv").absolute()
         folder.joinpath("constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
+        self._pinned = all(_pinned(line) for line in rest)
         self._configure()
         self._always = [
             *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-header"),
@@ -130,21 +135,20 @@ class _Solver:
             self._reporter.line("The first index with a package lacks its version: all are asked, as by pip")
             self._always += ["--index-strategy", "unsafe-best-match"]
             ended = self._run(*options)
-        ended = self._with_sources(ended, options)
-        if ended.code != 0:
-            raise explained(ended.error, self._probe)
-        return self._read(pylock.name)
+        return self._with_sources(ended, options)
 
-    def _with_sources(self, ended: Ended, options: Sequence[str]) -> Ended:
+    def _with_sources(self, ended: Ended, options: Sequence[str]) -> tuple[LockedPackage, ...]:
         """Go on with source distributions where there is no wheel, as long as more of them turn up."""
         for _ in range(MOST_ROUNDS):
             if ended.code != 0:
                 wanted = self._sources.wanted(ended.error)
                 if not wanted:
-                    return ended
+                    raise explained(ended.error, self._probe)
                 self._sources.allow(wanted)
-            elif not self._sources.learn(self._read("pylock.toml")):
-                return ended
+            else:
+                packages = self._read("pylock.toml")
+                if not self._sources.learn(packages):
+                    return packages
             self._configure()
             ended = self._run(*options)
         raise endless(self._sources.names)
@@ -180,11 +184,24 @@ class _Solver:
 
     def newest(self) -> dict[str, str]:
         """Return the version of each requested package if it were alone, as far as the cache knows."""
+        if self._pinned:
+            return {}
         pylock = "pylock.alone.toml"
         ended = self._run("--offline", "--no-deps", "--format", "pylock.toml", "--output-file", pylock)
         if ended.code != 0:
             return {}
         return {p.name: p.version for p in self._read(pylock)}
+
+
+def _pinned(line: str) -> bool:
+    """Tell whether a line leaves no choice of a version."""
+    try:
+        wanted = Requirement(line)
+    except InvalidRequirement:
+        return False
+    return any(
+        one.operator == "===" or (one.operator == "==" and "*" not in one.version) for one in wanted.specifier
+    )
 
 
 def _told(line: str, logins: Logins, asked: Sequence[str]) -> str:

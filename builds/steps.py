@@ -218,7 +218,7 @@ def _with_wheels(
     """
     cached = True
     while True:
-        built = build_wheels(base, lock, fetched, shop, reporter)
+        built = build_wheels(base, lock, fetched, shop, reporter, lines=to_install.pip)
         cached = cached and built.cached
         if not built.surprises:
             return lock, built.fetched, cached

@@ -63,7 +63,7 @@ def build_base(
     }
     bases = {key: base for key, base in found.items() if isinstance(base, Base)}
     for key, base in bases.items():
-        workshop.remember(_SOURCES, key, base.digest)
+        workshop.remember(_SOURCES, _for_whom(key, workshop), base.digest)
     if not fresh and len(bases) == len(found) and (there := made.on(base.digest for base in bases.values())):
         return there
     with Engine.at(docker_host or settings.DOCKER_HOST) as engine:
@@ -109,11 +109,16 @@ def _known_digests(named: list[Source], workshop: Workshop) -> list[str] | None:
     """Return the digests of the images to start from, if all are known and none of their tags floats."""
     known: list[str] = []
     for one in named:
-        digest = None if one.floating else workshop.recall(_SOURCES, one.key)
+        digest = None if one.floating else workshop.recall(_SOURCES, _for_whom(one.key, workshop))
         if digest is None:
             return None
         known.append(digest)
     return known
+
+
+def _for_whom(key: str, workshop: Workshop) -> str:
+    # An image that one workspace may have is to be asked for again by another.
+    return f"{workshop.logins.mark} {key}".strip()
 
 
 def _shown(named: list[Source]) -> str:

@@ -1,17 +1,19 @@
-"""What a container is given to build a wheel: the source, pip, certificates, and a few variables."""
+"""What a container is given to build a wheel: the source, pip, certificates, a few variables, and logins."""
 
 from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from builds.engine.exchange import PIECE
 from builds.images.indexes import indexes_of
+from builds.images.requirement import checked
 from builds.images.segment import WheelFile
 from builds.images.workshop import Workshop
+from environments.logins import without_login
 
 PLACE = "studio-build"
 NOBODY = 65534
@@ -20,54 +22,90 @@ _EPOCH = "315532800"  # 1980, which is as early as a wheel's files can be from
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
-def variables(workshop: Workshop) -> dict[str, str]:
-    """Return what the build sees of its surroundings: no password is among it, for its code is anybody's."""
-    found = {
-        "HOME": f"/{PLACE}/home",
-        "TMPDIR": f"/{PLACE}/scratch",
-        "TERM": "dumb",
-        "SOURCE_DATE_EPOCH": _EPOCH,
-        "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PIP_NO_CACHE_DIR": "1",
-        "PIP_NO_INPUT": "1",
-        "PIP_NO_COLOR": "1",
-        "PIP_PROGRESS_BAR": "off",
-        "PIP_RETRIES": "2",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
-    # What builds a package comes from the same index as packages do.
-    _, indexes = indexes_of((), workshop.index_url, os.environ)
-    parts = urlsplit(indexes.main)
-    found["PIP_INDEX_URL"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    if _trusted() is not None:
-        found |= dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), _CERTIFICATES)
-    proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
-    return found | {name: value for name, value in proxies.items() if "@" not in value}
+class Surroundings:
+    """What the build of a wheel sees: where what builds it comes from, and how to get in there.
+
+    Its code is anybody's. So no password of the studio is among it, and of the workspace only what the very
+    indexes want that the definition names: in a file of the container, which is in no layer and goes with it.
+    """
+
+    def __init__(self, lines: Sequence[str], workshop: Workshop) -> None:
+        _, self._indexes = indexes_of(checked(lines), workshop.index_url, os.environ)
+        _, usual = indexes_of((), workshop.index_url, os.environ)
+        self._logins = workshop.logins
+        private = workshop.private("index", self._indexes.urls)
+        named = [without_login(url) for url in self._indexes.urls]
+        self.mark = () if self._indexes == usual and not private else (*named, private)
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment of the build."""
+        found = {
+            "HOME": f"/{PLACE}/home",
+            "TMPDIR": f"/{PLACE}/scratch",
+            "TERM": "dumb",
+            "SOURCE_DATE_EPOCH": _EPOCH,
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PIP_NO_CACHE_DIR": "1",
+            "PIP_NO_INPUT": "1",
+            "PIP_NO_COLOR": "1",
+            "PIP_PROGRESS_BAR": "off",
+            "PIP_RETRIES": "2",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            # What builds a package comes from the same indexes as packages do.
+            "PIP_INDEX_URL": without_login(self._indexes.main),
+        }
+        if self._indexes.extra:
+            found["PIP_EXTRA_INDEX_URL"] = " ".join(map(without_login, self._indexes.extra))
+        if _trusted() is not None:
+            found |= dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), _CERTIFICATES)
+        proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
+        return found | {name: value for name, value in proxies.items() if "@" not in value}
+
+    def given(self, sdist: WheelFile, pip: WheelFile) -> Iterator[bytes]:
+        """Yield the archive of what the container is given."""
+        for folder in ("", "/home", "/scratch", "/out"):
+            entry = tarfile.TarInfo(f"{PLACE}{folder}")
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            entry.uid = entry.gid = NOBODY
+            yield entry.tobuf(tarfile.GNU_FORMAT)
+        secret = self._netrc().encode()
+        if secret:
+            entry = tarfile.TarInfo(f"{PLACE}/home/.netrc")
+            entry.mode, entry.size = 0o600, len(secret)
+            entry.uid = entry.gid = NOBODY
+            yield entry.tobuf(tarfile.GNU_FORMAT) + secret + bytes(-len(secret) % tarfile.BLOCKSIZE)
+        files = {f"{PLACE}/{file.path.name}": file.path for file in (sdist, pip)}
+        if (trusted := _trusted()) is not None:
+            files[_CERTIFICATES.lstrip("/")] = trusted
+        for name, path in files.items():
+            with path.open("rb") as file:
+                entry = tarfile.TarInfo(name)
+                entry.size = os.fstat(file.fileno()).st_size
+                yield entry.tobuf(tarfile.GNU_FORMAT)
+                while piece := file.read(PIECE):
+                    yield piece
+            yield bytes(-entry.size % tarfile.BLOCKSIZE)
+        yield bytes(2 * tarfile.BLOCKSIZE)
+
+    def _netrc(self) -> str:
+        """Return the file in which pip looks for passwords: one a host, that of the index asked first."""
+        lines: dict[str, str] = {}
+        for url in (self._indexes.main, *self._indexes.extra):
+            login, host = self._logins.find("index", url), urlsplit(url).hostname
+            if login is not None and host:
+                lines.setdefault(
+                    host, f"machine {host} login {_quoted(login.user)} password {_quoted(login.password)}\n"
+                )
+        return "".join(lines.values())
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def _trusted() -> Path | None:
     """Return the certificates that this machine trusts, where it says so."""
     named = os.environ.get("SSL_CERT_FILE")
     return Path(named) if named and Path(named).is_file() else None
-
-
-def given(sdist: WheelFile, pip: WheelFile) -> Iterator[bytes]:
-    """Yield the archive of what the container is given."""
-    for folder in ("", "/home", "/scratch", "/out"):
-        entry = tarfile.TarInfo(f"{PLACE}{folder}")
-        entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-        entry.uid = entry.gid = NOBODY
-        yield entry.tobuf(tarfile.GNU_FORMAT)
-    files = {f"{PLACE}/{file.path.name}": file.path for file in (sdist, pip)}
-    if (trusted := _trusted()) is not None:
-        files[_CERTIFICATES.lstrip("/")] = trusted
-    for name, path in files.items():
-        with path.open("rb") as file:
-            entry = tarfile.TarInfo(name)
-            entry.size = os.fstat(file.fileno()).st_size
-            yield entry.tobuf(tarfile.GNU_FORMAT)
-            while piece := file.read(PIECE):
-                yield piece
-        yield bytes(-entry.size % tarfile.BLOCKSIZE)
-    yield bytes(2 * tarfile.BLOCKSIZE)

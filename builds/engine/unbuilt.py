@@ -10,6 +10,7 @@ from builds.causes import clues_in, first_real
 from builds.engine.exchange import EngineRefused
 from builds.engine.output import Output
 from builds.images.base import Base
+from builds.images.refusals import refused as not_let_in
 from builds.images.report import ImageError
 from builds.images.segment import WheelFile
 
@@ -21,6 +22,7 @@ _NO_COMPILER = re.compile(
     r"\S+\.h: No such file).*",
     re.IGNORECASE,
 )
+_CLOSED = re.compile(r"\b(?P<status>401|403) Client Error: .* for url: (?P<url>\S+)")
 _ELSEWHERE = {"disk-full", "index-unreachable", "timeout", "no-matching-distribution"}
 _SAID = re.compile(r"^\s*((?:\w+(?:Error|Exception)|error)\b.*)", re.IGNORECASE)
 _WITH_A_COMPILER = (
@@ -41,6 +43,9 @@ def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageErr
             f"{what}: the build was killed, most likely for want of memory.",
             "Pin a version that has a wheel, or give the Docker Engine more memory.",
         )
+    if (closed := _CLOSED.search("\n".join(output.last))) is not None:
+        error = not_let_in("index", closed["url"], status=closed["status"])
+        return ImageError(error.code, f"{what}: {error.message}", error.help)
     clues = [clue for clue in clues_in(enumerate(output.last)) if clue.code in _ELSEWHERE]
     if (clue := first_real(clues)) is not None:
         help = clue.help

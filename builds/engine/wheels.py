@@ -1,7 +1,8 @@
 """Wheels for packages that come as source alone: built in a container of the base, once, then kept.
 
 Whatever a source distribution runs, it runs there: without privileges, as nobody, and with nothing of the
-studio's but the sources, pip, and the certificates that the machine trusts.
+studio's but the sources, pip, and the certificates that the machine trusts. What the workspace's own indexes
+want to know lies in a file of that container, and goes with it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from builds.engine.connection import LABEL, Engine
 from builds.engine.exchange import PIECE, EngineRefused, Exchange
 from builds.engine.output import Output
-from builds.engine.surroundings import NOBODY, PLACE, given, variables
+from builds.engine.surroundings import NOBODY, PLACE, Surroundings
 from builds.engine.unbuilt import not_a_wheel, refused, unbuilt, unreachable
 from builds.images.base import Base
 from builds.images.fetch import Fetched, fetch
@@ -65,13 +66,16 @@ def build_wheels(
     reporter: Reporter,
     *,
     docker_host: str | None = None,
+    lines: Sequence[str] = (),
 ) -> Built:
     """Return the files with a wheel for each source distribution: built before, else built now.
 
-    The same source on the same base is built once; then no engine is asked. Raises ImageError.
+    The same source on the same base is built once; then no engine is asked. What builds it comes from the
+    indexes that the requirement `lines` name, else from the studio's. Raises ImageError.
     """
+    around = Surroundings(lines, workshop)
     wheels: dict[WheelFile, WheelFile | None] = {
-        sdist: _known(sdist, base, workshop) for sdist in fetched.sdists
+        sdist: _known(sdist, base, around, workshop) for sdist in fetched.sdists
     }
     missing = [sdist for sdist, wheel in wheels.items() if wheel is None]
     surprises = []
@@ -83,7 +87,7 @@ def build_wheels(
             image = engine.give(base, workshop.store, reporter)
             for number, sdist in enumerate(missing):
                 reporter.progress(number, len(missing), "packages")
-                wheel = wheels[sdist] = _built(sdist, pip, image, base, engine, workshop, reporter)
+                wheel = wheels[sdist] = _built(sdist, pip, image, base, around, engine, workshop, reporter)
                 if _surprising(sdist, wheel, base, workshop):
                     surprises.append(sdist.name)
     for sdist in [one for one in wheels if one not in missing]:
@@ -93,13 +97,14 @@ def build_wheels(
     return Built(replace(fetched, wheels=everything), tuple(surprises), cached=not missing)
 
 
-def _key(sdist: WheelFile, base: Base) -> str:
-    return json.dumps([_FORMAT, sdist.sha256, base.digest, base.probe.version])
+def _key(sdist: WheelFile, base: Base, around: Surroundings) -> str:
+    # Other indexes may give other things to build it with.
+    return json.dumps([_FORMAT, sdist.sha256, base.digest, base.probe.version, *around.mark])
 
 
-def _known(sdist: WheelFile, base: Base, workshop: Workshop) -> WheelFile | None:
+def _known(sdist: WheelFile, base: Base, around: Surroundings, workshop: Workshop) -> WheelFile | None:
     """Return the wheel that was built of this source on this base before, if it is still here."""
-    found = workshop.recall(_KNOWN, _key(sdist, base))
+    found = workshop.recall(_KNOWN, _key(sdist, base, around))
     if found is None:
         return None
     path = _kept_at(workshop, found["sha256"], found["filename"])
@@ -128,6 +133,7 @@ def _built(
     pip: WheelFile,
     image: str,
     base: Base,
+    around: Surroundings,
     engine: Engine,
     workshop: Workshop,
     reporter: Reporter,
@@ -137,14 +143,14 @@ def _built(
     began = time.monotonic()
     output = Output()
     try:
-        container = _container(sdist, pip, image, base, engine, workshop)
+        container = _container(sdist, pip, image, base, around, engine)
         output.containers.append(container)
         with Exchange(
             engine.api,
             "PUT",
             f"/containers/{container}/archive",
             params={"path": "/"},
-            data=given(sdist, pip),
+            data=around.given(sdist, pip),
             content_type="application/x-tar",
         ) as giving:
             for _ in giving.pieces(reporter):
@@ -153,7 +159,7 @@ def _built(
         code = _followed(container, engine, output, reporter)
         if code:
             raise unbuilt(sdist, base, code, output)
-        wheel = _taken(sdist, container, base, engine, workshop, reporter)
+        wheel = _taken(sdist, container, base, around, engine, workshop, reporter)
     except EngineRefused as error:
         raise refused(sdist, base, error) from error
     finally:
@@ -163,7 +169,7 @@ def _built(
 
 
 def _container(
-    sdist: WheelFile, pip: WheelFile, image: str, base: Base, engine: Engine, workshop: Workshop
+    sdist: WheelFile, pip: WheelFile, image: str, base: Base, around: Surroundings, engine: Engine
 ) -> str:
     words = [
         f"/{PLACE}/{pip.path.name}/pip",
@@ -179,7 +185,7 @@ def _container(
         command=[*words, f"/{PLACE}/{sdist.path.name}"],
         user=f"{NOBODY}:{NOBODY}",
         working_dir=f"/{PLACE}/home",
-        environment=variables(workshop),
+        environment=around.variables(),
         labels={LABEL: base.digest},
         tty=True,  # one stream of lines, in the order in which they were written
         host_config=engine.api.create_host_config(
@@ -207,7 +213,13 @@ def _followed(container: str, engine: Engine, output: Output, reporter: Reporter
 
 
 def _taken(
-    sdist: WheelFile, container: str, base: Base, engine: Engine, workshop: Workshop, reporter: Reporter
+    sdist: WheelFile,
+    container: str,
+    base: Base,
+    around: Surroundings,
+    engine: Engine,
+    workshop: Workshop,
+    reporter: Reporter,
 ) -> WheelFile:
     """Take the wheel out of the container into the cache, if it is one and fits."""
     with (
@@ -222,10 +234,12 @@ def _taken(
             if spool.tell() > MOST_BYTES:
                 raise not_a_wheel(sdist, "what it made is larger than any package")
         spool.seek(0)
-        return _kept(sdist, spool, base, workshop)
+        return _kept(sdist, spool, base, around, workshop)
 
 
-def _kept(sdist: WheelFile, spool: BinaryIO, base: Base, workshop: Workshop) -> WheelFile:
+def _kept(
+    sdist: WheelFile, spool: BinaryIO, base: Base, around: Surroundings, workshop: Workshop
+) -> WheelFile:
     with tarfile.open(fileobj=spool) as archive:
         found = [entry for entry in archive if entry.isreg() and entry.name.endswith(".whl")]
         if len(found) != 1:
@@ -245,7 +259,7 @@ def _kept(sdist: WheelFile, spool: BinaryIO, base: Base, workshop: Workshop) -> 
             temporary.replace(place)
         finally:
             temporary.unlink(missing_ok=True)
-    workshop.remember(_KNOWN, _key(sdist, base), {"sha256": digest, "filename": filename})
+    workshop.remember(_KNOWN, _key(sdist, base, around), {"sha256": digest, "filename": filename})
     return WheelFile(sdist.name, sdist.version, place, digest, place.stat().st_size)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from builds.engine.output import Output
-from builds.engine.surroundings import given, variables
+from builds.engine.surroundings import Surroundings
 from builds.engine.unbuilt import unbuilt
 from builds.images import BlobStore, Workshop
 from tests.images.making import empty_base, make_sdist, make_wheel, wheel_file
@@ -26,7 +26,9 @@ def test_no_password_goes_into_the_container(workshop: Workshop, monkeypatch: py
     monkeypatch.setenv("HTTPS_PROXY", "http://ann:s3cret@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "index.example")
 
-    seen = variables(replace(workshop, index_url="https://ann:s3cret@index.example:8443/simple"))
+    seen = Surroundings(
+        (), replace(workshop, index_url="https://ann:s3cret@index.example:8443/simple")
+    ).variables()
 
     assert seen["PIP_INDEX_URL"] == "https://index.example:8443/simple"
     assert seen["NO_PROXY"] == "index.example"
@@ -40,14 +42,15 @@ def test_the_machines_certificates_are_given_where_it_names_them(
     trusted.write_text("certificates")
     files = wheel_file(make_sdist(tmp_path)), wheel_file(make_wheel(tmp_path, "pip"))
 
+    around = Surroundings((), workshop)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    with tarfile.open(fileobj=io.BytesIO(b"".join(given(*files)))) as archive:
-        content = archive.extractfile(variables(workshop)["PIP_CERT"].lstrip("/"))
+    with tarfile.open(fileobj=io.BytesIO(b"".join(around.given(*files)))) as archive:
+        content = archive.extractfile(around.variables()["PIP_CERT"].lstrip("/"))
         assert content is not None
         assert content.read() == b"certificates"
     monkeypatch.delenv("SSL_CERT_FILE")
-    assert "PIP_CERT" not in variables(workshop)
-    with tarfile.open(fileobj=io.BytesIO(b"".join(given(*files)))) as archive:
+    assert "PIP_CERT" not in around.variables()
+    with tarfile.open(fileobj=io.BytesIO(b"".join(around.given(*files)))) as archive:
         assert not [name for name in archive.getnames() if name.endswith(".pem")]
 
 

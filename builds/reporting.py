@@ -19,6 +19,7 @@ from builds.logs.parts import Parts
 from builds.models import Build, Step
 
 FLUSH_SECONDS = 0.05
+LOOK_SECONDS = 0.5  # whoever cancels a silent step sees it stop within two
 
 stopping = threading.Event()
 """Set when this process is asked to end: builds under way go back to the queue."""
@@ -148,7 +149,7 @@ class BuildReporter:
         """Flush, beat and look at the flag until the build is done."""
         try:
             while not self._done.is_set():
-                woken = self._wake.wait(settings.HEARTBEAT_SECONDS / 2)
+                woken = self._wake.wait(min(settings.HEARTBEAT_SECONDS / 2, LOOK_SECONDS))
                 self._wake.clear()
                 if woken or not self.log.empty:
                     self._done.wait(FLUSH_SECONDS)  # let some more lines come

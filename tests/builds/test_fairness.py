@@ -252,7 +252,7 @@ class Workers(RuleBasedStateMachine):
 
 @pytest.mark.django_db
 def test_whatever_happens_every_build_is_taken_once_within_the_limits_and_ends() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Workers,
         settings=settings(
             max_examples=25,

@@ -1,0 +1,305 @@
+"""Why builds fail: each cause provoked in a real build, recognised, and linked to the line that shows it (rule 48)."""
+
+from __future__ import annotations
+
+import ensurepip
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+
+from builds import runner
+from builds.causes import CATALOGUE, clues_in, diagnose, first_real
+from builds.causes.documentation import PAGE, causes_page
+from builds.images.report import ImageError
+from builds.logs import read_log
+from builds.models import Build, State
+from builds.reconcile import release
+from environments.definition import read_path
+from environments.services import save_reading
+from tests.builds.played import asked, played, saved, workspace_named
+from tests.builds.test_engine import push
+from tests.images.making import make_wheel
+from tests.services.docker_engine import DockerEngine
+from tests.services.registry import Registry
+
+ROOT = Path(__file__).parents[2]
+PIP = "RUN python pip.whl/pip --no-cache-dir --disable-pip-version-check"
+NO_NETWORK = "--retries 1 --timeout 1 --index-url http://127.0.0.1:9/simple"
+LINE = "the line that shows it"
+
+
+def tools() -> tuple[str, ...]:
+    """Return a compiler and apt-get of this machine, with a shell."""
+    compiler = subprocess.run(
+        ["gcc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    apt = ("/usr/bin/apt-get", "/usr/bin/dpkg", "/usr/lib/apt/methods/http", "/usr/lib/apt/methods/store")
+    tables = tuple(f"/usr/share/dpkg/{name}table" for name in ("cpu", "os", "abi", "tuple"))
+    return ("/bin/sh", "/bin/mkdir", "/bin/touch", "/bin/dd", "/usr/bin/gcc", compiler, *apt, *tables)
+
+
+@pytest.fixture(scope="module")
+def mirror(docker_engine: DockerEngine, registry: Registry) -> Registry:
+    """A registry that stands for Docker Hub; `machine:tools` has a compiler and apt-get."""
+    push(docker_engine, registry, "tools", tools())
+    return registry
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What every build context has: pip, and two packages that contradict one another."""
+    folder = tmp_path_factory.mktemp("files")
+    make_wheel(folder, "one", "1.0", needs=["three==1.0"])
+    make_wheel(folder, "two", "1.0", needs=["three==2.0"])
+    make_wheel(folder, "three", "1.0")
+    make_wheel(folder, "three", "2.0")
+    (pip,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
+    return {"pip.whl": pip.read_bytes()} | {
+        f"wheels/{one.name}": one.read_bytes() for one in folder.iterdir()
+    }
+
+
+@pytest.fixture(scope="module")
+def place(
+    tmp_path_factory: pytest.TempPathFactory, docker_engine: DockerEngine, mirror: Registry
+) -> Iterator[None]:
+    """Settings for real builds: one store and cache for all of them."""
+    root = tmp_path_factory.mktemp("studio")
+    with override_settings(
+        DOCKER_HOST=docker_engine.host,
+        STORE=root / "store",
+        CACHE=root / "cache",
+        REGISTRY_MIRRORS={"docker.io": mirror.address},
+    ):
+        yield
+
+
+def built(folder: Path, dockerfile: str, files: dict[str, bytes]) -> Build:
+    """Build a context for real, from the request to the end, and return the build."""
+    for path, content in (files | {"Dockerfile": dockerfile.encode()}).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
+    reading = read_path(folder)
+    assert reading.definition is not None, reading.findings
+    version = save_reading(workspace_named("lab"), "failing", reading, source=dockerfile).version
+    build = asked(version)
+    runner.run(build.pk, "a worker of a test")
+    build.refresh_from_db()
+    return build
+
+
+def log_of(build: Build) -> list[str]:
+    return read_log(build.pk, limit=10_000).text.splitlines()
+
+
+# The instructions that fail, the cause, and what the line says that the failure is linked to.
+FAILING = {
+    "pip finds no such package": (
+        "FROM host\nCOPY . /\n" + PIP + " install --no-index --find-links /wheels nonesuch",
+        "no-matching-distribution",
+        "Could not find a version that satisfies the requirement nonesuch",
+    ),
+    "pip finds a conflict": (
+        "FROM host\nCOPY . /\n" + PIP + " install --no-index --find-links /wheels one two",
+        "conflict",
+        "conflicting dependencies",
+    ),
+    "pip cannot read a requirement": (
+        "FROM host\nCOPY . /\n" + PIP + " install numpy=1.26",
+        "bad-spec",
+        "Invalid requirement: 'numpy=1.26'",
+    ),
+    "pip does not reach its index": (
+        "FROM host\nCOPY . /\n" + PIP + f" install {NO_NETWORK} numpy",
+        "index-unreachable",
+        "Retrying",
+    ),
+    "pip's index does not answer": (
+        "FROM host\nCOPY . /\nRUN python -c \"import socket, time; s = socket.create_server(('127.0.0.1', 9));"
+        ' time.sleep(60)" & '
+        f"{PIP.removeprefix('RUN ')} download {NO_NETWORK} numpy",
+        "timeout",
+        "Read timed out",
+    ),
+    "a header is missing": (
+        'FROM machine:tools\nRUN mkdir -p /usr/include && touch /usr/include/stdc-predef.h && echo "#include <Python.h>" > /tmp/a.c && gcc -c /tmp/a.c -o /tmp/a.o',
+        "compile-failed",
+        "fatal error: Python.h: No such file or directory",
+    ),
+    "apt-get knows no such package": (
+        "FROM machine:tools\nRUN mkdir -p /var/lib/dpkg /var/lib/apt/lists/partial /var/cache/apt/archives/partial"
+        " /etc/apt/apt.conf.d /etc/apt/preferences.d && touch /var/lib/dpkg/status"
+        " && apt-get install -y nonesuch",
+        "apt-failed",
+        "E: Unable to locate package nonesuch",
+    ),
+    "apt-get does not reach its servers": (
+        "FROM machine:tools\nRUN mkdir -p /var/lib/dpkg /var/lib/apt/lists/partial /var/cache/apt/archives/partial"
+        " /etc/apt/apt.conf.d /etc/apt/preferences.d && touch /var/lib/dpkg/status"
+        " && echo 'deb [trusted=yes] http://127.0.0.1:9/debian stable main' > /etc/apt/sources.list"
+        " && apt-get -o APT::Sandbox::User=root update ; apt-get install -y nonesuch",
+        "apt-failed",
+        "Err:1 http://127.0.0.1:9/debian",
+    ),
+    "a command is missing": ("FROM host\nRUN nonesuch --help", "missing-command", "nonesuch: not found"),
+    "a command ends badly": (
+        "FROM host\nRUN echo this is why && exit 3",
+        "command-failed",
+        "this is why",
+    ),
+    "a file to copy is missing": ("FROM host\nCOPY missing.txt /", "copy-not-found", "COPY missing.txt /"),
+    "a disk is full": (
+        "FROM machine:tools\nRUN dd if=/dev/zero of=/dev/shm/full bs=1M count=100",
+        "disk-full",
+        "No space left on device",
+    ),
+    "memory runs out": (
+        "FROM host\nRUN echo taking && python -c \"x = bytearray(10**9); x[::4096] = b'1' * len(x[::4096])\"",
+        "out-of-memory",
+        "taking|Killed",
+    ),
+    "a registry is away": ("FROM 127.0.0.1:9/team/image:1\nRUN true", "registry-unreachable", "Error: "),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", FAILING)
+def test_a_failure_names_its_cause_and_the_line_that_shows_it(
+    tmp_path: Path, place: None, files: dict[str, bytes], what: str
+) -> None:
+    dockerfile, code, words = FAILING[what]
+    given = {} if "machine:tools" in dockerfile else files
+
+    with override_settings(BUILD_MEMORY=256 * 1024 * 1024):
+        build = built(tmp_path, f"{dockerfile}\n", given)
+
+    lines = log_of(build)
+    told = "\n".join(lines)
+    assert (build.state, build.error_code) == (State.FAILED, code), f"{build.error}\n{told}"
+    assert build.error_line is not None
+    assert re.search(words, lines[build.error_line - 1]), f"line {build.error_line} of\n{told}"
+    assert build.error_help
+    assert build.error_fault == ("outside" if "reach" in what else CATALOGUE[code].fault)
+    assert lines[-1].startswith(f"Build {build.pk} failed after ")  # rule 26
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_registry_that_wants_a_login_refuses(
+    tmp_path: Path, place: None, private_registry: Registry
+) -> None:
+    build = built(tmp_path, f"FROM {private_registry.address}/team/image:1\nRUN true\n", {})
+
+    assert build.error_code == "registry-refused", build.error
+    assert private_registry.address in build.error
+    assert build.error_line is not None
+    assert "Error: " in log_of(build)[build.error_line - 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_steps_of_a_dockerfile_are_told_with_their_lines_and_how_they_ended(
+    tmp_path: Path, place: None
+) -> None:
+    """Rule 23: the first step holds what the Dockerfile does."""
+    build = built(tmp_path, "FROM host\nRUN echo one\nRUN echo two && exit 3\nRUN echo three\n", {})
+
+    (step,) = build.steps.all()
+    lines = log_of(build)
+    assert [(part["name"], part["failed"]) for part in step.parts] == [
+        ("FROM host", False),
+        ("RUN echo one", False),
+        ("RUN echo two && exit 3", True),
+    ]
+    for part in step.parts:
+        assert part["name"] in lines[part["line"] - 1]
+        assert part["seconds"] is not None
+
+
+# What has its end from elsewhere
+
+
+@pytest.mark.django_db
+def test_a_worker_that_died_too_often_leaves_a_cause_and_the_last_line() -> None:
+    from django.db.models import Q
+
+    build = asked(saved("a==1\n"))
+    with played(build) as (_, reporter):
+        reporter.line("the last that was heard")
+        reporter.flush(everything=True)
+    Build.objects.filter(pk=build.pk).update(attempt=100)
+
+    release(Q(pk=build.pk), died=True)
+
+    build.refresh_from_db()
+    assert (build.error_code, build.error_fault, build.error_line) == ("worker-died", "studio", 1)
+    assert build.error_help
+
+
+# Without an engine
+
+
+def lines_of(text: str) -> list[tuple[int, str]]:
+    return list(enumerate(text.strip("\n").split("\n"), 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "line"),
+    [
+        # A second try that helped explains nothing.
+        (
+            "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError'\n"
+            "Successfully installed a\nmain.c:1:10: fatal error: x.h: No such file or directory\n"
+            "error: command '/usr/bin/gcc' failed with exit code 1",
+            "compile-failed",
+            3,
+        ),
+        # What a solver could not find is more than that it could not solve.
+        (
+            "LibMambaUnsatisfiableError: Encountered problems while solving:\n"
+            "  - nothing provides requested nonesuch",
+            "package-not-found",
+            2,
+        ),
+        ("npm ERR! code E404\nnpm ERR! 404 Not Found - GET https://registry.npmjs.org/nonesuch", "package-not-found", 1),
+        ("npm error code ERESOLVE\nnpm error ERESOLVE could not resolve", "conflict", 1),
+        ("#12 1.234 \x1b[31mE: Unable to locate package x\x1b[0m", "apt-failed", 1),
+        ("  error: command 'x86_64-linux-gnu-gcc' failed: No such file\nERROR: Failed building wheel for x", "compile-failed", 1),
+        ("ERROR: HTTP error 401 while getting https://host/simple/x", "index-refused", 1),
+        ("checking for gcc... not found\nchecking for cc... not found", None, None),
+    ],
+)  # fmt: skip
+def test_the_first_real_cause_counts(text: str, code: str | None, line: int | None) -> None:
+    found = first_real(clues_in(lines_of(text)))
+    assert (found.code if found else None, found.line if found else None) == (code, line)
+
+
+def test_what_an_earlier_step_survived_is_not_blamed() -> None:
+    lines = lines_of("E: Unable to locate package x\nStep 2/2 : RUN y\nsh: 1: y: not found")
+    failure = ImageError("missing-command", "…")
+
+    found = diagnose(failure, lines, begins=2)
+
+    assert (found.line, found.others) == (3, ())
+
+
+def test_other_causes_are_told_too() -> None:
+    lines = lines_of("E: Unable to locate package gcc\nsh: 1: gcc: not found\nmake: *** [all] Error 127")
+
+    found = diagnose(ImageError("missing-command", "…"), lines)
+
+    assert found.line == 2
+    assert [(clue.code, clue.line) for clue in found.others] == [("apt-failed", 1), ("compile-failed", 3)]
+
+
+def test_every_cause_of_the_code_is_in_the_catalogue_and_on_the_page() -> None:
+    """The page is made by `python -m builds.causes.documentation`."""
+    sources = [path.read_text() for path in (ROOT / "builds").rglob("*.py")]
+    raised = {
+        code for text in sources for code in re.findall(r'(?:ImageError|OverLimit)\(\s*"([a-z-]+)"', text)
+    }
+    missing = raised - CATALOGUE.keys()
+    assert not missing, f"add {sorted(missing)} to builds/causes/catalogue.py, and make docs/causes.md again"
+    assert PAGE.read_text(encoding="utf-8") == causes_page()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from environments import converters, views  # noqa: F401 (converters makes <word:…> known)
+from environments import converters, settings_views, views  # noqa: F401 (converters makes <word:…> known)
 
 app_name = "environments"
 urlpatterns = [
@@ -10,6 +10,22 @@ urlpatterns = [
     path("compare/", views.compare, name="compare"),
     # /w/<workspace>/activity/?page=2
     path("activity/", views.activity, name="activity"),
+    # /w/<workspace>/settings/?tab=connections&change=7
+    path("settings/", settings_views.settings, name="settings"),
+    # /w/<workspace>/settings/connections/
+    path("settings/connections/", settings_views.add_connection, name="add_connection"),
+    # /w/<workspace>/settings/connections/7/replace
+    path(
+        "settings/connections/<int:connection>/replace",
+        settings_views.replace_connection,
+        name="replace_connection",
+    ),
+    # /w/<workspace>/settings/connections/7/delete
+    path(
+        "settings/connections/<int:connection>/delete",
+        settings_views.delete_connection,
+        name="delete_connection",
+    ),
     # /w/<workspace>/environments/<name>/archive
     path("environments/<word:name>/archive", views.archive, name="archive"),
     # /w/<workspace>/environments/<name>/versions/<version>/describe

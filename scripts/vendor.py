@@ -28,7 +28,7 @@ activity alert-triangle archive archive-off arrow-down arrow-left arrow-right ar
 arrows-sort box check chevron-down chevron-up circle-check circle-dashed circle-x copy
 device-desktop download file-text git-compare git-fork hammer hourglass info-circle layers-intersect
 loader-2 lock login logout menu-2 moon package packages pencil player-play player-stop plus
-refresh repeat search stack-2 sun trash user users versions x
+refresh repeat search settings stack-2 sun trash user users versions x
 """.split()
 
 

@@ -19,6 +19,9 @@ SECTIONS = {
     "build": "builds",
     "images": "images",
     "activity": "activity",
+    "settings": "settings",
+    "add_connection": "settings",
+    "replace_connection": "settings",
 }
 
 

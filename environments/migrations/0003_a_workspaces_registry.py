@@ -5,15 +5,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('environments', '0002_access_tokens'),
+        ("environments", "0002_access_tokens"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='workspace',
-            name='registry',
-            field=models.CharField(blank=True, help_text='Where images are pushed to as well, such as registry.example.com/ml.', max_length=200, validators=[django.core.validators.RegexValidator('^(?:localhost|[a-z0-9-]+(?:\\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(?::\\d{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$', 'That is no address of a container registry, such as registry.example.com/ml.')]),
+            model_name="workspace",
+            name="registry",
+            field=models.CharField(
+                blank=True,
+                help_text="Where images are pushed to as well, such as registry.example.com/ml.",
+                max_length=200,
+                validators=[
+                    django.core.validators.RegexValidator(
+                        "^(?:localhost|[a-z0-9-]+(?:\\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(?::\\d{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$",
+                        "That is no address of a container registry, such as registry.example.com/ml.",
+                    )
+                ],
+            ),
         ),
     ]

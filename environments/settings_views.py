@@ -1,0 +1,138 @@
+"""The settings of a workspace, as pages with tabs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_POST, require_safe
+
+from environments import connections
+from environments.access import MANAGES_CONNECTIONS, SEES_CONNECTIONS, get_workspace, role_in
+from environments.forms import asked_for
+from environments.logins import is_loopback
+from environments.models import Connection, Role, Workspace
+
+Shown = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One tab: who sees it, and what its template, environments/_settings_<name>.html, is given."""
+
+    name: str
+    words: str
+    least: Role
+    shown: Callable[[HttpRequest, Workspace], Shown]
+
+
+def _connections(request: HttpRequest, place: Workspace) -> Shown:
+    rows = list(Connection.objects.filter(workspace=place).select_related("changed_by"))
+    chosen = asked_for(request, "change")
+    return {
+        "connections": [(row, _in_the_clear(row)) for row in rows],
+        "kinds": Connection.Kind.choices,
+        "may_manage": (role_in(place, request.user) or 0) >= MANAGES_CONNECTIONS,
+        "changed": next((row for row in rows if str(row.pk) == chosen), None),
+    }
+
+
+def _in_the_clear(connection: Connection) -> bool:
+    """Whether its password travels unprotected."""
+    scheme, separator, rest = connection.address.partition("://")
+    return bool(separator) and scheme == "http" and not is_loopback(rest.partition("/")[0])
+
+
+TABS: list[Tab] = [Tab("connections", "Connections", SEES_CONNECTIONS, _connections)]
+"""In the order of the page. A tab that shows builds is added when their app is ready."""
+
+
+@never_cache
+@require_safe
+@login_required
+def settings(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Show one tab of a workspace's settings."""
+    place = get_workspace(request.user, workspace)
+    return _page(request, place, asked_for(request, "tab"))
+
+
+@never_cache
+@require_POST
+@sensitive_post_parameters("password")
+@sensitive_variables("password")
+@login_required
+def add_connection(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Keep new credentials."""
+    place = get_workspace(request.user, workspace, MANAGES_CONNECTIONS)
+    typed = {name: request.POST.get(name, "") for name in ("kind", "address", "user")}
+    password = request.POST.get("password", "")
+    try:
+        made = connections.add_connection(place, **typed, password=password, by=cast(User, request.user))
+    except connections.ConnectionRefused as problem:
+        return _page(request, place, "connections", typed=typed, problem=problem)
+    if _in_the_clear(made):
+        messages.warning(
+            request, f"{made} is reached without encryption: its password can be read on the way."
+        )
+    messages.success(request, f"The connection to {made} is kept. The next build uses it.")
+    return redirect(_address(place))
+
+
+@never_cache
+@require_POST
+@sensitive_post_parameters("password")
+@sensitive_variables("password")
+@login_required
+def replace_connection(request: HttpRequest, workspace: str, connection: int) -> HttpResponse:
+    """Put other credentials in the place of those that are kept."""
+    place = get_workspace(request.user, workspace, MANAGES_CONNECTIONS)
+    found = get_object_or_404(Connection, pk=connection, workspace=place)
+    typed = {"user": request.POST.get("user", "")}
+    password = request.POST.get("password", "")
+    try:
+        connections.replace_connection(found, typed["user"], password, cast(User, request.user))
+    except connections.ConnectionRefused as problem:
+        return _page(request, place, "connections", typed=typed, problem=problem, changed=found)
+    messages.success(request, f"User and password for {found} are replaced. The next build uses them.")
+    return redirect(_address(place))
+
+
+@require_POST
+@login_required
+def delete_connection(request: HttpRequest, workspace: str, connection: int) -> HttpResponse:
+    """Forget credentials."""
+    place = get_workspace(request.user, workspace, MANAGES_CONNECTIONS)
+    found = get_object_or_404(Connection, pk=connection, workspace=place)
+    connections.delete_connection(found, cast(User, request.user))
+    messages.success(request, f"The connection to {found} is deleted. Images that were built with it stay.")
+    return redirect(_address(place))
+
+
+def _address(place: Workspace) -> str:
+    return f"{reverse('environments:settings', args=[place.name])}?tab=connections"
+
+
+def _page(request: HttpRequest, place: Workspace, name: str, **more: Any) -> HttpResponse:
+    role = role_in(place, request.user) or 0
+    seen = [tab for tab in TABS if role >= tab.least]
+    if not seen:
+        raise PermissionDenied(f"The settings of {place} are for its contributors and owners.")
+    tab = next((one for one in seen if one.name == (name or seen[0].name)), None)
+    if tab is None:
+        raise Http404(f"The settings of {place} have no tab {name} that you can see.")
+    context = {
+        "place": place,
+        "tabs": seen,
+        "tab": tab.name,
+        "template": f"environments/_settings_{tab.name}.html",
+    }
+    shown = {**context, **tab.shown(request, place), **more}
+    return render(request, "environments/settings.html", shown, status=422 if "problem" in more else 200)

@@ -20,7 +20,7 @@ Answer = tuple[int, dict[str, str], bytes]
 class Server:
     """Answers by a function of the request; remembers what was asked."""
 
-    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], Answer]) -> None:
+    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], Answer], host: str = "127.0.0.1") -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
         outer = self
 
@@ -45,8 +45,8 @@ class Server:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._server = _Quietly(("127.0.0.1", 0), Answers)
-        self.address = f"127.0.0.1:{self._server.server_port}"
+        self._server = _Quietly((host, 0), Answers)
+        self.address = f"{host}:{self._server.server_port}"
         self.url = f"http://{self.address}"
 
     @contextmanager
@@ -71,23 +71,24 @@ class _Quietly(ThreadingHTTPServer):
 class Index:
     """A simple package index (PEP 503) of the files in a folder; `login` as "user:password"."""
 
-    def __init__(self, folder: Path, login: str = "") -> None:
+    def __init__(self, folder: Path, login: str = "", host: str = "127.0.0.1") -> None:
         self.folder = folder
         self.login = login
-        self.server = Server(self._answer)
+        self.server = Server(self._answer, host)
         self.failures: list[Answer] = []
+        self.first: list[Callable[[], object]] = []  # done before a file is answered, one each
 
     @property
     def url(self) -> str:
         return f"{self.server.url}/simple"
 
     def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
-        if self.login:
-            wanted = "Basic " + base64.b64encode(self.login.encode()).decode()
-            if request.headers.get("Authorization") != wanted:
-                return 401, {"WWW-Authenticate": "Basic realm=index"}, b""
+        if self.login and request.headers.get("Authorization") != basic(self.login):
+            return 401, {"WWW-Authenticate": "Basic realm=index"}, b""
         _, kind, name, *_ = [*urlsplit(request.path).path.split("/"), ""]
         if kind == "files":
+            if self.first:
+                self.first.pop(0)()
             if self.failures:
                 return self.failures.pop(0)
             return ranged((self.folder / name).read_bytes(), request)
@@ -96,6 +97,25 @@ class Index:
             return 404, {}, b""
         links = "".join(f'<a href="/files/{f.name}#sha256={_sha256(f)}">{f.name}</a>' for f in files)
         return 200, {"Content-Type": "text/html"}, f"<html><body>{links}</body></html>".encode()
+
+
+class Channel:
+    """The files of a conda channel in a folder; `login` as "user:password"."""
+
+    def __init__(self, folder: Path, login: str = "") -> None:
+        self.folder = folder
+        self.login = login
+        self.server = Server(self._answer)
+
+    @property
+    def url(self) -> str:
+        return f"{self.server.url}/{self.folder.name}"
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
+        if self.login and request.headers.get("Authorization") != basic(self.login):
+            return 401, {"WWW-Authenticate": "Basic realm=channel"}, b""
+        path = self.folder.parent / urlsplit(request.path).path.lstrip("/")
+        return ranged(path.read_bytes(), request) if path.is_file() else (404, {}, b"")
 
 
 class TokenRegistry:
@@ -143,6 +163,11 @@ class TokenRegistry:
         if "layer" in media_type and self.layers_cut_at:
             headers["Content-Length"], content = str(len(content)), content[: self.layers_cut_at.pop(0)]
         return status, {**headers, "Content-Type": media_type}, content
+
+
+def basic(login: str) -> str:
+    """Return the header that "user:password" is proved with."""
+    return f"Basic {base64.b64encode(login.encode()).decode()}"
 
 
 def ranged(body: bytes, request: BaseHTTPRequestHandler) -> Answer:

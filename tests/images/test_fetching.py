@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import ImageError, Lock, Workshop, fetch, measured, resolve
+from builds.images import ImageError, ImageSettings, Lock, Workshop, assemble, fetch, measured, resolve
+from builds.images.ahead import WORTH_FILES
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, make_wheel
 from tests.images.serving import Index
+from tests.services.processes import wait_until
 
 
 @pytest.fixture
@@ -104,3 +106,43 @@ def test_a_file_that_is_forbidden_is_said_to_be(lock: Lock, workshop: Workshop, 
     with pytest.raises(ImageError) as refused:
         fetch(lock, workshop, Recorder())
     assert refused.value.code == "index-refused"
+
+
+def test_what_has_arrived_is_packed_while_another_file_is_still_on_its_way(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    names = [f"part{number}" for number in range(WORTH_FILES)]
+    for name in names:
+        make_wheel(tmp_path / "many", name)
+    served = Index(tmp_path / "many")
+    segments = workshop.folder("segments")
+
+    with served.server.running():
+        asking = replace(workshop, index_url=served.url)
+        lock = resolve(empty_base(), names, asking, Recorder())
+        # One of them is answered when another one has been packed.
+        served.first = [lambda: wait_until(lambda: any(segments.glob("*.gz")), 60, "nothing is packed")]
+        fetched = fetch(lock, asking, Recorder())
+
+    assert len(fetched.wheels) == len(names)
+    assert any(segments.glob("*.gz"))
+
+
+def test_a_wheel_that_cannot_be_packed_is_told_of_when_its_layer_is_made(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    names = [f"part{number}" for number in range(WORTH_FILES)]
+    for name in names:
+        make_wheel(tmp_path / "many", name)
+    broken = tmp_path / "many" / "part3-1.0-py3-none-any.whl"
+    make_wheel(tmp_path / "many", "part3", files={"/etc/passwd": "x"})
+    served = Index(tmp_path / "many")
+    with served.server.running():
+        asking = replace(workshop, index_url=served.url)
+        lock = resolve(empty_base(), names, asking, Recorder())
+        fetched = fetch(lock, asking, Recorder())
+
+    with pytest.raises(ImageError, match=broken.name) as refused:
+        assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Recorder())
+
+    assert refused.value.code == "bad-wheel"

@@ -1,60 +1,137 @@
 """Environments as the list shows them: one row each, with its latest version."""
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, TextField
-from django.db.models.functions import Cast, Lower
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from environments.models import Environment, Event, Version, Workspace
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.utils.functional import cached_property
+
+from environments.models import Environment, Event, Listing, Version, Workspace
 
 SORTS = {
-    "name": (Lower("environment__name"),),
-    "-name": (Lower("environment__name").desc(),),
-    "changed": ("created_at", "pk"),
-    "-changed": ("-created_at", "-pk"),
-    "packages": ("packages", Lower("environment__name")),
-    "-packages": ("-packages", Lower("environment__name")),
-    "kind": ("kind", Lower("environment__name")),
-    "-kind": ("-kind", Lower("environment__name")),
-    "base": ("base", Lower("environment__name")),
-    "-base": ("-base", Lower("environment__name")),
+    "name": ("name",),
+    "-name": ("-name",),
+    "changed": ("changed_at", "environment"),
+    "-changed": ("-changed_at", "-environment"),
+    "packages": ("packages", "name"),
+    "-packages": ("-packages", "-name"),
+    "kind": ("kind", "name"),
+    "-kind": ("-kind", "-name"),
+    "base": ("base", "name"),
+    "-base": ("-base", "-name"),
 }
 DEFAULT_SORT = "-changed"
+MOST_COUNTED = 10_000
+
+M = TypeVar("M", bound=Model)
+
+
+def listed(workspace: Workspace, *, archived: bool = False) -> QuerySet[Listing]:
+    """Return a workspace's environments (rule 31); archived ones only when asked for."""
+    found = Listing.objects.filter(workspace=workspace)
+    return found if archived else found.filter(archived=False)
 
 
 def latest_versions(workspace: Workspace, *, archived: bool = False) -> QuerySet[Version]:
     """Return the latest version of each environment (rule 31); archived environments only when asked for."""
-    siblings = Version.objects.filter(environment=OuterRef("environment"))
-    if not archived:
-        siblings = siblings.filter(archived_at=None)
-    newest = siblings.order_by("-created_at", "-pk").values("pk")[:1]
-    return Version.objects.filter(
-        environment__workspace=workspace, environment__anonymous=False, pk=Subquery(newest)
-    ).select_related("environment__workspace", "created_by")
+    found = Version.objects.filter(listing__workspace=workspace)
+    found = found if archived else found.filter(listing__archived=False)
+    return found.select_related("environment__workspace", "created_by")
 
 
-def search(versions: QuerySet[Version], query: str) -> QuerySet[Version]:
+def search(rows: QuerySet[M], query: str) -> QuerySet[M]:
     """Return those in which every word stands: in the name, a tag, the description, the base or the text."""
-    for word in query.split():
-        versions = versions.annotate(tags_text=Cast("tags", TextField())).filter(
-            Q(environment__name__icontains=word)
-            | Q(description__icontains=word)
-            | Q(tags_text__icontains=word)
-            | Q(base__icontains=word)
-            | Q(source__icontains=word)
-            | Q(hash__startswith=word.lower())
-        )
-    return versions
+    words = "words__contains" if rows.model is Listing else "listing__words__contains"
+    for word in query.lower().split():
+        rows = rows.filter(**{words: word})
+    return rows
 
 
-def count_listed(workspaces: list[Workspace]) -> dict[int, int]:
-    """Return how many environments each of these workspaces shows."""
-    rows = (
-        Environment.objects.listed()
-        .filter(workspace__in=workspaces)
-        .order_by()
-        .values_list("workspace")
-        .annotate(Count("pk"))
+def keep_listed(environment: Environment) -> None:
+    """Write what the lists show of an environment. Whoever changes it or its versions calls this."""
+    version = environment.latest() or environment.versions.order_by("-created_at", "-pk").first()
+    if version is None or environment.anonymous:
+        Listing.objects.filter(environment=environment).delete()
+        return
+    tags = [word for tag in version.tags.items() for word in tag]
+    words = [environment.name, version.description, *tags, version.base, version.source, version.hash]
+    Listing.objects.update_or_create(
+        environment=environment,
+        defaults={
+            "workspace_id": environment.workspace_id,
+            "version": version,
+            "archived": version.archived_at is not None,
+            "name": environment.name.lower(),
+            "changed_at": version.created_at,
+            "kind": version.kind,
+            "base": version.base,
+            "packages": version.packages,
+            "words": "\n".join(map(str, words)).lower(),
+        },
     )
-    return dict(rows)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many there are; `more` when there are more than anybody counts."""
+
+    number: int
+    more: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'+' if self.more else ''}"
+
+
+def counted(rows: QuerySet[Any]) -> Counted:
+    """Count rows, but not for ever: a page must not take longer because there are a million."""
+    number = rows.order_by()[: MOST_COUNTED + 1].count()
+    return Counted(min(number, MOST_COUNTED), number > MOST_COUNTED)
+
+
+class Pages(Paginator):  # type: ignore[type-arg]
+    """Pages of a long list. Its rows are found by their keys first, then read; no more than 10,000 are counted."""
+
+    @cached_property
+    def found(self) -> Counted:
+        """How many rows there are."""
+        # What fits on the first page need not be looked for twice.
+        first = self._first_keys
+        return Counted(len(first)) if len(first) <= self.per_page else counted(self._all)
+
+    @cached_property
+    def count(self) -> int:  # type: ignore[override]
+        """How many rows can be paged through."""
+        return self.found.number
+
+    def page(self, number: int | str) -> Any:
+        """Return a page: what is skipped is skipped in the index."""
+        number = self.validate_number(number)
+        first = (number - 1) * self.per_page
+        keys = self._first_keys if number == 1 else self._keys[first : first + self.per_page]
+        return self._get_page(self._rows(list(keys)[: self.per_page]), number, self)
+
+    @property
+    def _all(self) -> QuerySet[Any]:
+        assert isinstance(self.object_list, QuerySet)  # noqa: S101
+        return self.object_list
+
+    @property
+    def _keys(self) -> QuerySet[Any]:
+        return self._all.values_list("pk", flat=True)
+
+    @cached_property
+    def _first_keys(self) -> list[Any]:
+        return list(self._keys[: self.per_page + 1])
+
+    def _rows(self, keys: list[Any]) -> list[Any]:
+        rows = {row.pk: row for row in self._all.order_by().filter(pk__in=keys)}
+        return [rows[key] for key in keys if key in rows]
+
+
+def count_listed(workspaces: list[Workspace]) -> dict[int, Counted]:
+    """Return how many environments each of these workspaces shows."""
+    return {workspace.pk: counted(listed(workspace)) for workspace in workspaces}
 
 
 def activity_of(workspace: Workspace) -> QuerySet[Event]:

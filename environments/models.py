@@ -236,6 +236,39 @@ class AccessToken(models.Model):
         return f"{self.name} ({self.hint}…)"
 
 
+class Listing(models.Model):
+    """An environment as lists show and search it: `environments.lists.keep_listed` writes it with each change.
+
+    What a list sorts by stands in one narrow row, so that a hundred thousand of them cost no more than ten.
+    """
+
+    environment = models.OneToOneField(
+        Environment, on_delete=models.CASCADE, primary_key=True, related_name="listing"
+    )
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", db_index=False)
+    version = models.OneToOneField(Version, on_delete=models.CASCADE, related_name="listing")
+    archived = models.BooleanField(default=False)
+    name = models.CharField(max_length=255)  # in lower case
+    changed_at = models.DateTimeField()
+    kind = models.CharField(max_length=20)
+    base = models.CharField(max_length=400, blank=True)
+    packages = models.PositiveIntegerField(default=0)
+    words = models.TextField(help_text="All that the search looks at, in lower case.")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "archived"], name="listed_archived"),
+            models.Index(fields=["workspace", "changed_at", "environment"], name="listed_by_change"),
+            models.Index(fields=["workspace", "name"], name="listed_by_name"),
+            models.Index(fields=["workspace", "packages", "name"], name="listed_by_packages"),
+            models.Index(fields=["workspace", "kind", "name"], name="listed_by_kind"),
+            models.Index(fields=["workspace", "base", "name"], name="listed_by_base"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.version)
+
+
 class Event(models.Model):
     """Who did what to which thing: the activity page and the audit log. Rows are only ever added."""
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from environments.definition import Definition, Difference, Reading, diff
 from environments.definition.naming import name_problem
+from environments.lists import keep_listed
 from environments.models import Environment, Version, Workspace, record
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -142,6 +143,7 @@ def save_version(
         archived_at=environment.archived_at,
         created_by=user,
     )
+    keep_listed(environment)
     record(
         "version.created",
         str(created),
@@ -183,6 +185,7 @@ def describe(version: Version, *, description: str, tags: dict[str, str], user: 
     before = {"description": version.description, "tags": version.tags}
     version.description, version.tags = description, tags
     version.save(update_fields=["description", "tags"])
+    keep_listed(version.environment)
     record(
         "version.described",
         str(version),
@@ -200,6 +203,7 @@ def archive_environment(environment: Environment, user: User, *, restore: bool =
     with transaction.atomic():
         Environment.objects.filter(pk=environment.pk).update(archived_at=when)
         environment.versions.update(archived_at=when)
+        keep_listed(environment)
     environment.archived_at = when
     _record_archived(environment, str(environment), user, restore=restore)
 
@@ -214,6 +218,7 @@ def archive_version(version: Version, user: User, *, restore: bool = False) -> N
         )
     version.archived_at = None if restore else timezone.now()
     version.save(update_fields=["archived_at"])
+    keep_listed(version.environment)
     _record_archived(version.environment, str(version), user, restore=restore)
 
 

@@ -2,7 +2,6 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -11,7 +10,7 @@ from environments import services
 from environments.access import get_environment, get_version, get_workspace, workspaces_of
 from environments.definition import diff
 from environments.forms import DescribeForm, asked_for
-from environments.lists import activity_of
+from environments.lists import Pages, activity_of
 from environments.models import Role, Version
 from environments.texts import side_by_side, whole_text
 
@@ -124,5 +123,5 @@ def changed_tags(old: dict[str, str], new: dict[str, str]) -> list[tuple[str, st
 def activity(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show who did what in a workspace."""
     place = get_workspace(request.user, workspace)
-    page = Paginator(activity_of(place), ROWS).get_page(request.GET.get("page"))
+    page = Pages(activity_of(place), ROWS).get_page(request.GET.get("page"))
     return render(request, "environments/activity.html", {"place": place, "page": page})

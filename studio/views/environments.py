@@ -20,13 +20,24 @@ from environments.access import get_environment, get_version, get_workspace, rol
 from environments.definition import CannotWrite, Finding, diff, read
 from environments.definition.secrets import masked
 from environments.forms import asked_for, write_tags
-from environments.lists import DEFAULT_SORT, SORTS, activity_of, count_listed, latest_versions, search
+from environments.lists import (
+    DEFAULT_SORT,
+    SORTS,
+    Counted,
+    Pages,
+    activity_of,
+    count_listed,
+    counted,
+    listed,
+    search,
+)
 from environments.models import Environment, Role, Version, Workspace
 from environments.services import save_reading
 from environments.texts import texts_of
 from studio.first_build import FIRST_DEFINITION, FIRST_NAME
 
 ROWS = 25
+NOT_IN_LISTS = ("version__data", "version__source")  # long, and not shown
 
 
 @require_safe
@@ -43,9 +54,11 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
     default = "name" if tab == "curated" else DEFAULT_SORT
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else default
-    versions = search(latest_versions(shown, archived=archived), query).order_by(*SORTS[sort])
-    page = Paginator(versions, ROWS).get_page(request.GET.get("page"))
-    states = queries.image_states(shown, [version.hash for version in page])
+    found = search(listed(shown, archived=archived), query).order_by(*SORTS[sort])
+    found = found.select_related("version__environment__workspace", "version__created_by")
+    page = Pages(found.defer("words", *NOT_IN_LISTS), ROWS).get_page(request.GET.get("page"))
+    versions = [row.version for row in page]
+    states = queries.image_states(shown, [version.hash for version in versions])
     counts = count_listed([place, *([catalogue] if catalogue else [])])
     context = {
         "place": place,
@@ -55,9 +68,9 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
         "archived": archived,
         "sort": sort,
         "page": page,
-        "rows": [(version, states.get(version.hash, queries.NOT_BUILT)) for version in page],
-        "custom_count": 0 if place.curated else counts.get(place.pk, 0),
-        "curated_count": counts.get(catalogue.pk, 0) if catalogue else 0,
+        "rows": [(version, states.get(version.hash, queries.NOT_BUILT)) for version in versions],
+        "custom_count": counts[place.pk],
+        "curated_count": counts[catalogue.pk] if catalogue else Counted(0),
         "writes_here": (role_in(place, request.user) or 0) >= Role.CONTRIBUTOR and not place.curated,
     }
     part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
@@ -140,13 +153,13 @@ def show(request: HttpRequest, version: Version) -> HttpResponse:
         "environment": environment,
         "version": version,
         "latest": latest,
-        "versions": environment.versions.order_by("-number")[:200],
+        "versions": environment.versions.defer("data", "source").order_by("-number")[:200],
         "outlook": outlook,
         "image": image,
         "tab": tab,
         "writes_here": (role_in(place, request.user) or 0) >= Role.CONTRIBUTOR,
         "reference": f"{place.name}/{environment.name}:{version.version}",
-        "builds_count": queries.builds_of(environment).count(),
+        "builds_count": counted(queries.builds_of(environment)),
         "versions_count": environment.versions.count(),
     }
     return render(request, "studio/environment.html", context | TAB_CONTEXT[tab](request, context))
@@ -219,12 +232,12 @@ def _versions(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _builds(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
-    return {"page": Paginator(queries.builds_of(page["environment"]), ROWS).get_page(request.GET.get("page"))}
+    return {"page": Pages(queries.builds_of(page["environment"]), ROWS).get_page(request.GET.get("page"))}
 
 
 def _activity(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     events = activity_of(page["place"]).filter(environment=page["environment"])
-    return {"page": Paginator(events, 50).get_page(request.GET.get("page"))}
+    return {"page": Pages(events, 50).get_page(request.GET.get("page"))}
 
 
 TAB_CONTEXT = {

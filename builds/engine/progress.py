@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_UP = re.compile(r"\x1b\[(\d*)[AF]")
+_UP = re.compile(r"\x1b\[\d*[AF]")
+_HIDES_CURSOR = "\x1b[?25l"
 _SECONDS = re.compile(r"\s+[\d.]+s\s*$")
 _NUMBERS = re.compile(r"[\d.,:]+|[=#>━█▏▎▍▌▋▊▉╸╺|\-\s]+|[kKMGT]?i?B")
 # A layer that is fetched, as `docker pull` and as BuildKit tell of it; a bar with its percentage.
@@ -25,15 +26,16 @@ class Progress:
 
     _told: set[str] = field(default_factory=set)
     _screen: dict[str, str] = field(default_factory=dict)
+    _drawing: bool = False
 
     def left_of(self, line: str) -> Iterator[str]:
         """Yield the line, unless it only says again how far something is."""
         plain = _STYLE.sub("", line) if "\x1b" in line else line
-        if plain != line and _UP.search(line):
-            self._screen = self._screen or {"": ""}
+        over = plain != line and _UP.search(line) is not None
+        self._drawing = self._drawing or over or _HIDES_CURSOR in line
         if not plain.strip():
             return
-        if self._screen and (plain.startswith((" => ", "[+] ")) or _UP.search(line)):
+        if over or (self._drawing and plain.startswith((" => ", "[+] "))):
             yield from self._drawn(plain.rstrip())
             return
         key = self._key(plain)
@@ -58,9 +60,8 @@ class Progress:
 
     def end(self) -> Iterator[str]:
         """Yield the last state of the rows that were drawn over and over."""
-        rows = [row for row in self._screen.values() if row]
+        yield from self._screen.values()
         self._screen.clear()
-        yield from rows
 
     @staticmethod
     def _key(line: str) -> str | None:

@@ -57,7 +57,7 @@ class LogWriter:
         self._written = lines_before
         self._waiting: list[tuple[str, str]] = []  # step and line, as they came
         self._ready: list[tuple[str, str]] = []  # without secrets
-        self._held = (0, 0.0)
+        self._held = (-1, 0.0)
         self._characters = 0
         self._left_out = 0
         self._kept_back: deque[tuple[str, str]] = deque(maxlen=LAST_LINES)

@@ -1,11 +1,12 @@
 """Images, builds, the requests that wait for them, their steps and their logs."""
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from environments.definition import Definition, ImageReference
 from environments.models import Version, Workspace
@@ -44,6 +45,7 @@ class Image(models.Model):
             ),
             models.UniqueConstraint(fields=["workspace", "hash", "digest"], name="one_image_a_digest"),
         ]
+        indexes: ClassVar = [models.Index(fields=["workspace", "built_at", "id"], name="images_by_age")]
 
     def __str__(self) -> str:
         return self.name
@@ -135,6 +137,10 @@ class Build(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["state", "heartbeat_at"]),
+            models.Index(fields=["ended_at"], name="when_it_ended"),
+            models.Index(fields=["workspace", "queued_at"], name="builds_by_age"),
+            models.Index(fields=["workspace", "state", "queued_at"], name="builds_of_a_state"),
+            models.Index(fields=["workspace", "hash", "queued_at"], name="builds_of_a_hash"),
             models.Index(
                 fields=["workspace", "state", "queued_at"],
                 condition=Q(state__in=["queued", "running"]),
@@ -208,6 +214,26 @@ class Request(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} waits for {self.version}"
+
+
+class RebuildPreview(models.Model):
+    """What a rebuild of a version's image would change, as a worker found it when somebody asked."""
+
+    version = models.OneToOneField(Version, on_delete=models.CASCADE, related_name="+")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    asked_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    moves = models.JSONField(default=list)  # [{name, before, after}]
+    base_moves = models.BooleanField(default=False)
+    problem = models.TextField(blank=True, help_text="Why it could not be found out.")
+
+    def __str__(self) -> str:
+        return f"a rebuild of {self.version}"
+
+    def tell(self, found: dict[str, Any]) -> None:
+        """Write down what was found, unless somebody has asked anew since."""
+        rows = RebuildPreview.objects.filter(pk=self.pk, asked_at=self.asked_at)
+        rows.update(done_at=Now(), **found)
 
 
 class Step(models.Model):

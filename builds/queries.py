@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from builds.models import Build, Image, Request, State, Step
 from builds.turns import lines, place_of
+from environments.lists import Counted, counted
 from environments.models import Environment, Version, Workspace
 
 
@@ -20,21 +21,21 @@ class ImageState:
 
 
 NOT_BUILT = ImageState("none")
+FEW = 500
 
 
 def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, ImageState]:
     """Return the state of each hash in a workspace, in two queries; one that is missing was never built."""
     wanted = set(hashes)
     states: dict[str, ImageState] = {}
-    # Oldest first, so that the newest build of a hash is the one that stays.
-    for build in Build.objects.filter(workspace=workspace, hash__in=wanted).order_by("queued_at"):
+    newest = Build.objects.filter(workspace=workspace, hash=OuterRef("hash")).order_by("-queued_at", "-pk")
+    of_hashes = Build.objects.filter(workspace=workspace, hash__in=wanted)
+    for build in of_hashes.filter(pk=Subquery(newest.values("pk")[:1])):
         if build.state != State.SUCCEEDED:
             states[build.hash] = ImageState(build.state, build=build)
-        else:
-            states.pop(build.hash, None)
     in_reach = Image.objects.filter(
         Q(workspace=workspace) | Q(workspace__curated=True), hash__in=wanted, current=True
-    )
+    ).defer("lock")
     # The workspace's own come last and win over the catalogue's (rule 8).
     for image in in_reach.select_related("workspace").order_by("-workspace__curated"):
         under_way = states.get(image.hash)
@@ -61,28 +62,45 @@ def builds_of(environment: Environment) -> QuerySet[Build]:
     return builds_for_list(environment.workspace).filter(hash__in=hashes)
 
 
-def state_counts(workspace: Workspace) -> dict[str, int]:
+def find_builds(
+    workspace: Workspace, *, state: str = "", query: str = "", asked_by: int | None = None
+) -> QuerySet[Build]:
+    """Return a workspace's builds, newest first: in a state, of an environment or hash, asked for by somebody."""
+    found = builds_for_list(workspace)
+    if state in State.values:
+        found = found.filter(state=state)
+    if asked_by is not None:
+        found = found.filter(
+            pk__in=Request.objects.filter(user=asked_by, workspace=workspace).values("build")
+        )
+    if query:
+        found = found.filter(_named(workspace, query) | Q(hash__startswith=query.lower()))
+    return found
+
+
+def _named(workspace: Workspace, query: str) -> Q:
+    """Return what chooses builds of environments with these words in their name."""
+    environments = Environment.objects.filter(workspace=workspace, name__icontains=query)
+    few = list(environments.order_by().values_list("pk", flat=True)[: FEW + 1])
+    if len(few) > FEW:
+        # So many that the newest builds are soon found by looking at each.
+        return Q(version__environment__name__icontains=query)
+    return Q(version__in=Version.objects.filter(environment__in=few).values("pk"))
+
+
+def state_counts(workspace: Workspace) -> dict[str, Counted]:
     """Return how many builds of a workspace are in each state, and `all` of them."""
-    rows = Build.objects.filter(workspace=workspace).order_by().values_list("state").annotate(Count("pk"))
-    counts = dict(rows)
-    return {"all": sum(counts.values())} | {str(state): counts.get(state, 0) for state in State}
+    builds = Build.objects.filter(workspace=workspace)
+    return {"all": counted(builds)} | {str(state): counted(builds.filter(state=state)) for state in State}
 
 
 def images_for_list(workspace: Workspace) -> QuerySet[Image]:
-    """Return a workspace's images, newest first, each with `shared_by`: how many versions."""
-    sharing = (
-        Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
-        .filter(Q(environment__workspace=workspace) if not workspace.curated else Q())
-        .order_by()
-        .values("hash")
-        .annotate(n=Count("pk"))
-        .values("n")
-    )
+    """Return a workspace's images, newest first."""
     return (
         Image.objects.filter(workspace=workspace)
         .select_related("workspace")
-        .annotate(shared_by=Subquery(sharing))
-        .order_by("-built_at")
+        .defer("lock")
+        .order_by("-built_at", "-pk")
     )
 
 
@@ -92,7 +110,8 @@ def sharing_names(workspace: Workspace, hashes: Iterable[str]) -> dict[str, list
     if not workspace.curated:
         versions = versions.filter(environment__workspace=workspace)
     names: dict[str, list[Version]] = {}
-    for version in versions.select_related("environment__workspace").order_by("environment__name", "number"):
+    versions = versions.select_related("environment__workspace").defer("data", "source")
+    for version in versions.order_by("environment__name", "number"):
         names.setdefault(version.hash, []).append(version)
     return names
 

@@ -6,13 +6,11 @@ from collections.abc import AsyncIterator
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from builds import queries, services
+from builds import previews, queries, services
 from builds.logs import read_log
 from builds.models import State
 from builds.pages import build_context, get_build, last_chunks, pull_command
@@ -20,6 +18,7 @@ from builds.services import NotPossible
 from builds.terminal import chunks_html
 from environments.access import get_version, get_workspace
 from environments.forms import asked_for
+from environments.lists import Pages
 from environments.models import Role
 
 ROWS = 25
@@ -33,18 +32,12 @@ def builds(request: HttpRequest, workspace: str) -> HttpResponse:
     state = request.GET.get("state", "")
     query = asked_for(request, "q")
     by = request.GET.get("by", "")
-    found = queries.builds_for_list(place)
-    if state in State.values:
-        found = found.filter(state=state)
-    if query:
-        found = found.filter(
-            Q(version__environment__name__icontains=query) | Q(hash__startswith=query.lower())
-        )
-    if by == "me":
-        found = found.filter(requests__user=request.user.pk).distinct()
+    found = queries.find_builds(
+        place, state=state, query=query, asked_by=request.user.pk if by == "me" else None
+    )
     context = {
         "place": place,
-        "page": Paginator(found, ROWS).get_page(request.GET.get("page")),
+        "page": Pages(found, ROWS).get_page(request.GET.get("page")),
         "counts": queries.state_counts(place),
         "states": State.choices,
         "state": state,
@@ -155,12 +148,25 @@ def rebuild(request: HttpRequest, workspace: str, name: str, version: str) -> Ht
     return render(request, "builds/rebuild.html", context)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def moves(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Show what a rebuild would move: a POST has a worker look, a GET asks how far it is (rule 16)."""
+    wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    image = services.image_of(wanted)
+    if image is not None and request.method == "POST":
+        previews.look_ahead(wanted, image)
+    preview = previews.preview_of(wanted, image)
+    context = {"place": wanted.environment.workspace, "version": wanted, "preview": preview}
+    return render(request, "builds/_moves.html", context)
+
+
 @require_safe
 @login_required
 def images(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show a workspace's images and which versions share each."""
     place = get_workspace(request.user, workspace)
-    page = Paginator(queries.images_for_list(place), ROWS).get_page(request.GET.get("page"))
+    page = Pages(queries.images_for_list(place), ROWS).get_page(request.GET.get("page"))
     names = queries.sharing_names(place, [image.hash for image in page])
     rows = [(image, names.get(image.hash, []), pull_command(image, request.get_host())) for image in page]
     return render(request, "builds/images.html", {"place": place, "page": page, "rows": rows})

@@ -84,7 +84,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--size", choices=SIZES, default="M", help="which environment (default M)")
     parser.add_argument("--rounds", type=int, default=1, help="rounds, of which medians are printed")
     parser.add_argument("--rows", nargs="*", default=ROWS, choices=ROWS, help="which changes (default all)")
-    parser.add_argument("--ways", nargs="*", default=WAYS, choices=WAYS, help="beside which (default all)")
+    parser.add_argument(
+        "--ways", nargs="*", default=["pip", "zstd"], choices=WAYS, help="beside which (default pip and zstd)"
+    )
     parser.add_argument(
         "--wheels", type=Path, help="a folder of wheels that every way may take, such as torch's"
     )

@@ -65,7 +65,7 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Stre
     may_write = await _in_thread(_access, user, workspace, build)
     # The token is made here: the forms in the events must work with the cookie that the page has.
     viewer = Viewer(
-        user, workspace, build, may_write, request.get_host(), get_token(request), _cursor(request)
+        user, workspace, build, may_write, request.get_host(), get_token(request), cursor_of(request)
     )
     viewer.checked = time.monotonic()
     response = StreamingHttpResponse(_events(viewer), content_type="text/event-stream")
@@ -79,7 +79,8 @@ def _access(user: User, workspace: str, build: uuid.UUID) -> bool:
     return writes_in(get_build(user, workspace, build), user)
 
 
-def _cursor(request: HttpRequest) -> int:
+def cursor_of(request: HttpRequest) -> int:
+    """Return how far in the log a viewer is who comes back."""
     given = [request.headers.get("Last-Event-ID", ""), request.GET.get("after", "")]
     return max(
         (int(text) for text in given if text.isascii() and text.isdigit() and len(text) < 10), default=0

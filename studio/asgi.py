@@ -33,8 +33,10 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-# /w/<workspace>/builds/<uuid>/stream
-EVENTS = re.compile(r"^/w/[-\w]+/builds/[0-9a-f-]{36}/stream$")
+# /w/<workspace>/builds/<uuid>/stream and /api/v1/workspaces/<workspace>/builds/<uuid>/events/
+EVENTS = re.compile(
+    r"^(/w/[-\w]+/builds/[0-9a-f-]{36}/stream|/api/v1/workspaces/[-\w]+/builds/[0-9a-f-]{36}/events/)$"
+)
 
 # asgiref wants an executor of one thread for a context; a few of them take turns. Each may hold a database
 # connection for a moment, beside those of who looks, reads and listens for all: six at most.

@@ -57,6 +57,8 @@ DEBUG = setting(env.bool, "DEBUG", False)
 PORT = setting(env.int, "PORT", 8000)
 HOST = setting(env.str, "HOST", "127.0.0.1")
 ALLOWED_HOSTS = setting(env.list, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+# Checks of the machine itself (a container's, a supervisor's) come by these names, whatever the outside's are.
+ALLOWED_HOSTS += [name for name in ("localhost", "127.0.0.1") if name not in ALLOWED_HOSTS]
 CSRF_TRUSTED_ORIGINS = setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
 
 # What the studio builds with
@@ -85,6 +87,7 @@ MAX_ATTEMPTS = 3
 LIMIT_AT_ONCE = read_limit(setting(env.int, "STUDIO_LIMIT_AT_ONCE", 4), "STUDIO_LIMIT_AT_ONCE")
 LIMIT_QUEUED = read_limit(setting(env.int, "STUDIO_LIMIT_QUEUED", 200), "STUDIO_LIMIT_QUEUED")
 LIMIT_SECONDS = read_limit(setting(env.int, "STUDIO_LIMIT_SECONDS", 3600), "STUDIO_LIMIT_SECONDS")
+PREVIEW_SECONDS = 60.0  # for finding out what a rebuild would move
 LIMIT_DISK_BYTES = int(
     10**9 * read_limit(setting(env.float, "STUDIO_LIMIT_DISK_GB", 50.0), "STUDIO_LIMIT_DISK_GB")
 )
@@ -120,8 +123,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "axes",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
+    "studio.operations.requests.tell_requests_apart",
     "django.middleware.security.SecurityMiddleware",
     "studio.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -206,6 +213,41 @@ if SECURE_COOKIES:
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "studio.api.signing.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["studio.api.signing.MaySend"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": [
+        "rest_framework.throttling.UserRateThrottle",
+        "rest_framework.throttling.AnonRateThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "user": setting(env.str, "STUDIO_API_RATE", "1200/min"),
+        "anon": setting(env.str, "STUDIO_API_RATE_ANONYMOUS", "60/min"),
+    },
+    "EXCEPTION_HANDLER": "studio.api.answers.answer_to",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Environment studio",
+    "DESCRIPTION": "Define, build and share machine-learning environments. Sign in with an access token.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    # The docs load nothing from elsewhere, and run no inline script.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
@@ -216,12 +258,27 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 
-LOGGING = {
+# One JSON object a line for programs, or plain lines
+LOG_FORMAT = setting(env.str, "STUDIO_LOG_FORMAT", "plain")
+if LOG_FORMAT not in {"plain", "json"}:
+    raise ImproperlyConfigured(f"STUDIO_LOG_FORMAT is {LOG_FORMAT!r}. It is plain or json.")
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    # A page that is not there is its visitor's affair; only the studio's own errors belong on the terminal.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "formatters": {
+        "plain": {"()": "studio.operations.logs.PlainFormatter"},
+        "json": {"()": "studio.operations.logs.JsonFormatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "loggers": {
+        # A page that is not there is its visitor's affair; only the studio's own errors belong on the terminal.
+        "django.request": {"level": "ERROR"},
+        # The web server has handlers of its own, set before these.
+        "uvicorn": {"handlers": ["stderr"], "propagate": False},
+        "uvicorn.error": {"handlers": [], "propagate": True},
+    },
     "root": {"handlers": ["stderr"], "level": setting(env.str, "STUDIO_LOG_LEVEL", "WARNING")},
 }
+
+# Who may ask /readyz and /metrics from another machine
+OPERATIONS_TOKEN = setting(env.str, "STUDIO_OPERATIONS_TOKEN", "")

@@ -1,0 +1,111 @@
+"""What the schema says of each address: one decorator for all of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.decorators import api_view
+
+from studio.api import shapes
+from studio.api.signing import TokenAuthentication
+
+PATH = {
+    "workspace": (OpenApiTypes.STR, "The workspace's name; `curated` is the catalogue."),
+    "name": (OpenApiTypes.STR, "The environment's name."),
+    "version": (OpenApiTypes.STR, "A version, or `latest`."),
+    "build": (OpenApiTypes.UUID, "The build's id."),
+    "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
+    "token": (OpenApiTypes.INT, "The token's number."),
+}
+PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}
+# What any request may come to. The schema has it at each, so that nothing comes unannounced.
+ALWAYS = {400: "What was sent is not right.", 401: "Nobody is signed in.", 429: "Too many requests: wait."}
+MORE = {
+    403: "Your role, or the token's scope, does not allow it.",
+    404: "There is no such thing that you can see.",
+    409: "The state that things are in does not allow it.",
+    412: "It was changed in between.",
+}
+
+
+def documented(
+    method: str,
+    summary: str,
+    answers: Any,
+    *,
+    takes: Any = None,
+    path: tuple[str, ...] = (),
+    query: dict[str, str] | None = None,
+    may: tuple[int, ...] = (),
+    paged: bool = False,
+    headers: tuple[str, ...] = (),
+    refused: Any = shapes.Error,
+) -> Callable[[Any], Any]:
+    """Tell what an address takes and answers, and answer only this method.
+
+    `answers` is a shape for 200, or shapes by status. `may` adds the statuses that are no success.
+    """
+    by_status = answers if isinstance(answers, dict) else {200: answers}
+    failures = {status: OpenApiResponse(shapes.Error, words) for status, words in ALWAYS.items()}
+    failures[400] = OpenApiResponse(refused, ALWAYS[400])
+    failures |= {
+        status: OpenApiResponse(shapes.Taken if status == 409 else shapes.Error, MORE[status])
+        for status in {403, *((404,) if path else ()), *may}
+    }
+    parameters = [OpenApiParameter(one, PATH[one][0], "path", description=PATH[one][1]) for one in path]
+    asked = (query or {}) | (PAGED if paged else {})
+    parameters += [
+        OpenApiParameter(one, OpenApiTypes.INT if one == "size" else OpenApiTypes.STR, description=words)
+        for one, words in asked.items()
+    ]
+    parameters += [OpenApiParameter(one, OpenApiTypes.STR, "header") for one in headers]
+
+    def decorate(view: Any) -> Any:
+        view.described = extend_schema(
+            operation_id=view.__name__,
+            methods=[method],
+            summary=summary,
+            description=summary,
+            parameters=parameters,
+            request=takes,
+            responses=by_status | failures,
+        )
+        return view
+
+    return decorate
+
+
+def route(*, only_reads: bool = False, **methods: Any) -> Any:
+    """Return one view for an address, out of a documented function for each method.
+
+    What `only_reads` may be sent by a token that may only read, whatever its method.
+    """
+
+    def dispatch(request: Any, /, **path: Any) -> Any:
+        return methods[request.method if request.method != "HEAD" else "GET"](request, **path)
+
+    first = next(iter(methods.values()))
+    dispatch.__name__ = dispatch.__qualname__ = first.__name__
+    dispatch.__doc__ = first.__doc__
+    view = api_view(list(methods))(dispatch)
+    view.cls.only_reads = only_reads  # type: ignore[attr-defined]
+    for one in methods.values():
+        view = one.described(view)
+    return view
+
+
+class TokenInSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the schema tells of it."""
+
+    target_class = TokenAuthentication
+    name = "accessToken"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the schema's words for it."""
+        return {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An access token: Your account → Access tokens.",
+        }

@@ -1,0 +1,172 @@
+"""Rows of the database as the API gives them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from builds import models as builds
+from builds.pages import pull_command
+from builds.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
+from environments import models
+from environments.access import role_in
+from environments.definition import Reading
+
+
+def reference(version: models.Version | None) -> str | None:
+    """Return workspace/name:version."""
+    if version is None:
+        return None
+    environment = version.environment
+    return f"{environment.workspace.name}/{environment.name}:{version.version}"
+
+
+def workspace(row: models.Workspace, user: Any) -> dict[str, Any]:
+    """Return a workspace as this person sees it."""
+    role = role_in(row, user)
+    return {
+        "name": row.name,
+        "title": row.title,
+        "curated": row.curated,
+        "role": role.label if role else "reader",
+    }
+
+
+def version(row: models.Version, state: ImageState = NOT_BUILT) -> dict[str, Any]:
+    """Return a version without its definition."""
+    return {
+        "workspace": row.environment.workspace.name,
+        "environment": row.environment.name,
+        "version": row.version,
+        "hash": row.hash,
+        "kind": row.kind,
+        "base": row.base,
+        "packages": row.packages,
+        "description": row.description,
+        "tags": row.tags,
+        "based_on": reference(row.based_on),
+        "archived": row.archived_at is not None,
+        "created_at": row.created_at,
+        "created_by": _name(row.created_by),
+        "image": state.state,
+    }
+
+
+def versions(rows: Iterable[models.Version], place: models.Workspace) -> list[dict[str, Any]]:
+    """Return versions, each with the state of its image, in a constant number of queries."""
+    found = list(rows)
+    states = image_states(place, [row.hash for row in found])
+    return [version(row, states.get(row.hash, NOT_BUILT)) for row in found]
+
+
+def whole_version(row: models.Version) -> dict[str, Any]:
+    """Return a version with its definition."""
+    (shown,) = versions([row], row.environment.workspace)
+    return shown | {
+        "definition": row.definition.model_dump(mode="json"),
+        "source_format": row.source_format,
+    }
+
+
+def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[str, Any]:
+    """Return an environment with its latest version."""
+    return {
+        "workspace": row.workspace.name,
+        "name": row.name,
+        "archived": row.archived_at is not None,
+        "created_at": row.created_at,
+        "created_by": _name(row.created_by),
+        "latest": latest,
+    }
+
+
+def image(row: builds.Image, host: str) -> dict[str, Any]:
+    """Return an image."""
+    fields = ("hash", "digest", "size", "packages", "base", "base_digest", "python", "interpreter", "current")
+    return {field: getattr(row, field) for field in fields} | {
+        "workspace": row.workspace.name,
+        "name": row.name,
+        "built_at": row.built_at,
+        "used_at": row.used_at,
+        "pull": pull_command(row, host),
+    }
+
+
+def build(row: builds.Build) -> dict[str, Any]:
+    """Return a build."""
+    fields = ("hash", "state", "rebuild", "reused", "queued_at", "started_at", "ended_at", "log_lines")
+    failed = row.state == builds.State.FAILED
+    return {field: getattr(row, field) for field in fields} | {
+        "id": row.pk,
+        "workspace": row.version.environment.workspace.name,
+        "environment": row.version.environment.name,
+        "version": row.version.version,
+        "digest": row.image.digest if row.image else None,
+        "failure": _failure(row) if failed else None,
+    }
+
+
+def whole_build(row: builds.Build) -> dict[str, Any]:
+    """Return a build with its steps."""
+    fields = ("name", "started_at", "ended_at", "cached", "failed", "first_line", "done", "total", "unit")
+    steps = [{field: getattr(step, field) for field in fields} for step in steps_shown(row)]
+    return build(row) | {"steps": steps, "queue_position": queue_position(row)}
+
+
+def asked(row: builds.Request, host: str) -> dict[str, Any]:
+    """Return what came of asking for an image."""
+    return {
+        "reused": row.reused,
+        "joined": row.joined,
+        "build": build(row.build) if row.build else None,
+        "image": image(row.image, host) if row.image else None,
+    }
+
+
+def event(row: models.Event) -> dict[str, Any]:
+    """Return an event."""
+    return {
+        "id": row.pk,
+        "at": row.at,
+        "actor": _name(row.actor),
+        "verb": row.verb,
+        "subject": row.subject,
+        "environment": row.environment.name if row.environment else None,
+        "details": row.details,
+    }
+
+
+def token(row: models.AccessToken) -> dict[str, Any]:
+    """Return an access token: its secret is nowhere."""
+    fields = ("name", "hint", "created_at", "expires_at", "revoked_at", "used_at")
+    return {field: getattr(row, field) for field in fields} | {
+        "id": row.pk,
+        "scope": models.Scope(row.scope).name.lower(),
+        "workspace": row.workspace.name if row.workspace else None,
+    }
+
+
+def reading(read: Reading) -> dict[str, Any]:
+    """Return what was read."""
+    definition = read.definition
+    return {
+        "accepted": read.accepted,
+        "format": read.format,
+        "name": read.name,
+        "version": read.version,
+        "hash": definition.hash if definition else None,
+        "definition": definition.model_dump(mode="json") if definition else None,
+        "findings": [finding.as_json() for finding in read.findings],
+    }
+
+
+def _failure(row: builds.Build) -> dict[str, Any]:
+    return {
+        "code": row.error_code,
+        "message": row.error,
+        "help": row.error_help,
+        "fault": row.error_fault,
+        "line": row.error_line,
+    }
+
+
+def _name(user: Any) -> str | None:
+    return user.get_username() if user is not None else None

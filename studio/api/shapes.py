@@ -1,0 +1,391 @@
+"""What the API takes and gives, field by field: from here come the checks, the answers and the schema."""
+
+from typing import Any
+
+from rest_framework import serializers as s
+from rest_framework.fields import empty
+
+from environments.models import Role, Scope
+
+# What comes
+
+
+class NoNul(s.CharField):
+    """A text that a database can hold. One that a form leaves out is not there, rather than empty."""
+
+    default_empty_html = empty
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("trim_whitespace", False)
+        super().__init__(**kwargs)
+
+
+class Tags(s.DictField):
+    """Tags by name."""
+
+    child = NoNul(allow_blank=True, max_length=400)
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        """Return the tags; their names have up to 100 characters."""
+        tags: dict[str, str] = super().to_internal_value(data)
+        for name in tags:
+            if not name.strip() or len(name) > 100 or "\0" in name:
+                raise s.ValidationError("A tag's name has 1 to 100 characters.")
+        return tags
+
+
+class TextIn(s.Serializer[Any]):
+    """A definition as the text of a file."""
+
+    text = NoNul(
+        max_length=5_000_000, help_text="The file: environment YAML or JSON, conda, pip, Dockerfile, a lock …"
+    )
+    filename = NoNul(
+        max_length=255, required=False, default="", allow_blank=True, help_text="Helps to tell what it is."
+    )
+
+
+class VersionIn(s.Serializer[Any]):
+    """A version to save: its definition as the text of a file of any known format, or as the file itself."""
+
+    text = NoNul(max_length=5_000_000, required=False, help_text="The definition as the text of a file.")
+    filename = NoNul(
+        max_length=255,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Helps to tell what the text is.",
+    )
+    file = s.FileField(
+        required=False,
+        allow_empty_file=True,
+        help_text="In place of the text: any known file, or a build context as zip or tar (multipart).",
+    )
+    version = NoNul(
+        max_length=64, required=False, default="", allow_blank=True, help_text="Left out: the next number."
+    )
+    description = NoNul(max_length=5000, required=False, allow_blank=True)
+    tags = Tags(required=False)
+    based_on = NoNul(
+        max_length=400, required=False, allow_blank=True, default="", help_text="workspace/name:version"
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Take exactly one of the two."""
+        if ("text" in given) == ("file" in given):
+            raise s.ValidationError({"text": ["Send either a text or a file, and not both."]})
+        return given
+
+
+class DescriptionIn(s.Serializer[Any]):
+    """What may change in a version."""
+
+    description = NoNul(max_length=5000, required=False, allow_blank=True)
+    tags = Tags(required=False)
+
+
+class BuildIn(s.Serializer[Any]):
+    """How to build."""
+
+    rebuild = s.BooleanField(default=False, help_text="Make a new image even if there is one (rule 16).")
+
+
+class TokenIn(s.Serializer[Any]):
+    """A token to make."""
+
+    name = NoNul(max_length=120)
+    scope = s.ChoiceField(choices=["pull", "read", "write"], default="read")
+    workspace = NoNul(max_length=63, required=False, allow_null=True, default=None)
+    expires_in_days = s.IntegerField(min_value=1, max_value=3650, required=False, allow_null=True, default=90)
+
+
+# What goes
+
+
+class Error(s.Serializer[Any]):
+    """Whatever goes wrong."""
+
+    code = s.CharField(help_text="Stable: for programs.")
+    message = s.CharField(help_text="For people: what happened, and what to do.")
+    # The framework takes fields out of the class: the name is free.
+    errors = s.DictField(  # type: ignore[assignment]
+        child=s.ListField(child=s.CharField()), help_text="What is wrong, by field."
+    )
+
+
+class Finding(s.Serializer[Any]):
+    """Something to say about a definition."""
+
+    code = s.CharField()
+    severity = s.ChoiceField(choices=["error", "warning", "note"])
+    line = s.IntegerField(allow_null=True)
+    column = s.IntegerField(allow_null=True)
+    file = s.CharField(allow_blank=True)
+    message = s.CharField()
+    help = s.CharField(allow_blank=True)
+
+
+class Reading(s.Serializer[Any]):
+    """What was read."""
+
+    accepted = s.BooleanField()
+    format = s.CharField()
+    name = s.CharField(allow_blank=True)
+    version = s.CharField(allow_blank=True)
+    hash = s.CharField(allow_null=True)
+    definition = s.DictField(allow_null=True)
+    findings = Finding(many=True)
+
+
+class DefinitionRefused(Error):
+    """A definition that cannot be saved, and why."""
+
+    findings = Finding(many=True, required=False)
+
+
+class PackageChange(s.Serializer[Any]):
+    """A package that differs."""
+
+    name = s.CharField()
+    ecosystem = s.CharField()
+    change = s.CharField()
+    old = s.CharField(allow_blank=True)
+    new = s.CharField(allow_blank=True)
+
+
+class OtherChange(s.Serializer[Any]):
+    """Anything else that differs."""
+
+    kind = s.CharField()
+    text = s.CharField()
+    old = s.CharField(allow_blank=True)
+    new = s.CharField(allow_blank=True)
+
+
+class Difference(s.Serializer[Any]):
+    """What differs."""
+
+    same_hash = s.BooleanField()
+    summary = s.CharField()
+    packages = PackageChange(many=True)
+    other = OtherChange(many=True)
+
+
+class Taken(Error):
+    """Other content stands there already; or the state forbids it."""
+
+    difference = Difference(required=False)
+
+
+class Workspace(s.Serializer[Any]):
+    """A workspace."""
+
+    name = s.CharField()
+    title = s.CharField()
+    curated = s.BooleanField()
+    role = s.ChoiceField(choices=[role.label for role in Role], help_text="Yours.")
+
+
+class Member(s.Serializer[Any]):
+    """A person in a workspace."""
+
+    user = s.CharField()
+    role = s.ChoiceField(choices=[role.label for role in Role])
+
+
+class Version(s.Serializer[Any]):
+    """A version, without its definition."""
+
+    workspace = s.CharField()
+    environment = s.CharField()
+    version = s.CharField()
+    hash = s.CharField()
+    kind = s.CharField()
+    base = s.CharField(allow_blank=True)
+    packages = s.IntegerField(help_text="How many were asked for.")
+    description = s.CharField(allow_blank=True)
+    tags = s.DictField(child=s.CharField(allow_blank=True))
+    based_on = s.CharField(allow_null=True, help_text="workspace/name:version")
+    archived = s.BooleanField()
+    created_at = s.DateTimeField()
+    created_by = s.CharField(allow_null=True)
+    image = s.ChoiceField(
+        choices=["ready", "none", "queued", "running", "failed", "cancelled"],
+        help_text="Whether there is an image, else how its last build stands.",
+    )
+
+
+class WholeVersion(Version):
+    """A version with its definition."""
+
+    definition = s.DictField()
+    source_format = s.CharField(allow_blank=True)
+
+
+class Environment(s.Serializer[Any]):
+    """An environment with its latest version."""
+
+    workspace = s.CharField()
+    name = s.CharField()
+    archived = s.BooleanField()
+    created_at = s.DateTimeField()
+    created_by = s.CharField(allow_null=True)
+    latest = Version(allow_null=True)
+
+
+class Layer(s.Serializer[Any]):
+    """A layer of an image."""
+
+    digest = s.CharField()
+    size = s.IntegerField()
+    what = s.CharField(allow_blank=True)
+
+
+class Image(s.Serializer[Any]):
+    """An image."""
+
+    workspace = s.CharField()
+    name = s.CharField()
+    hash = s.CharField()
+    digest = s.CharField()
+    size = s.IntegerField(help_text="Bytes, compressed.")
+    packages = s.IntegerField()
+    base = s.CharField()
+    base_digest = s.CharField()
+    python = s.CharField(allow_blank=True)
+    interpreter = s.CharField(allow_blank=True)
+    current = s.BooleanField()
+    built_at = s.DateTimeField()
+    used_at = s.DateTimeField()
+    pull = s.CharField(help_text="The command that fetches it.")
+
+
+class WholeImage(Image):
+    """An image with its layers and the versions that share it."""
+
+    layers = Layer(many=True)
+    shared_by = s.ListField(child=s.CharField(), help_text="workspace/name:version")
+
+
+class Package(s.Serializer[Any]):
+    """A package in an image."""
+
+    name = s.CharField()
+    version = s.CharField()
+    ecosystem = s.ChoiceField(choices=["pypi", "conda"])
+    size = s.IntegerField()
+    requested = s.BooleanField()
+    needed_by = s.ListField(child=s.CharField())
+    url = s.CharField()
+    sha256 = s.CharField(allow_blank=True)
+
+
+class Failure(s.Serializer[Any]):
+    """Why a build failed."""
+
+    code = s.CharField()
+    message = s.CharField()
+    help = s.CharField(allow_blank=True)
+    fault = s.CharField(allow_blank=True, help_text="author, outside or studio")
+    line = s.IntegerField(allow_null=True, help_text="Of the log.")
+
+
+class Step(s.Serializer[Any]):
+    """A step of a build."""
+
+    name = s.CharField()
+    started_at = s.DateTimeField()
+    ended_at = s.DateTimeField(allow_null=True)
+    cached = s.BooleanField()
+    failed = s.BooleanField()
+    first_line = s.IntegerField()
+    done = s.IntegerField()
+    total = s.IntegerField()
+    unit = s.CharField(allow_blank=True)
+
+
+class Build(s.Serializer[Any]):
+    """A build."""
+
+    id = s.UUIDField()
+    workspace = s.CharField()
+    environment = s.CharField()
+    version = s.CharField()
+    hash = s.CharField()
+    state = s.ChoiceField(choices=["queued", "running", "succeeded", "failed", "cancelled"])
+    rebuild = s.BooleanField()
+    reused = s.BooleanField()
+    queued_at = s.DateTimeField()
+    started_at = s.DateTimeField(allow_null=True)
+    ended_at = s.DateTimeField(allow_null=True)
+    digest = s.CharField(allow_null=True, help_text="Of the image that it made.")
+    log_lines = s.IntegerField()
+    failure = Failure(allow_null=True)
+
+
+class WholeBuild(Build):
+    """A build with its steps."""
+
+    steps = Step(many=True)
+    queue_position = s.IntegerField(help_text="1 for the next one; 0 when it does not wait.")
+
+
+class Asked(s.Serializer[Any]):
+    """What came of asking for an image: it is there, or a build will make it."""
+
+    reused = s.BooleanField(help_text="There was an image: nothing is built.")
+    joined = s.BooleanField(help_text="The same content was being built already.")
+    build = Build(allow_null=True)
+    image = Image(allow_null=True)
+
+
+class Event(s.Serializer[Any]):
+    """Who did what."""
+
+    id = s.IntegerField()
+    at = s.DateTimeField()
+    actor = s.CharField(allow_null=True)
+    verb = s.CharField()
+    subject = s.CharField()
+    environment = s.CharField(allow_null=True)
+    details = s.DictField()
+
+
+class Token(s.Serializer[Any]):
+    """An access token, without its secret."""
+
+    id = s.IntegerField()
+    name = s.CharField()
+    hint = s.CharField()
+    scope = s.ChoiceField(choices=[scope.name.lower() for scope in Scope])
+    workspace = s.CharField(allow_null=True)
+    created_at = s.DateTimeField()
+    expires_at = s.DateTimeField(allow_null=True)
+    revoked_at = s.DateTimeField(allow_null=True)
+    used_at = s.DateTimeField(allow_null=True)
+
+
+class NewToken(Token):
+    """An access token that was just made: its secret is given this once."""
+
+    secret = s.CharField()
+
+
+class Person(s.Serializer[Any]):
+    """Who you are."""
+
+    user = s.CharField()
+    admin = s.BooleanField()
+    workspaces = s.ListField(child=s.CharField())
+
+
+def paged(shape: type[s.Serializer[Any]]) -> type[s.Serializer[Any]]:
+    """Return the shape of a page of these."""
+    fields = {
+        "next": s.URLField(allow_null=True),
+        "previous": s.URLField(allow_null=True),
+        "results": shape(many=True),
+    }
+    return type(
+        f"{shape.__name__}Page", (s.Serializer,), fields | {"__doc__": f"A page of a list. {shape.__doc__}"}
+    )

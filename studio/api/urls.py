@@ -1,0 +1,59 @@
+"""The addresses of the API, below /api/v1/."""
+
+from django.urls import path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from environments import converters  # noqa: F401 (it makes <word:…> known)
+from studio.api import answers, builds, environments, events, tools
+
+ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
+VERSION = f"{ENVIRONMENT}versions/<word:version>/"
+BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
+ADDRESSES = {
+    # What needs no workspace
+    "me/": tools.ROUTES["me"],
+    "findings/": tools.ROUTES["findings"],
+    "diff/": tools.ROUTES["diff"],
+    "tokens/": tools.ROUTES["tokens"],
+    "tokens/<int:token>/": tools.ROUTES["token"],
+    # Workspaces
+    "workspaces/": environments.ROUTES["workspaces"],
+    "workspaces/<slug:workspace>/": environments.ROUTES["workspace"],
+    "workspaces/<slug:workspace>/members/": environments.ROUTES["members"],
+    "workspaces/<slug:workspace>/events/": environments.ROUTES["events"],
+    # Environments and versions
+    "workspaces/<slug:workspace>/environments/": environments.ROUTES["environments"],
+    ENVIRONMENT: environments.ROUTES["environment"],
+    f"{ENVIRONMENT}archive/": environments.ROUTES["archive"],
+    f"{ENVIRONMENT}restore/": environments.ROUTES["restore"],
+    f"{ENVIRONMENT}versions/": environments.ROUTES["versions"],
+    VERSION: environments.ROUTES["version"],
+    f"{VERSION}archive/": environments.ROUTES["archive-version"],
+    f"{VERSION}restore/": environments.ROUTES["restore-version"],
+    f"{VERSION}definition/": environments.ROUTES["definition"],
+    # Builds and images
+    f"{VERSION}builds/": builds.ROUTES["ask"],
+    f"{VERSION}packages/": builds.ROUTES["packages"],
+    f"{VERSION}lock/": builds.ROUTES["lock"],
+    "workspaces/<slug:workspace>/builds/": builds.ROUTES["builds"],
+    BUILD: builds.ROUTES["build"],
+    f"{BUILD}cancel/": builds.ROUTES["cancel"],
+    f"{BUILD}retry/": builds.ROUTES["retry"],
+    f"{BUILD}log/": builds.ROUTES["log"],
+    "workspaces/<slug:workspace>/images/": builds.ROUTES["images"],
+    "workspaces/<slug:workspace>/images/<str:digest>/": builds.ROUTES["image"],
+}
+
+app_name = "api"
+urlpatterns = [
+    *(path(address, view) for address, view in ADDRESSES.items()),
+    # A stream of events is no answer that the framework could give; docs/api.md describes it.
+    path(f"{BUILD}events/", events.stream),
+    path("schema/", SpectacularAPIView.as_view(), name="schema"),
+    path(
+        "docs/",
+        SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="studio/api_docs.html"),
+        name="docs",
+    ),
+    re_path(r"^(?P<path>.*)$", answers.nowhere),
+]

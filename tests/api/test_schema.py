@@ -1,0 +1,94 @@
+"""Nothing that schemathesis sends brings an answer that the schema does not have (issue 6 point 4).
+
+`SCHEMATHESIS_CASES=200 make test ARGS=tests/api/test_schema.py` sends more.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+import schemathesis
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, settings
+from pytest_django import Settings
+from schemathesis.specs.openapi import checks
+
+from builds.models import Build
+from environments.models import Role, Scope
+from environments.tokens import create_token
+from tests.builds.played import asked, failed, person, saved, succeeded
+
+pytestmark = pytest.mark.django_db
+CASES = int(os.environ.get("SCHEMATHESIS_CASES", "10"))
+BUILD = uuid.UUID(int=1)
+DIGEST = "sha256:" + "ab" * 32
+# Every second case goes to what is there, the others to whatever the schema allows.
+THERE = {
+    "workspace": "lab",
+    "name": "forecast",
+    "version": "1",
+    "build": str(BUILD),
+    "digest": DIGEST,
+    "token": 1,
+}
+CHECKS = [
+    schemathesis.checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+
+schema = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", get_wsgi_application())
+turns = count()
+
+
+@schema.hook
+def map_path_parameters(context: Any, path_parameters: Any) -> Any:
+    if path_parameters and next(turns) % 2:
+        return {name: THERE.get(name, value) for name, value in path_parameters.items()}
+    return path_parameters
+
+
+@pytest.fixture
+def one_connection() -> Iterator[None]:
+    """Keep the test's connection: a request that comes through the door would end it."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def olga(settings: Settings, one_connection: None) -> User:
+    """The owner of a workspace in which there is one of everything."""
+    cache.clear()
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+    olga = person("olga", lab=Role.OWNER)
+    version = saved("numpy==2.1.3", user=olga)
+    image = succeeded(asked(version, olga))
+    type(image).objects.filter(pk=image.pk).update(digest=DIGEST, layers=[])
+    broken = saved("nunpy==2.1.3", user=olga)
+    failed(
+        Build.objects.create(
+            pk=BUILD, workspace=broken.environment.workspace, version=broken, hash=broken.hash
+        )
+    )
+    return olga
+
+
+@schema.parametrize()
+@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_one_that_the_schema_has(case: Any, olga: User) -> None:
+    secret = create_token(olga, "schemathesis", Scope.WRITE)[1]
+    case.call_and_validate(headers={"Authorization": f"Bearer {secret}"}, checks=CHECKS)

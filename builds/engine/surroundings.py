@@ -13,7 +13,7 @@ from builds.images.indexes import indexes_of
 from builds.images.requirement import checked
 from builds.images.segment import WheelFile
 from builds.images.workshop import Workshop
-from environments.logins import without_login
+from environments.logins import host_of, without_login
 
 PLACE = "studio-build"
 NOBODY = 65534
@@ -55,6 +55,10 @@ class Surroundings:
             # What builds a package comes from the same indexes as packages do.
             "PIP_INDEX_URL": without_login(self._indexes.main),
         }
+        # The solver asked them over plain HTTP too, where the definition or the studio says so.
+        plain = [host_of(url) for url in self._indexes.urls if url.startswith("http://")]
+        if plain:
+            found["PIP_TRUSTED_HOST"] = " ".join(plain)
         if self._indexes.extra:
             found["PIP_EXTRA_INDEX_URL"] = " ".join(map(without_login, self._indexes.extra))
         if _trusted() is not None:

@@ -23,7 +23,7 @@ from builds.images.probe import Probe
 from builds.images.pylock import packages_of, preference
 from builds.images.report import ImageError, Reporter
 from builds.images.requirement import checked, constraints_of, masked
-from builds.images.solver_errors import explained
+from builds.images.solver_errors import closed, explained
 from builds.images.sources import MOST_ROUNDS, Sources, endless
 from builds.images.standing import stand_ins
 from builds.images.workshop import Workshop
@@ -42,9 +42,12 @@ def resolve(
     reporter: Reporter,
     previous: Lock | None = None,
     present: Mapping[str, str] | None = None,
+    *,
+    anew: bool = False,
 ) -> Lock:
     """Return the exact packages for these requirements, at the versions of `previous` where they fit.
 
+    What the index said lately is taken for what it says now, unless it is to be asked `anew`.
     `present` are distributions that are installed already, by their normalised names: they stay at their
     versions, and are not among the packages returned.
     """
@@ -61,7 +64,7 @@ def resolve(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="resolve-") as name:
         solver = _Solver(Path(name), base.probe, lines, workshop, reporter, present)
-        packages = solver.solve(previous)
+        packages = solver.solve(previous, anew=anew)
         with ThreadPoolExecutor(1, thread_name_prefix="newest") as beside:
             alone = beside.submit(solver.newest)
             why = solver.reasons(packages)
@@ -118,14 +121,18 @@ class _Solver:
             *(stand_ins(folder, present) if present else ()),
         ]
 
-    def solve(self, previous: Lock | None) -> tuple[LockedPackage, ...]:
+    def solve(self, previous: Lock | None, *, anew: bool = False) -> tuple[LockedPackage, ...]:
         """Return the packages that the requirements come to."""
         pylock = self._folder / "pylock.toml"
         if previous is not None and previous.packages:
             pylock.write_text(preference(previous))
         options = ("--format", "pylock.toml", "--output-file", pylock.name)
-        ended = self._run(*options)
-        if ended.code != 0 and "No solution found" in ended.error:
+        if anew:
+            self._configure(anew=True)
+        ended = self._run(*options, *(["--refresh"] if anew else []))
+        if ended.code != 0 and closed(ended.error):
+            raise explained(ended.error, self._probe)
+        if not anew and ended.code != 0 and "No solution found" in ended.error:
             # What is missing may have been published since the index was last asked.
             self._configure(anew=True)
             ended = self._run(*options, "--refresh")

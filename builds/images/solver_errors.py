@@ -22,6 +22,11 @@ _REFUSED = re.compile(
 _ADDRESS = re.compile(r"https?://[^\s`)]+")
 
 
+def closed(said: str) -> bool:
+    """Tell whether an index did not let the solver in: what it has must not be taken from another one."""
+    return _REFUSED.search(said) is not None
+
+
 def explained(said: str, probe: Probe) -> ImageError:
     """Return the error for what the solver wrote when it gave up; its own explanation is kept."""
     said = masked(said)

@@ -87,11 +87,13 @@ def make_sdist(
     says: Iterable[str] = (),
     needs: Iterable[str] = (),
     code: str = "",
+    requires: Iterable[str] = (),
     files: Mapping[str, str] | None = None,
 ) -> Path:
     """Return a source distribution that builds itself with nothing but Python, unless it has other files.
 
-    It says that it needs something, and its wheel needs something; `code` runs when it is built.
+    It says that it needs something, and its wheel needs something; `code` runs when it is built, with what it
+    `requires` for that.
     """
     info = f"{name}-{version}.dist-info"
     about = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
@@ -101,7 +103,9 @@ def make_sdist(
         f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": "",
     }
-    project = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    project = (
+        f'[build-system]\nrequires = {list(requires)}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
     own = {
         "pyproject.toml": project,
         "backend.py": BACKEND.format(name=name, version=version, files=built, code=code),

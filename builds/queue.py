@@ -7,8 +7,17 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 
 BUILD_IMAGE = "builds.build_image"
+PREVIEW_REBUILD = "builds.preview_rebuild"
 
 log = logging.getLogger(__name__)
+
+
+def ask_for_preview(preview_id: int) -> None:
+    """Have a worker find out what a rebuild would change. Nobody is held up when that gets lost."""
+    try:
+        current_app.send_task(PREVIEW_REBUILD, args=(preview_id,), retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("Nobody looks ahead: the broker does not answer (%s).", error)
 
 
 def send(build_id: uuid.UUID) -> None:

@@ -18,10 +18,12 @@ from builds.images import (
     AssembledImage,
     Base,
     BlobStore,
+    Descriptor,
     Fetched,
     ImageError,
     ImageSettings,
     Lock,
+    Reporter,
     Workshop,
     assemble,
     check_lock,
@@ -31,6 +33,8 @@ from builds.images import (
 )
 from builds.images.conda.environment import resolve_environment
 from builds.images.conda.layers import environment_layers
+from builds.images.manifest import OCI_MANIFEST
+from builds.images.pull import stored_base
 from builds.images.store import free
 from builds.models import BaseImage, Build, Image
 from builds.pushing import push_image
@@ -39,6 +43,7 @@ from builds.reporting import BuildReporter
 from environments.connections import logins_of
 from environments.definition import Definition, ImageReference
 from environments.logins import Logins
+from environments.models import Version
 from environments.vault import Unreadable
 
 PYTHON = "/opt/env/bin/python"
@@ -136,6 +141,27 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
     return Made(row=_row(build, base, lock, image) | {"interpreter": interpreter, "pushed_to": pushed_to})
 
 
+def resolve_anew(version: Version, image: Image, reporter: Reporter) -> Lock:
+    """Return what a rebuild of an image would install now. Nothing is made, and no Dockerfile is run for it."""
+    workspace = version.environment.workspace
+    shop = workshop(logins=logins_of(workspace))
+    definition = version.definition
+    if definition.image is None:
+        if not shop.store.has(image.base_digest):
+            raise ImageError("base-gone", "What the Dockerfile made last time is no longer in the store.")
+        size = shop.store.size(image.base_digest)
+        known = Descriptor(media_type=OCI_MANIFEST, digest=image.base_digest, size=size)
+        base = stored_base(image.base, known, shop, reporter)
+    else:
+        base = base_for(workspace, definition.image, shop, reporter, platform=definition.platform)
+    to_install = plan(definition, base.probe.version)
+    if to_install.empty:
+        return Lock(base_digest=base.digest)
+    # A row that is never written: a rebuild has no lock to prefer.
+    build = Build(workspace=workspace, version=version, hash=version.hash, rebuild=True)
+    return _resolve(build, base, to_install, shop, reporter)
+
+
 def _logins(build: Build, reporter: BuildReporter) -> Logins:
     """Return the credentials that this build may use; the log shows none of them."""
     try:
@@ -190,12 +216,14 @@ def _built_on(build: Build, base: Base) -> Image | None:
     return images.filter(base_digest=base.digest).first()
 
 
-def _resolve(build: Build, base: Base, to_install: Plan, shop: Workshop, reporter: BuildReporter) -> Lock:
-    previous = None if build.rebuild else reporter.lease.keep(lambda: previous_lock(build))
+def _resolve(build: Build, base: Base, to_install: Plan, shop: Workshop, reporter: Reporter) -> Lock:
+    previous = None
+    if isinstance(reporter, BuildReporter) and not build.rebuild:
+        previous = reporter.lease.keep(lambda: previous_lock(build))
     if previous is not None:
         reporter.line("Versions of the image before are kept where the definition allows it.")
     if not to_install.conda:
-        return resolve(base, to_install.pip, shop, reporter, previous=previous)
+        return resolve(base, to_install.pip, shop, reporter, previous=previous, anew=build.rebuild)
     channels = build.version.definition.python.channels
     return resolve_environment(
         base, channels, to_install.conda, to_install.pip, shop, reporter, previous=previous

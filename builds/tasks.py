@@ -13,8 +13,8 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from builds import runner
-from builds.queue import BUILD_IMAGE
+from builds import dry_run, runner
+from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD
 from builds.reconcile import reconcile
 from builds.reporting import stopping
 from builds.turns import anything_to_take, take_next
@@ -26,6 +26,13 @@ log = logging.getLogger(__name__)
 def build_image(build_id: str) -> None:
     """Build what waits: this build, or whatever comes before it."""
     build_what_waits()
+
+
+@shared_task(name=PREVIEW_REBUILD)
+def preview_rebuild(preview_id: int) -> None:
+    """Find out what a rebuild would change, for the page that asks before it."""
+    if not stopping.is_set():
+        dry_run.look(preview_id)
 
 
 def build_what_waits() -> None:

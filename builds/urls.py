@@ -29,4 +29,6 @@ urlpatterns = [
     path("environments/<word:name>/versions/<word:version>/build", views.start, name="start"),
     # /w/<workspace>/environments/<name>/versions/<version>/rebuild/
     path("environments/<word:name>/versions/<word:version>/rebuild/", views.rebuild, name="rebuild"),
+    # /w/<workspace>/environments/<name>/versions/<version>/rebuild/moves
+    path("environments/<word:name>/versions/<word:version>/rebuild/moves", views.moves, name="moves"),
 ]

@@ -114,6 +114,7 @@ INSTALLED_APPS = [
     "builds",
     "environments",
     "studio",
+    "studio.operations",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -23,6 +23,15 @@ WORTH_PROCESSES = 4 * 1024**2
 _GLANCE_SECONDS = 0.25
 _ENDING_SECONDS = 1.0
 _ROOT = Path(__file__).parents[2]
+# Without the package's own front, which brings the network and the solver: that would take half a second.
+_WORKER = """
+import sys, types
+package = types.ModuleType("builds.images")
+package.__path__ = [sys.argv[1]]
+sys.modules[package.__name__] = package
+from builds.images.pack_worker import main
+main()
+"""
 
 Work = tuple[WheelFile, bool]
 """A wheel, and whether it gets a layer of its own."""
@@ -175,7 +184,7 @@ class Processes:
                 raise Cancelled
             path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
             child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "builds.images.pack_worker"],
+                [sys.executable, "-P", "-c", _WORKER, str(Path(__file__).parent)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": path},

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -96,6 +97,7 @@ def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     return {prefix or "body": words}
 
 
+@csrf_exempt
 def nowhere(request: HttpRequest, path: str = "") -> JsonResponse:
     """Answer what asks for an address that the API does not have."""
     return JsonResponse(shaped("not-found", f"The API has no address {request.path}."), status=404)
@@ -115,7 +117,11 @@ class Pages(CursorPagination):
 def page_of(request: Request, rows: Any, ordering: tuple[str, ...]) -> tuple[list[Any], Pages]:
     """Return the rows of the page that a request asks for, and what wraps them."""
     pages = Pages(ordering)
-    found: list[Any] | None = pages.paginate_queryset(rows, request)
+    try:
+        found: list[Any] | None = pages.paginate_queryset(rows, request)
+    except exceptions.NotFound:
+        words = "Follow the address in `next` or `previous`; a cursor cannot be made up."
+        raise exceptions.ValidationError({"cursor": [words]}) from None
     return found or [], pages
 
 

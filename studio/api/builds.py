@@ -167,7 +167,7 @@ def packages(request: Request, workspace: str, name: str, version: str) -> Respo
 @documented(
     "GET",
     "Give an image's exact packages as a lock or a bill of materials",
-    {(200, "text/plain"): str},
+    {(200, kind): dict if kind.endswith("json") else str for _, kind in FORMATS.values()},
     path=VERSION,
     query={"as": f"The format: {', '.join(FORMATS)} (pylock)."},
     may=(409,),

@@ -55,5 +55,5 @@ urlpatterns = [
         SpectacularSwaggerSplitView.as_view(url_name="api:schema", template_name="studio/api_docs.html"),
         name="docs",
     ),
-    re_path(r"^(?P<path>.*)$", answers.nowhere),
+    re_path(r"^(?P<path>[\s\S]*)$", answers.nowhere),
 ]

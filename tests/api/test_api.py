@@ -170,7 +170,8 @@ def test_a_list_takes_as_many_queries_for_thirty_rows_as_for_three(
 
 
 def test_a_cursor_that_is_made_up_is_refused(call: Caller) -> None:
-    assert call("GET", f"{LAB}environments/?cursor=nonsense").status == 404
+    answer = call("GET", f"{LAB}environments/?cursor=nonsense")
+    assert (answer.status, list(answer.json["errors"])) == (400, ["cursor"])
 
 
 # Builds
@@ -330,6 +331,7 @@ def test_what_happened_says_who(call: Caller) -> None:
 
 def test_an_address_that_is_none_is_answered_as_all_errors_are(call: Caller) -> None:
     assert (call("GET", "nothing/").status, call("GET", "nothing/").code) == (404, "not-found")
+    assert call("POST", "nothing/", {}).status == 404
     assert call("DELETE", FORECAST).status == 405
 
 

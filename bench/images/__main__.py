@@ -60,20 +60,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-images-", dir="/tmp") as name:
         Path(name).chmod(0o755)
         with prepared(Path(name), told) as run:
-            for number in range(told.rounds):
-                print(f"round {number + 1} of {told.rounds}", flush=True)
-                measure_round(run, number)
-                if not told.no_pulls:
-                    pulls(run)
-            if not told.no_studio:
-                hits = hits_of_a_new_studio(run.folder / "studio")
-                run.ours.result.add("identical, POST to ready", statistics.median(hits))
-            results = [*(way.result for way in run.ways), run.floor]
-            print(f"\n{told.size}: {len(run.packages)} packages asked for; medians of {told.rounds}\n")
-            print(table(results))
-            if told.json:
-                shown = {name: str(value) for name, value in vars(told).items()}
-                write_json(results, shown, told.json)
+            try:
+                for number in range(told.rounds):
+                    print(f"round {number + 1} of {told.rounds}", flush=True)
+                    measure_round(run, number)
+                    if not told.no_pulls:
+                        pulls(run)
+                if not told.no_studio:
+                    hits = hits_of_a_new_studio(run.folder / "studio")
+                    run.ours.result.add("identical, POST to ready", statistics.median(hits))
+            finally:
+                # Also where it was broken off: what was measured till then took long enough.
+                show(run, told)
+
+
+def show(run: Run, told: argparse.Namespace) -> None:
+    """Print the table, and write the file if one is wanted."""
+    results = [*(way.result for way in run.ways), run.floor]
+    print(f"\n{told.size}: {len(run.packages)} packages asked for; medians of {told.rounds}\n")
+    print(table(results), flush=True)
+    if told.json:
+        write_json(results, {name: str(value) for name, value in vars(told).items()}, told.json)
 
 
 def options() -> argparse.Namespace:

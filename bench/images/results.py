@@ -66,7 +66,7 @@ def table(results: Sequence[Result]) -> str:
     """Return the medians by row and way, and how many times faster the first way is than each other."""
     ours = results[0]
     names = list(dict.fromkeys(name for result in results for name in result.rows))
-    width = max(map(len, names))
+    width = max(map(len, names), default=0)
     lines = [" ".join([" " * width, *(f"{result.name:>{WIDTH}}" for result in results)])]
     for name in names:
         rows = [result.rows.get(name) for result in results]

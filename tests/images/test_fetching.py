@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from builds.images import ImageError, ImageSettings, Lock, Workshop, assemble, fetch, measured, resolve
+from builds.images import (
+    Cancelled,
+    ImageError,
+    ImageSettings,
+    Lock,
+    Workshop,
+    assemble,
+    fetch,
+    measured,
+    resolve,
+)
 from builds.images.ahead import WORTH_FILES
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, make_wheel
 from tests.images.serving import Index
-from tests.services.processes import wait_until
+from tests.services.processes import ProcessInfo, descendants, wait_until
 
 
 @pytest.fixture
@@ -126,6 +137,31 @@ def test_what_has_arrived_is_packed_while_another_file_is_still_on_its_way(
 
     assert len(fetched.wheels) == len(names)
     assert any(segments.glob("*.gz"))
+
+
+def test_a_fetch_that_is_cancelled_leaves_no_process_that_packs(tmp_path: Path, workshop: Workshop) -> None:
+    names = [f"part{number}" for number in range(WORTH_FILES)]
+    for name in names:
+        make_wheel(tmp_path / "many", name)
+    served = Index(tmp_path / "many")
+    reporter = Recorder()
+
+    def cancel_while_packing() -> None:
+        wait_until(lambda: bool(packing()), 60, "nothing is packed")
+        reporter.cancelled = True
+
+    with served.server.running():
+        asking = replace(workshop, index_url=served.url)
+        lock = resolve(empty_base(), names, asking, Recorder())
+        served.first = [cancel_while_packing]
+        with pytest.raises(Cancelled):
+            fetch(lock, asking, reporter)
+
+        assert not packing()
+
+
+def packing() -> list[ProcessInfo]:
+    return [process for process in descendants(os.getpid()) if "pack_worker" in process.command]
 
 
 def test_a_wheel_that_cannot_be_packed_is_told_of_when_its_layer_is_made(

@@ -103,7 +103,7 @@ def _checked(kind: str, user: str, password: str) -> str:
     """Return the user as it is sent; refuse what no server could be told."""
     user = user.strip()
     if kind == Connection.Kind.REGISTRY and not user:
-        raise ConnectionRefused("user", "A registry takes a user and a password, both (rule 42).")
+        raise ConnectionRefused("user", "A registry takes a user and a password, both.")
     if ":" in user or _UNSENDABLE.search(user) or len(user) > 255:
         raise ConnectionRefused("user", "A user's name has up to 255 characters, and no “:” among them.")
     if not password:

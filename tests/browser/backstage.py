@@ -34,6 +34,7 @@ def main(what: str, *words: str) -> None:
         "version": version,
         "building": building,
         "more": more,
+        "failed_build": failed_build,
     }
     print(json.dumps(known[what](*words)))
 
@@ -93,6 +94,43 @@ def more(address: str, text: str) -> str:
     assert build.claim is not None
     Claim(build.pk, build.claim, build.attempt).append(f"{text}\n", 1, "resolve")
     return text
+
+
+def failed_build(workspace: str, name: str, lines: str) -> str:
+    """Return the address of a Dockerfile's build that failed, with a log of so many lines."""
+    from django.urls import reverse
+
+    from builds.logs import pack_log
+    from builds.models import Build, Request
+    from tests.builds.played import played, saved
+
+    wanted = saved(f"{name}==1.0\n", name=name, workspace=workspace)
+    place = wanted.environment.workspace
+    build = Build.objects.create(workspace=place, version=wanted, hash=wanted.hash)
+    Request.objects.create(workspace=place, version=wanted, build=build)
+    other = {
+        "code": "apt-failed",
+        "message": "apt-get failed: E: Unable to locate package gcc",
+        "help": "Run apt-get update first.",
+        "fault": "author",
+        "line": 5,
+    }
+    with played(build) as (claim, reporter):
+        with reporter.step(1, "base") as step:
+            reporter.line("Step 1/3 : FROM docker.io/library/python:3.11")
+            reporter.line(" ---> Using cache")
+            reporter.line("Step 2/3 : RUN apt-get install -y gcc ; pip install everything that was ever made")
+            for number in range(4, int(lines)):
+                told = f"\x1b[32mline {number}\x1b[0m of the log, which \x1b]8;;https://example.org\x07links\x1b]8;;\x07"
+                reporter.line("needle" if number % 1000 == 0 else told)
+            reporter.line("sh: 1: gcc: not found")
+            reporter.flush(everything=True)
+            step.row.failed = True
+        what = "The step “RUN make” at line 3 failed: sh: 1: gcc: not found"
+        help = "Install what the command needs in a step before it, or check how it is spelled."
+        claim.fail("missing-command", what, help, "author", reporter.log.lines, [other])
+    pack_log(build.pk)
+    return reverse("builds:build", args=[workspace, build.pk])
 
 
 if __name__ == "__main__":

@@ -187,11 +187,7 @@ def test_no_form_of_a_secret_survives_wherever_lines_break(
     broken = f"{around}{secret[:at]}\n{secret[at:]}{around}"
     masked = Secrets([secret]).masked(broken)
     assert masked.count("\n") == broken.count("\n")
-    assert (
-        secret not in masked.replace("\n", "").replace("***", "")
-        or secret in "*" * len(secret)
-        or "\n" in secret
-    )
+    assert secret not in masked.replace("\n", "")
 
 
 @pytest.mark.django_db

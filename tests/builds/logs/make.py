@@ -91,7 +91,7 @@ def by_buildkit(engine: Engine, context: Path) -> list[dict[str, Any]]:
         events.append(event)
         return output_of(event, output)
 
-    connection.output_of = record
+    setattr(connection, "output_of", record)  # noqa: B010
     packed = context.with_suffix(".tar")
     with tarfile.open(packed, "w", format=tarfile.GNU_FORMAT) as archive:
         archive.add(context, ".")

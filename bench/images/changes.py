@@ -11,6 +11,8 @@ SIZES["L"] = [*SIZES["M"], "transformers", "xgboost-cpu", "lightgbm", "pyarrow"]
 TORCH = "torch"
 BUMPED = {"S": "rich==13.9.4", "M": "scikit-learn==1.7.2", "L": "scikit-learn==1.7.2"}
 OTHERS = {"S": ["tqdm"], "M": ["tqdm", "seaborn"], "L": ["tqdm", "seaborn"]}
+# It loads the system's libgomp, which slim bases do not have, and neither does this one.
+NOT_IMPORTED = "lightgbm"
 MODULES = {"mlflow-skinny": "mlflow", "scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
 
 COLD = "cold"
@@ -37,5 +39,5 @@ def requirements_of(row: str, size: str, packages: list[str]) -> list[str]:
 def import_script(packages: list[str]) -> str:
     """Return a program that prints how long importing the packages takes."""
     names = [package.partition("==")[0] for package in packages]
-    modules = ",".join(MODULES.get(name, name) for name in names)
+    modules = ",".join(MODULES.get(name, name) for name in names if name != NOT_IMPORTED)
     return f"import time; t = time.perf_counter(); import {modules}; print(time.perf_counter() - t)"

@@ -21,6 +21,7 @@ STEPS = {
     "fetch": "Fetch packages",
     "build": "Build wheels",
     "assemble": "Assemble layers",
+    "link": "Run post-link scripts",
     "store": "Store image",
     "verify": "Verify",
 }

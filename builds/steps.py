@@ -1,4 +1,5 @@
-"""The steps of a build, in their order: base, resolve, fetch, build (of sources), assemble, verify, store."""
+"""The steps of a build, in their order: base, resolve, fetch, build (of sources), assemble, link (scripts),
+verify, store."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from django.utils import timezone
 from builds.bases import base_for
 from builds.claims import Claim
 from builds.engine import build_base
+from builds.engine.postlink import linked
 from builds.engine.sources import sources
 from builds.engine.wheels import build_wheels
 from builds.images import (
@@ -33,7 +35,9 @@ from builds.images import (
 )
 from builds.images.conda.environment import resolve_environment
 from builds.images.conda.layers import environment_layers
+from builds.images.conda.scripts import scripted
 from builds.images.manifest import OCI_MANIFEST
+from builds.images.onward import as_base
 from builds.images.pull import stored_base
 from builds.images.store import free
 from builds.models import BaseImage, Build, Image
@@ -127,10 +131,16 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
         conda = environment_layers(base, lock, fetched, shop, reporter)
         image = assemble(base, lock, fetched, told, shop, reporter, extra_layers=conda)
         step.cached = image.cached
-    with reporter.step(6, "verify"):
+    if scripts := scripted(lock, fetched, shop):
+        with reporter.step(6, "link") as step:
+            last, step.cached = linked(as_base(image, base, lock, shop), scripts, shop, reporter)
+            image = assemble(
+                base, lock, fetched, told, shop, reporter, extra_layers=conda, last_layers=(last,)
+            )
+    with reporter.step(7, "verify"):
         _verify(lock, fetched, reporter)
     # The name moves last: a build that fails before this leaves the image that was there (rule 16).
-    with reporter.step(7, "store"):
+    with reporter.step(8, "store"):
         pushed_to = push_image(
             build.workspace, repository(build.hash), image.descriptor, shop, reporter, base=base
         )
@@ -246,7 +256,8 @@ def _with_wheels(
     """
     cached = True
     while True:
-        built = build_wheels(base, lock, fetched, shop, reporter, lines=to_install.pip)
+        onto = _conda_python(base, lock, fetched, shop, reporter) if lock.conda else base
+        built = build_wheels(onto, lock, fetched, shop, reporter, lines=to_install.pip)
         cached = cached and built.cached
         if not built.surprises:
             return lock, built.fetched, cached
@@ -254,6 +265,16 @@ def _with_wheels(
         reporter.line(f"Not all that is needed was known before the build of {names}: resolving again")
         lock = _resolve(build, base, to_install, shop, reporter)
         fetched = fetch(lock, shop, reporter)
+
+
+def _conda_python(base: Base, lock: Lock, fetched: Fetched, shop: Workshop, reporter: BuildReporter) -> Base:
+    """Return the environment as far as conda makes it: wheels are built with the Python that they are for."""
+    conda = tuple(package for package in lock.packages if package.kind == "conda")
+    only = lock.model_copy(update={"packages": conda})
+    layers = environment_layers(base, lock, fetched, shop, reporter)
+    brought = Fetched((), 0, fetched.conda)
+    image = assemble(base, only, brought, ImageSettings(), shop, reporter, extra_layers=layers)
+    return as_base(image, base, lock, shop)
 
 
 def previous_lock(build: Build) -> Lock | None:

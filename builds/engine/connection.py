@@ -92,9 +92,20 @@ class Engine:
             return None
         return OwnImage(str(found["Id"]), f"{found['Os']}/{found['Architecture']}")
 
+    @contextmanager
+    def lent(self, base: Base, store: BlobStore, reporter: Reporter) -> Iterator[str]:
+        """Give an image for the length of a block; one that was there before stays."""
+        there = self.local(_name_of(base)) is not None
+        name = self.give(base, store, reporter)
+        try:
+            yield name
+        finally:
+            if not there:
+                _patiently(self.api.remove_image, name)
+
     def give(self, base: Base, store: BlobStore, reporter: Reporter) -> str:
         """Put a base image into the engine, if it is not there; return the name it has there."""
-        name = f"{BASES}:{base.digest.removeprefix('sha256:')[:32]}"
+        name = _name_of(base)
         if self.local(name) is not None:
             return name
         self._refuse_unreadable(base)
@@ -199,6 +210,10 @@ class Engine:
         found = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
         if not found["RepoTags"]:  # a base image stays for the next build
             self.api.remove_image(image, force=True)
+
+
+def _name_of(base: Base) -> str:
+    return f"{BASES}:{base.digest.removeprefix('sha256:')[:32]}"
 
 
 def _patiently(

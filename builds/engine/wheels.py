@@ -7,7 +7,6 @@ want to know lies in a file of that container, and goes with it.
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 import json
@@ -24,9 +23,9 @@ from typing import BinaryIO, cast
 from django.conf import settings
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builds.engine.connection import LABEL, Engine
-from builds.engine.exchange import PIECE, EngineRefused, Exchange
-from builds.engine.output import Output
+from builds.engine.connection import Engine
+from builds.engine.exchange import PIECE, EngineRefused
+from builds.engine.running import Container, container
 from builds.engine.surroundings import NOBODY, PLACE, Surroundings
 from builds.engine.unbuilt import not_a_wheel, refused, unbuilt, unreachable
 from builds.images.base import Base
@@ -141,95 +140,40 @@ def _built(
     """Build one wheel, keep it, and leave nothing of it in the engine."""
     reporter.line(f"Building a wheel from {sdist.path.name} in a container of {base.reference}")
     began = time.monotonic()
-    output = Output()
+    words = ["wheel", "--verbose", "--no-deps", "--wheel-dir", f"/{PLACE}/out"]
     try:
-        container = _container(sdist, pip, image, base, around, engine)
-        output.containers.append(container)
-        with Exchange(
-            engine.api,
-            "PUT",
-            f"/containers/{container}/archive",
-            params={"path": "/"},
-            data=around.given(sdist, pip),
-            content_type="application/x-tar",
-        ) as giving:
-            for _ in giving.pieces(reporter):
-                pass
-        engine.api.start(container)
-        code = _followed(container, engine, output, reporter)
-        if code:
-            raise unbuilt(sdist, base, code, output)
-        wheel = _taken(sdist, container, base, around, engine, workshop, reporter)
+        with container(
+            engine,
+            image,
+            [base.probe.python],
+            [f"/{PLACE}/{pip.path.name}/pip", *words, f"/{PLACE}/{sdist.path.name}"],
+            label=base.digest,
+            user=f"{NOBODY}:{NOBODY}",
+            folder=f"/{PLACE}/home",
+            variables=around.variables(),
+        ) as running:
+            running.put(around.given(sdist, pip), reporter)
+            code = running.run(reporter)
+            if code:
+                raise unbuilt(sdist, base, code, running.output)
+            wheel = _taken(sdist, running, base, around, workshop, reporter)
     except EngineRefused as error:
         raise refused(sdist, base, error) from error
-    finally:
-        engine.remove(output)
     reporter.line(f"Built {wheel.path.name} in {time.monotonic() - began:.1f} s")
     return wheel
 
 
-def _container(
-    sdist: WheelFile, pip: WheelFile, image: str, base: Base, around: Surroundings, engine: Engine
-) -> str:
-    words = [
-        f"/{PLACE}/{pip.path.name}/pip",
-        "wheel",
-        "--verbose",
-        "--no-deps",
-        "--wheel-dir",
-        f"/{PLACE}/out",
-    ]
-    made = engine.api.create_container(
-        image,
-        entrypoint=[base.probe.python],
-        command=[*words, f"/{PLACE}/{sdist.path.name}"],
-        user=f"{NOBODY}:{NOBODY}",
-        working_dir=f"/{PLACE}/home",
-        environment=around.variables(),
-        labels={LABEL: base.digest},
-        tty=True,  # one stream of lines, in the order in which they were written
-        host_config=engine.api.create_host_config(
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            mem_limit=settings.BUILD_MEMORY or None,
-            memswap_limit=settings.BUILD_MEMORY or None,
-        ),
-    )
-    return str(made["Id"])
-
-
-def _followed(container: str, engine: Engine, output: Output, reporter: Reporter) -> int:
-    """Hand over the container's lines as they come; return its exit code."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    told = {"follow": "1", "stdout": "1", "stderr": "1"}
-    with Exchange(engine.api, "GET", f"/containers/{container}/logs", params=told) as telling:
-        for piece in telling.pieces(reporter):
-            for line in output.text(decoder.decode(piece)):
-                reporter.line(line)
-    for line in output.end():
-        reporter.line(line)
-    with Exchange(engine.api, "POST", f"/containers/{container}/wait") as waiting:
-        return max(int(event["StatusCode"]) for event in waiting.events(reporter))
-
-
 def _taken(
     sdist: WheelFile,
-    container: str,
+    running: Container,
     base: Base,
     around: Surroundings,
-    engine: Engine,
     workshop: Workshop,
     reporter: Reporter,
 ) -> WheelFile:
     """Take the wheel out of the container into the cache, if it is one and fits."""
-    with (
-        disk_errors(),
-        tempfile.TemporaryFile(dir=workshop.folder("engine")) as spool,
-        Exchange(
-            engine.api, "GET", f"/containers/{container}/archive", params={"path": f"/{PLACE}/out"}
-        ) as taking,
-    ):
-        for piece in taking.pieces(reporter):
+    with disk_errors(), tempfile.TemporaryFile(dir=workshop.folder("engine")) as spool:
+        for piece in running.archive(f"/{PLACE}/out", reporter):
             spool.write(piece)
             if spool.tell() > MOST_BYTES:
                 raise not_a_wheel(sdist, "what it made is larger than any package")

@@ -67,9 +67,13 @@ def assemble(
     reporter: Reporter,
     *,
     extra_layers: Sequence[Layer] = (),
+    last_layers: Sequence[Layer] = (),
 ) -> AssembledImage:
-    """Return the image for this lock on this base: the same one as before, if its blobs are still there."""
-    key = _key(base, lock, settings, workshop, extra_layers)
+    """Return the image for this lock on this base: the same one as before, if its blobs are still there.
+
+    `extra_layers` stand below the packages' layers, `last_layers` above them.
+    """
+    key = _key(base, lock, settings, workshop, (*extra_layers, *last_layers))
     known = _known(key, workshop)
     if known is not None:
         reporter.line(f"The image is here already: {known.digest}")
@@ -77,13 +81,14 @@ def assemble(
     began = time.monotonic()
     layers = list(extra_layers)
     if settings.environment and (lock.packages or base.probe.python):
-        budget = layer_budget(len(base.layers) + len(extra_layers))
+        budget = layer_budget(len(base.layers) + len(extra_layers) + len(last_layers))
         # A conda environment has a Python of its own, and stands in the extra layers.
         if not lock.conda:
             layers.append(_skeleton(base, workshop))
         if fetched.wheels:
             python = base.probe.model_copy(update={"version": lock.python}) if lock.conda else base.probe
             layers += package_layers(fetched.wheels, python.minor, budget - 1, workshop, reporter)
+    layers += last_layers
     if len(base.layers) + len(layers) > 127:
         raise ImageError(
             "too-many-layers",

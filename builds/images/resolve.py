@@ -98,7 +98,7 @@ class _Solver:
         self._probe = probe
         self._reporter = reporter
         self._present = present or {}
-        self._sources = Sources(probe, workshop, reporter, conda=present is not None)
+        self._sources = Sources(probe, workshop, reporter)
         asked, constraints = constraints_of(lines)
         rest, self._indexes = indexes_of(asked, workshop.index_url, os.environ)
         self._logins = workshop.logins

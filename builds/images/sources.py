@@ -24,12 +24,11 @@ _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from
 class Sources:
     """The packages of one resolution that may be taken as source, and what is known of their needs."""
 
-    def __init__(self, probe: Probe, workshop: Workshop, reporter: Reporter, *, conda: bool) -> None:
+    def __init__(self, probe: Probe, workshop: Workshop, reporter: Reporter) -> None:
         self.names: set[str] = set()
         self._probe = probe
         self._workshop = workshop
         self._reporter = reporter
-        self._conda = conda
         self._needs: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def wanted(self, said: str) -> set[str]:
@@ -38,14 +37,6 @@ class Sources:
 
     def allow(self, names: set[str]) -> None:
         """Let these packages be taken as source."""
-        if self._conda:
-            # Wheels are built with the base's Python; the one that conda brings is in no image yet.
-            raise ImageError(
-                "no-matching-distribution",
-                f"{', '.join(sorted(names))} has no wheel for Python {self._probe.version}, only source, and"
-                " nothing is built from source for an environment of conda's.",
-                "Take the package from a conda channel, or pin a version that has a wheel.",
-            )
         for name in sorted(names):
             self._reporter.line(f"{name} has no wheel that fits: it is taken as source")
         self.names |= names

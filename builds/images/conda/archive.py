@@ -43,11 +43,14 @@ class Contents:
         return self.index.get("noarch") == "python"
 
     @property
-    def scripts(self) -> tuple[str, ...]:
-        """Return the scripts that want to run when the package is installed."""
-        name = self.index.get("name", "")
-        wanted = {f"bin/.{name}-post-link.sh", f"bin/.{name}-pre-link.sh"}
-        return tuple(path for path in self.paths if path in wanted)
+    def post_link(self) -> bool:
+        """Whether it has a script that wants to run once the package is installed."""
+        return f"bin/.{self.index.get('name', '')}-post-link.sh" in self.paths
+
+    @property
+    def pre_link(self) -> bool:
+        """Whether it has a script that wants to run before the package is installed."""
+        return f"bin/.{self.index.get('name', '')}-pre-link.sh" in self.paths
 
     @property
     def distributions(self) -> tuple[str, ...]:

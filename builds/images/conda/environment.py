@@ -189,7 +189,7 @@ def _with_pip(
     for file in files:
         reporter.check()
         about = contents(file)
-        if about.scripts:
+        if about.pre_link:
             raise wants_to_run(file)
         brought[file.sha256] = about.distributions
     packages = tuple(

@@ -39,10 +39,10 @@ def python_minor(python: CondaFile | None) -> tuple[int, int]:
 
 
 def wants_to_run(file: WheelFile) -> ImageError:
-    """Return the error for a package with a script of its own."""
+    """Return the error for a package whose script would have to run where it is unpacked."""
     return ImageError(
-        "post-link-script",
-        f"The conda package {file.name} {file.version} has a post-link script, which would have to run"
-        " while it is installed. Nothing of a package runs on the studio's machine.",
+        "pre-link-script",
+        f"The conda package {file.name} {file.version} has a pre-link script, which would have to run"
+        " before it is installed. Nothing of a package runs on the studio's machine.",
         "Leave the package out, take it from the package index, or install it in a Dockerfile.",
     )

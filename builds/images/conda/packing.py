@@ -81,7 +81,7 @@ class CondaPacker(Packer):
         assert isinstance(file, CondaFile)  # noqa: S101
         refuse_hostile(file)
         about = contents(file)
-        if about.scripts:
+        if about.pre_link:
             raise wants_to_run(file)
         with staged(file, self._place) as prefix:
             installed = Installed(prefix, file)

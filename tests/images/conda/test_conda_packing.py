@@ -210,16 +210,20 @@ def test_layers_stay_within_what_an_engine_takes(workshop: Workshop, base: Base,
     assert len(layers(workshop, deep, *packages)) <= 8
 
 
-def test_a_post_link_script_is_refused_and_never_runs(workshop: Workshop, base: Base, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["pre", "post"])
+def test_no_script_of_a_package_runs_here(workshop: Workshop, base: Base, tmp_path: Path, when: str) -> None:
+    """Issue 4, point 2. One of before the installation could run nowhere else, and is refused."""
     script = f"#!/bin/sh\ntouch {tmp_path}/ran\n"
-    name = "bin/.tool-post-link.sh"
+    name = f"bin/.tool-{when}-link.sh"
     package = make_package(tmp_path / "channel", "tool", files={name: script}, executable=[name])
 
-    error = refused(workshop, base, package)
-
-    assert error.code == "post-link-script"
-    assert "tool 1.0 has a post-link script" in error.message
-    assert error.help
+    if when == "pre":
+        error = refused(workshop, base, package)
+        assert error.code == "pre-link-script"
+        assert "tool 1.0 has a pre-link script" in error.message
+        assert error.help
+    else:
+        assert layers(workshop, base, package)
     assert not (tmp_path / "ran").exists()
 
 

@@ -1,0 +1,137 @@
+"""A program in a container of an image, with its lines in the log; nothing of it is left afterwards."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+from docker.errors import APIError
+
+from builds.engine.connection import LABEL, Engine
+from builds.engine.exchange import EngineRefused, Exchange
+from builds.engine.output import Output
+from builds.images.report import Reporter
+
+_ADDED, _REMOVED = 1, 2
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a program changed below a folder: paths added or written to, in order, and paths taken away."""
+
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    elsewhere: int
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that was made, and what its program said."""
+
+    engine: Engine
+    id: str
+    output: Output
+
+    def put(self, archive: Iterable[bytes], reporter: Reporter) -> None:
+        """Unpack an archive at its root."""
+        with Exchange(
+            self.engine.api,
+            "PUT",
+            f"/containers/{self.id}/archive",
+            params={"path": "/"},
+            data=archive,
+            content_type="application/x-tar",
+        ) as giving:
+            for _ in giving.pieces(reporter):
+                pass
+
+    def run(self, reporter: Reporter) -> int:
+        """Start the program, hand over its lines as they come, and return its exit code."""
+        with _answered():
+            self.engine.api.start(self.id)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        told = {"follow": "1", "stdout": "1", "stderr": "1"}
+        with Exchange(self.engine.api, "GET", f"/containers/{self.id}/logs", params=told) as telling:
+            for piece in telling.pieces(reporter):
+                for line in self.output.text(decoder.decode(piece)):
+                    reporter.line(line)
+        for line in self.output.end():
+            reporter.line(line)
+        with Exchange(self.engine.api, "POST", f"/containers/{self.id}/wait") as waiting:
+            return max(int(event["StatusCode"]) for event in waiting.events(reporter))
+
+    def archive(self, path: str, reporter: Reporter) -> Iterator[bytes]:
+        """Yield a file or folder of it, as a tar archive."""
+        address = f"/containers/{self.id}/archive"
+        with Exchange(self.engine.api, "GET", address, params={"path": path}) as taking:
+            yield from taking.pieces(reporter)
+
+    def changes(self, below: str) -> Changes:
+        """Return what the program changed; a folder that it added stands for all that is in it."""
+        told = self.engine.api.diff(self.id) or []
+        inside = {one["Path"]: one["Kind"] for one in told if one["Path"].startswith(f"{below}/")}
+        above = {path.rpartition("/")[0] for path in inside}
+        written: list[str] = []
+        for path in sorted(path for path, kind in inside.items() if kind != _REMOVED):
+            if written and path.startswith(f"{written[-1]}/"):
+                continue
+            # A folder that was there is listed for what changed in it.
+            if inside[path] == _ADDED or path not in above:
+                written.append(path)
+        removed = tuple(sorted(path for path, kind in inside.items() if kind == _REMOVED))
+        others = [p for p in (one["Path"] for one in told) if not (p == below or p.startswith(f"{below}/"))]
+        leaves = {path for path in others if not any(o.startswith(f"{path}/") for o in (*others, below))}
+        return Changes(tuple(written), removed, len(leaves))
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Tell an engine that says no from one that says nothing."""
+    try:
+        yield
+    except APIError as error:
+        raise EngineRefused(error.status_code or 500, str(error.explanation or error)) from error
+
+
+@contextmanager
+def container(
+    engine: Engine,
+    image: str,
+    entrypoint: Sequence[str],
+    command: Sequence[str],
+    *,
+    label: str,
+    user: str,
+    folder: str = "/",
+    variables: Mapping[str, str] | None = None,
+    network: bool = True,
+) -> Iterator[Container]:
+    """Make a container without privileges for a program, and take it away at the end, however that comes."""
+    output = Output()
+    limits = engine.api.create_host_config(
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        mem_limit=settings.BUILD_MEMORY or None,
+        memswap_limit=settings.BUILD_MEMORY or None,
+    )
+    with _answered():
+        made = engine.api.create_container(
+            image,
+            entrypoint=list(entrypoint),
+            command=list(command),
+            user=user,
+            working_dir=folder,
+            environment=dict(variables or {}),
+            labels={LABEL: label},
+            tty=True,  # one stream of lines, in the order in which they were written
+            network_disabled=not network,
+            host_config=limits,
+        )
+    output.containers.append(str(made["Id"]))
+    try:
+        yield Container(engine, str(made["Id"]), output)
+    finally:
+        engine.remove(output)

@@ -39,6 +39,7 @@ PAGES = {
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
     "activity": f"/w/{WORKSPACE}/activity/",
+    "settings": f"/w/{WORKSPACE}/settings/",
     "missing": "/w/nowhere/",
 }
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 
 from django.conf import settings
 from django.db import connection
@@ -59,7 +60,9 @@ class BuildReporter:
         self._done = threading.Event()
         self._cancel = threading.Event()
         self._lost: BaseException | None = None
-        self._pulse = threading.Thread(target=self._beat, name=f"pulse {claim.build_id}", daemon=True)
+        self._pulse = threading.Thread(
+            target=copy_context().run, args=(self._beat,), name=f"pulse {claim.build_id}", daemon=True
+        )
 
     def __enter__(self) -> "BuildReporter":
         self._pulse.start()

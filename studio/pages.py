@@ -4,9 +4,15 @@ from django.contrib.auth import views as auth
 from django.urls import path
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.views import account, define, doors, environments, provider
+from studio.views import account, define, doors, environments, operations, provider
 
 urlpatterns = [
+    # /healthz
+    path("healthz", operations.healthz, name="healthz"),
+    # /readyz
+    path("readyz", operations.readyz, name="readyz"),
+    # /metrics
+    path("metrics", operations.metrics_page, name="metrics"),
     # /
     path("", doors.home, name="home"),
     # /login/?next=/w/<workspace>/builds/

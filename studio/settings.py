@@ -114,7 +114,6 @@ INSTALLED_APPS = [
     "builds",
     "environments",
     "studio",
-    "studio.operations",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",

@@ -1,0 +1,116 @@
+"""What Prometheus is told. Numbers of the database are the same in every process; the rest says *this process*.
+
+The database is asked at most once in some seconds, and nothing that is asked grows with what has been.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+
+from django.db.models import Count, Min
+from django.db.models.functions import Now
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+
+from builds.models import ACTIVE, Build, State
+from builds.stream import watchtower
+from studio.operations import tallies, workers
+from studio.operations.requests import here
+
+KEPT_SECONDS = 5.0
+
+
+class Numbers:
+    """What the database says, kept for some seconds."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._until = 0.0
+        self._kept: list[Metric] = []
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the numbers, at most some seconds old."""
+        with self._guard:
+            if time.monotonic() > self._until:
+                tallies.count()
+                self._kept = [*now(), *counted(tallies.read())]
+                self._until = time.monotonic() + KEPT_SECONDS
+            return self._kept
+
+    def forget(self) -> None:
+        """Ask the database the next time."""
+        self._until = 0.0
+
+
+class Streams:
+    """How many streams are open in this process."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Return it."""
+        yield GaugeMetricFamily(
+            "studio_open_streams", "Event streams open in this process.", watchtower.viewers
+        )
+
+
+numbers = Numbers()
+everything = CollectorRegistry(auto_describe=False)
+everything.register(numbers)
+everything.register(Streams())
+
+
+def exposition() -> bytes:
+    """Return everything in Prometheus' text format."""
+    return generate_latest(everything) + generate_latest(here)
+
+
+def now() -> Iterable[Metric]:
+    """Yield what is so at this moment."""
+    active = Build.objects.filter(state__in=ACTIVE).order_by().values("state")
+    found = {row["state"]: row["n"] for row in active.annotate(n=Count("pk"))}
+    states = GaugeMetricFamily("studio_builds_active", "Builds that have yet to end.", labels=["state"])
+    for state in (State.QUEUED, State.RUNNING):
+        states.add_metric([state.value], found.get(state.value, 0))
+    yield states
+    oldest = (
+        Build.objects.filter(state=State.QUEUED)
+        .order_by()
+        .values("state")
+        .annotate(since=Min("queued_at"), now=Now())
+    )
+    age = next(((row["now"] - row["since"]).total_seconds() for row in oldest), 0.0)
+    yield GaugeMetricFamily(
+        "studio_queue_age_seconds", "How long the oldest build has waited.", max(0.0, age)
+    )
+    there = list(workers.alive().values_list("hands", flat=True))
+    yield GaugeMetricFamily("studio_workers", "Workers heard of lately.", len(there))
+    yield GaugeMetricFamily("studio_worker_hands", "Builds that they can make side by side.", sum(there))
+
+
+def counted(values: dict[str, dict[str, float]]) -> Iterable[Metric]:
+    """Yield what only grows."""
+    plain = (
+        ("builds", "studio_builds", "Builds that have ended.", ["how"]),
+        ("failures", "studio_build_failures", "Builds that failed.", ["fault", "cause"]),
+        ("requests", "studio_build_requests", "Requests: hit, joined a build, or queued one.", ["how"]),
+    )
+    for what, name, help, labels in plain:
+        counter = CounterMetricFamily(name, help, labels=labels)
+        for at, value in sorted(values.get(what, {}).items()):
+            counter.add_metric(at.split("|"), value)
+        yield counter
+    yield histogram(values, "steps", "studio_step_seconds", "How long steps took.", ["step", "cached"])
+    yield histogram(values, "waits", "studio_queue_wait_seconds", "From request to the first step.", [])
+
+
+def histogram(
+    values: dict[str, dict[str, float]], what: str, name: str, help: str, labels: list[str]
+) -> HistogramMetricFamily:
+    """Return a histogram of the durations that were counted."""
+    family = HistogramMetricFamily(name, help, labels=labels)
+    for at, total in sorted(values.get(f"{what}_sum", {}).items()):
+        below, buckets = 0.0, []
+        for limit in (*map(str, tallies.BUCKETS), "+Inf"):
+            below += values[what].get(f"{at}|{limit}", 0)
+            buckets.append((limit, below))
+        family.add_metric(at.split("|") if labels else [], buckets, sum_value=total)
+    return family

@@ -1,0 +1,96 @@
+"""Counting what has happened, each thing once, whichever process counts.
+
+Only what is new since the last time is read, so that counting costs the same with a million builds. The one
+row of `Counted` is held meanwhile; who finds it held leaves the work to whoever holds it.
+"""
+
+from collections import Counter
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.db.models import Count, ExpressionWrapper, F, Q
+from django.db.models import DateTimeField as Time
+from django.db.models.functions import Now
+
+from builds.models import Build, Request, Step
+from studio.models import Counted, Tally
+
+# What was written before, but not committed yet, is not seen: so much later everything is.
+SETTLED = timedelta(seconds=5)
+
+BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+
+Found = Counter[tuple[str, str]]
+
+
+def count() -> None:
+    """Bring the tallies up to date."""
+    with transaction.atomic():
+        skip = connection.features.has_select_for_update_skip_locked
+        marks = Counted.objects.select_for_update(skip_locked=skip)
+        mark = marks.annotate(now=ExpressionWrapper(Now(), output_field=Time())).first()
+        if mark is None:
+            return
+        until = mark.now - SETTLED
+        if until <= mark.builds_until:
+            return
+        found: Found = Counter()
+        ended = Q(ended_at__gt=mark.builds_until, ended_at__lte=until)
+        count_builds(ended, found)
+        count_steps(ended, found)
+        last = mark.request
+        coming = Request.objects.filter(pk__gt=last, created_at__gt=until).order_by("pk")
+        stop = coming.values_list("pk", flat=True).first()
+        new = Q(pk__gt=last) if stop is None else Q(pk__gt=last, pk__lt=stop)
+        latest = Request.objects.filter(new).order_by("-pk").values_list("pk", flat=True).first()
+        if latest is not None:
+            count_requests(new & Q(pk__lte=latest), found)
+        for (what, labels), value in found.items():
+            if not Tally.objects.filter(what=what, labels=labels).update(value=F("value") + value):
+                Tally.objects.create(what=what, labels=labels, value=value)
+        Counted.objects.filter(pk=mark.pk).update(builds_until=until, request=latest or last)
+
+
+def count_builds(ended: Q, found: Found) -> None:
+    """Count builds by how they ended, and failures by whose fault and which cause."""
+    rows = Build.objects.filter(ended).order_by().values("state", "reused", "error_fault", "error_code")
+    for row in rows.annotate(n=Count("pk")):
+        how = "reused" if row["reused"] else row["state"]
+        found["builds", how] += row["n"]
+        if row["state"] == "failed":
+            found["failures", f"{row['error_fault']}|{row['error_code']}"] += row["n"]
+    for queued, started in (
+        Build.objects.filter(ended).exclude(started_at=None).values_list("queued_at", "started_at")
+    ):
+        put("waits", "", (started - queued).total_seconds(), found)
+
+
+def count_steps(ended: Q, found: Found) -> None:
+    """Count how long the steps of builds that have ended took."""
+    builds = Build.objects.filter(ended).order_by().values("pk")
+    steps = Step.objects.filter(build__in=builds).exclude(ended_at=None).order_by()
+    for name, cached, began, over in steps.values_list("name", "cached", "started_at", "ended_at"):
+        put("steps", f"{name}|{'yes' if cached else 'no'}", (over - began).total_seconds(), found)
+
+
+def put(what: str, labels: str, seconds: float, found: Found) -> None:
+    """Put a duration into its histogram: its bucket, and the sum."""
+    seconds = max(0.0, seconds)
+    bucket = next((str(limit) for limit in BUCKETS if seconds <= limit), "+Inf")
+    found[what, f"{labels}|{bucket}"] += 1
+    found[f"{what}_sum", labels] += seconds  # type: ignore[assignment]
+
+
+def count_requests(new: Q, found: Found) -> None:
+    """Count requests by how they were answered."""
+    for row in Request.objects.filter(new).order_by().values("reused", "joined").annotate(n=Count("pk")):
+        how = "hit" if row["reused"] else "joined" if row["joined"] else "queued"
+        found["requests", how] += row["n"]
+
+
+def read() -> dict[str, dict[str, float]]:
+    """Return the tallies: {what: {labels: value}}."""
+    tallies: dict[str, dict[str, float]] = {}
+    for what, labels, value in Tally.objects.values_list("what", "labels", "value"):
+        tallies.setdefault(what, {})[labels] = value
+    return tallies

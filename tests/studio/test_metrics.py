@@ -1,0 +1,160 @@
+"""What Prometheus is told: right in every process, cheap, and each thing counted once."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from builds.models import Build, Request, State, Step
+from environments.models import Environment, Version, Workspace
+from studio.models import Counted
+from studio.operations import metrics, tallies, workers
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def counting_begins() -> None:
+    """As a migration left it, an hour ago; and nothing kept from the test before."""
+    Counted.objects.all().delete()
+    Counted.objects.create(builds_until=timezone.now() - timedelta(hours=1))
+    metrics.numbers.forget()
+
+
+@pytest.fixture
+def version() -> Version:
+    workspace = Workspace.objects.create(name="team", title="Team")
+    environment = Environment.objects.create(workspace=workspace, name="train")
+    content = {"image": "docker.io/library/python:3.11"}
+    return Version.objects.create(
+        environment=environment, number=1, version="1", data=content, kind="system", hash=uuid4().hex
+    )
+
+
+def build(version: Version, state: State, **more: object) -> Build:
+    now = timezone.now() - timedelta(seconds=60)
+    times = (
+        {} if state in ("queued", "running") else {"started_at": now - timedelta(seconds=3), "ended_at": now}
+    )
+    made = Build.objects.create(
+        workspace=version.environment.workspace,
+        version=version,
+        hash=uuid4().hex,
+        state=state,
+        **times,
+        **more,
+    )
+    Build.objects.filter(pk=made.pk).update(queued_at=now - timedelta(seconds=10))
+    return made
+
+
+def asked(client: Client) -> dict[str, float]:
+    metrics.numbers.forget()
+    text = client.get("/metrics").content.decode()
+    return {m[1]: float(m[2]) for m in re.finditer(r"^(studio_\S+) (\S+)$", text, re.MULTILINE)}
+
+
+def test_numbers_of_builds(client: Client, version: Version) -> None:
+    build(version, State.QUEUED)
+    build(version, State.RUNNING)
+    done = build(version, State.SUCCEEDED)
+    build(version, State.SUCCEEDED, reused=True)
+    build(version, State.FAILED, error_code="package-not-found", error_fault="author")
+    end = timezone.now() - timedelta(seconds=60)
+    Step.objects.create(
+        build=done,
+        attempt=1,
+        position=1,
+        name="fetch",
+        started_at=end - timedelta(seconds=2),
+        ended_at=end,
+        first_line=1,
+    )
+    found = asked(client)
+    assert found['studio_builds_active{state="queued"}'] == 1
+    assert found['studio_builds_active{state="running"}'] == 1
+    assert 60 < found["studio_queue_age_seconds"] < 120
+    assert found['studio_builds_total{how="succeeded"}'] == 1
+    assert found['studio_builds_total{how="reused"}'] == 1
+    assert found['studio_build_failures_total{cause="package-not-found",fault="author"}'] == 1
+    assert found['studio_step_seconds_bucket{cached="no",le="1.0",step="fetch"}'] == 0
+    assert found['studio_step_seconds_bucket{cached="no",le="2.5",step="fetch"}'] == 1
+    assert found['studio_step_seconds_count{cached="no",step="fetch"}'] == 1
+    assert found['studio_step_seconds_sum{cached="no",step="fetch"}'] == pytest.approx(2)
+    assert found["studio_queue_wait_seconds_count"] == 3
+
+
+def test_hits_joins_and_builds(client: Client, version: Version) -> None:
+    user = User.objects.create_user("ana")
+    for how in ({"reused": True}, {"reused": True}, {"joined": True}, {}):
+        Request.objects.create(workspace=version.environment.workspace, version=version, user=user, **how)
+    Request.objects.update(created_at=timezone.now() - timedelta(seconds=30))
+    found = asked(client)
+    counts = {
+        how: found[f'studio_build_requests_total{{how="{how}"}}'] for how in ("hit", "joined", "queued")
+    }
+    assert counts == {"hit": 2, "joined": 1, "queued": 1}
+
+
+def test_each_thing_is_counted_once_however_often_one_asks(client: Client, version: Version) -> None:
+    build(version, State.FAILED, error_code="timeout", error_fault="author")
+    Request.objects.create(workspace=version.environment.workspace, version=version)
+    Request.objects.update(created_at=timezone.now() - timedelta(seconds=30))
+    for _ in range(3):
+        found = asked(client)
+    assert found['studio_builds_total{how="failed"}'] == 1
+    assert found['studio_build_requests_total{how="queued"}'] == 1
+
+
+def test_a_request_that_is_not_settled_is_counted_later(client: Client, version: Version) -> None:
+    old = Request.objects.create(workspace=version.environment.workspace, version=version)
+    young = Request.objects.create(workspace=version.environment.workspace, version=version)
+    later = Request.objects.create(workspace=version.environment.workspace, version=version)
+    past = timezone.now() - timedelta(seconds=30)
+    Request.objects.filter(pk__in=[old.pk, later.pk]).update(created_at=past)
+    assert asked(client)['studio_build_requests_total{how="queued"}'] == 1
+    Request.objects.filter(pk=young.pk).update(created_at=past)
+    Counted.objects.update(builds_until=past)
+    assert asked(client)['studio_build_requests_total{how="queued"}'] == 3
+
+
+def test_workers_heard_of_lately(client: Client) -> None:
+    workers.here("one:1", 2)
+    workers.here("one:1", 2)
+    workers.here("two:1", 3)
+    workers.here("three:1", 1)
+    workers.gone("three:1")
+    found = asked(client)
+    assert (found["studio_workers"], found["studio_worker_hands"]) == (2, 5)
+
+
+def test_the_database_is_not_asked_each_time(client: Client) -> None:
+    client.get("/metrics")
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        client.get("/metrics")
+    assert not [query for query in queries.captured_queries if "builds_" in query["sql"]]
+
+
+def test_requests_of_this_process_are_counted(client: Client) -> None:
+    before = asked(client).get('studio_http_requests_total{status="4xx"}', 0)
+    client.get("/nowhere-at-all")
+    assert asked(client)['studio_http_requests_total{status="4xx"}'] == before + 1
+
+
+def test_nothing_new_means_nothing_read() -> None:
+    tallies.count()
+    with CaptureQueriesContext(connection) as queries:
+        tallies.count()
+    assert not [
+        query for query in queries.captured_queries if "UPDATE" in query["sql"] and "tally" in query["sql"]
+    ]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
@@ -39,6 +40,15 @@ class OwnImage:
 
     id: str
     platform: str
+
+
+@dataclass(frozen=True)
+class BaseLeft:
+    """A base image that the studio gave to the engine: its name, when a build last used it, its bytes."""
+
+    name: str
+    used_at: float
+    size: int
 
 
 class Engine:
@@ -107,6 +117,7 @@ class Engine:
         """Put a base image into the engine, if it is not there; return the name it has there."""
         name = _name_of(base)
         if self.local(name) is not None:
+            self.api.tag(name, *name.split(":"))  # it is used now: a clean-up leaves it
             return name
         self._refuse_unreadable(base)
         reporter.line(f"Giving {base.reference} to the Docker Engine: {base.size / 1e6:.1f} MB")
@@ -205,6 +216,29 @@ class Engine:
         for image in images:
             if image["Created"] < old:
                 _patiently(self._remove_image, image["Id"], patience=1)
+
+    def bases(self) -> list[BaseLeft]:
+        """Return the base images that the studio gave to this engine, each with when it was last used."""
+        found = []
+        for image in self.api.images(name=BASES):
+            (name, *_) = image["RepoTags"]
+            about = self.api.inspect_image(name)  # type: ignore[no-untyped-call]
+            when = about["Metadata"]["LastTagTime"][:19]
+            used = datetime.fromisoformat(when).replace(tzinfo=UTC)
+            found.append(BaseLeft(name, used.timestamp(), int(image["Size"])))
+        return found
+
+    def take_back(self, name: str) -> bool:
+        """Take a base image out of the engine, unless a container has it; tell whether it is gone."""
+        try:
+            self.api.remove_image(name)
+        except ImageNotFound:
+            return True
+        except APIError as error:
+            if error.status_code != 409:
+                raise
+            return False
+        return True
 
     def _remove_image(self, image: str) -> None:
         found = self.api.inspect_image(image)  # type: ignore[no-untyped-call]

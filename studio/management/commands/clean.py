@@ -1,0 +1,44 @@
+"""`manage.py clean`: what can go from the store and from the Docker Engine; with --yes, it goes."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from builds.cleaning import clean
+from builds.images.store import GRACE_SECONDS
+
+
+class Command(BaseCommand):
+    """Show what nobody needs any more and how much it frees, and delete it if asked to."""
+
+    help = "Show what no image needs any more; with --yes, delete it. Builds may go on meanwhile."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take whether to delete, and how old things have to be."""
+        parser.add_argument("--yes", action="store_true", help="delete what is shown")
+        parser.add_argument(
+            "--days", type=float, default=7, help="base images in the engine unused for so many days (7)"
+        )
+        parser.add_argument(
+            "--hours",
+            type=float,
+            default=GRACE_SECONDS / 3600,
+            help="blobs that nobody touched for so many hours (24); builds under way need theirs",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Say what goes, one line for each kind."""
+        done: bool = options["yes"]
+        found = clean(dry_run=not done, days=options["days"], grace_seconds=options["hours"] * 3600)
+        self.stdout.write(f"Store: {len(found.blobs)} blobs, {found.freed / 1e6:.1f} MB.")
+        for name in found.names:
+            self.stdout.write(f"  {name} is no image's name any more.")
+        if found.engine:
+            self.stdout.write(f"Docker Engine: {found.engine}")
+        else:
+            size = sum(base.size for base in found.bases)
+            self.stdout.write(f"Docker Engine: {len(found.bases)} base images, up to {size / 1e6:.1f} MB.")
+            for base in found.bases:
+                self.stdout.write(f"  {base.name}: {base.size / 1e6:.1f} MB")
+        self.stdout.write("Deleted." if done else "Nothing was deleted. Run it with --yes to delete this.")

@@ -87,6 +87,8 @@ _ENTRIES = (
     # -- the base ----------------------------------------------------------------------------------
     Entry("base-not-found", "Base image not found", "author", "The registry has no image of this name and tag.",
           "Check its name and tag; a private one needs credentials."),
+    Entry("base-gone", "Base image gone", "studio", "An image that a build starts from is no longer whole in the store.",
+          "Build again; the image it starts from may have to be built first."),
     Entry("image-not-found", "Image not found", "author",
           "The studio has no such image that this workspace may build on.",
           "Check the name, or have its workspace let everybody pull it."),

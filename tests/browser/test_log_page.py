@@ -13,7 +13,6 @@ from tests.browser.backstage import ask
 from tests.browser.test_pages import found_by_axe, sign_in
 from tests.services.studio import Studio
 
-
 PATIENCE = 15_000
 
 

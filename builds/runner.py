@@ -10,7 +10,7 @@ import uuid
 from django.db import DatabaseError
 from django.utils import timezone
 
-from builds import steps
+from builds import steps, telling
 from builds.causes import diagnose
 from builds.claims import Claim, ClaimLost
 from builds.images import Cancelled, ImageError
@@ -52,7 +52,10 @@ def run_claimed(claim: Claim) -> None:
     build_id = claim.build_id
     build = Build.objects.select_related("workspace", "version__environment__workspace").get(pk=build_id)
     try:
-        with BuildReporter(claim, Bounds(limits_of(build.workspace))) as reporter:
+        with (
+            telling.about(build_id, build.workspace.name),
+            BuildReporter(claim, Bounds(limits_of(build.workspace))) as reporter,
+        ):
             _run_to_its_end(build, claim, reporter)
     except ClaimLost:
         log.warning("Build %s is another worker's now; this one stops.", build_id)
@@ -127,9 +130,10 @@ def _last_line(build: Build, reporter: BuildReporter, how: str) -> None:
 
 
 def _tell(build_id: uuid.UUID) -> None:
-    """Record the end as an event of the workspace."""
+    """Record the end as an event of the workspace, with everybody who asked for the build and still waited."""
     build = Build.objects.select_related("workspace", "version__environment__workspace").get(pk=build_id)
     if not build.active:
+        waited = build.requests.filter(cancelled_at=None, user__isnull=False)
         record(
             f"build.{build.state}",
             str(build.version),
@@ -137,4 +141,5 @@ def _tell(build_id: uuid.UUID) -> None:
             environment=build.version.environment,
             build=str(build.pk),
             error=build.error,
+            asked_by=sorted(set(waited.values_list("user__username", flat=True))),
         )

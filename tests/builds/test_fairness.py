@@ -158,13 +158,17 @@ class Workers(RuleBasedStateMachine):
     def builds(self) -> list[Build]:
         return list(Build.objects.filter(workspace__name__in=self.names).select_related("workspace"))
 
-    @rule(which=st.integers(0, 1), content=st.integers(0, 5))
-    def ask(self, which: int, content: int) -> None:
-        version = saved(f"a=={content}\n", name=f"e{content}", workspace=self.names[which])
-        request_build(version)
+    @rule(which=st.integers(0, 1), contents=st.sets(st.integers(0, 5), min_size=2, max_size=4))
+    def ask(self, which: int, contents: set[int]) -> None:
+        for content in sorted(contents):
+            request_build(saved(f"a=={content}\n", name=f"e{content}", workspace=self.names[which]))
 
-    @rule()
-    def take(self) -> None:
+    @rule(times=st.integers(1, 3))
+    def take(self, times: int) -> None:
+        for _ in range(times):
+            self.take_one()
+
+    def take_one(self) -> None:
         before = [line for line in lines() if not line.full]
         claim = take_next("a worker")
         assert (claim is not None) == bool(before), "a worker finds a build exactly where one may be taken"

@@ -10,7 +10,9 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from builds import runner
 from builds.claims import Claim
+from builds.images import ImageError
 from builds.models import BaseImage, Build, Image, State
 from builds.services import (
     NotPossible,
@@ -22,6 +24,7 @@ from builds.services import (
     versions_sharing,
 )
 from builds.turns import take_next
+from environments.models import Event
 from tests.builds.played import asked, failed, person, saved, succeeded
 
 
@@ -200,3 +203,22 @@ def test_who_builds_here_and_now_has_no_worker_come_first(
     taken = take_next("a worker")
     assert taken is not None
     assert taken.build_id == build.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_event_of_the_end_names_everybody_who_still_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ImageError("x", "It failed.")
+
+    monkeypatch.setattr("builds.steps.make_image", fail)
+    ada, bob, eve = person("ada"), person("bob"), person("eve")
+    version = saved("a==1\n")
+    build = asked(version, ada)
+    request_build(version, bob)
+    request_build(version, eve)
+    cancel_for(build, eve)
+
+    runner.run(build.pk, "a worker")
+
+    event = Event.objects.get(verb="build.failed")
+    assert event.details["asked_by"] == ["ada", "bob"]

@@ -1,0 +1,36 @@
+"""Everything that `manage.py doctor` looks at, each part by itself: one that is broken hides no other."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from studio.operations.checks import data, outside, set_up
+from studio.operations.finding import Finding, Level, wrong
+
+Check = Callable[[], Iterable[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "settings": set_up.settings_,
+    "database": data.database,
+    "clock": data.clock,
+    "broker": set_up.broker,
+    "workers": data.workers_,
+    "disk": data.disk,
+    "engine": outside.engine,
+    "mirrors": outside.mirrors,
+    "index": outside.index,
+    "channels": outside.channels,
+}
+
+
+def examine(*, deep: bool = False) -> Iterator[Finding]:
+    """Yield what is found of each part, in the order in which one would mend them."""
+    checks: dict[str, Check] = {**CHECKS, "store": lambda: data.store(deep=deep)}
+    for part, look in checks.items():
+        try:
+            yield from look()
+        except Exception as error:  # a check that breaks is itself something to tell, not the end
+            yield wrong(
+                part, f"It could not be looked at: {type(error).__name__}: {error}", "Tell the makers."
+            )
+
+
+__all__ = ["CHECKS", "Finding", "Level", "examine"]

@@ -1,0 +1,109 @@
+"""What builds need from outside: the engine, registries, the package index, channels."""
+
+import ipaddress
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import httpx
+from django.conf import settings
+
+from builds.engine.connection import Engine
+from builds.images.indexes import indexes_of
+from builds.images.report import ImageError
+from studio.operations.finding import Finding, ok, warning, wrong
+from studio.operations.readiness import first_line
+
+ANSWER_SECONDS = 5.0
+ANSWERS = (200, 401, 403, 404)  # whoever asks for a password, or has nothing by that name, is there
+CONDA_FORGE = "https://conda.anaconda.org/conda-forge"
+
+
+def engine() -> Iterator[Finding]:
+    """Tell whether a Docker Engine answers; most builds need none."""
+    try:
+        with Engine.at(settings.DOCKER_HOST) as found:
+            yield ok("engine", f"Docker Engine {found.version} answers at {settings.DOCKER_HOST}.")
+    except ImageError:
+        yield warning(
+            "engine",
+            f"None answers at {settings.DOCKER_HOST}: Dockerfiles, and packages that come as source alone, cannot "
+            "be built. Everything else can.",
+            "Start Docker, or set DOCKER_HOST to where it listens.",
+        )
+
+
+def mirrors() -> Iterator[Finding]:
+    """Tell whether each mirror of a registry answers."""
+    for registry, address in settings.REGISTRY_MIRRORS.items():
+        url = f"{address if '://' in address else _scheme(address) + address}".rstrip("/")
+        problem = ask(f"{url}/v2/")
+        if problem:
+            yield wrong(
+                "mirrors",
+                f"The mirror of {registry} at {shown(url)} does not answer: {problem}",
+                "Start it, or correct STUDIO_REGISTRY_MIRRORS.",
+            )
+        else:
+            yield ok("mirrors", f"The mirror of {registry} at {shown(url)} answers.")
+
+
+def _scheme(address: str) -> str:
+    """Return how builds reach a mirror that says nothing of it: plain HTTP on this machine only."""
+    host = urlsplit(f"//{address}").hostname or ""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    return "http://" if local else "https://"
+
+
+def index() -> Iterator[Finding]:
+    """Tell whether the package index answers."""
+    main = indexes_of([], settings.INDEX_URL, os.environ)[1].main
+    problem = ask(f"{main.rstrip('/')}/pip/")
+    if problem:
+        yield wrong(
+            "index",
+            f"The package index {shown(main)} does not answer: {problem}",
+            "Reach it from this machine (HTTPS_PROXY, SSL_CERT_FILE), or set STUDIO_INDEX_URL to another.",
+        )
+    else:
+        yield ok("index", f"The package index {shown(main)} answers.")
+
+
+def channels() -> Iterator[Finding]:
+    """Tell whether conda channels answer: the mirrors that are set, else conda-forge."""
+    addresses = settings.CHANNEL_MIRRORS or {"conda-forge": CONDA_FORGE}
+    for channel, address in addresses.items():
+        place = f"{address.rstrip('/')}/noarch/repodata.json"
+        problem = ask(place)
+        if not problem:
+            yield ok("channels", f"The channel {channel} at {shown(address)} answers.")
+            continue
+        tell = wrong if settings.CHANNEL_MIRRORS else warning
+        yield tell(
+            "channels",
+            f"The channel {channel} at {shown(address)} does not answer: {problem}",
+            "Definitions with conda packages cannot be built. Reach it, or set STUDIO_CHANNEL_MIRRORS.",
+        )
+
+
+def ask(url: str) -> str:
+    """Return why nothing answers there, or nothing. What answers is not read."""
+    if url.startswith("file:"):
+        path = Path(url2pathname(urlsplit(url).path))
+        return "" if path.exists() or path.with_suffix(".json.zst").exists() else f"{path} is not there"
+    try:
+        with httpx.stream("GET", url, timeout=ANSWER_SECONDS, follow_redirects=True) as answer:
+            return "" if answer.status_code in ANSWERS else f"it answers {answer.status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return first_line(error) or type(error).__name__
+
+
+def shown(url: str) -> str:
+    """Return a URL without the password in it (rule 44)."""
+    parts = urlsplit(url)
+    return url.replace(parts.netloc, parts.netloc.rpartition("@")[2], 1) if "@" in parts.netloc else url

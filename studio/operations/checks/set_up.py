@@ -1,0 +1,71 @@
+"""How the studio was set up: its settings, and the broker."""
+
+import os
+from collections.abc import Iterator
+
+from django.conf import settings
+from kombu.exceptions import KombuError, OperationalError
+
+from studio.celery import app
+from studio.operations.finding import Finding, ok, warning, wrong
+from studio.operations.readiness import first_line
+
+LOCAL = {"localhost", "127.0.0.1", "[::1]"}
+LONG_ENOUGH = 32
+
+
+def settings_() -> Iterator[Finding]:
+    """Tell what in the settings is fine for trying out and not for people."""
+    found = False
+    for message, help in _doubts():
+        found = True
+        yield warning("settings", message, help)
+    if not found:
+        yield ok("settings", "Nothing in them stands out.")
+
+
+def _doubts() -> Iterator[tuple[str, str]]:
+    names = [name for name in settings.ALLOWED_HOSTS if name not in LOCAL]
+    if settings.DEBUG:
+        yield "DEBUG is on: errors show the studio's inside to everybody.", "Unset DEBUG."
+    if len(settings.SECRET_KEY) < LONG_ENOUGH:
+        yield (
+            f"SECRET_KEY has only {len(settings.SECRET_KEY)} characters: sessions can be forged by guessing it.",
+            'Make one with  python -c "import secrets; print(secrets.token_urlsafe(50))"',
+        )
+    if "*" in names:
+        yield "ALLOWED_HOSTS lets every name through.", "Set it to the names that people use."
+    if names and not settings.SECURE_COOKIES:
+        yield (
+            f"The studio is reached as {', '.join(names)}, but STUDIO_HTTPS is off: cookies travel in the clear.",
+            "Put a proxy that speaks HTTPS before it, and set STUDIO_HTTPS=true.",
+        )
+    if not settings.EMBEDDED and settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        yield (
+            "The database is a server, but the broker is a folder: workers elsewhere find builds only by looking, "
+            f"every {settings.RECONCILE_SECONDS:g} seconds.",
+            "Set CELERY_BROKER_URL to Redis or RabbitMQ.",
+        )
+
+
+def broker() -> Iterator[Finding]:
+    """Tell whether messages can be sent. Without them builds still come, some seconds later."""
+    if settings.CELERY_BROKER_URL.startswith("filesystem:"):
+        folder = settings.VAR / "broker"
+        if os.access(folder, os.W_OK):
+            yield ok("broker", f"The folder {folder} can be written.")
+        else:
+            yield wrong("broker", f"The folder {folder} cannot be written.", "Give it to the studio's user.")
+        return
+    with app.connection_for_write() as connection:
+        where = connection.as_uri()  # without the password
+        try:
+            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=5)
+        except (OSError, KombuError, OperationalError) as error:
+            yield wrong(
+                "broker",
+                f"{where} does not answer: {first_line(error)}",
+                "Start it, or correct CELERY_BROKER_URL. Until then builds begin only when a worker looks.",
+            )
+        else:
+            yield ok("broker", f"{where} answers.")

@@ -116,9 +116,14 @@ class Engine:
     def give(self, base: Base, store: BlobStore, reporter: Reporter) -> str:
         """Put a base image into the engine, if it is not there; return the name it has there."""
         name = _name_of(base)
-        if self.local(name) is not None:
-            self.api.tag(name, *name.split(":"))  # it is used now: a clean-up leaves it
-            return name
+        if self.local(name) is None:
+            self._load(name, base, store, reporter)
+        self.api.tag(
+            name, BASES, name.partition(":")[2]
+        )  # which notes the time: a clean-up leaves what is in use
+        return name
+
+    def _load(self, name: str, base: Base, store: BlobStore, reporter: Reporter) -> None:
         self._refuse_unreadable(base)
         reporter.line(f"Giving {base.reference} to the Docker Engine: {base.size / 1e6:.1f} MB")
         archive = _archive(name, base, store)
@@ -138,7 +143,6 @@ class Engine:
                         "Take another base image, or push this one again.",
                         fault="outside",
                     )
-        return name
 
     def _refuse_unreadable(self, base: Base) -> None:
         major = self.version.partition(".")[0]

@@ -4,15 +4,18 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('builds', '0005_limits_and_turns'),
-        ('environments', '0004_identities'),
+        ("builds", "0005_limits_and_turns"),
+        ("environments", "0004_identities"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='build',
-            index=models.Index(condition=models.Q(('reused', False), ('state', 'succeeded')), fields=['workspace', '-ended_at'], name='how_long_it_took'),
+            model_name="build",
+            index=models.Index(
+                condition=models.Q(("reused", False), ("state", "succeeded")),
+                fields=["workspace", "-ended_at"],
+                name="how_long_it_took",
+            ),
         ),
     ]

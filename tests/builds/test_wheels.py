@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from builds.engine.connection import BASES
+from builds.engine.connection import BASES, Engine
 from builds.engine.wheels import Built, build_wheels
 from builds.images import (
     Base,
@@ -18,13 +23,19 @@ from builds.images import (
     Cancelled,
     Fetched,
     ImageError,
+    ImageSettings,
     Lock,
+    Quiet,
     Workshop,
+    assemble,
     fetch,
     find_base,
+    host,
     resolve,
 )
+from builds.images.layer import LayerWriter
 from builds.images.manifest import Descriptor
+from builds.images.onward import as_base
 from builds.images.sources import needs_when_built
 from tests.builds.test_engine import NOWHERE, Listener, files_in
 from tests.images.making import make_sdist
@@ -39,6 +50,13 @@ setup(name="studio_tests_native", version="1.0", ext_modules=[Extension("native"
 """,
     "native.c": "#include <Python.h>\n",
 }
+NATIVE = """
+#include <Python.h>
+static PyObject *answer(PyObject *self, PyObject *none) { return PyLong_FromLong(42); }
+static PyMethodDef methods[] = {{"answer", answer, METH_NOARGS, ""}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "native", "", -1, methods};
+PyMODINIT_FUNC PyInit_native(void) { return PyModule_Create(&module); }
+"""
 
 
 class Indented(Listener):
@@ -236,3 +254,72 @@ def test_what_turns_out_to_be_needed_comes_into_the_image_too(
     assert done.code == 0, done.stderr
     assert "resolving again" in done.stderr
     assert any(path.endswith("site-packages/idna/__init__.py") for path in installed(desk))
+
+
+@pytest.fixture(scope="module")
+def with_compiler(base: Base, workshop: Workshop) -> Base:
+    """The base of this machine with its C compiler and its Python's headers in one more layer."""
+    found = shutil.which("gcc")
+    headers = Path(sysconfig.get_path("include"))
+    if found is None or not (headers / "Python.h").is_file():
+        pytest.skip("The test compiles with this machine's gcc and Python headers: they are not here.")
+    programs = [Path(asked("-print-prog-name=cc1")), Path(asked("-print-prog-name=collect2"))]
+    inside = Path(asked("-print-libgcc-file-name")).parent
+    files = {str(path): path for path in (*programs, *inside.glob("*.[oa]"), *inside.glob("*.so"))}
+    files |= {str(path): path for path in inside.glob("include/**/*") if path.is_file()}
+    for name in ("crti.o", "crtn.o", "libc.so", "libc_nonshared.a", "libpthread.a"):
+        place = Path(asked(f"-print-file-name={name}")).resolve()
+        files[str(place)] = place
+    files |= {f"/usr/bin/{name}": Path(shutil.which(name) or "").resolve() for name in ("gcc", "as", "ld")}
+    system = [Path("/usr/include", name) for name in (asked("-dumpmachine"), "linux", "asm-generic")]
+    standard = [path for folder in system for path in folder.rglob("*.h") if path.is_file()]
+    files |= {str(path): path for path in (*standard, *Path("/usr/include").glob("*.h"))}
+    into = f"/usr/local/include/python{sys.version_info[0]}.{sys.version_info[1]}"
+    files |= {f"{into}/{path.relative_to(headers)}": path for path in headers.rglob("*.h")}
+    programs += [files[f"/usr/bin/{name}"] for name in ("gcc", "as", "ld")]
+    files |= {f"/{place}": path for place, path in host._libraries(programs, Quiet()).items()}
+    with workshop.store.writer() as blob:
+        writer = LayerWriter(blob)
+        for place, path in sorted(files.items()):
+            writer.file(in_usr(place), path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644)
+        layer = writer.commit("a C compiler")
+    config = {**base.config, "rootfs": {"type": "layers", "diff_ids": [*base.diff_ids, layer.diff_id]}}
+    config.pop("history", None)
+    return replace(
+        base,
+        reference="base.example/with-gcc:1",
+        digest=layer.diff_id,
+        layers=(*base.layers, layer.descriptor),
+        diff_ids=(*base.diff_ids, layer.diff_id),
+        config=config,
+    )
+
+
+def asked(option: str) -> str:
+    return subprocess.run(["gcc", option], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def in_usr(place: str) -> str:
+    """Return a path without the links through which /lib is /usr/lib."""
+    real = os.path.normpath(place).lstrip("/")
+    return real if real.startswith("usr/") else f"usr/{real}"
+
+
+def test_a_source_in_c_is_compiled_and_runs_in_the_image(
+    docker_engine: DockerEngine, index: Index, with_compiler: Base, workshop: Workshop
+) -> None:
+    """Issue 4, point 5."""
+    setup = C_EXTENSION["setup.py"].replace("studio_tests_native", "studio_tests_compiled")
+    make_sdist(index.folder, "studio_tests_compiled", files={"setup.py": setup, "native.c": NATIVE})
+    lock, fetched = locked("studio_tests_compiled", index, with_compiler, workshop)
+
+    built = build_wheels(with_compiler, lock, fetched, workshop, Listener(), docker_host=docker_engine.host)
+    image = assemble(with_compiler, lock, built.fetched, ImageSettings(), workshop, Listener())
+
+    (wheel,) = built.fetched.wheels
+    assert not wheel.path.name.endswith("-any.whl")
+    made = as_base(image, with_compiler, lock, workshop)
+    with Engine.at(docker_engine.host) as engine, engine.lent(made, workshop.store, Listener()) as name:
+        command = ["python", "-c", "import native; print(native.answer(), native.__file__)"]
+        said = docker_engine.client.containers.run(name, command, remove=True).decode()
+    assert said.startswith("42 /opt/env/lib/python3")

@@ -1,0 +1,275 @@
+"""`manage.py doctor` with each part really broken: it says which, and what to do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db.models.functions import Now
+from pytest_django import Settings
+
+from builds.images.manifest import OCI_MANIFEST
+from builds.images.store import BlobStore
+from builds.models import Build, Image
+from environments.models import Environment, Version, Workspace
+from studio.models import Worker
+from studio.operations.checks import data, outside, set_up
+from studio.operations.finding import Finding, Level
+from studio.operations.workers import here
+from tests.services.docker_engine import DockerEngine
+from tests.services.postgres import Postgres
+from tests.services.processes import free_port
+from tests.services.rabbitmq import RabbitMQ
+from tests.services.redis import Redis
+from tests.services.registry import Registry
+from tests.studio.commands import Desk, Done
+
+
+def only(found: Iterable[Finding]) -> Finding:
+    (one,) = found
+    assert one.help or one.level == Level.OK, "what is not well needs a word about what to do"
+    return one
+
+
+def told(done: Done, part: str) -> dict[str, Any]:
+    return next(f for f in done.result["findings"] if f["part"] == part)
+
+
+# The whole command
+
+
+def test_a_database_that_is_gone_is_told_once_and_hides_nothing_else(postgres: Postgres, desk: Desk) -> None:
+    with postgres.outage():
+        done = desk.manage(
+            "doctor", "--json", DATABASE_URL=postgres.url, SECRET_KEY="k" * 50, STUDIO_INDEX_URL=closed()
+        )
+    assert done.code == 2, done.stderr
+    assert told(done, "database")["level"] == "wrong"
+    assert "DATABASE_URL" in told(done, "database")["help"]
+    assert {"settings", "broker", "disk", "store"} <= {f["part"] for f in done.result["findings"]}
+    assert "p@ss" not in done.stdout
+    assert "p%40ss" not in done.stdout
+
+
+def test_a_database_without_tables_is_told_on_a_terminal(desk: Desk) -> None:
+    done = desk.manage("doctor", STUDIO_INDEX_URL=closed())
+    assert done.code == 2
+    assert "migrations are missing" in done.stdout
+    assert "manage.py prepare" in done.stdout
+
+
+# Data
+
+
+@pytest.mark.django_db
+def test_database_and_clock_are_well() -> None:
+    assert only(data.database()).level == only(data.clock()).level == Level.OK
+
+
+def test_sqlite_without_its_write_ahead_log_is_told(desk: Desk) -> None:
+    desk.manage("prepare")
+    url = f"sqlite:///{desk.var / 'studio.sqlite3'}"
+    program = (
+        "import django; django.setup()\n"
+        "from django.conf import settings\n"
+        "settings.DATABASES['default']['OPTIONS']['init_command'] = 'PRAGMA journal_mode=DELETE'\n"
+        "from studio.operations.checks.data import database\n"
+        "print(*[f.message for f in database()])\n"
+    )
+    environment = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": "k" * 50, "STUDIO_VAR": str(desk.var)}
+    environment["DJANGO_SETTINGS_MODULE"] = "studio.settings"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert "delete, not wal" in done.stdout, done.stderr
+
+
+@pytest.mark.django_db
+def test_no_worker_is_a_warning_and_wrong_when_builds_wait() -> None:
+    assert only(data.workers_()).level == Level.WARNING
+    Worker.objects.create(name="dead:1", hands=2, started_at=Now(), seen_at=Now() - timedelta(minutes=5))
+    workspace = Workspace.objects.create(name="team", title="Team")
+    environment = Environment.objects.create(workspace=workspace, name="train")
+    version = Version.objects.create(
+        environment=environment, number=1, version="1", data={}, hash=uuid4().hex
+    )
+    Build.objects.create(workspace=workspace, version=version, hash=version.hash)
+    assert only(data.workers_()).level == Level.WRONG
+    here("alive:1", 3)
+    finding = only(data.workers_())
+    assert (finding.level, "3 builds side by side; 1 wait" in finding.message) == (Level.OK, True)
+
+
+@pytest.fixture
+def var(settings: Settings, tmp_path: Path) -> Path:
+    settings.VAR, settings.STORE, settings.CACHE = tmp_path, tmp_path / "store", tmp_path / "cache"
+    return tmp_path
+
+
+@pytest.fixture
+def layer(var: Path) -> Path:
+    """An image of one layer is in the store and the database; where its layer is."""
+    store = BlobStore(var / "store")
+    content = os.urandom(100_000)
+    layer = store.put(content, "application/vnd.oci.image.layer.v1.tar+gzip")
+    config = store.put(b"{}", "application/vnd.oci.image.config.v1+json")
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": config.to_json(),
+        "layers": [layer.to_json()],
+    }
+    made = store.put(json.dumps(manifest).encode(), OCI_MANIFEST)
+    store.tag("team/azureml/azureml_1", made)
+    workspace = Workspace.objects.create(name="team", title="Team")
+    Image.objects.create(
+        workspace=workspace, hash="1" * 32, digest=made.digest, size=1, base="b", base_digest="d"
+    )
+    assert layer.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    return store.blob_path(layer.digest)
+
+
+@pytest.mark.django_db
+def test_a_whole_store(layer: Path) -> None:
+    assert "1 images with 3 blobs are there, 3 read" in only(data.store(deep=False)).message
+
+
+@pytest.mark.django_db
+def test_a_blob_with_one_wrong_bit_is_found(layer: Path) -> None:
+    damaged = bytearray(layer.read_bytes())
+    damaged[5000] ^= 1
+    layer.write_bytes(damaged)
+    for deep in (False, True):
+        finding = only(data.store(deep=deep))
+        assert finding.level == Level.WRONG
+        assert layer.name in finding.message
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("harm", ["gone", "short"])
+def test_a_blob_that_is_gone_or_short_is_found(layer: Path, harm: str) -> None:
+    layer.unlink() if harm == "gone" else os.truncate(layer, 10)
+    finding = only(data.store(deep=False))
+    assert finding.level == Level.WRONG
+    assert ("is missing" if harm == "gone" else "has 10 bytes") in finding.message
+
+
+@pytest.mark.django_db
+def test_an_index_that_cannot_be_read_is_found(layer: Path, var: Path) -> None:
+    (var / "store" / "index.json").write_text("{")
+    assert only(data.store(deep=False)).level == Level.WRONG
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """A file system of its own: `small_disk("size=4m")`, `small_disk("ro")`."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("Only root can mount a small disk.")
+
+    def mount(options: str) -> Path:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
+        return place
+
+    yield mount
+    subprocess.run(["umount", place], check=False)
+
+
+def test_a_disk_that_is_nearly_full(settings: Settings, small_disk: Callable[[str], Path]) -> None:
+    settings.VAR = small_disk("size=4m")
+    assert only(data.disk()).level == Level.WRONG
+
+
+def test_a_disk_that_will_be_full(settings: Settings, small_disk: Callable[[str], Path]) -> None:
+    settings.VAR = small_disk("size=3g")
+    assert only(data.disk()).level == Level.WARNING
+
+
+@pytest.mark.django_db
+def test_a_store_that_cannot_be_written(settings: Settings, small_disk: Callable[[str], Path]) -> None:
+    settings.VAR = small_disk("ro")
+    settings.STORE = settings.VAR / "store"
+    assert "cannot be written" in only(data.store(deep=False)).message
+
+
+# Outside
+
+
+def closed() -> str:
+    """Return an address where nobody listens."""
+    return f"http://127.0.0.1:{free_port()}/simple"
+
+
+def test_an_index_that_does_not_answer(settings: Settings) -> None:
+    settings.INDEX_URL = closed().replace("//", "//ana:secret@")
+    finding = only(outside.index())
+    assert finding.level == Level.WRONG
+    assert "secret" not in finding.message  # rule 44
+
+
+def test_mirrors_that_answer_and_that_do_not(settings: Settings, registry: Registry) -> None:
+    settings.REGISTRY_MIRRORS = {"docker.io": registry.address, "ghcr.io": f"127.0.0.1:{free_port()}"}
+    assert [finding.level for finding in outside.mirrors()] == [Level.OK, Level.WRONG]
+
+
+def test_channels_that_are_there_and_that_are_not(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "noarch").mkdir()
+    (tmp_path / "noarch" / "repodata.json").write_text("{}")
+    settings.CHANNEL_MIRRORS = {
+        "here": tmp_path.as_uri(),
+        "gone": f"{tmp_path.as_uri()}/gone",
+        "shut": closed(),
+    }
+    assert [f.level for f in outside.channels()] == [Level.OK, Level.WRONG, Level.WRONG]
+
+
+def test_an_engine_that_is_not_there_is_only_a_warning(settings: Settings, tmp_path: Path) -> None:
+    settings.DOCKER_HOST = f"unix://{tmp_path}/nobody.sock"
+    assert only(outside.engine()).level == Level.WARNING
+
+
+def test_an_engine_that_answers(settings: Settings, docker_engine: DockerEngine) -> None:
+    settings.DOCKER_HOST = docker_engine.host
+    assert only(outside.engine()).level == Level.OK
+
+
+# Settings and the broker
+
+BROKER = (
+    "from studio.operations.checks.set_up import broker; print(*[(f.level, f.message) for f in broker()])"
+)
+
+
+def broker_of(desk: Desk, url: str) -> str:
+    done = desk.manage("shell", "--no-imports", "-c", BROKER, CELERY_BROKER_URL=url)
+    return done.stdout + done.stderr
+
+
+def test_redis_that_is_stopped(redis_server: Redis, desk: Desk) -> None:
+    assert "WRONG" not in broker_of(desk, redis_server.url)
+    with redis_server.outage():
+        assert "WRONG" in broker_of(desk, redis_server.url)
+
+
+def test_rabbitmq_shows_no_password(rabbitmq: RabbitMQ, desk: Desk) -> None:
+    answer = broker_of(desk, rabbitmq.url)
+    assert "Level.OK" in answer, answer
+    assert "**" in answer
+
+
+def test_settings_that_are_for_trying_out(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["localhost"]
+    assert only(set_up.settings_()).level == Level.OK
+    settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = True, "short", ["studio.example"]
+    told = " ".join(finding.message for finding in set_up.settings_())
+    assert all(word in told for word in ("DEBUG", "SECRET_KEY", "STUDIO_HTTPS"))

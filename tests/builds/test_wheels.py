@@ -280,8 +280,8 @@ def with_compiler(base: Base, workshop: Workshop) -> Base:
     files |= {f"/{place}": path for place, path in host._libraries(programs, Quiet()).items()}
     with workshop.store.writer() as blob:
         writer = LayerWriter(blob)
-        for place, path in sorted(files.items()):
-            writer.file(in_usr(place), path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644)
+        for at, path in sorted(files.items()):
+            writer.file(in_usr(at), path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644)
         layer = writer.commit("a C compiler")
     config = {**base.config, "rootfs": {"type": "layers", "diff_ids": [*base.diff_ids, layer.diff_id]}}
     config.pop("history", None)

@@ -1,0 +1,41 @@
+# The studio as an image: one for web and worker processes; compose.yaml starts them.
+#   docker build --tag environment-studio .
+ARG PYTHON=python:3.11-slim-bookworm
+
+FROM ${PYTHON} AS libraries
+WORKDIR /srv
+COPY requirements.txt .
+# Another package index comes as a build argument, and stays out of the image.
+ARG PIP_INDEX_URL
+ARG PIP_TRUSTED_HOST
+RUN python -m venv /opt/studio \
+    && /opt/studio/bin/python -m pip install --no-cache-dir --disable-pip-version-check --requirement requirements.txt
+
+FROM ${PYTHON}
+ENV PATH=/opt/studio/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    DJANGO_SETTINGS_MODULE=studio.settings \
+    STUDIO_VAR=/var/lib/studio \
+    STUDIO_LOG_FORMAT=json \
+    HOST=0.0.0.0 \
+    PORT=8000
+# A volume that is put here for the first time belongs to the user who owns the folder.
+RUN groupadd --gid 10001 studio \
+    && useradd --uid 10001 --gid studio --home-dir /var/lib/studio --no-create-home --shell /usr/sbin/nologin studio \
+    && mkdir --parents --mode=0750 /var/lib/studio \
+    && chown studio:studio /var/lib/studio
+COPY --from=libraries /opt/studio /opt/studio
+WORKDIR /srv/studio
+COPY . .
+RUN python -m compileall -q studio environments builds \
+    && STUDIO_VAR=/tmp/collect STUDIO_STATIC_ROOT=/srv/static python manage.py collectstatic --no-input --verbosity 0 \
+    && rm -rf /tmp/collect
+ENV STUDIO_STATIC_ROOT=/srv/static
+USER 10001:10001
+VOLUME /var/lib/studio
+EXPOSE 8000
+# The worker has no port: compose.yaml gives it a check of its own.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open('http://127.0.0.1:' + os.environ['PORT'] + '/readyz', timeout=4)"]
+CMD ["sh", "-c", "exec uvicorn studio.asgi:application --host \"$HOST\" --port \"$PORT\" --log-level warning --no-access-log --timeout-graceful-shutdown 3"]

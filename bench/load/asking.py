@@ -51,7 +51,9 @@ async def asked_in_a_burst(place: Place) -> Burst:
                 )
                 took.append(time.perf_counter() - began)
             assert answer.status_code == 302, f"{address} answered {answer.status_code}"
-            assert "/builds/" in answer.headers["location"], f"{address} leads to {answer.headers['location']}"
+            assert "/builds/" in answer.headers["location"], (
+                f"{address} leads to {answer.headers['location']}"
+            )
 
         began = time.perf_counter()
         await asyncio.gather(*(press(*one) for one in presses))

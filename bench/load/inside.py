@@ -153,7 +153,9 @@ def queries(*paths: str) -> dict[str, int]:
     browser.force_login(User.objects.get(username="person-0"), "django.contrib.auth.backends.ModelBackend")
     counts = {}
     for path in paths:
-        with CaptureQueriesContext(connection, ) as seen:
+        with CaptureQueriesContext(
+            connection,
+        ) as seen:
             answer = browser.get(path)
         assert answer.status_code == 200, f"{path} answered {answer.status_code}"
         counts[path] = len(seen)

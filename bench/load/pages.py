@@ -13,7 +13,7 @@ from bench.load.place import Place
 
 TIMES = 40
 AT_ONCE = 4
-FEW = 10
+FEW = 30
 ENVIRONMENT = "/w/lab/environments/model-{few:06d}/"
 PAGES = {
     "list, newest first": "/w/lab/environments/",

@@ -12,6 +12,9 @@ from bench.load.place import Place
 
 STAMP = re.compile(rb"@(\d+\.\d+)<")
 LINES = re.compile(rb'id="L\d+"')
+FRAME = re.compile(
+    rb"\r\n[0-9a-f]+\r\n(?:\r\n)?"
+)  # between the chunks of a chunked answer; events hold no \r
 OPENING = 25  # connections that are being opened at a time
 
 
@@ -36,15 +39,18 @@ class Viewer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now = time.time()
-        # A line is cut where its event has another piece to come: the end waits for the next.
-        data = self._rest + data
-        cut = data.rfind(b"</div>") + 6 if not data.endswith(b"\n\n") else len(data)
-        data, self._rest = data[:cut], data[cut:]
-        self.delays += [now - float(stamp) for stamp in STAMP.findall(data)]
-        self.lines += len(LINES.findall(data))
-        if not self.seen.is_set() and b"event: state" in data:
+        # Whole parts only: the rest waits for what comes next.
+        whole, gap, rest = FRAME.sub(b"", self._rest + data).rpartition(b"</div>")
+        if not gap:
+            whole, rest = b"", rest
+        if rest.endswith(b"\n\n"):
+            whole, rest = whole + rest, b""
+        self._rest = rest
+        self.delays += [now - float(stamp) for stamp in STAMP.findall(whole)]
+        self.lines += len(LINES.findall(whole))
+        if b"event: state" in whole:
             self.seen.set()
-        if b"event: end" in data:
+        if b"event: end" in whole:
             self.finished = True
             self.took = time.perf_counter() - self._began
 
@@ -72,8 +78,7 @@ async def opened(place: Place, build: str, sessions: list[str], count: int) -> l
 
     async def open_one(number: int) -> Viewer:
         session = sessions[number % len(sessions)]
-        # HTTP 1.0: the stream comes as it is, not in chunks.
-        head = f"GET /w/lab/builds/{build}/stream HTTP/1.0\r\nHost: 127.0.0.1\r\nCookie: studio_session={session}"
+        head = f"GET /w/lab/builds/{build}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: studio_session={session}"
         async with gate:
             _, viewer = await loop.create_connection(
                 lambda: Viewer(f"{head}\r\n\r\n".encode()), "127.0.0.1", place.port
@@ -84,9 +89,7 @@ async def opened(place: Place, build: str, sessions: list[str], count: int) -> l
     return await asyncio.gather(*(open_one(number) for number in range(count)))
 
 
-async def watched(
-    place: Place, sessions: list[str], count: int, *, rate: float, seconds: float
-) -> Seen:
+async def watched(place: Place, sessions: list[str], count: int, *, rate: float, seconds: float) -> Seen:
     """Watch a build with so many viewers while lines are written to it; fail when one misses a line."""
     build = place.tell("build")
     _, before = place.web_status()

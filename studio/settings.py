@@ -278,6 +278,8 @@ LOGGING: dict[str, Any] = {
         # The web server has handlers of its own, set before these.
         "uvicorn": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.error": {"handlers": [], "propagate": True},
+        # Named, or else it would be given its parent's handlers, also where the server was told to be silent.
+        "uvicorn.access": {"handlers": [], "propagate": False},
     },
     "root": {"handlers": ["stderr"], "level": setting(env.str, "STUDIO_LOG_LEVEL", "WARNING")},
 }

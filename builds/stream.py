@@ -90,9 +90,11 @@ def cursor_of(request: HttpRequest) -> int:
 async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
     async with watchtower.watching(viewer.build) as watch:
         yield b"retry: 1000\n\n"
-        while await _may_still_see(viewer):
+        while True:
             if not await watch.changed(HEARTBEAT_SECONDS):
                 yield b": still here\n\n"
+            if not await _may_still_see(viewer):
+                return
             while not watch.closed and (sight := watch.sight) and viewer.cursor < sight.cursor:
                 found = await _behind(viewer)
                 if not found:

@@ -16,10 +16,11 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
-from builds import stream
+from builds import logs, sights, stream
+from builds.logs import LogPage
 from builds.models import Build
 from builds.sights import CHUNKS_AT_ONCE, look
-from environments.models import Role
+from environments.models import Member, Role
 from studio.asgi import STREAM_THREADS, application
 from tests.builds.played import asked, browser_of, failed, person, played, saved, succeeded
 
@@ -266,6 +267,73 @@ def test_many_viewers_share_a_few_threads(build: Build, owner: User) -> None:
         await written(build, "all of them see this")()
         for viewer in viewers:
             assert "all of them see this" in await viewer.to_its_end()
+
+    live(watch)
+
+
+def test_what_many_watch_is_read_once(build: Build, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = 2 * CHUNKS_AT_ONCE
+    read: list[int] = []
+
+    def read_log(build_id: uuid.UUID, after: int, limit: int) -> LogPage:
+        read.append(after)
+        return logs.read_log(build_id, after, limit)
+
+    monkeypatch.setattr(sights, "read_log", read_log)
+
+    async def watch() -> None:
+        await written(build, *(f"line {number}" for number in range(count)))()
+        viewers = [await Viewer(build, owner).open() for _ in range(10)]
+        for viewer in await asyncio.gather(*(viewer.to_its_end() for viewer in viewers)):
+            assert viewer.count('id="L') == count
+        assert read == [0, CHUNKS_AT_ONCE]
+
+    live(watch)
+
+
+def test_pieces_of_logs_are_kept_up_to_a_bound() -> None:
+    kept, one, two = sights.Pieces(limit=250), uuid.uuid4(), uuid.uuid4()
+    for cursor in range(3):
+        kept.put(one, cursor, sights.Piece(cursor + 1, b"x" * 100, "fetch"))
+    assert [piece.cursor for piece in kept.run(one, 1)] == [2, 3]
+    assert not kept.run(one, 0)  # the one that was used least lately went
+    kept.put(two, 0, sights.Piece(1, b"x" * 300, "fetch"))
+    assert not kept.run(one, 1)
+    assert not kept.run(two, 0)  # larger than all that may be kept: it is read again when asked for
+
+
+def test_who_is_removed_from_the_workspace_sees_no_more(
+    build: Build, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "ACCESS_SECONDS", 0.0)
+    watching = person("wanda", lab=Role.READER)
+
+    async def watch() -> None:
+        viewer = await Viewer(build, watching).open()
+        await viewer.until("event: state")
+        await sync_to_async(remove, thread_sensitive=False)()
+        await written(build, "not for their eyes")()
+        assert "not for their eyes" not in (await viewer.to_its_end())
+
+    def remove() -> None:
+        Member.objects.filter(user=watching).delete()
+        connection.close()
+
+    live(watch)
+
+
+def test_the_place_in_the_queue_moves_while_one_looks(
+    build: Build, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sights, "QUEUE_SECONDS", 0.0)
+    second = asked(saved("six==1.16.0\n", name="other"), owner)
+
+    async def watch() -> None:
+        viewer = await Viewer(second, owner).open()
+        await viewer.until("Number 2")
+        await written(build, "the first one ends")()
+        await viewer.until("Number 1")
+        await viewer.leave()
 
     live(watch)
 

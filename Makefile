@@ -4,10 +4,10 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lock vendor screenshots bench clean runtime development
+.PHONY: help run demo test check format lock vendor screenshots bench bench-load clean runtime development
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: runtime ## start the studio on this machine
 	@exec .venv/bin/python manage.py run
@@ -41,6 +41,9 @@ screenshots: development ## pictures of every page, both themes and widths, in s
 
 bench: development ## measure what the speed claims rest on
 	@exec .venv/bin/python -m bench
+
+bench-load: development ## measure what a studio bears: viewers, bursts, very many environments; ARGS="--quick"
+	@exec .venv/bin/python -m bench.load $(ARGS)
 
 clean: ## remove what the tools made; data under var/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

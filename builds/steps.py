@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from builds.bases import base_for
@@ -287,9 +288,9 @@ def previous_lock(build: Build) -> Lock | None:
     )
     if version.based_on is not None:
         earlier.append(version.based_on.hash)
-    locks = dict(
-        Image.objects.filter(hash__in=earlier, current=True).exclude(lock=None).values_list("hash", "lock")
-    )
+    # Not those of other workspaces: what they resolved to is theirs to know.
+    in_reach = Image.objects.filter(Q(workspace=build.workspace) | Q(workspace__curated=True), current=True)
+    locks = dict(in_reach.filter(hash__in=earlier).exclude(lock=None).values_list("hash", "lock"))
     newest = next((locks[hash] for hash in earlier if hash in locks), None)
     return Lock.model_validate(newest) if newest else None
 

@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('builds', '0008_orders_of_lists'),
-        ('environments', '0007_fill_listings'),
+        ("builds", "0008_orders_of_lists"),
+        ("environments", "0007_fill_listings"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='build',
-            index=models.Index(fields=['ended_at'], name='when_it_ended'),
+            model_name="build",
+            index=models.Index(fields=["ended_at"], name="when_it_ended"),
         ),
     ]

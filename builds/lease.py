@@ -31,7 +31,7 @@ class Lease:
     @property
     def over(self) -> bool:
         """Whether the database has been silent for so long that the build may be another worker's."""
-        return time.monotonic() - self._heard > settings.LOST_AFTER_SECONDS
+        return bool(time.monotonic() - self._heard > settings.LOST_AFTER_SECONDS)
 
     def keep(self, work: Callable[[], T]) -> T:
         """Return what the work on the database returns, tried again while the database is away.

@@ -8,7 +8,7 @@ import traceback
 import uuid
 
 from django.db import DatabaseError
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from builds import steps, telling
 from builds.causes import diagnose
@@ -121,11 +121,13 @@ def explain(error: Exception) -> ImageError:
 
 def _last_line(build: Build, reporter: BuildReporter, how: str) -> None:
     """End the log with the build's id and how long it took (rule 26)."""
-    rows = Build.objects.filter(pk=build.pk).values_list("started_at", flat=True)
-    started = reporter.lease.keep(rows.first) or timezone.now()
+    # Both by the database's clock: a worker's own may have been set meanwhile.
+    rows = Build.objects.filter(pk=build.pk).annotate(now=Now()).values_list("started_at", "now")
+    started, now = reporter.lease.keep(rows.get)
+    seconds = (now - (started or now)).total_seconds()
     reporter.log.step = ""
     reporter.log.let_the_end_in()
-    reporter.line(f"Build {build.pk} {how} after {(timezone.now() - started).total_seconds():.1f} s.")
+    reporter.line(f"Build {build.pk} {how} after {max(0.0, seconds):.1f} s.")
     reporter.flush(everything=True)
 
 

@@ -32,11 +32,9 @@ def test_a_viewer_goes_on_at_the_next_web_process_when_theirs_is_killed(
     start_deployment: StartDeployment, stock: Path, redis_server: Redis, open_index: Index, tmp_path: Path
 ) -> None:
     studio = start_deployment(
+        stock,
+        {"CELERY_BROKER_URL": redis_server.fresh_url(), "STUDIO_INDEX_URL": open_index.url, **HELD},
         webs=2,
-        stock=stock,
-        CELERY_BROKER_URL=redis_server.fresh_url(),
-        STUDIO_INDEX_URL=open_index.url,
-        **HELD,
     )
     asked = ask(studio, tmp_path, in_fetch=SHOP)
     with Watcher(studio.urls, asked.only, asked.cookies) as watcher:
@@ -53,7 +51,7 @@ def test_a_viewer_goes_on_at_the_next_web_process_when_theirs_is_killed(
 def test_a_viewer_of_the_embedded_studio_goes_on_when_its_web_process_is_killed(
     start_studio: StartStudio, stock: Path, open_index: Index, tmp_path: Path
 ) -> None:
-    studio = start_studio(stock=stock, STUDIO_INDEX_URL=open_index.url, **HELD)
+    studio = start_studio(stock, STUDIO_INDEX_URL=open_index.url, **HELD)
     asked = ask(studio, tmp_path, in_fetch=SHOP)
     with Watcher([studio.url], asked.only, asked.cookies) as watcher:
         watcher.wait_for_line("Held in-fetch.")
@@ -79,7 +77,7 @@ def test_a_broker_that_crashes_costs_no_build_and_no_message(
     """One build goes on while the broker is away; one asked for in between is made when it is back."""
     broker: Redis | RabbitMQ = request.getfixturevalue("redis_server" if kind == "redis" else "rabbitmq")
     studio = start_deployment(
-        webs=0, stock=stock, CELERY_BROKER_URL=broker.url, STUDIO_INDEX_URL=open_index.url, **HELD
+        stock, {"CELERY_BROKER_URL": broker.url, "STUDIO_INDEX_URL": open_index.url, **HELD}, webs=0
     )
     asked = ask(studio, tmp_path, in_fetch=SHOP)
     wait_until_held(studio, asked.builds)
@@ -98,12 +96,10 @@ def test_messages_that_the_broker_lost_are_sent_again(
     start_deployment: StartDeployment, stock: Path, redis_server: Redis, open_index: Index, tmp_path: Path
 ) -> None:
     studio = start_deployment(
+        stock,
+        {"CELERY_BROKER_URL": redis_server.fresh_url(), "STUDIO_INDEX_URL": open_index.url, **HELD},
         webs=0,
         workers=0,
-        stock=stock,
-        CELERY_BROKER_URL=redis_server.fresh_url(),
-        STUDIO_INDEX_URL=open_index.url,
-        **HELD,
     )
     asked = ask(studio, tmp_path, one=SHOP, two="cart==1.0\n", three="till==1.0\n")
 
@@ -124,10 +120,13 @@ def test_a_database_that_restarts_costs_no_build_no_line_and_no_attempt(
 ) -> None:
     """PostgreSQL crashes (as with an immediate shutdown) under a build in each step and an open page."""
     studio = start_deployment(
-        stock=stock,
-        CELERY_BROKER_URL=redis_server.fresh_url(),
-        STUDIO_INDEX_URL=open_index.url,
-        **{**HELD, "STUDIO_LOST_AFTER_SECONDS": "20"},
+        stock,
+        {
+            "CELERY_BROKER_URL": redis_server.fresh_url(),
+            "STUDIO_INDEX_URL": open_index.url,
+            **HELD,
+            "STUDIO_LOST_AFTER_SECONDS": "20",
+        },
     )
     asked = ask(studio, tmp_path, **{name: text for name, text in IN_EACH_STEP.items() if name != "at_build"})
     wait_until_held(studio, asked.builds)

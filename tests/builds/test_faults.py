@@ -26,7 +26,12 @@ QUICK = {
     "STUDIO_LOST_AFTER_SECONDS": "3",
     "STUDIO_RECONCILE_SECONDS": "0.5",
 }
-HELD = {**QUICK, "DJANGO_SETTINGS_MODULE": "tests.builds.held_settings", "STUDIO_BUILDS_AT_ONCE": "8"}
+HELD = {
+    **QUICK,
+    "DJANGO_SETTINGS_MODULE": "tests.builds.held_settings",
+    "STUDIO_BUILDS_AT_ONCE": "8",
+    "STUDIO_LIMIT_AT_ONCE": "8",
+}
 SHOP = "shop==1.0\n"
 
 # A build for each step, of content of its own, held when the step's work is done. What `build` does takes
@@ -44,7 +49,7 @@ IN_EACH_STEP = {
 
 def studio_with(start: StartStudio, stock: Path, index: Index, **settings: str) -> Studio:
     """Return a studio that takes its packages from this index."""
-    return start(stock=stock, STUDIO_INDEX_URL=index.url, **QUICK, **settings)
+    return start(stock, STUDIO_INDEX_URL=index.url, **QUICK, **settings)
 
 
 def wait_for_attempt(studio: Studio, build: str, attempt: int) -> None:
@@ -67,7 +72,7 @@ def assert_made_by_the_second_attempt(ends: dict[str, dict[str, object]]) -> Non
 def test_a_worker_killed_in_each_step_is_replaced_and_every_build_is_made(
     start_studio: StartStudio, stock: Path, open_index: Index, tmp_path: Path
 ) -> None:
-    studio = start_studio(stock=stock, STUDIO_INDEX_URL=open_index.url, **HELD)
+    studio = start_studio(stock, STUDIO_INDEX_URL=open_index.url, **HELD)
     asked = ask(studio, tmp_path, **IN_EACH_STEP)
     wait_until_held(studio, asked.builds)
     worker = worker_pid(studio, asked.builds["in-base"])
@@ -84,7 +89,7 @@ def test_a_worker_killed_in_each_step_leaves_its_builds_to_another_worker(
 ) -> None:
     broker = redis_server.fresh_url()
     studio = start_deployment(
-        webs=0, stock=stock, CELERY_BROKER_URL=broker, STUDIO_INDEX_URL=open_index.url, **HELD
+        stock, {"CELERY_BROKER_URL": broker, "STUDIO_INDEX_URL": open_index.url, **HELD}, webs=0
     )
     asked = ask(studio, tmp_path, **IN_EACH_STEP)
     wait_until_held(studio, asked.builds)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,10 +15,13 @@ import httpx
 from tests.services.processes import Process, free_port
 from tests.services.studio import PRIVATE, ROOT, copy_stock
 
-WORKER = ["celery", "--app", "studio", "worker", "--pool", "threads", "--loglevel", "INFO"]
-WORKER += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-WEB = ["uvicorn", "studio.asgi:application", "--log-level", "warning", "--no-access-log"]
-WEB += ["--timeout-graceful-shutdown", "3"]
+RUNNING = ROOT / "docs" / "running.md"
+
+
+def documented(program: str) -> list[str]:
+    """Return the command that the documents tell for a program; options that follow it take precedence."""
+    (command,) = [line for line in RUNNING.read_text().splitlines() if line.startswith(f"{program} ")]
+    return shlex.split(command, comments=True)
 
 
 class Deployment:
@@ -51,14 +56,15 @@ class Deployment:
         started = [self.launch_web() for _ in range(webs)]
         more = [self.launch_worker() for _ in range(workers)]
         for url, process in started:
-            process.wait_until(lambda url=url: answers(url), 60)
+            process.wait_until(partial(answers, url), 60)
         for process in more:
             process.wait_for_line(r"celery@\S+ ready", 60)
 
     def launch_web(self) -> tuple[str, Process]:
         """Start a web process; it answers a moment later."""
         port = free_port()
-        process = self._launch([*WEB, "--port", str(port)], f"web-{len(self.webs)}.txt", {})
+        words = [*documented("uvicorn"), "--host", "127.0.0.1", "--port", str(port)]
+        process = self._launch(words, f"web-{len(self.webs)}.txt", {})
         self.webs.append(process)
         self.urls.append(f"http://localhost:{port}")
         return self.urls[-1], process
@@ -66,7 +72,7 @@ class Deployment:
     def launch_worker(self, **settings: str) -> Process:
         """Start a worker; the keywords are settings of its own."""
         at_once = self.settings.get("STUDIO_BUILDS_AT_ONCE", "2")
-        words = [*WORKER, "--concurrency", at_once]
+        words = [*documented("celery"), "--loglevel", "INFO", "--concurrency", at_once]
         process = self._launch(words, f"worker-{len(self.workers)}.txt", settings)
         self.workers.append(process)
         return process

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -18,6 +18,7 @@ from uuid import uuid4
 import pytest
 
 from tests.services import parts, reaper
+from tests.services.clock import Clock
 from tests.services.deployment import Deployment
 from tests.services.docker_engine import DockerEngine
 from tests.services.postgres import Postgres
@@ -133,6 +134,13 @@ def skopeo() -> Path:
     return parts.program("skopeo")
 
 
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """A clock that can be set for the processes that are given its `settings`."""
+    need(parts.FAKETIME)
+    return Clock(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Path:
     """The path of Debian's Chromium."""
@@ -143,7 +151,7 @@ def chromium() -> Path:
 class StartStudio(Protocol):
     """Start a studio of its own, with a copy of the data in `stock`; the keywords are its settings."""
 
-    def __call__(self, *, stock: Path | None = None, **settings: str) -> Studio: ...
+    def __call__(self, stock: Path | None = None, /, **settings: str) -> Studio: ...
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +163,7 @@ def stock(run_folder: Path) -> Path:
     definition.write_text("name: base\nimage: host\n")
     inherited = {name: value for name, value in os.environ.items() if name not in PRIVATE}
     environment = {**inherited, "STUDIO_VAR": str(folder / "var")}
-    words = [sys.executable, "manage.py", "build", definition]
+    words: list[str | Path] = [sys.executable, "manage.py", "build", definition]
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "var"
@@ -166,7 +174,7 @@ def start_studio(run_folder: Path) -> Iterator[StartStudio]:
     """Start studios that are stopped, with all that came from them, when the test ends."""
     studios: list[Studio] = []
 
-    def start(*, stock: Path | None = None, **settings: str) -> Studio:
+    def start(stock: Path | None = None, /, **settings: str) -> Studio:
         studio = Studio(run_folder / f"studio-{uuid4().hex[:8]}", settings, stock)
         studios.append(studio)
         studio.start()
@@ -184,10 +192,10 @@ def studio(run_folder: Path) -> Iterator[Studio]:
 
 
 class StartDeployment(Protocol):
-    """Start a grown-up studio on PostgreSQL; the keywords are its settings, such as CELERY_BROKER_URL."""
+    """Start a grown-up studio on PostgreSQL, with settings such as CELERY_BROKER_URL and a copy of the stock."""
 
     def __call__(
-        self, *, webs: int = 1, workers: int = 1, stock: Path | None = None, **settings: str
+        self, stock: Path, settings: Mapping[str, str], *, webs: int = 1, workers: int = 1
     ) -> Deployment: ...
 
 
@@ -207,12 +215,10 @@ def start_deployment(
     """Start web and worker processes that are killed, with all that came from them, when the test ends."""
     with ExitStack() as stack:
 
-        def start(
-            *, webs: int = 1, workers: int = 1, stock: Path | None = None, **settings: str
-        ) -> Deployment:
+        def start(stock: Path, settings: Mapping[str, str], *, webs: int = 1, workers: int = 1) -> Deployment:
             url = stack.enter_context(postgres.fresh_database(template=prepared_database))
-            settings = {"DATABASE_URL": url, "SECRET_KEY": "k" * 50, **settings}
-            deployment = Deployment(run_folder / f"deployment-{uuid4().hex[:8]}", settings, stock)
+            whole = {"DATABASE_URL": url, "SECRET_KEY": "k" * 50, **settings}
+            deployment = Deployment(run_folder / f"deployment-{uuid4().hex[:8]}", whole, stock)
             stack.callback(deployment.kill)
             deployment.start(webs=webs, workers=workers)
             return deployment

@@ -50,9 +50,10 @@ DOCKER = Part(
 )
 REGISTRY = Part("docker-registry", ("docker-registry",), ("docker-registry",))
 SKOPEO = Part("skopeo", ("skopeo",), ("skopeo",))
+FAKETIME = Part("libfaketime", ("faketime",), ("faketime",))
 CHROMIUM = Part("Chromium", ("chromium",), ("chromium", "fonts-liberation"))
 
-PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, CHROMIUM)
+PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, FAKETIME, CHROMIUM)
 
 
 def find_program(name: str) -> Path | None:

@@ -26,7 +26,7 @@ class Studio(Service):
         self.port = free_port()
         self.url = f"http://localhost:{self.port}"
         self.login_url = ""
-        self.var = folder / "var"
+        self.var = Path(settings.get("STUDIO_VAR", folder / "var"))
         if stock is not None:
             copy_stock(stock, self.var)
         self.settings = dict(settings)
@@ -58,6 +58,11 @@ def copy_stock(stock: Path, var: Path) -> None:
     """Give a studio the data of another: what never changes is linked, not copied."""
 
     def link_or_copy(source: str, target: str) -> None:
-        os.link(source, target) if "/blobs/sha256/" in source else shutil.copy2(source, target)
+        if "/blobs/sha256/" in source and os.stat(source).st_dev == here:
+            os.link(source, target)
+        else:
+            shutil.copy2(source, target)
 
-    shutil.copytree(stock, var, copy_function=link_or_copy)
+    var.mkdir(exist_ok=True)
+    here = var.stat().st_dev
+    shutil.copytree(stock, var, copy_function=link_or_copy, dirs_exist_ok=True)

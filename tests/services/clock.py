@@ -1,0 +1,33 @@
+"""A clock that a test sets for one process and its children, while the machine's own goes on: libfaketime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LIBRARIES = Path("/usr/lib")
+
+
+class Clock:
+    """`settings` go into the environment of a process; what `set` says counts for it from then on.
+
+    Time that only goes forward (what sleeps and leases are measured by) stays as it is, as when an operator
+    or a time server sets the clock of a machine.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "clock.txt"
+        self.set("+0")
+        (library,) = LIBRARIES.glob("*/faketime/libfaketime.so.1")
+        self.settings = {
+            "LD_PRELOAD": str(library),
+            "FAKETIME_TIMESTAMP_FILE": str(self._file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+
+    def set(self, offset: str) -> None:
+        """Set it so far from the machine's: `+1h`, `-1h`, `+0`."""
+        draft = self._file.with_suffix(".new")
+        draft.write_text(f"{offset}\n")
+        draft.replace(self._file)  # nobody reads half of it

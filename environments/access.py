@@ -14,6 +14,8 @@ _THROUGH = "_access_token"
 # Whose business the credentials of a workspace are: nobody sees a password, some that there is one.
 SEES_CONNECTIONS = Role.CONTRIBUTOR
 MANAGES_CONNECTIONS = Role.OWNER
+SEES_SETTINGS = Role.CONTRIBUTOR
+MANAGES_SETTINGS = Role.OWNER
 
 
 def through(token: AccessToken) -> User:

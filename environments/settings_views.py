@@ -16,7 +16,14 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST, require_safe
 
 from environments import connections
-from environments.access import MANAGES_CONNECTIONS, SEES_CONNECTIONS, get_workspace, role_in
+from environments.access import (
+    MANAGES_CONNECTIONS,
+    MANAGES_SETTINGS,
+    SEES_CONNECTIONS,
+    SEES_SETTINGS,
+    get_workspace,
+    role_in,
+)
 from environments.forms import asked_for
 from environments.logins import is_loopback
 from environments.models import Connection, Role, Workspace
@@ -26,11 +33,12 @@ Shown = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tab:
-    """One tab: who sees it, and what its template, environments/_settings_<name>.html, is given."""
+    """One tab: who sees it, its template, and what that is given."""
 
     name: str
     words: str
     least: Role
+    template: str
     shown: Callable[[HttpRequest, Workspace], Shown]
 
 
@@ -51,8 +59,25 @@ def _in_the_clear(connection: Connection) -> bool:
     return bool(separator) and scheme == "http" and not is_loopback(rest.partition("/")[0])
 
 
-TABS: list[Tab] = [Tab("connections", "Connections", SEES_CONNECTIONS, _connections)]
-"""In the order of the page. A tab that shows builds is added when their app is ready."""
+def _registry(request: HttpRequest, place: Workspace) -> Shown:
+    return {
+        "may_manage": (role_in(place, request.user) or 0) >= MANAGES_SETTINGS,
+        "typed": place.registry,
+        "host": request.get_host(),
+    }
+
+
+TABS: list[Tab] = [
+    Tab(
+        "connections",
+        "Connections",
+        SEES_CONNECTIONS,
+        "environments/_settings_connections.html",
+        _connections,
+    ),
+    Tab("registry", "Registry", SEES_SETTINGS, "environments/_settings_registry.html", _registry),
+]
+"""In the order of the page. A room above adds a tab of its own where its views stand (`studio.views.limits`)."""
 
 
 @never_cache
@@ -61,7 +86,7 @@ TABS: list[Tab] = [Tab("connections", "Connections", SEES_CONNECTIONS, _connecti
 def settings(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show one tab of a workspace's settings."""
     place = get_workspace(request.user, workspace)
-    return _page(request, place, asked_for(request, "tab"))
+    return page_of(request, place, asked_for(request, "tab"))
 
 
 @never_cache
@@ -77,13 +102,13 @@ def add_connection(request: HttpRequest, workspace: str) -> HttpResponse:
     try:
         made = connections.add_connection(place, **typed, password=password, by=cast(User, request.user))
     except connections.ConnectionRefused as problem:
-        return _page(request, place, "connections", typed=typed, problem=problem)
+        return page_of(request, place, "connections", typed=typed, problem=problem)
     if _in_the_clear(made):
         messages.warning(
             request, f"{made} is reached without encryption: its password can be read on the way."
         )
     messages.success(request, f"The connection to {made} is kept. The next build uses it.")
-    return redirect(_address(place))
+    return redirect(tab_address(place, "connections"))
 
 
 @never_cache
@@ -100,9 +125,9 @@ def replace_connection(request: HttpRequest, workspace: str, connection: int) ->
     try:
         connections.replace_connection(found, typed["user"], password, cast(User, request.user))
     except connections.ConnectionRefused as problem:
-        return _page(request, place, "connections", typed=typed, problem=problem, changed=found)
+        return page_of(request, place, "connections", typed=typed, problem=problem, changed=found)
     messages.success(request, f"User and password for {found} are replaced. The next build uses them.")
-    return redirect(_address(place))
+    return redirect(tab_address(place, "connections"))
 
 
 @require_POST
@@ -113,14 +138,19 @@ def delete_connection(request: HttpRequest, workspace: str, connection: int) -> 
     found = get_object_or_404(Connection, pk=connection, workspace=place)
     connections.delete_connection(found, cast(User, request.user))
     messages.success(request, f"The connection to {found} is deleted. Images that were built with it stay.")
-    return redirect(_address(place))
+    return redirect(tab_address(place, "connections"))
 
 
-def _address(place: Workspace) -> str:
-    return f"{reverse('environments:settings', args=[place.name])}?tab=connections"
+def tab_address(place: Workspace, tab: str) -> str:
+    """Return the address of a tab."""
+    return f"{reverse('environments:settings', args=[place.name])}?tab={tab}"
 
 
-def _page(request: HttpRequest, place: Workspace, name: str, **more: Any) -> HttpResponse:
+def page_of(request: HttpRequest, place: Workspace, name: str, **more: Any) -> HttpResponse:
+    """Return the page with a tab open, the first one that the person sees where none is named.
+
+    `more` is given to the tab's template over what it shows; with a `problem` in it the answer is 422.
+    """
     role = role_in(place, request.user) or 0
     seen = [tab for tab in TABS if role >= tab.least]
     if not seen:
@@ -132,7 +162,7 @@ def _page(request: HttpRequest, place: Workspace, name: str, **more: Any) -> Htt
         "place": place,
         "tabs": seen,
         "tab": tab.name,
-        "template": f"environments/_settings_{tab.name}.html",
+        "template": tab.template,
     }
     shown = {**context, **tab.shown(request, place), **more}
     return render(request, "environments/settings.html", shown, status=422 if "problem" in more else 200)

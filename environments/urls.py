@@ -2,7 +2,12 @@
 
 from django.urls import path
 
-from environments import converters, settings_views, views  # noqa: F401 (converters makes <word:…> known)
+from environments import (
+    converters,  # noqa: F401 (it makes <word:…> known)
+    publishing_views,
+    settings_views,
+    views,
+)
 
 app_name = "environments"
 urlpatterns = [
@@ -26,6 +31,10 @@ urlpatterns = [
         settings_views.delete_connection,
         name="delete_connection",
     ),
+    # /w/<workspace>/settings/registry
+    path("settings/registry", publishing_views.change_registry, name="change_registry"),
+    # /w/<workspace>/settings/pull
+    path("settings/pull", publishing_views.change_pull, name="change_pull"),
     # /w/<workspace>/environments/<name>/archive
     path("environments/<word:name>/archive", views.archive, name="archive"),
     # /w/<workspace>/environments/<name>/versions/<version>/describe

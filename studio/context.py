@@ -22,6 +22,8 @@ SECTIONS = {
     "settings": "settings",
     "add_connection": "settings",
     "replace_connection": "settings",
+    "change_registry": "settings",
+    "change_limits": "settings",
 }
 
 

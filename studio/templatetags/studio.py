@@ -56,6 +56,9 @@ EVENTS = {
     "connection.created": ("lock", "added the connection to"),
     "connection.replaced": ("lock", "replaced the password of the connection to"),
     "connection.deleted": ("trash", "deleted the connection to"),
+    "workspace.registry": ("arrow-up", "changed the registry of"),
+    "workspace.pull": ("download", "changed who may pull the images of"),
+    "workspace.limits": ("settings", "changed the limits of"),
     "build.requested": ("hammer", "asked for a build of"),
     "build.joined": ("users", "joined the build of"),
     "build.left": ("user", "stopped waiting for"),
@@ -121,6 +124,26 @@ def event_icon(verb: str) -> str:
 def event_words(verb: str) -> str:
     """Return what somebody did, as a verb of a sentence."""
     return EVENTS.get(verb, ("activity", verb))[1]
+
+
+@register.filter
+def event_change(details: dict[str, Any]) -> str:
+    """Return what an event changed, as `before → now`; empty where it does not say."""
+    if "now" not in details:
+        return ""
+    before, now = details.get("before"), details["now"]
+    if not isinstance(now, dict):
+        return f"{_said(before)} → {_said(now)}"
+    return ", ".join(
+        f"{name.replace('_', ' ')}: {_said((before or {}).get(name), 'default')} → {_said(value, 'default')}"
+        for name, value in now.items()
+    )
+
+
+def _said(value: object, nothing: str = "none") -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return nothing if value in (None, "") else str(value)
 
 
 @register.simple_tag

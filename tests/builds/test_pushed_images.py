@@ -157,6 +157,34 @@ def test_what_was_made_before_is_pushed_and_the_next_image_sends_only_what_is_ne
     assert manifest_in(registry, name, done.result["digest"]).content == there.content
 
 
+CONNECT = """
+import json, os
+from django.contrib.auth.models import User
+from environments.connections import add_connection
+from environments.models import Workspace
+told = json.loads(os.environ["TOLD"])
+add_connection(Workspace.objects.get(name="default"), *told, User.objects.get(username="admin"))
+"""
+
+
+def test_what_was_made_before_is_pushed_with_the_workspaces_login(
+    desk: Desk, private_registry: Registry
+) -> None:
+    use(desk, f"{private_registry.address}/old")
+    refused = desk.manage("registry", "default", "--push")
+    assert (refused.code, "Traceback" in refused.stderr) == (1, False)
+
+    told = json.dumps(
+        ["registry", private_registry.address, private_registry.user, private_registry.password]
+    )
+    assert desk.manage("shell", "-c", CONNECT, TOLD=told).code == 0
+    pushed = desk.manage("registry", "default", "--push")
+
+    assert pushed.code == 0, pushed.stderr
+    assert f"Pushed {private_registry.address}/old/azureml/azureml_" in pushed.stdout
+    assert private_registry.password not in pushed.stdout + pushed.stderr
+
+
 def test_the_bases_layers_are_mounted_from_the_bases_own_repository(
     desk: Desk, registry: Registry, tmp_path: Path
 ) -> None:

@@ -3,14 +3,16 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from builds.images import ImageError, Quiet
 from builds.models import Image
 from builds.pushing import push_there_already
 from builds.steps import workshop
-from environments.models import Workspace, record
+from environments.connections import logins_of
+from environments.models import Workspace
+from environments.publishing import RegistryRefused, set_registry
+from environments.vault import Unreadable
 
 
 class Command(BaseCommand):
@@ -40,18 +42,20 @@ class Command(BaseCommand):
 
     def set(self, workspace: Workspace, address: str) -> None:
         """Keep the address, if it is one."""
-        before, workspace.registry = workspace.registry, address
         try:
-            workspace.full_clean()
-        except ValidationError as error:
-            raise CommandError(f"{address}: {' '.join(error.messages)}") from error
-        workspace.save(update_fields=["registry"])
-        if before != address:
-            record("workspace.registry", str(workspace), workspace=workspace, before=before, now=address)
+            set_registry(workspace, address, by=None)
+        except RegistryRefused as error:
+            raise CommandError(f"{address}: {error}") from error
 
     def push(self, workspace: Workspace) -> None:
         """Push every current image, and say what was sent."""
-        shop = workshop()
+        try:
+            shop = workshop(logins=logins_of(workspace))
+        except Unreadable as error:
+            raise CommandError(
+                f"The connections of {workspace} are encrypted with a key that this studio does not have. "
+                "Add the key that was used before to STUDIO_ENCRYPTION_KEYS."
+            ) from error
         for image in Image.objects.filter(workspace=workspace, current=True).select_related("workspace"):
             try:
                 sent = push_there_already(image, shop, _Lines(self))

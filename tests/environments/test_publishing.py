@@ -1,0 +1,89 @@
+"""Settings → Registry: where images are pushed to, who may pull them, and who may change that (issue 4, point 6)."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from environments.models import Event, Role, Workspace
+from tests.builds.played import browser_of, person, workspace_named
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/w/lab/settings/?tab=registry"
+REGISTRY = "/w/lab/settings/registry"
+PULL = "/w/lab/settings/pull"
+
+
+@pytest.fixture
+def olga() -> Client:
+    """An owner of the workspace `lab`."""
+    return browser_of(person("olga", lab=Role.OWNER))
+
+
+def lab() -> Workspace:
+    return Workspace.objects.get(name="lab")
+
+
+def said(client: Client, address: str, **typed: str) -> str:
+    return str(client.post(address, typed, follow=True).content.decode())
+
+
+def test_an_owner_sets_changes_and_takes_away_the_registry_and_each_change_is_told(olga: Client) -> None:
+    assert "pushed to registry.example.com/ml too" in said(
+        olga, REGISTRY, registry=" registry.example.com/ml "
+    )
+    assert lab().registry == "registry.example.com/ml"
+    assert "Nothing was changed" in said(olga, REGISTRY, registry="registry.example.com/ml")
+    assert "no registry any more" in said(olga, REGISTRY, registry="")
+    assert lab().registry == ""
+
+    assert list(Event.objects.order_by("pk").values_list("verb", "actor__username", "details")) == [
+        ("workspace.registry", "olga", {"before": "", "now": "registry.example.com/ml"}),
+        ("workspace.registry", "olga", {"before": "registry.example.com/ml", "now": ""}),
+    ]
+    assert "none → registry.example.com/ml" in olga.get("/w/lab/activity/").content.decode()
+
+
+@pytest.mark.parametrize(
+    "wrong", ["https://registry.example.com", "just-a-name", "u:pw@h.com/x", "h.com/" + "a" * 300]
+)
+def test_what_is_no_address_of_a_registry_is_refused_and_stays_to_be_corrected(
+    olga: Client, wrong: str
+) -> None:
+    answer = olga.post(REGISTRY, {"registry": wrong})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert 'role="alert"' in page
+    assert f'value="{wrong}"' in page
+    assert lab().registry == ""
+    assert not Event.objects.exists()
+
+
+def test_everybody_may_pull_only_where_an_owner_says_so(olga: Client) -> None:
+    image = "/v2/lab/azureml/azureml_x/tags/list"
+    assert Client().get(image).status_code == 401
+    assert "Everybody may pull" in said(olga, PULL, anonymous_pull="on")
+    assert Client().get(image).status_code == 404  # it is looked for now
+    assert "only members may pull" in said(olga, PULL)
+    assert Client().get(image).status_code == 401
+    assert [event.details for event in Event.objects.filter(verb="workspace.pull")] == [
+        {"before": True, "now": False},
+        {"before": False, "now": True},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "seen", "changed"), [(Role.CONTRIBUTOR, 200, 403), (Role.READER, 403, 403), (None, 404, 404)]
+)
+def test_contributors_see_it_and_only_owners_change_it(role: Role | None, seen: int, changed: int) -> None:
+    workspace_named("lab")
+    client = browser_of(person("carl", **({"lab": role} if role else {"other": Role.OWNER})))
+    page = client.get(PAGE)
+    assert page.status_code == seen
+    assert "<form" not in page.content.decode().partition("<main")[2]
+    for address in (REGISTRY, PULL):
+        typed = {"registry": "h.com/ml", "anonymous_pull": "on"}
+        assert client.post(address, typed).status_code == changed
+        assert client.get(address).status_code == 405
+    assert (lab().registry, lab().anonymous_pull) == ("", False)

@@ -6,13 +6,14 @@ The settings have the defaults; an administrator may give a workspace other limi
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
 
 from builds.images import Cancelled
 from builds.models import WorkspaceLimits
-from environments.models import Workspace
+from environments.models import Workspace, record
 
 
 @dataclass(frozen=True)
@@ -100,16 +101,27 @@ def in_units(size: int) -> str:
     return f"{size} bytes"
 
 
-FIELDS = ("at_once", "queued", "seconds", "disk")
+# The most that its column holds; no sensible limit comes near it.
+FIELDS = {"at_once": 2**31 - 1, "queued": 2**31 - 1, "seconds": 2**31 - 1, "disk": 2**62}
 
 
-def set_limits(workspace: Workspace, **given: int | None) -> Limits:
+@transaction.atomic
+def set_limits(workspace: Workspace, by: User | None = None, **given: int | None) -> Limits:
     """Give a workspace limits of its own; None takes the default again. Raises ValueError with a sentence."""
     for name, value in given.items():
         if name not in FIELDS:
             raise ValueError(f"There is no limit {name}: there are {', '.join(FIELDS)}.")
-        if value is not None and not 0 < value < 2**62:
+        if value is not None and value <= 0:
             raise ValueError(f"The limit {name} must be a number above 0; {value} is not.")
-    values: dict[str, Any] = dict(given)
-    WorkspaceLimits.objects.update_or_create(workspace=workspace, defaults=values)
-    return limits_of(workspace)
+        if value is not None and value > FIELDS[name]:
+            raise ValueError(f"The limit {name} goes up to {FIELDS[name]}; {value} is more.")
+    WorkspaceLimits.objects.get_or_create(workspace=workspace)
+    row = WorkspaceLimits.objects.select_for_update().get(workspace=workspace)
+    before = {name: getattr(row, name) for name, value in given.items() if getattr(row, name) != value}
+    if before:
+        for name in before:
+            setattr(row, name, given[name])
+        row.save(update_fields=list(before))
+        now = {name: given[name] for name in before}
+        record("workspace.limits", str(workspace), workspace=workspace, actor=by, before=before, now=now)
+    return in_force(row)

@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import path
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.views import account, define, doors, environments, operations, provider
+from studio.views import account, define, doors, environments, limits, operations, provider
 
 urlpatterns = [
     # /healthz
@@ -35,6 +35,8 @@ urlpatterns = [
     path("theme/", doors.theme, name="theme"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
     path("w/<slug:workspace>/environments/", environments.environments, name="environments"),
+    # /w/<workspace>/settings/limits
+    path("w/<slug:workspace>/settings/limits", limits.change_limits, name="change_limits"),
     # /w/<workspace>/first
     path("w/<slug:workspace>/first", environments.first, name="first"),
     # /w/<workspace>/new/?from=<workspace>/<name>:<version>

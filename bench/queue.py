@@ -17,8 +17,8 @@ from dataclasses import dataclass
 DAY = 24 * 3600
 
 # Share of a day's requests in each hour: an office in Europe, one in America, and programs at night.
-HOURS = (1.5, 1.2, 1.2, 1.2, 1.3, 1.8, 3.0, 5.5, 8.0, 8.5, 7.5, 6.0, 6.0, 8.0, 9.0, 8.5, 6.5, 4.5, 3.0, 2.2)
-HOURS += (1.8, 1.5, 1.4, 1.4)
+NIGHT_AND_MORNING = (1.5, 1.2, 1.2, 1.2, 1.3, 1.8, 3.0, 5.5, 8.0, 8.5, 7.5, 6.0)
+HOURS = (*NIGHT_AND_MORNING, 6.0, 8.0, 9.0, 8.5, 6.5, 4.5, 3.0, 2.2, 1.8, 1.5, 1.4, 1.4)
 
 
 @dataclass(frozen=True)

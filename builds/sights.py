@@ -102,7 +102,7 @@ class Sight:
             self._take_over(before)
             return
         self.facts = build_facts(build)
-        self.stamp = before.stamp + 1 if before else 0
+        self.stamp: int = before.stamp + 1 if before else 0
         self.steps = render_to_string("builds/_steps.html", self.facts)
         self.states: dict[Rights, str] = {}
         if before is not None and before.moved == self.moved and self.to_all() == before.to_all():

@@ -129,7 +129,8 @@ async def _behind(viewer: Viewer) -> list[Piece]:
     if at_hand:
         return at_hand
     place = (viewer.build, viewer.cursor)
-    return await _once(place, _reader, _let_go, read_pieces, *place)
+    read: list[Piece] = await _once(place, _reader, _let_go, read_pieces, *place)
+    return read
 
 
 async def _state(sight: Sight, viewer: Viewer) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 from django.utils.functional import cached_property
 
@@ -100,7 +100,7 @@ class Pages(Paginator):  # type: ignore[type-arg]
         return Counted(len(first)) if len(first) <= self.per_page else counted(self._all)
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         """How many rows can be paged through."""
         return self.found.number
 
@@ -109,7 +109,7 @@ class Pages(Paginator):  # type: ignore[type-arg]
         number = self.validate_number(number)
         first = (number - 1) * self.per_page
         keys = self._first_keys if number == 1 else self._keys[first : first + self.per_page]
-        return self._get_page(self._rows(list(keys)[: self.per_page]), number, self)
+        return Page(self._rows(list(keys)[: self.per_page]), number, self)
 
     @property
     def _all(self) -> QuerySet[Any]:

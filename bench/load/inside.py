@@ -170,4 +170,4 @@ COMMANDS = {
 
 if __name__ == "__main__":
     django.setup()
-    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))  # type: ignore[operator]
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

@@ -59,18 +59,18 @@ def count_builds(ended: Q, found: Found) -> None:
         found["builds", how] += row["n"]
         if row["state"] == "failed":
             found["failures", f"{row['error_fault']}|{row['error_code']}"] += row["n"]
-    for queued, started in (
-        Build.objects.filter(ended).exclude(started_at=None).values_list("queued_at", "started_at")
-    ):
-        put("waits", "", (started - queued).total_seconds(), found)
+    begun = Build.objects.filter(ended).exclude(started_at=None)
+    for waited in begun.annotate(waited=F("started_at") - F("queued_at")).values_list("waited", flat=True):
+        put("waits", "", waited.total_seconds(), found)
 
 
 def count_steps(ended: Q, found: Found) -> None:
     """Count how long the steps of builds that have ended took."""
     builds = Build.objects.filter(ended).order_by().values("pk")
     steps = Step.objects.filter(build__in=builds).exclude(ended_at=None).order_by()
-    for name, cached, began, over in steps.values_list("name", "cached", "started_at", "ended_at"):
-        put("steps", f"{name}|{'yes' if cached else 'no'}", (over - began).total_seconds(), found)
+    took = steps.annotate(took=F("ended_at") - F("started_at"))
+    for name, cached, seconds in took.values_list("name", "cached", "took"):
+        put("steps", f"{name}|{'yes' if cached else 'no'}", seconds.total_seconds(), found)
 
 
 def put(what: str, labels: str, seconds: float, found: Found) -> None:

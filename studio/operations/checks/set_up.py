@@ -60,7 +60,7 @@ def broker() -> Iterator[Finding]:
     with app.connection_for_write() as connection:
         where = connection.as_uri()  # without the password
         try:
-            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=5)
+            connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
         except (OSError, KombuError, OperationalError) as error:
             yield wrong(
                 "broker",

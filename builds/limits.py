@@ -106,7 +106,7 @@ FIELDS = {"at_once": 2**31 - 1, "queued": 2**31 - 1, "seconds": 2**31 - 1, "disk
 
 
 @transaction.atomic
-def set_limits(workspace: Workspace, by: User | None = None, **given: int | None) -> Limits:
+def set_limits(workspace: Workspace, by: User | None = None, /, **given: int | None) -> Limits:
     """Give a workspace limits of its own; None takes the default again. Raises ValueError with a sentence."""
     for name, value in given.items():
         if name not in FIELDS:

@@ -56,6 +56,37 @@ class Image(models.Model):
         return f"{self.workspace.name}/{self.repository}"
 
 
+class Package(models.Model):
+    """A package in one version, whatever images it is in: a name has few of them, so that they can be compared."""
+
+    ecosystem = models.CharField(max_length=10)  # pypi, conda; python for the interpreter itself
+    name = models.CharField(max_length=200)  # normalised
+    version = models.CharField(max_length=200)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["name", "ecosystem", "version"], name="one_package_a_version")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class ImagePackage(models.Model):
+    """A package in an image. `builds.packages` writes them from the lock, with the image."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="holds")
+    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="held", db_index=False)
+    size = models.BigIntegerField(default=0)
+    requested = models.BooleanField(default=False)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["package", "image"], name="images_of_a_package")]
+
+    def __str__(self) -> str:
+        return f"{self.package} in {self.image_id}"
+
+
 class BaseImage(models.Model):
     """What a floating base was when it was last looked up (rule 18): an image by its reference, or a Dockerfile."""
 

@@ -42,6 +42,7 @@ from builds.images.onward import as_base
 from builds.images.pull import stored_base
 from builds.images.store import free
 from builds.models import BaseImage, Build, Image
+from builds.packages import keep_packages
 from builds.pushing import push_image
 from builds.python_layer import Plan, plan
 from builds.reporting import BuildReporter
@@ -82,6 +83,7 @@ class Made:
                 digest=self.row["digest"],
                 defaults={**self.row, "current": True, "built_at": now, "used_at": now},
             )
+            keep_packages(image)
         claim.succeed(image, reused=self.reused)
         return image
 

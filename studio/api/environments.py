@@ -4,15 +4,18 @@ from typing import Any
 
 from django.db.models import F
 from django.http import HttpResponse
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from builds.packages import find
 from environments import services
 from environments.access import get_environment, get_version, get_workspace, workspaces_of
 from environments.definition import CannotWrite, write
+from environments.definition.constraints import BadConstraint
 from environments.definition.write import DEFINITION_FORMATS
 from environments.given import read_given
-from environments.lists import activity_of, latest_versions, search
+from environments.lists import activity_of, latest_versions
 from environments.models import Environment, Member, Role, Version
 from environments.views import version_named
 from studio.api import rows, shapes
@@ -54,7 +57,7 @@ def members(request: Request, workspace: str) -> Response:
     shapes.paged(shapes.Environment),
     path=PLACE,
     query={
-        "q": "Words in name, tags, description, base or text.",
+        "q": "Words in name, tags, description, base or text; `numpy<2`, `python:3.11`, `base:ubuntu22.04`.",
         "archived": "`1` lists archived ones too.",
     },
     paged=True,
@@ -64,9 +67,11 @@ def environments(request: Request, workspace: str) -> Response:
     place = get_workspace(request.user, workspace)
     archived = request.query_params.get("archived") == "1"
     query = request.query_params.get("q", "").replace("\0", "")
-    found = search(latest_versions(place, archived=archived), query).select_related(
-        "environment__created_by", "based_on__environment__workspace"
-    )
+    try:
+        found = find(latest_versions(place, archived=archived), query, place)
+    except BadConstraint as wrong:
+        raise ValidationError({"q": [str(wrong)]}) from None
+    found = found.select_related("environment__created_by", "based_on__environment__workspace")
     page, pages = page_of(request, found.annotate(by_name=F("environment__name")), ("by_name",))
     shown = zip(page, rows.versions(page, place), strict=True)
     return pages.get_paginated_response([rows.environment(row.environment, latest) for row, latest in shown])

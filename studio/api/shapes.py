@@ -280,6 +280,22 @@ class Package(s.Serializer[Any]):
     sha256 = s.CharField(allow_blank=True)
 
 
+class HeldPackage(s.Serializer[Any]):
+    """A package in an image, and the versions whose image it is."""
+
+    name = s.CharField()
+    version = s.CharField()
+    ecosystem = s.ChoiceField(
+        choices=["pypi", "conda", "python"], help_text="`python`: the interpreter itself."
+    )
+    size = s.IntegerField()
+    requested = s.BooleanField()
+    workspace = s.CharField(help_text="Of the image.")
+    digest = s.CharField(help_text="Of the image.")
+    hash = s.CharField()
+    versions = s.ListField(child=s.CharField(), help_text="workspace/name:version")
+
+
 class Failure(s.Serializer[Any]):
     """Why a build failed."""
 

@@ -4,7 +4,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.api import answers, builds, environments, events, tools
+from studio.api import answers, builds, environments, events, packages, tools
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
@@ -14,6 +14,7 @@ ADDRESSES = {
     "me/": tools.ROUTES["me"],
     "findings/": tools.ROUTES["findings"],
     "diff/": tools.ROUTES["diff"],
+    "packages/": packages.ROUTES["packages"],
     "tokens/": tools.ROUTES["tokens"],
     "tokens/<int:token>/": tools.ROUTES["token"],
     # Workspaces

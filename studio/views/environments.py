@@ -15,9 +15,11 @@ from builds import queries, services
 from builds.expected import expectation, expectation_of
 from builds.exports import FORMATS, formats_for, lock_as
 from builds.images.lock import Lock
+from builds.packages import find
 from builds.pages import pull_command
 from environments.access import get_environment, get_version, get_workspace, role_in
 from environments.definition import CannotWrite, Finding, diff, read
+from environments.definition.constraints import BadConstraint
 from environments.definition.secrets import masked
 from environments.forms import asked_for, write_tags
 from environments.lists import (
@@ -29,7 +31,6 @@ from environments.lists import (
     count_listed,
     counted,
     listed,
-    search,
 )
 from environments.models import Environment, Role, Version, Workspace
 from environments.services import save_reading
@@ -54,7 +55,12 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
     default = "name" if tab == "curated" else DEFAULT_SORT
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else default
-    found = search(listed(shown, archived=archived), query).order_by(*SORTS[sort])
+    found, problem = listed(shown, archived=archived), ""
+    try:
+        found = find(found, query, shown)
+    except BadConstraint as wrong:
+        found, problem = found.none(), str(wrong)
+    found = found.order_by(*SORTS[sort])
     found = found.select_related("version__environment__workspace", "version__created_by")
     page = Pages(found.defer("words", *NOT_IN_LISTS), ROWS).get_page(request.GET.get("page"))
     versions = [row.version for row in page]
@@ -65,6 +71,7 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
         "shown": shown,
         "tab": tab,
         "query": query,
+        "problem": problem,
         "archived": archived,
         "sort": sort,
         "page": page,

@@ -14,6 +14,7 @@ from django.test import Client
 from builds.claims import Claim
 from builds.images import Lock, LockedPackage
 from builds.models import Build, Image
+from builds.packages import keep_packages
 from builds.reporting import BuildReporter
 from builds.services import request_build
 from environments.catalogue import catalogue_workspace
@@ -110,7 +111,7 @@ def image_for(version: Version) -> Image:
         kind="wheel",
         requested=True,
     )
-    return Image.objects.create(
+    image = Image.objects.create(
         workspace=version.environment.workspace,
         hash=version.hash,
         repository=f"azureml/azureml_{version.hash}",
@@ -124,3 +125,5 @@ def image_for(version: Version) -> Image:
         interpreter="/opt/env/bin/python",
         python="3.11.7",
     )
+    keep_packages(image)
+    return image

@@ -11,8 +11,7 @@ from builds.expected import expectation
 from builds.logs import lines_between
 from builds.models import Build, Image, LogChunk, State, Step
 from builds.queries import queue_position, steps_shown, waiting_for, why_it_waits
-from environments.access import get_workspace, role_in
-from environments.models import Role
+from environments.access import Right, get_workspace, may
 
 LINES_SHOWN = 5_000
 STEPS = {
@@ -33,10 +32,10 @@ def builds_for_page() -> QuerySet[Build]:
 
 
 def get_build(
-    user: User | AnonymousUser, workspace: str, build_id: uuid.UUID, at_least: Role = Role.READER
+    user: User | AnonymousUser, workspace: str, build_id: uuid.UUID, right: Right = Right.SEE
 ) -> Build:
-    """Return the build, if this person has the role in its workspace."""
-    found = builds_for_page().filter(workspace=get_workspace(user, workspace, at_least), pk=build_id).first()
+    """Return the build, if this person has the right in its workspace."""
+    found = builds_for_page().filter(workspace=get_workspace(user, workspace, right), pk=build_id).first()
     if found is None:
         raise Http404(f"There is no build {build_id} in {workspace}.")
     return found
@@ -80,7 +79,7 @@ def shown_to(facts: dict[str, Any], *, may_write: bool, asked: bool, host: str) 
 
 def writes_in(build: Build, user: User | AnonymousUser) -> bool:
     """Whether a person may change something about a build."""
-    return (role_in(build.workspace, user) or 0) >= Role.CONTRIBUTOR
+    return may(user, Right.BUILD, build.workspace)
 
 
 def has_asked(facts: dict[str, Any], user: int | None) -> bool:

@@ -16,10 +16,9 @@ from builds.models import State
 from builds.pages import build_context, get_build, last_chunks, pull_command
 from builds.services import NotPossible
 from builds.terminal import chunks_html
-from environments.access import get_version, get_workspace
+from environments.access import Right, get_version, get_workspace
 from environments.forms import asked_for
 from environments.lists import Pages
-from environments.models import Role
 
 ROWS = 25
 
@@ -87,7 +86,7 @@ async def log_text(build: uuid.UUID) -> AsyncIterator[str]:
 @login_required
 def cancel(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
     """Stop waiting for a build; with the last one who waits, the build stops."""
-    found = get_build(request.user, workspace, build, Role.CONTRIBUTOR)
+    found = get_build(request.user, workspace, build, Right.BUILD)
     try:
         services.cancel_for(found, request.user)  # type: ignore[arg-type]
     except NotPossible as problem:
@@ -99,7 +98,7 @@ def cancel(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpRespon
 @login_required
 def retry(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
     """Ask again for what a failed or cancelled build did not make."""
-    found = get_build(request.user, workspace, build, Role.CONTRIBUTOR)
+    found = get_build(request.user, workspace, build, Right.BUILD)
     try:
         asked = services.retry(found, request.user)  # type: ignore[arg-type]
     except NotPossible as problem:
@@ -115,7 +114,7 @@ def retry(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpRespons
 @login_required
 def start(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
     """Ask for a version's image: there at once, a build to join, or a new build."""
-    wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    wanted = get_version(request.user, workspace, name, version, Right.BUILD)
     rebuild = request.POST.get("rebuild") == "yes"
     try:
         asked = services.request_build(wanted, request.user, rebuild=rebuild)  # type: ignore[arg-type]
@@ -136,7 +135,7 @@ def start(request: HttpRequest, workspace: str, name: str, version: str) -> Http
 @login_required
 def rebuild(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
     """Ask before a rebuild, and name every version that shares the image (rule 16)."""
-    wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    wanted = get_version(request.user, workspace, name, version, Right.BUILD)
     place = wanted.environment.workspace
     context = {
         "place": place,
@@ -152,7 +151,7 @@ def rebuild(request: HttpRequest, workspace: str, name: str, version: str) -> Ht
 @login_required
 def moves(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
     """Show what a rebuild would move: a POST has a worker look, a GET asks how far it is (rule 16)."""
-    wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    wanted = get_version(request.user, workspace, name, version, Right.BUILD)
     image = services.image_of(wanted)
     if image is not None and request.method == "POST":
         previews.look_ahead(wanted, image)

@@ -1,5 +1,6 @@
 """Who may do what: the first line of every view asks here. Strangers get 404, those with too small a role 403."""
 
+from enum import Enum
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -11,11 +12,40 @@ from environments.models import AccessToken, Environment, Member, Role, Scope, V
 
 _THROUGH = "_access_token"
 
-# Whose business the credentials of a workspace are: nobody sees a password, some that there is one.
-SEES_CONNECTIONS = Role.CONTRIBUTOR
-MANAGES_CONNECTIONS = Role.OWNER
-SEES_SETTINGS = Role.CONTRIBUTOR
-MANAGES_SETTINGS = Role.OWNER
+
+class Right(Enum):
+    """What somebody may do in a workspace; the value is its words: “To …, you must have the role …”."""
+
+    SEE = "see this workspace"
+    PULL = "pull its images"
+    DEFINE = "define environments"
+    BUILD = "build images"
+    CANCEL_OTHERS = "stop builds that others wait for"
+    SEE_CONNECTIONS = "see its connections"
+    MANAGE_CONNECTIONS = "manage its connections"
+    MANAGE_MEMBERS = "manage its members"
+    SEE_SETTINGS = "see its settings"
+    MANAGE_SETTINGS = "change its settings"
+    SET_LIMITS = "set its limits"
+
+
+# One above the roles that a workspace gives: whoever runs the studio.
+ADMIN = Role.OWNER + 1
+
+# The whole table. In the catalogue everybody is a reader, and contributors are the curators.
+LEAST: dict[Right, int] = {
+    Right.SEE: Role.READER,
+    Right.PULL: Role.READER,
+    Right.DEFINE: Role.CONTRIBUTOR,
+    Right.BUILD: Role.CONTRIBUTOR,
+    Right.SEE_CONNECTIONS: Role.CONTRIBUTOR,
+    Right.SEE_SETTINGS: Role.CONTRIBUTOR,
+    Right.CANCEL_OTHERS: Role.OWNER,
+    Right.MANAGE_CONNECTIONS: Role.OWNER,
+    Right.MANAGE_MEMBERS: Role.OWNER,
+    Right.MANAGE_SETTINGS: Role.OWNER,
+    Right.SET_LIMITS: ADMIN,
+}
 
 
 def through(token: AccessToken) -> User:
@@ -29,17 +59,37 @@ def token_behind(user: User | AnonymousUser) -> AccessToken | None:
     return getattr(user, _THROUGH, None)
 
 
-def workspaces_of(user: User | AnonymousUser) -> QuerySet[Workspace]:
-    """Return the workspaces that a person sees: their own, and the curated catalogue."""
-    if not user.is_authenticated:
-        return Workspace.objects.none()
-    seen = Workspace.objects.all()
+def workspaces_of(user: User | AnonymousUser, right: Right = Right.SEE) -> QuerySet[Workspace]:
+    """Return the workspaces in which a person has a right. They see their own, and the curated catalogue."""
     token = token_behind(user)
+    reads = LEAST[right] <= Role.READER
+    if not user.is_authenticated or (token is not None and token.scope < Scope.WRITE and not reads):
+        return Workspace.objects.none()
+    catalogue = Q(curated=True) if reads else Q()
+    found = Workspace.objects.all()
     if token is not None and token.workspace_id is not None:
-        seen = seen.filter(Q(pk=token.workspace_id) | Q(curated=True))
+        found = found.filter(Q(pk=token.workspace_id) | catalogue)
     if user.is_superuser:
-        return seen
-    return seen.filter(Q(members__user=user) | Q(curated=True)).distinct()
+        return found
+    own = Q(members__user=user, members__role__gte=LEAST[right])
+    return found.filter(own | catalogue).distinct()
+
+
+def rights_in(workspace: Workspace | None, user: User | AnonymousUser) -> dict[str, bool]:
+    """Return for each right, by its name in lower case, whether a person has it: templates ask `may.build`."""
+    rank = _rank(role_in(workspace, user), user) if workspace is not None else 0
+    return {right.name.lower(): rank >= least for right, least in LEAST.items()}
+
+
+def may(user: User | AnonymousUser, right: Right, workspace: Workspace) -> bool:
+    """Tell whether a person has a right in a workspace."""
+    return _rank(role_in(workspace, user), user) >= LEAST[right]
+
+
+def _rank(role: Role | None, user: User | AnonymousUser) -> int:
+    """Return a role as a number that also knows strangers, 0, and admins."""
+    # An admin who came by a token that only reads is a reader.
+    return ADMIN if role == Role.OWNER and user.is_superuser else role or 0
 
 
 def role_in(workspace: Workspace, user: User | AnonymousUser) -> Role | None:
@@ -67,28 +117,30 @@ def _own_role(workspace: Workspace, user: User | AnonymousUser) -> Role | None:
     return Role(role)
 
 
-def get_workspace(user: Any, name: str, at_least: Role = Role.READER) -> Workspace:
-    """Return the workspace, if this person has the role in it."""
+def get_workspace(user: Any, name: str, right: Right = Right.SEE) -> Workspace:
+    """Return the workspace, if this person has the right in it."""
     workspace = Workspace.objects.filter(name=name).first()
     role = role_in(workspace, user) if workspace else None
     if workspace is None or role is None:
         raise Http404(f"There is no workspace {name} that you can see.")
-    if role < at_least:
-        raise PermissionDenied(f"You are {role.label} of {workspace}; this needs the role {at_least.label}.")
+    least = LEAST[right]
+    if _rank(role, user) < least:
+        needed = "be an admin of the studio" if least == ADMIN else f"have the role {Role(least).label}"
+        raise PermissionDenied(f"You are {role.label} of {workspace}. To {right.value}, you must {needed}.")
     return workspace
 
 
-def get_environment(user: Any, workspace: str, name: str, at_least: Role = Role.READER) -> Environment:
-    """Return the environment, if this person has the role in its workspace."""
-    found = get_workspace(user, workspace, at_least).environments.filter(name=name).first()
+def get_environment(user: Any, workspace: str, name: str, right: Right = Right.SEE) -> Environment:
+    """Return the environment, if this person has the right in its workspace."""
+    found = get_workspace(user, workspace, right).environments.filter(name=name).first()
     if found is None:
         raise Http404(f"There is no environment {name} in {workspace}.")
     return found
 
 
-def get_version(user: Any, workspace: str, name: str, version: str, at_least: Role = Role.READER) -> Version:
+def get_version(user: Any, workspace: str, name: str, version: str, right: Right = Right.SEE) -> Version:
     """Return a version by its number, or `latest` (rule 31)."""
-    environment = get_environment(user, workspace, name, at_least)
+    environment = get_environment(user, workspace, name, right)
     found = (
         environment.latest() if version == "latest" else environment.versions.filter(version=version).first()
     )

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from environments.access import MANAGES_SETTINGS, get_workspace
+from environments.access import Right, get_workspace
 from environments.publishing import RegistryRefused, set_anonymous_pull, set_registry
 from environments.settings_views import page_of, tab_address
 
@@ -20,7 +20,7 @@ from environments.settings_views import page_of, tab_address
 @login_required
 def change_registry(request: HttpRequest, workspace: str) -> HttpResponse:
     """Keep the address that images are pushed to."""
-    place = get_workspace(request.user, workspace, MANAGES_SETTINGS)
+    place = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
     typed = request.POST.get("registry", "").replace("\0", "")
     try:
         changed = set_registry(place, typed, cast(User, request.user))
@@ -39,7 +39,7 @@ def change_registry(request: HttpRequest, workspace: str) -> HttpResponse:
 @login_required
 def change_pull(request: HttpRequest, workspace: str) -> HttpResponse:
     """Keep whether everybody may pull images, or members alone."""
-    place = get_workspace(request.user, workspace, MANAGES_SETTINGS)
+    place = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
     allowed = request.POST.get("anonymous_pull") == "on"
     if not set_anonymous_pull(place, allowed, cast(User, request.user)):
         messages.info(request, "Nothing was changed: that is how it was.")

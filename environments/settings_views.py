@@ -16,17 +16,10 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_POST, require_safe
 
 from environments import connections
-from environments.access import (
-    MANAGES_CONNECTIONS,
-    MANAGES_SETTINGS,
-    SEES_CONNECTIONS,
-    SEES_SETTINGS,
-    get_workspace,
-    role_in,
-)
+from environments.access import Right, get_workspace, may, rights_in
 from environments.forms import asked_for
 from environments.logins import is_loopback
-from environments.models import Connection, Role, Workspace
+from environments.models import Connection, Workspace
 
 Shown = dict[str, Any]
 
@@ -37,7 +30,7 @@ class Tab:
 
     name: str
     words: str
-    least: Role
+    right: Right
     template: str
     shown: Callable[[HttpRequest, Workspace], Shown]
 
@@ -48,7 +41,7 @@ def _connections(request: HttpRequest, place: Workspace) -> Shown:
     return {
         "connections": [(row, _in_the_clear(row)) for row in rows],
         "kinds": Connection.Kind.choices,
-        "may_manage": (role_in(place, request.user) or 0) >= MANAGES_CONNECTIONS,
+        "may_manage": may(request.user, Right.MANAGE_CONNECTIONS, place),
         "changed": next((row for row in rows if str(row.pk) == chosen), None),
     }
 
@@ -61,7 +54,7 @@ def _in_the_clear(connection: Connection) -> bool:
 
 def _registry(request: HttpRequest, place: Workspace) -> Shown:
     return {
-        "may_manage": (role_in(place, request.user) or 0) >= MANAGES_SETTINGS,
+        "may_manage": may(request.user, Right.MANAGE_SETTINGS, place),
         "typed": place.registry,
         "host": request.get_host(),
     }
@@ -71,11 +64,11 @@ TABS: list[Tab] = [
     Tab(
         "connections",
         "Connections",
-        SEES_CONNECTIONS,
+        Right.SEE_CONNECTIONS,
         "environments/_settings_connections.html",
         _connections,
     ),
-    Tab("registry", "Registry", SEES_SETTINGS, "environments/_settings_registry.html", _registry),
+    Tab("registry", "Registry", Right.SEE_SETTINGS, "environments/_settings_registry.html", _registry),
 ]
 """In the order of the page. A room above adds a tab of its own where its views stand (`studio.views.limits`)."""
 
@@ -96,7 +89,7 @@ def settings(request: HttpRequest, workspace: str) -> HttpResponse:
 @login_required
 def add_connection(request: HttpRequest, workspace: str) -> HttpResponse:
     """Keep new credentials."""
-    place = get_workspace(request.user, workspace, MANAGES_CONNECTIONS)
+    place = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
     typed = {name: request.POST.get(name, "") for name in ("kind", "address", "user")}
     password = request.POST.get("password", "")
     try:
@@ -118,7 +111,7 @@ def add_connection(request: HttpRequest, workspace: str) -> HttpResponse:
 @login_required
 def replace_connection(request: HttpRequest, workspace: str, connection: int) -> HttpResponse:
     """Put other credentials in the place of those that are kept."""
-    place = get_workspace(request.user, workspace, MANAGES_CONNECTIONS)
+    place = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
     found = get_object_or_404(Connection, pk=connection, workspace=place)
     typed = {"user": request.POST.get("user", "")}
     password = request.POST.get("password", "")
@@ -134,7 +127,7 @@ def replace_connection(request: HttpRequest, workspace: str, connection: int) ->
 @login_required
 def delete_connection(request: HttpRequest, workspace: str, connection: int) -> HttpResponse:
     """Forget credentials."""
-    place = get_workspace(request.user, workspace, MANAGES_CONNECTIONS)
+    place = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
     found = get_object_or_404(Connection, pk=connection, workspace=place)
     connections.delete_connection(found, cast(User, request.user))
     messages.success(request, f"The connection to {found} is deleted. Images that were built with it stay.")
@@ -151,13 +144,13 @@ def page_of(request: HttpRequest, place: Workspace, name: str, **more: Any) -> H
 
     `more` is given to the tab's template over what it shows; with a `problem` in it the answer is 422.
     """
-    role = role_in(place, request.user) or 0
-    seen = [tab for tab in TABS if role >= tab.least]
-    if not seen:
-        raise PermissionDenied(f"The settings of {place} are for its contributors and owners.")
+    rights = rights_in(place, request.user)
+    seen = [tab for tab in TABS if rights[tab.right.name.lower()]]
+    if not seen or name in {tab.name for tab in TABS if tab not in seen}:
+        raise PermissionDenied(f"Your role in {place} does not let you see this part of its settings.")
     tab = next((one for one in seen if one.name == (name or seen[0].name)), None)
     if tab is None:
-        raise Http404(f"The settings of {place} have no tab {name} that you can see.")
+        raise Http404(f"The settings of {place} have no tab {name}.")
     context = {
         "place": place,
         "tabs": seen,

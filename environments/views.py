@@ -7,11 +7,11 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from environments import services
-from environments.access import get_environment, get_version, get_workspace, workspaces_of
+from environments.access import Right, get_environment, get_version, get_workspace, workspaces_of
 from environments.definition import diff
 from environments.forms import DescribeForm, asked_for
 from environments.lists import Pages, activity_of
-from environments.models import Role, Version
+from environments.models import Version
 from environments.texts import side_by_side, whole_text
 
 ROWS = 50
@@ -22,7 +22,7 @@ CHOICES = 300
 @login_required
 def describe(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
     """Change a version's description and tags."""
-    found = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    found = get_version(request.user, workspace, name, version, Right.DEFINE)
     form = DescribeForm(request.POST)
     if form.is_valid():
         services.describe(found, **form.cleaned_data, user=request.user)  # type: ignore[arg-type]
@@ -37,7 +37,7 @@ def describe(request: HttpRequest, workspace: str, name: str, version: str) -> H
 @login_required
 def archive(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
     """Hide an environment and all its versions, or show them again (rule 33)."""
-    environment = get_environment(request.user, workspace, name, Role.CONTRIBUTOR)
+    environment = get_environment(request.user, workspace, name, Right.DEFINE)
     restore = request.POST.get("restore") == "yes"
     services.archive_environment(environment, request.user, restore=restore)  # type: ignore[arg-type]
     if restore:
@@ -53,7 +53,7 @@ def archive(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
 @login_required
 def archive_version(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
     """Hide one version, or show it again (rule 33)."""
-    found = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    found = get_version(request.user, workspace, name, version, Right.DEFINE)
     restore = request.POST.get("restore") == "yes"
     try:
         services.archive_version(found, request.user, restore=restore)  # type: ignore[arg-type]

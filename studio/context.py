@@ -4,8 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from environments.access import role_in, workspaces_of
-from environments.models import Role, Workspace
+from environments.access import rights_in, workspaces_of
+from environments.models import Workspace
 
 THEMES = ("system", "light", "dark")
 SECTIONS = {
@@ -44,7 +44,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "workspaces": workspaces,
         "current": current,
         "section": section,
-        "may_write": current is not None and (role_in(current, user) or 0) >= Role.CONTRIBUTOR,
+        "may": rights_in(current, user),
     }
 
 

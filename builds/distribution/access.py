@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from builds.distribution.errors import sign_in_needed
-from environments.access import role_in, through, token_behind
+from environments.access import Right, may, through, token_behind
 from environments.models import Workspace
 from environments.tokens import looks_like_token, token_of, valid_tokens
 
@@ -49,7 +49,7 @@ def make_token(person: Puller) -> str:
 
 def may_pull(person: Puller, workspace: Workspace) -> bool:
     """Tell whether this person, or everybody, may pull the workspace's images."""
-    return workspace.anonymous_pull or role_in(workspace, person) is not None
+    return workspace.anonymous_pull or may(person, Right.PULL, workspace)
 
 
 def sign_in_matters() -> bool:

@@ -14,9 +14,9 @@ from builds.images import Lock
 from builds.models import Image, State
 from builds.pages import get_build
 from builds.views import log_text
-from environments.access import get_version, get_workspace
+from environments.access import Right, get_version, get_workspace
 from environments.definition import CannotWrite
-from environments.models import Role, Version
+from environments.models import Version
 from studio.api import rows, shapes
 from studio.api.answers import Conflict, page_of
 from studio.api.describing import documented, route
@@ -39,7 +39,7 @@ BUILD = ("workspace", "build")
 @answered_once
 def ask(request: Request, workspace: str, name: str, version: str) -> Response:
     """Ask for a version's image: it is there at once (200), or a build will make it (202)."""
-    wanted = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    wanted = get_version(request.user, workspace, name, version, Right.BUILD)
     sent = shapes.BuildIn(data=request.data)
     sent.is_valid(raise_exception=True)
     asked = services.request_build(wanted, request.user, **sent.validated_data)  # type: ignore[arg-type]
@@ -87,7 +87,7 @@ def build(request: Request, workspace: str, build: uuid.UUID) -> Response:
 )
 def cancel(request: Request, workspace: str, build: uuid.UUID) -> Response:
     """Stop waiting for a build; the last one who leaves stops it."""
-    found = get_build(request.user, workspace, build, Role.CONTRIBUTOR)
+    found = get_build(request.user, workspace, build, Right.BUILD)
     services.cancel_for(found, request.user)  # type: ignore[arg-type]
     return Response(rows.whole_build(get_build(request.user, workspace, build)))
 
@@ -103,7 +103,7 @@ def cancel(request: Request, workspace: str, build: uuid.UUID) -> Response:
 @answered_once
 def retry(request: Request, workspace: str, build: uuid.UUID) -> Response:
     """Ask again for what a failed or cancelled build did not make."""
-    found = get_build(request.user, workspace, build, Role.CONTRIBUTOR)
+    found = get_build(request.user, workspace, build, Right.BUILD)
     asked = services.retry(found, request.user)  # type: ignore[arg-type]
     return Response(rows.asked(asked, request.get_host()), status=202 if asked.build else 200)
 

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from builds.packages import find
 from environments import services
-from environments.access import get_environment, get_version, get_workspace, workspaces_of
+from environments.access import Right, get_environment, get_version, get_workspace, workspaces_of
 from environments.definition import CannotWrite, write
 from environments.definition.constraints import BadConstraint
 from environments.definition.write import DEFINITION_FORMATS
@@ -104,7 +104,7 @@ def restore(request: Request, workspace: str, name: str) -> Response:
 
 
 def _archived(request: Request, workspace: str, name: str, *, restore: bool) -> Response:
-    found = get_environment(request.user, workspace, name, Role.CONTRIBUTOR)
+    found = get_environment(request.user, workspace, name, Right.DEFINE)
     services.archive_environment(found, request.user, restore=restore)  # type: ignore[arg-type]
     return _with_latest(found)
 
@@ -139,7 +139,7 @@ def versions(request: Request, workspace: str, name: str) -> Response:
 @answered_once
 def save(request: Request, workspace: str, name: str) -> Response:
     """Save a definition as a version; the same content again makes no new one (rule 30)."""
-    place = get_workspace(request.user, workspace, Role.CONTRIBUTOR)
+    place = get_workspace(request.user, workspace, Right.DEFINE)
     sent = shapes.VersionIn(data=request.data)
     sent.is_valid(raise_exception=True)
     told: dict[str, Any] = sent.validated_data
@@ -176,7 +176,7 @@ def version(request: Request, workspace: str, name: str, version: str) -> Respon
 )
 def describe(request: Request, workspace: str, name: str, version: str) -> Response:
     """Change a version's description and tags."""
-    found = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    found = get_version(request.user, workspace, name, version, Right.DEFINE)
     check_unchanged(request, _etag(found))
     sent = shapes.DescriptionIn(data=request.data)
     sent.is_valid(raise_exception=True)
@@ -188,7 +188,7 @@ def describe(request: Request, workspace: str, name: str, version: str) -> Respo
 @documented("POST", "Archive a version", shapes.WholeVersion, path=VERSION, may=(409,))
 def archive_version(request: Request, workspace: str, name: str, version: str) -> Response:
     """Archive a version."""
-    found = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    found = get_version(request.user, workspace, name, version, Right.DEFINE)
     services.archive_version(found, request.user)  # type: ignore[arg-type]
     return _whole(found)
 
@@ -196,7 +196,7 @@ def archive_version(request: Request, workspace: str, name: str, version: str) -
 @documented("POST", "Restore a version", shapes.WholeVersion, path=VERSION, may=(409,))
 def restore_version(request: Request, workspace: str, name: str, version: str) -> Response:
     """Restore a version."""
-    found = get_version(request.user, workspace, name, version, Role.CONTRIBUTOR)
+    found = get_version(request.user, workspace, name, version, Right.DEFINE)
     services.archive_version(found, request.user, restore=True)  # type: ignore[arg-type]
     return _whole(found)
 

@@ -5,18 +5,18 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from builds import services as builds
 from environments import services
-from environments.access import get_version, get_workspace
+from environments.access import Right, get_version, get_workspace, workspaces_of
 from environments.definition import Reading
 from environments.forms import DefinitionForm, asked_for, write_tags
 from environments.given import Given, read_given
-from environments.models import Environment, Member, Role, Version, Workspace
+from environments.models import Environment, Version, Workspace
 from environments.texts import text_to_edit
 from environments.views import version_named
 
@@ -35,7 +35,7 @@ class Outlook:
 @login_required
 def new(request: HttpRequest, workspace: str) -> HttpResponse:
     """Define a new environment, from nothing or from a version of another one."""
-    place = get_workspace(request.user, workspace, Role.CONTRIBUTOR)
+    place = get_workspace(request.user, workspace, Right.DEFINE)
     targets = writable(request.user)
     asked = asked_for(request, "from")
     start = version_named(request, asked) if asked else None
@@ -64,7 +64,7 @@ def edit(request: HttpRequest, workspace: str, name: str, version: str) -> HttpR
     place = start.environment.workspace
     if place.curated:
         raise Http404("A curated environment cannot be edited; use it as the start of a new one.")
-    get_workspace(request.user, workspace, Role.CONTRIBUTOR)
+    get_workspace(request.user, workspace, Right.DEFINE)
     if request.method != "POST":
         initial = {
             "text": text_to_edit(start),
@@ -94,10 +94,7 @@ def given_in(request: HttpRequest) -> Given:
 
 def writable(user: Any) -> QuerySet[Workspace]:
     """Return the workspaces in which a person may define environments; the catalogue has its own way in."""
-    if user.is_superuser:
-        return Workspace.objects.filter(curated=False).order_by("title")
-    member = Member.objects.filter(user=user, role__gte=Role.CONTRIBUTOR).values("workspace")
-    return Workspace.objects.filter(Q(pk__in=member), curated=False).order_by("title")
+    return workspaces_of(user, Right.DEFINE).filter(curated=False).order_by("title")
 
 
 def save(

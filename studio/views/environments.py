@@ -17,7 +17,7 @@ from builds.exports import FORMATS, formats_for, lock_as
 from builds.images.lock import Lock
 from builds.packages import find
 from builds.pages import pull_command
-from environments.access import get_environment, get_version, get_workspace, role_in
+from environments.access import Right, get_environment, get_version, get_workspace, may, rights_in
 from environments.definition import CannotWrite, Finding, diff, read
 from environments.definition.constraints import BadConstraint
 from environments.definition.secrets import masked
@@ -32,7 +32,7 @@ from environments.lists import (
     counted,
     listed,
 )
-from environments.models import Environment, Role, Version, Workspace
+from environments.models import Environment, Version, Workspace
 from environments.services import save_reading
 from environments.texts import texts_of
 from studio.first_build import FIRST_DEFINITION, FIRST_NAME
@@ -78,7 +78,7 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
         "rows": [(version, states.get(version.hash, queries.NOT_BUILT)) for version in versions],
         "custom_count": counts[place.pk],
         "curated_count": counts[catalogue.pk] if catalogue else Counted(0),
-        "writes_here": (role_in(place, request.user) or 0) >= Role.CONTRIBUTOR and not place.curated,
+        "writes_here": may(request.user, Right.DEFINE, place) and not place.curated,
     }
     part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
     return render(request, f"studio/{'_' if part else ''}environments.html", context)
@@ -88,7 +88,7 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
 @login_required
 def first(request: HttpRequest, workspace: str) -> HttpResponse:
     """Save a small definition and build it: the one button of an empty workspace."""
-    place = get_workspace(request.user, workspace, Role.CONTRIBUTOR)
+    place = get_workspace(request.user, workspace, Right.DEFINE)
     user: Any = request.user
     saved = save_reading(
         place,
@@ -164,7 +164,7 @@ def show(request: HttpRequest, version: Version) -> HttpResponse:
         "outlook": outlook,
         "image": image,
         "tab": tab,
-        "writes_here": (role_in(place, request.user) or 0) >= Role.CONTRIBUTOR,
+        "here": rights_in(place, request.user),
         "reference": f"{place.name}/{environment.name}:{version.version}",
         "builds_count": counted(queries.builds_of(environment)),
         "versions_count": environment.versions.count(),

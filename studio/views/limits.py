@@ -6,7 +6,6 @@ from decimal import Decimal
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
@@ -14,7 +13,7 @@ from django.views.decorators.http import require_POST
 
 from builds.limits import FIELDS, defaults, in_force, in_units, set_limits
 from builds.models import WorkspaceLimits
-from environments.access import SEES_SETTINGS, get_workspace
+from environments.access import Right, get_workspace, may
 from environments.models import Workspace
 from environments.settings_views import TABS, Shown, Tab, page_of, tab_address
 from studio.templatetags.studio import duration
@@ -97,7 +96,11 @@ def _shown(request: HttpRequest, place: Workspace) -> Shown:
     typed: dict[str, object] = dict(given)
     if "disk" in given:
         typed["disk"] = f"{Decimal(given['disk']) / GB:f}"
-    return {"rows": rows, "form": LimitsForm(initial=typed), "may_manage": request.user.is_superuser}
+    return {
+        "rows": rows,
+        "form": LimitsForm(initial=typed),
+        "may_manage": may(request.user, Right.SET_LIMITS, place),
+    }
 
 
 @never_cache
@@ -105,9 +108,7 @@ def _shown(request: HttpRequest, place: Workspace) -> Shown:
 @login_required
 def change_limits(request: HttpRequest, workspace: str) -> HttpResponse:
     """Give a workspace limits of its own."""
-    place = get_workspace(request.user, workspace)
-    if not request.user.is_superuser:
-        raise PermissionDenied("Limits are set by whoever runs this studio.")
+    place = get_workspace(request.user, workspace, Right.SET_LIMITS)
     form = LimitsForm(request.POST)
     if not form.is_valid():
         return page_of(request, place, "limits", form=form, problem=form.errors)
@@ -116,4 +117,4 @@ def change_limits(request: HttpRequest, workspace: str) -> HttpResponse:
     return redirect(tab_address(place, "limits"))
 
 
-TABS.append(Tab("limits", "Limits", SEES_SETTINGS, "studio/_settings_limits.html", _shown))
+TABS.append(Tab("limits", "Limits", Right.SEE_SETTINGS, "studio/_settings_limits.html", _shown))

@@ -11,7 +11,7 @@ from builds.expected import expectation
 from builds.logs import lines_between
 from builds.models import Build, Image, LogChunk, State, Step
 from builds.queries import queue_position, steps_shown, waiting_for, why_it_waits
-from environments.access import Right, get_workspace, may
+from environments.access import Right, get_workspace, rights_in
 
 LINES_SHOWN = 5_000
 STEPS = {
@@ -44,9 +44,7 @@ def get_build(
 def build_context(build: Build, user: User | AnonymousUser, host: str) -> dict[str, Any]:
     """Return what the header, the steps and the end of a build's page show to this person."""
     facts = build_facts(build)
-    return facts | shown_to(
-        facts, may_write=writes_in(build, user), asked=has_asked(facts, user.pk), host=host
-    )
+    return facts | shown_to(facts, may=may_here(build, user), asked=has_asked(facts, user.pk), host=host)
 
 
 def build_facts(build: Build) -> dict[str, Any]:
@@ -66,20 +64,32 @@ def build_facts(build: Build) -> dict[str, Any]:
     }
 
 
-def shown_to(facts: dict[str, Any], *, may_write: bool, asked: bool, host: str) -> dict[str, Any]:
+def shown_to(facts: dict[str, Any], *, may: frozenset[str], asked: bool, host: str) -> dict[str, Any]:
     """Return what depends on who looks, from the facts alone: viewers with the same rights see the same."""
     build: Build = facts["build"]
+    may_write = "build" in may
     return {
         "pull": pull_command(build.image, host) if build.image else "",
         "may_cancel": may_write and build.active and asked and not build.cancel_requested,
         "may_retry": may_write and build.state in {State.FAILED, State.CANCELLED},
         "may_rebuild": may_write and build.state == State.SUCCEEDED,
+        "may_connect": "manage_connections" in may and wants_a_login(build),
     }
 
 
-def writes_in(build: Build, user: User | AnonymousUser) -> bool:
-    """Whether a person may change something about a build."""
-    return may(user, Right.BUILD, build.workspace)
+# Causes of failure that other credentials put right
+REFUSALS = {"registry-refused", "index-refused", "channel-refused"}
+
+
+def wants_a_login(build: Build) -> bool:
+    """Whether a server that a failed build asked wants credentials, or other ones."""
+    codes = {build.error_code, *(cause["code"] for cause in build.causes)}
+    return build.state == State.FAILED and not REFUSALS.isdisjoint(codes)
+
+
+def may_here(build: Build, user: User | AnonymousUser) -> frozenset[str]:
+    """Return the names of the rights that a person has where a build is."""
+    return frozenset(name for name, has in rights_in(build.workspace, user).items() if has)
 
 
 def has_asked(facts: dict[str, Any], user: int | None) -> bool:

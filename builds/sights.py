@@ -26,8 +26,8 @@ PIECES_BYTES = 32 * 1024 * 1024
 TOKEN = "the-token-of-the-viewer"  # noqa: S105
 
 
-# May write, has asked for the build, from which host: viewers who agree in these see the same.
-Rights = tuple[bool, bool, str]
+# Rights in the workspace, has asked for the build, from which host: viewers who agree in these see the same.
+Rights = tuple[frozenset[str], bool, str]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Sight:
 
     def to_all(self) -> str:
         """Return the build's state as it is shown to whoever may do nothing with it."""
-        return state_html(self, (False, False, ""))
+        return state_html(self, (frozenset(), False, ""))
 
 
 def look(known: dict[uuid.UUID, Sight | None]) -> dict[uuid.UUID, Sight | None]:
@@ -162,9 +162,7 @@ def _read_on(build_id: uuid.UUID, cursor: int) -> None:
 def state_html(sight: Sight, rights: Rights) -> str:
     """Return a build's state as it is shown to all who have these rights."""
     if rights not in sight.states:
-        may_write, asked, host = rights
-        context: dict[str, Any] = sight.facts | shown_to(
-            sight.facts, may_write=may_write, asked=asked, host=host
-        )
+        may, asked, host = rights
+        context: dict[str, Any] = sight.facts | shown_to(sight.facts, may=may, asked=asked, host=host)
         sight.states[rights] = render_to_string("builds/_state.html", context | {"csrf_token": TOKEN})
     return sight.states[rights]

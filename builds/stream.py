@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from builds import listening
 from builds.live import Watchtower
-from builds.pages import get_build, has_asked, writes_in
+from builds.pages import get_build, has_asked, may_here
 from builds.sights import TOKEN, Piece, Rights, Sight, look, pieces, read_pieces, state_html
 
 HEARTBEAT_SECONDS = 15.0
@@ -46,7 +46,7 @@ class Viewer:
     user: User
     workspace: str
     build: uuid.UUID
-    may_write: bool
+    may: frozenset[str]
     host: str
     token: str
     cursor: int
@@ -55,18 +55,16 @@ class Viewer:
 
     def rights(self, sight: Sight) -> Rights:
         """Return what the shared HTML depends on."""
-        return self.may_write, has_asked(sight.facts, self.user.pk), self.host
+        return self.may, has_asked(sight.facts, self.user.pk), self.host
 
 
 @require_safe
 async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
     """Send a build's page as it changes, from the cursor that the viewer has."""
     user: Any = await request.auser()
-    may_write = await _in_thread(_access, user, workspace, build)
+    may = await _in_thread(_access, user, workspace, build)
     # The token is made here: the forms in the events must work with the cookie that the page has.
-    viewer = Viewer(
-        user, workspace, build, may_write, request.get_host(), get_token(request), cursor_of(request)
-    )
+    viewer = Viewer(user, workspace, build, may, request.get_host(), get_token(request), cursor_of(request))
     viewer.checked = time.monotonic()
     response = StreamingHttpResponse(_events(viewer), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
@@ -74,9 +72,9 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Stre
     return response
 
 
-def _access(user: User, workspace: str, build: uuid.UUID) -> bool:
-    """Return whether a person may change something about the build; 404 when they may not even see it."""
-    return writes_in(get_build(user, workspace, build), user)
+def _access(user: User, workspace: str, build: uuid.UUID) -> frozenset[str]:
+    """Return the rights that a person has where the build is; 404 when they may not even see it."""
+    return may_here(get_build(user, workspace, build), user)
 
 
 def cursor_of(request: HttpRequest) -> int:
@@ -117,7 +115,7 @@ async def _may_still_see(viewer: Viewer) -> bool:
         return True
     viewer.checked = time.monotonic()
     try:
-        viewer.may_write = await _in_thread(_access, viewer.user, viewer.workspace, viewer.build)
+        viewer.may = await _in_thread(_access, viewer.user, viewer.workspace, viewer.build)
     except Http404:
         return False
     return True

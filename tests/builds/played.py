@@ -86,7 +86,11 @@ def succeeded(build: Build, *lines: str) -> Image:
 
 
 def failed(
-    build: Build, *, error: str = "There is no package nunpy.", help: str = "Did you mean numpy?"
+    build: Build,
+    *,
+    error: str = "There is no package nunpy.",
+    help: str = "Did you mean numpy?",
+    code: str = "package-not-found",
 ) -> None:
     """Play a build that fails by its author's fault at line 2 of its log."""
     with played(build) as (claim, reporter):
@@ -94,7 +98,7 @@ def failed(
             reporter.line("Resolving 1 requirement")
             reporter.line(f"Error: {error}")
         reporter.log.flush()
-        claim.fail("package-not-found", error, help, "author", 2)
+        claim.fail(code, error, help, "author", 2)
 
 
 def image_for(version: Version) -> Image:

@@ -134,6 +134,24 @@ def test_a_running_build_shows_steps_how_far_they_are_and_the_log_so_far(
     assert "Load it again" in page  # for those without JavaScript
 
 
+@pytest.mark.parametrize("code", ["registry-refused", "index-refused", "channel-refused"])
+def test_a_server_that_refuses_leads_owners_to_the_connections(
+    contributor: Client, build: Build, code: str
+) -> None:
+    """Issue 4: those who may manage connections are one click away from what puts it right."""
+    failed(build, code=code)
+    owner = browser_of(person("olga", lab=Role.OWNER))
+    link = '<a class="btn btn-sm" href="/w/lab/settings/?tab=connections">'
+    assert link in text_of(owner, page_of(build))
+    assert link not in text_of(contributor, page_of(build))
+    assert link not in text_of(browser_of(person("rita", lab=Role.READER)), page_of(build))
+
+
+def test_another_failure_does_not_lead_to_the_connections(build: Build) -> None:
+    failed(build)
+    assert "?tab=connections" not in text_of(browser_of(person("olga", lab=Role.OWNER)), page_of(build))
+
+
 def test_a_failed_build_says_what_happened_whose_fault_it_is_and_what_to_do(
     contributor: Client, build: Build
 ) -> None:

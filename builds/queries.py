@@ -1,5 +1,6 @@
 """Reading builds and images as the pages show them."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from builds.models import Build, Image, Request, State, Step
 from builds.turns import lines, place_of
 from environments.lists import Counted, counted
-from environments.models import Environment, Version, Workspace
+from environments.models import Environment, Listing, Version, Workspace
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class ImageState:
 
 
 NOT_BUILT = ImageState("none")
-FEW = 500
+FEW = 500  # environments of which all builds are looked up
+MOST_OF_MANY = 100
+HASH = re.compile(r"[0-9a-f]{3,32}")
 
 
 def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, ImageState]:
@@ -62,30 +65,37 @@ def builds_of(environment: Environment) -> QuerySet[Build]:
     return builds_for_list(environment.workspace).filter(hash__in=hashes)
 
 
+@dataclass(frozen=True)
+class Found:
+    """Builds that fit what somebody looks for, and how many of them it is worth to count."""
+
+    builds: QuerySet[Build]
+    most: int | None = None
+
+
 def find_builds(
     workspace: Workspace, *, state: str = "", query: str = "", asked_by: int | None = None
-) -> QuerySet[Build]:
+) -> Found:
     """Return a workspace's builds, newest first: in a state, of an environment or hash, asked for by somebody."""
-    found = builds_for_list(workspace)
+    builds = builds_for_list(workspace)
     if state in State.values:
-        found = found.filter(state=state)
+        builds = builds.filter(state=state)
     if asked_by is not None:
-        found = found.filter(
+        builds = builds.filter(
             pk__in=Request.objects.filter(user=asked_by, workspace=workspace).values("build")
         )
-    if query:
-        found = found.filter(_named(workspace, query) | Q(hash__startswith=query.lower()))
-    return found
-
-
-def _named(workspace: Workspace, query: str) -> Q:
-    """Return what chooses builds of environments with these words in their name."""
-    environments = Environment.objects.filter(workspace=workspace, name__icontains=query)
-    few = list(environments.order_by().values_list("pk", flat=True)[: FEW + 1])
+    query = query.strip().lower()
+    if not query:
+        return Found(builds)
+    named = Listing.objects.filter(workspace=workspace, words__contains=query, name__contains=query)
+    few = list(named.values_list("pk", flat=True)[: FEW + 1])
     if len(few) > FEW:
-        # So many that the newest builds are soon found by looking at each.
-        return Q(version__environment__name__icontains=query)
-    return Q(version__in=Version.objects.filter(environment__in=few).values("pk"))
+        # So many that the newest builds are soon found by looking at each; counting them all would take long.
+        return Found(builds.filter(version__environment__name__icontains=query), most=MOST_OF_MANY)
+    versions = Version.objects.filter(environment__in=few).values("pk")
+    if not HASH.fullmatch(query):
+        return Found(builds.filter(version__in=versions))
+    return Found(builds.filter(Q(version__in=list(versions)) | Q(hash__startswith=query)))
 
 
 def state_counts(workspace: Workspace) -> dict[str, Counted]:

@@ -36,7 +36,7 @@ def builds(request: HttpRequest, workspace: str) -> HttpResponse:
     )
     context = {
         "place": place,
-        "page": Pages(found, ROWS).get_page(request.GET.get("page")),
+        "page": Pages(found.builds, ROWS, most=found.most).get_page(request.GET.get("page")),
         "counts": queries.state_counts(place),
         "states": State.choices,
         "state": state,

@@ -12,8 +12,8 @@ from environments.models import Environment, Event, Listing, Version, Workspace
 SORTS = {
     "name": ("name",),
     "-name": ("-name",),
-    "changed": ("changed_at", "environment"),
-    "-changed": ("-changed_at", "-environment"),
+    "changed": ("changed_at", "environment_id"),
+    "-changed": ("-changed_at", "-environment_id"),
     "packages": ("packages", "name"),
     "-packages": ("-packages", "-name"),
     "kind": ("kind", "name"),
@@ -83,21 +83,29 @@ class Counted:
         return f"{self.number:,}{'+' if self.more else ''}"
 
 
-def counted(rows: QuerySet[Any]) -> Counted:
+def counted(rows: QuerySet[Any], most: int | None = None) -> Counted:
     """Count rows, but not for ever: a page must not take longer because there are a million."""
-    number = rows.order_by()[: MOST_COUNTED + 1].count()
-    return Counted(min(number, MOST_COUNTED), number > MOST_COUNTED)
+    most = MOST_COUNTED if most is None else most
+    number = rows.order_by().values("pk")[: most + 1].count()
+    return Counted(min(number, most), number > most)
 
 
 class Pages(Paginator):  # type: ignore[type-arg]
-    """Pages of a long list. Its rows are found by their keys first, then read; no more than 10,000 are counted."""
+    """Pages of a long list. Its rows are found by their keys first, then read; no more than 10,000 are counted.
+
+    With `most`, no more than so many: for rows that are slow to find.
+    """
+
+    def __init__(self, rows: QuerySet[Any], per_page: int, *, most: int | None = None) -> None:
+        super().__init__(rows, per_page)
+        self._most = most
 
     @cached_property
     def found(self) -> Counted:
         """How many rows there are."""
         # What fits on the first page need not be looked for twice.
         first = self._first_keys
-        return Counted(len(first)) if len(first) <= self.per_page else counted(self._all)
+        return Counted(len(first)) if len(first) <= self.per_page else counted(self._all, self._most)
 
     @cached_property
     def count(self) -> int:

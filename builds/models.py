@@ -239,9 +239,13 @@ class Request(models.Model):
     joined = models.BooleanField(default=False, help_text="The build was under way already.")
     created_at = models.DateTimeField(auto_now_add=True)
     cancelled_at = models.DateTimeField(null=True)
+    told_at = models.DateTimeField(null=True, help_text="When they had seen how the build ended.")
 
     class Meta:
         ordering = ["pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-id"], condition=Q(told_at=None), name="not_told_yet"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user} waits for {self.version}"

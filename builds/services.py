@@ -83,7 +83,12 @@ def request_build(
         if there is not None:
             Image.objects.filter(pk=there.pk).update(used_at=timezone.now())
             return Request.objects.create(
-                workspace=workspace, version=version, user=user, image=there, reused=True
+                workspace=workspace,
+                version=version,
+                user=user,
+                image=there,
+                reused=True,
+                told_at=timezone.now(),
             )
     build, joined = _build_for(version, workspace, rebuild=rebuild, here=here)
     request = Request.objects.create(

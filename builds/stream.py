@@ -22,6 +22,7 @@ from django.views.decorators.http import require_safe
 
 from builds import listening
 from builds.live import Watchtower
+from builds.news import saw_the_end
 from builds.pages import get_build, has_asked, may_here
 from builds.sights import TOKEN, Piece, Rights, Sight, look, pieces, read_pieces, state_html
 
@@ -104,6 +105,8 @@ async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
             if sight is not None and sight.stamp != viewer.stamp:
                 viewer.stamp = sight.stamp
                 yield event("steps", sight.steps) + event("state", await _state(sight, viewer))
+            if sight is not None and sight.ended and has_asked(sight.facts, viewer.user.pk):
+                await _in_thread(saw_the_end, viewer.user, viewer.build)
             if watch.gone or (sight is not None and sight.ended):
                 yield event("end", "")
                 return

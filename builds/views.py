@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from builds import previews, queries, services
 from builds.logs import read_log
 from builds.models import State
+from builds.news import saw_the_end
 from builds.pages import build_context, get_build, last_chunks, pull_command
 from builds.services import NotPossible
 from builds.terminal import chunks_html
@@ -52,6 +53,8 @@ def builds(request: HttpRequest, workspace: str) -> HttpResponse:
 def build(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
     """Show one build: its state, its steps, and its log as far as it is."""
     found = get_build(request.user, workspace, build)
+    if not found.active:
+        saw_the_end(request.user, found.pk)
     chunks = last_chunks(found, everything="all" in request.GET)
     context = build_context(found, request.user, request.get_host()) | {
         "place": found.workspace,

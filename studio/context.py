@@ -1,9 +1,11 @@
 """What the frame around every page shows: the workspaces, the one that is open, the section, the theme."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
 
+from builds.news import news_for
 from environments.access import rights_in, workspaces_of
 from environments.models import Workspace
 
@@ -45,6 +47,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "current": current,
         "section": section,
         "may": rights_in(current, user),
+        "news": partial(news_for, user, workspaces),  # looked up by whole pages only, not by their parts
     }
 
 

@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import path
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.views import account, define, doors, environments, limits, operations, provider
+from studio.views import account, define, doors, environments, limits, news, operations, provider
 
 urlpatterns = [
     # /healthz
@@ -31,6 +31,8 @@ urlpatterns = [
     path("account/tokens/<int:token>/revoke", account.revoke, name="revoke-token"),
     # /account/password/
     path("account/password/", account.password, name="password"),
+    # /news/put-away
+    path("news/put-away", news.put_away, name="put-away"),
     # /theme/
     path("theme/", doors.theme, name="theme"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2

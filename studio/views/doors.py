@@ -64,13 +64,18 @@ def one_time(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     return render(request, "registration/one_time.html", {"person": user})
 
 
-@require_POST
-def theme(request: HttpRequest) -> HttpResponse:
-    """Keep the theme that was chosen."""
+def back_to(request: HttpRequest) -> HttpResponse:
+    """Return to the page that a form was sent from, if it is one of the studio's."""
     back = request.POST.get("next", "/")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}):
         back = "/"
-    response = HttpResponseRedirect(back)
+    return HttpResponseRedirect(back)
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the theme that was chosen."""
+    response = back_to(request)
     if request.POST.get("theme") in THEMES:
         response.set_cookie(
             "studio_theme", request.POST["theme"], max_age=A_YEAR, samesite="Lax", httponly=True

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.cache import never_cache
@@ -112,7 +114,7 @@ def change_limits(request: HttpRequest, workspace: str) -> HttpResponse:
     form = LimitsForm(request.POST)
     if not form.is_valid():
         return page_of(request, place, "limits", form=form, problem=form.errors)
-    set_limits(place, request.user, **form.given())
+    set_limits(place, cast(User, request.user), **form.given())
     messages.success(request, f"These are the limits of {place} now. Builds under way keep theirs.")
     return redirect(tab_address(place, "limits"))
 

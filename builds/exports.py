@@ -4,11 +4,12 @@ from collections import defaultdict
 
 from builds.images.lock import Lock
 from environments.definition.locked import LockedPackage
-from environments.definition.write import write_lock
+from environments.definition.write import CannotWrite, write_lock
 
 # What a person picks, the file it becomes, and its type.
 FORMATS = {
     "pylock": ("pylock.toml", "application/toml"),
+    "requirements": ("requirements.txt", "text/plain"),
     "conda-explicit": ("conda-explicit.txt", "text/plain"),
     "cyclonedx": ("bom.cdx.json", "application/vnd.cyclonedx+json"),
     "spdx": ("bom.spdx.json", "application/spdx+json"),
@@ -17,13 +18,22 @@ FORMATS = {
 
 def lock_as(lock: Lock, format: str, name: str) -> str:
     """Return an image's lock in one of FORMATS; raises CannotWrite where the format has no place for it."""
+    if format == "requirements":
+        return _requirements(lock)
     return write_lock(locked_packages(lock), format, name=name)
+
+
+def _requirements(lock: Lock) -> str:
+    other = next((one for one in lock.packages if one.ecosystem != "pypi"), None)
+    if other is not None:
+        raise CannotWrite(f"requirements has no place for {other.ecosystem} packages such as {other.name}")
+    return "".join(sorted(f"{one.name}=={one.version}\n" for one in lock.packages))
 
 
 def formats_for(lock: Lock) -> list[str]:
     """Return the formats that have a place for everything in this lock."""
     kinds = {package.ecosystem for package in lock.packages}
-    only = {"pylock": {"pypi"}, "conda-explicit": {"conda"}}
+    only = {"pylock": {"pypi"}, "requirements": {"pypi"}, "conda-explicit": {"conda"}}
     return [format for format in FORMATS if kinds and kinds <= only.get(format, kinds)]
 
 

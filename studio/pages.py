@@ -53,7 +53,7 @@ urlpatterns = [
         environments.version,
         name="version",
     ),
-    # /w/<workspace>/environments/<name>/versions/<version>/lock/<pylock|conda-explicit|cyclonedx|spdx>
+    # /w/<workspace>/environments/<name>/versions/<version>/lock/<pylock|requirements|conda-explicit|cyclonedx|spdx>
     path(
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/lock/<slug:format>",
         environments.lock,

@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from builds import queries, services
 from builds.expected import expectation, expectation_of
-from builds.exports import FORMATS, formats_for, lock_as
+from builds.exports import FORMATS, lock_as
 from builds.images.lock import Lock
 from builds.packages import find
 from builds.pages import pull_command
@@ -36,6 +36,7 @@ from environments.models import Environment, Version, Workspace
 from environments.services import save_reading
 from environments.texts import texts_of
 from studio.first_build import FIRST_DEFINITION, FIRST_NAME
+from studio.views.packages import packages
 
 ROWS = 25
 NOT_IN_LISTS = ("version__data", "version__source")  # long, and not shown
@@ -211,18 +212,6 @@ def _context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _packages(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
-    lock = page["image"].lock or {}
-    packages = sorted(
-        lock.get("packages", []), key=lambda package: (not package["requested"], package["name"])
-    )
-    return {
-        "packages": packages,
-        "requested": sum(1 for package in packages if package["requested"]),
-        "exports": formats_for(Lock.model_validate(lock)),
-    }
-
-
 def _versions(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     environment: Environment = page["environment"]
     found = environment.versions.select_related("created_by", "based_on__environment__workspace").order_by(
@@ -250,7 +239,7 @@ def _activity(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
 TAB_CONTEXT = {
     "details": _details,
     "context": _context,
-    "packages": _packages,
+    "packages": packages,
     "versions": _versions,
     "builds": _builds,
     "activity": _activity,

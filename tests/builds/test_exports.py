@@ -60,7 +60,7 @@ def test_a_bill_of_materials_says_what_needs_what() -> None:
 
 
 def test_only_the_formats_that_can_hold_a_lock_are_offered() -> None:
-    assert formats_for(Lock(packages=(PIP,))) == ["pylock", "cyclonedx", "spdx"]
+    assert formats_for(Lock(packages=(PIP,))) == ["pylock", "requirements", "cyclonedx", "spdx"]
     assert formats_for(Lock(packages=(CONDA,))) == ["conda-explicit", "cyclonedx", "spdx"]
     assert formats_for(Lock(packages=(PIP, CONDA))) == ["cyclonedx", "spdx"]
     assert formats_for(Lock()) == []

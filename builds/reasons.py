@@ -12,7 +12,9 @@ def reasons(lock: Lock) -> dict[str, tuple[str, ...]]:
     for package in sorted(lock.packages, key=lambda one: one.name):
         for needing in package.needed_by:
             needs[needing].append(package.name)
-    ways = {name: (name,) for name in sorted({one.name for one in lock.packages if one.requested})}
+    ways: dict[str, tuple[str, ...]] = {
+        name: (name,) for name in sorted({one.name for one in lock.packages if one.requested})
+    }
     waiting = deque(ways)
     while waiting:
         name = waiting.popleft()

@@ -11,8 +11,6 @@ from environments import (
 
 app_name = "environments"
 urlpatterns = [
-    # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json
-    path("compare/", views.compare, name="compare"),
     # /w/<workspace>/activity/?page=2
     path("activity/", views.activity, name="activity"),
     # /w/<workspace>/settings/?tab=connections&change=7

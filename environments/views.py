@@ -1,21 +1,18 @@
-"""Environments by themselves, as pages: comparing, describing, archiving, activity."""
+"""Environments by themselves, as pages: describing, archiving, activity."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from environments import services
-from environments.access import Right, get_environment, get_version, get_workspace, workspaces_of
-from environments.definition import diff
-from environments.forms import DescribeForm, asked_for
+from environments.access import Right, get_environment, get_version, get_workspace
+from environments.forms import DescribeForm
 from environments.lists import Pages, activity_of
 from environments.models import Version
-from environments.texts import side_by_side, whole_text
 
 ROWS = 50
-CHOICES = 300
 
 
 @require_POST
@@ -64,45 +61,6 @@ def archive_version(request: HttpRequest, workspace: str, name: str, version: st
     return redirect("version", workspace, name, found.version)
 
 
-@require_safe
-@login_required
-def compare(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Show what differs between two versions, also of different environments and workspaces."""
-    place = get_workspace(request.user, workspace)
-    asked = {side: asked_for(request, side) for side in ("a", "b")}
-    sides: dict[str, Version | None] = {"a": None, "b": None}
-    problems = {}
-    for side, reference in asked.items():
-        try:
-            sides[side] = version_named(request, reference) if reference else None
-        except Http404:
-            problems[side] = (
-                f"There is no version “{reference}” that you can see. Write workspace/name:version."
-            )
-    choices = Version.objects.filter(
-        environment__workspace__in=workspaces_of(request.user), environment__anonymous=False
-    )
-    context = {
-        "place": place,
-        "asked": asked,
-        "problems": problems,
-        "choices": choices.select_related("environment__workspace").order_by("-created_at")[:CHOICES],
-    }
-    old, new = sides["a"], sides["b"]
-    if old is not None and new is not None:
-        difference = diff(old.definition, new.definition)
-        if request.GET.get("format") == "json":
-            return JsonResponse({"a": asked["a"], "b": asked["b"]} | difference.as_json())
-        context |= {
-            "old": old,
-            "new": new,
-            "difference": difference,
-            "rows": side_by_side(whole_text(old), whole_text(new)),
-            "tags": changed_tags(old.tags, new.tags),
-        }
-    return render(request, "environments/compare.html", context, status=404 if problems else 200)
-
-
 def version_named(request: HttpRequest, reference: str) -> Version:
     """Return the version that `workspace/name:version` means; 404 for what this person cannot see."""
     workspace, slash, rest = reference.partition("/")
@@ -110,12 +68,6 @@ def version_named(request: HttpRequest, reference: str) -> Version:
     if not slash or not name:
         raise Http404(f"{reference} is not workspace/name:version.")
     return get_version(request.user, workspace, name, version or "latest")
-
-
-def changed_tags(old: dict[str, str], new: dict[str, str]) -> list[tuple[str, str | None, str | None]]:
-    """Return (tag, old value, new value) of each tag that differs; None where a side has no such tag."""
-    names = sorted(old.keys() | new.keys())
-    return [(name, old.get(name), new.get(name)) for name in names if old.get(name) != new.get(name)]
 
 
 @require_safe

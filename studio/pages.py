@@ -4,7 +4,7 @@ from django.contrib.auth import views as auth
 from django.urls import path
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.views import account, define, doors, environments, limits, news, operations, provider
+from studio.views import account, compare, define, doors, environments, limits, news, operations, provider
 
 urlpatterns = [
     # /healthz
@@ -37,6 +37,8 @@ urlpatterns = [
     path("theme/", doors.theme, name="theme"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
     path("w/<slug:workspace>/environments/", environments.environments, name="environments"),
+    # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json
+    path("w/<slug:workspace>/compare/", compare.compare, name="compare"),
     # /w/<workspace>/settings/limits
     path("w/<slug:workspace>/settings/limits", limits.change_limits, name="change_limits"),
     # /w/<workspace>/first

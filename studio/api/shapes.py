@@ -171,6 +171,27 @@ class Difference(s.Serializer[Any]):
     other = OtherChange(many=True)
 
 
+class ResolvedChange(PackageChange):
+    """A package of an image that differs."""
+
+    size = s.IntegerField(help_text="Bytes more; fewer are below zero.")
+
+
+class ResolvedDifference(s.Serializer[Any]):
+    """What differs between what two images hold."""
+
+    summary = s.CharField()
+    same_image = s.BooleanField()
+    size = s.IntegerField(help_text="Bytes more to download.")
+    packages = ResolvedChange(many=True)
+
+
+class WholeDifference(Difference):
+    """What differs between two versions and between their images."""
+
+    resolved = ResolvedDifference(allow_null=True, help_text="Null where one of them has no image.")
+
+
 class Taken(Error):
     """Other content stands there already; or the state forbids it."""
 

@@ -18,6 +18,7 @@ from environments.views import version_named
 from studio.api import rows, shapes
 from studio.api.answers import page_of
 from studio.api.describing import documented, route
+from studio.views.compare import resolved_difference
 
 
 @documented(
@@ -37,7 +38,7 @@ def findings(request: Request) -> Response:
 @documented(
     "GET",
     "Say what differs between two versions, also of different environments",
-    shapes.Difference,
+    shapes.WholeDifference,
     query={"a": "The old one: workspace/name:version.", "b": "The new one."},
     may=(404,),
 )
@@ -49,7 +50,9 @@ def difference(request: Request) -> Response:
         if not reference:
             raise ValidationError({side: ["Write workspace/name:version."]})
         sides.append(version_named(request, reference.replace("\0", "")))
-    return Response(diff(sides[0].definition, sides[1].definition).as_json())
+    resolved = resolved_difference(*sides)
+    exact = {"resolved": resolved.as_json() if resolved else None}
+    return Response(diff(sides[0].definition, sides[1].definition).as_json() | exact)
 
 
 @documented("GET", "Say who you are", shapes.Person)

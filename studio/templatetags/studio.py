@@ -174,6 +174,14 @@ def size(count: int | float | None) -> str:
 
 
 @register.filter
+def size_change(count: int) -> str:
+    """Return bytes more or fewer: +12 MB, \N{MINUS SIGN}3.4 MB."""
+    if not count:
+        return NOTHING
+    return f"{'+' if count > 0 else chr(0x2212)}{size(abs(count))}"
+
+
+@register.filter
 def duration(seconds: float | None) -> str:
     """Return a length of time: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
     if seconds is None:

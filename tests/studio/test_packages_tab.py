@@ -53,7 +53,7 @@ def test_the_way_from_what_was_asked_for_is_told_and_a_ring_ends_it() -> None:
 def test_the_page_tells_why_and_how_much(reader: Client) -> None:
     page = reader.get(TAB).content.decode()
     assert "<title>pandas: 13 MB</title>" in page
-    assert "8.2 MB with what it needs" in page
+    assert "8.2 MB with what it brings" in page
     assert page.count('role="img"') == 2
     assert ' style="' not in page.partition("<main")[2]
 

@@ -6,6 +6,18 @@ from pathlib import Path
 
 LIBRARIES = Path("/usr/lib")
 
+# Python sleeps until a time of the clock that only goes forward, and libfaketime 0.9.10 takes that for a time of
+# the clock it has set. An event waits for as long, and is left alone.
+SLEEP = """
+import threading
+import time
+
+def sleep(seconds):
+    threading.Event().wait(seconds)
+
+time.sleep = sleep
+"""
+
 
 class Clock:
     """`settings` go into the environment of a process; what `set` says counts for it from then on.
@@ -16,10 +28,12 @@ class Clock:
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "clock.txt"
+        (folder / "sitecustomize.py").write_text(SLEEP)
         self.set("+0")
         (library,) = LIBRARIES.glob("*/faketime/libfaketime.so.1")
         self.settings = {
             "LD_PRELOAD": str(library),
+            "PYTHONPATH": str(folder),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
             "FAKETIME_NO_CACHE": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",

@@ -17,6 +17,7 @@ SECTIONS = {
     "new": "environments",
     "edit": "environments",
     "compare": "environments",
+    "rebuild": "environments",
     "builds": "builds",
     "build": "builds",
     "images": "images",

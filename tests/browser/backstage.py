@@ -32,6 +32,7 @@ def main(what: str, *words: str) -> None:
     known: dict[str, Callable[..., str]] = {
         "link": link,
         "version": version,
+        "holding": holding,
         "building": building,
         "more": more,
         "failed_build": failed_build,
@@ -61,6 +62,37 @@ def version(workspace: str, name: str, text: str) -> str:
     from tests.builds.played import saved
 
     made = saved(text, name=name, workspace=workspace)
+    return reverse("version", args=[workspace, name, made.version])
+
+
+def holding(workspace: str, name: str, *packages: str) -> str:
+    """Save a version whose image holds these packages (name==version), the first of which needs the others."""
+    from django.urls import reverse
+
+    from builds.images import Lock
+    from builds.packages import keep_packages
+    from tests.builds.played import image_for, saved
+
+    made = saved(f"# {name}\n{packages[0]}\n", name=name, workspace=workspace)
+    image = image_for(made)
+    (like,) = Lock.model_validate(image.lock).packages
+    first = packages[0].partition("==")[0]
+    image.lock = Lock(
+        packages=tuple(
+            like.model_copy(
+                update={
+                    "name": one.partition("==")[0],
+                    "version": one.partition("==")[2],
+                    "requested": one == packages[0],
+                    "needed_by": () if one == packages[0] else (first,),
+                }
+            )
+            for one in packages
+        )
+    ).model_dump(mode="json")
+    image.packages = len(packages)
+    image.save()
+    keep_packages(image)
     return reverse("version", args=[workspace, name, made.version])
 
 

@@ -138,6 +138,22 @@ def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> Non
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
 
 
+def test_by_numpy_below_2_one_comes_to_why_it_is_there(olga: Page, studio: Studio) -> None:
+    ask(studio, "holding", "lab", "old-numpy", "pandas==1.5.3", "numpy==1.26.4", "pytz==2024.1")
+    ask(studio, "holding", "lab", "new-numpy", "pandas==2.2.3", "numpy==2.1.3")
+    olga.locator("#search").fill("numpy<2 old-")
+    olga.locator("#search").press("Enter")
+    expect(olga.get_by_role("link", name="new-numpy")).to_have_count(0)
+    olga.get_by_role("link", name="old-numpy").click()
+    olga.get_by_role("link", name="Packages").click()
+    olga.get_by_placeholder("A part of the name").press_sequentially("num")
+    expect(olga.locator("#package-rows tbody tr")).to_have_count(1)
+    expect(olga.get_by_role("row", name="numpy")).to_contain_text("pandas")
+    expect(olga.get_by_placeholder("A part of the name")).to_be_focused()
+    olga.reload()
+    expect(olga.locator("#package-rows tbody tr")).to_have_count(1)
+
+
 # How it looks and who can use it
 
 PAGES = [
@@ -154,6 +170,9 @@ PAGES = [
     f"/w/lab/environments/{LONG}/versions/1/edit/",
     f"/w/lab/environments/{LONG}/versions/1/rebuild/",
     f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",
+    "/w/lab/environments/?q=numpy%3C",
+    "/w/lab/environments/held/?tab=packages",
+    "/w/lab/compare/?a=lab/held:1&b=lab/held-too:1",
     "/w/lab/builds/",
     "/w/lab/images/",
     "/w/lab/activity/",
@@ -167,6 +186,8 @@ def shelf(studio: Studio) -> str:
     """Something on every page, with a name that is too long for all of them; the address of a build under way."""
     ask(studio, "version", "lab", LONG, "numpy==2.1.3\nsix==1.16.0\n")
     ask(studio, "version", "lab", LONG, "numpy==2.2.0\n")
+    ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
+    ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
     ask(studio, "link", "olga", "empty-one")
     return str(ask(studio, "building", "lab", "slow"))
 

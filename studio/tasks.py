@@ -4,7 +4,7 @@ import logging
 import threading
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutting_down
+from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import DatabaseError, connection
 
@@ -14,6 +14,7 @@ from studio.operations import tallies, workers
 log = logging.getLogger(__name__)
 
 _ending = threading.Event()
+_saying = threading.Lock()
 
 
 @worker_ready.connect
@@ -22,19 +23,23 @@ def say_hello(**_: Any) -> None:
     threading.Thread(target=_say_it_until_the_end, name="hello", daemon=True).start()
 
 
-@worker_shutting_down.connect
+@worker_shutdown.connect
 def say_goodbye(**_: Any) -> None:
-    """Let the thread take the worker off the list."""
+    """Take the worker off the list, when its builds have gone back to the queue."""
+    # Here and not in the thread: the process ends without waiting for it.
     _ending.set()
+    with _saying:
+        _try(lambda: workers.gone(worker_name()))
 
 
 def _say_it_until_the_end() -> None:
     name = worker_name()
     while not _ending.is_set():
-        _try(lambda: workers.here(name, settings.BUILDS_AT_ONCE))
+        with _saying:
+            if not _ending.is_set():
+                _try(lambda: workers.here(name, settings.BUILDS_AT_ONCE))
         _try(tallies.count)
         _ending.wait(settings.RECONCILE_SECONDS)
-    _try(lambda: workers.gone(name))
 
 
 def _try(work: Any) -> None:

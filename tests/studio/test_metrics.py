@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -17,6 +20,8 @@ from builds.models import Build, Request, State, Step
 from environments.models import Environment, Version, Workspace
 from studio.models import Counted
 from studio.operations import metrics, tallies, workers
+from tests.services.deployment import Deployment
+from tests.services.processes import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -158,3 +163,20 @@ def test_nothing_new_means_nothing_read() -> None:
     assert not [
         query for query in queries.captured_queries if "UPDATE" in query["sql"] and "tally" in query["sql"]
     ]
+
+
+def test_a_worker_is_on_the_list_from_its_start_to_its_end(tmp_path: Path) -> None:
+    deployment = Deployment(tmp_path / "studio", {})
+    deployment.prepare()
+    worker = deployment.launch_worker()
+
+    def listed() -> bool:
+        with closing(sqlite3.connect(deployment.var / "studio.sqlite3")) as database:
+            return bool(database.execute("SELECT hands FROM studio_worker").fetchall())
+
+    try:
+        wait_until(listed, 60, worker.last_words)
+        worker.stop(30)
+        assert not listed(), "a worker that ends in order says goodbye"
+    finally:
+        deployment.kill()

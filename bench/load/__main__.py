@@ -57,7 +57,7 @@ async def watch(place: Place, asked: argparse.Namespace) -> None:
         say(
             f"{seen.viewers} viewers, {asked.rate:g} lines a second",
             f"p50 {seen.p50 * 1000:4.0f} ms, p99 {seen.p99 * 1000:4.0f} ms, {seen.threads} threads{connections}, "
-            f"{seen.bytes_each / 1000:.0f} kB a viewer",
+            f"{seen.bytes_each / 1000:.0f} kB a viewer, {seen.busy:.0%} of a core",
         )
 
 

@@ -119,6 +119,12 @@ class Place:
         fields = dict(line.split(":", 1) for line in lines)
         return int(fields["Threads"]), int(fields["VmRSS"].split()[0]) * 1024
 
+    def web_seconds(self) -> float:
+        """Return the seconds of one core that the web process has used."""
+        assert self.web
+        fields = Path(f"/proc/{self.web.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 class BenchPostgres(Postgres):
     """PostgreSQL whose data may be there from an earlier run."""

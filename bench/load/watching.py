@@ -69,6 +69,7 @@ class Seen:
     threads: int
     connections: int | None
     bytes_each: float
+    busy: float  # of one core
 
 
 async def opened(place: Place, build: str, sessions: list[str], count: int) -> list[Viewer]:
@@ -95,12 +96,14 @@ async def watched(place: Place, sessions: list[str], count: int, *, rate: float,
     _, before = place.web_status()
     viewers = await opened(place, build, sessions, count)
     _, with_viewers = place.web_status()
+    used = place.web_seconds()
     writer = place.start("write", build, rate, seconds)
     await asyncio.sleep(2 + seconds / 2)
     threads, _ = place.web_status()
     connections = await asyncio.to_thread(place.connections)
     await asyncio.wait_for(asyncio.gather(*(viewer.ended.wait() for viewer in viewers)), 120)
     assert writer.popen.wait() == 0, f"the writer failed:\n{writer.text()}"
+    busy = (place.web_seconds() - used) / seconds
     total = int(writer.text().split()[-1])
     wrong = [viewer.lines for viewer in viewers if viewer.lines != total or not viewer.finished]
     assert not wrong, f"{len(wrong)} of {count} viewers did not see {total} lines: {wrong[:5]}"
@@ -112,6 +115,7 @@ async def watched(place: Place, sessions: list[str], count: int, *, rate: float,
         threads=threads,
         connections=connections,
         bytes_each=(with_viewers - before) / count,
+        busy=busy,
     )
 
 

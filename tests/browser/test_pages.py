@@ -176,6 +176,8 @@ PAGES = [
     "/w/lab/builds/",
     "/w/lab/images/",
     "/w/lab/activity/",
+    "/w/lab/settings/?tab=registry",
+    "/w/lab/settings/?tab=limits",
     "/nothing/here/",
     "BUILD",
 ]

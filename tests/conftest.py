@@ -16,6 +16,7 @@ STARTS_SLOWLY = {
     "registry": 1,
     "redis_server": 1,
     "postgres": 1,
+    "either_database": 1,
     "docker_engine": 2,
     "studio": 2,
     "start_studio": 2,

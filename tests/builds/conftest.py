@@ -1,16 +1,26 @@
-"""What tests of whole builds share: a package index, and one that holds back its files."""
+"""What tests of builds share: both databases, a package index, and one that holds back its files."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
+import dj_database_url
 import pytest
+from asgiref.local import Local
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import connections
+from django.db.utils import ConnectionHandler
+from pytest_django import DjangoDbBlocker
 
 from tests.images.making import make_sdist, make_wheel
 from tests.images.serving import Answer, Index
+from tests.services.postgres import Postgres
 
 
 class HeldIndex(Index):
@@ -53,3 +63,42 @@ def open_index(packages: Path) -> Iterator[Index]:
     served = Index(packages)
     with served.server.running():
         yield served
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: Postgres, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Any]]:
+    """Django's settings of a PostgreSQL database that has the tables, and nothing in them."""
+    with postgres.fresh_database() as url:
+        place = ConnectionHandler({"default": dict(dj_database_url.parse(url))}).settings["default"]
+        with django_db_blocker.unblock(), standing_on(place):
+            call_command("migrate", verbosity=0)
+        yield place
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def either_database(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[None]:
+    """Each test of a module on both databases: two set-ups, one code (issue 5, point 5)."""
+    if request.param == "sqlite":
+        yield
+    else:
+        with standing_on(request.getfixturevalue("postgres_tables")):
+            yield
+
+
+@contextmanager
+def standing_on(place: dict[str, Any]) -> Iterator[None]:
+    """Let all of Django, in every thread, use another database."""
+    handler: Any = connections
+    before, held = handler.settings["default"], handler._connections
+    handler.settings["default"] = place
+    handler._connections = Local(
+        handler.thread_critical
+    )  # threads that live on have connections of their own
+    ContentType.objects.clear_cache()  # ids differ
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        handler.settings["default"] = before
+        handler._connections = held
+        ContentType.objects.clear_cache()

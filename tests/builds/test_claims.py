@@ -15,7 +15,7 @@ from builds.models import Build, Image, LogChunk, State
 from builds.reconcile import reconcile, release_builds_of
 from tests.builds.played import asked, image_for, saved
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
 
 def build() -> Build:

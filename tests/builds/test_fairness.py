@@ -38,6 +38,7 @@ def end(claim: Claim) -> None:
     claim.fail("x", "It failed.", "", "author")
 
 
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
 def test_a_hundred_builds_of_one_workspace_do_not_hold_up_another() -> None:
     waiting_in("lab", 20)
@@ -50,6 +51,7 @@ def test_a_hundred_builds_of_one_workspace_do_not_hold_up_another() -> None:
     assert second.build_id == mine.pk
 
 
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
 def test_one_free_hand_serves_workspaces_in_turn() -> None:
     lab, shop = waiting_in("lab", 3), waiting_in("shop", 2)
@@ -62,6 +64,7 @@ def test_one_free_hand_serves_workspaces_in_turn() -> None:
     assert served == [lab[0].pk, shop[0].pk, lab[1].pk, shop[1].pk, lab[2].pk]
 
 
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
 def test_a_workspace_at_its_limit_waits_and_its_next_build_comes_when_one_ends() -> None:
     lab = waiting_in("lab", 3)
@@ -79,6 +82,7 @@ def test_a_workspace_at_its_limit_waits_and_its_next_build_comes_when_one_ends()
     assert third.build_id == lab[2].pk
 
 
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
 def test_the_place_in_the_queue_is_the_one_in_which_builds_are_taken() -> None:
     waiting = [*waiting_in("lab", 4), *waiting_in("shop", 2), *waiting_in("yard", 1)]
@@ -115,6 +119,7 @@ def many(work: object, threads: int) -> None:
         raise problems[0]
 
 
+@pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db(transaction=True)
 def test_many_workers_at_once_never_take_one_build_twice_nor_more_than_the_limit() -> None:
     waiting_in("lab", 6)

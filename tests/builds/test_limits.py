@@ -20,6 +20,8 @@ from environments.models import Role
 from tests.builds.played import asked, browser_of, person, saved, workspace_named
 from tests.images.making import locked, make_wheel
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 
 def test_a_workspace_has_the_defaults_until_an_administrator_says_otherwise(
     db: None, settings: Settings

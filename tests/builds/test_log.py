@@ -29,6 +29,8 @@ from builds.reconcile import reconcile
 from environments.models import Role
 from tests.builds.played import asked, browser_of, person, played, saved
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 
 @pytest.mark.parametrize(
     ("written", "kept"),

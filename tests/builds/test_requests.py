@@ -27,6 +27,8 @@ from builds.turns import take_next
 from environments.models import Event
 from tests.builds.played import asked, failed, person, saved, succeeded
 
+pytestmark = pytest.mark.usefixtures("either_database")
+
 
 @pytest.mark.django_db
 def test_two_clicks_make_one_build() -> None:

@@ -24,7 +24,7 @@ from environments.models import Member, Role
 from studio.asgi import STREAM_THREADS, application
 from tests.builds.played import asked, browser_of, failed, person, played, saved, succeeded
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("either_database")]
 SECONDS = 10
 
 

@@ -19,7 +19,7 @@ from environments import connections
 from environments.access import Right, get_workspace, may, rights_in
 from environments.forms import asked_for
 from environments.logins import is_loopback
-from environments.models import Connection, Workspace
+from environments.models import Connection, Member, Role, Workspace
 
 Shown = dict[str, Any]
 
@@ -60,6 +60,15 @@ def _registry(request: HttpRequest, place: Workspace) -> Shown:
     }
 
 
+def _members(request: HttpRequest, place: Workspace) -> Shown:
+    return {
+        "may_manage": may(request.user, Right.MANAGE_MEMBERS, place),
+        "members": Member.objects.filter(workspace=place).select_related("user").order_by("user__username"),
+        "roles": [role.label for role in Role],
+        "typed": {"role": Role.CONTRIBUTOR.label},
+    }
+
+
 TABS: list[Tab] = [
     Tab(
         "connections",
@@ -69,6 +78,7 @@ TABS: list[Tab] = [
         _connections,
     ),
     Tab("registry", "Registry", Right.SEE_SETTINGS, "environments/_settings_registry.html", _registry),
+    Tab("members", "Members", Right.SEE, "environments/_settings_members.html", _members),
 ]
 """In the order of the page. A room above adds a tab of its own where its views stand (`studio.views.limits`)."""
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from environments import (
     converters,  # noqa: F401 (it makes <word:…> known)
+    members_views,
     publishing_views,
     settings_views,
     views,
@@ -29,6 +30,10 @@ urlpatterns = [
         settings_views.delete_connection,
         name="delete_connection",
     ),
+    # /w/<workspace>/settings/members/
+    path("settings/members/", members_views.keep, name="keep_member"),
+    # /w/<workspace>/settings/members/remove
+    path("settings/members/remove", members_views.remove, name="remove_member"),
     # /w/<workspace>/settings/registry
     path("settings/registry", publishing_views.change_registry, name="change_registry"),
     # /w/<workspace>/settings/pull

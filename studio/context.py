@@ -25,6 +25,8 @@ SECTIONS = {
     "settings": "settings",
     "add_connection": "settings",
     "replace_connection": "settings",
+    "keep_member": "settings",
+    "remove_member": "settings",
     "change_registry": "settings",
     "change_limits": "settings",
 }

@@ -77,7 +77,7 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
     return None
 
 
-CONFLICTS = {"name-taken", "environment-archived", "version-taken", "in-use"}
+CONFLICTS = {"name-taken", "environment-archived", "version-taken", "in-use", "last-owner"}
 
 
 def _refused(error: Refused) -> dict[str, Any]:

@@ -17,6 +17,7 @@ PATH = {
     "version": (OpenApiTypes.STR, "A version, or `latest`."),
     "build": (OpenApiTypes.UUID, "The build's id."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
+    "user": (OpenApiTypes.STR, "The person's user name."),
     "token": (OpenApiTypes.INT, "The token's number."),
 }
 PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}

@@ -90,6 +90,12 @@ class BuildIn(s.Serializer[Any]):
     rebuild = s.BooleanField(default=False, help_text="Make a new image even if there is one (rule 16).")
 
 
+class MemberIn(s.Serializer[Any]):
+    """The role that a member is to have."""
+
+    role = s.ChoiceField(choices=[role.label for role in Role])
+
+
 class TokenIn(s.Serializer[Any]):
     """A token to make."""
 

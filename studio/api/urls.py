@@ -21,6 +21,7 @@ ADDRESSES = {
     "workspaces/": environments.ROUTES["workspaces"],
     "workspaces/<slug:workspace>/": environments.ROUTES["workspace"],
     "workspaces/<slug:workspace>/members/": environments.ROUTES["members"],
+    "workspaces/<slug:workspace>/members/<str:user>/": environments.ROUTES["member"],
     "workspaces/<slug:workspace>/events/": environments.ROUTES["events"],
     # Environments and versions
     "workspaces/<slug:workspace>/environments/": environments.ROUTES["environments"],

@@ -1,0 +1,232 @@
+"""Ask every address with every method as everybody, and tell how each was answered."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import transaction
+from django.test import Client
+from django.urls import URLResolver, get_resolver
+
+from builds.images.manifest import Descriptor
+from builds.images.store import BlobStore
+from builds.models import Build, Image
+from environments.connections import add_connection
+from environments.models import Role, Scope, Version
+from environments.tokens import create_token
+from tests.access.expected import (
+    ADMIN,
+    ANYBODY,
+    API,
+    CONTRIBUTOR,
+    EXPECTED,
+    MINE,
+    NO_SIGN_IN,
+    NOBODY,
+    NOT_BY_TOKEN,
+    NOT_IN_THE_CATALOGUE,
+    OUTSIDE_THE_FRAMEWORK,
+    OWNER,
+    PAGES,
+    READ_BY_POST,
+    READER,
+    REGISTRY,
+    SENT_ON,
+    SIGNED_IN,
+)
+from tests.builds.distribution import basic, store_image
+from tests.builds.played import asked, browser_of, failed, person, saved, succeeded
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+PASSWORD = "a long enough password"
+RANKS = {READER: 1, CONTRIBUTOR: 2, OWNER: 3, ADMIN: 4}
+# What each has in the workspace `lab` and in the catalogue
+PEOPLE = {
+    "anonymous": {},
+    "stranger": {"lab": 0, "curated": 1},
+    "reader": {"lab": 1, "curated": 1},
+    "contributor": {"lab": 2, "curated": 1},
+    "owner": {"lab": 3, "curated": 1},
+    "curator": {"lab": 0, "curated": 2},
+    "admin": {"lab": 4, "curated": 4},
+}
+SCOPES = {"token that pulls": Scope.PULL, "token that reads": Scope.READ, "token that writes": Scope.WRITE}
+CALLERS = (*PEOPLE, *SCOPES)
+
+IN, SIGN_IN, REFUSED, HIDDEN, NO_METHOD = "in", "sign in", "refused", "hidden", "no such method"
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One question: who sends which method where."""
+
+    route: str
+    method: str
+    caller: str
+    workspace: str  # empty where the address names none
+
+
+def routes() -> list[str]:
+    """Return every address that the studio answers, as its URL files write it."""
+
+    def below(resolver: URLResolver, before: str) -> Iterator[str]:
+        for one in resolver.url_patterns:
+            here = before + str(one.pattern)
+            if isinstance(one, URLResolver):
+                yield from below(one, here)
+            else:
+                yield here
+
+    found: list[str] = []
+    for route in below(get_resolver(), ""):
+        # What answers everything else below it is written as its beginning alone.
+        found.append(f"{route}…" if route in found else route)
+    return found
+
+
+def cells() -> list[Cell]:
+    """Return the whole table's questions. Which methods an address has is asked in one workspace alone."""
+    found = []
+    for route in routes():
+        placed = "workspace>" in route or "?P<name>" in route
+        for workspace in ("lab", "curated") if placed else ("",):
+            methods = tuple(EXPECTED.get(route, {})) if workspace == "curated" else METHODS
+            found += [Cell(route, method, caller, workspace) for method in methods for caller in CALLERS]
+    return found
+
+
+def expected(cell: Cell) -> str:
+    """Return how a question must be answered, by the table written by hand."""
+    methods = EXPECTED[cell.route]
+    token = SCOPES.get(cell.caller)
+    rest = cell.route in API and cell.route not in OUTSIDE_THE_FRAMEWORK
+    if cell.route in PAGES and token is not None:
+        token, who = None, "anonymous"  # pages know sessions only
+    else:
+        who = "owner" if token is not None else cell.caller
+    if rest and who == "anonymous":
+        return SIGN_IN
+    if cell.method not in methods and not rest:
+        return NO_METHOD
+    level = methods.get(cell.method, "")
+    if level in (ANYBODY, NOBODY):
+        return IN if level == ANYBODY else HIDDEN
+    if level == SENT_ON:
+        return NO_METHOD if who == "anonymous" else IN
+    if token is not None and cell.route in API:
+        sends = cell.method != "GET" and cell.route not in READ_BY_POST
+        if (
+            token == Scope.PULL
+            or (token == Scope.READ and sends)
+            or (cell.route, cell.method) in NOT_BY_TOKEN
+        ):
+            return REFUSED
+    if not level:
+        return NO_METHOD
+    if who == "anonymous":
+        return HIDDEN if cell.route in NO_SIGN_IN else SIGN_IN
+    if level == SIGNED_IN:
+        return IN
+    if level == MINE:
+        return IN if who == "owner" else HIDDEN
+    rank = PEOPLE[who][cell.workspace]
+    if rank == 0 or (cell.workspace == "curated" and cell.route in NOT_IN_THE_CATALOGUE):
+        return HIDDEN
+    return IN if rank >= RANKS[level] else REFUSED
+
+
+@dataclass
+class Studio:
+    """A studio with one of everything in `lab` and in the catalogue, and everybody who may come."""
+
+    client: Client = field(default_factory=Client)  # one: each loads the middleware anew
+    there: dict[str, dict[str, str]] = field(default_factory=dict)
+    sessions: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def filled(cls) -> Studio:
+        studio = cls()
+        roles = {role.label: role for role in Role}
+        for name in PEOPLE.keys() - {"anonymous"}:
+            curates = {"curated": Role.CONTRIBUTOR} if name == "curator" else {}
+            user = person(name, **({"lab": roles[name]} if name in roles else curates))
+            user.is_superuser = name == "admin"
+            user.save()
+            studio.sessions[name] = browser_of(user).cookies[settings.SESSION_COOKIE_NAME].value
+            if name == "owner":
+                made = {word: create_token(user, word, scope) for word, scope in SCOPES.items()}
+                studio.secrets = {word: secret for word, (_, secret) in made.items()}
+                token = create_token(user, "another", Scope.READ)[0]
+        person("mia", lab=Role.READER, curated=Role.READER)
+        store = BlobStore(settings.STORE)
+        manifest = store_image(store, b"\0" * 1024)
+        for workspace, name in (("lab", "forecast"), ("curated", "AzureML-forecast")):
+            version = saved("numpy==2.1.3", name=name, workspace=workspace)
+            image = succeeded(asked(version))
+            Image.objects.filter(pk=image.pk).update(digest=manifest.digest, layers=[])
+            broken = saved("nunpy==2.1.3", name=name, workspace=workspace)
+            build = asked(broken)
+            failed(build)
+            studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}
+            place = version.environment.workspace
+            by = place.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
+            kept = add_connection(place, "index", f"https://{workspace}.example", "robot", "a secret", by)
+            studio.there[workspace]["connection"] = str(kept.pk)
+        return studio
+
+    def answer(self, cell: Cell) -> str:
+        """Ask, and take back whatever came of it."""
+        headers = {}
+        client = self.client
+        client.cookies.clear()
+        if cell.route in REGISTRY and cell.caller in PEOPLE and cell.caller != "anonymous":
+            headers["Authorization"] = basic(cell.caller, PASSWORD)
+        elif cell.route in REGISTRY and cell.caller in SCOPES:
+            headers["Authorization"] = basic("owner", self.secrets[cell.caller])
+        elif cell.caller in SCOPES:
+            headers["Authorization"] = f"Bearer {self.secrets[cell.caller]}"
+        elif cell.caller != "anonymous":
+            client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[cell.caller]
+        with transaction.atomic():
+            response = client.generic(
+                cell.method, self.path(cell), "{}", "application/json" if cell.route in API else
+                "application/x-www-form-urlencoded", headers=headers
+            )  # fmt: skip
+            transaction.set_rollback(True)
+        response.close()
+        where = response.headers.get("Location", "")
+        if response.status_code == 401 or (response.status_code == 302 and where.startswith("/login/?next=")):
+            return SIGN_IN
+        return {403: REFUSED, 404: HIDDEN, 405: NO_METHOD}.get(response.status_code, IN)
+
+    def path(self, cell: Cell) -> str:
+        """Return the address with what is there in its places."""
+        there = self.there[cell.workspace or "lab"]
+        filled = cell.route.replace("v2/…", "v2/_catalog").replace(r"(?P<path>[\s\S]*)", "nowhere/")
+        filled = filled.replace("(?P<name>.+)", there["repository"])
+        filled = re.sub(r"\(\?P<(\w+)>[^)]*\)|<\w+:(\w+)>", lambda one: there[one[1] or one[2]], filled)
+        return "/" + filled.replace("^", "").replace("$", "")
+
+
+def facts(version: Version, build: Build, image: Image, manifest: Descriptor) -> dict[str, str]:
+    """Return the names that addresses hold."""
+    place = version.environment.workspace
+    return {
+        "workspace": place.name,
+        "name": version.environment.name,
+        "version": version.version,
+        "build": str(build.pk),
+        "digest": manifest.digest,
+        "reference": "latest",
+        "repository": f"{place.name}/{image.repository}",
+        "format": "pylock",
+        "uid": "x",
+        "user": "mia",  # a member of both, who never calls
+        "token": "0",
+        "other": uuid.uuid4().hex,
+    }

@@ -1,0 +1,143 @@
+"""The table of who may do what, written by hand: nothing of it is taken from the studio's own.
+
+An address that is not here fails the test; a method that is not here must be refused as such (405).
+"""
+
+from __future__ import annotations
+
+ANYBODY = "anybody"
+SIGNED_IN = "signed in"
+READER = "reader"
+CONTRIBUTOR = "contributor"
+OWNER = "owner"
+ADMIN = "admin"
+MINE = "whose it is"  # of the person `owner`; for all others it does not exist
+NOBODY = "nobody"
+SENT_ON = "sent on"  # who is signed in already; others are told that there is no such method
+
+Methods = dict[str, str]
+
+READ: Methods = {"GET": READER}
+DEFINE: Methods = {"POST": CONTRIBUTOR}
+MANAGE: Methods = {"POST": OWNER}
+READ_DEFINE: Methods = {"GET": CONTRIBUTOR, "POST": CONTRIBUTOR}
+
+W = "w/<slug:workspace>/"
+ENVIRONMENT = f"{W}environments/<word:name>/"
+VERSION = f"{ENVIRONMENT}versions/<word:version>/"
+BUILD = f"{W}builds/<uuid:build>/"
+PAGES: dict[str, Methods] = {
+    "healthz": {"GET": ANYBODY},
+    "readyz": {"GET": ANYBODY},  # from this machine; tests/studio/test_health.py asks from others
+    "metrics": {"GET": ANYBODY},
+    "": {"GET": SIGNED_IN},
+    # Whoever is signed in is sent on, whatever the method is.
+    "login/": dict.fromkeys(("GET", "POST", "PUT"), ANYBODY) | dict.fromkeys(("PATCH", "DELETE"), SENT_ON),
+    "login/provider/": {"GET": NOBODY},  # none is set up
+    "login/provider/back/": {"GET": NOBODY},
+    "login/<str:uid>/<str:token>/": {"GET": ANYBODY, "POST": ANYBODY},
+    "logout/": {"POST": ANYBODY},
+    "account/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "account/tokens/<int:token>/revoke": {"POST": MINE},
+    "account/password/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "theme/": {"POST": ANYBODY},
+    f"{W}environments/": READ,
+    f"{W}first": DEFINE,
+    f"{W}new/": READ_DEFINE,
+    f"{W}check": {"POST": READER},
+    ENVIRONMENT: READ,
+    VERSION: READ,
+    f"{VERSION}lock/<slug:format>": READ,
+    f"{VERSION}edit/": READ_DEFINE,
+    f"{W}compare/": READ,
+    f"{W}activity/": READ,
+    f"{W}settings/": READ,
+    f"{W}settings/members/": MANAGE,
+    f"{W}settings/members/remove": MANAGE,  # and oneself: tests/environments/test_members.py
+    f"{W}settings/connections/": MANAGE,
+    f"{W}settings/connections/<int:connection>/replace": MANAGE,
+    f"{W}settings/connections/<int:connection>/delete": MANAGE,
+    f"{W}settings/registry": MANAGE,
+    f"{W}settings/pull": MANAGE,
+    f"{W}settings/limits": {"POST": ADMIN},
+    f"{ENVIRONMENT}archive": DEFINE,
+    f"{VERSION}describe": DEFINE,
+    f"{VERSION}archive": DEFINE,
+    f"{W}builds/": READ,
+    BUILD: READ,
+    f"{BUILD}log.txt": READ,
+    f"{BUILD}log/lines": READ,
+    f"{BUILD}log/search": READ,
+    f"{BUILD}stream": READ,
+    f"{BUILD}cancel": DEFINE,
+    f"{BUILD}retry": DEFINE,
+    f"{W}images/": READ,
+    f"{VERSION}build": DEFINE,
+    f"{VERSION}rebuild/": {"GET": CONTRIBUTOR},
+    f"{VERSION}rebuild/moves": READ_DEFINE,
+}
+
+API_W = "api/v1/workspaces/<slug:workspace>/"
+API_ENVIRONMENT = f"{API_W}environments/<word:name>/"
+API_VERSION = f"{API_ENVIRONMENT}versions/<word:version>/"
+API_BUILD = f"{API_W}builds/<uuid:build>/"
+API: dict[str, Methods] = {
+    "api/v1/me/": {"GET": SIGNED_IN},
+    "api/v1/findings/": {"POST": SIGNED_IN},
+    "api/v1/diff/": {"GET": SIGNED_IN},
+    "api/v1/packages/": {"GET": SIGNED_IN},
+    "api/v1/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "api/v1/tokens/<int:token>/": {"DELETE": MINE},
+    "api/v1/workspaces/": {"GET": SIGNED_IN},
+    API_W: READ,
+    f"{API_W}members/": READ,
+    f"{API_W}members/<str:user>/": {"PUT": OWNER, "DELETE": OWNER},
+    f"{API_W}events/": READ,
+    f"{API_W}environments/": READ,
+    API_ENVIRONMENT: READ,
+    f"{API_ENVIRONMENT}archive/": DEFINE,
+    f"{API_ENVIRONMENT}restore/": DEFINE,
+    f"{API_ENVIRONMENT}versions/": {"GET": READER, "POST": CONTRIBUTOR},
+    API_VERSION: {"GET": READER, "PATCH": CONTRIBUTOR},
+    f"{API_VERSION}archive/": DEFINE,
+    f"{API_VERSION}restore/": DEFINE,
+    f"{API_VERSION}definition/": READ,
+    f"{API_VERSION}builds/": DEFINE,
+    f"{API_VERSION}packages/": READ,
+    f"{API_VERSION}lock/": READ,
+    f"{API_W}builds/": READ,
+    API_BUILD: READ,
+    f"{API_BUILD}cancel/": DEFINE,
+    f"{API_BUILD}retry/": DEFINE,
+    f"{API_BUILD}log/": READ,
+    f"{API_BUILD}events/": READ,
+    f"{API_W}images/": READ,
+    f"{API_W}images/<str:digest>/": READ,
+    "api/v1/schema/": {"GET": ANYBODY},
+    "api/v1/docs/": {"GET": ANYBODY},
+    r"api/v1/^(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
+}
+READ_BY_POST = {"api/v1/findings/"}  # a token that only reads may send it
+# They look at the method before they look at who asks, if they look at that at all.
+OUTSIDE_THE_FRAMEWORK = {
+    f"{API_BUILD}events/",
+    "api/v1/schema/",
+    "api/v1/docs/",
+    r"api/v1/^(?P<path>[\s\S]*)$",
+}
+NOT_BY_TOKEN = {("api/v1/tokens/", "POST")}  # a token makes no token
+
+REGISTRY: dict[str, Methods] = {
+    "v2/": {"GET": SIGNED_IN},
+    "v2/token": {"GET": ANYBODY},
+    r"v2/^(?P<name>.+)/manifests/(?P<reference>[^/]+)$": READ,
+    r"v2/^(?P<name>.+)/blobs/(?P<digest>[^/]+)$": READ,
+    r"v2/^(?P<name>.+)/tags/list$": READ,
+    "v2/…": {"GET": NOBODY},
+}
+EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY
+
+# An event stream sends nobody to the page where one signs in.
+NO_SIGN_IN = {f"{BUILD}stream"}
+# The catalogue is not edited, but the start of others (rule 29).
+NOT_IN_THE_CATALOGUE = {f"{VERSION}edit/"}

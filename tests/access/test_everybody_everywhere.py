@@ -1,0 +1,54 @@
+"""Every address is asked with every method by everybody, and answers as the table says (issue 6 point 1)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections, connection
+from rest_framework.throttling import SimpleRateThrottle
+
+from tests.access.asking import CALLERS, METHODS, Studio, cells, expected, routes
+from tests.access.expected import EXPECTED
+
+
+def test_every_address_is_in_the_table_and_none_too_many() -> None:
+    found = routes()
+    new = [route for route in found if route not in EXPECTED]
+    assert not new, f"Say in tests/access/expected.py who may come to {', '.join(new)}."
+    gone = [route for route in EXPECTED if route not in found]
+    assert not gone, f"Nobody answers at {', '.join(gone)} any more."
+
+
+@pytest.fixture
+def one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep the test's connection: the end of a stream would close it."""
+    monkeypatch.setattr(connection, "close", lambda: None)
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("one_connection")
+def test_everybody_is_answered_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)  # so many, so fast
+    cache.clear()
+    studio = Studio.filled()
+    table = cells()
+    wrong = []
+    tally: Counter[str] = Counter()
+    for cell in table:
+        answered, due = studio.answer(cell), expected(cell)
+        tally[due] += 1
+        if answered != due:
+            wrong.append(
+                f"{cell.method} /{cell.route} in {cell.workspace}, {cell.caller}: {answered}, not {due}"
+            )
+    assert not wrong, f"{len(wrong)} of {len(table)} cells:\n" + "\n".join(wrong[:100])
+    assert len(table) > 10 * len(METHODS) * len(CALLERS)
+    assert len(tally) == 5  # let in, asked to sign in, refused, told of nothing, told of no such method

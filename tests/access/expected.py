@@ -40,6 +40,7 @@ PAGES: dict[str, Methods] = {
     "account/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "account/tokens/<int:token>/revoke": {"POST": MINE},
     "account/password/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "news/put-away": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
     f"{W}environments/": READ,
     f"{W}first": DEFINE,

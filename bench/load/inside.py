@@ -151,6 +151,7 @@ def queries(*paths: str) -> dict[str, int]:
 
     browser = Client(headers={"host": "127.0.0.1"})
     browser.force_login(User.objects.get(username="person-0"), "django.contrib.auth.backends.ModelBackend")
+    browser.get(paths[0])  # the session notes the workspace once
     counts = {}
     for path in paths:
         with CaptureQueriesContext(

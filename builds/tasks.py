@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 
 from builds import dry_run, runner
 from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD
-from builds.reconcile import reconcile
+from builds.reconcile import DatabaseClock, reconcile
 from builds.reporting import stopping
 from builds.turns import anything_to_take, take_next
 
@@ -89,9 +89,10 @@ def stop_in_order(**_: Any) -> None:
 
 
 def _reconcile_until_stopped() -> None:
+    clock = DatabaseClock()
     while not stopping.is_set():
         try:
-            reconcile()
+            reconcile(clock)
             if anything_to_take():
                 looks.one_more()
         except DatabaseError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from builds.claims import Claim, ClaimLost, cancel_queued
 from builds.models import Build, Image, LogChunk, State
-from builds.reconcile import reconcile, release_builds_of
+from builds.reconcile import DatabaseClock, reconcile, release_builds_of
 from tests.builds.played import asked, image_for, saved
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
@@ -181,6 +182,25 @@ def test_a_database_whose_clock_was_set_back_still_gives_up_the_dead() -> None:
 
     waiting.refresh_from_db()
     assert waiting.state == State.QUEUED
+
+
+def test_a_look_just_after_the_clock_was_set_takes_no_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live worker beats within a second; until then its last heartbeat seems an hour old."""
+    waiting = build()
+    claim = take(waiting)
+    clock = DatabaseClock()
+    reconcile(clock)
+    silent(waiting)
+    now = time.monotonic
+    monkeypatch.setattr("builds.reconcile.time.monotonic", lambda: now() - 3600)
+
+    reconcile(clock)
+    claim.write()
+    silent(waiting)
+    reconcile(clock)
+
+    with pytest.raises(ClaimLost):
+        claim.write()
 
 
 def test_a_chunk_whose_answer_was_lost_is_not_written_twice() -> None:

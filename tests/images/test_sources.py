@@ -91,15 +91,14 @@ def test_nothing_of_a_source_runs_on_the_studios_machine(
     assert not trace.exists()
 
 
-def test_beside_conda_a_source_is_refused_with_what_to_do(shopping: Workshop, index: Index) -> None:
-    make_sdist(index.folder, "source")
+def test_beside_conda_a_source_is_taken_and_what_conda_brings_is_left_out(
+    shopping: Workshop, index: Index
+) -> None:
+    make_sdist(index.folder, "source", says=["basket"])
 
-    with pytest.raises(ImageError) as refused:
-        resolve(empty_base(), ["source"], shopping, Recorder(), present={"basket": "1.0"})
+    lock = resolve(empty_base(), ["source"], shopping, Recorder(), present={"basket": "1.0"})
 
-    assert refused.value.code == "no-matching-distribution"
-    assert "source has no wheel" in refused.value.message
-    assert "conda channel" in refused.value.help
+    assert {package.name: package.kind for package in lock.packages} == {"source": "sdist"}
 
 
 def test_a_source_with_a_requirement_at_an_address_is_refused(shopping: Workshop, index: Index) -> None:

@@ -244,6 +244,7 @@ class Request(models.Model):
     class Meta:
         ordering = ["pk"]
         indexes: ClassVar = [
+            models.Index(fields=["user", "workspace", "build"], name="requests_of_a_person"),
             models.Index(fields=["user", "-id"], condition=Q(told_at=None), name="not_told_yet"),
         ]
 

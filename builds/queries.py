@@ -87,7 +87,7 @@ def find_builds(
     query = query.strip().lower()
     if not query:
         return Found(builds)
-    named = Listing.objects.filter(workspace=workspace, words__contains=query, name__contains=query)
+    named = Listing.objects.filter(workspace=workspace, name__contains=query)
     few = list(named.values_list("pk", flat=True)[: FEW + 1])
     if len(few) > FEW:
         # So many that the newest builds are soon found by looking at each; counting them all would take long.
@@ -95,7 +95,9 @@ def find_builds(
     versions = Version.objects.filter(environment__in=few).values("pk")
     if not HASH.fullmatch(query):
         return Found(builds.filter(version__in=versions))
-    return Found(builds.filter(Q(version__in=list(versions)) | Q(hash__startswith=query)))
+    # All that begin with it come before "…g", which no hash has: an index finds them in every database.
+    begins = Q(hash__gte=query, hash__lt=f"{query}g")
+    return Found(builds.filter(Q(version__in=list(versions)) | begins if few else begins))
 
 
 def state_counts(workspace: Workspace) -> dict[str, Counted]:

@@ -46,9 +46,10 @@ def index_words(apps, schema_editor):
     try:
         with transaction.atomic(schema_editor.connection.alias):
             schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-            schema_editor.execute(
-                "CREATE INDEX listed_words ON environments_listing USING gin (words gin_trgm_ops)"
-            )
+            for column in ("words", "name"):
+                schema_editor.execute(
+                    f"CREATE INDEX listed_{column}_parts ON environments_listing USING gin ({column} gin_trgm_ops)"
+                )
     except Error as problem:
         log.warning("The search has no index, since PostgreSQL gives no pg_trgm: %s", str(problem).strip())
 

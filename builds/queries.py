@@ -87,7 +87,7 @@ def find_builds(
     query = query.strip().lower()
     if not query:
         return Found(builds)
-    named = Listing.objects.filter(workspace=workspace, name__contains=query)
+    named = Listing.objects.filter(workspace=workspace, name__contains=query).order_by("name")
     few = list(named.values_list("pk", flat=True)[: FEW + 1])
     if len(few) > FEW:
         # So many that the newest builds are soon found by looking at each; counting them all would take long.

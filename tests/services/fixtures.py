@@ -188,7 +188,8 @@ def start_studio(run_folder: Path) -> Iterator[StartStudio]:
 @pytest.fixture(scope="session")
 def studio(run_folder: Path) -> Iterator[Studio]:
     """One studio for all tests that only look at it or add to it: SQLite, the `host` base."""
-    yield from running(Studio(run_folder / "studio", {}))
+    # A build that a test plays has no worker that beats its heart: nobody is to take it for lost.
+    yield from running(Studio(run_folder / "studio", {"STUDIO_LOST_AFTER_SECONDS": "3600"}))
 
 
 class StartDeployment(Protocol):

@@ -63,7 +63,7 @@ class Viewer:
 async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
     """Send a build's page as it changes, from the cursor that the viewer has."""
     user: Any = await request.auser()
-    may = await _in_thread(_access, user, workspace, build)
+    may = await in_thread(_access, user, workspace, build)
     # The token is made here: the forms in the events must work with the cookie that the page has.
     viewer = Viewer(user, workspace, build, may, request.get_host(), get_token(request), cursor_of(request))
     viewer.checked = time.monotonic()
@@ -106,7 +106,7 @@ async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
                 viewer.stamp = sight.stamp
                 yield event("steps", sight.steps) + event("state", await _state(sight, viewer))
             if sight is not None and sight.ended and has_asked(sight.facts, viewer.user.pk):
-                await _in_thread(saw_the_end, viewer.user, viewer.build)
+                await in_thread(saw_the_end, viewer.user, viewer.build)
             if watch.gone or (sight is not None and sight.ended):
                 yield event("end", "")
                 return
@@ -118,7 +118,7 @@ async def _may_still_see(viewer: Viewer) -> bool:
         return True
     viewer.checked = time.monotonic()
     try:
-        viewer.may = await _in_thread(_access, viewer.user, viewer.workspace, viewer.build)
+        viewer.may = await in_thread(_access, viewer.user, viewer.workspace, viewer.build)
     except Http404:
         return False
     return True
@@ -166,7 +166,7 @@ def event(name: str, data: str) -> bytes:
     return f"event: {name}\n{lines}\n".encode()
 
 
-async def _in_thread(work: Any, *arguments: Any) -> Any:
+async def in_thread(work: Any, *arguments: Any) -> Any:
     """Run work on the database in the request's thread, and hold no connection afterwards."""
     return await sync_to_async(_let_go)(work, *arguments)
 

@@ -9,9 +9,7 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
-from django.db import connection
 from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
@@ -20,7 +18,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from builds.logs import read_log
 from builds.models import LogChunk
 from builds.pages import builds_for_page, get_build
-from builds.stream import HEARTBEAT_SECONDS, cursor_of, event, watchtower
+from builds.stream import HEARTBEAT_SECONDS, cursor_of, event, in_thread, watchtower
 from environments.access import through
 from environments.models import Scope
 from environments.tokens import token_of
@@ -36,7 +34,7 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Http
     """Send a build's changes and its log as they happen, from the cursor that the caller has."""
     try:
         user = await _person(request)
-        await _in_thread(get_build, user, workspace, build)
+        await in_thread(get_build, user, workspace, build)
     except _NotSignedIn as problem:
         return JsonResponse(
             shaped("not-authenticated", str(problem)),
@@ -64,7 +62,7 @@ async def _person(request: HttpRequest) -> Any:
         if not user.is_authenticated:
             raise _NotSignedIn("Sign in, or send an access token: Authorization: Bearer …")
         return user
-    token = await _in_thread(token_of, secret)
+    token = await in_thread(token_of, secret)
     if token is None:
         raise _NotSignedIn(NOT_A_TOKEN)
     if token.scope < Scope.READ:
@@ -81,14 +79,14 @@ async def _events(build_id: uuid.UUID, cursor: int) -> AsyncIterator[bytes]:
                 yield b": still here\n\n"
             sight = watch.sight
             while not watch.closed and sight is not None and cursor < sight.cursor:
-                chunks = await _in_thread(_behind, build_id, cursor)
+                chunks = await in_thread(_behind, build_id, cursor)
                 if not chunks:
                     break
                 cursor = chunks[-1].seq
                 yield b"".join(_log(chunk) for chunk in chunks)
             if sight is not None and sight.stamp != stamp:
                 stamp = sight.stamp
-                yield event("build", _json(await _in_thread(_now, build_id)))
+                yield event("build", _json(await in_thread(_now, build_id)))
             if watch.gone or (sight is not None and sight.ended):
                 yield event("end", "{}")
                 return
@@ -110,15 +108,3 @@ def _log(chunk: LogChunk) -> bytes:
 
 def _json(value: Any) -> str:
     return json.dumps(value, cls=JSONEncoder, ensure_ascii=False)
-
-
-async def _in_thread(work: Any, *arguments: Any) -> Any:
-    """Run work on the database in a thread, and hold no connection afterwards."""
-
-    def run() -> Any:
-        try:
-            return work(*arguments)
-        finally:
-            connection.close()
-
-    return await sync_to_async(run)()

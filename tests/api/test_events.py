@@ -1,0 +1,44 @@
+"""A build as it happens, for programs."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.http import StreamingHttpResponse
+from django.test import AsyncClient
+
+from environments.models import Role, Scope
+from environments.tokens import create_token
+from tests.builds.played import asked, person, saved, succeeded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@async_to_sync
+async def told(path: str, secret: str) -> tuple[int, str]:
+    """Return the status and all that is sent until the stream ends."""
+    response = await AsyncClient().get(path, headers={"Authorization": f"Bearer {secret}"})
+    if not isinstance(response, StreamingHttpResponse):
+        return response.status_code, response.content.decode()
+    return response.status_code, b"".join([part async for part in response]).decode()  # type: ignore[union-attr]
+
+
+def test_a_program_is_sent_the_log_the_build_and_its_end() -> None:
+    olga = person("olga", lab=Role.READER)
+    build = asked(saved("numpy==2.1.3"))
+    succeeded(build, "Packing numpy")
+    path = f"/api/v1/workspaces/lab/builds/{build.pk}/events/"
+
+    status, text = told(path, create_token(olga, "t", Scope.READ)[1])
+    data = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
+    assert status == 200
+    assert "Packing numpy" in "".join(json.loads(one).get("text", "") for one in data)
+    assert any(json.loads(one).get("state") == "succeeded" for one in data)
+    assert text.rstrip().endswith("event: end\ndata: {}")
+
+    stranger = create_token(person("eve"), "t", Scope.READ)[1]
+    assert told(path, stranger)[0] == 404
+    assert told(path, create_token(olga, "t", Scope.PULL)[1])[0] == 403
+    assert told(path, "studio_" + "x" * 43)[0] == 401

@@ -22,7 +22,7 @@ async def told(path: str, secret: str) -> tuple[int, str]:
     response = await AsyncClient().get(path, headers={"Authorization": f"Bearer {secret}"})
     if not isinstance(response, StreamingHttpResponse):
         return response.status_code, response.content.decode()
-    return response.status_code, b"".join([part async for part in response]).decode()  # type: ignore[union-attr]
+    return response.status_code, b"".join([part async for part in response]).decode()
 
 
 def test_a_program_is_sent_the_log_the_build_and_its_end() -> None:

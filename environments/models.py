@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from environments.definition import Definition
+from environments.outbox import Notice, NoticeChoice  # noqa: F401 (Django looks for an app's models here)
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User

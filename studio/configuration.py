@@ -7,6 +7,7 @@ import re
 import secrets
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -89,6 +90,36 @@ def read_channel_mirrors(pairs: list[str]) -> dict[str, str]:
                 "with https://, http:// or file:///, for example conda-forge=file:///srv/channel"
             )
     return mirrors
+
+
+def read_mail_server(address: str) -> dict[str, str | int | bool]:
+    """Return Django's settings for `smtp+tls://user:password@host:587`, for no e-mail at all where it is empty.
+
+    `smtp` is not encrypted, `smtp+tls` after it began (STARTTLS), `smtps` from its beginning.
+    """
+    if not address:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    wrong = ImproperlyConfigured(
+        "STUDIO_MAIL_SERVER cannot be read. Write smtp+tls://user:password@mail.example.com:587; smtps:// is "
+        "encrypted from its beginning, smtp:// not at all. “@”, “:” and “/” in a password are %40, %3A and %2F."
+    )
+    ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
+    try:
+        told = urlsplit(address)
+        port = told.port
+    except ValueError:
+        raise wrong from None
+    if told.scheme not in ports or not told.hostname or told.path not in {"", "/"} or told.query:
+        raise wrong
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": told.hostname,
+        "EMAIL_PORT": port or ports[told.scheme],
+        "EMAIL_HOST_USER": unquote(told.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(told.password or ""),
+        "EMAIL_USE_TLS": told.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": told.scheme == "smtps",
+    }
 
 
 def read_limit(value: N, setting: str) -> N:

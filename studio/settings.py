@@ -14,6 +14,7 @@ from studio.configuration import (
     read_channel_mirrors,
     read_encryption_keys,
     read_limit,
+    read_mail_server,
     read_mirrors,
     read_secret_key,
 )
@@ -259,6 +260,13 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = setting(env.str, "STUDIO_STATIC_ROOT", "") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_MAX_AGE = 3600
+
+# E-mail: none is sent until somebody says through which server
+vars().update(read_mail_server(setting(env.str, "STUDIO_MAIL_SERVER", "")))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = setting(env.str, "STUDIO_MAIL_FROM", "studio@localhost")
+# What links in e-mails and webhooks begin with
+PUBLIC_URL = setting(env.str, "STUDIO_URL", f"http://localhost:{PORT}").rstrip("/")
 
 # One JSON object a line for programs, or plain lines
 LOG_FORMAT = setting(env.str, "STUDIO_LOG_FORMAT", "plain")

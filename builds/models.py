@@ -245,6 +245,7 @@ class Request(models.Model):
         ordering = ["pk"]
         indexes: ClassVar = [
             models.Index(fields=["user", "workspace", "build"], name="requests_of_a_person"),
+            models.Index(fields=["workspace", "created_at"], name="requests_by_age"),
             models.Index(fields=["user", "-id"], condition=Q(told_at=None), name="not_told_yet"),
         ]
 

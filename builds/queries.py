@@ -1,6 +1,5 @@
 """Reading builds and images as the pages show them."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from builds.models import Build, Image, Request, State, Step
 from builds.turns import lines, place_of
 from environments.lists import Counted, counted
-from environments.models import Environment, Listing, Version, Workspace
+from environments.models import Environment, Member, Version, Workspace
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,6 @@ class ImageState:
 
 
 NOT_BUILT = ImageState("none")
-FEW = 500  # environments of which all builds are looked up
-MOST_OF_MANY = 100
-HASH = re.compile(r"[0-9a-f]{3,32}")
 
 
 def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, ImageState]:
@@ -65,45 +61,16 @@ def builds_of(environment: Environment) -> QuerySet[Build]:
     return builds_for_list(environment.workspace).filter(hash__in=hashes)
 
 
-@dataclass(frozen=True)
-class Found:
-    """Builds that fit what somebody looks for, and how many of them it is worth to count."""
-
-    builds: QuerySet[Build]
-    most: int | None = None
-
-
-def find_builds(
-    workspace: Workspace, *, state: str = "", query: str = "", asked_by: int | None = None
-) -> Found:
-    """Return a workspace's builds, newest first: in a state, of an environment or hash, asked for by somebody."""
-    builds = builds_for_list(workspace)
-    if state in State.values:
-        builds = builds.filter(state=state)
-    if asked_by is not None:
-        builds = builds.filter(
-            pk__in=Request.objects.filter(user=asked_by, workspace=workspace).values("build")
-        )
-    query = query.strip().lower()
-    if not query:
-        return Found(builds)
-    named = Listing.objects.filter(workspace=workspace, name__contains=query).order_by("name")
-    few = list(named.values_list("pk", flat=True)[: FEW + 1])
-    if len(few) > FEW:
-        # So many that the newest builds are soon found by looking at each; counting them all would take long.
-        return Found(builds.filter(version__environment__name__icontains=query), most=MOST_OF_MANY)
-    versions = Version.objects.filter(environment__in=few).values("pk")
-    if not HASH.fullmatch(query):
-        return Found(builds.filter(version__in=versions))
-    # All that begin with it come before "…g", which no hash has: an index finds them in every database.
-    begins = Q(hash__gte=query, hash__lt=f"{query}g")
-    return Found(builds.filter(Q(version__in=list(versions)) | begins if few else begins))
-
-
 def state_counts(workspace: Workspace) -> dict[str, Counted]:
     """Return how many builds of a workspace are in each state, and `all` of them."""
     builds = Build.objects.filter(workspace=workspace)
     return {"all": counted(builds)} | {str(state): counted(builds.filter(state=state)) for state in State}
+
+
+def people_of(workspace: Workspace) -> list[str]:
+    """Return the names of a workspace's members: the first hundred, for a field that completes them."""
+    members = Member.objects.filter(workspace=workspace).order_by("user__username")
+    return list(members.values_list("user__username", flat=True)[:100])
 
 
 def images_for_list(workspace: Workspace) -> QuerySet[Image]:

@@ -7,8 +7,10 @@ from environments import converters  # noqa: F401 (it makes <word:…> known)
 
 app_name = "builds"
 urlpatterns = [
-    # /w/<workspace>/builds/?state=failed&q=forecast&by=me&page=2
+    # /w/<workspace>/builds/?state=failed&q=forecast&by=me&since=2026-11-01&cause=conflict&period=year&page=2
     path("builds/", views.builds, name="builds"),
+    # /w/<workspace>/builds/figures/?period=year&q=forecast&by=me&since=2026-11-01&until=2026-11-30
+    path("builds/figures/", views.figures, name="figures"),
     # /w/<workspace>/builds/<uuid>/?all
     path("builds/<uuid:build>/", views.build, name="build"),
     # /w/<workspace>/builds/<uuid>/log.txt

@@ -2,15 +2,22 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from operator import itemgetter
 
 from asgiref.sync import sync_to_async
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from builds import previews, queries, services
+from builds.causes import CATALOGUE
+from builds.charts import charts_of
+from builds.figures import DEFAULT_PERIOD, PERIODS, figures_of
+from builds.history import Sought, find_builds
 from builds.logs import read_log
 from builds.models import State
 from builds.news import saw_the_end
@@ -18,10 +25,11 @@ from builds.pages import build_context, get_build, last_chunks, pull_command
 from builds.services import NotPossible
 from builds.terminal import chunks_html
 from environments.access import Right, get_version, get_workspace
-from environments.forms import asked_for
 from environments.lists import Pages
+from environments.models import Workspace
 
 ROWS = 25
+COUNTED_AT_ONCE = 5_000  # builds
 
 
 @require_safe
@@ -29,23 +37,53 @@ ROWS = 25
 def builds(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show the history of a workspace's builds."""
     place = get_workspace(request.user, workspace)
-    state = request.GET.get("state", "")
-    query = asked_for(request, "q")
-    by = request.GET.get("by", "")
-    found = queries.find_builds(
-        place, state=state, query=query, asked_by=request.user.pk if by == "me" else None
-    )
+    sought = Sought.read(request.GET, request.user.get_username())
+    found = find_builds(queries.builds_for_list(place), place, sought)
+    counts = queries.state_counts(place)
     context = {
         "place": place,
-        "page": Pages(found.builds, ROWS, most=found.most).get_page(request.GET.get("page")),
-        "counts": queries.state_counts(place),
+        "page": Pages(found.rows, ROWS, most=found.most).get_page(request.GET.get("page")),
+        "counts": counts,
         "states": State.choices,
-        "state": state,
-        "filter": query,
-        "by": by,
-        "filtered": bool(state or query or by),
+        "sought": sought,
+        "people": queries.people_of(place),
+        "causes": sorted(((entry.code, entry.title) for entry in CATALOGUE.values()), key=itemgetter(1)),
+        "period": period_of(request),
     }
+    # The figures of very many builds come after the page: the list is there at once.
+    if counts["all"].number <= COUNTED_AT_ONCE:
+        context |= figures_shown(request, place, sought)
     return render(request, "builds/builds.html", context)
+
+
+@require_safe
+@login_required
+@vary_on_headers("HX-Request")
+def figures(request: HttpRequest, workspace: str) -> HttpResponse:
+    """Show how the builds of a period went."""
+    place = get_workspace(request.user, workspace)
+    sought = Sought.read(request.GET, request.user.get_username())
+    context = {"place": place, "sought": sought} | figures_shown(request, place, sought)
+    part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+    return render(request, f"builds/{'_' if part else ''}figures.html", context)
+
+
+def period_of(request: HttpRequest) -> str:
+    """Return the period of which somebody wants the figures."""
+    period = request.GET.get("period", "")
+    return period if period in PERIODS else DEFAULT_PERIOD
+
+
+def figures_shown(request: HttpRequest, place: Workspace, sought: Sought) -> dict[str, object]:
+    """Return what the charts and their table show."""
+    told = figures_of(place, sought, period_of(request))
+    return {
+        "period": period_of(request),
+        "periods": [("month", _("30 days")), ("quarter", _("13 weeks")), ("year", _("A year"))],
+        "told": told,
+        "rows": told.parts[::-1],
+        "charts": charts_of(told),
+    }
 
 
 @require_safe

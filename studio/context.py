@@ -20,6 +20,7 @@ SECTIONS = {
     "rebuild": "environments",
     "builds": "builds",
     "build": "builds",
+    "figures": "builds",
     "images": "images",
     "activity": "activity",
     "settings": "settings",

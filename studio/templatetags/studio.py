@@ -201,6 +201,14 @@ def duration(seconds: float | None) -> str:
 
 
 @register.filter
+def percent(part: float) -> str:
+    """Return a part of a whole: 97 %. Only all is 100 %, only nothing 0 %."""
+    if part in (0, 1):
+        return f"{part * 100:.0f}\N{NO-BREAK SPACE}%"
+    return f"{min(99, max(1, round(part * 100)))}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
 def short(digest: str) -> str:
     """Return the first twelve digits of a hash or digest."""
     return digest.removeprefix("sha256:")[:12]

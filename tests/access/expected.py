@@ -65,6 +65,7 @@ PAGES: dict[str, Methods] = {
     f"{VERSION}describe": DEFINE,
     f"{VERSION}archive": DEFINE,
     f"{W}builds/": READ,
+    f"{W}builds/figures/": READ,
     BUILD: READ,
     f"{BUILD}log.txt": READ,
     f"{BUILD}log/lines": READ,

@@ -174,6 +174,7 @@ PAGES = [
     "/w/lab/environments/held/?tab=packages",
     "/w/lab/compare/?a=lab/held:1&b=lab/held-too:1",
     "/w/lab/builds/",
+    "/w/lab/builds/figures/?period=quarter",
     "/w/lab/images/",
     "/w/lab/activity/",
     "/w/lab/settings/?tab=registry",

@@ -1,0 +1,196 @@
+"""How the builds of a workspace went, in figures by day or week: counted by the database, not from its rows."""
+
+import datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Case, Count, DateField, F, FloatField, Func, Q, QuerySet, When
+from django.utils import timezone
+
+from builds.history import Sought, find_builds, find_requests
+from builds.models import Build, State
+from environments.models import Workspace
+
+DAYS_SHOWN = 45  # more than so many days are shown by weeks
+WEEKS_SHOWN = 53
+CAUSES_SHOWN = 5
+ENDS = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+DAY = datetime.timedelta(days=1)
+PERIODS = {"month": 30, "quarter": 13 * 7, "year": 52 * 7}
+DEFAULT_PERIOD = "month"
+
+
+class StartOf(Func):
+    """The day, by UTC, in which a time is; or the Monday of its week."""
+
+    output_field = DateField()
+
+    def __init__(self, field: str, by: str) -> None:
+        super().__init__(F(field))
+        self.by = by
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        # Django's own asks Python for each row.
+        day = "substr(%(expressions)s, 1, 10)"
+        week = "date(%(expressions)s, 'weekday 0', '-6 days')"
+        return self.as_sql(compiler, connection, template=day if self.by == "day" else week, **more)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        template = f"date_trunc('{self.by}', %(expressions)s AT TIME ZONE 'UTC')::date"
+        return self.as_sql(compiler, connection, template=template, **more)
+
+
+class Took(Func):
+    """The seconds from one time to another as they are told: in tenths below ten, else whole.
+
+    Rounded, they are few, and can be counted: to sort them for their middle would take the database long.
+    """
+
+    output_field = FloatField()
+    rounded = "CASE WHEN {0} < 10 THEN round({0} * 10.0) / 10.0 ELSE round({0}) END"
+
+    def __init__(self, start: str, end: str) -> None:
+        super().__init__(F(start), F(end))
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        seconds = "((julianday(%(expressions)s)) * -86400.0)"
+        template = self.rounded.format(seconds)
+        return self.as_sql(compiler, connection, template=template, arg_joiner=") - julianday(", **more)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        seconds = "(-EXTRACT(EPOCH FROM (%(expressions)s))::float8)"
+        return self.as_sql(
+            compiler, connection, template=self.rounded.format(seconds), arg_joiner=" - ", **more
+        )
+
+
+@dataclass
+class Figures:
+    """What happened in a day or week, or in all of a period. `half` and `most` are seconds: of half and of nine in ten."""
+
+    start: datetime.date
+    last: datetime.date
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    half: float | None = None
+    most: float | None = None
+    at_once: int = 0  # asked for, and there already
+    joined: int = 0  # asked for, and being built already
+    new: int = 0  # asked for, and a build began
+
+    @property
+    def told(self) -> int:
+        """How many builds tell whether they can be built; a cancelled one does not."""
+        return self.succeeded + self.failed
+
+    @property
+    def success(self) -> float | None:
+        """The part of them that succeeded."""
+        return self.succeeded / self.told if self.told else None
+
+    @property
+    def asked(self) -> int:
+        """How many times somebody asked for an image."""
+        return self.at_once + self.joined + self.new
+
+    @property
+    def saved(self) -> float | None:
+        """The part of the requests for which nothing had to be built."""
+        return (self.at_once + self.joined) / self.asked if self.asked else None
+
+    def add(self, other: "Figures") -> None:
+        """Add the counts of another."""
+        for name in ("succeeded", "failed", "cancelled", "at_once", "joined", "new"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(frozen=True)
+class Told:
+    """The figures of a period, in all and by day or week, and why builds failed: (code, how many)."""
+
+    by: str
+    total: Figures
+    parts: list[Figures]
+    causes: list[tuple[str, int]]
+
+
+def figures_of(workspace: Workspace, sought: Sought, period: str) -> Told:
+    """Return how the builds of a period went; the days that are sought come before the period's.
+
+    It takes three queries, however many builds and days there are.
+    """
+    since, until = _days(sought, period)
+    sought = replace(sought, state="", cause="", since=since, until=until)
+    by = "day" if (until - since).days < DAYS_SHOWN else "week"
+    parts = {part.start: part for part in _empty(since, until, by)}
+    total = Figures(since, until)
+    builds = find_builds(Build.objects.filter(workspace=workspace), workspace, sought).rows.order_by()
+    _count_builds(builds, parts, total, by)
+    requests = find_requests(workspace, sought).order_by()
+    counts = requests.annotate(start=StartOf("created_at", by)).values("start").annotate(
+        at_once=Count("pk", filter=Q(reused=True)), joined_=Count("pk", filter=Q(joined=True)), all=Count("pk")
+    )  # fmt: skip
+    for row in counts:
+        part = parts[row["start"]]
+        part.at_once, part.joined = row["at_once"], row["joined_"]
+        part.new = row["all"] - part.at_once - part.joined
+    for part in parts.values():
+        total.add(part)
+    failed = builds.filter(state=State.FAILED).values_list("error_code")
+    causes = list(failed.annotate(many=Count("pk")).order_by("-many", "error_code")[:CAUSES_SHOWN])
+    return Told(by, total, list(parts.values()), causes)
+
+
+def _days(sought: Sought, period: str) -> tuple[datetime.date, datetime.date]:
+    """Return the first and the last day of what is sought, else of the period: no more than fit on a chart."""
+    today = timezone.now().astimezone(datetime.UTC).date()
+    # So early that the Monday of each day's week is a day too
+    until = max(min(sought.until or today, today), datetime.date(1970, 1, 5))
+    since = sought.since or until - (PERIODS.get(period, PERIODS[DEFAULT_PERIOD]) - 1) * DAY
+    since = max(min(since, until), until - (WEEKS_SHOWN * 7 - 1) * DAY)
+    if sought.since is None and (until - since).days >= DAYS_SHOWN:
+        since = monday_of(since)  # a week that is whole
+    return since, until
+
+
+def monday_of(day: datetime.date) -> datetime.date:
+    """Return the Monday of a day's week."""
+    return day - day.weekday() * DAY
+
+
+def _empty(since: datetime.date, until: datetime.date, by: str) -> Iterator[Figures]:
+    start = since if by == "day" else monday_of(since)
+    long = DAY if by == "day" else 7 * DAY
+    while start <= until:
+        yield Figures(start, start + long - DAY)
+        start += long
+
+
+def _count_builds(
+    builds: QuerySet[Build], parts: dict[datetime.date, Figures], total: Figures, by: str
+) -> None:
+    """Count the builds by how they ended, and those that made an image by how long they took."""
+    made = When(state=State.SUCCEEDED, reused=False, then=Took("started_at", "ended_at"))
+    rows = builds.filter(state__in=ENDS).annotate(start=StartOf("queued_at", by), took=Case(made))
+    times: dict[datetime.date, Counter[float]] = defaultdict(Counter)
+    for start, state, took, many in rows.values_list("start", "state", "took").annotate(many=Count("pk")):
+        setattr(parts[start], state, getattr(parts[start], state) + many)
+        if took is not None:
+            times[start][took] += many
+    for start, counted in times.items():
+        parts[start].half, parts[start].most = at(0.5, counted), at(0.9, counted)
+    in_all = sum(times.values(), Counter())
+    total.half, total.most = at(0.5, in_all), at(0.9, in_all)
+
+
+def at(part: float, times: Counter[float]) -> float | None:
+    """Return the time within which such a part of the builds was done; None where there is none."""
+    left = part * times.total()
+    for took in sorted(times):
+        left -= times[took]
+        if left <= 0:
+            return took
+    return None

@@ -18,9 +18,9 @@ demo: runtime ## build an example environment in the terminal
 check: development ## format, lint, types, arrows, migrations, templates
 	@exec .venv/bin/python -m scripts.check
 
-test: development ## all tests, on real parts; ARGS="-k compare" runs some of them
+test: development ## all tests, on real parts, one process a core; ARGS="-n0 -k compare" runs some of them in one
 	@.venv/bin/python -m tests.services.install
-	@exec .venv/bin/python -m pytest $(ARGS)
+	@exec .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 format: development ## lay out code and templates
 	@.venv/bin/ruff check --fix-only --quiet .

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import subprocess
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -86,13 +87,18 @@ class DockerEngine(Service):
 
 
 def free_network() -> ipaddress.IPv4Network:
-    """Return a private network of 254 addresses that this machine has no route to."""
+    """Return a private network of 254 addresses that this machine has no route to.
+
+    Test processes that run side by side begin their search at different places.
+    """
     taken = set()
     for line in Path("/proc/net/route").read_text().splitlines()[1:]:
         _interface, destination, _gateway, _flags, _count, _use, _metric, mask = line.split()[:8]
         if int(mask, 16):
             taken.add(ipaddress.IPv4Network(f"{swapped(destination)}/{swapped(mask)}", strict=False))
-    for network in ipaddress.IPv4Network("10.213.0.0/16").subnets(new_prefix=24):
+    networks = deque(ipaddress.IPv4Network("10.213.0.0/16").subnets(new_prefix=24))
+    networks.rotate(-os.getpid())
+    for network in networks:
         if not any(network.overlaps(other) for other in taken):
             return network
     raise RuntimeError("all networks in 10.213.0.0/16 are taken: no room for the containers of the tests")

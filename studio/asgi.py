@@ -1,7 +1,8 @@
 """The web application for uvicorn.
 
-Event streams live long, and Django under ASGI would hold one thread for each. On their path all requests
-share a few threads instead. When the server is asked to stop, streams end at once: they never would
+Pages are synchronous: each is answered from its first middleware to its last in one thread, and the threads
+stay, with their database connections. Event streams live long, and Django under ASGI would hold one thread
+for each: on their path all requests share a few threads instead. When the server is asked to stop, streams end at once: they never would
 by themselves.
 """
 
@@ -12,26 +13,30 @@ import re
 import signal
 import threading
 import warnings
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Any
 
-from asgiref.sync import ThreadSensitiveContext
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.core.asgi import get_asgi_application
+from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.http import HttpRequest, HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
-pages = get_asgi_application()
+streams = get_asgi_application()
 
 # WhiteNoise sends static files that way; they are few, small and cached by the browser.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 from builds.stream import watchtower  # noqa: E402 (the applications must be loaded first)
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 # /w/<workspace>/builds/<uuid>/stream and /api/v1/workspaces/<workspace>/builds/<uuid>/events/
 EVENTS = re.compile(
@@ -46,15 +51,66 @@ _executors = itertools.cycle(
 )
 
 
+# So many threads of pages stay when nobody asks for one; more come and go with a rush.
+KEPT_THREADS = 4
+
+
+class Pages(ASGIHandler):
+    """Django's handler, but a page changes to a thread once, not twice for each of its middlewares."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response)(request)
+
+
+class PageThreads:
+    """Threads for pages: the last that was given back is the first to be lent, so that quiet ones stay quiet."""
+
+    def __init__(self, kept: int) -> None:
+        self.kept = kept
+        self._idle: list[ThreadPoolExecutor] = []
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Have what is synchronous in the block run in a thread that nobody else has meanwhile."""
+        thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, thread_name_prefix="page")
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                yield
+        finally:
+            self.give_back(thread)
+
+    def give_back(self, thread: ThreadPoolExecutor) -> None:
+        """Keep the thread for the next page; one too many ends, its connections closed."""
+        if len(self._idle) < self.kept:
+            self._idle.append(thread)
+        else:
+            thread.submit(connections.close_all)
+            thread.shutdown(wait=False)
+
+    def close(self) -> None:
+        """End the threads that wait for a page."""
+        self.kept = 0
+        while self._idle:
+            self.give_back(self._idle.pop())
+
+
+pages = Pages()
+threads = PageThreads(KEPT_THREADS)
+
+
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request, or follow the server's start and stop."""
     if scope["type"] == "lifespan":
         await live_and_stop(receive, send)
     elif scope["type"] == "http" and EVENTS.match(scope["path"]):
         async with ThreadSensitiveContext(executor=next(_executors)):
+            await streams(scope, receive, send)  # type: ignore[arg-type]
+    elif scope["type"] == "http":
+        async with threads.one():
             await pages(scope, receive, send)  # type: ignore[arg-type]
-    else:
-        await pages(scope, receive, send)  # type: ignore[arg-type]
 
 
 async def live_and_stop(receive: Receive, send: Send) -> None:
@@ -67,6 +123,7 @@ async def live_and_stop(receive: Receive, send: Send) -> None:
             await send({"type": "lifespan.startup.complete"})
         else:
             watchtower.close()
+            threads.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
 

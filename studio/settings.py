@@ -41,6 +41,8 @@ EMBEDDED = not setting(env.str, "DATABASE_URL", "")
 DATABASES: dict[str, dict[str, Any]] = {
     "default": setting(env.dj_db_url, "DATABASE_URL", f"sqlite:///{VAR / 'studio.sqlite3'}")
 }
+# Threads that answer pages stay, and so do their connections; one that was lost is replaced unseen.
+DATABASES["default"] |= {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     VAR.mkdir(parents=True, exist_ok=True)
     DATABASES["default"]["OPTIONS"] = {

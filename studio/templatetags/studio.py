@@ -1,6 +1,7 @@
 """How the pages show times, sizes, states and icons: the same everywhere."""
 
 import datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -75,12 +76,14 @@ EVENTS = {
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """Return the icon of this name; it is decoration, the words beside it carry the meaning."""
-    return format_html(
-        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
-        extra,
-        static("vendor/icons.svg"),
-        name,
-    )
+    return _icon(static("vendor/icons.svg"), name, extra)
+
+
+# A page has dozens, of few kinds.
+@lru_cache(maxsize=512)
+def _icon(file: str, name: str, extra: str) -> SafeString:
+    drawn = '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
+    return format_html(drawn, extra, file, name)
 
 
 @register.simple_tag

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Generator
 
 import pytest
@@ -35,6 +36,11 @@ def cost(item: pytest.Item) -> int:
 # After pytest-django, which sorts by how much of the database a test uses.
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    names = Counter(item.nodeid for item in items)
+    if twice := sorted(name for name, times in names.items() if times > 1):
+        raise pytest.UsageError(
+            f"Tests that share a name: {', '.join(twice)}. With -n only one of them would run."
+        )
     items.sort(key=cost)
 
 

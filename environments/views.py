@@ -1,18 +1,15 @@
-"""Environments by themselves, as pages: describing, archiving, activity."""
+"""Environments by themselves, as pages: describing, archiving."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
 
 from environments import services
-from environments.access import Right, get_environment, get_version, get_workspace
+from environments.access import Right, get_environment, get_version
 from environments.forms import DescribeForm
-from environments.lists import Pages, activity_of
 from environments.models import Version
-
-ROWS = 50
 
 
 @require_POST
@@ -68,12 +65,3 @@ def version_named(request: HttpRequest, reference: str) -> Version:
     if not slash or not name:
         raise Http404(f"{reference} is not workspace/name:version.")
     return get_version(request.user, workspace, name, version or "latest")
-
-
-@require_safe
-@login_required
-def activity(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Show who did what in a workspace."""
-    place = get_workspace(request.user, workspace)
-    page = Pages(activity_of(place), ROWS).get_page(request.GET.get("page"))
-    return render(request, "environments/activity.html", {"place": place, "page": page})

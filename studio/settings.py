@@ -132,6 +132,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "studio.operations.requests.tell_requests_apart",
+    "studio.middleware.say_where_from",
     "django.middleware.security.SecurityMiddleware",
     "studio.middleware.content_security_policy",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -8,8 +8,10 @@ from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from builds.causes import CATALOGUE
+from environments.models import Event
 
 register = template.Library()
 
@@ -134,23 +136,29 @@ def event_words(verb: str) -> str:
 
 
 @register.filter
-def event_change(details: dict[str, Any]) -> str:
-    """Return what an event changed, as `before → now`; empty where it does not say."""
-    if "now" not in details:
-        return ""
-    before, now = details.get("before"), details["now"]
-    if not isinstance(now, dict):
-        return f"{_said(before)} → {_said(now)}"
-    return ", ".join(
-        f"{name.replace('_', ' ')}: {_said((before or {}).get(name), 'default')} → {_said(value, 'default')}"
-        for name, value in now.items()
-    )
+def event_changes(event: Event) -> list[tuple[str, str]]:
+    """Return what an event changed, a field each: its words, and `before → after`, or the one of them there is."""
+    before, after = event.before or {}, event.after or {}
+    nothing = _("default") if event.verb == "workspace.limits" else _("none")
+    changes = []
+    for name in [*before, *(name for name in after if name not in before)]:
+        words = name.replace("_", " ")
+        if event.before is None or event.after is None:
+            changes.append((words, _said((after or before).get(name), nothing)))
+        elif before.get(name) != after.get(name):
+            told = _said(before.get(name), nothing), _said(after.get(name), nothing)
+            changes.append((words, " → ".join(told)))
+    return changes
 
 
-def _said(value: object, nothing: str = "none") -> str:
+def _said(value: object, nothing: str) -> str:
     if isinstance(value, bool):
-        return "on" if value else "off"
-    return nothing if value in (None, "") else str(value)
+        return _("yes") if value else _("no")
+    if value in (None, "", {}, []):
+        return nothing
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={one}" if one != "" else str(name) for name, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @register.simple_tag

@@ -9,6 +9,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -17,7 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from environments.access import workspaces_of
-from environments.models import AccessToken, Scope, Workspace
+from environments.models import AccessToken, Scope, Workspace, record
 from environments.tokens import create_token, revoke_token
 
 DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "a year", "": "never"}
@@ -91,7 +92,9 @@ def password(request: HttpRequest) -> HttpResponse:
     kind = PasswordChangeForm if user.has_usable_password() else SetPasswordForm
     form = kind(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        with transaction.atomic():
+            form.save()
+            record("person.password", user.get_username(), workspace=None, actor=user)
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. You are signed out everywhere else.")
         return redirect("password")

@@ -21,13 +21,13 @@ from environments.access import Right, get_environment, get_version, get_workspa
 from environments.definition import CannotWrite, Finding, diff, read
 from environments.definition.constraints import BadConstraint
 from environments.definition.secrets import masked
+from environments.events import events_of
 from environments.forms import asked_for, write_tags
 from environments.lists import (
     DEFAULT_SORT,
     SORTS,
     Counted,
     Pages,
-    activity_of,
     count_listed,
     counted,
     listed,
@@ -232,7 +232,7 @@ def _builds(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _activity(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
-    events = activity_of(page["place"]).filter(environment=page["environment"])
+    events = events_of(page["place"]).filter(environment=page["environment"])
     return {"page": Pages(events, 50).get_page(request.GET.get("page"))}
 
 

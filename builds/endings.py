@@ -38,7 +38,9 @@ def tell_the_end(build_id: uuid.UUID) -> None:
 
 def _tell(build: Build) -> list[User]:
     waited = list(
-        User.objects.filter(pk__in=build.requests.filter(cancelled_at=None, told_at=None).values("user")).order_by("pk")
+        User.objects.filter(
+            pk__in=build.requests.filter(cancelled_at=None, told_at=None).values("user")
+        ).order_by("pk")
     )
     kind = NoticeKind.BUILD_SUCCEEDED if build.state == State.SUCCEEDED else NoticeKind.BUILD_FAILED
     subject = SUBJECTS[State(build.state)].format(version=f"{build.version} in {build.workspace}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
 from django.urls import reverse
 
-from builds import endings, runner
+from builds import runner
 from builds.models import Build, State
 from builds.reconcile import release_builds_of
 from builds.services import cancel_for, request_build
-from environments.models import Event, Role
+from environments.models import Event, Role, record
 from environments.outbox import Notice, NoticeChoice, NoticeKind, Sending
 from tests.builds.played import asked, failed, person, saved, succeeded
 
@@ -37,7 +38,7 @@ def test_the_end_waits_until_its_event_can_be_written_too(
 ) -> None:
     """The database goes away between the two: neither is there, and then both, once."""
     monkeypatch.setattr("builds.steps.make_image", broken)
-    record, states = endings.record, []
+    states: list[str] = []
 
     def away_at_first(*args: Any, **more: Any) -> Event:
         states.append(Build.objects.get().state)
@@ -46,7 +47,7 @@ def test_the_end_waits_until_its_event_can_be_written_too(
         assert not Event.objects.filter(verb="build.failed").exists()
         return record(*args, **more)
 
-    monkeypatch.setattr(endings, "record", away_at_first)
+    monkeypatch.setattr("builds.endings.record", away_at_first)
     build = asked(saved("a==1\n"), carla)
     runner.run(build.pk, "a worker")
 
@@ -109,7 +110,7 @@ def test_a_build_that_goes_back_to_the_queue_has_not_ended(carla: User) -> None:
 
 def test_the_database_lets_nobody_change_or_delete_an_event(carla: User) -> None:
     event = Event.objects.get(pk=asked_event(carla).pk)
-    tries = [
+    tries: list[Callable[[], object]] = [
         lambda: Event.objects.filter(pk=event.pk).update(subject="another"),
         lambda: event.delete(),
         lambda: Event.objects.all().delete(),

@@ -55,7 +55,7 @@ def verbs(rows: list[dict[str, Any]]) -> list[str]:
 def exported(browser: Client, query: str = "") -> list[dict[str, Any]]:
     answer = browser.get(EXPORT + query)
     assert answer["Content-Type"] == "application/x-ndjson; charset=utf-8"
-    return [json.loads(line) for line in b"".join(answer).decode().splitlines()]  # type: ignore[arg-type]
+    return [json.loads(line) for line in b"".join(answer).decode().splitlines()]
 
 
 # What is recorded

@@ -35,14 +35,14 @@ def keep_member(workspace: Workspace, name: str, role: Role, by: User) -> Kept:
     member = Member.objects.filter(workspace=workspace, user=user).first()
     if member is None:
         member = Member.objects.create(workspace=workspace, user=user, role=role)
-        record("member.added", name, workspace=workspace, actor=by, after={"role": role.label})
+        record("member.added", name, workspace=workspace, actor=by, role=role.label)
         return Kept(member, added=True)
     if member.role != role:
         _leave_an_owner(member)
-        before, after = {"role": Role(member.role).label}, {"role": role.label}
+        before = Role(member.role).label
         member.role = role
         member.save(update_fields=["role"])
-        record("member.changed", name, workspace=workspace, actor=by, before=before, after=after)
+        record("member.changed", name, workspace=workspace, actor=by, before=before, role=role.label)
     return Kept(member, added=False)
 
 
@@ -54,8 +54,7 @@ def remove_member(workspace: Workspace, name: str, by: User) -> None:
     _leave_an_owner(member)
     verb = "member.left" if member.user_id == by.pk else "member.removed"
     member.delete()
-    before = {"role": Role(member.role).label}
-    record(verb, name, workspace=workspace, actor=by, before=before)
+    record(verb, name, workspace=workspace, actor=by)
 
 
 def _wait_for_turn(workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
+from builds.endings import record_the_end, tell_the_end
 from builds.models import ACTIVE, Build, Image, LogChunk, State, Step
 
 
@@ -114,6 +115,7 @@ class Claim:
         self.write(state=state, ended_at=Now(), **values)
         failed = state != State.SUCCEEDED
         Step.objects.filter(build_id=self.build_id, ended_at=None).update(ended_at=Now(), failed=failed)
+        record_the_end(self.build_id)
 
     def give_back(self) -> None:
         """Put the build back into the queue, as if this attempt had not been: the studio is stopping."""
@@ -122,17 +124,19 @@ class Claim:
             Step.objects.filter(build_id=self.build_id, attempt=self.attempt).delete()
 
 
+@transaction.atomic
 def cancel_queued(build_id: uuid.UUID) -> bool:
-    """End a build that no worker has yet; return False when one has it."""
-    return bool(
-        Build.objects.filter(pk=build_id, state=State.QUEUED).update(
-            state=State.CANCELLED,
-            error_code="cancelled",
-            error="The build was cancelled.",
-            ended_at=Now(),
-            revision=F("revision") + 1,
-        )
+    """End a build that no worker has yet; return False when one has it. The caller records who did it."""
+    ended = Build.objects.filter(pk=build_id, state=State.QUEUED).update(
+        state=State.CANCELLED,
+        error_code="cancelled",
+        error="The build was cancelled.",
+        ended_at=Now(),
+        revision=F("revision") + 1,
     )
+    if ended:
+        tell_the_end(build_id)
+    return bool(ended)
 
 
 def ask_to_stop(build_id: uuid.UUID) -> bool:

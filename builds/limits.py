@@ -122,6 +122,6 @@ def set_limits(workspace: Workspace, by: User | None = None, /, **given: int | N
         for name in before:
             setattr(row, name, given[name])
         row.save(update_fields=list(before))
-        now = {name: given[name] for name in before}
-        record("workspace.limits", str(workspace), workspace=workspace, actor=by, before=before, now=now)
+        after = {name: given[name] for name in before}
+        record("workspace.limits", str(workspace), workspace=workspace, actor=by, before=before, after=after)
     return in_force(row)

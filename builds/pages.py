@@ -1,13 +1,11 @@
 """What a build's page shows, for the page itself and for the stream that keeps it up to date."""
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.http import Http404
-from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy
 
 from builds.expected import expectation
 from builds.logs import lines_between
@@ -15,19 +13,16 @@ from builds.models import Build, Image, LogChunk, State, Step
 from builds.queries import queue_position, steps_shown, waiting_for, why_it_waits
 from environments.access import Right, get_workspace, rights_in
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
-
 LINES_SHOWN = 5_000
 STEPS = {
-    "base": gettext_lazy("Base image"),
-    "resolve": gettext_lazy("Resolve packages"),
-    "fetch": gettext_lazy("Fetch packages"),
-    "build": gettext_lazy("Build wheels"),
-    "assemble": gettext_lazy("Assemble layers"),
-    "link": gettext_lazy("Run post-link scripts"),
-    "store": gettext_lazy("Store image"),
-    "verify": gettext_lazy("Verify"),
+    "base": "Base image",
+    "resolve": "Resolve packages",
+    "fetch": "Fetch packages",
+    "build": "Build wheels",
+    "assemble": "Assemble layers",
+    "link": "Run post-link scripts",
+    "store": "Store image",
+    "verify": "Verify",
 }
 
 
@@ -110,17 +105,17 @@ ICONS = {
     "cancelled": "quiet",
 }
 WORDS = {
-    "queued": gettext_lazy("Queued"),
-    "running": gettext_lazy("Building"),
-    "succeeded": gettext_lazy("Ready"),
-    "failed": gettext_lazy("Failed"),
-    "cancelled": gettext_lazy("Cancelled"),
+    "queued": "Queued",
+    "running": "Building",
+    "succeeded": "Ready",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
 }
 
 
-def title(build: Build) -> "StrPromise":
+def title(build: Build) -> str:
     """Return the title of the browser's tab."""
-    return format_lazy("{}: {}", WORDS[build.state], str(build.version))
+    return f"{WORDS[build.state]}: {build.version}"
 
 
 def shown(step: Step) -> dict[str, Any]:

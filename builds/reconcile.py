@@ -3,11 +3,14 @@
 import logging
 import time
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from builds.endings import record_the_end
 from builds.logs import pack_logs_of_ended
 from builds.models import Build, State, Step
 
@@ -60,37 +63,37 @@ def release(which: Q, *, died: bool) -> int:
     """Put running builds back into the queue, and end those whose workers `died` too often."""
     released = 0
     for build in Build.objects.filter(which, state=State.RUNNING):
-        # All of it in the condition again: a worker that came back in between keeps its build.
-        held = Build.objects.filter(which, pk=build.pk, state=State.RUNNING, claim=build.claim)
-        if build.cancel_requested:
-            end = {"state": State.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}
-            moved = held.update(ended_at=Now(), revision=F("revision") + 1, **end)
-        elif died and build.attempt >= settings.MAX_ATTEMPTS:
-            moved = held.update(
-                state=State.FAILED,
-                ended_at=Now(),
-                error_code="worker-died",
-                error=WORKER_DIED.format(attempts=build.attempt),
-                error_help=WORKER_DIED_HELP,
-                error_fault="studio",
-                error_line=build.log_lines or None,
-                revision=F("revision") + 1,
-            )
-        else:
-            attempt = build.attempt if died else build.attempt - 1
-            moved = held.update(
-                state=State.QUEUED,
-                claim=None,
-                worker="",
-                attempt=attempt,
-                revision=F("revision") + 1,
-            )
-        if moved:
+        if _release(build, which, died=died):
             released += 1
-            steps = Step.objects.filter(build=build, attempt=build.attempt)
-            if died or build.cancel_requested:
-                steps.filter(ended_at=None).update(ended_at=Now(), failed=True)
-            else:  # the attempt does not count, and its number will be taken again
-                steps.delete()
             log.warning("Build %s was taken from %s, which has gone.", build.pk, build.worker)
     return released
+
+
+@transaction.atomic
+def _release(build: Build, which: Q, *, died: bool) -> bool:
+    # All of it in the condition again: a worker that came back in between keeps its build.
+    held = Build.objects.filter(which, pk=build.pk, state=State.RUNNING, claim=build.claim)
+    end: dict[str, Any] = {}
+    if build.cancel_requested:
+        end = {"state": State.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}
+    elif died and build.attempt >= settings.MAX_ATTEMPTS:
+        end = {
+            "state": State.FAILED,
+            "error_code": "worker-died",
+            "error": WORKER_DIED.format(attempts=build.attempt),
+            "error_help": WORKER_DIED_HELP,
+            "error_fault": "studio",
+            "error_line": build.log_lines or None,
+        }
+    attempt = build.attempt if died else build.attempt - 1
+    again = {"state": State.QUEUED, "claim": None, "worker": "", "attempt": attempt}
+    if not held.update(revision=F("revision") + 1, **({"ended_at": Now(), **end} if end else again)):
+        return False
+    steps = Step.objects.filter(build=build, attempt=build.attempt)
+    if died or end:
+        steps.filter(ended_at=None).update(ended_at=Now(), failed=True)
+    else:  # the attempt does not count, and its number will be taken again
+        steps.delete()
+    if end:
+        record_the_end(build.pk)
+    return True

@@ -18,7 +18,6 @@ from builds.limits import Bounds, OverLimit, limits_of
 from builds.logs import pack_log
 from builds.models import Build
 from builds.reporting import BuildReporter, StudioStopping
-from environments.models import record
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,6 @@ def run_claimed(claim: Claim) -> None:
     except ClaimLost:
         log.warning("Build %s is another worker's now; this one stops.", build_id)
         return
-    _tell(build_id)
     try:
         pack_log(build_id)
     except DatabaseError as error:
@@ -129,19 +127,3 @@ def _last_line(build: Build, reporter: BuildReporter, how: str) -> None:
     reporter.log.let_the_end_in()
     reporter.line(f"Build {build.pk} {how} after {max(0.0, seconds):.1f} s.")
     reporter.flush(everything=True)
-
-
-def _tell(build_id: uuid.UUID) -> None:
-    """Record the end as an event of the workspace, with everybody who asked for the build and still waited."""
-    build = Build.objects.select_related("workspace", "version__environment__workspace").get(pk=build_id)
-    if not build.active:
-        waited = build.requests.filter(cancelled_at=None, user__isnull=False)
-        record(
-            f"build.{build.state}",
-            str(build.version),
-            workspace=build.workspace,
-            environment=build.version.environment,
-            build=str(build.pk),
-            error=build.error,
-            asked_by=sorted(set(waited.values_list("user__username", flat=True))),
-        )

@@ -68,6 +68,7 @@ def base_has_moved(version: Version, image: Image) -> bool:
     return known.checked_at < timezone.now() - timedelta(seconds=settings.FLOATING_BASE_SECONDS)
 
 
+@transaction.atomic
 def request_build(
     version: Version, user: User | None = None, *, rebuild: bool = False, here: bool = False
 ) -> Request:
@@ -143,19 +144,19 @@ def find_room(workspace: Workspace) -> None:
         )
 
 
+@transaction.atomic
 def cancel_request(request: Request, user: User | None) -> None:
     """Stop waiting. The build stops with the last one who waits for it."""
-    with transaction.atomic():
-        if not Request.objects.filter(pk=request.pk, cancelled_at=None).update(cancelled_at=timezone.now()):
-            raise NotPossible("This request was cancelled before.")
-        build = request.build
-        if build is None or not build.active:
-            raise NotPossible("There is nothing to cancel: the build has ended.")
-        # Whoever cancels at the same moment waits here, and then sees this request as cancelled.
-        Build.objects.select_for_update().get(pk=build.pk)
-        others = Request.objects.filter(build=build, cancelled_at=None).exists()
-        if not others and not claims.cancel_queued(build.pk):
-            claims.ask_to_stop(build.pk)
+    if not Request.objects.filter(pk=request.pk, cancelled_at=None).update(cancelled_at=timezone.now()):
+        raise NotPossible("This request was cancelled before.")
+    build = request.build
+    if build is None or not build.active:
+        raise NotPossible("There is nothing to cancel: the build has ended.")
+    # Whoever cancels at the same moment waits here, and then sees this request as cancelled.
+    Build.objects.select_for_update().get(pk=build.pk)
+    others = Request.objects.filter(build=build, cancelled_at=None).exists()
+    if not others and not claims.cancel_queued(build.pk):
+        claims.ask_to_stop(build.pk)
     record(
         "build.left" if others else "build.cancelled",
         str(request.version),

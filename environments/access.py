@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from environments.models import AccessToken, Environment, Member, Role, Scope, Version, Workspace
+from environments.origin import came_by
 
 _THROUGH = "_access_token"
 
@@ -26,6 +27,7 @@ class Right(Enum):
     MANAGE_MEMBERS = "manage its members"
     SEE_SETTINGS = "see its settings"
     MANAGE_SETTINGS = "change its settings"
+    SEE_ORIGINS = "see where what is done in it comes from"
     SET_LIMITS = "set its limits"
 
 
@@ -44,6 +46,7 @@ LEAST: dict[Right, int] = {
     Right.MANAGE_CONNECTIONS: Role.OWNER,
     Right.MANAGE_MEMBERS: Role.OWNER,
     Right.MANAGE_SETTINGS: Role.OWNER,
+    Right.SEE_ORIGINS: Role.OWNER,
     Right.SET_LIMITS: ADMIN,
 }
 
@@ -51,6 +54,7 @@ LEAST: dict[Right, int] = {
 def through(token: AccessToken) -> User:
     """Return a token's owner, with no more rights than the token has, wherever access is asked for."""
     setattr(token.owner, _THROUGH, token)
+    came_by(str(token))
     return token.owner
 
 

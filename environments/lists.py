@@ -7,7 +7,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Model, QuerySet
 from django.utils.functional import cached_property
 
-from environments.models import Environment, Event, Listing, Version, Workspace
+from environments.models import Environment, Listing, Version, Workspace
 
 SORTS = {
     "name": ("name",),
@@ -142,12 +142,3 @@ class Pages(Paginator):  # type: ignore[type-arg]
 def count_listed(workspaces: list[Workspace]) -> dict[int, Counted]:
     """Return how many environments each of these workspaces shows."""
     return {workspace.pk: counted(listed(workspace)) for workspace in workspaces}
-
-
-def activity_of(workspace: Workspace) -> QuerySet[Event]:
-    """Return what happened in a workspace, newest first."""
-    return (
-        Event.objects.filter(workspace=workspace)
-        .select_related("actor", "environment__workspace")
-        .order_by("-pk")
-    )

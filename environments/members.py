@@ -35,14 +35,14 @@ def keep_member(workspace: Workspace, name: str, role: Role, by: User) -> Kept:
     member = Member.objects.filter(workspace=workspace, user=user).first()
     if member is None:
         member = Member.objects.create(workspace=workspace, user=user, role=role)
-        record("member.added", name, workspace=workspace, actor=by, role=role.label)
+        record("member.added", name, workspace=workspace, actor=by, after={"role": role.label})
         return Kept(member, added=True)
     if member.role != role:
         _leave_an_owner(member)
-        before = Role(member.role).label
+        before, after = {"role": Role(member.role).label}, {"role": role.label}
         member.role = role
         member.save(update_fields=["role"])
-        record("member.changed", name, workspace=workspace, actor=by, before=before, role=role.label)
+        record("member.changed", name, workspace=workspace, actor=by, before=before, after=after)
     return Kept(member, added=False)
 
 
@@ -54,7 +54,8 @@ def remove_member(workspace: Workspace, name: str, by: User) -> None:
     _leave_an_owner(member)
     verb = "member.left" if member.user_id == by.pk else "member.removed"
     member.delete()
-    record(verb, name, workspace=workspace, actor=by)
+    before = {"role": Role(member.role).label}
+    record(verb, name, workspace=workspace, actor=by, before=before)
 
 
 def _wait_for_turn(workspace: Workspace) -> None:

@@ -1,6 +1,6 @@
 """Workspaces, members, environments, versions and events."""
 
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from environments.definition import Definition
+from environments.origin import LONGEST_ADDRESS, LONGEST_AGENT, LONGEST_TOKEN, here
 from environments.outbox import Notice, NoticeChoice  # noqa: F401 (Django looks for an app's models here)
 
 if TYPE_CHECKING:
@@ -271,20 +272,32 @@ class Listing(models.Model):
 
 
 class Event(models.Model):
-    """Who did what to which thing: the activity page and the audit log. Rows are only ever added."""
+    """Who did what to which thing: the activity page and the audit log. Rows are only ever added.
 
-    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.CASCADE, related_name="events")
-    environment = models.ForeignKey(Environment, null=True, on_delete=models.SET_NULL, related_name="events")
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
+    A trigger of the database refuses everything else, so what has events is not deleted either.
+    """
+
+    workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="events")
+    environment = models.ForeignKey(Environment, null=True, on_delete=models.PROTECT, related_name="events")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     verb = models.CharField(max_length=60)  # "version.created", "build.requested" …
     subject = models.CharField(max_length=400)  # the thing as people name it: "forecast:3"
+    before = models.JSONField(null=True)  # {field: value}, of what was changed or is no more
+    after = models.JSONField(null=True)  # {field: value}, of what was changed or made
     details = models.JSONField(default=dict)
+    # Where it came from; empty for what workers and commands do
+    address = models.CharField(max_length=LONGEST_ADDRESS, blank=True)
+    agent = models.CharField(max_length=LONGEST_AGENT, blank=True)
+    token = models.CharField(max_length=LONGEST_TOKEN, blank=True)
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
         ordering = ["-pk"]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "-id"], name="events_newest"),
+            models.Index(fields=["workspace", "actor", "-id"], name="events_of_a_person"),
+            models.Index(fields=["workspace", "verb", "-id"], name="events_of_a_kind"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.subject}"
@@ -297,9 +310,22 @@ def record(
     workspace: Workspace | None,
     actor: "User | None" = None,
     environment: Environment | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
     **details: object,
 ) -> Event:
-    """Add an event to the activity of a workspace."""
+    """Add an event to the activity of a workspace, in the transaction that changes what it tells of.
+
+    `before` and `after` are the fields that changed; what is made has no before, what goes no after.
+    """
     return Event.objects.create(
-        workspace=workspace, environment=environment, actor=actor, verb=verb, subject=subject, details=details
+        workspace=workspace,
+        environment=environment,
+        actor=actor,
+        verb=verb,
+        subject=subject[:400],
+        before=before,
+        after=after,
+        details=details,
+        **here().as_fields(),
     )

@@ -30,6 +30,33 @@ class Sending(models.TextChoices):
     GIVEN_UP = "given up"
 
 
+class EventGroup(models.TextChoices):
+    """What events are about, as people choose among them."""
+
+    BUILDS = "builds", _("Builds")
+    ENVIRONMENTS = "environments", _("Environments and versions")
+    CATALOGUE = "catalogue", _("The catalogue's proposals")
+    SETTINGS = "settings", _("Members, settings and everything else")
+
+
+_BEGINNINGS = {
+    EventGroup.BUILDS: ("build.",),
+    EventGroup.ENVIRONMENTS: ("version.", "environment.", "use."),
+    EventGroup.CATALOGUE: ("proposal.", "deprecation.", "catalogue."),
+}
+
+
+def prefixes_of(group: EventGroup) -> tuple[str, ...]:
+    """Return what the verbs of a group begin with; nothing for the group of all others."""
+    return _BEGINNINGS.get(group, ())
+
+
+def group_of(verb: str) -> EventGroup:
+    """Return the group that an event is of."""
+    found = (group for group, beginnings in _BEGINNINGS.items() if verb.startswith(beginnings))
+    return next(found, EventGroup.SETTINGS)
+
+
 class NoticeKind(models.TextChoices):
     """What people can be told of."""
 

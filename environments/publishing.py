@@ -45,5 +45,5 @@ def _change(workspace: Workspace, by: User | None, verb: str, **value: Any) -> b
     if before == now:
         return False
     workspace.save(update_fields=[field])
-    record(verb, str(workspace), workspace=workspace, actor=by, before=before, now=now)
+    record(verb, str(workspace), workspace=workspace, actor=by, before={field: before}, after={field: now})
     return True

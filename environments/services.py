@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -180,6 +180,7 @@ def count_packages(definition: Definition) -> int:
     return len(definition.python.conda) + len(pip)
 
 
+@transaction.atomic
 def describe(version: Version, *, description: str, tags: dict[str, str], user: User) -> None:
     """Change what may change in a version: its description and tags (rule 30)."""
     before = {"description": version.description, "tags": version.tags}
@@ -197,17 +198,19 @@ def describe(version: Version, *, description: str, tags: dict[str, str], user: 
     )
 
 
+@transaction.atomic
 def archive_environment(environment: Environment, user: User, *, restore: bool = False) -> None:
     """Hide an environment and all its versions from the lists, or show them again (rule 33)."""
+    before = environment.archived_at
     when = None if restore else timezone.now()
-    with transaction.atomic():
-        Environment.objects.filter(pk=environment.pk).update(archived_at=when)
-        environment.versions.update(archived_at=when)
-        keep_listed(environment)
+    Environment.objects.filter(pk=environment.pk).update(archived_at=when)
+    environment.versions.update(archived_at=when)
+    keep_listed(environment)
     environment.archived_at = when
-    _record_archived(environment, str(environment), user, restore=restore)
+    _record_archived(environment, str(environment), user, before=before, after=when)
 
 
+@transaction.atomic
 def archive_version(version: Version, user: User, *, restore: bool = False) -> None:
     """Hide one version, or show it again; not alone out of an archived environment (rule 33)."""
     if version.environment.archived_at and restore:
@@ -216,14 +219,22 @@ def archive_version(version: Version, user: User, *, restore: bool = False) -> N
             f"{version.environment} is archived, and its versions with it.",
             "Restore the environment: all its versions come back.",
         )
+    before = version.archived_at
     version.archived_at = None if restore else timezone.now()
     version.save(update_fields=["archived_at"])
     keep_listed(version.environment)
-    _record_archived(version.environment, str(version), user, restore=restore)
+    _record_archived(version.environment, str(version), user, before=before, after=version.archived_at)
 
 
-def _record_archived(environment: Environment, subject: str, user: User, **details: Any) -> None:
-    verb = "restored" if details["restore"] else "archived"
+def _record_archived(
+    environment: Environment, subject: str, user: User, *, before: datetime | None, after: datetime | None
+) -> None:
     record(
-        f"environment.{verb}", subject, workspace=environment.workspace, environment=environment, actor=user
+        "environment.archived" if after else "environment.restored",
+        subject,
+        workspace=environment.workspace,
+        environment=environment,
+        actor=user,
+        before={"archived": before is not None},
+        after={"archived": after is not None},
     )

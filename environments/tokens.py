@@ -39,7 +39,7 @@ def create_token(
         workspace=workspace,
         expires_at=expires_at,
     )
-    record("token.created", str(token), workspace=workspace, actor=owner, scope=scope.label)
+    record("token.created", str(token), workspace=workspace, actor=owner, after={"scope": scope.label})
     return token, secret
 
 

@@ -4,6 +4,7 @@ from django.urls import path
 
 from environments import (
     converters,  # noqa: F401 (it makes <word:…> known)
+    events_views,
     members_views,
     publishing_views,
     settings_views,
@@ -12,8 +13,10 @@ from environments import (
 
 app_name = "environments"
 urlpatterns = [
-    # /w/<workspace>/activity/?page=2
-    path("activity/", views.activity, name="activity"),
+    # /w/<workspace>/activity/?who=ann&what=builds&environment=forecast&since=2026-11-01&until=2026-11-30&page=2
+    path("activity/", events_views.activity, name="activity"),
+    # /w/<workspace>/activity/events.jsonl?who=ann
+    path("activity/events.jsonl", events_views.export, name="export_events"),
     # /w/<workspace>/settings/?tab=connections&change=7
     path("settings/", settings_views.settings, name="settings"),
     # /w/<workspace>/settings/connections/

@@ -1,19 +1,15 @@
-"""Environments by themselves, as pages: describing, archiving, activity."""
+"""Environments by themselves, as pages: describing, archiving."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
 
 from environments import services
-from environments.access import Right, get_environment, get_version, get_workspace
+from environments.access import Right, get_environment, get_version
 from environments.forms import DescribeForm
-from environments.lists import Pages, activity_of
 from environments.models import Version
-
-ROWS = 50
 
 
 @require_POST
@@ -24,7 +20,7 @@ def describe(request: HttpRequest, workspace: str, name: str, version: str) -> H
     form = DescribeForm(request.POST)
     if form.is_valid():
         services.describe(found, **form.cleaned_data, user=request.user)  # type: ignore[arg-type]
-        messages.success(request, _("Description and tags are saved."))
+        messages.success(request, "Description and tags are saved.")
     else:
         for problems in form.errors.values():
             messages.error(request, " ".join(map(str, problems)))
@@ -39,15 +35,10 @@ def archive(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
     restore = request.POST.get("restore") == "yes"
     services.archive_environment(environment, request.user, restore=restore)  # type: ignore[arg-type]
     if restore:
-        messages.success(
-            request,
-            _("%(environment)s and all its versions are back in the list.") % {"environment": environment},
-        )
+        messages.success(request, f"{environment} and all its versions are back in the list.")
     else:
         messages.success(
-            request,
-            _("%(environment)s is archived: hidden from the list, still readable and usable.")
-            % {"environment": environment},
+            request, f"{environment} is archived: hidden from the list, still readable and usable."
         )
     return redirect("environment", workspace, name)
 
@@ -63,8 +54,7 @@ def archive_version(request: HttpRequest, workspace: str, name: str, version: st
     except services.Refused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        said = _("%(version)s is back.") if restore else _("%(version)s is archived.")
-        messages.success(request, said % {"version": found})
+        messages.success(request, f"{found} is {'back' if restore else 'archived'}.")
     return redirect("version", workspace, name, found.version)
 
 
@@ -75,12 +65,3 @@ def version_named(request: HttpRequest, reference: str) -> Version:
     if not slash or not name:
         raise Http404(f"{reference} is not workspace/name:version.")
     return get_version(request.user, workspace, name, version or "latest")
-
-
-@require_safe
-@login_required
-def activity(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Show who did what in a workspace."""
-    place = get_workspace(request.user, workspace)
-    page = Pages(activity_of(place), ROWS).get_page(request.GET.get("page"))
-    return render(request, "environments/activity.html", {"place": place, "page": page})

@@ -1,13 +1,12 @@
-"""What every answer carries, and the language that it is in."""
+"""What every answer carries."""
 
 from collections.abc import Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import translation
-from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
+
+from environments.origin import coming_from
 
 POLICY = "; ".join(
     [
@@ -42,38 +41,27 @@ def content_security_policy(get_response: Callable[..., object]) -> Callable[...
     return answer
 
 
-# Programs read these: their answers are in English, whoever asks.
-FOR_PROGRAMS = ("/api/", "/v2/", "/metrics", "/healthz", "/readyz")
-
-
 @sync_and_async_middleware
-def language(get_response: Callable[..., object]) -> Callable[..., object]:
-    """Answer in the language that was chosen, else in one that the browser asks for."""
+def say_where_from(get_response: Callable[..., object]) -> Callable[..., object]:
+    """Let what a request changes be recorded with its address and program."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponse:
-            with translation.override(language_of(request)):
-                return _told(request, await get_response(request))
+            with coming_from(*_sender(request)):
+                response: HttpResponse = await get_response(request)
+            return response
 
         markcoroutinefunction(answer_async)
         return answer_async
 
     def answer(request: HttpRequest) -> HttpResponse:
-        with translation.override(language_of(request)):
-            return _told(request, get_response(request))  # type: ignore[arg-type]
+        with coming_from(*_sender(request)):
+            response: HttpResponse = get_response(request)  # type: ignore[assignment]
+        return response
 
     return answer
 
 
-def language_of(request: HttpRequest) -> str:
-    """Return the language for whoever asks."""
-    if request.path_info.startswith(FOR_PROGRAMS):
-        return settings.LANGUAGE_CODE
-    return translation.get_language_from_request(request)
-
-
-def _told(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    if not request.path_info.startswith(FOR_PROGRAMS):
-        response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
-        patch_vary_headers(response, ("Accept-Language",))
-    return response
+def _sender(request: HttpRequest) -> tuple[str, str]:
+    # What a proxy says of the address, the web server has put here, if it trusts that proxy.
+    return request.META.get("REMOTE_ADDR", ""), request.headers.get("User-Agent", "")

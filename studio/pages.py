@@ -35,8 +35,6 @@ urlpatterns = [
     path("news/put-away", news.put_away, name="put-away"),
     # /theme/
     path("theme/", doors.theme, name="theme"),
-    # /language/
-    path("language/", doors.language, name="language"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
     path("w/<slug:workspace>/environments/", environments.environments, name="environments"),
     # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json

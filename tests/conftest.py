@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 import pytest
+from django.db.backends.base.operations import BaseDatabaseOperations
 
 from tests.services.parts import PARTS
 
@@ -46,6 +47,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_report_header() -> list[str]:
     return [f"skipped: {reason}" for part in PARTS if (reason := part.missing())]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def empty_what_is_only_added() -> Generator[None, None, None]:
+    """After tests that commit, Django empties all tables: of events too, which the database lets nobody else do."""
+    empty = BaseDatabaseOperations.execute_sql_flush
+
+    def emptied(self: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
+        with self.connection.cursor() as cursor:
+            if self.connection.vendor == "postgresql":
+                off, on = (
+                    f"ALTER TABLE environments_event {word} TRIGGER USER" for word in ("DISABLE", "ENABLE")
+                )
+                empty(self, [off, *sql_list, on])
+                return
+            cursor.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'environments_event'"
+            )
+            triggers = dict(cursor.fetchall())
+        drop = [f"DROP TRIGGER {name}" for name in triggers]
+        empty(self, [*drop, *sql_list, *triggers.values()])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", emptied)
+        yield
 
 
 def forbid_skips(report: pytest.TestReport | pytest.CollectReport) -> None:

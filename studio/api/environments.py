@@ -15,7 +15,7 @@ from environments.definition import CannotWrite, write
 from environments.definition.constraints import BadConstraint
 from environments.definition.write import DEFINITION_FORMATS
 from environments.given import read_given
-from environments.lists import activity_of, latest_versions
+from environments.lists import latest_versions
 from environments.members import keep_member, remove_member
 from environments.models import Environment, Member, Role, Version
 from environments.views import version_named
@@ -260,19 +260,6 @@ def definition(request: Request, workspace: str, name: str, version: str) -> Htt
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-@documented(
-    "GET",
-    "List what happened in a workspace, newest first",
-    shapes.paged(shapes.Event),
-    path=PLACE,
-    paged=True,
-)
-def events(request: Request, workspace: str) -> Response:
-    """List what happened in a workspace, newest first."""
-    page, pages = page_of(request, activity_of(get_workspace(request.user, workspace)), ("-pk",))
-    return pages.get_paginated_response([rows.event(row) for row in page])
-
-
 def _with_latest(found: Environment) -> Response:
     latest = found.latest()
     shown = rows.versions([latest], found.workspace)[0] if latest else None
@@ -301,5 +288,4 @@ ROUTES = {
     "archive-version": route(POST=archive_version),
     "restore-version": route(POST=restore_version),
     "definition": route(GET=definition),
-    "events": route(GET=events),
 }

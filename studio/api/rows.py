@@ -121,19 +121,6 @@ def asked(row: builds.Request, host: str) -> dict[str, Any]:
     }
 
 
-def event(row: models.Event) -> dict[str, Any]:
-    """Return an event."""
-    return {
-        "id": row.pk,
-        "at": row.at,
-        "actor": _name(row.actor),
-        "verb": row.verb,
-        "subject": row.subject,
-        "environment": row.environment.name if row.environment else None,
-        "details": row.details,
-    }
-
-
 def token(row: models.AccessToken) -> dict[str, Any]:
     """Return an access token: its secret is nowhere."""
     fields = ("name", "hint", "created_at", "expires_at", "revoked_at", "used_at")

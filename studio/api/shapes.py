@@ -382,16 +382,28 @@ class Asked(s.Serializer[Any]):
     image = Image(allow_null=True)
 
 
+class Origin(s.Serializer[Any]):
+    """Where something came from; empty for what the studio itself did."""
+
+    address = s.CharField(allow_blank=True)
+    agent = s.CharField(allow_blank=True)
+    token = s.CharField(allow_blank=True, help_text="The access token's name, where one was used.")
+
+
 class Event(s.Serializer[Any]):
     """Who did what."""
 
     id = s.IntegerField()
     at = s.DateTimeField()
-    actor = s.CharField(allow_null=True)
+    workspace = s.CharField(allow_null=True)
+    actor = s.CharField(allow_null=True, help_text="Null where the studio itself did it.")
     verb = s.CharField()
     subject = s.CharField()
     environment = s.CharField(allow_null=True)
+    before = s.DictField(allow_null=True, help_text="The fields that changed, as they were.")
+    after = s.DictField(allow_null=True, help_text="The same fields, as they are then.")
     details = s.DictField()
+    origin = Origin(allow_null=True, help_text="For owners of the workspace; null for others.")
 
 
 class Token(s.Serializer[Any]):

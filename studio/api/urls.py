@@ -4,7 +4,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.api import answers, builds, environments, events, packages, tools
+from studio.api import activity, answers, builds, environments, events, packages, tools
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
@@ -22,7 +22,8 @@ ADDRESSES = {
     "workspaces/<slug:workspace>/": environments.ROUTES["workspace"],
     "workspaces/<slug:workspace>/members/": environments.ROUTES["members"],
     "workspaces/<slug:workspace>/members/<str:user>/": environments.ROUTES["member"],
-    "workspaces/<slug:workspace>/events/": environments.ROUTES["events"],
+    "workspaces/<slug:workspace>/events/": activity.ROUTES["events"],
+    "workspaces/<slug:workspace>/events/export/": activity.ROUTES["export"],
     # Environments and versions
     "workspaces/<slug:workspace>/environments/": environments.ROUTES["environments"],
     ENVIRONMENT: environments.ROUTES["environment"],

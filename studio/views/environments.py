@@ -8,7 +8,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -22,13 +21,13 @@ from environments.access import Right, get_environment, get_version, get_workspa
 from environments.definition import CannotWrite, Finding, diff, read
 from environments.definition.constraints import BadConstraint
 from environments.definition.secrets import masked
+from environments.events import events_of
 from environments.forms import asked_for, write_tags
 from environments.lists import (
     DEFAULT_SORT,
     SORTS,
     Counted,
     Pages,
-    activity_of,
     count_listed,
     counted,
     listed,
@@ -105,11 +104,7 @@ def first(request: HttpRequest, workspace: str) -> HttpResponse:
         messages.error(request, str(problem))
         return redirect("version", workspace, FIRST_NAME, saved.version.version)
     if asked.build is None:
-        messages.success(
-            request,
-            _("%(version)s is ready at once: its definition has an image already.")
-            % {"version": saved.version},
-        )
+        messages.success(request, f"{saved.version} is ready at once: its definition has an image already.")
         return redirect("version", workspace, FIRST_NAME, saved.version.version)
     return redirect("builds:build", workspace, asked.build.pk)
 
@@ -237,7 +232,7 @@ def _builds(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _activity(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
-    events = activity_of(page["place"]).filter(environment=page["environment"])
+    events = events_of(page["place"]).filter(environment=page["environment"])
     return {"page": Pages(events, 50).get_page(request.GET.get("page"))}
 
 

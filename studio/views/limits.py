@@ -10,8 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -30,16 +28,16 @@ class LimitsForm(forms.Form):
     """A workspace's own limits as people type them; an empty field takes the default."""
 
     at_once = forms.IntegerField(
-        label=gettext_lazy("Builds at once"), min_value=1, max_value=FIELDS["at_once"], required=False
+        label="Builds at once", min_value=1, max_value=FIELDS["at_once"], required=False
     )
     queued = forms.IntegerField(
-        label=gettext_lazy("Builds in the queue"), min_value=1, max_value=FIELDS["queued"], required=False
+        label="Builds in the queue", min_value=1, max_value=FIELDS["queued"], required=False
     )
     seconds = forms.IntegerField(
-        label=gettext_lazy("Seconds for a build"), min_value=1, max_value=FIELDS["seconds"], required=False
+        label="Seconds for a build", min_value=1, max_value=FIELDS["seconds"], required=False
     )
     disk = forms.DecimalField(
-        label=gettext_lazy("GB of disk for a build"),
+        label="GB of disk for a build",
         min_value=Decimal(1) / GB,
         max_value=MOST_GB,
         decimal_places=9,
@@ -67,24 +65,12 @@ class Row:
 
 # Words, what happens beyond it, and the setting that has the default
 ABOUT = {
-    "at_once": (
-        gettext_lazy("Builds at once"),
-        gettext_lazy("More wait in the queue."),
-        "STUDIO_LIMIT_AT_ONCE",
-    ),
-    "queued": (
-        gettext_lazy("Builds in the queue"),
-        gettext_lazy("Who asks for more is told to wait."),
-        "STUDIO_LIMIT_QUEUED",
-    ),
-    "seconds": (
-        gettext_lazy("Time of a build"),
-        gettext_lazy("A longer one is stopped."),
-        "STUDIO_LIMIT_SECONDS",
-    ),
+    "at_once": ("Builds at once", "More wait in the queue.", "STUDIO_LIMIT_AT_ONCE"),
+    "queued": ("Builds in the queue", "Who asks for more is told to wait.", "STUDIO_LIMIT_QUEUED"),
+    "seconds": ("Time of a build", "A longer one is stopped.", "STUDIO_LIMIT_SECONDS"),
     "disk": (
-        gettext_lazy("Disk that a build may add"),
-        gettext_lazy("A build that writes more is stopped."),
+        "Disk that a build may add",
+        "A build that writes more is stopped.",
         "STUDIO_LIMIT_DISK_GB",
     ),
 }
@@ -100,8 +86,8 @@ def _shown(request: HttpRequest, place: Workspace) -> Shown:
     now, default = in_force(own), defaults()
     rows = [
         Row(
-            str(words),
-            str(about),
+            words,
+            about,
             _said(name, getattr(now, name)),
             name in given,
             _said(name, getattr(default, name)),
@@ -129,11 +115,8 @@ def change_limits(request: HttpRequest, workspace: str) -> HttpResponse:
     if not form.is_valid():
         return page_of(request, place, "limits", form=form, problem=form.errors)
     set_limits(place, cast(User, request.user), **form.given())
-    messages.success(
-        request,
-        _("These are the limits of %(workspace)s now. Builds under way keep theirs.") % {"workspace": place},
-    )
+    messages.success(request, f"These are the limits of {place} now. Builds under way keep theirs.")
     return redirect(tab_address(place, "limits"))
 
 
-TABS.append(Tab("limits", gettext_lazy("Limits"), Right.SEE_SETTINGS, "studio/_settings_limits.html", _shown))
+TABS.append(Tab("limits", "Limits", Right.SEE_SETTINGS, "studio/_settings_limits.html", _shown))

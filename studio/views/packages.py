@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.translation import ngettext
 
 from builds.exports import formats_for
 from builds.images.lock import Lock, LockedPackage
@@ -52,13 +51,7 @@ def maps(lock: Lock) -> list[dict[str, Any]]:
     ]
     rest = heavy[ON_THE_MAP:]
     if rest:
-        items.append(
-            (
-                ngettext("%(count)s smaller one", "%(count)s smaller ones", len(rest)) % {"count": len(rest)},
-                sum(one.size for one in rest),
-                "rest",
-            )
-        )
+        items.append((f"{len(rest)} smaller ones", sum(one.size for one in rest), "rest"))
     return [
         {"shape": name, "width": width, "height": height, "areas": areas}
         for name, width, height in SHAPES

@@ -42,7 +42,6 @@ PAGES: dict[str, Methods] = {
     "account/password/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "news/put-away": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
-    "language/": {"POST": ANYBODY},
     f"{W}environments/": READ,
     f"{W}first": DEFINE,
     f"{W}new/": READ_DEFINE,
@@ -53,6 +52,7 @@ PAGES: dict[str, Methods] = {
     f"{VERSION}edit/": READ_DEFINE,
     f"{W}compare/": READ,
     f"{W}activity/": READ,
+    f"{W}activity/events.jsonl": READ,
     f"{W}settings/": READ,
     f"{W}settings/members/": MANAGE,
     f"{W}settings/members/remove": MANAGE,  # and oneself: tests/environments/test_members.py
@@ -96,6 +96,7 @@ API: dict[str, Methods] = {
     f"{API_W}members/": READ,
     f"{API_W}members/<str:user>/": {"PUT": OWNER, "DELETE": OWNER},
     f"{API_W}events/": READ,
+    f"{API_W}events/export/": READ,
     f"{API_W}environments/": READ,
     API_ENVIRONMENT: READ,
     f"{API_ENVIRONMENT}archive/": DEFINE,

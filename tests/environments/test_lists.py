@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db.models import ProtectedError
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from environments import lists
@@ -119,6 +120,7 @@ def test_what_fits_on_one_page_is_looked_for_once(
         assert (page.paginator.count, len(page)) == (1, 1)
 
 
-def test_the_row_goes_with_its_environment() -> None:
-    saved("a==1\n").environment.delete()
-    assert not Listing.objects.exists()
+def test_an_environment_with_a_history_is_not_deleted() -> None:
+    with pytest.raises(ProtectedError):
+        saved("a==1\n").environment.delete()
+    assert Listing.objects.exists()

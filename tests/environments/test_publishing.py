@@ -38,9 +38,9 @@ def test_an_owner_sets_changes_and_takes_away_the_registry_and_each_change_is_to
     assert "no registry any more" in said(olga, REGISTRY, registry="")
     assert lab().registry == ""
 
-    assert list(Event.objects.order_by("pk").values_list("verb", "actor__username", "details")) == [
-        ("workspace.registry", "olga", {"before": "", "now": "registry.example.com/ml"}),
-        ("workspace.registry", "olga", {"before": "registry.example.com/ml", "now": ""}),
+    assert list(Event.objects.order_by("pk").values_list("verb", "actor__username", "before", "after")) == [
+        ("workspace.registry", "olga", {"registry": ""}, {"registry": "registry.example.com/ml"}),
+        ("workspace.registry", "olga", {"registry": "registry.example.com/ml"}, {"registry": ""}),
     ]
     assert "none → registry.example.com/ml" in olga.get("/w/lab/activity/").content.decode()
 
@@ -67,9 +67,9 @@ def test_everybody_may_pull_only_where_an_owner_says_so(olga: Client) -> None:
     assert Client().get(image).status_code == 404  # it is looked for now
     assert "only members may pull" in said(olga, PULL)
     assert Client().get(image).status_code == 401
-    assert [event.details for event in Event.objects.filter(verb="workspace.pull")] == [
-        {"before": True, "now": False},
-        {"before": False, "now": True},
+    assert [(event.before, event.after) for event in Event.objects.filter(verb="workspace.pull")] == [
+        ({"anonymous_pull": True}, {"anonymous_pull": False}),
+        ({"anonymous_pull": False}, {"anonymous_pull": True}),
     ]
 
 

@@ -65,9 +65,9 @@ def test_an_admin_sets_limits_takes_the_default_again_and_both_are_told(
     admin.post(CHANGE, EMPTY | {"disk": "1.234567891"})
     assert limits_of(workspace_named("lab")).at_once == 4
     events = Event.objects.filter(verb="workspace.limits", actor__username="root").order_by("pk")
-    assert [event.details for event in events] == [
-        {"before": {"at_once": None, "disk": None}, "now": {"at_once": 2, "disk": 1_234_567_891}},
-        {"before": {"at_once": 2}, "now": {"at_once": None}},
+    assert [(event.before, event.after) for event in events] == [
+        ({"at_once": None, "disk": None}, {"at_once": 2, "disk": 1_234_567_891}),
+        ({"at_once": 2}, {"at_once": None}),
     ]
     assert "at once: 2 → default" in admin.get("/w/lab/activity/").content.decode()
 

@@ -1,0 +1,145 @@
+"""What happened in a workspace: looked for by who, what, where and when, and written out for programs."""
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.timezone import is_naive
+
+from environments.models import Event, Workspace
+from environments.outbox import EventGroup, prefixes_of
+
+THE_STUDIO = ":studio"  # no person can be called so
+AT_ONCE = 500
+FIELDS = ("who", "what", "environment", "since", "until")
+
+
+class BadFilter(ValueError):
+    """What was asked for cannot be looked for: which field, and why."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which events: by whom, of which group or verb, about which environment, and when."""
+
+    who: str = ""
+    what: str = ""
+    environment: str = ""
+    since: str = ""
+    until: str = ""
+
+    @classmethod
+    def read(cls, told: Mapping[str, str]) -> "Filter":
+        """Return what an address asks for. Raises BadFilter for times that are none."""
+        found = cls(**{name: str(told.get(name, "")).replace("\0", "").strip()[:400] for name in FIELDS})
+        found.times()
+        return found
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything is asked for."""
+        return self == Filter()
+
+    def times(self) -> tuple[datetime | None, datetime | None]:
+        """Return from when, and before when; a day counts from its beginning to its end, in UTC."""
+        return _moment("since", self.since), _moment("until", self.until, end=True)
+
+    def of(self, rows: QuerySet[Event]) -> QuerySet[Event]:
+        """Return those rows that are asked for."""
+        if self.who == THE_STUDIO:
+            rows = rows.filter(actor=None)
+        elif self.who:
+            rows = rows.filter(actor__username=self.who)
+        if self.what in EventGroup.values:
+            rows = rows.filter(_in_group(EventGroup(self.what)))
+        elif self.what:
+            rows = rows.filter(verb=self.what)
+        if self.environment:
+            rows = rows.filter(environment__name=self.environment)
+        since, until = self.times()
+        if since is not None:
+            rows = rows.filter(at__gte=since)
+        if until is not None:
+            rows = rows.filter(at__lt=until)
+        return rows
+
+
+def _in_group(group: EventGroup) -> Q:
+    found, beginnings = Q(), prefixes_of(group)
+    for beginning in beginnings or [one for other in EventGroup for one in prefixes_of(other)]:
+        found |= Q(verb__startswith=beginning)
+    return found if beginnings else ~found
+
+
+def _moment(field: str, text: str, *, end: bool = False) -> datetime | None:
+    if not text:
+        return None
+    try:
+        day = parse_date(text)
+        if day is not None:
+            return _day(day, end=end)
+        when = parse_datetime(text)
+    except (ValueError, OverflowError):
+        when = None
+    if when is None or is_naive(when):
+        raise BadFilter(field, "Write a day such as 2026-11-21, or a time with its zone: 2026-11-21T08:00Z.")
+    return when
+
+
+def _day(day: date, *, end: bool) -> datetime:
+    return datetime.combine(day + timedelta(days=1) if end else day, time.min, UTC)
+
+
+def events_of(workspace: Workspace, asked: Filter | None = None) -> QuerySet[Event]:
+    """Return what happened in a workspace, newest first."""
+    rows = Event.objects.filter(workspace=workspace).order_by("-pk")
+    rows = rows.select_related("actor", "environment__workspace", "workspace")
+    return asked.of(rows) if asked is not None else rows
+
+
+def as_json(event: Event, *, origin: bool) -> dict[str, Any]:
+    """Return an event for programs: with where it came from for those who may see that."""
+    told: dict[str, Any] = {
+        "id": event.pk,
+        "at": event.at,
+        "workspace": event.workspace.name if event.workspace else None,
+        "actor": event.actor.get_username() if event.actor else None,
+        "verb": event.verb,
+        "subject": event.subject,
+        "environment": event.environment.name if event.environment else None,
+        "before": event.before,
+        "after": event.after,
+        "details": event.details,
+    }
+    came = {"address": event.address, "agent": event.agent, "token": event.token}
+    return told | {"origin": came if origin else None}
+
+
+def lines_of(rows: QuerySet[Event], *, origin: bool) -> Iterator[str]:
+    """Yield each event as a line of JSON, newest first, a few hundred in memory at a time."""
+    last: int | None = None
+    while True:
+        page = rows if last is None else rows.filter(pk__lt=last)
+        found = list(page.order_by("-pk")[:AT_ONCE])
+        if not found:
+            return
+        last = found[-1].pk
+        written = [json.dumps(as_json(event, origin=origin), cls=DjangoJSONEncoder) for event in found]
+        yield "".join(f"{line}\n" for line in written)
+
+
+async def stream_of(rows: QuerySet[Event], *, origin: bool) -> AsyncIterator[str]:
+    """Yield the same lines as they are read: what is not async would be collected whole first."""
+    lines = lines_of(rows, origin=origin)
+    while text := await sync_to_async(lambda: next(lines, ""))():
+        yield text

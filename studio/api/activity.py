@@ -1,0 +1,62 @@
+"""What happened in a workspace."""
+
+from django.http import StreamingHttpResponse
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from environments.access import Right, get_workspace, may
+from environments.events import BadFilter, Filter, as_json, events_of, stream_of
+from environments.outbox import EventGroup
+from studio.api import shapes
+from studio.api.answers import page_of
+from studio.api.describing import documented, route
+
+PLACE = ("workspace",)
+ASKED = {
+    "who": "Only what this person did; `:studio` is the studio itself.",
+    "what": f"Only this verb, such as `build.failed`, or this group: {', '.join(EventGroup.values)}.",
+    "environment": "Only what is about this environment.",
+    "since": "From this day on, or from this time on: `2026-11-21` (UTC), `2026-11-21T08:00:00Z`.",
+    "until": "To the end of this day, or before this time.",
+}
+
+
+def _asked(request: Request) -> Filter:
+    try:
+        return Filter.read({name: str(value) for name, value in request.query_params.items()})
+    except BadFilter as wrong:
+        raise ValidationError({wrong.field: [str(wrong)]}) from None
+
+
+@documented(
+    "GET",
+    "List what happened in a workspace, newest first",
+    shapes.paged(shapes.Event),
+    path=PLACE,
+    query=ASKED,
+    paged=True,
+)
+def events(request: Request, workspace: str) -> Response:
+    """List what happened in a workspace, newest first."""
+    place = get_workspace(request.user, workspace)
+    page, pages = page_of(request, events_of(place, _asked(request)), ("-pk",))
+    origin = may(request.user, Right.SEE_ORIGINS, place)
+    return pages.get_paginated_response([as_json(row, origin=origin) for row in page])
+
+
+@documented(
+    "GET",
+    "Give what happened in a workspace as lines of JSON, all of it, newest first",
+    {(200, "application/x-ndjson"): str},
+    path=PLACE,
+    query=ASKED,
+)
+def export_events(request: Request, workspace: str) -> StreamingHttpResponse:
+    """Give what happened in a workspace as lines of JSON, all of it, newest first."""
+    place = get_workspace(request.user, workspace)
+    lines = stream_of(events_of(place, _asked(request)), origin=may(request.user, Right.SEE_ORIGINS, place))
+    return StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8")
+
+
+ROUTES = {"events": route(GET=events), "export": route(GET=export_events)}

@@ -1,0 +1,88 @@
+"""What each address changes, written by hand: what is sent there, and the event that it leaves.
+
+An address that changes something is here, or among those that leave no event, with the reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.access.expected import (
+    API_BUILD,
+    API_ENVIRONMENT,
+    API_VERSION,
+    API_W,
+    BUILD,
+    ENVIRONMENT,
+    VERSION,
+    W,
+)
+
+PASSWORD = "a long enough password"
+ANOTHER = "another long enough one"
+TEXT = "numpy==2.2.0\n"
+DEFINED = {"text": TEXT, "name": "another", "workspace": "lab", "action": "save"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is sent, as the owner of `lab` or as an admin, and the verb of the event that comes of it.
+
+    `there` names other things for the address than the usual ones: see `tests.access.test_events_of_changes`.
+    """
+
+    verb: str
+    sent: dict[str, Any] = field(default_factory=dict)
+    there: dict[str, str] = field(default_factory=dict)
+    admin: bool = False
+
+
+CONNECTION = {"kind": "index", "address": "https://p.example/simple", "user": "u", "password": "a secret"}
+RUNNING = {"build": "running"}
+UNBUILT = {"version": "unbuilt"}
+CHANGES: dict[tuple[str, str], Change] = {
+    ("account/tokens/", "POST"): Change("token.created", {"name": "n", "scope": "2", "days": "7"}),
+    ("account/tokens/<int:token>/revoke", "POST"): Change("token.revoked"),
+    ("account/password/", "POST"): Change(
+        "person.password",
+        {"old_password": PASSWORD, "new_password1": ANOTHER, "new_password2": ANOTHER},
+    ),
+    (f"{W}first", "POST"): Change("build.requested"),
+    (f"{W}new/", "POST"): Change("version.created", DEFINED),
+    (f"{VERSION}edit/", "POST"): Change("version.created", {"text": TEXT, "action": "save"}),
+    (f"{W}settings/members/", "POST"): Change("member.changed", {"user": "mia", "role": "owner"}),
+    (f"{W}settings/members/remove", "POST"): Change("member.removed", {"user": "mia"}),
+    (f"{W}settings/connections/", "POST"): Change("connection.created", CONNECTION),
+    (f"{W}settings/connections/<int:connection>/replace", "POST"): Change("connection.replaced", CONNECTION),
+    (f"{W}settings/connections/<int:connection>/delete", "POST"): Change("connection.deleted"),
+    (f"{W}settings/registry", "POST"): Change("workspace.registry", {"registry": "registry.example.com"}),
+    (f"{W}settings/pull", "POST"): Change("workspace.pull", {"anonymous_pull": "on"}),
+    (f"{W}settings/limits", "POST"): Change("workspace.limits", {"at_once": "1"}, admin=True),
+    (f"{ENVIRONMENT}archive", "POST"): Change("environment.archived"),
+    (f"{VERSION}describe", "POST"): Change("version.described", {"description": "new"}),
+    (f"{VERSION}archive", "POST"): Change("environment.archived"),
+    (f"{BUILD}cancel", "POST"): Change("build.cancelled", there=RUNNING),
+    (f"{BUILD}retry", "POST"): Change("build.requested"),
+    (f"{VERSION}build", "POST"): Change("build.requested", there=UNBUILT),
+    ("api/v1/tokens/", "POST"): Change("token.created", {"name": "n"}),
+    ("api/v1/tokens/<int:token>/", "DELETE"): Change("token.revoked"),
+    (f"{API_W}members/<str:user>/", "PUT"): Change("member.changed", {"role": "owner"}),
+    (f"{API_W}members/<str:user>/", "DELETE"): Change("member.removed"),
+    (f"{API_ENVIRONMENT}archive/", "POST"): Change("environment.archived"),
+    (f"{API_ENVIRONMENT}restore/", "POST"): Change("environment.restored"),
+    (f"{API_ENVIRONMENT}versions/", "POST"): Change("version.created", {"text": TEXT}),
+    (f"{API_VERSION}", "PATCH"): Change("version.described", {"description": "new"}),
+    (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
+    (f"{API_VERSION}restore/", "POST"): Change("environment.restored"),
+    (f"{API_VERSION}builds/", "POST"): Change("build.requested", there=UNBUILT),
+    (f"{API_BUILD}cancel/", "POST"): Change("build.cancelled", there=RUNNING),
+    (f"{API_BUILD}retry/", "POST"): Change("build.requested"),
+}
+
+LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
+    ("news/put-away", "POST"): "what a person has seen is nobody else's affair",
+    (f"{W}check", "POST"): "nothing is saved",
+    (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
+    ("api/v1/findings/", "POST"): "nothing is saved",
+}

@@ -1,0 +1,75 @@
+"""Every change leaves an event: every address that changes something is asked, and its event looked for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+from rest_framework.throttling import SimpleRateThrottle
+
+from environments.models import Event
+from tests.access.asking import Cell, Studio
+from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
+from tests.access.expected import ANYBODY, EXPECTED, NOBODY, SENT_ON
+from tests.builds.played import asked, browser_of, saved
+
+CHANGE = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def test_every_address_that_changes_something_says_which_event_it_leaves() -> None:
+    changing = {
+        (route, method)
+        for route, methods in EXPECTED.items()
+        for method, level in methods.items()
+        if method in CHANGE and level not in (ANYBODY, NOBODY, SENT_ON)
+    }
+    told = CHANGES.keys() | LEAVE_NO_EVENT.keys()
+    new = sorted(changing - told)
+    assert not new, f"Say in tests/access/changes.py what is sent there and which event it leaves: {new}"
+    assert told <= changing, f"Nobody changes anything at {sorted(told - changing)} any more."
+
+
+@pytest.mark.django_db
+def test_every_change_leaves_its_event_with_who_and_from_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)
+    cache.clear()
+    studio = Studio.filled()
+    owner = User.objects.get(username="owner")
+    owner.set_password("a long enough password")
+    owner.save()
+    there = studio.there["lab"]
+    unbuilt = saved("unbuilt==1", name="forecast", workspace="lab")
+    others = {
+        "unbuilt": unbuilt.version,
+        "running": str(asked(saved("running==1", name="running", workspace="lab"), owner).pk),
+    }
+    wrong = []
+    for (route, method), change in CHANGES.items():
+        studio.there["lab"] = there | {name: others[key] for name, key in change.there.items()}
+        who = User.objects.get(username="admin") if change.admin else owner
+        with transaction.atomic():
+            status, events = send(
+                browser_of(who), studio.path(Cell(route, method, "", "lab")), method, change
+            )
+            transaction.set_rollback(True)
+        fitting = [event for event in events if event.verb == change.verb]
+        if status >= 400 or not fitting or fitting[0].actor != who or fitting[0].address != "192.0.2.9":
+            verbs = [event.verb for event in events]
+            wrong.append(f"{method} /{route}: {status}, {verbs or 'no event'}, not {change.verb} by {who}")
+    assert not wrong, "\n".join(wrong)
+
+
+def send(browser: Client, path: str, method: str, change: Change) -> tuple[int, list[Event]]:
+    """Send it as a person does, and return the status and the events that came of it."""
+    last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    browser.defaults["REMOTE_ADDR"] = "192.0.2.9"
+    as_json = path.removeprefix("/").startswith("api/")
+    body: Any = json.dumps(change.sent) if as_json else change.sent
+    more = {"content_type": "application/json"} if as_json else {}
+    response = getattr(browser, method.lower())(path, body, **more)
+    return response.status_code, list(Event.objects.filter(pk__gt=last).select_related("actor"))

@@ -1,0 +1,212 @@
+"""Events: who did what, when, from where, before and after; looked for and given out whole."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
+
+from environments.events import Filter, events_of, lines_of
+from environments.members import keep_member
+from environments.models import Event, Role, Workspace, record
+from environments.services import describe
+from tests.api.calling import Caller
+from tests.builds.played import asked, browser_of, failed, person, saved
+
+pytestmark = pytest.mark.django_db
+PAGE = "/w/lab/activity/"
+EXPORT = "/w/lab/activity/events.jsonl"
+
+
+@pytest.fixture
+def olga() -> User:
+    cache.clear()
+    return person("olga", lab=Role.OWNER)
+
+
+@pytest.fixture
+def lab(olga: User) -> Workspace:
+    return Workspace.objects.get(name="lab")
+
+
+@pytest.fixture
+def story(olga: User, lab: Workspace) -> Workspace:
+    """Two people, two environments, a build that failed, and a member."""
+    carla = person("carla", lab=Role.CONTRIBUTOR)
+    forecast = saved("nunpy==1", name="forecast", user=olga)
+    saved("a==1", name="other", user=carla)
+    failed(asked(forecast, carla))
+    keep_member(lab, "carla", Role.READER, olga)
+    return lab
+
+
+def verbs(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["verb"] for row in rows]
+
+
+def exported(browser: Client, query: str = "") -> list[dict[str, Any]]:
+    answer = browser.get(EXPORT + query)
+    assert answer["Content-Type"] == "application/x-ndjson; charset=utf-8"
+    return [json.loads(line) for line in b"".join(answer).decode().splitlines()]
+
+
+# What is recorded
+
+
+def test_a_change_says_from_where_it_came_and_by_which_token(olga: User) -> None:
+    Client(headers={"User-Agent": "Browser/1\x00" + "x" * 300}, REMOTE_ADDR="192.0.2.7").post("/login/")
+    browser = Client(headers={"User-Agent": "Browser/1" + "x" * 300}, REMOTE_ADDR="192.0.2.7")
+    browser.force_login(olga)
+    browser.post("/w/lab/settings/pull", {"anonymous_pull": "on"})
+    caller = Caller(olga)
+    caller.client.defaults["REMOTE_ADDR"] = "2001:db8::1"
+    caller("PUT", "workspaces/lab/members/olga/", {"role": "owner"}, User_Agent="curl/8")
+    person("paul")
+    caller("PUT", "workspaces/lab/members/paul/", {"role": "reader"}, User_Agent="curl/8")
+
+    by_page = Event.objects.get(verb="workspace.pull")
+    assert (by_page.address, by_page.agent, by_page.token) == (
+        "192.0.2.7",
+        ("Browser/1" + "x" * 300)[:200],
+        "",
+    )
+    by_token = Event.objects.get(verb="member.added")
+    assert (by_token.address, by_token.agent) == ("2001:db8::1", "curl/8")
+    assert by_token.token.startswith("test (studio_")
+    assert record("x.y", "z", workspace=None).address == ""  # outside of a request, nothing stays of it
+
+
+def test_only_owners_see_where_from(story: Workspace, olga: User) -> None:
+    browser_of(olga).post("/w/lab/settings/pull", {"anonymous_pull": "on"})
+    reader = person("rita", lab=Role.READER)
+    assert "127.0.0.1" in browser_of(olga).get(PAGE).content.decode()
+    assert "127.0.0.1" not in browser_of(reader).get(PAGE).content.decode()
+    assert exported(browser_of(olga))[0]["origin"]["address"] == "127.0.0.1"
+    assert exported(browser_of(reader))[0]["origin"] is None
+    for person_, seen in ((olga, True), (reader, False)):
+        newest = Caller(person_)("GET", "workspaces/lab/events/").json["results"][0]
+        assert (newest["origin"] is not None) == seen
+
+
+def test_before_and_after_are_shown_field_by_field(olga: User, lab: Workspace) -> None:
+    version = saved("a==1", user=olga)
+    describe(version, description="<b>Quarterly</b>", tags={"team": "lab", "old": ""}, user=olga)
+    page = browser_of(olga).get(PAGE).content.decode()
+    assert "description: none → &lt;b&gt;Quarterly&lt;/b&gt;" in page
+    assert "tags: none → team=lab, old" in page
+    event = Event.objects.get(verb="version.described")
+    assert event.before == {"description": "", "tags": {}}
+
+
+# Looking for them
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("who=carla", ["build.requested", "version.created"]),
+        ("who=:studio", ["build.failed"]),
+        ("who=nobody", []),
+        ("what=builds", ["build.failed", "build.requested"]),
+        ("what=settings", ["member.changed"]),
+        ("what=catalogue", []),
+        ("what=version.created", ["version.created", "version.created"]),
+        ("environment=forecast", ["build.failed", "build.requested", "version.created"]),
+        ("environment=forecast&who=olga", ["version.created"]),
+        ("until=2001-01-01", []),
+        ("since=2001-01-01&what=settings", ["member.changed"]),
+        ("since=2999-12-31", []),
+        ("until=9999-12-30&what=settings", ["member.changed"]),
+        ("who=a%00b&environment=%00", []),
+    ],
+)
+def test_page_api_and_export_find_the_same(
+    story: Workspace, olga: User, query: str, found: list[str]
+) -> None:
+    browser = browser_of(olga)
+    page = browser.get(f"{PAGE}?{query}")
+    assert [event.verb for event in page.context["page"]] == found
+    assert f"{EXPORT}?" in page.content.decode()
+    assert verbs(exported(browser, f"?{query}")) == found
+    call = Caller(olga)
+    assert verbs(call.all(f"workspaces/lab/events/?{query}")) == found
+    whole = call("GET", f"workspaces/lab/events/export/?{query}").response
+    assert [json.loads(line)["verb"] for line in b"".join(whole).splitlines()] == found
+
+
+def test_a_day_counts_from_its_beginning_to_its_end(story: Workspace) -> None:
+    today = datetime.now(UTC).date()
+    rows = events_of(story)
+    assert Filter(since=str(today), until=str(today)).of(rows).count() == rows.count()
+    moment = rows[2].at
+    later = Filter.read({"since": moment.isoformat()})
+    assert later.of(rows).count() == 3
+    assert Filter(until=moment.isoformat()).of(rows).count() == rows.count() - 3
+
+
+@pytest.mark.parametrize("wrong", ["yesterday", "2026-02-30", "2026-11-21T08:00", "9999-12-31T99:00Z"])
+def test_a_time_that_is_none_is_refused_and_stays_to_be_corrected(olga: User, wrong: str) -> None:
+    answer = browser_of(olga).get(PAGE, {"since": wrong})
+    assert answer.status_code == 422
+    assert f'value="{wrong}"' in answer.content.decode()
+    assert 'role="alert"' in answer.content.decode()
+    assert browser_of(olga).get(EXPORT, {"until": wrong}).status_code == 400
+    assert list(Caller(olga)("GET", f"workspaces/lab/events/?since={wrong}").json["errors"]) == ["since"]
+
+
+def test_the_last_day_of_time_is_a_day(olga: User) -> None:
+    assert browser_of(olga).get(PAGE, {"until": "9999-12-31"}).status_code in (200, 422)
+
+
+def test_nothing_found_and_nothing_there_are_told_apart(olga: User, lab: Workspace) -> None:
+    assert "Nothing has happened yet" in browser_of(olga).get(PAGE).content.decode()
+    assert "Nothing was found" in browser_of(olga).get(PAGE, {"who": "nobody"}).content.decode()
+
+
+def test_many_cost_as_many_queries_as_one(
+    story: Workspace, olga: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser = browser_of(olga)
+    browser.get(PAGE)
+    with CaptureQueriesContext(connection) as few:
+        browser.get(PAGE)
+    many(story, olga, 60)
+    with django_assert_num_queries(len(few) + 1):  # the second page's keys are counted
+        assert len(browser.get(PAGE).context["page"]) == 50
+    assert "page=2" in browser.get(f"{PAGE}?who=olga").content.decode()
+    assert len(browser.get(f"{PAGE}?who=olga&page=2").context["page"]) > 10
+
+
+def many(place: Workspace, user: User, count: int) -> None:
+    Event.objects.bulk_create(
+        Event(workspace=place, actor=user, verb="version.created", subject=f"{'long-' * 50}{number}")
+        for number in range(count)
+    )
+
+
+# All of them
+
+
+def test_an_export_reads_a_few_hundred_at_a_time_and_misses_none(story: Workspace, olga: User) -> None:
+    many(story, olga, 1200)
+    total = Event.objects.filter(workspace=story).count()
+    with CaptureQueriesContext(connection) as queries:
+        pieces = list(lines_of(events_of(story), origin=True))
+    assert len(queries) == len(pieces) + 1 == total // 500 + 2
+    ids = [json.loads(line)["id"] for piece in pieces for line in piece.splitlines()]
+    assert ids == sorted(ids, reverse=True)
+    assert len(set(ids)) == total
+
+
+def test_strangers_are_given_nothing(story: Workspace) -> None:
+    stranger = person("stranger")
+    assert browser_of(stranger).get(EXPORT).status_code == 404
+    assert Caller(stranger)("GET", "workspaces/lab/events/export/").status == 404

@@ -21,6 +21,7 @@ class Right(Enum):
     PULL = "pull its images"
     DEFINE = "define environments"
     BUILD = "build images"
+    REPORT_USES = "report what uses an environment"
     CANCEL_OTHERS = "stop builds that others wait for"
     SEE_CONNECTIONS = "see its connections"
     MANAGE_CONNECTIONS = "manage its connections"
@@ -40,6 +41,7 @@ LEAST: dict[Right, int] = {
     Right.PULL: Role.READER,
     Right.DEFINE: Role.CONTRIBUTOR,
     Right.BUILD: Role.CONTRIBUTOR,
+    Right.REPORT_USES: Role.CONTRIBUTOR,
     Right.SEE_CONNECTIONS: Role.CONTRIBUTOR,
     Right.SEE_SETTINGS: Role.CONTRIBUTOR,
     Right.CANCEL_OTHERS: Role.OWNER,

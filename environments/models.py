@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from environments.definition import Definition
 from environments.origin import LONGEST_ADDRESS, LONGEST_AGENT, LONGEST_TOKEN, here
@@ -187,6 +188,54 @@ class Version(models.Model):
     def definition(self) -> Definition:
         """The definition as a value."""
         return Definition.model_validate(self.data)
+
+
+class Use(models.Model):
+    """A run, model or deployment that reported which version it uses (rule 34). `environments.uses` writes it."""
+
+    class Kind(models.TextChoices):
+        """What it is that uses a version."""
+
+        RUN = "run", _("Run")
+        MODEL = "model", _("Model")
+        DEPLOYMENT = "deployment", _("Deployment")
+
+    # Where it belongs; that may be another workspace than the environment's: everybody uses curated ones.
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="uses", db_index=False)
+    # What was ever used cannot be deleted: a run's environment can be found again.
+    environment = models.ForeignKey(
+        Environment, on_delete=models.RESTRICT, related_name="uses", db_index=False
+    )
+    version = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="uses", db_index=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=255)
+    link = models.CharField(max_length=2000, blank=True)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField(help_text="When it was last reported.")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    reported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["version", "workspace", "kind", "name"], name="one_use_a_name")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["environment", "-last_at", "-id"], name="uses_by_age"),
+            models.Index(fields=["workspace", "kind", "name"], name="uses_of_a_name"),
+            models.Index(
+                fields=["environment", "version"], condition=Q(ended_at=None), name="uses_that_go_on"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+    @property
+    def active(self) -> bool:
+        """Whether it goes on: what it uses is then neither archived nor deleted."""
+        return self.ended_at is None
 
 
 class Identity(models.Model):

@@ -12,23 +12,14 @@ from environments.definition import Definition, Difference, Reading, diff
 from environments.definition.naming import name_problem
 from environments.lists import keep_listed
 from environments.models import Environment, Version, Workspace, record
+from environments.refused import Refused as Refused  # whoever calls the services knows it from here
+from environments.uses import refuse_while_used
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 VERSION_INVALID = (
     "That cannot be a version: versions are part of addresses, and “latest” always means the newest one.",
     "Use up to 64 letters, digits, “.”, “_”, “+” and “-”, beginning with a letter or digit; or leave it out.",
 )
-
-
-class Refused(Exception):
-    """Something that cannot be saved: what, and what to do."""
-
-    def __init__(self, code: str, message: str, help: str = "", *, reading: Reading | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.help = help
-        self.reading = reading
 
 
 class VersionTaken(Refused):
@@ -200,7 +191,13 @@ def describe(version: Version, *, description: str, tags: dict[str, str], user: 
 
 @transaction.atomic
 def archive_environment(environment: Environment, user: User, *, restore: bool = False) -> None:
-    """Hide an environment and all its versions from the lists, or show them again (rule 33)."""
+    """Hide an environment and all its versions from the lists, or show them again (rule 33).
+
+    Raises Refused while something uses one of them (rule 34).
+    """
+    Environment.objects.select_for_update().get(pk=environment.pk)
+    if not restore:
+        refuse_while_used(environment, user)
     before = environment.archived_at
     when = None if restore else timezone.now()
     Environment.objects.filter(pk=environment.pk).update(archived_at=when)
@@ -212,13 +209,19 @@ def archive_environment(environment: Environment, user: User, *, restore: bool =
 
 @transaction.atomic
 def archive_version(version: Version, user: User, *, restore: bool = False) -> None:
-    """Hide one version, or show it again; not alone out of an archived environment (rule 33)."""
-    if version.environment.archived_at and restore:
+    """Hide one version, or show it again; not alone out of an archived environment (rule 33).
+
+    Raises Refused while something uses it (rule 34).
+    """
+    environment = Environment.objects.select_for_update().get(pk=version.environment_id)
+    if environment.archived_at and restore:
         raise Refused(
             "environment-archived",
             f"{version.environment} is archived, and its versions with it.",
             "Restore the environment: all its versions come back.",
         )
+    if not restore:
+        refuse_while_used(version.environment, user, version)
     before = version.archived_at
     version.archived_at = None if restore else timezone.now()
     version.save(update_fields=["archived_at"])

@@ -33,7 +33,11 @@ def archive(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
     """Hide an environment and all its versions, or show them again (rule 33)."""
     environment = get_environment(request.user, workspace, name, Right.DEFINE)
     restore = request.POST.get("restore") == "yes"
-    services.archive_environment(environment, request.user, restore=restore)  # type: ignore[arg-type]
+    try:
+        services.archive_environment(environment, request.user, restore=restore)  # type: ignore[arg-type]
+    except services.Refused as problem:
+        messages.error(request, f"{problem.message} {problem.help}")
+        return redirect("environment", workspace, name)
     if restore:
         messages.success(request, f"{environment} and all its versions are back in the list.")
     else:

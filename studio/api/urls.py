@@ -4,7 +4,7 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.api import activity, answers, builds, environments, events, packages, tools
+from studio.api import activity, answers, builds, environments, events, packages, tools, uses
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
@@ -34,6 +34,9 @@ ADDRESSES = {
     f"{VERSION}archive/": environments.ROUTES["archive-version"],
     f"{VERSION}restore/": environments.ROUTES["restore-version"],
     f"{VERSION}definition/": environments.ROUTES["definition"],
+    # What uses them
+    f"{ENVIRONMENT}uses/": uses.ROUTES["uses"],
+    f"{VERSION}uses/": uses.ROUTES["uses-of-version"],
     # Builds and images
     f"{VERSION}builds/": builds.ROUTES["ask"],
     f"{VERSION}packages/": builds.ROUTES["packages"],

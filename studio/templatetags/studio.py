@@ -56,6 +56,8 @@ EVENTS = {
     "version.described": ("pencil", "described"),
     "environment.archived": ("archive", "archived"),
     "environment.restored": ("archive-off", "restored"),
+    "use.reported": ("player-play", "reported what uses"),
+    "use.ended": ("player-stop", "reported the end of what used"),
     "connection.created": ("lock", "added the connection to"),
     "connection.replaced": ("lock", "replaced the password of the connection to"),
     "connection.deleted": ("trash", "deleted the connection to"),

@@ -75,6 +75,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_VERSION}", "PATCH"): Change("version.described", {"description": "new"}),
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
     (f"{API_VERSION}restore/", "POST"): Change("environment.restored"),
+    (f"{API_VERSION}uses/", "POST"): Change("use.reported", {"kind": "run", "name": "train-41"}),
     (f"{API_VERSION}builds/", "POST"): Change("build.requested", there=UNBUILT),
     (f"{API_BUILD}cancel/", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{API_BUILD}retry/", "POST"): Change("build.requested"),

@@ -106,6 +106,8 @@ API: dict[str, Methods] = {
     f"{API_VERSION}archive/": DEFINE,
     f"{API_VERSION}restore/": DEFINE,
     f"{API_VERSION}definition/": READ,
+    f"{API_ENVIRONMENT}uses/": READ,
+    f"{API_VERSION}uses/": {"GET": READER, "POST": CONTRIBUTOR},
     f"{API_VERSION}builds/": DEFINE,
     f"{API_VERSION}packages/": READ,
     f"{API_VERSION}lock/": READ,

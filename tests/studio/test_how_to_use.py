@@ -1,0 +1,154 @@
+"""What a version's page gives to copy: whole, for this version, and what its reader takes for right."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shlex
+from typing import Any
+
+import pytest
+
+from builds.images import Lock
+from builds.models import Image
+from environments.definition.dockerfile import instructions
+from environments.models import Version
+from studio.how_to_use import Snippet, snippets
+from tests.builds.played import image_for, saved, workspace_named
+from tests.builds.test_exports import CONDA, PIP
+
+pytestmark = pytest.mark.django_db
+ADDRESS = "https://studio.example:8443"
+NASTY = """it's "50 %" of $HOME \\ ü"""
+
+
+def texts(version: Version, image: Image | None) -> dict[str, Snippet]:
+    return {one.key: one for one in snippets(version, image, ADDRESS, "olga")}
+
+
+def with_variables(version: Version, **variables: str) -> Version:
+    data = version.definition.model_copy(update={"variables": variables}).model_dump(mode="json")
+    Version.objects.filter(pk=version.pk).update(data=data)
+    version.refresh_from_db()
+    return version
+
+
+def calls(text: str) -> dict[str, Any]:
+    """Return the arguments with which a program calls Environment, and what it assigns, by name."""
+    found: dict[str, Any] = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call):
+            found |= {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
+            found |= {"": ast.literal_eval(node.args[0])} if node.args else {}
+        if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Call):
+            found[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+    return found
+
+
+@pytest.fixture
+def version() -> Version:
+    return with_variables(saved("numpy==2.1.3\n"), GREETING=NASTY)
+
+
+def test_all_texts_name_the_image_of_this_version_at_this_studio(version: Version) -> None:
+    image = image_for(version)
+    name = f"studio.example:8443/lab/azureml/azureml_{version.hash}"
+    found = texts(version, image)
+    assert list(found) == ["docker-run", "dockerfile", "dev-container", "sdk-v2", "sdk-v1", "cli", "uv"]
+
+    login, run = found["docker-run"].text.splitlines()
+    assert shlex.split(login) == ["docker", "login", "--username", "olga", "studio.example:8443"]
+    assert shlex.split(run)[-4:] == ["--env", f"GREETING={NASTY}", name, "python"]
+
+    steps = list(instructions(found["dockerfile"].text))
+    assert [one.keyword for one in steps] == ["FROM", "ENV", "WORKDIR", "COPY", "CMD"]
+    assert steps[0].arguments == f"{name}@{image.digest}"
+
+    container = json.loads(found["dev-container"].text)
+    assert (container["image"], container["containerEnv"]) == (name, {"GREETING": NASTY})
+    assert "/opt/env/bin/python" in found["dev-container"].text
+
+    second, first = calls(found["sdk-v2"].text), calls(found["sdk-v1"].text)
+    assert (second["name"], second["version"], second["image"]) == ("forecast", "1", name)
+    assert second["variables"] == {"GREETING": NASTY}
+    assert first[""] == "forecast"
+    address = first["environment.docker.base_image_registry.address"]
+    assert f"{address}/{first['environment.docker.base_image']}" == name
+    assert first["environment.environment_variables"] == {"GREETING": NASTY}
+    assert first["environment.python.interpreter_path"] == "/opt/env/bin/python"
+
+    words = shlex.split(found["cli"].text)
+    assert words[-6:] == ["--name", "forecast", "--version", "1", "--image", name]
+
+
+def test_where_everybody_may_pull_nobody_signs_in(version: Version) -> None:
+    image = image_for(version)
+    image.workspace.anonymous_pull = True
+    assert "docker login" not in texts(version, image)["docker-run"].text
+
+
+def test_an_image_in_the_workspaces_registry_is_taken_from_there(version: Version) -> None:
+    image = image_for(version)
+    image.pushed_to = f"registry.example.com/ml/azureml/azureml_{version.hash}"
+    found = texts(version, image)
+    assert "docker login" not in found["docker-run"].text
+    assert all(
+        f"{image.pushed_to}" in found[key].text for key in ("docker-run", "dockerfile", "sdk-v2", "cli")
+    )
+
+
+def test_secrets_among_the_variables_are_named_and_never_shown() -> None:
+    version = with_variables(saved("numpy==2.1.3\n"), INDEX="https://robot:hunter22@pypi.example/simple")
+    for one in texts(version, image_for(version)).values():
+        assert "hunter22" not in one.text
+    run = texts(version, Image.objects.get())["docker-run"]
+    assert "--env INDEX " in run.text
+    assert any("INDEX" in note for note in run.notes)
+
+
+def test_options_of_the_definition_start_the_container_too(version: Version) -> None:
+    run = {"arguments": ("--ipc=host", "--label", "a b"), "shm_size": "2g"}
+    Version.objects.filter(pk=version.pk).update(data=version.data | {"run": run, "platform": "linux/arm64"})
+    version.refresh_from_db()
+    found = texts(version, image_for(version))
+    words = ["--ipc=host", "--label", "a b", "--shm-size=2g", "--platform=linux/arm64"]
+    assert shlex.split(found["docker-run"].text.splitlines()[-1])[4:9] == words
+    assert json.loads(found["dev-container"].text)["runArgs"] == words
+
+
+@pytest.mark.parametrize(
+    ("packages", "keys"), [((PIP,), ["uv"]), ((CONDA,), ["conda"]), ((PIP, CONDA), ["conda"]), ((), [])]
+)
+def test_packages_come_without_a_container_by_the_file_that_holds_them_all(
+    version: Version, packages: tuple[Any, ...], keys: list[str]
+) -> None:
+    image = image_for(version)
+    image.lock = Lock(packages=packages, python="3.11.7").model_dump(mode="json")
+    found = texts(version, image)
+    local = [key for key in found if key in {"uv", "conda"}]
+    assert local == keys
+    for key in local:
+        for line in found[key].text.replace("\\\n", " ").splitlines():
+            assert shlex.split(line)[0] in {"curl", "uv", "micromamba"}
+        assert f"{ADDRESS}/api/v1/workspaces/lab/environments/forecast/versions/1/" in found[key].text
+
+
+def test_without_an_image_the_definition_is_what_others_take() -> None:
+    from environments.definition import read
+    from environments.services import save_reading
+
+    text = "image: docker.io/library/python:3.11\nconda_file: {dependencies: [pip, {pip: [numpy]}]}\n"
+    version = save_reading(workspace_named("lab"), "pinned", read(text, "env.yaml"), source=text).version
+    found = texts(version, None)
+    assert list(found) == ["sdk-v2", "cli"]
+    ast.parse(found["sdk-v2"].text)
+    assert "versions/1/definition/?as=v2-yaml" in found["cli"].text
+    # The host base is known to this studio alone.
+    assert texts(saved("numpy==2.1.3\n"), None) == {}
+
+
+def test_the_name_of_a_curated_one_is_one_that_azure_takes() -> None:
+    version = saved("numpy==2.1.3\n", name="AzureML-sklearn-1.5", workspace="curated")
+    found = texts(version, image_for(version))
+    assert calls(found["sdk-v2"].text)["name"] == "sklearn-1.5"
+    assert "--name sklearn-1.5 " in found["cli"].text

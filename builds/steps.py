@@ -99,6 +99,7 @@ def workshop(spend: Callable[[int], None] = free, logins: Logins | None = None) 
         channel_mirrors=settings.CHANNEL_MIRRORS,
         logins=logins or Logins(),
         file_channels=settings.FILE_CHANNELS,
+        reach=settings.REACH,
     )
 
 

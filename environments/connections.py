@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -10,6 +11,7 @@ from django.utils import timezone
 from environments import vault
 from environments.logins import BadAddress, Login, Logins, read_address, url_of
 from environments.models import Connection, Workspace, record
+from environments.reach import AddressRefused
 from environments.services import Refused
 
 TOKEN_USER = "__token__"  # noqa: S105 (the name that package indexes know for “no user, a token”)
@@ -36,6 +38,10 @@ def add_connection(
         told = read_address(kind, address)
     except BadAddress as error:
         raise ConnectionRefused("address", str(error)) from error
+    try:
+        settings.REACH.check_written(url_of(kind, told))
+    except AddressRefused as refused:
+        raise ConnectionRefused("address", refused.message, refused.help) from refused
     if len(told) > 400:
         raise ConnectionRefused("address", "An address has up to 400 characters.")
     user = _checked(kind, user, password)

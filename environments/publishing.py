@@ -2,11 +2,14 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from environments.logins import url_of
 from environments.models import Workspace, record
+from environments.reach import AddressRefused
 from environments.services import Refused
 
 
@@ -15,8 +18,8 @@ class RegistryRefused(Refused):
 
     field = "registry"
 
-    def __init__(self, message: str) -> None:
-        super().__init__("registry-address", message)
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__("registry-address", message, help)
 
 
 def set_registry(workspace: Workspace, address: str, by: User | None) -> bool:
@@ -28,6 +31,11 @@ def set_registry(workspace: Workspace, address: str, by: User | None) -> bool:
         address = Workspace._meta.get_field("registry").clean(address.strip(), workspace)
     except ValidationError as error:
         raise RegistryRefused(" ".join(error.messages)) from error
+    if address:
+        try:
+            settings.REACH.check_written(url_of("registry", address))
+        except AddressRefused as refused:
+            raise RegistryRefused(refused.message, refused.help) from refused
     return _change(workspace, by, "workspace.registry", registry=address)
 
 

@@ -3,6 +3,7 @@
 Every setting has a default that runs. A wrong value stops the start with one sentence.
 """
 
+import os
 import re
 import secrets
 from pathlib import Path
@@ -11,7 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from environments.reach import Reach
+
 SHORTEST_KEY = 32
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")  # the solver's own
 
 N = TypeVar("N", int, float)
 
@@ -120,6 +124,15 @@ def read_mail_server(address: str) -> dict[str, str | int | bool]:
         "EMAIL_USE_TLS": told.scheme == "smtp+tls",
         "EMAIL_USE_SSL": told.scheme == "smtps",
     }
+
+
+def read_reach(allowed: list[str], named: list[str]) -> Reach:
+    """Return what the studio connects to when members say where; `named` are addresses that settings name."""
+    usual = [os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)]
+    try:
+        return Reach.read(allowed, [*named, *usual])
+    except ValueError as error:
+        raise ImproperlyConfigured(f"STUDIO_ALLOW_ADDRESSES cannot be read: {error}") from error
 
 
 def read_limit(value: N, setting: str) -> N:

@@ -16,6 +16,7 @@ from studio.configuration import (
     read_limit,
     read_mail_server,
     read_mirrors,
+    read_reach,
     read_secret_key,
 )
 
@@ -76,6 +77,11 @@ CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS
 # Folders of this machine as conda channels: only where those who define are those who run it.
 FILE_CHANNELS = setting(env.bool, "STUDIO_ALLOW_FILE_CHANNELS", EMBEDDED)
 INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
+# What members may have the studio connect to beside public addresses; what stands in settings is meant.
+ALLOWED_ADDRESSES = setting(env.list, "STUDIO_ALLOW_ADDRESSES", ["loopback", "private"] if EMBEDDED else [])
+REACH = read_reach(
+    ALLOWED_ADDRESSES, [*REGISTRY_MIRRORS.values(), *CHANNEL_MIRRORS.values(), INDEX_URL or ""]
+)
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)

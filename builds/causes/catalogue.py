@@ -125,6 +125,9 @@ _ENTRIES = (
           "Check the credentials of the workspace's connection to it."),
     Entry("channel-not-found", "Channel not found", "author", "There is no conda channel at that address.",
           "Check how the channel is spelled."),
+    Entry("address-refused", "Address not reached", "author",
+          "The definition names an address inside the studio's own network, which members have no say over.",
+          "Name an address that everybody reaches, or have it allowed (STUDIO_ALLOW_ADDRESSES)."),
     Entry("timeout", "Took too long", "outside", "Something did not answer or did not end within its time.",
           "Build again later.", "last line", of_a_tool=True),
     # -- the studio --------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import threading
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from builds.images import outside
 from builds.images.ahead import Ahead, packing_ahead
 from builds.images.asking import asked
 from builds.images.conda.channels import mirrored
@@ -127,7 +129,7 @@ class _Downloads:
         self._lock = threading.Lock()
         self._sizes = {p.sha256: p.size for p in packages}
         self._done = 0
-        self._client = httpx.Client(timeout=_TIMEOUT)
+        self._client = outside.client(workshop.reach, timeout=_TIMEOUT)
 
     def run(self) -> int:
         """Fetch them all; return the bytes received. Says how far it is, and stops within a second."""
@@ -225,8 +227,12 @@ class _Downloads:
                 self._write(file, chunk)
 
     def _copy(self, package: LockedPackage, file: BufferedRandom) -> None:
-        """Take the file from a channel that is a folder of this machine."""
-        place = Path(unquote(urlsplit(package.url).path))
+        """Take the file from a channel that is a folder of this machine, where there may be one."""
+        place = _folder(package.url)
+        mirrors = (one for one in self._workshop.channel_mirrors.values() if one.startswith("file:"))
+        allowed = self._workshop.file_channels or any(place.is_relative_to(_folder(one)) for one in mirrors)
+        if package.kind != "conda" or not allowed:
+            raise outside.a_file_here(package.url)
         if not place.is_file():
             raise _refused(package, package.url, 404)
         with place.open("rb") as source:
@@ -247,6 +253,10 @@ class _Downloads:
 
 class _Again(Exception):
     """The server asks to be asked again."""
+
+
+def _folder(url: str) -> Path:
+    return Path(os.path.normpath(unquote(urlsplit(url).path)))
 
 
 def _host(url: str) -> str:

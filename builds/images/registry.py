@@ -13,12 +13,14 @@ from dataclasses import dataclass
 
 import httpx
 
+from builds.images import outside
 from builds.images.manifest import INDEXES, MANIFESTS, Descriptor
 from builds.images.refusals import refused
 from builds.images.report import Cancelled, ImageError
 from builds.images.store import BlobStore, BlobWriter
 from builds.images.workshop import Workshop
 from environments.logins import HUB, HUB_HOST, Login, is_loopback
+from environments.reach import OWN_MACHINE, Reach
 
 ATTEMPTS = 4
 MOST_MANIFEST_BYTES = 4 * 1024**2
@@ -34,6 +36,7 @@ class Repository:
     name: str
     shown: str
     login: Login | None = None
+    reach: Reach = OWN_MACHINE
 
 
 def places(registry: str, repository: str, workshop: Workshop) -> list[Repository]:
@@ -44,9 +47,8 @@ def places(registry: str, repository: str, workshop: Workshop) -> list[Repositor
         if address:
             # A mirror is sent its own credentials only, the registry those of its own address.
             url = _url(address)
-            found.append(
-                Repository(url, repository, shown, workshop.login("registry", f"{url}/{repository}"))
-            )
+            login = workshop.login("registry", f"{url}/{repository}")
+            found.append(Repository(url, repository, shown, login, workshop.reach))
     return found
 
 
@@ -68,7 +70,9 @@ class Registry:
 
     def __init__(self, repository: Repository) -> None:
         self._at = repository
-        self._client = httpx.Client(base_url=repository.url, timeout=_TIMEOUT, follow_redirects=True)
+        self._client = outside.client(
+            repository.reach, base_url=repository.url, timeout=_TIMEOUT, follow_redirects=True
+        )
         self._headers: dict[str, str] = {}
         self.also_from: tuple[str, ...] = ()
         """Repositories of the same registry that blobs are mounted from: a token must let in there too."""

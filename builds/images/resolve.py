@@ -15,6 +15,7 @@ import uv
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from builds.images import outside
 from builds.images.base import Base
 from builds.images.child import Ended, run
 from builds.images.indexes import indexes_of, shown_to, solver_environment
@@ -105,6 +106,7 @@ class _Solver:
         addresses = [found[0] for line in rest if (found := _ADDRESS.search(line))]
         told = [_told(line, workshop.logins, (*self._indexes.urls, *addresses)) for line in rest]
         folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in told))
+        outside.check((*self._indexes.urls, *addresses), workshop.reach, reporter)
         private = workshop.private("index", (*self._indexes.urls, *addresses))
         cache = workshop.folder(f"uv-{private}" if private else "uv").absolute()
         folder.joinpath("constraints.txt").write_text("".join(f"{line}\n" for line in constraints))

@@ -13,6 +13,7 @@ from typing import Any
 
 from builds.images.store import BlobStore, disk_errors, free
 from environments.logins import Login, Logins, login_in
+from environments.reach import OWN_MACHINE, Reach
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Workshop:
     channel_mirrors: Mapping[str, str] = field(default_factory=dict)
     logins: Logins = field(default_factory=Logins)
     file_channels: bool = True
+    reach: Reach = OWN_MACHINE
     jobs: int = 2
     bytecode: bool = True
     spend: Callable[[int], None] = free

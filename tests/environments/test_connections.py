@@ -52,6 +52,15 @@ def filled(**changes: str) -> dict[str, str]:
     return {**told, **changes}
 
 
+def test_an_address_where_clouds_keep_passwords_is_refused_at_once(olga: Client) -> None:
+    answer = olga.post(ADD, filled(kind="index", address="http://169.254.169.254/latest"))
+
+    assert answer.status_code == 422
+    assert "169.254.169.254 is link-local" in answer.content.decode()
+    assert "STUDIO_ALLOW_ADDRESSES" in answer.content.decode()
+    assert not Connection.objects.exists()
+
+
 # Who may
 
 

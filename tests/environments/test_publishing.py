@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
 from environments.models import Event, Role, Workspace
+from environments.reach import Reach
 from tests.builds.played import browser_of, person, workspace_named
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +60,19 @@ def test_what_is_no_address_of_a_registry_is_refused_and_stays_to_be_corrected(
     assert f'value="{wrong}"' in page
     assert lab().registry == ""
     assert not Event.objects.exists()
+
+
+def test_a_registry_inside_the_network_is_refused_where_members_may_not_send_the_studio(
+    olga: Client, settings: Settings
+) -> None:
+    settings.REACH = Reach()
+
+    answer = olga.post(REGISTRY, {"registry": "10.0.0.7:5000/ml"})
+
+    assert answer.status_code == 422
+    assert "10.0.0.7 is of a private network" in answer.content.decode()
+    assert "STUDIO_ALLOW_ADDRESSES" in answer.content.decode()
+    assert lab().registry == ""
 
 
 def test_everybody_may_pull_only_where_an_owner_says_so(olga: Client) -> None:

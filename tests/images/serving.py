@@ -20,7 +20,9 @@ Answer = tuple[int, dict[str, str], bytes]
 class Server:
     """Answers by a function of the request; remembers what was asked."""
 
-    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], Answer], host: str = "127.0.0.1") -> None:
+    def __init__(
+        self, answer: Callable[[BaseHTTPRequestHandler], Answer], host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         self.asked: list[tuple[str, dict[str, str]]] = []
         outer = self
 
@@ -45,7 +47,7 @@ class Server:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._server = _Quietly((host, 0), Answers)
+        self._server = _Quietly((host, port), Answers)
         self.address = f"{host}:{self._server.server_port}"
         self.url = f"http://{self.address}"
 

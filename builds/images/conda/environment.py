@@ -10,6 +10,7 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from builds.images import outside
 from builds.images.base import Base
 from builds.images.conda.archive import contents
 from builds.images.conda.channels import Channels, channels_of, proofs
@@ -80,6 +81,7 @@ def _solve(
     reporter: Reporter,
     previous: Lock | None,
 ) -> tuple[LockedPackage, ...]:
+    outside.check(channels.asked(), workshop.reach, reporter)
     began = time.monotonic()
     before = [p for p in previous.packages if p.kind == "conda"] if previous else []
     question = {

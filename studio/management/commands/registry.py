@@ -45,7 +45,7 @@ class Command(BaseCommand):
         try:
             set_registry(workspace, address, by=None)
         except RegistryRefused as error:
-            raise CommandError(f"{address}: {error}") from error
+            raise CommandError(f"{address}: {error} {error.help}".rstrip()) from error
 
     def push(self, workspace: Workspace) -> None:
         """Push every current image, and say what was sent."""

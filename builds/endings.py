@@ -46,10 +46,13 @@ def _tell(build: Build) -> list[User]:
     subject = SUBJECTS[State(build.state)].format(version=f"{build.version} in {build.workspace}")
     # A path as builds.urls has it: a worker loads none of the pages.
     address = f"/w/{build.workspace}/builds/{build.pk}/"
-    tell(waited, kind, subject, f"{build.error}\n{build.error_help}".strip(), address=address)
+    text = f"{build.error}\n{build.error_help}".strip()
+    if build.state == State.CANCELLED and build.stopped_by is not None:
+        text = f"{build.stopped_by.get_username()} stopped it for everybody who waited for it."
+    tell(waited, kind, subject, text, address=address)
     return waited
 
 
 def _ended(build_id: uuid.UUID) -> Build:
-    builds = Build.objects.select_related("workspace", "version__environment__workspace")
+    builds = Build.objects.select_related("workspace", "version__environment__workspace", "stopped_by")
     return builds.defer("version__data", "version__source", "causes").get(pk=build_id)

@@ -139,6 +139,13 @@ class Build(models.Model):
         null=True, help_text="Who asked for it builds it too: no worker takes it before then."
     )
     cancel_requested = models.BooleanField(default=False)
+    stopped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who ended it for everybody that waited.",
+    )
 
     # How it went
     queued_at = models.DateTimeField(auto_now_add=True, db_index=True)

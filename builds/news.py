@@ -42,7 +42,7 @@ def news_for(user: User, workspaces: Iterable[Workspace]) -> News:
             workspace__in=workspaces,
             build__ended_at__isnull=False,
         )
-        .select_related("build__workspace", "version__environment")
+        .select_related("build__workspace", "build__stopped_by", "version__environment")
         .defer("version__data", "version__source", "build__causes")
         .order_by("-pk")[:LOOKED_AT]
     )

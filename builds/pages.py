@@ -28,7 +28,9 @@ STEPS = {
 
 def builds_for_page() -> QuerySet[Build]:
     """Return builds with all that their page shows of them."""
-    return Build.objects.select_related("workspace", "version__environment__workspace", "image__workspace")
+    return Build.objects.select_related(
+        "workspace", "version__environment__workspace", "image__workspace", "stopped_by"
+    )
 
 
 def get_build(
@@ -68,9 +70,11 @@ def shown_to(facts: dict[str, Any], *, may: frozenset[str], asked: bool, host: s
     """Return what depends on who looks, from the facts alone: viewers with the same rights see the same."""
     build: Build = facts["build"]
     may_write = "build" in may
+    alone = asked and len({request.user_id for request in facts["waiting"]}) == 1
     return {
         "pull": pull_command(build.image, host) if build.image else "",
         "may_cancel": may_write and build.active and asked and not build.cancel_requested,
+        "may_stop": "cancel_others" in may and build.active and not alone and not build.cancel_requested,
         "may_retry": may_write and build.state in {State.FAILED, State.CANCELLED},
         "may_rebuild": may_write and build.state == State.SUCCEEDED,
         "may_connect": "manage_connections" in may and wants_a_login(build),

@@ -179,6 +179,32 @@ def cancel_for(build: Build, user: User) -> None:
         cancel_request(request, user)
 
 
+def stop_for_all(build: Build, user: User) -> None:
+    """Stop a build for everybody who waits for it: they stay among those who asked, and are told who stopped it."""
+    with transaction.atomic():
+        # Whoever stops it at the same moment waits here, and then sees that it was stopped.
+        row = Build.objects.select_for_update().get(pk=build.pk)
+        if not row.active:
+            raise NotPossible("There is nothing to stop: the build has ended.")
+        if row.stopped_by_id is not None:
+            raise NotPossible("It was stopped before, and is about to end.")
+        Build.objects.filter(pk=build.pk).update(stopped_by=user)
+        waiting = Request.objects.filter(build=build, cancelled_at=None)
+        waiting.filter(user=user).update(told_at=Now())
+        waited = set(waiting.filter(user__isnull=False).values_list("user__username", flat=True))
+        if not claims.cancel_queued(build.pk):
+            claims.ask_to_stop(build.pk)
+        record(
+            "build.stopped",
+            str(build.version),
+            workspace=build.workspace,
+            environment=build.version.environment,
+            actor=user,
+            build=str(build.pk),
+            waited=sorted(waited),
+        )
+
+
 def retry(build: Build, user: User) -> Request:
     """Ask again for what a build that failed or was cancelled did not make."""
     if build.state not in {State.FAILED, State.CANCELLED}:

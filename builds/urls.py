@@ -23,6 +23,8 @@ urlpatterns = [
     path("builds/<uuid:build>/stream", stream.stream, name="stream"),
     # /w/<workspace>/builds/<uuid>/cancel
     path("builds/<uuid:build>/cancel", views.cancel, name="cancel"),
+    # /w/<workspace>/builds/<uuid>/stop/
+    path("builds/<uuid:build>/stop/", views.stop, name="stop"),
     # /w/<workspace>/builds/<uuid>/retry
     path("builds/<uuid:build>/retry", views.retry, name="retry"),
     # /w/<workspace>/images/?page=2

@@ -135,6 +135,21 @@ def cancel(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpRespon
     return redirect("builds:build", workspace, found.pk)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def stop(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
+    """Ask before a build is stopped for everybody who waits for it, and stop it."""
+    found = get_build(request.user, workspace, build, Right.CANCEL_OTHERS)
+    if request.method == "POST":
+        try:
+            services.stop_for_all(found, request.user)  # type: ignore[arg-type]
+        except NotPossible as problem:
+            messages.error(request, str(problem))
+        return redirect("builds:build", workspace, found.pk)
+    context = {"place": found.workspace, "build": found, "waiting": queries.waiting_for(found)}
+    return render(request, "builds/stop.html", context)
+
+
 @require_POST
 @login_required
 def retry(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:

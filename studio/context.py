@@ -21,6 +21,7 @@ SECTIONS = {
     "builds": "builds",
     "build": "builds",
     "figures": "builds",
+    "stop": "builds",
     "images": "images",
     "activity": "activity",
     "settings": "settings",

@@ -94,6 +94,20 @@ def cancel(request: Request, workspace: str, build: uuid.UUID) -> Response:
 
 @documented(
     "POST",
+    "Stop a build for everybody who waits for it (owners)",
+    shapes.WholeBuild,
+    path=BUILD,
+    may=(409,),
+)
+def stop(request: Request, workspace: str, build: uuid.UUID) -> Response:
+    """Stop a build for everybody who waits for it (owners)."""
+    found = get_build(request.user, workspace, build, Right.CANCEL_OTHERS)
+    services.stop_for_all(found, request.user)  # type: ignore[arg-type]
+    return Response(rows.whole_build(get_build(request.user, workspace, build)))
+
+
+@documented(
+    "POST",
     "Ask again for what a failed or cancelled build did not make",
     {200: shapes.Asked, 202: shapes.Asked},
     path=BUILD,
@@ -197,6 +211,7 @@ ROUTES = {
     "builds": route(GET=builds),
     "build": route(GET=build),
     "cancel": route(POST=cancel),
+    "stop": route(POST=stop),
     "retry": route(POST=retry),
     "log": route(GET=log),
     "images": route(GET=images),

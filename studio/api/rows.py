@@ -108,7 +108,8 @@ def whole_build(row: builds.Build) -> dict[str, Any]:
     """Return a build with its steps."""
     fields = ("name", "started_at", "ended_at", "cached", "failed", "first_line", "done", "total", "unit")
     steps = [{field: getattr(step, field) for field in fields} for step in steps_shown(row)]
-    return build(row) | {"steps": steps, "queue_position": queue_position(row)}
+    more = {"queue_position": queue_position(row), "stopped_by": _name(row.stopped_by)}
+    return build(row) | {"steps": steps} | more
 
 
 def asked(row: builds.Request, host: str) -> dict[str, Any]:

@@ -371,6 +371,7 @@ class WholeBuild(Build):
 
     steps = Step(many=True)
     queue_position = s.IntegerField(help_text="1 for the next one; 0 when it does not wait.")
+    stopped_by = s.CharField(allow_null=True, help_text="Who ended it for everybody that waited.")
 
 
 class Asked(s.Serializer[Any]):

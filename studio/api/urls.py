@@ -44,6 +44,7 @@ ADDRESSES = {
     "workspaces/<slug:workspace>/builds/": builds.ROUTES["builds"],
     BUILD: builds.ROUTES["build"],
     f"{BUILD}cancel/": builds.ROUTES["cancel"],
+    f"{BUILD}stop/": builds.ROUTES["stop"],
     f"{BUILD}retry/": builds.ROUTES["retry"],
     f"{BUILD}log/": builds.ROUTES["log"],
     "workspaces/<slug:workspace>/images/": builds.ROUTES["images"],

@@ -71,6 +71,7 @@ EVENTS = {
     "build.requested": ("hammer", "asked for a build of"),
     "build.joined": ("users", "joined the build of"),
     "build.left": ("user", "stopped waiting for"),
+    "build.stopped": ("player-stop", "stopped for everybody the build of"),
     "build.succeeded": ("circle-check", "built"),
     "build.failed": ("circle-x", "could not build"),
     "build.cancelled": ("player-stop", "cancelled the build of"),

@@ -1,0 +1,157 @@
+"""An owner stops a build that others wait for: at once, for everybody, and each of them is told (issue 6)."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from builds.models import Build, State
+from builds.services import NotPossible, request_build, stop_for_all
+from environments.models import Event, Role
+from environments.outbox import Notice
+from tests.api.calling import Caller
+from tests.builds.played import asked, browser_of, person, played, saved, succeeded
+from tests.builds.test_news import told
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def carla() -> User:
+    return person("carla", lab=Role.CONTRIBUTOR)
+
+
+@pytest.fixture
+def olga() -> User:
+    return person("olga", lab=Role.OWNER)
+
+
+@pytest.fixture
+def build(carla: User) -> Build:
+    """A build that carla and fred wait for."""
+    made = asked(saved("numpy==2.1.3\n"), carla)
+    request_build(made.version, person("fred", lab=Role.CONTRIBUTOR))
+    return made
+
+
+def page_of(build: Build) -> str:
+    return f"/w/lab/builds/{build.pk}/"
+
+
+def text_of(client: Client, path: str) -> str:
+    return str(client.get(path, follow=True).content.decode())
+
+
+def state_of(build: Build) -> str:
+    build.refresh_from_db()
+    return build.state
+
+
+def test_a_waiting_build_ends_at_once_and_those_who_waited_are_told_by_whom(
+    olga: User, carla: User, build: Build
+) -> None:
+    browser = browser_of(olga)
+    assert f'href="{page_of(build)}stop/"' in text_of(browser, page_of(build))
+    before = text_of(browser, f"{page_of(build)}stop/")
+    assert "2 people wait for it" in before
+    assert "carla" in before
+    assert "fred" in before
+    assert state_of(build) == State.QUEUED  # asking changes nothing
+
+    after = browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
+
+    assert state_of(build) == State.CANCELLED
+    assert "olga stopped the build for everybody." in after
+    assert told(browser_of(carla)).startswith("olga stopped the build of forecast:1. See the build")
+    assert told(browser_of(User.objects.get(username="fred"))).startswith("olga stopped the build")
+    assert told(browser) == ""
+    notices = Notice.objects.order_by("pk").values_list("user__username", "subject", "text")
+    assert list(notices) == [
+        (name, "The build of forecast:1 in lab was stopped", "olga stopped it for everybody who waited for it.")
+        for name in ("carla", "fred")
+    ]
+    event = Event.objects.get(verb="build.stopped")
+    assert (event.actor, event.subject, event.details["waited"]) == (olga, "forecast:1", ["carla", "fred"])
+    assert "stopped for everybody the build of" in text_of(browser, "/w/lab/activity/")
+
+
+def test_a_running_build_is_asked_to_stop_and_ends_as_stopped(olga: User, build: Build) -> None:
+    browser = browser_of(olga)
+    with played(build) as (claim, _):
+        browser.post(f"{page_of(build)}stop/")
+        page = text_of(browser, page_of(build))
+        assert "stopping …" in page
+        assert "stop/" not in page.partition("<main")[2]
+        assert claim.should_stop()
+        claim.cancel()
+
+    assert "olga stopped the build for everybody." in text_of(browser, page_of(build))
+
+
+def test_who_waits_alone_cancels_and_needs_no_more(olga: User, carla: User) -> None:
+    build = asked(saved("numpy==2.1.3\n"), olga)
+    page = text_of(browser_of(olga), page_of(build))
+    assert "<span>Cancel</span>" in page
+    assert "Stop for everybody" not in page
+
+    request_build(build.version, carla)
+    page = text_of(browser_of(olga), page_of(build))
+    assert "<span>Stop waiting</span>" in page
+    assert "Stop for everybody" in page
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.CONTRIBUTOR, 403), (Role.READER, 403), (None, 404)])
+def test_nobody_but_an_owner_stops_what_others_wait_for(build: Build, role: Role | None, status: int) -> None:
+    user = person("sam", **({"lab": role} if role else {"other": Role.OWNER}))
+    browser = browser_of(user)
+
+    assert browser.get(f"{page_of(build)}stop/").status_code == status
+    assert browser.post(f"{page_of(build)}stop/").status_code == status
+    assert Caller(user)("POST", f"workspaces/lab/builds/{build.pk}/stop/").status == status
+    assert "Stop for everybody" not in (text_of(browser, page_of(build)) if role else "")
+    assert state_of(build) == State.QUEUED
+
+
+def test_a_build_of_another_workspace_is_not_found_below_ones_own(build: Build) -> None:
+    browser = browser_of(person("otto", other=Role.OWNER))
+
+    assert browser.post(f"/w/other/builds/{build.pk}/stop/").status_code == 404
+    assert state_of(build) == State.QUEUED
+
+
+def test_what_has_ended_or_was_stopped_before_is_not_stopped(olga: User, build: Build) -> None:
+    with played(build) as (claim, _):
+        stop_for_all(build, olga)
+        with pytest.raises(NotPossible, match="before"):
+            stop_for_all(build, olga)
+        claim.cancel()
+    with pytest.raises(NotPossible, match="has ended"):
+        stop_for_all(build, olga)
+
+    browser = browser_of(olga)
+    assert "It has ended already" in text_of(browser, f"{page_of(build)}stop/")
+    assert "the build has ended" in browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
+    assert Event.objects.filter(verb="build.stopped").count() == 1
+
+
+def test_a_build_that_was_quicker_is_ready_all_the_same(olga: User, carla: User) -> None:
+    build = asked(saved("numpy==2.1.3\n"), carla)
+    with played(build):
+        stop_for_all(build, olga)
+    Build.objects.filter(pk=build.pk).update(state=State.QUEUED)
+    succeeded(build)
+
+    assert "The image is ready" in text_of(browser_of(carla), page_of(build))
+
+
+def test_the_api_stops_and_tells_who_did(olga: User, build: Build) -> None:
+    call = Caller(olga)
+    at = f"workspaces/lab/builds/{build.pk}/"
+    assert call("GET", at).json["stopped_by"] is None
+
+    stopped = call("POST", f"{at}stop/")
+
+    assert (stopped.status, stopped.json["state"], stopped.json["stopped_by"]) == (200, "cancelled", "olga")
+    again = call("POST", f"{at}stop/")
+    assert (again.status, again.code) == (409, "not-possible")

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from builds.news import news_for
 from environments.access import rights_in, workspaces_of
 from environments.models import Workspace
+from environments.workspaces import may_create_workspaces
 
 THEMES = ("system", "light", "dark")
 SECTIONS = {
@@ -31,6 +32,7 @@ SECTIONS = {
     "remove_member": "settings",
     "change_registry": "settings",
     "change_limits": "settings",
+    "rename_workspace": "settings",
 }
 
 
@@ -51,6 +53,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "workspaces": workspaces,
         "current": current,
         "section": section,
+        "may_create_workspaces": may_create_workspaces(user),
         "may": rights_in(current, user),
         "news": partial(news_for, user, workspaces),  # looked up by whole pages only, not by their parts
     }

@@ -4,7 +4,18 @@ from django.contrib.auth import views as auth
 from django.urls import path
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.views import account, compare, define, doors, environments, limits, news, operations, provider
+from studio.views import (
+    account,
+    compare,
+    define,
+    doors,
+    environments,
+    limits,
+    news,
+    operations,
+    provider,
+    workspaces,
+)
 
 urlpatterns = [
     # /healthz
@@ -35,6 +46,10 @@ urlpatterns = [
     path("news/put-away", news.put_away, name="put-away"),
     # /theme/
     path("theme/", doors.theme, name="theme"),
+    # /workspaces/new/
+    path("workspaces/new/", workspaces.new_workspace, name="new_workspace"),
+    # /w/<workspace>/settings/title
+    path("w/<slug:workspace>/settings/title", workspaces.rename, name="rename_workspace"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
     path("w/<slug:workspace>/environments/", environments.environments, name="environments"),
     # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json

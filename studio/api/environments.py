@@ -3,21 +3,20 @@
 from typing import Any
 
 from django.db.models import F
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from builds.packages import find
 from environments import services
-from environments.access import Right, get_environment, get_version, get_workspace, workspaces_of
+from environments.access import Right, get_environment, get_version, get_workspace
 from environments.definition import CannotWrite, write
 from environments.definition.constraints import BadConstraint
 from environments.definition.write import DEFINITION_FORMATS
 from environments.given import read_given
 from environments.lists import latest_versions
-from environments.members import keep_member, remove_member
-from environments.models import Environment, Member, Role, Version
+from environments.models import Environment, Version
 from environments.views import version_named
 from studio.api import rows, shapes
 from studio.api.answers import Conflict, check_unchanged, etag, page_of
@@ -25,68 +24,8 @@ from studio.api.describing import documented, route
 from studio.api.repeating import HEADER, answered_once
 
 PLACE = ("workspace",)
-MEMBER = ("workspace", "user")
 ENVIRONMENT = ("workspace", "name")
 VERSION = ("workspace", "name", "version")
-
-
-@documented("GET", "List the workspaces that you see", shapes.paged(shapes.Workspace), paged=True)
-def workspaces(request: Request) -> Response:
-    """List the workspaces that you see."""
-    found, pages = page_of(request, workspaces_of(request.user), ("name",))
-    return pages.get_paginated_response([rows.workspace(place, request.user) for place in found])
-
-
-@documented("GET", "Give a workspace", shapes.Workspace, path=PLACE)
-def workspace(request: Request, workspace: str) -> Response:
-    """Give a workspace."""
-    return Response(rows.workspace(get_workspace(request.user, workspace), request.user))
-
-
-@documented("GET", "List a workspace's members", shapes.paged(shapes.Member), path=PLACE, paged=True)
-def members(request: Request, workspace: str) -> Response:
-    """List a workspace's members."""
-    place = get_workspace(request.user, workspace)
-    everybody = Member.objects.filter(workspace=place).select_related("user")
-    found, pages = page_of(request, everybody.annotate(by_name=F("user__username")), ("by_name",))
-    shown = [{"user": one.user.get_username(), "role": Role(one.role).label} for one in found]
-    return pages.get_paginated_response(shown)
-
-
-@documented(
-    "PUT",
-    "Give a person a role in a workspace, as a new member or as one who is there",
-    {200: shapes.Member, 201: shapes.Member},
-    takes=shapes.MemberIn,
-    path=MEMBER,
-    may=(409,),
-)
-def keep_one_member(request: Request, workspace: str, user: str) -> Response:
-    """Give a person a role in a workspace, as a new member or as one who is there."""
-    place = get_workspace(request.user, workspace, Right.MANAGE_MEMBERS)
-    sent = shapes.MemberIn(data=request.data)
-    sent.is_valid(raise_exception=True)
-    role = next(one for one in Role if one.label == sent.validated_data["role"])
-    kept = keep_member(place, user.replace("\0", ""), role, request.user)  # type: ignore[arg-type]
-    return Response({"user": user, "role": role.label}, status=201 if kept.added else 200)
-
-
-@documented(
-    "DELETE",
-    "Take a person out of a workspace; everybody may leave by themselves",
-    {204: None},
-    path=MEMBER,
-    may=(409,),
-)
-def remove_one_member(request: Request, workspace: str, user: str) -> Response:
-    """Take a person out of a workspace; everybody may leave by themselves."""
-    leaves = user == request.user.get_username()
-    place = get_workspace(request.user, workspace, Right.SEE if leaves else Right.MANAGE_MEMBERS)
-    try:
-        remove_member(place, user.replace("\0", ""), request.user)  # type: ignore[arg-type]
-    except Member.DoesNotExist as problem:
-        raise Http404(f"{user} is no member of {place}.") from problem
-    return Response(status=204)
 
 
 @documented(
@@ -275,10 +214,6 @@ def _whole(found: Version, status: int = 200) -> Response:
 
 
 ROUTES = {
-    "workspaces": route(GET=workspaces),
-    "workspace": route(GET=workspace),
-    "members": route(GET=members),
-    "member": route(PUT=keep_one_member, DELETE=remove_one_member),
     "environments": route(GET=environments),
     "environment": route(GET=environment),
     "archive": route(POST=archive),

@@ -90,6 +90,19 @@ class BuildIn(s.Serializer[Any]):
     rebuild = s.BooleanField(default=False, help_text="Make a new image even if there is one (rule 16).")
 
 
+class WorkspaceIn(s.Serializer[Any]):
+    """A workspace to make."""
+
+    title = NoNul(max_length=120)
+    name = NoNul(max_length=63, default="", help_text="Left out: made of the title.")
+
+
+class TitleIn(s.Serializer[Any]):
+    """The title that a workspace is to have."""
+
+    title = NoNul(max_length=120)
+
+
 class MemberIn(s.Serializer[Any]):
     """The role that a member is to have."""
 

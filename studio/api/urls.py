@@ -4,7 +4,17 @@ from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
-from studio.api import activity, answers, builds, environments, events, packages, tools, uses
+from studio.api import (
+    activity,
+    answers,
+    builds,
+    environments,
+    events,
+    packages,
+    tools,
+    uses,
+    workspaces,
+)
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
@@ -18,10 +28,10 @@ ADDRESSES = {
     "tokens/": tools.ROUTES["tokens"],
     "tokens/<int:token>/": tools.ROUTES["token"],
     # Workspaces
-    "workspaces/": environments.ROUTES["workspaces"],
-    "workspaces/<slug:workspace>/": environments.ROUTES["workspace"],
-    "workspaces/<slug:workspace>/members/": environments.ROUTES["members"],
-    "workspaces/<slug:workspace>/members/<str:user>/": environments.ROUTES["member"],
+    "workspaces/": workspaces.ROUTES["workspaces"],
+    "workspaces/<slug:workspace>/": workspaces.ROUTES["workspace"],
+    "workspaces/<slug:workspace>/members/": workspaces.ROUTES["members"],
+    "workspaces/<slug:workspace>/members/<str:user>/": workspaces.ROUTES["member"],
     "workspaces/<slug:workspace>/events/": activity.ROUTES["events"],
     "workspaces/<slug:workspace>/events/export/": activity.ROUTES["export"],
     # Environments and versions

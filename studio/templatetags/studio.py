@@ -65,6 +65,8 @@ EVENTS = {
     "member.changed": ("users", "gave another role to"),
     "member.removed": ("users", "removed the member"),
     "member.left": ("user", "left as the member"),
+    "workspace.created": ("plus", "made the workspace"),
+    "workspace.renamed": ("pencil", "gave another title to"),
     "workspace.registry": ("arrow-up", "changed the registry of"),
     "workspace.pull": ("download", "changed who may pull the images of"),
     "workspace.limits": ("settings", "changed the limits of"),

@@ -35,6 +35,7 @@ from tests.access.expected import (
     READ_BY_POST,
     READER,
     REGISTRY,
+    RUNS_IT,
     SENT_ON,
     SIGNED_IN,
 )
@@ -133,6 +134,8 @@ def expected(cell: Cell) -> str:
         return HIDDEN if cell.route in NO_SIGN_IN else SIGN_IN
     if level == SIGNED_IN:
         return IN
+    if level == RUNS_IT:
+        return IN if who == "admin" else REFUSED
     if level == MINE:
         return IN if who == "owner" else HIDDEN
     rank = PEOPLE[who][cell.workspace]

@@ -11,6 +11,7 @@ READER = "reader"
 CONTRIBUTOR = "contributor"
 OWNER = "owner"
 ADMIN = "admin"
+RUNS_IT = "whoever runs the studio"  # where no workspace is named
 MINE = "whose it is"  # of the person `owner`; for all others it does not exist
 NOBODY = "nobody"
 SENT_ON = "sent on"  # who is signed in already; others are told that there is no such method
@@ -42,6 +43,7 @@ PAGES: dict[str, Methods] = {
     "account/password/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "news/put-away": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
+    "workspaces/new/": {"GET": RUNS_IT, "POST": RUNS_IT},
     f"{W}environments/": READ,
     f"{W}first": DEFINE,
     f"{W}new/": READ_DEFINE,
@@ -62,6 +64,7 @@ PAGES: dict[str, Methods] = {
     f"{W}settings/registry": MANAGE,
     f"{W}settings/pull": MANAGE,
     f"{W}settings/limits": {"POST": ADMIN},
+    f"{W}settings/title": MANAGE,
     f"{ENVIRONMENT}archive": DEFINE,
     f"{VERSION}describe": DEFINE,
     f"{VERSION}archive": DEFINE,
@@ -92,8 +95,8 @@ API: dict[str, Methods] = {
     "api/v1/packages/": {"GET": SIGNED_IN},
     "api/v1/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/tokens/<int:token>/": {"DELETE": MINE},
-    "api/v1/workspaces/": {"GET": SIGNED_IN},
-    API_W: READ,
+    "api/v1/workspaces/": {"GET": SIGNED_IN, "POST": RUNS_IT},
+    API_W: {"GET": READER, "PATCH": OWNER},
     f"{API_W}members/": READ,
     f"{API_W}members/<str:user>/": {"PUT": OWNER, "DELETE": OWNER},
     f"{API_W}events/": READ,

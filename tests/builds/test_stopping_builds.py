@@ -68,7 +68,11 @@ def test_a_waiting_build_ends_at_once_and_those_who_waited_are_told_by_whom(
     assert told(browser) == ""
     notices = Notice.objects.order_by("pk").values_list("user__username", "subject", "text")
     assert list(notices) == [
-        (name, "The build of forecast:1 in lab was stopped", "olga stopped it for everybody who waited for it.")
+        (
+            name,
+            "The build of forecast:1 in lab was stopped",
+            "olga stopped it for everybody who waited for it.",
+        )
         for name in ("carla", "fred")
     ]
     event = Event.objects.get(verb="build.stopped")

@@ -189,7 +189,8 @@ def start_studio(run_folder: Path) -> Iterator[StartStudio]:
 def studio(run_folder: Path) -> Iterator[Studio]:
     """One studio for all tests that only look at it or add to it: SQLite, the `host` base."""
     # A build that a test plays has no worker that beats its heart: nobody is to take it for lost.
-    yield from running(Studio(run_folder / "studio", {"STUDIO_LOST_AFTER_SECONDS": "3600"}))
+    settings = {"STUDIO_LOST_AFTER_SECONDS": "3600", "STUDIO_ANYONE_CREATES_WORKSPACES": "true"}
+    yield from running(Studio(run_folder / "studio", settings))
 
 
 class StartDeployment(Protocol):

@@ -3,7 +3,7 @@
 import datetime
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from django.contrib.auth.models import User
@@ -15,6 +15,7 @@ from environments.models import Listing, Version, Workspace
 
 FEW = 500  # environments of which all builds are looked up
 MOST_OF_MANY = 100
+MOST_OF_ONE_PERSON = 1000  # each is looked up by itself
 HASH = re.compile(r"[0-9a-f]{3,32}")
 
 M = TypeVar("M", bound=Model)
@@ -93,7 +94,8 @@ def find_builds(builds: QuerySet[Build], workspace: Workspace, sought: Sought) -
     if sought.by:
         asked = Request.objects.filter(user=person_named(sought.by), workspace=workspace)
         builds = builds.filter(pk__in=asked.values("build"))
-    return _of_query(builds, workspace, sought.query, "hash")
+    found = _of_query(builds, workspace, sought.query, "hash")
+    return replace(found, most=MOST_OF_ONE_PERSON) if sought.by and found.most is None else found
 
 
 def find_requests(workspace: Workspace, sought: Sought) -> QuerySet[Request]:

@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lock vendor screenshots bench bench-load clean runtime development
+.PHONY: help run demo test check format messages lock vendor screenshots bench bench-load clean runtime development
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ format: development ## lay out code and templates
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 	@.venv/bin/djade --target-version 5.2 $$(find templates -name '*.html')
+
+messages: development ## collect the texts of the pages for translators, and compile their translations
+	@exec .venv/bin/python -m scripts.messages
 
 lock: development ## write requirements*.txt from requirements*.in
 	@for name in requirements requirements-dev; do \

@@ -4,25 +4,53 @@ Nothing is said without a basis: builds of the same content come first, then tho
 then those of the workspace.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 
 from builds.models import Build, State, Step
 from environments.models import Version
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 LOOKED_AT = 9  # builds: the newest ones tell most
 
 # What the builds have in common, how many of them are enough to go by, and what a page says of them
-LIKENESSES: tuple[tuple[str, int, Callable[[Version], dict[str, Any]]], ...] = (
-    ("this content", 1, lambda version: {"hash": version.hash}),
-    ("this environment", 1, lambda version: {"version__environment": version.environment_id}),
-    ("this workspace", 3, lambda version: {}),
+LIKENESSES: tuple[tuple[StrPromise, int, Callable[[Version], dict[str, Any]]], ...] = (
+    (pgettext_lazy("builds of", "this content"), 1, lambda version: {"hash": version.hash}),
+    (
+        pgettext_lazy("builds of", "this environment"),
+        1,
+        lambda version: {"version__environment": version.environment_id},
+    ),
+    (pgettext_lazy("builds of", "this workspace"), 3, lambda version: {}),
+)
+
+
+TOOK = ngettext_lazy(
+    "The last build of %(alike)s took about %(time)s.",
+    "The last %(builds)s builds of %(alike)s took about %(time)s.",
+    "builds",
+)
+LONGER = ngettext_lazy(
+    "It takes longer than usual: the last build of %(alike)s took about %(time)s.",
+    "It takes longer than usual: the last %(builds)s builds of %(alike)s took about %(time)s.",
+    "builds",
+)
+LEFT = ngettext_lazy(
+    "About %(time)s left, going by the last build of %(alike)s.",
+    "About %(time)s left, going by the last %(builds)s builds of %(alike)s.",
+    "builds",
 )
 
 
@@ -32,17 +60,12 @@ class History:
 
     seconds: float
     steps: dict[str, float]
-    alike: str
+    alike: StrPromise
     builds: int
 
-    @property
-    def like_it(self) -> str:
-        """The builds gone by, for a sentence: `The last 5 builds of this environment`."""
-        return (
-            f"The last {self.builds} builds of {self.alike}"
-            if self.builds > 1
-            else f"The last build of {self.alike}"
-        )
+    def say(self, words: Any, seconds: float) -> str:
+        """Return a sentence on these builds, in the language of whoever reads it in the end."""
+        return _later(words, self, roughly(seconds))
 
     def left(self, steps: list[Step], elapsed: float) -> float:
         """Return how many seconds a build that has come this far has likely yet to go."""
@@ -61,6 +84,14 @@ class History:
     def _after(self, name: str, other: str) -> bool:
         order = list(self.steps)
         return other in order and order.index(other) > order.index(name)
+
+
+def _in_words(words: Any, history: History, time: str) -> str:
+    return str(words % {"builds": history.builds, "alike": history.alike, "time": time})
+
+
+# What many watch is looked up once, and said in the language of each.
+_later = lazy(_in_words, str)
 
 
 def history_of(version: Version) -> History | None:
@@ -95,17 +126,17 @@ def expectation(build: Build, steps: list[Step]) -> str:
     if history is None:
         return ""
     if build.state == State.QUEUED or build.started_at is None:
-        return f"{history.like_it} took about {roughly(history.seconds)}."
+        return history.say(TOOK, history.seconds)
     left = history.left(steps, (timezone.now() - build.started_at).total_seconds())
     if left < 1:
-        return f"It takes longer than usual: {history.like_it.lower()} took about {roughly(history.seconds)}."
-    return f"About {roughly(left)} left, going by {history.like_it.lower()}."
+        return history.say(LONGER, history.seconds)
+    return history.say(LEFT, left)
 
 
 def expectation_of(version: Version) -> str:
     """Return a sentence about how long a build of a version would take; empty where there is nothing to go by."""
     history = history_of(version)
-    return f"{history.like_it} took about {roughly(history.seconds)}." if history else ""
+    return history.say(TOOK, history.seconds) if history else ""
 
 
 def roughly(seconds: float) -> str:

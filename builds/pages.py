@@ -1,11 +1,13 @@
 """What a build's page shows, for the page itself and for the stream that keeps it up to date."""
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 
 from builds.expected import expectation
 from builds.logs import lines_between
@@ -13,16 +15,19 @@ from builds.models import Build, Image, LogChunk, State, Step
 from builds.queries import queue_position, steps_shown, waiting_for, why_it_waits
 from environments.access import Right, get_workspace, rights_in
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 LINES_SHOWN = 5_000
 STEPS = {
-    "base": "Base image",
-    "resolve": "Resolve packages",
-    "fetch": "Fetch packages",
-    "build": "Build wheels",
-    "assemble": "Assemble layers",
-    "link": "Run post-link scripts",
-    "store": "Store image",
-    "verify": "Verify",
+    "base": gettext_lazy("Base image"),
+    "resolve": gettext_lazy("Resolve packages"),
+    "fetch": gettext_lazy("Fetch packages"),
+    "build": gettext_lazy("Build wheels"),
+    "assemble": gettext_lazy("Assemble layers"),
+    "link": gettext_lazy("Run post-link scripts"),
+    "store": gettext_lazy("Store image"),
+    "verify": gettext_lazy("Verify"),
 }
 
 
@@ -109,17 +114,17 @@ ICONS = {
     "cancelled": "quiet",
 }
 WORDS = {
-    "queued": "Queued",
-    "running": "Building",
-    "succeeded": "Ready",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
+    "queued": gettext_lazy("Queued"),
+    "running": gettext_lazy("Building"),
+    "succeeded": gettext_lazy("Ready"),
+    "failed": gettext_lazy("Failed"),
+    "cancelled": gettext_lazy("Cancelled"),
 }
 
 
-def title(build: Build) -> str:
+def title(build: Build) -> "StrPromise":
     """Return the title of the browser's tab."""
-    return f"{WORDS[build.state]}: {build.version}"
+    return format_lazy("{}: {}", WORDS[build.state], str(build.version))
 
 
 def shown(step: Step) -> dict[str, Any]:

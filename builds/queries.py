@@ -2,13 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy
 
 from builds.models import Build, Image, Request, State, Step
 from builds.turns import lines, place_of
 from environments.lists import Counted, counted
 from environments.models import Environment, Member, Version, Workspace
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
@@ -107,14 +113,20 @@ def queue_position(build: Build) -> int:
     return place_of(build, lines()) if build.state == State.QUEUED else 0
 
 
-def why_it_waits(build: Build) -> str:
+def why_it_waits(build: Build) -> "StrOrPromise":
     """Return what keeps a build that waits from being taken, where it is the workspace's limit; else nothing."""
     if build.state != State.QUEUED:
         return ""
     line = next((line for line in lines() if line.workspace == build.workspace_id), None)
     if line is None or not line.full:
         return ""
-    return f"{line.running} of {line.at_once} builds of this workspace are running; it starts when one has ended."
+    return format_lazy(
+        gettext_lazy(
+            "{running} of {at_once} builds of this workspace are running; it starts when one has ended."
+        ),
+        running=line.running,
+        at_once=line.at_once,
+    )
 
 
 def waiting_for(build: Build) -> list[Request]:

@@ -11,8 +11,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.template.loader import render_to_string
+from django.utils import translation
 
 from builds.logs import read_log, step_at
 from builds.models import Build, State
@@ -26,8 +28,9 @@ PIECES_BYTES = 32 * 1024 * 1024
 TOKEN = "the-token-of-the-viewer"  # noqa: S105
 
 
-# Rights in the workspace, has asked for the build, from which host: viewers who agree in these see the same.
-Rights = tuple[frozenset[str], bool, str]
+# Rights in the workspace, has asked for the build, from which host, in which language: viewers who agree in
+# these see the same.
+Rights = tuple[frozenset[str], bool, str, str]
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Sight:
             return
         self.facts = build_facts(build)
         self.stamp: int = before.stamp + 1 if before else 0
-        self.steps = render_to_string("builds/_steps.html", self.facts)
+        self.steps: dict[str, str] = {}
         self.states: dict[Rights, str] = {}
         if before is not None and before.moved == self.moved and self.to_all() == before.to_all():
             self._take_over(before)
@@ -118,7 +121,7 @@ class Sight:
 
     def to_all(self) -> str:
         """Return the build's state as it is shown to whoever may do nothing with it."""
-        return state_html(self, (frozenset(), False, ""))
+        return state_html(self, (frozenset(), False, "", settings.LANGUAGE_CODE))
 
 
 def look(known: dict[uuid.UUID, Sight | None]) -> dict[uuid.UUID, Sight | None]:
@@ -162,7 +165,16 @@ def _read_on(build_id: uuid.UUID, cursor: int) -> None:
 def state_html(sight: Sight, rights: Rights) -> str:
     """Return a build's state as it is shown to all who have these rights."""
     if rights not in sight.states:
-        may, asked, host = rights
+        may, asked, host, language = rights
         context: dict[str, Any] = sight.facts | shown_to(sight.facts, may=may, asked=asked, host=host)
-        sight.states[rights] = render_to_string("builds/_state.html", context | {"csrf_token": TOKEN})
+        with translation.override(language):
+            sight.states[rights] = render_to_string("builds/_state.html", context | {"csrf_token": TOKEN})
     return sight.states[rights]
+
+
+def steps_html(sight: Sight, language: str) -> str:
+    """Return a build's steps as they are shown to all who read this language."""
+    if language not in sight.steps:
+        with translation.override(language):
+            sight.steps[language] = render_to_string("builds/_steps.html", sight.facts)
+    return sight.steps[language]

@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.middleware.csrf import get_token
+from django.utils import translation
 from django.views.decorators.http import require_safe
 
 from builds import listening
 from builds.live import Watchtower
 from builds.news import saw_the_end
 from builds.pages import get_build, has_asked, may_here
-from builds.sights import TOKEN, Piece, Rights, Sight, look, pieces, read_pieces, state_html
+from builds.sights import TOKEN, Piece, Rights, Sight, look, pieces, read_pieces, state_html, steps_html
 
 HEARTBEAT_SECONDS = 15.0
 ACCESS_SECONDS = 60.0  # who lost the right to see a build sees no more of it after that long
@@ -49,6 +51,7 @@ class Viewer:
     build: uuid.UUID
     may: frozenset[str]
     host: str
+    language: str
     token: str
     cursor: int
     stamp: int = -1
@@ -56,7 +59,7 @@ class Viewer:
 
     def rights(self, sight: Sight) -> Rights:
         """Return what the shared HTML depends on."""
-        return self.may, has_asked(sight.facts, self.user.pk), self.host
+        return self.may, has_asked(sight.facts, self.user.pk), self.host, self.language
 
 
 @require_safe
@@ -65,7 +68,8 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Stre
     user: Any = await request.auser()
     may = await in_thread(_access, user, workspace, build)
     # The token is made here: the forms in the events must work with the cookie that the page has.
-    viewer = Viewer(user, workspace, build, may, request.get_host(), get_token(request), cursor_of(request))
+    token, language = get_token(request), translation.get_language() or settings.LANGUAGE_CODE
+    viewer = Viewer(user, workspace, build, may, request.get_host(), language, token, cursor_of(request))
     viewer.checked = time.monotonic()
     response = StreamingHttpResponse(_events(viewer), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
@@ -104,7 +108,8 @@ async def _events(viewer: Viewer) -> AsyncIterator[bytes]:
                 return
             if sight is not None and sight.stamp != viewer.stamp:
                 viewer.stamp = sight.stamp
-                yield event("steps", sight.steps) + event("state", await _state(sight, viewer))
+                steps = await _steps(sight, viewer.language)
+                yield event("steps", steps) + event("state", await _state(sight, viewer))
             if sight is not None and sight.ended and has_asked(sight.facts, viewer.user.pk):
                 await in_thread(saw_the_end, viewer.user, viewer.build)
             if watch.gone or (sight is not None and sight.ended):
@@ -132,6 +137,14 @@ async def _behind(viewer: Viewer) -> list[Piece]:
     place = (viewer.build, viewer.cursor)
     read: list[Piece] = await _once(place, _reader, _let_go, read_pieces, *place)
     return read
+
+
+async def _steps(sight: Sight, language: str) -> str:
+    """Return the build's steps as HTML."""
+    html = sight.steps.get(language)
+    if html is None:
+        html = await _once((id(sight.steps), language), _lookout, steps_html, sight, language)
+    return html
 
 
 async def _state(sight: Sight, viewer: Viewer) -> str:

@@ -161,7 +161,11 @@ def retry(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpRespons
         messages.error(request, str(problem))
         return redirect("builds:build", workspace, found.pk)
     if asked.build is None:
-        messages.success(request, f"{asked.version} is ready: there is an image for this definition now.")
+        messages.success(
+            request,
+            _("%(version)s is ready: there is an image for this definition now.")
+            % {"version": asked.version},
+        )
         return redirect("version", workspace, asked.version.environment.name, asked.version.version)
     return redirect("builds:build", workspace, asked.build.pk)
 
@@ -179,11 +183,13 @@ def start(request: HttpRequest, workspace: str, name: str, version: str) -> Http
         return redirect("version", workspace, name, wanted.version)
     if asked.build is None:
         messages.success(
-            request, f"{wanted} is ready at once: its definition has an image already, nothing was built."
+            request,
+            _("%(version)s is ready at once: its definition has an image already, nothing was built.")
+            % {"version": wanted},
         )
         return redirect("version", workspace, name, wanted.version)
     if asked.joined:
-        messages.info(request, "This definition is being built already; you wait for the same build.")
+        messages.info(request, _("This definition is being built already; you wait for the same build."))
     return redirect("builds:build", workspace, asked.build.pk)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from environments.models import Version, Workspace
 
@@ -32,9 +33,11 @@ def read_tags(text: str) -> dict[str, str]:
     for part in re.split(r"[,\n]", text):
         name, _, value = (piece.strip() for piece in part.partition("="))
         if not name and value:
-            raise ValidationError(f"“{part.strip()}” has no name before the “=”. Write name=value.")
+            raise ValidationError(
+                gettext("“%(tag)s” has no name before the “=”. Write name=value.") % {"tag": part.strip()}
+            )
         if len(name) > 100 or len(value) > 400:
-            raise ValidationError("A tag's name has up to 100 characters, its value up to 400.")
+            raise ValidationError(gettext("A tag's name has up to 100 characters, its value up to 400."))
         if name:
             tags[name] = value
     return tags

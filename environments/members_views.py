@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from environments.access import Right, get_workspace
@@ -26,7 +27,11 @@ def keep(request: HttpRequest, workspace: str) -> HttpResponse:
         kept = keep_member(place, name, role, cast(User, request.user))
     except MemberRefused as problem:
         return page_of(request, place, "members", typed={"user": name, "role": role.label}, problem=problem)
-    messages.success(request, f"{name} is {'now ' if kept.added else ''}{role.label} of {place}.")
+    told = {"person": name, "role": _(role.label), "workspace": place}
+    if kept.added:
+        messages.success(request, _("%(person)s is now %(role)s of %(workspace)s.") % told)
+    else:
+        messages.success(request, _("%(person)s is %(role)s of %(workspace)s.") % told)
     return redirect(tab_address(place, "members"))
 
 
@@ -43,5 +48,9 @@ def remove(request: HttpRequest, workspace: str) -> HttpResponse:
         return page_of(request, place, "members", problem=problem)
     except Member.DoesNotExist as problem:
         raise Http404(f"{name} is no member of {place}.") from problem
-    messages.success(request, f"{'You are' if leaves else f'{name} is'} no member of {place} any more.")
+    told = {"person": name, "workspace": place}
+    if leaves:
+        messages.success(request, _("You are no member of %(workspace)s any more.") % told)
+    else:
+        messages.success(request, _("%(person)s is no member of %(workspace)s any more.") % told)
     return redirect("home") if leaves else redirect(tab_address(place, "members"))

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -27,11 +28,15 @@ def change_registry(request: HttpRequest, workspace: str) -> HttpResponse:
     except RegistryRefused as problem:
         return page_of(request, place, "registry", typed=typed, problem=problem)
     if not changed:
-        messages.info(request, "Nothing was changed: that is how it was.")
+        messages.info(request, _("Nothing was changed: that is how it was."))
     elif place.registry:
-        messages.success(request, f"From the next build on, images are pushed to {place.registry} too.")
+        messages.success(
+            request,
+            _("From the next build on, images are pushed to %(registry)s too.")
+            % {"registry": place.registry},
+        )
     else:
-        messages.success(request, "Images are pushed to no registry any more. What is there stays there.")
+        messages.success(request, _("Images are pushed to no registry any more. What is there stays there."))
     return redirect(tab_address(place, "registry"))
 
 
@@ -42,9 +47,16 @@ def change_pull(request: HttpRequest, workspace: str) -> HttpResponse:
     place = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
     allowed = request.POST.get("anonymous_pull") == "on"
     if not set_anonymous_pull(place, allowed, cast(User, request.user)):
-        messages.info(request, "Nothing was changed: that is how it was.")
+        messages.info(request, _("Nothing was changed: that is how it was."))
     elif allowed:
-        messages.success(request, f"Everybody may pull the images of {place} now, without signing in.")
+        messages.success(
+            request,
+            _("Everybody may pull the images of %(workspace)s now, without signing in.")
+            % {"workspace": place},
+        )
     else:
-        messages.success(request, f"From now on, only members may pull the images of {place}.")
+        messages.success(
+            request,
+            _("From now on, only members may pull the images of %(workspace)s.") % {"workspace": place},
+        )
     return redirect(tab_address(place, "registry"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -11,6 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
@@ -21,6 +23,9 @@ from environments.forms import asked_for
 from environments.logins import is_loopback
 from environments.models import Connection, Member, Role, Workspace
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 Shown = dict[str, Any]
 
 
@@ -29,7 +34,7 @@ class Tab:
     """One tab: who sees it, its template, and what that is given."""
 
     name: str
-    words: str
+    words: "StrPromise"
     right: Right
     template: str
     shown: Callable[[HttpRequest, Workspace], Shown]
@@ -72,13 +77,19 @@ def _members(request: HttpRequest, place: Workspace) -> Shown:
 TABS: list[Tab] = [
     Tab(
         "connections",
-        "Connections",
+        gettext_lazy("Connections"),
         Right.SEE_CONNECTIONS,
         "environments/_settings_connections.html",
         _connections,
     ),
-    Tab("registry", "Registry", Right.SEE_SETTINGS, "environments/_settings_registry.html", _registry),
-    Tab("members", "Members", Right.SEE, "environments/_settings_members.html", _members),
+    Tab(
+        "registry",
+        gettext_lazy("Registry"),
+        Right.SEE_SETTINGS,
+        "environments/_settings_registry.html",
+        _registry,
+    ),
+    Tab("members", gettext_lazy("Members"), Right.SEE, "environments/_settings_members.html", _members),
 ]
 """In the order of the page. A room above adds a tab of its own where its views stand (`studio.views.limits`)."""
 
@@ -108,9 +119,13 @@ def add_connection(request: HttpRequest, workspace: str) -> HttpResponse:
         return page_of(request, place, "connections", typed=typed, problem=problem)
     if _in_the_clear(made):
         messages.warning(
-            request, f"{made} is reached without encryption: its password can be read on the way."
+            request,
+            _("%(address)s is reached without encryption: its password can be read on the way.")
+            % {"address": made},
         )
-    messages.success(request, f"The connection to {made} is kept. The next build uses it.")
+    messages.success(
+        request, _("The connection to %(address)s is kept. The next build uses it.") % {"address": made}
+    )
     return redirect(tab_address(place, "connections"))
 
 
@@ -129,7 +144,10 @@ def replace_connection(request: HttpRequest, workspace: str, connection: int) ->
         connections.replace_connection(found, typed["user"], password, cast(User, request.user))
     except connections.ConnectionRefused as problem:
         return page_of(request, place, "connections", typed=typed, problem=problem, changed=found)
-    messages.success(request, f"User and password for {found} are replaced. The next build uses them.")
+    messages.success(
+        request,
+        _("User and password for %(address)s are replaced. The next build uses them.") % {"address": found},
+    )
     return redirect(tab_address(place, "connections"))
 
 
@@ -140,7 +158,11 @@ def delete_connection(request: HttpRequest, workspace: str, connection: int) -> 
     place = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
     found = get_object_or_404(Connection, pk=connection, workspace=place)
     connections.delete_connection(found, cast(User, request.user))
-    messages.success(request, f"The connection to {found} is deleted. Images that were built with it stay.")
+    messages.success(
+        request,
+        _("The connection to %(address)s is deleted. Images that were built with it stay.")
+        % {"address": found},
+    )
     return redirect(tab_address(place, "connections"))
 
 
@@ -157,7 +179,10 @@ def page_of(request: HttpRequest, place: Workspace, name: str, **more: Any) -> H
     rights = rights_in(place, request.user)
     seen = [tab for tab in TABS if rights[tab.right.name.lower()]]
     if not seen or name in {tab.name for tab in TABS if tab not in seen}:
-        raise PermissionDenied(f"Your role in {place} does not let you see this part of its settings.")
+        raise PermissionDenied(
+            _("Your role in %(workspace)s does not let you see this part of its settings.")
+            % {"workspace": place}
+        )
     tab = next((one for one in seen if one.name == (name or seen[0].name)), None)
     if tab is None:
         raise Http404(f"The settings of {place} have no tab {name}.")

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from django.utils.translation import gettext as _
+
 from environments.definition import Definition, write
 from environments.definition.secrets import masked, masked_script
 from environments.definition.write import CannotWrite
@@ -27,12 +29,15 @@ def texts_of(version: Version) -> list[Text]:
         texts.append(Text("Dockerfile", masked_script(definition.dockerfile_text)))
     if definition.python.conda or definition.python.channels:
         texts.append(
-            Text("Conda file", masked(written(definition, "conda-env") or "\n".join(definition.python.conda)))
+            Text(
+                _("Conda file"),
+                masked(written(definition, "conda-env") or "\n".join(definition.python.conda)),
+            )
         )
     elif definition.python.pip:
-        texts.append(Text("Requirements", masked("\n".join(definition.python.pip))))
+        texts.append(Text(_("Requirements"), masked("\n".join(definition.python.pip))))
     if version.source and version.source.strip() not in {text.text.strip() for text in texts}:
-        texts.append(Text("As it was given", masked_script(version.source)))
+        texts.append(Text(_("As it was given"), masked_script(version.source)))
     return texts
 
 

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from environments import services
@@ -20,7 +21,7 @@ def describe(request: HttpRequest, workspace: str, name: str, version: str) -> H
     form = DescribeForm(request.POST)
     if form.is_valid():
         services.describe(found, **form.cleaned_data, user=request.user)  # type: ignore[arg-type]
-        messages.success(request, "Description and tags are saved.")
+        messages.success(request, _("Description and tags are saved."))
     else:
         for problems in form.errors.values():
             messages.error(request, " ".join(map(str, problems)))
@@ -39,10 +40,15 @@ def archive(request: HttpRequest, workspace: str, name: str) -> HttpResponse:
         messages.error(request, f"{problem.message} {problem.help}")
         return redirect("environment", workspace, name)
     if restore:
-        messages.success(request, f"{environment} and all its versions are back in the list.")
+        messages.success(
+            request,
+            _("%(environment)s and all its versions are back in the list.") % {"environment": environment},
+        )
     else:
         messages.success(
-            request, f"{environment} is archived: hidden from the list, still readable and usable."
+            request,
+            _("%(environment)s is archived: hidden from the list, still readable and usable.")
+            % {"environment": environment},
         )
     return redirect("environment", workspace, name)
 
@@ -58,7 +64,8 @@ def archive_version(request: HttpRequest, workspace: str, name: str, version: st
     except services.Refused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, f"{found} is {'back' if restore else 'archived'}.")
+        said = _("%(version)s is back.") if restore else _("%(version)s is archived.")
+        messages.success(request, said % {"version": found})
     return redirect("version", workspace, name, found.version)
 
 

@@ -50,6 +50,8 @@ urlpatterns = [
     path("workspaces/new/", workspaces.new_workspace, name="new_workspace"),
     # /w/<workspace>/settings/title
     path("w/<slug:workspace>/settings/title", workspaces.rename, name="rename_workspace"),
+    # /language/
+    path("language/", doors.language, name="language"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
     path("w/<slug:workspace>/environments/", environments.environments, name="environments"),
     # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json

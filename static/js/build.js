@@ -84,7 +84,7 @@
     const source = new EventSource(`${page.dataset.stream}?after=${cursor}`);
     source.addEventListener("open", () => {
       pause = 500;
-      said.textContent = log.childElementCount ? "" : "Waiting for the log …";
+      said.textContent = log.childElementCount ? "" : said.dataset.waiting;
     });
     source.addEventListener("log", (event) => {
       const seq = Number(event.lastEventId);
@@ -110,7 +110,7 @@
     });
     source.addEventListener("error", () => {
       // The browser comes back by itself after a cut; what it gives up on, we open again, ever more slowly.
-      said.textContent = "The connection is lost. Trying again …";
+      said.textContent = said.dataset.lost;
       if (source.readyState !== EventSource.CLOSED) return;
       setTimeout(open, pause);
       pause = Math.min(pause * 2, 15000);

@@ -34,12 +34,12 @@
       const transfer = new DataTransfer();
       transfer.items.add(given);
       file.files = transfer.files;
-      dropped.textContent = `${given.name} is sent as it is.`;
+      dropped.textContent = dropped.dataset.sent.replace("{file}", () => given.name);
     } else {
       text.value = await given.text();
       file.value = "";
       filename.value = given.name;
-      dropped.textContent = `This is ${given.name}.`;
+      dropped.textContent = dropped.dataset.taken.replace("{file}", () => given.name);
       number();
     }
     document.body.dispatchEvent(new Event("studio:file"));

@@ -11,6 +11,13 @@
   const AT_ONCE = 5000;
   const AROUND = 500;
 
+  // The page's words with numbers put in, written as its language writes them.
+  const filled = (words, numbers) =>
+    Object.entries(numbers).reduce(
+      (text, [name, number]) => text.replace(`{${name}}`, number.toLocaleString(document.documentElement.lang)),
+      words,
+    );
+
   const lineAt = (number) => document.getElementById(`L${number}`);
   const gaps = () => [...log.querySelectorAll(".log-gap")];
 
@@ -18,8 +25,8 @@
     const from = Number(gap.dataset.from);
     const to = Number(gap.dataset.to);
     const count = Math.min(AT_ONCE, to - from + 1);
-    const of = count === to - from + 1 ? "" : ` of ${(to - from + 1).toLocaleString("en")}`;
-    gap.firstElementChild.textContent = `Show ${count.toLocaleString("en")}${of} earlier lines`;
+    const all = to - from + 1;
+    gap.firstElementChild.textContent = filled(count === all ? log.dataset.earlier : log.dataset.earlierOf, { count, all });
   };
   const gapOf = (from, to) => {
     const gap = document.createElement("div");
@@ -45,7 +52,7 @@
     }
     delete gap.dataset.loading;
     if (!answer || !answer.ok) {
-      said.textContent = "These lines could not be loaded. Try again.";
+      said.textContent = said.dataset.notLoaded;
       return false;
     }
     const html = await answer.text();
@@ -118,10 +125,11 @@
   };
   const tell = () => {
     if (!asked) hits.textContent = "";
-    else if (!found.length) hits.textContent = "No line has it";
+    else if (!found.length) hits.textContent = hits.dataset.none;
     else {
-      const all = `${count.toLocaleString("en")} line${count === 1 ? "" : "s"}`;
-      hits.textContent = place < 0 ? all : `${(place + 1).toLocaleString("en")} of ${all}`;
+      const one = count === 1 ? "one" : "many";
+      const words = place < 0 ? hits.dataset[one] : hits.dataset[`${one}At`];
+      hits.textContent = filled(words, { count, at: place + 1 });
     }
   };
   const look = async () => {

@@ -1,11 +1,15 @@
 // What every page has: times in the reader's zone, copy buttons, "/" for search, the theme switch without a reload.
 (() => {
+  const said = document.getElementById("said");
   const say = (text) => {
-    document.getElementById("said").textContent = text;
+    said.textContent = text;
   };
 
-  const when = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-  const whenOtherYear = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  // In the page's language, as the reader's country writes it where the browser says so.
+  const lang = document.documentElement.lang;
+  const locale = navigator.languages.find((one) => one.toLowerCase().startsWith(lang.slice(0, 2))) || lang;
+  const when = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const whenOtherYear = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   const showTimes = (within) => {
     for (const time of within.querySelectorAll("time[data-moment]")) {
       const at = new Date(time.dateTime);
@@ -31,11 +35,11 @@
     if (button) {
       try {
         await navigator.clipboard.writeText(button.dataset.copy);
-        say("Copied.");
+        say(said.dataset.copied);
         button.classList.add("copied");
         setTimeout(() => button.classList.remove("copied"), 1500);
       } catch {
-        say("The browser does not allow copying here. Select the text instead.");
+        say(said.dataset.notCopied);
       }
       return;
     }

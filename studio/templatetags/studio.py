@@ -6,9 +6,11 @@ from typing import Any
 
 from django import template
 from django.templatetags.static import static
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext, gettext_noop, pgettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from builds.causes import CATALOGUE
 from environments.models import Event
@@ -19,64 +21,86 @@ NOTHING = "\N{EN DASH}"
 
 STATES = {
     # state: (words, icon, colour)
-    "queued": ("Queued", "hourglass", "queued"),
-    "running": ("Building", "loader-2", "running"),
-    "building": ("Building", "loader-2", "running"),
-    "succeeded": ("Succeeded", "circle-check", "good"),
-    "ready": ("Ready", "circle-check", "good"),
-    "failed": ("Failed", "circle-x", "bad"),
-    "cancelled": ("Cancelled", "player-stop", "quiet"),
-    "none": ("Not built", "circle-dashed", "quiet"),
-    "reused": ("Reused", "repeat", "good"),
-    "cached": ("Cached", "repeat", "good"),
-    "archived": ("Archived", "archive", "quiet"),
+    "queued": (_("Queued"), "hourglass", "queued"),
+    "running": (_("Building"), "loader-2", "running"),
+    "building": (_("Building"), "loader-2", "running"),
+    "succeeded": (_("Succeeded"), "circle-check", "good"),
+    "ready": (_("Ready"), "circle-check", "good"),
+    "failed": (_("Failed"), "circle-x", "bad"),
+    "cancelled": (_("Cancelled"), "player-stop", "quiet"),
+    "none": (_("Not built"), "circle-dashed", "quiet"),
+    "reused": (_("Reused"), "repeat", "good"),
+    "cached": (_("Cached"), "repeat", "good"),
+    "archived": (_("Archived"), "archive", "quiet"),
 }
 
 KINDS = {
-    "curated": "Curated",
-    "system-managed": "System-managed",
-    "user-managed": "User-managed",
+    "curated": _("Curated"),
+    "system-managed": _("System-managed"),
+    "user-managed": _("User-managed"),
 }
 
 SEVERITIES = {
-    "error": ("Error", "circle-x", "bad"),
-    "warning": ("Warning", "alert-triangle", "warn"),
-    "note": ("Note", "info-circle", "note"),
+    "error": (_("Error"), "circle-x", "bad"),
+    "warning": (_("Warning"), "alert-triangle", "warn"),
+    "note": (_("Note"), "info-circle", "note"),
 }
 
 FAULTS = {
-    "author": "This is in the definition, so its author can put it right.",
-    "outside": "This is outside of both the definition and the studio.",
-    "studio": "This is the studio's own fault, not the definition's.",
+    "author": _("This is in the definition, so its author can put it right."),
+    "outside": _("This is outside of both the definition and the studio."),
+    "studio": _("This is the studio's own fault, not the definition's."),
 }
 
 EVENTS = {
     # verb: (icon, words)
-    "version.created": ("plus", "saved"),
-    "version.described": ("pencil", "described"),
-    "environment.archived": ("archive", "archived"),
-    "environment.restored": ("archive-off", "restored"),
-    "use.reported": ("player-play", "reported what uses"),
-    "use.ended": ("player-stop", "reported the end of what used"),
-    "connection.created": ("lock", "added the connection to"),
-    "connection.replaced": ("lock", "replaced the password of the connection to"),
-    "connection.deleted": ("trash", "deleted the connection to"),
-    "member.added": ("users", "added the member"),
-    "member.changed": ("users", "gave another role to"),
-    "member.removed": ("users", "removed the member"),
-    "member.left": ("user", "left as the member"),
-    "workspace.created": ("plus", "made the workspace"),
-    "workspace.renamed": ("pencil", "gave another title to"),
-    "workspace.registry": ("arrow-up", "changed the registry of"),
-    "workspace.pull": ("download", "changed who may pull the images of"),
-    "workspace.limits": ("settings", "changed the limits of"),
-    "build.requested": ("hammer", "asked for a build of"),
-    "build.joined": ("users", "joined the build of"),
-    "build.left": ("user", "stopped waiting for"),
-    "build.stopped": ("player-stop", "stopped for everybody the build of"),
-    "build.succeeded": ("circle-check", "built"),
-    "build.failed": ("circle-x", "could not build"),
-    "build.cancelled": ("player-stop", "cancelled the build of"),
+    "version.created": ("plus", pgettext_lazy("did", "saved")),
+    "version.described": ("pencil", pgettext_lazy("did", "described")),
+    "environment.archived": ("archive", pgettext_lazy("did", "archived")),
+    "environment.restored": ("archive-off", pgettext_lazy("did", "restored")),
+    "use.reported": ("player-play", pgettext_lazy("did", "reported what uses")),
+    "use.ended": ("player-stop", pgettext_lazy("did", "reported the end of what used")),
+    "connection.created": ("lock", pgettext_lazy("did", "added the connection to")),
+    "connection.replaced": ("lock", pgettext_lazy("did", "replaced the password of the connection to")),
+    "connection.deleted": ("trash", pgettext_lazy("did", "deleted the connection to")),
+    "member.added": ("users", pgettext_lazy("did", "added the member")),
+    "member.changed": ("users", pgettext_lazy("did", "gave another role to")),
+    "member.removed": ("users", pgettext_lazy("did", "removed the member")),
+    "member.left": ("user", pgettext_lazy("did", "left as the member")),
+    "workspace.created": ("plus", pgettext_lazy("did", "made the workspace")),
+    "workspace.renamed": ("pencil", pgettext_lazy("did", "gave another title to")),
+    "workspace.registry": ("arrow-up", pgettext_lazy("did", "changed the registry of")),
+    "workspace.pull": ("download", pgettext_lazy("did", "changed who may pull the images of")),
+    "workspace.limits": ("settings", pgettext_lazy("did", "changed the limits of")),
+    "build.requested": ("hammer", pgettext_lazy("did", "asked for a build of")),
+    "build.joined": ("users", pgettext_lazy("did", "joined the build of")),
+    "build.left": ("user", pgettext_lazy("did", "stopped waiting for")),
+    "build.stopped": ("player-stop", pgettext_lazy("did", "stopped for everybody the build of")),
+    "build.succeeded": ("circle-check", pgettext_lazy("did", "built")),
+    "build.failed": ("circle-x", pgettext_lazy("did", "could not build")),
+    "build.cancelled": ("player-stop", pgettext_lazy("did", "cancelled the build of")),
+}
+
+
+# Words that rows and programs have in English, and pages in the reader's language
+SAID = [
+    gettext_noop("Running"),
+    gettext_noop("reader"),
+    gettext_noop("contributor"),
+    gettext_noop("owner"),
+    gettext_noop("Container registry"),
+    gettext_noop("Package index (pip)"),
+    gettext_noop("Conda channel"),
+    gettext_noop("pull images"),
+    gettext_noop("read"),
+    gettext_noop("read and write"),
+]
+
+# What happens to a package, where no icon says it too
+CHANGES = {
+    "constraint": _("constraint"),
+    "moved": _("moved"),
+    "build": _("other build"),
 }
 
 
@@ -113,13 +137,13 @@ def severity(name: str) -> SafeString:
 @register.filter
 def kind(name: str) -> str:
     """Return a kind's words."""
-    return KINDS.get(name, name)
+    return str(KINDS.get(name, name))
 
 
 @register.filter
 def fault(name: str) -> str:
     """Return the sentence that says whose fault it is."""
-    return FAULTS.get(name, "")
+    return str(FAULTS.get(name, ""))
 
 
 @register.filter
@@ -131,20 +155,32 @@ def cause(code: str) -> str:
 @register.filter
 def event_icon(verb: str) -> str:
     """Return the icon of an event."""
-    return EVENTS.get(verb, ("activity", verb))[0]
+    return str(EVENTS.get(verb, ("activity", verb))[0])
 
 
 @register.filter
 def event_words(verb: str) -> str:
     """Return what somebody did, as a verb of a sentence."""
-    return EVENTS.get(verb, ("activity", verb))[1]
+    return str(EVENTS.get(verb, ("activity", verb))[1])
+
+
+@register.filter
+def said(words: str) -> str:
+    """Return words of a row in the reader's language."""
+    return gettext(words) if words else ""
+
+
+@register.filter
+def change_words(change: str) -> str:
+    """Return what happened to a package, in words."""
+    return str(CHANGES.get(change, change))
 
 
 @register.filter
 def event_changes(event: Event) -> list[tuple[str, str]]:
     """Return what an event changed, a field each: its words, and `before → after`, or the one of them there is."""
     before, after = event.before or {}, event.after or {}
-    nothing = _("default") if event.verb == "workspace.limits" else _("none")
+    nothing = gettext("default") if event.verb == "workspace.limits" else pgettext("value", "none")
     changes = []
     for name in [*before, *(name for name in after if name not in before)]:
         words = name.replace("_", " ")
@@ -158,7 +194,7 @@ def event_changes(event: Event) -> list[tuple[str, str]]:
 
 def _said(value: object, nothing: str) -> str:
     if isinstance(value, bool):
-        return _("yes") if value else _("no")
+        return gettext("yes") if value else gettext("no")
     if value in (None, "", {}, []):
         return nothing
     if isinstance(value, dict):
@@ -176,7 +212,7 @@ def moment(when: datetime.datetime | None) -> SafeString:
         '<time datetime="{}" title="{}" data-moment>{}</time>',
         at.isoformat(timespec="seconds"),
         at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-        at.strftime("%-d %b %Y, %H:%M UTC"),
+        date_format(at, pgettext("date", "j M Y, H:i")) + " UTC",
     )
 
 
@@ -188,9 +224,9 @@ def size(count: int | float | None) -> str:
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+            return f"{number_format(value, 0 if value >= 10 or unit == 'B' else 1)} {unit}"
         value /= 1000
-    return f"{value:.1f} TB"
+    return f"{number_format(value, 1)} TB"
 
 
 @register.filter
@@ -207,7 +243,7 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return NOTHING
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{number_format(seconds, 1)} s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -233,7 +269,7 @@ def short(digest: str) -> str:
 @register.filter
 def amount(done: int, unit: str) -> str:
     """Return how far a step is: bytes as sizes, everything else counted."""
-    return size(done) if unit == "bytes" else f"{done:,} {unit}"
+    return size(done) if unit == "bytes" else f"{number_format(done, force_grouping=True)} {gettext(unit)}"
 
 
 @register.simple_tag

@@ -13,6 +13,8 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -21,13 +23,21 @@ from environments.access import workspaces_of
 from environments.models import AccessToken, Scope, Workspace, record
 from environments.tokens import create_token, revoke_token
 
-DAYS = {"7": "7 days", "30": "30 days", "90": "90 days", "365": "a year", "": "never"}
+DAYS = {
+    "7": gettext_lazy("in 7 days"),
+    "30": gettext_lazy("in 30 days"),
+    "90": gettext_lazy("in 90 days"),
+    "365": gettext_lazy("in a year"),
+    "": gettext_lazy("never"),
+}
 
 
 class TokenForm(forms.Form):
     """What a new token is asked for with."""
 
-    name = forms.CharField(max_length=120, error_messages={"required": "Say what the token is for."})
+    name = forms.CharField(
+        max_length=120, error_messages={"required": gettext_lazy("Say what the token is for.")}
+    )
     scope = forms.TypedChoiceField(coerce=lambda value: Scope(int(value)), choices=Scope.choices)
     workspace = forms.ModelChoiceField(Workspace.objects.none(), required=False, to_field_name="name")
     days = forms.TypedChoiceField(coerce=int, choices=list(DAYS.items()), required=False, empty_value=None)
@@ -78,7 +88,10 @@ def revoke(request: HttpRequest, token: int) -> HttpResponse:
     user = cast(User, request.user)
     found = get_object_or_404(AccessToken, pk=token, owner=user)
     revoke_token(found, user)
-    messages.success(request, f"The token “{found.name}” is revoked: whoever uses it is refused from now on.")
+    messages.success(
+        request,
+        _("The token “%(name)s” is revoked: whoever uses it is refused from now on.") % {"name": found.name},
+    )
     return redirect("tokens")
 
 
@@ -96,6 +109,6 @@ def password(request: HttpRequest) -> HttpResponse:
             form.save()
             record("person.password", user.get_username(), workspace=None, actor=user)
         update_session_auth_hash(request, user)
-        messages.success(request, "Your password is changed. You are signed out everywhere else.")
+        messages.success(request, _("Your password is changed. You are signed out everywhere else."))
         return redirect("password")
     return render(request, "studio/password.html", {"form": form}, status=422 if form.errors else 200)

@@ -3,6 +3,7 @@
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from builds.comparing import ResolvedDifference, diff_images
@@ -29,9 +30,9 @@ def compare(request: HttpRequest, workspace: str) -> HttpResponse:
         try:
             sides[side] = version_named(request, reference) if reference else None
         except Http404:
-            problems[side] = (
-                f"There is no version “{reference}” that you can see. Write workspace/name:version."
-            )
+            problems[side] = _(
+                "There is no version “%(reference)s” that you can see. Write workspace/name:version."
+            ) % {"reference": reference}
     choices = Version.objects.filter(
         environment__workspace__in=workspaces_of(request.user), environment__anonymous=False
     )

@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from builds import services as builds
@@ -130,19 +131,24 @@ def save(
     except services.Refused as problem:
         tell(form, problem)
         return page(request, form, place, start=start, fixed=fixed, given=given, status=422)
+    told = {"version": saved.version}
     if not saved.created:
-        messages.info(request, f"{saved.version} has this content already, so there is no new version.")
+        messages.info(request, _("%(version)s has this content already, so there is no new version.") % told)
     elif action != "build":
-        messages.success(request, f"{saved.version} is saved.")
+        messages.success(request, _("%(version)s is saved.") % told)
     if action == "build":
         try:
             asked = builds.request_build(saved.version, user)
         except builds.NotPossible as problem:
-            messages.error(request, f"{saved.version} is saved, but not built. {problem}")
+            messages.error(
+                request, _("%(version)s is saved, but not built. %(problem)s") % (told | {"problem": problem})
+            )
             return redirect("version", target.name, name, saved.version.version)
         if asked.build is not None:
             return redirect("builds:build", target.name, asked.build.pk)
-        messages.success(request, f"{saved.version} is ready at once: its definition has an image already.")
+        messages.success(
+            request, _("%(version)s is ready at once: its definition has an image already.") % told
+        )
     return redirect("version", target.name, name, saved.version.version)
 
 

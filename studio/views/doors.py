@@ -1,4 +1,4 @@
-"""Signing in and out, the first page, and the theme."""
+"""Signing in and out, the first page, the theme and the language."""
 
 from typing import Any
 
@@ -79,5 +79,20 @@ def theme(request: HttpRequest) -> HttpResponse:
     if request.POST.get("theme") in THEMES:
         response.set_cookie(
             "studio_theme", request.POST["theme"], max_age=A_YEAR, samesite="Lax", httponly=True
+        )
+    return response
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Keep the language that was chosen."""
+    response = back_to(request)
+    if request.POST.get("language") in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            request.POST["language"],
+            max_age=A_YEAR,
+            samesite="Lax",
+            httponly=True,
         )
     return response

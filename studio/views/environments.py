@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
@@ -104,7 +105,11 @@ def first(request: HttpRequest, workspace: str) -> HttpResponse:
         messages.error(request, str(problem))
         return redirect("version", workspace, FIRST_NAME, saved.version.version)
     if asked.build is None:
-        messages.success(request, f"{saved.version} is ready at once: its definition has an image already.")
+        messages.success(
+            request,
+            _("%(version)s is ready at once: its definition has an image already.")
+            % {"version": saved.version},
+        )
         return redirect("version", workspace, FIRST_NAME, saved.version.version)
     return redirect("builds:build", workspace, asked.build.pk)
 

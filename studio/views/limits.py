@@ -10,6 +10,8 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
@@ -28,16 +30,16 @@ class LimitsForm(forms.Form):
     """A workspace's own limits as people type them; an empty field takes the default."""
 
     at_once = forms.IntegerField(
-        label="Builds at once", min_value=1, max_value=FIELDS["at_once"], required=False
+        label=gettext_lazy("Builds at once"), min_value=1, max_value=FIELDS["at_once"], required=False
     )
     queued = forms.IntegerField(
-        label="Builds in the queue", min_value=1, max_value=FIELDS["queued"], required=False
+        label=gettext_lazy("Builds in the queue"), min_value=1, max_value=FIELDS["queued"], required=False
     )
     seconds = forms.IntegerField(
-        label="Seconds for a build", min_value=1, max_value=FIELDS["seconds"], required=False
+        label=gettext_lazy("Seconds for a build"), min_value=1, max_value=FIELDS["seconds"], required=False
     )
     disk = forms.DecimalField(
-        label="GB of disk for a build",
+        label=gettext_lazy("GB of disk for a build"),
         min_value=Decimal(1) / GB,
         max_value=MOST_GB,
         decimal_places=9,
@@ -65,12 +67,24 @@ class Row:
 
 # Words, what happens beyond it, and the setting that has the default
 ABOUT = {
-    "at_once": ("Builds at once", "More wait in the queue.", "STUDIO_LIMIT_AT_ONCE"),
-    "queued": ("Builds in the queue", "Who asks for more is told to wait.", "STUDIO_LIMIT_QUEUED"),
-    "seconds": ("Time of a build", "A longer one is stopped.", "STUDIO_LIMIT_SECONDS"),
+    "at_once": (
+        gettext_lazy("Builds at once"),
+        gettext_lazy("More wait in the queue."),
+        "STUDIO_LIMIT_AT_ONCE",
+    ),
+    "queued": (
+        gettext_lazy("Builds in the queue"),
+        gettext_lazy("Who asks for more is told to wait."),
+        "STUDIO_LIMIT_QUEUED",
+    ),
+    "seconds": (
+        gettext_lazy("Time of a build"),
+        gettext_lazy("A longer one is stopped."),
+        "STUDIO_LIMIT_SECONDS",
+    ),
     "disk": (
-        "Disk that a build may add",
-        "A build that writes more is stopped.",
+        gettext_lazy("Disk that a build may add"),
+        gettext_lazy("A build that writes more is stopped."),
         "STUDIO_LIMIT_DISK_GB",
     ),
 }
@@ -86,8 +100,8 @@ def _shown(request: HttpRequest, place: Workspace) -> Shown:
     now, default = in_force(own), defaults()
     rows = [
         Row(
-            words,
-            about,
+            str(words),
+            str(about),
             _said(name, getattr(now, name)),
             name in given,
             _said(name, getattr(default, name)),
@@ -115,8 +129,11 @@ def change_limits(request: HttpRequest, workspace: str) -> HttpResponse:
     if not form.is_valid():
         return page_of(request, place, "limits", form=form, problem=form.errors)
     set_limits(place, cast(User, request.user), **form.given())
-    messages.success(request, f"These are the limits of {place} now. Builds under way keep theirs.")
+    messages.success(
+        request,
+        _("These are the limits of %(workspace)s now. Builds under way keep theirs.") % {"workspace": place},
+    )
     return redirect(tab_address(place, "limits"))
 
 
-TABS.append(Tab("limits", "Limits", Right.SEE_SETTINGS, "studio/_settings_limits.html", _shown))
+TABS.append(Tab("limits", gettext_lazy("Limits"), Right.SEE_SETTINGS, "studio/_settings_limits.html", _shown))

@@ -7,6 +7,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from builds.news import saw_all, saw_the_end
@@ -31,7 +32,7 @@ def put_away(request: HttpRequest) -> HttpResponse:
         else:
             saw_the_end(request.user, uuid.UUID(request.POST.get("build", "")))
     except ValueError:
-        return HttpResponseBadRequest("Say which build, or until when, as the page does.")
+        return HttpResponseBadRequest(_("Say which build, or until when, as the page does."))
     if getattr(request, "htmx", False):
         return HttpResponse()
     return back_to(request)

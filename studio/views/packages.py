@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.translation import ngettext
 
 from builds.exports import formats_for
 from builds.images.lock import Lock, LockedPackage
@@ -51,7 +52,13 @@ def maps(lock: Lock) -> list[dict[str, Any]]:
     ]
     rest = heavy[ON_THE_MAP:]
     if rest:
-        items.append((f"{len(rest)} smaller ones", sum(one.size for one in rest), "rest"))
+        items.append(
+            (
+                ngettext("%(count)s smaller one", "%(count)s smaller ones", len(rest)) % {"count": len(rest)},
+                sum(one.size for one in rest),
+                "rest",
+            )
+        )
     return [
         {"shape": name, "width": width, "height": height, "areas": areas}
         for name, width, height in SHAPES

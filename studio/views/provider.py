@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
@@ -50,8 +51,11 @@ def _through(view: Any, request: HttpRequest) -> HttpResponse:
         log.warning("Signing in through %s failed: %s", settings.OIDC_ISSUER, error)
         messages.error(
             request,
-            f"{settings.OIDC_NAME} could not sign you in. Try again; if it happens again, tell whoever runs "
-            "this studio: the reason is in its log.",
+            _(
+                "%(provider)s could not sign you in. Try again; if it happens again, tell whoever runs "
+                "this studio: the reason is in its log."
+            )
+            % {"provider": settings.OIDC_NAME},
         )
         return redirect("login")
     return answer

@@ -44,6 +44,7 @@ PAGES: dict[str, Methods] = {
     "news/put-away": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
     "workspaces/new/": {"GET": RUNS_IT, "POST": RUNS_IT},
+    "language/": {"POST": ANYBODY},
     f"{W}environments/": READ,
     f"{W}first": DEFINE,
     f"{W}new/": READ_DEFINE,

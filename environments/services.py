@@ -1,5 +1,7 @@
 """Writing environments: what the pages, the API and the commands call. Knows nothing of HTTP."""
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +35,15 @@ class VersionTaken(Refused):
         )
         self.version = version
         self.difference = difference
+
+
+class ChangedSince(Refused):
+    """Somebody else has changed it since this person looked."""
+
+    def __init__(self, version: Version) -> None:
+        super().__init__(
+            "changed", f"{version} was changed in the meantime.", "Look at what it is now, and save again."
+        )
 
 
 @dataclass(frozen=True)
@@ -171,10 +182,24 @@ def count_packages(definition: Definition) -> int:
     return len(definition.python.conda) + len(pip)
 
 
+def described_as(version: Version) -> str:
+    """Return a mark of a version's description and tags: it is another one when somebody has changed them."""
+    said = json.dumps([version.description, version.tags], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
 @transaction.atomic
-def describe(version: Version, *, description: str, tags: dict[str, str], user: User) -> None:
-    """Change what may change in a version: its description and tags (rule 30)."""
-    before = {"description": version.description, "tags": version.tags}
+def describe(version: Version, *, description: str, tags: dict[str, str], user: User, seen: str = "") -> None:
+    """Change what may change in a version: its description and tags (rule 30).
+
+    `seen` is the mark, by `described_as`, of what this person has looked at; raises ChangedSince where it is
+    another one by now.
+    """
+    # Two who save at once: the second waits here, and then sees what the first has written.
+    now = Version.objects.select_for_update().only("description", "tags").get(pk=version.pk)
+    if seen and seen != described_as(now):
+        raise ChangedSince(version)
+    before = {"description": now.description, "tags": now.tags}
     version.description, version.tags = description, tags
     version.save(update_fields=["description", "tags"])
     keep_listed(version.environment)

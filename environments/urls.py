@@ -43,8 +43,6 @@ urlpatterns = [
     path("settings/pull", publishing_views.change_pull, name="change_pull"),
     # /w/<workspace>/environments/<name>/archive
     path("environments/<word:name>/archive", views.archive, name="archive"),
-    # /w/<workspace>/environments/<name>/versions/<version>/describe
-    path("environments/<word:name>/versions/<word:version>/describe", views.describe, name="describe"),
     # /w/<workspace>/environments/<name>/versions/<version>/archive
     path(
         "environments/<word:name>/versions/<word:version>/archive",

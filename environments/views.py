@@ -1,4 +1,4 @@
-"""Environments by themselves, as pages: describing, archiving."""
+"""Environments by themselves, as pages: archiving."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -9,23 +9,7 @@ from django.views.decorators.http import require_POST
 
 from environments import services
 from environments.access import Right, get_environment, get_version
-from environments.forms import DescribeForm
 from environments.models import Version
-
-
-@require_POST
-@login_required
-def describe(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
-    """Change a version's description and tags."""
-    found = get_version(request.user, workspace, name, version, Right.DEFINE)
-    form = DescribeForm(request.POST)
-    if form.is_valid():
-        services.describe(found, **form.cleaned_data, user=request.user)  # type: ignore[arg-type]
-        messages.success(request, _("Description and tags are saved."))
-    else:
-        for problems in form.errors.values():
-            messages.error(request, " ".join(map(str, problems)))
-    return redirect("version", workspace, name, found.version)
 
 
 @require_POST

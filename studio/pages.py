@@ -5,6 +5,7 @@ from django.urls import path
 
 from environments import converters  # noqa: F401 (it makes <word:…> known)
 from studio.views import (
+    about,
     account,
     compare,
     define,
@@ -14,6 +15,7 @@ from studio.views import (
     news,
     operations,
     provider,
+    uses,
     workspaces,
 )
 
@@ -64,14 +66,22 @@ urlpatterns = [
     path("w/<slug:workspace>/new/", define.new, name="new"),
     # /w/<workspace>/check
     path("w/<slug:workspace>/check", define.check, name="check"),
-    # /w/<workspace>/environments/<name>/?tab=versions
+    # /w/<workspace>/environments/<name>/?tab=uses&kind=run&state=active&q=train&page=2
     path("w/<slug:workspace>/environments/<word:name>/", environments.environment, name="environment"),
-    # /w/<workspace>/environments/<name>/versions/<version>/?tab=context
+    # /w/<workspace>/environments/<name>/versions/<version>/?tab=details&use=dockerfile&edit=about
     path(
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/",
         environments.version,
         name="version",
     ),
+    # /w/<workspace>/environments/<name>/versions/<version>/describe
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/describe",
+        about.describe,
+        name="describe",
+    ),
+    # /w/<workspace>/environments/<name>/uses/7/end
+    path("w/<slug:workspace>/environments/<word:name>/uses/<int:use>/end", uses.end, name="end_use"),
     # /w/<workspace>/environments/<name>/versions/<version>/lock/<pylock|requirements|conda-explicit|cyclonedx|spdx>
     path(
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/lock/<slug:format>",

@@ -19,7 +19,7 @@ from environments.lists import latest_versions
 from environments.models import Environment, Version
 from environments.views import version_named
 from studio.api import rows, shapes
-from studio.api.answers import Conflict, check_unchanged, etag, page_of
+from studio.api.answers import Changed, Conflict, check_unchanged, etag, page_of
 from studio.api.describing import documented, route
 from studio.api.repeating import HEADER, answered_once
 
@@ -158,7 +158,11 @@ def describe(request: Request, workspace: str, name: str, version: str) -> Respo
     sent = shapes.DescriptionIn(data=request.data)
     sent.is_valid(raise_exception=True)
     told = {"description": found.description, "tags": found.tags} | sent.validated_data
-    services.describe(found, **told, user=request.user)  # type: ignore[arg-type]
+    seen = services.described_as(found) if request.headers.get("If-Match") else ""
+    try:
+        services.describe(found, **told, user=request.user, seen=seen)  # type: ignore[arg-type]
+    except services.ChangedSince as problem:
+        raise Changed from problem
     return _whole(found)
 
 

@@ -58,10 +58,13 @@ class VersionUse(s.Serializer[Any]):
     reported_by = s.CharField(allow_null=True)
 
 
+Uses = paged(VersionUse)
+
+
 @documented(
     "GET",
     "List what uses an environment, as far as you see where it belongs",
-    paged(VersionUse),
+    Uses,
     path=ENVIRONMENT,
     query=FILTERS,
     paged=True,
@@ -74,7 +77,7 @@ def uses(request: Request, workspace: str, name: str) -> Response:
 @documented(
     "GET",
     "List what uses a version, as far as you see where it belongs",
-    paged(VersionUse),
+    Uses,
     path=VERSION,
     query=FILTERS,
     paged=True,

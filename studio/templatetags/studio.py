@@ -32,6 +32,8 @@ STATES = {
     "reused": (_("Reused"), "repeat", "good"),
     "cached": (_("Cached"), "repeat", "good"),
     "archived": (_("Archived"), "archive", "quiet"),
+    "active": (_("Active"), "player-play", "good"),
+    "ended": (_("Ended"), "player-stop", "quiet"),
 }
 
 KINDS = {

@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -16,14 +15,15 @@ from builds import queries, services
 from builds.expected import expectation, expectation_of
 from builds.exports import FORMATS, lock_as
 from builds.images.lock import Lock
+from builds.models import Image
 from builds.packages import find
 from builds.pages import pull_command
 from environments.access import Right, get_environment, get_version, get_workspace, may, rights_in
-from environments.definition import CannotWrite, Finding, diff, read
+from environments.definition import CannotWrite, Finding, read
 from environments.definition.constraints import BadConstraint
 from environments.definition.secrets import masked
 from environments.events import events_of
-from environments.forms import asked_for, write_tags
+from environments.forms import DescribeForm, asked_for, write_tags
 from environments.lists import (
     DEFAULT_SORT,
     SORTS,
@@ -33,11 +33,15 @@ from environments.lists import (
     counted,
     listed,
 )
-from environments.models import Environment, Version, Workspace
-from environments.services import save_reading
+from environments.models import Version, Workspace
+from environments.services import described_as, save_reading
 from environments.texts import texts_of
+from environments.uses import uses_of
 from studio.first_build import FIRST_DEFINITION, FIRST_NAME
+from studio.how_to_use import snippets
 from studio.views.packages import packages
+from studio.views.uses import uses
+from studio.views.versions import versions
 
 ROWS = 25
 NOT_IN_LISTS = ("version__data", "version__source")  # long, and not shown
@@ -114,7 +118,7 @@ def first(request: HttpRequest, workspace: str) -> HttpResponse:
     return redirect("builds:build", workspace, asked.build.pk)
 
 
-TABS = ("details", "context", "packages", "versions", "builds", "activity")
+TABS = ("details", "context", "packages", "versions", "builds", "uses", "activity")
 
 
 @require_safe
@@ -152,8 +156,10 @@ def lock(request: HttpRequest, workspace: str, name: str, version: str, format: 
     return response
 
 
-def show(request: HttpRequest, version: Version) -> HttpResponse:
-    """Return the environment's page at this version, with the tab that was asked for."""
+def show(
+    request: HttpRequest, version: Version, *, more: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """Return the environment's page at this version, with the tab that was asked for and what `more` says."""
     environment = version.environment
     place = environment.workspace
     outlook = services.outlook(version)
@@ -174,22 +180,43 @@ def show(request: HttpRequest, version: Version) -> HttpResponse:
         "reference": f"{place.name}/{environment.name}:{version.version}",
         "builds_count": counted(queries.builds_of(environment)),
         "versions_count": environment.versions.count(),
+        "uses_count": counted(uses_of(environment, request.user, state="active")),
     }
-    return render(request, "studio/environment.html", context | TAB_CONTEXT[tab](request, context))
+    context |= TAB_CONTEXT[tab](request, context) | (more or {})
+    return render(request, "studio/environment.html", context, status=status)
 
 
 def _details(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     version: Version = page["version"]
     image = page["image"]
-    return {
-        "definition": version.definition,
-        "channels": [masked(channel) for channel in version.definition.python.channels],
-        "findings": remarks(version),
-        "sharing": services.versions_sharing(page["place"], version.hash),
-        "expected": expected_for(version, page["outlook"]),
-        "pull": pull_command(image, request.get_host()) if image else "",
-        "tags_text": write_tags(version.tags),
-    }
+    return (
+        {
+            "definition": version.definition,
+            "channels": [masked(channel) for channel in version.definition.python.channels],
+            "findings": remarks(version),
+            "sharing": services.versions_sharing(page["place"], version.hash),
+            "expected": expected_for(version, page["outlook"]),
+            "pull": pull_command(image, request.get_host()) if image else "",
+            "seen": described_as(version),
+        }
+        | _how_to_use(request, version, image)
+        | _about(request, page)
+    )
+
+
+def _how_to_use(request: HttpRequest, version: Version, image: Image | None) -> dict[str, Any]:
+    """Return the ways to use a version, and the one that the address asks for."""
+    ways = snippets(version, image, request.build_absolute_uri("/"), request.user.get_username())
+    asked = request.GET.get("use", "")
+    return {"ways": ways, "way": next((one for one in ways if one.key == asked), ways[0] if ways else None)}
+
+
+def _about(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
+    """Return the form for description and tags, where the address asks for it and this person may."""
+    version: Version = page["version"]
+    if request.GET.get("edit") != "about" or not page["here"]["define"]:
+        return {}
+    return {"about": DescribeForm({"description": version.description, "tags": write_tags(version.tags)})}
 
 
 def expected_for(version: Version, outlook: services.Outlook) -> str:
@@ -217,21 +244,6 @@ def _context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _versions(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
-    environment: Environment = page["environment"]
-    found = environment.versions.select_related("created_by", "based_on__environment__workspace").order_by(
-        "-number"
-    )
-    shown = Paginator(found, ROWS).get_page(request.GET.get("page"))
-    versions = list(shown)
-    states = queries.image_states(page["place"], [version.hash for version in versions])
-    rows = []
-    for version, before in zip(versions, [*versions[1:], None], strict=True):
-        summary = diff(before.definition, version.definition).summary if before else ""
-        rows.append((version, states.get(version.hash, queries.NOT_BUILT), summary, before))
-    return {"rows": rows, "page": shown}
-
-
 def _builds(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     return {"page": Pages(queries.builds_of(page["environment"]), ROWS).get_page(request.GET.get("page"))}
 
@@ -245,7 +257,8 @@ TAB_CONTEXT = {
     "details": _details,
     "context": _context,
     "packages": packages,
-    "versions": _versions,
+    "versions": versions,
     "builds": _builds,
+    "uses": uses,
     "activity": _activity,
 }

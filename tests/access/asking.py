@@ -18,6 +18,7 @@ from builds.models import Build, Image
 from environments.connections import add_connection
 from environments.models import Role, Scope, Version
 from environments.tokens import create_token
+from environments.uses import report_use
 from tests.access.expected import (
     ADMIN,
     ANYBODY,
@@ -182,6 +183,8 @@ class Studio:
             by = place.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
             kept = add_connection(place, "index", f"https://{workspace}.example", "robot", "a secret", by)
             studio.there[workspace]["connection"] = str(kept.pk)
+            use = report_use(version, "run", "train-41", workspace=place, user=by, active=False).use
+            studio.there[workspace]["use"] = str(use.pk)
         return studio
 
     def answer(self, cell: Cell) -> str:

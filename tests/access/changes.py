@@ -63,6 +63,9 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{W}settings/title", "POST"): Change("workspace.renamed", {"title": "The laboratory"}),
     (f"{ENVIRONMENT}archive", "POST"): Change("environment.archived"),
     (f"{VERSION}describe", "POST"): Change("version.described", {"description": "new"}),
+    (f"{ENVIRONMENT}uses/<int:use>/end", "POST"): Change(
+        "use.ended", there={"name": "used", "use": "active"}
+    ),
     (f"{VERSION}archive", "POST"): Change("environment.archived"),
     (f"{BUILD}cancel", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),

@@ -68,6 +68,7 @@ PAGES: dict[str, Methods] = {
     f"{W}settings/title": MANAGE,
     f"{ENVIRONMENT}archive": DEFINE,
     f"{VERSION}describe": DEFINE,
+    f"{ENVIRONMENT}uses/<int:use>/end": DEFINE,
     f"{VERSION}archive": DEFINE,
     f"{W}builds/": READ,
     f"{W}builds/figures/": READ,

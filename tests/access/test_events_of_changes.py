@@ -13,6 +13,7 @@ from django.test import Client
 from rest_framework.throttling import SimpleRateThrottle
 
 from environments.models import Event
+from environments.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
 from tests.access.expected import ANYBODY, EXPECTED, NOBODY, SENT_ON
@@ -44,7 +45,11 @@ def test_every_change_leaves_its_event_with_who_and_from_where(monkeypatch: pyte
     owner.save()
     there = studio.there["lab"]
     unbuilt = saved("unbuilt==1", name="forecast", workspace="lab")
+    used = saved("used==1", name="used", workspace="lab")
+    use = report_use(used, "run", "train-42", workspace=used.environment.workspace, user=owner).use
     others = {
+        "used": "used",
+        "active": str(use.pk),
         "unbuilt": unbuilt.version,
         "running": str(asked(saved("running==1", name="running", workspace="lab"), owner).pk),
     }

@@ -1,0 +1,278 @@
+"""The environment's page: changed in place, used elsewhere, its timeline, and what uses it."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from builds.images import Lock
+from builds.models import Image
+from environments.models import Environment, Event, Role, Use, Version
+from environments.uses import report_use
+from tests.builds.played import asked, browser_of, person, saved, succeeded, workspace_named
+
+pytestmark = pytest.mark.django_db
+PAGE = "/w/lab/environments/forecast/"
+DESCRIBE = f"{PAGE}versions/1/describe"
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def carla() -> User:
+    return person("carla", lab=Role.CONTRIBUTOR)
+
+
+@pytest.fixture
+def browser(carla: User) -> Client:
+    return browser_of(carla)
+
+
+@pytest.fixture
+def reader() -> Client:
+    return browser_of(person("rita", lab=Role.READER))
+
+
+def text_of(client: Client, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200, path
+    return html.unescape(str(response.content.decode()))
+
+
+def seen_on(page: str) -> str:
+    found = re.search(r'name="seen" value="(\w+)"', page)
+    assert found
+    return found[1]
+
+
+# Description and tags
+
+
+def test_description_and_tags_are_read_until_one_asks_to_edit_them(browser: Client, reader: Client) -> None:
+    saved("numpy==2.1.3", description="Nightly forecasts", tags={"team": "nord"})
+    page = text_of(browser, PAGE)
+    assert "Nightly forecasts" in page
+    assert '<textarea class="form-control" id="description"' not in page
+    assert '<textarea class="form-control" id="description"' in text_of(browser, f"{PAGE}?edit=about")
+    assert '<textarea class="form-control" id="description"' not in text_of(reader, f"{PAGE}?edit=about")
+    assert "edit=about" not in text_of(reader, PAGE)
+
+
+def test_who_saves_over_what_somebody_else_has_changed_is_shown_both(browser: Client) -> None:
+    saved("numpy==2.1.3", description="Old words", tags={"a": "1"})
+    seen = seen_on(text_of(browser, f"{PAGE}?edit=about"))
+    other = browser_of(person("olga", lab=Role.OWNER))
+    other.post(DESCRIBE, {"description": "Olga's words", "tags": "b=2", "seen": seen})
+
+    mine = {"description": "My words", "tags": "c=3"}
+    late = browser.post(DESCRIBE, mine | {"seen": seen})
+    page = html.unescape(late.content.decode())
+    assert late.status_code == 409
+    assert "Somebody has changed this in the meantime" in page
+    assert "Olga's words" in page
+    assert "b=2" in page
+    assert ">My words</textarea>" in page
+    assert 'value="c=3"' in page
+    assert Version.objects.get().description == "Olga's words"
+
+    again = browser.post(DESCRIBE, mine | {"seen": seen_on(page)})
+    assert again.status_code == 302
+    assert Version.objects.get().tags == {"c": "3"}
+    events = Event.objects.filter(verb="version.described").order_by("pk")
+    assert [event.after and event.after["description"] for event in events] == ["Olga's words", "My words"]
+
+
+def test_in_place_the_same_form_answers_with_the_part_that_changed(browser: Client) -> None:
+    saved("numpy==2.1.3")
+    done = browser.post(DESCRIBE, {"description": "New words"}, headers=HTMX)
+    assert done.status_code == 200
+    assert "Saved." in done.content.decode()
+    assert "New words" in done.content.decode()
+    # htmx drops what comes as an error, so what is wrong comes as a page.
+    wrong = browser.post(DESCRIBE, {"description": "x", "tags": "=2"}, headers=HTMX)
+    assert wrong.status_code == 200
+    assert "has no name" in html.unescape(wrong.content.decode())
+    assert browser.post(DESCRIBE, {"tags": "=2"}).status_code == 422
+    assert Version.objects.get().description == "New words"
+
+
+# How to use it
+
+
+def test_the_ways_to_use_it_are_chosen_by_the_address(browser: Client) -> None:
+    version = saved("numpy==2.1.3")
+    assert 'id="how-to-use"' not in text_of(browser, PAGE)  # on the studio's own base, without an image
+    image = succeeded(asked(version))
+    name = f"testserver/lab/azureml/azureml_{version.hash}"
+    assert f"docker run --rm -it {name} python" in text_of(browser, PAGE)
+    assert f"FROM {name}@{image.digest}" in text_of(browser, f"{PAGE}?use=dockerfile")
+    assert "uv pip sync" in text_of(browser, f"{PAGE}versions/1/?use=uv")
+    assert "docker run" in text_of(browser, f"{PAGE}?use=nonsense")
+
+
+# The timeline
+
+
+def packed(version: Version, *packages: str) -> Image:
+    """Build a version, and let its image hold these packages (name==version)."""
+    image = succeeded(asked(version))
+    (like,) = Lock.model_validate(image.lock).packages
+    named = [one.partition("==") for one in packages]
+    held = tuple(like.model_copy(update={"name": name, "version": number}) for name, _, number in named)
+    image.lock = Lock(packages=held).model_dump(mode="json")
+    image.save(update_fields=["lock"])
+    return image
+
+
+def entry(page: str, number: int) -> str:
+    return page.split(f'<li id="version-{number}">')[1].split("<li id=")[0]
+
+
+def test_each_version_tells_what_it_changed_and_what_became_of_it(browser: Client, carla: User) -> None:
+    first = saved("numpy==2.1.3\nsix==1.16.0\n", user=carla)
+    second = saved("numpy==2.2.0\npandas==2.2.3\n", user=carla)
+    packed(first, "numpy==2.1.3", "six==1.16.0")
+    image = packed(second, "numpy==2.2.0", "pandas==2.2.3", "pytz==2024.1")
+    saved("numpy==2.2.0\npandas==2.2.2\n")
+    page = text_of(browser, f"{PAGE}?tab=versions")
+
+    newest, middle, oldest = (entry(page, number) for number in (3, 2, 1))
+    for words in ("2.2.3 → 2.2.2", "1 package down", "Not built", "by the studio"):
+        assert words in newest, words
+    for words in ("2.1.3 → 2.2.0", "pandas", "six", "1 package up", "Ready", "by carla", second.hash[:12]):
+        assert words in middle, words
+    assert "In the image: 1 package up, 2 added, 1 removed" in middle
+    assert image.digest.removeprefix("sha256:")[:12] in middle
+    assert re.search(r"<dt>Build time</dt><dd><a href=\"/w/lab/builds/[\w-]+/\">\d\.\d s", middle)
+    assert "first version" in oldest
+    assert "In the image" not in newest + oldest
+
+
+def test_the_oldest_version_of_a_page_is_compared_with_the_next_pages_first(browser: Client) -> None:
+    for number in range(22):
+        saved(f"numpy==1.{number}.0\n")
+    page = text_of(browser, f"{PAGE}?tab=versions")
+    assert "1.1.0 → 1.2.0" in entry(page, 3)
+    assert "first version" not in page
+    assert "first version" in entry(text_of(browser, f"{PAGE}?tab=versions&page=2"), 1)
+
+
+def test_what_is_chosen_for_comparing_stays_chosen_on_the_next_page(browser: Client) -> None:
+    for number in range(22):
+        saved(f"numpy==1.{number}.0\n")
+    page = text_of(browser, f"{PAGE}?tab=versions")
+    assert checked(page) == {"a": "lab/forecast:21", "b": "lab/forecast:22"}
+    # The buttons that turn pages send the form, with what is chosen.
+    assert 'name="page" value="2" formaction="/w/lab/environments/forecast/versions/22/"' in page
+    page = text_of(browser, f"{PAGE}?tab=versions&page=2&a=lab/forecast:2&b=lab/forecast:20")
+    assert checked(page) == {"a": "lab/forecast:2", "b": "lab/forecast:20"}
+    assert "new: lab/forecast:20" in page
+    assert "old: lab/forecast:2" not in page  # it stands in the list
+    other = text_of(browser, f"{PAGE}?tab=versions&a=<b>&b=other/secret:1")
+    assert checked(other) == {"a": "lab/forecast:21", "b": "lab/forecast:22"}
+
+
+def checked(page: str) -> dict[str, str]:
+    found = re.findall(r'type="radio" name="(\w)" value="([^"]+)" checked', page)
+    assert len(found) == len(dict(found))
+    return dict(found)
+
+
+def test_the_timeline_asks_the_database_as_often_for_many_versions_as_for_few(
+    browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    def asks() -> int:
+        with django_assert_max_num_queries(100) as counted:
+            text_of(browser, f"{PAGE}?tab=versions")
+        return len(counted)
+
+    for number in range(3):
+        packed(saved(f"numpy==1.{number}.0\n"), f"numpy==1.{number}.0")
+    text_of(browser, PAGE)  # the session notes the workspace once
+    few = asks()
+    for number in range(3, 30):
+        packed(saved(f"numpy==1.{number}.0\n"), f"numpy==1.{number}.0")
+    assert asks() <= few <= 25
+
+
+# Used by
+
+
+def used(name: str, kind: str = "run", *, workspace: str = "lab", **more: Any) -> Use:
+    version = Version.objects.order_by("-pk")[0]
+    return report_use(version, kind, name, workspace=workspace_named(workspace), user=None, **more).use
+
+
+def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
+    saved("numpy==2.1.3")
+    assert "kind" in text_of(browser, f"{PAGE}?tab=uses")  # how to report
+    used("train-41", link="https://runs.example/41?a=1&b=2")
+    used("train-40", active=False)
+    used("churn", "deployment")
+    used("secret", workspace="other")
+    page = text_of(browser, f"{PAGE}?tab=uses")
+    assert '<a href="https://runs.example/41?a=1&b=2" rel="noopener noreferrer">train-41</a>' in page
+    assert "secret" not in page
+    assert "1 more that is active belongs to a workspace that you cannot see." in page
+    assert re.search(r'Used by</span> <span class="count">2</span>', page)
+    for query, names in (
+        ("kind=run&state=active", ["train-41"]),
+        ("state=ended", ["train-40"]),
+        ("q=CHU", ["churn"]),
+    ):
+        shown = text_of(browser, f"{PAGE}?tab=uses&{query}").split("<tbody>")[1]
+        assert [one for one in ("train-41", "train-40", "churn") if one in shown] == names
+    assert "Nothing found" in text_of(browser, f"{PAGE}?tab=uses&q=nothing-is-called-this")
+    assert "train-41" in text_of(browser, f"{PAGE}?tab=uses&kind=nonsense&page=x")
+
+
+def test_a_contributor_ends_what_ended_without_a_word_and_then_archives(
+    browser: Client, reader: Client, carla: User
+) -> None:
+    saved("numpy==2.1.3")
+    use = used("train-41")
+    refused = browser.post(f"{PAGE}archive", follow=True).content.decode()
+    assert "forecast is in use: run train-41 (forecast:1)." in html.unescape(refused)
+    assert Environment.objects.get().archived_at is None
+
+    assert "It has ended" not in text_of(reader, f"{PAGE}?tab=uses")
+    assert reader.post(f"{PAGE}uses/{use.pk}/end").status_code == 403
+    assert "It has ended" in text_of(browser, f"{PAGE}?tab=uses")
+    browser.post(f"{PAGE}uses/{use.pk}/end")
+    assert not Use.objects.get().active
+    assert Event.objects.get(verb="use.ended").actor == carla
+    browser.post(f"{PAGE}archive")
+    assert Environment.objects.get().archived_at is not None
+
+
+def test_a_use_in_a_workspace_that_one_does_not_see_is_not_there(browser: Client) -> None:
+    saved("numpy==2.1.3")
+    use = used("secret", workspace="other")
+    assert browser.post(f"{PAGE}uses/{use.pk}/end").status_code == 404
+    assert browser.post(f"{PAGE}uses/{use.pk + 1}/end").status_code == 404
+    assert Use.objects.get().active
+
+
+def test_ten_thousand_uses_cost_as_many_queries_as_thirty(
+    browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    saved("numpy==2.1.3")
+    asks = []
+    for first, last in ((0, 30), (30, 10_000)):
+        like = used(f"run-{first}")
+        Use.objects.bulk_create(
+            Use(**{field: getattr(like, field) for field in
+                   ("workspace", "environment", "version", "kind", "first_at", "last_at")}, name=f"run-{number}")
+            for number in range(first + 1, last)
+        )  # fmt: skip
+        text_of(browser, PAGE)
+        with django_assert_max_num_queries(100) as counted:
+            assert "run-" in text_of(browser, f"{PAGE}?tab=uses&page=2")
+        asks.append(len(counted))
+    assert asks[0] >= asks[1]
+    assert asks[0] <= 30

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from environments.definition import Definition, ImageReference
 from environments.models import Version, Workspace
@@ -28,6 +29,7 @@ class Image(models.Model):
     packages = models.PositiveIntegerField(default=0)
     base = models.CharField(max_length=400)
     base_digest = models.CharField(max_length=71)
+    base_created_at = models.DateTimeField(null=True, help_text="When the base was made, where it says so.")
     floating = models.BooleanField(
         default=False, help_text="The base is looked up by a tag that moves (rule 18)."
     )
@@ -45,7 +47,11 @@ class Image(models.Model):
             ),
             models.UniqueConstraint(fields=["workspace", "hash", "digest"], name="one_image_a_digest"),
         ]
-        indexes: ClassVar = [models.Index(fields=["workspace", "built_at", "id"], name="images_by_age")]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "built_at", "id"], name="images_by_age"),
+            models.Index(fields=["workspace", "used_at", "id"], name="images_by_use"),
+            models.Index(fields=["workspace", "size", "id"], name="images_by_size"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -54,6 +60,24 @@ class Image(models.Model):
     def name(self) -> str:
         """The image's whole name in this studio: workspace/azureml/azureml_<hash>."""
         return f"{self.workspace.name}/{self.repository}"
+
+    def use(self) -> bool:
+        """Note that somebody uses it, which keeps it from the next clean-up; False where it has just gone."""
+        return bool(Image.objects.filter(pk=self.pk).update(used_at=timezone.now()))
+
+
+class ImageLayer(models.Model):
+    """A layer of an image, by which the images that share it are found. `builds.layers` writes them with the image."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="shares")
+    digest = models.CharField(max_length=71)
+    size = models.BigIntegerField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["digest", "image"], name="images_of_a_layer")]
+
+    def __str__(self) -> str:
+        return f"{self.digest} in {self.image_id}"
 
 
 class Package(models.Model):

@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 
 BUILD_IMAGE = "builds.build_image"
 PREVIEW_REBUILD = "builds.preview_rebuild"
+SWEEP_STORE = "builds.sweep_store"
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,14 @@ def ask_for_preview(preview_id: int) -> None:
         current_app.send_task(PREVIEW_REBUILD, args=(preview_id,), retry=False)
     except (OperationalError, OSError) as error:
         log.warning("Nobody looks ahead: the broker does not answer (%s).", error)
+
+
+def ask_for_sweep() -> None:
+    """Have a worker take out of the store what no image needs. Where that gets lost, the next one finds it."""
+    try:
+        current_app.send_task(SWEEP_STORE, retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("The store is not swept: the broker does not answer (%s).", error)
 
 
 def send(build_id: uuid.UUID) -> None:

@@ -81,8 +81,8 @@ def request_build(
     workspace = version.environment.workspace
     if not rebuild:
         there = outlook(version).image
-        if there is not None:
-            Image.objects.filter(pk=there.pk).update(used_at=timezone.now())
+        # Where it was cleaned up at this very moment, it is built again.
+        if there is not None and there.use():
             return Request.objects.create(
                 workspace=workspace,
                 version=version,

@@ -41,6 +41,7 @@ from builds.images.manifest import OCI_MANIFEST
 from builds.images.onward import as_base
 from builds.images.pull import stored_base
 from builds.images.store import free
+from builds.layers import keep_layers
 from builds.models import BaseImage, Build, Image
 from builds.packages import keep_packages
 from builds.pushing import push_image
@@ -84,6 +85,7 @@ class Made:
                 defaults={**self.row, "current": True, "built_at": now, "used_at": now},
             )
             keep_packages(image)
+            keep_layers(image)
         claim.succeed(image, reused=self.reused)
         return image
 
@@ -227,7 +229,9 @@ def is_floating(definition: Definition) -> bool:
 def _built_on(build: Build, base: Base) -> Image | None:
     """Return the current image with this content on this very base."""
     images = Image.objects.filter(workspace=build.workspace, hash=build.hash, current=True)
-    return images.filter(base_digest=base.digest).first()
+    image = images.filter(base_digest=base.digest).first()
+    # Where it was cleaned up at this very moment, it is made again.
+    return image if image is not None and image.use() else None
 
 
 def _resolve(build: Build, base: Base, to_install: Plan, shop: Workshop, reporter: Reporter) -> Lock:
@@ -323,6 +327,7 @@ def _row(build: Build, base: Base, lock: Lock, image: AssembledImage) -> dict[st
         "packages": len(lock.packages),
         "base": base.reference,
         "base_digest": base.digest,
+        "base_created_at": base.created_at,
         "floating": is_floating(build.version.definition),
         "python": lock.python or base.probe.version,
     }

@@ -14,9 +14,10 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from builds import dry_run, runner
-from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD
+from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
 from builds.reconcile import DatabaseClock, reconcile
 from builds.reporting import stopping
+from builds.sweeping import sweep
 from builds.turns import anything_to_take, take_next
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,14 @@ def preview_rebuild(preview_id: int) -> None:
     """Find out what a rebuild would change, for the page that asks before it."""
     if not stopping.is_set():
         dry_run.look(preview_id)
+
+
+@shared_task(name=SWEEP_STORE)
+def sweep_store() -> None:
+    """Take out of the store what no image needs any more."""
+    if not stopping.is_set():
+        swept = sweep(dry_run=False)
+        log.info("The store is swept: %d files, %d bytes.", len(swept.blobs), swept.freed)
 
 
 def build_what_waits() -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from builds import log_views, stream, views
+from builds import clean_up_views, log_views, stream, views
 from environments import converters  # noqa: F401 (it makes <word:…> known)
 
 app_name = "builds"
@@ -27,8 +27,12 @@ urlpatterns = [
     path("builds/<uuid:build>/stop/", views.stop, name="stop"),
     # /w/<workspace>/builds/<uuid>/retry
     path("builds/<uuid:build>/retry", views.retry, name="retry"),
-    # /w/<workspace>/images/?page=2
+    # /w/<workspace>/images/?q=forecast&only=replaced&sort=-size&page=2
     path("images/", views.images, name="images"),
+    # /w/<workspace>/images/clean-up/?days=90&older=no
+    path("images/clean-up/", clean_up_views.images, name="clean-up"),
+    # /w/<workspace>/images/clean-up/store
+    path("images/clean-up/store", clean_up_views.store, name="clean-store"),
     # /w/<workspace>/environments/<name>/versions/<version>/build
     path("environments/<word:name>/versions/<word:version>/build", views.start, name="start"),
     # /w/<workspace>/environments/<name>/versions/<version>/rebuild/

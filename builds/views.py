@@ -18,13 +18,15 @@ from builds.causes import CATALOGUE
 from builds.charts import charts_of
 from builds.figures import DEFAULT_PERIOD, PERIODS, figures_of
 from builds.history import Sought, find_builds
+from builds.kept import Wanted, find_images
+from builds.layers import shared_layers
 from builds.logs import read_log
 from builds.models import State
 from builds.news import saw_the_end
 from builds.pages import build_context, get_build, last_chunks, pull_command
 from builds.services import NotPossible
 from builds.terminal import chunks_html
-from environments.access import Right, get_version, get_workspace
+from environments.access import Right, get_version, get_workspace, may
 from environments.lists import Pages
 from environments.models import Workspace
 
@@ -227,7 +229,31 @@ def moves(request: HttpRequest, workspace: str, name: str, version: str) -> Http
 def images(request: HttpRequest, workspace: str) -> HttpResponse:
     """Show a workspace's images and which versions share each."""
     place = get_workspace(request.user, workspace)
-    page = Pages(queries.images_for_list(place), ROWS).get_page(request.GET.get("page"))
+    wanted = Wanted.read(request.GET)
+    found = find_images(queries.images_for_list(place), place, wanted)
+    page = Pages(found, ROWS).get_page(request.GET.get("page"))
     names = queries.sharing_names(place, [image.hash for image in page])
-    rows = [(image, names.get(image.hash, []), pull_command(image, request.get_host())) for image in page]
-    return render(request, "builds/images.html", {"place": place, "page": page, "rows": rows})
+    shared = shared_layers([image.pk for image in page])
+    rows = [
+        {
+            "image": image,
+            "versions": names.get(image.hash, []),
+            "pull": pull_command(image, request.get_host()),
+            "shared": shared.get(image.pk),
+        }
+        for image in page
+    ]
+    context = {
+        "place": place,
+        "page": page,
+        "rows": rows,
+        "wanted": wanted,
+        "choices": [
+            ("current", _("Current ones")),
+            ("replaced", _("Replaced by a newer one")),
+            ("unused", _("Not used for 30 days")),
+            ("moved", _("Base has moved")),
+        ],
+        "may_clean_up": may(request.user, Right.CLEAN_UP, place),
+    }
+    return render(request, "builds/images.html", context)

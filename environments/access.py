@@ -29,7 +29,9 @@ class Right(Enum):
     SEE_SETTINGS = "see its settings"
     MANAGE_SETTINGS = "change its settings"
     SEE_ORIGINS = "see where what is done in it comes from"
+    CLEAN_UP = "clean up its images"
     SET_LIMITS = "set its limits"
+    CLEAN_STORE = "clean up the studio's store"
 
 
 # One above the roles that a workspace gives: whoever runs the studio.
@@ -49,7 +51,9 @@ LEAST: dict[Right, int] = {
     Right.MANAGE_MEMBERS: Role.OWNER,
     Right.MANAGE_SETTINGS: Role.OWNER,
     Right.SEE_ORIGINS: Role.OWNER,
+    Right.CLEAN_UP: Role.OWNER,
     Right.SET_LIMITS: ADMIN,
+    Right.CLEAN_STORE: ADMIN,
 }
 
 

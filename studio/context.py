@@ -24,6 +24,7 @@ SECTIONS = {
     "figures": "builds",
     "stop": "builds",
     "images": "images",
+    "clean-up": "images",
     "activity": "activity",
     "settings": "settings",
     "add_connection": "settings",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from builds.images.layer import Layer
 from builds.images.manifest import Descriptor
 from builds.images.probe import Probe
+
+OLDEST = 2000  # before there were images, nobody made one
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,15 @@ class Base:
     def size(self) -> int:
         """Return the bytes of its layers, as they travel."""
         return sum(layer.size for layer in self.layers)
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made; None where it does not say, or says what no clock did, as reproducible images do."""
+        try:
+            at = datetime.fromisoformat(str(self.config.get("created")))
+        except ValueError:
+            return None
+        return at if at.tzinfo is not None and at.year >= OLDEST else None
 
     @property
     def run_config(self) -> dict[str, Any]:

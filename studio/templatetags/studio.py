@@ -9,6 +9,7 @@ from django.templatetags.static import static
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
 from django.utils.translation import gettext, gettext_noop, pgettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -74,6 +75,8 @@ EVENTS = {
     "workspace.registry": ("arrow-up", pgettext_lazy("did", "changed the registry of")),
     "workspace.pull": ("download", pgettext_lazy("did", "changed who may pull the images of")),
     "workspace.limits": ("settings", pgettext_lazy("did", "changed the limits of")),
+    "images.cleaned": ("trash", pgettext_lazy("did", "cleaned up")),
+    "store.cleaned": ("trash", pgettext_lazy("did", "had the studio's store cleaned up from")),
     "build.requested": ("hammer", pgettext_lazy("did", "asked for a build of")),
     "build.joined": ("users", pgettext_lazy("did", "joined the build of")),
     "build.left": ("user", pgettext_lazy("did", "stopped waiting for")),
@@ -204,6 +207,24 @@ def _said(value: object, nothing: str) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+FATES = {
+    "replaced": _("replaced by a newer image"),
+    "nobodys": _("no version has this content any more"),
+    "older": _("only older versions of an environment have it"),
+    "used": _("used in that time"),
+    "in-use": _("a run, model or deployment uses it"),
+    "building": _("a build of it is under way"),
+    "latest": _("the latest version of an environment has it"),
+    "archived": _("an archived version has it, and keeps its image"),
+}
+
+
+@register.filter
+def fate(name: str) -> str:
+    """Return why an image goes or stays."""
+    return str(FATES.get(name, name))
+
+
 @register.simple_tag
 def moment(when: datetime.datetime | None) -> SafeString:
     """Return a time in UTC; the page's script turns it into the reader's zone, UTC stays on hover."""
@@ -216,6 +237,12 @@ def moment(when: datetime.datetime | None) -> SafeString:
         at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         date_format(at, pgettext("date", "j M Y, H:i")) + " UTC",
     )
+
+
+@register.filter
+def age(when: datetime.datetime) -> str:
+    """Return how long ago something was, by its largest unit: 3 months, 5 days."""
+    return timesince(when, depth=1)
 
 
 @register.filter

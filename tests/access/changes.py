@@ -61,6 +61,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{W}settings/pull", "POST"): Change("workspace.pull", {"anonymous_pull": "on"}),
     (f"{W}settings/limits", "POST"): Change("workspace.limits", {"at_once": "1"}, admin=True),
     (f"{W}settings/title", "POST"): Change("workspace.renamed", {"title": "The laboratory"}),
+    (f"{W}images/clean-up/", "POST"): Change("images.cleaned", {"days": "7"}),
+    (f"{W}images/clean-up/store", "POST"): Change("store.cleaned", admin=True),
     (f"{ENVIRONMENT}archive", "POST"): Change("environment.archived"),
     (f"{VERSION}describe", "POST"): Change("version.described", {"description": "new"}),
     (f"{ENVIRONMENT}uses/<int:use>/end", "POST"): Change(

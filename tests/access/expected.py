@@ -81,6 +81,8 @@ PAGES: dict[str, Methods] = {
     f"{BUILD}stop/": {"GET": OWNER, "POST": OWNER},
     f"{BUILD}retry": DEFINE,
     f"{W}images/": READ,
+    f"{W}images/clean-up/": {"GET": OWNER, "POST": OWNER},
+    f"{W}images/clean-up/store": {"POST": ADMIN},
     f"{VERSION}build": DEFINE,
     f"{VERSION}rebuild/": {"GET": CONTRIBUTOR},
     f"{VERSION}rebuild/moves": READ_DEFINE,

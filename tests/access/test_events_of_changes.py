@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -10,14 +11,16 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
+from builds.models import Image
 from environments.models import Event
 from environments.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
 from tests.access.expected import ANYBODY, EXPECTED, NOBODY, SENT_ON
-from tests.builds.played import asked, browser_of, saved
+from tests.builds.played import asked, browser_of, image_for, saved
 
 CHANGE = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -44,6 +47,8 @@ def test_every_change_leaves_its_event_with_who_and_from_where(monkeypatch: pyte
     owner.set_password("a long enough password")
     owner.save()
     there = studio.there["lab"]
+    unused = image_for(saved("unused==1", name="forecast", workspace="lab"))
+    Image.objects.filter(pk=unused.pk).update(used_at=timezone.now() - datetime.timedelta(days=8))
     unbuilt = saved("unbuilt==1", name="forecast", workspace="lab")
     used = saved("used==1", name="used", workspace="lab")
     use = report_use(used, "run", "train-42", workspace=used.environment.workspace, user=owner).use

@@ -176,6 +176,8 @@ PAGES = [
     "/w/lab/builds/",
     "/w/lab/builds/figures/?period=quarter",
     "/w/lab/images/",
+    "/w/lab/images/?only=moved",
+    "/w/lab/images/clean-up/",
     "/w/lab/activity/",
     "/w/lab/settings/?tab=registry",
     "/w/lab/settings/?tab=limits",

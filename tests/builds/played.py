@@ -13,6 +13,7 @@ from django.test import Client
 
 from builds.claims import Claim
 from builds.images import Lock, LockedPackage
+from builds.layers import keep_layers
 from builds.models import Build, Image
 from builds.packages import keep_packages
 from builds.reporting import BuildReporter
@@ -121,7 +122,10 @@ def image_for(version: Version) -> Image:
         repository=f"azureml/azureml_{version.hash}",
         digest=f"sha256:{version.hash * 2}",
         size=88_400_000,
-        layers=[{}, {}],
+        layers=[
+            {"digest": f"sha256:{'ab' * 32}", "size": 60_000_000},
+            {"digest": f"sha256:{version.hash * 2}", "size": 28_400_000},
+        ],
         lock=Lock(packages=(numpy,)).model_dump(mode="json"),
         packages=1,
         base="host",
@@ -130,4 +134,5 @@ def image_for(version: Version) -> Image:
         python="3.11.7",
     )
     keep_packages(image)
+    keep_layers(image)
     return image

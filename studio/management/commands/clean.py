@@ -31,8 +31,8 @@ class Command(BaseCommand):
         """Say what goes, one line for each kind."""
         done: bool = options["yes"]
         found = clean(dry_run=not done, days=options["days"], grace_seconds=options["hours"] * 3600)
-        self.stdout.write(f"Store: {len(found.blobs)} blobs, {found.freed / 1e6:.1f} MB.")
-        for name in found.names:
+        self.stdout.write(f"Store: {len(found.store.blobs)} blobs, {found.store.freed / 1e6:.1f} MB.")
+        for name in found.store.names:
             self.stdout.write(f"  {name} is no image's name any more.")
         if found.engine:
             self.stdout.write(f"Docker Engine: {found.engine}")

@@ -1,0 +1,266 @@
+"""Images that nobody uses: what goes, what stays and why, how much that frees, and nobody's build is harmed."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from pytest_django.fixtures import DjangoAssertNumQueries, Settings
+
+from builds import services, tasks
+from builds.images import BlobStore
+from builds.layers import Shared, freed_without, keep_layers, shared_layers
+from builds.models import Build, Image, ImageLayer
+from builds.unused import Rule, clean_up, preview
+from environments.lists import keep_listed
+from environments.models import Environment, Event, Role, Workspace
+from environments.services import archive_version
+from environments.uses import end_use, report_use
+from tests.builds.distribution import store_image
+from tests.builds.played import browser_of, image_for, person, saved, workspace_named
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/w/lab/images/clean-up/"
+BASE, OWN = 60_000_000, 28_400_000  # the layers of a played image
+
+
+@pytest.fixture
+def olga() -> User:
+    return person("olga", lab=Role.OWNER)
+
+
+@pytest.fixture
+def lab(olga: User) -> Workspace:
+    return workspace_named("lab")
+
+
+def unused(image: Image, days: float = 100) -> Image:
+    Image.objects.filter(pk=image.pk).update(used_at=timezone.now() - datetime.timedelta(days=days))
+    return image
+
+
+def built(text: str, *, days: float = 100, name: str = "forecast", workspace: str = "lab") -> Image:
+    """Return the image of a new version, unused for so long."""
+    return unused(image_for(saved(text, name=name, workspace=workspace)), days)
+
+
+def fates(workspace: Workspace, rule: Rule) -> tuple[dict[str, int], dict[str, int]]:
+    found = preview(workspace, rule)
+    return {one.fate: one.images for one in found.goes}, {one.fate: one.images for one in found.stays}
+
+
+# What goes and what stays
+
+
+def test_what_nobody_used_goes_but_not_what_the_latest_version_or_an_archived_one_has(
+    lab: Workspace, olga: User
+) -> None:
+    older = built("six==1.0\n")
+    built("six==1.1\n", days=10)
+    archived = saved("six==1.2\n")
+    unused(image_for(archived))
+    built("six==1.3\n")
+    archive_version(archived, olga)
+    nobodys = built("idna==1\n", name="gone")
+    Environment.objects.filter(name="gone").update(anonymous=True)
+    keep_listed(Environment.objects.get(name="gone"))
+    replaced = built("attrs==1\n", name="rebuilt")
+    Image.objects.filter(pk=replaced.pk).update(current=False)
+
+    assert fates(lab, Rule(90)) == (
+        {"replaced": 1, "nobodys": 1, "older": 1},
+        {"used": 1, "latest": 1, "archived": 1},  # rule 33
+    )
+    assert [image.pk for image in preview(lab, Rule(90)).images] == [older.pk, nobodys.pk, replaced.pk]
+    assert fates(lab, Rule(90, older=False))[1]["older"] == 1
+    assert fates(lab, Rule(7))[0]["older"] == 2
+    assert clean_up(lab, Rule(90), olga).images == 3
+    assert Image.objects.count() == 3
+
+
+def test_what_a_build_makes_anew_stays(lab: Workspace, olga: User) -> None:
+    image = built("six==1.0\n")
+    version = image.workspace.environments.get().versions.get()
+    saved("six==2.0\n")
+    assert fates(lab, Rule())[0] == {"older": 1}
+    services.request_build(version, rebuild=True)
+    assert fates(lab, Rule()) == ({}, {"building": 1})
+    assert clean_up(lab, Rule(), olga).images == 0
+
+
+def test_what_a_deployment_uses_stays_until_it_ends(lab: Workspace, olga: User) -> None:  # rule 34
+    built("six==1.0\n")
+    version = lab.environments.get().versions.get()
+    saved("six==2.0\n")
+    use = report_use(version, "deployment", "shop", workspace=lab, user=olga).use
+    assert fates(lab, Rule()) == ({}, {"in-use": 1})
+    assert clean_up(lab, Rule(), olga).images == 0
+    end_use(use, olga)
+    assert fates(lab, Rule())[0] == {"older": 1}
+
+
+def test_an_image_of_the_catalogue_stays_as_long_as_anybodys_latest_version_has_it(olga: User) -> None:
+    catalogue = workspace_named("curated")
+    built("six==1.0\n", name="AzureML-six", workspace="curated")
+    saved("six==2.0\n", name="AzureML-six", workspace="curated")
+    assert fates(catalogue, Rule())[0] == {"older": 1}
+    saved("six==1.0\n", name="derived", workspace="lab")
+    assert fates(catalogue, Rule()) == ({}, {"latest": 1})
+
+
+def test_another_workspaces_images_are_not_touched(lab: Workspace, olga: User) -> None:
+    built("six==1.0\n", workspace="other")
+    saved("six==2.0\n", workspace="other")
+    assert fates(lab, Rule()) == ({}, {})
+    assert clean_up(lab, Rule(), olga).images == 0
+    assert Image.objects.count() == 1
+
+
+# How much it frees
+
+
+def test_shared_layers_are_freed_with_the_last_image_that_has_them(lab: Workspace) -> None:
+    one, two = built("six==1.0\n"), built("six==1.1\n")
+    far = built("six==1.1\n", workspace="other")  # the same bytes: one store for all
+    assert shared_layers([one.pk, two.pk]) == {one.pk: Shared(2, 1, OWN), two.pk: Shared(2, 2, 0)}
+    assert freed_without([one.pk]) == OWN
+    assert freed_without([one.pk, two.pk]) == OWN
+    assert freed_without([one.pk, two.pk, far.pk]) == BASE + 2 * OWN
+    assert freed_without([]) == 0
+
+
+def test_a_layer_that_is_in_an_image_twice_is_stored_once(lab: Workspace) -> None:
+    image = built("six==1.0\n")
+    image.layers = image.layers * 2 + [{}]
+    keep_layers(image)
+    assert freed_without([image.pk]) == BASE + OWN
+
+
+def test_a_preview_and_the_list_ask_as_often_for_thirty_images_as_for_three(
+    lab: Workspace, olga: User, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = browser_of(olga)
+    for number in range(4):
+        built(f"six=={number}\n")
+    for address in (PAGE, "/w/lab/images/"):
+        client.get(address)
+    few = []
+    for address in (PAGE, "/w/lab/images/"):
+        with django_assert_max_num_queries(30) as asked_with_few:
+            client.get(address)
+        few.append(len(asked_with_few))
+    for number in range(4, 40):
+        built(f"six=={number}\n")
+    for address, count in zip((PAGE, "/w/lab/images/"), few, strict=True):
+        with django_assert_max_num_queries(count + 1):  # what does not fit on a page is counted
+            client.get(address)
+
+
+# Taking away
+
+
+def test_the_page_shows_first_and_deletes_then_and_the_activity_tells(
+    lab: Workspace, olga: User, settings: Settings
+) -> None:
+    image = built("six==1.0\n")
+    saved("six==2.0\n")
+    build = Build.objects.create(workspace=lab, version=saved("six==1.0\n", name="twin"), hash=image.hash, image=image, state="succeeded")  # fmt: skip
+    saved("six==3.0\n", name="twin")
+    client = browser_of(olga)
+    page = client.get(PAGE).content.decode()
+    assert "Delete 1 image" in page
+    assert "frees 88 MB" in page
+    assert "Only older versions" in page
+    assert Image.objects.count() == 1
+    response = client.post(PAGE, {"days": "90", "older": "yes"}, follow=True)
+    assert "1 image is deleted" in response.content.decode()
+    assert not ImageLayer.objects.exists()
+    build.refresh_from_db()
+    assert build.image is None  # the history stays
+    event = Event.objects.get(verb="images.cleaned")
+    assert (event.actor, event.details["freed"], event.subject) == (olga, BASE + OWN, "1 image")
+    assert "cleaned up" in client.get("/w/lab/activity/").content.decode()
+    again = client.post(PAGE, {"days": "90", "older": "yes"}, follow=True)
+    assert "Nothing was deleted" in again.content.decode()
+
+
+@pytest.mark.parametrize("address", ["?days=0", "?days=-5", "?days=1e9", "?days=%00&older=%00"])
+def test_no_address_makes_the_rule_any_stricter_than_its_choices(
+    lab: Workspace, olga: User, address: str
+) -> None:
+    built("six==1.0\n", days=50)
+    saved("six==2.0\n")
+    assert "Nothing: every image is needed" in browser_of(olga).get(PAGE + address).content.decode()
+
+
+def test_a_contributor_sees_no_way_to_clean_up_and_has_none(lab: Workspace) -> None:
+    built("six==1.0\n")
+    client = browser_of(person("carla", lab=Role.CONTRIBUTOR))
+    assert "clean-up" not in client.get("/w/lab/images/").content.decode()
+    assert client.post(PAGE, {"days": "7"}).status_code == 403
+
+
+def test_what_was_asked_for_after_it_was_shown_stays(lab: Workspace, olga: User) -> None:
+    image = built("six==1.0\n")
+    version = lab.environments.get().versions.get()
+    saved("six==2.0\n")
+    assert len(preview(lab, Rule()).images) == 1
+    assert services.request_build(version).image == image
+    assert clean_up(lab, Rule(), olga).images == 0
+
+
+def test_who_asks_for_an_image_that_goes_at_this_moment_gets_a_build(
+    lab: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = built("six==1.0\n")
+    version = lab.environments.get().versions.get()
+    monkeypatch.setattr(services, "outlook", lambda _: services.Outlook(image, None))
+    Image.objects.all().delete()
+    request = services.request_build(version)
+    assert request.build is not None
+    assert not request.reused
+
+
+def test_a_swept_store_has_the_files_of_what_stays_and_no_others(
+    lab: Workspace, olga: User, settings: Settings, tmp_path: Path
+) -> None:
+    settings.STORE = tmp_path / "store"
+    store = BlobStore(settings.STORE)
+    made = []
+    for number, text in enumerate(("six==1.0\n", "six==2.0\n")):
+        manifest = store_image(store, bytes([number]) * 4096)
+        image = built(text)
+        Image.objects.filter(pk=image.pk).update(digest=manifest.digest)
+        store.tag(f"{image.name}:latest", manifest)
+        made.append(manifest)
+    assert clean_up(lab, Rule(), olga).images == 1
+    tasks.sweep_store()  # within a day a build may count on any file
+    assert all(store.whole(manifest) for manifest in made)
+    for path in store.blob_path(made[0].digest).parent.iterdir():
+        os.utime(path, (time.time() - 2 * 86400,) * 2)
+    tasks.sweep_store()
+    assert not store.has(made[0].digest)
+    assert store.whole(made[1])
+    assert list(store.tags()) == [f"{Image.objects.get().name}:latest"]
+
+
+def test_admins_see_what_the_whole_store_could_do_without(
+    lab: Workspace, olga: User, settings: Settings, tmp_path: Path
+) -> None:
+    settings.STORE = tmp_path / "store"
+    image = built("six==1.0\n")
+    assert image.pk
+    assert "store=1" not in browser_of(olga).get(PAGE).content.decode()
+    assert browser_of(olga).post(f"{PAGE}store").status_code == 403
+    olga.is_superuser = True
+    olga.save()
+    client = browser_of(olga)
+    assert "store=1" in client.get(PAGE).content.decode()
+    assert "0 files" in client.get(f"{PAGE}?store=1").content.decode()
+    assert "A worker takes out" in client.post(f"{PAGE}store", follow=True).content.decode()

@@ -1,0 +1,50 @@
+"""A clean-up and somebody who asks for an image at the same moment, on both databases."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from builds import services
+from builds.models import Build, Image, Request
+from builds.unused import Rule, clean_up
+from environments.models import Role
+from tests.builds.played import image_for, person, saved, workspace_named
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("either_database")]
+LONG_AGO = datetime.timedelta(days=100)
+
+
+def test_either_the_clean_up_or_the_request_has_the_image() -> None:
+    """Ten rounds of both at once: whoever is told that the image is there keeps it."""
+    olga = person("olga", lab=Role.OWNER)
+    lab = workspace_named("lab")
+    version = saved("six==1.0\n")
+    saved("six==2.0\n")
+    for _ in range(10):
+        Request.objects.all().delete()
+        Build.objects.all().delete()
+        Image.objects.all().delete()
+        image = image_for(version)
+        Image.objects.filter(pk=image.pk).update(used_at=timezone.now() - LONG_AGO)
+        start = threading.Barrier(2)
+        told: list[Request] = []
+
+        def ask(start: threading.Barrier = start, told: list[Request] = told) -> None:
+            start.wait(10)
+            told.append(services.request_build(version))
+            connection.close()
+
+        other = threading.Thread(target=ask)
+        other.start()
+        start.wait(10)
+        done = clean_up(lab, Rule(), olga)
+        other.join(30)
+        (request,) = told
+        assert request.reused == (done.images == 0)
+        assert Image.objects.count() == (1 if request.reused else 0)
+        assert (request.build is None) == request.reused

@@ -29,7 +29,9 @@ def read_given(text: str, filename: str, file: "UploadedFile[bytes] | None") -> 
         return Given(reading, text, filename)
     name = Path(file.name or "definition").name
     # One byte more than may be: what is too large is refused, and no more of it is held in memory.
-    content = file.read(LIMITS.context + 1)
+    content = file.read(LIMITS.definition + 1)
+    if is_archive(content):
+        content += file.read(LIMITS.context + 1 - len(content))
     reading = read(content, name, default_image=settings.DEFAULT_BASE, limits=LIMITS)
     editable = not is_archive(content) and b"\0" not in content and len(content) <= LIMITS.definition
     return Given(reading, content.decode("utf-8", "replace") if editable else "", name)

@@ -13,7 +13,7 @@ import re
 import signal
 import threading
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -33,10 +33,7 @@ streams = get_asgi_application()
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 from builds.stream import watchtower  # noqa: E402 (the applications must be loaded first)
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from studio.bodies import Receive, Scope, Send, within_bounds  # noqa: E402
 
 # /w/<workspace>/builds/<uuid>/stream and /api/v1/workspaces/<workspace>/builds/<uuid>/events/
 EVENTS = re.compile(
@@ -107,10 +104,10 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await live_and_stop(receive, send)
     elif scope["type"] == "http" and EVENTS.match(scope["path"]):
         async with ThreadSensitiveContext(executor=next(_executors)):
-            await streams(scope, receive, send)  # type: ignore[arg-type]
+            await within_bounds(streams, scope, receive, send)  # type: ignore[arg-type]
     elif scope["type"] == "http":
         async with threads.one():
-            await pages(scope, receive, send)  # type: ignore[arg-type]
+            await within_bounds(pages, scope, receive, send)  # type: ignore[arg-type]
 
 
 async def live_and_stop(receive: Receive, send: Send) -> None:

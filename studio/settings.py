@@ -142,6 +142,7 @@ MIDDLEWARE = [
     "studio.middleware.say_where_from",
     "django.middleware.security.SecurityMiddleware",
     "studio.middleware.content_security_policy",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "studio.languages.language",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -149,7 +150,6 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -213,6 +213,7 @@ PASSWORD_RESET_TIMEOUT = 3600  # a one-time login link is good for an hour
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_NAME = "studio_session"
 CSRF_COOKIE_NAME = "studio_csrf"
+CSRF_COOKIE_HTTPONLY = True  # forms carry the token; no script needs the cookie
 SECURE_COOKIES = setting(env.bool, "STUDIO_HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 if SECURE_COOKIES:
@@ -232,7 +233,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["studio.api.signing.MaySend"],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
+        "studio.api.parsing.BoundedJSONParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 import zlib
+from typing import NoReturn, Protocol
 
 from environments.definition.folder import ZIPS, MemoryFolder
 from environments.definition.limits import Limits, size_text
 
+MOST_ENTRIES = 100_000
+"""Of a zip: its whole directory is read at once, before any file of it can be looked at."""
+LONGEST_PATH, DEEPEST_PATH = 1_000, 100
+_MOST_XZ_MEMORY = 256 << 20
+_MOST_HEADER = 64 << 10  # of a tar's entry, which is read at once
+_BESIDE = 10 << 20  # headers and padding of an archive whose files are within the limit
+_ZIP_ENTRY = b"PK\x01\x02"
 _UNIX_LINK, _UNIX_FILE, _UNIX_FOLDER, _UNIX_KINDS = 0o120000, 0o100000, 0o040000, 0o170000
 
 
@@ -28,12 +39,14 @@ class ArchiveTooLarge(ValueError):
 def unpack(content: bytes, limits: Limits) -> MemoryFolder:
     """The files of the archive. Raises BadArchive, or ArchiveTooLarge before a limit is passed."""
     held: dict[str, tuple[int, bytes]] = {}
+    if len(content) > limits.context:
+        raise ArchiveTooLarge(f"more than {size_text(limits.context)}", size_text(limits.context))
     try:
         if content.startswith(ZIPS):
             _unzip(content, limits, held)
         else:
             _untar(content, limits, held)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise BadArchive(f"it is damaged ({' '.join(str(error).split())[:200]})") from None
     except (NotImplementedError, RuntimeError, ValueError, UnicodeError, OverflowError) as error:
         if isinstance(error, (BadArchive, ArchiveTooLarge)):
@@ -43,6 +56,8 @@ def unpack(content: bytes, limits: Limits) -> MemoryFolder:
 
 
 def _unzip(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -> None:
+    if content.count(_ZIP_ENTRY) > MOST_ENTRIES:
+        raise ArchiveTooLarge(f"more than {MOST_ENTRIES} entries", f"{limits.context_files} files")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         room = limits.context
         for info in archive.infolist():
@@ -55,6 +70,8 @@ def _unzip(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -
                 raise BadArchive(f"{info.filename!r} is no plain file")
             if info.flag_bits & 0x1:
                 raise BadArchive(f"{info.filename!r} is encrypted")
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
+                raise BadArchive(f"{info.filename!r} is packed in another way than zip's usual ones")
             path = _safe(info.filename)
             _count(held, path, limits)
             with archive.open(info) as file:
@@ -67,7 +84,8 @@ def _unzip(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -
 
 def _untar(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -> None:
     room = limits.context
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r|*") as archive:
+    plain = _Bounded(_opened(content), limits.context + _BESIDE, limits)
+    with tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as archive:  # type: ignore[call-overload]
         for number, member in enumerate(archive):
             if number > 4 * limits.context_files:
                 raise ArchiveTooLarge(f"more than {number} entries", f"{limits.context_files} files")
@@ -87,7 +105,82 @@ def _untar(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -
             held[path] = (member.mode & 0o777 or 0o644, data)
 
 
+class _Readable(Protocol):
+    """What a tar is read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def _opened(content: bytes) -> _Readable:
+    """Return the tar's bytes as they come out of their compression, if there is any."""
+    if content.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=io.BytesIO(content))
+    if content.startswith(b"BZh"):
+        return bz2.BZ2File(io.BytesIO(content))
+    return _Xz(content) if content.startswith(b"\xfd7zXZ\x00") else io.BytesIO(content)
+
+
+class _Xz:
+    """The bytes in an xz file; one that wants very much memory is refused."""
+
+    def __init__(self, content: bytes) -> None:
+        self._given = content
+        self._opener = lzma.LZMADecompressor(memlimit=_MOST_XZ_MEMORY)
+
+    def read(self, size: int, /) -> bytes:
+        while not self._opener.eof or self._opener.unused_data.strip(b"\0"):
+            if self._opener.eof:
+                self._given = self._opener.unused_data
+                self._opener = lzma.LZMADecompressor(memlimit=_MOST_XZ_MEMORY)
+            if self._opener.needs_input and not self._given:
+                raise EOFError("its end is missing")
+            given, self._given = self._given, b""
+            if found := self._opener.decompress(given, size):
+                return found
+        return b""
+
+
+class _Bounded:
+    """Hands on what it reads, as long as it is not more than there may be."""
+
+    def __init__(self, source: _Readable, most: int, limits: Limits) -> None:
+        self._source = source
+        self._left = most
+        self._limits = limits
+
+    def read(self, size: int, /) -> bytes:
+        found = self._source.read(size)
+        self._left -= len(found)
+        _check_room(self._left, self._limits)
+        return found
+
+
+class _Member(tarfile.TarInfo):
+    """An entry of a tar, none of whose headers is larger than a header should be."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > _MOST_HEADER:
+            raise BadArchive("an entry has a header that is too long")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+    def _sparse(self, *_: object) -> NoReturn:
+        raise BadArchive(f"{self.name[:200]!r} is no plain file")
+
+    _proc_sparse = _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _sparse
+
+
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
 def _safe(name: str) -> str:
+    if len(name) > LONGEST_PATH or name.count("/") > DEEPEST_PATH:
+        raise BadArchive(f"{name[:60]!r} … is too long or too deep a path")
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or "\0" in name or not parts or ":" in parts[0]:
         raise BadArchive(f"{name[:200]!r} leads out of the archive")

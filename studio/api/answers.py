@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
@@ -15,6 +15,7 @@ from rest_framework.views import set_rollback
 
 from builds.services import NotPossible
 from environments.services import Refused, VersionTaken
+from studio.api.parsing import TooLarge
 
 SENTENCES = {
     "not-found": "There is nothing at this address that you can see.",
@@ -59,6 +60,10 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
             return Response(shaped("not-found", str(error) or SENTENCES["not-found"]), status=404)
         case PermissionDenied():
             return Response(shaped("forbidden", str(error) or SENTENCES["forbidden"]), status=403)
+        case RequestDataTooBig():
+            return answer_to(TooLarge(), context)
+        case SuspiciousOperation():  # such as a form of too many fields
+            return Response(shaped("invalid", "What was sent cannot be read."), status=400)
         case exceptions.ValidationError():
             fields = _fields(error.detail)
             first = next((f"{name}: {words[0]}" for name, words in fields.items()), "")

@@ -1,0 +1,33 @@
+"""Reading what is sent, within bounds: no body takes the memory or the stack of the studio."""
+
+import io
+from typing import IO, Any
+
+from django.conf import settings
+from rest_framework import exceptions, status
+from rest_framework.parsers import JSONParser
+
+
+class TooLarge(exceptions.APIException):
+    """More was sent than there may be."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too-large"
+    default_detail = (
+        "What was sent is too large: JSON may have up to 5 MB, and a file goes in a form, as `file`."
+    )
+
+
+class BoundedJSONParser(JSONParser):
+    """Reads JSON of a size and depth that people send."""
+
+    def parse(self, stream: IO[Any], *args: Any, **kwargs: Any) -> Any:
+        """Return what the JSON says."""
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(most + 1)
+        if len(body) > most:
+            raise TooLarge
+        try:
+            return super().parse(io.BytesIO(body), *args, **kwargs)
+        except RecursionError as error:
+            raise exceptions.ParseError("The JSON is nested too deeply.") from error

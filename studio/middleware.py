@@ -19,24 +19,24 @@ POLICY = "; ".join(
     ]
 )
 
+DEVICES = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
 
 @sync_and_async_middleware
 def content_security_policy(get_response: Callable[..., object]) -> Callable[..., object]:
-    """Let a page load only what this studio serves, and run no inline script."""
+    """Let a page load only what this studio serves, run no inline script, and use no device."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponse:
             response: HttpResponse = await get_response(request)
-            response.headers.setdefault("Content-Security-Policy", POLICY)
-            return response
+            return _told(response)
 
         markcoroutinefunction(answer_async)
         return answer_async
 
     def answer(request: HttpRequest) -> HttpResponse:
         response: HttpResponse = get_response(request)  # type: ignore[assignment]
-        response.headers.setdefault("Content-Security-Policy", POLICY)
-        return response
+        return _told(response)
 
     return answer
 
@@ -65,3 +65,9 @@ def say_where_from(get_response: Callable[..., object]) -> Callable[..., object]
 def _sender(request: HttpRequest) -> tuple[str, str]:
     # What a proxy says of the address, the web server has put here, if it trusts that proxy.
     return request.META.get("REMOTE_ADDR", ""), request.headers.get("User-Agent", "")
+
+
+def _told(response: HttpResponse) -> HttpResponse:
+    response.headers.setdefault("Content-Security-Policy", POLICY)
+    response.headers.setdefault("Permissions-Policy", DEVICES)
+    return response

@@ -78,7 +78,12 @@ def theme(request: HttpRequest) -> HttpResponse:
     response = back_to(request)
     if request.POST.get("theme") in THEMES:
         response.set_cookie(
-            "studio_theme", request.POST["theme"], max_age=A_YEAR, samesite="Lax", httponly=True
+            "studio_theme",
+            request.POST["theme"],
+            max_age=A_YEAR,
+            samesite="Lax",
+            httponly=True,
+            secure=settings.SECURE_COOKIES,
         )
     return response
 

@@ -1,5 +1,6 @@
 """What the API takes and gives, field by field: from here come the checks, the answers and the schema."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers as s
@@ -448,6 +449,7 @@ class Person(s.Serializer[Any]):
     workspaces = s.ListField(child=s.CharField())
 
 
+@cache  # one shape of a page for all lists of these
 def paged(shape: type[s.Serializer[Any]]) -> type[s.Serializer[Any]]:
     """Return the shape of a page of these."""
     fields = {

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from environments.access import Right, get_workspace, may
@@ -21,7 +22,7 @@ from environments.workspaces import (
     rename_workspace,
 )
 
-NOT_YOURS = "Workspaces are made by whoever runs this studio: ask them for one."
+NOT_YOURS = gettext_lazy("Workspaces are made by whoever runs this studio: ask them for one.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -64,4 +65,6 @@ def _general(request: HttpRequest, place: Workspace) -> Shown:
     return {"may_manage": may(request.user, Right.MANAGE_SETTINGS, place), "typed": place.title}
 
 
-TABS.append(Tab("general", "General", Right.SEE_SETTINGS, "studio/_settings_general.html", _general))
+TABS.append(
+    Tab("general", gettext_lazy("General"), Right.SEE_SETTINGS, "studio/_settings_general.html", _general)
+)

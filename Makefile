@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format messages lock vendor screenshots bench bench-load clean runtime development
+.PHONY: help run demo test check audit format messages lock vendor screenshots bench bench-load clean runtime development
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,9 @@ check: development ## format, lint, types, arrows, migrations, templates
 test: development ## all tests, on real parts, one process a core; ARGS="-n0 -k compare" runs some of them in one
 	@.venv/bin/python -m tests.services.install
 	@exec .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+
+audit: development ## known weaknesses of the locked libraries; ends with 2 where no advisory service answers
+	@exec .venv/bin/python -m scripts.audit
 
 format: development ## lay out code and templates
 	@.venv/bin/ruff check --fix-only --quiet .

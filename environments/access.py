@@ -28,6 +28,7 @@ class Right(Enum):
     MANAGE_MEMBERS = "manage its members"
     SEE_SETTINGS = "see its settings"
     MANAGE_SETTINGS = "change its settings"
+    MANAGE_WEBHOOKS = "manage its webhooks"
     SEE_ORIGINS = "see where what is done in it comes from"
     CLEAN_UP = "clean up its images"
     SET_LIMITS = "set its limits"
@@ -50,6 +51,7 @@ LEAST: dict[Right, int] = {
     Right.MANAGE_CONNECTIONS: Role.OWNER,
     Right.MANAGE_MEMBERS: Role.OWNER,
     Right.MANAGE_SETTINGS: Role.OWNER,
+    Right.MANAGE_WEBHOOKS: Role.OWNER,
     Right.SEE_ORIGINS: Role.OWNER,
     Right.CLEAN_UP: Role.OWNER,
     Right.SET_LIMITS: ADMIN,

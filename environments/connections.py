@@ -11,6 +11,7 @@ from django.utils import timezone
 from environments import vault
 from environments.logins import BadAddress, Login, Logins, read_address, url_of
 from environments.models import Connection, Workspace, record
+from environments.outbox import Webhook
 from environments.reach import AddressRefused
 from environments.services import Refused
 
@@ -97,8 +98,14 @@ def logins_of(workspace: Workspace) -> Logins:
 
 @transaction.atomic
 def rotate_keys() -> int:
-    """Encrypt every password with the first key, and return how many. Raises vault.Unreadable, and changes nothing."""
-    rows = list(Connection.objects.select_for_update())
+    """Encrypt what is kept with the first key: passwords of connections, secrets of webhooks; return how many.
+
+    Raises vault.Unreadable, and changes nothing.
+    """
+    rows: list[Connection | Webhook] = [
+        *Connection.objects.select_for_update(),
+        *Webhook.objects.select_for_update(),
+    ]
     for row in rows:
         row.sealed = vault.reseal(row.sealed)
         row.save(update_fields=["sealed"])

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from environments.definition import Definition
 from environments.origin import LONGEST_ADDRESS, LONGEST_AGENT, LONGEST_TOKEN, here
-from environments.outbox import Notice, NoticeChoice  # noqa: F401 (Django looks for an app's models here)
+from environments.outbox import announce
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -367,14 +367,17 @@ def record(
 
     `before` and `after` are the fields that changed; what is made has no before, what goes no after.
     """
-    return Event.objects.create(
-        workspace=workspace,
-        environment=environment,
-        actor=actor,
-        verb=verb,
-        subject=subject[:400],
-        before=before,
-        after=after,
-        details=details,
-        **here().as_fields(),
-    )
+    with transaction.atomic():
+        event = Event.objects.create(
+            workspace=workspace,
+            environment=environment,
+            actor=actor,
+            verb=verb,
+            subject=subject[:400],
+            before=before,
+            after=after,
+            details=details,
+            **here().as_fields(),
+        )
+        announce(event)
+    return event

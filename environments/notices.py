@@ -9,8 +9,10 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models.functions import Now
 
+from environments.models import record
 from environments.outbox import Notice, NoticeChoice, NoticeKind, Sending
 
 LONGEST_SUBJECT = 400
@@ -47,3 +49,29 @@ def tell(
 def mail_is_set_up() -> bool:
     """Whether this studio can send e-mail at all."""
     return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
+
+
+def choice_of(user: User) -> NoticeChoice:
+    """Return what a person wants to be told of; what is usual, where they have chosen nothing."""
+    return NoticeChoice.objects.filter(user=user).first() or NoticeChoice(user=user)
+
+
+@transaction.atomic
+def choose(user: User, *, email: str, by_mail: bool, kinds: set[str]) -> None:
+    """Keep what a person wants to be told of, whether by e-mail, and at which address."""
+    choice = choice_of(user)
+    before = _chosen(user, choice)
+    choice.by_mail, choice.kinds = by_mail, {kind.value: kind in kinds for kind in NoticeKind}
+    choice.save()
+    if user.email != email:
+        user.email = email
+        user.save(update_fields=["email"])
+    after = _chosen(user, choice)
+    record(
+        "person.notifications", user.get_username(), workspace=None, actor=user, before=before, after=after
+    )
+
+
+def _chosen(user: User, choice: NoticeChoice) -> dict[str, object]:
+    wanted = [kind.value for kind in NoticeKind if choice.wants(kind)]
+    return {"email": user.email, "by_mail": choice.by_mail, "kinds": wanted}

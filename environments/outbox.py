@@ -1,13 +1,18 @@
-"""What is to be sent to people: the rows are the truth, and a worker sends them after the commit."""
+"""What is to be sent to people and programs: the rows are the truth, and a worker sends them after the commit."""
 
 import random
+import uuid
 from datetime import timedelta
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from environments.models import Event
 
 # Between the tries, together about a day; then it is given up.
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3600, 7200, 14400, 28800, 28800))
@@ -111,3 +116,70 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.subject
+
+
+class Webhook(models.Model):
+    """An address that is sent what happens in a workspace, signed with a secret that both know."""
+
+    workspace = models.ForeignKey("environments.Workspace", on_delete=models.CASCADE, related_name="webhooks")
+    address = models.CharField(max_length=400)
+    sealed = models.TextField(help_text="The secret, encrypted.")
+    groups = models.JSONField(default=list)  # of EventGroup
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    # One worker at a time sends to an address, and what fails rests: a dead one takes nobody's time.
+    rests_until = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0, help_text="Tries that failed since one succeeded.")
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Delivery(models.Model):
+    """An event that is to be sent to a webhook, and what came of the last try."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.ForeignKey("environments.Event", on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=Sending.choices, default=Sending.WAITING)
+    created_at = models.DateTimeField(auto_now_add=True)
+    next_at = models.DateTimeField(null=True, help_text="When it is sent, or tried again.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    tried_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True, help_text="When it was sent or given up.")
+    code = models.PositiveSmallIntegerField(null=True, help_text="Of the last answer.")
+    milliseconds = models.PositiveIntegerField(null=True, help_text="That the last try took.")
+    problem = models.CharField(max_length=400, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["webhook", "-created_at"], name="deliveries_newest"),
+            models.Index(
+                fields=["webhook", "next_at"], condition=Q(state="waiting"), name="deliveries_to_send"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.webhook}"
+
+
+ONLY_TO_ONE = {"webhook.tested"}
+"""Verbs that are sent to the webhook they are about, and to no other."""
+
+
+def announce(event: "Event") -> None:
+    """Write down to which webhooks an event is to be sent; called in the transaction that adds it."""
+    if event.workspace_id is None or event.verb in ONLY_TO_ONE:
+        return
+    group = group_of(event.verb)
+    hooks = Webhook.objects.filter(workspace=event.workspace_id, active=True).only("groups")
+    Delivery.objects.bulk_create(
+        Delivery(webhook=hook, event=event, next_at=Now()) for hook in hooks if group in hook.groups
+    )

@@ -9,6 +9,7 @@ from environments import (
     publishing_views,
     settings_views,
     views,
+    webhooks_views,
 )
 
 app_name = "environments"
@@ -41,6 +42,22 @@ urlpatterns = [
     path("settings/registry", publishing_views.change_registry, name="change_registry"),
     # /w/<workspace>/settings/pull
     path("settings/pull", publishing_views.change_pull, name="change_pull"),
+    # /w/<workspace>/settings/webhooks/
+    path("settings/webhooks/", webhooks_views.add, name="add_webhook"),
+    # /w/<workspace>/settings/webhooks/7/change
+    path("settings/webhooks/<int:webhook>/change", webhooks_views.change, name="change_webhook"),
+    # /w/<workspace>/settings/webhooks/7/secret
+    path("settings/webhooks/<int:webhook>/secret", webhooks_views.renew, name="renew_webhook"),
+    # /w/<workspace>/settings/webhooks/7/test
+    path("settings/webhooks/<int:webhook>/test", webhooks_views.test, name="test_webhook"),
+    # /w/<workspace>/settings/webhooks/7/delete
+    path("settings/webhooks/<int:webhook>/delete", webhooks_views.delete, name="delete_webhook"),
+    # /w/<workspace>/settings/webhooks/7/deliveries/<delivery>/again
+    path(
+        "settings/webhooks/<int:webhook>/deliveries/<uuid:delivery>/again",
+        webhooks_views.again,
+        name="send_again",
+    ),
     # /w/<workspace>/environments/<name>/archive
     path("environments/<word:name>/archive", views.archive, name="archive"),
     # /w/<workspace>/environments/<name>/versions/<version>/archive

@@ -34,6 +34,9 @@ SECTIONS = {
     "change_registry": "settings",
     "change_limits": "settings",
     "rename_workspace": "settings",
+    "add_webhook": "settings",
+    "change_webhook": "settings",
+    "renew_webhook": "settings",
 }
 
 

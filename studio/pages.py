@@ -13,6 +13,7 @@ from studio.views import (
     environments,
     limits,
     news,
+    notifications,
     operations,
     provider,
     uses,
@@ -42,6 +43,8 @@ urlpatterns = [
     path("account/tokens/", account.tokens, name="tokens"),
     # /account/tokens/<number>/revoke
     path("account/tokens/<int:token>/revoke", account.revoke, name="revoke-token"),
+    # /account/notifications/
+    path("account/notifications/", notifications.notifications, name="notifications"),
     # /account/password/
     path("account/password/", account.password, name="password"),
     # /news/put-away

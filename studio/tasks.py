@@ -1,4 +1,4 @@
-"""What a worker does beside building: it says that it is there, and keeps the tallies up to date."""
+"""What a worker does beside building: it says that it is there, counts, and sends mails and webhooks."""
 
 import logging
 import threading
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from builds.runner import worker_name
+from environments import postman
 from studio.operations import tallies, workers
 
 log = logging.getLogger(__name__)
@@ -19,8 +20,9 @@ _saying = threading.Lock()
 
 @worker_ready.connect
 def say_hello(**_: Any) -> None:
-    """Start the thread that says so, now and every few seconds."""
+    """Start the threads that say so, now and every few seconds, and that send what waits."""
     threading.Thread(target=_say_it_until_the_end, name="hello", daemon=True).start()
+    postman.start(_ending)
 
 
 @worker_shutdown.connect

@@ -82,7 +82,7 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
     return None
 
 
-CONFLICTS = {"name-taken", "environment-archived", "version-taken", "in-use", "last-owner"}
+CONFLICTS = {"name-taken", "environment-archived", "version-taken", "in-use", "last-owner", "webhook-off"}
 
 
 def _refused(error: Refused) -> dict[str, Any]:

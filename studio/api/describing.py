@@ -19,6 +19,8 @@ PATH = {
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
     "user": (OpenApiTypes.STR, "The person's user name."),
     "token": (OpenApiTypes.INT, "The token's number."),
+    "webhook": (OpenApiTypes.INT, "The webhook's number."),
+    "delivery": (OpenApiTypes.UUID, "The delivery's id."),
 }
 PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}
 # What any request may come to. The schema has it at each, so that nothing comes unannounced.

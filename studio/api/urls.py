@@ -13,12 +13,14 @@ from studio.api import (
     packages,
     tools,
     uses,
+    webhooks,
     workspaces,
 )
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
 BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
+WEBHOOKS = "workspaces/<slug:workspace>/webhooks/"
 ADDRESSES = {
     # What needs no workspace
     "me/": tools.ROUTES["me"],
@@ -34,6 +36,12 @@ ADDRESSES = {
     "workspaces/<slug:workspace>/members/<str:user>/": workspaces.ROUTES["member"],
     "workspaces/<slug:workspace>/events/": activity.ROUTES["events"],
     "workspaces/<slug:workspace>/events/export/": activity.ROUTES["export"],
+    WEBHOOKS: webhooks.ROUTES["webhooks"],
+    f"{WEBHOOKS}<int:webhook>/": webhooks.ROUTES["webhook"],
+    f"{WEBHOOKS}<int:webhook>/secret/": webhooks.ROUTES["secret"],
+    f"{WEBHOOKS}<int:webhook>/test/": webhooks.ROUTES["test"],
+    f"{WEBHOOKS}<int:webhook>/deliveries/": webhooks.ROUTES["deliveries"],
+    f"{WEBHOOKS}<int:webhook>/deliveries/<uuid:delivery>/again/": webhooks.ROUTES["again"],
     # Environments and versions
     "workspaces/<slug:workspace>/environments/": environments.ROUTES["environments"],
     ENVIRONMENT: environments.ROUTES["environment"],

@@ -19,6 +19,7 @@ from environments.connections import add_connection
 from environments.models import Role, Scope, Version
 from environments.tokens import create_token
 from environments.uses import report_use
+from environments.webhooks import add_webhook, test_webhook
 from tests.access.expected import (
     ADMIN,
     ANYBODY,
@@ -185,6 +186,9 @@ class Studio:
             studio.there[workspace]["connection"] = str(kept.pk)
             use = report_use(version, "run", "train-41", workspace=place, user=by, active=False).use
             studio.there[workspace]["use"] = str(use.pk)
+            hook = add_webhook(place, f"https://{workspace}.example/hook", ["settings"], by)[0]
+            studio.there[workspace]["webhook"] = str(hook.pk)
+            studio.there[workspace]["delivery"] = str(test_webhook(hook, by).pk)
         return studio
 
     def answer(self, cell: Cell) -> str:

@@ -39,6 +39,7 @@ class Change:
 
 
 CONNECTION = {"kind": "index", "address": "https://p.example/simple", "user": "u", "password": "a secret"}
+HOOK = {"address": "https://h.example/x", "groups": "builds"}
 RUNNING = {"build": "running"}
 UNBUILT = {"version": "unbuilt"}
 CHANGES: dict[tuple[str, str], Change] = {
@@ -49,6 +50,7 @@ CHANGES: dict[tuple[str, str], Change] = {
         {"old_password": PASSWORD, "new_password1": ANOTHER, "new_password2": ANOTHER},
     ),
     ("workspaces/new/", "POST"): Change("workspace.created", {"title": "Vision"}, admin=True),
+    ("account/notifications/", "POST"): Change("person.notifications", {"email": "a@example.com"}),
     (f"{W}first", "POST"): Change("build.requested"),
     (f"{W}new/", "POST"): Change("version.created", DEFINED),
     (f"{VERSION}edit/", "POST"): Change("version.created", {"text": TEXT, "action": "save"}),
@@ -59,6 +61,14 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{W}settings/connections/<int:connection>/delete", "POST"): Change("connection.deleted"),
     (f"{W}settings/registry", "POST"): Change("workspace.registry", {"registry": "registry.example.com"}),
     (f"{W}settings/pull", "POST"): Change("workspace.pull", {"anonymous_pull": "on"}),
+    (f"{W}settings/webhooks/", "POST"): Change("webhook.created", HOOK),
+    (f"{W}settings/webhooks/<int:webhook>/change", "POST"): Change("webhook.changed", HOOK),
+    (f"{W}settings/webhooks/<int:webhook>/secret", "POST"): Change("webhook.renewed"),
+    (f"{W}settings/webhooks/<int:webhook>/test", "POST"): Change("webhook.tested"),
+    (f"{W}settings/webhooks/<int:webhook>/delete", "POST"): Change("webhook.deleted"),
+    (f"{W}settings/webhooks/<int:webhook>/deliveries/<uuid:delivery>/again", "POST"): Change(
+        "webhook.sent_again"
+    ),
     (f"{W}settings/limits", "POST"): Change("workspace.limits", {"at_once": "1"}, admin=True),
     (f"{W}settings/title", "POST"): Change("workspace.renamed", {"title": "The laboratory"}),
     (f"{W}images/clean-up/", "POST"): Change("images.cleaned", {"days": "7"}),
@@ -79,6 +89,14 @@ CHANGES: dict[tuple[str, str], Change] = {
     (API_W, "PATCH"): Change("workspace.renamed", {"title": "The laboratory"}),
     (f"{API_W}members/<str:user>/", "PUT"): Change("member.changed", {"role": "owner"}),
     (f"{API_W}members/<str:user>/", "DELETE"): Change("member.removed"),
+    (f"{API_W}webhooks/", "POST"): Change("webhook.created", {"address": "https://h.example/x"}),
+    (f"{API_W}webhooks/<int:webhook>/", "PATCH"): Change("webhook.changed", {"active": False}),
+    (f"{API_W}webhooks/<int:webhook>/", "DELETE"): Change("webhook.deleted"),
+    (f"{API_W}webhooks/<int:webhook>/secret/", "POST"): Change("webhook.renewed"),
+    (f"{API_W}webhooks/<int:webhook>/test/", "POST"): Change("webhook.tested"),
+    (f"{API_W}webhooks/<int:webhook>/deliveries/<uuid:delivery>/again/", "POST"): Change(
+        "webhook.sent_again"
+    ),
     (f"{API_ENVIRONMENT}archive/", "POST"): Change("environment.archived"),
     (f"{API_ENVIRONMENT}restore/", "POST"): Change("environment.restored"),
     (f"{API_ENVIRONMENT}versions/", "POST"): Change("version.created", {"text": TEXT}),

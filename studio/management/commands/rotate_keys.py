@@ -9,9 +9,9 @@ from environments.vault import Unreadable
 
 
 class Command(BaseCommand):
-    """Encrypt every connection's password with the first of STUDIO_ENCRYPTION_KEYS."""
+    """Encrypt the passwords of connections and the secrets of webhooks with the first of STUDIO_ENCRYPTION_KEYS."""
 
-    help = "Encrypts the passwords of all connections with the first of STUDIO_ENCRYPTION_KEYS."
+    help = "Encrypts the passwords of connections and the secrets of webhooks with the first of STUDIO_ENCRYPTION_KEYS."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it for all of them, or for none."""
@@ -19,7 +19,9 @@ class Command(BaseCommand):
             count = rotate_keys()
         except Unreadable as error:
             raise CommandError(
-                "A connection is encrypted with a key that is not among STUDIO_ENCRYPTION_KEYS; nothing was changed. "
+                "A connection or a webhook is encrypted with a key that is not among STUDIO_ENCRYPTION_KEYS; nothing was changed. "
                 "Add the key that was used before behind the new one, separated by a comma."
             ) from error
-        self.stdout.write(f"{count} connections are encrypted with the first key; older keys are not needed.")
+        self.stdout.write(
+            f"{count} connections and webhooks are encrypted with the first key; older keys are not needed."
+        )

@@ -1,0 +1,183 @@
+"""Mails of notices, through a real mail server: at least once, whatever it does, and as people choose."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.db.models.functions import Now
+from django.utils import timezone
+from pytest_django import Settings
+
+from environments.models import Event
+from environments.notices import tell
+from environments.outbox import PAUSES, Notice, NoticeChoice, NoticeKind, Sending
+from environments.sending import send_a_mail
+from tests.builds.played import browser_of, person
+from tests.environments.receiving import Mailbox, mail_server
+
+pytestmark = pytest.mark.django_db
+PAGE = "/account/notifications/"
+
+
+@pytest.fixture
+def ann() -> User:
+    user = person("ann")
+    user.email = "ann@example.com"
+    user.save()
+    return user
+
+
+@pytest.fixture
+def port(settings: Settings) -> int:
+    """The port that mail is sent to; nobody listens there yet."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    settings.PUBLIC_URL, settings.DEFAULT_FROM_EMAIL = "https://studio.example.com", "studio@example.com"
+    return port
+
+
+@pytest.fixture
+def mailbox(port: int) -> Iterator[Mailbox]:
+    box = Mailbox()
+    with mail_server(box, port):
+        yield box
+
+
+def told(user: User, subject: str = "The build of forecast:3 in lab failed") -> Notice:
+    (notice,) = tell(
+        [user], NoticeKind.BUILD_FAILED, subject, "There is no package “nunpy”.", address="/w/lab/builds/1/"
+    )
+    return notice
+
+
+def later() -> None:
+    Notice.objects.filter(state=Sending.WAITING).update(next_at=Now() - timedelta(seconds=1))
+
+
+def test_a_mail_says_what_happened_and_where(ann: User, mailbox: Mailbox) -> None:
+    notice = told(ann)
+    assert send_a_mail()
+    assert not send_a_mail()
+    ((people, text),) = mailbox.got
+    assert people == ["ann@example.com"]
+    assert "Subject: The build of forecast:3 in lab failed" in text
+    assert "From: studio@example.com" in text
+    assert "https://studio.example.com/w/lab/builds/1/" in text
+    assert f"Message-ID: <notice-{notice.pk}@studio.example.com>" in text
+    notice.refresh_from_db()
+    assert (notice.state, notice.attempts) == (Sending.SENT, 1)
+
+
+def test_a_mail_server_that_is_away_gets_it_when_it_is_back(ann: User, port: int) -> None:
+    notice = told(ann)
+    assert send_a_mail()
+    notice.refresh_from_db()
+    assert notice.state == Sending.WAITING
+    assert "did not take it" in notice.problem
+    assert not send_a_mail()
+    box = Mailbox()
+    with mail_server(box, port):
+        later()
+        assert send_a_mail()
+    assert len(box.got) == 1
+    notice.refresh_from_db()
+    assert (notice.state, notice.problem) == (Sending.SENT, "")
+
+
+def test_an_address_that_nobody_has_is_given_up_at_once_a_full_one_later(ann: User, mailbox: Mailbox) -> None:
+    mailbox.refused = "452 mailbox full"
+    notice = told(ann)
+    for _ in range(len(PAUSES)):
+        later()
+        send_a_mail()
+    notice.refresh_from_db()
+    assert notice.state == Sending.WAITING
+    later()
+    send_a_mail()
+    notice.refresh_from_db()
+    assert notice.state == Sending.GIVEN_UP
+
+    mailbox.refused = "550 nobody here"
+    second = told(ann)
+    send_a_mail()
+    second.refresh_from_db()
+    assert (second.state, second.attempts) == (Sending.GIVEN_UP, 1)
+    assert "550" in second.problem
+    page = browser_of(ann).get(PAGE).content.decode()
+    assert "It could not be sent by e-mail." in page
+
+
+def test_what_a_worker_had_begun_when_it_died_is_sent_by_the_next(
+    ann: User, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notice = told(ann)
+    monkeypatch.setattr("environments.sending._mail", die)
+    with pytest.raises(SystemExit):
+        send_a_mail()
+    monkeypatch.undo()
+    assert not send_a_mail()  # it may be alive: its time is not over
+    later()
+    assert send_a_mail()
+    assert f"notice-{notice.pk}@" in mailbox.got[0][1]
+
+
+def die(_: Notice) -> None:
+    raise SystemExit
+
+
+def test_who_has_gone_or_has_no_address_any_more_is_not_mailed(ann: User, mailbox: Mailbox) -> None:
+    told(ann)
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    assert send_a_mail()
+    assert mailbox.got == []
+    assert Notice.objects.get().state == Sending.NOT_SENT
+
+
+def test_a_subject_cannot_bring_headers_along(ann: User, mailbox: Mailbox) -> None:
+    told(ann, "forecast\r\nBcc: all@example.com")
+    assert send_a_mail()
+    assert mailbox.got[0][0] == ["ann@example.com"]
+    assert "\nBcc:" not in mailbox.got[0][1]
+
+
+# The page
+
+
+def test_people_choose_of_what_they_are_told_and_where() -> None:
+    ann = person("ann")
+    browser = browser_of(ann)
+    assert "Nothing yet" in browser.get(PAGE).content.decode()
+    sent = {"email": "ann@example.org", "by_mail": "on", "kinds": ["build-succeeded", "proposal"]}
+    assert "is saved" in browser.post(PAGE, sent, follow=True).content.decode()
+    ann.refresh_from_db()
+    assert ann.email == "ann@example.org"
+    choice = NoticeChoice.objects.get()
+    assert [kind.value for kind in NoticeKind if choice.wants(kind)] == ["build-succeeded", "proposal"]
+    assert tell([ann], NoticeKind.BUILD_FAILED, "x") == []
+    assert tell([ann], NoticeKind.PROPOSAL, "<b>x</b>", address="/w/curated/")[0].state == Sending.WAITING
+    assert "&lt;b&gt;x" in browser.get(PAGE).content.decode()
+    event = Event.objects.get(verb="person.notifications")
+    assert event.before is not None
+    assert event.before["email"] == ""
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"email": "nonsense"}, {"by_mail": "on"}, {"kinds": ["weather"]}, {"email": "a@b.example\0"}]
+)
+def test_what_cannot_be_kept_is_refused(wrong: dict[str, str]) -> None:
+    ann = person("ann")
+    assert browser_of(ann).post(PAGE, wrong).status_code == 422
+    assert not NoticeChoice.objects.exists()
+
+
+def test_nobody_sees_what_others_were_told(ann: User) -> None:
+    told(ann)
+    page = browser_of(person("ben")).get(PAGE).content.decode()
+    assert "forecast:3" not in page
+    assert Notice.objects.get().created_at <= timezone.now()

@@ -48,7 +48,7 @@ class Delivery(s.Serializer[Any]):
     event = s.IntegerField(help_text="The event's id.")
     verb = s.CharField()
     subject = s.CharField()
-    state = s.ChoiceField(choices=Sending.values)
+    state = s.CharField(help_text=", ".join(Sending.values))
     created_at = s.DateTimeField()
     next_at = s.DateTimeField(allow_null=True)
     tried_at = s.DateTimeField(allow_null=True)

@@ -125,6 +125,7 @@ def expected(cell: Cell) -> str:
         if (
             token == Scope.PULL
             or (token == Scope.READ and sends)
+            or (token == Scope.READ and RANKS.get(level, 0) > RANKS[READER])  # it makes a reader of its owner
             or (cell.route, cell.method) in NOT_BY_TOKEN
         ):
             return REFUSED

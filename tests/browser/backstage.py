@@ -28,13 +28,14 @@ def ask(studio: Studio, what: str, *words: str) -> Any:
 def main(what: str, *words: str) -> None:
     """Do one thing and print its answer."""
     django.setup()
-    known: dict[str, Callable[..., str]] = {
+    known: dict[str, Callable[..., object]] = {
         "link": link,
         "version": version,
         "holding": holding,
         "building": building,
         "more": more,
         "failed_build": failed_build,
+        "webhook": webhook,
     }
     print(json.dumps(known[what](*words)))
 
@@ -52,6 +53,21 @@ def link(name: str, workspace: str = "", role: str = "OWNER") -> str:
         place = workspace_named(workspace)
         Member.objects.get_or_create(workspace=place, user=user, defaults={"role": Role[role]})
     return login_path(user)
+
+
+def webhook(workspace: str, address: str) -> int:
+    """Make a webhook with something to send, and tell a person of something; return the webhook's number."""
+    from django.contrib.auth.models import User
+
+    from environments.notices import tell
+    from environments.outbox import EventGroup, NoticeKind
+    from environments.webhooks import add_webhook, test_webhook
+    from tests.builds.played import workspace_named
+
+    made, _ = add_webhook(workspace_named(workspace), address, EventGroup.values, None)
+    test_webhook(made, None)
+    tell(User.objects.all(), NoticeKind.DEPRECATION, "long-" * 60, "Take another.", address="/w/curated/")
+    return made.pk
 
 
 def version(workspace: str, name: str, text: str) -> str:

@@ -179,6 +179,10 @@ PAGES = [
     "/w/lab/images/?only=moved",
     "/w/lab/images/clean-up/",
     "/w/lab/activity/",
+    "/w/lab/activity/?who=nobody&what=builds&since=nonsense",
+    "/w/lab/settings/?tab=webhooks",
+    "/w/lab/settings/?tab=webhooks&webhook=1",
+    "/account/notifications/",
     "/w/lab/settings/?tab=registry",
     "/w/lab/settings/?tab=limits",
     "/w/lab/settings/?tab=general",
@@ -197,6 +201,7 @@ def shelf(studio: Studio) -> str:
     ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
     ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
     ask(studio, "link", "olga", "empty-one")
+    ask(studio, "webhook", "lab", f"http://127.0.0.1:9/{'long' * 90}")
     return str(ask(studio, "building", "lab", "slow"))
 
 

@@ -106,9 +106,9 @@ class Mailbox:
 @contextmanager
 def mail_server(mailbox: Mailbox, port: int) -> Iterator[None]:
     """Run a mail server on this port."""
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)  # type: ignore[no-untyped-call]
-    controller.start()  # type: ignore[no-untyped-call]
+    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
+    controller.start()
     try:
         yield
     finally:
-        controller.stop()  # type: ignore[no-untyped-call]
+        controller.stop()

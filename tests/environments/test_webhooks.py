@@ -72,7 +72,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "TRY_SECONDS", 0.5)
 
 
-def happens(lab: Workspace, verb: str = "build.failed", **details: object) -> Delivery:
+def happens(lab: Workspace, verb: str = "build.failed", **details: Any) -> Delivery:
     """Record an event, and return its delivery."""
     event = record(verb, "forecast:3", workspace=lab, **details)
     return Delivery.objects.get(event=event)

@@ -51,7 +51,7 @@ def _with(request: HttpRequest, place: Workspace, chosen: str) -> Shown:
 TABS.append(
     Tab(
         "webhooks",
-        gettext_lazy("Webhooks"),  # type: ignore[arg-type]
+        gettext_lazy("Webhooks"),
         Right.MANAGE_WEBHOOKS,
         "environments/_settings_webhooks.html",
         _shown,

@@ -1,4 +1,4 @@
-// What every page has: times in the reader's zone, copy buttons, "/" for search, the theme switch without a reload.
+// What every page has: times in the reader's zone, copy buttons, the theme switch without a reload.
 (() => {
   const said = document.getElementById("said");
   const say = (text) => {
@@ -50,20 +50,10 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
-    if (event.key === "Escape") {
-      for (const menu of document.querySelectorAll("details.menu[open]")) {
-        menu.open = false;
-        menu.querySelector("summary").focus();
-      }
-    }
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const search = document.getElementById("search");
-      if (search) {
-        event.preventDefault();
-        search.focus();
-        search.select();
-      }
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
     }
   });
 

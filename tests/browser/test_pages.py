@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import re
 import signal
+import uuid
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pytest
+from django.urls import resolve
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from environments.settings_views import TABS as SETTINGS_TABS
+from studio.views.environments import TABS as ENVIRONMENT_TABS
+from tests.access.expected import BUILD, VERSION, W
+from tests.access.expected import PAGES as ROUTES
 from tests.browser.backstage import ask
 from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
@@ -62,8 +69,7 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
 def test_a_broken_paste_shows_its_findings_and_keeps_what_was_typed(olga: Page, studio: Studio) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
     text = olga.get_by_role("textbox", name="Definition")
-    text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n <<<<<<< mine\n")
-    review = olga.locator("#review")
+    text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n     review = olga.locator("#review")
     expect(review.get_by_text("This cannot be saved yet.")).to_be_visible()
     olga.get_by_label("Name", exact=True).fill("pasted")
     olga.get_by_label("Description").fill("My own words")
@@ -178,11 +184,17 @@ PAGES = [
     "/w/lab/images/",
     "/w/lab/images/?only=moved",
     "/w/lab/images/clean-up/",
+    f"/w/lab/environments/{LONG}/versions/1/",
     "/w/lab/activity/",
+<<<<<<< HEAD
     "/w/lab/activity/?who=nobody&what=builds&since=nonsense",
     "/w/lab/settings/?tab=webhooks",
     "/w/lab/settings/?tab=webhooks&webhook=1",
     "/account/notifications/",
+    "/w/lab/settings/?tab=connections",
+    "/w/lab/settings/?tab=members",
+    "/account/tokens/",
+    "/account/password/",
     "/w/lab/settings/?tab=registry",
     "/w/lab/settings/?tab=limits",
     "/w/lab/settings/?tab=general",
@@ -191,6 +203,40 @@ PAGES = [
     "BUILD",
     "BUILDstop/",
 ]
+
+
+# What answers GET and is no page of its own: parts of pages, files, streams, what sends on, what needs a setting
+NO_PAGE = {
+    "",
+    "healthz",
+    "readyz",
+    "metrics",
+    "login/provider/",
+    "login/provider/back/",
+    "login/<str:uid>/<str:token>/",  # looked at on the way in
+    f"{W}check",
+    f"{W}activity/events.jsonl",
+    f"{VERSION}lock/<slug:format>",
+    f"{VERSION}rebuild/moves",
+    f"{BUILD}log.txt",
+    f"{BUILD}log/lines",
+    f"{BUILD}log/search",
+    f"{BUILD}stream",
+}
+
+
+def test_every_page_and_every_tab_is_looked_at() -> None:
+    addresses = ["/login/", *(one.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/") for one in PAGES)]
+    looked_at = {resolve(urlsplit(one).path).route for one in addresses if one != "/nothing/here/"}
+    answering = {route for route, methods in ROUTES.items() if "GET" in methods} - NO_PAGE
+    assert not answering - looked_at, "Add these to PAGES, or say in NO_PAGE why they are none."
+    asked = {tuple(urlsplit(one)[2:4]) for one in addresses}
+    for tab in SETTINGS_TABS:
+        assert ("/w/lab/settings/", f"tab={tab.name}") in asked
+    tabs = {
+        query for path, query in asked if path.startswith("/w/lab/environments/") and path.count("/") == 5
+    }
+    assert {f"tab={tab}" for tab in ENVIRONMENT_TABS if tab != "details"} <= tabs
 
 
 @pytest.fixture(scope="package")
@@ -269,6 +315,35 @@ def test_the_keyboard_reaches_search_menus_and_content(olga: Page) -> None:
     olga.keyboard.press("Escape")
     expect(olga.get_by_role("button", name="Sign out")).to_be_hidden()
     expect(menu.locator("summary")).to_be_focused()
+
+
+def test_rows_are_walked_and_help_is_shown_by_keys_but_never_while_typing(
+    olga: Page, studio: Studio, shelf: str
+) -> None:
+    olga.goto(f"{studio.url}/w/lab/environments/")
+    names = olga.locator("#environments a.name")
+    for key, row in (("j", 0), ("j", 1), ("k", 0), ("k", 0), ("j", 1)):
+        olga.keyboard.press(key)
+        expect(names.nth(row)).to_be_focused()
+    olga.evaluate("htmx.ajax('GET', location.href, {target: '#environments', swap: 'outerHTML'})")
+    expect(names.nth(1)).to_be_focused()
+
+    olga.keyboard.press("?")
+    expect(olga.get_by_role("dialog", name="Keyboard")).to_be_visible()
+    olga.keyboard.press("j")  # belongs to what lies under the help
+    olga.keyboard.press("Escape")
+    expect(olga.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+    expect(names.nth(1)).to_be_focused()
+
+    olga.locator("#filter").press_sequentially("j?k/")
+    expect(olga.locator("#filter")).to_have_value("j?k/")
+    expect(olga.get_by_role("dialog", name="Keyboard")).to_be_hidden()
+
+    olga.goto(f"{studio.url}/w/lab/environments/")
+    olga.keyboard.press("j")
+    first = names.first.get_attribute("href")
+    olga.keyboard.press("Enter")
+    expect(olga).to_have_url(f"{studio.url}{first}")
 
 
 def test_search_narrows_the_list_while_typing_and_the_address_follows(olga: Page, studio: Studio) -> None:

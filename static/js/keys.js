@@ -1,0 +1,61 @@
+// The keyboard: "/" to the search, "j" and "k" along the rows of a list, "?" for help. Enter and Escape are the
+// browser's own: what is chosen is a link that has the focus, and the help is a dialog.
+(() => {
+  const help = document.getElementById("keys");
+  const WRITTEN = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), textarea, select, [contenteditable]";
+
+  // The link that a row is about. Rows without one are passed over.
+  const linkOf = (row) => row.querySelector("a.name[href], a[href]");
+  const rows = () => [...document.querySelectorAll("main table.list tbody tr, main ol.events > li")].filter((row) => linkOf(row) && row.offsetParent !== null);
+
+  const go = (by) => {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.findIndex((row) => row.contains(document.activeElement));
+    const next = at < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + by, 0), all.length - 1);
+    const link = linkOf(all[next]);
+    link.focus({ preventScroll: true });
+    all[next].scrollIntoView({ block: "nearest" });
+  };
+
+  const search = () => {
+    const field = document.getElementById("search");
+    field?.focus();
+    field?.select();
+    return field;
+  };
+
+  const KEYS = { "/": search, j: () => go(1), k: () => go(-1), "?": () => help?.showModal() };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
+    if (event.target.closest(WRITTEN) || document.querySelector("dialog[open]")) return;
+    const act = KEYS[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  for (const button of document.querySelectorAll("button[data-keys]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => help.showModal());
+  }
+  // A click beside the help closes it.
+  help?.addEventListener("click", (event) => {
+    if (event.target === help) help.close();
+  });
+
+  // A list that is drawn anew keeps the focus on the same row, or on the one that came into its place.
+  let kept = null;
+  document.addEventListener("htmx:beforeSwap", () => {
+    const at = rows().findIndex((row) => row.contains(document.activeElement));
+    kept = at < 0 ? null : { at, href: document.activeElement.getAttribute("href") };
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (!kept || (document.activeElement && document.activeElement !== document.body)) return;
+    const all = rows();
+    const row = all.find((one) => linkOf(one).getAttribute("href") === kept.href) || all[Math.min(kept.at, all.length - 1)];
+    if (row) linkOf(row).focus({ preventScroll: true });
+    kept = null;
+  });
+})();

@@ -143,7 +143,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "studio.middleware.content_security_policy",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "studio.compression.StaticFiles",
+    "studio.compression.compress_pages",
     "studio.languages.language",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -275,6 +276,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = setting(env.str, "STUDIO_STATIC_ROOT", "") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_MAX_AGE = 3600
+PACKED_STATIC = VAR / "static"
 
 # E-mail: none is sent until somebody says through which server
 vars().update(read_mail_server(setting(env.str, "STUDIO_MAIL_SERVER", "")))

@@ -173,6 +173,7 @@ PAGES = [
     f"/w/lab/environments/{LONG}/?tab=versions",
     f"/w/lab/environments/{LONG}/?tab=builds",
     f"/w/lab/environments/{LONG}/?tab=activity",
+    f"/w/lab/environments/{LONG}/?tab=uses",
     f"/w/lab/environments/{LONG}/versions/1/edit/",
     f"/w/lab/environments/{LONG}/versions/1/rebuild/",
     f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",

@@ -1,0 +1,99 @@
+"""Fewer bytes on the way: static files are packed when first asked for, pages while they are answered."""
+
+import gzip
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.utils.decorators import sync_and_async_middleware
+from django.utils.text import compress_string
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
+
+PACKED = (".css", ".js", ".svg", ".txt", ".json", ".html", ".map")
+WORTH_IT = 500  # bytes
+RANDOM_BYTES = 100  # of a changing length, so that the size of a page tells nothing of what is secret in it
+
+
+class PackedFile(StaticFile):  # type: ignore[misc]
+    """A static file, sent packed to who takes that."""
+
+    def __init__(self, path: str, headers: Any, stat_cache: Any, folder: Path) -> None:
+        super().__init__(path, headers, encodings={"gzip": f"{path}.gz"}, stat_cache=stat_cache)
+        self.path = path
+        self.told = headers
+        self.folder = folder
+        self.packed = ""
+
+    def get_path_and_headers(self, request_headers: Any) -> Any:
+        """Return the file to send; it is packed now if it was not yet, or is no longer there."""
+        if not os.path.exists(self.packed):
+            self.pack()
+        return super().get_path_and_headers(request_headers)
+
+    def pack(self) -> None:
+        """Keep the packed bytes under a name made of the content's: no other start of the studio needs to."""
+        content = Path(self.path).read_bytes()
+        place = self.folder / f"{hashlib.sha256(content).hexdigest()[:32]}.gz"
+        if not place.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
+                file.write(gzip.compress(content, 9, mtime=0))
+            os.replace(file.name, place)  # two processes may do this at once
+        self.packed = str(place)
+        files = self.get_file_stats(self.path, {"gzip": self.packed}, None)
+        self.alternatives = self.get_alternatives(self.get_headers(self.told, files), files)
+
+
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
+    """Answers for static files, packed."""
+
+    def get_static_file(self, path: str, url: str, stat_cache: Any = None) -> StaticFile:
+        """Return the file that is sent for an address."""
+        file = super().get_static_file(path, url, stat_cache)
+        if not path.endswith(PACKED) or os.path.getsize(path) < WORTH_IT:
+            return file
+        headers = [
+            one for one in file.alternatives[-1][2] if one[0] not in {"Content-Length", "Content-Encoding"}
+        ]
+        return PackedFile(path, headers, stat_cache, Path(settings.PACKED_STATIC))
+
+
+@sync_and_async_middleware
+def compress_pages(get_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Send pages and what programs read packed to who takes that; streams go as they are."""
+    if iscoroutinefunction(get_response):
+
+        async def answer_async(request: HttpRequest) -> HttpResponseBase:
+            return _packed(request, await get_response(request))
+
+        markcoroutinefunction(answer_async)
+        return answer_async
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        return _packed(request, get_response(request))
+
+    return answer
+
+
+def _packed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    # Engines compare what they pull with its digest.
+    if not isinstance(response, HttpResponse) or request.path_info.startswith("/v2/"):
+        return response
+    kind = response.headers.get("Content-Type", "").partition(";")[0]
+    if kind not in {"text/html", "application/json"} or response.has_header("Content-Encoding"):
+        return response
+    patch_vary_headers(response, ("Accept-Encoding",))
+    if len(response.content) < WORTH_IT or "gzip" not in request.headers.get("Accept-Encoding", ""):
+        return response
+    response.content = compress_string(response.content, max_random_bytes=RANDOM_BYTES)
+    response.headers["Content-Length"] = str(len(response.content))
+    response.headers["Content-Encoding"] = "gzip"
+    return response

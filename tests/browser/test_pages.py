@@ -69,7 +69,8 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
 def test_a_broken_paste_shows_its_findings_and_keeps_what_was_typed(olga: Page, studio: Studio) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
     text = olga.get_by_role("textbox", name="Definition")
-    text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n     review = olga.locator("#review")
+    text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n <<<<<<< mine\n")
+    review = olga.locator("#review")
     expect(review.get_by_text("This cannot be saved yet.")).to_be_visible()
     olga.get_by_label("Name", exact=True).fill("pasted")
     olga.get_by_label("Description").fill("My own words")
@@ -187,7 +188,6 @@ PAGES = [
     "/w/lab/images/clean-up/",
     f"/w/lab/environments/{LONG}/versions/1/",
     "/w/lab/activity/",
-<<<<<<< HEAD
     "/w/lab/activity/?who=nobody&what=builds&since=nonsense",
     "/w/lab/settings/?tab=webhooks",
     "/w/lab/settings/?tab=webhooks&webhook=1",

@@ -20,7 +20,10 @@ FILES = {
     "@fontsource-variable/inter/files/inter-latin-ext-wght-normal.woff2": VENDOR / "inter-latin-ext.woff2",
     "axe-core/axe.min.js": AXE,
 }
-LICENCES = ["@tabler/core", "@tabler/icons", "@fontsource-variable/inter"]
+LICENCES = ["@tabler/core", "@tabler/icons", "@fontsource-variable/inter", "@codemirror/view"]
+# CodeMirror comes in many packages, and browsers want one file: this says which parts of it the editor uses.
+EDITOR_PARTS = ROOT / "scripts" / "codemirror.js"
+EDITOR = VENDOR / "codemirror.js"
 
 # Every icon that a template names; tests/environments/test_pages_frame.py holds the two together.
 ICONS = """
@@ -43,11 +46,21 @@ def main() -> None:
         VENDOR.mkdir(parents=True, exist_ok=True)
         for source, target in FILES.items():
             shutil.copy(modules / source, target)
+        bundle(Path(folder))
         without_source_map(VENDOR / "tabler.min.css")
         (VENDOR / "icons.svg").write_text(sprite(modules / "@tabler/icons/icons/outline"))
         (VENDOR / "LICENCES.txt").write_text("\n\n".join(licence(modules / name) for name in LICENCES) + "\n")
     for file in sorted([*VENDOR.iterdir(), AXE]):
         print(f"{file.stat().st_size:>9,}  {file.relative_to(ROOT)}")
+
+
+def bundle(folder: Path) -> None:
+    """Make one script of the parts of CodeMirror, with the same bytes each time."""
+    shutil.copy(EDITOR_PARTS, folder)
+    esbuild = [folder / "node_modules" / ".bin" / "esbuild", EDITOR_PARTS.name, f"--outfile={EDITOR}"]
+    how = ["--bundle", "--minify", "--format=iife", "--global-name=CodeMirror", "--target=es2022"]
+    quiet = ["--legal-comments=none", "--log-level=warning"]  # the licence stands in LICENCES.txt
+    subprocess.run([*esbuild, *how, *quiet], cwd=folder, check=True)
 
 
 def without_source_map(style: Path) -> None:

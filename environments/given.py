@@ -6,7 +6,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from environments.definition import Reading, read
+from environments.definition import Definition, Reading, read
+from environments.definition.contexting import read_with
 from environments.definition.folder import is_archive
 from environments.definition.limits import Limits
 
@@ -15,11 +16,25 @@ LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Given:
-    """What was read, and the text to go on editing; no text where an archive was given."""
+    """What was read, and the text to go on editing; no text where an archive was given.
+
+    Where it is one file of a build context, `path` names it: the text is that file's.
+    """
 
     reading: Reading
     text: str
     filename: str
+    path: str = ""
+
+    @property
+    def source(self) -> str:
+        """The text that says the whole definition; empty for a build context."""
+        return "" if self.path else self.text
+
+
+def change_file(definition: Definition, path: str, text: str) -> Given:
+    """Read a build context with another text in one of its files. Raises ValueError where there is none."""
+    return Given(read_with(definition, path, text, LIMITS), text, "", path)
 
 
 def read_given(text: str, filename: str, file: "UploadedFile[bytes] | None") -> Given:

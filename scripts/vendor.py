@@ -57,7 +57,7 @@ def main() -> None:
 def bundle(folder: Path) -> None:
     """Make one script of the parts of CodeMirror, with the same bytes each time."""
     shutil.copy(EDITOR_PARTS, folder)
-    esbuild = [folder / "node_modules" / ".bin" / "esbuild", EDITOR_PARTS.name, f"--outfile={EDITOR}"]
+    esbuild = [str(folder / "node_modules" / ".bin" / "esbuild"), EDITOR_PARTS.name, f"--outfile={EDITOR}"]
     how = ["--bundle", "--minify", "--format=iife", "--global-name=CodeMirror", "--target=es2022"]
     quiet = ["--legal-comments=none", "--log-level=warning"]  # the licence stands in LICENCES.txt
     subprocess.run([*esbuild, *how, *quiet], cwd=folder, check=True)

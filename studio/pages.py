@@ -8,6 +8,7 @@ from studio.views import (
     about,
     account,
     compare,
+    complete,
     define,
     doors,
     environments,
@@ -66,8 +67,12 @@ urlpatterns = [
     # /w/<workspace>/first
     path("w/<slug:workspace>/first", environments.first, name="first"),
     # /w/<workspace>/new/?from=<workspace>/<name>:<version>
+    # /w/<workspace>/new/?source=packages&base=<image>&python=3.12&packages=numpy
     path("w/<slug:workspace>/new/", define.new, name="new"),
-    # /w/<workspace>/check
+    # /w/<workspace>/complete?kind=pypi&q=num
+    # /w/<workspace>/complete?kind=pypi&name=numpy
+    path("w/<slug:workspace>/complete", complete.complete, name="complete"),
+    # /w/<workspace>/check?from=<workspace>/<name>:<version>&next=1
     path("w/<slug:workspace>/check", define.check, name="check"),
     # /w/<workspace>/environments/<name>/?tab=uses&kind=run&state=active&q=train&page=2
     path("w/<slug:workspace>/environments/<word:name>/", environments.environment, name="environment"),

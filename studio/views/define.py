@@ -14,47 +14,63 @@ from django.views.decorators.http import require_http_methods, require_POST
 from builds import services as builds
 from environments import services
 from environments.access import Right, get_version, get_workspace, workspaces_of
-from environments.definition import Reading
+from environments.definition.contexting import editable
 from environments.forms import DefinitionForm, asked_for, write_tags
-from environments.given import Given, read_given
-from environments.models import Environment, Version, Workspace
+from environments.given import LIMITS, Given, change_file, read_given
+from environments.models import Version, Workspace
 from environments.texts import text_to_edit
 from environments.views import version_named
+from studio import starts
+from studio.phrases import phrases
+from studio.reviewing import Order, review
 
 NAME_CODES = {"name-reserved", "name-invalid", "name-taken"}
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What a build of what was typed would do, before anything is saved."""
+@dataclass
+class Desk:
+    """What somebody is about to define: the form, where it goes, how it began."""
 
-    state: str  # ready, building or new
-    sharing: list[Version]  # the versions that mean the same already
+    place: Workspace
+    form: DefinitionForm
+    source: str = starts.TEXT
+    start: Version | None = None
+    fixed: Version | None = None  # the version whose next one it is
+
+    def target(self, request: HttpRequest) -> Workspace:
+        """Return the workspace that it would be saved in, as far as it is chosen already."""
+        chosen = request.POST.get("workspace", "")
+        if self.fixed is not None or not chosen or chosen == self.place.name:
+            return self.place
+        return writable(request.user).filter(name=chosen).first() or self.place
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
 def new(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Define a new environment, from nothing or from a version of another one."""
+    """Define a new environment, in one of the ways to begin."""
     place = get_workspace(request.user, workspace, Right.DEFINE)
     targets = writable(request.user)
     asked = asked_for(request, "from")
     start = version_named(request, asked) if asked else None
-    if request.method != "POST":
-        initial: dict[str, Any] = {"workspace": place.name}
-        if start is not None:
-            initial |= {
-                "text": text_to_edit(start),
-                "name": f"{start.environment.shown_name}-copy",
-                "description": start.description,
-                "tags": write_tags(start.tags),
-            }
-        form = DefinitionForm(initial=initial, workspaces=targets)
-        return page(request, form, place, start=start)
-    form = DefinitionForm(request.POST, request.FILES, workspaces=targets)
-    if not form.is_valid():
-        return page(request, form, place, start=start, given=given_in(request), status=422)
-    return save(request, form, place, start=start, fixed=None)
+    source = starts.START if start else starts.source_named(asked_for(request, "source"))
+    if request.method == "POST":
+        desk = Desk(place, DefinitionForm(request.POST, request.FILES, workspaces=targets), source, start)
+        return answer(request, desk)
+    picked = source == starts.PACKAGES and "base" in request.GET
+    if not picked and (source == starts.PACKAGES or (source == starts.START and start is None)):
+        return pick(request, place, source)
+    initial: dict[str, Any] = {"workspace": place.name}
+    if start is not None:
+        initial |= text_in(start, asked_for(request, "file"))
+        initial["name"] = f"{start.environment.shown_name}-copy"
+    elif picked:
+        initial["text"] = starts.text_of(
+            *(request.GET.get(name, "").replace("\0", "") for name in ("base", "python", "packages"))
+        )
+    elif source == starts.DOCKERFILE:
+        initial |= {"text": starts.DOCKERFILE_TEXT, "filename": "Dockerfile"}
+    return page(request, Desk(place, DefinitionForm(initial=initial, workspaces=targets), source, start))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -66,17 +82,30 @@ def edit(request: HttpRequest, workspace: str, name: str, version: str) -> HttpR
     if place.curated:
         raise Http404("A curated environment cannot be edited; use it as the start of a new one.")
     get_workspace(request.user, workspace, Right.DEFINE)
-    if request.method != "POST":
-        initial = {
-            "text": text_to_edit(start),
-            "description": start.description,
-            "tags": write_tags(start.tags),
-        }
-        return page(request, DefinitionForm(initial=initial, fixed=start), place, start=start, fixed=start)
-    form = DefinitionForm(request.POST, request.FILES, fixed=start)
-    if not form.is_valid():
-        return page(request, form, place, start=start, fixed=start, given=given_in(request), status=422)
-    return save(request, form, place, start=start, fixed=start)
+    if request.method == "POST":
+        form = DefinitionForm(request.POST, request.FILES, fixed=start)
+        return answer(request, Desk(place, form, start=start, fixed=start))
+    return page(request, desk_for(start, asked_for(request, "file")))
+
+
+def desk_for(version: Version, path: str = "") -> Desk:
+    """Return the form for the next version of an environment, with this version's text.
+
+    Of a build context it is the text of one file, its Dockerfile where `path` names none that can be edited.
+    """
+    form = DefinitionForm(initial=text_in(version, path), fixed=version)
+    return Desk(version.environment.workspace, form, start=version, fixed=version)
+
+
+def text_in(version: Version, path: str) -> dict[str, str]:
+    """Return what a form begins with that starts from a version."""
+    initial = {"description": version.description, "tags": write_tags(version.tags)}
+    context = version.definition.context
+    if context is None:
+        return initial | {"text": text_to_edit(version)}
+    files = {file.path for file in context.files if editable(file.content, LIMITS)}
+    path = next((one for one in (path, context.dockerfile_path) if one in files), "")
+    return initial | {"text": context.text(path) or "", "context_file": path}
 
 
 @require_POST
@@ -84,13 +113,44 @@ def edit(request: HttpRequest, workspace: str, name: str, version: str) -> HttpR
 def check(request: HttpRequest, workspace: str) -> HttpResponse:
     """Say what there is to say about what was typed so far: findings, and what a build would do."""
     place = get_workspace(request.user, workspace)
-    return render(request, "studio/_review.html", review(given_in(request), place))
+    asked = asked_for(request, "from")
+    start = version_named(request, asked) if asked else None
+    fixed = start if start is not None and asked_for(request, "next") else None
+    desk = Desk(place, DefinitionForm(), start=start, fixed=fixed)
+    context = review(given_in(request, desk), desk.target(request), start, fixed)
+    return render(request, "studio/_review.html", {"place": place, **context})
 
 
-def given_in(request: HttpRequest) -> Given:
+def pick(request: HttpRequest, place: Workspace, source: str) -> HttpResponse:
+    """Show what one picks before there is a text: an environment to start from, or a base and packages."""
+    context: dict[str, Any] = {"place": place, "source": source, "sources": starts.SOURCES}
+    if source == starts.START:
+        query = asked_for(request, "q")
+        catalogue = Workspace.objects.filter(curated=True).first()
+        own = starts.starts_in(place, query) if place != catalogue else []
+        curated = starts.starts_in(catalogue, query) if catalogue else []
+        context |= {"query": query, "own": own, "curated": curated, "most": starts.MOST_STARTS}
+        part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+        return render(request, f"studio/{'_' if part else 'pick_'}start.html", context)
+    context |= {"bases": starts.bases_for(place), "pythons": starts.PYTHONS}
+    return render(request, "studio/pick_packages.html", context)
+
+
+def given_in(request: HttpRequest, desk: Desk) -> Given:
     """Read what a form brought, whether the rest of it was right or not."""
     text = request.POST.get("text", "").replace("\r\n", "\n")
+    path = request.POST.get("context_file", "")
+    if path and desk.start is not None and "file" not in request.FILES:
+        return changed(desk.start, path, text)
     return read_given(text, request.POST.get("filename", ""), request.FILES.get("file"))
+
+
+def changed(version: Version, path: str, text: str) -> Given:
+    """Read a version's build context with another text in one file."""
+    try:
+        return change_file(version.definition, path, text)
+    except ValueError as problem:
+        raise Http404(f"{version} has no file {path} in its build context.") from problem
 
 
 def writable(user: Any) -> QuerySet[Workspace]:
@@ -98,58 +158,88 @@ def writable(user: Any) -> QuerySet[Workspace]:
     return workspaces_of(user, Right.DEFINE).filter(curated=False).order_by("title")
 
 
-def save(
-    request: HttpRequest,
-    form: DefinitionForm,
-    place: Workspace,
-    *,
-    start: Version | None,
-    fixed: Version | None,
-) -> HttpResponse:
-    """Save what was given as a version, and build it if that was asked for; else show what is in the way."""
-    given = given_in(request)
+def answer(request: HttpRequest, desk: Desk) -> HttpResponse:
+    """Do what the form was sent for: check, review, save, or save and build."""
+    given = given_in(request, desk)
     action = request.POST.get("action", "save")
+    valid = desk.form.is_valid()
+    if action == "review":
+        return reviewed(request, desk, given)
+    if not valid:
+        return page(request, desk, given=given, status=422)
     if action == "check":
-        return page(request, form, place, start=start, fixed=fixed, given=given)
-    data = form.cleaned_data
-    target = fixed.environment.workspace if fixed else data["workspace"]
-    name = fixed.environment.name if fixed else (data["name"].strip() or given.reading.name)
+        return page(request, desk, given=given)
+    order = order_of(desk, given)
     user: Any = request.user
     try:
-        saved = services.save_reading(
-            target,
-            name,
-            given.reading,
-            source=given.text,
-            user=user,
-            version=data["version"],
-            description=data["description"] or given.reading.description,
-            tags=data["tags"] or dict(given.reading.tags),
-            based_on=start,
-            only_new=fixed is None,
-        )
+        saved = order.save(user)
     except services.Refused as problem:
-        tell(form, problem)
-        return page(request, form, place, start=start, fixed=fixed, given=given, status=422)
-    told = {"version": saved.version}
+        tell(desk.form, problem)
+        return page(request, desk, given=given, status=422)
     if not saved.created:
-        messages.info(request, _("%(version)s has this content already, so there is no new version.") % told)
-    elif action != "build":
-        messages.success(request, _("%(version)s is saved.") % told)
-    if action == "build":
-        try:
-            asked = builds.request_build(saved.version, user)
-        except builds.NotPossible as problem:
-            messages.error(
-                request, _("%(version)s is saved, but not built. %(problem)s") % (told | {"problem": problem})
-            )
-            return redirect("version", target.name, name, saved.version.version)
-        if asked.build is not None:
-            return redirect("builds:build", target.name, asked.build.pk)
-        messages.success(
-            request, _("%(version)s is ready at once: its definition has an image already.") % told
+        messages.info(
+            request,
+            _("%(version)s has this content already, so there is no new version.")
+            % {"version": saved.version},
         )
-    return redirect("version", target.name, name, saved.version.version)
+    elif action != "build":
+        messages.success(request, _("%(version)s is saved.") % {"version": saved.version})
+    if action == "build":
+        return build(request, saved.version)
+    return redirect("version", order.workspace.name, order.name, saved.version.version)
+
+
+def build(request: HttpRequest, version: Version) -> HttpResponse:
+    """Ask for a version's image, and go to the build, or to the version that is ready at once."""
+    here = redirect("version", version.environment.workspace.name, version.environment.name, version.version)
+    user: Any = request.user
+    try:
+        asked = builds.request_build(version, user)
+    except builds.NotPossible as problem:
+        messages.error(
+            request,
+            _("%(version)s is saved, but not built. %(problem)s") % {"version": version, "problem": problem},
+        )
+        return here
+    if asked.build is not None:
+        return redirect("builds:build", version.environment.workspace.name, asked.build.pk)
+    messages.success(
+        request,
+        _("%(version)s is ready at once: its definition has an image already.") % {"version": version},
+    )
+    return here
+
+
+def order_of(desk: Desk, given: Given) -> Order:
+    """Return what a form that is right asks to have saved."""
+    data = desk.form.cleaned_data
+    fixed = desk.fixed
+    return Order(
+        workspace=fixed.environment.workspace if fixed else data["workspace"],
+        name=fixed.environment.name if fixed else (data["name"].strip() or given.reading.name),
+        given=given,
+        version=data["version"],
+        description=data["description"],
+        tags=data["tags"],
+        start=desk.start,
+        new=fixed is None,
+    )
+
+
+def reviewed(request: HttpRequest, desk: Desk, given: Given) -> HttpResponse:
+    """Show what saving would make and what a build of it would do; or what is in the way."""
+    order = order_of(desk, given) if desk.form.is_valid() else None
+    user: Any = request.user
+    saved = order.rehearse(user) if order is not None else None
+    if isinstance(saved, services.Refused):
+        tell(desk.form, saved)
+        saved = None
+    step = {"reviewed": True, "order": order, "saved": saved}
+    if request.htmx:  # type: ignore[attr-defined]
+        context = review(given, desk.target(request), desk.start, desk.fixed)
+        place = {"place": desk.place, "form": desk.form}
+        return render(request, "studio/_review_step.html", {**place, **context, **step})
+    return page(request, desk, given=given, status=200 if saved else 422, **step)
 
 
 def sentence(text: str) -> str:
@@ -169,44 +259,32 @@ def tell(form: DefinitionForm, problem: services.Refused) -> None:
 
 
 def page(
-    request: HttpRequest,
-    form: DefinitionForm,
-    place: Workspace,
-    *,
-    start: Version | None = None,
-    fixed: Version | None = None,
-    given: Given | None = None,
-    status: int = 200,
+    request: HttpRequest, desk: Desk, *, given: Given | None = None, status: int = 200, **more: Any
 ) -> HttpResponse:
     """Return the form with everything that was typed, and what there is to say about it."""
-    text = given.text if given else form.initial.get("text", "")
-    if given is None and text:
-        given = read_given(text, "", None)
-    context = {"form": form, "place": place, "start": start, "fixed": fixed, "text": text}
-    if given is not None:
-        context |= review(given, place)
-    return render(request, "studio/define.html", context, status=status)
+    return render(request, "studio/define.html", context_of(request, desk, given) | more, status=status)
 
 
-def review(given: Given, place: Workspace) -> dict[str, Any]:
-    """Return the findings and what a build would do."""
-    reading = given.reading
-    empty = not given.text.strip() and not given.filename
-    return {
-        "reading": None if empty else reading,
-        "given": given,
-        "outlook": None if empty else outlook_of(reading, place),
+def context_of(request: HttpRequest, desk: Desk, given: Given | None = None) -> dict[str, Any]:
+    """Return what the form's template shows."""
+    initial = desk.form.initial
+    text = given.text if given else initial.get("text", "")
+    path = initial.get("context_file", "")
+    if given is None and path and desk.start is not None:
+        given = changed(desk.start, path, text)
+    elif given is None and text:
+        given = read_given(text, initial.get("filename", ""), None)
+    context = {
+        "form": desk.form,
+        "place": desk.place,
+        "start": desk.start,
+        "fixed": desk.fixed,
+        "text": text,
+        "source": desk.source,
+        "sources": starts.SOURCES,
+        "limits": LIMITS,
+        "phrases": phrases(),
     }
-
-
-def outlook_of(reading: Reading, place: Workspace) -> Outlook | None:
-    """Say what a build of this reading would do in a workspace, from the database alone."""
-    if reading.definition is None:
-        return None
-    # A version that is never saved: the service is asked what it would be asked after saving.
-    draft = Version(
-        environment=Environment(workspace=place),
-        hash=reading.definition.hash,
-        base=reading.definition.image or "",
-    )
-    return Outlook(builds.outlook(draft).state, builds.versions_sharing(place, draft.hash))
+    if given is not None:
+        context |= review(given, desk.target(request), desk.start, desk.fixed)
+    return context

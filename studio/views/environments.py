@@ -35,10 +35,10 @@ from environments.lists import (
 )
 from environments.models import Version, Workspace
 from environments.services import described_as, save_reading
-from environments.texts import texts_of
 from environments.uses import uses_of
 from studio.first_build import FIRST_DEFINITION, FIRST_NAME
 from studio.how_to_use import snippets
+from studio.views.context import context
 from studio.views.packages import packages
 from studio.views.uses import uses
 from studio.views.versions import versions
@@ -234,16 +234,6 @@ def remarks(version: Version) -> tuple[Finding, ...]:
     return reading.findings if reading is not None and reading.accepted else ()
 
 
-def _context(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
-    definition = page["version"].definition
-    files = definition.context.files if definition.context else ()
-    return {
-        "texts": texts_of(page["version"]),
-        "files": [(file.path, len(file.content)) for file in files],
-        "variables": [(name, masked(value)) for name, value in sorted(definition.variables.items())],
-    }
-
-
 def _builds(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
     return {"page": Pages(queries.builds_of(page["environment"]), ROWS).get_page(request.GET.get("page"))}
 
@@ -255,7 +245,7 @@ def _activity(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:
 
 TAB_CONTEXT = {
     "details": _details,
-    "context": _context,
+    "context": context,
     "packages": packages,
     "versions": versions,
     "builds": _builds,

@@ -50,6 +50,7 @@ PAGES: dict[str, Methods] = {
     f"{W}first": DEFINE,
     f"{W}new/": READ_DEFINE,
     f"{W}check": {"POST": READER},
+    f"{W}complete": READ,
     ENVIRONMENT: READ,
     VERSION: READ,
     f"{VERSION}lock/<slug:format>": READ,

@@ -66,34 +66,49 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
     expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
-def test_a_broken_paste_shows_its_findings_and_keeps_what_was_typed(olga: Page, studio: Studio) -> None:
+def test_a_broken_paste_is_marked_in_its_line_mended_reviewed_and_created(olga: Page, studio: Studio) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
     text = olga.get_by_role("textbox", name="Definition")
     text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n <<<<<<< mine\n")
     review = olga.locator("#review")
     expect(review.get_by_text("This cannot be saved yet.")).to_be_visible()
+    expect(olga.locator(".cm-lint-marker-error")).to_have_count(1)
+    review.get_by_role("link", name="line 5").click()
+    expect(text).to_be_focused()
+    assert olga.evaluate("getSelection().toString()") == " <<<<<<< mine"
     olga.get_by_label("Name", exact=True).fill("pasted")
     olga.get_by_label("Description").fill("My own words")
-    olga.get_by_role("button", name="Save", exact=True).click()
-    expect(olga.get_by_label("Name", exact=True)).to_have_value("pasted")
-    expect(olga.get_by_label("Description")).to_have_value("My own words")
-    expect(olga.get_by_role("textbox", name="Definition")).to_have_value(re.compile("<<<<<<< mine"))
+    olga.get_by_role("button", name="Review").click()
+    expect(olga.get_by_role("heading", name="This cannot be saved yet")).to_be_visible()
+    olga.get_by_role("button", name="Back").click()
 
-    olga.get_by_role("textbox", name="Definition").fill("packaging==24.2\n")
+    text.fill("packaging==24.2\n")
     expect(review.get_by_text("This cannot be saved yet.")).to_be_hidden()
-    olga.get_by_role("button", name="Save", exact=True).click()
+    expect(olga.locator(".cm-lint-marker-error")).to_have_count(0)
+    text.press("Control+Enter")
+    expect(olga.get_by_role("heading", name="pasted:1 will be created in Lab")).to_be_focused()
+    expect(text).to_be_hidden()
+    olga.go_back()
+    expect(text).to_have_text("packaging==24.2")
+    text.press("Control+Enter")
+    olga.get_by_role("button", name="Create", exact=True).click()
     expect(olga.get_by_role("heading", name="pasted", exact=True)).to_be_visible()
     expect(olga.get_by_text("pasted:1 is saved.")).to_be_visible()
+    expect(olga.get_by_label("Description")).to_have_value("My own words")
 
 
-def test_a_finding_leads_to_its_line(olga: Page, studio: Studio) -> None:
+def test_the_editor_completes_indents_and_lets_the_keyboard_out(olga: Page, studio: Studio) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
-    olga.get_by_role("textbox", name="Definition").fill(
-        "channels: [conda-forge]\ndependencies:\n  - python=3.12\n  - numpy\n"
-    )
-    olga.locator("#review").get_by_role("link", name="line 4").click()
-    chosen = "(t) => t.value.slice(t.selectionStart, t.selectionEnd)"
-    assert olga.get_by_role("textbox", name="Definition").evaluate(chosen) == "  - numpy"
+    text = olga.get_by_role("textbox", name="Definition")
+    text.press_sequentially("scikit-le")
+    olga.get_by_role("option", name="scikit-learn").click()
+    expect(text).to_have_text("scikit-learn")
+    text.press("Tab")
+    expect(text).to_be_focused()
+    assert olga.locator("#id_text").input_value() == "  scikit-learn"
+    text.press("Escape")
+    text.press("Tab")
+    expect(text).not_to_be_focused()
 
 
 def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_path: Path) -> None:
@@ -101,7 +116,7 @@ def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_pat
     file.write_text("name: from-a-file\nchannels: [conda-forge]\ndependencies: [python=3.12, numpy=2.1]\n")
     olga.goto(f"{studio.url}/w/lab/new/")
     olga.get_by_label("or a file").set_input_files(file)
-    expect(olga.get_by_role("textbox", name="Definition")).to_have_value(re.compile("from-a-file"))
+    expect(olga.get_by_role("textbox", name="Definition")).to_contain_text("from-a-file")
     expect(olga.locator("#review").get_by_text("2 conda, 0 pip")).to_be_visible()
 
 
@@ -169,6 +184,10 @@ PAGES = [
     "/w/lab/environments/?q=nothing-has-this",
     "/w/empty-one/environments/",
     "/w/lab/new/",
+    "/w/lab/new/?source=start",
+    "/w/lab/new/?source=packages",
+    "/w/lab/new/?source=context",
+    "REVIEW",
     f"/w/lab/environments/{LONG}/",
     f"/w/lab/environments/{LONG}/?tab=context",
     f"/w/lab/environments/{LONG}/?tab=versions",
@@ -265,7 +284,12 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
     problems = found_by_axe(page)
     sign_in(page, studio, "olga", "lab")
     for address in PAGES:
-        page.goto(studio.url + address.replace("BUILD", shelf))
+        if address == "REVIEW":
+            page.goto(f"{studio.url}/w/lab/new/?from=lab/{LONG}:1")
+            page.get_by_role("button", name="Review").click()
+            expect(page.locator("#reviewed-head")).to_be_visible()
+        else:
+            page.goto(studio.url + address.replace("BUILD", shelf))
         expect(page.locator("main")).to_be_visible()
         problems += found_by_axe(page)
         wide = page.evaluate("document.documentElement.scrollWidth")

@@ -1,0 +1,260 @@
+"""The review: what saving would make and a build would do, told before, and true."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import timedelta
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.utils import timezone
+
+from builds.models import BaseImage, Build, Image
+from environments.definition import read
+from environments.models import Event, Role, Version
+from environments.services import save_reading
+from tests.builds.played import asked, browser_of, person, saved, succeeded, workspace_named
+
+pytestmark = pytest.mark.django_db
+
+NEW = "/w/lab/new/"
+EDIT = "/w/lab/environments/forecast/versions/1/edit/"
+TEXT = "numpy==2.1.3\n"
+
+
+@pytest.fixture
+def contributor() -> Client:
+    return browser_of(person("carla", lab=Role.CONTRIBUTOR))
+
+
+def form(**values: object) -> dict[str, object]:
+    return {"text": TEXT, "name": "forecast", "workspace": "lab", "action": "review", **values}
+
+
+def test_the_review_names_the_version_and_saves_nothing(contributor: Client) -> None:
+    response = contributor.post(NEW, form(description="Nightly", tags="team=x"))
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "forecast:1 will be created in Lab" in page
+    assert "Create and build" in page
+    assert ">team=x<" in page
+    assert not Version.objects.exists()
+    assert not Event.objects.exists()
+
+
+def test_the_review_says_which_number_the_next_version_gets(contributor: Client) -> None:
+    saved(TEXT)
+    saved("numpy==2.2.0\n")
+    page = contributor.post(EDIT, form(text="numpy==2.3.0\n")).content.decode()
+    assert "forecast:3 will be the next version" in page
+    assert Version.objects.count() == 2
+
+
+def test_the_review_is_asked_for_by_itself_or_as_a_page(contributor: Client) -> None:
+    part = contributor.post(NEW, form(), headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in part
+    assert "forecast:1 will be created" in part
+    page = contributor.post(NEW, form()).content.decode()
+    assert '<div class="stack" id="step-define" hidden>' in page
+    assert 'name="name" value="forecast"' in page  # everything typed goes along
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"name": "AzureML-mine"}, "curated environments"),  # rule 27
+        ({"name": ""}, ""),
+        ({"version": "latest"}, "latest"),
+        ({"workspace": "curated"}, "valid choice"),
+        ({"tags": "=x"}, "no name before"),
+        ({"text": "dependencies:\n  - [\n"}, "marked as an error"),
+        ({"text": ""}, "There is no definition yet"),
+    ],
+)
+def test_what_is_in_the_way_is_said_and_nothing_can_be_created(
+    contributor: Client, typed: dict[str, str], words: str
+) -> None:
+    response = contributor.post(NEW, form(**typed))
+    page = response.content.decode()
+    assert response.status_code == 422
+    problem = page.split('id="reviewed-head"')[1]
+    assert "This cannot be saved yet" in problem
+    assert words in problem
+    assert "Create" not in problem
+
+
+def test_a_taken_name_is_said_before_anybody_creates(contributor: Client) -> None:
+    saved("six==1.16.0\n")
+    page = contributor.post(NEW, form(), headers={"HX-Request": "true"}).content.decode()
+    assert "There is an environment forecast" in page
+
+
+def test_the_review_shows_what_differs_from_where_it_started(contributor: Client) -> None:
+    saved("numpy==2.1.3\nsix==1.16.0\n", name="AzureML-base", workspace="curated")
+    page = contributor.post(
+        f"{NEW}?from=curated/AzureML-base:1", form(text="numpy==2.2.0\n")
+    ).content.decode()
+    assert "1 package up, 1 removed" in page
+    assert "upgraded" in page
+
+
+def test_the_page_of_a_derived_environment_shows_what_differs_from_its_start(contributor: Client) -> None:
+    start = saved(TEXT, name="AzureML-base", workspace="curated")
+    contributor.post(f"{NEW}?from=curated/AzureML-base:1", form(text="numpy==2.2.0\n", action="save"))
+    assert Version.objects.get(environment__name="forecast").based_on == start
+    page = contributor.get("/w/lab/environments/forecast/?tab=context").content.decode()
+    assert "It started from" in page
+    assert "1 package up" in page
+    assert "a=curated/AzureML-base:1&amp;b=lab/forecast%3A1" in page
+
+
+def test_a_start_that_one_may_not_see_stays_unsaid_in_the_context() -> None:
+    hidden = saved(TEXT, name="secret", workspace="other")
+    saved("numpy==2.2.0\n", based_on=hidden)
+    reader = browser_of(person("rita", lab=Role.READER))
+    assert "secret" not in reader.get("/w/lab/environments/forecast/?tab=context").content.decode()
+
+
+def test_how_long_a_new_image_takes_is_told_by_what_builds_took(contributor: Client) -> None:
+    for number in range(3):
+        build = asked(saved(f"numpy==2.1.{number}\n", name=f"e{number}"))
+        succeeded(build)
+        Build.objects.filter(pk=build.pk).update(started_at=timezone.now() - timedelta(seconds=40))
+    said = contributor.post("/w/lab/check", form(text="six==1.16.0\n")).content.decode()
+    assert "New image: about 40 s." in said
+
+
+def test_an_image_on_a_base_whose_tag_floats_is_looked_at_before_anything_is_saved(
+    contributor: Client,
+) -> None:  # rule 18
+    text = "image: python:3.12\n"
+    version = save_reading(workspace_named("lab"), "floating", read(text), source=text).version
+    image = succeeded(asked(version))
+    Image.objects.filter(pk=image.pk).update(floating=True, base_digest="sha256:1")
+    known = BaseImage.objects.create(
+        reference=BaseImage.reference_of(version.definition), digest="sha256:1", checked_at=timezone.now()
+    )
+    assert "already has an image" in contributor.post("/w/lab/check", form(text=text)).content.decode()
+    BaseImage.objects.filter(pk=known.pk).update(digest="sha256:2")
+    assert "New image" in contributor.post("/w/lab/check", form(text=text)).content.decode()
+
+
+def test_the_outlook_is_that_of_the_workspace_it_goes_to() -> None:
+    succeeded(asked(saved(TEXT, workspace="attic")))
+    client = browser_of(person("carla", lab=Role.CONTRIBUTOR, attic=Role.CONTRIBUTOR))
+    assert "New image" in client.post("/w/lab/check", form()).content.decode()
+    assert "already has an image" in client.post("/w/lab/check", form(workspace="attic")).content.decode()
+    stranger = browser_of(person("sam", lab=Role.CONTRIBUTOR))
+    assert "New image" in stranger.post("/w/lab/check", form(workspace="attic")).content.decode()
+
+
+# The files of a build context, one by one
+
+
+def context_of(**files: bytes) -> SimpleUploadedFile:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in {"Dockerfile": b"FROM debian:12\nCOPY . /\n", **files}.items():
+            archive.writestr(name, content)
+    return SimpleUploadedFile("context.zip", packed.getvalue())
+
+
+@pytest.fixture
+def in_context(contributor: Client) -> Version:
+    file = context_of(hello=b"hello\n", blob=b"\x00\x01\xff")
+    assert contributor.post(NEW, form(text="", file=file, action="save")).status_code == 302
+    return Version.objects.get()
+
+
+def test_one_file_of_a_build_context_is_edited_and_the_others_stay(
+    contributor: Client, in_context: Version
+) -> None:
+    page = contributor.get("/w/lab/environments/forecast/?tab=context&file=hello").content.decode()
+    assert 'name="context_file" value="hello"' in page
+    response = contributor.post(EDIT, {"text": "good bye\r\n", "context_file": "hello", "action": "save"})
+    assert response["Location"] == "/w/lab/environments/forecast/versions/2/"
+    context = Version.objects.get(number=2).definition.context
+    assert context is not None
+    assert {file.path: file.content for file in context.files} == {
+        "Dockerfile": b"FROM debian:12\nCOPY . /\n",
+        "hello": b"good bye\n",
+        "blob": b"\x00\x01\xff",
+    }
+
+
+def test_a_dockerfile_broken_in_a_context_is_refused_with_its_line(
+    contributor: Client, in_context: Version
+) -> None:
+    broken = "FROM debian:12\nRUNN true\n"
+    sent = {"text": broken, "context_file": "Dockerfile", "action": "save"}
+    response = contributor.post(EDIT, sent)
+    page = response.content.decode()
+    said = contributor.post("/w/lab/check?from=lab/forecast:1&next=1", sent).content.decode()
+    assert response.status_code == 422
+    assert 'data-severity="error" data-line="2"' in page
+    assert 'data-severity="error" data-line="2"' in said
+    assert "RUNN true" in page
+    assert Version.objects.count() == 1
+
+
+def test_a_file_that_is_no_text_or_not_there_is_not_edited(contributor: Client, in_context: Version) -> None:
+    page = contributor.get("/w/lab/environments/forecast/?tab=context&file=blob").content.decode()
+    assert 'name="context_file" value="Dockerfile"' in page
+    assert 'file=hello"' in page
+    assert 'file=blob"' not in page.split('id="files-head"')[1]
+    for path in ("nowhere", "../../etc/passwd"):
+        assert contributor.post(EDIT, {"text": "x", "context_file": path}).status_code == 404
+
+
+def test_a_build_context_is_started_from_with_all_its_files(contributor: Client, in_context: Version) -> None:
+    address = f"{NEW}?from=lab/forecast:1"
+    assert "COPY . /" in contributor.get(address).content.decode()
+    sent = form(name="twin", text="FROM debian:13\nCOPY . /\n", context_file="Dockerfile", action="save")
+    assert contributor.post(address, sent).status_code == 302
+    context = Version.objects.get(environment__name="twin").definition.context
+    assert context is not None
+    assert len(context.files) == 3
+
+
+def test_a_whole_new_context_replaces_the_old_one(contributor: Client, in_context: Version) -> None:
+    sent = {"text": "FROM debian:12\n", "context_file": "Dockerfile", "file": context_of(), "action": "save"}
+    assert contributor.post(EDIT, sent).status_code == 302
+    context = Version.objects.get(number=2).definition.context
+    assert context is not None
+    assert [file.path for file in context.files] == ["Dockerfile"]
+
+
+def test_an_archive_is_asked_for_again_where_the_browser_cannot_keep_it(contributor: Client) -> None:
+    page = contributor.post(NEW, form(text="", file=context_of())).content.decode()
+    assert "context.zip once more" in page
+    part = contributor.post(NEW, form(text="", file=context_of()), headers={"HX-Request": "true"})
+    assert "once more" not in part.content.decode()
+
+
+# The tab where the next version is written
+
+
+def test_the_context_tab_is_an_editor_for_those_who_may_define_and_a_text_for_others() -> None:
+    saved(TEXT, description="Kept", tags={"team": "x"})
+    address = "/w/lab/environments/forecast/?tab=context"
+    reader = browser_of(person("rita", lab=Role.READER)).get(address).content.decode()
+    assert "<textarea" not in reader
+    assert "numpy==2.1.3" in reader
+    page = browser_of(person("carla", lab=Role.CONTRIBUTOR)).get(address).content.decode()
+    assert f'action="{EDIT}"' in page
+    assert 'name="description" value="Kept"' in page  # the next version keeps what the last one was called
+
+
+def test_only_pages_with_the_editor_let_it_style_them(contributor: Client) -> None:
+    saved(TEXT)
+    plain = contributor.get("/w/lab/environments/forecast/")
+    assert "nonce" not in plain["Content-Security-Policy"]
+    pages = [contributor.get(address) for address in (NEW, EDIT, "/w/lab/environments/forecast/?tab=context")]
+    nonces = set()
+    for page in pages:
+        nonce = page.content.decode().split('nonce="')[1].split('"')[0]
+        assert page["Content-Security-Policy"].endswith(f"style-src 'self' 'nonce-{nonce}'")
+        nonces.add(nonce)
+    assert len(nonces) == 3

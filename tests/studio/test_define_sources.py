@@ -1,0 +1,158 @@
+"""The ways to begin a definition: what each offers, and what it leaves to type."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.html import escape
+
+from environments.definition import read
+from environments.models import Role, Version
+from environments.services import save_reading
+from tests.builds.played import browser_of, person, saved, workspace_named
+
+pytestmark = pytest.mark.django_db
+
+NEW = "/w/lab/new/"
+
+
+@pytest.fixture
+def contributor() -> Client:
+    return browser_of(person("carla", lab=Role.CONTRIBUTOR))
+
+
+def page_of(client: Client, **asked: str) -> str:
+    response = client.get(NEW, asked)
+    assert response.status_code == 200
+    return str(response.content.decode())
+
+
+def text_in(page: str) -> str:
+    """Return what stands in the editor."""
+    found = re.search(r'<textarea[^>]*id="id_text"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
+    assert found
+    return found[1].replace("&quot;", '"').replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
+
+
+@pytest.mark.parametrize("source", ["text", "start", "packages", "dockerfile", "context"])
+def test_every_way_to_begin_has_an_address_and_says_which_it_is(contributor: Client, source: str) -> None:
+    page = page_of(contributor, source=source)
+    current = re.findall(r'<a href="/w/lab/new/([^"]*)" aria-current="page"', page)
+    assert current == ["" if source == "text" else f"?source={source}"]
+
+
+def test_a_way_that_there_is_not_is_pasting(contributor: Client) -> None:
+    assert 'id="id_text"' in page_of(contributor, source="../etc\0")
+
+
+def test_a_base_and_packages_become_a_definition_that_is_accepted(contributor: Client) -> None:
+    packages = "  numpy==2.1.3\r\n\r\npandas[excel]>=2 ; python_version > '3.8'\r\n"
+    text = text_in(page_of(contributor, source="packages", base="python:3.12-slim", packages=packages))
+    reading = read(text)
+    assert reading.definition is not None, reading.findings
+    assert reading.definition.image == "python:3.12-slim"
+    assert reading.definition.python.pip == ("numpy==2.1.3", "pandas[excel]>=2 ; python_version > '3.8'")
+    assert reading.definition.python.conda == ()
+
+
+def test_a_python_of_its_own_comes_from_conda(contributor: Client) -> None:
+    text = text_in(page_of(contributor, source="packages", base="ubuntu:24.04", python="3.12", packages=""))
+    reading = read(text)
+    assert reading.definition is not None, reading.findings
+    assert reading.definition.python.conda == ("python=3.12", "pip")
+    assert reading.definition.python.channels == ("conda-forge",)
+
+
+@pytest.mark.parametrize(
+    "packages", ["numpy: 2\n- [", "#!/bin/sh", "a" * 5000, "'\"{%}&<script>", "-r other.txt"]
+)
+def test_whatever_is_typed_as_packages_ends_in_the_editor_with_its_findings(
+    contributor: Client, packages: str
+) -> None:
+    page = page_of(contributor, source="packages", base="python:3.12-slim", packages=packages)
+    assert 'id="id_text"' in page
+    assert "<script>" not in text_in(page).replace("<script>", "", packages.count("<script>"))
+    assert escape(packages.split("\n")[0])[:40] in page
+
+
+def test_bases_that_environments_stand_on_are_offered_once_with_how_many_there_are(
+    contributor: Client,
+) -> None:
+    for name in ("one", "two"):
+        save_on("registry.example/ours:7", name)
+    save_on("registry.example/theirs:1", "else", workspace="other")
+    page = page_of(contributor, source="packages")
+    assert page.count("registry.example/ours:7") == 2  # its value and its words
+    assert "2 environments stand on it" in page
+    assert "registry.example/theirs" not in page
+
+
+def save_on(base: str, name: str, workspace: str = "lab") -> Version:
+    text = f"image: {base}\n"
+    return save_reading(workspace_named(workspace), name, read(text), source=text).version
+
+
+def test_a_dockerfile_begins_with_one_that_is_accepted(contributor: Client) -> None:
+    page = page_of(contributor, source="dockerfile")
+    assert read(text_in(page), "Dockerfile").accepted
+    assert 'name="filename" id="id_filename" value="Dockerfile"' in page
+
+
+def test_a_build_context_is_asked_for_as_a_file_with_its_limits(contributor: Client) -> None:
+    page = page_of(contributor, source="context")
+    assert 'type="file"' in page
+    assert 'id="id_text"' not in page
+    assert "5000 files" in page
+
+
+# Starting from another environment
+
+
+def test_environments_to_start_from_are_found_by_what_they_hold_and_only_those_one_may_see(
+    contributor: Client,
+) -> None:
+    saved("numpy==2.1.3\n", name="forecast")
+    saved("torch==2.8.0\n", name="vision")
+    saved("torch==2.8.0\n", name="AzureML-torch", workspace="curated")
+    saved("torch==2.8.0\n", name="secret", workspace="other")
+    page = page_of(contributor, source="start", q="torch")
+    assert "?from=lab/vision:1" in page
+    assert "?from=curated/AzureML-torch:1" in page
+    assert "forecast" not in page
+    assert "secret" not in page
+
+
+def test_nothing_to_start_from_says_so(contributor: Client) -> None:
+    assert "There is none yet." in page_of(contributor, source="start")
+    assert "Nothing here has that." in page_of(
+        contributor, source="start", q="numpy<"
+    )  # no constraint either
+
+
+def test_typing_gets_the_lists_alone(contributor: Client) -> None:
+    saved("torch==2.8.0\n", name="vision")
+    response = contributor.get(NEW, {"source": "start", "q": "vis"}, headers={"HX-Request": "true"})
+    part = response.content.decode()
+    assert "?from=lab/vision:1" in part
+    assert "<html" not in part
+
+
+def test_the_ways_to_begin_take_the_same_queries_however_much_there_is(contributor: Client) -> None:
+    asked: list[dict[str, str]] = [{"source": "start"}, {"source": "packages"}, {}]
+    saved("numpy==2.0.0\n", name="the-first")
+    contributor.get(NEW)
+    few = [queries_of(contributor, one) for one in asked]
+    for number in range(30):
+        saved(f"numpy==2.1.{number}\n", name=f"environment-{number}")
+    assert [queries_of(contributor, one) for one in asked] == few
+
+
+def queries_of(client: Client, asked: dict[str, str]) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        client.get(f"{NEW}?{urlencode(asked)}")
+    return len(queries)

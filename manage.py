@@ -14,7 +14,10 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from environments.origin import coming_from
+
+    with coming_from("", " ".join(["manage.py", *sys.argv[1:2]])):
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.core.serializers.json import DjangoJSONEncoder
+from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive
 
-from environments.models import Event, Workspace
+from environments.access import token_behind
+from environments.models import Event, Scope, Workspace
 from environments.outbox import EventGroup, prefixes_of
 
 THE_STUDIO = ":studio"  # no person can be called so
@@ -102,8 +103,31 @@ def _day(day: date, *, end: bool) -> datetime:
 
 def events_of(workspace: Workspace, asked: Filter | None = None) -> QuerySet[Event]:
     """Return what happened in a workspace, newest first."""
-    rows = Event.objects.filter(workspace=workspace).order_by("-pk")
-    rows = rows.select_related("actor", "environment__workspace", "workspace")
+    return _asked(Event.objects.filter(workspace=workspace), asked)
+
+
+def events_everywhere(user: User, asked: Filter | None = None) -> QuerySet[Event]:
+    """Return what happened in the whole studio, for admins; for all others what they did themselves.
+
+    Who came by a token sees no more than the token: what its owner did, and in its workspace if it has one.
+    """
+    token = token_behind(user)
+    rows = Event.objects.all()
+    if token is not None and token.workspace_id is not None:
+        rows = rows.filter(workspace=token.workspace_id)
+    if not sees_everything(user):
+        rows = rows.filter(actor=user.pk)
+    return _asked(rows, asked)
+
+
+def sees_everything(user: User) -> bool:
+    """Whether somebody is an admin, and did not come by a token that only reads."""
+    token = token_behind(user)
+    return user.is_superuser and (token is None or token.scope >= Scope.WRITE)
+
+
+def _asked(rows: QuerySet[Event], asked: Filter | None) -> QuerySet[Event]:
+    rows = rows.select_related("actor", "environment__workspace", "workspace").order_by("-pk")
     return asked.of(rows) if asked is not None else rows
 
 
@@ -111,7 +135,7 @@ def as_json(event: Event, *, origin: bool) -> dict[str, Any]:
     """Return an event for programs: with where it came from for those who may see that."""
     told: dict[str, Any] = {
         "id": event.pk,
-        "at": event.at,
+        "at": event.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "workspace": event.workspace.name if event.workspace else None,
         "actor": event.actor.get_username() if event.actor else None,
         "verb": event.verb,
@@ -134,7 +158,7 @@ def lines_of(rows: QuerySet[Event], *, origin: bool) -> Iterator[str]:
         if not found:
             return
         last = found[-1].pk
-        written = [json.dumps(as_json(event, origin=origin), cls=DjangoJSONEncoder) for event in found]
+        written = [json.dumps(as_json(event, origin=origin)) for event in found]
         yield "".join(f"{line}\n" for line in written)
 
 

@@ -334,7 +334,7 @@ class Event(models.Model):
     before = models.JSONField(null=True)  # {field: value}, of what was changed or is no more
     after = models.JSONField(null=True)  # {field: value}, of what was changed or made
     details = models.JSONField(default=dict)
-    # Where it came from; empty for what workers and commands do
+    # Where it came from; empty for what workers do, a command has no address
     address = models.CharField(max_length=LONGEST_ADDRESS, blank=True)
     agent = models.CharField(max_length=LONGEST_AGENT, blank=True)
     token = models.CharField(max_length=LONGEST_TOKEN, blank=True)

@@ -1,7 +1,7 @@
 """Where what is done comes from: a request's address and program, and the token that it came with.
 
-The web process says it at the beginning of each request; what is done meanwhile records it. Workers and
-commands say nothing.
+The web process says it at the beginning of each request, `manage.py` of each command; what is done meanwhile
+records it. Workers say nothing.
 """
 
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from environments.access import Right, get_workspace, may
-from environments.events import BadFilter, Filter, as_json, events_of, stream_of
+from environments.events import BadFilter, Filter, as_json, events_everywhere, events_of, stream_of
 from environments.outbox import EventGroup
 from studio.api import shapes
 from studio.api.answers import page_of
@@ -59,4 +59,34 @@ def export_events(request: Request, workspace: str) -> StreamingHttpResponse:
     return StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8")
 
 
-ROUTES = {"events": route(GET=events), "export": route(GET=export_events)}
+@documented(
+    "GET",
+    "List what you did, in all workspaces and outside of them, newest first; for admins, what everybody did",
+    shapes.paged(shapes.Event),
+    query=ASKED,
+    paged=True,
+)
+def all_events(request: Request) -> Response:
+    """List what you did, in all workspaces and outside of them, newest first; for admins, what everybody did."""
+    page, pages = page_of(request, events_everywhere(request.user, _asked(request)), ("-pk",))  # type: ignore[arg-type]
+    return pages.get_paginated_response([as_json(row, origin=True) for row in page])
+
+
+@documented(
+    "GET",
+    "Give what you did as lines of JSON, all of it; for admins, what everybody did",
+    {(200, "application/x-ndjson"): str},
+    query=ASKED,
+)
+def export_all_events(request: Request) -> StreamingHttpResponse:
+    """Give what you did as lines of JSON, all of it; for admins, what everybody did."""
+    lines = stream_of(events_everywhere(request.user, _asked(request)), origin=True)  # type: ignore[arg-type]
+    return StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8")
+
+
+ROUTES = {
+    "events": route(GET=events),
+    "export": route(GET=export_events),
+    "all": route(GET=all_events),
+    "export-all": route(GET=export_all_events),
+}

@@ -27,6 +27,8 @@ ADDRESSES = {
     "findings/": tools.ROUTES["findings"],
     "diff/": tools.ROUTES["diff"],
     "packages/": packages.ROUTES["packages"],
+    "events/": activity.ROUTES["all"],
+    "events/export/": activity.ROUTES["export-all"],
     "tokens/": tools.ROUTES["tokens"],
     "tokens/<int:token>/": tools.ROUTES["token"],
     # Workspaces

@@ -105,6 +105,8 @@ API: dict[str, Methods] = {
     "api/v1/findings/": {"POST": SIGNED_IN},
     "api/v1/diff/": {"GET": SIGNED_IN},
     "api/v1/packages/": {"GET": SIGNED_IN},
+    "api/v1/events/": {"GET": SIGNED_IN},
+    "api/v1/events/export/": {"GET": SIGNED_IN},
     "api/v1/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/tokens/<int:token>/": {"DELETE": MINE},
     "api/v1/workspaces/": {"GET": SIGNED_IN, "POST": RUNS_IT},

@@ -16,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from environments.events import Filter, events_of, lines_of
 from environments.members import keep_member
-from environments.models import Event, Role, Workspace, record
+from environments.models import Event, Role, Scope, Workspace, record
 from environments.services import describe
 from tests.api.calling import Caller
 from tests.builds.played import asked, browser_of, failed, person, saved
@@ -210,3 +210,28 @@ def test_strangers_are_given_nothing(story: Workspace) -> None:
     stranger = person("stranger")
     assert browser_of(stranger).get(EXPORT).status_code == 404
     assert Caller(stranger)("GET", "workspaces/lab/events/export/").status == 404
+
+
+def test_admins_see_what_happened_everywhere_and_others_what_they_did(story: Workspace, olga: User) -> None:
+    """Also what is of no workspace: passwords, tokens, people."""
+    root = person("root")
+    User.objects.filter(pk=root.pk).update(is_superuser=True)
+    root.refresh_from_db()
+    carla = User.objects.get(username="carla")
+
+    def seen(call: Caller, query: str = "") -> set[tuple[str | None, str]]:
+        rows = call.all(f"events/{query}")
+        whole = call("GET", f"events/export/{query}").response
+        assert [json.loads(line) for line in b"".join(whole).splitlines()] == rows
+        return {(row["actor"], row["verb"]) for row in rows}
+
+    assert seen(Caller(root)) >= {
+        ("olga", "version.created"),
+        (None, "build.failed"),
+        ("root", "token.created"),
+    }
+    mine = {("carla", "version.created"), ("carla", "build.requested"), ("carla", "token.created")}
+    assert seen(Caller(carla)) == mine
+    assert seen(Caller(carla, workspace=story)) == mine  # its own making was there
+    assert seen(Caller(carla), "?what=builds") == {("carla", "build.requested")}
+    assert {actor for actor, _ in seen(Caller(root, Scope.READ))} == {"root"}

@@ -155,12 +155,6 @@ def hidden_uses(environment: Environment, user: User | AnonymousUser) -> int:
     return active.exclude(workspace__in=workspaces_of(user)).count()
 
 
-def hashes_in_use() -> QuerySet[Version, str]:
-    """Return the hashes of all versions that something uses now: what they were built into must stay."""
-    used = Use.objects.filter(ended_at=None).values("version")
-    return Version.objects.filter(pk__in=used).values_list("hash", flat=True).distinct()
-
-
 def refuse_while_used(environment: Environment, user: User, version: Version | None = None) -> None:
     """Raise Refused while something uses an environment, or this version of it, and say what does (rule 34)."""
     active = Use.objects.filter(environment=environment, ended_at=None)

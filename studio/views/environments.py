@@ -38,6 +38,7 @@ from environments.services import described_as, save_reading
 from environments.uses import uses_of
 from studio.first_build import FIRST_DEFINITION, FIRST_NAME
 from studio.how_to_use import snippets
+from studio.views.columns import COLUMNS, active_uses, chosen_columns, column_query, short_address
 from studio.views.context import context
 from studio.views.packages import packages
 from studio.views.uses import uses
@@ -70,7 +71,12 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
     found = found.select_related("version__environment__workspace", "version__created_by")
     page = Pages(found.defer("words", *NOT_IN_LISTS), ROWS).get_page(request.GET.get("page"))
     versions = [row.version for row in page]
-    states = queries.image_states(shown, [version.hash for version in versions])
+    part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
+    columns = chosen_columns(request)
+    # What is not shown is not looked for.
+    built = {"image", "size"} & set(columns)
+    states = queries.image_states(shown, [version.hash for version in versions] if built else [])
+    used = active_uses([version.environment_id for version in versions]) if "uses" in columns else {}
     counts = count_listed([place, *([catalogue] if catalogue else [])])
     context = {
         "place": place,
@@ -81,13 +87,22 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
         "archived": archived,
         "sort": sort,
         "page": page,
-        "rows": [(version, states.get(version.hash, queries.NOT_BUILT)) for version in versions],
+        "rows": [
+            (version, states.get(version.hash, queries.NOT_BUILT), used.get(version.environment_id, 0))
+            for version in versions
+        ],
+        "part": part,
+        "columns": columns,
+        "all_columns": COLUMNS.items(),
+        "column_query": column_query(columns),
         "custom_count": counts[place.pk],
         "curated_count": counts[catalogue.pk] if catalogue else Counted(0),
         "writes_here": may(request.user, Right.DEFINE, place) and not place.curated,
     }
-    part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
-    return render(request, f"studio/{'_' if part else ''}environments.html", context)
+    response = render(request, f"studio/{'_' if part else ''}environments.html", context)
+    if part:
+        response.headers["HX-Push-Url"] = short_address(request, columns)
+    return response
 
 
 @require_POST

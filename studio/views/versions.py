@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 
 from builds import queries
-from builds.comparing import diff_images
+from builds.comparing import summaries
 from builds.models import Build, Image, State
 from environments.definition import Difference, diff
 from environments.definition.difference import PackageChange
@@ -82,24 +82,21 @@ def _moments(rows: list[Version], before: Version | None, place: Any) -> list[Mo
     everything = [*rows, *([before] if before else [])]
     states = queries.image_states(place, [version.hash for version in everything])
     images = {hash: state.image for hash, state in states.items() if state.image}
-    # All locks at once: they are long, and lists leave them out.
-    locks = dict(Image.objects.filter(pk__in=[one.pk for one in images.values()]).values_list("pk", "lock"))
-    for image in images.values():
-        image.lock = locks.get(image.pk)
     made = _makers(images.values())
-    summaries: dict[tuple[int, int], str] = {}
+    olders = [*rows[1:], before]
+    both = [(version, older) for version, older in zip(rows, olders, strict=True) if older]
+    resolved = summaries(
+        (images[older.hash], images[version.hash])
+        for version, older in both
+        if older.hash in images and version.hash in images
+    )
     moments = []
-    for version, older in zip(rows, [*rows[1:], before], strict=True):
+    for version, older in zip(rows, olders, strict=True):
         state = states.get(version.hash, queries.NOT_BUILT)
         now, was = state.image, images.get(older.hash) if older else None
-        resolved = ""
-        if now is not None and was is not None and now.pk != was.pk:
-            pair = (was.pk, now.pk)
-            resolved = summaries.get(pair) or diff_images(was, now).summary
-            summaries[pair] = resolved
         difference = diff(older.definition, version.definition) if older else None
-        build = made.get(now.pk) if now else None
-        moments.append(Moment(version, older, state, difference, resolved, build))
+        words = resolved.get((was.pk, now.pk), "") if was and now else ""
+        moments.append(Moment(version, older, state, difference, words, made.get(now.pk) if now else None))
     return moments
 
 

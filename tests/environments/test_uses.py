@@ -11,7 +11,7 @@ from django.db.models import RestrictedError
 
 from environments.models import Environment, Event, Role, Scope, Use, Version
 from environments.services import Refused, archive_environment, archive_version
-from environments.uses import end_use, hashes_in_use, report_use
+from environments.uses import end_use, report_use
 from tests.api.calling import Caller
 from tests.builds.played import person, saved, workspace_named
 
@@ -207,12 +207,3 @@ def test_what_was_ever_used_cannot_be_deleted(olga: User) -> None:
     end_use(used(version), olga)
     with pytest.raises(RestrictedError):
         version.delete()
-
-
-def test_the_hashes_in_use_are_those_of_uses_that_go_on(olga: User) -> None:
-    one, two, three = (saved(f"numpy=={number}", name=f"env-{number}") for number in (1, 2, 3))
-    used(one)
-    used(one, "green")
-    end_use(used(two, "red"), olga)
-    assert list(hashes_in_use()) == [one.hash]
-    assert three.hash != one.hash

@@ -13,6 +13,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from builds.images import Lock
 from builds.models import Image
+from builds.packages import keep_packages
 from environments.models import Environment, Event, Role, Use, Version
 from environments.uses import report_use
 from tests.builds.played import asked, browser_of, person, saved, succeeded, workspace_named
@@ -126,6 +127,8 @@ def packed(version: Version, *packages: str) -> Image:
     held = tuple(like.model_copy(update={"name": name, "version": number}) for name, _, number in named)
     image.lock = Lock(packages=held).model_dump(mode="json")
     image.save(update_fields=["lock"])
+    image.holds.all().delete()
+    keep_packages(image)
     return image
 
 

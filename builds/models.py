@@ -27,6 +27,9 @@ class Image(models.Model):
     )
     lock = models.JSONField(null=True)
     packages = models.PositiveIntegerField(default=0)
+    misfits = models.JSONField(
+        null=True, help_text="What `pip check` would say of it, a sentence each; null where nobody looked."
+    )
     base = models.CharField(max_length=400)
     base_digest = models.CharField(max_length=71)
     base_created_at = models.DateTimeField(null=True, help_text="When the base was made, where it says so.")

@@ -144,7 +144,7 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
                 base, lock, fetched, told, shop, reporter, extra_layers=conda, last_layers=(last,)
             )
     with reporter.step(7, "verify"):
-        _verify(lock, fetched, reporter)
+        misfits = _verify(lock, fetched, reporter)
     # The name moves last: a build that fails before this leaves the image that was there (rule 16).
     with reporter.step(8, "store"):
         pushed_to = push_image(
@@ -154,7 +154,8 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
         shop.store.tag(name, image.descriptor)
         reporter.line(f"Stored as {name}@{image.digest}.")
     interpreter = PYTHON if lock.python else definition.python.interpreter_path or base.probe.python
-    return Made(row=_row(build, base, lock, image) | {"interpreter": interpreter, "pushed_to": pushed_to})
+    more = {"interpreter": interpreter, "pushed_to": pushed_to, "misfits": misfits}
+    return Made(row=_row(build, base, lock, image) | more)
 
 
 def resolve_anew(version: Version, image: Image, reporter: Reporter) -> Lock:
@@ -307,13 +308,14 @@ def _image_settings(build: Build, to_install: Plan) -> ImageSettings:
     return ImageSettings(definition_hash=build.hash, environment=not to_install.empty)
 
 
-def _verify(lock: Lock, fetched: Fetched, reporter: BuildReporter) -> None:
-    """Check that what was installed fits together."""
+def _verify(lock: Lock, fetched: Fetched, reporter: BuildReporter) -> list[str]:
+    """Check that what was installed fits together, and return what does not."""
     problems = check_lock(lock, fetched)
     for problem in problems:
         reporter.line(f"Warning: {problem}")
     if not problems:
         reporter.line(f"The packages fit together: {len(lock.packages)} checked.")
+    return problems
 
 
 def _row(build: Build, base: Base, lock: Lock, image: AssembledImage) -> dict[str, Any]:

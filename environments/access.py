@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from environments.catalogue_models import Proposal
 from environments.models import AccessToken, Environment, Member, Role, Scope, Version, Workspace
 from environments.origin import came_by
 
@@ -22,6 +23,8 @@ class Right(Enum):
     DEFINE = "define environments"
     BUILD = "build images"
     REPORT_USES = "report what uses an environment"
+    PROPOSE = "propose environments for the catalogue"
+    REVIEW = "review what is proposed for the catalogue"
     CANCEL_OTHERS = "stop builds that others wait for"
     SEE_CONNECTIONS = "see its connections"
     MANAGE_CONNECTIONS = "manage its connections"
@@ -45,6 +48,8 @@ LEAST: dict[Right, int] = {
     Right.DEFINE: Role.CONTRIBUTOR,
     Right.BUILD: Role.CONTRIBUTOR,
     Right.REPORT_USES: Role.CONTRIBUTOR,
+    Right.PROPOSE: Role.CONTRIBUTOR,
+    Right.REVIEW: Role.CONTRIBUTOR,
     Right.SEE_CONNECTIONS: Role.CONTRIBUTOR,
     Right.SEE_SETTINGS: Role.CONTRIBUTOR,
     Right.CANCEL_OTHERS: Role.OWNER,
@@ -159,3 +164,29 @@ def get_version(user: Any, workspace: str, name: str, version: str, right: Right
     if found is None:
         raise Http404(f"{environment} has no version {version}.")
     return found
+
+
+def get_catalogue(user: Any, name: str, right: Right) -> Workspace:
+    """Return the catalogue, if it has this name and this person the right in it."""
+    workspace = get_workspace(user, name)
+    if not workspace.curated:
+        raise Http404(f"{workspace} is not the catalogue.")
+    return get_workspace(user, name, right)
+
+
+def get_proposals_place(user: Any, name: str) -> Workspace:
+    """Return the catalogue for those who review, or the workspace for those who propose from it."""
+    workspace = get_workspace(user, name)
+    return get_workspace(user, name, Right.REVIEW if workspace.curated else Right.PROPOSE)
+
+
+def get_proposal(user: Any, workspace: str, number: int) -> Proposal:
+    """Return a proposal, as its reviewers find it in the catalogue and its people in their workspace."""
+    place = get_proposals_place(user, workspace)
+    found = Proposal.objects.filter(pk=number) if number < 2**63 else Proposal.objects.none()
+    if not place.curated:
+        found = found.filter(environment__workspace=place)
+    proposal = found.select_related("version__environment__workspace", "version__created_by").first()
+    if proposal is None:
+        raise Http404(f"There is no proposal {number} in {place}.")
+    return proposal

@@ -6,10 +6,11 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from environments.definition import Definition, Reading, read
+from environments.definition import Definition, Finding, Reading, read
 from environments.definition.contexting import read_with
 from environments.definition.folder import is_archive
 from environments.definition.limits import Limits
+from environments.models import Version
 
 LIMITS = Limits()
 
@@ -50,3 +51,9 @@ def read_given(text: str, filename: str, file: "UploadedFile[bytes] | None") -> 
     reading = read(content, name, default_image=settings.DEFAULT_BASE, limits=LIMITS)
     editable = not is_archive(content) and b"\0" not in content and len(content) <= LIMITS.definition
     return Given(reading, content.decode("utf-8", "replace") if editable else "", name)
+
+
+def remarks(version: Version) -> tuple[Finding, ...]:
+    """Return what there is to say about a version's text; it was accepted, so errors are not among it."""
+    reading = read(version.source, default_image=settings.DEFAULT_BASE) if version.source else None
+    return reading.findings if reading is not None and reading.accepted else ()

@@ -8,6 +8,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from environments import catalogue_models  # noqa: F401 (its tables are this room's too)
 from environments.definition import Definition
 from environments.origin import LONGEST_ADDRESS, LONGEST_AGENT, LONGEST_TOKEN, here
 from environments.outbox import announce

@@ -8,8 +8,10 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from environments.catalogue_models import Deprecation
 from environments.definition import Definition, Difference, Reading, diff
 from environments.definition.naming import name_problem
 from environments.lists import keep_listed
@@ -112,6 +114,7 @@ def save_version(
         raise Refused(problem.code, problem.message, problem.help)
     if version and (not VERSION.fullmatch(version) or version.lower() == "latest"):
         raise Refused("version-invalid", *VERSION_INVALID)
+    _check_start(based_on, workspace, name)
     environment, made = Environment.objects.get_or_create(
         workspace=workspace, name=name, defaults={"created_by": user}
     )
@@ -156,6 +159,17 @@ def save_version(
         based_on=str(based_on) if based_on else None,
     )
     return Saved(created, created=True)
+
+
+def _check_start(start: Version | None, workspace: Workspace, name: str) -> None:
+    """Raise where something new is to start from what is retired; what has started from it before goes on."""
+    if start is None or not start.environment.workspace.curated:
+        return
+    retired = Deprecation.objects.filter(environment=start.environment, retired_at__isnull=False)
+    found = retired.filter(Q(version=None) | Q(version=start)).select_related("successor").first()
+    if found is not None and not Environment.objects.filter(workspace=workspace, name=name).exists():
+        instead = f"Start from {found.successor} instead." if found.successor else "Start from another one."
+        raise Refused("retired", f"{found} is retired: nothing new starts from it.", instead)
 
 
 def _same_content(environment: Environment, definition: Definition, version: str) -> Version | None:
@@ -223,6 +237,8 @@ def archive_environment(environment: Environment, user: User, *, restore: bool =
     Environment.objects.select_for_update().get(pk=environment.pk)
     if not restore:
         refuse_while_used(environment, user)
+    else:
+        _check_not_retired(environment, None)
     before = environment.archived_at
     when = None if restore else timezone.now()
     Environment.objects.filter(pk=environment.pk).update(archived_at=when)
@@ -247,11 +263,23 @@ def archive_version(version: Version, user: User, *, restore: bool = False) -> N
         )
     if not restore:
         refuse_while_used(version.environment, user, version)
+    else:
+        _check_not_retired(version.environment, version)
     before = version.archived_at
     version.archived_at = None if restore else timezone.now()
     version.save(update_fields=["archived_at"])
     keep_listed(version.environment)
     _record_archived(version.environment, str(version), user, before=before, after=version.archived_at)
+
+
+def _check_not_retired(environment: Environment, version: Version | None) -> None:
+    retired = Deprecation.objects.filter(environment=environment, version=version, retired_at__isnull=False)
+    if retired.exists():
+        raise Refused(
+            "retired",
+            f"{version or environment} is retired.",
+            "A curator ends its deprecation, and it comes back.",
+        )
 
 
 def _record_archived(

@@ -4,11 +4,13 @@ from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 
 from builds.news import news_for
 from environments.access import rights_in, workspaces_of
 from environments.models import Workspace
 from environments.workspaces import may_create_workspaces
+from studio.views.curation import review_for
 
 THEMES = ("system", "light", "dark")
 SECTIONS = {
@@ -18,6 +20,12 @@ SECTIONS = {
     "new": "environments",
     "edit": "environments",
     "compare": "environments",
+    "propose": "environments",
+    "deprecate": "environments",
+    "proposals": "review",
+    "proposal": "review",
+    "decide": "review",
+    "withdraw": "review",
     "rebuild": "environments",
     "builds": "builds",
     "build": "builds",
@@ -59,7 +67,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "section": section,
         "may_create_workspaces": may_create_workspaces(user),
         "may": rights_in(current, user),
-        "news": partial(news_for, user, workspaces),  # looked up by whole pages only, not by their parts
+        # Looked up by whole pages only, not by their parts
+        "news": partial(news_for, user, workspaces),
+        "review": SimpleLazyObject(partial(review_for, user, workspaces)),
     }
 
 
@@ -68,11 +78,11 @@ def open_workspace(
 ) -> Workspace | None:
     """Return the workspace whose frame is shown, and remember it.
 
-    A look at a curated environment does not take people out of the workspace they work in.
+    A look at the catalogue does not take people out of the workspace they work in.
     """
     by_name = {workspace.name: workspace for workspace in workspaces}
     named = by_name.get(asked or "")
-    if named is not None and not (named.curated and section == "environments"):
+    if named is not None and not (named.curated and section in ("environments", "review")):
         if request.session.get("workspace") != named.name:
             request.session["workspace"] = named.name
         return named

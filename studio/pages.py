@@ -10,12 +10,15 @@ from studio.views import (
     compare,
     complete,
     define,
+    deprecations,
     doors,
     environments,
     limits,
     news,
     notifications,
     operations,
+    proposals,
+    proposing,
     provider,
     uses,
     workspaces,
@@ -100,4 +103,26 @@ urlpatterns = [
     path(
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/edit/", define.edit, name="edit"
     ),
+    # /w/<workspace>/environments/<name>/versions/<version>/propose/
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/propose/",
+        proposing.propose,
+        name="propose",
+    ),
+    # /w/<workspace>/proposals/?state=waiting&q=torch&page=2
+    path("w/<slug:workspace>/proposals/", proposals.proposals, name="proposals"),
+    # /w/<workspace>/proposals/7/
+    path("w/<slug:workspace>/proposals/<int:proposal>/", proposals.proposal, name="proposal"),
+    # /w/<workspace>/proposals/7/decide
+    path("w/<slug:workspace>/proposals/<int:proposal>/decide", proposals.decide, name="decide"),
+    # /w/<workspace>/proposals/7/withdraw
+    path("w/<slug:workspace>/proposals/<int:proposal>/withdraw", proposals.withdraw, name="withdraw"),
+    # /w/<workspace>/proposals/7/build
+    path("w/<slug:workspace>/proposals/<int:proposal>/build", proposals.build, name="build_proposed"),
+    # /w/<workspace>/environments/<name>/deprecate/?version=3
+    path("w/<slug:workspace>/environments/<word:name>/deprecate/", deprecations.deprecate, name="deprecate"),
+    # /w/<workspace>/deprecations/7/retire
+    path("w/<slug:workspace>/deprecations/<int:deprecation>/retire", deprecations.retire, name="retire"),
+    # /w/<workspace>/deprecations/7/keep
+    path("w/<slug:workspace>/deprecations/<int:deprecation>/keep", deprecations.keep, name="keep"),
 ]

@@ -82,7 +82,10 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
     return None
 
 
-CONFLICTS = {"name-taken", "environment-archived", "version-taken", "in-use", "last-owner", "webhook-off"}
+CONFLICTS = set(
+    "name-taken environment-archived version-taken in-use last-owner webhook-off version-archived same-content overtaken "
+    "already-proposed not-possible-now own-proposal only-by-review not-built not-yet retired".split()
+)
 
 
 def _refused(error: Refused) -> dict[str, Any]:

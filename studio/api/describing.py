@@ -16,6 +16,7 @@ PATH = {
     "name": (OpenApiTypes.STR, "The environment's name."),
     "version": (OpenApiTypes.STR, "A version, or `latest`."),
     "build": (OpenApiTypes.UUID, "The build's id."),
+    "proposal": (OpenApiTypes.INT, "The proposal's number."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
     "user": (OpenApiTypes.STR, "The person's user name."),
     "token": (OpenApiTypes.INT, "The token's number."),

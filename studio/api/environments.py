@@ -117,6 +117,12 @@ def versions(request: Request, workspace: str, name: str) -> Response:
 def save(request: Request, workspace: str, name: str) -> Response:
     """Save a definition as a version; the same content again makes no new one (rule 30)."""
     place = get_workspace(request.user, workspace, Right.DEFINE)
+    if place.curated:
+        raise services.Refused(
+            "only-by-review",
+            "What comes into the catalogue is reviewed first, by somebody else than its author.",
+            "Save it in a workspace, and propose it there.",
+        )
     sent = shapes.VersionIn(data=request.data)
     sent.is_valid(raise_exception=True)
     told: dict[str, Any] = sent.validated_data

@@ -8,7 +8,9 @@ from builds.pages import pull_command
 from builds.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
 from environments import models
 from environments.access import role_in
+from environments.catalogue_models import Deprecation
 from environments.definition import Reading
+from environments.deprecations import deprecated_origin, deprecations_of
 
 
 def reference(version: models.Version | None) -> str | None:
@@ -30,7 +32,9 @@ def workspace(row: models.Workspace, user: Any) -> dict[str, Any]:
     }
 
 
-def version(row: models.Version, state: ImageState = NOT_BUILT) -> dict[str, Any]:
+def version(
+    row: models.Version, state: ImageState = NOT_BUILT, leaving: Deprecation | None = None
+) -> dict[str, Any]:
     """Return a version without its definition."""
     return {
         "workspace": row.environment.workspace.name,
@@ -47,6 +51,17 @@ def version(row: models.Version, state: ImageState = NOT_BUILT) -> dict[str, Any
         "created_at": row.created_at,
         "created_by": _name(row.created_by),
         "image": state.state,
+        "deprecation": deprecation(leaving) if leaving else None,
+    }
+
+
+def deprecation(row: Deprecation) -> dict[str, Any]:
+    """Return that something is on its way out."""
+    return {
+        "on": row.on,
+        "reason": row.reason,
+        "successor": row.successor.name if row.successor else None,
+        "retired": row.retired_at is not None,
     }
 
 
@@ -54,13 +69,17 @@ def versions(rows: Iterable[models.Version], place: models.Workspace) -> list[di
     """Return versions, each with the state of its image, in a constant number of queries."""
     found = list(rows)
     states = image_states(place, [row.hash for row in found])
-    return [version(row, states.get(row.hash, NOT_BUILT)) for row in found]
+    leaving = deprecations_of(found) if place.curated else {}
+    return [version(row, states.get(row.hash, NOT_BUILT), leaving.get(row.pk)) for row in found]
 
 
 def whole_version(row: models.Version) -> dict[str, Any]:
     """Return a version with its definition."""
     (shown,) = versions([row], row.environment.workspace)
+    origin = deprecated_origin(row)
+    from_there = deprecation(origin.deprecation) | {"version": reference(origin.version)} if origin else None
     return shown | {
+        "deprecated_origin": from_there,
         "definition": row.definition.model_dump(mode="json"),
         "source_format": row.source_format,
     }

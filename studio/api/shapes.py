@@ -234,6 +234,21 @@ class Member(s.Serializer[Any]):
     role = s.ChoiceField(choices=[role.label for role in Role])
 
 
+class Deprecation(s.Serializer[Any]):
+    """That a curated environment, or a version of it, is on its way out."""
+
+    on = s.DateField(help_text="The day from which it may be retired.")
+    reason = s.CharField()
+    successor = s.CharField(allow_null=True, help_text="The curated environment to use instead.")
+    retired = s.BooleanField(help_text="It is archived, and nothing new starts from it.")
+
+
+class DeprecatedOrigin(Deprecation):
+    """The deprecated version of the catalogue that another one was started from."""
+
+    version = s.CharField(help_text="workspace/name:version")
+
+
 class Version(s.Serializer[Any]):
     """A version, without its definition."""
 
@@ -254,6 +269,7 @@ class Version(s.Serializer[Any]):
         choices=["ready", "none", "queued", "running", "failed", "cancelled"],
         help_text="Whether there is an image, else how its last build stands.",
     )
+    deprecation = Deprecation(allow_null=True, help_text="In the catalogue: its own, or its environment's.")
 
 
 class WholeVersion(Version):
@@ -261,6 +277,10 @@ class WholeVersion(Version):
 
     definition = s.DictField()
     source_format = s.CharField(allow_blank=True)
+    deprecated_origin = DeprecatedOrigin(
+        allow_null=True,
+        help_text="What it was started from, however many starts ago, where that is deprecated.",
+    )
 
 
 class Environment(s.Serializer[Any]):

@@ -8,9 +8,11 @@ from studio.api import (
     activity,
     answers,
     builds,
+    deprecations,
     environments,
     events,
     packages,
+    proposals,
     tools,
     uses,
     webhooks,
@@ -21,6 +23,7 @@ ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
 BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
 WEBHOOKS = "workspaces/<slug:workspace>/webhooks/"
+PROPOSAL = "workspaces/<slug:workspace>/proposals/<int:proposal>/"
 ADDRESSES = {
     # What needs no workspace
     "me/": tools.ROUTES["me"],
@@ -57,6 +60,18 @@ ADDRESSES = {
     # What uses them
     f"{ENVIRONMENT}uses/": uses.ROUTES["uses"],
     f"{VERSION}uses/": uses.ROUTES["uses-of-version"],
+    # The catalogue: what is proposed for it, what is to go from it
+    f"{VERSION}propose/": proposals.ROUTES["propose"],
+    "workspaces/<slug:workspace>/proposals/": proposals.ROUTES["proposals"],
+    PROPOSAL: proposals.ROUTES["proposal"],
+    f"{PROPOSAL}approve/": proposals.ROUTES["approve"],
+    f"{PROPOSAL}ask-for-changes/": proposals.ROUTES["ask-for-changes"],
+    f"{PROPOSAL}refuse/": proposals.ROUTES["refuse"],
+    f"{PROPOSAL}withdraw/": proposals.ROUTES["withdraw"],
+    f"{PROPOSAL}build/": proposals.ROUTES["build-proposed"],
+    "workspaces/<slug:workspace>/deprecations/": deprecations.ROUTES["deprecations"],
+    f"{ENVIRONMENT}deprecation/": deprecations.ROUTES["deprecation"],
+    f"{ENVIRONMENT}retire/": deprecations.ROUTES["retire"],
     # Builds and images
     f"{VERSION}builds/": builds.ROUTES["ask"],
     f"{VERSION}packages/": builds.ROUTES["packages"],

@@ -35,6 +35,13 @@ STATES = {
     "archived": (_("Archived"), "archive", "quiet"),
     "active": (_("Active"), "player-play", "good"),
     "ended": (_("Ended"), "player-stop", "quiet"),
+    "waiting": (_("Waiting"), "hourglass", "queued"),
+    "changes": (_("Changes asked for"), "pencil", "warn"),
+    "published": (_("Published"), "circle-check", "good"),
+    "refused": (_("Refused"), "circle-x", "bad"),
+    "withdrawn": (_("Withdrawn"), "player-stop", "quiet"),
+    "deprecated": (_("Deprecated"), "alert-triangle", "warn"),
+    "retired": (_("Retired"), "archive", "quiet"),
 }
 
 KINDS = {
@@ -85,6 +92,15 @@ EVENTS = {
     "workspace.limits": ("settings", pgettext_lazy("did", "changed the limits of")),
     "images.cleaned": ("trash", pgettext_lazy("did", "cleaned up")),
     "store.cleaned": ("trash", pgettext_lazy("did", "had the studio's store cleaned up from")),
+    "proposal.proposed": ("arrow-up", pgettext_lazy("did", "proposed for the catalogue")),
+    "proposal.answered": ("arrow-up", pgettext_lazy("did", "proposed anew")),
+    "proposal.changes": ("pencil", pgettext_lazy("did", "asked for changes of")),
+    "proposal.published": ("circle-check", pgettext_lazy("did", "approved and published")),
+    "proposal.refused": ("circle-x", pgettext_lazy("did", "refused")),
+    "proposal.withdrawn": ("player-stop", pgettext_lazy("did", "withdrew")),
+    "catalogue.deprecated": ("alert-triangle", pgettext_lazy("did", "deprecated")),
+    "catalogue.retired": ("archive", pgettext_lazy("did", "retired")),
+    "catalogue.kept": ("archive-off", pgettext_lazy("did", "kept")),
     "build.requested": ("hammer", pgettext_lazy("did", "asked for a build of")),
     "build.joined": ("users", pgettext_lazy("did", "joined the build of")),
     "build.left": ("user", pgettext_lazy("did", "stopped waiting for")),
@@ -117,6 +133,16 @@ CHANGES = {
 }
 
 
+STEPS = {
+    "proposed": _("proposed it"),
+    "answered": _("proposed a newer version:"),
+    "changes": _("asked for changes"),
+    "published": _("approved and published it"),
+    "refused": _("refused it"),
+    "withdrawn": _("withdrew it"),
+}
+
+
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
     """Return the icon of this name; it is decoration, the words beside it carry the meaning."""
@@ -138,6 +164,24 @@ def state(name: str, words: str = "") -> SafeString:
     return format_html(
         '<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image, spin), words or said
     )
+
+
+@register.filter
+def state_words(name: str) -> str:
+    """Return a state's words alone."""
+    return str(STATES[name][0])
+
+
+@register.filter
+def step_icon(what: str) -> str:
+    """Return the icon of a proposal's step."""
+    return event_icon(f"proposal.{what}")
+
+
+@register.filter
+def step_words(what: str) -> str:
+    """Return what somebody did about a proposal, as a verb of a sentence about it."""
+    return str(STEPS[what])
 
 
 @register.simple_tag

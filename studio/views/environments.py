@@ -19,11 +19,12 @@ from builds.models import Image
 from builds.packages import find
 from builds.pages import pull_command
 from environments.access import Right, get_environment, get_version, get_workspace, may, rights_in
-from environments.definition import CannotWrite, Finding, read
+from environments.definition import CannotWrite, read
 from environments.definition.constraints import BadConstraint
 from environments.definition.secrets import masked
 from environments.events import events_of
 from environments.forms import DescribeForm, asked_for, write_tags
+from environments.given import remarks
 from environments.lists import (
     DEFAULT_SORT,
     SORTS,
@@ -40,6 +41,7 @@ from studio.first_build import FIRST_DEFINITION, FIRST_NAME
 from studio.how_to_use import snippets
 from studio.views.columns import COLUMNS, active_uses, chosen_columns, column_query, short_address
 from studio.views.context import context
+from studio.views.curation import curation_of
 from studio.views.packages import packages
 from studio.views.uses import uses
 from studio.views.versions import versions
@@ -182,6 +184,7 @@ def show(
     tab = request.GET.get("tab", "details")
     tab = tab if tab in TABS and (tab != "packages" or image) else "details"
     latest = environment.latest()
+    here = rights_in(place, request.user)
     context = {
         "place": place,
         "environment": environment,
@@ -191,7 +194,8 @@ def show(
         "outlook": outlook,
         "image": image,
         "tab": tab,
-        "here": rights_in(place, request.user),
+        "here": here,
+        "curation": curation_of(version, here),
         "reference": f"{place.name}/{environment.name}:{version.version}",
         "builds_count": counted(queries.builds_of(environment)),
         "versions_count": environment.versions.count(),
@@ -241,12 +245,6 @@ def expected_for(version: Version, outlook: services.Outlook) -> str:
     if outlook.build is not None:
         return expectation(outlook.build, queries.steps_shown(outlook.build))
     return expectation_of(version)
-
-
-def remarks(version: Version) -> tuple[Finding, ...]:
-    """Return what there is to say about a version's text; it was accepted, so errors are not among it."""
-    reading = read(version.source, default_image=settings.DEFAULT_BASE) if version.source else None
-    return reading.findings if reading is not None and reading.accepted else ()
 
 
 def _builds(request: HttpRequest, page: dict[str, Any]) -> dict[str, Any]:

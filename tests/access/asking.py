@@ -11,12 +11,15 @@ from django.conf import settings
 from django.db import transaction
 from django.test import Client
 from django.urls import URLResolver, get_resolver
+from django.utils import timezone
 
 from builds.images.manifest import Descriptor
 from builds.images.store import BlobStore
 from builds.models import Build, Image
 from environments.connections import add_connection
+from environments.deprecations import deprecate
 from environments.models import Role, Scope, Version
+from environments.proposals import propose
 from environments.tokens import create_token
 from environments.uses import report_use
 from environments.webhooks import add_webhook, test_webhook
@@ -31,6 +34,7 @@ from tests.access.expected import (
     NOBODY,
     NOT_BY_TOKEN,
     NOT_IN_THE_CATALOGUE,
+    ONLY_IN_THE_CATALOGUE,
     OUTSIDE_THE_FRAMEWORK,
     OWNER,
     PAGES,
@@ -40,6 +44,7 @@ from tests.access.expected import (
     RUNS_IT,
     SENT_ON,
     SIGNED_IN,
+    WITHDRAWN_AT_HOME,
 )
 from tests.builds.distribution import basic, store_image
 from tests.builds.played import asked, browser_of, failed, person, saved, succeeded
@@ -142,9 +147,14 @@ def expected(cell: Cell) -> str:
     if level == MINE:
         return IN if who == "owner" else HIDDEN
     rank = PEOPLE[who][cell.workspace]
-    if rank == 0 or (cell.workspace == "curated" and cell.route in NOT_IN_THE_CATALOGUE):
+    if token == Scope.READ:
+        rank = min(rank, RANKS[READER])  # nobody is more than a reader by it
+    elsewhere = NOT_IN_THE_CATALOGUE if cell.workspace == "curated" else ONLY_IN_THE_CATALOGUE
+    if rank == 0 or cell.route in elsewhere:
         return HIDDEN
-    return IN if rank >= RANKS[level] else REFUSED
+    if rank < RANKS[level]:
+        return REFUSED
+    return HIDDEN if cell.workspace == "curated" and cell.route in WITHDRAWN_AT_HOME else IN
 
 
 @dataclass
@@ -155,6 +165,7 @@ class Studio:
     there: dict[str, dict[str, str]] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
+    proposal: str = ""
 
     @classmethod
     def filled(cls) -> Studio:
@@ -183,6 +194,12 @@ class Studio:
             studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}
             place = version.environment.workspace
             by = place.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
+            if place.curated:
+                leaving = deprecate(version.environment, by, on=timezone.localdate(), reason="A hole.")
+                studio.there[workspace]["deprecation"] = str(leaving.pk)
+            else:
+                better = propose(broken, by, name="AzureML-better", as_new=True, words="It is better.")
+                studio.proposal = str(better.pk)
             kept = add_connection(place, "index", f"https://{workspace}.example", "robot", "a secret", by)
             studio.there[workspace]["connection"] = str(kept.pk)
             use = report_use(version, "run", "train-41", workspace=place, user=by, active=False).use
@@ -219,7 +236,7 @@ class Studio:
 
     def path(self, cell: Cell) -> str:
         """Return the address with what is there in its places."""
-        there = self.there[cell.workspace or "lab"]
+        there = {"proposal": self.proposal, "deprecation": "0"} | self.there[cell.workspace or "lab"]
         filled = cell.route.replace("v2/…", "v2/_catalog").replace(r"(?P<path>[\s\S]*)", "nowhere/")
         filled = filled.replace("(?P<name>.+)", there["repository"])
         filled = re.sub(r"\(\?P<(\w+)>[^)]*\)|<\w+:(\w+)>", lambda one: there[one[1] or one[2]], filled)

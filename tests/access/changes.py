@@ -11,6 +11,7 @@ from typing import Any
 from tests.access.expected import (
     API_BUILD,
     API_ENVIRONMENT,
+    API_PROPOSAL,
     API_VERSION,
     API_W,
     BUILD,
@@ -36,12 +37,22 @@ class Change:
     sent: dict[str, Any] = field(default_factory=dict)
     there: dict[str, str] = field(default_factory=dict)
     admin: bool = False
+    workspace: str = "lab"
 
 
 CONNECTION = {"kind": "index", "address": "https://p.example/simple", "user": "u", "password": "a secret"}
 HOOK = {"address": "https://h.example/x", "groups": "builds"}
 RUNNING = {"build": "running"}
 UNBUILT = {"version": "unbuilt"}
+BUILT = {"proposal": "built"}
+LEAVING = {"on": "2999-01-01", "reason": "A hole.", "words": "A hole."}
+
+
+def curated(verb: str, sent: dict[str, Any] | None = None, there: dict[str, str] | None = None) -> Change:
+    """Return a change that an admin makes in the catalogue."""
+    return Change(verb, sent or {}, there or {}, admin=True, workspace="curated")
+
+
 CHANGES: dict[tuple[str, str], Change] = {
     ("account/tokens/", "POST"): Change("token.created", {"name": "n", "scope": "2", "days": "7"}),
     ("account/tokens/<int:token>/revoke", "POST"): Change("token.revoked"),
@@ -83,6 +94,15 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{BUILD}retry", "POST"): Change("build.requested"),
     (f"{VERSION}build", "POST"): Change("build.requested", there=UNBUILT),
+    (f"{VERSION}propose/", "POST"): Change("proposal.answered", {"words": "Newer."}, there=UNBUILT),
+    (f"{W}proposals/<int:proposal>/decide", "POST"): curated(
+        "proposal.refused", {"decision": "refuse", "words": "No.", "seen": "1.0."}
+    ),
+    (f"{W}proposals/<int:proposal>/withdraw", "POST"): Change("proposal.withdrawn"),
+    (f"{W}proposals/<int:proposal>/build", "POST"): Change("build.requested"),
+    (f"{ENVIRONMENT}deprecate/", "POST"): curated("catalogue.deprecated", LEAVING),
+    (f"{W}deprecations/<int:deprecation>/retire", "POST"): curated("catalogue.retired"),
+    (f"{W}deprecations/<int:deprecation>/keep", "POST"): curated("catalogue.kept"),
     ("api/v1/tokens/", "POST"): Change("token.created", {"name": "n"}),
     ("api/v1/tokens/<int:token>/", "DELETE"): Change("token.revoked"),
     ("api/v1/workspaces/", "POST"): Change("workspace.created", {"title": "Vision"}, admin=True),
@@ -104,6 +124,15 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
     (f"{API_VERSION}restore/", "POST"): Change("environment.restored"),
     (f"{API_VERSION}uses/", "POST"): Change("use.reported", {"kind": "run", "name": "train-41"}),
+    (f"{API_VERSION}propose/", "POST"): Change("proposal.answered", {"reason": "Newer."}, there=UNBUILT),
+    (f"{API_PROPOSAL}approve/", "POST"): curated("proposal.published", there=BUILT),
+    (f"{API_PROPOSAL}ask-for-changes/", "POST"): curated("proposal.changes", {"words": "Pin it."}),
+    (f"{API_PROPOSAL}refuse/", "POST"): curated("proposal.refused", {"words": "No."}),
+    (f"{API_PROPOSAL}withdraw/", "POST"): Change("proposal.withdrawn"),
+    (f"{API_PROPOSAL}build/", "POST"): Change("build.requested"),
+    (f"{API_ENVIRONMENT}deprecation/", "PUT"): curated("catalogue.deprecated", LEAVING),
+    (f"{API_ENVIRONMENT}deprecation/", "DELETE"): curated("catalogue.kept"),
+    (f"{API_ENVIRONMENT}retire/", "POST"): curated("catalogue.retired"),
     (f"{API_VERSION}builds/", "POST"): Change("build.requested", there=UNBUILT),
     (f"{API_BUILD}cancel/", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{API_BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),

@@ -78,6 +78,15 @@ PAGES: dict[str, Methods] = {
     f"{VERSION}describe": DEFINE,
     f"{ENVIRONMENT}uses/<int:use>/end": DEFINE,
     f"{VERSION}archive": DEFINE,
+    f"{VERSION}propose/": READ_DEFINE,
+    f"{W}proposals/": {"GET": CONTRIBUTOR},
+    f"{W}proposals/<int:proposal>/": {"GET": CONTRIBUTOR},
+    f"{W}proposals/<int:proposal>/decide": DEFINE,
+    f"{W}proposals/<int:proposal>/withdraw": DEFINE,
+    f"{W}proposals/<int:proposal>/build": DEFINE,
+    f"{ENVIRONMENT}deprecate/": READ_DEFINE,
+    f"{W}deprecations/<int:deprecation>/retire": DEFINE,
+    f"{W}deprecations/<int:deprecation>/keep": DEFINE,
     f"{W}builds/": READ,
     f"{W}builds/figures/": READ,
     BUILD: READ,
@@ -100,6 +109,7 @@ API_W = "api/v1/workspaces/<slug:workspace>/"
 API_ENVIRONMENT = f"{API_W}environments/<word:name>/"
 API_VERSION = f"{API_ENVIRONMENT}versions/<word:version>/"
 API_BUILD = f"{API_W}builds/<uuid:build>/"
+API_PROPOSAL = f"{API_W}proposals/<int:proposal>/"
 API: dict[str, Methods] = {
     "api/v1/me/": {"GET": SIGNED_IN},
     "api/v1/findings/": {"POST": SIGNED_IN},
@@ -132,6 +142,17 @@ API: dict[str, Methods] = {
     f"{API_VERSION}definition/": READ,
     f"{API_ENVIRONMENT}uses/": READ,
     f"{API_VERSION}uses/": {"GET": READER, "POST": CONTRIBUTOR},
+    f"{API_VERSION}propose/": DEFINE,
+    f"{API_W}proposals/": {"GET": CONTRIBUTOR},
+    API_PROPOSAL: {"GET": CONTRIBUTOR},
+    f"{API_PROPOSAL}approve/": DEFINE,
+    f"{API_PROPOSAL}ask-for-changes/": DEFINE,
+    f"{API_PROPOSAL}refuse/": DEFINE,
+    f"{API_PROPOSAL}withdraw/": DEFINE,
+    f"{API_PROPOSAL}build/": DEFINE,
+    f"{API_W}deprecations/": READ,
+    f"{API_ENVIRONMENT}deprecation/": {"PUT": CONTRIBUTOR, "DELETE": CONTRIBUTOR},
+    f"{API_ENVIRONMENT}retire/": DEFINE,
     f"{API_VERSION}builds/": DEFINE,
     f"{API_VERSION}packages/": READ,
     f"{API_VERSION}lock/": READ,
@@ -171,4 +192,19 @@ EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY
 # An event stream sends nobody to the page where one signs in.
 NO_SIGN_IN = {f"{BUILD}stream"}
 # The catalogue is not edited, but the start of others (rule 29).
-NOT_IN_THE_CATALOGUE = {f"{VERSION}edit/"}
+NOT_IN_THE_CATALOGUE = {f"{VERSION}edit/", f"{VERSION}propose/", f"{API_VERSION}propose/"}
+# Nothing is decided, deprecated or retired anywhere else; curators there are contributors.
+ONLY_IN_THE_CATALOGUE = {
+    f"{W}proposals/<int:proposal>/decide",
+    f"{ENVIRONMENT}deprecate/",
+    f"{W}deprecations/<int:deprecation>/retire",
+    f"{W}deprecations/<int:deprecation>/keep",
+    f"{API_PROPOSAL}approve/",
+    f"{API_PROPOSAL}ask-for-changes/",
+    f"{API_PROPOSAL}refuse/",
+    f"{API_W}deprecations/",
+    f"{API_ENVIRONMENT}deprecation/",
+    f"{API_ENVIRONMENT}retire/",
+}
+# It is withdrawn where it comes from: curators find that it is not there, whoever else comes is refused.
+WITHDRAWN_AT_HOME = {f"{W}proposals/<int:proposal>/withdraw", f"{API_PROPOSAL}withdraw/"}

@@ -16,6 +16,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from builds.models import Image
 from environments.models import Event
+from environments.proposals import propose
 from environments.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
@@ -46,25 +47,29 @@ def test_every_change_leaves_its_event_with_who_and_from_where(monkeypatch: pyte
     owner = User.objects.get(username="owner")
     owner.set_password("a long enough password")
     owner.save()
-    there = studio.there["lab"]
     unused = image_for(saved("unused==1", name="forecast", workspace="lab"))
     Image.objects.filter(pk=unused.pk).update(used_at=timezone.now() - datetime.timedelta(days=8))
     unbuilt = saved("unbuilt==1", name="forecast", workspace="lab")
     used = saved("used==1", name="used", workspace="lab")
     use = report_use(used, "run", "train-42", workspace=used.environment.workspace, user=owner).use
+    there = dict(studio.there)
+    built = saved("built==1", name="built", workspace="lab")
+    image_for(built)
     others = {
         "used": "used",
         "active": str(use.pk),
         "unbuilt": unbuilt.version,
         "running": str(asked(saved("running==1", name="running", workspace="lab"), owner).pk),
+        "built": str(propose(built, owner, name="AzureML-built", as_new=True, words="It works.").pk),
     }
     wrong = []
     for (route, method), change in CHANGES.items():
-        studio.there["lab"] = there | {name: others[key] for name, key in change.there.items()}
+        place = change.workspace
+        studio.there[place] = there[place] | {name: others[key] for name, key in change.there.items()}
         who = User.objects.get(username="admin") if change.admin else owner
         with transaction.atomic():
             status, events = send(
-                browser_of(who), studio.path(Cell(route, method, "", "lab")), method, change
+                browser_of(who), studio.path(Cell(route, method, "", place)), method, change
             )
             transaction.set_rollback(True)
         fitting = [event for event in events if event.verb == change.verb]

@@ -128,6 +128,7 @@ def image_for(version: Version) -> Image:
         ],
         lock=Lock(packages=(numpy,)).model_dump(mode="json"),
         packages=1,
+        misfits=[],
         base="host",
         base_digest=f"sha256:{'ab' * 32}",
         interpreter="/opt/env/bin/python",

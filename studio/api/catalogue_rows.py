@@ -1,0 +1,56 @@
+"""Proposals and deprecations as the API gives them."""
+
+from typing import Any
+
+from builds.curating import Evidence
+from environments.catalogue_models import Deprecation, Proposal
+from studio.api.rows import deprecation, reference
+
+
+def proposal(row: Proposal) -> dict[str, Any]:
+    """Return a proposal, without the evidence on it."""
+    return {
+        "id": row.pk,
+        "version": reference(row.version),
+        "name": row.name,
+        "new": row.as_new,
+        "stage": row.stage,
+        "proposed_by": row.proposed_by.get_username() if row.proposed_by else None,
+        "proposed_at": row.proposed_at,
+        "changed_at": row.changed_at,
+        "published": reference(row.published),
+    }
+
+
+def whole_proposal(row: Proposal, evidence: Evidence) -> dict[str, Any]:
+    """Return a proposal with the evidence on it and what was said."""
+    steps = row.steps.select_related("by", "version__environment__workspace")
+    return proposal(row) | {
+        "hash": row.version.hash,
+        "definition": row.version.definition.model_dump(mode="json"),
+        "findings": [finding.as_json() for finding in evidence.findings],
+        "image_state": evidence.state,
+        "digest": evidence.image.digest if evidence.image else None,
+        "size": evidence.image.size if evidence.image else None,
+        "grown": evidence.grown,
+        "misfits": evidence.misfits,
+        "before": reference(evidence.before),
+        "difference": evidence.difference.as_json() if evidence.difference else None,
+        "resolved": evidence.resolved.as_json() if evidence.resolved else None,
+        "steps": [
+            {
+                "what": step.what,
+                "by": step.by.get_username() if step.by else None,
+                "at": step.at,
+                "version": reference(step.version),
+                "words": step.words,
+            }
+            for step in steps
+        ],
+    }
+
+
+def deprecated(row: Deprecation) -> dict[str, Any]:
+    """Return what is deprecated, and that it is."""
+    told = {"environment": row.environment.name, "version": row.version.version if row.version else None}
+    return told | deprecation(row)

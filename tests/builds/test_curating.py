@@ -1,0 +1,190 @@
+"""Approving what is proposed: with the image that was seen, once, on both databases (issue 6 point 6)."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from builds.curating import approve, build_proposed, gather, glances, image_to_serve
+from builds.models import Build, Image, ImagePackage
+from builds.services import outlook, request_build
+from environments.catalogue_models import Proposal, ProposalStep, Stage
+from environments.models import Event, Role, Version
+from environments.proposal_moves import Overtaken
+from environments.proposals import answer, propose, refuse, withdraw
+from environments.services import Refused
+from tests.builds.played import asked, failed, image_for, person, saved, succeeded
+
+pytestmark = pytest.mark.usefixtures("either_database")
+
+
+def waiting(text: str = "numpy==2.1.3\n", name: str = "forecast", *, built: bool = True) -> Proposal:
+    """Return a proposal that waits, of a version with an image."""
+    olga = User.objects.filter(username="olga").first() or person("olga", lab=Role.CONTRIBUTOR)
+    version = saved(text, name=name, user=olga)
+    if built:
+        succeeded(asked(version, olga))
+    return propose(version, olga, name=f"AzureML-{name}", as_new=True, words="Good.")
+
+
+@pytest.mark.django_db
+def test_what_is_approved_is_ready_for_everybody_at_once() -> None:
+    """Same definition, same hash, same image: nothing is built (rules 4, 8, 10)."""
+    row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
+    builds = Build.objects.count()
+
+    version = approve(row, cora, "", gather(row).seen)
+
+    mine, everybodys = Image.objects.get(workspace__name="lab"), Image.objects.get(workspace__curated=True)
+    assert (everybodys.hash, everybodys.digest, everybodys.lock) == (mine.hash, mine.digest, mine.lock)
+    assert everybodys.name == f"curated/{mine.repository}"
+    assert outlook(version).image == everybodys
+    assert request_build(saved("numpy==2.1.3\n", name="copy", workspace="shop")).image == everybodys
+    assert Build.objects.count() == builds
+    assert (
+        ImagePackage.objects.filter(image=everybodys).count()
+        == ImagePackage.objects.filter(image=mine).count()
+    )
+
+
+@pytest.mark.django_db
+def test_nobody_approves_what_was_not_built_nor_what_was_built_anew_since() -> None:
+    row, cora = waiting(built=False), person("cora", curated=Role.CONTRIBUTOR)
+    with pytest.raises(Refused, match="forecast:1 has no image") as problem:
+        approve(row, cora, "", gather(row).seen)
+    assert problem.value.code == "not-built"
+
+    image = image_for(row.version)
+    seen = gather(Proposal.objects.get()).seen
+    Image.objects.filter(pk=image.pk).update(digest=f"sha256:{'0' * 64}")
+    with pytest.raises(Overtaken, match="was made anew"):
+        approve(Proposal.objects.get(), cora, "", seen)
+
+    assert Proposal.objects.get().stage == Stage.WAITING
+    assert not Version.objects.filter(environment__workspace__curated=True).exists()
+    assert ProposalStep.objects.count() == 1
+    assert not Event.objects.filter(verb="proposal.published").exists()
+
+
+@pytest.mark.django_db
+def test_an_image_that_the_catalogue_has_already_is_the_one_that_is_looked_at() -> None:
+    row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
+    there = image_for(saved("numpy==2.1.3\n", name="AzureML-same", workspace="curated"))
+    Image.objects.filter(pk=there.pk).update(digest=f"sha256:{'1' * 64}")
+
+    assert image_to_serve(row.version) == there
+    approve(row, cora, "", gather(row).seen)
+    assert Image.objects.filter(workspace__curated=True).count() == 1
+
+
+@pytest.mark.django_db
+def test_the_evidence_is_of_the_very_version_that_is_proposed() -> None:
+    before = saved("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
+    small = image_for(before)
+    Image.objects.filter(pk=small.pk).update(size=80_000_000)
+    olga = person("olga", lab=Role.CONTRIBUTOR)
+    version = saved("numpy==2.1.3\nsix\n", user=olga)
+    row = propose(version, olga, name="AzureML-forecast", as_new=False, words="Newer.")
+    saved("numpy==2.2.0\n", user=olga)  # later, and not proposed
+
+    bare = gather(row)
+    assert (bare.state, bare.image, bare.misfits, bare.grown, bare.resolved) == (
+        "none",
+        None,
+        None,
+        None,
+        None,
+    )
+    assert bare.difference is not None
+    assert [(one.name, one.change) for one in bare.difference.packages] == [
+        ("numpy", "upgraded"),
+        ("six", "added"),
+    ]
+    assert "unpinned" in " ".join(finding.code for finding in bare.findings)
+
+    build = build_proposed(row, person("cora", curated=Role.CONTRIBUTOR)).build
+    assert build is not None
+    assert gather(row).state == "queued"
+    failed(build)
+    assert gather(row).build == build
+    succeeded(asked(version, olga))
+    full = gather(row)
+    assert (full.state, full.misfits, full.grown) == ("ready", [], 8_400_000)
+    assert full.resolved is not None
+
+
+@pytest.mark.django_db
+def test_what_was_published_is_still_compared_with_what_was_there_then() -> None:
+    row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
+    approve(row, cora, "", gather(row).seen)
+    saved("numpy==2.2.0\n", name="AzureML-forecast", workspace="curated")
+    assert gather(Proposal.objects.get()).before is None
+
+
+@pytest.mark.django_db
+def test_a_list_takes_as_many_queries_for_thirty_as_for_three() -> None:
+    rows = [waiting(f"numpy==2.{n}.0\n", name=f"e{n}", built=n % 2 == 0) for n in range(30)]
+    counts = []
+    for some in (rows[:3], rows):
+        with CaptureQueriesContext(connection) as queries:
+            found = glances(
+                Proposal.objects.filter(pk__in=[row.pk for row in some]).select_related(
+                    "version__environment__workspace"
+                )
+            )
+        counts.append(len(queries))
+        assert {glance.state for glance in found} == {"ready", "none"}
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("against", ["approve", "refuse", "answer", "withdraw"])
+def test_of_two_at_once_exactly_one_wins_and_the_other_is_told(against: str) -> None:
+    row = waiting()
+    newer = saved("numpy==2.2.0\n", user=row.proposed_by)
+    curators = [person(name, curated=Role.CONTRIBUTOR) for name in ("cora", "dora")]
+    seen = gather(row).seen
+    start = threading.Barrier(2)
+    won: list[str] = []
+    told: list[Exception] = []
+
+    def do(what: str, who: User) -> None:
+        mine = Proposal.objects.select_related("version__environment__workspace").get()
+        olga = mine.proposed_by
+        assert olga is not None
+        start.wait(30)
+        try:
+            if what == "approve":
+                approve(mine, who, "", seen)
+            elif what == "refuse":
+                refuse(mine, who, "No.", seen)
+            elif what == "answer":
+                answer(mine, newer, olga, "Newer.")
+            else:
+                withdraw(mine, olga)
+            won.append(what)
+        except Exception as error:  # looked at below
+            told.append(error)
+        finally:
+            connection.close()
+
+    threads = [
+        threading.Thread(target=do, args=(what, who))
+        for what, who in zip(("approve", against), curators, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(won) == 1, told
+    assert [type(error) for error in told] == [Overtaken]
+    assert "in the meantime" in str(told[0])
+    published = Version.objects.filter(environment__workspace__curated=True).count()
+    assert published == (won == ["approve"])
+    assert Proposal.objects.get().turn == 2
+    assert ProposalStep.objects.count() == 2

@@ -1,0 +1,279 @@
+"""Proposals for the catalogue: every step from everywhere, who may not decide, and what is said (issue 6 point 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+
+from environments import proposals
+from environments.catalogue_models import Proposal, ProposalStep, Stage
+from environments.models import Event, Role, Version
+from environments.outbox import Notice
+from environments.proposal_moves import Overtaken, Seen
+from environments.proposals import answer, ask_for_changes, propose, publish, refuse, withdraw
+from environments.services import Refused, archive_environment, archive_version
+from tests.builds.played import person, saved
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def olga() -> User:
+    """Who defines and proposes."""
+    return person("olga", lab=Role.CONTRIBUTOR)
+
+
+@pytest.fixture
+def cora() -> User:
+    """Who reviews."""
+    return person("cora", curated=Role.CONTRIBUTOR)
+
+
+def proposed(by: User, text: str = "numpy==2.1.3\n", name: str = "AzureML-forecast") -> Proposal:
+    return propose(saved(text, user=by), by, name=name, as_new=True, words="Everybody forecasts.")
+
+
+def seen(proposal: Proposal) -> Seen:
+    before = proposals.latest_of(proposal.name)
+    return Seen(proposal.turn, before.pk if before else None)
+
+
+Step = Callable[[Proposal, User, User], object]
+STEPS: dict[str, Step] = {
+    "answer": lambda row, olga, cora: answer(
+        row, saved(f"numpy==2.1.{10 + row.turn}\n", user=olga), olga, "Pinned."
+    ),
+    "changes": lambda row, olga, cora: ask_for_changes(row, cora, "Pin it."),
+    "publish": lambda row, olga, cora: publish(row, cora, "", seen(row)),
+    "refuse": lambda row, olga, cora: refuse(row, cora, "We have that already."),
+    "withdraw": lambda row, olga, cora: withdraw(row, olga),
+}
+# By hand: where each step leads from each stage; None is refused.
+TABLE: dict[Stage, dict[str, Stage | None]] = {
+    Stage.WAITING: {
+        "answer": Stage.WAITING,
+        "changes": Stage.CHANGES,
+        "publish": Stage.PUBLISHED,
+        "refuse": Stage.REFUSED,
+        "withdraw": Stage.WITHDRAWN,
+    },
+    Stage.CHANGES: {
+        "answer": Stage.WAITING,
+        "changes": None,
+        "publish": None,
+        "refuse": Stage.REFUSED,
+        "withdraw": Stage.WITHDRAWN,
+    },
+    Stage.PUBLISHED: dict.fromkeys(STEPS),
+    Stage.REFUSED: dict.fromkeys(STEPS),
+    Stage.WITHDRAWN: dict.fromkeys(STEPS),
+}
+WAY = {
+    Stage.WAITING: [],
+    Stage.CHANGES: ["changes"],
+    Stage.PUBLISHED: ["publish"],
+    Stage.REFUSED: ["refuse"],
+    Stage.WITHDRAWN: ["withdraw"],
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("stage", Stage.values)
+def test_each_step_leads_from_each_stage_where_the_table_says(
+    stage: str, step: str, olga: User, cora: User
+) -> None:
+    row = proposed(olga)
+    for one in WAY[Stage(stage)]:
+        STEPS[one](row, olga, cora)
+    steps, events, versions = row.steps.count(), Event.objects.count(), Version.objects.count()
+    due = TABLE[Stage(stage)][step]
+
+    if due is None:
+        with pytest.raises(Refused) as problem:
+            STEPS[step](row, olga, cora)
+        assert problem.value.code == "not-possible-now"
+        assert Proposal.objects.get().stage == stage
+        assert row.steps.count() == steps
+        made = step == "answer"  # the version that was offered is saved by its people, and an event
+        assert (Event.objects.count() - events, Version.objects.count() - versions) == (made, made)
+    else:
+        STEPS[step](row, olga, cora)
+        assert Proposal.objects.get().stage == due
+        assert row.steps.count() == steps + 1
+        assert Event.objects.filter(verb=f"proposal.{row.steps.last().what}").exists()  # type: ignore[union-attr]
+
+
+# Publishing
+
+
+def test_what_is_published_is_the_very_definition_that_was_proposed(olga: User, cora: User) -> None:
+    row = proposed(olga)
+    saved("numpy==2.2.0\n", user=olga)  # not what was proposed
+
+    version = publish(row, cora, "Good.", seen(row))
+
+    assert str(version) == "AzureML-forecast:1"
+    assert version.environment.workspace.curated
+    assert (version.hash, version.definition) == (row.version.hash, row.version.definition)
+    assert version.kind == "curated"
+    assert version.created_by == cora
+    assert Proposal.objects.get().published == version
+
+
+def test_a_next_version_follows_the_one_that_was_there(olga: User, cora: User) -> None:
+    before = saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, words="Newer.")
+
+    version = publish(row, cora, "", seen(row))
+
+    assert str(version) == "AzureML-x:2"
+    assert Proposal.objects.get().before == before
+
+
+def test_who_compared_it_with_another_version_is_told_what_came_in_between(olga: User, cora: User) -> None:
+    saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, words="Newer.")
+    looked = seen(row)
+    saved("numpy==2.0.1\n", name="AzureML-x", workspace="curated")
+
+    with pytest.raises(Overtaken, match=r"AzureML-x:2 has come into the catalogue in the meantime"):
+        publish(row, cora, "", looked)
+
+    assert Proposal.objects.get().stage == Stage.WAITING
+
+
+def test_of_two_curators_the_second_is_told_by_whom_it_was_decided(olga: User, cora: User) -> None:
+    dora = person("dora", curated=Role.CONTRIBUTOR)
+    proposed(olga)
+    mine, hers = Proposal.objects.get(), Proposal.objects.get()
+    publish(mine, cora, "", seen(mine))
+
+    with pytest.raises(Overtaken, match="cora has approved and published AzureML-forecast in the meantime"):
+        refuse(hers, dora, "No.", Seen(1))
+
+    assert Version.objects.filter(environment__workspace__curated=True).count() == 1
+    assert [step.what for step in mine.steps.all()] == ["proposed", "published"]
+
+
+def test_what_was_looked_at_is_what_is_decided_about(olga: User, cora: User) -> None:
+    """A newer version that its people propose meanwhile is not approved by a look at the one before."""
+    row = proposed(olga)
+    looked = seen(row)
+    answer(row, saved("numpy==2.2.0\n", user=olga), olga, "A newer one.")
+
+    with pytest.raises(Overtaken, match="olga has proposed forecast:2"):
+        publish(row, cora, "", looked)
+
+    assert Proposal.objects.get().stage == Stage.WAITING
+
+
+def test_two_that_want_the_same_new_name_get_it_once(olga: User, cora: User) -> None:
+    first = proposed(olga)
+    other = saved("idna==3.10\n", name="other", user=olga)
+    second = propose(other, olga, name="AzureML-forecast", as_new=True, words="Too.")
+    looked = seen(second)
+    publish(first, cora, "", seen(first))
+
+    with pytest.raises(Overtaken):
+        publish(second, cora, "", looked)
+    again = Proposal.objects.get(pk=second.pk)
+    with pytest.raises(Refused) as problem:  # and after another look
+        publish(again, cora, "", seen(again))
+    assert problem.value.code == "name-taken"
+
+
+# Nobody decides about their own
+
+
+@pytest.mark.parametrize("role", ["proposer", "author", "answerer"])
+def test_nobody_decides_about_their_own(role: str, olga: User) -> None:
+    """Neither does an admin."""
+    boss = person("boss", lab=Role.OWNER, curated=Role.OWNER)
+    boss.is_superuser = True
+    boss.save()
+    version = saved("numpy==2.1.3\n", user=boss if role == "author" else olga)
+    row = propose(
+        version, boss if role == "proposer" else olga, name="AzureML-x", as_new=True, words="It is good."
+    )
+    if role == "answerer":
+        answer(row, saved("numpy==2.2.0\n", user=olga), boss, "Newer.")
+
+    decisions: list[Callable[[], object]] = [
+        lambda: publish(row, boss, "", seen(row)),
+        lambda: refuse(row, boss, "No."),
+        lambda: ask_for_changes(row, boss, "Yes, but."),
+    ]
+    for decide in decisions:
+        with pytest.raises(Refused) as problem:
+            decide()
+        assert problem.value.code == "own-proposal"
+    assert Proposal.objects.get().stage == Stage.WAITING
+
+
+# What cannot be proposed
+
+
+def test_a_proposal_needs_a_reason_a_name_and_something_new(olga: User, cora: User) -> None:
+    there = saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    version = saved("numpy==2.1.3\n", user=olga)
+    same = saved("numpy==2.0.0\n", name="same", user=olga)
+
+    def code(version: Version, name: str, as_new: bool = True, words: str = "Good.") -> str:
+        with pytest.raises(Refused) as problem:
+            propose(version, olga, name=name, as_new=as_new, words=words)
+        return problem.value.code
+
+    assert code(version, "AzureML-y", words=" \n ") == "reason-missing"
+    assert code(version, "AzureML-y", words="x" * 5001) == "words-too-long"
+    assert code(version, "not a name") == "name-invalid"
+    assert code(version, "AzureML-x") == "name-taken"
+    assert code(version, "AzureML-z", as_new=False) == "no-such-environment"
+    assert code(same, "AzureML-x", as_new=False) == "same-content"
+    assert code(there, "AzureML-y") == "curated-already"
+    archive_environment(there.environment, cora)
+    assert code(version, "AzureML-x", as_new=False) == "environment-archived"
+    archive_version(version, olga)
+    assert code(version, "AzureML-y") == "version-archived"
+    assert not Proposal.objects.exists()
+    assert not ProposalStep.objects.exists()
+
+
+def test_an_environment_is_proposed_once_at_a_time(olga: User, cora: User) -> None:
+    row = proposed(olga)
+    newer = saved("numpy==2.2.0\n", user=olga)
+    with pytest.raises(Refused) as problem:
+        propose(newer, olga, name="AzureML-other", as_new=True, words="Good.")
+    assert problem.value.code == "already-proposed"
+    refuse(row, cora, "No.")
+    assert propose(newer, olga, name="AzureML-other", as_new=True, words="Good.").open
+
+
+def test_only_a_newer_version_of_the_same_environment_answers(olga: User, cora: User) -> None:
+    older = saved("numpy==2.0.0\n", user=olga)
+    row = proposed(olga)
+    ask_for_changes(row, cora, "Pin it.")
+    for version in (older, row.version, saved("six==1.16.0\n", name="other", user=olga)):
+        with pytest.raises(Refused) as problem:
+            answer(row, version, olga, "Here.")
+        assert problem.value.code == "not-newer"
+    assert Proposal.objects.get().stage == Stage.CHANGES
+
+
+# Who is told
+
+
+def test_curators_are_told_of_what_waits_and_its_people_of_what_was_decided(olga: User, cora: User) -> None:
+    row = proposed(olga)
+    ask_for_changes(row, cora, "Pin it.")
+    told = [(one.user.username, one.subject, one.text, one.address) for one in Notice.objects.order_by("pk")]
+    assert told == [
+        (
+            "cora",
+            "forecast:1 is proposed for the catalogue, as AzureML-forecast",
+            "Everybody forecasts.",
+            f"/w/curated/proposals/{row.pk}/",
+        ),
+        ("olga", "cora has asked for changes of AzureML-forecast", "Pin it.", f"/w/lab/proposals/{row.pk}/"),
+    ]

@@ -32,6 +32,8 @@ def main(what: str, *words: str) -> None:
         "link": link,
         "version": version,
         "holding": holding,
+        "proposed": proposed,
+        "leaving": leaving,
         "building": building,
         "more": more,
         "failed_build": failed_build,
@@ -109,6 +111,36 @@ def holding(workspace: str, name: str, *packages: str) -> str:
     image.save()
     keep_packages(image)
     return reverse("version", args=[workspace, name, made.version])
+
+
+def proposed(workspace: str, name: str) -> str:
+    """Propose a version that has an image for the catalogue, and return where it is reviewed."""
+    from django.contrib.auth.models import User
+    from django.urls import reverse
+
+    from environments.proposals import propose
+    from tests.builds.played import image_for, saved
+
+    paul, _ = User.objects.get_or_create(username="paul")
+    version = saved(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=paul)
+    image_for(version)
+    made = propose(version, paul, name=f"AzureML-{name}", as_new=True, words="Everybody asks for it. " * 20)
+    return reverse("proposal", args=["curated", made.pk])
+
+
+def leaving(name: str) -> str:
+    """Deprecate a curated environment, and return its address."""
+    from django.contrib.auth.models import User
+    from django.urls import reverse
+    from django.utils import timezone
+
+    from environments.deprecations import deprecate
+    from tests.builds.played import saved
+
+    paul, _ = User.objects.get_or_create(username="paul")
+    version = saved(f"six==1.16.0\n# {name}\n", name=name, workspace="curated")
+    deprecate(version.environment, paul, on=timezone.localdate(), reason="Its Python ends. " * 20)
+    return reverse("environment", args=["curated", name])
 
 
 def building(workspace: str, name: str) -> str:

@@ -206,6 +206,13 @@ PAGES = [
     "/w/lab/images/?only=moved",
     "/w/lab/images/clean-up/",
     f"/w/lab/environments/{LONG}/versions/1/",
+    f"/w/lab/environments/{LONG}/versions/1/propose/",
+    "/w/curated/proposals/",
+    "/w/curated/proposals/?state=withdrawn",
+    "/w/curated/proposals/?state=deprecated",
+    "/w/curated/proposals/1/",
+    f"/w/curated/environments/AzureML-{LONG}/deprecate/",
+    f"/w/curated/environments/AzureML-{LONG}/",
     "/w/lab/activity/",
     "/w/lab/activity/?who=nobody&what=builds&since=nonsense",
     "/w/lab/settings/?tab=webhooks",
@@ -267,6 +274,9 @@ def shelf(studio: Studio) -> str:
     ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
     ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
     ask(studio, "link", "olga", "empty-one")
+    ask(studio, "link", "olga", "curated", "CONTRIBUTOR")
+    ask(studio, "proposed", "lab", f"p-{LONG}")
+    ask(studio, "leaving", f"AzureML-{LONG}")
     ask(studio, "webhook", "lab", f"http://127.0.0.1:9/{'long' * 90}")
     return str(ask(studio, "building", "lab", "slow"))
 

@@ -1,0 +1,42 @@
+"""The way into the catalogue, in a real browser: one proposes, another approves, everybody has it (issue 6 point 6)."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.backstage import ask
+from tests.browser.test_pages import sign_in
+from tests.services.studio import Studio
+
+
+def test_one_proposes_another_approves_and_everybody_has_it(
+    browser: Browser, page: Page, studio: Studio
+) -> None:
+    address = ask(studio, "holding", "lab", "release", "attrs==24.2.0")
+    sign_in(page, studio, "olga", "lab")
+    page.goto(studio.url + address)
+    page.get_by_role("link", name="Propose", exact=True).click()
+    expect(page.get_by_label("Name of the new one")).to_have_value("AzureML-release")
+    page.get_by_label("Why, and for whom").fill("Everybody needs attrs.")
+    page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_role("main").get_by_text("Waiting")).to_be_visible()
+
+    ask(studio, "link", "cora", "curated", "CONTRIBUTOR")
+    context = browser.new_context()
+    hers = context.new_page()
+    sign_in(hers, studio, "cora", "shop")
+    hers.get_by_role("link", name="Catalogue review").click()
+    hers.get_by_role("link", name="AzureML-release").click()
+    expect(hers.get_by_text("Everybody needs attrs.")).to_be_visible()
+    hers.get_by_role("button", name="Approve and publish").click()
+    expect(
+        hers.get_by_text("AzureML-release:1 is published: everybody can use it from now on.")
+    ).to_be_visible()
+    hers.get_by_role("link", name="Open it in the catalogue").click()
+    expect(hers.get_by_text("Image ready")).to_be_visible()
+    context.close()
+
+    page.reload()
+    expect(page.get_by_text("approved and published it")).to_be_visible()
+    page.goto(f"{studio.url}/w/lab/environments/?tab=curated")
+    expect(page.get_by_role("link", name="release", exact=True)).to_be_visible()

@@ -74,6 +74,7 @@ urlpatterns = [
     path("w/<slug:workspace>/new/", define.new, name="new"),
     # /w/<workspace>/complete?kind=pypi&q=num
     # /w/<workspace>/complete?kind=pypi&name=numpy
+    # /w/<workspace>/complete?kind=base&q=slim
     path("w/<slug:workspace>/complete", complete.complete, name="complete"),
     # /w/<workspace>/check?from=<workspace>/<name>:<version>&next=1
     path("w/<slug:workspace>/check", define.check, name="check"),

@@ -97,6 +97,11 @@ def bases_for(place: Workspace) -> list[BaseChoice]:
     return ready + [BaseChoice(row["base"], used=row["used"]) for row in used]
 
 
+def bases_with(place: Workspace, part: str) -> list[str]:
+    """Return the references of the bases in whose name this stands."""
+    return [choice.reference for choice in bases_for(place) if part.lower() in choice.reference.lower()]
+
+
 def text_of(base: str, python: str, packages: str) -> str:
     """Return the definition that a base, a Python and packages, one a line, make: the v2 YAML of it."""
     wanted = [line.strip() for line in packages.splitlines() if line.strip()]

@@ -25,7 +25,7 @@
   };
   const complete = async (context) => {
     const place = asked(context.state, context.pos, language);
-    if (!place || (!place.begun && !place.name && !context.explicit)) return null;
+    if (!place || (!place.begun && !place.name && place.kind !== "base" && !context.explicit)) return null;
     const query = place.name ? { kind: place.kind, name: place.name } : { kind: place.kind, q: place.begun };
     let found;
     try {
@@ -39,7 +39,9 @@
       const options = found.map((label, index) => ({ label, type: "constant", boost: 99 - index }));
       return { from, options, validFor: /^[\w.*+!]*$/ };
     }
-    return { from, options: found.map((label) => ({ label, type: "class" })) };
+    const options = found.map((label) => ({ label, type: "class" }));
+    // A base may be meant by any part of its name, which the server has looked for.
+    return place.kind === "base" ? { from, options, filter: false } : { from, options };
   };
 
   let language = guess(text.value);

@@ -77,12 +77,15 @@
     }
     return "";
   };
+  const BASE = { yaml: /^\s*image:\s+["']?([\w./:@-]*)$/, dockerfile: /^\s*FROM\s+(?:--platform=\S+\s+)?([\w./:@-]*)$/i };
   const KINDS = { pip: "pypi", dependencies: "conda" };
 
-  // What is being typed at a place: {kind, begun} for a name, {kind, name, begun} for its version; null for neither.
+  // What is being typed at a place: {kind, begun} for a name or a base image, {kind, name, begun} for a version; or null.
   const asked = (state, pos, language) => {
     const line = state.doc.lineAt(pos);
     const before = line.text.slice(0, pos - line.from);
+    const base = BASE[language]?.exec(before);
+    if (base) return { kind: "base", begun: base[1] };
     let typed = null;
     let kind = "pypi";
     if (language === "requirements") typed = before.trimStart();

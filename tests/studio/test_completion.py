@@ -14,9 +14,11 @@ from django.test import Client
 from pytest_django import Settings
 
 from builds.models import Image, ImagePackage, Package
+from environments.definition import read
 from environments.models import Role
+from environments.services import save_reading
 from studio import completion
-from tests.builds.played import asked, browser_of, person, saved, succeeded
+from tests.builds.played import asked, browser_of, person, saved, succeeded, workspace_named
 from tests.images.serving import Answer, Server
 
 pytestmark = pytest.mark.django_db
@@ -159,6 +161,17 @@ def test_names_are_those_of_images_one_may_see_and_well_known_ones(reader: Clien
 def test_versions_of_what_one_may_not_see_are_not_told(reader: Client) -> None:
     image_with("other", ("conda", "secret", "6.6.6"))
     assert answer_to(reader, kind="conda", name="secret") == {"options": [], "more": False}
+
+
+def test_bases_are_the_ready_ones_and_those_in_use_here(reader: Client) -> None:
+    for workspace, base in (("lab", "registry.example/slim-ours:7"), ("other", "registry.example/slim:1")):
+        text = f"image: {base}\n"
+        save_reading(workspace_named(workspace), "on-a-base", read(text), source=text)
+    options = answer_to(reader, kind="base", q="SLIM")["options"]
+    assert options[0].startswith("docker.io/library/python:3.12")
+    assert options[-1] == "registry.example/slim-ours:7"
+    assert "registry.example/slim:1" not in options
+    assert answer_to(reader, kind="base", q="nothing-has-this") == {"options": [], "more": False}
 
 
 @pytest.mark.parametrize(

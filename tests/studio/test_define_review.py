@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import timedelta
 
@@ -245,6 +246,16 @@ def test_the_context_tab_is_an_editor_for_those_who_may_define_and_a_text_for_ot
     page = browser_of(person("carla", lab=Role.CONTRIBUTOR)).get(address).content.decode()
     assert f'action="{EDIT}"' in page
     assert 'name="description" value="Kept"' in page  # the next version keeps what the last one was called
+
+
+def test_the_context_tab_saves_and_builds_what_keeps_its_description(contributor: Client) -> None:
+    saved(TEXT, description="Kept", tags={"team": "x"})
+    page = contributor.get("/w/lab/environments/forecast/?tab=context").content.decode()
+    sent = dict(re.findall(r'<input type="hidden" name="(description|tags)" value="([^"]*)"', page))
+    response = contributor.post(EDIT, {**sent, "text": "numpy==2.2.0\n", "action": "build"})
+    version = Version.objects.get(number=2)
+    assert (version.description, version.tags) == ("Kept", {"team": "x"})
+    assert response["Location"] == f"/w/lab/builds/{Build.objects.get(version=version).pk}/"
 
 
 def test_only_pages_with_the_editor_let_it_style_them(contributor: Client) -> None:

@@ -176,7 +176,9 @@ def test_one_file_of_a_build_context_is_edited_and_the_others_stay(
     assert 'name="context_file" value="hello"' in page
     response = contributor.post(EDIT, {"text": "good bye\r\n", "context_file": "hello", "action": "save"})
     assert response["Location"] == "/w/lab/environments/forecast/versions/2/"
-    context = Version.objects.get(number=2).definition.context
+    version = Version.objects.get(number=2)
+    assert version.source == ""  # one file is not the text of the whole
+    context = version.definition.context
     assert context is not None
     assert {file.path: file.content for file in context.files} == {
         "Dockerfile": b"FROM debian:12\nCOPY . /\n",

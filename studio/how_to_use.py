@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,6 +19,7 @@ from environments.definition.secrets import masked
 from environments.models import Version
 from environments.texts import written
 
+NEAR = ("localhost", "127.0.0.1", "::1")  # from where engines pull over plain HTTP without being told
 SIGNED = '--header "Authorization: Bearer $STUDIO_TOKEN"'
 
 
@@ -102,7 +104,7 @@ def _of_image(way: Way) -> Iterator[Snippet]:
         "docker-run", "docker run", _("In a terminal"), f"{_login(way)}{command}\n", (*_access(way), *missing)
     )
     digest = _("The digest stays this one: a rebuild changes nothing here.")
-    yield Snippet("dockerfile", "FROM", "Dockerfile", _dockerfile(way), (digest, *missing))
+    yield Snippet("dockerfile", "FROM", "Dockerfile", _dockerfile(way), (digest, *_access(way), *missing))
     yield Snippet(
         "dev-container",
         _("Dev container"),
@@ -125,7 +127,14 @@ def _login(way: Way) -> str:
 
 
 def _access(way: Way) -> list[str]:
-    return [_("The password is an access token: Your account → Access tokens.")] if _login(way) else []
+    notes = [_("The password is an access token: Your account → Access tokens.")] if _login(way) else []
+    host = urlsplit(way.address).hostname or ""
+    if way.image and not way.image.pushed_to and way.address.startswith("http://") and host not in NEAR:
+        notes.append(
+            _("This studio speaks plain HTTP: name %(host)s in the engine's “insecure-registries” first.")
+            % {"host": way.host}
+        )
+    return notes
 
 
 def _missing(way: Way) -> tuple[str, ...]:

@@ -87,6 +87,16 @@ def test_where_everybody_may_pull_nobody_signs_in(version: Version) -> None:
     assert "docker login" not in texts(version, image)["docker-run"].text
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("http://ml.example:8000/", True), ("https://ml.example/", False), ("http://localhost:8000/", False)],
+)
+def test_who_must_let_an_engine_use_plain_http_is_told(version: Version, address: str, told: bool) -> None:
+    (run, *_) = snippets(version, image_for(version), address, "olga")
+    assert any("insecure-registries" in note for note in run.notes) == told
+    assert f"{address.partition('://')[2]}lab/azureml/" in run.text
+
+
 def test_an_image_in_the_workspaces_registry_is_taken_from_there(version: Version) -> None:
     image = image_for(version)
     image.pushed_to = f"registry.example.com/ml/azureml/azureml_{version.hash}"

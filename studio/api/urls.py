@@ -8,6 +8,7 @@ from studio.api import (
     activity,
     answers,
     builds,
+    cleaning,
     deprecations,
     environments,
     events,
@@ -83,6 +84,7 @@ ADDRESSES = {
     f"{BUILD}retry/": builds.ROUTES["retry"],
     f"{BUILD}log/": builds.ROUTES["log"],
     "workspaces/<slug:workspace>/images/": builds.ROUTES["images"],
+    "workspaces/<slug:workspace>/images/clean-up/": cleaning.ROUTES["clean-up"],
     "workspaces/<slug:workspace>/images/<str:digest>/": builds.ROUTES["image"],
 }
 

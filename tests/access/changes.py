@@ -103,6 +103,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{ENVIRONMENT}deprecate/", "POST"): curated("catalogue.deprecated", LEAVING),
     (f"{W}deprecations/<int:deprecation>/retire", "POST"): curated("catalogue.retired"),
     (f"{W}deprecations/<int:deprecation>/keep", "POST"): curated("catalogue.kept"),
+    (f"{API_W}images/clean-up/", "POST"): Change("images.cleaned", {"days": 7}),
     ("api/v1/tokens/", "POST"): Change("token.created", {"name": "n"}),
     ("api/v1/tokens/<int:token>/", "DELETE"): Change("token.revoked"),
     ("api/v1/workspaces/", "POST"): Change("workspace.created", {"title": "Vision"}, admin=True),

@@ -164,6 +164,7 @@ API: dict[str, Methods] = {
     f"{API_BUILD}log/": READ,
     f"{API_BUILD}events/": READ,
     f"{API_W}images/": READ,
+    f"{API_W}images/clean-up/": {"GET": OWNER, "POST": OWNER},
     f"{API_W}images/<str:digest>/": READ,
     "api/v1/schema/": {"GET": ANYBODY},
     "api/v1/docs/": {"GET": ANYBODY},

@@ -250,6 +250,23 @@ def test_a_swept_store_has_the_files_of_what_stays_and_no_others(
     assert list(store.tags()) == [f"{Image.objects.get().name}:latest"]
 
 
+def test_the_api_tells_and_does_the_same(lab: Workspace, olga: User) -> None:
+    image = built("six==1.0\n")
+    built("six==2.0\n")
+    client = browser_of(olga)
+    address = "/api/v1/workspaces/lab/images/clean-up/"
+    told = client.get(f"{address}?days=30").json()
+    assert told["goes"] == [{"fate": "older", "images": 1, "size": image.size}]
+    assert told["stays"] == [{"fate": "latest", "images": 1, "size": image.size}]
+    assert [one["digest"] for one in told["images"]] == [image.digest]
+    assert (told["freed"], told["more"]) == (OWN, 0)
+    assert client.get(f"{address}?older=false").json()["goes"] == []
+    assert client.get(f"{address}?days=0").json()["errors"].keys() == {"days"}
+    done = client.post(address, {"days": 30}, content_type="application/json")
+    assert done.json() == {"images": 1, "freed": OWN}
+    assert client.post(address, {}, content_type="application/json").json() == {"images": 0, "freed": 0}
+
+
 def test_admins_see_what_the_whole_store_could_do_without(
     lab: Workspace, olga: User, settings: Settings, tmp_path: Path
 ) -> None:

@@ -107,6 +107,7 @@
       follow.checked = false;
       page.dataset.active = "no";
       document.getElementById("said").textContent = document.title;
+      page.dispatchEvent(new Event("build:end"));
     });
     source.addEventListener("error", () => {
       // The browser comes back by itself after a cut; what it gives up on, we open again, ever more slowly.
@@ -121,5 +122,7 @@
   if (page.dataset.active === "yes") {
     keepUp();
     open();
+  } else if (!location.hash && log.querySelector(".log-gap")) {
+    toEnd(); // of a long log the last part is there first, so it is in sight first
   }
 })();

@@ -27,6 +27,16 @@ LONG = (
     "a-name-that-somebody-generated.from-a-branch.feature-JIRA-12345-retrain-all-of-the-models-" + "x" * 100
 )
 BUILD_SECONDS = 90
+# Somebody who has asked for notifications, and looks at another window
+WANTS_TO_BE_TOLD = """
+localStorage.setItem("studio:tell", "yes");
+document.hasFocus = () => false;
+window.told = [];
+window.Notification = class extends EventTarget {
+  static permission = "granted";
+  constructor(title) { super(); window.told.push(title); }
+};
+"""
 
 
 def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
@@ -50,6 +60,7 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
     link = studio.url + ask(studio, "link", "newcomer", "empty")
     page.goto(link)
     page.get_by_role("button", name="Sign in as newcomer").click()
+    page.add_init_script(WANTS_TO_BE_TOLD)
     page.get_by_role("button", name="Build a first environment").click()
     log = page.get_by_role("log")
     expect(log.locator("#L1")).to_be_visible()  # line 1 is there, however late one comes
@@ -59,6 +70,7 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
         re.compile(r"^docker pull localhost:\d+/empty/azureml/azureml_")
     )
     expect(page.locator("#favicon")).to_have_attribute("href", re.compile("good"))
+    assert page.evaluate("window.told") == ["Ready: first-environment:1 · Studio"]
     numbers = page.locator("#log .l > a").all_inner_texts()
     assert numbers == [str(number + 1) for number in range(len(numbers))]  # every line, once, in order
 

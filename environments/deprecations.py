@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from environments.catalogue_models import Deprecation
-from environments.models import Environment, Version, Workspace, record
+from environments.models import Environment, Use, Version, Workspace, record
 from environments.notices import tell
 from environments.outbox import NoticeKind
 from environments.proposal_moves import Overtaken
@@ -68,7 +68,7 @@ def deprecate(
 
 @transaction.atomic
 def retire(deprecation: Deprecation, by: User) -> None:
-    """Archive what is deprecated, from its day on: nothing new starts from it. Raises Refused."""
+    """Archive what is deprecated, from its day on: nothing new starts from it. Raises Refused, also while it is used."""
     if deprecation.on > timezone.localdate():
         raise Refused(
             "not-yet",
@@ -219,13 +219,16 @@ def _record(
 
 
 def _users_of(deprecation: Deprecation) -> set[int]:
-    """Return who made what has started from it and is not archived."""
+    """Return who made what has started from it and is not archived, and who reported that something runs on it."""
     begun = Version.objects.filter(archived_at=None, based_on__environment=deprecation.environment)
     begun = begun.exclude(environment=deprecation.environment)
     if deprecation.version is not None:
         begun = begun.filter(based_on=deprecation.version)
+    uses = Use.objects.filter(environment=deprecation.environment, ended_at=None)
+    if deprecation.version is not None:
+        uses = uses.filter(version=deprecation.version)
     makers = begun.values_list("created_by", "environment__created_by")
-    return {pk for pair in makers for pk in pair if pk is not None}
+    return {pk for row in (*makers, *uses.values_list("reported_by")) for pk in row if pk is not None}
 
 
 def _sentence(verb: str, deprecation: Deprecation) -> str:

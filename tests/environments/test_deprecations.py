@@ -21,7 +21,8 @@ from environments.models import Environment, Event, Role, Version
 from environments.outbox import Notice
 from environments.proposal_moves import Overtaken
 from environments.services import Refused, archive_environment
-from tests.builds.played import person, saved
+from environments.uses import end_use, report_use
+from tests.builds.played import person, saved, workspace_named
 
 pytestmark = pytest.mark.django_db
 SOON = datetime.timedelta(days=30)
@@ -178,3 +179,20 @@ def test_whoever_made_what_started_from_it_is_told_at_each_step(cora: User) -> N
     told = [(one.user.username, one.subject) for one in Notice.objects.order_by("pk")]
     assert [who for who, _ in told] == ["olga"] * 3
     assert [words.rpartition(" ")[0][:24] for _, words in told][1] == "AzureML-x is retired: no"
+
+
+def test_whoever_reported_that_something_runs_on_it_is_told_and_it_is_not_retired_before_that_ends(
+    cora: User,
+) -> None:  # rule 34
+    olga, version = person("olga", lab=Role.CONTRIBUTOR), curated()
+    lab = workspace_named("lab")
+    report_use(version, "run", "over", workspace=lab, user=person("rita"), active=False)
+    use = report_use(version, "deployment", "shop", workspace=lab, user=olga).use
+    row = leaving(version, cora, on=timezone.localdate())
+    assert [notice.user for notice in Notice.objects.all()] == [olga]
+    with pytest.raises(Refused, match="in use: 1 in workspaces that you cannot see"):
+        retire(row, cora)
+    row.refresh_from_db()
+    assert row.retired_at is None
+    end_use(use, olga)
+    retire(row, cora)

@@ -142,6 +142,44 @@ def data(environments: str, versions: str) -> dict[str, Any]:
     return fill_workspace(int(environments), int(versions))
 
 
+def known() -> dict[str, str]:
+    """Return a token of a person, and what of the workspace has a build and an image: for the API's addresses."""
+    from django.contrib.auth.models import User
+
+    from builds.models import Build, Image
+    from environments.models import Environment, Scope
+    from environments.tokens import create_token
+
+    user = User.objects.get(username="person-0")
+    image = Image.objects.filter(workspace__name="lab", current=True).order_by("pk").last()
+    assert image is not None
+    built = Build.objects.filter(hash=image.hash).select_related("version__environment").first()
+    assert built is not None
+    name = built.version.environment.name
+    other = Environment.objects.filter(workspace__name="lab").exclude(name=name).order_by("pk").first()
+    assert other is not None
+    return {
+        "token": create_token(user, "measuring", Scope.WRITE)[1],
+        "name": name,
+        "other": other.name,
+        "build": str(built.pk),
+        "digest": image.digest,
+    }
+
+
+def token(secret: str) -> dict[str, float]:
+    """Return how many milliseconds the check of a token takes."""
+    from environments.tokens import token_of
+
+    took = []
+    for _ in range(300):
+        began = time.perf_counter()
+        assert token_of(secret) is not None
+        took.append(1000 * (time.perf_counter() - began))
+    took.sort()
+    return {"p50": took[150], "p95": took[285]}
+
+
 def queries(*paths: str) -> dict[str, int]:
     """Return how many queries each page takes."""
     from django.contrib.auth.models import User
@@ -165,7 +203,7 @@ def queries(*paths: str) -> dict[str, int]:
 
 COMMANDS = {
     command.__name__: command
-    for command in (prepare, people, build, write, fill, definitions, burst, data, queries)
+    for command in (prepare, people, build, write, fill, definitions, burst, data, known, token, queries)
 }
 
 

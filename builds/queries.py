@@ -40,7 +40,7 @@ def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, Image
             states[build.hash] = ImageState(build.state, build=build)
     in_reach = Image.objects.filter(
         Q(workspace=workspace) | Q(workspace__curated=True), hash__in=wanted, current=True
-    ).defer("lock")
+    ).defer("lock", "layers")
     # The workspace's own come last and win over the catalogue's (rule 8).
     for image in in_reach.select_related("workspace").order_by("-workspace__curated"):
         under_way = states.get(image.hash)
@@ -56,6 +56,8 @@ def builds_for_list(workspace: Workspace) -> QuerySet[Build]:
     return (
         Build.objects.filter(workspace=workspace)
         .select_related("version__environment__workspace", "image")
+        # What is long is on a build's own page: a lock holds every package of an image.
+        .defer("version__data", "version__source", "image__lock", "image__layers")
         .annotate(asked_by=Subquery(first))
         .order_by("-queued_at")
     )
@@ -84,7 +86,7 @@ def images_for_list(workspace: Workspace) -> QuerySet[Image]:
     return (
         Image.objects.filter(workspace=workspace)
         .select_related("workspace")
-        .defer("lock")
+        .defer("lock", "layers")
         .order_by("-built_at", "-pk")
     )
 

@@ -37,7 +37,7 @@ def latest_versions(workspace: Workspace, *, archived: bool = False) -> QuerySet
     """Return the latest version of each environment (rule 31); archived environments only when asked for."""
     found = Version.objects.filter(listing__workspace=workspace)
     found = found if archived else found.filter(listing__archived=False)
-    return found.select_related("environment__workspace", "created_by")
+    return found.select_related("environment__workspace", "created_by").defer("data", "source")
 
 
 def search(rows: QuerySet[M], query: str) -> QuerySet[M]:

@@ -49,7 +49,9 @@ def environments(request: Request, workspace: str) -> Response:
     except BadConstraint as wrong:
         raise ValidationError({"q": [str(wrong)]}) from None
     found = found.select_related("environment__created_by", "based_on__environment__workspace")
-    page, pages = page_of(request, found.annotate(by_name=F("environment__name")), ("by_name",))
+    found = found.defer("data", "source", "based_on__data", "based_on__source")
+    # By the name in lower case, as there is an index of it; those that differ in case stand side by side.
+    page, pages = page_of(request, found.annotate(by_name=F("listing__name")), ("by_name",))
     shown = zip(page, rows.versions(page, place), strict=True)
     return pages.get_paginated_response([rows.environment(row.environment, latest) for row, latest in shown])
 
@@ -98,7 +100,7 @@ def versions(request: Request, workspace: str, name: str) -> Response:
     found = get_environment(request.user, workspace, name)
     all_of_it = found.versions.select_related(
         "environment__workspace", "created_by", "based_on__environment__workspace"
-    )
+    ).defer("data", "source", "based_on__data", "based_on__source")
     page, pages = page_of(request, all_of_it, ("-number",))
     return pages.get_paginated_response(rows.versions(page, found.workspace))
 

@@ -191,6 +191,17 @@ def test_asking_for_an_image_joins_the_build_that_is_under_way(call: Caller) -> 
     assert call.all(f"{LAB}builds/?state=failed") == []
 
 
+def test_names_that_differ_in_case_alone_are_all_listed_page_by_page(call: Caller) -> None:
+    names = ["Delta", "alpha", "ALPHA", "Alpha", "beta"]
+    for name in names:
+        saved("numpy==2.1.3\n", name=name)
+
+    listed = [row["name"] for row in call.all(f"{LAB}environments/?size=2")]
+
+    assert sorted(listed) == sorted(names)
+    assert [name.lower() for name in listed] == sorted(name.lower() for name in names)
+
+
 def test_cancelling_what_has_ended_is_a_conflict(call: Caller) -> None:
     saved("numpy==2.1.3")
     build = call("POST", f"{FORECAST}versions/1/builds/", {}).json["build"]["id"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
 from django.conf import settings
 from django.template.engine import Engine
 from django.test import Client
@@ -13,10 +16,10 @@ from django.urls import reverse
 from django.utils import translation
 
 from environments.models import Role
-from scripts.messages import texts_of
+from scripts.messages import Texts, collect, merged, place_of, texts_of
 from tests.access.asking import Cell, Studio
 from tests.access.expected import BUILD, PAGES
-from tests.builds.played import browser_of, person
+from tests.builds.played import asked, browser_of, person, saved
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = [language for language, _ in settings.LANGUAGES if language != settings.LANGUAGE_CODE]
@@ -122,7 +125,29 @@ def test_every_page_can_be_shown_in_every_language(language: str) -> None:
     assert shown > 20
 
 
+@pytest.mark.django_db
+def test_a_build_that_two_watch_is_told_to_each_in_their_language() -> None:
+    from builds.sights import Sight, state_html, steps_html
+
+    build = asked(saved("numpy==2.1.3"))
+    sight = Sight(build, None)
+    nobody: frozenset[str] = frozenset()
+
+    english = state_html(sight, (nobody, False, "", "en"))
+    swedish = state_html(sight, (nobody, False, "", "sv"))
+
+    assert "Queued" in english
+    assert "Queued" not in swedish
+    assert steps_html(sight, "sv") != steps_html(sight, "en")
+
+
 # The texts
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, Texts]:
+    found = collect()
+    return {language: merged(language, found) for language in OTHERS}
 
 
 def test_texts_are_found_in_every_form_in_which_templates_have_them() -> None:
@@ -146,6 +171,43 @@ def test_texts_are_found_in_every_form_in_which_templates_have_them() -> None:
         ],
         key=str,
     )
+
+
+PLACES = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?\w+[^>]*>|&\w+;")
+
+
+def pairs(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """Return each text beside its translation; each form beside the one that it stands for."""
+    for one in catalog:
+        if one.id and isinstance(one.id, str):
+            yield one.id, str(one.string)
+        elif one.id:
+            for number, form in enumerate(one.string):
+                yield one.id[min(number, 1)], form
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_translations_keep_places_tags_and_the_end_of_the_sentence(
+    language: str, texts: dict[str, Texts]
+) -> None:
+    wrong = [
+        f"{words!r}: {said!r}"
+        for words, said in pairs(texts[language])
+        if sorted(PLACES.findall(words)) != sorted(PLACES.findall(said))
+        or (words[-1:] in ".:?!" and words[-1:] != said[-1:])
+        or words != words.strip()
+        or said != said.strip()
+    ]
+
+    assert not wrong, "\n".join(wrong)
+
+
+def test_each_language_says_in_its_file_which_words_it_uses() -> None:
+    for language in OTHERS:
+        with place_of(language).open("rb") as file:
+            head = read_po(file).header_comment
+        for word in ("environment", "build", "image", "version", "workspace", "layer", "channel", "lock"):
+            assert re.search(rf"\b{word}: ", head), f"{language}: {word}"
 
 
 def unmarked(source: str) -> list[str]:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from environments import catalogue_models  # noqa: F401 (its tables are this room's too)
 from environments.definition import Definition
 from environments.origin import LONGEST_ADDRESS, LONGEST_AGENT, LONGEST_TOKEN, here
-from environments.outbox import announce
+from environments.outbox import announce, group_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -328,9 +328,12 @@ class Event(models.Model):
     """
 
     workspace = models.ForeignKey(Workspace, null=True, on_delete=models.PROTECT, related_name="events")
-    environment = models.ForeignKey(Environment, null=True, on_delete=models.PROTECT, related_name="events")
+    environment = models.ForeignKey(
+        Environment, null=True, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     verb = models.CharField(max_length=60)  # "version.created", "build.requested" …
+    about = models.CharField(max_length=20)  # the EventGroup of the verb
     subject = models.CharField(max_length=400)  # the thing as people name it: "forecast:3"
     before = models.JSONField(null=True)  # {field: value}, of what was changed or is no more
     after = models.JSONField(null=True)  # {field: value}, of what was changed or made
@@ -342,11 +345,14 @@ class Event(models.Model):
     at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
-        ordering = ["-pk"]
+        ordering = ["-at", "-pk"]
+        # Each filter of the activity page has an index that ends in the page's order.
         indexes: ClassVar = [
-            models.Index(fields=["workspace", "-id"], name="events_newest"),
-            models.Index(fields=["workspace", "actor", "-id"], name="events_of_a_person"),
-            models.Index(fields=["workspace", "verb", "-id"], name="events_of_a_kind"),
+            models.Index(fields=["workspace", "-at", "-id"], name="events_by_time"),
+            models.Index(fields=["workspace", "actor", "-at", "-id"], name="events_by_person"),
+            models.Index(fields=["workspace", "about", "-at", "-id"], name="events_by_group"),
+            models.Index(fields=["workspace", "verb", "-at", "-id"], name="events_by_verb"),
+            models.Index(fields=["environment", "-at", "-id"], name="events_by_environment"),
         ]
 
     def __str__(self) -> str:
@@ -374,6 +380,7 @@ def record(
             environment=environment,
             actor=actor,
             verb=verb,
+            about=group_of(verb),
             subject=subject[:400],
             before=before,
             after=after,

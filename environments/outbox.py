@@ -51,11 +51,6 @@ _BEGINNINGS = {
 }
 
 
-def prefixes_of(group: EventGroup) -> tuple[str, ...]:
-    """Return what the verbs of a group begin with; nothing for the group of all others."""
-    return _BEGINNINGS.get(group, ())
-
-
 def group_of(verb: str) -> EventGroup:
     """Return the group that an event is of."""
     found = (group for group, beginnings in _BEGINNINGS.items() if verb.startswith(beginnings))
@@ -140,6 +135,11 @@ class Webhook(models.Model):
     def __str__(self) -> str:
         return self.address
 
+    @property
+    def words(self) -> list[str]:
+        """What it is sent, in words."""
+        return [str(group.label) for group in EventGroup if group in self.groups]
+
 
 class Delivery(models.Model):
     """An event that is to be sent to a webhook, and what came of the last try."""
@@ -178,8 +178,7 @@ def announce(event: "Event") -> None:
     """Write down to which webhooks an event is to be sent; called in the transaction that adds it."""
     if event.workspace_id is None or event.verb in ONLY_TO_ONE:
         return
-    group = group_of(event.verb)
     hooks = Webhook.objects.filter(workspace=event.workspace_id, active=True).only("groups")
     Delivery.objects.bulk_create(
-        Delivery(webhook=hook, event=event, next_at=Now()) for hook in hooks if group in hook.groups
+        Delivery(webhook=hook, event=event, next_at=Now()) for hook in hooks if event.about in hook.groups
     )

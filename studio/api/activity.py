@@ -40,7 +40,7 @@ def _asked(request: Request) -> Filter:
 def events(request: Request, workspace: str) -> Response:
     """List what happened in a workspace, newest first."""
     place = get_workspace(request.user, workspace)
-    page, pages = page_of(request, events_of(place, _asked(request)), ("-pk",))
+    page, pages = page_of(request, events_of(place, _asked(request)), ("-at", "-pk"))
     origin = may(request.user, Right.SEE_ORIGINS, place)
     return pages.get_paginated_response([as_json(row, origin=origin) for row in page])
 
@@ -68,7 +68,7 @@ def export_events(request: Request, workspace: str) -> StreamingHttpResponse:
 )
 def all_events(request: Request) -> Response:
     """List what you did, in all workspaces and outside of them, newest first; for admins, what everybody did."""
-    page, pages = page_of(request, events_everywhere(request.user, _asked(request)), ("-pk",))  # type: ignore[arg-type]
+    page, pages = page_of(request, events_everywhere(request.user, _asked(request)), ("-at", "-pk"))  # type: ignore[arg-type]
     return pages.get_paginated_response([as_json(row, origin=True) for row in page])
 
 

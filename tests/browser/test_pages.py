@@ -132,7 +132,9 @@ def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_pat
     expect(olga.locator("#review").get_by_text("2 conda, 0 pip")).to_be_visible()
 
 
-def test_a_failed_build_says_what_to_do_and_leads_to_the_line(olga: Page, studio: Studio) -> None:
+def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
+    olga: Page, studio: Studio
+) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
     olga.get_by_role("textbox", name="Definition").fill("this-package-does-not-exist-anywhere==1.0\n")
     olga.get_by_label("Name", exact=True).fill("impossible")
@@ -145,6 +147,12 @@ def test_a_failed_build_says_what_to_do_and_leads_to_the_line(olga: Page, studio
     expect(line).to_be_in_viewport()
     expect(line).to_contain_text("Error")
     expect(olga.get_by_role("button", name="Retry")).to_be_visible()
+
+    olga.get_by_role("main").get_by_role("link", name="Environment", exact=True).click()
+    olga.get_by_role("link", name="Edit", exact=True).click()
+    olga.get_by_role("textbox", name="Definition").fill("toolz==1.0.0\n")
+    olga.get_by_role("button", name="Save and build").click()
+    expect(olga).to_have_title(re.compile("Ready: impossible:2"), timeout=BUILD_SECONDS * 1000)
 
 
 def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) -> None:
@@ -161,6 +169,14 @@ def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) 
             expect(olga).to_have_title(re.compile("Ready: original:1"), timeout=BUILD_SECONDS * 1000)
     expect(olga.get_by_text("twin:1 is ready at once")).to_be_visible()
     expect(olga.get_by_role("link", name="original:1")).to_be_visible()
+
+    # A rebuild would move both of them, and says so before.
+    olga.get_by_role("link", name="Rebuild", exact=True).click()
+    expect(olga.get_by_role("heading", name="2 versions share this image")).to_be_visible()
+    expect(olga.get_by_role("main").get_by_role("link", name="original:1")).to_be_visible()
+    expect(olga.get_by_text("None: all packages would stay at their versions.")).to_be_visible(
+        timeout=BUILD_SECONDS * 1000
+    )
 
 
 def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> None:

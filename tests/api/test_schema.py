@@ -24,6 +24,7 @@ from schemathesis.specs.openapi import checks
 
 from builds.models import Build
 from environments.models import Role, Scope
+from environments.proposals import propose
 from environments.tokens import create_token
 from tests.builds.played import asked, failed, person, saved, succeeded
 
@@ -32,13 +33,14 @@ CASES = int(os.environ.get("SCHEMATHESIS_CASES", "10"))
 BUILD = uuid.UUID(int=1)
 DIGEST = "sha256:" + "ab" * 32
 # Every second case goes to what is there, the others to whatever the schema allows.
-THERE = {
+THERE: dict[str, object] = {
     "workspace": "lab",
     "name": "forecast",
     "version": "1",
     "build": str(BUILD),
     "digest": DIGEST,
     "token": 1,
+    "proposal": 1,
 }
 CHECKS = [
     schemathesis.checks.not_a_server_error,
@@ -84,6 +86,8 @@ def olga(settings: Settings, one_connection: None) -> User:
             pk=BUILD, workspace=broken.environment.workspace, version=broken, hash=broken.hash
         )
     )
+    made = propose(broken, olga, name="AzureML-x", as_new=True, words="Good.")
+    THERE["proposal"] = made.pk
     return olga
 
 

@@ -22,6 +22,7 @@ from environments.access import Right, get_environment, get_version, get_workspa
 from environments.definition import CannotWrite, read
 from environments.definition.constraints import BadConstraint
 from environments.definition.secrets import masked
+from environments.deprecations import deprecations_of
 from environments.events import events_of
 from environments.forms import DescribeForm, asked_for, write_tags
 from environments.given import remarks
@@ -93,6 +94,7 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
             (version, states.get(version.hash, queries.NOT_BUILT), used.get(version.environment_id, 0))
             for version in versions
         ],
+        "leaving": deprecations_of(versions) if tab == "curated" else {},
         "part": part,
         "columns": columns,
         "all_columns": COLUMNS.items(),

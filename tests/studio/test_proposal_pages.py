@@ -286,6 +286,7 @@ def test_what_is_deprecated_says_so_where_it_is_used(olga: User, cora: User) -> 
     for word in ("AzureML-forecast is deprecated", "A hole.", "Use AzureML-after instead."):
         assert word in page
     assert "Keep it" not in page
+    assert text_of(reader, "/w/other/environments/?tab=curated").count("Deprecated") == 1
     page = text_of(browser_of(olga), VERSION)
     assert "This was started from AzureML-forecast:1, which is deprecated" in page
     assert "Start from AzureML-after instead." in page

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 
 from builds.claims import Claim
-from builds.models import Build, Image, Request
+from builds.models import Build, Image, ImageLayer, Request
 from builds.services import request_build
 from environments.definition import read
 from environments.models import Environment, Event, Listing, Version, Workspace
@@ -135,6 +135,20 @@ class Copying:
                 f"environments_version v {env} JOIN environments_environment pe ON {first} "
                 f"JOIN environments_version pv ON pv.environment_id = pe.id "
                 f"JOIN builds_image p ON p.hash = pv.hash AND p.workspace_id = pe.workspace_id "
+                f"WHERE {new} AND {last} AND {self.number} % {SHARING} = 0",
+            ),
+            copied(
+                ImageLayer,
+                {
+                    "image_id": "i.id",
+                    # The layer below is the base's, which all images share.
+                    "digest": "CASE WHEN p.digest = pi.digest THEN i.digest ELSE p.digest END",
+                },
+                f"builds_image i JOIN environments_version v ON v.hash = i.hash {env} "
+                f"JOIN environments_environment pe ON {first} AND pe.workspace_id = i.workspace_id "
+                "JOIN environments_version pv ON pv.environment_id = pe.id "
+                "JOIN builds_image pi ON pi.hash = pv.hash AND pi.workspace_id = pe.workspace_id "
+                "JOIN builds_imagelayer p ON p.image_id = pi.id "
                 f"WHERE {new} AND {last} AND {self.number} % {SHARING} = 0",
             ),
             copied(

@@ -32,7 +32,12 @@ PAGES = {
     "builds, failed": "/w/lab/builds/?state=failed",
     "builds, by environment": "/w/lab/builds/?q=model-00000",
     "builds, asked for by me": "/w/lab/builds/?by=me",
+    "builds, charts of 30 days": "/w/lab/builds/figures/",
+    "builds, charts of a year": "/w/lab/builds/figures/?period=year",
     "images": "/w/lab/images/",
+    "images, largest first": "/w/lab/images/?sort=-size",
+    "images, by environment": "/w/lab/images/?q=model-00000",
+    "images, clean-up": "/w/lab/images/clean-up/",
     "activity": "/w/lab/activity/",
 }
 

@@ -16,7 +16,6 @@ from environments.models import Workspace
 DAYS_SHOWN = 45  # more than so many days are shown by weeks
 WEEKS_SHOWN = 53
 CAUSES_SHOWN = 5
-ENDS = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
 DAY = datetime.timedelta(days=1)
 PERIODS = {"month": 30, "quarter": 13 * 7, "year": 52 * 7}
 DEFAULT_PERIOD = "month"
@@ -131,7 +130,7 @@ def figures_of(workspace: Workspace, sought: Sought, period: str) -> Told:
     _count_builds(builds, parts, total, by)
     requests = find_requests(workspace, sought).order_by()
     counts = requests.annotate(start=StartOf("created_at", by)).values("start").annotate(
-        at_once=Count("pk", filter=Q(reused=True)), joined_=Count("pk", filter=Q(joined=True)), all=Count("pk")
+        at_once=Count("workspace", filter=Q(reused=True)), joined_=Count("workspace", filter=Q(joined=True)), all=Count("*")
     )  # fmt: skip
     for row in counts:
         part = parts[row["start"]]
@@ -140,7 +139,7 @@ def figures_of(workspace: Workspace, sought: Sought, period: str) -> Told:
     for part in parts.values():
         total.add(part)
     failed = builds.filter(state=State.FAILED).values_list("error_code")
-    causes = list(failed.annotate(many=Count("pk")).order_by("-many", "error_code")[:CAUSES_SHOWN])
+    causes = list(failed.annotate(many=Count("*")).order_by("-many", "error_code")[:CAUSES_SHOWN])
     return Told(by, total, list(parts.values()), causes)
 
 
@@ -174,9 +173,9 @@ def _count_builds(
 ) -> None:
     """Count the builds by how they ended, and those that made an image by how long they took."""
     made = When(state=State.SUCCEEDED, reused=False, then=Took("started_at", "ended_at"))
-    rows = builds.filter(state__in=ENDS).annotate(start=StartOf("queued_at", by), took=Case(made))
+    rows = builds.filter(ended_at__isnull=False).annotate(start=StartOf("queued_at", by), took=Case(made))
     times: dict[datetime.date, Counter[float]] = defaultdict(Counter)
-    for start, state, took, many in rows.values_list("start", "state", "took").annotate(many=Count("pk")):
+    for start, state, took, many in rows.values_list("start", "state", "took").annotate(many=Count("*")):
         setattr(parts[start], state, getattr(parts[start], state) + many)
         if took is not None:
             times[start][took] += many

@@ -392,6 +392,9 @@ def test_rows_are_walked_and_help_is_shown_by_keys_but_never_while_typing(
         expect(names.nth(row)).to_be_focused()
     olga.evaluate("htmx.ajax('GET', location.href, {target: '#environments', swap: 'outerHTML'})")
     expect(names.nth(1)).to_be_focused()
+    # What was drawn anew tells times in the reader's zone too, and UTC on hover.
+    expect(olga.locator("#environments time[data-moment]")).to_have_count(0)
+    expect(olga.locator("#environments time").first).to_have_attribute("title", re.compile(r" UTC$"))
 
     olga.keyboard.press("?")
     expect(olga.get_by_role("dialog", name="Keyboard")).to_be_visible()

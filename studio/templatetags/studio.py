@@ -123,6 +123,10 @@ SAID = [
     gettext_noop("pull images"),
     gettext_noop("read"),
     gettext_noop("read and write"),
+    gettext_noop("changes"),
+    gettext_noop("files"),
+    gettext_noop("layers"),
+    gettext_noop("packages"),
 ]
 
 # What happens to a package, where no icon says it too

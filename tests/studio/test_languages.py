@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from django.utils import translation
 
 from environments.models import Role
 from scripts.messages import Texts, collect, merged, place_of, texts_of
+from studio.templatetags import studio as tags
 from tests.access.asking import Cell, Studio
 from tests.access.expected import BUILD, PAGES
 from tests.builds.played import asked, browser_of, person, saved
@@ -139,6 +141,19 @@ def test_a_build_that_two_watch_is_told_to_each_in_their_language() -> None:
     assert "Queued" in english
     assert "Queued" not in swedish
     assert steps_html(sight, "sv") != steps_html(sight, "en")
+
+
+def test_numbers_and_dates_are_written_as_the_language_writes_them() -> None:
+    when = datetime.datetime(2026, 11, 21, 8, 3, tzinfo=datetime.UTC)
+    with translation.override("sv"):
+        assert tags.size(1_400_000_000) == "1,4 GB"
+        assert tags.duration(3.25) == "3,2 s"
+        assert tags.amount(12_345, "packages") == "12\N{NO-BREAK SPACE}345 paket"
+        assert ">21 nov 2026, 08:03 UTC<" in tags.moment(when)
+        assert 'title="2026-11-21 08:03:00 UTC"' in tags.moment(when)
+    with translation.override("en"):
+        assert tags.size(1_400_000_000) == "1.4 GB"
+        assert ">21 Nov 2026, 08:03 UTC<" in tags.moment(when)
 
 
 # The texts

@@ -14,6 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 
 from builds.models import ACTIVE, Build, State
 from builds.stream import watchtower
+from environments.outbox import Delivery, Notice, Sending
 from studio.operations import tallies, workers
 from studio.operations.requests import here
 
@@ -84,6 +85,10 @@ def now() -> Iterable[Metric]:
     there = list(workers.alive().values_list("hands", flat=True))
     yield GaugeMetricFamily("studio_workers", "Workers heard of lately.", len(there))
     yield GaugeMetricFamily("studio_worker_hands", "Builds that they can make side by side.", sum(there))
+    outbox = GaugeMetricFamily("studio_outbox_waiting", "Messages that have yet to be sent.", labels=["what"])
+    outbox.add_metric(["mails"], Notice.objects.filter(state=Sending.WAITING).count())
+    outbox.add_metric(["webhooks"], Delivery.objects.filter(state=Sending.WAITING).count())
+    yield outbox
 
 
 def counted(values: dict[str, dict[str, float]]) -> Iterable[Metric]:

@@ -16,6 +16,9 @@ from environments.models import Event
 from environments.notices import tell
 from environments.outbox import PAUSES, Notice, NoticeChoice, NoticeKind, Sending
 from environments.sending import send_a_mail
+from studio.operations import metrics
+from studio.operations.checks import outside
+from studio.operations.finding import Level
 from tests.builds.played import browser_of, person
 from tests.environments.receiving import Mailbox, mail_server
 
@@ -181,3 +184,24 @@ def test_nobody_sees_what_others_were_told(ann: User) -> None:
     page = browser_of(person("ben")).get(PAGE).content.decode()
     assert "forecast:3" not in page
     assert Notice.objects.get().created_at <= timezone.now()
+
+
+def test_the_doctor_says_whether_the_mail_server_is_there(port: int, settings: Settings) -> None:
+    (gone,) = outside.mail()
+    assert gone.level == Level.WRONG
+    assert "STUDIO_MAIL_SERVER" in gone.help
+    with mail_server(Mailbox(), port):
+        assert [finding.level for finding in outside.mail()] == [Level.OK]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    assert "No mail server" in next(outside.mail()).message
+
+
+def test_what_waits_to_be_sent_is_counted(ann: User) -> None:
+    told(ann)
+    values = {
+        sample.labels["what"]: sample.value
+        for family in metrics.now()
+        for sample in family.samples
+        if sample.name == "studio_outbox_waiting"
+    }
+    assert values == {"mails": 1.0, "webhooks": 0.0}

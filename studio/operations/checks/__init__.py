@@ -13,6 +13,7 @@ CHECKS: dict[str, Check] = {
     "clock": data.clock,
     "broker": set_up.broker,
     "workers": data.workers_,
+    "mail": outside.mail,
     "disk": data.disk,
     "engine": outside.engine,
     "mirrors": outside.mirrors,

@@ -4,15 +4,18 @@ import ipaddress
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from smtplib import SMTPException
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import httpx
 from django.conf import settings
+from django.core.mail import get_connection
 
 from builds.engine.connection import Engine
 from builds.images.indexes import indexes_of
 from builds.images.report import ImageError
+from environments.notices import mail_is_set_up
 from studio.operations.finding import Finding, ok, warning, wrong
 from studio.operations.readiness import first_line
 
@@ -32,6 +35,22 @@ def engine() -> Iterator[Finding]:
             f"None answers at {settings.DOCKER_HOST}: Dockerfiles, and packages that come as source alone, cannot "
             "be built. Everything else can.",
             "Start Docker, or set DOCKER_HOST to where it listens.",
+        )
+
+
+def mail() -> Iterator[Finding]:
+    """Tell whether the mail server takes mails from the studio; without one, none are sent."""
+    if not mail_is_set_up():
+        yield ok("mail", "No mail server is named: people are told of things on their pages only.")
+        return
+    try:
+        with get_connection():
+            yield ok("mail", f"The mail server at {settings.EMAIL_HOST}:{settings.EMAIL_PORT} takes mails.")
+    except (SMTPException, OSError) as error:
+        yield wrong(
+            "mail",
+            f"The mail server at {settings.EMAIL_HOST}:{settings.EMAIL_PORT} does not take mails: {first_line(error)}",
+            "Start it, or correct STUDIO_MAIL_SERVER. What waits is tried again for about a day.",
         )
 
 

@@ -75,7 +75,17 @@ def matching(constraint: Constraint) -> list[int]:
 
 def images_within(workspaces: Any) -> QuerySet[Image]:
     """Return the current images in these workspaces and in the catalogue, whose images serve all (rule 8)."""
-    return Image.objects.filter(Q(workspace__in=workspaces) | Q(workspace__curated=True), current=True)
+    return Image.objects.filter(_within(workspaces))
+
+
+def packages_within(workspaces: Any) -> QuerySet[ImagePackage]:
+    """Return the packages of those images: from the package to its images, not from all images to the package."""
+    return ImagePackage.objects.filter(_within(workspaces, "image__"))
+
+
+def _within(workspaces: Any, image: str = "") -> Q:
+    theirs = Q(**{f"{image}workspace__in": workspaces}) | Q(**{f"{image}workspace__curated": True})
+    return theirs & Q(**{f"{image}current": True})
 
 
 def find(rows: QuerySet[M], query: str, workspace: Workspace) -> QuerySet[M]:

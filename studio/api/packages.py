@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from builds.models import ImagePackage
-from builds.packages import asked_of, images_within, matching, split
+from builds.packages import asked_of, matching, packages_within, split
 from environments.access import workspaces_of
 from environments.definition.constraints import BadConstraint, Constraint
 from environments.definition.specs import pip_name
@@ -28,8 +28,8 @@ from studio.api.describing import documented, route
 def packages_in_images(request: Request) -> Response:
     """List the images that hold a package, with the versions that share each."""
     constraint = _asked(request.query_params.get("q", "").replace("\0", ""))
-    images = images_within(workspaces_of(request.user).values("pk"))
-    found = ImagePackage.objects.filter(package__in=matching(constraint), image__in=images)
+    within = packages_within(workspaces_of(request.user).values("pk"))
+    found = within.filter(package__in=matching(constraint))
     found = found.select_related("package", "image__workspace").defer("image__lock", "image__layers")
     page, pages = page_of(request, found, ("-pk",))
     sharing = _sharing(request.user, {row.image.hash for row in page})

@@ -57,7 +57,7 @@ def built(
 def found(client: Client, query: str) -> set[str]:
     response = client.get(LIST, {"q": query})
     assert response.status_code == 200
-    return {version.environment.name for version, _ in response.context["rows"]}
+    return {version.environment.name for version, *_ in response.context["rows"]}
 
 
 def test_versions_are_compared_by_pep_440_and_not_as_text(reader: Client) -> None:

@@ -47,6 +47,11 @@ class Evidence:
         return self.image.misfits if self.image else None
 
     @property
+    def changes(self) -> int:
+        """How much differs from the definition before."""
+        return len(self.difference.packages) + len(self.difference.other) if self.difference else 0
+
+    @property
     def grown(self) -> int | None:
         """How many bytes the image has more than the one before."""
         if self.image is None or self.before_image is None:

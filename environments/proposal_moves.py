@@ -34,7 +34,7 @@ DONE = {
 }
 NOT_NOW = {
     Stage.WAITING: "It waits for its review.",
-    Stage.CHANGES: "Changes were asked for; its people have to answer first.",
+    Stage.CHANGES: "Changes were asked for; whoever proposed it has to answer first.",
     Stage.PUBLISHED: "It is published already.",
     Stage.REFUSED: "It was refused.",
     Stage.WITHDRAWN: "It was withdrawn.",

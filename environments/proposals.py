@@ -76,7 +76,7 @@ def ask_for_changes(proposal: Proposal, by: User, words: str, seen: Seen | None 
 
 def refuse(proposal: Proposal, by: User, words: str, seen: Seen | None = None) -> None:
     """End a proposal without publishing it."""
-    words = _needed(words, "words-missing", "Say why: its people will read it.")
+    words = _needed(words, "words-missing", "Say why: whoever proposed it reads this.")
     _check_not_own(proposal, by)
     with transaction.atomic():
         move(proposal, What.REFUSED, by, words, seen=seen)

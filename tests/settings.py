@@ -12,6 +12,8 @@ import tempfile
 _folder = tempfile.mkdtemp(prefix="studio-var-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["STUDIO_VAR"] = _folder
+# Indexes, registries and channels of tests are on this machine, whichever database they run on.
+os.environ.setdefault("STUDIO_ALLOW_ADDRESSES", "loopback,private")
 
 from studio.settings import *  # noqa: E402, F403
 from studio.settings import DATABASES, EMBEDDED, VAR  # noqa: E402

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import httpx
 import pytest
@@ -164,6 +168,31 @@ def test_what_settings_name_is_reached_at_that_very_port() -> None:
 def test_a_setting_that_means_nothing_stops_the_start(entry: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="STUDIO_ALLOW_ADDRESSES"):
         read_reach([entry], [])
+
+
+@pytest.mark.parametrize(
+    ("settings", "reached"),
+    [
+        ({}, True),
+        ({"DATABASE_URL": "postgresql://localhost/x", "SECRET_KEY": "k" * 50}, False),
+        ({"STUDIO_ALLOW_ADDRESSES": ""}, False),
+    ],
+)
+def test_a_studio_of_one_person_reaches_their_machine_and_a_shared_one_does_not(
+    tmp_path: Path, settings: dict[str, str], reached: bool
+) -> None:
+    ours = ("DATABASE_URL", "STUDIO_ALLOW_ADDRESSES")
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
+    asked = "from studio.settings import REACH; REACH.check('http://127.0.0.1:9/')"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        env={**inherited, "STUDIO_VAR": str(tmp_path), **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode == 0) == reached
+    assert ("AddressRefused" in done.stderr) != reached
 
 
 # On the wire

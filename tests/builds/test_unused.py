@@ -279,5 +279,5 @@ def test_admins_see_what_the_whole_store_could_do_without(
     olga.save()
     client = browser_of(olga)
     assert "store=1" in client.get(PAGE).content.decode()
-    assert "0 files" in client.get(f"{PAGE}?store=1").content.decode()
+    assert "There is no such file" in client.get(f"{PAGE}?store=1").content.decode()
     assert "A worker takes out" in client.post(f"{PAGE}store", follow=True).content.decode()

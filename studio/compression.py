@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from django.utils.decorators import sync_and_async_middleware
 from django.utils.text import compress_string
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
+
+log = logging.getLogger(__name__)
 
 PACKED = (".css", ".js", ".svg", ".txt", ".json", ".html", ".map")
 WORTH_IT = 500  # bytes
@@ -35,7 +38,11 @@ class PackedFile(StaticFile):  # type: ignore[misc]
     def get_path_and_headers(self, request_headers: Any) -> Any:
         """Return the file to send; it is packed now if it was not yet, or is no longer there."""
         if not os.path.exists(self.packed):
-            self.pack()
+            try:
+                self.pack()
+            except OSError as error:  # a full disk must not take the pages' styles away
+                log.warning("%s is sent as it is: it could not be packed: %s", self.path, error)
+                self.offer({})
         return super().get_path_and_headers(request_headers)
 
     def pack(self) -> None:
@@ -44,11 +51,17 @@ class PackedFile(StaticFile):  # type: ignore[misc]
         place = self.folder / f"{hashlib.sha256(content).hexdigest()[:32]}.gz"
         if not place.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as file:
-                file.write(gzip.compress(content, 9, mtime=0))
-            os.replace(file.name, place)  # two processes may do this at once
+            packed = gzip.compress(content, 9, mtime=0)
+            with tempfile.TemporaryDirectory(dir=self.folder) as own:
+                half = Path(own, "half")
+                half.write_bytes(packed)
+                half.replace(place)  # two processes may do this at once
         self.packed = str(place)
-        files = self.get_file_stats(self.path, {"gzip": self.packed}, None)
+        self.offer({"gzip": self.packed})
+
+    def offer(self, packed: dict[str, str]) -> None:
+        """Send the file as it is, or one of these in its place to who takes that."""
+        files = self.get_file_stats(self.path, packed, None)
         self.alternatives = self.get_alternatives(self.get_headers(self.told, files), files)
 
 

@@ -86,3 +86,17 @@ def test_a_packed_static_file_that_was_deleted_is_packed_again(settings: Setting
     plain: Any = client.get("/static/css/studio.css")
     assert plain.headers["Vary"] == "Accept-Encoding"
     assert b".topbar" in b"".join(plain.streaming_content)
+
+
+@pytest.mark.django_db
+def test_where_nothing_can_be_written_static_files_are_sent_as_they_are(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a-file").touch()
+    settings.PACKED_STATIC = tmp_path / "a-file" / "static"
+
+    answer: Any = Client().get("/static/css/studio.css", headers={"Accept-Encoding": "gzip"})
+
+    assert "Content-Encoding" not in answer.headers
+    assert b".topbar" in b"".join(answer.streaming_content)
+    assert "could not be packed" in caplog.text

@@ -287,6 +287,7 @@ def test_what_is_deprecated_says_so_where_it_is_used(olga: User, cora: User) -> 
         assert word in page
     assert "Keep it" not in page
     assert text_of(reader, "/w/other/environments/?tab=curated").count("Deprecated") == 1
+    assert "Use as start" in text_of(browser_of(olga), CURATED)
     page = text_of(browser_of(olga), VERSION)
     assert "This was started from AzureML-forecast:1, which is deprecated" in page
     assert "Start from AzureML-after instead." in page
@@ -300,6 +301,8 @@ def test_its_buttons_retire_it_from_its_day_on_and_keep_it_after_all(cora: User)
     row = Deprecation.objects.get()
     page = curator.post(f"/w/curated/deprecations/{row.pk}/retire", follow=True).content.decode()
     assert "AzureML-forecast is retired" in page
+    olga = browser_of(person("olga", lab=Role.CONTRIBUTOR))
+    assert "Use as start" not in text_of(olga, CURATED)
     again = curator.post(f"/w/curated/deprecations/{row.pk}/retire", follow=True).content.decode()
     assert "in the meantime" in again
     restored = curator.post(f"{CURATED}archive", {"restore": "yes"}, follow=True).content.decode()

@@ -197,7 +197,7 @@ def pairs(catalog: Catalog) -> Iterator[tuple[str, str]]:
         if one.id and isinstance(one.id, str):
             yield one.id, str(one.string)
         elif one.id:
-            for number, form in enumerate(one.string):
+            for number, form in enumerate(one.string or ()):
                 yield one.id[min(number, 1)], form
 
 

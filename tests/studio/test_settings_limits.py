@@ -84,7 +84,7 @@ def test_a_limit_that_cannot_be_is_refused_and_stays_to_be_corrected(
     assert answer.status_code == 422
     page = answer.content.decode()
     assert f'value="{typed}"' in page
-    assert page.count('role="alert"') == 1
+    assert page.count('class="field-error"') == 1
     assert limits_of(workspace_named("lab")) == before
 
 

@@ -17,7 +17,7 @@ from builds.views import log_text
 from environments.access import Right, get_version, get_workspace
 from environments.definition import CannotWrite
 from environments.models import Version
-from studio.api import rows, shapes
+from studio.api import bodies, rows, shapes
 from studio.api.answers import Conflict, page_of
 from studio.api.describing import documented, route
 from studio.api.repeating import HEADER, answered_once
@@ -31,7 +31,7 @@ BUILD = ("workspace", "build")
     "POST",
     "Ask for a version's image: it is there at once (200), or a build will make it (202)",
     {200: shapes.Asked, 202: shapes.Asked},
-    takes=shapes.BuildIn,
+    takes=bodies.BuildIn,
     path=VERSION,
     may=(409,),
     headers=(HEADER,),
@@ -40,7 +40,7 @@ BUILD = ("workspace", "build")
 def ask(request: Request, workspace: str, name: str, version: str) -> Response:
     """Ask for a version's image: it is there at once (200), or a build will make it (202)."""
     wanted = get_version(request.user, workspace, name, version, Right.BUILD)
-    sent = shapes.BuildIn(data=request.data)
+    sent = bodies.BuildIn(data=request.data)
     sent.is_valid(raise_exception=True)
     asked = services.request_build(wanted, request.user, **sent.validated_data)  # type: ignore[arg-type]
     return Response(rows.asked(asked, request.get_host()), status=202 if asked.build else 200)

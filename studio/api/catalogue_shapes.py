@@ -6,7 +6,8 @@ from rest_framework import serializers as s
 
 from environments import catalogue_models
 from environments.proposals import MOST_WORDS
-from studio.api.shapes import Deprecation, Difference, Finding, NoNul, ResolvedDifference
+from studio.api.bodies import NoNul
+from studio.api.shapes import Deprecation, Difference, Finding, ResolvedDifference
 
 # What comes
 

@@ -18,7 +18,7 @@ from environments.given import read_given
 from environments.lists import latest_versions
 from environments.models import Environment, Version
 from environments.views import version_named
-from studio.api import rows, shapes
+from studio.api import bodies, rows, shapes
 from studio.api.answers import Changed, Conflict, check_unchanged, etag, page_of
 from studio.api.describing import documented, route
 from studio.api.repeating import HEADER, answered_once
@@ -109,7 +109,7 @@ def versions(request: Request, workspace: str, name: str) -> Response:
     "POST",
     "Save a definition as a version; the same content again makes no new one (rule 30)",
     {201: shapes.WholeVersion, 200: shapes.WholeVersion},
-    takes=shapes.VersionIn,
+    takes=bodies.VersionIn,
     path=ENVIRONMENT,
     may=(409,),
     headers=(HEADER,),
@@ -125,7 +125,7 @@ def save(request: Request, workspace: str, name: str) -> Response:
             "What comes into the catalogue is reviewed first, by somebody else than its author.",
             "Save it in a workspace, and propose it there.",
         )
-    sent = shapes.VersionIn(data=request.data)
+    sent = bodies.VersionIn(data=request.data)
     sent.is_valid(raise_exception=True)
     told: dict[str, Any] = sent.validated_data
     given = read_given(told.get("text", ""), told["filename"], told.get("file"))
@@ -154,7 +154,7 @@ def version(request: Request, workspace: str, name: str, version: str) -> Respon
     "PATCH",
     "Change a version's description and tags",
     shapes.WholeVersion,
-    takes=shapes.DescriptionIn,
+    takes=bodies.DescriptionIn,
     path=VERSION,
     may=(412,),
     headers=("If-Match",),
@@ -163,7 +163,7 @@ def describe(request: Request, workspace: str, name: str, version: str) -> Respo
     """Change a version's description and tags."""
     found = get_version(request.user, workspace, name, version, Right.DEFINE)
     check_unchanged(request, _etag(found))
-    sent = shapes.DescriptionIn(data=request.data)
+    sent = bodies.DescriptionIn(data=request.data)
     sent.is_valid(raise_exception=True)
     told = {"description": found.description, "tags": found.tags} | sent.validated_data
     seen = services.described_as(found) if request.headers.get("If-Match") else ""

@@ -15,7 +15,7 @@ from environments.given import read_given
 from environments.models import AccessToken, Scope
 from environments.tokens import create_token, revoke_token
 from environments.views import version_named
-from studio.api import rows, shapes
+from studio.api import bodies, rows, shapes
 from studio.api.answers import page_of
 from studio.api.describing import documented, route
 from studio.views.compare import resolved_difference
@@ -25,11 +25,11 @@ from studio.views.compare import resolved_difference
     "POST",
     "Read a definition and say what there is to say about it; nothing is saved",
     shapes.Reading,
-    takes=shapes.TextIn,
+    takes=bodies.TextIn,
 )
 def findings(request: Request) -> Response:
     """Read a definition and say what there is to say about it; nothing is saved."""
-    sent = shapes.TextIn(data=request.data)
+    sent = bodies.TextIn(data=request.data)
     sent.is_valid(raise_exception=True)
     given = read_given(sent.validated_data["text"], sent.validated_data["filename"], None)
     return Response(rows.reading(given.reading))
@@ -80,14 +80,14 @@ def tokens(request: Request) -> Response:
     "POST",
     "Make an access token; its secret is in this answer and in no other",
     {201: shapes.NewToken},
-    takes=shapes.TokenIn,
+    takes=bodies.TokenIn,
     may=(404,),
 )
 def make_token(request: Request) -> Response:
     """Make an access token; its secret is in this answer and in no other."""
     if token_behind(request.user) is not None:
         raise PermissionDenied("A token cannot make tokens: sign in yourself.")
-    sent = shapes.TokenIn(data=request.data)
+    sent = bodies.TokenIn(data=request.data)
     sent.is_valid(raise_exception=True)
     told: dict[str, Any] = sent.validated_data
     days = told["expires_in_days"]

@@ -11,8 +11,9 @@ from environments.models import Environment, Use
 from environments.uses import report_use, uses_of
 from studio.api import rows
 from studio.api.answers import page_of
+from studio.api.bodies import NoNul
 from studio.api.describing import documented, route
-from studio.api.shapes import NoNul, paged
+from studio.api.shapes import paged
 
 ENVIRONMENT = ("workspace", "name")
 VERSION = ("workspace", "name", "version")

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers as s
 
 from environments.outbox import EventGroup, Sending
-from studio.api.shapes import NoNul
+from studio.api.bodies import NoNul
 
 
 class WebhookIn(s.Serializer[Any]):

@@ -10,7 +10,7 @@ from environments.access import Right, get_workspace, workspaces_of
 from environments.members import keep_member, remove_member
 from environments.models import Member, Role
 from environments.workspaces import create_workspace, may_create_workspaces, rename_workspace
-from studio.api import rows, shapes
+from studio.api import bodies, rows, shapes
 from studio.api.answers import page_of
 from studio.api.describing import documented, route
 from studio.api.repeating import HEADER, answered_once
@@ -30,7 +30,7 @@ def workspaces(request: Request) -> Response:
     "POST",
     "Make a workspace, which you own",
     {201: shapes.Workspace},
-    takes=shapes.WorkspaceIn,
+    takes=bodies.WorkspaceIn,
     may=(409,),
     headers=(HEADER,),
 )
@@ -39,17 +39,17 @@ def create_one_workspace(request: Request) -> Response:
     """Make a workspace, which you own."""
     if not may_create_workspaces(request.user):
         raise PermissionDenied("You may not make workspaces: ask whoever runs this studio.")
-    sent = shapes.WorkspaceIn(data=request.data)
+    sent = bodies.WorkspaceIn(data=request.data)
     sent.is_valid(raise_exception=True)
     made = create_workspace(**sent.validated_data, by=request.user)  # type: ignore[arg-type]
     return Response(rows.workspace(made, request.user), status=201)
 
 
-@documented("PATCH", "Change a workspace's title", shapes.Workspace, takes=shapes.TitleIn, path=PLACE)
+@documented("PATCH", "Change a workspace's title", shapes.Workspace, takes=bodies.TitleIn, path=PLACE)
 def rename_one_workspace(request: Request, workspace: str) -> Response:
     """Change a workspace's title."""
     place = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
-    sent = shapes.TitleIn(data=request.data)
+    sent = bodies.TitleIn(data=request.data)
     sent.is_valid(raise_exception=True)
     rename_workspace(place, sent.validated_data["title"], request.user)  # type: ignore[arg-type]
     return Response(rows.workspace(place, request.user))
@@ -75,14 +75,14 @@ def members(request: Request, workspace: str) -> Response:
     "PUT",
     "Give a person a role in a workspace, as a new member or as one who is there",
     {200: shapes.Member, 201: shapes.Member},
-    takes=shapes.MemberIn,
+    takes=bodies.MemberIn,
     path=MEMBER,
     may=(409,),
 )
 def keep_one_member(request: Request, workspace: str, user: str) -> Response:
     """Give a person a role in a workspace, as a new member or as one who is there."""
     place = get_workspace(request.user, workspace, Right.MANAGE_MEMBERS)
-    sent = shapes.MemberIn(data=request.data)
+    sent = bodies.MemberIn(data=request.data)
     sent.is_valid(raise_exception=True)
     role = next(one for one in Role if one.label == sent.validated_data["role"])
     kept = keep_member(place, user.replace("\0", ""), role, request.user)  # type: ignore[arg-type]

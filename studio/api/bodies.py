@@ -1,0 +1,116 @@
+"""What the API takes: the shapes of bodies, with what each field means."""
+
+from typing import Any
+
+from rest_framework import serializers as s
+from rest_framework.fields import empty
+
+from environments.models import Role
+
+
+class NoNul(s.CharField):
+    """A text that a database can hold. One that a form leaves out is not there, rather than empty."""
+
+    default_empty_html = empty
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("trim_whitespace", False)
+        super().__init__(**kwargs)
+
+
+class Tags(s.DictField):
+    """Tags by name."""
+
+    child = NoNul(allow_blank=True, max_length=400)
+
+    def to_internal_value(self, data: Any) -> dict[str, str]:
+        """Return the tags; their names have up to 100 characters."""
+        tags: dict[str, str] = super().to_internal_value(data)
+        for name in tags:
+            if not name.strip() or len(name) > 100 or "\0" in name:
+                raise s.ValidationError("A tag's name has 1 to 100 characters.")
+        return tags
+
+
+class TextIn(s.Serializer[Any]):
+    """A definition as the text of a file."""
+
+    text = NoNul(
+        max_length=5_000_000, help_text="The file: environment YAML or JSON, conda, pip, Dockerfile, a lock …"
+    )
+    filename = NoNul(
+        max_length=255, required=False, default="", allow_blank=True, help_text="Helps to tell what it is."
+    )
+
+
+class VersionIn(s.Serializer[Any]):
+    """A version to save: its definition as the text of a file of any known format, or as the file itself."""
+
+    text = NoNul(max_length=5_000_000, required=False, help_text="The definition as the text of a file.")
+    filename = NoNul(
+        max_length=255,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Helps to tell what the text is.",
+    )
+    file = s.FileField(
+        required=False,
+        allow_empty_file=True,
+        help_text="In place of the text: any known file, or a build context as zip or tar (multipart).",
+    )
+    version = NoNul(
+        max_length=64, required=False, default="", allow_blank=True, help_text="Left out: the next number."
+    )
+    description = NoNul(max_length=5000, required=False, allow_blank=True)
+    tags = Tags(required=False)
+    based_on = NoNul(
+        max_length=400, required=False, allow_blank=True, default="", help_text="workspace/name:version"
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Take exactly one of the two."""
+        if ("text" in given) == ("file" in given):
+            raise s.ValidationError({"text": ["Send either a text or a file, and not both."]})
+        return given
+
+
+class DescriptionIn(s.Serializer[Any]):
+    """What may change in a version."""
+
+    description = NoNul(max_length=5000, required=False, allow_blank=True)
+    tags = Tags(required=False)
+
+
+class BuildIn(s.Serializer[Any]):
+    """How to build."""
+
+    rebuild = s.BooleanField(default=False, help_text="Make a new image even if there is one (rule 16).")
+
+
+class WorkspaceIn(s.Serializer[Any]):
+    """A workspace to make."""
+
+    title = NoNul(max_length=120)
+    name = NoNul(max_length=63, default="", help_text="Left out: made of the title.")
+
+
+class TitleIn(s.Serializer[Any]):
+    """The title that a workspace is to have."""
+
+    title = NoNul(max_length=120)
+
+
+class MemberIn(s.Serializer[Any]):
+    """The role that a member is to have."""
+
+    role = s.ChoiceField(choices=[role.label for role in Role])
+
+
+class TokenIn(s.Serializer[Any]):
+    """A token to make."""
+
+    name = NoNul(max_length=120)
+    scope = s.ChoiceField(choices=["pull", "read", "write"], default="read")
+    workspace = NoNul(max_length=63, required=False, allow_null=True, default=None)
+    expires_in_days = s.IntegerField(min_value=1, max_value=3650, required=False, allow_null=True, default=90)

@@ -24,9 +24,10 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from environments import vault
+from environments.connecting import checked_client
 from environments.events import as_json
 from environments.outbox import Delivery, Notice, Sending, Webhook, pause_after
-from environments.reach import AddressRefused, checked_client
+from environments.reach import AddressRefused
 from environments.webhooks import PREFIX
 
 log = logging.getLogger(__name__)

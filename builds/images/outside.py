@@ -11,7 +11,8 @@ import httpx
 from builds.images.attended import attended
 from builds.images.report import ImageError, Reporter
 from builds.images.requirement import masked
-from environments.reach import AddressRefused, Reach, checked_client
+from environments.connecting import checked_client
+from environments.reach import AddressRefused, Reach
 
 
 def client(reach: Reach, **options: Any) -> httpx.Client:

@@ -15,7 +15,8 @@ import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from environments.reach import OWN_MACHINE, AddressRefused, Reach, checked_client
+from environments.connecting import checked_client
+from environments.reach import OWN_MACHINE, AddressRefused, Reach
 from studio.configuration import read_reach
 from tests.images.serving import Answer, Server
 

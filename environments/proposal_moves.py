@@ -126,7 +126,7 @@ def note(proposal: Proposal, what: What, by: User, words: str, before: dict[str,
         after={"stage": proposal.stage},
         proposal=proposal.pk,
         name=proposal.name,
-        words=words,
+        reason=words,
     )
     _tell(proposal, what, by, words)
 

@@ -90,6 +90,7 @@ def test_from_a_version_to_the_catalogue_that_everybody_sees(olga: User, cora: U
     assert "Image ready" in text_of(stranger, CURATED)
     assert Build.objects.count() == 1
     assert "Thanks." in text_of(author, f"/w/lab/proposals/{row.pk}/")
+    assert "Thanks." in text_of(author, "/w/lab/activity/?what=catalogue")
 
 
 def test_asked_changes_are_answered_by_a_newer_version_on_the_same_proposal(olga: User, cora: User) -> None:

@@ -47,6 +47,11 @@ def browser_of(user: User | None) -> Client:
     return client
 
 
+def main_of(page: str) -> str:
+    """Return a page without its frame, which has forms and a place for alerts of its own."""
+    return page.partition("<main")[2].partition("</main>")[0]
+
+
 def saved(
     text: str, *, name: str = "forecast", workspace: str = "lab", user: User | None = None, **more: object
 ) -> Version:

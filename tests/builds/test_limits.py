@@ -150,7 +150,7 @@ def test_a_build_that_writes_more_than_it_may_ends_with_the_cause(tmp_path: Path
 def test_downloads_count_and_files_that_are_here_already_do_not(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={"shop/data.py": "x = 1\n" * 3000})
     lock, fetched = locked(wheel)
-    package = lock.packages[0].model_copy(update={"url": wheel.as_uri()})
+    package = lock.packages[0].model_copy(update={"url": wheel.as_uri(), "kind": "conda"})
     size = fetched.wheels[0].size
 
     def shop(disk: int) -> Workshop:

@@ -19,7 +19,7 @@ from environments.members import keep_member
 from environments.models import Event, Role, Scope, Workspace, record
 from environments.services import describe
 from tests.api.calling import Caller
-from tests.builds.played import asked, browser_of, failed, person, saved
+from tests.builds.played import asked, browser_of, failed, main_of, person, saved
 
 pytestmark = pytest.mark.django_db
 PAGE = "/w/lab/activity/"
@@ -157,7 +157,7 @@ def test_a_time_that_is_none_is_refused_and_stays_to_be_corrected(olga: User, wr
     answer = browser_of(olga).get(PAGE, {"since": wrong})
     assert answer.status_code == 422
     assert f'value="{wrong}"' in answer.content.decode()
-    assert 'role="alert"' in answer.content.decode()
+    assert 'role="alert"' in main_of(answer.content.decode())
     assert browser_of(olga).get(EXPORT, {"until": wrong}).status_code == 400
     assert list(Caller(olga)("GET", f"workspaces/lab/events/?since={wrong}").json["errors"]) == ["since"]
 

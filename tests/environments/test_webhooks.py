@@ -29,7 +29,7 @@ from environments.reach import Reach
 from environments.sending import serve_a_webhook
 from environments.webhooks import WebhookRefused, add_webhook, change_webhook, send_again
 from tests.api.calling import Caller
-from tests.builds.played import browser_of, person
+from tests.builds.played import browser_of, main_of, person
 from tests.environments.receiving import Receiver
 from tests.services.studio import ROOT
 
@@ -376,7 +376,7 @@ def test_what_is_no_address_is_refused_and_stays_to_be_corrected(browser: Client
     answer = browser.post(ADD, {"address": wrong, "groups": "settings"})
     assert answer.status_code == 422
     page = answer.content.decode()
-    assert 'role="alert"' in page
+    assert 'role="alert"' in main_of(page)
     assert f'value="{wrong}"' in page
     assert re.search(r'value="settings" checked', page)
     assert not Webhook.objects.exists()

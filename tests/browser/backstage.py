@@ -34,6 +34,8 @@ def main(what: str, *words: str) -> None:
         "holding": holding,
         "proposed": proposed,
         "leaving": leaving,
+        "use": use,
+        "ways": ways,
         "building": building,
         "more": more,
         "failed_build": failed_build,
@@ -80,6 +82,33 @@ def version(workspace: str, name: str, text: str) -> str:
 
     made = saved(text, name=name, workspace=workspace)
     return reverse("version", args=[workspace, name, made.version])
+
+
+def use(workspace: str, name: str, kind: str, what: str) -> str:
+    """Report that something uses the latest version of an environment."""
+    from environments.models import Environment
+    from environments.uses import report_use
+
+    environment = Environment.objects.get(workspace__name=workspace, name=name)
+    version = environment.latest()
+    assert version is not None
+    link = "https://runs.example/1"
+    return str(report_use(version, kind, what, workspace=environment.workspace, user=None, link=link).use.pk)
+
+
+def ways(workspace: str, name: str, address: str) -> dict[str, str]:
+    """Return what the page of a latest version gives to copy, by its key, and `token`: one that may read."""
+    from builds.services import image_of
+    from environments.models import Environment, Scope
+    from environments.tokens import create_token
+    from studio.how_to_use import snippets
+    from tests.builds.played import person
+
+    version = Environment.objects.get(workspace__name=workspace, name=name).latest()
+    assert version is not None
+    secret = create_token(person("reader-of-ways", **{workspace: 1}), "ways", Scope.READ)[1]  # type: ignore[arg-type]
+    found = {one.key: one.text for one in snippets(version, image_of(version), address, "reader-of-ways")}
+    return found | {"token": secret}
 
 
 def holding(workspace: str, name: str, *packages: str) -> str:

@@ -226,6 +226,8 @@ PAGES = [
     f"/w/lab/environments/{LONG}/versions/1/rebuild/",
     f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",
     "/w/lab/environments/?q=numpy%3C",
+    "/w/lab/environments/?column=kind&column=uses&column=by",
+    "/w/lab/environments/held/?edit=about&use=dockerfile",
     "/w/lab/environments/held/?tab=packages",
     "/w/lab/compare/?a=lab/held:1&b=lab/held-too:1",
     "/w/lab/builds/",
@@ -301,6 +303,7 @@ def shelf(studio: Studio) -> str:
     """Something on every page, with a name that is too long for all of them; the address of a build under way."""
     ask(studio, "version", "lab", LONG, "numpy==2.1.3\nsix==1.16.0\n")
     ask(studio, "version", "lab", LONG, "numpy==2.2.0\n")
+    ask(studio, "use", "lab", LONG, "deployment", f"{'churn-' * 20}blue")
     ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
     ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
     ask(studio, "link", "olga", "empty-one")

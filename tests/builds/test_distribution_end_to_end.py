@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.browser.backstage import ask
 from tests.services.docker_engine import DockerEngine
 from tests.services.studio import ROOT, Studio
 
@@ -64,6 +68,38 @@ def test_the_engine_pulls_what_was_built_and_runs_it(
     assert docker_engine.client.containers.run(image, command, remove=True) == b"1.16.0\n"
     assert image.attrs["RepoDigests"] == [f"{name}@{made['digest']}"]
     docker_engine.client.images.remove(name, force=True)
+
+
+def test_what_the_page_gives_to_copy_works(
+    studio: Studio, docker_engine: DockerEngine, made: dict[str, Any], tmp_path: Path
+) -> None:
+    ways = ask(studio, "ways", "default", "small-requirements", studio.url)
+    program = "import six; print(six.__version__)"
+
+    *_, name, python = shlex.split(ways["docker-run"])
+    docker_engine.client.images.pull(name, tag="latest")
+    assert docker_engine.client.containers.run(name, [python, "-c", program], remove=True) == b"1.16.0\n"
+
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(ways["dockerfile"])
+    (folder / "main.py").write_text(program)
+    image, _log = docker_engine.client.images.build(path=str(folder), rm=True)
+    assert docker_engine.client.containers.run(image, remove=True) == b"1.16.0\n"
+    docker_engine.client.images.remove(str(image.id), force=True)
+    docker_engine.client.images.remove(name, force=True)
+
+    fetch, rest = ways["uv"].replace("\\\n", " ").split("\n", 1)
+    words = shlex.split(fetch)  # not every machine that runs this test has curl
+    header = words[words.index("--header") + 1].replace("$STUDIO_TOKEN", ways["token"])
+    with urlopen(Request(words[-1], headers=dict([header.split(": ")]))) as answer:  # noqa: S310
+        (tmp_path / words[words.index("--output") + 1]).write_bytes(answer.read())
+    # In an environment that is active, uv would put them there.
+    outside = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
+    path = {"PATH": f"{Path(sys.executable).parent}:{outside['PATH']}"}
+    subprocess.run(["sh", "-ec", rest], cwd=tmp_path, env=outside | path, check=True)
+    printed = subprocess.run([tmp_path / ".venv/bin/python", "-c", program], capture_output=True, check=True)
+    assert printed.stdout == b"1.16.0\n"
 
 
 def test_packages_go_on_top_of_what_a_dockerfile_made(

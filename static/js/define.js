@@ -63,7 +63,14 @@
   const forget = () => {
     if (filename && replaced()) filename.value = "";
   };
-  if (text) text.parentElement.addEventListener("paste", forget, { capture: true });
+  if (text) {
+    text.parentElement.addEventListener("paste", forget, { capture: true });
+    text.addEventListener("input", () => {
+      if (text.value.trim() || !filename.value) return;
+      filename.value = "";
+      dropped.textContent = "";
+    });
+  }
 
   const show = (line) => {
     if (text.editor) {

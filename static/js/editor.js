@@ -50,7 +50,7 @@
     if (!update.docChanged) return;
     text.value = update.state.doc.toString();
     text.dispatchEvent(new Event("input", { bubbles: true }));
-    if (!words.format) speak(guess(text.value.slice(0, 4000)));
+    if (!ofFormat[words.format]) speak(guess(text.value));
   });
   const speak = (wanted) => {
     if (wanted === language) return;
@@ -133,7 +133,7 @@
     view.dispatch(cm.setDiagnostics(view.state, found));
     const format = review.querySelector("[data-format]")?.dataset.format;
     words.format = format || "";
-    if (format) speak(ofFormat[format] || "requirements");
+    if (format) speak(ofFormat[format] || guess(text.value));
   };
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt === review) checked = view.state.doc;

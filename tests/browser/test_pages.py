@@ -428,6 +428,15 @@ def test_search_narrows_the_list_while_typing_and_the_address_follows(olga: Page
     olga.reload()
     expect(olga.get_by_role("link", name="haystack")).to_be_hidden()
 
+    # An answer that is an error is told, until there is a good one.
+    olga.route(re.compile(r"/environments/\?"), lambda route: route.fulfill(status=500, body="no"))
+    olga.locator("#filter").press("x")
+    expect(olga.get_by_role("alert")).to_contain_text("error 500")
+    olga.unroute_all()
+    olga.locator("#filter").press("Backspace")
+    expect(olga.get_by_role("alert")).to_be_hidden()
+    expect(olga.get_by_role("link", name="needle")).to_be_visible()
+
 
 def test_without_javascript_everything_can_be_read_and_sent(
     browser: Browser, studio: Studio, shelf: str

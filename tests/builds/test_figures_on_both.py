@@ -1,0 +1,58 @@
+"""The figures of builds and the fates of images, asked of both databases: each says them in its own SQL."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+from django.utils import timezone
+
+from builds.figures import DAY, figures_of
+from builds.history import Sought
+from builds.kept import Wanted, find_images
+from builds.models import BaseImage, Build, Image
+from builds.queries import images_for_list
+from builds.unused import Rule, preview
+from tests.builds.played import asked, saved, succeeded, workspace_named
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
+
+TODAY = timezone.now().astimezone(datetime.UTC).date()
+MIDNIGHT = datetime.datetime.combine(TODAY, datetime.time(), datetime.UTC)
+
+
+def test_days_weeks_and_times_are_the_same() -> None:
+    lab = workspace_named("lab")
+    for number, seconds in enumerate((0.44, 9.96, 10.4, 125.6)):
+        build = asked(saved(f"six=={number}\n"))
+        succeeded(build)
+        # A second before midnight by UTC, and a second after it
+        start = MIDNIGHT - datetime.timedelta(seconds=1 if number % 2 else -1)
+        Build.objects.filter(pk=build.pk).update(
+            queued_at=start, started_at=start, ended_at=start + datetime.timedelta(seconds=seconds)
+        )
+    told = figures_of(lab, Sought(), "month")
+    assert [(part.succeeded, part.half, part.most) for part in told.parts[-2:]] == [
+        (2, 10, 126),
+        (2, 0.4, 10),
+    ]
+    assert (told.total.half, told.total.most) == (10, 126)
+    assert told.total.new == 4
+    year = figures_of(lab, Sought(), "year")
+    assert sum(part.succeeded for part in year.parts) == 4
+    assert year.parts[-1].start == TODAY - TODAY.weekday() * DAY
+
+
+def test_images_are_filtered_and_judged_the_same() -> None:
+    lab = workspace_named("lab")
+    images = [succeeded(asked(saved(f"six=={number}\n"))) for number in range(3)]
+    moved = Image.objects.filter(pk=images[0].pk)
+    moved.update(base="a Dockerfile", floating=True, used_at=timezone.now() - 100 * DAY)
+    BaseImage.objects.create(reference=f"Dockerfile {images[0].hash}", digest="b", checked_at=timezone.now())
+    found = preview(lab, Rule())
+    assert [(one.fate, one.images) for one in found.goes] == [("older", 1)]
+    assert [(one.fate, one.images) for one in found.stays] == [("used", 2)]
+    assert found.freed == 28_400_000
+    listed = find_images(images_for_list(lab), lab, Wanted(only="moved"))
+    assert list(listed) == list(moved)
+    assert list(find_images(images_for_list(lab), lab, Wanted(query=images[1].digest[:20]))) == [images[1]]

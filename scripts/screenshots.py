@@ -41,6 +41,7 @@ PAGES = {
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
+    "clean-up": f"/w/{WORKSPACE}/images/clean-up/",
     "activity": f"/w/{WORKSPACE}/activity/",
     "settings": f"/w/{WORKSPACE}/settings/",
     "missing": "/w/nowhere/",

@@ -189,6 +189,35 @@ def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> Non
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
 
 
+def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
+    olga: Page, studio: Studio
+) -> None:
+    ask(studio, "version", "curated", "AzureML-journey", "numpy==2.1.3\n")
+    olga.goto(f"{studio.url}/w/lab/environments/?tab=curated")
+    olga.get_by_role("link", name="journey").click()
+    olga.get_by_role("link", name="Use as start").click()
+    text = olga.get_by_role("textbox", name="Definition")
+    # What is filled over coloured words would keep their colour, as a style that the page's policy refuses.
+    text.press("Control+a")
+    text.press("Delete")
+    text.fill("numpy==2.2.0\n")
+    olga.get_by_label("Name", exact=True).fill("journey-mine")
+    olga.get_by_role("button", name="Review").click()
+    expect(olga.get_by_role("heading", name="Compared with AzureML-journey:1")).to_be_visible()
+    olga.get_by_role("button", name="Create", exact=True).click()
+    expect(olga.get_by_role("heading", name="journey-mine", exact=True)).to_be_visible()
+
+    olga.get_by_role("link", name="Edit description and tags").click()
+    olga.get_by_label("Description").fill("With the newest numpy")
+    olga.locator("#about").get_by_role("button", name="Save").click()
+    expect(olga.locator("#about").get_by_role("status")).to_have_text("Saved.")
+    expect(olga.locator("#about").get_by_text("With the newest numpy")).to_be_visible()
+
+    olga.get_by_role("link", name="Compare with it").click()
+    expect(olga.get_by_text("1 package up")).to_be_visible()
+    expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
+
+
 def test_by_numpy_below_2_one_comes_to_why_it_is_there(olga: Page, studio: Studio) -> None:
     ask(studio, "holding", "lab", "old-numpy", "pandas==1.5.2", "numpy==1.26.4", "pytz==2024.1")
     ask(studio, "holding", "lab", "new-numpy", "pandas==2.2.2", "numpy==2.1.3")

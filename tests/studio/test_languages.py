@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from environments.models import Role
-from scripts.messages import Texts, collect, merged, place_of, texts_of
+from scripts.messages import Texts, as_mo, as_po, collect, merged, place_of, texts_of, untranslated
 from studio.templatetags import studio as tags
 from tests.access.asking import Cell, Studio
 from tests.access.expected import BUILD, PAGES
@@ -186,6 +186,19 @@ def test_texts_are_found_in_every_form_in_which_templates_have_them() -> None:
         ],
         key=str,
     )
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_is_kept_is_what_make_messages_writes(language: str, texts: dict[str, Texts]) -> None:
+    place = place_of(language)
+
+    assert place.read_bytes() == as_po(texts[language]), "Run `make messages`."
+    assert place.with_suffix(".mo").read_bytes() == as_mo(texts[language]), "Run `make messages`."
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_every_text_is_translated(language: str, texts: dict[str, Texts]) -> None:
+    assert untranslated(texts[language]) == []
 
 
 PLACES = re.compile(r"%\(\w+\)s|%%|\{\w+\}|</?\w+[^>]*>|&\w+;")

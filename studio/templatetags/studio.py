@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
@@ -158,6 +159,12 @@ def icon(name: str, extra: str = "") -> SafeString:
 def _icon(file: str, name: str, extra: str) -> SafeString:
     drawn = '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
     return format_html(drawn, extra, file, name)
+
+
+@register.simple_tag
+def languages() -> list[tuple[str, str]]:
+    """Return the languages of the pages, each under the name that its own readers give it."""
+    return list(settings.LANGUAGES)
 
 
 @register.simple_tag

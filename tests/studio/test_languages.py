@@ -71,6 +71,7 @@ def test_a_chosen_language_stays_and_wins_over_the_browser() -> None:
     page = client.get(reverse("login")).content.decode()
     assert lang_of(page) == "es"
     assert re.search(r'value="es"\s+lang="es"\s+aria-pressed="true"', page)
+    assert ">English</button>" in page  # whoever looks for it reads no Spanish
 
 
 @pytest.mark.django_db

@@ -78,10 +78,15 @@ CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS
 # Folders of this machine as conda channels: only where those who define are those who run it.
 FILE_CHANNELS = setting(env.bool, "STUDIO_ALLOW_FILE_CHANNELS", EMBEDDED)
 INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
+PYPI = [
+    "https://pypi.org",
+    "https://files.pythonhosted.org",
+]  # some networks have their own under these names
 # What members may have the studio connect to beside public addresses; what stands in settings is meant.
 ALLOWED_ADDRESSES = setting(env.list, "STUDIO_ALLOW_ADDRESSES", ["loopback", "private"] if EMBEDDED else [])
 REACH = read_reach(
-    ALLOWED_ADDRESSES, [*REGISTRY_MIRRORS.values(), *CHANNEL_MIRRORS.values(), INDEX_URL or ""]
+    ALLOWED_ADDRESSES,
+    [*REGISTRY_MIRRORS.values(), *CHANNEL_MIRRORS.values(), *([INDEX_URL] if INDEX_URL else PYPI)],
 )
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images

@@ -31,6 +31,7 @@ MORE = {
     404: "There is no such thing that you can see.",
     409: "The state that things are in does not allow it.",
     412: "It was changed in between.",
+    415: "The body is of a type that is not read here: send JSON.",
 }
 
 
@@ -56,7 +57,7 @@ def documented(
     failures[400] = OpenApiResponse(refused, ALWAYS[400])
     failures |= {
         status: OpenApiResponse(shapes.Taken if status == 409 else shapes.Error, MORE[status])
-        for status in {403, *((404,) if path else ()), *may}
+        for status in {403, *((404,) if path else ()), *(() if method == "GET" else (415,)), *may}
     }
     parameters = [OpenApiParameter(one, PATH[one][0], "path", description=PATH[one][1]) for one in path]
     asked = (query or {}) | (PAGED if paged else {})

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 
 import pytest
+from django.db import models  # noqa: F401 (first: its parts import each other)
 from django.db.backends.base.operations import BaseDatabaseOperations
 
 from tests.services.parts import PARTS

@@ -11,7 +11,7 @@ from tests.browser.test_pages import sign_in
 from tests.services.processes import free_port
 from tests.services.studio import Studio
 
-PATIENCE = 15_000  # milliseconds
+PATIENCE = 60_000  # milliseconds: the first build of a studio makes its base
 
 
 def test_two_watch_a_build_and_it_goes_on_until_the_second_has_cancelled(

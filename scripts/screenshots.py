@@ -21,6 +21,7 @@ from tests.services.studio import Studio
 FOLDER = Path("screenshots")
 README = Path("docs/studio.png")
 BUILD_SECONDS = 300
+TABS = ("connections", "registry", "limits", "members", "webhooks", "general")
 WORKSPACE = "research"
 FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
 BROKEN = "numpy==2.3.5\nthis-package-does-not-exist-anywhere==1.0\n"
@@ -37,13 +38,23 @@ PAGES = {
     "context": f"/w/{WORKSPACE}/environments/forecast/?tab=context",
     "packages": f"/w/{WORKSPACE}/environments/forecast/versions/1/?tab=packages",
     "versions": f"/w/{WORKSPACE}/environments/forecast/?tab=versions",
+    "environment-builds": f"/w/{WORKSPACE}/environments/forecast/?tab=builds",
+    "used-by": f"/w/{WORKSPACE}/environments/forecast/?tab=uses",
+    "found-by-content": f"/w/{WORKSPACE}/environments/?q=numpy%3C3",
+    "propose": f"/w/{WORKSPACE}/environments/forecast/versions/1/propose/",
+    "proposals": "/w/curated/proposals/",
+    "proposal": "/w/curated/proposals/1/",
+    "deprecated": "/w/curated/environments/AzureML-old/",
     "compare": f"/w/{WORKSPACE}/compare/?a={WORKSPACE}/forecast:1&b={WORKSPACE}/forecast:2",
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
     "clean-up": f"/w/{WORKSPACE}/images/clean-up/",
     "activity": f"/w/{WORKSPACE}/activity/",
-    "settings": f"/w/{WORKSPACE}/settings/",
+    **{f"settings-{tab}": f"/w/{WORKSPACE}/settings/?tab={tab}" for tab in TABS},
+    "tokens": "/account/tokens/",
+    "notifications": "/account/notifications/",
+    "new-workspace": "/workspaces/new/",
     "missing": "/w/nowhere/",
 }
 
@@ -97,6 +108,11 @@ def fill(browser: Browser, studio: Studio) -> dict[str, str]:
     ask(studio, "version", WORKSPACE, "forecast", FORECAST.replace("2.3.3", "2.2.3") + "polars==1.35.2\n")
     ask(studio, "version", WORKSPACE, "forecast-nightly", FORECAST)
     ask(studio, "link", "olga", "quiet")
+    ask(studio, "use", WORKSPACE, "forecast", "deployment", "demand-blue")
+    ask(studio, "proposed", WORKSPACE, "time-series")
+    ask(studio, "leaving", "AzureML-old")
+    ask(studio, "webhook", WORKSPACE, "https://hooks.example/studio")
+    ask(studio, "link", "olga", "curated")
     builds["build-running"] = studio.url + ask(studio, "building", WORKSPACE, "vision")
     page.context.close()
     return builds

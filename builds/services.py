@@ -7,6 +7,7 @@ from functools import partial
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -104,7 +105,14 @@ def request_build(
         build=str(build.pk),
         rebuild=rebuild,
     )
+    if joined:
+        _show_who_waits(build)
     return request
+
+
+def _show_who_waits(build: Build) -> None:
+    """Let who looks at the build see that somebody has come or gone."""
+    Build.objects.filter(pk=build.pk).update(revision=F("revision") + 1)
 
 
 def _build_for(version: Version, workspace: Workspace, *, rebuild: bool, here: bool) -> tuple[Build, bool]:
@@ -165,6 +173,7 @@ def cancel_request(request: Request, user: User | None) -> None:
         actor=user,
         build=str(build.pk),
     )
+    _show_who_waits(build)
 
 
 def cancel_for(build: Build, user: User) -> None:

@@ -41,6 +41,25 @@ def test_two_clicks_make_one_build() -> None:
     assert Build.objects.count() == 1
 
 
+@pytest.mark.django_db
+def test_who_comes_and_who_goes_is_shown_to_those_who_look_on() -> None:
+    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    build = asked(version, ann)
+
+    request_build(version, ben)
+    assert news(build) > 0
+
+    before = news(build)
+    cancel_for(build, ben)
+    assert news(build) > before
+
+
+def news(build: Build) -> int:
+    """Return how often the page of a build was changed in more than its log."""
+    build.refresh_from_db()
+    return build.revision - build.log_seq
+
+
 @pytest.mark.django_db(transaction=True)
 def test_fifty_requests_at_the_same_moment_make_one_build() -> None:
     version = saved("a==1\n")

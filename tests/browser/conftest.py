@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from tests.browser.backstage import ask
+from tests.browser.visiting import LONG, sign_in
 from tests.services.chromium import launch_options
+from tests.services.studio import Studio
 
 SECONDS = 15
 
@@ -54,3 +57,26 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page.on("console", note)
     yield page
     assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def olga(page: Page, studio: Studio) -> Page:
+    """A page of somebody who owns the workspace `lab`."""
+    sign_in(page, studio, "olga", "lab")
+    return page
+
+
+@pytest.fixture(scope="package")
+def shelf(studio: Studio) -> str:
+    """Something on every page, with a name that is too long for all of them; the address of a build under way."""
+    ask(studio, "version", "lab", LONG, "numpy==2.1.3\nsix==1.16.0\n")
+    ask(studio, "version", "lab", LONG, "numpy==2.2.0\n")
+    ask(studio, "use", "lab", LONG, "deployment", f"{'churn-' * 20}blue")
+    ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
+    ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
+    ask(studio, "link", "olga", "empty-one")
+    ask(studio, "link", "olga", "curated", "CONTRIBUTOR")
+    ask(studio, "proposed", "lab", f"p-{LONG}")
+    ask(studio, "leaving", f"AzureML-{LONG}")
+    ask(studio, "webhook", "lab", f"http://127.0.0.1:9/{'long' * 90}")
+    return str(ask(studio, "building", "lab", "slow"))

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.test_pages import found_by_axe, sign_in
+from tests.browser.visiting import found_by_axe, sign_in
 from tests.services.studio import Studio
 
 PATIENCE = 15_000

@@ -5,27 +5,15 @@ from __future__ import annotations
 import os
 import re
 import signal
-import uuid
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
 
-import pytest
-from django.urls import resolve
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from environments.settings_views import TABS as SETTINGS_TABS
-from studio.views.environments import TABS as ENVIRONMENT_TABS
-from tests.access.expected import BUILD, VERSION, W
-from tests.access.expected import PAGES as ROUTES
 from tests.browser.backstage import ask
+from tests.browser.visiting import sign_in
 from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
 
-AXE = Path(__file__).with_name("axe.min.js").read_text()
-LONG = (
-    "a-name-that-somebody-generated.from-a-branch.feature-JIRA-12345-retrain-all-of-the-models-" + "x" * 100
-)
 BUILD_SECONDS = 90
 # Somebody who has asked for notifications, and looks at another window
 WANTS_TO_BE_TOLD = """
@@ -37,20 +25,6 @@ window.Notification = class extends EventTarget {
   constructor(title) { super(); window.told.push(title); }
 };
 """
-
-
-def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
-    """Sign in by a one-time link, as an owner of the workspace."""
-    page.goto(studio.url + ask(studio, "link", name, workspace))
-    page.get_by_role("button", name=f"Sign in as {name}").click()
-    expect(page.get_by_role("heading", name="Environments", exact=True)).to_be_visible()
-
-
-@pytest.fixture
-def olga(page: Page, studio: Studio) -> Page:
-    """A page of somebody who owns the workspace `lab`."""
-    sign_in(page, studio, "olga", "lab")
-    return page
 
 
 # The first hour
@@ -235,152 +209,6 @@ def test_by_numpy_below_2_one_comes_to_why_it_is_there(olga: Page, studio: Studi
 
 
 # How it looks and who can use it
-
-PAGES = [
-    "/w/lab/environments/",
-    "/w/lab/environments/?tab=curated",
-    "/w/lab/environments/?q=nothing-has-this",
-    "/w/empty-one/environments/",
-    "/w/lab/new/",
-    "/w/lab/new/?source=start",
-    "/w/lab/new/?source=packages",
-    "/w/lab/new/?source=context",
-    "REVIEW",
-    f"/w/lab/environments/{LONG}/",
-    f"/w/lab/environments/{LONG}/?tab=context",
-    f"/w/lab/environments/{LONG}/?tab=versions",
-    f"/w/lab/environments/{LONG}/?tab=builds",
-    f"/w/lab/environments/{LONG}/?tab=activity",
-    f"/w/lab/environments/{LONG}/?tab=uses",
-    f"/w/lab/environments/{LONG}/versions/1/edit/",
-    f"/w/lab/environments/{LONG}/versions/1/rebuild/",
-    f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",
-    "/w/lab/environments/?q=numpy%3C",
-    "/w/lab/environments/?column=kind&column=uses&column=by",
-    "/w/lab/environments/held/?edit=about&use=dockerfile",
-    "/w/lab/environments/held/?tab=packages",
-    "/w/lab/compare/?a=lab/held:1&b=lab/held-too:1",
-    "/w/lab/builds/",
-    "/w/lab/builds/figures/?period=quarter",
-    "/w/lab/images/",
-    "/w/lab/images/?only=moved",
-    "/w/lab/images/clean-up/",
-    f"/w/lab/environments/{LONG}/versions/1/",
-    f"/w/lab/environments/{LONG}/versions/1/propose/",
-    "/w/curated/proposals/",
-    "/w/curated/proposals/?state=withdrawn",
-    "/w/curated/proposals/?state=deprecated",
-    "/w/curated/proposals/1/",
-    f"/w/curated/environments/AzureML-{LONG}/deprecate/",
-    f"/w/curated/environments/AzureML-{LONG}/",
-    "/w/lab/activity/",
-    "/w/lab/activity/?who=nobody&what=builds&since=nonsense",
-    "/w/lab/settings/?tab=webhooks",
-    "/w/lab/settings/?tab=webhooks&webhook=1",
-    "/account/notifications/",
-    "/w/lab/settings/?tab=connections",
-    "/w/lab/settings/?tab=members",
-    "/account/tokens/",
-    "/account/password/",
-    "/w/lab/settings/?tab=registry",
-    "/w/lab/settings/?tab=limits",
-    "/w/lab/settings/?tab=general",
-    "/workspaces/new/",
-    "/nothing/here/",
-    "BUILD",
-    "BUILDstop/",
-]
-
-
-# What answers GET and is no page of its own: parts of pages, files, streams, what sends on, what needs a setting
-NO_PAGE = {
-    "",
-    "healthz",
-    "readyz",
-    "metrics",
-    "login/provider/",
-    "login/provider/back/",
-    "login/<str:uid>/<str:token>/",  # looked at on the way in
-    f"{W}check",
-    f"{W}complete",
-    f"{W}activity/events.jsonl",
-    f"{VERSION}lock/<slug:format>",
-    f"{VERSION}rebuild/moves",
-    f"{BUILD}log.txt",
-    f"{BUILD}log/lines",
-    f"{BUILD}log/search",
-    f"{BUILD}stream",
-}
-
-
-def test_every_page_and_every_tab_is_looked_at() -> None:
-    addresses = ["/login/", *(one.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/") for one in PAGES)]
-    ways = {"/nothing/here/", "REVIEW"}  # no page, and one that a button leads to
-    looked_at = {resolve(urlsplit(one).path).route for one in addresses if one not in ways}
-    answering = {route for route, methods in ROUTES.items() if "GET" in methods} - NO_PAGE
-    assert not answering - looked_at, "Add these to PAGES, or say in NO_PAGE why they are none."
-    asked = {tuple(urlsplit(one)[2:4]) for one in addresses}
-    for tab in SETTINGS_TABS:
-        assert ("/w/lab/settings/", f"tab={tab.name}") in asked
-    tabs = {
-        query for path, query in asked if path.startswith("/w/lab/environments/") and path.count("/") == 5
-    }
-    assert {f"tab={tab}" for tab in ENVIRONMENT_TABS if tab != "details"} <= tabs
-
-
-@pytest.fixture(scope="package")
-def shelf(studio: Studio) -> str:
-    """Something on every page, with a name that is too long for all of them; the address of a build under way."""
-    ask(studio, "version", "lab", LONG, "numpy==2.1.3\nsix==1.16.0\n")
-    ask(studio, "version", "lab", LONG, "numpy==2.2.0\n")
-    ask(studio, "use", "lab", LONG, "deployment", f"{'churn-' * 20}blue")
-    ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
-    ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
-    ask(studio, "link", "olga", "empty-one")
-    ask(studio, "link", "olga", "curated", "CONTRIBUTOR")
-    ask(studio, "proposed", "lab", f"p-{LONG}")
-    ask(studio, "leaving", f"AzureML-{LONG}")
-    ask(studio, "webhook", "lab", f"http://127.0.0.1:9/{'long' * 90}")
-    return str(ask(studio, "building", "lab", "slow"))
-
-
-# Colours depend on the theme and not on the width, what sticks out on the width and not on the theme.
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_axe_finds_nothing_and_nothing_sticks_out(
-    browser: Browser, studio: Studio, shelf: str, theme: Literal["light", "dark"], width: int
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=True
-    )
-    page = context.new_page()
-    page.goto(f"{studio.url}/login/")
-    problems = found_by_axe(page)
-    sign_in(page, studio, "olga", "lab")
-    for address in PAGES:
-        if address == "REVIEW":
-            page.goto(f"{studio.url}/w/lab/new/?from=lab/{LONG}:1")
-            page.get_by_role("button", name="Review").click()
-            expect(page.locator("#reviewed-head")).to_be_visible()
-        else:
-            page.goto(studio.url + address.replace("BUILD", shelf))
-        expect(page.locator("main")).to_be_visible()
-        problems += found_by_axe(page)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        if wide > width:
-            problems.append(f"{page.url} is {wide} pixels wide at {width}")
-    context.close()
-    assert not problems, "\n".join(problems)
-
-
-def found_by_axe(page: Page) -> list[str]:
-    """Return what axe-core has to say about a page."""
-    page.evaluate(AXE)
-    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{page.url}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
-        for violation in result["violations"]
-        for node in violation["nodes"][:3]
-    ]
 
 
 def background(page: Page) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.test_pages import sign_in
+from tests.browser.visiting import sign_in
 from tests.services.studio import Studio
 
 

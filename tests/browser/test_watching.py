@@ -7,7 +7,7 @@ import socket
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_pages import sign_in
+from tests.browser.visiting import sign_in
 from tests.services.processes import free_port
 from tests.services.studio import Studio
 

@@ -1,0 +1,137 @@
+"""Every page and every tab, in both themes, wide and narrow: axe finds nothing, and nothing sticks out."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Literal
+from urllib.parse import urlsplit
+
+import pytest
+from django.urls import resolve
+from playwright.sync_api import Browser, expect
+
+from environments.settings_views import TABS as SETTINGS_TABS
+from studio.views.environments import TABS as ENVIRONMENT_TABS
+from tests.access.expected import BUILD, VERSION, W
+from tests.access.expected import PAGES as ROUTES
+from tests.browser.visiting import LONG, found_by_axe, sign_in
+from tests.services.studio import Studio
+
+PAGES = [
+    "/w/lab/environments/",
+    "/w/lab/environments/?tab=curated",
+    "/w/lab/environments/?q=nothing-has-this",
+    "/w/empty-one/environments/",
+    "/w/lab/new/",
+    "/w/lab/new/?source=start",
+    "/w/lab/new/?source=packages",
+    "/w/lab/new/?source=context",
+    "REVIEW",
+    f"/w/lab/environments/{LONG}/",
+    f"/w/lab/environments/{LONG}/?tab=context",
+    f"/w/lab/environments/{LONG}/?tab=versions",
+    f"/w/lab/environments/{LONG}/?tab=builds",
+    f"/w/lab/environments/{LONG}/?tab=activity",
+    f"/w/lab/environments/{LONG}/?tab=uses",
+    f"/w/lab/environments/{LONG}/versions/1/edit/",
+    f"/w/lab/environments/{LONG}/versions/1/rebuild/",
+    f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",
+    "/w/lab/environments/?q=numpy%3C",
+    "/w/lab/environments/?column=kind&column=uses&column=by",
+    "/w/lab/environments/held/?edit=about&use=dockerfile",
+    "/w/lab/environments/held/?tab=packages",
+    "/w/lab/compare/?a=lab/held:1&b=lab/held-too:1",
+    "/w/lab/builds/",
+    "/w/lab/builds/figures/?period=quarter",
+    "/w/lab/images/",
+    "/w/lab/images/?only=moved",
+    "/w/lab/images/clean-up/",
+    f"/w/lab/environments/{LONG}/versions/1/",
+    f"/w/lab/environments/{LONG}/versions/1/propose/",
+    "/w/curated/proposals/",
+    "/w/curated/proposals/?state=withdrawn",
+    "/w/curated/proposals/?state=deprecated",
+    "/w/curated/proposals/1/",
+    f"/w/curated/environments/AzureML-{LONG}/deprecate/",
+    f"/w/curated/environments/AzureML-{LONG}/",
+    "/w/lab/activity/",
+    "/w/lab/activity/?who=nobody&what=builds&since=nonsense",
+    "/w/lab/settings/?tab=webhooks",
+    "/w/lab/settings/?tab=webhooks&webhook=1",
+    "/account/notifications/",
+    "/w/lab/settings/?tab=connections",
+    "/w/lab/settings/?tab=members",
+    "/account/tokens/",
+    "/account/password/",
+    "/w/lab/settings/?tab=registry",
+    "/w/lab/settings/?tab=limits",
+    "/w/lab/settings/?tab=general",
+    "/workspaces/new/",
+    "/nothing/here/",
+    "BUILD",
+    "BUILDstop/",
+]
+
+
+# What answers GET and is no page of its own: parts of pages, files, streams, what sends on, what needs a setting
+NO_PAGE = {
+    "",
+    "healthz",
+    "readyz",
+    "metrics",
+    "login/provider/",
+    "login/provider/back/",
+    "login/<str:uid>/<str:token>/",  # looked at on the way in
+    f"{W}check",
+    f"{W}complete",
+    f"{W}activity/events.jsonl",
+    f"{VERSION}lock/<slug:format>",
+    f"{VERSION}rebuild/moves",
+    f"{BUILD}log.txt",
+    f"{BUILD}log/lines",
+    f"{BUILD}log/search",
+    f"{BUILD}stream",
+}
+
+
+def test_every_page_and_every_tab_is_looked_at() -> None:
+    addresses = ["/login/", *(one.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/") for one in PAGES)]
+    ways = {"/nothing/here/", "REVIEW"}  # no page, and one that a button leads to
+    looked_at = {resolve(urlsplit(one).path).route for one in addresses if one not in ways}
+    answering = {route for route, methods in ROUTES.items() if "GET" in methods} - NO_PAGE
+    assert not answering - looked_at, "Add these to PAGES, or say in NO_PAGE why they are none."
+    asked = {tuple(urlsplit(one)[2:4]) for one in addresses}
+    for tab in SETTINGS_TABS:
+        assert ("/w/lab/settings/", f"tab={tab.name}") in asked
+    tabs = {
+        query for path, query in asked if path.startswith("/w/lab/environments/") and path.count("/") == 5
+    }
+    assert {f"tab={tab}" for tab in ENVIRONMENT_TABS if tab != "details"} <= tabs
+
+
+# Colours depend on the theme and not on the width, what sticks out on the width and not on the theme.
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
+def test_axe_finds_nothing_and_nothing_sticks_out(
+    browser: Browser, studio: Studio, shelf: str, theme: Literal["light", "dark"], width: int
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(f"{studio.url}/login/")
+    problems = found_by_axe(page)
+    sign_in(page, studio, "olga", "lab")
+    for address in PAGES:
+        if address == "REVIEW":
+            page.goto(f"{studio.url}/w/lab/new/?from=lab/{LONG}:1")
+            page.get_by_role("button", name="Review").click()
+            expect(page.locator("#reviewed-head")).to_be_visible()
+        else:
+            page.goto(studio.url + address.replace("BUILD", shelf))
+        expect(page.locator("main")).to_be_visible()
+        problems += found_by_axe(page)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            problems.append(f"{page.url} is {wide} pixels wide at {width}")
+    context.close()
+    assert not problems, "\n".join(problems)

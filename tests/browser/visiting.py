@@ -1,0 +1,33 @@
+"""Coming to a studio in a browser, and looking at its pages with axe-core."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.backstage import ask
+from tests.services.studio import Studio
+
+AXE = Path(__file__).with_name("axe.min.js").read_text()
+LONG = (
+    "a-name-that-somebody-generated.from-a-branch.feature-JIRA-12345-retrain-all-of-the-models-" + "x" * 100
+)
+
+
+def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
+    """Sign in by a one-time link, as an owner of the workspace."""
+    page.goto(studio.url + ask(studio, "link", name, workspace))
+    page.get_by_role("button", name=f"Sign in as {name}").click()
+    expect(page.get_by_role("heading", name="Environments", exact=True)).to_be_visible()
+
+
+def found_by_axe(page: Page) -> list[str]:
+    """Return what axe-core has to say about a page."""
+    page.evaluate(AXE)
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{page.url}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
+        for violation in result["violations"]
+        for node in violation["nodes"][:3]
+    ]

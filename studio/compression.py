@@ -5,24 +5,21 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.utils.cache import patch_vary_headers
-from django.utils.decorators import sync_and_async_middleware
-from django.utils.text import compress_string
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
 log = logging.getLogger(__name__)
 
 PACKED = (".css", ".js", ".svg", ".txt", ".json", ".html", ".map")
+PAGES = {"text/html", "application/json"}
 WORTH_IT = 500  # bytes
-RANDOM_BYTES = 100  # of a changing length, so that the size of a page tells nothing of what is secret in it
 
 
 class PackedFile(StaticFile):  # type: ignore[misc]
@@ -79,34 +76,13 @@ class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
         return PackedFile(path, headers, stat_cache, Path(settings.PACKED_STATIC))
 
 
-@sync_and_async_middleware
-def compress_pages(get_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Send pages and what programs read packed to who takes that; streams go as they are."""
-    if iscoroutinefunction(get_response):
+class PackedPages(GZipMiddleware):
+    """Pages and what programs read, packed for who takes that; files and streams go as they are."""
 
-        async def answer_async(request: HttpRequest) -> HttpResponseBase:
-            return _packed(request, await get_response(request))
-
-        markcoroutinefunction(answer_async)
-        return answer_async
-
-    def answer(request: HttpRequest) -> HttpResponseBase:
-        return _packed(request, get_response(request))
-
-    return answer
-
-
-def _packed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    # Engines compare what they pull with its digest.
-    if not isinstance(response, HttpResponse) or request.path_info.startswith("/v2/"):
-        return response
-    kind = response.headers.get("Content-Type", "").partition(";")[0]
-    if kind not in {"text/html", "application/json"} or response.has_header("Content-Encoding"):
-        return response
-    patch_vary_headers(response, ("Accept-Encoding",))
-    if len(response.content) < WORTH_IT or "gzip" not in request.headers.get("Accept-Encoding", ""):
-        return response
-    response.content = compress_string(response.content, max_random_bytes=RANDOM_BYTES)
-    response.headers["Content-Length"] = str(len(response.content))
-    response.headers["Content-Encoding"] = "gzip"
-    return response
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Return the answer, packed where it is one of those."""
+        kind = response.headers.get("Content-Type", "").partition(";")[0]
+        # Engines compare what they pull with its digest.
+        if response.streaming or kind not in PAGES or request.path_info.startswith("/v2/"):
+            return response
+        return super().process_response(request, response)

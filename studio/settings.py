@@ -149,7 +149,7 @@ MIDDLEWARE = [
     "studio.middleware.content_security_policy",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "studio.compression.StaticFiles",
-    "studio.compression.compress_pages",
+    "studio.compression.PackedPages",
     "studio.languages.language",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

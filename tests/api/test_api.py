@@ -110,6 +110,11 @@ def test_what_may_change_changes_only_for_whoever_saw_it_last(call: Caller) -> N
     late = call("PATCH", path, {"tags": {"team": "b"}}, If_Match=seen)
     assert (late.status, late.code) == (412, "changed")
     assert call("PATCH", path, {"description": "x"}, If_Match=changed.headers["ETag"]).status == 200
+
+    packed = call("GET", path, Accept_Encoding="gzip")
+    assert (packed.headers["Content-Encoding"], packed.headers["ETag"][:2]) == ("gzip", "W/")
+    assert call("PATCH", path, {"description": "y"}, If_Match=packed.headers["ETag"]).status == 200
+    assert call("PATCH", path, {"description": "z"}, If_Match=packed.headers["ETag"]).status == 412
     assert call("GET", path).json["tags"] == {"team": "a"}
 
 

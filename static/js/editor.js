@@ -61,14 +61,28 @@
     document.dispatchEvent(new Event("studio:onward"));
     return true;
   };
-  const files = cm.EditorView.domEventHandlers({
+  const OVERWRITES = new Set(["insertText", "insertReplacementText", "deleteContentBackward", "deleteContentForward"]);
+  const input = cm.EditorView.domEventHandlers({
     // A dropped file is the form's to take; CodeMirror would put its text where the pointer is.
     drop: (event) => event.dataTransfer.files.length > 0,
-    // Typing over a selection: the browser would carry the old text's colours on as inline styles, which are not allowed.
+    // Writing over a selection: the browser would carry the old text's colours on as inline styles, which are not allowed.
+    // What is written over is what the page has selected: the editor's own selection may be a moment behind it.
     beforeinput: (event, editor) => {
-      if (event.inputType !== "insertText" || event.data === null || event.isComposing || editor.state.selection.main.empty) return false;
+      if (!OVERWRITES.has(event.inputType) || event.isComposing) return false;
+      const selected = getSelection();
+      if (selected.isCollapsed) return false;
+      const range = selected.getRangeAt(0);
+      const from = editor.posAtDOM(range.startContainer, range.startOffset);
+      const to = editor.posAtDOM(range.endContainer, range.endOffset);
+      const insert = editor.state.toText(event.data ?? "");
       event.preventDefault();
-      editor.dispatch(editor.state.update(editor.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true }));
+      const typed = event.inputType.startsWith("insert");
+      editor.dispatch({
+        changes: { from, to, insert },
+        selection: { anchor: from + insert.length },
+        userEvent: typed ? "input.type" : "delete",
+        scrollIntoView: true,
+      });
       return true;
     },
   });
@@ -105,7 +119,7 @@
       spoken.of(languages[language]),
       colours,
       phrases,
-      files,
+      input,
       keepText,
     ],
   });

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from builds.images.report import ImageError
 
 _OPTIONS = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--pre")
 _CONSTRAINT = ("-c", "--constraint")
+_EDITABLE = ("-e", "--editable")
 _NAMED = re.compile(
-    r"^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*(?:\[[^\]]*\]?)?\s*(?P<rest>.*)$", re.DOTALL
+    r"^(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\]?)?\s*(?P<rest>.*)$", re.DOTALL
 )
+# What may follow a name: a version, a marker, an address. Of all else, the solver may make a place to look in.
+_FOLLOWING = ("=", "<", ">", "!", "~", "(", ";", "@", "--hash")
+_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+|git@|git://", re.IGNORECASE)
+_WEB = ("https://", "http://")
+_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2")
 _SECRET = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -52,25 +61,75 @@ def _allowed(line: str) -> str:
         # The solver would put the studio's own environment in.
         raise _refusal(line, "variables are not filled in here", "Write the value itself.")
     if line.startswith("-"):
-        option, value = _option(line)
-        if option in _CONSTRAINT:
-            return _allowed_constraint(line, value)
-        if option not in _OPTIONS:
-            raise _refusal(line, f"the option {option} cannot be used here", "Leave it out.")
-        if value and not value.startswith(("https://", "http://")):
-            raise _refusal(line, "its address is not one of the web", "Give an http(s) address.")
-        return line
+        return _allowed_option(line)
+    if line.startswith(_WEB):
+        # The solver asks for a name.
+        return f"{_wheel_at(line, line)} @ {line}"
     matched = _NAMED.match(line)
-    rest = matched["rest"] if matched else ""
-    if (
-        matched is None
-        or rest.startswith(("/", "\\", ":"))
-        or (line.endswith((".whl", ".tar.gz", ".zip")) and "@" not in line)
-    ):
+    rest = matched["rest"] if matched else line
+    address = rest[1:].strip() if rest.startswith("@") else ""
+    if address.startswith(_WEB):
+        _wheel_at(address, line)
+        return line
+    if _REPOSITORY.match(address) or _REPOSITORY.match(line):
+        raise _from_repository(line)
+    if matched is None or address or _is_path(line, rest):
+        raise _from_path(line, matched["name"] if matched and address else "")
+    if rest and not rest.startswith(_FOLLOWING):
         raise _refusal(line, "it is not a package's name", "Write a name, such as numpy==1.26.4.")
-    if rest.startswith("@") and not rest[1:].strip().startswith(("https://", "http://")):
-        raise _refusal(line, "it is not at an address of the web", "Give an http(s) address of a wheel.")
     return line
+
+
+def _allowed_option(line: str) -> str:
+    option, value = _option(line)
+    if option in _CONSTRAINT:
+        return _allowed_constraint(line, value)
+    if option in _EDITABLE:
+        raise _from_repository(line) if _REPOSITORY.match(value) else _from_path(line)
+    if option not in _OPTIONS:
+        raise _refusal(line, f"the option {option} cannot be used here", "Leave it out.")
+    if value and not value.startswith(_WEB):
+        raise _refusal(line, "its address is not one of the web", "Give an http(s) address.")
+    return line
+
+
+def _wheel_at(address: str, line: str) -> str:
+    """Return the name of the wheel at an address; refuse anything else, as the solver would run it to ask it."""
+    filename = unquote(urlsplit(address.partition(" ")[0]).path).rpartition("/")[2]
+    try:
+        return parse_wheel_filename(filename)[0]
+    except InvalidWheelFilename:
+        raise _refusal(
+            line,
+            "its address is not that of a wheel",
+            "Give the address of a wheel (.whl), or take the package from an index.",
+        ) from None
+
+
+def _is_path(line: str, rest: str) -> bool:
+    """Tell whether pip would look for this on its own disk."""
+    return rest.startswith(("/", "\\", ":")) or line.lower().endswith(_ARCHIVES)
+
+
+def _from_repository(line: str) -> ImageError:
+    return _refusal(
+        line,
+        "it is a repository of source code, and none is cloned here",
+        "Take a version from an index, give the address of a wheel, or install it in a Dockerfile.",
+    )
+
+
+def _from_path(line: str, name: str = "") -> ImageError:
+    """Return the error for a file of somebody's machine; what conda's own pip lists says which version it was."""
+    filename = unquote(urlsplit(line.partition("@")[2].strip() or line).path).rpartition("/")[2]
+    instead = f"{name}==version" if name else ""
+    with suppress(InvalidWheelFilename):
+        wheel, version, *_ = parse_wheel_filename(filename)
+        instead = f"{wheel}=={version}"
+    help = "Write a name, such as numpy==1.26.4; or install it in the Dockerfile of a context that holds it."
+    if instead:
+        help = f"Write {instead} if an index has it, or give the http(s) address of a wheel."
+    return _refusal(line, "it is not a package's name, but a place on somebody's machine", help)
 
 
 def _allowed_constraint(line: str, value: str) -> str:

@@ -184,7 +184,11 @@ class _Solver:
         pins = "".join(f"{package.name}=={package.version}\n" for package in packages)
         self._folder.joinpath("pins.txt").write_text(pins)
         # The answers are in uv's cache by now, so that this needs no network and hardly any time.
-        ended = self._run("--offline", "--constraints", "pins.txt", "--annotation-style", "line")
+        told = ("--constraints", "pins.txt", "--annotation-style", "line")
+        ended = self._run("--offline", *told)
+        if ended.code != 0:
+            # What stands at an address of its own is asked for again.
+            ended = self._run(*told)
         if ended.code != 0:
             self._reporter.line(
                 "Why each package is there could not be found out; the packages are as resolved"

@@ -169,6 +169,8 @@ def is_local_path(text: str) -> bool:
     """Whether pip would look for this on the local disk."""
     bare = text.partition(" ;")[0].strip()
     name = bare.partition("[")[0]
+    if "://" in name and not name.lower().startswith("file:"):
+        return False
     return (
         name.startswith((".", "/", "~", "file:", "\\"))
         or re.match(r"[A-Za-z]:[\\/]", name) is not None

@@ -127,6 +127,11 @@ def test_paths_of_somebodys_machine_are_said() -> None:
     assert codes(reading) == [("local-path", line) for line in (1, 2, 3, 4)]
 
 
+def test_the_address_of_a_wheel_is_no_path() -> None:
+    address = "https://example.com/demo-1.0-py3-none-any.whl"
+    assert codes(read(f"{address}\nother @ {address.replace('demo', 'other')}\n")) == []
+
+
 def test_a_list_of_nothing_is_refused() -> None:
     for text in ("", "   \n", "# only words\n\n"):
         assert [one.code for one in read(text, "requirements.txt").errors] == ["empty"]

@@ -10,6 +10,7 @@ import pytest
 
 from builds.images import ImageError, Lock, LockedPackage, Probe, Workshop, fetch, resolve
 from builds.images.pylock import packages_of, target_tags
+from builds.images.requirement import checked
 from builds.images.resolve import uv_platform
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, make_wheel
@@ -215,7 +216,14 @@ def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
         (["./shop"], "bad-spec", "./shop"),
         (["/etc/passwd"], "bad-spec", "/etc/passwd"),
         (["shop @ file:///etc/passwd"], "bad-spec", "file:///etc/passwd"),
-        (["shop @ git+https://github.com/a/b"], "bad-spec", "git+https"),
+        (["shop @ git+https://github.com/a/b"], "bad-spec", "repository of source code"),
+        (["git+https://github.com/a/b"], "bad-spec", "repository of source code"),
+        (["git+file:///etc"], "bad-spec", "repository of source code"),
+        (["git+ssh://git@127.0.0.1/a/b"], "bad-spec", "repository of source code"),
+        (["-e git+https://github.com/a/b#egg=b"], "bad-spec", "repository of source code"),
+        (["shop @ https://127.0.0.1:1/shop-1.0.tar.gz"], "bad-spec", "not that of a wheel"),
+        (["https://127.0.0.1:1/archive/main.zip"], "bad-spec", "not that of a wheel"),
+        (["shop+basket"], "bad-spec", "not a package's name"),
         (["--find-links /srv/wheels", "shop"], "bad-spec", "--find-links"),
         (["shop-1.0-py3-none-any.whl"], "bad-spec", "shop-1.0"),
         (["shop @ https://${SECRET_KEY}.evil.example/x.whl"], "bad-spec", "variables"),
@@ -230,6 +238,30 @@ def test_what_cannot_be_resolved_is_said_plainly(
     assert (error.code, error.fault) == (code, "author")
     assert says in error.message
     assert error.help
+
+
+def test_the_address_of_a_wheel_is_enough_to_ask_for_it(shopping: Workshop, index: Index) -> None:
+    """As models are handed out that no index has."""
+    address = f"{index.server.url}/files/shop-1.0-py3-none-any.whl"
+    reporter = Recorder()
+
+    lock = resolve(empty_base(), [address], shopping, reporter)
+
+    assert versions(lock) == {"shop": "1.0", "basket": "2.1", "paper": "1.0"}
+    shop = lock.named("shop")
+    assert shop is not None
+    assert (shop.url, shop.requested) == (address, True)
+    assert "could not be found out" not in reporter.log
+
+
+def test_what_conda_calls_a_wheel_on_its_own_disk_is_told_how_to_write() -> None:
+    """What `pip freeze` prints in a conda environment."""
+    line = "numpy @ file:///home/conda/work/dist/numpy-1.26.4-cp311-cp311-linux_x86_64.whl#sha256=d08e"
+
+    with pytest.raises(ImageError) as refused:
+        checked([line])
+
+    assert "Write numpy==1.26.4" in refused.value.help
 
 
 def test_a_package_without_a_wheel_for_this_python_is_said_to_have_none(

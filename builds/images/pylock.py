@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
+from builds.images.hashes import Hashes
 from builds.images.lock import Kind, Lock, LockedPackage
 from builds.images.probe import Probe
 from builds.images.report import ImageError
@@ -20,19 +21,25 @@ _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 def packages_of(
-    text: str, probe: Probe, *, present: Container[str] = (), sources: Container[str] = ()
+    text: str,
+    probe: Probe,
+    *,
+    present: Container[str] = (),
+    sources: Container[str] = (),
+    hashes: Hashes = Hashes(),
 ) -> tuple[LockedPackage, ...]:
     """Return the packages of a pylock, each with the one wheel that fits the base best, by name.
 
-    What is `present` already is left out; what is among `sources` is taken as its source distribution.
+    What is `present` already is left out; what is among `sources` is taken as its source distribution. Where
+    there are `hashes`, a file has one of its package's.
     """
     order = _order(probe)
     entries = tomllib.loads(text).get("packages", [])
     entries = [entry for entry in entries if canonicalize_name(entry["name"]) not in present]
     found = [
-        _locked(str(canonicalize_name(entry["name"])), entry["version"], entry["sdist"], "sdist")
+        _source(entry, hashes)
         if "sdist" in entry and canonicalize_name(entry["name"]) in sources
-        else _package(entry, order, probe)
+        else _package(entry, order, probe, hashes)
         for entry in entries
     ]
     return tuple(sorted(found, key=lambda package: package.name))
@@ -79,7 +86,14 @@ def _platforms(probe: Probe) -> list[str]:
     return [*names, f"linux_{machine}"]
 
 
-def _package(entry: Mapping[str, Any], order: Mapping[Tag, int], probe: Probe) -> LockedPackage:
+def _source(entry: Mapping[str, Any], hashes: Hashes) -> LockedPackage:
+    name = str(canonicalize_name(entry["name"]))
+    return _locked(name, entry["version"], hashes.chosen(name, [entry["sdist"]])[0], "sdist")
+
+
+def _package(
+    entry: Mapping[str, Any], order: Mapping[Tag, int], probe: Probe, hashes: Hashes
+) -> LockedPackage:
     name, version = str(canonicalize_name(entry["name"])), str(entry.get("version", ""))
     offered = [*entry.get("wheels", [])]
     if str(entry.get("archive", {}).get("url", "")).split("#")[0].endswith(".whl"):
@@ -91,7 +105,8 @@ def _package(entry: Mapping[str, Any], order: Mapping[Tag, int], probe: Probe) -
             f"{name} {version} has no wheel for Python {probe.version} on {probe.platform}.",
             "Pin a version that has one, or take another Python version or base image.",
         )
-    best = min(ranked, key=lambda item: item[0])[1]
+    fitting = [wheel for _, wheel in sorted(ranked, key=lambda item: item[0])]
+    best = hashes.chosen(name, fitting)[0]
     return _locked(name, version or str(parse_wheel_filename(_filename(best))[1]), best, "wheel")
 
 

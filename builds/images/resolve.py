@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from builds.images import outside
 from builds.images.base import Base
 from builds.images.child import Ended, run
+from builds.images.hashes import Hashes, hashes_of
 from builds.images.indexes import indexes_of, shown_to, solver_environment
 from builds.images.lock import Lock, LockedPackage
 from builds.images.probe import Probe
@@ -100,7 +101,8 @@ class _Solver:
         self._reporter = reporter
         self._present = present or {}
         self._sources = Sources(probe, workshop, reporter)
-        asked, constraints = constraints_of(lines)
+        hashless, self._hashes = hashes_of(lines)
+        asked, constraints = constraints_of(hashless)
         rest, self._indexes = indexes_of(asked, workshop.index_url, os.environ)
         self._logins = workshop.logins
         addresses = [found[0] for line in rest if (found := _ADDRESS.search(line))]
@@ -155,7 +157,7 @@ class _Solver:
                     raise explained(ended.error, self._probe)
                 self._sources.allow(wanted)
             else:
-                packages = self._read("pylock.toml")
+                packages = self._read("pylock.toml", self._hashes)
                 if not self._sources.learn(packages):
                     return packages
             self._configure()
@@ -166,9 +168,10 @@ class _Solver:
         config = self._indexes.config(self._logins, anew=anew) + self._sources.config()
         self._folder.joinpath("uv.toml").write_text(config)
 
-    def _read(self, pylock: str) -> tuple[LockedPackage, ...]:
+    def _read(self, pylock: str, hashes: Hashes) -> tuple[LockedPackage, ...]:
         text = (self._folder / pylock).read_text()
-        return packages_of(text, self._probe, present=self._present, sources=self._sources.names)
+        sources = self._sources.names
+        return packages_of(text, self._probe, present=self._present, sources=sources, hashes=hashes)
 
     def _run(self, *more: str) -> Ended:
         return run(
@@ -203,7 +206,7 @@ class _Solver:
         ended = self._run("--offline", "--no-deps", "--format", "pylock.toml", "--output-file", pylock)
         if ended.code != 0:
             return {}
-        return {p.name: p.version for p in self._read(pylock)}
+        return {p.name: p.version for p in self._read(pylock, Hashes())}
 
 
 def _pinned(line: str) -> bool:

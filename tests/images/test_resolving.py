@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -262,6 +263,52 @@ def test_what_conda_calls_a_wheel_on_its_own_disk_is_told_how_to_write() -> None
         checked([line])
 
     assert "Write numpy==1.26.4" in refused.value.help
+
+
+def digest(index: Index, wheel: str) -> str:
+    return hashlib.sha256((index.folder / wheel).read_bytes()).hexdigest()
+
+
+def test_a_file_is_taken_when_it_has_one_of_the_hashes_of_the_definition(
+    shopping: Workshop, index: Index
+) -> None:
+    """What `pip-compile --generate-hashes` writes."""
+    basket, other = digest(index, "basket-2.0-py3-none-any.whl"), f"--hash=sha256:{'0' * 64}"
+
+    lock = resolve(
+        empty_base(),
+        ["--require-hashes", f"basket==2.0 {other} --hash=sha256:{basket.upper()}"],
+        shopping,
+        Recorder(),
+    )
+
+    assert [(p.name, p.sha256) for p in lock.packages] == [("basket", basket)]
+
+
+@pytest.mark.parametrize("version", ["==2.0", "@ {0}/files/basket-2.0-py3-none-any.whl"])
+def test_a_file_with_another_hash_than_the_definition_gives_is_refused(
+    shopping: Workshop, index: Index, version: str
+) -> None:
+    asked = f"basket {version.format(index.server.url)} --hash=sha256:{'0' * 64}"
+    error = refusal(shopping, asked)
+
+    assert (error.code, error.fault) == ("digest-mismatch", "author")
+    assert "basket" in error.message
+    assert digest(index, "basket-2.0-py3-none-any.whl") in error.message
+
+
+def test_one_hash_makes_hashes_necessary_for_all_that_is_installed(shopping: Workshop, index: Index) -> None:
+    error = refusal(shopping, f"shop==1.0 --hash=sha256:{digest(index, 'shop-1.0-py3-none-any.whl')}")
+
+    assert error.code == "no-checksum"
+    assert "basket is needed too" in error.message
+
+
+def test_hashes_that_cannot_be_compared_are_refused(shopping: Workshop) -> None:
+    error = refusal(shopping, f"basket==2.0 --hash=sha512:{'0' * 128}")
+
+    assert error.code == "bad-spec"
+    assert "sha256" in error.message
 
 
 def test_a_package_without_a_wheel_for_this_python_is_said_to_have_none(

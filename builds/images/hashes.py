@@ -1,0 +1,78 @@
+"""The hashes that a definition gives for its packages: a file that has none of them is not taken."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from packaging.utils import canonicalize_name
+
+from builds.images.report import ImageError
+from builds.images.requirement import masked
+
+_OPTION = re.compile(r"\s+--hash(?:=|\s)\s*(?P<how>\w+):(?P<digest>\w+)")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_REQUIRED = "--require-hashes"
+
+
+@dataclass(frozen=True)
+class Hashes:
+    """The sha256 that files may have, by the package's normalised name; where `required`, each must have one."""
+
+    by_name: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    required: bool = False
+
+    def chosen(self, name: str, files: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return those of a package's files that may be taken. Raises ImageError where none may."""
+        expected = self.by_name.get(name)
+        if expected is None and self.required:
+            raise ImageError(
+                "no-checksum",
+                f"{name} is needed too, and the definition gives a hash for other packages but not for this one.",
+                "Give every package a hash, those that others need too; or leave all hashes out.",
+                fault="author",
+            )
+        files = list(files)
+        found = [one for one in files if expected is None or _sha256(one) in expected]
+        if files and not found:
+            raise ImageError(
+                "digest-mismatch",
+                f"No file of {name} that fits has a hash that the definition gives for it:"
+                f" the index has sha256:{_sha256(files[0])}.",
+                "Find out why they differ; then correct the hash, or the version.",
+                fault="author",
+            )
+        return found
+
+
+def hashes_of(lines: Sequence[str]) -> tuple[list[str], Hashes]:
+    """Return the lines without hashes, and the hashes. As for pip, one of them makes all of them required."""
+    rest: list[str] = []
+    found: dict[str, frozenset[str]] = {}
+    required = False
+    for line in lines:
+        if line.strip() == _REQUIRED:
+            required = True
+            continue
+        given = list(_OPTION.finditer(line))
+        if given:
+            required = True
+            digests = {match["digest"].lower() for match in given if match["how"] == "sha256"}
+            if not digests:
+                raise ImageError(
+                    "bad-spec",
+                    f"The requirement “{masked(line)[:200]}” cannot be used: only hashes by sha256 are compared.",
+                    "Write its hash as --hash=sha256:…",
+                )
+            if name := _NAME.match(line):
+                key = str(canonicalize_name(name[0]))
+                # Lines of one package differ in their markers: any of them may be the one that counts.
+                found[key] = found.get(key, frozenset()) | digests
+        rest.append(_OPTION.sub("", line))
+    return rest, Hashes(found, required)
+
+
+def _sha256(file: Mapping[str, Any]) -> str:
+    return str(file.get("hashes", {}).get("sha256", "")).lower()

@@ -20,7 +20,7 @@ from builds.images.store import disk_errors
 from builds.images.wheel import LARGE, Member, Wheel, record_hash
 from builds.images.workshop import Workshop
 
-FORMAT = "segment-2"
+FORMAT = "segment-3"
 _BATCH_BYTES = 512 * 1024
 # A smaller file is compressed again together with its neighbours: that is faster, and packs better.
 SMALL = 8 * 1024

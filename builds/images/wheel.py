@@ -33,13 +33,17 @@ LARGE = 32 * 1024**2  # bigger members are never held in memory whole
 # NotImplementedError, for a method that zipfile does not know, is a RuntimeError.
 _UNREADABLE = (Damaged, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, OSError)
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+# In words of Python 3.6, as bases may be that old.
 _SCRIPT = """#!{python}
 import sys
 
 from {module} import {first}
 
 if __name__ == "__main__":
-    sys.argv[0] = sys.argv[0].removesuffix(".exe").removesuffix("-script.pyw")
+    if sys.argv[0].endswith("-script.pyw"):
+        sys.argv[0] = sys.argv[0][:-11]
+    elif sys.argv[0].endswith(".exe"):
+        sys.argv[0] = sys.argv[0][:-4]
     sys.exit({call}())
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import hashlib
 import zipfile
@@ -157,6 +158,16 @@ def test_scripts_start_the_images_own_python(odd_wheel: Path, tmp_path: Path) ->
     }
     assert "from shop.cli import Group\n" in (scripts / "shop-deep").read_text()
     assert "sys.exit(Group.run())" in (scripts / "shop-deep").read_text()
+
+
+def test_scripts_start_on_the_python_of_an_old_base(odd_wheel: Path, tmp_path: Path) -> None:
+    """`str.removesuffix`, for one, came with Python 3.9."""
+    text = (ours(odd_wheel, tmp_path) / "opt/env/bin/shop-deep").read_text()
+
+    attributes = {n.attr for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Attribute)}
+
+    assert attributes == {"argv", "endswith", "exit", "run"}
+    ast.parse(text, feature_version=(3, 6))
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ class Hashes:
         return found
 
 
+NO_HASHES = Hashes()
+
+
 def hashes_of(lines: Sequence[str]) -> tuple[list[str], Hashes]:
     """Return the lines without hashes, and the hashes. As for pip, one of them makes all of them required."""
     rest: list[str] = []

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builds.images.hashes import Hashes
+from builds.images.hashes import NO_HASHES, Hashes
 from builds.images.lock import Kind, Lock, LockedPackage
 from builds.images.probe import Probe
 from builds.images.report import ImageError
@@ -26,7 +26,7 @@ def packages_of(
     *,
     present: Container[str] = (),
     sources: Container[str] = (),
-    hashes: Hashes = Hashes(),
+    hashes: Hashes = NO_HASHES,
 ) -> tuple[LockedPackage, ...]:
     """Return the packages of a pylock, each with the one wheel that fits the base best, by name.
 

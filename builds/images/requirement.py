@@ -12,7 +12,16 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from builds.images.report import ImageError
 
-_OPTIONS = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--pre", "--require-hashes")
+_OPTIONS = (
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "-f",
+    "--find-links",
+    "--no-index",
+    "--pre",
+    "--require-hashes",
+)
 _CONSTRAINT = ("-c", "--constraint")
 _EDITABLE = ("-e", "--editable")
 _NAMED = re.compile(

@@ -18,11 +18,12 @@ from packaging.utils import canonicalize_name
 from builds.images import outside
 from builds.images.base import Base
 from builds.images.child import Ended, run
-from builds.images.hashes import Hashes, hashes_of
+from builds.images.hashes import NO_HASHES, Hashes, hashes_of
 from builds.images.indexes import indexes_of, shown_to, solver_environment
 from builds.images.lock import Lock, LockedPackage
 from builds.images.probe import Probe
 from builds.images.pylock import packages_of, preference
+from builds.images.remarks import tell_left_out, tell_older, tell_warnings
 from builds.images.report import ImageError, Reporter
 from builds.images.requirement import checked, constraints_of, masked
 from builds.images.solver_errors import closed, explained
@@ -32,6 +33,7 @@ from builds.images.workshop import Workshop
 from environments.logins import Logins, host_of
 
 TIMEOUT_SECONDS = 600.0
+OLDEST_PYTHON = (3, 6)
 _NEWEST_GLIBC = 40  # the newest 2.x that uv has a name for
 _ADDRESS = re.compile(r"https?://\S+")
 _VIA = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)[^#]*(?:#\s*via\s+(?P<via>.*))?$")
@@ -63,6 +65,12 @@ def resolve(
             f"The base image {base.reference} holds no Python, so no packages can be put on top.",
             "Take a base image with Python, or ask for no packages.",
         )
+    if base.probe.minor < OLDEST_PYTHON:
+        raise ImageError(
+            "base-too-old",
+            f"The base image's Python, {base.probe.version}, is too old for today's packages.",
+            "Take a base image with Python 3.6 or newer, or install the packages in a Dockerfile.",
+        )
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="resolve-") as name:
         solver = _Solver(Path(name), base.probe, lines, workshop, reporter, present)
@@ -78,7 +86,8 @@ def resolve(
     ]
     for package in found:
         reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (needed)"))
-    _tell_older(found, newest, previous, reporter)
+    tell_older(found, newest, previous, reporter)
+    tell_left_out(lines, {*(package.name for package in found), *(present or ())}, reporter)
     took = time.monotonic() - began
     reporter.line(f"Resolved {len(found)} packages for Python {base.probe.version} in {took:.1f} s")
     return empty.model_copy(update={"packages": tuple(found)})
@@ -115,7 +124,7 @@ class _Solver:
         self._pinned = all(_pinned(line) for line in rest)
         self._configure()
         self._always = [
-            *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--quiet", "--no-header"),
+            *(uv.find_uv_bin(), "pip", "compile", "requirements.in", "--no-header"),
             *("--config-file", "uv.toml", "--cache-dir", str(cache)),
             *("--python", sys.executable, "--python-version", probe.version),
             *("--python-platform", uv_platform(probe), "--no-python-downloads"),
@@ -159,6 +168,7 @@ class _Solver:
             else:
                 packages = self._read("pylock.toml", self._hashes)
                 if not self._sources.learn(packages):
+                    tell_warnings(ended.error, self._reporter)
                     return packages
             self._configure()
             ended = self._run(*options)
@@ -188,10 +198,10 @@ class _Solver:
         self._folder.joinpath("pins.txt").write_text(pins)
         # The answers are in uv's cache by now, so that this needs no network and hardly any time.
         told = ("--constraints", "pins.txt", "--annotation-style", "line")
-        ended = self._run("--offline", *told)
+        ended = self._run("--offline", "--quiet", *told)
         if ended.code != 0:
             # What stands at an address of its own is asked for again.
-            ended = self._run(*told)
+            ended = self._run("--quiet", *told)
         if ended.code != 0:
             self._reporter.line(
                 "Why each package is there could not be found out; the packages are as resolved"
@@ -203,10 +213,12 @@ class _Solver:
         if self._pinned:
             return {}
         pylock = "pylock.alone.toml"
-        ended = self._run("--offline", "--no-deps", "--format", "pylock.toml", "--output-file", pylock)
+        ended = self._run(
+            "--offline", "--quiet", "--no-deps", "--format", "pylock.toml", "--output-file", pylock
+        )
         if ended.code != 0:
             return {}
-        return {p.name: p.version for p in self._read(pylock, Hashes())}
+        return {p.name: p.version for p in self._read(pylock, NO_HASHES)}
 
 
 def _pinned(line: str) -> bool:
@@ -236,21 +248,6 @@ def _told(line: str, logins: Logins, asked: Sequence[str]) -> str:
                 "Correct the connection's address in Settings → Connections, so that both are below it.",
             )
     return line.replace(found[0], shown_to(found[0], logins))
-
-
-def _tell_older(
-    found: Sequence[LockedPackage], newest: dict[str, str], previous: Lock | None, reporter: Reporter
-) -> None:
-    """Say where a requested package is older than its own requirement would allow: nobody expects that."""
-    for package in found:
-        alone = newest.get(package.name, package.version)
-        before = previous.named(package.name) if previous is not None else None
-        stayed = before is not None and before.version == package.version
-        if package.requested and alone != package.version and not stayed:
-            reporter.line(
-                f"Note: {package.name} {package.version} was taken, not {alone}: that one needs something"
-                " that has no wheel, or that contradicts another package"
-            )
 
 
 def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:

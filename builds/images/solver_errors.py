@@ -29,7 +29,7 @@ def closed(said: str) -> bool:
 
 def explained(said: str, probe: Probe) -> ImageError:
     """Return the error for what the solver wrote when it gave up; its own explanation is kept."""
-    said = masked(said)
+    said = "\n".join(line for line in masked(said).splitlines() if not line.startswith("warning:"))
     why = _explanation(said)
     if "No space left on device" in said:
         return ImageError(

@@ -78,6 +78,7 @@ class Index:
         self.login = login
         self.server = Server(self._answer, host)
         self.failures: list[Answer] = []
+        self.withdrawn: dict[str, str] = {}  # why, by the file's name
         self.first: list[Callable[[], object]] = []  # done before a file is answered, one each
 
     @property
@@ -97,8 +98,14 @@ class Index:
         files = [file for file in sorted(self.folder.iterdir()) if _of(file.name) == name]
         if not files:
             return 404, {}, b""
-        links = "".join(f'<a href="/files/{f.name}#sha256={_sha256(f)}">{f.name}</a>' for f in files)
+        links = "".join(
+            f'<a href="/files/{f.name}#sha256={_sha256(f)}"{self._withdrawn(f.name)}>{f.name}</a>'
+            for f in files
+        )
         return 200, {"Content-Type": "text/html"}, f"<html><body>{links}</body></html>".encode()
+
+    def _withdrawn(self, name: str) -> str:
+        return f' data-yanked="{self.withdrawn[name]}"' if name in self.withdrawn else ""
 
 
 class Channel:

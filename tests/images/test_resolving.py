@@ -265,6 +265,35 @@ def test_what_conda_calls_a_wheel_on_its_own_disk_is_told_how_to_write() -> None
     assert "Write numpy==1.26.4" in refused.value.help
 
 
+def test_a_withdrawn_version_is_taken_only_when_pinned_and_the_log_says_so(
+    shopping: Workshop, index: Index
+) -> None:
+    """As by pip."""
+    index.withdrawn["basket-2.1-py3-none-any.whl"] = "eats the cheese"
+    free, pinned = Recorder(), Recorder()
+
+    chosen = resolve(empty_base(), ["basket"], shopping, free)
+    asked = resolve(empty_base(), ["basket==2.1"], shopping, pinned)
+
+    assert (versions(chosen), versions(asked)) == ({"basket": "2.0"}, {"basket": "2.1"})
+    assert "yanked" not in free.log
+    assert pinned.log.count('Warning: `basket==2.1` is yanked (reason: "eats the cheese")') == 1
+
+
+def test_an_extra_that_there_is_not_and_a_package_for_another_platform_are_told_of(
+    shopping: Workshop,
+) -> None:
+    reporter = Recorder()
+    lines = ["basket[nosuch]", "Odd_Name.x; sys_platform == 'win32'", "paper; python_version > '3'"]
+
+    lock = resolve(empty_base(), lines, shopping, reporter)
+
+    assert set(versions(lock)) == {"basket", "paper"}
+    assert "does not have an extra named `nosuch`" in reporter.log
+    assert 'Odd_Name.x is left out: “sys_platform == "win32"” is not so on this base' in reporter.log
+    assert reporter.log.count("left out") == 1
+
+
 def digest(index: Index, wheel: str) -> str:
     return hashlib.sha256((index.folder / wheel).read_bytes()).hexdigest()
 
@@ -356,6 +385,16 @@ def test_a_base_without_python_takes_no_packages(workshop: Workshop) -> None:
 )
 def test_the_solver_is_told_what_runs_on_the_base(probe: Probe, platform: str) -> None:
     assert uv_platform(probe) == platform
+
+
+@pytest.mark.parametrize("version", ["2.7.18", "3.5.2"])
+def test_a_base_with_an_ancient_python_is_refused(workshop: Workshop, version: str) -> None:
+    base = empty_base()
+    old = replace(base, probe=base.probe.model_copy(update={"version": version}))
+
+    with pytest.raises(ImageError, match=version) as refused:
+        resolve(old, ["shop"], workshop, Recorder())
+    assert (refused.value.code, refused.value.fault) == ("base-too-old", "author")
 
 
 def test_a_base_with_an_ancient_c_library_is_refused() -> None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from builds import queue
 from builds.layers import freed_without
 from builds.models import ACTIVE, Build, Image
+from environments.catalogue_models import OPEN, Proposal
 from environments.models import Listing, Use, Version, Workspace, record
 
 CHOICES = (7, 30, 90, 180, 365)  # days
@@ -25,7 +26,7 @@ AT_ONCE = 1_000  # images
 NAMED = 50  # in the event
 
 GOES = ("replaced", "nobodys", "older")
-STAYS = ("building", "used", "in-use", "latest", "archived")
+STAYS = ("building", "used", "in-use", "latest", "proposed", "archived")
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ def judged(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
     versions = Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
     latest = Listing.objects.filter(version__hash=OuterRef("hash"), archived=False)
     uses = Use.objects.filter(version__hash=OuterRef("hash"), ended_at=None)
+    proposals = Proposal.objects.filter(version__hash=OuterRef("hash"), stage__in=OPEN)
     if not workspace.curated:  # the catalogue's images serve all
         versions = versions.filter(environment__workspace=workspace)
         latest = latest.filter(workspace=workspace)
         uses = uses.filter(environment__workspace=workspace)
+        proposals = proposals.filter(environment__workspace=workspace)
     archived = versions.filter(archived_at__isnull=False)
     fate = Case(
         When(used_at__gte=rule.before, then=Value("used")),
@@ -91,6 +94,7 @@ def judged(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
         When(current=False, then=Value("replaced")),
         When(Exists(uses), then=Value("in-use")),  # rule 34
         When(Exists(latest), then=Value("latest")),
+        When(Exists(proposals), then=Value("proposed")),  # nothing can be approved without its image
         When(Exists(archived), then=Value("archived")),  # rule 33
         When(~Exists(versions), then=Value("nobodys")),
         default=Value("older"),

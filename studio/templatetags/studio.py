@@ -276,6 +276,7 @@ FATES = {
     "older": _("only older versions of an environment have it"),
     "used": _("used in that time"),
     "in-use": _("a run, model or deployment uses it"),
+    "proposed": _("it is proposed for the catalogue, and not decided yet"),
     "building": _("a build of it is under way"),
     "latest": _("the latest version of an environment has it"),
     "archived": _("an archived version has it, and keeps its image"),

@@ -19,6 +19,7 @@ from builds.models import Build, Image, ImageLayer
 from builds.unused import Rule, clean_up, preview
 from environments.lists import keep_listed
 from environments.models import Environment, Event, Role, Workspace
+from environments.proposals import ask_for_changes, propose, withdraw
 from environments.services import archive_version
 from environments.uses import end_use, report_use
 from tests.builds.distribution import store_image
@@ -103,6 +104,37 @@ def test_what_a_deployment_uses_stays_until_it_ends(lab: Workspace, olga: User) 
     assert clean_up(lab, Rule(), olga).images == 0
     end_use(use, olga)
     assert fates(lab, Rule())[0] == {"older": 1}
+
+
+def test_what_is_proposed_for_the_catalogue_stays_until_that_is_decided(lab: Workspace, olga: User) -> None:
+    """Also where it is no longer its environment's latest: nothing can be approved without its image."""
+    built("six==1.0\n")
+    version = lab.environments.get().versions.get()
+    saved("six==2.0\n")
+    built("six==1.0\n", workspace="other")  # the same content, which nobody proposed from there
+    saved("six==2.0\n", workspace="other")
+    proposal = propose(version, olga, name="AzureML-six", as_new=True, words="It is small.")
+    assert fates(lab, Rule()) == ({}, {"proposed": 1})
+    assert fates(workspace_named("other"), Rule())[0] == {"older": 1}
+
+    ask_for_changes(proposal, person("cora", curated=Role.CONTRIBUTOR), "Pin it.")
+    assert clean_up(lab, Rule(), olga).images == 0
+    assert "It is proposed for the catalogue" in browser_of(olga).get(PAGE).content.decode()
+
+    withdraw(proposal, olga)
+    assert fates(lab, Rule())[0] == {"older": 1}
+
+
+def test_an_image_of_the_catalogue_stays_while_a_workspace_proposes_its_content(olga: User) -> None:
+    """It is the one that reviewers see."""
+    catalogue = workspace_named("curated")
+    built("six==1.0\n", name="AzureML-six", workspace="curated")
+    saved("six==2.0\n", name="AzureML-six", workspace="curated")
+    version = saved("six==1.0\n", name="mine")
+    saved("six==3.0\n", name="mine")
+    assert fates(catalogue, Rule())[0] == {"older": 1}
+    propose(version, olga, name="AzureML-mine", as_new=True, words="It is older.")
+    assert fates(catalogue, Rule()) == ({}, {"proposed": 1})
 
 
 def test_an_image_of_the_catalogue_stays_as_long_as_anybodys_latest_version_has_it(olga: User) -> None:

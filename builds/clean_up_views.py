@@ -32,9 +32,9 @@ def images(request: HttpRequest, workspace: str) -> HttpResponse:
         if done.images:
             words = ngettext(
                 "%(images)d image is deleted. A worker frees its files now; those that builds touched within the last "
-                "day go with the next clean-up.",
+                "day go later.",
                 "%(images)d images are deleted. A worker frees their files now; those that builds touched within the "
-                "last day go with the next clean-up.",
+                "last day go later.",
                 done.images,
             )
             messages.success(request, words % {"images": done.images})

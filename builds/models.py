@@ -293,6 +293,15 @@ class Request(models.Model):
         return f"{self.user} waits for {self.version}"
 
 
+class LastSweep(models.Model):
+    """When a worker last began to sweep the store by itself. There is one row, and who moves it sweeps."""
+
+    begun_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"swept at {self.begun_at}"
+
+
 class RebuildPreview(models.Model):
     """What a rebuild of a version's image would change, as a worker found it when somebody asked."""
 

@@ -17,10 +17,12 @@ from builds import dry_run, runner
 from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
 from builds.reconcile import DatabaseClock, reconcile
 from builds.reporting import stopping
-from builds.sweeping import sweep
+from builds.sweeping import Swept, sweep, sweep_when_due
 from builds.turns import anything_to_take, take_next
 
 log = logging.getLogger(__name__)
+
+LOOK_AT_STORE_SECONDS = 60.0
 
 
 @shared_task(name=BUILD_IMAGE)
@@ -40,8 +42,11 @@ def preview_rebuild(preview_id: int) -> None:
 def sweep_store() -> None:
     """Take out of the store what no image needs any more."""
     if not stopping.is_set():
-        swept = sweep(dry_run=False)
-        log.info("The store is swept: %d files, %d bytes.", len(swept.blobs), swept.freed)
+        _tell(sweep(dry_run=False))
+
+
+def _tell(swept: Swept) -> None:
+    log.info("The store is swept: %d files, %d bytes.", len(swept.blobs), swept.freed)
 
 
 def build_what_waits() -> None:
@@ -86,9 +91,10 @@ looks = Looks()
 
 @worker_ready.connect
 def look_after_builds(sender: Any = None, **_: Any) -> None:
-    """Start the thread that reconciles, now and every few seconds."""
+    """Start the threads that reconcile, now and every few seconds, and that sweep the store now and then."""
     looks.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
+    threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
 
 
 @worker_shutting_down.connect
@@ -109,3 +115,16 @@ def _reconcile_until_stopped() -> None:
         finally:
             connection.close()
         stopping.wait(settings.RECONCILE_SECONDS)
+
+
+def _sweep_until_stopped() -> None:
+    # Not at the start: then builds that waited for a worker come first.
+    while not stopping.wait(min(LOOK_AT_STORE_SECONDS, settings.SWEEP_SECONDS or LOOK_AT_STORE_SECONDS)):
+        try:
+            swept = sweep_when_due()
+            if swept is not None:
+                _tell(swept)
+        except Exception:  # a thread that ended would be missed by nobody until the disk is full
+            log.exception("The store could not be swept; that is tried again when it is next due.")
+        finally:
+            connection.close()

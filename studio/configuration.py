@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environments.reach import Reach
 
 SHORTEST_KEY = 32
+LONGEST_PAUSE = 1e9  # seconds: thirty years
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")  # the solver's own
 
 N = TypeVar("N", int, float)
@@ -139,6 +140,15 @@ def read_limit(value: N, setting: str) -> N:
     """Return the limit, which must leave room for something."""
     if value <= 0:
         raise ImproperlyConfigured(f"{setting} is {value}. It must be above 0, or nothing could be built.")
+    return value
+
+
+def read_pause(value: float, setting: str) -> float:
+    """Return the seconds between two times; 0 is never."""
+    if not 0 <= value <= LONGEST_PAUSE:
+        raise ImproperlyConfigured(
+            f"{setting} is {value:g}. Write seconds, such as 86400 for a day; 0 is never."
+        )
     return value
 
 

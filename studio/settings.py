@@ -16,6 +16,7 @@ from studio.configuration import (
     read_limit,
     read_mail_server,
     read_mirrors,
+    read_pause,
     read_reach,
     read_secret_key,
 )
@@ -97,6 +98,7 @@ LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
 RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)
 FLOATING_BASE_SECONDS = setting(env.float, "STUDIO_FLOATING_BASE_SECONDS", 86400.0)  # rule 18
 MAX_ATTEMPTS = 3
+SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
 # What one workspace may have, where no administrator gave it other limits
 LIMIT_AT_ONCE = read_limit(setting(env.int, "STUDIO_LIMIT_AT_ONCE", 4), "STUDIO_LIMIT_AT_ONCE")

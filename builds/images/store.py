@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import secrets
 import time
@@ -160,13 +161,26 @@ class BlobStore:
             entry["annotations"] = {**(descriptor.annotations or {}), REF_NAME: name}
             self._replace("index.json", {"schemaVersion": 2, "manifests": [*kept, entry]})
 
-    def untag(self, name: str) -> bool:
-        """Forget a name; the blobs stay until the next cleaning. Tell whether it was known."""
+    def untag(self, *names: str, untouched_since: float = math.inf) -> int:
+        """Forget names, if nobody touched their manifests since; blobs stay until the next cleaning. Tell how many."""
+        going = set(names)
         with self._locked():
             before = self._entries()
-            kept = [entry for entry in before if _name(entry) != name]
-            self._replace("index.json", {"schemaVersion": 2, "manifests": kept})
-        return len(kept) < len(before)
+            kept = [
+                entry
+                for entry in before
+                if _name(entry) not in going or self.touched(entry["digest"], since=untouched_since)
+            ]
+            if len(kept) < len(before):
+                self._replace("index.json", {"schemaVersion": 2, "manifests": kept})
+        return len(before) - len(kept)
+
+    def touched(self, digest: str, *, since: float) -> bool:
+        """Tell whether the blob is here, and was written or looked up since."""
+        try:
+            return self.blob_path(digest).stat().st_mtime >= since
+        except FileNotFoundError:
+            return False
 
     def tags(self) -> dict[str, Descriptor]:
         """Return every name and what it means."""
@@ -182,7 +196,7 @@ class BlobStore:
 
     def referenced(self) -> set[str]:
         """Return the digests of all blobs that a named image needs."""
-        return self._reachable([Descriptor.model_validate(entry) for entry in self._entries()])
+        return self._reachable(self._named())
 
     def collect(
         self, *, dry_run: bool = True, keep: Iterable[str] = (), grace_seconds: float = GRACE_SECONDS
@@ -192,24 +206,31 @@ class BlobStore:
         `keep` names more manifests to hold (older images, addressable by digest only). With `dry_run`,
         nothing is deleted. The grace protects the blobs of builds under way.
         """
+        before = time.time() - grace_seconds
+        kept = [Descriptor(media_type="", digest=digest, size=0) for digest in keep]
+        # With very many images this takes seconds, in which builds go on giving names.
+        needed = self._reachable([*self._named(), *kept])
+        found = {}
+        for path in sorted(self._blobs.iterdir()):
+            with suppress(FileNotFoundError):  # somebody else cleans too
+                status = path.stat()
+                if f"sha256:{path.name}" not in needed and status.st_mtime < before:
+                    found[f"sha256:{path.name}"] = status.st_size
+        if dry_run:
+            return found
         with self._locked():
-            needed = self.referenced() | self._reachable(
-                Descriptor(media_type="", digest=digest, size=0) for digest in keep
-            )
-            before = time.time() - grace_seconds
-            freed: dict[str, int] = {}
-            for path in sorted(self._blobs.iterdir()):
-                digest, status = f"sha256:{path.name}", path.stat()
-                if digest in needed or status.st_mtime > before:
-                    continue
-                freed[digest] = status.st_size
-                if not dry_run:
-                    path.unlink(missing_ok=True)
-            if not dry_run:
-                for path in self._ingest.iterdir():
-                    if path.stat().st_mtime <= before:
-                        path.unlink(missing_ok=True)
-        return freed
+            # Whoever gives a name first touches all that it needs, or has given it before this.
+            needed = self._reachable([one for one in self._named() if one.digest not in needed])
+            for digest in list(found):
+                if digest in needed or self.touched(digest, since=before):
+                    del found[digest]
+                else:
+                    self.blob_path(digest).unlink(missing_ok=True)
+        for path in self._ingest.iterdir():
+            with suppress(FileNotFoundError):  # it was put in its place meanwhile
+                if path.stat().st_mtime < before:
+                    path.unlink()
+        return found
 
     def _reachable(self, roots: Iterable[Descriptor]) -> set[str]:
         found: set[str] = set()
@@ -223,6 +244,9 @@ class BlobStore:
             if not at.media_type or at.media_type in MANIFESTS + INDEXES:
                 waiting.extend(descriptors_of(self._document(at.digest)))
         return found
+
+    def _named(self) -> list[Descriptor]:
+        return [Descriptor.model_validate(entry) for entry in self._entries()]
 
     def _document(self, digest: str) -> Any:
         try:

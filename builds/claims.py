@@ -117,11 +117,15 @@ class Claim:
         Step.objects.filter(build_id=self.build_id, ended_at=None).update(ended_at=Now(), failed=failed)
         record_the_end(self.build_id)
 
+    @transaction.atomic
     def give_back(self) -> None:
-        """Put the build back into the queue, as if this attempt had not been: the studio is stopping."""
-        with transaction.atomic():
-            self.write(state=State.QUEUED, claim=None, worker="", attempt=F("attempt") - 1)
-            Step.objects.filter(build_id=self.build_id, attempt=self.attempt).delete()
+        """Put the build back into the queue, as if this attempt had not been; end it where nobody waits for it."""
+        # Whoever comes to wait, or leaves, holds the row too.
+        if self._held.select_for_update().values_list("cancel_requested", flat=True).first():
+            self.cancel()
+            return
+        self.write(state=State.QUEUED, claim=None, worker="", attempt=F("attempt") - 1)
+        Step.objects.filter(build_id=self.build_id, attempt=self.attempt).delete()
 
 
 @transaction.atomic

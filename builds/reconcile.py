@@ -73,6 +73,8 @@ def release(which: Q, *, died: bool) -> int:
 def _release(build: Build, which: Q, *, died: bool) -> bool:
     # All of it in the condition again: a worker that came back in between keeps its build.
     held = Build.objects.filter(which, pk=build.pk, state=State.RUNNING, claim=build.claim)
+    # Whoever comes to wait for one that was cancelled takes that back; the next look sees it.
+    held = held.filter(cancel_requested=build.cancel_requested)
     end: dict[str, Any] = {}
     if build.cancel_requested:
         end = {"state": State.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}

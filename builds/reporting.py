@@ -160,6 +160,8 @@ class BuildReporter:
                     self.lease.keep(self._write_progress)
                 if self.lease.keep(self.claim.should_stop):
                     self._cancel.set()
+                else:
+                    self._cancel.clear()  # somebody came to wait for it before it had stopped
         except BaseException as error:  # told to the build's own thread at its next check
             self._lost = error
         finally:

@@ -79,8 +79,12 @@ def _run_to_its_end(build: Build, claim: Claim, reporter: BuildReporter) -> None
     except OverLimit as error:
         _fail(build, claim, reporter, error)
     except Cancelled:
-        _last_line(build, reporter, "cancelled")
-        reporter.lease.keep(claim.cancel)
+        if reporter.lease.keep(claim.should_stop):
+            _last_line(build, reporter, "cancelled")
+        else:
+            reporter.line("Somebody waits for this build again. It goes back to the queue and begins anew.")
+            reporter.flush(everything=True)
+        reporter.lease.keep(claim.give_back)
     except ClaimLost:
         raise
     except Exception as error:

@@ -121,7 +121,7 @@ def _build_for(version: Version, workspace: Workspace, *, rebuild: bool, here: b
     # build ends in between, there is room for a new row.
     while True:
         under_way = active_build_of(version)
-        if under_way is not None:
+        if under_way is not None and _joined(under_way):
             return under_way, True
         try:
             with transaction.atomic():
@@ -139,6 +139,23 @@ def _build_for(version: Version, workspace: Workspace, *, rebuild: bool, here: b
         if not here:
             transaction.on_commit(partial(queue.send, build.pk))
         return build, False
+
+
+def _joined(build: Build) -> bool:
+    """Join a build that is under way, to the commit of the caller; return False when it has ended."""
+    # Whoever cancels at the same moment was before this, or waits for it and then sees who has come.
+    held = Build.objects.select_for_update().filter(pk=build.pk, state__in=ACTIVE).first()
+    if held is None:
+        return False
+    if held.stopped_by is not None:
+        raise NotPossible(
+            f"{held.stopped_by.get_username()} has stopped the build of this definition, and it is about to end. "
+            "Ask again in a moment."
+        )
+    if held.cancel_requested:
+        # All who waited for it have left, but it has not stopped yet: now somebody waits again.
+        Build.objects.filter(pk=build.pk).update(cancel_requested=False)
+    return True
 
 
 def find_room(workspace: Workspace) -> None:

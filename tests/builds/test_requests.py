@@ -12,8 +12,9 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from builds import runner
 from builds.claims import Claim
-from builds.images import ImageError
-from builds.models import BaseImage, Build, Image, State
+from builds.images import Cancelled, ImageError
+from builds.logs import read_log
+from builds.models import BaseImage, Build, Image, Request, State
 from builds.services import (
     NotPossible,
     base_has_moved,
@@ -21,11 +22,12 @@ from builds.services import (
     outlook,
     request_build,
     retry,
+    stop_for_all,
     versions_sharing,
 )
 from builds.turns import take_next
 from environments.models import Event
-from tests.builds.played import asked, failed, person, saved, succeeded
+from tests.builds.played import asked, failed, person, played, saved, succeeded
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -243,3 +245,97 @@ def test_the_event_of_the_end_names_everybody_who_still_waits(monkeypatch: pytes
 
     event = Event.objects.get(verb="build.failed")
     assert event.details["asked_by"] == ["ada", "bob"]
+
+
+@pytest.mark.django_db
+def test_who_comes_before_a_cancelled_build_has_stopped_keeps_it_going() -> None:
+    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    build = asked(version, ann)
+    with played(build) as (claim, _):
+        cancel_for(build, ann)
+        assert claim.should_stop()
+
+        assert request_build(version, ben).build == build
+
+        assert not claim.should_stop()
+        cancel_for(build, ben)
+        assert claim.should_stop()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_comes_when_its_worker_has_just_seen_the_cancel_gets_it_built_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    build = asked(version, ann)
+
+    def stop_too_late(*_: object) -> None:
+        cancel_for(build, ann)
+        request_build(version, ben)
+        raise Cancelled
+
+    monkeypatch.setattr("builds.steps.make_image", stop_too_late)
+    runner.run(build.pk, "a worker")
+
+    build.refresh_from_db()
+    assert (build.state, build.attempt, build.claim) == (State.QUEUED, 0, None)
+    assert "Somebody waits for this build again" in read_log(build.pk).text
+    claim = take_next("a worker")
+    assert claim is not None
+    assert not claim.should_stop()
+    assert not Event.objects.filter(verb="build.cancelled", details__asked_by=["ben"]).exists()
+
+
+@pytest.mark.django_db
+def test_a_build_that_was_stopped_for_everybody_takes_nobody_in_before_it_has_ended() -> None:
+    version = saved("a==1\n")
+    build = asked(version, person("ann"))
+    with played(build) as (claim, _):
+        stop_for_all(build, person("olga"))
+        with pytest.raises(NotPossible, match="olga has stopped"):
+            request_build(version, person("ben"))
+        claim.cancel()
+
+    again = request_build(version, person("eve"))
+    assert again.build != build
+    assert not again.joined
+
+
+@pytest.mark.django_db
+def test_a_cancelled_build_of_a_studio_that_stops_is_cancelled_and_waits_for_no_other_start() -> None:
+    ann = person("ann")
+    build = asked(saved("a==1\n"), ann)
+    with played(build) as (claim, _):
+        cancel_for(build, ann)
+        claim.give_back()
+
+    build.refresh_from_db()
+    assert build.state == State.CANCELLED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_leaving_and_coming_at_the_same_moment_leaves_nobody_waiting_for_what_is_cancelled() -> None:
+    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    for _ in range(10):
+        build = asked(version, ann)
+        claim = Claim.take(build.pk, "a worker")
+        assert claim is not None
+        start = threading.Barrier(2)
+        told: list[Request] = []
+
+        def come(start: threading.Barrier = start, told: list[Request] = told) -> None:
+            start.wait(10)
+            try:
+                told.append(request_build(version, ben))
+            finally:
+                connection.close()
+
+        other = threading.Thread(target=come)
+        other.start()
+        start.wait(10)
+        cancel_for(build, ann)
+        other.join(30)
+        (request,) = told
+        assert request.build == build
+        assert not claim.should_stop()
+        claim.fail("x", "It failed.", "", "author")

@@ -16,7 +16,7 @@ from builds import runner
 from builds.follow import follow
 from builds.models import Build, Request, State
 from builds.outcome import outcome
-from builds.services import cancel_request, request_build
+from builds.services import NotPossible, cancel_request, request_build
 from environments.definition import Reading, read_path
 from environments.models import Version, Workspace
 from environments.services import Refused, save_reading
@@ -46,9 +46,11 @@ class Command(BaseCommand):
         prepare()
         try:
             version = self.save(options["file"], options["workspace"], options["name"])
+            request = request_build(version, rebuild=options["rebuild"], here=True)
         except Refused as error:
             self.refuse(error)
-        request = request_build(version, rebuild=options["rebuild"], here=True)
+        except NotPossible as problem:
+            self.refuse(Refused("not-possible", str(problem)))
         build = self.build(request) if request.build else None
         result = outcome(request, build)
         if self.json:

@@ -48,7 +48,7 @@ class Took(Func):
     """
 
     output_field = FloatField()
-    rounded = "CASE WHEN {0} < 10 THEN round({0} * 10.0) / 10.0 ELSE round({0}) END"
+    rounded = "CASE WHEN {0} < 0 THEN 0 WHEN {0} < 10 THEN round({0} * 10.0) / 10.0 ELSE round({0}) END"
 
     def __init__(self, start: str, end: str) -> None:
         super().__init__(F(start), F(end))

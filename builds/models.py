@@ -1,6 +1,7 @@
 """Images, builds, the requests that wait for them, their steps and their logs."""
 
 import uuid
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -11,6 +12,11 @@ from django.utils import timezone
 
 from environments.definition import Definition, ImageReference
 from environments.models import Version, Workspace
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    """Return how long something took; None where it has not ended. A clock that was set back makes no time negative."""
+    return max(0.0, (end - start).total_seconds()) if start and end else None
 
 
 class Image(models.Model):
@@ -235,9 +241,7 @@ class Build(models.Model):
     @property
     def seconds(self) -> float | None:
         """How long it took, from claim to end; None before that."""
-        if self.started_at is None or self.ended_at is None:
-            return None
-        return (self.ended_at - self.started_at).total_seconds()
+        return seconds_between(self.started_at, self.ended_at)
 
 
 class WorkspaceLimits(models.Model):
@@ -351,7 +355,7 @@ class Step(models.Model):
     @property
     def seconds(self) -> float | None:
         """How long it took; None while it goes on."""
-        return (self.ended_at - self.started_at).total_seconds() if self.ended_at else None
+        return seconds_between(self.started_at, self.ended_at)
 
 
 class LogChunk(models.Model):

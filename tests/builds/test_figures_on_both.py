@@ -43,6 +43,19 @@ def test_days_weeks_and_times_are_the_same() -> None:
     assert year.parts[-1].start == TODAY - TODAY.weekday() * DAY
 
 
+def test_a_clock_that_was_set_back_under_a_build_makes_no_time_negative() -> None:
+    build = asked(saved("six==1\n"))
+    succeeded(build)
+    step = build.steps.get()
+    earlier = timezone.now() - datetime.timedelta(hours=1)
+    Build.objects.update(ended_at=earlier)
+    build.steps.update(ended_at=earlier)
+    build.refresh_from_db()
+    step.refresh_from_db()
+    assert (build.seconds, step.seconds) == (0, 0)
+    assert figures_of(workspace_named("lab"), Sought(), "month").total.half == 0
+
+
 def test_images_are_filtered_and_judged_the_same() -> None:
     lab = workspace_named("lab")
     images = [succeeded(asked(saved(f"six=={number}\n"))) for number in range(3)]

@@ -43,9 +43,7 @@ async def listen(moved: Moved) -> None:
     """Tell of builds that move, until the connection breaks."""
     parameters = connection.get_connection_params()
     wanted = {name: value for name, value in parameters.items() if name not in NOT_FOR_LISTENING}
-    # A server that vanished without a word is noticed within half a minute.
-    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "connect_timeout": 5}
-    listener = await AsyncConnection.connect(**{**alive, **wanted}, autocommit=True)
+    listener = await AsyncConnection.connect(**wanted, autocommit=True)
     async with listener:
         await listener.execute(f"LISTEN {CHANNEL}")
         while True:

@@ -87,6 +87,11 @@ class BuildReporter:
 
     def check(self) -> None:
         """Raise when the build should stop: lost, cancelled, over its limits, or the studio is stopping."""
+        # The build may be another worker's now, as when this machine was halted, or the database hangs without
+        # a word. What is asked of it is on its way: nothing is done meanwhile.
+        while self.lease.over and self._lost is None and not stopping.is_set():
+            if self._done.wait(LOOK_SECONDS):
+                break
         if self._lost is not None:
             raise ClaimLost from self._lost
         if self._cancel.is_set():

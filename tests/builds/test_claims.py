@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from datetime import timedelta
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from builds.claims import Claim, ClaimLost, cancel_queued
 from builds.models import Build, Image, LogChunk, State
 from builds.reconcile import DatabaseClock, reconcile, release_builds_of
+from builds.reporting import BuildReporter
 from tests.builds.played import asked, image_for, saved
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
@@ -212,3 +214,26 @@ def test_a_chunk_whose_answer_was_lost_is_not_written_twice() -> None:
     claim.append("two\n", 1, "fetch", after=1)
 
     assert [chunk.text for chunk in LogChunk.objects.all()] == ["one\n", "two\n"]
+
+
+def test_a_worker_that_has_heard_nothing_for_its_lease_does_nothing_until_it_hears() -> None:
+    """Its machine was halted, or the database hangs without a word: the build may be another worker's."""
+    reporter = BuildReporter(take(build()))
+    reporter.lease._heard -= 3600
+    went_on = threading.Event()
+
+    def work() -> None:
+        reporter.check()
+        went_on.set()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert not went_on.wait(0.1)
+    reporter.lease.keep(lambda: None)
+    worker.join(10)
+    assert went_on.is_set()
+
+    reporter.lease._heard -= 3600
+    reporter._lost = ClaimLost()
+    with pytest.raises(ClaimLost):
+        reporter.check()

@@ -66,16 +66,21 @@ def olga(page: Page, studio: Studio) -> Page:
     return page
 
 
-@pytest.fixture(scope="package")
+# As long as the studio it fills: tests of other folders may run between those of this one.
+@pytest.fixture(scope="session")
 def shelf(studio: Studio) -> str:
-    """Something on every page, with a name that is too long for all of them; the address of a build under way."""
+    """Something on every page, with a name that is too long for all of them; the address of a build under way.
+
+    It is viola who has workspaces beside `lab`: what others come to is as they left it.
+    """
     ask(studio, "version", "lab", LONG, "numpy==2.1.3\nsix==1.16.0\n")
     ask(studio, "version", "lab", LONG, "numpy==2.2.0\n")
     ask(studio, "use", "lab", LONG, "deployment", f"{'churn-' * 20}blue")
     ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
     ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
-    ask(studio, "link", "olga", "empty-one")
-    ask(studio, "link", "olga", "curated", "CONTRIBUTOR")
+    ask(studio, "link", "viola", "lab")
+    ask(studio, "link", "viola", "empty-one")
+    ask(studio, "link", "viola", "curated", "CONTRIBUTOR")
     ask(studio, "proposed", "lab", f"p-{LONG}")
     ask(studio, "leaving", f"AzureML-{LONG}")
     ask(studio, "webhook", "lab", f"http://127.0.0.1:9/{'long' * 90}")

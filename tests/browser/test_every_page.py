@@ -120,7 +120,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
     page = context.new_page()
     page.goto(f"{studio.url}/login/")
     problems = found_by_axe(page)
-    sign_in(page, studio, "olga", "lab")
+    sign_in(page, studio, "viola", "lab")
     for address in PAGES:
         if address == "REVIEW":
             page.goto(f"{studio.url}/w/lab/new/?from=lab/{LONG}:1")

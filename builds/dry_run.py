@@ -1,5 +1,6 @@
 """A dry run of a rebuild: the packages are resolved anew, and nothing is made."""
 
+import logging
 import time
 from typing import Any
 
@@ -15,6 +16,9 @@ from environments.vault import Unreadable
 CONNECTIONS_UNREADABLE = (
     "The workspace's connections are encrypted with a key that this studio does not have."
 )
+UNFORESEEN = "The studio made a mistake while it looked; its log says which."
+
+log = logging.getLogger(__name__)
 
 
 class Patience(Quiet):
@@ -33,10 +37,15 @@ class Patience(Quiet):
 
 
 def look(preview_id: int) -> None:
-    """Find out what a rebuild would move, and write it down. What cannot be found out is said, and stops nobody."""
+    """Find out what a rebuild would move, and write it down. What cannot be found out is said, and stops nobody.
+
+    Where a worker has begun already, nothing is done: a message may come twice.
+    """
     preview = RebuildPreview.objects.select_related("image", "version__environment__workspace").get(
         pk=preview_id
     )
+    if not preview.begin():
+        return
     image = preview.image
     found: dict[str, Any] = {}
     try:
@@ -44,6 +53,9 @@ def look(preview_id: int) -> None:
         found = {"moves": moves(image, lock), "base_moves": lock.base_digest != image.base_digest}
     except (ImageError, Unreadable) as error:
         found = {"problem": error.message if isinstance(error, ImageError) else CONNECTIONS_UNREADABLE}
+    except Exception:
+        log.exception("What a rebuild of %s would move could not be found out.", preview.version)
+        found = {"problem": UNFORESEEN}
     preview.tell(found)
 
 

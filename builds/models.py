@@ -312,6 +312,7 @@ class RebuildPreview(models.Model):
     version = models.OneToOneField(Version, on_delete=models.CASCADE, related_name="+")
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
     asked_at = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
     moves = models.JSONField(default=list)  # [{name, before, after}]
     base_moves = models.BooleanField(default=False)
@@ -319,6 +320,10 @@ class RebuildPreview(models.Model):
 
     def __str__(self) -> str:
         return f"a rebuild of {self.version}"
+
+    def begin(self) -> bool:
+        """Note that a worker looks now; False where one has begun already."""
+        return bool(RebuildPreview.objects.filter(pk=self.pk, begun_at=None).update(begun_at=Now()))
 
     def tell(self, found: dict[str, Any]) -> None:
         """Write down what was found, unless somebody has asked anew since."""

@@ -12,6 +12,7 @@ from environments.models import Version
 
 GOOD_FOR = timedelta(minutes=5)
 GIVEN_UP_AFTER = timedelta(minutes=2)
+OVERLOOKED_AFTER = timedelta(seconds=5)
 
 
 def preview_of(version: Version, image: Image | None) -> RebuildPreview | None:
@@ -34,7 +35,25 @@ def look_ahead(version: Version, image: Image) -> RebuildPreview:
         if there is not None:
             return there
         RebuildPreview.objects.filter(pk=row.pk).update(
-            image=image, asked_at=timezone.now(), done_at=None, moves=[], base_moves=False, problem=""
+            image=image,
+            asked_at=timezone.now(),
+            begun_at=None,
+            done_at=None,
+            moves=[],
+            base_moves=False,
+            problem="",
         )
         transaction.on_commit(partial(queue.ask_for_preview, row.pk))
     return RebuildPreview.objects.get(pk=row.pk)
+
+
+def ask_for_overlooked() -> int:
+    """Ask again for looks that no worker has begun: messages may be lost. Return how many."""
+    now = timezone.now()
+    asked = RebuildPreview.objects.filter(
+        begun_at=None, asked_at__gt=now - GIVEN_UP_AFTER, asked_at__lt=now - OVERLOOKED_AFTER
+    )
+    keys = list(asked.values_list("pk", flat=True))
+    for key in keys:
+        queue.ask_for_preview(key)
+    return len(keys)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from builds import dry_run, runner
+from builds.previews import ask_for_overlooked
 from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
 from builds.reconcile import DatabaseClock, reconcile
 from builds.reporting import stopping
@@ -108,6 +109,7 @@ def _reconcile_until_stopped() -> None:
     while not stopping.is_set():
         try:
             reconcile(clock)
+            ask_for_overlooked()
             if anything_to_take():
                 looks.one_more()
         except DatabaseError as error:

@@ -10,9 +10,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from builds import dry_run, queue, runner
+from builds import dry_run, queue, runner, steps
 from builds.models import Build, Image, RebuildPreview, State
-from builds.previews import look_ahead, preview_of
+from builds.previews import ask_for_overlooked, look_ahead, preview_of
 from builds.services import image_of
 from environments.models import Role, Version
 from tests.builds.played import asked, browser_of, image_for, person, saved
@@ -105,6 +105,42 @@ def test_many_who_ask_make_a_worker_look_once_and_again_only_later(told: list[in
     RebuildPreview.objects.update(asked_at=timezone.now() - timedelta(minutes=6))
     look_ahead(version, image)
     assert len(told) == 2
+
+
+def test_a_look_whose_message_was_lost_is_asked_for_again_and_made_once(
+    told: list[int], index: Index
+) -> None:
+    version = saved("mover\n")
+    look_ahead(version, image_for(version))
+    assert ask_for_overlooked() == 0  # it may still be on its way
+
+    RebuildPreview.objects.update(asked_at=timezone.now() - timedelta(seconds=6))
+    assert ask_for_overlooked() == 1
+    dry_run.look(told[0])
+    first = RebuildPreview.objects.get()
+    make_wheel(index.folder, "mover", "1.1")
+    dry_run.look(told[1])  # the same again, which was late and not lost
+
+    assert first.done_at is not None
+    assert RebuildPreview.objects.get().moves == first.moves
+    assert ask_for_overlooked() == 0
+
+
+def test_a_mistake_of_the_studios_is_told_and_ends_the_waiting(
+    told: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistake(*_: object) -> None:
+        raise ZeroDivisionError
+
+    version = saved("a==1\n")
+    look_ahead(version, image_for(version))
+    monkeypatch.setattr(steps, "resolve_anew", mistake)
+    dry_run.look(*told)
+
+    preview = RebuildPreview.objects.get()
+    assert preview.done_at is not None
+    assert "its log says which" in preview.problem
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_look_that_nobody_has_time_for_is_given_up(told: list[int]) -> None:

@@ -9,6 +9,7 @@ from builds.images import Base, Descriptor, ImageError, Reporter, Workshop, find
 from builds.images.bases import found
 from builds.images.host import REFERENCE as HOST
 from builds.images.manifest import OCI_MANIFEST
+from builds.images.platforms import refuse_other
 from builds.images.pull import stored_base
 from builds.models import Image
 from environments.definition import ImageReference
@@ -38,7 +39,9 @@ def base_for(
             media_type=OCI_MANIFEST, digest=image.digest, size=workshop.store.size(image.digest)
         )
         reporter.line(f"{own} is an image of this studio: it is taken from its store.")
-        return found(stored_base(str(own), manifest, workshop, reporter), reporter)
+        base = stored_base(str(own), manifest, workshop, reporter)
+        refuse_other(str(own), base.config, platform)
+        return found(base, reporter)
     try:
         return find_base(reference, workshop, reporter, platform=platform)
     except ImageError as error:

@@ -39,11 +39,13 @@ def plan(definition: Definition, base_python: str) -> Plan:
             "Packages come from the package index." if python.pip else "The definition asks for no package."
         )
         return Plan((), python.pip, source)
+    if not base_python:
+        return Plan(python.conda, python.pip, "The base has no Python, so conda brings one.")
     from_pip: list[str] = []
     for spec in python.conda:
         parsed = _parse(spec)
         name = _name(parsed)
-        if name == "python" and base_python and _allows(parsed, base_python):
+        if name == "python" and _allows(parsed, base_python):
             continue
         if name in BY_PIP and parsed.build is None:
             from_pip.append(_as_requirement(name, parsed.version))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from builds.images.base import Base
 from builds.images.host import REFERENCE as HOST
 from builds.images.host import host_base
+from builds.images.platforms import refuse_other
 from builds.images.pull import registry_base
 from builds.images.report import Reporter
 from builds.images.workshop import Workshop
@@ -16,6 +17,7 @@ def find_base(
     """Return the base image that a reference means now, with its blobs in the store and its probe."""
     if reference.strip() == HOST:
         base = host_base(workshop, reporter)
+        refuse_other(HOST, base.config, platform)
     else:
         base = registry_base(reference, workshop, reporter, platform=platform)
     return found(base, reporter)

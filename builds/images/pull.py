@@ -12,6 +12,7 @@ from typing import Any
 from builds.images.attended import attended
 from builds.images.base import Base
 from builds.images.manifest import INDEXES, MANIFESTS, Descriptor, descriptors_of
+from builds.images.platforms import fits, named, refuse_other
 from builds.images.probing import probed
 from builds.images.registry import Registry, places
 from builds.images.report import ImageError, Reporter
@@ -46,7 +47,7 @@ def registry_base(reference: str, workshop: Workshop, reporter: Reporter, *, pla
                 if number < len(found) and error.code in _MISSING_HERE:
                     continue
                 raise
-            return _taken(str(parsed), manifest, described, registry, workshop, reporter)
+            return _taken(str(parsed), manifest, described, platform, registry, workshop, reporter)
     raise AssertionError("a registry has at least one place")
 
 
@@ -55,9 +56,9 @@ def _for_platform(registry: Registry, wanted: str, shown: str, platform: str) ->
     body, described = registry.manifest(wanted)
     if described.media_type in INDEXES:
         offered = [entry for entry in descriptors_of(json.loads(body)) if entry.platform]
-        fitting = [entry for entry in offered if _name(entry.platform or {}) == platform]
+        fitting = [entry for entry in offered if fits(entry.platform or {}, platform)]
         if not fitting:
-            others = sorted({_name(e.platform or {}) for e in offered} - {"unknown/unknown"})
+            others = sorted({named(e.platform or {}) for e in offered} - {"unknown/unknown"})
             raise ImageError(
                 "base-not-found",
                 f"The base image {shown} is not made for {platform}: {', '.join(others) or 'nothing'}.",
@@ -73,24 +74,24 @@ def _for_platform(registry: Registry, wanted: str, shown: str, platform: str) ->
     return body, described
 
 
-def _name(platform: dict[str, Any]) -> str:
-    return f"{platform.get('os', '')}/{platform.get('architecture', '')}"
-
-
 def _taken(
     shown: str,
     manifest: bytes,
     described: Descriptor,
+    platform: str,
     registry: Registry,
     workshop: Workshop,
     reporter: Reporter,
 ) -> Base:
-    """Return the base after its blobs were put into the store."""
+    """Return the base after its blobs were put into the store; nothing large is fetched of one that does not fit."""
     config, *layers = descriptors_of(json.loads(manifest))
-    missing = {d.digest: d for d in (config, *layers) if not workshop.store.has(d.digest)}
+    if not workshop.store.has(config.digest):
+        _fetch([config], config.size, registry, workshop, reporter)
+    refuse_other(shown, json.loads(workshop.store.read(config.digest)), platform)
+    missing = {d.digest: d for d in layers if not workshop.store.has(d.digest)}
     if missing:
         size = sum(d.size for d in missing.values())
-        reporter.line(f"Fetching {shown}: {len(missing)} of {len(layers) + 1} blobs, {size / 1e6:.1f} MB")
+        reporter.line(f"Fetching {shown}: {len(missing)} of {len(layers)} layers, {size / 1e6:.1f} MB")
         _fetch(list(missing.values()), size, registry, workshop, reporter)
     workshop.store.put(manifest, described.media_type)
     return stored_base(shown, described, workshop, reporter, cached=not missing)

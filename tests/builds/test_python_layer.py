@@ -34,6 +34,7 @@ def test_the_bases_own_python_is_used_where_it_fits(conda: tuple[str, ...], pip:
     [
         (("python=3.11",), "3.12.11"),
         (("python=3.12",), ""),
+        (("pip",), ""),
         (("python=3.12", "numpy"), "3.12.11"),
         (("python=3.12=*_cpython",), "3.12.11"),
     ],

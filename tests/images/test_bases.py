@@ -224,6 +224,28 @@ def test_a_platform_that_is_not_offered_is_an_error_that_lists_those_that_are(wo
     assert refused.value.code == "base-not-found"
 
 
+def test_an_image_for_one_platform_alone_is_not_taken_for_another(workshop: Workshop) -> None:
+    """Nor is anything large of it fetched."""
+    blobs = served(("arm64",))
+    (manifest,) = (digest for digest, (kind, _) in blobs.items() if kind == OCI_MANIFEST)
+    (layer,) = (digest for digest, (kind, _) in blobs.items() if kind == OCI_LAYER_GZIP)
+    registry = TokenRegistry(blobs, "ann", "s3cret")
+    with registry.server.running():
+        reference = f"{registry.server.address}/team/base@{manifest}"
+        with pytest.raises(ImageError, match="made for linux/arm64, not for linux/amd64") as refused:
+            find_base(reference, known(workshop, registry), Recorder())
+        fitting = find_base(reference, known(workshop, registry), Recorder(), platform="linux/arm64/v8")
+
+    assert (refused.value.code, refused.value.fault) == ("base-not-found", "author")
+    assert sum(layer in path for path, _ in registry.server.asked) == 1
+    assert fitting.probe.architecture == "arm64"
+
+
+def test_the_host_base_is_for_this_machine_only(workshop: Workshop) -> None:
+    with pytest.raises(ImageError, match="not for linux/riscv64"):
+        find_base("host", workshop, Recorder(), platform="linux/riscv64")
+
+
 def test_a_token_that_ends_in_the_middle_is_asked_for_again(workshop: Workshop) -> None:
     registry = TokenRegistry(served(), "ann", "s3cret")
     registry.uses_of_the_first_token = 2

@@ -137,8 +137,9 @@ class Command(BaseCommand):
 
 
 def in_sentences(what: str, help: str) -> str:
-    """Return what happened and what to do as sentences, whether or not they end as such."""
-    return " ".join(f"{part[0].upper()}{part[1:].rstrip('.')}." for part in (what, help) if part)
+    """Return what happened and what to do as sentences. It may begin with a name, so it is not capitalised."""
+    ends = (".", "?", "!", "…")
+    return " ".join(part if part.endswith(ends) else f"{part}." for part in (what, help) if part)
 
 
 def run_and_close(build_id: Any) -> None:

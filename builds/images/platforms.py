@@ -1,0 +1,28 @@
+"""Whether an image runs where a definition wants to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from builds.images.report import ImageError
+
+
+def named(described: Mapping[str, Any]) -> str:
+    """Return the platform that an index or a config tells, such as "linux/amd64"."""
+    return f"{described.get('os', '')}/{described.get('architecture', '')}"
+
+
+def fits(described: Mapping[str, Any], platform: str) -> bool:
+    """Tell whether that is the platform wanted. A variant ("linux/arm64/v8") is not looked at."""
+    return named(described).split("/") == platform.split("/")[:2]
+
+
+def refuse_other(shown: str, config: Mapping[str, Any], platform: str) -> None:
+    """Refuse an image whose config tells another platform than the one wanted. Raises ImageError."""
+    if config.get("os") and config.get("architecture") and not fits(config, platform):
+        raise ImageError(
+            "base-not-found",
+            f"The base image {shown} is made for {named(config)}, not for {platform}.",
+            "Take another base image, or another platform.",
+        )

@@ -21,7 +21,13 @@ _OPTIONS = (
     "--no-index",
     "--pre",
     "--require-hashes",
+    "--prefer-binary",
+    "--only-binary",
+    "--no-binary",
+    "--trusted-host",
 )
+# Those whose value is an address.
+_AT_ADDRESSES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")
 _CONSTRAINT = ("-c", "--constraint")
 _EDITABLE = ("-e", "--editable")
 _NAMED = re.compile(
@@ -50,7 +56,7 @@ def constraints_of(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines that ask for something, and what the others hold its versions to."""
     rest, constraints = [], []
     for line in lines:
-        option, value = _option(line)
+        option, value = option_of(line)
         if option in _CONSTRAINT:
             constraints.append(value)
         else:
@@ -58,7 +64,8 @@ def constraints_of(lines: Sequence[str]) -> tuple[list[str], list[str]]:
     return rest, constraints
 
 
-def _option(line: str) -> tuple[str, str]:
+def option_of(line: str) -> tuple[str, str]:
+    """Return the first word of a line, which may be an option, and what it is given."""
     option, _, value = re.sub(r"[\s=]+", " ", line, count=1).partition(" ")
     return option, value.strip()
 
@@ -90,14 +97,14 @@ def _allowed(line: str) -> str:
 
 
 def _allowed_option(line: str) -> str:
-    option, value = _option(line)
+    option, value = option_of(line)
     if option in _CONSTRAINT:
         return _allowed_constraint(line, value)
     if option in _EDITABLE:
         raise _from_repository(line) if _REPOSITORY.match(value) else _from_path(line)
     if option not in _OPTIONS:
         raise _refusal(line, f"the option {option} cannot be used here", "Leave it out.")
-    if value and not value.startswith(_WEB):
+    if option in _AT_ADDRESSES and value and not value.startswith(_WEB):
         raise _refusal(line, "its address is not one of the web", "Give an http(s) address.")
     return line
 

@@ -21,6 +21,7 @@ from builds.images.child import Ended, run
 from builds.images.hashes import NO_HASHES, Hashes, hashes_of
 from builds.images.indexes import indexes_of, shown_to, solver_environment
 from builds.images.lock import Lock, LockedPackage
+from builds.images.pip_options import kinds_of
 from builds.images.probe import Probe
 from builds.images.pylock import packages_of, preference
 from builds.images.remarks import tell_left_out, tell_older, tell_warnings
@@ -109,9 +110,10 @@ class _Solver:
         self._probe = probe
         self._reporter = reporter
         self._present = present or {}
-        self._sources = Sources(probe, workshop, reporter)
         hashless, self._hashes = hashes_of(lines)
-        asked, constraints = constraints_of(hashless)
+        plain, kinds = kinds_of(hashless, reporter)
+        self._sources = Sources(probe, workshop, reporter, kinds)
+        asked, constraints = constraints_of(plain)
         rest, self._indexes = indexes_of(asked, workshop.index_url, os.environ)
         self._logins = workshop.logins
         addresses = [found[0] for line in rest if (found := _ADDRESS.search(line))]

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from builds.images.fetch import fetch_sdists
 from builds.images.lock import LockedPackage
+from builds.images.pip_options import Kinds
 from builds.images.probe import Probe
 from builds.images.report import ImageError, Reporter
 from builds.images.sdist import needs_of
@@ -24,8 +25,9 @@ _NO_WHEEL = re.compile(r"Wheels are required for `([^`]+)` because building from
 class Sources:
     """The packages of one resolution that may be taken as source, and what is known of their needs."""
 
-    def __init__(self, probe: Probe, workshop: Workshop, reporter: Reporter) -> None:
-        self.names: set[str] = set()
+    def __init__(self, probe: Probe, workshop: Workshop, reporter: Reporter, kinds: Kinds) -> None:
+        self.names: set[str] = set(kinds.sources)
+        self._kinds = kinds
         self._probe = probe
         self._workshop = workshop
         self._reporter = reporter
@@ -33,7 +35,8 @@ class Sources:
 
     def wanted(self, said: str) -> set[str]:
         """Return the packages that the solver gave up for want of a wheel, and that were not let in yet."""
-        return {str(canonicalize_name(name)) for name in _NO_WHEEL.findall(said)} - self.names
+        named = {str(canonicalize_name(name)) for name in _NO_WHEEL.findall(said)} - self.names
+        return {name for name in named if self._kinds.may_be_source(name)}
 
     def allow(self, names: set[str]) -> None:
         """Let these packages be taken as source."""

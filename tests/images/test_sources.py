@@ -129,3 +129,33 @@ def test_a_source_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     cut.write_bytes(cut.read_bytes()[:200])
     with pytest.raises(ImageError, match="cannot be read"):
         needs_of(wheel_file(cut))
+
+
+def test_a_definition_says_what_is_built_from_source_and_what_never_is(
+    shopping: Workshop, index: Index
+) -> None:
+    """pip's --no-binary and --only-binary."""
+    make_sdist(index.folder, "basket", "2.0", says=["source"])
+    make_sdist(index.folder, "source", "1.0")
+
+    forced = resolve(empty_base(), ["--no-binary=Basket", "basket"], shopping, Recorder())
+
+    assert kinds(forced) == {"basket": ("2.0", "sdist"), "source": ("1.0", "sdist")}
+    for option in ("--only-binary :all:", "--only-binary=other,source"):
+        with pytest.raises(ImageError, match="source") as refused:
+            resolve(empty_base(), [option, "shop"], shopping, Recorder())
+        assert refused.value.fault == "author"
+    with pytest.raises(ImageError, match="Not everything is built from source"):
+        resolve(empty_base(), ["--no-binary :all:", "shop"], shopping, Recorder())
+
+
+def test_options_of_pip_that_change_nothing_here_are_said_to(shopping: Workshop) -> None:
+    reporter = Recorder()
+
+    lock = resolve(
+        empty_base(), ["--prefer-binary", "--trusted-host pypi.example", "basket"], shopping, reporter
+    )
+
+    assert kinds(lock) == {"basket": ("2.0", "wheel")}
+    assert "--prefer-binary: a package comes as source only where" in reporter.log
+    assert "--trusted-host pypi.example: certificates are checked all the same" in reporter.log

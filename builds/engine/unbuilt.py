@@ -25,6 +25,7 @@ _NO_COMPILER = re.compile(
 _CLOSED = re.compile(r"\b(?P<status>401|403) Client Error: .* for url: (?P<url>\S+)")
 _ELSEWHERE = {"disk-full", "index-unreachable", "timeout", "no-matching-distribution"}
 _SAID = re.compile(r"^\s*((?:\w+(?:Error|Exception)|error)\b.*)", re.IGNORECASE)
+_COMMAND = re.compile(r"^\s*Running command ")
 _WITH_A_COMPILER = (
     "Choose a base image with a compiler and headers (such as python:3.11 rather than python:3.11-slim),"
     " or pin a version that has a wheel."
@@ -53,7 +54,7 @@ def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageErr
             help = "What builds it is not in the index: pin another version of the package."
         return ImageError(clue.code, f"{what}: {clue.text}", help, fault=clue.fault)
     compiling = _last(output.last, _NO_COMPILER)
-    said = compiling or _last(output.last, _SAID) or f"exit code {code}"
+    said = compiling or _last(output.last, _SAID) or _first_words(output.last) or f"exit code {code}"
     help = _WITH_A_COMPILER if compiling else _OTHERWISE
     return ImageError("compile-failed", f"{what}: {said.strip()[:500]}", help)
 
@@ -101,6 +102,13 @@ def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
     """Return the last line but pip's own summary that tells it."""
     found = (m[0] for line in reversed(list(lines)) if (m := pattern.match(line)) and not _of_pip(line))
     return next(found, "")
+
+
+def _first_words(lines: Sequence[str]) -> str:
+    """Return what the package said first in the command that failed: some explain themselves before they end."""
+    commands = [number for number, line in enumerate(lines) if _COMMAND.match(line)]
+    first = lines[commands[-1] + 1].strip() if commands and commands[-1] + 1 < len(lines) else ""
+    return "" if first.startswith(("error:", "ERROR:")) else first
 
 
 def _of_pip(line: str) -> bool:

@@ -86,3 +86,21 @@ def test_a_failed_build_names_the_package_the_cause_and_what_to_do(
     assert "base.example/python:3.11" in error.message
     assert said in error.message or exit_code == 137
     assert error.help
+
+
+def test_a_package_that_explains_itself_is_quoted(tmp_path: Path) -> None:
+    """As `sklearn` does, which only tells that it is called scikit-learn."""
+    output = Output()
+    lines = [
+        "  Running command installing build dependencies",
+        "  Successfully installed setuptools-84.2.1",
+        "  Running command Getting requirements to build wheel",
+        "  The 'shop' package is deprecated, use 'store'",
+        "  rather than 'shop' for pip commands.",
+        "  error: subprocess-exited-with-error",
+    ]
+    assert list(output.text("\n".join(lines) + "\n"))
+
+    error = unbuilt(wheel_file(make_sdist(tmp_path, "shop")), empty_base(), 1, output)
+
+    assert error.message.endswith(": The 'shop' package is deprecated, use 'store'")

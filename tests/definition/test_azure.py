@@ -70,6 +70,12 @@ def test_v1_json_is_read_whole() -> None:
     assert (definition.run.shm_size, definition.run.inferencing_stack_version) == ("2g", "latest")
 
 
+def test_spark_packages_are_said_not_to_be_installed() -> None:
+    (found,) = (one for one in read(json.dumps(v1(), indent=4)).findings if one.code == "spark-not-installed")
+    assert found.message == "com.microsoft:synapseml:1.0 will not be in the image"
+    assert found.line is not None
+
+
 def test_v1_keys_at_the_top_may_be_of_any_case() -> None:
     """Rule 37."""
     lower = read(json.dumps(v1()))

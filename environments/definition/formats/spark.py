@@ -13,13 +13,18 @@ def read(draft: Draft, node: Tree | None) -> SparkLayer:
     """The Spark layer that this mapping describes."""
     mapping = mapping_of(draft, node, "spark")
     packages = []
-    for item in list_of(draft, mapping.get("packages"), "spark.packages"):
+    listed = list_of(draft, mapping.get("packages"), "spark.packages")
+    for item in listed:
         part = mapping_of(draft, item, "each of spark.packages")
         coordinate = {
             name: str(text_of(draft, part.get(name), f"spark.packages.{name}") or "")
             for name in ("group", "artifact", "version")
         }
         packages.append(SparkPackage(**coordinate))
+    if packages:
+        names = [":".join((one.group, one.artifact, one.version)) for one in packages]
+        more = f" and {len(names) - 3} more Spark packages" if len(names) > 3 else ""
+        draft.note("spark-not-installed", listed[0], what=f"{', '.join(names[:3])}{more}")
     precache = truth_of(draft, mapping.get("precachePackages", "precache"), "spark.precachePackages")
     repositories = texts_of(draft, mapping.get("repositories"), "spark.repositories")
     return SparkLayer(

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from rattler import MatchSpec, Version, VersionSpec
 
-from builds.images import ImageError
+from builds.images import Base, ImageError, Reporter, Workshop
+from builds.images.probing import leads_to_a_file
 from environments.definition import Definition
 
 # Conda packages that a base image's own Python and the package index give as well.
@@ -53,6 +54,19 @@ def plan(definition: Definition, base_python: str) -> Plan:
         return Plan(python.conda, python.pip, f"“{spec}” is a conda package.")
     reason = f"The base has Python {base_python} already, so conda is not needed."
     return Plan((), (*from_pip, *python.pip), reason)
+
+
+def interpreter_misfits(
+    definition: Definition, base: Base, workshop: Workshop, reporter: Reporter
+) -> list[str]:
+    """Return a sentence where a user-managed image has no Python at the path that is given for it (rule 22)."""
+    path = definition.python.interpreter_path
+    if not definition.python.user_managed or not path.startswith("/"):
+        return []
+    if leads_to_a_file(path, base, workshop, reporter):
+        return []
+    there = f"the one found is {base.probe.python}" if base.probe.python else "none was found in it"
+    return [f"The definition says that Python is at {path}, and the image has no such file: {there}."]
 
 
 def _parse(spec: str) -> MatchSpec:

@@ -45,7 +45,7 @@ from builds.layers import keep_layers
 from builds.models import BaseImage, Build, Image
 from builds.packages import keep_packages
 from builds.pushing import push_image
-from builds.python_layer import Plan, plan
+from builds.python_layer import Plan, interpreter_misfits, plan
 from builds.reporting import BuildReporter
 from environments.connections import logins_of
 from environments.definition import Definition, ImageReference
@@ -144,7 +144,8 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
                 base, lock, fetched, told, shop, reporter, extra_layers=conda, last_layers=(last,)
             )
     with reporter.step(7, "verify"):
-        misfits = _verify(lock, fetched, reporter)
+        misfits = interpreter_misfits(definition, base, shop, reporter)
+        misfits = _verify(lock, fetched, misfits, reporter)
     # The name moves last: a build that fails before this leaves the image that was there (rule 16).
     with reporter.step(8, "store"):
         pushed_to = push_image(
@@ -308,12 +309,12 @@ def _image_settings(build: Build, to_install: Plan) -> ImageSettings:
     return ImageSettings(definition_hash=build.hash, environment=not to_install.empty)
 
 
-def _verify(lock: Lock, fetched: Fetched, reporter: BuildReporter) -> list[str]:
-    """Check that what was installed fits together, and return what does not."""
-    problems = check_lock(lock, fetched)
+def _verify(lock: Lock, fetched: Fetched, misfits: list[str], reporter: BuildReporter) -> list[str]:
+    """Check that what was installed fits together, and return what does not, the misfits known before included."""
+    problems = [*misfits, *check_lock(lock, fetched)]
     for problem in problems:
         reporter.line(f"Warning: {problem}")
-    if not problems:
+    if not problems and lock.packages:
         reporter.line(f"The packages fit together: {len(lock.packages)} checked.")
     return problems
 

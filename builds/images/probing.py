@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 import zstandard
 from isal import igzip
 
+from builds.images.base import Base
 from builds.images.manifest import Descriptor
 from builds.images.probe import Probe
 from builds.images.report import ImageError, Reporter
@@ -45,10 +46,26 @@ def probed(
     return probe
 
 
-class _Tree:
-    """The few files of an image that tell what it brings, after all its layers."""
+def leads_to_a_file(path: str, base: Base, workshop: Workshop, reporter: Reporter) -> bool:
+    """Tell whether a path is a file of a base, by links or not; looked up once for each base and path."""
+    key = f"{base.digest} {path}"
+    known = workshop.recall("paths", key)
+    if known is None:
+        tree = _Tree(names_only=True)
+        for number, layer in enumerate(base.layers):
+            reporter.progress(number, len(base.layers), "layers")
+            with _opened(layer, workshop) as archive:
+                tree.add(archive, reporter)
+        known = tree.real(path) in tree.files
+        workshop.remember("paths", key, known)
+    return bool(known)
 
-    def __init__(self) -> None:
+
+class _Tree:
+    """The few files of an image that tell what it brings, after all its layers; or the names of all of them."""
+
+    def __init__(self, *, names_only: bool = False) -> None:
+        self.names_only = names_only
         self.files: dict[str, bytes] = {}
         self.links: dict[str, str] = {}
 
@@ -68,6 +85,8 @@ class _Tree:
                 self._put(self.links, path, entry.linkname, fresh)
             elif entry.islnk():
                 self._put(self.links, path, posixpath.normpath("/" + entry.linkname), fresh)
+            elif entry.isreg() and self.names_only:
+                self._put(self.files, path, b"", fresh)
             elif entry.isreg() and _WORTH_READING.search(path):
                 file = archive.extractfile(entry)
                 content = file.read(_READ_MOST) if file is not None else b""

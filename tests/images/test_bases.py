@@ -16,9 +16,10 @@ import zstandard
 
 from builds.images import Cancelled, Descriptor, ImageError, Probe, Workshop, find_base
 from builds.images.manifest import DOCKER_INDEX, OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
-from builds.images.probing import probed
+from builds.images.probing import leads_to_a_file, probed
 from environments.logins import Login, Logins
 from tests.images.conftest import Recorder
+from tests.images.making import empty_base
 from tests.images.serving import TokenRegistry
 
 GLIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n\0"
@@ -136,6 +137,25 @@ def test_links_in_a_circle_do_not_hang(workshop: Workshop) -> None:
     }
 
     assert probe(workshop, tarred(circle)).python == ""
+
+
+def test_a_path_is_followed_through_the_links_of_all_layers(workshop: Workshop) -> None:
+    """Rule 22."""
+    below: Files = {
+        "opt/env/bin/python3.11": b"",
+        "usr/bin/tool": b"",
+        "usr/bin/gone": b"",
+        "bin": LINK + "usr/bin",
+    }
+    above: Files = {"usr/local/bin/python": LINK + "/opt/env/bin/python3.11", "usr/bin/.wh.gone": b""}
+    layers = tuple(workshop.store.put(tarred(files), OCI_LAYER_GZIP) for files in (below, above))
+    base = replace(empty_base(), layers=layers)
+
+    def there(path: str) -> bool:
+        return leads_to_a_file(path, base, workshop, Recorder())
+
+    assert all(map(there, ("/usr/local/bin/python", "/bin/tool", "/opt/env/bin/python3.11")))
+    assert not any(map(there, ("/usr/bin/python", "/bin/gone", "/usr/bin", "/opt/env/bin/python3")))
 
 
 def test_a_damaged_layer_is_refused(workshop: Workshop) -> None:

@@ -73,15 +73,15 @@ def test_a_rebuild_that_moves_nothing_gives_the_same_digest(desk: Desk) -> None:
     assert again["digest"] == first["digest"]
 
 
-def test_a_user_managed_image_gets_nothing_installed(desk: Desk) -> None:
-    """Rule 23."""
-    definition = (
-        '{"name": "own", "docker": {"baseImage": "host"}, "python": {"userManagedDependencies": true}}'
-    )
+def test_a_user_managed_image_gets_nothing_installed_and_its_interpreter_is_looked_for(desk: Desk) -> None:
+    """Rules 22 and 23."""
+    python = {"userManagedDependencies": True, "interpreterPath": "/nope/python"}
+    definition = {"name": "own", "docker": {"baseImage": "host"}, "python": python}
 
-    result = desk.build(definition, name="own.json").result
+    done = desk.build(json.dumps(definition), name="own.json")
 
-    assert [step["name"] for step in result["steps"]] == ["base", "assemble", "verify", "store"]
+    assert [step["name"] for step in done.result["steps"]] == ["base", "assemble", "verify", "store"]
+    assert "Python is at /nope/python, and the image has no such file: the one found is /" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -103,14 +103,20 @@ def judged(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
     return Image.objects.filter(workspace=workspace).annotate(fate=fate)
 
 
+def that_go(images: QuerySet[Any], rule: Rule) -> QuerySet[Any]:
+    """Return those of judged images that go."""
+    # None of them was used lately: by that the index finds them, and the others need not be judged.
+    return images.filter(fate__in=rule.takes, used_at__lt=rule.before)
+
+
 def preview(workspace: Workspace, rule: Rule) -> Preview:
     """Return what a clean-up by this rule would take away now."""
     images = judged(workspace, rule)
     fates = images.order_by().values_list("fate").annotate(many=Count("pk"), bytes=Sum("size"))
     found = {fate: Outcome(fate, many, bytes) for fate, many, bytes in fates}
-    going = images.filter(fate__in=rule.takes).defer("lock").select_related("workspace")
-    first = list(going.order_by("used_at", "pk")[:AT_ONCE])
     goes = [found[fate] for fate in rule.takes if fate in found]
+    going = that_go(images, rule).defer("lock", "layers", "misfits").select_related("workspace")
+    first = list(going.order_by("used_at", "pk")[:AT_ONCE]) if goes else []
     stays = [found[fate] for fate in (*STAYS, *GOES) if fate in found and fate not in rule.takes]
     more = sum(one.images for one in goes) - len(first)
     return Preview(goes, stays, first, freed_without([image.pk for image in first]), max(0, more))
@@ -122,11 +128,11 @@ def clean_up(workspace: Workspace, rule: Rule, user: User) -> CleanedUp:
     What was used, asked for or built in between stays.
     """
     with transaction.atomic():
-        going = judged(workspace, rule).filter(fate__in=rule.takes)
+        going = that_go(judged(workspace, rule), rule)
         longest_unused = going.order_by("used_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
         # Whoever uses one of them at this moment waits here, and finds that it has gone; or we wait for them,
         # and find that it was used.
-        held = judged(workspace, rule).filter(fate__in=rule.takes, pk__in=list(longest_unused))
+        held = that_go(judged(workspace, rule), rule).filter(pk__in=list(longest_unused))
         images = list(held.select_for_update(of=("self",)).select_related("workspace").defer("lock"))
         if not images:
             return CleanedUp(0, 0)

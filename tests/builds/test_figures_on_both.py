@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from builds.figures import DAY, figures_of
@@ -13,7 +14,7 @@ from builds.kept import Wanted, find_images
 from builds.models import BaseImage, Build, Image
 from builds.queries import images_for_list
 from builds.unused import Rule, preview
-from tests.builds.played import asked, saved, succeeded, workspace_named
+from tests.builds.played import asked, failed, saved, succeeded, workspace_named
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
@@ -41,6 +42,30 @@ def test_days_weeks_and_times_are_the_same() -> None:
     year = figures_of(lab, Sought(), "year")
     assert sum(part.succeeded for part in year.parts) == 4
     assert year.parts[-1].start == TODAY - TODAY.weekday() * DAY
+
+
+def test_weeks_begin_on_mondays_and_causes_are_counted_with_the_builds() -> None:
+    lab = workspace_named("lab")
+    monday = MIDNIGHT - (TODAY.weekday() + 14) * DAY
+    for number, (seconds, code) in enumerate(((-1, "conflict"), (0, "conflict"), (7 * 86400 - 1, "timeout"))):
+        build = asked(saved(f"six=={number}\n"))
+        failed(build, code=code)
+        Build.objects.filter(pk=build.pk).update(queued_at=monday + datetime.timedelta(seconds=seconds))
+    succeeded(asked(saved("six==9\n")))
+    told = figures_of(lab, Sought(), "quarter")
+    assert {part.start: part.failed for part in told.parts if part.failed} == {
+        monday.date() - 7 * DAY: 1,
+        monday.date(): 2,
+    }
+    assert told.causes == [("conflict", 2), ("timeout", 1)]
+
+
+def test_postgresql_compiles_no_query() -> None:
+    """Compiling those of a clean-up's preview took ten times as long as they did."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW jit")
+            assert cursor.fetchone() == ("off",)
 
 
 def test_a_clock_that_was_set_back_under_a_build_makes_no_time_negative() -> None:

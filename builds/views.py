@@ -44,7 +44,9 @@ def builds(request: HttpRequest, workspace: str) -> HttpResponse:
     counts = queries.state_counts(place)
     context = {
         "place": place,
-        "page": Pages(found.rows, ROWS, most=found.most).get_page(request.GET.get("page")),
+        "page": Pages(found.rows, ROWS, most=found.most, as_many=found.as_many).get_page(
+            request.GET.get("page")
+        ),
         "counts": counts,
         "states": State.choices,
         "sought": sought,

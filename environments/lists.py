@@ -23,6 +23,7 @@ SORTS = {
 }
 DEFAULT_SORT = "-changed"
 MOST_COUNTED = 10_000
+MOST_FOUND = 1_000  # by words: each row is read for them
 
 M = TypeVar("M", bound=Model)
 
@@ -85,29 +86,48 @@ class Counted:
 
 def counted(rows: QuerySet[Any], most: int | None = None) -> Counted:
     """Count rows, but not for ever: a page must not take longer because there are a million."""
-    most = MOST_COUNTED if most is None else most
     # All lists are of a workspace, and so are their indexes: with this column no row is read.
     column = "workspace_id" if hasattr(rows.model, "workspace_id") else "pk"
-    number = rows.order_by().values(column)[: most + 1].count()
+    return count_up_to(rows.order_by().values(column), most)
+
+
+def count_up_to(rows: QuerySet[Any], most: int | None = None) -> Counted:
+    """Count rows as they are, up to so many."""
+    most = MOST_COUNTED if most is None else most
+    number = rows[: most + 1].count()
     return Counted(min(number, most), number > most)
 
 
 class Pages(Paginator):  # type: ignore[type-arg]
     """Pages of a long list. Its rows are found by their keys first, then read; no more than 10,000 are counted.
 
-    With `most`, no more than so many: for rows that are slow to find.
+    With `most`, no more than so many: for rows that are slow to find. With `as_many`, those are counted instead.
     """
 
-    def __init__(self, rows: QuerySet[Any], per_page: int, *, most: int | None = None) -> None:
+    def __init__(
+        self,
+        rows: QuerySet[Any],
+        per_page: int,
+        *,
+        most: int | None = None,
+        as_many: QuerySet[Any] | None = None,
+    ) -> None:
         super().__init__(rows, per_page)
         self._most = most
+        self._as_many = as_many
 
     @cached_property
     def found(self) -> Counted:
         """How many rows there are."""
         # What fits on the first page need not be looked for twice.
         first = self._first_keys
-        return Counted(len(first)) if len(first) <= self.per_page else counted(self._all, self._most)
+        if len(first) <= self.per_page:
+            return Counted(len(first))
+        return (
+            count_up_to(self._as_many, self._most)
+            if self._as_many is not None
+            else counted(self._all, self._most)
+        )
 
     @cached_property
     def count(self) -> int:

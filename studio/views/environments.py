@@ -28,6 +28,7 @@ from environments.forms import DescribeForm, asked_for, write_tags
 from environments.given import remarks
 from environments.lists import (
     DEFAULT_SORT,
+    MOST_FOUND,
     SORTS,
     Counted,
     Pages,
@@ -72,7 +73,8 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
         found, problem = found.none(), str(wrong)
     found = found.order_by(*SORTS[sort])
     found = found.select_related("version__environment__workspace", "version__created_by")
-    page = Pages(found.defer("words", *NOT_IN_LISTS), ROWS).get_page(request.GET.get("page"))
+    found, most = found.defer("words", *NOT_IN_LISTS), MOST_FOUND if query else None
+    page = Pages(found, ROWS, most=most).get_page(request.GET.get("page"))
     versions = [row.version for row in page]
     part = request.htmx and not request.htmx.history_restore_request  # type: ignore[attr-defined]
     columns = chosen_columns(request)

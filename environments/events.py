@@ -17,9 +17,10 @@ from environments.models import Environment, Event, Scope, Workspace
 from environments.outbox import EventGroup
 
 THE_STUDIO = ":studio"  # no person can be called so
+NO_WORKSPACE = ":none"  # nor a workspace so
 AT_ONCE = 500
 MOST_OF_A_NAME = 1000  # environments, one in each workspace
-FIELDS = ("who", "what", "environment", "since", "until")
+FIELDS = ("who", "what", "workspace", "environment", "since", "until")
 
 
 class BadFilter(ValueError):
@@ -32,10 +33,11 @@ class BadFilter(ValueError):
 
 @dataclass(frozen=True)
 class Filter:
-    """Which events: by whom, of which group or verb, about which environment, and when."""
+    """Which events: by whom, of which group or verb, in which workspace, about which environment, and when."""
 
     who: str = ""
     what: str = ""
+    workspace: str = ""
     environment: str = ""
     since: str = ""
     until: str = ""
@@ -66,6 +68,10 @@ class Filter:
             rows = rows.filter(about=self.what)
         elif self.what:
             rows = rows.filter(verb=self.what)
+        if self.workspace == NO_WORKSPACE:
+            rows = rows.filter(workspace=None)
+        elif self.workspace:
+            rows = rows.filter(workspace=Workspace.objects.filter(name=self.workspace).values("pk")[:1])
         if self.environment:
             # Their keys first: joined, the database would look through all events for the name.
             named = Environment.objects.filter(name=self.environment).values_list("pk", flat=True)

@@ -34,6 +34,7 @@ SECTIONS = {
     "images": "images",
     "clean-up": "images",
     "activity": "activity",
+    "everywhere": "activity",
     "settings": "settings",
     "add_connection": "settings",
     "replace_connection": "settings",

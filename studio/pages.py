@@ -3,7 +3,10 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from environments import converters  # noqa: F401 (it makes <word:…> known)
+from environments import (
+    converters,  # noqa: F401 (it makes <word:…> known)
+    events_views,
+)
 from studio.views import (
     about,
     account,
@@ -51,6 +54,10 @@ urlpatterns = [
     path("account/notifications/", notifications.notifications, name="notifications"),
     # /account/password/
     path("account/password/", account.password, name="password"),
+    # /activity/?who=ann&what=settings&workspace=lab&since=2026-11-01&until=2026-11-30&page=2
+    path("activity/", events_views.everywhere, name="everywhere"),
+    # /activity/events.jsonl?workspace=:none
+    path("activity/events.jsonl", events_views.export_everywhere, name="export_everywhere"),
     # /news/put-away
     path("news/put-away", news.put_away, name="put-away"),
     # /theme/

@@ -20,6 +20,7 @@ ASKED = {
     "since": "From this day on, or from this time on: `2026-11-21` (UTC), `2026-11-21T08:00:00Z`.",
     "until": "To the end of this day, or before this time.",
 }
+ASKED_EVERYWHERE = ASKED | {"workspace": "Only what happened in this workspace; `:none` is outside of all of them."}
 
 
 def _asked(request: Request) -> Filter:
@@ -63,7 +64,7 @@ def export_events(request: Request, workspace: str) -> StreamingHttpResponse:
     "GET",
     "List what you did, in all workspaces and outside of them, newest first; for admins, what everybody did",
     shapes.paged(shapes.Event),
-    query=ASKED,
+    query=ASKED_EVERYWHERE,
     paged=True,
 )
 def all_events(request: Request) -> Response:
@@ -76,7 +77,7 @@ def all_events(request: Request) -> Response:
     "GET",
     "Give what you did as lines of JSON, all of it; for admins, what everybody did",
     {(200, "application/x-ndjson"): str},
-    query=ASKED,
+    query=ASKED_EVERYWHERE,
 )
 def export_all_events(request: Request) -> StreamingHttpResponse:
     """Give what you did as lines of JSON, all of it; for admins, what everybody did."""

@@ -42,6 +42,8 @@ PAGES: dict[str, Methods] = {
     "account/tokens/<int:token>/revoke": {"POST": MINE},
     "account/notifications/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "account/password/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "activity/": {"GET": SIGNED_IN},
+    "activity/events.jsonl": {"GET": SIGNED_IN},
     "news/put-away": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
     "workspaces/new/": {"GET": RUNS_IT, "POST": RUNS_IT},

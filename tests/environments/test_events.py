@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,11 +20,14 @@ from environments.events import Filter, events_of, lines_of
 from environments.members import keep_member
 from environments.models import Event, Role, Scope, Workspace, record
 from environments.services import describe
+from studio.templatetags.studio import event_words
+from tests.access.changes import CHANGES
 from tests.api.calling import Caller
 from tests.builds.played import asked, browser_of, failed, main_of, person, saved
 
 pytestmark = pytest.mark.django_db
 PAGE = "/w/lab/activity/"
+EVERYWHERE = "/activity/"
 EXPORT = "/w/lab/activity/events.jsonl"
 
 
@@ -235,3 +240,84 @@ def test_admins_see_what_happened_everywhere_and_others_what_they_did(story: Wor
     assert seen(Caller(carla, workspace=story)) == mine  # its own making was there
     assert seen(Caller(carla), "?what=builds") == {("carla", "build.requested")}
     assert {actor for actor, _ in seen(Caller(root, Scope.READ))} == {"root"}
+
+
+@pytest.fixture
+def root(story: Workspace) -> User:
+    """An admin, and somebody whose account is closed: that is of no workspace."""
+    admin = person("root")
+    User.objects.filter(pk=admin.pk).update(is_superuser=True)
+    person("old")
+    call_command("person", "close", "old", stdout=StringIO())
+    return User.objects.get(pk=admin.pk)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"person.closed", "member.changed", "build.failed", "build.requested", "version.created"}),
+        ("workspace=:none", {"person.closed"}),
+        ("workspace=:none&what=builds", set()),
+        ("workspace=lab&what=settings", {"member.changed"}),
+        ("workspace=lab&who=:studio", {"build.failed"}),
+        ("workspace=there-is-none", set()),
+        ("workspace=a%00b", set()),
+        ("what=person.closed", {"person.closed"}),
+        ("environment=forecast&who=carla", {"build.requested"}),
+    ],
+)
+def test_admins_find_the_same_of_the_whole_studio_on_the_page_in_the_api_and_in_the_export(
+    root: User, query: str, found: set[str]
+) -> None:
+    browser = browser_of(root)
+    page = browser.get(f"{EVERYWHERE}?{query}")
+    assert {event.verb for event in page.context["page"]} == found
+    whole = browser.get(f"{EVERYWHERE}events.jsonl?{query}")
+    assert {json.loads(line)["verb"] for line in b"".join(whole).splitlines()} == found
+    assert f"{EVERYWHERE}events.jsonl" in page.content.decode()
+    told = {row["verb"] for row in Caller(root).all(f"events/?{query}")}
+    assert told - {"token.created"} == found  # the caller's own
+
+
+def test_the_page_of_everything_says_where_it_was_and_from_where_it_came(root: User) -> None:
+    browser = browser_of(root)
+    browser.post("/account/notifications/", {"email": "", "kinds": []})
+    page = main_of(browser.get(EVERYWHERE).content.decode())
+    assert "closed the account" in page
+    assert "from 127.0.0.1" in page
+    assert "in Lab" in page
+    outside = browser.get(EVERYWHERE, {"workspace": ":none"})
+    assert "in Lab" not in main_of(outside.content.decode())
+
+
+def test_everybody_else_sees_there_what_they_did_themselves_and_nobody_to_choose(root: User) -> None:
+    carla = browser_of(User.objects.get(username="carla"))
+    page = carla.get(EVERYWHERE)
+    assert {event.actor.username for event in page.context["page"] if event.actor} == {"carla"}
+    assert 'name="who"' not in page.content.decode()
+    assert "olga" not in main_of(page.content.decode()).replace("carla", "")
+    assert not carla.get(EVERYWHERE, {"who": "olga"}).context["page"].object_list
+    lines = b"".join(carla.get(f"{EVERYWHERE}events.jsonl")).splitlines()
+    assert {json.loads(line)["actor"] for line in lines} == {"carla"}
+
+
+def test_somebody_without_any_workspace_has_a_page_of_everything_too() -> None:
+    page = browser_of(person("alone")).get(EVERYWHERE)
+    assert "Nothing has happened yet" in page.content.decode()
+
+
+def test_many_cost_the_page_of_everything_as_many_queries_as_one(
+    root: User, story: Workspace, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    browser = browser_of(root)
+    browser.get(EVERYWHERE)
+    with CaptureQueriesContext(connection) as few:
+        browser.get(EVERYWHERE)
+    many(story, root, 60)
+    with django_assert_num_queries(len(few) + 1):  # the second page's keys are counted
+        assert len(browser.get(EVERYWHERE).context["page"]) == 50
+
+
+def test_whatever_is_recorded_has_its_words() -> None:
+    verbs_of_all = {change.verb for change in CHANGES.values()} | {"person.added", "person.closed"}
+    assert not [verb for verb in verbs_of_all if event_words(verb) == verb]

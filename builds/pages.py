@@ -29,6 +29,11 @@ STEPS = {
     "store": gettext_lazy("Store image"),
     "verify": gettext_lazy("Verify"),
 }
+STEP_WORDS = {
+    "running": gettext_lazy("Running"),
+    "succeeded": gettext_lazy("succeeded"),
+    "failed": gettext_lazy("failed"),
+}
 
 
 def builds_for_page() -> QuerySet[Build]:
@@ -129,10 +134,12 @@ def title(build: Build) -> "StrPromise":
 
 def shown(step: Step) -> dict[str, Any]:
     """Return a step as its row shows it: its words, its time, and how far it is."""
+    state = "failed" if step.failed else "running" if step.ended_at is None else "succeeded"
     return {
         "name": STEPS.get(step.name, step.name),
         "step": step,
-        "state": "failed" if step.failed else "running" if step.ended_at is None else "succeeded",
+        "words": STEP_WORDS[state],
+        "state": state,
         "part": min(100, round(100 * step.done / step.total)) if step.total else None,
     }
 

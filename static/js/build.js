@@ -109,10 +109,16 @@
       document.getElementById("said").textContent = document.title;
       page.dispatchEvent(new Event("build:end"));
     });
-    source.addEventListener("error", () => {
+    source.addEventListener("error", async () => {
       // The browser comes back by itself after a cut; what it gives up on, we open again, ever more slowly.
       said.textContent = said.dataset.lost;
       if (source.readyState !== EventSource.CLOSED) return;
+      // Or the studio refuses: whoever is signed out, or may no longer see this, is told so by the page itself.
+      const answer = await fetch(location.pathname, { method: "HEAD" }).catch(() => null);
+      if (answer && (answer.redirected || answer.status === 403 || answer.status === 404)) {
+        location.reload();
+        return;
+      }
       setTimeout(open, pause);
       pause = Math.min(pause * 2, 15000);
     });

@@ -51,7 +51,7 @@
       answer = null;
     }
     delete gap.dataset.loading;
-    if (!answer || !answer.ok) {
+    if (!answer?.ok || answer.redirected) {
       said.textContent = said.dataset.notLoaded;
       return false;
     }
@@ -138,10 +138,21 @@
     place = -1;
     let answer = { lines: [], count: 0 };
     if (wanted) {
-      const response = await fetch(`${page.dataset.search}?q=${encodeURIComponent(wanted)}`);
-      if (response.ok) answer = await response.json();
+      try {
+        const response = await fetch(`${page.dataset.search}?q=${encodeURIComponent(wanted)}`);
+        answer = response.ok && !response.redirected ? await response.json() : null;
+      } catch {
+        answer = null; // the studio is away
+      }
     }
     if (asked !== wanted) return; // something else was typed meanwhile
+    if (!answer) {
+      asked = ""; // so that Enter asks again
+      found = [];
+      mark();
+      hits.textContent = hits.dataset.failed;
+      return;
+    }
     found = answer.lines;
     count = answer.count;
     mark();

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -48,9 +49,13 @@ def archive_version(request: HttpRequest, workspace: str, name: str, version: st
     except services.Refused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        said = _("%(version)s is back.") if restore else _("%(version)s is archived.")
+        said = (
+            _("%(version)s is back.")
+            if restore
+            else _("%(version)s is archived: never the latest, still readable and usable.")
+        )
         messages.success(request, said % {"version": found})
-    return redirect("version", workspace, name, found.version)
+    return redirect(f"{reverse('environment', args=[workspace, name])}?tab=versions#version-{found.number}")
 
 
 def version_named(request: HttpRequest, reference: str) -> Version:

@@ -10,6 +10,7 @@ from environments import (
 from studio.views import (
     about,
     account,
+    chosen,
     compare,
     complete,
     define,
@@ -70,6 +71,12 @@ urlpatterns = [
     path("language/", doors.language, name="language"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
     path("w/<slug:workspace>/environments/", environments.environments, name="environments"),
+    # /w/<workspace>/chosen/compare
+    path("w/<slug:workspace>/chosen/compare", chosen.compare, name="compare_chosen"),
+    # /w/<workspace>/chosen/build
+    path("w/<slug:workspace>/chosen/build", chosen.build, name="build_chosen"),
+    # /w/<workspace>/chosen/archive
+    path("w/<slug:workspace>/chosen/archive", chosen.archive, name="archive_chosen"),
     # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json
     path("w/<slug:workspace>/compare/", compare.compare, name="compare"),
     # /w/<workspace>/settings/limits

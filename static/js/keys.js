@@ -1,4 +1,4 @@
-// The keyboard: "/" to the search, "j" and "k" along the rows of a list, "?" for help. Enter and Escape are the
+// The keyboard: "/" to the search, "j" and "k" along the rows of a list, "x" chooses one, "?" for help. Enter and Escape are the
 // browser's own: what is chosen is a link that has the focus, and the help is a dialog.
 (() => {
   const help = document.getElementById("keys");
@@ -25,7 +25,10 @@
     return field;
   };
 
-  const KEYS = { "/": search, j: () => go(1), k: () => go(-1), "?": () => help?.showModal() };
+  // Chosen rows are compared, built or archived together.
+  const choose = () => rows().find((row) => row.contains(document.activeElement))?.querySelector(".choose")?.click();
+
+  const KEYS = { "/": search, x: choose, j: () => go(1), k: () => go(-1), "?": () => help?.showModal() };
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;

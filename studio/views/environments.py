@@ -98,6 +98,7 @@ def environments(request: HttpRequest, workspace: str) -> HttpResponse:
         ],
         "leaving": deprecations_of(versions) if tab == "curated" else {},
         "part": part,
+        "here": short_address(request, columns),
         "columns": columns,
         "all_columns": COLUMNS.items(),
         "column_query": column_query(columns),

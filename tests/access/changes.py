@@ -85,6 +85,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{W}images/clean-up/", "POST"): Change("images.cleaned", {"days": "7"}),
     (f"{W}images/clean-up/store", "POST"): Change("store.cleaned", admin=True),
     (f"{ENVIRONMENT}archive", "POST"): Change("environment.archived"),
+    (f"{W}chosen/archive", "POST"): Change("environment.archived", {"environment": "lab/forecast"}),
+    (f"{W}chosen/build", "POST"): Change("build.requested", {"environment": "lab/forecast"}),
     (f"{VERSION}describe", "POST"): Change("version.described", {"description": "new"}),
     (f"{ENVIRONMENT}uses/<int:use>/end", "POST"): Change(
         "use.ended", there={"name": "used", "use": "active"}
@@ -143,6 +145,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     ("news/put-away", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
+    (f"{W}chosen/compare", "POST"): "it leads to the page that compares",
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
     ("api/v1/findings/", "POST"): "nothing is saved",
 }

@@ -273,6 +273,30 @@ def test_an_archived_environment_is_still_readable_and_comes_back(contributor: C
     assert ">forecast</a>" in text_of(contributor, LIST)
 
 
+def test_one_version_is_archived_and_brought_back_on_the_timeline(contributor: Client) -> None:  # rule 33
+    saved("numpy==2.1.3\n")
+    saved("numpy==2.2.0\n")
+    timeline = f"{PAGE}?tab=versions"
+    address = f"{PAGE}versions/2/archive"
+    assert f'formaction="{address}" >' in text_of(contributor, timeline)
+    answer = contributor.post(address, follow=True)
+    assert answer.redirect_chain == [(f"{timeline}#version-2", 302)]
+    page = answer.content.decode()
+    assert "forecast:2 is archived" in page
+    assert f'formaction="{address}" name="restore" value="yes">' in page
+    assert text_of(contributor, PAGE).count("forecast:1") > 0  # it is the latest now
+    assert "forecast:2 is back" in contributor.post(address, {"restore": "yes"}, follow=True).content.decode()
+
+
+def test_the_timeline_offers_no_archiving_to_readers_nor_where_all_of_it_is_archived(
+    reader: Client, contributor: Client
+) -> None:
+    version = saved(TEXT)
+    assert "formaction" not in text_of(reader, f"{PAGE}?tab=versions")
+    archive_environment(version.environment, person("owner"))
+    assert "formaction" not in text_of(contributor, f"{PAGE}?tab=versions")
+
+
 # Comparing
 
 

@@ -86,6 +86,11 @@ def shown_to(facts: dict[str, Any], *, may: frozenset[str], asked: bool, host: s
         "may_cancel": may_write and build.active and asked and not build.cancel_requested,
         "may_stop": "cancel_others" in may and build.active and not alone and not build.cancel_requested,
         "may_retry": may_write and build.state in {State.FAILED, State.CANCELLED},
+        # Trying again what only its author can put right would fail again.
+        "may_edit": "define" in may
+        and build.state == State.FAILED
+        and build.error_fault == "author"
+        and not build.version.environment.workspace.curated,
         "may_rebuild": may_write and build.state == State.SUCCEEDED,
         "may_connect": "manage_connections" in may and wants_a_login(build),
     }

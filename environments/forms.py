@@ -55,10 +55,17 @@ class DescribeForm(forms.Form):
     tags = TagsField()
 
 
+class WorkspaceField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A workspace, by the title that the pages give it."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return str(obj.title)
+
+
 class DefinitionForm(forms.Form):
     """A definition, pasted or given as a file, and what it is to be called."""
 
-    workspace = forms.ModelChoiceField(Workspace.objects.none(), to_field_name="name", empty_label=None)
+    workspace = WorkspaceField(Workspace.objects.none(), to_field_name="name", empty_label=None)
     text = forms.CharField(required=False, strip=False, max_length=5_000_000)
     filename = forms.CharField(required=False, max_length=255)
     file = forms.FileField(required=False, allow_empty_file=True)

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from environments.catalogue import catalogue_workspace
-from environments.catalogue_models import OPEN, Proposal
+from environments.catalogue_models import OPEN, Proposal, Stage
 from environments.definition.naming import name_problem
 from environments.given import remarks
 from environments.models import Environment, Version, Workspace
@@ -131,6 +131,13 @@ def open_proposal_of(environment: Environment) -> Proposal | None:
     """Return the proposal of an environment that is not decided yet."""
     found = Proposal.objects.filter(environment=environment, stage__in=OPEN)
     return found.select_related("version__environment__workspace").first()
+
+
+def next_to_review(proposal: Proposal, user: User) -> Proposal | None:
+    """Return what a reviewer looks at after this one: of the others' that wait, the one that came next, else the oldest."""
+    waiting = Proposal.objects.filter(stage=Stage.WAITING).exclude(pk=proposal.pk)
+    waiting = waiting.exclude(proposed_by=user).exclude(version__created_by=user).order_by("changed_at", "pk")
+    return waiting.filter(changed_at__gt=proposal.changed_at).first() or waiting.first()
 
 
 def is_own(proposal: Proposal, user: User) -> bool:

@@ -20,7 +20,9 @@ ASKED = {
     "since": "From this day on, or from this time on: `2026-11-21` (UTC), `2026-11-21T08:00:00Z`.",
     "until": "To the end of this day, or before this time.",
 }
-ASKED_EVERYWHERE = ASKED | {"workspace": "Only what happened in this workspace; `:none` is outside of all of them."}
+ASKED_EVERYWHERE = ASKED | {
+    "workspace": "Only what happened in this workspace; `:none` is outside of all of them."
+}
 
 
 def _asked(request: Request) -> Filter:

@@ -174,7 +174,7 @@ def answer(request: HttpRequest, desk: Desk) -> HttpResponse:
     try:
         saved = order.save(user)
     except services.Refused as problem:
-        tell(desk.form, problem)
+        tell(desk.form, problem, order.name)
         return page(request, desk, given=given, status=422)
     if not saved.created:
         messages.info(
@@ -231,8 +231,8 @@ def reviewed(request: HttpRequest, desk: Desk, given: Given) -> HttpResponse:
     order = order_of(desk, given) if desk.form.is_valid() else None
     user: Any = request.user
     saved = order.rehearse(user) if order is not None else None
-    if isinstance(saved, services.Refused):
-        tell(desk.form, saved)
+    if order is not None and isinstance(saved, services.Refused):
+        tell(desk.form, saved, order.name)
         saved = None
     step = {"reviewed": True, "order": order, "saved": saved}
     if request.htmx:  # type: ignore[attr-defined]
@@ -247,10 +247,12 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
 
 
-def tell(form: DefinitionForm, problem: services.Refused) -> None:
-    """Put a refusal beside the field that it is about."""
+def tell(form: DefinitionForm, problem: services.Refused, name: str) -> None:
+    """Put a refusal of something of this name beside the field that it is about."""
     said = " ".join(sentence(part) for part in (problem.message, problem.help) if part)
-    if problem.code in NAME_CODES and "name" in form.fields:
+    if problem.code == "name-invalid" and not name and "name" in form.fields:
+        form.add_error("name", _("Give it a name: its definition has none."))
+    elif problem.code in NAME_CODES and "name" in form.fields:
         form.add_error("name", said)
     elif problem.code in {"version-taken", "version-invalid"}:
         form.add_error("version", said)

@@ -163,6 +163,7 @@ def page_of(
         "evidence": evidence,
         "steps": found.steps.select_related("by", "version__environment"),
         "own": own,
+        "following": service.next_to_review(found, user) if place.curated else None,
         "decides": found.open and place.curated and not own,
         "withdraws": found.open and place == home,
         "sees_home": place == home or may(user, Right.SEE, home),

@@ -328,3 +328,21 @@ def test_a_build_that_is_being_stopped_says_so(contributor: Client, build: Build
         assert claims.ask_to_stop(build.pk)
         claim.cancel()
     assert "was cancelled" in text_of(contributor, page_of(build))
+
+
+def test_what_its_author_must_put_right_is_edited_and_what_nobody_must_is_tried_again(
+    build: Build, contributor: Client
+) -> None:
+    edit = (
+        f'href="/w/lab/environments/{build.version.environment.name}/versions/{build.version.version}/edit/"'
+    )
+    failed(build)
+    fault = Build.objects.filter(pk=build.pk)
+    reader = browser_of(person("rita", lab=Role.READER))
+    for who, whose, there in (
+        (contributor, "author", True),
+        (contributor, "outside", False),
+        (reader, "author", False),
+    ):
+        fault.update(error_fault=whose)
+        assert (edit in text_of(who, page_of(build))) is there

@@ -84,7 +84,7 @@ def test_a_broken_definition_is_refused_with_its_findings_and_keeps_what_was_typ
         ("AzureML-mine", "curated environments. Choose"),  # rule 27
         ("microsoft-mine", "curated environments"),
         ("has space", "letters, digits"),  # rule 28
-        ("", ""),
+        ("", "Give it a name"),
         ("x" * 256, ""),
         ("../up", ""),
     ],
@@ -98,6 +98,7 @@ def test_a_name_that_may_not_be_is_refused_beside_its_field(
     problem = page.split('id="hint_name"')[1].split("</p>")[0]
     assert 'role="alert"' in problem
     assert words in problem
+    assert page.count("autofocus") == 1  # the browser goes there, wherever one pressed Save
     assert not Version.objects.exists()
 
 

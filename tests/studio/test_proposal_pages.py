@@ -353,3 +353,24 @@ def test_an_environments_page_takes_no_more_queries_for_a_long_chain_of_versions
         page = text_of(client, VERSION.replace("/1/", "/21/"))
     assert "This was started from AzureML-forecast:1" in page
     assert len(queries) == counts.one
+
+
+def test_a_curator_goes_from_one_that_waits_to_the_next_and_passes_over_their_own(
+    olga: User, cora: User
+) -> None:
+    first, second, third = (waiting(olga, name, f"numpy==2.1.{n}\n") for n, name in enumerate("abc"))
+    mine = waiting(olga, "mine", "six==1.16.0\n")
+    Proposal.objects.filter(pk=mine.pk).update(proposed_by=cora)
+    curator = browser_of(cora)
+
+    def following(row: Proposal) -> str | None:
+        found = curator.get(f"{REVIEW}{row.pk}/").context["following"]
+        return found.name if found else None
+
+    assert [following(row) for row in (first, second, third)] == ["AzureML-b", "AzureML-c", "AzureML-a"]
+    page = curator.post(f"{REVIEW}{second.pk}/decide", decision(second, "refuse", "No."), follow=True)
+    assert f'href="{REVIEW}{first.pk}/" title="AzureML-a"' in page.content.decode()
+    for row in (first, third):
+        curator.post(f"{REVIEW}{row.pk}/decide", decision(row, "refuse", "No."))
+    assert following(third) is None
+    assert browser_of(olga).get(f"/w/lab/proposals/{first.pk}/").context["following"] is None

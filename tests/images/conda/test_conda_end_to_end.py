@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.builds.test_distribution_end_to_end import build
+from tests.builds.distribution.test_end_to_end import build
 from tests.images.conda.making import VERSION
 from tests.services.docker_engine import DockerEngine
 from tests.services.fixtures import StartStudio

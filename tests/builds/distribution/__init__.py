@@ -91,3 +91,8 @@ def add_image(workspace: Workspace, manifest: Descriptor, *, current: bool = Tru
         base_digest="sha256:" + "0" * 64,
         current=current,
     )
+
+
+def layer_of(store: BlobStore, manifest: Descriptor) -> str:
+    """Return the digest of an image's first layer."""
+    return str(json.loads(store.read(manifest.digest))["layers"][0]["digest"])

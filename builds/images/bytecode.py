@@ -12,11 +12,18 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
 _WORKER = Path(__file__).with_name("bytecode_worker.py")
 _LENGTH = struct.Struct("<Q")
+
+# Bytecode that is never checked against its source came with Python 3.7.
+_ASKED = (
+    "import importlib.util, sys;"
+    "print(sys.implementation.name, *sys.version_info[:2], hasattr(importlib.util, 'source_hash'))"
+)
 
 # Part of the key of every cached segment that holds bytecode.
 FORMAT = "pyc-2"
@@ -29,7 +36,21 @@ def interpreter_for(python: tuple[int, int]) -> str | None:
     """Return a Python of exactly this minor version on this machine: only its bytecode fits the image."""
     if sys.version_info[:2] == python and sys.implementation.name == "cpython":
         return sys.executable
-    return shutil.which(f"python{python[0]}.{python[1]}")
+    name = f"python{python[0]}.{python[1]}"
+    found = (shutil.which(name, path=folder) for folder in os.get_exec_path())
+    return next((place for place in found if place and _compiles(place, python)), None)
+
+
+@lru_cache(maxsize=64)
+def _compiles(place: str, python: tuple[int, int]) -> bool:
+    """Tell whether this is such a Python: managers of Pythons put programs there that only say where one is."""
+    try:
+        said = subprocess.run(
+            [place, "-s", "-S", "-c", _ASKED], capture_output=True, text=True, timeout=10, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return said.split() == ["cpython", str(python[0]), str(python[1]), "True"]
 
 
 def cached_path(path: str, python: tuple[int, int]) -> str:

@@ -62,8 +62,10 @@ def target_tags(probe: Probe) -> list[Tag]:
     platforms = list(_platforms(probe))
     minor = probe.minor
     interpreter = f"cp{minor[0]}{minor[1]}"
+    # Until 3.7 the ABI told how memory is allocated.
+    abi = f"{interpreter}m" if minor < (3, 8) else interpreter
     return [
-        *cpython_tags(minor, platforms=platforms, abis=[interpreter]),
+        *cpython_tags(minor, platforms=platforms, abis=[abi]),
         *compatible_tags(minor, interpreter, platforms),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from builds.images import (
     packers,
 )
 from builds.images.base import Base
+from builds.images.bytecode import interpreter_for
 from builds.images.grouping import grouped, layer_budget
 from builds.images.manifest import Descriptor
 from builds.images.segment import WheelFile
@@ -240,6 +242,26 @@ def test_progress_ends_with_everything_done(tmp_path: Path, workshop: Workshop) 
     done, total, unit = reporter.steps[-1]
     assert (done, unit) == (total, "bytes")
     assert total == sum(wheel.size for wheel in fetched.wheels)
+
+
+def test_only_a_python_that_runs_and_is_of_that_version_is_taken_to_compile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyenv, for one, has a program for each version that it knows, which may only say where that is."""
+    minor = (sys.version_info[0], sys.version_info[1])
+    places = {name: tmp_path / name / "python3.99" for name in ("pyenv", "other", "real")}
+    said = {"pyenv": "exit 127", "other": f'exec {sys.executable} "$@"', "real": "echo cpython 3 99 True"}
+    for name, place in places.items():
+        place.parent.mkdir()
+        place.write_text(f"#!/bin/sh\n{said[name]}\n")
+        place.chmod(0o755)
+    folders = [str(place.parent) for place in places.values()]
+
+    monkeypatch.setenv("PATH", ":".join(folders))
+    assert interpreter_for((3, 99)) == str(places["real"])
+    monkeypatch.setenv("PATH", ":".join(folders[:2]))
+    assert interpreter_for((3, 99)) is None
+    assert interpreter_for(minor) == sys.executable
 
 
 def test_a_python_that_is_not_on_this_machine_gets_no_bytecode_and_the_log_says_so(

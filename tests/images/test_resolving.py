@@ -423,6 +423,13 @@ def test_the_best_of_several_wheels_is_taken() -> None:
     assert target_tags(glibc)[0].platform == "manylinux_2_36_x86_64"
 
 
+@pytest.mark.parametrize(("version", "tag"), [("3.7.17", "cp37-cp37m"), ("3.8.10", "cp38-cp38")])
+def test_wheels_of_old_pythons_are_known_by_the_names_they_had(version: str, tag: str) -> None:
+    probe = Probe(python="/p", version=version, libc="glibc", libc_version="2.31")
+
+    assert str(target_tags(probe)[0]) == f"{tag}-manylinux_2_31_x86_64"
+
+
 def test_the_locks_digest_is_of_what_is_installed_not_of_where_it_came_from() -> None:
     package = LockedPackage(
         ecosystem="pypi",

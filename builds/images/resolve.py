@@ -35,6 +35,9 @@ from environments.logins import Logins, host_of
 
 TIMEOUT_SECONDS = 600.0
 OLDEST_PYTHON = (3, 6)
+# What uv has names for.
+_ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")
+_ON_MUSL = ("x86_64", "aarch64")
 _NEWEST_GLIBC = 40  # the newest 2.x that uv has a name for
 _ADDRESS = re.compile(r"https?://\S+")
 _VIA = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)[^#]*(?:#\s*via\s+(?P<via>.*))?$")
@@ -264,7 +267,14 @@ def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:
 
 
 def uv_platform(probe: Probe) -> str:
-    """Return uv's name for the newest platform whose wheels run on this base."""
+    """Return uv's name for the newest platform whose wheels run on this base. Raises ImageError for none."""
+    if probe.architecture not in _ARCHITECTURES or (probe.libc == "musl" and probe.machine not in _ON_MUSL):
+        raise ImageError(
+            "base-unfit",
+            f"Packages cannot be put on a base image for {probe.architecture} with"
+            f" {'musl' if probe.libc == 'musl' else 'glibc'}.",
+            "Take a base image for amd64 or arm64, or install the packages in a Dockerfile.",
+        )
     if probe.libc == "musl":
         return f"{probe.machine}-unknown-linux-musl"
     major, minor, *_ = (int(part) for part in (probe.libc_version or "2.17").split("."))

@@ -387,6 +387,17 @@ def test_the_solver_is_told_what_runs_on_the_base(probe: Probe, platform: str) -
     assert uv_platform(probe) == platform
 
 
+@pytest.mark.parametrize(
+    ("architecture", "libc"), [("386", "glibc"), ("arm", "glibc"), ("riscv64", "glibc"), ("s390x", "musl")]
+)
+def test_a_base_of_an_architecture_that_has_no_packages_is_refused(architecture: str, libc: str) -> None:
+    probe = Probe(libc=libc, libc_version="2.36" if libc == "glibc" else "1.2", architecture=architecture)
+
+    with pytest.raises(ImageError, match=f"for {architecture} with {libc}") as refused:
+        uv_platform(probe)
+    assert (refused.value.code, refused.value.fault) == ("base-unfit", "author")
+
+
 @pytest.mark.parametrize("version", ["2.7.18", "3.5.2"])
 def test_a_base_with_an_ancient_python_is_refused(workshop: Workshop, version: str) -> None:
     base = empty_base()

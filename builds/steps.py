@@ -37,6 +37,7 @@ from builds.images import (
 from builds.images.conda.environment import resolve_environment
 from builds.images.conda.layers import environment_layers
 from builds.images.conda.scripts import scripted
+from builds.images.damaged import undamaged
 from builds.images.manifest import OCI_MANIFEST
 from builds.images.onward import as_base
 from builds.images.pull import stored_base
@@ -130,9 +131,9 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
             lock = measured(lock, fetched)
             step.cached = fetched.cached
     if fetched.sdists:
-        with reporter.step(4, "build") as step:
+        with reporter.step(4, "build") as step, undamaged(fetched):
             lock, fetched, step.cached = _with_wheels(build, base, to_install, lock, fetched, shop, reporter)
-    with reporter.step(5, "assemble") as step:
+    with reporter.step(5, "assemble") as step, undamaged(fetched):
         told = _image_settings(build, to_install)
         conda = environment_layers(base, lock, fetched, shop, reporter)
         image = assemble(base, lock, fetched, told, shop, reporter, extra_layers=conda)

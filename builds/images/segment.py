@@ -93,7 +93,9 @@ class Packer:
             there = self._workshop.store.has(layer.descriptor.digest)
             return Segment(key, wheel.name, wheel.version, paths, None, layer) if there else None
         file = self._file(key)
-        return Segment(key, wheel.name, wheel.version, paths, file, None) if file.exists() else None
+        # A machine that lost its power may have kept the note, and less of the file.
+        whole = file.is_file() and file.stat().st_size == found.get("size")
+        return Segment(key, wheel.name, wheel.version, paths, file, None) if whole else None
 
     def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
         """Pack a wheel, as a layer if it stands `alone`, and return its segment."""
@@ -127,7 +129,8 @@ class Packer:
 
     def _remember(self, segment: Segment) -> None:
         layer = segment.layer.to_json() if segment.layer else None
-        self._workshop.remember("segments", segment.key, {"paths": segment.paths, "layer": layer})
+        told = {"paths": segment.paths, "layer": layer, "size": segment.stored}
+        self._workshop.remember("segments", segment.key, told)
 
     def _file(self, key: str) -> Path:
         return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import tarfile
 from dataclasses import replace
@@ -25,6 +26,7 @@ from builds.images import (
 )
 from builds.images.base import Base
 from builds.images.bytecode import interpreter_for
+from builds.images.damaged import undamaged
 from builds.images.grouping import grouped, layer_budget
 from builds.images.manifest import Descriptor
 from builds.images.segment import WheelFile
@@ -105,6 +107,50 @@ def test_an_image_whose_layer_was_cleaned_away_is_made_again(tmp_path: Path, wor
     assert again.digest == first.digest
     assert not again.cached
     assert workshop.store.has(first.layers[-1].digest)
+
+
+def test_a_packed_wheel_of_which_a_power_cut_left_nothing_is_packed_again(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    shop, cart = make_wheel(tmp_path / "w"), make_wheel(tmp_path / "w", "cart")
+    assemble(empty_base(), *locked(shop), ImageSettings(), workshop, Recorder())
+    shutil.rmtree(workshop.cache / "buckets")
+    (packed,) = workshop.folder("segments").glob("*.gz")
+    packed.write_bytes(b"")
+
+    image = assemble(empty_base(), *locked(shop, cart), ImageSettings(), workshop, Recorder())
+
+    paths = [
+        path for layer in image.layers for path in unpacked(workshop.store, layer.digest, tmp_path / "root")
+    ]
+    assert "opt/env/lib/python3.11/site-packages/shop/__init__.py" in paths
+
+
+def test_a_damaged_copy_in_the_cache_is_thrown_away_and_not_blamed_on_the_package(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    wheel = make_wheel(tmp_path)
+    lock, fetched = locked(wheel)
+    wheel.write_bytes(wheel.read_bytes()[:100])
+
+    damaged = r"cache of shop-1.0-py3-none-any.whl was damaged"
+    with pytest.raises(ImageError, match=damaged) as refused, undamaged(fetched):
+        assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Recorder())
+
+    assert (refused.value.code, refused.value.fault) == ("digest-mismatch", "studio")
+    assert not wheel.exists()
+
+
+def test_a_package_that_was_never_whole_is_blamed_itself(tmp_path: Path, workshop: Workshop) -> None:
+    wheel = make_wheel(tmp_path)
+    wheel.write_bytes(b"no zip file")
+    lock, fetched = locked(wheel)
+
+    with pytest.raises(ImageError, match="not a zip file") as refused, undamaged(fetched):
+        assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Recorder())
+
+    assert refused.value.code == "bad-wheel"
+    assert wheel.exists()
 
 
 def test_one_more_small_package_changes_one_layer(tmp_path: Path, workshop: Workshop) -> None:

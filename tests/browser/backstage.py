@@ -1,6 +1,6 @@
-"""What a test needs done behind a running studio's pages: `python -m tests.browser.backstage WHAT …`.
+"""What a test needs done behind a running studio's pages: `python -m tests.browser.backstage`.
 
-It works on the studio's own database, in a process of its own, and prints what the test must know as JSON.
+It works on the studio's own database, in a process of its own: a line of JSON says what, another what came of it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import traceback
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -15,18 +17,43 @@ import django
 
 from tests.services.studio import ROOT, Studio
 
+Hand = subprocess.Popen[str]
+_hands: weakref.WeakKeyDictionary[Studio, Hand] = weakref.WeakKeyDictionary()
+
 
 def ask(studio: Studio, what: str, *words: str) -> Any:
     """Have something done behind a studio, and return what it answers."""
-    command = [sys.executable, "-m", "tests.browser.backstage", what, *words]
+    hand = _hands.get(studio) or _start(studio)
+    assert hand.stdin
+    assert hand.stdout
+    hand.stdin.write(json.dumps([what, *words]) + "\n")
+    hand.stdin.flush()
+    answer = hand.stdout.readline()
+    assert answer, f"The process behind the studio ended with {hand.wait()}."
+    done = json.loads(answer)
+    assert "problem" not in done, done["problem"]
+    return done["answer"]
+
+
+def _start(studio: Studio) -> Hand:
+    """Start what serves all that is asked of one studio: to load Django takes longer than most of it."""
+    command = [sys.executable, "-m", "tests.browser.backstage"]
     environment = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    pipe = subprocess.PIPE
+    hand = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe, stdout=pipe, text=True)
+    _hands[studio] = hand
+    weakref.finalize(studio, _end, hand)
+    return hand
 
 
-def main(what: str, *words: str) -> None:
-    """Do one thing and print its answer."""
+def _end(hand: Hand) -> None:
+    assert hand.stdin
+    hand.stdin.close()
+    hand.wait()
+
+
+def main() -> None:
+    """Do what is asked, line by line, and print what came of it."""
     django.setup()
     known: dict[str, Callable[..., object]] = {
         "link": link,
@@ -41,7 +68,13 @@ def main(what: str, *words: str) -> None:
         "failed_build": failed_build,
         "webhook": webhook,
     }
-    print(json.dumps(known[what](*words)))
+    for line in sys.stdin:
+        what, *words = json.loads(line)
+        try:
+            done = {"answer": known[what](*words)}
+        except Exception:
+            done = {"problem": traceback.format_exc()}
+        print(json.dumps(done), flush=True)
 
 
 def link(name: str, workspace: str = "", role: str = "OWNER") -> str:
@@ -239,4 +272,4 @@ def failed_build(workspace: str, name: str, lines: str) -> str:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

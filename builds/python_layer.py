@@ -6,6 +6,7 @@ from rattler import MatchSpec, Version, VersionSpec
 
 from builds.images import Base, ImageError, Reporter, Workshop
 from builds.images.probing import leads_to_a_file
+from builds.images.wheel import PREFIX
 from environments.definition import Definition
 
 # Conda packages that a base image's own Python and the package index give as well.
@@ -26,6 +27,20 @@ class Plan:
         return not self.conda and not self.pip
 
 
+def plan_on(base: Base, definition: Definition) -> Plan:
+    """Return what to install on a base, whose Python may stand where the environment goes: then it is no help."""
+    inside = base.probe.python.startswith(f"/{PREFIX}/")
+    found = plan(definition, "" if inside else base.probe.version)
+    if inside and found.pip and not found.conda:
+        raise ImageError(
+            "base-unfit",
+            f"The Python of the base image {base.reference} is part of an environment in /{PREFIX},"
+            " which the new one replaces.",
+            "Ask conda for python too, or take the image that this base was made from.",
+        )
+    return found
+
+
 def plan(definition: Definition, base_python: str) -> Plan:
     """Return what to install on a base with this Python ("3.12.11", empty where there is none).
 
@@ -41,7 +56,7 @@ def plan(definition: Definition, base_python: str) -> Plan:
         )
         return Plan((), python.pip, source)
     if not base_python:
-        return Plan(python.conda, python.pip, "The base has no Python, so conda brings one.")
+        return Plan(python.conda, python.pip, "The base has no Python of its own, so conda brings one.")
     from_pip: list[str] = []
     for spec in python.conda:
         parsed = _parse(spec)

@@ -46,7 +46,7 @@ from builds.layers import keep_layers
 from builds.models import BaseImage, Build, Image
 from builds.packages import keep_packages
 from builds.pushing import push_image
-from builds.python_layer import Plan, interpreter_misfits, plan
+from builds.python_layer import Plan, interpreter_misfits, plan_on
 from builds.reporting import BuildReporter
 from environments.connections import logins_of
 from environments.definition import Definition, ImageReference
@@ -120,7 +120,7 @@ def make_image(build: Build, reporter: BuildReporter) -> Made:
         reporter.line("There is an image with this content on this base already. Nothing has to be made.")
         return Made(there=there)
 
-    to_install = plan(definition, base.probe.version)
+    to_install = plan_on(base, definition)
     reporter.line(to_install.reason)
     lock, fetched = Lock(base_digest=base.digest), Fetched((), 0)
     if not to_install.empty:
@@ -173,7 +173,7 @@ def resolve_anew(version: Version, image: Image, reporter: Reporter) -> Lock:
         base = stored_base(image.base, known, shop, reporter)
     else:
         base = base_for(workspace, definition.image, shop, reporter, platform=definition.platform)
-    to_install = plan(definition, base.probe.version)
+    to_install = plan_on(base, definition)
     if to_install.empty:
         return Lock(base_digest=base.digest)
     # A row that is never written: a rebuild has no lock to prefer.

@@ -23,6 +23,7 @@ from builds.images.workshop import Workshop
 
 CREATED = "1970-01-01T00:00:00Z"  # the same lock gives the same image, whenever it is made
 LABEL = "io.environment-studio"
+_PLACES = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables that tell where an environment is
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,12 @@ def assemble(
         return known
     began = time.monotonic()
     layers = list(extra_layers)
+    if settings.environment and has_environment(base):
+        # What it holds is in no lock, and would mix with what is put there now.
+        reporter.line(f"The environment that the base has in /{PREFIX} is hidden: the new one stands there")
+        layers.insert(0, _hiding(workshop))
     if settings.environment and (lock.packages or base.probe.python):
-        budget = layer_budget(len(base.layers) + len(extra_layers) + len(last_layers))
+        budget = layer_budget(len(base.layers) + len(layers) + len(last_layers))
         # A conda environment has a Python of its own, and stands in the extra layers.
         if not lock.conda:
             layers.append(_skeleton(base, workshop))
@@ -112,6 +117,8 @@ def _key(
     extra = [layer.descriptor.digest for layer in extra_layers]
     parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, told, extra, workshop.bytecode]
     parts.append(settings.environment)
+    if settings.environment and has_environment(base):
+        parts.append("hides")
     return json.dumps(parts, sort_keys=True)
 
 
@@ -139,6 +146,22 @@ def _to_json(image: AssembledImage) -> dict[str, Any]:
         "base_layers": image.base_layers,
         "unpacked": image.unpacked,
     }
+
+
+def has_environment(base: Base) -> bool:
+    """Tell whether a base is, or was made from, an image with an environment where ours goes."""
+    variables = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
+    named = (*variables.get("PATH", "").split(":"), *(f"{variables.get(one, '')}/bin" for one in _PLACES))
+    return f"/{PREFIX}/bin" in named
+
+
+def _hiding(workshop: Workshop) -> Layer:
+    """Return the layer that takes the environment of the images below out of sight."""
+    folder, _, name = PREFIX.rpartition("/")
+    with workshop.store.writer() as blob:
+        writer = LayerWriter(blob)
+        writer.file(f"{folder}/.wh.{name}", b"")
+        return writer.commit("nothing: it hides the environment of the base")
 
 
 def _skeleton(base: Base, workshop: Workshop) -> Layer:
@@ -225,9 +248,10 @@ def _environment(base: Base, added: Mapping[str, str], variables: Mapping[str, s
     found = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
     if added:
         path = found.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        found["PATH"] = f"/{PREFIX}/bin:{path}"
+        others = [folder for folder in path.split(":") if folder != f"/{PREFIX}/bin"]
+        found["PATH"] = ":".join([f"/{PREFIX}/bin", *others])
         # A base may point to a Python and an environment of its own, which are not this one's.
-        for name in ("PYTHONHOME", "VIRTUAL_ENV", "CONDA_PREFIX"):
+        for name in ("PYTHONHOME", *_PLACES):
             found.pop(name, None)
         found.update(added)
     found.update(sorted(variables.items()))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from builds.images import ImageError
-from builds.python_layer import plan
+from builds.images import ImageError, Probe
+from builds.python_layer import plan, plan_on
 from environments.definition import Definition
 from environments.definition.model import PythonLayer
+from tests.images.making import empty_base
 
 
 def definition(*conda: str, pip: tuple[str, ...] = (), user_managed: bool = False) -> Definition:
@@ -51,3 +54,14 @@ def test_nothing_is_installed_into_a_user_managed_image() -> None:
 def test_a_spec_that_conda_cannot_read_is_refused_by_name() -> None:
     with pytest.raises(ImageError, match="numpy==="):
         plan(definition("numpy===>>1"), "3.12.11")
+
+
+def test_a_python_that_stands_where_the_environment_goes_is_not_built_on() -> None:
+    """As in an image of this studio that conda made."""
+    probe = Probe(python="/opt/env/bin/python3.12", version="3.12.11", libc="glibc", libc_version="2.36")
+    base = replace(empty_base(), probe=probe)
+
+    assert plan_on(base, definition("python=3.12", pip=("x",))).conda == ("python=3.12",)
+    with pytest.raises(ImageError, match="part of an environment") as refused:
+        plan_on(base, definition(pip=("x",)))
+    assert refused.value.code == "base-unfit"

@@ -202,6 +202,27 @@ def test_what_the_base_starts_with_is_kept_and_the_definition_has_the_last_word(
     assert config["Labels"]["org.opencontainers.image.base.name"] == "base.example/python:3.11"
 
 
+@pytest.mark.parametrize(
+    "variable", ["PATH=/opt/env/bin:/usr/bin", "VIRTUAL_ENV=/opt/env", "CONDA_PREFIX=/opt/env"]
+)
+def test_an_environment_of_the_base_is_hidden_by_the_new_one(
+    tmp_path: Path, workshop: Workshop, variable: str
+) -> None:
+    """Rule 24: an image of this studio may be the base of another."""
+    base = replace(empty_base(), config={"config": {"Env": [variable]}, "architecture": "amd64"})
+    lock, fetched = locked(make_wheel(tmp_path))
+
+    image = assemble(base, lock, fetched, ImageSettings(), workshop, Recorder())
+    plain = assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Recorder())
+    as_it_is = assemble(base, Lock(), locked()[1], ImageSettings(environment=False), workshop, Recorder())
+
+    assert unpacked(workshop.store, image.layers[0].digest, tmp_path / "first") == ["opt", "opt/.wh.env"]
+    assert image.layers[1:] == plain.layers
+    (path,) = (one for one in config_of(workshop, image)["config"]["Env"] if one.startswith("PATH="))
+    assert path.count("/opt/env/bin") == 1
+    assert as_it_is.layers == ()
+
+
 def test_every_layer_is_what_its_diff_id_says(tmp_path: Path, workshop: Workshop) -> None:
     wheels = [make_wheel(tmp_path, "pack", files=sources(50)), make_wheel(tmp_path)]
     image = image_of(workshop, *wheels)

@@ -22,6 +22,13 @@ _REFUSED = re.compile(
 _ADDRESS = re.compile(r"https?://[^\s`)]+")
 
 
+# What stands in many lists, and is in no index.
+_NO_PACKAGES = {
+    "pkg-resources": "Take the line out: some versions of `pip freeze` add it by mistake.",
+    "python": "Python comes with the base image, or as a conda package: choose it there.",
+}
+
+
 def closed(said: str) -> bool:
     """Tell whether an index did not let the solver in: what it has must not be taken from another one."""
     return _REFUSED.search(said) is not None
@@ -41,11 +48,8 @@ def explained(said: str, probe: Probe) -> ImageError:
         address = _ADDRESS.search(said, closed.start()) or _ADDRESS.search(said)
         return refused("index", address[0] if address else why, status=closed["status"])
     if (found := _NOT_FOUND.search(said)) is not None:
-        return ImageError(
-            "package-not-found",
-            f"There is no package {found[1]} in the index.",
-            "Check the spelling, or add the index that has it.",
-        )
+        help = _NO_PACKAGES.get(found[1].lower(), "Check the spelling, or add the index that has it.")
+        return ImageError("package-not-found", f"There is no package {found[1]} in the index.", help)
     if any(sign in said for sign in _NETWORK):
         address = _ADDRESS.search(said)
         return ImageError(

@@ -207,6 +207,10 @@ class Wheel:
             for folder in folders
             if folder.endswith(".dist-info") and canonicalize_name(folder.partition("-")[0]) == wanted
         ]
+        if not matching:
+            # Some build tools left the name's own hyphens in, where the version begins for others. pip looks so too.
+            every = [folder for folder in folders if folder.endswith(".dist-info")]
+            matching = every if [canonicalize_name(one).startswith(wanted) for one in every] == [True] else []
         if len(matching) != 1:
             raise self.bad(f"it has {len(matching)} .dist-info folders of that name")
         return matching[0]

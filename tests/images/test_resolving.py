@@ -204,6 +204,7 @@ def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
     ("requirements", "code", "says"),
     [
         (["nosuch"], "package-not-found", "There is no package nosuch"),
+        (["pkg_resources==0.0.0"], "package-not-found", "no package pkg-resources"),
         (["shop==9"], "no-matching-distribution", "shop==9"),
         (["shop==2.0", "basket<2"], "conflict", "basket"),
         (["shop=1.0"], "bad-spec", "shop=1.0"),

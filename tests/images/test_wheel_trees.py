@@ -14,6 +14,7 @@ from installer.destinations import SchemeDictionaryDestination
 from installer.sources import WheelFile as WheelSource
 
 from builds.images import BlobStore, ImageError, ImageSettings, Workshop, assemble, segment
+from builds.images.wheel import Wheel
 from tests.images.conftest import Recorder
 from tests.images.making import empty_base, locked, make_wheel, recorded, unpacked
 
@@ -205,6 +206,17 @@ def test_what_is_no_zip_file_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ImageError, match="not a zip file"):
         ours(wheel, tmp_path)
+
+
+def test_a_name_that_kept_its_hyphens_inside_the_wheel_is_found(tmp_path: Path) -> None:
+    """As old build tools wrote it, and pip takes it."""
+    path = make_wheel(tmp_path, "shop-tool", files={"shop_tool.py": "", "shop-tool-1.0.data/data/etc/x": ""})
+
+    with Wheel(path, "shop-tool", (3, 11)) as wheel:
+        assert wheel.metadata()["Name"] == "shop-tool"
+        assert "opt/env/etc/x" in [member.path for member in wheel.members]
+    with pytest.raises(ImageError, match=r"0 \.dist-info folders"):
+        Wheel(path, "other", (3, 11))
 
 
 def test_a_file_named_twice_in_a_wheel_is_in_the_layer_once_as_it_was_last(tmp_path: Path) -> None:

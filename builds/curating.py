@@ -12,13 +12,15 @@ from builds.layers import keep_layers
 from builds.models import Build, Image, Request
 from builds.packages import keep_packages
 from builds.services import base_has_moved, request_build
+from builds.trial_models import Trial, TrialState
+from builds.trials import ask_for_trial, trial_of
 from environments import proposals
 from environments.catalogue import catalogue_workspace
-from environments.catalogue_models import Proposal
+from environments.catalogue_models import Proposal, Stage
 from environments.definition import Difference, Finding, diff
 from environments.given import remarks
 from environments.models import Listing, Version, Workspace
-from environments.proposal_moves import Overtaken, Seen
+from environments.proposal_moves import NOT_NOW, Overtaken, Seen
 from environments.services import Refused
 
 
@@ -28,6 +30,8 @@ class Evidence:
 
     findings: tuple[Finding, ...]
     image: Image | None
+    trial: Trial | None  # of that image
+    tried: TrialState | None  # how that stands; what no worker has noted yet waits
     build: Build | None  # the last one, where there is no image
     base_moved: bool
     before: Version | None
@@ -65,9 +69,13 @@ def gather(proposal: Proposal) -> Evidence:
     before = proposals.latest_of(proposal.name) if proposal.open else proposal.before
     image = image_to_serve(version)
     before_image = image_to_serve(before) if before else None
+    trial = trial_of(image) if image else None
+    not_yet = TrialState.WAITING if proposal.open else TrialState.UNTRIED
     return Evidence(
         findings=remarks(version),
         image=image,
+        trial=trial,
+        tried=TrialState(trial.state) if trial else not_yet if image else None,
         build=None if image else _last_builds([version]).get(_key(version)),
         base_moved=image is not None and base_has_moved(version, image),
         before=before,
@@ -123,6 +131,16 @@ def take_over(image: Image, workspace: Workspace) -> Image:
 def build_proposed(proposal: Proposal, by: User) -> Request:
     """Ask for the image of what is proposed, in its own workspace: who proposes something lets it be built."""
     return request_build(proposal.version, by)
+
+
+def try_proposed(proposal: Proposal, by: User) -> bool:
+    """Have the image of what is proposed tried, also again; False where that is under way. Raises Refused."""
+    image = image_to_serve(proposal.version)
+    if not proposal.open:
+        raise Refused("not-possible-now", NOT_NOW[Stage(proposal.stage)])
+    if image is None:
+        raise Refused("not-built", f"{proposal.version} has no image to try.", "Have it built first.")
+    return ask_for_trial(proposal, image, by)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from builds import trial_models  # noqa: F401 (its table is this room's too)
 from environments.definition import Definition, ImageReference
 from environments.models import Version, Workspace
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from builds import trials
 from builds.endings import record_the_end
 from builds.logs import pack_logs_of_ended
 from builds.models import Build, State, Step
@@ -44,6 +45,8 @@ def reconcile(clock: DatabaseClock | None = None) -> None:
     # Just after the clock was set, every worker seems silent: each says that it lives before the next look.
     if clock is None or not clock.was_set():
         take_from_silent_workers()
+        trials.take_from_silent_workers()
+    trials.note_what_is_proposed()
     pack_logs_of_ended()
 
 

@@ -6,6 +6,7 @@ itself every few seconds too, so that neither a lost message nor a broker that i
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from celery import shared_task
@@ -19,6 +20,8 @@ from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
 from builds.reconcile import DatabaseClock, reconcile
 from builds.reporting import stopping
 from builds.sweeping import Swept, sweep, sweep_when_due
+from builds.trials import anything_to_try
+from builds.trying import try_what_waits
 from builds.turns import anything_to_take, take_next
 
 log = logging.getLogger(__name__)
@@ -62,9 +65,10 @@ def build_what_waits() -> None:
 
 
 class Looks:
-    """Looks at the queue by the worker's own threads: at most one waits for a free thread."""
+    """Looks for work by the worker's own threads: at most one waits for a free thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
         self.pool: Any = None  # Celery's, once the worker is ready
         self._waits = threading.Lock()
 
@@ -80,20 +84,21 @@ class Looks:
     def _look(self) -> None:
         self._waits.release()
         try:
-            build_what_waits()
+            self._work()
         except DatabaseError as error:
             log.warning("A worker could not look at the queue (%s); it tries again.", error)
         finally:
             connection.close()
 
 
-looks = Looks()
+looks = Looks(build_what_waits)
+trial_looks = Looks(try_what_waits)
 
 
 @worker_ready.connect
 def look_after_builds(sender: Any = None, **_: Any) -> None:
     """Start the threads that reconcile, now and every few seconds, and that sweep the store now and then."""
-    looks.pool = getattr(sender, "pool", None)
+    looks.pool = trial_looks.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
     threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
 
@@ -112,6 +117,8 @@ def _reconcile_until_stopped() -> None:
             ask_for_overlooked()
             if anything_to_take():
                 looks.one_more()
+            if anything_to_try():
+                trial_looks.one_more()
         except DatabaseError as error:
             log.warning("The reconciler could not look at the builds (%s); it tries again.", error)
         finally:

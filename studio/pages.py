@@ -134,6 +134,7 @@ urlpatterns = [
     path("w/<slug:workspace>/proposals/<int:proposal>/withdraw", proposals.withdraw, name="withdraw"),
     # /w/<workspace>/proposals/7/build
     path("w/<slug:workspace>/proposals/<int:proposal>/build", proposals.build, name="build_proposed"),
+    path("w/<slug:workspace>/proposals/<int:proposal>/try", proposals.try_image, name="try_proposed"),
     # /w/<workspace>/environments/<name>/deprecate/?version=3
     path("w/<slug:workspace>/environments/<word:name>/deprecate/", deprecations.deprecate, name="deprecate"),
     # /w/<workspace>/deprecations/7/retire

@@ -103,6 +103,9 @@ DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.soc
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
 BUILD_MEMORY = read_bytes(setting(env.str, "STUDIO_BUILD_MEMORY", ""), "STUDIO_BUILD_MEMORY")
+# An image that is proposed for the catalogue is started once, to see what can be imported
+TRIAL_SECONDS = read_limit(setting(env.int, "STUDIO_TRIAL_SECONDS", 120), "STUDIO_TRIAL_SECONDS")
+TRIAL_MEMORY = read_bytes(setting(env.str, "STUDIO_TRIAL_MEMORY", "4g"), "STUDIO_TRIAL_MEMORY")
 HEARTBEAT_SECONDS = setting(env.float, "STUDIO_HEARTBEAT_SECONDS", 2.0)
 LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
 RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)

@@ -103,9 +103,9 @@ class Engine:
         return OwnImage(str(found["Id"]), f"{found['Os']}/{found['Architecture']}")
 
     @contextmanager
-    def lent(self, base: Base, store: BlobStore, reporter: Reporter) -> Iterator[str]:
-        """Give an image for the length of a block; one that was there before stays."""
-        there = self.local(_name_of(base)) is not None
+    def lent(self, base: Base, store: BlobStore, reporter: Reporter, *, keep: bool = True) -> Iterator[str]:
+        """Give an image for the length of a block; one that was there before stays, unless it is not to be kept."""
+        there = keep and self.local(_name_of(base)) is not None
         name = self.give(base, store, reporter)
         try:
             yield name
@@ -220,6 +220,13 @@ class Engine:
         for image in images:
             if image["Created"] < old:
                 _patiently(self._remove_image, image["Id"], patience=1)
+
+    def remove_containers_of(self, label: str) -> bool:
+        """Take away containers with this label, which somebody left who died; tell whether there were any."""
+        left = self.api.containers(all=True, filters={"label": f"{LABEL}={label}"})
+        for container in left:
+            _patiently(self.api.remove_container, container["Id"], force=True, v=True)
+        return bool(left)
 
     def bases(self) -> list[BaseLeft]:
         """Return the base images that the studio gave to this engine, each with when it was last used."""

@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from docker.errors import APIError
@@ -25,6 +26,28 @@ class Changes:
     written: tuple[str, ...]
     removed: tuple[str, ...]
     elsewhere: int
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a program that nobody here wrote may take, beside the studio's memory for builds; 0 for no bound.
+
+    With `scratch` it finds so many bytes at /tmp, and writes nowhere else.
+    """
+
+    memory: int = 0
+    processes: int = 0
+    scratch: int = 0
+
+    def as_host_config(self) -> dict[str, Any]:
+        """Return what the engine calls it."""
+        memory = min((size for size in (self.memory, settings.BUILD_MEMORY) if size), default=None)
+        config: dict[str, Any] = {"mem_limit": memory, "memswap_limit": memory}
+        if self.processes:
+            config["pids_limit"] = self.processes
+        if self.scratch:
+            config |= {"read_only": True, "tmpfs": {"/tmp": f"size={self.scratch},mode=1777"}}  # noqa: S108
+        return config
 
 
 @dataclass(frozen=True)
@@ -108,14 +131,14 @@ def container(
     folder: str = "/",
     variables: Mapping[str, str] | None = None,
     network: bool = True,
+    bounds: Bounds = Bounds(),
 ) -> Iterator[Container]:
     """Make a container without privileges for a program, and take it away at the end, however that comes."""
     output = Output()
     limits = engine.api.create_host_config(
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
-        mem_limit=settings.BUILD_MEMORY or None,
-        memswap_limit=settings.BUILD_MEMORY or None,
+        **bounds.as_host_config(),
     )
     with _answered():
         made = engine.api.create_container(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from builds.curating import Evidence
+from builds.trial_models import Trial
 from environments.catalogue_models import Deprecation, Proposal
 from studio.api.rows import deprecation, reference
 
@@ -34,6 +35,7 @@ def whole_proposal(row: Proposal, evidence: Evidence) -> dict[str, Any]:
         "size": evidence.image.size if evidence.image else None,
         "grown": evidence.grown,
         "misfits": evidence.misfits,
+        "trial": _trial(evidence),
         "before": reference(evidence.before),
         "difference": evidence.difference.as_json() if evidence.difference else None,
         "resolved": evidence.resolved.as_json() if evidence.resolved else None,
@@ -47,6 +49,21 @@ def whole_proposal(row: Proposal, evidence: Evidence) -> dict[str, Any]:
             }
             for step in steps
         ],
+    }
+
+
+def _trial(evidence: Evidence) -> dict[str, Any] | None:
+    if evidence.tried is None:
+        return None
+    row = evidence.trial or Trial()
+    return {
+        "state": evidence.tried,
+        "words": row.words,
+        "python": row.python,
+        "imported": row.imported,
+        "problems": row.problems,
+        "skipped": row.skipped,
+        "ended_at": row.ended_at,
     }
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers as s
 
+from builds.trial_models import TrialState
 from environments import catalogue_models
 from environments.proposals import MOST_WORDS
 from studio.api.bodies import NoNul
@@ -77,6 +78,28 @@ class ProposalStep(s.Serializer[Any]):
     words = s.CharField(allow_blank=True)
 
 
+class TrialProblem(s.Serializer[Any]):
+    """What could not be imported, and why."""
+
+    package = s.CharField(allow_blank=True, help_text="Empty: Python itself did not start.")
+    module = s.CharField(allow_blank=True)
+    words = s.CharField()
+
+
+class Trial(s.Serializer[Any]):
+    """What came of starting the image once, without network, and importing what was asked for."""
+
+    state = s.ChoiceField(
+        choices=TrialState.values, help_text="Untried: there was nothing to try it with; words say what."
+    )
+    words = s.CharField(allow_blank=True)
+    python = s.CharField(allow_blank=True)
+    imported = s.IntegerField(help_text="Modules.")
+    problems = TrialProblem(many=True)
+    skipped = s.ListField(child=s.CharField(), help_text="Packages that have nothing to import.")
+    ended_at = s.DateTimeField(allow_null=True)
+
+
 class WholeProposal(Proposal):
     """A proposal with the evidence on it; null is what is not known, as long as it is not built."""
 
@@ -91,6 +114,7 @@ class WholeProposal(Proposal):
     size = s.IntegerField(allow_null=True, help_text="Bytes, compressed.")
     grown = s.IntegerField(allow_null=True, help_text="Bytes more than the version before.")
     misfits = s.ListField(child=s.CharField(), allow_null=True, help_text="What `pip check` would say.")
+    trial = Trial(allow_null=True)
     before = s.CharField(allow_null=True, help_text="The catalogue's version that it is compared with.")
     difference = Difference(allow_null=True)
     resolved = ResolvedDifference(allow_null=True)

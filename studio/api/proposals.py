@@ -159,6 +159,21 @@ def build_proposed(request: Request, workspace: str, proposal: int) -> Response:
     return Response(asked(made, request.get_host()), status=202 if made.build else 200)
 
 
+@documented(
+    "POST",
+    "Have the image of what is proposed started once, also again, to see whether it imports what was asked for",
+    {202: shapes.WholeProposal, 200: shapes.WholeProposal},
+    path=PROPOSAL,
+    may=(409,),
+)
+def try_proposed(request: Request, workspace: str, proposal: int) -> Response:
+    """Have the image of what is proposed started once, also again, to see whether it imports what was asked for."""
+    get_catalogue(request.user, workspace, Right.REVIEW)
+    found = get_proposal(request.user, workspace, proposal)
+    begun = curating.try_proposed(found, request.user)  # type: ignore[arg-type]
+    return _whole(found, status=202 if begun else 200)
+
+
 def _decided(request: Request, workspace: str, number: int) -> tuple[Proposal, str]:
     """Return the proposal that somebody decides about, if it is still as they saw it, and what they say."""
     get_catalogue(request.user, workspace, Right.REVIEW)
@@ -199,4 +214,5 @@ ROUTES = {
     "refuse": route(POST=refuse),
     "withdraw": route(POST=withdraw),
     "build-proposed": route(POST=build_proposed),
+    "try-proposed": route(POST=try_proposed),
 }

@@ -70,6 +70,7 @@ ADDRESSES = {
     f"{PROPOSAL}refuse/": proposals.ROUTES["refuse"],
     f"{PROPOSAL}withdraw/": proposals.ROUTES["withdraw"],
     f"{PROPOSAL}build/": proposals.ROUTES["build-proposed"],
+    f"{PROPOSAL}try/": proposals.ROUTES["try-proposed"],
     "workspaces/<slug:workspace>/deprecations/": deprecations.ROUTES["deprecations"],
     f"{ENVIRONMENT}deprecation/": deprecations.ROUTES["deprecation"],
     f"{ENVIRONMENT}retire/": deprecations.ROUTES["retire"],

@@ -104,6 +104,8 @@ EVENTS = {
     "proposal.published": ("circle-check", pgettext_lazy("did", "approved and published")),
     "proposal.refused": ("circle-x", pgettext_lazy("did", "refused")),
     "proposal.withdrawn": ("player-stop", pgettext_lazy("did", "withdrew")),
+    "proposal.trial": ("player-play", pgettext_lazy("did", "asked for a trial of the image of")),
+    "proposal.tried": ("player-play", pgettext_lazy("did", "tried the image of")),
     "catalogue.deprecated": ("alert-triangle", pgettext_lazy("did", "deprecated")),
     "catalogue.retired": ("archive", pgettext_lazy("did", "retired")),
     "catalogue.kept": ("archive-off", pgettext_lazy("did", "kept")),

@@ -135,6 +135,21 @@ def build(request: HttpRequest, workspace: str, proposal: int) -> HttpResponse:
     return redirect("proposal", workspace, proposal)
 
 
+@require_POST
+@login_required
+def try_image(request: HttpRequest, workspace: str, proposal: int) -> HttpResponse:
+    """Have the image of what is proposed started once, also again, to see whether it imports what was asked for."""
+    get_catalogue(request.user, workspace, Right.REVIEW)
+    found = get_proposal(request.user, workspace, proposal)
+    try:
+        begun = curating.try_proposed(found, cast(User, request.user))
+    except Refused as problem:
+        return page_of(request, workspace, proposal, problem=problem)
+    said = _("A worker tries the image.") if begun else _("It is being tried already.")
+    messages.success(request, said)
+    return redirect("proposal", workspace, proposal)
+
+
 def words_in(request: HttpRequest) -> str:
     """Return what somebody has to say, as a database can hold it."""
     return request.POST.get("words", "").replace("\r\n", "\n").replace("\0", "")

@@ -285,7 +285,7 @@ class Hand:
 @pytest.fixture
 def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
     found = Hand()
-    monkeypatch.setattr(tasks, "looks", tasks.Looks())
+    monkeypatch.setattr(tasks, "looks", tasks.Looks(tasks.build_what_waits))
     monkeypatch.setattr(tasks.looks, "pool", found)
     return found
 

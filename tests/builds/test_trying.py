@@ -1,0 +1,199 @@
+"""Images tried in a real engine: what was asked for is imported there, bounded, and nothing is left (issue 6 point 6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from builds import trying
+from builds.engine.connection import Engine
+from builds.engine.importing import Imported, import_in
+from builds.images import (
+    Base,
+    BlobStore,
+    Cancelled,
+    ImageError,
+    ImageSettings,
+    Quiet,
+    Workshop,
+    assemble,
+    find_base,
+)
+from builds.images.manifest import OCI_CONFIG, OCI_MANIFEST
+from builds.images.onward import as_base
+from builds.models import Image
+from builds.reconcile import reconcile
+from builds.steps import PYTHON
+from builds.trial_models import Trial, TrialState
+from environments.models import Role
+from environments.proposals import propose
+from tests.builds.played import browser_of, image_for, person, saved
+from tests.builds.test_engine import Listener
+from tests.images.making import locked, make_wheel
+from tests.services.docker_engine import DockerEngine
+
+NETWORK = """
+import socket
+try:
+    socket.create_connection(("1.1.1.1", 53), 3)
+except OSError as error:
+    raise RuntimeError("no network") from error
+"""
+WHERE = """
+import os
+open("/tmp/there", "w").close()
+try:
+    open("/opt/env/written", "w")
+except OSError as error:
+    raise RuntimeError(f"{os.getuid()} {os.environ['HOME']} {error.strerror}")
+"""
+THREADS = """
+import threading
+wait = threading.Event()
+for _ in range(2000):
+    threading.Thread(target=wait.wait, daemon=True).start()
+"""
+MODULES = {
+    "good": "",
+    "noisy": "print('x' * 100_000, flush=True)",
+    "broken": "import nothing_of_that_name",
+    "network": NETWORK,
+    "where": WHERE,
+    "threads": THREADS,
+    "hungry": "x = bytearray(2 * 1024**3)",
+    "hangs": "import time\nwhile True: time.sleep(9)",
+}
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    root = tmp_path_factory.mktemp("trying")
+    return Workshop(store=BlobStore(root / "store"), cache=root / "cache")
+
+
+@pytest.fixture(scope="module")
+def image(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """An image on this machine's Python that holds a distribution of each kind, and one without a module."""
+    folder = tmp_path_factory.mktemp("wheels")
+    bodies: Mapping[str, dict[str, str | bytes]] = {
+        **{name: {f"{name}.py": body} for name, body in MODULES.items()},
+        "types_only": {"types_only-stubs/__init__.pyi": ""},
+    }
+    lock, fetched = locked(*(make_wheel(folder, name, files=files) for name, files in bodies.items()))
+    base = find_base("host", workshop, Quiet())
+    lock = lock.model_copy(update={"python": base.probe.version, "base_digest": base.digest})
+    made = assemble(base, lock, fetched, ImageSettings(), workshop, Quiet())
+    return as_base(made, base, lock, workshop)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
+    """Hold up that a trial leaves neither container nor image in the engine."""
+    before = {image.id for image in docker_engine.client.images.list(all=True)}
+    yield
+    assert docker_engine.client.containers.list(all=True) == []
+    assert {image.id for image in docker_engine.client.images.list(all=True)} == before
+
+
+def tried(image: Base, names: Sequence[str], workshop: Workshop, engine: DockerEngine) -> Imported:
+    return import_in(image.digest, PYTHON, names, workshop.store, Quiet(), docker_host=engine.host)
+
+
+def test_what_was_asked_for_is_imported_and_each_that_cannot_be_is_named_with_its_words(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
+) -> None:
+    settings.TRIAL_MEMORY = 256 * 1024**2
+    settings.TRIAL_SECONDS = 20
+
+    names = ["broken", "gone", "good", "hungry", "network", "noisy", "threads", "types-only", "where"]
+    found = tried(image, names, workshop, docker_engine)
+
+    words = {problem.package: problem.words for problem in found.problems}
+    assert words == {
+        "gone": "It is not installed.",
+        "broken": "ModuleNotFoundError: No module named 'nothing_of_that_name'",
+        "hungry": words["hungry"],
+        "network": "RuntimeError: no network",
+        "threads": "RuntimeError: can't start new thread",
+        "where": "RuntimeError: 0 /tmp Read-only file system",
+    }
+    assert "memory" in words["hungry"].lower()
+    assert (found.modules, found.skipped, found.unreached) == (2, ["types-only"], 0)
+    assert found.python.startswith("3.")
+
+
+def test_an_import_that_hangs_is_ended_and_named(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
+) -> None:
+    settings.TRIAL_SECONDS = 3
+    found = tried(image, ["good", "hangs", "noisy"], workshop, docker_engine)
+    assert [(p.module, p.words) for p in found.problems] == [("hangs", "It did not end within 3 seconds.")]
+    assert (found.modules, found.unreached) == (1, 1)
+
+
+def test_a_python_that_is_not_there_is_a_problem_of_the_image(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop
+) -> None:
+    found = import_in(image.digest, "/no/python", [], workshop.store, Quiet(), docker_host=docker_engine.host)
+    (problem,) = found.problems
+    assert problem.words.startswith("/no/python cannot be started: ")
+
+
+def test_an_image_for_another_machine_is_not_tried(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop
+) -> None:
+    """It would fail for no fault of its own."""
+    store = workshop.store
+    config = store.put(json.dumps({**image.config, "architecture": "s390x"}).encode(), OCI_CONFIG)
+    manifest = json.loads(store.read(image.digest)) | {"config": config.to_json()}
+    other = store.put(json.dumps(manifest).encode(), OCI_MANIFEST)
+    with pytest.raises(ImageError, match="made for s390x"):
+        import_in(other.digest, PYTHON, [], store, Quiet(), docker_host=docker_engine.host)
+
+
+def test_a_trial_that_is_broken_off_leaves_nothing_and_one_of_a_dead_worker_goes_with_the_next(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop
+) -> None:
+    class Leaving(Listener):
+        def check(self) -> None:
+            if docker_engine.client.containers.list():
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        import_in(image.digest, PYTHON, ["hangs"], workshop.store, Leaving(), docker_host=docker_engine.host)
+    assert docker_engine.client.containers.list(all=True) == []
+
+    with Engine.at(docker_engine.host) as engine:  # what a killed worker leaves
+        left = engine.give(image, workshop.store, Quiet())
+        labels = {"io.environment-studio.from": f"trial {image.digest}"}
+        docker_engine.client.containers.run(left, ["-c", "while :; do sleep 9; done"], entrypoint="/bin/sh",
+                                            detach=True, labels=labels)  # fmt: skip
+    assert tried(image, ["good"], workshop, docker_engine).modules == 1
+
+
+@pytest.mark.django_db
+def test_from_a_proposal_to_what_its_reviewer_sees(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
+) -> None:
+    settings.STORE, settings.DOCKER_HOST = workshop.cache.parent / "store", docker_engine.host
+    olga = person("olga", lab=Role.CONTRIBUTOR)
+    version = saved("good\nbroken\n", user=olga)
+    row = image_for(version)
+    lock: dict[str, Any] = row.lock or {}
+    packages = [lock["packages"][0] | {"name": name} for name in ("good", "broken")]
+    Image.objects.update(digest=image.digest, lock=lock | {"packages": packages})
+    proposal = propose(version, olga, name="AzureML-x", as_new=True, words="It works.")
+    reconcile()
+
+    trying.try_what_waits()
+
+    trial = Trial.objects.get()
+    assert (trial.state, trial.imported) == (TrialState.FAILED, 1)
+    assert [problem["module"] for problem in trial.problems] == ["broken"]
+    cora = browser_of(person("cora", curated=Role.CONTRIBUTOR))
+    page = cora.get(f"/w/curated/proposals/{proposal.pk}/").content.decode()
+    assert "No module named &#x27;nothing_of_that_name&#x27;" in page

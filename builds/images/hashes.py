@@ -41,7 +41,8 @@ class Hashes:
                 "digest-mismatch",
                 f"No file of {name} that fits has a hash that the definition gives for it:"
                 f" the index has sha256:{_sha256(files[0])}.",
-                "Find out why they differ; then correct the hash, or the version.",
+                "If its hashes are of files for another Python or platform, give those of the files that fit;"
+                " else find out who changed the file.",
                 fault="author",
             )
         return found

@@ -5,6 +5,8 @@ import json
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import ValidationError as Unfitting
+from django.db import DataError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
@@ -127,7 +129,9 @@ def page_of(request: Request, rows: Any, ordering: tuple[str, ...]) -> tuple[lis
     pages = Pages(ordering)
     try:
         found: list[Any] | None = pages.paginate_queryset(rows, request)
-    except exceptions.NotFound:
+    except (exceptions.NotFound, Unfitting, ValueError, OverflowError, DataError):
+        if Pages.cursor_query_param not in request.query_params:
+            raise
         words = "Follow the address in `next` or `previous`; a cursor cannot be made up."
         raise exceptions.ValidationError({"cursor": [words]}) from None
     return found or [], pages

@@ -89,8 +89,8 @@ class TrialProblem(s.Serializer[Any]):
 class Trial(s.Serializer[Any]):
     """What came of starting the image once, without network, and importing what was asked for."""
 
-    state = s.ChoiceField(
-        choices=TrialState.values, help_text="Untried: there was nothing to try it with; words say what."
+    state = s.CharField(
+        help_text=f"{', '.join(TrialState.values)}: then there was nothing to try it with, and words say what."
     )
     words = s.CharField(allow_blank=True)
     python = s.CharField(allow_blank=True)

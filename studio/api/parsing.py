@@ -1,6 +1,7 @@
 """Reading what is sent, within bounds: no body takes the memory or the stack of the studio."""
 
 import io
+import json
 from typing import IO, Any
 
 from django.conf import settings
@@ -28,6 +29,15 @@ class BoundedJSONParser(JSONParser):
         if len(body) > most:
             raise TooLarge
         try:
-            return super().parse(io.BytesIO(body), *args, **kwargs)
+            said = super().parse(io.BytesIO(body), *args, **kwargs)
         except RecursionError as error:
             raise exceptions.ParseError("The JSON is nested too deeply.") from error
+        # Only by an escape can there be half a character, which no database holds and no answer can repeat.
+        if b"\\u" in body.replace(b"\0", b""):
+            try:
+                json.dumps(said, ensure_ascii=False).encode()
+            except UnicodeEncodeError as error:
+                raise exceptions.ParseError(
+                    "The JSON holds half a character: a surrogate alone, such as \\ud800."
+                ) from error
+        return said

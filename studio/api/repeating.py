@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
+from environments.access import get_workspace
 from studio.api.answers import Conflict
 from studio.models import KeptAnswer
 
@@ -37,6 +38,9 @@ def answered_once(view: Callable[..., Response]) -> Callable[..., Response]:
         digest = _digest(request)
         kept = _begin(request, key, digest)
         if kept.status is not None:
+            # Whoever may no longer see it, or comes by a token that never did, is not told again either.
+            if "workspace" in path:
+                get_workspace(request.user, path["workspace"])
             return Response(kept.body, status=kept.status, headers={"Idempotent-Replayed": "true"})
         try:
             response = view(request, **path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import User
@@ -13,7 +15,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from builds.models import Build, State
-from environments.models import Event, Role, Scope, Version, Workspace
+from environments.models import Event, Member, Role, Scope, Version, Workspace
 from tests.api.calling import Caller
 from tests.builds.played import asked, person, saved, workspace_named
 
@@ -174,6 +176,33 @@ def test_a_list_takes_as_many_queries_for_thirty_rows_as_for_three(
     assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize("position", ["\0", "[]", "9" * 30, "2026-13-45"])
+def test_a_cursor_with_a_place_that_no_row_can_have_is_refused_or_finds_nothing(
+    call: Caller, position: str
+) -> None:
+    asked(saved("numpy==2.1.3"))
+    cursor = base64.b64encode(urlencode({"p": position}).encode()).decode()
+    for rows in ("environments", "builds", "images", "events", "proposals"):
+        answer = call("GET", f"{LAB}{rows}/?{urlencode({'cursor': cursor})}")
+        assert answer.status in (200, 400), rows
+        assert answer.status == 200 or list(answer.json["errors"]) == ["cursor"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (f"{FORECAST}versions/", {"text": "six==1.16.0", "tags": {"\ud800": "x"}}),
+        (f"{LAB}webhooks/", {"address": "https://hooks.example/x", "events": ["\udfff"]}),
+        ("findings/", {"text": "six", "\ud800": "a field that there is not"}),
+    ],
+)
+def test_half_a_character_is_refused_wherever_it_stands(
+    call: Caller, path: str, body: dict[str, object]
+) -> None:
+    answer = call("POST", path, body)
+    assert (answer.status, answer.code) == (400, "parse-error")
+
+
 def test_a_cursor_that_is_made_up_is_refused(call: Caller) -> None:
     answer = call("GET", f"{LAB}environments/?cursor=nonsense")
     assert (answer.status, list(answer.json["errors"])) == (400, ["cursor"])
@@ -251,6 +280,17 @@ def test_a_key_is_not_for_another_request_nor_for_another_person(call: Caller) -
     assert call("POST", f"{FORECAST}versions/2/builds/", {}, Idempotency_Key="k").status == 409
     other = Caller(person("paul", lab=Role.CONTRIBUTOR))
     assert other("POST", f"{FORECAST}versions/2/builds/", {}, Idempotency_Key="k").status == 202
+
+
+def test_a_key_tells_nobody_again_what_they_may_not_see_or_no_longer(call: Caller, olga: User) -> None:
+    saved("numpy==2.1.3")
+    Member.objects.create(workspace=workspace_named("shop"), user=olga, role=Role.OWNER)
+    path = f"{FORECAST}versions/1/builds/"
+    assert call("POST", path, {}, Idempotency_Key="k").status == 202
+    narrow = Caller(olga, workspace=workspace_named("shop"))
+    assert narrow("POST", path, {}, Idempotency_Key="k").status == 404
+    Member.objects.filter(user=olga, workspace__name="lab").delete()
+    assert call("POST", path, {}, Idempotency_Key="k").status == 404
 
 
 def test_a_request_that_failed_may_be_sent_again_with_its_key(call: Caller) -> None:

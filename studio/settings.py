@@ -207,6 +207,7 @@ AXES_FAILURE_LIMIT = setting(env.int, "STUDIO_LOGIN_TRIES", 10)
 AXES_COOLOFF_TIME = timedelta(seconds=setting(env.float, "STUDIO_LOGIN_PAUSE_SECONDS", 900.0))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "studio.views.doors.guessed_from"
 AXES_LOCKOUT_CALLABLE = "studio.views.doors.too_many_tries"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from environments.models import Role
+from studio.views.doors import guessed_from
 from tests.builds.distribution import ask, basic
 from tests.builds.played import person
 
@@ -39,6 +40,28 @@ def test_whoever_guesses_locks_nobody_else_out() -> None:
         tried("wrong")
     assert tried(RIGHT, address="10.0.0.2") == 302
     assert tried(RIGHT, name="paul") == 302
+
+
+def test_another_address_of_the_same_ipv6_network_gives_no_more_tries() -> None:
+    """A customer has at least 64 bits of them: each address would have had tries of its own."""
+    person("olga", lab=Role.READER)
+    assert [tried("wrong", address=f"2001:db8:0:7::{n}") for n in range(1, 4)] == [200, 200, 429]
+    assert tried(RIGHT, address="2001:db8:0:7:ffff::1") == 429
+    assert tried(RIGHT, address="2001:db8:0:8::1") == 302
+
+
+@pytest.mark.parametrize(
+    ("told", "counted"),
+    [
+        ("::ffff:10.0.0.1", "10.0.0.1"),
+        ("10.0.0.1", "10.0.0.1"),
+        ("fe80::1%eth0", "fe80::"),
+        ("", ""),
+        ("x", "x"),
+    ],
+)
+def test_tries_are_counted_by_the_address_behind_the_way_it_is_written(told: str, counted: str) -> None:
+    assert guessed_from(RequestFactory(REMOTE_ADDR=told).get("/login/")) == counted
 
 
 def test_a_right_password_in_between_starts_the_count_again() -> None:

@@ -123,8 +123,7 @@ def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
     expect(line).to_contain_text("Error")
     expect(olga.get_by_role("button", name="Retry")).to_be_visible()
 
-    olga.get_by_role("main").get_by_role("link", name="Environment", exact=True).click()
-    olga.get_by_role("link", name="Edit", exact=True).click()
+    olga.get_by_role("link", name="Edit the definition").click()
     olga.get_by_role("textbox", name="Definition").fill("toolz==1.0.0\n")
     olga.get_by_role("button", name="Save and build").click()
     expect(olga).to_have_title(re.compile("Ready: impossible:2"), timeout=BUILD_SECONDS * 1000)
@@ -266,6 +265,10 @@ def test_rows_are_walked_and_help_is_shown_by_keys_but_never_while_typing(
     for key, row in (("j", 0), ("j", 1), ("k", 0), ("k", 0), ("j", 1)):
         olga.keyboard.press(key)
         expect(names.nth(row)).to_be_focused()
+    compare = olga.get_by_role("button", name="Compare the two")
+    expect(compare).to_be_hidden()
+    olga.keyboard.press("x")  # chosen, there is something to do with it
+    expect(compare).to_be_visible()
     olga.evaluate("htmx.ajax('GET', location.href, {target: '#environments', swap: 'outerHTML'})")
     expect(names.nth(1)).to_be_focused()
     # What was drawn anew tells times in the reader's zone too, and UTC on hover.
@@ -300,6 +303,43 @@ def test_search_narrows_the_list_while_typing_and_the_address_follows(olga: Page
     expect(olga).to_have_url(re.compile("q=needle"))
     olga.reload()
     expect(olga.get_by_role("link", name="haystack")).to_be_hidden()
+
+
+def test_who_is_signed_out_while_typing_is_told_and_goes_on_with_what_they_typed(
+    olga: Page, studio: Studio
+) -> None:
+    olga.goto(f"{studio.url}/w/lab/new/")
+    text = olga.get_by_role("textbox", name="Definition")
+    other = olga.context.new_page()
+    other.goto(f"{studio.url}/w/lab/builds/")
+    other.locator("details.menu-end summary").click()
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+
+    text.fill("six==1.16.0\n")
+    trouble = olga.get_by_role("alert").filter(has_text="You are signed out.")
+    expect(trouble.get_by_role("link", name="Sign in")).to_have_attribute("target", "_blank")
+    sign_in(other, studio, "olga", "lab")
+    # Back in the first window, which the browser says by this
+    olga.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(trouble).to_be_hidden()
+    olga.get_by_label("Name", exact=True).fill("typed-before")
+    olga.get_by_role("button", name="Save", exact=True).click()
+    expect(olga.get_by_text("typed-before:1 is saved.")).to_be_visible()
+
+    # A studio that is away, or broken, is told too, and what it says goes when all is well again.
+    olga.goto(f"{studio.url}/w/lab/environments/")
+    filtered = re.compile(r"/environments/\?")
+    for broken, words in (
+        (lambda route: route.abort(), "The studio cannot be reached."),
+        (lambda route: route.fulfill(status=500), "the studio answered with error 500"),
+    ):
+        olga.route(filtered, broken)
+        olga.locator("#filter").fill(words[:5])
+        expect(olga.get_by_role("alert").filter(has_text=words)).to_be_visible()
+        olga.unroute(filtered)
+    olga.locator("#filter").fill("typed")
+    expect(olga.locator("#trouble")).to_be_hidden()
 
 
 def test_without_javascript_everything_can_be_read_and_sent(

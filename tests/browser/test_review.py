@@ -19,7 +19,7 @@ def test_one_proposes_another_approves_and_everybody_has_it(
     expect(page.get_by_label("Name of the new one")).to_have_value("AzureML-release")
     page.get_by_label("Why, and for whom").fill("Everybody needs attrs.")
     page.get_by_role("button", name="Propose").click()
-    expect(page.get_by_role("main").get_by_text("Waiting")).to_be_visible()
+    expect(page.locator("main .head").get_by_text("Waiting")).to_be_visible()
 
     ask(studio, "link", "cora", "curated", "CONTRIBUTOR")
     context = browser.new_context()

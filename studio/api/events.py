@@ -5,10 +5,12 @@ event is the log's cursor: whoever comes back with it, in `Last-Event-ID` or `?a
 """
 
 import json
+import time
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+from django.contrib.auth import get_user
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -18,7 +20,7 @@ from rest_framework.utils.encoders import JSONEncoder
 from builds.logs import read_log
 from builds.models import LogChunk
 from builds.pages import builds_for_page, get_build
-from builds.stream import HEARTBEAT_SECONDS, cursor_of, event, in_thread, watchtower
+from builds.stream import ACCESS_SECONDS, HEARTBEAT_SECONDS, cursor_of, event, in_thread, watchtower
 from environments.access import through
 from environments.models import Scope
 from environments.tokens import token_of
@@ -45,7 +47,8 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Http
         return JsonResponse(shaped("not-found", str(problem)), status=404)
     except PermissionDenied as problem:
         return JsonResponse(shaped("forbidden", str(problem)), status=403)
-    response = StreamingHttpResponse(_events(build, cursor_of(request)), content_type="text/event-stream")
+    events = _events(request, workspace, build)
+    response = StreamingHttpResponse(events, content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"  # a proxy passes each event on at once
     return response
@@ -58,7 +61,7 @@ class _NotSignedIn(Exception):
 async def _person(request: HttpRequest) -> Any:
     secret = bearer(request)
     if secret is None:
-        user = await request.auser()
+        user = await in_thread(get_user, request)  # read anew each time it is asked
         if not user.is_authenticated:
             raise _NotSignedIn("Sign in, or send an access token: Authorization: Bearer …")
         return user
@@ -70,13 +73,26 @@ async def _person(request: HttpRequest) -> Any:
     return through(token)
 
 
-async def _events(build_id: uuid.UUID, cursor: int) -> AsyncIterator[bytes]:
-    stamp = -1
+async def _may_still_see(request: HttpRequest, workspace: str, build: uuid.UUID) -> bool:
+    """Tell whether who asked still may: the token was not revoked, the password is the same, the role is there."""
+    try:
+        await in_thread(get_build, await _person(request), workspace, build)
+    except (_NotSignedIn, Http404, PermissionDenied):
+        return False
+    return True
+
+
+async def _events(request: HttpRequest, workspace: str, build_id: uuid.UUID) -> AsyncIterator[bytes]:
+    stamp, cursor, checked = -1, cursor_of(request), time.monotonic()
     async with watchtower.watching(build_id) as watch:
         yield b"retry: 1000\n\n"
         while not watch.closed:
             if not await watch.changed(HEARTBEAT_SECONDS):
                 yield b": still here\n\n"
+            if time.monotonic() - checked >= ACCESS_SECONDS:
+                if not await _may_still_see(request, workspace, build_id):
+                    return
+                checked = time.monotonic()
             sight = watch.sight
             while not watch.closed and sight is not None and cursor < sight.cursor:
                 chunks = await in_thread(_behind, build_id, cursor)

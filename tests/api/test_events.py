@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient
 
-from environments.models import Role, Scope
-from environments.tokens import create_token
+from environments.models import Member, Role, Scope
+from environments.tokens import create_token, revoke_token
+from studio.api import events
 from tests.builds.played import asked, person, saved, succeeded
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -42,3 +44,40 @@ def test_a_program_is_sent_the_log_the_build_and_its_end() -> None:
     assert told(path, stranger)[0] == 404
     assert told(path, create_token(olga, "t", Scope.PULL)[1])[0] == 403
     assert told(path, "studio_" + "x" * 43)[0] == 401
+
+
+@pytest.mark.parametrize("how", ["token revoked", "taken out", "password changed"])
+def test_who_may_no_longer_see_a_build_is_told_no_more_of_it(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "ACCESS_SECONDS", 0.0)
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
+    olga = person("olga", lab=Role.READER)
+    token, secret = create_token(olga, "t", Scope.READ)
+    path = f"/api/v1/workspaces/lab/builds/{asked(saved('numpy==2.1.3')).pk}/events/"
+    client = AsyncClient()
+    headers = {} if how == "password changed" else {"Authorization": f"Bearer {secret}"}
+    client.force_login(olga)
+
+    def lose() -> None:
+        if how == "token revoked":
+            revoke_token(token, olga)
+        elif how == "taken out":
+            Member.objects.filter(user=olga).delete()
+        else:
+            olga.set_password("another long enough one")
+            olga.save()
+
+    @async_to_sync
+    async def until_its_end() -> None:
+        response = await client.get(path, headers=headers)
+        assert isinstance(response, StreamingHttpResponse)
+        parts = aiter(response)
+        async with asyncio.timeout(20):
+            while b"still here" not in await anext(parts):
+                continue
+            await sync_to_async(lose)()
+            async for part in parts:
+                assert b"still here" in part
+
+    until_its_end()

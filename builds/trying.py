@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 GIVING_SECONDS = 900.0  # for an engine that has to be given a large image first
 MOST_PROBLEMS = 50  # kept
+NO_ENGINE = "No Docker Engine can be reached, so the image could not be started."
 OUR_FAULT = "The studio made an error while it tried the image; its log holds the details."
 
 _trying = threading.Lock()
@@ -70,7 +71,9 @@ def _try(trial: Trial) -> None:
     except OverLimit:
         trials.end(trial, TrialState.UNTRIED, words="The Docker Engine took too long.")
     except ImageError as error:
-        trials.end(trial, TrialState.UNTRIED, words=error.message)
+        # An engine's error speaks of Dockerfiles, which have no part in this.
+        nowhere = error.code == "engine-unreachable"
+        trials.end(trial, TrialState.UNTRIED, words=NO_ENGINE if nowhere else error.message)
     except Exception:
         log.exception("The %s failed by an error of the studio's own", trial)
         trials.end(trial, TrialState.UNTRIED, words=OUR_FAULT)

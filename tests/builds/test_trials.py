@@ -153,7 +153,7 @@ def test_without_an_engine_it_says_so_and_can_be_approved_all_the_same(
 
     trial = Trial.objects.get()
     assert trial.state == TrialState.UNTRIED
-    assert "cannot be reached" in trial.words
+    assert trial.words == "No Docker Engine can be reached, so the image could not be started."
     page = browser_of(cora).get(f"{REVIEW}{row.pk}/").content.decode()
     assert "Not tried" in page
     assert "nobody has seen that what was asked for can be imported" in page

@@ -15,7 +15,9 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import get_user
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import connection
 from django.http import Http404, HttpRequest, StreamingHttpResponse
 from django.middleware.csrf import get_token
@@ -46,6 +48,7 @@ _making: dict[Any, asyncio.Task[Any]] = {}
 class Viewer:
     """For whom the events are made, what they may do, and how far they have seen."""
 
+    session: SessionBase
     user: User
     workspace: str
     build: uuid.UUID
@@ -69,7 +72,8 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Stre
     may = await in_thread(_access, user, workspace, build)
     # The token is made here: the forms in the events must work with the cookie that the page has.
     token, language = get_token(request), translation.get_language() or settings.LANGUAGE_CODE
-    viewer = Viewer(user, workspace, build, may, request.get_host(), language, token, cursor_of(request))
+    host, cursor = request.get_host(), cursor_of(request)
+    viewer = Viewer(request.session, user, workspace, build, may, host, language, token, cursor)
     viewer.checked = time.monotonic()
     response = StreamingHttpResponse(_events(viewer), content_type="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
@@ -80,6 +84,14 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Stre
 def _access(user: User, workspace: str, build: uuid.UUID) -> frozenset[str]:
     """Return the rights that a person has where the build is; 404 when they may not even see it."""
     return may_here(get_build(user, workspace, build), user)
+
+
+def _access_again(viewer: Viewer) -> frozenset[str]:
+    """Return their rights now; 404 too for who has signed out since, was locked out, or has another password."""
+    request = HttpRequest()
+    request.session = type(viewer.session)(viewer.session.session_key)
+    viewer.user = get_user(request)  # type: ignore[assignment]
+    return _access(viewer.user, viewer.workspace, viewer.build)
 
 
 def cursor_of(request: HttpRequest) -> int:
@@ -123,7 +135,7 @@ async def _may_still_see(viewer: Viewer) -> bool:
         return True
     viewer.checked = time.monotonic()
     try:
-        viewer.may = await in_thread(_access, viewer.user, viewer.workspace, viewer.build)
+        viewer.may = await in_thread(_access_again, viewer)
     except Http404:
         return False
     return True

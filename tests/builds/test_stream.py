@@ -13,6 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 
@@ -302,8 +303,26 @@ def test_pieces_of_logs_are_kept_up_to_a_bound() -> None:
     assert not kept.run(two, 0)  # larger than all that may be kept: it is read again when asked for
 
 
-def test_who_is_removed_from_the_workspace_sees_no_more(
-    build: Build, owner: User, monkeypatch: pytest.MonkeyPatch
+def _removed(who: User) -> None:
+    Member.objects.filter(user=who).delete()
+
+
+def _signed_out(_: User) -> None:
+    Session.objects.all().delete()
+
+
+def _with_another_password(who: User) -> None:
+    who.set_password("another one")
+    who.save()
+
+
+def _locked_out(who: User) -> None:
+    User.objects.filter(pk=who.pk).update(is_active=False)
+
+
+@pytest.mark.parametrize("ends", [_removed, _signed_out, _with_another_password, _locked_out])
+def test_who_may_see_it_no_longer_sees_no_more(
+    build: Build, owner: User, monkeypatch: pytest.MonkeyPatch, ends: Callable[[User], None]
 ) -> None:
     monkeypatch.setattr(stream, "ACCESS_SECONDS", 0.0)
     watching = person("wanda", lab=Role.READER)
@@ -311,12 +330,12 @@ def test_who_is_removed_from_the_workspace_sees_no_more(
     async def watch() -> None:
         viewer = await Viewer(build, watching).open()
         await viewer.until("event: state")
-        await sync_to_async(remove, thread_sensitive=False)()
+        await sync_to_async(end, thread_sensitive=False)()
         await written(build, "not for their eyes")()
         assert "not for their eyes" not in (await viewer.to_its_end())
 
-    def remove() -> None:
-        Member.objects.filter(user=watching).delete()
+    def end() -> None:
+        ends(watching)
         connection.close()
 
     live(watch)

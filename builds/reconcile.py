@@ -29,9 +29,18 @@ class DatabaseClock:
 
     def __init__(self) -> None:
         self._ahead: float | None = None  # of a clock that nobody can set
+        self._looked_at: float | None = None
+        self._halted = False
 
-    def was_set(self) -> bool:
-        """Whether somebody has set it since the last look, or this machine was asleep."""
+    def tells_nothing(self) -> bool:
+        """Whether heartbeats seem old just now though their workers live.
+
+        Somebody has set the clock since the last look, or this machine was asleep; or this worker or the
+        database was halted, and the heartbeats of that time are only now on their way.
+        """
+        return self._was_set() | self._was_halted()
+
+    def _was_set(self) -> bool:
         now = Build.objects.order_by().annotate(now=Now()).values_list("now", flat=True).first()
         ahead = now.timestamp() - time.monotonic() if now else None
         before, self._ahead = self._ahead, ahead
@@ -39,11 +48,21 @@ class DatabaseClock:
             return False
         return bool(abs(ahead - before) > settings.LOST_AFTER_SECONDS / 2)
 
+    def _was_halted(self) -> bool:
+        now = time.monotonic()  # which goes on while a process is halted
+        since, self._looked_at = self._looked_at, now
+        late = (
+            since is not None and now - since > settings.RECONCILE_SECONDS + settings.LOST_AFTER_SECONDS / 2
+        )
+        # Never twice in turn: where looks take as long as that, they count all the same.
+        self._halted = late and not self._halted
+        return self._halted
+
 
 def reconcile(clock: DatabaseClock | None = None) -> None:
     """Take builds away from workers that have gone silent; whoever has a free hand then finds them."""
-    # Just after the clock was set, every worker seems silent: each says that it lives before the next look.
-    if clock is None or not clock.was_set():
+    # Just after such a thing every worker seems silent: each says that it lives before the next look.
+    if clock is None or not clock.tells_nothing():
         take_from_silent_workers()
         trials.take_from_silent_workers()
     trials.note_what_is_proposed()

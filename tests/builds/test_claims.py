@@ -205,6 +205,19 @@ def test_a_look_just_after_the_clock_was_set_takes_no_build(monkeypatch: pytest.
         claim.write()
 
 
+def test_a_look_that_comes_late_takes_no_build_and_the_next_does() -> None:
+    """The database hung, or this worker was halted: the others' heartbeats of that time are on their way."""
+    claim, clock = take(waiting := build()), DatabaseClock()
+    reconcile(clock)
+    silent(waiting)
+    for late, taken in ((3600, False), (3600, True)):
+        assert clock._looked_at is not None
+        clock._looked_at -= late
+        reconcile(clock)
+        waiting.refresh_from_db()
+        assert (waiting.claim != claim.token) == taken
+
+
 def test_a_chunk_whose_answer_was_lost_is_not_written_twice() -> None:
     """No line is doubled when the database goes away between a commit and its answer."""
     claim = take(build())

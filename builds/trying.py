@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 
 from builds import trials
 from builds.dry_run import Patience
-from builds.engine.importing import Imported, import_in
+from builds.engine.importing import Imported, NotTried, import_in
 from builds.images import BlobStore, Cancelled, ImageError, Lock
 from builds.limits import OverLimit
 from builds.models import Image
@@ -91,9 +91,9 @@ def _try(trial: Trial) -> None:
 def _imported(trial: Trial) -> Imported:
     image = Image.objects.filter(digest=trial.digest).order_by("-current", "pk").first()
     if image is None:
-        raise ImageError("image-gone", "The image is no longer there.")
+        raise NotTried("The image is no longer there.")
     if not image.interpreter:
-        raise ImageError("no-python", "The image has no Python that could be started.")
+        raise NotTried("The image has no Python that could be started.")
     lock = Lock.model_validate(image.lock) if image.lock else Lock()
     names, nothing = requested(lock)
     found = import_in(image.digest, image.interpreter, names, BlobStore(settings.STORE), _Beating(trial))

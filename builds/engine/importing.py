@@ -26,6 +26,13 @@ _SCRIPT = Path(__file__).with_name("imports_worker.py").read_text()
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
+class NotTried(ImageError):
+    """An image could not be tried, whatever is in it. No build ends by that."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("not-tried", message, fault="studio")
+
+
 @dataclass(frozen=True)
 class Problem:
     """What could not be imported: the package, its module (empty for none), and why."""
@@ -91,7 +98,7 @@ def import_in(
 ) -> Imported:
     """Start an image of the store, import what these distributions install, and return how that went.
 
-    Raises ImageError where it cannot be tried: there is no engine, or none that such an image runs on.
+    Raises ImageError where it cannot be tried: NotTried, or what the engine says.
     """
     image = _stored(digest, store)
     with Engine.at(docker_host or settings.DOCKER_HOST) as engine:
@@ -125,9 +132,7 @@ def import_in(
 def _ended(found: Imported, code: int, running: Container) -> Imported:
     """Return what was found, with what kept it from coming to its end."""
     if found.old:
-        raise ImageError(
-            "old-python", f"The image's Python {found.python} is too old to tell what is installed."
-        )
+        raise NotTried(f"The image's Python {found.python} is too old to tell what is installed.")
     if found.unreached is None:
         last = next((line.strip() for line in reversed(running.output.last) if line.strip()), "")
         how = "It was killed, most likely for want of memory." if code == 137 else f"Exit code {code}."
@@ -143,22 +148,18 @@ def _refuse_other_machine(image: Base, engine: Engine) -> None:
     told = str(engine.api.version()["Arch"])
     ours, theirs = _ARCHITECTURES.get(told, told), image.probe.architecture
     if ours != theirs:
-        raise ImageError(
-            "other-machine",
-            f"The image is made for {theirs}, and the Docker Engine runs on {ours}.",
-            fault="studio",
-        )
+        raise NotTried(f"The image is made for {theirs}, and the Docker Engine runs on {ours}.")
 
 
 def _stored(digest: str, store: BlobStore) -> Base:
     """Return an image of the store as the engine takes it."""
     if not store.has(digest):
-        raise ImageError("image-gone", "The image is no longer in the studio's store.", fault="studio")
+        raise NotTried("The image is no longer in the studio's store.")
     manifest = json.loads(store.read(digest))
     config, *layers = descriptors_of(manifest)
     missing = [blob for blob in (config, *layers) if not store.has(blob.digest)]
     if missing:
-        raise ImageError("image-gone", "The image is no longer whole in the studio's store.", fault="studio")
+        raise NotTried("The image is no longer whole in the studio's store.")
     return _described(digest, json.loads(store.read(config.digest)), layers)
 
 

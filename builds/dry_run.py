@@ -9,7 +9,8 @@ from django.conf import settings
 from builds import steps
 from builds.images import ImageError, Lock, Quiet
 from builds.limits import OverLimit
-from builds.models import Image, RebuildPreview
+from builds.models import Image
+from builds.preview_models import RebuildPreview
 from builds.reporting import StudioStopping, stopping
 from environments.vault import Unreadable
 

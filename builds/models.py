@@ -2,15 +2,14 @@
 
 import uuid
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from builds import trial_models  # noqa: F401 (its table is this room's too)
+from builds import preview_models, trial_models  # noqa: F401 (their tables are this room's too)
 from environments.definition import Definition, ImageReference
 from environments.models import Version, Workspace
 
@@ -305,31 +304,6 @@ class LastSweep(models.Model):
 
     def __str__(self) -> str:
         return f"swept at {self.begun_at}"
-
-
-class RebuildPreview(models.Model):
-    """What a rebuild of a version's image would change, as a worker found it when somebody asked."""
-
-    version = models.OneToOneField(Version, on_delete=models.CASCADE, related_name="+")
-    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
-    asked_at = models.DateTimeField(null=True)
-    begun_at = models.DateTimeField(null=True)
-    done_at = models.DateTimeField(null=True)
-    moves = models.JSONField(default=list)  # [{name, before, after}]
-    base_moves = models.BooleanField(default=False)
-    problem = models.TextField(blank=True, help_text="Why it could not be found out.")
-
-    def __str__(self) -> str:
-        return f"a rebuild of {self.version}"
-
-    def begin(self) -> bool:
-        """Note that a worker looks now; False where one has begun already."""
-        return bool(RebuildPreview.objects.filter(pk=self.pk, begun_at=None).update(begun_at=Now()))
-
-    def tell(self, found: dict[str, Any]) -> None:
-        """Write down what was found, unless somebody has asked anew since."""
-        rows = RebuildPreview.objects.filter(pk=self.pk, asked_at=self.asked_at)
-        rows.update(done_at=Now(), **found)
 
 
 class Step(models.Model):

@@ -7,7 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from builds import queue
-from builds.models import Image, RebuildPreview
+from builds.models import Image
+from builds.preview_models import RebuildPreview
 from environments.models import Version
 
 GOOD_FOR = timedelta(minutes=5)

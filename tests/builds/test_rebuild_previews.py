@@ -11,7 +11,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from builds import dry_run, queue, runner, steps
-from builds.models import Build, Image, RebuildPreview, State
+from builds.models import Build, Image, State
+from builds.preview_models import RebuildPreview
 from builds.previews import ask_for_overlooked, look_ahead, preview_of
 from builds.services import image_of
 from environments.models import Role, Version

@@ -214,7 +214,7 @@ class Build(models.Model):
             models.Index(fields=["workspace", "hash", "queued_at"], name="builds_of_a_hash"),
             # All that the figures of a period are made of: no row is read for them.
             models.Index(
-                fields="workspace queued_at state reused started_at ended_at error_code".split(),
+                fields=["workspace", "queued_at", "state", "reused", "started_at", "ended_at", "error_code"],
                 condition=Q(ended_at__isnull=False),
                 name="builds_in_figures",
             ),

@@ -16,7 +16,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import connection
 from django.http import Http404, HttpRequest, StreamingHttpResponse
@@ -86,12 +86,16 @@ def _access(user: User, workspace: str, build: uuid.UUID) -> frozenset[str]:
     return may_here(get_build(user, workspace, build), user)
 
 
-def _access_again(viewer: Viewer) -> frozenset[str]:
-    """Return their rights now; 404 too for who has signed out since, was locked out, or has another password."""
+def person_of(session: SessionBase) -> User | AnonymousUser:
+    """Return whose session it is now: nobody's after a sign-out, with another password, or a closed account."""
     request = HttpRequest()
-    request.session = type(viewer.session)(viewer.session.session_key)
-    viewer.user = get_user(request)  # type: ignore[assignment]
-    return _access(viewer.user, viewer.workspace, viewer.build)
+    request.session = type(session)(session.session_key)
+    return get_user(request)
+
+
+def _access_again(viewer: Viewer) -> frozenset[str]:
+    """Return the viewer's rights as they are now; 404 where there are none."""
+    return _access(person_of(viewer.session), viewer.workspace, viewer.build)  # type: ignore[arg-type]
 
 
 def cursor_of(request: HttpRequest) -> int:

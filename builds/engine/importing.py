@@ -23,7 +23,6 @@ from builds.images.store import BlobStore
 PROCESSES = 1024  # threads count: mathematics takes one a core
 SCRATCH = 64 * 1024**2
 _SCRIPT = Path(__file__).with_name("imports_worker.py").read_text()
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class NotTried(ImageError):
@@ -145,8 +144,7 @@ def _not_started(interpreter: str, why: str) -> Imported:
 
 
 def _refuse_other_machine(image: Base, engine: Engine) -> None:
-    told = str(engine.api.version()["Arch"])
-    ours, theirs = _ARCHITECTURES.get(told, told), image.probe.architecture
+    ours, theirs = str(engine.api.version()["Arch"]), image.probe.architecture
     if ours != theirs:
         raise NotTried(f"The image is made for {theirs}, and the Docker Engine runs on {ours}.")
 

@@ -61,26 +61,23 @@
     document.dispatchEvent(new Event("studio:onward"));
     return true;
   };
-  const OVERWRITES = new Set(["insertText", "insertReplacementText", "deleteContentBackward", "deleteContentForward"]);
   const input = cm.EditorView.domEventHandlers({
     // A dropped file is the form's to take; CodeMirror would put its text where the pointer is.
     drop: (event) => event.dataTransfer.files.length > 0,
     // Writing over a selection: the browser would carry the old text's colours on as inline styles, which are not allowed.
     // What is written over is what the page has selected: the editor's own selection may be a moment behind it.
     beforeinput: (event, editor) => {
-      if (!OVERWRITES.has(event.inputType) || event.isComposing) return false;
       const selected = getSelection();
-      if (selected.isCollapsed) return false;
+      if (event.inputType !== "insertText" || event.data === null || event.isComposing || selected.isCollapsed) return false;
       const range = selected.getRangeAt(0);
       const from = editor.posAtDOM(range.startContainer, range.startOffset);
       const to = editor.posAtDOM(range.endContainer, range.endOffset);
-      const insert = editor.state.toText(event.data ?? "");
+      const insert = editor.state.toText(event.data);
       event.preventDefault();
-      const typed = event.inputType.startsWith("insert");
       editor.dispatch({
         changes: { from, to, insert },
         selection: { anchor: from + insert.length },
-        userEvent: typed ? "input.type" : "delete",
+        userEvent: "input.type",
         scrollIntoView: true,
       });
       return true;

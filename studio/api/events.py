@@ -10,7 +10,6 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-from django.contrib.auth import get_user
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -20,7 +19,15 @@ from rest_framework.utils.encoders import JSONEncoder
 from builds.logs import read_log
 from builds.models import LogChunk
 from builds.pages import builds_for_page, get_build
-from builds.stream import ACCESS_SECONDS, HEARTBEAT_SECONDS, cursor_of, event, in_thread, watchtower
+from builds.stream import (
+    ACCESS_SECONDS,
+    HEARTBEAT_SECONDS,
+    cursor_of,
+    event,
+    in_thread,
+    person_of,
+    watchtower,
+)
 from environments.access import through
 from environments.models import Scope
 from environments.tokens import token_of
@@ -61,7 +68,7 @@ class _NotSignedIn(Exception):
 async def _person(request: HttpRequest) -> Any:
     secret = bearer(request)
     if secret is None:
-        user = await in_thread(get_user, request)  # read anew each time it is asked
+        user = await in_thread(person_of, request.session)  # read anew each time it is asked
         if not user.is_authenticated:
             raise _NotSignedIn("Sign in, or send an access token: Authorization: Bearer …")
         return user

@@ -7,6 +7,7 @@ import json
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.sessions.models import Session
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient
 
@@ -46,7 +47,7 @@ def test_a_program_is_sent_the_log_the_build_and_its_end() -> None:
     assert told(path, "studio_" + "x" * 43)[0] == 401
 
 
-@pytest.mark.parametrize("how", ["token revoked", "taken out", "password changed"])
+@pytest.mark.parametrize("how", ["token revoked", "taken out", "password changed", "signed out"])
 def test_who_may_no_longer_see_a_build_is_told_no_more_of_it(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +57,8 @@ def test_who_may_no_longer_see_a_build_is_told_no_more_of_it(
     token, secret = create_token(olga, "t", Scope.READ)
     path = f"/api/v1/workspaces/lab/builds/{asked(saved('numpy==2.1.3')).pk}/events/"
     client = AsyncClient()
-    headers = {} if how == "password changed" else {"Authorization": f"Bearer {secret}"}
+    by_session = how in ("password changed", "signed out")
+    headers = {} if by_session else {"Authorization": f"Bearer {secret}"}
     client.force_login(olga)
 
     def lose() -> None:
@@ -64,6 +66,8 @@ def test_who_may_no_longer_see_a_build_is_told_no_more_of_it(
             revoke_token(token, olga)
         elif how == "taken out":
             Member.objects.filter(user=olga).delete()
+        elif how == "signed out":
+            Session.objects.all().delete()
         else:
             olga.set_password("another long enough one")
             olga.save()

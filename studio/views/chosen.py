@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from builds.services import NotPossible, request_build
+from builds.services import NotPossible, QueueFull, request_build
 from environments.access import Right, get_workspace
 from environments.models import Environment, Workspace
 from environments.services import Refused, archive_environment
@@ -52,7 +52,9 @@ def build(request: HttpRequest, workspace: str) -> HttpResponse:
             waits = request_build(version, cast(User, request.user)).build is not None
         except NotPossible as problem:
             messages.error(request, f"{version}: {problem}")
-            break  # the queue is full for the others too
+            if isinstance(problem, QueueFull):
+                break  # it is for the others too
+            continue
         asked, ready = asked + waits, ready + (not waits)
     if asked:
         told = ngettext(

@@ -82,6 +82,16 @@ def test_a_full_queue_is_told_once_and_what_found_room_is_built(carla: Client, s
     assert "1 build is asked for" in page
 
 
+def test_a_build_that_somebody_has_just_stopped_is_told_and_the_others_are_built(carla: Client) -> None:
+    for name in ("one", "two"):
+        saved(f"{name}==1\n", name=name)
+    send(carla, "build", "lab/one")
+    Build.objects.update(cancel_requested=True, stopped_by=person("olga"))
+    page = send(carla, "build", "lab/one", "lab/two")
+    assert "olga has stopped the build" in page
+    assert Build.objects.count() == 2
+
+
 def test_several_are_archived_and_come_back_together(carla: Client) -> None:
     for name in ("one", "two", "three"):
         saved(f"numpy==2.1.3\n# {name}\n", name=name)

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from builds import dry_run, runner
 from builds.previews import ask_for_overlooked
 from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
-from builds.reconcile import DatabaseClock, reconcile
+from builds.reconcile import Reconciler
 from builds.reporting import stopping
 from builds.sweeping import Swept, sweep, sweep_when_due
 from builds.trials import anything_to_try
@@ -110,10 +110,10 @@ def stop_in_order(**_: Any) -> None:
 
 
 def _reconcile_until_stopped() -> None:
-    clock = DatabaseClock()
+    reconciler = Reconciler()
     while not stopping.is_set():
         try:
-            reconcile(clock)
+            reconciler.look()
             ask_for_overlooked()
             if anything_to_take():
                 looks.one_more()

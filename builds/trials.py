@@ -5,15 +5,15 @@ that lost a trial changes nothing.
 """
 
 import uuid
-from datetime import timedelta
+from collections.abc import Iterable
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from builds.heartbeats import locked
 from builds.models import Image
 from builds.trial_models import PENDING, Trial, TrialState
 from environments.catalogue_models import OPEN, Proposal
@@ -81,13 +81,20 @@ def give_back(trial: Trial) -> None:
     _held(trial).update(state=TrialState.WAITING, claim=None, attempt=F("attempt") - 1)
 
 
-def take_from_silent_workers() -> None:
-    """Let trials of workers without a heartbeat wait again, and give up those whose workers died each time."""
-    lease = timedelta(seconds=settings.LOST_AFTER_SECONDS)
-    silent = Q(heartbeat_at__lt=Now() - lease) | Q(heartbeat_at__gt=Now() + lease)
-    lost = Trial.objects.filter(silent, state=TrialState.RUNNING)
-    lost.filter(attempt__lt=MOST_ATTEMPTS).update(state=TrialState.WAITING, claim=None)
-    for trial in lost.filter(attempt__gte=MOST_ATTEMPTS):
+def take_away(silent: Iterable[Trial]) -> None:
+    """Let trials whose workers have died wait again, and give up those whose workers died each time."""
+    for trial in silent:
+        _take_away(trial)
+
+
+@transaction.atomic
+def _take_away(seen: Trial) -> None:
+    trial = locked(seen)
+    if trial is None:
+        return
+    if trial.attempt < MOST_ATTEMPTS:
+        _held(trial).update(state=TrialState.WAITING, claim=None)
+    else:
         end(trial, TrialState.UNTRIED, words=WORKER_DIED)
 
 

@@ -5,9 +5,10 @@ A build is played by a script: the claim, the log, the steps and the end are rea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -16,6 +17,7 @@ from builds.images import Lock, LockedPackage
 from builds.layers import keep_layers
 from builds.models import Build, Image
 from builds.packages import keep_packages
+from builds.reconcile import Reconciler
 from builds.reporting import BuildReporter
 from builds.services import request_build
 from environments.catalogue import catalogue_workspace
@@ -142,3 +144,20 @@ def image_for(version: Version) -> Image:
     keep_packages(image)
     keep_layers(image)
     return image
+
+
+def look_after(reconciler: Reconciler, seconds: float) -> None:
+    """Let a reconciler look, so long after its last look."""
+    for heartbeats in (reconciler._builds, reconciler._trials):
+        heartbeats._looked_at -= seconds
+    reconciler.look()
+
+
+def take_from_silent(living: Iterable[Claim] = ()) -> None:
+    """Let a lease pass in which none but these say that they live, and a reconciler look meanwhile."""
+    alive, reconciler = list(living), Reconciler()
+    reconciler.look()
+    for _ in range(2):
+        for claim in alive:
+            claim.should_stop()
+        look_after(reconciler, settings.LOST_AFTER_SECONDS / 2)

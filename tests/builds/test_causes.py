@@ -223,7 +223,6 @@ def test_the_steps_of_a_dockerfile_are_told_with_their_lines_and_how_they_ended(
 
 @pytest.mark.django_db
 def test_a_worker_that_died_too_often_leaves_a_cause_and_the_last_line() -> None:
-    from django.db.models import Q
 
     build = asked(saved("a==1\n"))
     with played(build) as (_, reporter):
@@ -231,7 +230,7 @@ def test_a_worker_that_died_too_often_leaves_a_cause_and_the_last_line() -> None
         reporter.flush(everything=True)
     Build.objects.filter(pk=build.pk).update(attempt=100)
 
-    release(Q(pk=build.pk), died=True)
+    release(Build.objects.filter(pk=build.pk), died=True)
 
     build.refresh_from_db()
     assert (build.error_code, build.error_fault, build.error_line) == ("worker-died", "studio", 1)

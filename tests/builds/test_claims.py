@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from datetime import timedelta
 
 import pytest
+from django.conf import settings as django
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builds.claims import Claim, ClaimLost, cancel_queued
+from builds.heartbeats import Heartbeats
 from builds.models import Build, Image, LogChunk, State
-from builds.reconcile import DatabaseClock, reconcile, release_builds_of
+from builds.reconcile import Reconciler, release, release_builds_of
 from builds.reporting import BuildReporter
-from tests.builds.played import asked, image_for, saved
+from tests.builds.played import asked, image_for, look_after, saved, take_from_silent
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
@@ -31,11 +32,6 @@ def take(build: Build, worker: str = "one") -> Claim:
     return claim
 
 
-def silent(build: Build) -> None:
-    """Let the last heartbeat be an hour ago."""
-    Build.objects.filter(pk=build.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
-
-
 def test_the_row_lets_exactly_one_worker_through() -> None:
     waiting = build()
 
@@ -46,8 +42,7 @@ def test_the_row_lets_exactly_one_worker_through() -> None:
 def test_who_lost_the_claim_writes_nothing() -> None:
     waiting = build()
     lost = take(waiting)
-    silent(waiting)
-    reconcile()
+    take_from_silent()
     mine = take(waiting, "two")
 
     for write in (
@@ -71,7 +66,7 @@ def test_a_live_worker_keeps_its_build() -> None:
     waiting = build()
     claim = take(waiting)
 
-    reconcile()
+    take_from_silent(living=[claim])
 
     assert claim.should_stop() is False
 
@@ -80,8 +75,7 @@ def test_after_three_dead_workers_the_build_fails_with_what_to_do() -> None:
     waiting = build()
     for _ in range(3):
         take(waiting)
-        silent(waiting)
-        reconcile()
+        take_from_silent()
 
     waiting.refresh_from_db()
     assert (waiting.state, waiting.error_code, waiting.error_fault) == (State.FAILED, "worker-died", "studio")
@@ -142,8 +136,7 @@ def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> 
             elif move == "cancel_queued":
                 cancel_queued(waiting.pk)
             elif move == "die":
-                silent(waiting)
-                reconcile()
+                take_from_silent()
             elif claims:
                 move_by(claims[0] if move == "late write" else claims[-1], move, image)
         except ClaimLost:
@@ -160,62 +153,41 @@ def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> 
 
 
 @pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)], ids=["forward", "back"])
-def test_a_worker_whose_clock_is_set_loses_no_build_and_takes_none(
-    step: timedelta, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Heartbeats and leases are by the database's clock."""
-    now = timezone.now
-    waiting = build()
-    claim = take(waiting)
-    monkeypatch.setattr("django.utils.timezone.now", lambda: now() + step)
-
-    assert claim.should_stop() is False
-    reconcile()
+def test_a_clock_that_is_set_takes_no_build_from_who_lives_and_all_from_the_dead(step: timedelta) -> None:
+    """Whatever the time is that a heartbeat bears, and however late the next one comes within the lease."""
+    claim, dead, reconciler = take(living := build()), take(build()), Reconciler()
+    reconciler.look()
+    for looks in range(1, 8):
+        Build.objects.filter(pk=living.pk).update(heartbeat_at=timezone.now() + step * (looks % 2))
+        for _ in range(3):
+            look_after(reconciler, django.LOST_AFTER_SECONDS / 4)
 
     claim.write()
-
-
-def test_a_database_whose_clock_was_set_back_still_gives_up_the_dead() -> None:
-    waiting = build()
-    take(waiting)
-    Build.objects.filter(pk=waiting.pk).update(heartbeat_at=timezone.now() + timedelta(hours=1))
-
-    reconcile()
-
-    waiting.refresh_from_db()
-    assert waiting.state == State.QUEUED
-
-
-def test_a_look_just_after_the_clock_was_set_takes_no_build(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A live worker beats within a second; until then its last heartbeat seems an hour old."""
-    waiting = build()
-    claim = take(waiting)
-    clock = DatabaseClock()
-    reconcile(clock)
-    silent(waiting)
-    now = time.monotonic
-    monkeypatch.setattr("builds.reconcile.time.monotonic", lambda: now() - 3600)
-
-    reconcile(clock)
-    claim.write()
-    silent(waiting)
-    reconcile(clock)
-
     with pytest.raises(ClaimLost):
-        claim.write()
+        dead.write()
 
 
-def test_a_look_that_comes_late_takes_no_build_and_the_next_does() -> None:
+def test_a_look_that_comes_late_takes_no_build_and_later_ones_do() -> None:
     """The database hung, or this worker was halted: the others' heartbeats of that time are on their way."""
-    claim, clock = take(waiting := build()), DatabaseClock()
-    reconcile(clock)
-    silent(waiting)
-    for late, taken in ((3600, False), (3600, True)):
-        assert clock._looked_at is not None
-        clock._looked_at -= late
-        reconcile(clock)
+    claim, reconciler = take(waiting := build()), Reconciler()
+    reconciler.look()
+    for taken in (False, True):
+        look_after(reconciler, 3600)
         waiting.refresh_from_db()
         assert (waiting.claim != claim.token) == taken
+
+
+def test_a_worker_that_says_at_the_last_moment_that_it_lives_keeps_its_build() -> None:
+    claim, beats = take(build()), Heartbeats[Build]()
+    for _ in range(3):
+        beats._looked_at -= django.LOST_AFTER_SECONDS / 2
+        (*silent,) = beats.silent(Build.objects.all())
+    assert [one.pk for one in silent] == [claim.build_id]
+    Build.objects.update(heartbeat_at=timezone.now())
+
+    assert release(silent, died=True) == 0
+
+    claim.write()
 
 
 def test_a_chunk_whose_answer_was_lost_is_not_written_twice() -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from datetime import timedelta
 
 import pytest
 from django.db import connection
-from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -19,11 +17,10 @@ from builds.claims import Claim, ClaimLost
 from builds.limits import limits_of, set_limits
 from builds.models import Build, State
 from builds.queries import queue_position
-from builds.reconcile import reconcile
 from builds.reporting import stopping
 from builds.services import cancel_request, request_build
 from builds.turns import anything_to_take, lines, take_next
-from tests.builds.played import asked, saved, workspace_named
+from tests.builds.played import asked, saved, take_from_silent, workspace_named
 
 
 def waiting_in(workspace: str, count: int) -> list[Build]:
@@ -220,8 +217,7 @@ class Workers(RuleBasedStateMachine):
     def worker_dies(self, data: st.DataObject) -> None:
         if self.held:
             dead = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-            Build.objects.filter(pk=dead.build_id).update(heartbeat_at=timezone.now() - timedelta(hours=1))
-            reconcile()
+            take_from_silent(living=self.held)
             with pytest.raises(ClaimLost):
                 end(dead)
 

@@ -25,7 +25,7 @@ from builds.logs import (
     writing,
 )
 from builds.models import Build, LogBlock, LogChunk
-from builds.reconcile import reconcile
+from builds.reconcile import Reconciler
 from environments.models import Role
 from tests.builds.played import asked, browser_of, person, played, saved
 
@@ -265,7 +265,7 @@ def test_a_studio_that_died_while_packing_leaves_a_whole_log_that_is_packed_late
     for cursor in range(len(before) + 1):
         assert chunks_of(build, cursor, limit=5) == before[cursor : cursor + 5]
     assert find_lines(build.pk, "line 199", 9)[1] == 2
-    reconcile()
+    Reconciler().look()
 
     assert not LogChunk.objects.exists()
     assert chunks_of(build) == before

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from builds import trials, trying
@@ -18,14 +16,14 @@ from builds.engine.imports_worker import modules_of
 from builds.images import BlobStore
 from builds.images.lock import Lock, LockedPackage
 from builds.models import Image
-from builds.reconcile import reconcile
+from builds.reconcile import Reconciler
 from builds.trial_models import Trial, TrialState
 from environments.catalogue_models import Proposal
 from environments.models import Event, Role, Version
 from environments.proposals import propose, withdraw
 from environments.services import Refused
 from tests.builds.distribution import store_image
-from tests.builds.played import browser_of, image_for, person, saved
+from tests.builds.played import browser_of, image_for, person, saved, take_from_silent
 from tests.builds.test_engine import NOWHERE
 
 WORKER = Path(__file__).parents[2] / "builds" / "engine" / "imports_worker.py"
@@ -63,8 +61,8 @@ def test_a_proposed_image_is_noted_once_whoever_looks_and_tried_by_one_worker() 
     )  # the same content, not proposed from there
     assert gather(row).tried == TrialState.WAITING
 
-    reconcile()
-    reconcile()
+    Reconciler().look()
+    Reconciler().look()
 
     assert Trial.objects.count() == 1
     trial = taken()
@@ -72,7 +70,7 @@ def test_a_proposed_image_is_noted_once_whoever_looks_and_tried_by_one_worker() 
     assert gather(row).tried == TrialState.RUNNING
     trials.end(trial, TrialState.PASSED, imported=1, python="3.11.7")
     assert gather(row).tried == TrialState.PASSED
-    reconcile()
+    Reconciler().look()
     assert trials.take_next() is None
 
 
@@ -80,10 +78,10 @@ def test_a_proposed_image_is_noted_once_whoever_looks_and_tried_by_one_worker() 
 @on_rows
 def test_an_image_that_is_built_after_it_was_proposed_is_tried_then() -> None:
     row = waiting(built=False)
-    reconcile()
+    Reconciler().look()
     assert (gather(row).tried, Trial.objects.count()) == (None, 0)
     image_for(row.version)
-    reconcile()
+    Reconciler().look()
     assert trials.anything_to_try()
 
 
@@ -91,11 +89,10 @@ def test_an_image_that_is_built_after_it_was_proposed_is_tried_then() -> None:
 @on_rows
 def test_a_worker_that_died_leaves_no_trial_running_and_one_that_only_slept_changes_nothing() -> None:
     waiting()
-    reconcile()
+    Reconciler().look()
     for last in (False, True):
         trial = taken()
-        Trial.objects.update(heartbeat_at=timezone.now() - datetime.timedelta(hours=1))
-        reconcile()
+        take_from_silent()
         assert Trial.objects.get().state == (TrialState.UNTRIED if last else TrialState.WAITING)
         assert not trials.beat(trial)
         trials.end(trial, TrialState.PASSED)
@@ -108,7 +105,7 @@ def test_a_worker_that_died_leaves_no_trial_running_and_one_that_only_slept_chan
 @on_rows
 def test_a_studio_that_stops_gives_the_trial_back_and_the_attempt_does_not_count() -> None:
     waiting()
-    reconcile()
+    Reconciler().look()
     for _ in range(3):
         trials.give_back(taken())
     assert taken().attempt == 1
@@ -118,7 +115,7 @@ def test_a_studio_that_stops_gives_the_trial_back_and_the_attempt_does_not_count
 @on_rows
 def test_a_curator_has_it_tried_again_and_that_is_recorded_with_what_came_of_it() -> None:
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
-    reconcile()
+    Reconciler().look()
     assert not try_proposed(row, cora)  # it waits already
     trials.end(taken(), TrialState.FAILED, problems=[{"package": "numpy", "module": "numpy", "words": "No."}])
     assert try_proposed(row, cora)
@@ -147,7 +144,7 @@ def test_without_an_engine_it_says_so_and_can_be_approved_all_the_same(
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
     settings.STORE, settings.DOCKER_HOST = tmp_path, NOWHERE
     Image.objects.update(digest=store_image(BlobStore(tmp_path), b"\0" * 1024).digest)
-    reconcile()
+    Reconciler().look()
 
     trying.try_what_waits()
 
@@ -175,7 +172,7 @@ def test_what_cannot_be_tried_says_why(
     waiting()
     settings.STORE, settings.DOCKER_HOST = tmp_path, NOWHERE
     Image.objects.update(**change)
-    reconcile()
+    Reconciler().look()
     trying.try_what_waits()
     assert words in Trial.objects.get().words
 
@@ -186,7 +183,7 @@ def test_what_cannot_be_tried_says_why(
 @on_rows
 def test_the_page_says_what_could_not_be_imported_and_lets_it_be_approved_anyway() -> None:
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
-    reconcile()
+    Reconciler().look()
     path = f"{REVIEW}{row.pk}/"
     assert "A worker will start the image" in browser_of(cora).get(path).content.decode()
     problems = [{"package": "opencv-python", "module": "cv2", "words": "ImportError: <libGL.so.1>"}]

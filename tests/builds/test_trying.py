@@ -26,7 +26,7 @@ from builds.images import (
 from builds.images.manifest import OCI_CONFIG, OCI_MANIFEST
 from builds.images.onward import as_base
 from builds.models import Image
-from builds.reconcile import reconcile
+from builds.reconcile import Reconciler
 from builds.steps import PYTHON
 from builds.trial_models import Trial, TrialState
 from environments.models import Role
@@ -187,7 +187,7 @@ def test_from_a_proposal_to_what_its_reviewer_sees(
     packages = [lock["packages"][0] | {"name": name} for name in ("good", "broken")]
     Image.objects.update(digest=image.digest, lock=lock | {"packages": packages})
     proposal = propose(version, olga, name="AzureML-x", as_new=True, words="It works.")
-    reconcile()
+    Reconciler().look()
 
     trying.try_what_waits()
 

@@ -147,14 +147,19 @@ def figures_of(workspace: Workspace, sought: Sought, period: str) -> Told:
 
 def _days(sought: Sought, period: str) -> tuple[datetime.date, datetime.date]:
     """Return the first and the last day of what is sought, else of the period: no more than fit on a chart."""
-    today = timezone.now().astimezone(datetime.UTC).date()
+    last = today()
     # So early that the Monday of each day's week is a day too
-    until = max(min(sought.until or today, today), FIRST_MONDAY)
+    until = max(min(sought.until or last, last), FIRST_MONDAY)
     since = sought.since or until - (PERIODS.get(period, PERIODS[DEFAULT_PERIOD]) - 1) * DAY
     since = max(min(since, until), until - (WEEKS_SHOWN * 7 - 1) * DAY)
     if sought.since is None and (until - since).days >= DAYS_SHOWN:
         since = monday_of(since)  # a week that is whole
     return since, until
+
+
+def today() -> datetime.date:
+    """Return the day it is by UTC, which all figures are by."""
+    return timezone.now().astimezone(datetime.UTC).date()
 
 
 def monday_of(day: datetime.date) -> datetime.date:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser.backstage import ask
 from tests.browser.visiting import LONG, sign_in
 from tests.services.chromium import launch_options
 from tests.services.studio import Studio
 
-SECONDS = 15
+SECONDS = 60  # a test that passes waits for none of it, also on a machine that has much to do
 
 
 # For this folder only: Playwright's event loop runs in the tests' thread as long as it is open.
@@ -24,6 +24,7 @@ def browser(chromium: Path) -> Iterator[Browser]:
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     # Django sees that event loop and would refuse the tests' own queries; nothing here shares a connection.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options(chromium))
         yield browser

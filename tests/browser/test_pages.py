@@ -381,7 +381,7 @@ def test_ctrl_c_stops_a_studio_whose_builds_are_watched_and_they_go_on_when_it_i
     expect(page).to_have_title(re.compile("Building: slow:1"))
     assert studio.process
     os.killpg(studio.process.pid, signal.SIGINT)
-    assert studio.process.wait(seconds=8) == 0, studio.process.last_words()
+    assert studio.process.wait() == 0, studio.process.last_words()
     expect(page.get_by_text("The connection is lost. Trying again …")).to_be_visible()
 
     # And when it is back, the page goes on by itself, from the line where it was.

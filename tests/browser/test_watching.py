@@ -11,8 +11,6 @@ from tests.browser.visiting import sign_in
 from tests.services.processes import free_port
 from tests.services.studio import Studio
 
-PATIENCE = 60_000  # milliseconds: the first build of a studio makes its base
-
 
 def test_two_watch_a_build_and_it_goes_on_until_the_second_has_cancelled(
     browser: Browser, page: Page, studio: Studio
@@ -30,20 +28,18 @@ def test_two_watch_a_build_and_it_goes_on_until_the_second_has_cancelled(
             person.get_by_role("textbox", name="Definition").fill(definition)
             person.get_by_label("Name", exact=True).fill(name)
             person.get_by_role("button", name="Save and build").click()
-            expect(person).to_have_title(re.compile("Building: watched:1"), timeout=PATIENCE)
+            expect(person).to_have_title(re.compile("Building: watched:1"))
         assert his.url == hers.url
         for person in (hers, his):
-            expect(person.get_by_text("Asked by olga, otto (for watched-too:1).")).to_be_visible(
-                timeout=PATIENCE
-            )
-            expect(person.locator("#L1")).to_be_visible(timeout=PATIENCE)
+            expect(person.get_by_text("Asked by olga, otto (for watched-too:1).")).to_be_visible()
+            expect(person.locator("#L1")).to_be_visible()
 
         hers.get_by_role("button", name="Stop waiting").click()
-        expect(his.get_by_text("Asked by otto")).to_be_visible(timeout=PATIENCE)
-        expect(his).to_have_title(re.compile("Building: watched:1"), timeout=PATIENCE)
+        expect(his.get_by_text("Asked by otto")).to_be_visible()
+        expect(his).to_have_title(re.compile("Building: watched:1"))
 
         his.get_by_role("button", name="Cancel").click()
         for person in (hers, his):
-            expect(person).to_have_title(re.compile("Cancelled: watched:1"), timeout=PATIENCE)
-            expect(person.get_by_text("The build was cancelled.")).to_be_visible(timeout=PATIENCE)
+            expect(person).to_have_title(re.compile("Cancelled: watched:1"))
+            expect(person.get_by_text("The build was cancelled.")).to_be_visible()
     context.close()

@@ -125,7 +125,7 @@ def test_ctrl_c_sends_the_build_back_to_the_queue_and_the_next_start_goes_on(
 
     os.killpg(studio.process.pid, signal.SIGINT)
 
-    assert studio.process.wait(seconds=8) == 0
+    assert studio.process.wait() == 0
     studio.process.assert_nothing_left()
     stopped = row(studio, asked.only)
     assert (stopped["state"], stopped["attempt"], stopped["worker"]) == ("queued", 0, "")
@@ -146,7 +146,7 @@ def test_a_studio_killed_whole_leaves_no_process_and_goes_on_at_the_next_start(
 
     os.kill(studio.process.pid, signal.SIGKILL)
 
-    studio.process.wait(seconds=8)
+    studio.process.wait()
     studio.process.assert_nothing_left()
     index.let_go.set()
     studio.start()

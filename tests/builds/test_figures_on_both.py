@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from builds.figures import DAY, figures_of
+from builds.figures import DAY, figures_of, today
 from builds.history import Sought
 from builds.kept import Wanted, find_images
 from builds.models import BaseImage, Build, Image
@@ -18,8 +18,13 @@ from tests.builds.played import asked, failed, saved, succeeded, workspace_named
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
-TODAY = timezone.now().astimezone(datetime.UTC).date()
+TODAY = today()
 MIDNIGHT = datetime.datetime.combine(TODAY, datetime.time(), datetime.UTC)
+
+
+@pytest.fixture(autouse=True)
+def it_stays_the_same_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builds.figures.today", lambda: TODAY)
 
 
 def test_days_weeks_and_times_are_the_same() -> None:

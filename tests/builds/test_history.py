@@ -7,11 +7,10 @@ import re
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from builds.charts import rounded_up
-from builds.figures import DAY, figures_of, monday_of
+from builds.figures import DAY, figures_of, monday_of, today
 from builds.history import Sought, find_builds
 from builds.models import Build, Request, State
 from builds.queries import builds_for_list
@@ -23,8 +22,13 @@ from tests.builds.played import asked, browser_of, failed, person, saved, succee
 pytestmark = pytest.mark.django_db
 
 LIST = "/w/lab/builds/"
-TODAY = timezone.now().astimezone(datetime.UTC).date()
+TODAY = today()
 NOON = datetime.datetime.combine(TODAY, datetime.time(12), datetime.UTC)
+
+
+@pytest.fixture(autouse=True)
+def it_stays_the_same_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("builds.figures.today", lambda: TODAY)
 
 
 @pytest.fixture

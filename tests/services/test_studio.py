@@ -36,5 +36,5 @@ def test_ctrl_c_ends_a_studio_on_postgres_and_redis_and_leaves_no_process(
 
         os.killpg(studio.process.pid, signal.SIGINT)
 
-        assert studio.process.wait(seconds=8) == 0, studio.process.last_words()
+        assert studio.process.wait() == 0, studio.process.last_words()
         studio.process.assert_nothing_left()

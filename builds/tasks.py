@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from builds import dry_run, runner
+from builds.images.forgetting import forget_when_due
 from builds.previews import ask_for_overlooked
 from builds.queue import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
 from builds.reconcile import Reconciler
@@ -133,7 +134,11 @@ def _sweep_until_stopped() -> None:
             swept = sweep_when_due()
             if swept is not None:
                 _tell(swept)
+            # The store is one for all; each machine may have a cache of its own.
+            forgotten = forget_when_due(settings.CACHE, settings.CACHE_DAYS)
+            if forgotten is not None:
+                log.info("The cache is looked through: %d files, %d bytes.", forgotten.files, forgotten.size)
         except Exception:  # a thread that ended would be missed by nobody until the disk is full
-            log.exception("The store could not be swept; that is tried again when it is next due.")
+            log.exception("Store or cache could not be swept; that is tried again when it is next due.")
         finally:
             connection.close()

@@ -152,6 +152,13 @@ def read_pause(value: float, setting: str) -> float:
     return value
 
 
+def read_days(value: float, setting: str) -> float:
+    """Return a number of days; 0 is never."""
+    if not 0 <= value <= LONGEST_PAUSE / 86400:
+        raise ImproperlyConfigured(f"{setting} is {value:g}. Write days, such as 30; 0 is never.")
+    return value
+
+
 def read_bytes(text: str, setting: str) -> int:
     """Return a size such as `512m` or `4g` in bytes; 0 for none."""
     found = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", text.strip().lower())

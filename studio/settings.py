@@ -12,6 +12,7 @@ from environs import Env, EnvError
 from studio.configuration import (
     read_bytes,
     read_channel_mirrors,
+    read_days,
     read_encryption_keys,
     read_limit,
     read_mail_server,
@@ -111,6 +112,8 @@ LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
 RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)
 FLOATING_BASE_SECONDS = setting(env.float, "STUDIO_FLOATING_BASE_SECONDS", 86400.0)  # rule 18
 MAX_ATTEMPTS = 3
+# After so many days a file of the cache that no build used is forgotten
+CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
 # What one workspace may have, where no administrator gave it other limits

@@ -107,7 +107,7 @@ def _known(sdist: WheelFile, base: Base, around: Surroundings, workshop: Worksho
     if found is None:
         return None
     path = _kept_at(workshop, found["sha256"], found["filename"])
-    if not path.is_file():
+    if not workshop.used(path):
         return None
     return WheelFile(sdist.name, sdist.version, path, found["sha256"], path.stat().st_size)
 

@@ -87,7 +87,7 @@ def _files(
     packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter, python: str = ""
 ) -> tuple[tuple[WheelFile, ...], int]:
     """Return the packages' files; for a `python` they are packed while others still arrive."""
-    missing = [package for package in packages if not _place(package, workshop).is_file()]
+    missing = [package for package in packages if not workshop.used(_place(package, workshop))]
     received = 0
     if missing:
         with packing_ahead(python, len(missing), workshop, reporter) as ahead:

@@ -94,7 +94,7 @@ class Packer:
             return Segment(key, wheel.name, wheel.version, paths, None, layer) if there else None
         file = self._file(key)
         # A machine that lost its power may have kept the note, and less of the file.
-        whole = file.is_file() and file.stat().st_size == found.get("size")
+        whole = self._workshop.used(file) and file.stat().st_size == found.get("size")
         return Segment(key, wheel.name, wheel.version, paths, file, None) if whole else None
 
     def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:

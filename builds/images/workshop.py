@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 from builds.images.store import BlobStore, disk_errors, free
 from environments.logins import Login, Logins, login_in
 from environments.reach import OWN_MACHINE, Reach
+
+_MARKED_SECONDS = 3600.0  # how exact the time of the last use is
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,20 @@ class Workshop:
 
     def recall(self, kind: str, key: str) -> Any:
         """Return what was remembered under this key, or None."""
+        place = self._place(kind, key)
         try:
-            return json.loads(self._place(kind, key).read_bytes())
+            return json.loads(place.read_bytes()) if self.used(place) else None
         except (FileNotFoundError, ValueError):
             return None
+
+    def used(self, place: Path) -> bool:
+        """Return whether a file of the cache is there, and mark it as used: what is not, is forgotten one day."""
+        try:
+            if time.time() - place.stat().st_mtime > _MARKED_SECONDS:
+                os.utime(place)
+        except FileNotFoundError:
+            return False
+        return True
 
     def folder(self, kind: str) -> Path:
         """Return a folder of the cache, made if it is not there."""

@@ -115,8 +115,12 @@ def test_of_workers_that_look_at_once_one_sweeps(store: BlobStore) -> None:
 def test_a_worker_does_it_by_itself_and_goes_on_when_it_once_failed(
     store: BlobStore, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.SWEEP_SECONDS = 0.01
+    settings.SWEEP_SECONDS, settings.CACHE = 0.01, store.path.parent / "cache"
     digest = stray(store)
+    unused = settings.CACHE / "files" / "unused.whl"
+    unused.parent.mkdir(parents=True)
+    unused.touch()
+    os.utime(unused, (0, 0))
     really, tries = sweep_when_due, iter([OSError("the disk is away")])
 
     def once_failing() -> Swept | None:
@@ -133,6 +137,7 @@ def test_a_worker_does_it_by_itself_and_goes_on_when_it_once_failed(
     finally:
         stopping.clear()
     assert not store.has(digest)
+    assert not unused.exists()
 
 
 def test_a_build_as_old_as_the_machines_sleep_keeps_its_files(store: BlobStore) -> None:

@@ -1,9 +1,10 @@
-"""`manage.py clean`: what can go from the store and from the Docker Engine; with --yes, it goes."""
+"""`manage.py clean`: what can go from the store, the cache and the Docker Engine; with --yes, it goes."""
 
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
 
 from builds.cleaning import clean
 from builds.images.store import GRACE_SECONDS
@@ -21,6 +22,12 @@ class Command(BaseCommand):
             "--days", type=float, default=7, help="base images in the engine unused for so many days (7)"
         )
         parser.add_argument(
+            "--cache-days",
+            type=float,
+            default=settings.CACHE_DAYS,
+            help=f"files of the cache that no build used for so many days ({settings.CACHE_DAYS:g}); 0 leaves them",
+        )
+        parser.add_argument(
             "--hours",
             type=float,
             default=GRACE_SECONDS / 3600,
@@ -30,10 +37,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Say what goes, one line for each kind."""
         done: bool = options["yes"]
-        found = clean(dry_run=not done, days=options["days"], grace_seconds=options["hours"] * 3600)
+        if not options["cache_days"] >= 0:
+            raise CommandError("--cache-days takes days, such as 30; 0 leaves the cache as it is.")
+        found = clean(
+            dry_run=not done,
+            days=options["days"],
+            cache_days=options["cache_days"],
+            grace_seconds=options["hours"] * 3600,
+        )
         self.stdout.write(f"Store: {len(found.store.blobs)} blobs, {found.store.freed / 1e6:.1f} MB.")
         for name in found.store.names:
             self.stdout.write(f"  {name} is no image's name any more.")
+        self.stdout.write(f"Cache: {found.cache.files} files, {found.cache.size / 1e6:.1f} MB.")
         if found.engine:
             self.stdout.write(f"Docker Engine: {found.engine}")
         else:

@@ -371,9 +371,9 @@ def test_a_stranger_is_told_that_there_is_nothing(page: Page, studio: Studio, sh
 
 
 def test_ctrl_c_stops_a_studio_whose_builds_are_watched_and_they_go_on_when_it_is_back(
-    page: Page, start_studio: StartStudio
+    page: Page, start_studio: StartStudio, stock: Path
 ) -> None:
-    studio = start_studio()
+    studio = start_studio(stock)
     sign_in(page, studio, "olga", "lab")
     address = ask(studio, "building", "lab", "slow")
     with page.expect_response(lambda response: "/stream?" in response.url):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from tests.studio.commands import Desk
 
 
 @pytest.fixture
-def desk(tmp_path: Path, docker_engine: DockerEngine) -> Desk:
-    desk = Desk(tmp_path, {"DOCKER_HOST": docker_engine.host})
+def desk(tmp_path: Path, stock: Path, docker_engine: DockerEngine) -> Desk:
+    desk = Desk.stocked(stock, tmp_path, {"DOCKER_HOST": docker_engine.host})
     assert desk.build("idna==3.10\n", "--name", "kept").code == 0
     return desk
 
@@ -25,6 +26,9 @@ def test_what_goes_is_shown_first_and_images_stay(desk: Desk, docker_engine: Doc
     """Issue 4, point 6: garbage collected by reference, dry run first."""
     store = BlobStore(desk.var / "store")
     stray = store.put(b"of a build that died", OCI_LAYER_GZIP)
+    unused = desk.var / "cache" / "files" / "long-unused.whl"
+    unused.write_bytes(b"x" * 2_000_000)
+    os.utime(unused, (0, 0))
     before = store.tags()
     base = find_base("host", Workshop(store=store, cache=desk.var / "cache"), Quiet())
     with Engine.at(docker_engine.host) as engine:
@@ -34,9 +38,13 @@ def test_what_goes_is_shown_first_and_images_stay(desk: Desk, docker_engine: Doc
     shown = desk.manage("clean", "--hours", "0", "--days", "-1")
     assert store.has(stray.digest)
     assert docker_engine.client.images.get(given)
+    assert unused.exists()
     done = desk.manage("clean", "--hours", "0", "--days", "-1", "--yes")
 
     assert "Store: 0 blobs" in young.stdout, young.stderr
+    assert "Cache: 1 files, 2.0 MB." in young.stdout
+    assert not unused.exists()
+    assert "takes days" in desk.manage("clean", "--cache-days", "-1", "--yes").stderr
     assert "Docker Engine: 0 base images" in young.stdout
     assert "Nothing was deleted" in shown.stdout
     assert f"  {given}: " in shown.stdout

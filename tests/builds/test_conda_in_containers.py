@@ -44,9 +44,9 @@ def channel(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, channel: str) -> Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory, stock: Path, channel: str) -> Desk:
     settings = {"STUDIO_CHANNEL_MIRRORS": f"conda-forge={channel}", "STUDIO_FILE_CHANNELS": "/"}
-    return Desk(tmp_path_factory.mktemp("desk"), settings)
+    return Desk.stocked(stock, tmp_path_factory.mktemp("desk"), settings)
 
 
 @pytest.fixture

@@ -114,9 +114,9 @@ def private(
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, docker_engine: DockerEngine) -> Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory, stock: Path, docker_engine: DockerEngine) -> Desk:
     folder: Path = tmp_path_factory.mktemp("desk")
-    return Desk(folder, {"DOCKER_HOST": docker_engine.host, "STUDIO_LOG_LEVEL": "DEBUG"})
+    return Desk.stocked(stock, folder, {"DOCKER_HOST": docker_engine.host, "STUDIO_LOG_LEVEL": "DEBUG"})
 
 
 def from_pip(private: Private) -> str:

@@ -23,9 +23,9 @@ TWO = "idna==3.10\nsix==1.17.0\n"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def desk(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Desk:
     """A studio with one image, which was made before its workspace had a registry."""
-    desk = Desk(tmp_path_factory.mktemp("pushing"), {})
+    desk = Desk.stocked(stock, tmp_path_factory.mktemp("pushing"))
     made = desk.build(ONE, "--name", "one")
     assert made.code == 0, made.stderr
     return desk

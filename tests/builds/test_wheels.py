@@ -41,7 +41,7 @@ from tests.builds.test_engine import NOWHERE, Listener, files_in
 from tests.images.making import make_sdist
 from tests.images.serving import Index
 from tests.services.docker_engine import DockerEngine
-from tests.studio.commands import Desk
+from tests.studio.commands import Desk, Done
 
 C_EXTENSION = {
     "setup.py": """
@@ -220,19 +220,18 @@ def test_a_wheel_of_something_else_is_not_taken(
         )
 
 
-def installed(desk: Desk) -> set[str]:
-    """Return the paths that the layers of the desk's only image put into the environment."""
+def installed(desk: Desk, done: Done) -> set[str]:
+    """Return the paths that the layers of the image that was made put into the environment."""
     store = BlobStore(desk.var / "store")
-    (image,) = (image for name, image in store.tags().items() if name.startswith("default/"))
-    manifest = json.loads(store.read(image.digest))
+    manifest = json.loads(store.read(done.result["digest"]))
     layers = [Descriptor.model_validate(layer) for layer in manifest["layers"][1:]]
     return {path for layer in layers for path in files_in(layer, store)}
 
 
 def test_an_image_of_a_real_source_is_built_from_its_definition(
-    docker_engine: DockerEngine, tmp_path: Path
+    docker_engine: DockerEngine, stock: Path, tmp_path: Path
 ) -> None:
-    desk = Desk(tmp_path, {"DOCKER_HOST": docker_engine.host})
+    desk = Desk.stocked(stock, tmp_path, {"DOCKER_HOST": docker_engine.host})
 
     done = desk.build("docopt==0.6.2\n", "--name", "source")
 
@@ -240,20 +239,20 @@ def test_an_image_of_a_real_source_is_built_from_its_definition(
     names = [step["name"] for step in done.result["steps"]]
     assert names == ["base", "resolve", "fetch", "build", "assemble", "verify", "store"]
     assert "Built docopt-0.6.2-py2.py3-none-any.whl in" in done.stderr
-    assert any(path.endswith("site-packages/docopt.py") for path in installed(desk))
+    assert any(path.endswith("site-packages/docopt.py") for path in installed(desk, done))
 
 
 def test_what_turns_out_to_be_needed_comes_into_the_image_too(
-    docker_engine: DockerEngine, index: Index, tmp_path: Path
+    docker_engine: DockerEngine, index: Index, stock: Path, tmp_path: Path
 ) -> None:
     make_sdist(index.folder, "studio_tests_sly", needs=["idna==3.10"])
-    desk = Desk(tmp_path, {"DOCKER_HOST": docker_engine.host})
+    desk = Desk.stocked(stock, tmp_path, {"DOCKER_HOST": docker_engine.host})
 
     done = desk.build(f"--extra-index-url {index.url}\nstudio_tests_sly==1.0\n", "--name", "sly")
 
     assert done.code == 0, done.stderr
     assert "resolving again" in done.stderr
-    assert any(path.endswith("site-packages/idna/__init__.py") for path in installed(desk))
+    assert any(path.endswith("site-packages/idna/__init__.py") for path in installed(desk, done))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.services.studio import PRIVATE, ROOT
+from tests.services.studio import PRIVATE, ROOT, copy_stock
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,13 @@ class Desk:
 
     folder: Path
     settings: Mapping[str, str]
+
+    @classmethod
+    def stocked(cls, stock: Path, folder: Path, settings: Mapping[str, str] | None = None) -> Desk:
+        """Return one with a copy of the data in `stock`."""
+        desk = cls(folder, settings or {})
+        copy_stock(stock, desk.var)
+        return desk
 
     @property
     def var(self) -> Path:

@@ -46,9 +46,11 @@ def test_the_demo_builds_reuses_and_its_image_fits_a_model_in_a_real_engine(
 
 
 @pytest.fixture(scope="module")
-def python_base(registry: Registry, skopeo: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def python_base(
+    registry: Registry, skopeo: Path, stock: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """A Python image in a real registry, under the name that Docker Hub has it by."""
-    desk = Desk(tmp_path_factory.mktemp("base"), {})
+    desk = Desk.stocked(stock, tmp_path_factory.mktemp("base"))
     made = desk.build("name: base\nimage: host\n", name="base.yaml").result
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     source = f"oci:{desk.var}/store:{made['image']}:latest"
@@ -59,9 +61,9 @@ def python_base(registry: Registry, skopeo: Path, tmp_path_factory: pytest.TempP
 
 
 def test_a_v2_environment_on_a_base_from_a_registry_is_built_and_runs(
-    start_studio: StartStudio, python_base: str, registry: Registry, docker_engine: DockerEngine
+    start_studio: StartStudio, stock: Path, python_base: str, registry: Registry, docker_engine: DockerEngine
 ) -> None:
-    studio = start_studio(STUDIO_REGISTRY_MIRRORS=f"docker.io={registry.address}")
+    studio = start_studio(stock, STUDIO_REGISTRY_MIRRORS=f"docker.io={registry.address}")
     desk = Desk(studio.var.parent, studio.environment())
     minor = python_base.rpartition(":")[2].partition("-")[0]
     definition = (

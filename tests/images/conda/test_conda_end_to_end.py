@@ -44,9 +44,9 @@ def served(channel: Path) -> Iterator[str]:
 
 
 def test_a_conda_environment_is_built_and_runs(
-    served: str, start_studio: StartStudio, docker_engine: DockerEngine, tmp_path: Path
+    served: str, start_studio: StartStudio, stock: Path, docker_engine: DockerEngine, tmp_path: Path
 ) -> None:
-    studio = start_studio(STUDIO_CHANNEL_MIRRORS=f"conda-forge={served}")
+    studio = start_studio(stock, STUDIO_CHANNEL_MIRRORS=f"conda-forge={served}")
     file = tmp_path / "environment.yml"
     file.write_text(ENVIRONMENT)
 

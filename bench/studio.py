@@ -1,14 +1,17 @@
 """How soon a studio is there and answers: `python -m bench.studio [--rounds 5]`.
 
-Start to first page, request to running, the demo cold and warm, and a cache hit from POST to *ready*:
-all on a studio of its own (SQLite, the `host` base, the real package index). Medians; nothing is asserted.
+Start to first page and to a worker, Ctrl-C to the end, request to running, the demo cold and warm, and a cache
+hit from POST to *ready*: all on a studio of its own (SQLite, the `host` base, the real package index). Medians;
+nothing is asserted.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
+import signal
 import sqlite3
 import statistics
 import subprocess
@@ -38,6 +41,9 @@ def main() -> None:
         started = Studio(folder / "started", {})
         say("first start to first page", [start_seconds(started)])
         say("second start to first page", [start_seconds(started) for _ in range(rounds)])
+        ready, ended = zip(*(worker_seconds(started) for _ in range(rounds)), strict=True)
+        say("second start to a worker that is ready", list(ready))
+        say("Ctrl-C to the end of all processes", list(ended))
         shown = Studio(folder / "shown", {})
         for name, seconds in demo_seconds(shown).items():
             say(name, [seconds])
@@ -59,6 +65,27 @@ def start_seconds(studio: Studio) -> float:
         process.wait_for_line("Sign in once as", 60)
         httpx.get(f"{studio.url}/login/", trust_env=False, timeout=60).raise_for_status()
         return time.perf_counter() - began
+    finally:
+        process.stop()
+
+
+def worker_seconds(studio: Studio) -> tuple[float, float]:
+    """Return the time from the command until a worker waits for builds, and from Ctrl-C to the end."""
+
+    def ready() -> bool:
+        with closing(sqlite3.connect(studio.var / "studio.sqlite3")) as database:
+            return bool(database.execute("SELECT count(*) FROM studio_worker").fetchone()[0])
+
+    began = time.perf_counter()
+    process = studio.launch()
+    try:
+        wait_until(ready, 60, "no worker came")
+        started = time.perf_counter() - began
+        time.sleep(2)  # as long as anybody looks at it, at least: what ends while it begins tells little
+        began = time.perf_counter()
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+        return started, time.perf_counter() - began
     finally:
         process.stop()
 
@@ -129,13 +156,13 @@ def request_to_running(studio: Studio, number: int) -> float:
     words = [sys.executable, "-m", "tests.builds.asking", str(file)]
     environment = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
     done = subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
-    build = done.stdout.split()[-1].replace("-", "")
+    (build,) = json.loads(done.stdout.splitlines()[-1])["builds"].values()
     times: list[str] = []
 
     def ended() -> bool:
         with closing(sqlite3.connect(studio.var / "studio.sqlite3")) as database:
             question = "SELECT queued_at, started_at, ended_at FROM builds_build WHERE id = ?"
-            times[:] = database.execute(question, [build]).fetchone()
+            times[:] = database.execute(question, [build.replace("-", "")]).fetchone()
         return times[2] is not None
 
     wait_until(ended, 60, "the build did not end")

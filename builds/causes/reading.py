@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from builds.causes.catalogue import CATALOGUE
 from builds.causes.signs import SIGNS, Sign
@@ -15,7 +16,6 @@ Line = tuple[int, str]
 
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _OF_BUILDKIT = re.compile(r"^#\d+ (?:\d+\.\d+ )?")
-_ANY = re.compile("|".join(f"(?:{sign.pattern.pattern})" for sign in SIGNS), re.IGNORECASE)
 _MOST = 4
 
 
@@ -49,12 +49,18 @@ class Diagnosis:
     others: tuple[Clue, ...] = ()
 
 
+@cache
+def _any_sign() -> re.Pattern[str]:
+    # Made when a build has failed: it takes a tenth of a second, which every start would wait for.
+    return re.compile("|".join(f"(?:{sign.pattern.pattern})" for sign in SIGNS), re.IGNORECASE)
+
+
 def clues_in(lines: Iterable[Line]) -> list[Clue]:
     """Return every line that shows a cause, in the order of the log."""
-    found = []
+    found, any_sign = [], _any_sign()
     for number, line in lines:
         text = _OF_BUILDKIT.sub("", _STYLE.sub("", line))
-        if _ANY.search(text) is None:
+        if any_sign.search(text) is None:
             continue
         sign = next((sign for sign in SIGNS if sign.pattern.search(text)), None)
         if sign is not None:

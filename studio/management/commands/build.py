@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
 from django.db import connection
 
 from builds import runner
@@ -20,12 +19,13 @@ from builds.services import NotPossible, cancel_request, request_build
 from environments.definition import Reading, read_path
 from environments.models import Version, Workspace
 from environments.services import Refused, save_reading
+from studio.management.base import StudioCommand
 from studio.preparation import prepare
 
 SUCCEEDED, FAILED, REFUSED = 0, 1, 2
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Build in the foreground, with the log on the terminal."""
 
     help = "Save a definition file as a version and build it. Exit code: 0 built, 1 failed, 2 refused."

@@ -4,13 +4,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from builds.cleaning import clean
 from builds.images.store import GRACE_SECONDS
+from studio.management.base import StudioCommand
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Show what nobody needs any more and how much it frees, and delete it if asked to."""
 
     help = "Show what no image needs any more; with --yes, delete it. Builds may go on meanwhile."

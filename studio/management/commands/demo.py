@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from builds.follow import follow
 from builds.models import Build, Request, State
@@ -14,6 +14,7 @@ from builds.outcome import outcome
 from builds.services import request_build
 from environments.definition import read_path
 from environments.services import save_reading
+from studio.management.base import StudioCommand
 from studio.management.commands.run import END_WITHIN_SECONDS, worker
 from studio.preparation import prepare
 from studio.processes import Child, end
@@ -21,7 +22,7 @@ from studio.processes import Child, end
 EXAMPLE = Path("examples/requirements.txt")
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Show the main job from end to end."""
 
     help = "Build the example, then the same content under a second name: a cache hit."

@@ -5,16 +5,14 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from studio.management.base import StudioCommand
 from studio.operations.checks import Level, examine
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Look at every part, and say of each how it is."""
 
     help = "Look at every part of the studio. Exit code 0: all is well, 1: warnings, 2: something is wrong."
-    requires_system_checks = []
     requires_migrations_checks = False
 
     def add_arguments(self, parser: ArgumentParser) -> None:

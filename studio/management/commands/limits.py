@@ -3,10 +3,11 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from builds.limits import FIELDS, in_units, limits_of, set_limits
 from environments.models import Workspace
+from studio.management.base import StudioCommand
 
 DEFAULT = "default"
 WHAT = {
@@ -17,7 +18,7 @@ WHAT = {
 }
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Show or set a workspace's limits."""
 
     help = "Show or set what a workspace may have. `default` takes the limit of the settings again."

@@ -5,13 +5,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from environments.models import Member, Role, Workspace, record
+from studio.management.base import StudioCommand
 from studio.preparation import login_path
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Add somebody, give them a new link to sign in once, or close their account."""
 
     help = "Add a person, give one a link to sign in once, or close an account."

@@ -3,13 +3,14 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from environments.services import Refused
+from studio.management.base import StudioCommand
 from studio.preparation import login_path, prepare
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Bring the database up to date; as often as one likes."""
 
     help = "Bring the database up to date, load the catalogue, and make a first workspace and admin."

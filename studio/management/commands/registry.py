@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from builds.images import ImageError, Quiet
 from builds.models import Image
@@ -13,9 +13,10 @@ from environments.connections import logins_of
 from environments.models import Workspace
 from environments.publishing import RegistryRefused, set_registry
 from environments.vault import Unreadable
+from studio.management.base import StudioCommand
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Show or set a workspace's registry, and push what was made before."""
 
     help = "Show, set or (with --none) take away the registry that a workspace's images are pushed to."
@@ -68,7 +69,7 @@ class Command(BaseCommand):
 class _Lines(Quiet):
     """Writes the lines of the push to the terminal."""
 
-    def __init__(self, command: BaseCommand) -> None:
+    def __init__(self, command: StudioCommand) -> None:
         self._command = command
 
     def line(self, text: str) -> None:

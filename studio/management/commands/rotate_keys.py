@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from environments.connections import rotate_keys
 from environments.vault import Unreadable
+from studio.management.base import StudioCommand
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Encrypt the passwords of connections and the secrets of webhooks with the first of STUDIO_ENCRYPTION_KEYS."""
 
     help = "Encrypts the passwords of connections and the secrets of webhooks with the first of STUDIO_ENCRYPTION_KEYS."

@@ -9,11 +9,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db import connection
 
 from builds.reconcile import release_builds_of
 from environments.services import Refused
+from studio.management.base import StudioCommand
 from studio.preparation import Prepared, login_path, prepare
 from studio.processes import Child, end
 
@@ -21,7 +22,7 @@ END_WITHIN_SECONDS = 5.0  # of the 8 that a person has patience for
 LOOK_EVERY_SECONDS = 0.5
 
 
-class Command(BaseCommand):
+class Command(StudioCommand):
     """Run web and worker side by side, and bring back the one that dies."""
 
     help = "Run the studio: web server and worker, until Ctrl-C."

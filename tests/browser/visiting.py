@@ -10,6 +10,8 @@ from tests.browser.backstage import ask
 from tests.services.studio import Studio
 
 AXE = Path(__file__).with_name("axe.min.js").read_text()
+# What can be touched is large enough, as WCAG 2.2 wants it: axe leaves that out unless it is asked.
+OPTIONS = {"resultTypes": ["violations"], "rules": {"target-size": {"enabled": True}}}
 LONG = (
     "a-name-that-somebody-generated.from-a-branch.feature-JIRA-12345-retrain-all-of-the-models-" + "x" * 100
 )
@@ -25,9 +27,11 @@ def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
 def found_by_axe(page: Page) -> list[str]:
     """Return what axe-core has to say about a page."""
     page.evaluate(AXE)
-    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    result = page.evaluate("options => axe.run(document, options)", OPTIONS)
     return [
         f"{page.url}: {violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for violation in result["violations"]
         for node in violation["nodes"][:3]
+        # The lines of a log are as high as their text: fewer of them would be seen otherwise.
+        if not (violation["id"] == "target-size" and node["html"].startswith('<a href="#L'))
     ]

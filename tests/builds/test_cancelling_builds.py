@@ -154,7 +154,7 @@ def cancelled_in_the_middle(build: Build, user: User, in_the_middle: Callable[[]
     assert build.image is None
     assert "cancelled after" in told(build)
     assert not Step.objects.filter(build=build, ended_at=None).exists()
-    wait_until(lambda: set(children()) <= before, 5, lambda: f"left running: {children()}")
+    wait_until(lambda: set(children()) <= before, GENEROUS_SECONDS, lambda: f"left running: {children()}")
 
 
 def told(build: Build) -> str:

@@ -215,7 +215,7 @@ def test_a_worker_that_has_heard_nothing_for_its_lease_does_nothing_until_it_hea
     worker.start()
     assert not went_on.wait(0.1)
     reporter.lease.keep(lambda: None)
-    worker.join(10)
+    worker.join(60)
     assert went_on.is_set()
 
     reporter.lease._heard -= 3600

@@ -324,7 +324,7 @@ def test_leaving_and_coming_at_the_same_moment_leaves_nobody_waiting_for_what_is
         told: list[Request] = []
 
         def come(start: threading.Barrier = start, told: list[Request] = told) -> None:
-            start.wait(10)
+            start.wait(60)
             try:
                 told.append(request_build(version, ben))
             finally:
@@ -332,7 +332,7 @@ def test_leaving_and_coming_at_the_same_moment_leaves_nobody_waiting_for_what_is
 
         other = threading.Thread(target=come)
         other.start()
-        start.wait(10)
+        start.wait(60)
         cancel_for(build, ann)
         other.join(30)
         (request,) = told

@@ -96,7 +96,7 @@ def test_of_workers_that_look_at_once_one_sweeps(store: BlobStore) -> None:
         swept: list[Swept | None] = []
 
         def look(start: threading.Barrier = start, swept: list[Swept | None] = swept) -> None:
-            start.wait(10)
+            start.wait(60)
             try:
                 swept.append(sweep_when_due())
             finally:

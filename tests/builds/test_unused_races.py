@@ -35,13 +35,13 @@ def test_either_the_clean_up_or_the_request_has_the_image() -> None:
         told: list[Request] = []
 
         def ask(start: threading.Barrier = start, told: list[Request] = told) -> None:
-            start.wait(10)
+            start.wait(60)
             told.append(services.request_build(version))
             connection.close()
 
         other = threading.Thread(target=ask)
         other.start()
-        start.wait(10)
+        start.wait(60)
         done = clean_up(lab, Rule(), olga)
         other.join(30)
         (request,) = told

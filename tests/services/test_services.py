@@ -141,7 +141,7 @@ def test_rabbitmq_delivers_a_message_sent_before_its_restart(rabbitmq: RabbitMQ)
     rabbitmq.restart()
 
     with kombu.Connection(rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
-        assert queue.get(timeout=10).payload == "a letter"
+        assert queue.get(timeout=60).payload == "a letter"
 
 
 def test_a_private_registry_wants_its_login(private_registry: Registry) -> None:

@@ -1,7 +1,9 @@
 """Nothing is lost: the builds of dead workers are taken from them, and wait for the next."""
 
 import logging
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -43,6 +45,25 @@ class Reconciler:
 def release_builds_of(worker: str, *, died: bool) -> int:
     """Put what this worker, known to be gone, had under way back into the queue; return how many."""
     return release(Build.objects.filter(worker=worker, state=State.RUNNING), died=died)
+
+
+def release_builds_of_the_dead(host: str) -> int:
+    """Put what processes of this machine had under way that are gone back into the queue; return how many."""
+    running = Build.objects.filter(state=State.RUNNING, worker__startswith=f"{host}:").order_by()
+    workers = set(running.values_list("worker", flat=True))
+    return sum(release_builds_of(worker, died=True) for worker in workers if not _lives(worker))
+
+
+def _lives(worker: str) -> bool:
+    pid = worker.rpartition(":")[2]
+    try:
+        os.kill(int(pid), 0)
+        # One that has ended is there still until its parent asks for it.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except (ValueError, OverflowError, OSError):  # it is another person's, or this is no Linux
+        return True
 
 
 def release(builds: Iterable[Build], *, died: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import uuid
 from datetime import timedelta
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from builds.claims import Claim, ClaimLost, cancel_queued
 from builds.heartbeats import Heartbeats
 from builds.models import Build, Image, LogChunk, State
-from builds.reconcile import Reconciler, release, release_builds_of
+from builds.reconcile import Reconciler, release, release_builds_of, release_builds_of_the_dead
 from builds.reporting import BuildReporter
 from tests.builds.played import asked, image_for, look_after, saved, take_from_silent
 
@@ -80,6 +82,28 @@ def test_after_three_dead_workers_the_build_fails_with_what_to_do() -> None:
     waiting.refresh_from_db()
     assert (waiting.state, waiting.error_code, waiting.error_fault) == (State.FAILED, "worker-died", "studio")
     assert waiting.error_help
+
+
+def test_at_a_start_only_what_processes_of_this_machine_left_that_are_gone_goes_back() -> None:
+    gone, ended = subprocess.Popen(["true"]), subprocess.Popen(["true"])
+    gone.wait()
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # nobody has asked for it yet
+    here = [
+        f"here:{gone.pid}",
+        f"here:{ended.pid}",
+        f"here:{os.getpid()}",
+        "here:nonsense",
+        f"elsewhere:{gone.pid}",
+        f"here:{10**30}",
+    ]
+    claims = [take(build(), worker) for worker in here]
+
+    assert release_builds_of_the_dead("here") == 2
+
+    assert [Build.objects.filter(claim=claim.token).exists() for claim in claims] == [False] * 2 + [True] * 4
+    ended.wait()
+    left = Build.objects.get(pk=claims[0].build_id)
+    assert (left.state, left.attempt) == (State.QUEUED, 1)
 
 
 def test_a_cancelled_build_of_a_dead_worker_ends_as_cancelled() -> None:

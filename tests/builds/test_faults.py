@@ -49,7 +49,7 @@ IN_EACH_STEP = {
 
 def studio_with(start: StartStudio, stock: Path, index: Index, **settings: str) -> Studio:
     """Return a studio that takes its packages from this index."""
-    return start(stock, STUDIO_INDEX_URL=index.url, **QUICK, **settings)
+    return start(stock, STUDIO_INDEX_URL=index.url, **{**QUICK, **settings})
 
 
 def wait_for_attempt(studio: Studio, build: str, attempt: int) -> None:
@@ -138,7 +138,8 @@ def test_ctrl_c_sends_the_build_back_to_the_queue_and_the_next_start_goes_on(
 def test_a_studio_killed_whole_leaves_no_process_and_goes_on_at_the_next_start(
     start_studio: StartStudio, stock: Path, index: HeldIndex, tmp_path: Path
 ) -> None:
-    studio = studio_with(start_studio, stock, index)
+    # Its worker is known to be gone: nobody waits until its heartbeats are missed.
+    studio = studio_with(start_studio, stock, index, STUDIO_LOST_AFTER_SECONDS="3600")
     asked = ask(studio, tmp_path, shopping=SHOP)
     assert index.holding.wait(60)
     assert studio.process is not None

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connection
 
-from builds.reconcile import release_builds_of
+from builds.reconcile import release_builds_of, release_builds_of_the_dead
 from environments.services import Refused
 from studio.management.base import StudioCommand
 from studio.preparation import Prepared, login_path, prepare
@@ -43,6 +43,8 @@ class Command(StudioCommand):
             prepared = prepare()
         except Refused as error:
             raise CommandError(f"{error.message} {error.help}") from error
+        if settings.EMBEDDED:  # with others beside it, a machine is not known by its name alone
+            release_builds_of_the_dead(socket.gethostname())
         children = [web(listener), worker()]
         connection.close()
         for child in children:

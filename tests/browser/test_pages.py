@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import sign_in
+from tests.browser.visiting import editor_of, settled, sign_in
 from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
 
@@ -55,7 +55,7 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
 
 def test_a_broken_paste_is_marked_in_its_line_mended_reviewed_and_created(olga: Page, studio: Studio) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
-    text = olga.get_by_role("textbox", name="Definition")
+    text = editor_of(olga)
     text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n <<<<<<< mine\n")
     review = olga.locator("#review")
     expect(review.get_by_text("This cannot be saved yet.")).to_be_visible()
@@ -86,7 +86,7 @@ def test_a_broken_paste_is_marked_in_its_line_mended_reviewed_and_created(olga: 
 
 def test_the_editor_completes_indents_and_lets_the_keyboard_out(olga: Page, studio: Studio) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
-    text = olga.get_by_role("textbox", name="Definition")
+    text = editor_of(olga)
     text.press_sequentially("scikit-le")
     olga.get_by_role("option", name="scikit-learn").click()
     expect(text).to_have_text("scikit-learn")
@@ -103,7 +103,7 @@ def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_pat
     file.write_text("name: from-a-file\nchannels: [conda-forge]\ndependencies: [python=3.12, numpy=2.1]\n")
     olga.goto(f"{studio.url}/w/lab/new/")
     olga.get_by_label("or a file").set_input_files(file)
-    expect(olga.get_by_role("textbox", name="Definition")).to_contain_text("from-a-file")
+    expect(editor_of(olga)).to_contain_text("from-a-file")
     expect(olga.locator("#review").get_by_text("2 conda, 0 pip")).to_be_visible()
 
 
@@ -111,7 +111,7 @@ def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
     olga: Page, studio: Studio
 ) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
-    olga.get_by_role("textbox", name="Definition").fill("this-package-does-not-exist-anywhere==1.0\n")
+    editor_of(olga).fill("this-package-does-not-exist-anywhere==1.0\n")
     olga.get_by_label("Name", exact=True).fill("impossible")
     olga.get_by_role("button", name="Save and build").click()
     expect(olga).to_have_title(re.compile("Failed: impossible:1"), timeout=BUILD_SECONDS * 1000)
@@ -124,7 +124,7 @@ def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
     expect(olga.get_by_role("button", name="Retry")).to_be_visible()
 
     olga.get_by_role("link", name="Edit the definition").click()
-    olga.get_by_role("textbox", name="Definition").fill("toolz==1.0.0\n")
+    editor_of(olga).fill("toolz==1.0.0\n")
     olga.get_by_role("button", name="Save and build").click()
     expect(olga).to_have_title(re.compile("Ready: impossible:2"), timeout=BUILD_SECONDS * 1000)
 
@@ -132,7 +132,7 @@ def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
 def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) -> None:
     for name in ("original", "twin"):
         olga.goto(f"{studio.url}/w/lab/new/")
-        olga.get_by_role("textbox", name="Definition").fill("six==1.16.0\n")
+        editor_of(olga).fill("six==1.16.0\n")
         olga.get_by_label("Name", exact=True).fill(name)
         if name == "twin":
             expect(
@@ -167,7 +167,7 @@ def test_what_is_written_over_coloured_words_does_not_keep_their_colour(olga: Pa
     olga.goto(f"{studio.url}/w/lab/new/")
     # The editor is told of no selection: as when somebody types before the browser has said that it changed.
     olga.evaluate("addEventListener('selectionchange', (event) => event.stopImmediatePropagation(), true)")
-    text = olga.get_by_role("textbox", name="Definition")
+    text = editor_of(olga)
     for definition in (
         "channels: [conda-forge]\ndependencies:\n  - numpy=2\n",
         "dependencies:\n  - six\n",
@@ -187,13 +187,13 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
     olga.goto(f"{studio.url}/w/lab/environments/?tab=curated")
     olga.get_by_role("link", name="journey").click()
     olga.get_by_role("link", name="Use as start").click()
-    text = olga.get_by_role("textbox", name="Definition")
+    text = editor_of(olga)
     text.fill("numpy==2.2.0\n")
     olga.get_by_label("Name", exact=True).fill("journey-mine")
     olga.get_by_role("button", name="Review").click()
     expect(olga.get_by_role("heading", name="Compared with AzureML-journey:1")).to_be_visible()
     olga.get_by_role("button", name="Create", exact=True).click()
-    expect(olga.get_by_role("heading", name="journey-mine", exact=True)).to_be_visible()
+    settled(olga.get_by_role("heading", name="journey-mine", exact=True))
 
     olga.get_by_role("link", name="Edit description and tags").click()
     olga.get_by_label("Description").fill("With the newest numpy")
@@ -214,6 +214,7 @@ def test_by_numpy_below_2_one_comes_to_why_it_is_there(olga: Page, studio: Studi
     expect(olga.get_by_role("link", name="new-numpy")).to_have_count(0)
     olga.get_by_role("link", name="old-numpy").click()
     olga.get_by_role("link", name="Packages").click()
+    settled(olga.get_by_placeholder("A part of the name"))
     olga.get_by_placeholder("A part of the name").press_sequentially("num")
     expect(olga.locator("#package-rows tbody tr")).to_have_count(1)
     expect(olga.get_by_role("row", name="numpy")).to_contain_text("pandas")
@@ -309,7 +310,7 @@ def test_who_is_signed_out_while_typing_is_told_and_goes_on_with_what_they_typed
     olga: Page, studio: Studio
 ) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
-    text = olga.get_by_role("textbox", name="Definition")
+    text = editor_of(olga)
     other = olga.context.new_page()
     other.goto(f"{studio.url}/w/lab/builds/")
     other.locator("details.menu-end summary").click()

@@ -7,7 +7,7 @@ import socket
 
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.visiting import sign_in
+from tests.browser.visiting import editor_of, sign_in
 from tests.services.processes import free_port
 from tests.services.studio import Studio
 
@@ -25,7 +25,7 @@ def test_two_watch_a_build_and_it_goes_on_until_the_second_has_cancelled(
         definition = f"--index-url http://127.0.0.1:{port}/simple\nwatched==1.0\n"
         for person, name in ((hers, "watched"), (his, "watched-too")):
             person.goto(f"{studio.url}/w/lab/new/")
-            person.get_by_role("textbox", name="Definition").fill(definition)
+            editor_of(person).fill(definition)
             person.get_by_label("Name", exact=True).fill(name)
             person.get_by_role("button", name="Save and build").click()
             expect(person).to_have_title(re.compile("Building: watched:1"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.backstage import ask
 from tests.services.studio import Studio
@@ -21,7 +21,18 @@ def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
     """Sign in by a one-time link, as an owner of the workspace."""
     page.goto(studio.url + ask(studio, "link", name, workspace))
     page.get_by_role("button", name=f"Sign in as {name}").click()
-    expect(page.get_by_role("heading", name="Environments", exact=True)).to_be_visible()
+    settled(page.get_by_role("heading", name="Environments", exact=True))
+
+
+def settled(shown: Locator) -> None:
+    """Return when this is seen on a page whose scripts have run: before that, a click goes past them."""
+    expect(shown).to_be_visible()
+    shown.page.wait_for_load_state("load")
+
+
+def editor_of(page: Page) -> Locator:
+    """Return the editor of a definition, which a script puts in the place of a text field as soon as it runs."""
+    return page.get_by_role("textbox", name="Definition").and_(page.locator("[contenteditable]"))
 
 
 def found_by_axe(page: Page) -> list[str]:

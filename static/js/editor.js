@@ -120,7 +120,13 @@
       keepText,
     ],
   });
+  // Who has begun to write before this script ran writes on.
+  const at = document.activeElement === text ? text.selectionEnd : null;
   text.hidden = true;
+  if (at !== null) {
+    view.focus();
+    view.dispatch({ selection: { anchor: at } });
+  }
   text.parentElement.classList.add("coloured");
   document.getElementById("definition-label").addEventListener("click", () => view.focus());
   document.getElementById("editor-keys").hidden = false;

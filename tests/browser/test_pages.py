@@ -7,7 +7,7 @@ import re
 import signal
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.backstage import ask
 from tests.browser.visiting import editor_of, settled, sign_in
@@ -96,6 +96,22 @@ def test_the_editor_completes_indents_and_lets_the_keyboard_out(olga: Page, stud
     text.press("Escape")
     text.press("Tab")
     expect(text).not_to_be_focused()
+
+
+def test_who_writes_before_the_editor_is_there_writes_on_in_it(olga: Page, studio: Studio) -> None:
+    held: list[Route] = []
+    olga.route(re.compile(r"/editor[^/]*\.js"), lambda route: held.append(route))
+    olga.goto(f"{studio.url}/w/lab/new/", wait_until="commit")
+    field = olga.locator("#id_text")
+    field.press_sequentially("six=1.0")
+    field.press("Home")
+    for _ in "six":
+        field.press("ArrowRight")
+    with olga.expect_response(lambda response: "/editor" in response.url):
+        held[0].continue_()
+    expect(editor_of(olga)).to_be_focused()
+    olga.keyboard.type("=")
+    expect(editor_of(olga)).to_contain_text("six==1.0")
 
 
 def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_path: Path) -> None:

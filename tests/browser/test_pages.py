@@ -7,7 +7,7 @@ import re
 import signal
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.backstage import ask
 from tests.browser.visiting import editor_of, settled, sign_in
@@ -51,76 +51,6 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
 
     page.goto(link)
     expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
-
-
-def test_a_broken_paste_is_marked_in_its_line_mended_reviewed_and_created(olga: Page, studio: Studio) -> None:
-    olga.goto(f"{studio.url}/w/lab/new/")
-    text = editor_of(olga)
-    text.fill("channels: [conda-forge]\ndependencies:\n  - numpy\n  - numpy\n <<<<<<< mine\n")
-    review = olga.locator("#review")
-    expect(review.get_by_text("This cannot be saved yet.")).to_be_visible()
-    expect(olga.locator(".cm-lint-marker-error")).to_have_count(1)
-    review.get_by_role("link", name="line 5").click()
-    expect(text).to_be_focused()
-    assert olga.evaluate("getSelection().toString()") == " <<<<<<< mine"
-    olga.get_by_label("Name", exact=True).fill("pasted")
-    olga.get_by_label("Description").fill("My own words")
-    olga.get_by_role("button", name="Review").click()
-    expect(olga.get_by_role("heading", name="This cannot be saved yet")).to_be_visible()
-    olga.get_by_role("button", name="Back").click()
-
-    text.fill("packaging==24.2\n")
-    expect(review.get_by_text("This cannot be saved yet.")).to_be_hidden()
-    expect(olga.locator(".cm-lint-marker-error")).to_have_count(0)
-    text.press("Control+Enter")
-    expect(olga.get_by_role("heading", name="pasted:1 will be created in Lab")).to_be_focused()
-    expect(text).to_be_hidden()
-    olga.go_back()
-    expect(text).to_have_text("packaging==24.2")
-    text.press("Control+Enter")
-    olga.get_by_role("button", name="Create", exact=True).click()
-    expect(olga.get_by_role("heading", name="pasted", exact=True)).to_be_visible()
-    expect(olga.get_by_text("pasted:1 is saved.")).to_be_visible()
-    expect(olga.get_by_text("My own words")).to_be_visible()
-
-
-def test_the_editor_completes_indents_and_lets_the_keyboard_out(olga: Page, studio: Studio) -> None:
-    olga.goto(f"{studio.url}/w/lab/new/")
-    text = editor_of(olga)
-    text.press_sequentially("scikit-le")
-    olga.get_by_role("option", name="scikit-learn").click()
-    expect(text).to_have_text("scikit-learn")
-    text.press("Tab")
-    expect(text).to_be_focused()
-    assert olga.locator("#id_text").input_value() == "  scikit-learn"
-    text.press("Escape")
-    text.press("Tab")
-    expect(text).not_to_be_focused()
-
-
-def test_who_writes_before_the_editor_is_there_writes_on_in_it(olga: Page, studio: Studio) -> None:
-    held: list[Route] = []
-    olga.route(re.compile(r"/editor[^/]*\.js"), lambda route: held.append(route))
-    olga.goto(f"{studio.url}/w/lab/new/", wait_until="commit")
-    field = olga.locator("#id_text")
-    field.press_sequentially("six=1.0")
-    field.press("Home")
-    for _ in "six":
-        field.press("ArrowRight")
-    with olga.expect_response(lambda response: "/editor" in response.url):
-        held[0].continue_()
-    expect(editor_of(olga)).to_be_focused()
-    olga.keyboard.type("=")
-    expect(editor_of(olga)).to_contain_text("six==1.0")
-
-
-def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_path: Path) -> None:
-    file = tmp_path / "environment.yml"
-    file.write_text("name: from-a-file\nchannels: [conda-forge]\ndependencies: [python=3.12, numpy=2.1]\n")
-    olga.goto(f"{studio.url}/w/lab/new/")
-    olga.get_by_label("or a file").set_input_files(file)
-    expect(editor_of(olga)).to_contain_text("from-a-file")
-    expect(olga.locator("#review").get_by_text("2 conda, 0 pip")).to_be_visible()
 
 
 def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
@@ -176,24 +106,6 @@ def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> Non
     olga.get_by_role("button", name="Compare the two").click()
     expect(olga.get_by_text("1 package up, 1 removed")).to_be_visible()
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
-
-
-def test_what_is_written_over_coloured_words_does_not_keep_their_colour(olga: Page, studio: Studio) -> None:
-    """As inline styles, which the page's policy refuses: the fixture would tell."""
-    olga.goto(f"{studio.url}/w/lab/new/")
-    # The editor is told of no selection: as when somebody types before the browser has said that it changed.
-    olga.evaluate("addEventListener('selectionchange', (event) => event.stopImmediatePropagation(), true)")
-    text = editor_of(olga)
-    for definition in (
-        "channels: [conda-forge]\ndependencies:\n  - numpy=2\n",
-        "dependencies:\n  - six\n",
-        "six\n",
-    ):
-        text.fill(definition)
-        assert olga.locator("#id_text").input_value() == definition
-    text.press("Control+a")
-    text.press("x")
-    assert olga.locator("#id_text").input_value() == "x"
 
 
 def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(

@@ -33,7 +33,7 @@ def clean(
     none used for `cache_days`; 0 leaves the cache alone.
     """
     swept = sweep(dry_run=dry_run, grace_seconds=grace_seconds)
-    forgotten = forget(settings.CACHE, cache_days, dry_run=dry_run) if cache_days else Forgotten(0, 0)
+    forgotten = forget(settings.CACHE, cache_days, dry_run=dry_run)
     try:
         with Engine.at(settings.DOCKER_HOST) as engine:
             if not dry_run:

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from django.conf import settings
 
-from builds.models import Build, State
+from builds.models import Build
 from builds.trial_models import Trial
 
 Row = TypeVar("Row", Build, Trial)
@@ -48,6 +48,6 @@ def locked(seen: Row) -> Row | None:
     To be called in a transaction.
     """
     rows = type(seen).objects.select_for_update()
-    now = rows.filter(pk=seen.pk, state=State.RUNNING, claim=seen.claim).first()
+    now = rows.filter(pk=seen.pk, state=seen.state, claim=seen.claim).first()
     # Compared here: SQLite keeps its own times and Django's in two spellings.
     return now if now is not None and now.heartbeat_at == seen.heartbeat_at else None

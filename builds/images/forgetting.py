@@ -24,13 +24,13 @@ class Forgotten:
 
 
 def forget(cache: Path, days: float, *, dry_run: bool = True) -> Forgotten:
-    """Delete the files of a cache that no build has used for some days.
+    """Delete the files of a cache that no build has used for some days; 0 days is never.
 
     Builds may go on meanwhile: what they use, they mark as used (`Workshop.used`).
     """
     since = time.time() - days * DAY_SECONDS
     files = size = 0
-    for folder in _folders(cache):
+    for folder in _folders(cache) if days else ():
         for file in _files(folder, since):
             with suppress(FileNotFoundError):  # another worker was faster
                 length = file.stat(follow_symlinks=False).st_size
@@ -43,7 +43,7 @@ def forget(cache: Path, days: float, *, dry_run: bool = True) -> Forgotten:
 
 
 def forget_when_due(cache: Path, days: float) -> Forgotten | None:
-    """Do it once a day, whichever worker with this cache is first; None where it is not due. 0 days is never."""
+    """Do it once a day, whichever worker with this cache is first; None where it is not due."""
     stamp = cache / _STAMP
     if not days or not cache.is_dir():
         return None

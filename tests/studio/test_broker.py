@@ -17,7 +17,8 @@ def test_a_worker_that_waits_looks_up_often_and_gets_its_messages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert celery.app  # loaded, it has kombu take ours
-    folders = {"data_folder_in": str(tmp_path), "data_folder_out": str(tmp_path), "polling_interval": 0.01}
+    folders = {f"data_folder_{way}": str(tmp_path) for way in ("in", "out")}
+    options = {**folders, "control_folder": str(tmp_path / "control"), "polling_interval": 0.01}
     waited: list[float | None] = []
     really = filesystem.Transport.drain_events
 
@@ -26,7 +27,7 @@ def test_a_worker_that_waits_looks_up_often_and_gets_its_messages(
         really(self, connection, timeout)
 
     monkeypatch.setattr(filesystem.Transport, "drain_events", drained)
-    with Celery(broker="filesystem://", broker_transport_options=folders).connection() as connection:
+    with Celery(broker="filesystem://", broker_transport_options=options).connection() as connection:
         assert isinstance(connection.transport, Transport)
         queue = connection.SimpleQueue("letters")
         with pytest.raises(TimeoutError):

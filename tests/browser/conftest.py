@@ -75,6 +75,8 @@ def shelf(studio: Studio) -> str:
     It is viola who has workspaces beside `lab`: what others come to is as they left it.
     """
     ask(studio, "version", "lab", LONG, "numpy==2.1.3\nsix==1.16.0\n")
+    for name in ("of-the-same", "of-the-same-too"):
+        ask(studio, "version", "lab", name, "numpy==2.1.3\nsix==1.16.0\n")
     ask(studio, "version", "lab", LONG, "numpy==2.2.0\n")
     ask(studio, "use", "lab", LONG, "deployment", f"{'churn-' * 20}blue")
     ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")

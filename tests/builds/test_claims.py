@@ -201,17 +201,21 @@ def test_a_look_that_comes_late_takes_no_build_and_later_ones_do() -> None:
         assert (waiting.claim != claim.token) == taken
 
 
-def test_a_worker_that_says_at_the_last_moment_that_it_lives_keeps_its_build() -> None:
+@pytest.mark.parametrize(
+    "meanwhile", [{"heartbeat_at": timezone.now()}, {"state": State.SUCCEEDED}], ids=["lives", "ended"]
+)
+def test_a_worker_heard_of_at_the_last_moment_keeps_its_build(meanwhile: dict[str, object]) -> None:
+    """It says that it lives; or it has ended the build, in the millisecond of its last heartbeat."""
     claim, beats = take(build()), Heartbeats[Build]()
     for _ in range(3):
         beats._looked_at -= django.LOST_AFTER_SECONDS / 2
         (*silent,) = beats.silent(Build.objects.all())
     assert [one.pk for one in silent] == [claim.build_id]
-    Build.objects.update(heartbeat_at=timezone.now())
+    Build.objects.update(**meanwhile)
 
     assert release(silent, died=True) == 0
 
-    claim.write()
+    assert Build.objects.filter(claim=claim.token, **meanwhile).exists()
 
 
 def test_a_chunk_whose_answer_was_lost_is_not_written_twice() -> None:

@@ -88,6 +88,18 @@ def test_an_image_of_what_was_kept_is_the_same_after_everything_else_is_forgotte
         assert build(workshop, index, "shop", "cart", "till")[0] == one
 
 
+def test_what_was_packed_before_and_is_used_for_another_image_stays(workshop: Workshop, index: Index) -> None:
+    build(workshop, index, "shop")
+    aged(workshop.cache, 31)
+    packed = {name for name in files(workshop.cache) if name.startswith("segments/")}
+    assert any(name.endswith(".gz") for name in packed)
+
+    build(workshop, index, "shop", "cart")
+    forget(workshop.cache, 30, dry_run=False)
+
+    assert packed <= files(workshop.cache)
+
+
 def test_what_the_solver_keeps_and_links_lead_to_stays(tmp_path: Path) -> None:
     cache, elsewhere = tmp_path / "cache", tmp_path / "elsewhere"
     for folder in (elsewhere, cache / "uv", cache / "uv-1f", cache / "files"):
@@ -127,6 +139,7 @@ def test_a_cache_is_looked_through_once_a_day_whatever_its_clock_says(tmp_path: 
 
     unused()
     assert forget_when_due(cache, 0) is None
+    assert forget(cache, 0, dry_run=False) == Forgotten(0, 0)
     assert forget_when_due(cache, 30) == Forgotten(1, 1)
     unused()
     assert forget_when_due(cache, 30) is None

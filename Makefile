@@ -3,8 +3,12 @@
 # PORT=9000 make run           chooses the port
 
 PYTHON ?= python3
+SECONDS ?= 3600
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check audit format messages lock vendor screenshots bench bench-load clean runtime development
+PYTEST = .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+# A machine may forbid Python to keep compiled files: every process would compile the studio again.
+unexport PYTHONDONTWRITEBYTECODE
+.PHONY: help run demo quick test fuzz check audit format messages vendor screenshots bench bench-load clean runtime development
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -18,26 +22,31 @@ demo: runtime ## build an example environment in the terminal
 check: development ## format, lint, types, arrows, migrations, templates
 	@exec .venv/bin/python -m scripts.check
 
-test: development ## all tests, on real parts, one process a core; ARGS="-n0 -k compare" runs some of them in one
+quick: development ## the tests that start nothing slow; ARGS="-k compare"
 	@.venv/bin/python -m tests.services.install
-	@exec .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(PYTEST) -m "not slow" $(ARGS)
+
+test: development ## all tests, on real parts; ARGS="-n0 -k compare" runs some of them in one
+	@.venv/bin/python -m tests.services.install
+	@exec $(PYTEST) $(ARGS)
+
+fuzz: development ## look for definitions that break their readers, for SECONDS=3600
+	@exec .venv/bin/python -m tests.environments.definition.fuzzing -max_total_time=$(SECONDS) -max_len=2000
 
 audit: development ## known weaknesses of the locked libraries; ends with 2 where no advisory service answers
-	@exec .venv/bin/python -m scripts.audit
+	@exec .venv/bin/uv audit --frozen --preview-features audit-command
 
 format: development ## lay out code and templates
 	@.venv/bin/ruff check --fix-only --quiet .
 	@.venv/bin/ruff format .
 	@.venv/bin/djade --target-version 5.2 $$(find templates -name '*.html')
 
-messages: development ## collect the texts of the pages for translators, and compile their translations
-	@exec .venv/bin/python -m scripts.messages
-
-lock: development ## write requirements*.txt from requirements*.in
-	@for name in requirements requirements-dev; do \
-	    .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header \
-	        --output-file $$name.txt $$name.in || exit 1; \
-	done
+messages: development ## collect the texts of the pages for translators, and compile their translations (needs gettext)
+	@.venv/bin/python manage.py makemessages --all --no-obsolete --no-wrap --add-location file \
+	    --ignore .venv --ignore node_modules --ignore var --ignore tests
+	@sed -i.old '/^"POT-Creation-Date:/d' locale/*/LC_MESSAGES/django.po && rm locale/*/LC_MESSAGES/*.old
+	@.venv/bin/python manage.py compilemessages --ignore .venv --verbosity 0
+	@for po in locale/*/LC_MESSAGES/django.po; do msgfmt --statistics --output-file /dev/null $$po; done
 
 vendor: development ## copy the pinned npm packages to static/vendor (needs npm)
 	@exec .venv/bin/python -m scripts.vendor
@@ -56,7 +65,7 @@ clean: ## remove what the tools made; data under var/ stays
 	@find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
 
 runtime:
-	@PYTHON='$(PYTHON)' sh scripts/venv.sh requirements.txt
+	@PYTHON='$(PYTHON)' sh scripts/venv.sh runtime
 
 development:
-	@PYTHON='$(PYTHON)' sh scripts/venv.sh requirements.txt requirements-dev.txt
+	@PYTHON='$(PYTHON)' sh scripts/venv.sh development

@@ -14,9 +14,9 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
     from django.core.management import execute_from_command_line
 
-    from environments.origin import coming_from
+    from environments.request_origin import recording_origin
 
-    with coming_from("", " ".join(["manage.py", *sys.argv[1:2]])):
+    with recording_origin("", " ".join(["manage.py", *sys.argv[1:2]])):
         execute_from_command_line(sys.argv)
 
 

@@ -3,17 +3,26 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.backends.signals import connection_created
 
+from environments.converters import register_converters
+
 
 class EnvironmentsConfig(AppConfig):
     name = "environments"
 
     def ready(self) -> None:
-        """Have each connection to PostgreSQL made ready."""
-        connection_created.connect(compile_no_queries, dispatch_uid="compile_no_queries")
+        """Register the path converters and the settings' tabs, and configure each connection to PostgreSQL."""
+        # Views need the models, which are loaded only now.
+        from environments.notifications import views as notification_views
+        from environments.workspaces import settings_views
+        from environments.workspaces.tabs import register_tabs
+
+        register_converters()
+        register_tabs(*settings_views.TABS, notification_views.TAB)
+        connection_created.connect(disable_jit, dispatch_uid="disable_jit")
 
 
-def compile_no_queries(connection: Any, **_: Any) -> None:
-    """Keep PostgreSQL from compiling queries: for those of pages that takes ten times as long as what it saves."""
+def disable_jit(connection: Any, **_: Any) -> None:
+    """Keep PostgreSQL from compiling queries: for those of pages it takes ten times as long as it saves."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET jit = off")

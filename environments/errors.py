@@ -1,10 +1,14 @@
-"""What is said when something cannot be done: below the services, so that all of them can say it."""
+"""Errors of the services, which the pages, the API and the commands show."""
+
+from http import HTTPStatus
 
 from environments.definition import Reading
 
 
-class Refused(Exception):
-    """Something that cannot be saved: what, and what to do."""
+class ServiceError(Exception):
+    """A request that cannot be carried out: its code, a message, and what to do about it."""
+
+    status = HTTPStatus.BAD_REQUEST  # of the API's response
 
     def __init__(self, code: str, message: str, help: str = "", *, reading: Reading | None = None) -> None:
         super().__init__(message)
@@ -12,3 +16,9 @@ class Refused(Exception):
         self.message = message
         self.help = help
         self.reading = reading
+
+
+class ConflictError(ServiceError):
+    """A request that the current state does not allow."""
+
+    status = HTTPStatus.CONFLICT

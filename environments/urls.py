@@ -1,31 +1,29 @@
-"""The addresses of environments that show nothing of builds, below /w/<workspace>/."""
+"""URLs of environments that show nothing of builds, below /w/<workspace>/."""
 
 from django.urls import path
 
-from environments import (
-    converters,  # noqa: F401 (it makes <word:…> known)
-    events_views,
-    members_views,
-    publishing_views,
-    settings_views,
-    views,
-    webhooks_views,
-)
+from environments.audit import views as audit_views
+from environments.notifications import views as notification_views
+from environments.sections import in_section
+from environments.versions import views
+from environments.workspaces import members_views, registry_views, settings_views
 
 app_name = "environments"
 urlpatterns = [
     # /w/<workspace>/activity/?who=ann&what=builds&environment=forecast&since=2026-11-01&until=2026-11-30&page=2
-    path("activity/", events_views.activity, name="activity"),
+    path("activity/", in_section("activity", audit_views.activity), name="activity"),
     # /w/<workspace>/activity/events.jsonl?who=ann
-    path("activity/events.jsonl", events_views.export, name="export_events"),
+    path("activity/events.jsonl", audit_views.export, name="export_events"),
     # /w/<workspace>/settings/?tab=connections&change=7
-    path("settings/", settings_views.settings, name="settings"),
+    path("settings/", in_section("settings", settings_views.settings), name="settings"),
     # /w/<workspace>/settings/connections/
-    path("settings/connections/", settings_views.add_connection, name="add_connection"),
+    path(
+        "settings/connections/", in_section("settings", settings_views.add_connection), name="add_connection"
+    ),
     # /w/<workspace>/settings/connections/7/replace
     path(
         "settings/connections/<int:connection>/replace",
-        settings_views.replace_connection,
+        in_section("settings", settings_views.replace_connection),
         name="replace_connection",
     ),
     # /w/<workspace>/settings/connections/7/delete
@@ -35,27 +33,35 @@ urlpatterns = [
         name="delete_connection",
     ),
     # /w/<workspace>/settings/members/
-    path("settings/members/", members_views.keep, name="keep_member"),
+    path("settings/members/", in_section("settings", members_views.set_role), name="keep_member"),
     # /w/<workspace>/settings/members/remove
-    path("settings/members/remove", members_views.remove, name="remove_member"),
+    path("settings/members/remove", in_section("settings", members_views.remove), name="remove_member"),
     # /w/<workspace>/settings/registry
-    path("settings/registry", publishing_views.change_registry, name="change_registry"),
+    path("settings/registry", in_section("settings", registry_views.change_registry), name="change_registry"),
     # /w/<workspace>/settings/pull
-    path("settings/pull", publishing_views.change_pull, name="change_pull"),
+    path("settings/pull", registry_views.change_pull, name="change_pull"),
     # /w/<workspace>/settings/webhooks/
-    path("settings/webhooks/", webhooks_views.add, name="add_webhook"),
+    path("settings/webhooks/", in_section("settings", notification_views.add), name="add_webhook"),
     # /w/<workspace>/settings/webhooks/7/change
-    path("settings/webhooks/<int:webhook>/change", webhooks_views.change, name="change_webhook"),
+    path(
+        "settings/webhooks/<int:webhook>/change",
+        in_section("settings", notification_views.change),
+        name="change_webhook",
+    ),
     # /w/<workspace>/settings/webhooks/7/secret
-    path("settings/webhooks/<int:webhook>/secret", webhooks_views.renew, name="renew_webhook"),
+    path(
+        "settings/webhooks/<int:webhook>/secret",
+        in_section("settings", notification_views.renew),
+        name="renew_webhook",
+    ),
     # /w/<workspace>/settings/webhooks/7/test
-    path("settings/webhooks/<int:webhook>/test", webhooks_views.test, name="test_webhook"),
+    path("settings/webhooks/<int:webhook>/test", notification_views.test, name="test_webhook"),
     # /w/<workspace>/settings/webhooks/7/delete
-    path("settings/webhooks/<int:webhook>/delete", webhooks_views.delete, name="delete_webhook"),
+    path("settings/webhooks/<int:webhook>/delete", notification_views.delete, name="delete_webhook"),
     # /w/<workspace>/settings/webhooks/7/deliveries/<delivery>/again
     path(
         "settings/webhooks/<int:webhook>/deliveries/<uuid:delivery>/again",
-        webhooks_views.again,
+        notification_views.again,
         name="send_again",
     ),
     # /w/<workspace>/environments/<name>/archive

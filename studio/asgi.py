@@ -32,8 +32,8 @@ streams = get_asgi_application()
 # WhiteNoise sends static files that way; they are few, small and cached by the browser.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
-from builds.stream import watchtower  # noqa: E402 (the applications must be loaded first)
-from studio.bodies import Receive, Scope, Send, within_bounds  # noqa: E402
+from builds.live.build_events import hub  # noqa: E402 (the applications must be loaded first)
+from studio.middleware.body_limits import Receive, Scope, Send, within_bounds  # noqa: E402
 
 # /w/<workspace>/builds/<uuid>/stream and /api/v1/workspaces/<workspace>/builds/<uuid>/events/
 EVENTS = re.compile(
@@ -41,7 +41,7 @@ EVENTS = re.compile(
 )
 
 # asgiref wants an executor of one thread for a context; a few of them take turns. Each may hold a database
-# connection for a moment, beside those of who looks, reads and listens for all: six at most.
+# connection for a moment, beside the shared listener and readers: six at most.
 STREAM_THREADS = 3
 _executors = itertools.cycle(
     [ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"stream-{n}") for n in range(STREAM_THREADS)]
@@ -70,8 +70,8 @@ class PageThreads:
         self._idle: list[ThreadPoolExecutor] = []
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Have what is synchronous in the block run in a thread that nobody else has meanwhile."""
+    async def thread(self) -> AsyncIterator[None]:
+        """Run the block's synchronous code in a dedicated thread."""
         thread = self._idle.pop() if self._idle else ThreadPoolExecutor(1, thread_name_prefix="page")
         try:
             async with ThreadSensitiveContext(executor=thread):
@@ -106,7 +106,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         async with ThreadSensitiveContext(executor=next(_executors)):
             await within_bounds(streams, scope, receive, send)  # type: ignore[arg-type]
     elif scope["type"] == "http":
-        async with threads.one():
+        async with threads.thread():
             await within_bounds(pages, scope, receive, send)  # type: ignore[arg-type]
 
 
@@ -115,11 +115,11 @@ async def live_and_stop(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            watchtower.open()
+            hub.open()
             close_streams_on_signals()
             await send({"type": "lifespan.startup.complete"})
         else:
-            watchtower.close()
+            hub.close()
             threads.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
@@ -128,7 +128,7 @@ async def live_and_stop(receive: Receive, send: Send) -> None:
 def close_streams_on_signals() -> None:
     """Close the streams when the server is signalled, and then let it do what it does.
 
-    The server tells of its stop only after all connections have ended, which is too late for streams.
+    The server reports its stop only after all connections have ended, which is too late for streams.
     """
     if threading.current_thread() is not threading.main_thread():
         return
@@ -137,7 +137,7 @@ def close_streams_on_signals() -> None:
         server = signal.getsignal(number)
 
         def stop(number: int, frame: FrameType | None, server: Any = server) -> None:
-            loop.call_soon_threadsafe(watchtower.close)
+            loop.call_soon_threadsafe(hub.close)
             if callable(server):
                 server(number, frame)
 

@@ -1,4 +1,4 @@
-"""What the environment says about this studio, read once and checked.
+"""Settings from the environment, read once and checked.
 
 Every setting has a default that runs. A wrong value stops the start with one sentence.
 """
@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from environments.reach import Reach
+from environments.network.policy import EgressPolicy
 
 SHORTEST_KEY = 32
 LONGEST_PAUSE = 1e9  # seconds: thirty years
@@ -22,7 +22,7 @@ N = TypeVar("N", int, float)
 
 
 def read_secret_key(given: str, file: Path, *, embedded: bool) -> str:
-    """Return the secret key: the one given, else (embedded only) one kept beside the data."""
+    """Return the secret key: the setting, else (embedded only) a key kept beside the data."""
     if given:
         return given
     if not embedded:
@@ -110,28 +110,28 @@ def read_mail_server(address: str) -> dict[str, str | int | bool]:
     )
     ports = {"smtp": 25, "smtp+tls": 587, "smtps": 465}
     try:
-        told = urlsplit(address)
-        port = told.port
+        url = urlsplit(address)
+        port = url.port
     except ValueError:
         raise wrong from None
-    if told.scheme not in ports or not told.hostname or told.path not in {"", "/"} or told.query:
+    if url.scheme not in ports or not url.hostname or url.path not in {"", "/"} or url.query:
         raise wrong
     return {
         "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-        "EMAIL_HOST": told.hostname,
-        "EMAIL_PORT": port or ports[told.scheme],
-        "EMAIL_HOST_USER": unquote(told.username or ""),
-        "EMAIL_HOST_PASSWORD": unquote(told.password or ""),
-        "EMAIL_USE_TLS": told.scheme == "smtp+tls",
-        "EMAIL_USE_SSL": told.scheme == "smtps",
+        "EMAIL_HOST": url.hostname,
+        "EMAIL_PORT": port or ports[url.scheme],
+        "EMAIL_HOST_USER": unquote(url.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(url.password or ""),
+        "EMAIL_USE_TLS": url.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": url.scheme == "smtps",
     }
 
 
-def read_reach(allowed: list[str], named: list[str]) -> Reach:
+def read_reach(allowed: list[str], named: list[str]) -> EgressPolicy:
     """Return what the studio connects to when members say where; `named` are addresses that settings name."""
     usual = [os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)]
     try:
-        return Reach.read(allowed, [*named, *usual])
+        return EgressPolicy.read(allowed, [*named, *usual])
     except ValueError as error:
         raise ImproperlyConfigured(f"STUDIO_ALLOW_ADDRESSES cannot be read: {error}") from error
 
@@ -161,7 +161,7 @@ def read_days(value: float, setting: str) -> float:
 
 def read_bytes(text: str, setting: str) -> int:
     """Return a size such as `512m` or `4g` in bytes; 0 for none."""
-    found = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", text.strip().lower())
-    if text.strip() and found is None:
+    match = re.fullmatch(r"(\d+)\s*([kmgt]?)b?", text.strip().lower())
+    if text.strip() and match is None:
         raise ImproperlyConfigured(f"{setting} is {text!r}. Write a size such as 512m or 4g.")
-    return int(found[1]) * 1024 ** " kmgt".index(found[2] or " ") if found else 0
+    return int(match[1]) * 1024 ** " kmgt".index(match[2] or " ") if match else 0

@@ -1,4 +1,4 @@
-"""What the studio keeps of itself: workers that were heard of, what it has counted, answers that may be asked for again."""
+"""Tables of the studio's operation: workers, counters of metrics, and responses kept for idempotent requests."""
 
 from typing import ClassVar
 
@@ -7,10 +7,10 @@ from django.db import models
 
 
 class Worker(models.Model):
-    """A worker process; it says every few seconds that it is there."""
+    """A worker process, which updates its row every few seconds."""
 
     name = models.CharField(max_length=120, unique=True)  # as in Build.worker
-    hands = models.PositiveSmallIntegerField(help_text="How many builds it makes side by side.")
+    concurrency = models.PositiveSmallIntegerField(help_text="The number of builds it runs at once.")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField(db_index=True)
 
@@ -18,23 +18,24 @@ class Worker(models.Model):
         return self.name
 
 
-class Tally(models.Model):
-    """A number that only grows, such as how many builds have failed of one cause."""
+class MetricCounter(models.Model):
+    """A number that only grows, such as the failed builds of one cause."""
 
-    what = models.CharField(max_length=40)
+    name = models.CharField(max_length=40)
     labels = models.CharField(max_length=200, blank=True)  # separated by |
     value = models.FloatField(default=0)
 
     class Meta:
-        verbose_name_plural = "tallies"
-        constraints: ClassVar = [models.UniqueConstraint(fields=["what", "labels"], name="one_tally")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["name", "labels"], name="metriccounter_labels_uniq")
+        ]
 
     def __str__(self) -> str:
-        return f"{self.what} {self.labels}: {self.value:g}"
+        return f"{self.name} {self.labels}: {self.value:g}"
 
 
-class Counted(models.Model):
-    """How far the tallies have counted. There is one row, and whoever counts holds it."""
+class CounterCursor(models.Model):
+    """The position up to which the counters have counted: a single row, locked by the process that counts."""
 
     builds_until = models.DateTimeField()
     request = models.BigIntegerField(default=0)
@@ -43,18 +44,20 @@ class Counted(models.Model):
         return f"counted until {self.builds_until}"
 
 
-class KeptAnswer(models.Model):
-    """The answer to a request that was sent with an Idempotency-Key: sent again, it is answered with the same."""
+class IdempotentResponse(models.Model):
+    """The response to a request with an Idempotency-Key, returned again to a repeated request."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
     request = models.CharField(max_length=64)  # sha256 of method, path and body
-    status = models.PositiveSmallIntegerField(null=True)  # null while it is being answered
+    status = models.PositiveSmallIntegerField(null=True)  # null until it is answered
     body = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
-        constraints: ClassVar = [models.UniqueConstraint(fields=["user", "key"], name="one_answer_a_key")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "key"], name="idempotentresponse_key_uniq")
+        ]
 
     def __str__(self) -> str:
         return f"{self.key} of {self.user}"

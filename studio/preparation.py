@@ -1,4 +1,4 @@
-"""What has to be there before the studio answers: tables, the catalogue, a workspace, an admin."""
+"""Preparation of a database for the first user: tables, the catalogue, a workspace, an admin."""
 
 import io
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from environments.catalogue import load_catalogue
+from environments.catalogue.loader import load_catalogue
 from environments.models import Environment, Member, Role, Workspace
 
 DEFAULT_WORKSPACE = "default"
@@ -20,7 +20,7 @@ ADMIN = "admin"
 
 @dataclass(frozen=True)
 class Prepared:
-    """What there is now."""
+    """The workspace, the admin and the number of curated environments of a prepared database."""
 
     workspace: Workspace
     admin: User
@@ -28,7 +28,7 @@ class Prepared:
 
 
 def prepare() -> Prepared:
-    """Bring the database up to date, and make what a first user needs. As often as one likes."""
+    """Bring the database up to date and create what a first user needs. Can be repeated."""
     migrations = MigrationExecutor(connection)
     if migrations.migration_plan(migrations.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0, stdout=io.StringIO())
@@ -37,10 +37,8 @@ def prepare() -> Prepared:
     workspace, _ = Workspace.objects.get_or_create(
         name=DEFAULT_WORKSPACE, defaults={"title": "Default workspace", "anonymous_pull": True}
     )
-    admin, made = User.objects.get_or_create(
-        username=ADMIN, defaults={"is_staff": True, "is_superuser": True}
-    )
-    if made:
+    admin, created = User.objects.get_or_create(username=ADMIN, defaults={"is_superuser": True})
+    if created:
         admin.set_unusable_password()
         admin.save(update_fields=["password"])
     Member.objects.get_or_create(workspace=workspace, user=admin, defaults={"role": Role.OWNER})
@@ -48,7 +46,7 @@ def prepare() -> Prepared:
 
 
 def login_path(user: User) -> str:
-    """Return a path that signs this person in once, within an hour."""
+    """Return a path that signs this user in once, within an hour."""
     uid = urlsafe_base64_encode(force_bytes(user.pk))
-    # Written out: to ask the addresses for it loads every page, for a second, before anything is said.
+    # Not `reverse`: it would load the URLs of every page, which delays the command by a second.
     return f"/login/{uid}/{default_token_generator.make_token(user)}/"

@@ -21,6 +21,7 @@ from studio.configuration import (
     read_reach,
     read_secret_key,
 )
+from studio.logs import RENDERERS, formatter
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
@@ -34,7 +35,7 @@ def setting(read: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         raise ImproperlyConfigured(f"The setting {name} cannot be read: {error}") from error
 
 
-# Where this studio keeps what it makes
+# Data folders
 VAR = setting(env.path, "STUDIO_VAR", BASE_DIR / "var").absolute()
 STORE = VAR / "store"  # images, an OCI layout
 CACHE = VAR / "cache"  # downloads and segments; may be deleted at any time
@@ -73,11 +74,11 @@ DEBUG = setting(env.bool, "DEBUG", False)
 PORT = setting(env.int, "PORT", 8000)
 HOST = setting(env.str, "HOST", "127.0.0.1")
 ALLOWED_HOSTS = setting(env.list, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-# Checks of the machine itself (a container's, a supervisor's) come by these names, whatever the outside's are.
+# Checks from this machine (containers, supervisors) use these names.
 ALLOWED_HOSTS += [name for name in ("localhost", "127.0.0.1") if name not in ALLOWED_HOSTS]
 CSRF_TRUSTED_ORIGINS = setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
 
-# What the studio builds with
+# Builds
 IMAGE_PREFIX = setting(env.str, "STUDIO_IMAGE_PREFIX", "azureml/azureml_")  # rule 9
 if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
     raise ImproperlyConfigured(
@@ -94,15 +95,18 @@ PYPI = [
     "https://pypi.org",
     "https://files.pythonhosted.org",
 ]  # some networks have their own under these names
-# What members may have the studio connect to beside public addresses; what stands in settings is meant.
+# Addresses beside public ones that members may have the studio connect to; other settings' addresses are always allowed.
 ALLOWED_ADDRESSES = setting(env.list, "STUDIO_ALLOW_ADDRESSES", ["loopback", "private"] if EMBEDDED else [])
-REACH = read_reach(
+EGRESS_POLICY = read_reach(
     ALLOWED_ADDRESSES,
     [*REGISTRY_MIRRORS.values(), *CHANNEL_MIRRORS.values(), *([INDEX_URL] if INDEX_URL else PYPI)],
 )
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images
+# Whether builds fail where the machine cannot confine what reads packages and base images
+REQUIRE_CONFINEMENT = setting(env.bool, "STUDIO_REQUIRE_CONFINEMENT", False)
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
+BUILD_CACHE = read_bytes(setting(env.str, "STUDIO_BUILD_CACHE", "10g"), "STUDIO_BUILD_CACHE")
 BUILD_MEMORY = read_bytes(setting(env.str, "STUDIO_BUILD_MEMORY", ""), "STUDIO_BUILD_MEMORY")
 # An image that is proposed for the catalogue is started once, to see what can be imported
 TRIAL_SECONDS = read_limit(setting(env.int, "STUDIO_TRIAL_SECONDS", 120), "STUDIO_TRIAL_SECONDS")
@@ -116,7 +120,7 @@ MAX_ATTEMPTS = 3
 CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
-# What one workspace may have, where no administrator gave it other limits
+# Limits of a workspace without its own
 LIMIT_AT_ONCE = read_limit(setting(env.int, "STUDIO_LIMIT_AT_ONCE", 4), "STUDIO_LIMIT_AT_ONCE")
 LIMIT_QUEUED = read_limit(setting(env.int, "STUDIO_LIMIT_QUEUED", 200), "STUDIO_LIMIT_QUEUED")
 LIMIT_SECONDS = read_limit(setting(env.int, "STUDIO_LIMIT_SECONDS", 3600), "STUDIO_LIMIT_SECONDS")
@@ -161,17 +165,19 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
 ]
 MIDDLEWARE = [
-    "studio.operations.requests.tell_requests_apart",
-    "studio.middleware.say_where_from",
+    "studio.middleware.nul.StripNul",  # first: later middleware caches the headers
+    "studio.operations.requests.request_ids",
+    "studio.middleware.headers.say_where_from",
     "django.middleware.security.SecurityMiddleware",
-    "studio.middleware.content_security_policy",
+    "studio.middleware.headers.content_security_policy",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "studio.compression.StaticFiles",
-    "studio.compression.PackedPages",
-    "studio.languages.language",
+    "studio.middleware.compression.Compression",
+    "studio.middleware.compression.StaticFiles",
+    "studio.middleware.languages.language",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "studio.middleware.nul.StripNulFromForms",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -189,7 +195,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "studio.context.frame",
+                "studio.context_processors.frame",
             ]
         },
     }
@@ -200,9 +206,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # first: whoever tried too often is not even looked up
+    "axes.backends.AxesStandaloneBackend",  # first: a locked-out user is not even looked up
     "django.contrib.auth.backends.ModelBackend",
-    "studio.provider.ProviderBackend",
+    "studio.signing_in.openid.ProviderBackend",
 ]
 
 # Guessing passwords: ten tries for a name from one address, then a pause.
@@ -210,8 +216,8 @@ AXES_FAILURE_LIMIT = setting(env.int, "STUDIO_LOGIN_TRIES", 10)
 AXES_COOLOFF_TIME = timedelta(seconds=setting(env.float, "STUDIO_LOGIN_PAUSE_SECONDS", 900.0))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-AXES_CLIENT_IP_CALLABLE = "studio.views.doors.guessed_from"
-AXES_LOCKOUT_CALLABLE = "studio.views.doors.too_many_tries"
+AXES_CLIENT_IP_CALLABLE = "studio.signing_in.views.guess_source"
+AXES_LOCKOUT_CALLABLE = "studio.signing_in.views.too_many_tries"
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
 
@@ -246,19 +252,19 @@ if SECURE_COOKIES:
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked from inside, past the proxy
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    # Whether other hosts below this one's name speak HTTPS is not this studio's to promise.
+    # The studio cannot promise HTTPS for other hosts below its name.
     SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "studio.api.signing.TokenAuthentication",
+        "studio.api.http.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["studio.api.signing.MaySend"],
+    "DEFAULT_PERMISSION_CLASSES": ["studio.api.http.authentication.MaySend"],
     "DEFAULT_PARSER_CLASSES": [
-        "studio.api.parsing.BoundedJSONParser",
+        "studio.api.http.parsing.BoundedJSONParser",
         "rest_framework.parsers.MultiPartParser",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -271,7 +277,7 @@ REST_FRAMEWORK = {
         "user": setting(env.str, "STUDIO_API_RATE", "1200/min"),
         "anon": setting(env.str, "STUDIO_API_RATE_ANONYMOUS", "60/min"),
     },
-    "EXCEPTION_HANDLER": "studio.api.answers.answer_to",
+    "EXCEPTION_HANDLER": "studio.api.http.answers.answer_to",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
 SPECTACULAR_SETTINGS = {
@@ -296,30 +302,35 @@ USE_I18N = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Collected beforehand (in a container image), else found where they are
+# Collected (in a container image), static files are compressed already, and named by their content: browsers
+# keep them for ever. Else they are served from their sources, and compressed on the way.
 STATIC_ROOT = setting(env.str, "STUDIO_STATIC_ROOT", "") or None
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_MAX_AGE = 3600
-PACKED_STATIC = VAR / "static"
 
 # E-mail: none is sent until somebody says through which server
 vars().update(read_mail_server(setting(env.str, "STUDIO_MAIL_SERVER", "")))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = setting(env.str, "STUDIO_MAIL_FROM", "studio@localhost")
-# What links in e-mails and webhooks begin with
+# Base URL of links in e-mails and webhooks
 PUBLIC_URL = setting(env.str, "STUDIO_URL", f"http://localhost:{PORT}").rstrip("/")
 
 # One JSON object a line for programs, or plain lines
 LOG_FORMAT = setting(env.str, "STUDIO_LOG_FORMAT", "plain")
-if LOG_FORMAT not in {"plain", "json"}:
+if LOG_FORMAT not in RENDERERS:
     raise ImproperlyConfigured(f"STUDIO_LOG_FORMAT is {LOG_FORMAT!r}. It is plain or json.")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {"()": "studio.operations.logs.PlainFormatter"},
-        "json": {"()": "studio.operations.logs.JsonFormatter"},
-    },
+    "formatters": {style: formatter(style) for style in RENDERERS},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "loggers": {
         # A page that is not there is its visitor's affair; only the studio's own errors belong on the terminal.
@@ -327,11 +338,11 @@ LOGGING: dict[str, Any] = {
         # The web server has handlers of its own, set before these.
         "uvicorn": {"handlers": ["stderr"], "propagate": False},
         "uvicorn.error": {"handlers": [], "propagate": True},
-        # Named, or else it would be given its parent's handlers, also where the server was told to be silent.
+        # Named, so that it does not inherit handlers when the server is configured to be silent.
         "uvicorn.access": {"handlers": [], "propagate": False},
     },
     "root": {"handlers": ["stderr"], "level": setting(env.str, "STUDIO_LOG_LEVEL", "WARNING")},
 }
 
-# Who may ask /readyz and /metrics from another machine
+# Token for /readyz and /metrics from another machine
 OPERATIONS_TOKEN = setting(env.str, "STUDIO_OPERATIONS_TOKEN", "")

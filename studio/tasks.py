@@ -1,4 +1,4 @@
-"""What a worker does beside building: it says that it is there, counts, and sends mails and webhooks."""
+"""A worker's duties beside building: heartbeat, counters, mails and webhooks."""
 
 import logging
 import threading
@@ -8,8 +8,8 @@ from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from builds.runner import worker_name
-from environments import postman
+from builds.worker.runner import worker_name
+from environments.notifications import threads
 from studio.operations import tallies, workers
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ _saying = threading.Lock()
 def say_hello(**_: Any) -> None:
     """Start the threads that say so, now and every few seconds, and that send what waits."""
     threading.Thread(target=_say_it_until_the_end, name="hello", daemon=True).start()
-    postman.start(_ending)
+    threads.start(_ending)
 
 
 @worker_shutdown.connect

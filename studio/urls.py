@@ -1,9 +1,168 @@
-"""Every address of the studio."""
+"""The URLs of the studio: its pages, and those of the packages below."""
 
+from django.contrib.auth import views as auth
 from django.urls import include, path
 
+from environments.audit import views as audit_views
+from environments.sections import in_section
+from studio.catalogue import deprecations, proposals, propose
+from studio.defining import completion_views
+from studio.defining import views as defining_views
+from studio.environments import about, bulk_actions, compare, uses
+from studio.environments import views as environments_views
+from studio.operations import views as operations_views
+from studio.signing_in import account, openid_views
+from studio.signing_in import views as signing_in_views
+from studio.workspaces import finished_builds, limits, notifications
+from studio.workspaces import views as workspaces_views
+
 urlpatterns = [
-    path("", include("studio.pages")),
+    # /healthz
+    path("healthz", operations_views.healthz, name="healthz"),
+    # /readyz
+    path("readyz", operations_views.readyz, name="readyz"),
+    # /metrics
+    path("metrics", operations_views.metrics_page, name="metrics"),
+    # /
+    path("", signing_in_views.home, name="home"),
+    # /login/?next=/w/<workspace>/builds/
+    path("login/", signing_in_views.SignIn.as_view(), name="login"),
+    # /login/provider/?next=/w/<workspace>/builds/
+    path("login/provider/", openid_views.go, name="provider"),
+    # /login/provider/back/?code=<code>&state=<state>
+    path("login/provider/back/", openid_views.back, name="provider-back"),
+    # /login/<uid>/<token>/
+    path("login/<str:uid>/<str:token>/", signing_in_views.one_time, name="login-once"),
+    # /logout/
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    # /account/tokens/
+    path("account/tokens/", account.tokens, name="tokens"),
+    # /account/tokens/<number>/revoke
+    path("account/tokens/<int:token>/revoke", account.revoke, name="revoke-token"),
+    # /account/notifications/
+    path("account/notifications/", notifications.notifications, name="notifications"),
+    # /account/password/
+    path("account/password/", account.password, name="password"),
+    # /activity/?who=ann&what=settings&workspace=lab&since=2026-11-01&until=2026-11-30&page=2
+    path("activity/", in_section("activity", audit_views.everywhere), name="everywhere"),
+    # /activity/events.jsonl?workspace=:none
+    path("activity/events.jsonl", audit_views.export_everywhere, name="export_everywhere"),
+    # /news/put-away
+    path("news/put-away", finished_builds.dismiss, name="put-away"),
+    # /theme/
+    path("theme/", signing_in_views.theme, name="theme"),
+    # /workspaces/new/
+    path("workspaces/new/", workspaces_views.new_workspace, name="new_workspace"),
+    # /w/<workspace>/settings/title
+    path(
+        "w/<slug:workspace>/settings/title",
+        in_section("settings", workspaces_views.rename),
+        name="rename_workspace",
+    ),
+    # /language/
+    path("language/", signing_in_views.language, name="language"),
+    # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
+    path(
+        "w/<slug:workspace>/environments/",
+        in_section("environments", environments_views.environments),
+        name="environments",
+    ),
+    # /w/<workspace>/chosen/compare
+    path("w/<slug:workspace>/chosen/compare", bulk_actions.compare, name="compare_chosen"),
+    # /w/<workspace>/chosen/build
+    path("w/<slug:workspace>/chosen/build", bulk_actions.build, name="build_chosen"),
+    # /w/<workspace>/chosen/archive
+    path("w/<slug:workspace>/chosen/archive", bulk_actions.archive, name="archive_chosen"),
+    # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json
+    path("w/<slug:workspace>/compare/", in_section("environments", compare.compare), name="compare"),
+    # /w/<workspace>/settings/limits
+    path(
+        "w/<slug:workspace>/settings/limits",
+        in_section("settings", limits.change_limits),
+        name="change_limits",
+    ),
+    # /w/<workspace>/first
+    path("w/<slug:workspace>/first", environments_views.first, name="first"),
+    # /w/<workspace>/new/?from=<workspace>/<name>:<version>
+    # /w/<workspace>/new/?source=packages&base=<image>&python=3.12&packages=numpy
+    path("w/<slug:workspace>/new/", in_section("environments", defining_views.new), name="new"),
+    # /w/<workspace>/complete?kind=pypi&q=num
+    # /w/<workspace>/complete?kind=pypi&name=numpy
+    # /w/<workspace>/complete?kind=base&q=slim
+    path("w/<slug:workspace>/complete", completion_views.complete, name="complete"),
+    # /w/<workspace>/check?from=<workspace>/<name>:<version>&next=1
+    path("w/<slug:workspace>/check", defining_views.check, name="check"),
+    # /w/<workspace>/environments/<name>/?tab=uses&kind=run&state=active&q=train&page=2
+    path(
+        "w/<slug:workspace>/environments/<word:name>/",
+        in_section("environments", environments_views.environment),
+        name="environment",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/?tab=details&use=dockerfile&edit=about
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/",
+        in_section("environments", environments_views.version),
+        name="version",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/describe
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/describe",
+        in_section("environments", about.describe),
+        name="describe",
+    ),
+    # /w/<workspace>/environments/<name>/uses/7/end
+    path("w/<slug:workspace>/environments/<word:name>/uses/<int:use>/end", uses.end, name="end_use"),
+    # /w/<workspace>/environments/<name>/versions/<version>/lock/<pylock|requirements|conda-explicit|cyclonedx|spdx>
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/lock/<slug:format>",
+        environments_views.lock,
+        name="lock",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/edit/
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/edit/",
+        in_section("environments", defining_views.edit),
+        name="edit",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/propose/
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/propose/",
+        in_section("environments", propose.propose),
+        name="propose",
+    ),
+    # /w/<workspace>/proposals/?state=waiting&q=torch&page=2
+    path("w/<slug:workspace>/proposals/", in_section("review", proposals.proposals), name="proposals"),
+    # /w/<workspace>/proposals/7/
+    path(
+        "w/<slug:workspace>/proposals/<int:proposal>/",
+        in_section("review", proposals.proposal),
+        name="proposal",
+    ),
+    # /w/<workspace>/proposals/7/decide
+    path(
+        "w/<slug:workspace>/proposals/<int:proposal>/decide",
+        in_section("review", proposals.decide),
+        name="decide",
+    ),
+    # /w/<workspace>/proposals/7/withdraw
+    path(
+        "w/<slug:workspace>/proposals/<int:proposal>/withdraw",
+        in_section("review", proposals.withdraw),
+        name="withdraw",
+    ),
+    # /w/<workspace>/proposals/7/build
+    path("w/<slug:workspace>/proposals/<int:proposal>/build", proposals.build, name="build_proposed"),
+    path("w/<slug:workspace>/proposals/<int:proposal>/try", proposals.try_image, name="try_proposed"),
+    # /w/<workspace>/environments/<name>/deprecate/?version=3
+    path(
+        "w/<slug:workspace>/environments/<word:name>/deprecate/",
+        in_section("environments", deprecations.deprecate),
+        name="deprecate",
+    ),
+    # /w/<workspace>/deprecations/7/retire
+    path("w/<slug:workspace>/deprecations/<int:deprecation>/retire", deprecations.retire, name="retire"),
+    # /w/<workspace>/deprecations/7/keep
+    path("w/<slug:workspace>/deprecations/<int:deprecation>/keep", deprecations.keep, name="keep"),
     path("api/v1/", include("studio.api.urls")),
     path("v2/", include("builds.distribution.urls")),
     path("w/<slug:workspace>/", include("environments.urls")),

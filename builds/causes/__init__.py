@@ -1,4 +1,4 @@
-"""Why builds fail: every cause with its code, whose fault it is and what to do, and the signs of it in a log (rule 48)."""
+"""Causes of failed builds: each with its code, its fault and a way out, and its signs in a log."""
 
 from builds.causes.catalogue import CATALOGUE, Entry
 from builds.causes.reading import Clue, Diagnosis, clues_in, diagnose, first_real

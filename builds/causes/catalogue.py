@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from builds.images.report import Fault
+from builds.imaging.reporting import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ _ENTRIES = (
           of_a_tool=True),
     Entry("copy-not-found", "File to copy not found", "author", "COPY or ADD names a file that the build context lacks.",
           "Add the file to the build context, correct its path, or see what .dockerignore leaves out.", "beginning"),
+    Entry("add-failed", "Address of ADD not fetched", "author", "What ADD names by its address cannot be fetched.",
+          "Correct the address, put the file into the build context, or fetch it in a RUN.", "beginning"),
     Entry("dockerfile-invalid", "Dockerfile not readable", "author", "The Dockerfile breaks its grammar.",
           "Correct it and save it again."),
     Entry("buildkit-needed", "Too new a Dockerfile", "author",
@@ -128,6 +130,9 @@ _ENTRIES = (
     Entry("address-refused", "Address not reached", "author",
           "The definition names an address inside the studio's own network, which members have no say over.",
           "Name an address that everybody reaches, or have it allowed (STUDIO_ALLOW_ADDRESSES)."),
+    Entry("endless-answer", "Too much of an answer", "author",
+          "An index or a channel sent more than any of them needs, or did not end.",
+          "Name another index or channel, or tell whoever runs it."),
     Entry("timeout", "Took too long", "outside", "Something did not answer or did not end within its time.",
           "Build again later.", "last line", of_a_tool=True),
     # -- the studio --------------------------------------------------------------------------------
@@ -143,6 +148,8 @@ _ENTRIES = (
           "Whoever runs this studio has to add that key to STUDIO_ENCRYPTION_KEYS."),
     Entry("worker-died", "Worker died", "studio", "The process that built was killed, several times.",
           "Most often the machine ran out of memory. Look at the last lines of the log and at the machine, then retry."),
+    Entry("cannot-confine", "Worker cannot confine", "studio", "The worker cannot confine the processes that read packages.",
+          "Run workers on Linux 6.7 or newer, or unset STUDIO_REQUIRE_CONFINEMENT."),
     Entry("engine-unreachable", "No Docker Engine", "studio", "Dockerfiles are built by a Docker Engine, and none answers.",
           "Start Docker, or set DOCKER_HOST to where it listens."),
     Entry("engine-lost", "Docker Engine lost", "studio", "The Docker Engine hung up in the middle of its work.",

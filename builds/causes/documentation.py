@@ -27,8 +27,8 @@ _FAULTS = {
 def causes_page() -> str:
     """Return the text of `docs/causes.md`: every cause under its code, by whose fault it is as a rule."""
     parts = [_HEAD]
-    for fault, (heading, words) in _FAULTS.items():
-        parts.append(f"## {heading}\n\n{words}\n")
+    for fault, (heading, arguments) in _FAULTS.items():
+        parts.append(f"## {heading}\n\n{arguments}\n")
         entries = (entry for entry in CATALOGUE.values() if entry.fault == fault)
         parts += [_section(entry) for entry in sorted(entries, key=lambda entry: entry.code)]
     return "\n".join(parts)

@@ -1,4 +1,4 @@
-"""Finding the causes of a failure in the lines that a step wrote, the real one first."""
+"""Find the causes of a failure in the output of a step, the root cause first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 
 from builds.causes.catalogue import CATALOGUE
 from builds.causes.signs import SIGNS, Sign
-from builds.images.report import Fault, ImageError
+from builds.imaging.reporting import Fault, ImageError
 
 Line = tuple[int, str]
 """A line of the log, with its number."""
@@ -17,6 +17,8 @@ Line = tuple[int, str]
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _OF_BUILDKIT = re.compile(r"^#\d+ (?:\d+\.\d+ )?")
 _MOST = 4
+_LINE_BEGINNING, _LINE_END = 1500, 500
+"""The signs on both ends of a long line that are searched for a cause."""
 
 
 @dataclass(frozen=True)
@@ -57,17 +59,23 @@ def _any_sign() -> re.Pattern[str]:
 
 def clues_in(lines: Iterable[Line]) -> list[Clue]:
     """Return every line that shows a cause, in the order of the log."""
-    found, any_sign = [], _any_sign()
+    result, any_sign = [], _any_sign()
     for number, line in lines:
-        text = _OF_BUILDKIT.sub("", _STYLE.sub("", line))
+        text = _OF_BUILDKIT.sub("", _STYLE.sub("", _shortened(line)))
         if any_sign.search(text) is None:
             continue
         sign = next((sign for sign in SIGNS if sign.pattern.search(text)), None)
         if sign is not None:
             entry = CATALOGUE[sign.code]
             fault, help = sign.fault or entry.fault, sign.help or entry.help
-            found.append(Clue(sign.code, number, text.strip()[:500], fault, help, sign))
-    return found
+            result.append(Clue(sign.code, number, text.strip()[:500], fault, help, sign))
+    return result
+
+
+def _shortened(line: str) -> str:
+    if len(line) <= _LINE_BEGINNING + _LINE_END:
+        return line
+    return f"{line[:_LINE_BEGINNING]} … {line[-_LINE_END:]}"
 
 
 def first_real(clues: Sequence[Clue]) -> Clue | None:
@@ -82,8 +90,8 @@ def first_real(clues: Sequence[Clue]) -> Clue | None:
 
 def diagnose(failure: ImageError, lines: Sequence[Line], begins: int | None = None) -> Diagnosis:
     """Return the line that shows a failure among those of the step that failed, which `begins` at a line."""
-    told = [line for line in lines if begins is None or line[0] >= begins]
-    clues = clues_in(told)
+    candidates = [line for line in lines if begins is None or line[0] >= begins]
+    clues = clues_in(candidates)
     real = first_real([clue for clue in clues if clue.code == failure.code])
     real = real or next((clue for clue in clues if clue.code == failure.code), None)
     others: dict[str, Clue] = {}
@@ -96,7 +104,7 @@ def diagnose(failure: ImageError, lines: Sequence[Line], begins: int | None = No
     elif entry is not None and entry.shown_at == "beginning" and begins is not None:
         line = begins
     elif entry is not None and entry.shown_at == "last line":
-        line = next((number for number, text in reversed(told) if text.strip()), None)
+        line = next((number for number, text in reversed(candidates) if text.strip()), None)
     else:
         line = None
     of_a_tool = entry is not None and entry.of_a_tool

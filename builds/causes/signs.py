@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from builds.images.report import Fault
+from builds.imaging.reporting import Fault
 
 
 @dataclass(frozen=True)
 class Sign:
-    """A line that shows a cause. The weightier one counts more, then the earlier one.
+    """A line that shows a cause. The heaviest line wins, then the earliest.
 
     One of weight 0 is something that a tool may survive, such as a second try: it counts only where it explains
     the cause that came of it.
@@ -38,6 +38,14 @@ def _sign(
     return Sign(code, re.compile(pattern, flags), weight, frozenset(explains.split()), fault, help)
 
 
+def _then(first: str, rest: str) -> str:
+    """Return a pattern for `rest` somewhere behind the first `first` of a line, in time linear in the line's length.
+
+    `first.*rest` begins again at each repetition of `first`.
+    """
+    return rf"(?m:^)(?>.*?{first}).*{rest}"
+
+
 _NO_NAME = r"temporary failure (?:in name resolution|resolving)|could not resolve|name or service not known"
 _NO_WAY = r"network is unreachable|no route to host|connection refused|failed to establish a new connection"
 _APT_AWAY = (
@@ -62,13 +70,13 @@ SIGNS = (
     _sign("index-unreachable", r"http error 5\d\d\b|max retries exceeded with url", 1),
     _sign(
         "index-unreachable",
-        rf"warning: retrying .*(?:{_NO_NAME}|{_NO_WAY}|newconnectionerror)",
+        _then("warning: retrying ", rf"(?:{_NO_NAME}|{_NO_WAY}|newconnectionerror)"),
         0,
         explains="no-matching-distribution index-unreachable",
     ),
     _sign(
         "timeout",
-        r"warning: retrying .*(?:timed out|timeout)",
+        _then("warning: retrying ", r"(?:timed out|timeout)"),
         0,
         explains="no-matching-distribution index-unreachable",
     ),
@@ -97,15 +105,17 @@ SIGNS = (
     _sign("index-unreachable", r"npm (?:err!|error) (?:code )?(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET)"),
     _sign("timeout", r"npm (?:err!|error) (?:code )?(?:ETIMEDOUT|ERR_SOCKET_TIMEOUT)"),
     # -- compilers -------------------------------------------------------------------------------
-    _sign("compile-failed", r"fatal error: .*: no such file or directory|^\s*\S+\.\w+:\d+:(?:\d+:)? (?:fatal )?error: "),
+    _sign("compile-failed", _then("fatal error: ", ": no such file or directory")),
+    _sign("compile-failed", r"^\s*\S+\.\w+:\d+:(?:\d+:)? (?:fatal )?error: "),
     _sign("compile-failed", r"unknown compiler|can't find rust compiler|no cmake_\w+_compiler|unable to execute '?\S*cc"),
     _sign("compile-failed", r"collect2: error|undefined reference to|cannot find -l\w+|error\[E\d{4}\]"),
-    _sign("compile-failed", r"error: command '?\S*(?:gcc|g\+\+|cc|clang)\S* .*failed|failed building wheel for ", 1),
-    _sign("compile-failed", r"no acceptable C compiler found|make(?:\[\d+\])?: \*\*\* .*error \d+", 1),
+    _sign("compile-failed", _then(r"error: command '?(?=\S*(?:g\+\+|cc|clang))\S*+ ", "failed"), 1),
+    _sign("compile-failed", "failed building wheel for |no acceptable C compiler found", 1),
+    _sign("compile-failed", _then(r"make(?:\[\d+\])?: \*\*\* ", r"error \d"), 1),
     # -- the shell -------------------------------------------------------------------------------
     _sign("missing-command", r"^(?:/\S+/)?(?:ba|da|a|z)?sh:(?: line)?(?: \d+:)? \S+: (?:command )?not found"),
     _sign("missing-command", r"^\S+: line \d+: \S+: (?:command )?not found|^env: .*: no such file"),
     # -- registries ------------------------------------------------------------------------------
     _sign("registry-refused", r"pull access denied|requested access to the resource is denied|unauthorized: "),
-    _sign("registry-unreachable", r"error response from daemon: get .*(?:dial tcp|timeout|EOF)"),
+    _sign("registry-unreachable", _then("error response from daemon: get ", "(?:dial tcp|timeout|EOF)")),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Who pulls: user name and password (or an access token for it), or the short-lived token fetched for them.
+"""Authenticate pulls: user name and password (or an access token for it), or the short-lived token fetched for them.
 
 No session.
 """
@@ -15,9 +15,9 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
 from builds.distribution.errors import sign_in_needed
-from environments.access import Right, may, through, token_behind
+from environments.access import Right, may, token_used_by, user_for_token
 from environments.models import Workspace
-from environments.tokens import looks_like_token, token_of, valid_tokens
+from environments.workspaces.tokens import find_token, looks_like_token, valid_tokens
 
 TOKEN_SECONDS = 900
 _SALT = "builds.distribution.token"
@@ -39,21 +39,21 @@ def puller(request: HttpRequest) -> Puller:
 
 
 def make_token(person: Puller) -> str:
-    """Return a token that stands for this person, or for nobody, for a quarter of an hour."""
+    """Return a token for this person, or for anonymous pulls, that is valid for a quarter of an hour."""
     if isinstance(person, AnonymousUser):
         return signing.dumps({}, salt=_SALT)
     content = {"user": person.pk, "seal": _seal(person)}
-    behind = token_behind(person)
+    behind = token_used_by(person)
     return signing.dumps(content | ({"token": behind.pk} if behind else {}), salt=_SALT)
 
 
 def may_pull(person: Puller, workspace: Workspace) -> bool:
-    """Tell whether this person, or everybody, may pull the workspace's images."""
+    """Return whether this person, or everybody, may pull the workspace's images."""
     return workspace.anonymous_pull or may(person, Right.PULL, workspace)
 
 
 def sign_in_matters() -> bool:
-    """Tell whether there is anything here that not everybody may pull."""
+    """Return whether any image here needs a login to be pulled."""
     return Workspace.objects.filter(anonymous_pull=False).exists()
 
 
@@ -63,12 +63,12 @@ def _by_password(request: HttpRequest, value: str) -> User:
     except (binascii.Error, UnicodeDecodeError):
         raise sign_in_needed(request, "The user name and password cannot be read.") from None
     if looks_like_token(password):
-        token = token_of(password)
+        token = find_token(password)
         if token is None or token.owner.get_username() != name:
             raise sign_in_needed(
                 request, "The access token has expired or was revoked, or is not this user's."
             )
-        return through(token)
+        return user_for_token(token)
     person = authenticate(request, username=name, password=password) if colon else None
     if not isinstance(person, User):
         raise sign_in_needed(request, "The user name or the password is wrong.")
@@ -86,7 +86,7 @@ def _by_token(request: HttpRequest, value: str) -> Puller:
         behind = valid_tokens().filter(pk=content["token"]).first()
         if behind is None:
             raise sign_in_needed(request, "The access token behind this has expired or was revoked.")
-        return through(behind)
+        return user_for_token(behind)
     person = User.objects.filter(pk=content["user"], is_active=True).first()
     if person is None or _seal(person) != content["seal"]:
         raise sign_in_needed(request, "The account behind this token was closed or has a new password.")
@@ -94,5 +94,5 @@ def _by_token(request: HttpRequest, value: str) -> Puller:
 
 
 def _seal(person: User) -> str:
-    """Return what changes with the password, so that tokens made with the old one end with it."""
+    """Return a value that changes with the password, so that a new password invalidates earlier tokens."""
     return salted_hmac(_SALT, person.password, algorithm="sha256").hexdigest()[:32]

@@ -12,7 +12,7 @@ CHUNK = 512 * 1024
 
 # Threads of their own, and few: a slow disk holds up pulls, not pages.
 _readers = ThreadPoolExecutor(4, thread_name_prefix="blob")
-_RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"\s*+bytes\s*+=\s*+(\d*+)\s*+-\s*+(\d*+)\s*+", re.ASCII | re.IGNORECASE)
 
 
 class Unsatisfiable(ValueError):

@@ -1,4 +1,4 @@
-"""What this registry refuses, in the shape and with the codes of the distribution specification."""
+"""Errors of this registry, in the format and with the codes of the distribution specification."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SERVICE = "environment-studio"
 
 
 class Refusal(Exception):
-    """A request that is not answered with what it asked for: status, code of the specification, sentence."""
+    """A refused request: HTTP status, code of the specification, message."""
 
     def __init__(self, status: int, code: str, message: str, *, challenge: str = "", allow: str = "") -> None:
         super().__init__(message)
@@ -28,11 +28,19 @@ class Refusal(Exception):
         return answer
 
 
+class SignInNeeded(Exception):
+    """A pull without an account, of a repository that is not public or does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Sign in to pull {name[:300]}.")
+        self.name = name
+
+
 def sign_in_needed(request: HttpRequest, message: str, *, repository: str = "") -> Refusal:
     """Return the refusal that tells a client where to fetch a token.
 
     A token, not Basic: Docker Engine answers one challenge for all repositories, and to a Basic one
-    without credentials it gives up. Whoever has no account may fetch a token for nobody.
+    without credentials it gives up. A client without an account may fetch an anonymous token.
     """
     realm = request.build_absolute_uri("/v2/token")
     challenge = f'Bearer realm="{realm}",service="{SERVICE}"'
@@ -42,7 +50,7 @@ def sign_in_needed(request: HttpRequest, message: str, *, repository: str = "") 
 
 
 def too_many_tries(minutes: int) -> HttpResponse:
-    """Return the answer to whoever tried too many passwords."""
+    """Return the response to a client that tried too many passwords."""
     return Refusal(
         429, "TOOMANYREQUESTS", f"Too many wrong passwords. Wait {minutes} minutes, or use an access token."
     ).response()

@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from builds.distribution import access
 from builds.distribution.errors import (
     Refusal,
-    sign_in_needed,
+    SignInNeeded,
     unknown_blob,
     unknown_manifest,
     unknown_name,
 )
-from builds.images.manifest import OCI_MANIFEST, Descriptor, descriptors_of
-from builds.images.store import BlobStore
+from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor, descriptors_of
+from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from environments.models import Workspace
 
@@ -48,25 +48,25 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Repository:
-    """What one puller sees of one repository."""
+    """A repository, as one client sees it."""
 
     name: str
     images: tuple[Image, ...]  # the newest first
 
     @classmethod
-    def open(cls, request: HttpRequest, name: str) -> Repository:
-        """Return the repository if whoever asks may pull from it.
+    def open(cls, user: access.Puller, name: str) -> Repository:
+        """Return the repository if the user may pull from it.
 
-        Nobody is told to sign in, whether it exists or not; a stranger with an account learns nothing either.
+        Without an account the answer is to sign in, whether it exists or not; a user who may not pull gets
+        the same answer as for a repository that does not exist.
         """
-        person = access.puller(request)
         workspace_name, _, repository = name.partition("/")
         workspace = Workspace.objects.filter(name=workspace_name).first()
-        if workspace is None or not access.may_pull(person, workspace):
-            if not person.is_authenticated:
-                raise sign_in_needed(request, f"Sign in to pull {name[:300]}.", repository=name)
+        if workspace is None or not access.may_pull(user, workspace):
+            if not user.is_authenticated:
+                raise SignInNeeded(name)
             raise unknown_name(name)
-        images = tuple(Image.objects.filter(workspace=workspace, repository=repository).order_by("-built_at"))
+        images = tuple(_images(workspace, repository))
         if not images:
             raise unknown_name(name)
         return cls(name, images)
@@ -78,7 +78,7 @@ class Repository:
 
     def manifest(self, reference: str) -> Manifest:
         """Return the manifest of a tag or digest, and note that the image was used."""
-        image = next((one for one in self.images if _means(reference, one)), None)
+        image = next((image for image in self.images if _means(reference, image)), None)
         if image is None:
             if _LIKE_A_DIGEST.fullmatch(reference) and not _DIGEST.fullmatch(reference):
                 raise Refusal(400, "DIGEST_INVALID", f"{reference[:200]} is not a sha256 digest.")
@@ -97,10 +97,10 @@ class Repository:
         if not _DIGEST.fullmatch(digest):
             raise Refusal(400, "DIGEST_INVALID", f"{digest[:200]} is not a sha256 digest.")
         for image in self.images:
-            found = blobs_of(settings.STORE, image.digest).get(digest)
-            if found is not None:
+            result = blobs_of(settings.STORE, image.digest).get(digest)
+            if result is not None:
                 try:
-                    return store().open(digest), found.size
+                    return store().open(digest), result.size
                 except FileNotFoundError:
                     log.error("The blob %s of %s is gone from the store.", digest, self.name)
                     break
@@ -110,6 +110,12 @@ class Repository:
         now = timezone.now()
         if image.used_at < now - USED_EVERY:
             Image.objects.filter(pk=image.pk, used_at__lt=now - USED_EVERY).update(used_at=now)
+
+
+def _images(workspace: Workspace, repository: str) -> QuerySet[Image]:
+    """Return the repository's images, newest first, without their locks: every request for a blob reads them."""
+    images = Image.objects.filter(workspace=workspace, repository=repository)
+    return images.order_by("-built_at").only("digest", "current", "used_at")
 
 
 def store() -> BlobStore:
@@ -136,7 +142,7 @@ def _blobs_of(path: Path, digest: str) -> dict[str, Descriptor]:
     content = _store(path).read(digest)
     document = json.loads(content)
     own = Descriptor(media_type=document.get("mediaType") or OCI_MANIFEST, digest=digest, size=len(content))
-    return {one.digest: one for one in (own, *descriptors_of(document))}
+    return {item.digest: item for item in (own, *descriptors_of(document))}
 
 
 def _means(reference: str, image: Image) -> bool:

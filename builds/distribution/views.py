@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from builds.distribution import access
 from builds.distribution.body import BlobBody, Unsatisfiable, part
-from builds.distribution.errors import Refusal, sign_in_needed
+from builds.distribution.errors import Refusal, SignInNeeded, sign_in_needed
 from builds.distribution.repository import Manifest, Repository
 
 READ = ("GET", "HEAD")
@@ -28,7 +28,7 @@ Response = TypeVar("Response", bound=HttpResponseBase)
 def registry(view: View) -> View:
     """Let a view only read, and answer what it refuses in the specification's words."""
 
-    # Programs push, not forms: they get the registry's refusal, not the one about a missing form token.
+    # Programs push, not forms: they get the registry's errors, not the error about a missing CSRF token.
     @csrf_exempt
     @wraps(view)
     def answer(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
@@ -41,6 +41,8 @@ def registry(view: View) -> View:
                     allow=", ".join(READ),
                 )
             response = view(request, *args, **kwargs)
+        except SignInNeeded as needed:
+            response = sign_in_needed(request, str(needed), repository=needed.name).response()
         except Refusal as refusal:
             response = refusal.response()
         response["Docker-Distribution-Api-Version"] = "registry/2.0"
@@ -56,8 +58,8 @@ def version(request: HttpRequest) -> HttpResponse:
     Docker Engine asks here first, and sends its credentials later only if it was challenged here.
     """
     person = access.puller(request)
-    asked = "Authorization" in request.headers
-    if not asked and access.sign_in_matters():
+    authorized = "Authorization" in request.headers
+    if not authorized and access.sign_in_matters():
         raise sign_in_needed(request, "Fetch a token; without an account it opens what everybody may pull.")
     return JsonResponse({"user": person.get_username()} if person.is_authenticated else {})
 
@@ -82,22 +84,22 @@ def token(request: HttpRequest) -> HttpResponse:
 @registry
 def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
     """Send the manifest of a tag or a digest."""
-    found = Repository.open(request, name).manifest(reference)
-    if not _accepts(request.headers.get("Accept", ""), found.media_type):
+    result = Repository.open(access.puller(request), name).manifest(reference)
+    if not _accepts(request.headers.get("Accept", ""), result.media_type):
         raise Refusal(
             404,
             "MANIFEST_UNKNOWN",
-            f"{name}:{reference} is of type {found.media_type}, which was not accepted.",
+            f"{name}:{reference} is of type {result.media_type}, which was not accepted.",
         )
-    if _known(request, found.digest):
-        return _immutable(HttpResponse(status=304), found.digest, by_digest=reference == found.digest)
-    return _immutable(_whole(request, found), found.digest, by_digest=reference == found.digest)
+    if _known(request, result.digest):
+        return _immutable(HttpResponse(status=304), result.digest, by_digest=reference == result.digest)
+    return _immutable(_whole(request, result), result.digest, by_digest=reference == result.digest)
 
 
 @registry
 def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
     """Send a blob of one of the repository's images, or a part of it."""
-    file, size = Repository.open(request, name).blob(digest)
+    file, size = Repository.open(access.puller(request), name).blob(digest)
     # A pull may last for minutes: it holds a file open, not a connection to the database.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
@@ -118,7 +120,7 @@ def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
 @registry
 def tags(request: HttpRequest, name: str) -> HttpResponse:
     """List the repository's tags in order, a page at a time."""
-    repository = Repository.open(request, name)
+    repository = Repository.open(access.puller(request), name)
     last = request.GET.get("last", "")
     try:
         wanted = int(request.GET.get("n", TAGS_A_PAGE))
@@ -143,9 +145,11 @@ def unsupported(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _whole(request: HttpRequest, found: Manifest) -> HttpResponse:
-    response = HttpResponse(b"" if request.method == "HEAD" else found.content, content_type=found.media_type)
-    response["Content-Length"] = str(len(found.content))
+def _whole(request: HttpRequest, manifest: Manifest) -> HttpResponse:
+    response = HttpResponse(
+        b"" if request.method == "HEAD" else manifest.content, content_type=manifest.media_type
+    )
+    response["Content-Length"] = str(len(manifest.content))
     return response
 
 
@@ -181,12 +185,14 @@ def _known(request: HttpRequest, digest: str) -> bool:
 
 
 def _range_holds(request: HttpRequest, digest: str) -> bool:
-    """Tell whether the client's part is of this content; else it gets the whole."""
+    """Return whether the requested range is of this content; otherwise the client gets all of it."""
     condition = request.headers.get("If-Range", "").strip()
     return not condition or condition.strip('"') == digest
 
 
 def _accepts(header: str, media_type: str) -> bool:
-    """Tell whether the client reads this type. Who names no type at all, or any JSON, reads it."""
+    """Return whether the client accepts this media type. No Accept header, or any JSON, accepts it."""
     named = [entry.partition(";")[0].strip().lower() for entry in header.split(",") if entry.strip()]
-    return not named or any(one in named for one in (media_type, "*/*", "application/*", "application/json"))
+    return not named or any(
+        item in named for item in (media_type, "*/*", "application/*", "application/json")
+    )

@@ -6,27 +6,29 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.conf import settings
 
 from builds.engine import syntax
 from builds.engine.connection import Engine
 from builds.engine.context import fingerprint, packed, place_of
+from builds.engine.dockerfiles.additions import fetched
+from builds.engine.dockerfiles.named import Addition, Answers, Source
+from builds.engine.dockerfiles.sources import judged, sources
 from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
 from builds.engine.layers import LEVEL, Known, take_over
 from builds.engine.local import ELSEWHERE
 from builds.engine.output import Output
-from builds.engine.sources import Source, sources, with_names
-from builds.images.base import Base
-from builds.images.bases import find_base
-from builds.images.manifest import Descriptor
-from builds.images.pull import stored_base
-from builds.images.report import ImageError, Reporter
-from builds.images.workshop import Workshop
+from builds.imaging.bases.find import find_base
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.pull import stored_base
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 from environments.definition import Definition, ImageReference
-from environments.definition.dockerfile import instructions
+from environments.definition.syntax.dockerfile import instructions
 
 _FORMAT = f"engine-1-{LEVEL}"
 _SOURCES, _BASES = "engine-sources", "engine-bases"
@@ -50,35 +52,95 @@ def build_base(
     """Return the base that the definition's Dockerfile makes, with its layers in the store.
 
     The same Dockerfile, context and images to start from are built once; then no engine is asked, and where
-    no tag floats, no registry either. `fresh` builds in any case (rule 16), `find` finds what it starts from.
+    no tag floats, no registry either. `fresh` builds in any case, `find` finds what it starts from.
     Raises ImageError.
     """
-    arguments = definition.context.args if definition.context else {}
-    named = sources(definition.dockerfile_text, arguments, definition.platform)
+    named = sources(definition.dockerfile_text, _arguments(definition), definition.platform)
     made = _Made(f"{_FORMAT} {fingerprint(definition)}", _shown(named), workshop, reporter)
     if not fresh and (there := made.on(_known_digests(named, workshop))):
         return there
-    found = {
-        one.key: _looked_up(one, find, workshop, reporter) for one in {one.key: one for one in named}.values()
-    }
-    bases = {key: base for key, base in found.items() if isinstance(base, Base)}
+    result: dict[str, Base | ImageError] = {}
+    named = _all_sources(definition, named, result, find, workshop, reporter)
+    bases = {key: base for key, base in result.items() if isinstance(base, Base)}
     for key, base in bases.items():
         workshop.remember(_SOURCES, _for_whom(key, workshop), base.digest)
-    if not fresh and len(bases) == len(found) and (there := made.on(base.digest for base in bases.values())):
+    if not fresh and len(bases) == len(result) and (there := made.on(base.digest for base in bases.values())):
         return there
     with Engine.at(docker_host or settings.DOCKER_HOST) as engine:
         engine.remove_left_over()
-        builder = syntax.builder_for(definition.dockerfile_text, engine.version)
-        digests, names = _given(named, found, engine, workshop, reporter)
+        syntax.builder_for(definition.dockerfile_text, engine.version)
+        digests, names = _given(named, result, engine, workshop, reporter)
         if not fresh and (there := made.on(digests)):
             return there
-        manifest = _built(definition, builder, names, _layers_of(bases.values()), engine, workshop, reporter)
+        shown = {names[source.key]: source.reference for source in named}
+        dockerfile = _judged(definition, result, names, shown, engine, workshop, reporter)
+        manifest = _built(
+            definition, dockerfile, shown, _layers_of(bases.values()), engine, workshop, reporter
+        )
     return made.keep(digests, manifest)
+
+
+def _all_sources(
+    definition: Definition,
+    named: list[Source],
+    result: dict[str, Base | ImageError],
+    find: Find,
+    workshop: Workshop,
+    reporter: Reporter,
+) -> list[Source]:
+    """Look up the images of a Dockerfile, then those that their own ONBUILD names; return all of them."""
+    for source in named:
+        if source.key not in result:
+            result[source.key] = _looked_up(source, find, workshop, reporter)
+    answers = Answers(triggers=lambda source: _run_config(result.get(source.key)).get("OnBuild") or ())
+    everything = sources(definition.dockerfile_text, _arguments(definition), definition.platform, answers)
+    for source in everything:
+        if source.key not in result:
+            result[source.key] = _looked_up(source, find, workshop, reporter)
+    return everything
+
+
+def _judged(
+    definition: Definition,
+    result: Mapping[str, Base | ImageError],
+    names: Mapping[str, str],
+    shown: dict[str, str],
+    engine: Engine,
+    workshop: Workshop,
+    reporter: Reporter,
+) -> str:
+    """Return the Dockerfile for the engine, with the images that it has now; what ADD names is fetched."""
+
+    def add(addition: Addition) -> str:
+        base = fetched(addition, definition.platform, workshop, reporter)
+        name = engine.give(base, workshop.store, reporter)
+        shown[name] = addition.urls[0]
+        return name
+
+    def variables(source: Source) -> dict[str, str]:
+        entries = _run_config(result[source.key]).get("Env") or ()
+        return dict(str(entry).partition("=")[::2] for entry in entries)
+
+    answers = Answers(
+        name=lambda source: names[source.key],
+        variables=variables,
+        triggers=lambda source: _run_config(result[source.key]).get("OnBuild") or (),
+        add=add,
+    )
+    return judged(definition.dockerfile_text, _arguments(definition), definition.platform, answers)
+
+
+def _run_config(base: Base | ImageError | None) -> dict[str, Any]:
+    return base.run_config if isinstance(base, Base) else {}
+
+
+def _arguments(definition: Definition) -> Mapping[str, str]:
+    return definition.context.args if definition.context else {}
 
 
 @dataclass(frozen=True)
 class _Made:
-    """What this Dockerfile and context made before, by the digests of the images that it started from."""
+    """Earlier results of this Dockerfile and context, by the digests of their base images."""
 
     mark: str
     shown: str
@@ -108,8 +170,8 @@ class _Made:
 def _known_digests(named: list[Source], workshop: Workshop) -> list[str] | None:
     """Return the digests of the images to start from, if all are known and none of their tags floats."""
     known: list[str] = []
-    for one in named:
-        digest = None if one.floating else workshop.recall(_SOURCES, _for_whom(one.key, workshop))
+    for source in named:
+        digest = None if source.floating else workshop.recall(_SOURCES, _for_whom(source.key, workshop))
         if digest is None:
             return None
         known.append(digest)
@@ -117,13 +179,13 @@ def _known_digests(named: list[Source], workshop: Workshop) -> list[str] | None:
 
 
 def _for_whom(key: str, workshop: Workshop) -> str:
-    # An image that one workspace may have is to be asked for again by another.
+    # An image pulled for a workspace must be requested again for another workspace.
     return f"{workshop.logins.mark} {key}".strip()
 
 
 def _shown(named: list[Source]) -> str:
     """Return what the base is called: by the image that the Dockerfile's last stage starts from."""
-    starts = [one.reference for one in named if not one.copied]
+    starts = [source.reference for source in named if not source.copied]
     return f"Dockerfile (FROM {starts[-1]})" if starts else "Dockerfile (FROM scratch)"
 
 
@@ -139,8 +201,8 @@ def _looked_up(source: Source, find: Find, workshop: Workshop, reporter: Reporte
 
 def _built(
     definition: Definition,
-    builder: str,
-    names: Mapping[Source, str],
+    dockerfile: str,
+    shown: Mapping[str, str],
     known: Known,
     engine: Engine,
     workshop: Workshop,
@@ -148,23 +210,23 @@ def _built(
 ) -> Descriptor:
     """Build, take the layers over, and leave nothing of it in the engine."""
     output = Output(
-        shown={name: source.reference for source, name in names.items()},
+        shown=shown,
         lines={
             f"{i.keyword} {' '.join(i.arguments.split())}": i.line
             for i in instructions(definition.dockerfile_text)
         },
     )
-    dockerfile = syntax.without_frontend(with_names(definition.dockerfile_text, names))
-    place = place_of(definition, builder)
+    builder = syntax.builder_for(dockerfile, engine.version)
+    path = place_of(definition, builder)
     started = time.monotonic()
     try:
         image = engine.build(
-            packed(definition, dockerfile, place),
-            place,
+            packed(definition, dockerfile, path),
+            path,
             builder,
             output,
             reporter,
-            arguments=definition.context.args if definition.context else {},
+            arguments=_arguments(definition),
             target=definition.context.target if definition.context else "",
             memory=settings.BUILD_MEMORY,
         )
@@ -174,6 +236,8 @@ def _built(
         raise explained(error, output) from error
     finally:
         engine.remove(output)
+        if builder == syntax.BUILDKIT:
+            engine.prune_build_cache(settings.BUILD_CACHE)
 
 
 def _layers_of(bases: Iterable[Base]) -> Known:
@@ -184,21 +248,23 @@ def _layers_of(bases: Iterable[Base]) -> Known:
 
 def _given(
     named: list[Source],
-    found: Mapping[str, Base | ImageError],
+    result: Mapping[str, Base | ImageError],
     engine: Engine,
     workshop: Workshop,
     reporter: Reporter,
-) -> tuple[set[str], dict[Source, str]]:
+) -> tuple[set[str], dict[str, str]]:
     """Return the digests of the images to start from, and the names under which the engine has them now.
 
     An image that no registry has may be one of the engine's own.
     """
     digests: set[str] = set()
-    names: dict[Source, str] = {}
+    names: dict[str, str] = {}
     for source in named:
-        base = found[source.key]
+        if source.key in names:
+            continue
+        base = result[source.key]
         if isinstance(base, Base):
-            names[source] = engine.give(base, workshop.store, reporter)
+            names[source.key] = engine.give(base, workshop.store, reporter)
             digests.add(base.digest)
             continue
         # By its whole name: an image's id must not be guessed from, or another workspace's be taken.
@@ -206,6 +272,16 @@ def _given(
         if own is None:
             raise base
         reporter.line(f"{source.reference} is taken from the Docker Engine's own images. {base.message}")
-        names[source] = source.reference
+        if own.triggers:
+            raise _runs_more(source)
+        names[source.key] = source.reference
         digests.add(own.id)
     return digests, names
+
+
+def _runs_more(source: Source) -> ImageError:
+    return ImageError(
+        "dockerfile-invalid",
+        f"The Docker Engine's own image {source.reference} has ONBUILD instructions, which the studio cannot check.",
+        "Build it without ONBUILD, or push it to a registry and name it there.",
+    )

@@ -17,10 +17,10 @@ from requests import RequestException
 
 from builds.engine.exchange import PIECE, EngineRefused, Exchange, lost
 from builds.engine.output import Output, output_of
-from builds.images.base import Base
-from builds.images.manifest import OCI_LAYER_ZSTD
-from builds.images.report import ImageError, Reporter
-from builds.images.store import BlobStore
+from builds.imaging.bases.model import Base
+from builds.imaging.oci.manifest import OCI_LAYER_ZSTD
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import ImageError, Reporter
 
 LABEL = "io.environment-studio.from"
 """On every base image given to an engine; what is built on one inherits it, so that a clean-up finds it."""
@@ -40,6 +40,8 @@ class OwnImage:
 
     id: str
     platform: str
+    triggers: bool = False
+    """Whether it runs more in builds on it (ONBUILD)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class BaseLeft:
 
 
 class Engine:
-    """A Docker Engine that can be asked for things. Use as a context manager: `with Engine.at(host) as …`."""
+    """A client of a Docker Engine. Use as a context manager: `with Engine.at(host) as …`."""
 
     def __init__(self, api: APIClient, version: str) -> None:
         self.api = api
@@ -95,12 +97,14 @@ class Engine:
         What the studio gave it is no workspace's to find: it may be another workspace's private base.
         """
         try:
-            found = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]
+            result = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]
         except (ImageNotFound, NotFound):
             return None
-        if LABEL in ((found.get("Config") or {}).get("Labels") or {}):
+        config = result.get("Config") or {}
+        if LABEL in (config.get("Labels") or {}):
             return None
-        return OwnImage(str(found["Id"]), f"{found['Os']}/{found['Architecture']}")
+        platform = f"{result['Os']}/{result['Architecture']}"
+        return OwnImage(str(result["Id"]), platform, bool(config.get("OnBuild")))
 
     @contextmanager
     def lent(self, base: Base, store: BlobStore, reporter: Reporter, *, keep: bool = True) -> Iterator[str]:
@@ -116,12 +120,19 @@ class Engine:
     def give(self, base: Base, store: BlobStore, reporter: Reporter) -> str:
         """Put a base image into the engine, if it is not there; return the name it has there."""
         name = _name_of(base)
-        if self.local(name) is None:
+        if not self._has(name):
             self._load(name, base, store, reporter)
         self.api.tag(
             name, BASES, name.partition(":")[2]
         )  # which notes the time: a clean-up leaves what is in use
         return name
+
+    def _has(self, name: str) -> bool:
+        """Return whether the engine has an image that the studio gave it, without ONBUILD."""
+        try:
+            return not (self.api.inspect_image(name).get("Config") or {}).get("OnBuild")  # type: ignore[no-untyped-call]
+        except (ImageNotFound, NotFound):
+            return False
 
     def _load(self, name: str, base: Base, store: BlobStore, reporter: Reporter) -> None:
         self._refuse_unreadable(base)
@@ -160,7 +171,7 @@ class Engine:
     def build(
         self,
         context: bytes,
-        place: str,
+        path: str,
         builder: str,
         output: Output,
         reporter: Reporter,
@@ -175,7 +186,7 @@ class Engine:
         """
         params = {
             "version": builder,
-            "dockerfile": place,
+            "dockerfile": path,
             "rm": "1",
             "forcerm": "1",
             "nocache": "1",  # the outcome is cached here, as a whole
@@ -222,25 +233,35 @@ class Engine:
                 _patiently(self._remove_image, image["Id"], patience=1)
 
     def remove_containers_of(self, label: str) -> bool:
-        """Take away containers with this label, which somebody left who died; tell whether there were any."""
+        """Remove containers with this label that a dead process left; return whether there were any."""
         left = self.api.containers(all=True, filters={"label": f"{LABEL}={label}"})
         for container in left:
             _patiently(self.api.remove_container, container["Id"], force=True, v=True)
         return bool(left)
 
+    def prune_build_cache(self, keep: int) -> None:
+        """Remove from BuildKit's cache what builds used longest ago, down to so many bytes; 0 keeps all."""
+        if not keep:
+            return
+        try:
+            self.api.prune_builds(keep_storage=keep, all=True)
+        except (DockerException, RequestException) as error:
+            # The next build prunes again; the outcome of this build is what it is.
+            log.warning("The Docker Engine did not prune BuildKit's cache: %s", error)
+
     def bases(self) -> list[BaseLeft]:
-        """Return the base images that the studio gave to this engine, each with when it was last used."""
-        found = []
+        """Return the base images that the studio gave to this engine, each with when it was last used, by name."""
+        result = []
         for image in self.api.images(name=BASES):
             (name, *_) = image["RepoTags"]
             about = self.api.inspect_image(name)  # type: ignore[no-untyped-call]
             when = about["Metadata"]["LastTagTime"][:19]
             used = datetime.fromisoformat(when).replace(tzinfo=UTC)
-            found.append(BaseLeft(name, used.timestamp(), int(image["Size"])))
-        return found
+            result.append(BaseLeft(name, used.timestamp(), int(image["Size"])))
+        return sorted(result, key=lambda base: base.name)  # the engine has no order of its own
 
     def take_back(self, name: str) -> bool:
-        """Take a base image out of the engine, unless a container has it; tell whether it is gone."""
+        """Remove a base image from the engine, unless a container uses it; return whether it is gone."""
         try:
             self.api.remove_image(name)
         except ImageNotFound:
@@ -252,8 +273,8 @@ class Engine:
         return True
 
     def _remove_image(self, image: str) -> None:
-        found = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
-        if not found["RepoTags"]:  # a base image stays for the next build
+        result = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+        if not result["RepoTags"]:  # a base image stays for the next build
             self.api.remove_image(image, force=True)
 
 
@@ -286,6 +307,7 @@ def _patiently(
 def _archive(name: str, base: Base, store: BlobStore) -> Iterator[bytes]:
     """Yield the archive that `docker load` takes: the layers as they are, and a config with our label."""
     run = dict(base.config.get("config") or {})
+    run.pop("OnBuild", None)  # the Dockerfile has it written out, where it was judged
     run["Labels"] = {**(run.get("Labels") or {}), LABEL: base.digest}
     config = json.dumps({**base.config, "config": run}, sort_keys=True).encode()
     names = [f"{number}.tar" for number in range(len(base.layers))]

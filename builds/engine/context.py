@@ -6,16 +6,14 @@ import hashlib
 import io
 import tarfile
 
-from docker.utils.build import PatternMatcher
-
 from builds.engine.syntax import CLASSIC
-from builds.images.tar import MODIFIED
+from builds.imaging.oci.tar import MODIFIED
 from environments.definition import Definition
-from environments.definition.dockerfile import canonical_dockerfile
+from environments.definition.files import dockerignore
+from environments.definition.syntax.dockerfile import canonical_dockerfile
 
 HIDDEN = ".studio.Dockerfile"
 """Where the Dockerfile stands in the context for the classic builder, which then takes it out of there."""
-_IGNORE = ".dockerignore"
 
 
 def place_of(definition: Definition, builder: str) -> str:
@@ -26,14 +24,17 @@ def place_of(definition: Definition, builder: str) -> str:
     return definition.context.dockerfile_path if definition.context else "Dockerfile"
 
 
-def packed(definition: Definition, dockerfile: str, place: str = HIDDEN) -> bytes:
-    """Return the context with this Dockerfile at that place, as a tar archive."""
+def packed(definition: Definition, dockerfile: str, dockerfile_path: str = HIDDEN) -> bytes:
+    """Return the context with this Dockerfile at that path, as a tar archive."""
     files = {path: (content, mode) for path, content, mode in _files(definition)}
-    files[place] = (dockerfile.encode(), 0o644)
-    if place == HIDDEN:
-        own = files.get(_IGNORE, (b"", 0))[0]
-        names = (HIDDEN,) if own else (HIDDEN, _IGNORE)
-        files[_IGNORE] = (own.rstrip(b"\n") + "".join(f"\n{name}" for name in names).encode() + b"\n", 0o644)
+    files[dockerfile_path] = (dockerfile.encode(), 0o644)
+    if dockerfile_path == HIDDEN:
+        own = files.get(dockerignore.NAME, (b"", 0))[0]
+        names = (HIDDEN,) if own else (HIDDEN, dockerignore.NAME)
+        files[dockerignore.NAME] = (
+            own.rstrip(b"\n") + "".join(f"\n{name}" for name in names).encode() + b"\n",
+            0o644,
+        )
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for path, (content, mode) in sorted(files.items()):
@@ -63,14 +64,15 @@ def fingerprint(definition: Definition) -> str:
 
 
 def _files(definition: Definition) -> list[tuple[str, bytes, int]]:
-    """Return the files that the Dockerfile may copy, by path, without what .dockerignore leaves out."""
-    if definition.context is None:
+    """Return the files that the Dockerfile may copy, by path."""
+    context = definition.context
+    if context is None:
         return []
-    text = definition.context.text(_IGNORE) or ""
-    patterns = [line.strip() for line in text.splitlines()]
-    ignored = PatternMatcher([line for line in patterns if line and not line.startswith("#")])
+    # Files that .dockerignore excludes are not in the context, except those that Docker reads itself.
+    ignored = dockerignore.find(context.text, context.dockerfile_path)
+    hidden = {path for path in ignored.read if ignored.excludes(path)}
     return [
         (file.path, file.content, 0o755 if file.mode & 0o111 else 0o644)
-        for file in sorted(definition.context.files, key=lambda file: file.path)
-        if not ignored.matches(file.path)  # type: ignore[arg-type]
+        for file in sorted(context.files, key=lambda file: file.path)
+        if file.path not in hidden
     ]

@@ -1,4 +1,4 @@
-"""One request to the engine that can be broken off at any moment, also while nothing is being said."""
+"""A request to the engine that can be cancelled at any moment, also while the engine is silent."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import requests
 import urllib3
 from docker import APIClient
 
-from builds.images.report import ImageError, Reporter
+from builds.imaging.reporting import ImageError, Reporter
 
-GLANCE_SECONDS = 0.2
+POLL_SECONDS = 0.2
 PIECE = 1024 * 1024
 _WAITING = 8
 _END = object()
 
 
 class Exchange:
-    """A request whose answer arrives in a thread of its own; whoever reads it looks up five times a second.
+    """A request whose answer arrives in its own thread; the reader polls it five times a second.
 
     Leaving the block hangs up: the engine then stops what it does for this request.
     """
@@ -67,7 +67,7 @@ class Exchange:
         """Yield the answer as it arrives. Raises Cancelled within a moment, ImageError on failure."""
         while True:
             try:
-                piece = self._received.get(timeout=GLANCE_SECONDS)
+                piece = self._received.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 reporter.check()
                 continue
@@ -120,7 +120,7 @@ class Exchange:
         """Hand something over, unless nobody listens any more."""
         while not self._left.is_set():
             try:
-                self._received.put(item, timeout=GLANCE_SECONDS)
+                self._received.put(item, timeout=POLL_SECONDS)
             except queue.Full:
                 continue
             return True

@@ -1,4 +1,4 @@
-"""Why the engine failed, in the words of whoever wrote the Dockerfile (rule 48)."""
+"""Explain a failed build in terms of the Dockerfile."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import re
 from builds.causes import CATALOGUE, clues_in, first_real
 from builds.engine.exchange import EngineRefused
 from builds.engine.output import Output
-from builds.images.report import ImageError
+from builds.imaging.reporting import ImageError
 
 _EXIT = re.compile(r"(?:returned a non-zero code|exit code): (\d+)")
 _PARSE = re.compile(r"parse error (?:on )?line (\d+): (.*)|Syntax error - (.*)", re.IGNORECASE | re.DOTALL)
-_MISSING = re.compile(r"stat ([^:]+): (?:file does not exist|no such file)|\"([^\"]+)\"(?:: | )not found")
+_MISSING = re.compile(
+    r"stat ((?:(?!stat )[^:])++): (?:file does not exist|no such file)|\"([^\"]++)\"(?:: | )not found"
+)
 _NOT_IN_IMAGE = re.compile(
     r"exec: \"([^\"]+)\": (?:executable file not found|stat \S+: no such file or directory)"
 )
@@ -25,10 +27,10 @@ def explained(error: EngineRefused, output: Output) -> ImageError:
     message = output.named(error.message.strip())
     if match := _PARSE.search(message):
         line = f" at line {match[1]}" if match[1] else ""
-        said = (match[2] or match[3] or "").strip()
+        detail = (match[2] or match[3] or "").strip()
         return ImageError(
             "dockerfile-invalid",
-            f"The Dockerfile cannot be read{line}: {said}",
+            f"The Dockerfile cannot be read{line}: {detail}",
             "Correct it and save it again.",
         )
     step = _step(output)
@@ -66,7 +68,7 @@ def _of_command(step: str, exit_code: int, message: str, output: Output) -> Imag
     clues = clues_in(enumerate([*output.last, message]))
     known = _BY_EXIT.get(exit_code)
     if known is not None:
-        # A command that was killed may have said anything before.
+        # A command that was killed may have written anything before.
         clues = [clue for clue in clues if clue.code in {known, "disk-full"}]
     if (clue := first_real(clues)) is not None:
         return ImageError(clue.code, f"{step}: {clue.text}", clue.help, fault=clue.fault)
@@ -76,7 +78,7 @@ def _of_command(step: str, exit_code: int, message: str, output: Output) -> Imag
 
 
 def _step(output: Output) -> str:
-    """Return the beginning of a sentence: which step failed, and where it stands."""
+    """Return the beginning of a sentence: the step that failed, and its line in the Dockerfile."""
     if not output.step:
         return "The build failed"
     short = output.step if len(output.step) <= 120 else f"{output.step[:119]}…"

@@ -20,10 +20,10 @@ from isal import igzip
 
 from builds.engine.connection import LABEL, LEFT_AFTER_SECONDS, Engine
 from builds.engine.exchange import PIECE, Exchange
-from builds.images.manifest import AS_OCI, OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
-from builds.images.report import ImageError, Reporter
-from builds.images.store import disk_errors
-from builds.images.workshop import Workshop
+from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
+from builds.imaging.oci.store import disk_errors
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 LEVEL = 6
 """Deflate's level for layers that an engine made. libdeflate gives the same bytes on every machine."""
@@ -164,10 +164,10 @@ def _kept(layer: Member, known: Known, workshop: Workshop, reporter: Reporter) -
 
 
 def _remembered(diff_id: str, workshop: Workshop) -> Descriptor | None:
-    found = workshop.recall(_FORMAT, diff_id)
-    if found is None:
+    result = workshop.recall(_FORMAT, diff_id)
+    if result is None:
         return None
-    made = Descriptor.model_validate(found)
+    made = Descriptor.model_validate(result)
     return made if workshop.store.has(made.digest) else None
 
 

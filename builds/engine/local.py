@@ -6,11 +6,11 @@ from django.conf import settings
 
 from builds.engine.connection import Engine, OwnImage
 from builds.engine.layers import LEVEL, take_over
-from builds.images.base import Base
-from builds.images.manifest import Descriptor
-from builds.images.pull import stored_base
-from builds.images.report import ImageError, Reporter
-from builds.images.workshop import Workshop
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.pull import stored_base
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 from environments.definition import ImageReference
 
 _KNOWN = f"engine-own-{LEVEL}"
@@ -27,7 +27,7 @@ def local_base(
     why: ImageError,
     docker_host: str | None = None,
 ) -> Base:
-    """Return the image that the engine has under this name; raise what the registry said if it has none.
+    """Return the image that the engine has under this name; raise the registry's error if it has none.
 
     Each is taken over once: its layers are then in the store, like those of any other base.
     """

@@ -1,4 +1,4 @@
-"""What the engine says while it builds, as lines for people, and what can be learned from it."""
+"""Translate the engine's build events into log lines, and collect the state of the build from them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _Vertex:
 
 @dataclass
 class Output:
-    """What is known of a build so far: where it is, what it made, what it said last, how it ended."""
+    """The state of a build so far: its current step, its images, its last output, how it ended."""
 
     shown: Mapping[str, str] = field(default_factory=dict)
     """Our names for images, and what their author calls them."""
@@ -52,7 +52,7 @@ class Output:
     error: str = ""
     containers: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
-    _said: dict[str, deque[str]] = field(default_factory=dict)
+    _last_lines: dict[str, deque[str]] = field(default_factory=dict)
     _rest: dict[str, str] = field(default_factory=dict)
     _progress: Progress = field(default_factory=Progress)
     _vertices: dict[str, _Vertex] = field(default_factory=dict)
@@ -61,8 +61,8 @@ class Output:
 
     @property
     def last(self) -> deque[str]:
-        """The last lines of the step under way, or of the one that failed."""
-        return self._said.get(self._failed or self._speaking, deque())
+        """The last lines of the current step, or of the failed step."""
+        return self._last_lines.get(self._failed or self._speaking, deque())
 
     def text(self, text: str, source: str = "") -> Iterator[str]:
         """Yield the lines that this text completes; of what overwrites itself, only what is left of it."""
@@ -90,7 +90,7 @@ class Output:
         if not parts:
             return
         for shown in self._progress.left_of(self.named(parts[-1].rstrip())):
-            self._said.setdefault(source, deque(maxlen=_LAST_LINES)).append(shown)
+            self._last_lines.setdefault(source, deque(maxlen=_LAST_LINES)).append(shown)
             yield from self._speaker(source)
             yield shown
 
@@ -108,9 +108,9 @@ class Output:
         return text
 
     def begin(self, step: str) -> None:
-        """Forget what the step before said."""
+        """Forget the output of the previous step."""
         self.step = step
-        self._said.clear()
+        self._last_lines.clear()
         self._progress = Progress()
 
 
@@ -161,7 +161,7 @@ def _trace(message: bytes, output: Output) -> Iterator[str]:
             if isinstance(data, bytes):
                 text = vertex.decoder.decode(data) if vertex else data.decode(errors="replace")
                 yield from output.text(text, source=digest)
-    for entry in ended:  # what a step said comes before its end, also in one message
+    for entry in ended:  # a step's output comes before its end, also within a message
         yield from _ended(entry, output)
 
 
@@ -199,6 +199,6 @@ def _ended(entry: protobuf.Message, output: Output) -> Iterator[str]:
 
 def _seconds(timestamp: int | bytes) -> float:
     """Return a timestamp, seconds (1) and nanoseconds (2), as one number."""
-    found = protobuf.message(timestamp)
-    whole, rest = found.get(1, 0), found.get(2, 0)
+    result = protobuf.message(timestamp)
+    whole, rest = result.get(1, 0), result.get(2, 0)
     return (whole if isinstance(whole, int) else 0) + (rest if isinstance(rest, int) else 0) / 1e9

@@ -19,13 +19,13 @@ from django.conf import settings
 from builds.engine.connection import Engine
 from builds.engine.exchange import PIECE, EngineRefused
 from builds.engine.running import Changes, Container, container
-from builds.images.base import Base
-from builds.images.layer import Layer, LayerWriter
-from builds.images.lock import LockedPackage
-from builds.images.report import ImageError, Reporter
-from builds.images.store import disk_errors
-from builds.images.wheel import PREFIX
-from builds.images.workshop import Workshop
+from builds.imaging.bases.model import Base
+from builds.imaging.lock import LockedPackage
+from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.oci.store import disk_errors
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 _FORMAT = "post-link-1"
 _PREFIX = f"/{PREFIX}"
@@ -77,7 +77,7 @@ def _run(
     reporter: Reporter,
 ) -> Layer:
     variables = {"PREFIX": _PREFIX, "PYTHONDONTWRITEBYTECODE": "1"}
-    script = "\n".join(_words(package) for package in packages)
+    script = "\n".join(_script_lines(package) for package in packages)
     with container(
         engine, name, ["/bin/sh"], ["-c", script], label=image.digest, user="0:0", variables=variables
     ) as running:
@@ -90,15 +90,15 @@ def _run(
         return _layer(running, changes, packages, workshop, reporter)
 
 
-def _words(package: LockedPackage) -> str:
+def _script_lines(package: LockedPackage) -> str:
     """Return the lines that run a package's script, as conda does."""
     path = shlex.quote(f"{_PREFIX}/bin/.{package.name}-post-link.sh")
-    told = {
+    variables = {
         "PKG_NAME": package.name,
         "PKG_VERSION": package.version,
         "PKG_BUILDNUM": package.build.rpartition("_")[2],
     }
-    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in told.items())
+    exports = " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
     return (
         f"echo {shlex.quote(f'{_RUNS}{package.name} {package.version}')}\n"
         f"shell=/bin/bash; [ -x $shell ] || shell=/bin/sh\n"
@@ -120,8 +120,7 @@ def _layer(
     ):
         writer = LayerWriter(blob)
         for path in changes.removed:
-            folder, name = posixpath.split(path.lstrip("/"))
-            writer.file(f"{folder}/.wh.{name}", b"")
+            writer.whiteout(path.lstrip("/"))
         for number, path in enumerate(changes.written):
             reporter.progress(number, len(changes.written), "changes")
             with tempfile.TemporaryFile(dir=workshop.folder("engine")) as spool:
@@ -136,31 +135,31 @@ def _add(writer: LayerWriter, path: str, spool: BinaryIO, reporter: Reporter) ->
     above = posixpath.dirname(path).lstrip("/")
     with tarfile.open(fileobj=spool) as archive:
         for entry in sorted(archive, key=lambda entry: entry.name):
-            place = f"{above}/{entry.name}"
+            target = f"{above}/{entry.name}"
             if entry.isdir():
-                writer.directory(f"{place}/", entry.mode & 0o7777)
+                writer.directory(f"{target}/", entry.mode & 0o7777)
             elif entry.issym():
-                writer.symlink(place, entry.linkname)
+                writer.symlink(target, entry.linkname)
             elif entry.isreg() or entry.islnk():
                 content = cast(io.BufferedReader, archive.extractfile(entry))
-                if f"/{place}" == _MESSAGES:
-                    _tell(content.read(), reporter)
+                if f"/{target}" == _MESSAGES:
+                    _log(content.read(), reporter)
                 else:
-                    _copy(writer, place, content, entry.mode & 0o777)
+                    _copy(writer, target, content, entry.mode & 0o777)
 
 
-def _copy(writer: LayerWriter, place: str, content: io.BufferedReader, mode: int) -> None:
+def _copy(writer: LayerWriter, path: str, content: io.BufferedReader, mode: int) -> None:
     size = content.seek(0, io.SEEK_END)
     content.seek(0)
-    writer.tree(place)
-    writer.tar.begin(place, size, mode)
+    writer.tree(path)
+    writer.tar.begin(path, size, mode)
     while piece := content.read(PIECE):
         writer.tar.more(piece)
     writer.tar.padded(size)
 
 
-def _tell(messages: bytes, reporter: Reporter) -> None:
-    """Hand over what the scripts have to say to whoever installs the packages."""
+def _log(messages: bytes, reporter: Reporter) -> None:
+    """Pass the scripts' messages for the user on to the log."""
     for line in messages.decode(errors="replace").splitlines():
         reporter.line(line)
 
@@ -188,10 +187,10 @@ def _refused(packages: Sequence[LockedPackage], image: Base, error: EngineRefuse
 
 
 def _failed(packages: Sequence[LockedPackage], code: int, running: Container) -> ImageError:
-    said = [line for line in running.output.last if line.strip()]
-    begun = next((line for line in reversed(said) if line.startswith(_RUNS)), "")
+    lines = [line for line in running.output.last if line.strip()]
+    begun = next((line for line in reversed(lines) if line.startswith(_RUNS)), "")
     which = begun.removeprefix(_RUNS).strip() or _named(packages)
-    last = f": {said[-1].strip()[:500]}" if said and said[-1] != begun else ""
+    last = f": {lines[-1].strip()[:500]}" if lines and lines[-1] != begun else ""
     return ImageError(
         "post-link-script",
         f"The post-link script of {which} failed with exit code {code}{last}",

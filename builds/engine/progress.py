@@ -9,22 +9,23 @@ from dataclasses import dataclass, field
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _UP = re.compile(r"\x1b\[\d*[AF]")
 _HIDES_CURSOR = "\x1b[?25l"
-_SECONDS = re.compile(r"\s+[\d.]+s\s*$")
+_SECONDS = re.compile(r"(?<!\s)\s++[\d.]++s\s*+$")
+_BYTES = re.compile(r"(?<![\d.])[\d.]++[kMG]?B")
 _NUMBERS = re.compile(r"[\d.,:]+|[=#>━█▏▎▍▌▋▊▉╸╺|\-\s]+|[kKMGT]?i?B")
-# A layer that is fetched, as `docker pull` and as BuildKit tell of it; a bar with its percentage.
+# Progress of fetching a layer, as `docker pull` and as BuildKit write it; a bar with its percentage.
 _LAYER = re.compile(
     r"(?:#\d+ (?:[\d.]+ )?)?(?:(?P<pull>[0-9a-f]{12}): (?P<does>Downloading|Extracting|Waiting|Verifying Checksum)\b"
     r"|(?P<blob>sha256:[0-9a-f]{6,64}) [\d.]+[kMG]?B / [\d.]+[kMG]?B(?P<time> [\d.]+s)?(?P<done> done)?\s*$)"
 )
-_BAR = re.compile(r"\d+(?:\.\d+)?\s?%")
+_BAR = re.compile(r"(?<!\d)\d++(?:\.\d++)?\s?%")
 _DRAWN = re.compile(r"[=#━█▏▎▍▌▋▊▉╸]{3}|\|")
 
 
 @dataclass
 class Progress:
-    """What was told already. Of lines that differ only in how far something is, the first and the last count."""
+    """A filter of progress lines. Of lines that differ only in their progress, it keeps the first and the last."""
 
-    _told: set[str] = field(default_factory=set)
+    _seen: set[str] = field(default_factory=set)
     _screen: dict[str, str] = field(default_factory=dict)
     _drawing: bool = False
 
@@ -39,9 +40,9 @@ class Progress:
             yield from self._drawn(plain.rstrip())
             return
         key = self._key(plain)
-        if key is None or key not in self._told:
+        if key is None or key not in self._seen:
             if key is not None:
-                self._told.add(key)
+                self._seen.add(key)
             yield line
 
     def _drawn(self, row: str) -> Iterator[str]:
@@ -49,9 +50,9 @@ class Progress:
         if row.startswith("[+] "):
             return
         key = _SECONDS.sub("", row)
-        label = re.sub(r"\d[\d.]*[kMG]?B", "#", key)
-        new = label not in self._told
-        self._told.add(label)
+        label = _BYTES.sub("#", key)
+        new = label not in self._seen
+        self._seen.add(label)
         if new:
             yield row
             self._screen.pop(key, None)
@@ -66,8 +67,8 @@ class Progress:
     @staticmethod
     def _key(line: str) -> str | None:
         """Return what stays the same while something goes on; None for a line that is no progress."""
-        if found := _LAYER.match(line):
-            return None if found["done"] else f"{found['pull']} {found['does']} {found['blob']}"
+        if match := _LAYER.match(line):
+            return None if match["done"] else f"{match['pull']} {match['does']} {match['blob']}"
         if "%" in line and "100" not in line and _BAR.search(line) and _DRAWN.search(line):
             return _NUMBERS.sub(" ", line)
         return None

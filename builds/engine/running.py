@@ -14,14 +14,14 @@ from docker.errors import APIError
 from builds.engine.connection import LABEL, Engine
 from builds.engine.exchange import EngineRefused, Exchange
 from builds.engine.output import Output
-from builds.images.report import Reporter
+from builds.imaging.reporting import Reporter
 
 _ADDED, _REMOVED = 1, 2
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What a program changed below a folder: paths added or written to, in order, and paths taken away."""
+    """Changes of a program below a folder: paths added or written to, in order, and paths removed."""
 
     written: tuple[str, ...]
     removed: tuple[str, ...]
@@ -30,7 +30,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a program that nobody here wrote may take, beside the studio's memory for builds; 0 for no bound.
+    """Limits for untrusted programs, beside the studio's memory for builds; 0 for no limit.
 
     With `scratch` it finds so many bytes at /tmp, and writes nowhere else.
     """
@@ -52,7 +52,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Container:
-    """A container that was made, and what its program said."""
+    """A container that was created, and its program's output."""
 
     engine: Engine
     id: str
@@ -76,9 +76,9 @@ class Container:
         with _answered():
             self.engine.api.start(self.id)
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        told = {"follow": "1", "stdout": "1", "stderr": "1"}
-        with Exchange(self.engine.api, "GET", f"/containers/{self.id}/logs", params=told) as telling:
-            for piece in telling.pieces(reporter):
+        query = {"follow": "1", "stdout": "1", "stderr": "1"}
+        with Exchange(self.engine.api, "GET", f"/containers/{self.id}/logs", params=query) as exchange:
+            for piece in exchange.pieces(reporter):
                 for line in self.output.text(decoder.decode(piece)):
                     reporter.line(line)
         for line in self.output.end():
@@ -93,9 +93,9 @@ class Container:
             yield from taking.pieces(reporter)
 
     def changes(self, below: str) -> Changes:
-        """Return what the program changed; a folder that it added stands for all that is in it."""
-        told = self.engine.api.diff(self.id) or []
-        inside = {one["Path"]: one["Kind"] for one in told if one["Path"].startswith(f"{below}/")}
+        """Return the program's changes; an added folder represents all its content."""
+        changes = self.engine.api.diff(self.id) or []
+        inside = {item["Path"]: item["Kind"] for item in changes if item["Path"].startswith(f"{below}/")}
         above = {path.rpartition("/")[0] for path in inside}
         written: list[str] = []
         for path in sorted(path for path, kind in inside.items() if kind != _REMOVED):
@@ -105,7 +105,9 @@ class Container:
             if inside[path] == _ADDED or path not in above:
                 written.append(path)
         removed = tuple(sorted(path for path, kind in inside.items() if kind == _REMOVED))
-        others = [p for p in (one["Path"] for one in told) if not (p == below or p.startswith(f"{below}/"))]
+        others = [
+            p for p in (item["Path"] for item in changes) if not (p == below or p.startswith(f"{below}/"))
+        ]
         leaves = {path for path in others if not any(o.startswith(f"{path}/") for o in (*others, below))}
         return Changes(tuple(written), removed, len(leaves))
 

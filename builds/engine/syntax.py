@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 
-from builds.images.report import ImageError
-from environments.definition.dockerfile import Instruction, directives, instructions
+from builds.engine.dockerfiles.words import Unreadable, flags_of
+from builds.imaging.reporting import ImageError
+from environments.definition.syntax.dockerfile import Instruction, instructions
 
 CLASSIC, BUILDKIT = "1", "2"
 
-_FLAGS = re.compile(r"((?:--\S+\s+)*)")
 _ONLY_BUILDKIT = {
     "RUN": ("--mount", "--network", "--security", "--device"),
     "COPY": ("--link", "--chmod", "--parents", "--exclude"),
     "ADD": ("--link", "--chmod", "--checksum", "--keep-git-dir", "--exclude"),
 }
-_NEEDS_THE_CLIENT = re.compile(r"--mount=\S*type=(secret|ssh)\b")
 _AUTOMATIC = re.compile(r"(?:TARGET|BUILD)(?:PLATFORM|ARCH|OS|VARIANT)")
 # The first engine whose own BuildKit reads heredocs without fetching a newer one from Docker Hub.
 _READS_HEREDOCS = 23
@@ -24,46 +23,54 @@ _READS_HEREDOCS = 23
 def builder_for(text: str, engine_version: str) -> str:
     """Return the builder that reads this Dockerfile. Refuses, with the line, what cannot be built here."""
     wanted = CLASSIC
-    for one in instructions(text):
-        secret = _NEEDS_THE_CLIENT.search(one.arguments) if one.keyword == "RUN" else None
+    for instruction in instructions(text):
+        secret = _secret(instruction) if instruction.keyword == "RUN" else ""
         if secret:
             raise ImageError(
                 "buildkit-needed",
-                f"Line {one.line} of the Dockerfile mounts a {secret[1]}; the studio gives none to builds.",
+                f"Line {instruction.line} of the Dockerfile mounts a {secret}; the studio gives none to builds.",
                 "Fetch what is private into the build context, or take a base image that holds it.",
             )
-        if one.heredocs and _major(engine_version) < _READS_HEREDOCS:
+        if instruction.heredocs and _major(engine_version) < _READS_HEREDOCS:
             raise ImageError(
                 "buildkit-needed",
-                f"Line {one.line} of the Dockerfile has a heredoc (<<), which Docker Engine {engine_version} "
+                f"Line {instruction.line} of the Dockerfile has a heredoc (<<), which Docker Engine {engine_version} "
                 "of this studio cannot read.",
                 "Write the commands behind RUN, joined by && and \\, or put the file into the build context.",
             )
-        if one.heredocs or _is_newer(one):
+        if instruction.heredocs or _is_newer(instruction):
             wanted = BUILDKIT
     return wanted
 
 
-def without_frontend(text: str) -> str:
-    """Return the Dockerfile without `# syntax=`: the engine's own reader is used, not one from Docker Hub."""
-    if "syntax" not in directives(text):
-        return text
-    lines = text.split("\n")
-    for at, line in enumerate(lines):
-        if re.match(r"\ufeff?\s*#\s*syntax\s*=", line, re.IGNORECASE):
-            # An empty line would end the directives; the ones behind it must still count.
-            lines[at] = "# check=skip=all"
-            break
-    return "\n".join(lines)
-
-
-def _is_newer(one: Instruction) -> bool:
+def _is_newer(instruction: Instruction) -> bool:
     # The classic builder does not know these arguments, and would build with empty ones.
-    if one.keyword == "ARG" and _AUTOMATIC.fullmatch(one.arguments.strip()):
+    if instruction.keyword == "ARG" and _AUTOMATIC.fullmatch(instruction.arguments.strip()):
         return True
-    match = _FLAGS.match(one.arguments)
-    flags = [flag.partition("=")[0].lower() for flag in (match[1] if match else "").split()]
-    return any(flag in _ONLY_BUILDKIT.get(one.keyword, ()) for flag in flags)
+    names = (flag.partition("=")[0].lower() for flag in _flags(instruction))
+    return any(name in _ONLY_BUILDKIT.get(instruction.keyword, ()) for name in names)
+
+
+def _secret(instruction: Instruction) -> str:
+    """Return the kind of secret that an instruction mounts; empty if none."""
+    for flag in _flags(instruction):
+        name, _, value = flag.partition("=")
+        fields = [entry.strip().lower() for entry in value.split(",")]
+        for kind in ("secret", "ssh"):
+            if name == "--mount" and f"type={kind}" in fields:
+                return kind
+    return ""
+
+
+def _flags(instruction: Instruction) -> list[str]:
+    try:
+        return flags_of(instruction.arguments)[0]
+    except Unreadable as error:
+        raise ImageError(
+            "dockerfile-invalid",
+            f"Line {instruction.line} of the Dockerfile cannot be read: {error}.",
+            "Write its flags in a plainer form, without quotes and escapes.",
+        ) from error
 
 
 def _major(version: str) -> int:

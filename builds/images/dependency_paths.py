@@ -1,51 +1,51 @@
-"""Why a package is in an image: the way from one that somebody asked for."""
+"""The reason a package is in an image: its dependency path from a requested package."""
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
 
-from builds.images.lock import Lock, LockedPackage
+from builds.imaging.lock import Lock, LockedPackage
 
 
 def reasons(lock: Lock) -> dict[str, tuple[str, ...]]:
-    """Return, by name, the shortest way from a package that was asked for to each; none where no way leads to it."""
+    """Return the shortest path from a requested package to each package, by name; unreachable packages are missing."""
     needs: dict[str, list[str]] = defaultdict(list)
-    for package in sorted(lock.packages, key=lambda one: one.name):
+    for package in sorted(lock.packages, key=lambda package: package.name):
         for needing in package.needed_by:
             needs[needing].append(package.name)
-    ways: dict[str, tuple[str, ...]] = {
-        name: (name,) for name in sorted({one.name for one in lock.packages if one.requested})
+    paths: dict[str, tuple[str, ...]] = {
+        name: (name,) for name in sorted({package.name for package in lock.packages if package.requested})
     }
-    waiting = deque(ways)
+    waiting = deque(paths)
     while waiting:
         name = waiting.popleft()
         for needed in needs[name]:
-            if needed not in ways:
-                ways[needed] = (*ways[name], needed)
+            if needed not in paths:
+                paths[needed] = (*paths[name], needed)
                 waiting.append(needed)
-    return ways
+    return paths
 
 
-def brought_by(lock: Lock, ways: dict[str, tuple[str, ...]]) -> dict[str, int]:
-    """Return how many bytes each package that was asked for brings: its own, and those first reached from it."""
+def sizes_by_root(lock: Lock, paths: dict[str, tuple[str, ...]]) -> dict[str, int]:
+    """Return the bytes of each requested package with the packages first reached from it."""
     sizes: dict[str, int] = defaultdict(int)
     for package in lock.packages:
-        way = ways.get(package.name)
-        if way:
-            sizes[way[0]] += package.size
+        path = paths.get(package.name)
+        if path:
+            sizes[path[0]] += package.size
     return dict(sizes)
 
 
 def in_order(packages: Sequence[LockedPackage], sort: str) -> list[LockedPackage]:
-    """Return packages by name or size, `-` for the other way; otherwise those asked for come first."""
-    by_name = sorted(packages, key=lambda one: one.name)
+    """Return packages by name or size, descending with `-`; otherwise requested packages first."""
+    by_name = sorted(packages, key=lambda package: package.name)
     match sort:
         case "name":
             return by_name
         case "-name":
             return by_name[::-1]
         case "size":
-            return sorted(by_name, key=lambda one: one.size)
+            return sorted(by_name, key=lambda package: package.size)
         case "-size":
-            return sorted(by_name, key=lambda one: -one.size)
+            return sorted(by_name, key=lambda package: -package.size)
         case _:
-            return sorted(by_name, key=lambda one: not one.requested)
+            return sorted(by_name, key=lambda package: not package.requested)

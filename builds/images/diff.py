@@ -1,20 +1,20 @@
-"""What differs between what two images hold: their exact packages, and how much there is to download."""
+"""The difference between two images: their exact packages, and the bytes to download."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from builds.exports import locked_packages
-from builds.images.lock import Lock
+from builds.images.exports import locked_packages
+from builds.imaging.lock import Lock
 from builds.models import Image, ImagePackage
 from environments.definition.difference import MOVED, PackageChange, counted, diff_locks
-from environments.definition.locked import LockedPackage
+from environments.definition.packages.locked import LockedPackage
 
 
 @dataclass(frozen=True)
 class ResolvedChange:
-    """A package that differs, and how many bytes more its file has; fewer are below zero."""
+    """A package that differs, with the growth of its file in bytes; negative if it shrank."""
 
     name: str
     ecosystem: str
@@ -26,7 +26,7 @@ class ResolvedChange:
 
 @dataclass(frozen=True)
 class ResolvedDifference:
-    """What one must know who goes from an old image to a new one."""
+    """The changes from an old image to a new image."""
 
     summary: str
     same_image: bool
@@ -35,7 +35,7 @@ class ResolvedDifference:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
-        return asdict(self) | {"packages": [asdict(one) for one in self.packages]}
+        return asdict(self) | {"packages": [asdict(change) for change in self.packages]}
 
 
 def diff_images(old: Image, new: Image) -> ResolvedDifference:
@@ -45,29 +45,43 @@ def diff_images(old: Image, new: Image) -> ResolvedDifference:
     was, now = (Lock.model_validate(image.lock or {}) for image in (old, new))
     before, after = _sizes(was), _sizes(now)
     changes = tuple(
-        ResolvedChange(one.name, one.ecosystem, one.change, one.old, one.new, _grown(one, before, after))
-        for one in diff_locks(locked_packages(was), locked_packages(now))
+        ResolvedChange(
+            change.name,
+            change.ecosystem,
+            change.change,
+            change.old,
+            change.new,
+            _grown(change, before, after),
+        )
+        for change in diff_locks(locked_packages(was), locked_packages(now))
     )
     more = sum(after.values()) - sum(before.values())
-    phrases = counted(PackageChange(one.name, one.ecosystem, one.change, one.old, one.new) for one in changes)
+    phrases = counted(
+        PackageChange(change.name, change.ecosystem, change.change, change.old, change.new)
+        for change in changes
+    )
     return ResolvedDifference(", ".join(phrases) or "exactly the same packages", False, more, changes)
 
 
 def summaries(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], str]:
-    """Return how the packages of each pair of images differ in a few words, by the two keys; in one query for all.
+    """Return a short description of how the packages of each pair of images differ, by the two keys, in one query.
 
-    It reads the rows of packages, not the long locks: two that differ in builds of the same versions alone,
-    or not at all, have no words.
+    It reads the rows of packages, not the long locks: images that differ only in builds of the same versions,
+    or not at all, have an empty description.
     """
     wanted = [(old.pk, new.pk) for old, new in pairs if old.pk != new.pk]
     rows = ImagePackage.objects.filter(image__in={key for pair in wanted for key in pair})
-    held: dict[int, set[tuple[str, str, str]]] = defaultdict(set)
+    contents: dict[int, set[tuple[str, str, str]]] = defaultdict(set)
     columns = ("image_id", "package__ecosystem", "package__name", "package__version")
     for image, *package in rows.exclude(package__ecosystem="python").values_list(*columns):
-        held[image].add((*package,))
+        contents[image].add((*package,))
     return {
         (old, new): ", ".join(
-            counted(diff_locks(_as_locked(held[old] - held[new]), _as_locked(held[new] - held[old])))
+            counted(
+                diff_locks(
+                    _as_locked(contents[old] - contents[new]), _as_locked(contents[new] - contents[old])
+                )
+            )
         )
         for old, new in set(wanted)
     }
@@ -85,7 +99,10 @@ Sizes = dict[tuple[str, str], int]
 
 def _sizes(lock: Lock) -> Sizes:
     kinds = {"pypi": "pip"}
-    return {(kinds.get(one.ecosystem, one.ecosystem), one.name): one.size for one in lock.packages}
+    return {
+        (kinds.get(package.ecosystem, package.ecosystem), package.name): package.size
+        for package in lock.packages
+    }
 
 
 def _grown(change: PackageChange, before: Sizes, after: Sizes) -> int:

@@ -1,4 +1,4 @@
-"""What nobody needs any more: in the store, in the cache of this machine, in its Docker Engine."""
+"""Clean-up of unused files: in the store, in this machine's cache, in its Docker Engine."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from builds.engine.connection import BaseLeft, Engine
-from builds.images import ImageError
-from builds.images.forgetting import DAY_SECONDS, Forgotten, forget
-from builds.images.store import GRACE_SECONDS
-from builds.sweeping import Swept, sweep
+from builds.images.store_sweep import Swept, sweep
+from builds.imaging.cache_eviction import DAY_SECONDS, Forgotten, forget
+from builds.imaging.oci.store import GRACE_SECONDS
+from builds.imaging.reporting import ImageError
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """What goes, or went: of the store, the cache, and the engine's images. `engine` says why none did."""
+    """The deleted files (or those to delete) of the store, the cache and the engine; `engine` is its problem, if any."""
 
     store: Swept
     cache: Forgotten
@@ -27,10 +27,10 @@ class Cleaned:
 def clean(
     *, dry_run: bool = True, days: float = 7, cache_days: float = 0, grace_seconds: float = GRACE_SECONDS
 ) -> Cleaned:
-    """Delete what no image needs and nobody used lately.
+    """Delete files that no image needs and nobody used recently.
 
-    Base images that no build used for some `days` are taken out of the engine, and files out of the cache that
-    none used for `cache_days`; 0 leaves the cache alone.
+    Base images are removed from the engine after `days` without a build, and files from the cache after
+    `cache_days` without use; 0 keeps the cache.
     """
     swept = sweep(dry_run=dry_run, grace_seconds=grace_seconds)
     forgotten = forget(settings.CACHE, cache_days, dry_run=dry_run)

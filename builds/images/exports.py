@@ -1,12 +1,12 @@
-"""An image's lock in the formats of others: what it holds, exactly, for installing and for auditing."""
+"""An image's lock in other tools' formats: its exact packages, for installing and auditing."""
 
 from collections import defaultdict
 
-from builds.images.lock import Lock
-from environments.definition.locked import LockedPackage
-from environments.definition.write import CannotWrite, write_lock
+from builds.imaging.lock import Lock
+from environments.definition.packages.locked import LockedPackage
+from environments.definition.writing.write import CannotWrite, write_lock
 
-# What a person picks, the file it becomes, and its type.
+# Format -> (file name, media type).
 FORMATS = {
     "pylock": ("pylock.toml", "application/toml"),
     "requirements": ("requirements.txt", "text/plain"),
@@ -17,21 +17,21 @@ FORMATS = {
 
 
 def lock_as(lock: Lock, format: str, name: str) -> str:
-    """Return an image's lock in one of FORMATS; raises CannotWrite where the format has no place for it."""
+    """Return an image's lock in one of FORMATS. Raises CannotWrite if the format cannot express it."""
     if format == "requirements":
         return _requirements(lock)
     return write_lock(locked_packages(lock), format, name=name)
 
 
 def _requirements(lock: Lock) -> str:
-    other = next((one for one in lock.packages if one.ecosystem != "pypi"), None)
+    other = next((package for package in lock.packages if package.ecosystem != "pypi"), None)
     if other is not None:
         raise CannotWrite(f"requirements has no place for {other.ecosystem} packages such as {other.name}")
-    return "".join(sorted(f"{one.name}=={one.version}\n" for one in lock.packages))
+    return "".join(sorted(f"{package.name}=={package.version}\n" for package in lock.packages))
 
 
 def formats_for(lock: Lock) -> list[str]:
-    """Return the formats that have a place for everything in this lock."""
+    """Return the formats that can express this lock."""
     kinds = {package.ecosystem for package in lock.packages}
     only = {"pylock": {"pypi"}, "requirements": {"pypi"}, "conda-explicit": {"conda"}}
     return [format for format in FORMATS if kinds and kinds <= only.get(format, kinds)]

@@ -1,4 +1,4 @@
-"""The images that a workspace keeps, as their page lists them: sorted, filtered, and whether their base has moved."""
+"""The list of a workspace's images: sorted, filtered, and whether their base has moved."""
 
 import re
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
-from builds.history import FEW
 from builds.models import BaseImage, Image
-from environments.models import Listing, Version, Workspace
+from builds.statistics.history import FEW
+from environments.models import ListEntry, Version, Workspace
 
 SORTS = {
     "built": ("built_at", "pk"),
@@ -28,27 +28,27 @@ ONLY = ("current", "replaced", "unused", "moved")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which images somebody wants to see, and in what order."""
+class ImageFilter:
+    """The conditions and the order of the list of images."""
 
     query: str = ""  # a part of an environment's name, the beginning of a hash or digest, or base:…
     only: str = ""
     sort: str = DEFAULT_SORT
 
     @classmethod
-    def read(cls, words: Mapping[str, str]) -> "Wanted":
-        """Return what an address asks for; what it cannot mean is not asked for."""
-        query, only, sort = (words.get(name, "").replace("\0", "").strip() for name in ("q", "only", "sort"))
+    def read(cls, params: Mapping[str, str]) -> "ImageFilter":
+        """Return the filter of a query string; invalid values are ignored."""
+        query, only, sort = (params.get(name, "").strip() for name in ("q", "only", "sort"))
         return cls(query, only if only in ONLY else "", sort if sort in SORTS else DEFAULT_SORT)
 
     def __bool__(self) -> bool:
         return bool(self.query or self.only)
 
 
-def find_images(images: QuerySet[Image], workspace: Workspace, wanted: Wanted) -> QuerySet[Image]:
-    """Return those of a workspace's images that somebody wants to see, in their order."""
+def find_images(images: QuerySet[Image], workspace: Workspace, criteria: ImageFilter) -> QuerySet[Image]:
+    """Return the images of a workspace that match a filter, in its order."""
     images = images.annotate(base_moved=base_moved())
-    match wanted.only:
+    match criteria.only:
         case "current":
             images = images.filter(current=True)
         case "replaced":
@@ -57,11 +57,11 @@ def find_images(images: QuerySet[Image], workspace: Workspace, wanted: Wanted) -
             images = images.filter(used_at__lt=timezone.now() - timedelta(days=UNUSED_DAYS))
         case "moved":
             images = images.filter(floating=True, base_moved=True)
-    return _of_query(images, workspace, wanted.query.lower()).order_by(*SORTS[wanted.sort])
+    return _of_query(images, workspace, criteria.query.lower()).order_by(*SORTS[criteria.sort])
 
 
 def base_moved() -> Exists:
-    """Whether a floating base is known to be another one now than an image was built on (rule 18)."""
+    """Return whether a floating base is known to have moved since the image was built (rule 18)."""
     own = Concat(Value("Dockerfile "), OuterRef("hash"))
     known = BaseImage.objects.filter(Q(reference=OuterRef("base")) | Q(reference=own))
     return Exists(known.exclude(digest=OuterRef("base_digest")))
@@ -79,7 +79,7 @@ def _of_query(images: QuerySet[Image], workspace: Workspace, query: str) -> Quer
         known |= Q(digest__gte=f"sha256:{beginning}", digest__lt=f"sha256:{beginning}g")
         if beginning == query:
             known |= Q(hash__gte=query, hash__lt=f"{query}g")
-    named = Listing.objects.filter(workspace=workspace, name__contains=query).order_by("name")
+    named = ListEntry.objects.filter(workspace=workspace, name__contains=query).order_by("name")
     few = list(named.values_list("pk", flat=True)[: FEW + 1])
     versions = Version.objects.filter(environment__in=few)
     if len(few) > FEW:

@@ -1,117 +1,132 @@
-"""From fetched wheels to layers in the store, over as many cores as there are."""
+"""The rows of images' packages: written with the image, and searched by constraints such as `numpy<2`."""
 
-from __future__ import annotations
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from django.db.models import Model, Q, QuerySet
 
-from builds.images.grouping import Grouping, grouped
-from builds.images.layer import Layer, LayerWriter
-from builds.images.packers import Work, pack_all
-from builds.images.report import ImageError, Reporter
-from builds.images.segment import Segment, WheelFile
-from builds.images.workshop import Workshop
+from builds.models import Image, ImagePackage, Package
+from environments.definition.packages.constraints import BadConstraint, Constraint
+from environments.definition.packages.specs import pip_name
+from environments.models import ListEntry, Workspace
+from environments.versions.listing import search
 
+AT_ONCE = 500
+M = TypeVar("M", bound=Model)
+Key = tuple[str, str, str]  # name, ecosystem, version
 
-def package_layers(
-    wheels: Sequence[WheelFile],
-    python: tuple[int, int],
-    budget: int,
-    workshop: Workshop,
-    reporter: Reporter,
-) -> list[Layer]:
-    """Return the layers that hold these wheels, lowest first; made now, or found as they were made before."""
-
-    def pack(work: Sequence[Work]) -> dict[str, Segment]:
-        return pack_all(work, python, workshop, reporter)
-
-    return spread_layers(wheels, pack, budget, workshop, reporter)
+_AROUND_SIGNS = re.compile(r"(?:(?<!\s)\s++)?+(===|==|!=|<=|>=|~=|<|>)\s*+(?=v?\d|[,<>=!~]|$)")
+_AFTER_COMMA = re.compile(r"(?<=[\d*])\s*,\s*(?=[<>=!~])")
 
 
-def spread_layers(
-    files: Sequence[WheelFile],
-    pack: Callable[[Sequence[Work]], dict[str, Segment]],
-    budget: int,
-    workshop: Workshop,
-    reporter: Reporter,
-) -> list[Layer]:
-    """Return the layers of these packages, whatever packs them: big ones alone, small ones in buckets."""
-    grouping = grouped(files, budget)
-    segments = pack(_work(grouping))
-    spread = _apart(grouping, segments, reporter)
-    if spread != grouping:
-        # Those taken out of their bucket are packed again, as layers.
-        segments |= pack(_work(Grouping(spread.alone, ())))
-    layers = [layer for w in spread.alone if (layer := segments[w.name].layer) is not None]
-    for bucket in spread.buckets:
-        reporter.check()
-        layers.append(_bucket([segments[w.name] for w in bucket], workshop))
-    return layers
-
-
-def _work(grouping: Grouping) -> list[Work]:
-    together = [wheel for bucket in grouping.buckets for wheel in bucket]
-    return [(wheel, True) for wheel in grouping.alone] + [(wheel, False) for wheel in together]
-
-
-def _apart(grouping: Grouping, segments: Mapping[str, Segment], reporter: Reporter) -> Grouping:
-    """Give wheels that share a file layers of their own: engines refuse a path that is twice in one layer."""
-    owners: dict[str, str] = {}
-    pairs: set[tuple[str, str]] = set()
-    everyone = [*grouping.alone, *(w for bucket in grouping.buckets for w in bucket)]
-    for wheel in sorted(everyone, key=lambda w: w.name):
-        for path in segments[wheel.name].paths:
-            first = owners.setdefault(path, wheel.name)
-            if first != wheel.name and (first, wheel.name) not in pairs:
-                reporter.line(f"{first} and {wheel.name} both bring /{path}: that of {wheel.name} is used")
-                pairs.add((first, wheel.name))
-    _refuse_file_as_folder(owners)
-    clashing = {name for pair in pairs for name in pair}
-    if not clashing:
-        return grouping
-    inside = {w.name for bucket in grouping.buckets for w in bucket}
-    moved = [w for w in everyone if w.name in clashing & inside]
-    return Grouping(
-        alone=tuple(sorted((*grouping.alone, *moved), key=lambda w: w.name)),
-        buckets=tuple(
-            rest
-            for bucket in grouping.buckets
-            if (rest := tuple(w for w in bucket if w.name not in clashing))
-        ),
+def save_packages(image: Image) -> None:
+    """Replace the rows of an image's packages, in the transaction that writes the image."""
+    contents = contents_of(image)
+    ImagePackage.objects.filter(image=image).delete()
+    known = _packages(contents)
+    ImagePackage.objects.bulk_create(
+        [
+            ImagePackage(image=image, package_id=known[key], size=size, requested=requested)
+            for key, (size, requested) in contents.items()
+        ],
+        batch_size=AT_ONCE,
     )
 
 
-def _refuse_file_as_folder(owners: dict[str, str]) -> None:
-    folders: set[str] = set()
-    for folder in {path.rpartition("/")[0] for path in owners}:
-        above = folder
-        while above and above not in folders:
-            folders.add(above)
-            above = above.rpartition("/")[0]
-    for path in sorted(folders & owners.keys()):
-        inside = min(inner for inner in owners if inner.startswith(f"{path}/"))
-        raise ImageError(
-            "package-clash",
-            f"{owners[path]} brings a file /{path}, which is a folder in {owners[inside]}.",
-            "Leave one of the two packages out.",
-        )
+def contents_of(image: Image) -> dict[Key, tuple[int, bool]]:
+    """Return the size of each package in an image, its Python included, and whether it was requested."""
+    contents: dict[Key, tuple[int, bool]] = {}
+    for package in (image.lock or {}).get("packages", []):
+        name = pip_name(package["name"])[:200]
+        key = (name, package["ecosystem"], package["version"][:200])
+        contents[key] = (package.get("size", 0), package.get("requested", False))
+    if image.python and not any(name == "python" for name, _, _ in contents):
+        contents["python", "python", image.python] = (0, False)
+    return contents
 
 
-def _bucket(segments: Sequence[Segment], workshop: Workshop) -> Layer:
-    """Return the layer that holds these small packages together."""
-    key = json.dumps([segment.key for segment in segments])
-    known = workshop.recall("buckets", key)
-    if known is not None:
-        layer = Layer.from_json(known)
-        if workshop.store.has(layer.descriptor.digest):
-            return layer
-    with workshop.store.writer() as blob:
-        writer = LayerWriter(blob)
-        for path in sorted({path for segment in segments for path in segment.paths}):
-            writer.tree(path)
-        for segment in segments:
-            if segment.file is not None:
-                writer.splice(segment.file)
-        layer = writer.commit(", ".join(f"{s.name} {s.version}" for s in segments))
-    workshop.remember("buckets", key, layer.to_json())
-    return layer
+def _packages(keys: Iterable[Key]) -> dict[Key, int]:
+    """Return the row of each package; concurrent builds that add the same packages get the same rows."""
+    wanted = sorted(keys)
+    rows = _known(wanted)
+    # In a fixed order, so that concurrent transactions do not deadlock.
+    new = [Package(name=key[0], ecosystem=key[1], version=key[2]) for key in wanted if key not in rows]
+    if new:
+        Package.objects.bulk_create(new, ignore_conflicts=True, batch_size=AT_ONCE)
+        rows = _known(wanted)
+    return rows
+
+
+def _known(wanted: list[Key]) -> dict[Key, int]:
+    names = sorted({key[0] for key in wanted})
+    rows: dict[Key, int] = {}
+    for first in range(0, len(names), AT_ONCE):
+        packages = Package.objects.filter(name__in=names[first : first + AT_ONCE])
+        rows |= {(name, kind, version): pk for pk, name, kind, version in packages.values_list("pk", "name", "ecosystem", "version")}  # fmt: skip
+    return rows
+
+
+def matching(constraint: Constraint) -> list[int]:
+    """Return the packages that a constraint allows; a name has few versions, which are compared in Python."""
+    rows = Package.objects.filter(name=constraint.name).values_list("pk", "ecosystem", "version")
+    return [pk for pk, ecosystem, version in rows if constraint.allows(version, ecosystem)]
+
+
+def visible_images(workspaces: Any) -> QuerySet[Image]:
+    """Return the current images of these workspaces and of the catalogue, whose images serve everybody (rule 8)."""
+    return Image.objects.filter(_within(workspaces))
+
+
+def visible_packages(workspaces: Any) -> QuerySet[ImagePackage]:
+    """Return the packages of the visible images, for look-ups from a package to its images."""
+    return ImagePackage.objects.filter(_within(workspaces, "image__"))
+
+
+def _within(workspaces: Any, image: str = "") -> Q:
+    theirs = Q(**{f"{image}workspace__in": workspaces}) | Q(**{f"{image}workspace__curated": True})
+    return theirs & Q(**{f"{image}current": True})
+
+
+def find(rows: QuerySet[M], query: str, workspace: Workspace) -> QuerySet[M]:
+    """Return the rows that match a query: text, `numpy<2`, `python:3.11`, `base:ubuntu22.04`, all combined.
+
+    Packages are those of images, so a constraint never matches a version without an image. Raises BadConstraint.
+    """
+    version, listing = ("version__", "") if rows.model is ListEntry else ("", "list_entry__")
+    terms: list[str] = []
+    for word in split(query):
+        constraint = constraint_of(word)
+        if constraint is not None:
+            images = visible_images([workspace]).filter(package_rows__package__in=matching(constraint))
+            rows = rows.filter(**{f"{version}hash__in": images.values("hash")})
+        elif word.lower().startswith("base:"):
+            base = word[5:].lower()
+            if not base:
+                raise BadConstraint(
+                    "“base:” names no base image: write a part of its name, as base:ubuntu22.04."
+                )
+            # The search text includes the base, and has a trigram index.
+            rows = rows.filter(**{f"{listing}search_text__contains": base, f"{listing}base__icontains": base})
+        else:
+            terms.append(word)
+    return search(rows, " ".join(terms))
+
+
+def split(query: str) -> list[str]:
+    """Return the terms of a query; `numpy >= 1.2, < 2` is a single term."""
+    return _AFTER_COMMA.sub(",", _AROUND_SIGNS.sub(r"\1", query)).split()
+
+
+def constraint_of(word: str) -> Constraint | None:
+    """Return the constraint of a query's term; None for plain text. Raises BadConstraint."""
+    kind, colon, rest = word.partition(":")
+    if colon and kind.lower() == "python":
+        if not re.fullmatch(r"\d+(\.\d+){0,3}", rest):
+            raise BadConstraint(f"“{word}” names no version of Python: write python:3.11, or python>=3.11.")
+        return Constraint("python", (("==", f"{rest}.*"),))
+    if colon and kind.lower() == "package":
+        if not rest:
+            raise BadConstraint("“package:” names no package: write package:numpy, or numpy<2.")
+        return Constraint.parse(rest) or Constraint(pip_name(rest))
+    return Constraint.parse(word)

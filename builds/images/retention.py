@@ -1,7 +1,7 @@
-"""Images that nobody uses any more: which of a workspace would go, which stay and why, and taking them away.
+"""Retention of images: which of a workspace's images are kept, why, and the deletion of the others.
 
-Rows go here, in one transaction. The files that then no image needs are taken out of the store by a worker
-(`builds.cleaning`), whose grace keeps what a build under way may have counted on.
+Rows are deleted here, in one transaction. A worker deletes the files that no image needs afterwards
+(`builds.images.disk_cleanup`); its grace period keeps files that a running build may rely on.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ from django.db import transaction
 from django.db.models import Case, CharField, Count, Exists, OuterRef, QuerySet, Sum, Value, When
 from django.utils import timezone
 
-from builds import queue
-from builds.layers import freed_without
+from builds.images.layers import exclusive_bytes
 from builds.models import ACTIVE, Build, Image
-from environments.catalogue_models import OPEN, Proposal
-from environments.models import Listing, Use, Version, Workspace, record
+from builds.queue import messages
+from environments.audit.record import record
+from environments.models import ListEntry, Usage, Version, Workspace
+from environments.models.catalogue import OPEN, Proposal
 
 CHOICES = (7, 30, 90, 180, 365)  # days
 DEFAULT_DAYS = 90
@@ -31,25 +32,25 @@ STAYS = ("building", "used", "in-use", "latest", "proposed", "archived")
 
 @dataclass(frozen=True)
 class Rule:
-    """What may go: images that nobody pulled, built or asked for in so many days."""
+    """The retention rule: images unused for this many days (not pulled, built or requested) are deleted."""
 
     days: int = DEFAULT_DAYS
     older: bool = True  # also current images, of versions that are not their environment's latest
 
     @property
     def before(self) -> datetime:
-        """Until when an image must have been used last."""
+        """The time of last use before which an image is deleted."""
         return timezone.now() - timedelta(days=self.days)
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """The fates that mean going."""
+        """The fates that lead to deletion."""
         return GOES if self.older else GOES[:-1]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """So many images with one fate, and their sizes together as they travel: shared layers count in each."""
+    """The number and total size of the images with one fate; shared layers count in each image."""
 
     fate: str
     images: int
@@ -58,7 +59,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Preview:
-    """What goes and what stays, by fate; the images that go, longest unused first, and the bytes that frees."""
+    """The images to delete and to keep, by fate; those to delete, longest unused first; the bytes that frees."""
 
     goes: list[Outcome]
     stays: list[Outcome]
@@ -68,19 +69,19 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class CleanedUp:
-    """How many images went, and the bytes that their layers take in the store."""
+class CleanUpResult:
+    """The number of deleted images, and the bytes of their layers in the store."""
 
     images: int
     freed: int
 
 
-def judged(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
-    """Return a workspace's images, each with its `fate`: why it goes, or why it stays."""
+def with_fate(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
+    """Return a workspace's images, each annotated with its `fate`: the reason to delete or to keep it."""
     builds = Build.objects.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash"), state__in=ACTIVE)
     versions = Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
-    latest = Listing.objects.filter(version__hash=OuterRef("hash"), archived=False)
-    uses = Use.objects.filter(version__hash=OuterRef("hash"), ended_at=None)
+    latest = ListEntry.objects.filter(version__hash=OuterRef("hash"), archived=False)
+    uses = Usage.objects.filter(version__hash=OuterRef("hash"), ended_at=None)
     proposals = Proposal.objects.filter(version__hash=OuterRef("hash"), stage__in=OPEN)
     if not workspace.curated:  # the catalogue's images serve all
         versions = versions.filter(environment__workspace=workspace)
@@ -103,41 +104,41 @@ def judged(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
     return Image.objects.filter(workspace=workspace).annotate(fate=fate)
 
 
-def that_go(images: QuerySet[Any], rule: Rule) -> QuerySet[Any]:
-    """Return those of judged images that go."""
-    # None of them was used lately: by that the index finds them, and the others need not be judged.
+def removable(images: QuerySet[Any], rule: Rule) -> QuerySet[Any]:
+    """Return the images that a rule deletes, of images with a fate."""
+    # The condition on the last use lets the index find them, so the others need no fate.
     return images.filter(fate__in=rule.takes, used_at__lt=rule.before)
 
 
 def preview(workspace: Workspace, rule: Rule) -> Preview:
-    """Return what a clean-up by this rule would take away now."""
-    images = judged(workspace, rule)
+    """Return the outcome of a clean-up by this rule, without deleting anything."""
+    images = with_fate(workspace, rule)
     fates = images.order_by().values_list("fate").annotate(many=Count("pk"), bytes=Sum("size"))
-    found = {fate: Outcome(fate, many, bytes) for fate, many, bytes in fates}
-    goes = [found[fate] for fate in rule.takes if fate in found]
-    going = that_go(images, rule).defer("lock", "layers", "misfits").select_related("workspace")
+    outcomes = {fate: Outcome(fate, many, bytes) for fate, many, bytes in fates}
+    goes = [outcomes[fate] for fate in rule.takes if fate in outcomes]
+    going = removable(images, rule).defer("lock", "layers", "conflicts").select_related("workspace")
     first = list(going.order_by("used_at", "pk")[:AT_ONCE]) if goes else []
-    stays = [found[fate] for fate in (*STAYS, *GOES) if fate in found and fate not in rule.takes]
-    more = sum(one.images for one in goes) - len(first)
-    return Preview(goes, stays, first, freed_without([image.pk for image in first]), max(0, more))
+    stays = [outcomes[fate] for fate in (*STAYS, *GOES) if fate in outcomes and fate not in rule.takes]
+    more = sum(outcome.images for outcome in goes) - len(first)
+    return Preview(goes, stays, first, exclusive_bytes([image.pk for image in first]), max(0, more))
 
 
-def clean_up(workspace: Workspace, rule: Rule, user: User) -> CleanedUp:
-    """Take away what goes by this rule, the thousand longest unused at most, and have the store swept.
+def clean_up(workspace: Workspace, rule: Rule, user: User) -> CleanUpResult:
+    """Delete the images of a rule, at most the thousand longest unused, and request a sweep of the store.
 
-    What was used, asked for or built in between stays.
+    Images that were used, requested or built in the meantime are kept.
     """
     with transaction.atomic():
-        going = that_go(judged(workspace, rule), rule)
+        going = removable(with_fate(workspace, rule), rule)
         longest_unused = going.order_by("used_at", "pk").values_list("pk", flat=True)[:AT_ONCE]
-        # Whoever uses one of them at this moment waits here, and finds that it has gone; or we wait for them,
-        # and find that it was used.
-        held = that_go(judged(workspace, rule), rule).filter(pk__in=list(longest_unused))
+        # A concurrent use either waits for this lock and finds the image deleted, or holds the row first: then
+        # this waits, and finds the image used.
+        held = removable(with_fate(workspace, rule), rule).filter(pk__in=list(longest_unused))
         images = list(held.select_for_update(of=("self",)).select_related("workspace").defer("lock"))
         if not images:
-            return CleanedUp(0, 0)
+            return CleanUpResult(0, 0)
         gone = [image.pk for image in images]
-        freed = freed_without(gone)
+        freed = exclusive_bytes(gone)
         Image.objects.filter(pk__in=gone).delete()
         record(
             "images.cleaned",
@@ -148,5 +149,5 @@ def clean_up(workspace: Workspace, rule: Rule, user: User) -> CleanedUp:
             days=rule.days,
             images=[f"{image.name}@{image.digest}" for image in images[:NAMED]],
         )
-        transaction.on_commit(partial(queue.ask_for_sweep))
-    return CleanedUp(len(images), freed)
+        transaction.on_commit(partial(messages.send_sweep))
+    return CleanUpResult(len(images), freed)

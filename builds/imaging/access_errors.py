@@ -1,9 +1,9 @@
-"""What it means when a registry, an index or a channel does not let the studio in."""
+"""Explain why a registry, an index or a channel denied access."""
 
 from __future__ import annotations
 
-from builds.images.report import ImageError
-from environments.logins import host_of
+from builds.imaging.reporting import ImageError
+from environments.network.credentials import host_of
 
 _CODES = {"registry": "registry-refused", "index": "index-refused", "channel": "channel-refused"}
 _NAMES = {"registry": "container registry", "index": "package index", "channel": "conda channel"}
@@ -13,10 +13,10 @@ def refused(kind: str, url: str, what: str = "", status: int | str = "") -> Imag
     """Return the error for an address that wants credentials, or others than it was shown."""
     host = host_of(url) or url
     thing = f" fetch {what}" if what else " in"
-    told = f" ({status})" if status else ""
+    note = f" ({status})" if status else ""
     return ImageError(
         _CODES[kind],
-        f"{host} does not let the studio{thing}{told}.",
+        f"{host} does not let the studio{thing}{note}.",
         f"Add a connection to the {_NAMES[kind]} {host}, or correct the one there is,"
         " in Settings → Connections of the workspace.",
     )

@@ -1,4 +1,4 @@
-"""The image: a base's layers, the environment's skeleton and packages on top, config and manifest."""
+"""Assemble the image: a base's layers, the environment's skeleton, its packages, config and manifest."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from builds.images.base import Base
-from builds.images.fetch import Fetched
-from builds.images.grouping import layer_budget
-from builds.images.gzipped import CODEC
-from builds.images.layer import Layer, LayerWriter
-from builds.images.lock import Lock
-from builds.images.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
-from builds.images.packages import package_layers
-from builds.images.report import ImageError, Reporter
-from builds.images.segment import FORMAT
-from builds.images.wheel import PREFIX
-from builds.images.workshop import Workshop
+from builds.imaging.bases.model import Base
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.lock import Lock
+from builds.imaging.oci.gzipped import CODEC
+from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
+from builds.imaging.packing.grouping import layer_budget
+from builds.imaging.packing.layers import package_layers
+from builds.imaging.packing.segment import FORMAT
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 CREATED = "1970-01-01T00:00:00Z"  # the same lock gives the same image, whenever it is made
 LABEL = "io.environment-studio"
-_PLACES = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables that tell where an environment is
+_PREFIX_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables with the path of an environment
 
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """What an image says of itself, and whether it gets an environment of its own beside the base's Python."""
+    """Settings of an image's config, and whether it gets its own environment beside the base's Python."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -70,7 +70,7 @@ def assemble(
     extra_layers: Sequence[Layer] = (),
     last_layers: Sequence[Layer] = (),
 ) -> AssembledImage:
-    """Return the image for this lock on this base: the same one as before, if its blobs are still there.
+    """Return the image for this lock on this base: the earlier image, if its blobs are still there.
 
     `extra_layers` stand below the packages' layers, `last_layers` above them.
     """
@@ -82,12 +82,14 @@ def assemble(
     began = time.monotonic()
     layers = list(extra_layers)
     if settings.environment and has_environment(base):
-        # What it holds is in no lock, and would mix with what is put there now.
-        reporter.line(f"The environment that the base has in /{PREFIX} is hidden: the new one stands there")
+        # Its content is in no lock, and would mix with the new environment.
+        reporter.line(
+            f"The environment that the base has in /{PREFIX} is hidden: the new environment replaces it"
+        )
         layers.insert(0, _hiding(workshop))
     if settings.environment and (lock.packages or base.probe.python):
         budget = layer_budget(len(base.layers) + len(layers) + len(last_layers))
-        # A conda environment has a Python of its own, and stands in the extra layers.
+        # A conda environment has its own Python, and is in the extra layers.
         if not lock.conda:
             layers.append(_skeleton(base, workshop))
         if fetched.wheels:
@@ -113,9 +115,9 @@ def assemble(
 def _key(
     base: Base, lock: Lock, settings: ImageSettings, workshop: Workshop, extra_layers: Sequence[Layer]
 ) -> str:
-    told = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
+    configured = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
     extra = [layer.descriptor.digest for layer in extra_layers]
-    parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, told, extra, workshop.bytecode]
+    parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
     parts.append(settings.environment)
     if settings.environment and has_environment(base):
         parts.append("hides")
@@ -123,15 +125,15 @@ def _key(
 
 
 def _known(key: str, workshop: Workshop) -> AssembledImage | None:
-    found = workshop.recall("images", key)
-    if found is None:
+    result = workshop.recall("images", key)
+    if result is None:
         return None
     image = AssembledImage(
-        descriptor=Descriptor.model_validate(found["descriptor"]),
-        config=Descriptor.model_validate(found["config"]),
-        layers=tuple(Descriptor.model_validate(layer) for layer in found["layers"]),
-        base_layers=found["base_layers"],
-        unpacked=found["unpacked"],
+        descriptor=Descriptor.model_validate(result["descriptor"]),
+        config=Descriptor.model_validate(result["config"]),
+        layers=tuple(Descriptor.model_validate(layer) for layer in result["layers"]),
+        base_layers=result["base_layers"],
+        unpacked=result["unpacked"],
         cached=True,
     )
     blobs = (image.descriptor, image.config, *image.layers)
@@ -149,18 +151,20 @@ def _to_json(image: AssembledImage) -> dict[str, Any]:
 
 
 def has_environment(base: Base) -> bool:
-    """Tell whether a base is, or was made from, an image with an environment where ours goes."""
+    """Return whether a base is, or was made from, an image with an environment at our path."""
     variables = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
-    named = (*variables.get("PATH", "").split(":"), *(f"{variables.get(one, '')}/bin" for one in _PLACES))
+    named = (
+        *variables.get("PATH", "").split(":"),
+        *(f"{variables.get(item, '')}/bin" for item in _PREFIX_VARIABLES),
+    )
     return f"/{PREFIX}/bin" in named
 
 
 def _hiding(workshop: Workshop) -> Layer:
     """Return the layer that takes the environment of the images below out of sight."""
-    folder, _, name = PREFIX.rpartition("/")
     with workshop.store.writer() as blob:
         writer = LayerWriter(blob)
-        writer.file(f"{folder}/.wh.{name}", b"")
+        writer.whiteout(PREFIX)
         return writer.commit("nothing: it hides the environment of the base")
 
 
@@ -245,17 +249,17 @@ def _config(
 
 def _environment(base: Base, added: Mapping[str, str], variables: Mapping[str, str]) -> list[str]:
     """Return the variables a container starts with: the base's, the environment's, the definition's."""
-    found = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
+    result = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
     if added:
-        path = found.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        path = result.get("PATH") or "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         others = [folder for folder in path.split(":") if folder != f"/{PREFIX}/bin"]
-        found["PATH"] = ":".join([f"/{PREFIX}/bin", *others])
-        # A base may point to a Python and an environment of its own, which are not this one's.
-        for name in ("PYTHONHOME", *_PLACES):
-            found.pop(name, None)
-        found.update(added)
-    found.update(sorted(variables.items()))
-    return [f"{name}={value}" for name, value in found.items()]
+        result["PATH"] = ":".join([f"/{PREFIX}/bin", *others])
+        # A base may point to its own Python and environment, which this environment replaces.
+        for name in ("PYTHONHOME", *_PREFIX_VARIABLES):
+            result.pop(name, None)
+        result.update(added)
+    result.update(sorted(variables.items()))
+    return [f"{name}={value}" for name, value in result.items()]
 
 
 def _as_oci(layer: Descriptor) -> Descriptor:

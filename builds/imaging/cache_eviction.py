@@ -1,4 +1,4 @@
-"""What the cache holds and no build has used for long: it can be fetched and packed again."""
+"""Evict cached files that no build used for a while: they can be fetched and packed again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SOLVERS = "uv"  # what pip's solver keeps by itself: some megabytes, of which n
 
 @dataclass(frozen=True)
 class Forgotten:
-    """How many files go, or went, and their bytes."""
+    """The number of evicted files, and their size in bytes."""
 
     files: int
     size: int

@@ -1,4 +1,4 @@
-"""Conda channels: what their names mean, and where they are really asked."""
+"""Conda channels: the URLs of their names, and their mirrors."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from builds.images.report import ImageError, Reporter
-from builds.images.requirement import masked
-from builds.images.workshop import Workshop
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
+from environments.network.masking import masked
+from environments.network.urls import UnreadableUrl, parse_url
 
 ALIAS = "https://conda.anaconda.org"
 USUAL = "conda-forge"
@@ -17,30 +18,31 @@ _DEFAULTS = f"{ALIAS}/defaults"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(?:/[\w.-]+)*")
 _SUBDIR = re.compile(r"/(?:noarch|linux-[a-z0-9]+|osx-[a-z0-9]+|win-[a-z0-9]+)$")
 _QUALIFIED = re.compile(r"^(?P<channel>[^\[\]=<>!\s]+)::(?P<rest>.+)$", re.DOTALL)
+_AT_ADDRESS = re.compile(r"^(?P<channel>[a-z]+:.+)::(?P<rest>.+)$", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """The channels of one definition, first asked first, by the names that stand in the lock."""
+    """The channels of one definition, in order of priority, by their names in the lock."""
 
     urls: tuple[str, ...]
     mirrors: Mapping[str, str]
 
-    def asked(self) -> list[str]:
-        """Return the addresses that are really asked, in order."""
+    def effective_urls(self) -> list[str]:
+        """Return the URLs that are queried, in order: mirrors for channels that have one."""
         return [self.mirrored(url) for url in self.urls]
 
     def mirrored(self, url: str) -> str:
-        """Return where something of a channel is really found."""
+        """Return the URL at the mirror, if the channel has one."""
         return _moved(url, self.mirrors)
 
     def official(self, url: str) -> str:
-        """Return the address of something found at a mirror as the lock has it."""
+        """Return the URL of a file of a mirror in the form that the lock records."""
         ours = {mirror: channel for channel, mirror in self.mirrors.items() if channel in self.urls}
         return _moved(url, ours)
 
     def spec(self, text: str) -> str:
-        """Return a match specification whose own channel is the one really asked."""
+        """Return a match specification whose own channel is replaced by its mirror."""
         channel, rest = qualified(text)
         return f"{self.mirrored(_meant(channel, self.mirrors))}::{rest}" if channel else rest
 
@@ -77,22 +79,22 @@ def channels_of(
     return Channels(tuple(urls) or (channel_url(USUAL),), by_url)
 
 
-def proofs(asked: Sequence[str], workshop: Workshop) -> list[tuple[str, str, str]]:
+def proofs(channels: Sequence[str], workshop: Workshop) -> list[tuple[str, str, str]]:
     """Return (host, path, header) for those of the channels to which the workspace has a connection."""
-    found = []
-    for url in asked:
+    credentials = []
+    for url in channels:
         login = workshop.login("channel", url)
         if login is None:
             continue
-        place = urlsplit(url)
-        for other in asked:
-            # The solver's requests are told apart by host and path alone.
+        parts = urlsplit(url)
+        for other in channels:
+            # The solver's requests differ in host and path alone.
             there = urlsplit(other)
-            same = (there.scheme, there.netloc) == (place.scheme, place.netloc)
+            same = (there.scheme, there.netloc) == (parts.scheme, parts.netloc)
             if (
-                there.hostname == place.hostname
+                there.hostname == parts.hostname
                 and not same
-                and f"{there.path}/".startswith(f"{place.path}/")
+                and f"{there.path}/".startswith(f"{parts.path}/")
             ):
                 raise ImageError(
                     "channel-refused",
@@ -100,8 +102,8 @@ def proofs(asked: Sequence[str], workshop: Workshop) -> list[tuple[str, str, str
                     " password of one would be sent to the other.",
                     "Leave one of them out.",
                 )
-        found.append((place.hostname or "", place.path, login.header))
-    return sorted(found, key=lambda one: -len(one[1]))  # the most particular first
+        credentials.append((parts.hostname or "", parts.path, login.header))
+    return sorted(credentials, key=lambda item: -len(item[1]))  # the most particular first
 
 
 def mirrored(url: str, mirrors: Mapping[str, str]) -> str:
@@ -120,11 +122,11 @@ def channel_url(name: str) -> str:
 
 
 def qualified(spec: str) -> tuple[str, str]:
-    """Return the channel that stands before a specification (empty if none does), and the rest."""
-    found = _QUALIFIED.match(spec.strip())
-    if found is None:
+    """Return the channel prefix of a specification (empty for none), and the rest."""
+    match = _QUALIFIED.match(spec.strip()) or _AT_ADDRESS.match(spec.strip())
+    if match is None:
         return "", spec
-    return found["channel"], found["rest"]
+    return match["channel"], match["rest"]
 
 
 def _meant(name: str, by_url: Mapping[str, str]) -> str:
@@ -138,20 +140,27 @@ def _by_url(mirrors: Mapping[str, str]) -> dict[str, str]:
 
 
 def _address(text: str) -> str:
-    parts = urlsplit(text.strip())
-    if parts.scheme not in ("http", "https", "file") or (parts.scheme != "file" and not parts.hostname):
+    text = text.strip().rstrip("/")
+    if not text.isprintable():
         raise _senseless(text)
+    parts = urlsplit(text)
     if parts.username or parts.password or re.match(r"^/t/[^/]+/", parts.path):
         raise ImageError(
             "bad-spec",
             f"The channel {masked(text).partition('/t/')[0]} has a password in its address.",
             "Take it out: everybody who reads the definition could use it.",
         )
-    return text.strip().rstrip("/")
+    if parts.scheme == "file":
+        return text
+    try:
+        parse_url(text)
+    except UnreadableUrl as error:
+        raise _senseless(text, f" {error}") from error
+    return text
 
 
-def _moved(url: str, places: Mapping[str, str]) -> str:
-    for here, there in places.items():
+def _moved(url: str, mirrors: Mapping[str, str]) -> str:
+    for here, there in mirrors.items():
         if url.rstrip("/") == here or url.startswith(f"{here}/"):
             return there + url[len(here) :].rstrip("/")
     return url.rstrip("/")
@@ -165,9 +174,9 @@ def _folder(name: str) -> ImageError:
     )
 
 
-def _senseless(name: str) -> ImageError:
+def _senseless(name: str, why: str = "") -> ImageError:
     return ImageError(
         "bad-spec",
-        f"“{masked(name)[:200]}” is no conda channel that can be asked.",
+        f"“{masked(name)[:200]}” is no conda channel that can be asked.{why}",
         "Write a name, such as conda-forge, or an address that begins with https:// or file://.",
     )

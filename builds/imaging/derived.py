@@ -1,15 +1,15 @@
-"""An image that was made here as what something else is built on or started from."""
+"""Use an image that was built here as a base, or to start containers from."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from builds.images.assemble import AssembledImage
-from builds.images.base import Base
-from builds.images.lock import Lock
-from builds.images.wheel import PREFIX
-from builds.images.workshop import Workshop
+from builds.imaging.assemble import AssembledImage
+from builds.imaging.bases.model import Base
+from builds.imaging.lock import Lock
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.workshop import Workshop
 
 
 def as_base(image: AssembledImage, base: Base, lock: Lock, workshop: Workshop) -> Base:

@@ -1,4 +1,4 @@
-"""The lock: the exact packages of one image, for one platform and one base.
+"""The lock: the exact packages of an image, for a platform and a base.
 
 A lock comes from the solver, never from a log. It is JSON on the outside, stored with the image, and
 given back to the solver as its preference when the next version is resolved.
@@ -51,7 +51,7 @@ class Lock(BaseModel):
 
     @property
     def digest(self) -> str:
-        """What decides the image: the base and the files in it, not why or from which mirror they came."""
+        """The identity of the image: its base and its files, not their reasons or mirrors."""
         files = sorted([p.ecosystem, p.name, p.version, p.filename, p.sha256] for p in self.packages)
         meant = [self.python, self.platform, self.base_digest, files]
         return "sha256:" + hashlib.sha256(json.dumps(meant, separators=(",", ":")).encode()).hexdigest()
@@ -63,8 +63,8 @@ class Lock(BaseModel):
 
     def named(self, name: str, ecosystem: Ecosystem = "pypi") -> LockedPackage | None:
         """Return the package of that (normalised) name, if it is here."""
-        found = (p for p in self.packages if p.name == name and p.ecosystem == ecosystem)
-        return next(found, None)
+        result = (p for p in self.packages if p.name == name and p.ecosystem == ecosystem)
+        return next(result, None)
 
     def to_json(self) -> str:
         """Return the lock as JSON that `from_json` reads back to an equal lock."""

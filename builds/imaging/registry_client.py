@@ -1,4 +1,4 @@
-"""The pull side of a container registry: manifests and blobs, verified, into the store."""
+"""A client to pull from container registries: manifests and blobs, verified, into the store."""
 
 from __future__ import annotations
 
@@ -13,19 +13,24 @@ from dataclasses import dataclass
 
 import httpx
 
-from builds.images import outside
-from builds.images.manifest import INDEXES, MANIFESTS, Descriptor
-from builds.images.refusals import refused
-from builds.images.report import Cancelled, ImageError
-from builds.images.store import BlobStore, BlobWriter
-from builds.images.workshop import Workshop
-from environments.logins import HUB, HUB_HOST, Login, is_loopback
-from environments.reach import OWN_MACHINE, Reach
+from builds.imaging import egress
+from builds.imaging.access_errors import refused
+from builds.imaging.answers import PLAIN, answer, bounded
+from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor
+from builds.imaging.oci.store import BlobStore, BlobWriter
+from builds.imaging.reporting import Cancelled, ImageError
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import HUB, HUB_HOST, Login, is_loopback
+from environments.network.policy import LOCAL_POLICY, EgressPolicy
 
 ATTEMPTS = 4
 MOST_MANIFEST_BYTES = 4 * 1024**2
 _TIMEOUT = httpx.Timeout(20.0, pool=None)
-_CHALLENGE = re.compile(r'([a-zA-Z]+)="([^"]*)"')
+_MOST_TOKEN_BYTES = 1024**2
+_LONGEST_TOKEN = 64 * 1024
+_LONGEST_CHALLENGE = 4096
+_TOKEN = re.compile(r"[!-~]+")
+_CHALLENGE = re.compile(r'(?<![a-zA-Z])([a-zA-Z]++)="([^"]*+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +41,20 @@ class Repository:
     name: str
     shown: str
     login: Login | None = None
-    reach: Reach = OWN_MACHINE
+    reach: EgressPolicy = LOCAL_POLICY
 
 
-def places(registry: str, repository: str, workshop: Workshop) -> list[Repository]:
-    """Return where a repository is to be looked for, in order: its mirror, then its own registry."""
+def repositories_for(registry: str, repository: str, workshop: Workshop) -> list[Repository]:
+    """Return the addresses of a repository, in order: its mirror, then its own registry."""
     shown = f"{registry}/{repository}"
-    found = []
+    repositories = []
     for address in (workshop.mirrors.get(registry), HUB_HOST if registry == HUB else registry):
         if address:
             # A mirror is sent its own credentials only, the registry those of its own address.
             url = _url(address)
             login = workshop.login("registry", f"{url}/{repository}")
-            found.append(Repository(url, repository, shown, login, workshop.reach))
-    return found
+            repositories.append(Repository(url, repository, shown, login, workshop.reach))
+    return repositories
 
 
 def _url(address: str) -> str:
@@ -70,12 +75,17 @@ class Registry:
 
     def __init__(self, repository: Repository) -> None:
         self._at = repository
-        self._client = outside.client(
-            repository.reach, base_url=repository.url, timeout=_TIMEOUT, follow_redirects=True
+        self._client = egress.client(
+            repository.reach, base_url=repository.url, timeout=_TIMEOUT, follow_redirects=False
         )
         self._headers: dict[str, str] = {}
         self.also_from: tuple[str, ...] = ()
         """Repositories of the same registry that blobs are mounted from: a token must let in there too."""
+
+    @property
+    def private(self) -> bool:
+        """Whether the workspace's credentials are sent to this repository when it requests them."""
+        return self._at.login is not None
 
     def close(self) -> None:
         """Give the connections back."""
@@ -87,7 +97,7 @@ class Registry:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self._open(path, {"Accept": ", ".join(MANIFESTS + INDEXES)}) as response:
-                    body = _bounded(response)
+                    body = bounded(response, MOST_MANIFEST_BYTES)
                 break
             except AskAgain as error:
                 if attempt == ATTEMPTS:
@@ -127,7 +137,7 @@ class Registry:
     ) -> None:
         path = f"/v2/{self._at.name}/blobs/{descriptor.digest}"
         start = writer.size
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        headers = {"Range": f"bytes={start}-"} if start else {}
         with self._open(path, headers) as response:
             # A server that cannot go on in the middle sends it all again: pass over what is here.
             skip = 0 if response.status_code == 206 else start
@@ -143,49 +153,59 @@ class Registry:
     @contextmanager
     def _open(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
         """Open a resource; answers a registry that asks who is there, once."""
-        with self._client.stream("GET", path, headers={**headers, **self._headers}) as response:
+        with self.send("GET", path, headers) as response:
             if response.status_code != 401:
                 self._refuse_failure(response)
                 yield response
                 return
         self.authorize(response)
-        with self._client.stream("GET", path, headers={**headers, **self._headers}) as response:
+        with self.send("GET", path, headers) as response:
             self._refuse_failure(response)
+            yield response
+
+    @contextmanager
+    def send(self, method: str, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+        """Send a request with the studio's login, and open its answer."""
+        request = self._client.build_request(method, url, headers={**PLAIN, **headers, **self._headers})
+        with answer(self._client, request) as response:
             yield response
 
     def authorize(self, response: httpx.Response) -> None:
         """Do what a 401 asks for: fetch a token, or send user and password from now on."""
         if self._at.login and not same_origin(response.url, self._client.base_url):
-            # Whoever a redirect led to has no say in where the password goes.
+            # The target of a redirect must not decide where the password is sent.
             raise self._refused()
         scheme, _, rest = response.headers.get("www-authenticate", "").partition(" ")
-        asked = dict(_CHALLENGE.findall(rest))
+        challenge = dict(_CHALLENGE.findall(rest[:_LONGEST_CHALLENGE]))
         if scheme.lower() == "basic" and self._at.login:
             self._headers = {"Authorization": self._at.login.header}
-        elif scheme.lower() == "bearer" and asked.get("realm"):
-            self._headers = {"Authorization": f"Bearer {self._token(asked)}"}
+        elif scheme.lower() == "bearer" and challenge.get("realm"):
+            self._headers = {"Authorization": f"Bearer {self._token(challenge)}"}
         else:
             raise self._refused()
 
-    def _token(self, asked: dict[str, str]) -> str:
+    def _token(self, challenge: dict[str, str]) -> str:
         try:
-            realm = httpx.URL(asked["realm"])
+            realm = httpx.URL(challenge["realm"])
         except httpx.InvalidURL as error:
             raise self._refused() from error
         scopes = [f"repository:{self._at.name}:{self.actions}"]
         scopes += [f"repository:{name}:pull" for name in self.also_from]
-        query = [("service", asked.get("service", "")), *(("scope", scope) for scope in scopes)]
+        query = [("service", challenge.get("service", "")), *(("scope", scope) for scope in scopes)]
         login = self._at.login if self._trusts(realm) else None
-        answer = self._client.get(
-            asked["realm"], params=tuple(query), headers={"Authorization": login.header} if login else {}
-        )
-        if answer.status_code >= 400:
-            raise self._refused()
+        headers = {**PLAIN, **({"Authorization": login.header} if login else {})}
         try:
-            body = answer.json()
-            return str(body.get("token") or body["access_token"])
-        except (ValueError, KeyError, AttributeError) as error:
+            request = self._client.build_request("GET", realm, params=tuple(query), headers=headers)
+            with answer(self._client, request) as response:
+                if response.status_code >= 400:
+                    raise self._refused()
+                body = json.loads(bounded(response, _MOST_TOKEN_BYTES))
+            token = str(body.get("token") or body["access_token"])
+        except (ValueError, KeyError, AttributeError, RecursionError) as error:
             raise self._refused() from error
+        if len(token) > _LONGEST_TOKEN or not _TOKEN.fullmatch(token):
+            raise self._refused()
+        return token
 
     def _trusts(self, realm: httpx.URL) -> bool:
         """Whether the password may go to where tokens are given, which the registry alone can tell.
@@ -241,29 +261,20 @@ class Registry:
         )
 
 
-def same_origin(one: httpx.URL, other: httpx.URL) -> bool:
-    """Tell whether two addresses are of one server: what is meant for it may go to both."""
+def same_origin(url: httpx.URL, other: httpx.URL) -> bool:
+    """Return whether two URLs have the same origin, so that credentials may be sent to both."""
     ports = {"http": 80, "https": 443}
-    return (one.scheme, one.host, one.port or ports.get(one.scheme)) == (
+    return (url.scheme, url.host, url.port or ports.get(url.scheme)) == (
         other.scheme,
         other.host,
         other.port or ports.get(other.scheme),
     )
 
 
-def _bounded(response: httpx.Response) -> bytes:
-    body = b""
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MOST_MANIFEST_BYTES:
-            raise ImageError("bad-manifest", "The registry's manifest is larger than 4 MB.", fault="outside")
-    return body
-
-
 def _type_of(body: bytes, response: httpx.Response) -> str:
     """Return what kind of document it is: what it says of itself, or what the registry says."""
     try:
-        said = json.loads(body).get("mediaType")
-    except (ValueError, AttributeError):
-        said = None
-    return str(said or response.headers.get("content-type", "").partition(";")[0])
+        media_type = json.loads(body).get("mediaType")
+    except (ValueError, AttributeError, RecursionError):
+        media_type = None
+    return str(media_type or response.headers.get("content-type", "").partition(";")[0])

@@ -1,4 +1,4 @@
-"""What long work tells whoever started it, and how it fails.
+"""Report progress from long-running work to its caller, and the errors that it raises.
 
 Everything here that takes time is given a `Reporter`. It writes lines for the log, says how far it is,
 and asks often whether it should stop. What goes wrong is an `ImageError`: a sentence for people, a code
@@ -14,7 +14,7 @@ Fault = Literal["author", "studio", "outside"]
 
 
 class Reporter(Protocol):
-    """Where the steps of a build write to."""
+    """The sink of a build's steps: their log lines, progress and cancellation."""
 
     def line(self, text: str) -> None:
         """Add one line to the log."""
@@ -41,7 +41,7 @@ class ImageError(Exception):
 
 
 class Cancelled(ImageError):
-    """Somebody asked for the build to stop. Raised by `Reporter.check`; everything here lets it through."""
+    """The build was cancelled. Raised by `Reporter.check`; everything here lets it through."""
 
     def __init__(self, message: str = "The build was cancelled.") -> None:
         super().__init__("cancelled", message, fault="author")

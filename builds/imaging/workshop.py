@@ -1,4 +1,4 @@
-"""Where images are made: the store, the caches, and how the outside is reached."""
+"""The context of image builds: the store, the caches, and access to the network."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builds.images.store import BlobStore, disk_errors, free
-from environments.logins import Login, Logins, login_in
-from environments.reach import OWN_MACHINE, Reach
+from builds.imaging.oci.store import BlobStore, disk_errors, free
+from environments.network.credentials import Login, Logins, login_from_url
+from environments.network.policy import LOCAL_POLICY, EgressPolicy
 
+_RECEIVED = "received"
 _MARKED_SECONDS = 3600.0  # how exact the time of the last use is
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """What every step of a build is given. `cache` may be deleted at any time; builds are then slower.
+    """The context passed to every step of a build. `cache` may be deleted at any time; builds are then slower.
 
-    `spend` is told the bytes that are added to the cache; it raises where they are too many.
+    `spend` is called with the bytes that are added to the cache; it raises when they are too many.
     """
 
     store: BlobStore
@@ -33,16 +34,16 @@ class Workshop:
     channel_mirrors: Mapping[str, str] = field(default_factory=dict)
     logins: Logins = field(default_factory=Logins)
     file_channels: bool = True
-    reach: Reach = OWN_MACHINE
+    reach: EgressPolicy = LOCAL_POLICY
     jobs: int = 2
     bytecode: bool = True
-    spend: Callable[[int], None] = free
+    reserve_disk: Callable[[int], None] = free
 
     def login(self, kind: str, url: str) -> Login | None:
         """Return the credentials that belong to an address: the workspace's, else those of the studio's index."""
-        found = self.logins.find(kind, url)
-        own = login_in(self.index_url) if kind == "index" and self.index_url else None
-        return found or (Logins([own]).find(kind, url) if own else None)
+        credentials = self.logins.find(kind, url)
+        own = login_from_url(self.index_url) if kind == "index" and self.index_url else None
+        return credentials or (Logins([own]).find(kind, url) if own else None)
 
     def private(self, kind: str, urls: Iterable[str]) -> str:
         """Return what sets apart what is remembered of these addresses, if the workspace's credentials are used.
@@ -51,28 +52,44 @@ class Workshop:
         """
         return self.logins.mark if any(self.logins.find(kind, url) for url in urls) else ""
 
+    def record_received(self, digest: str, *, private: bool) -> None:
+        """Record that a server sent these bytes: to this workspace's credentials, or to anyone."""
+        self.remember(_RECEIVED, self._received_key(self.logins.mark if private else "", digest), value=True)
+
+    def has_received(self, digest: str) -> bool:
+        """Return whether a server sent these bytes to this workspace, or to anyone.
+
+        Knowing a digest gives no access: bytes that only another workspace received are requested again.
+        """
+        marks = {"": None, self.logins.mark: None}
+        return any(self.recall(_RECEIVED, self._received_key(mark, digest)) for mark in marks)
+
+    @staticmethod
+    def _received_key(mark: str, digest: str) -> str:
+        return f"{mark} {digest.removeprefix('sha256:')}"
+
     def remember(self, kind: str, key: str, value: Any) -> None:
         """Keep a small JSON value for later builds, whole or not at all."""
-        place = self._place(kind, key)
+        path = self._cache_path(kind, key)
         with disk_errors():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_name(f".{secrets.token_hex(8)}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{secrets.token_hex(8)}")
             temporary.write_text(json.dumps(value, separators=(",", ":")))
-            os.replace(temporary, place)
+            os.replace(temporary, path)
 
     def recall(self, kind: str, key: str) -> Any:
         """Return what was remembered under this key, or None."""
-        place = self._place(kind, key)
+        path = self._cache_path(kind, key)
         try:
-            return json.loads(place.read_bytes()) if self.used(place) else None
+            return json.loads(path.read_bytes()) if self.used(path) else None
         except (FileNotFoundError, ValueError):
             return None
 
-    def used(self, place: Path) -> bool:
+    def used(self, path: Path) -> bool:
         """Return whether a file of the cache is there, and mark it as used: what is not, is forgotten one day."""
         try:
-            if time.time() - place.stat().st_mtime > _MARKED_SECONDS:
-                os.utime(place)
+            if time.time() - path.stat().st_mtime > _MARKED_SECONDS:
+                os.utime(path)
         except FileNotFoundError:
             return False
         return True
@@ -84,6 +101,6 @@ class Workshop:
             folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _place(self, kind: str, key: str) -> Path:
+    def _cache_path(self, kind: str, key: str) -> Path:
         digest = hashlib.sha256(key.encode()).hexdigest()
         return self.cache / kind / digest[:2] / f"{digest}.json"

@@ -1,4 +1,4 @@
-"""A build's log: cleaned in one place, written in chunks of whole lines, read from any line, packed at its end."""
+"""Build logs: cleaned in one place, written in chunks of whole lines, read from any line, packed at the end."""
 
 from builds.logs.packing import pack_log, pack_logs_of_ended
 from builds.logs.reading import LogPage, find_lines, lines_between, read_log, step_at

@@ -12,7 +12,7 @@ _ESCAPE = re.compile(
     r"|\x1b\]8;[^;\x07\x1b]*;(?P<link>[^\x07\x1b]*)(?:\x07|\x1b\\)"  # a link begins, or ends when it is empty
     r"|\x1b\[[0-?]*[ -/]*[@-~]"  # cursor movements: dropped
     r"|\x1b[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)"  # window titles and the like: dropped
-    r"|\x1b[ -/]*[0-~]?"  # what is left of an escape
+    r"|\x1b[ -/]*[0-~]?"  # incomplete escapes
 )
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STYLES = {1: "b", 2: "dim", 3: "i", 4: "u", 9: "s"}
@@ -22,44 +22,44 @@ _CUBE = (0, 95, 135, 175, 215, 255)
 
 
 def line_html(text: str) -> str:
-    """Return one line, escaped; what sets colours becomes spans, web links stay, every other escape is dropped."""
+    """Return one line as HTML: colours become spans, web links stay, every other escape sequence is dropped."""
     if "\x1b" not in text:
         return escape(_CONTROL.sub("", text))
     parts: list[str] = []
     styles: set[str] = set()
     linked = False
-    at = 0
-    for found in _ESCAPE.finditer(text):
-        parts.append(_styled(text[at : found.start()], styles))
-        at = found.end()
-        if found["colour"] is not None:
-            styles = _changed(styles, found["colour"])
-        elif found["link"] is not None:
+    position = 0
+    for match in _ESCAPE.finditer(text):
+        parts.append(_styled(text[position : match.start()], styles))
+        position = match.end()
+        if match["colour"] is not None:
+            styles = _changed(styles, match["colour"])
+        elif match["link"] is not None:
             parts.append("</a>" if linked else "")
-            linked = _is_web(found["link"])
+            linked = _is_web(match["link"])
             if linked:
-                parts.append(f'<a href="{escape(found["link"])}" rel="noopener noreferrer nofollow">')
-    parts.append(_styled(text[at:], styles))
+                parts.append(f'<a href="{escape(match["link"])}" rel="noopener noreferrer nofollow">')
+    parts.append(_styled(text[position:], styles))
     return "".join(parts) + ("</a>" if linked else "")
 
 
-def _is_web(address: str) -> bool:
+def _is_web(link: str) -> bool:
     try:
-        found = urlsplit(address)
+        url = urlsplit(link)
     except ValueError:
         return False
-    return found.scheme in {"http", "https"} and bool(found.hostname)
+    return url.scheme in {"http", "https"} and bool(url.hostname)
 
 
 def _styled(text: str, styles: set[str]) -> str:
     if not text:
         return ""
-    shown = escape(_CONTROL.sub("", text))
-    return f'<span class="{" ".join(sorted(styles))}">{shown}</span>' if styles else shown
+    escaped = escape(_CONTROL.sub("", text))
+    return f'<span class="{" ".join(sorted(styles))}">{escaped}</span>' if styles else escaped
 
 
 def _changed(styles: set[str], codes: str) -> set[str]:
-    """Return the styles after a colour sequence such as `1;31`."""
+    """Return the styles after an SGR sequence such as `1;31`."""
     styles = set(styles)
     numbers = iter(int(code) if code else 0 for code in re.split("[;:]", codes))
     for number in numbers:
@@ -74,15 +74,15 @@ def _changed(styles: set[str], codes: str) -> set[str]:
             if number != 39:
                 styles.add(f"c{number % 10}")
         elif number in (38, 48):
-            colour = _of_many(numbers)
-            # Backgrounds are left out: the log has one of its own, in both themes.
+            colour = _nearest_basic_colour(numbers)
+            # Backgrounds are dropped: the log has its own, in both themes.
             if number == 38 and colour is not None:
                 styles = {style for style in styles if not style.startswith("c")} | {f"c{colour}"}
     return styles
 
 
-def _of_many(numbers: Iterator[int]) -> int | None:
-    """Return the one of the eight colours that comes nearest to one of 256, or to red, green and blue."""
+def _nearest_basic_colour(numbers: Iterator[int]) -> int | None:
+    """Return the nearest of the eight basic colours to a 256-colour or RGB value."""
     kind = next(numbers, 0)
     if kind == 2:
         red, green, blue = (min(next(numbers, 0), 255) for _ in range(3))
@@ -99,7 +99,7 @@ def _of_many(numbers: Iterator[int]) -> int | None:
 
 
 def _nearest(red: int, green: int, blue: int) -> int:
-    """Return the hue: a component counts when it is more than half of the strongest; greys are white or black."""
+    """Return the hue: components over half of the strongest count; greys become white or black."""
     strongest = max(red, green, blue)
     if strongest - min(red, green, blue) < 40:
         return 7 if strongest > 127 else 0
@@ -107,7 +107,7 @@ def _nearest(red: int, green: int, blue: int) -> int:
 
 
 def chunks_html(chunks: Iterable[LogChunk], step_before: str = "") -> str:
-    """Return chunks as numbered lines, each with its anchor; a new step begins with its name."""
+    """Return chunks as numbered lines with anchors; the name of each new step comes before its lines."""
     parts: list[str] = []
     step = step_before
     for chunk in chunks:
@@ -116,9 +116,9 @@ def chunks_html(chunks: Iterable[LogChunk], step_before: str = "") -> str:
             parts.append(f'<div class="log-step" data-step="{escape(step)}">{escape(step)}</div>')
         lines = chunk.text.removesuffix("\n").split("\n")
         for number, line in enumerate(lines, chunk.first_line):
-            wrong = " bad" if _ERROR.match(line) else ""
+            error_class = " bad" if _ERROR.match(line) else ""
             parts.append(
-                f'<div class="l{wrong}" id="L{number}">'
+                f'<div class="l{error_class}" id="L{number}">'
                 f'<a href="#L{number}" aria-label="Line {number}">{number}</a>'
                 f"<span>{line_html(line)}</span></div>"
             )

@@ -1,4 +1,4 @@
-"""Watching a build from a terminal: its log from line 1 until it ends."""
+"""Follow a build from a terminal: its log from line 1 until it ends."""
 
 import time
 import uuid
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from builds.logs import read_log
 from builds.models import Build
 
-LOOK_EVERY_SECONDS = 0.1
+POLL_SECONDS = 0.1
 
 
 def follow(
     build_id: uuid.UUID, write: Callable[[str], object], alive: Callable[[], object] = lambda: None
 ) -> Build:
-    """Write the log as it comes and return the build when it has ended. `alive` is called at every look."""
+    """Write the log as it grows and return the build once it has ended; call `alive` at every poll."""
     cursor = 0
     while True:
         # The state is read before the log: what was written before the end is never missed.
@@ -26,4 +26,4 @@ def follow(
             return build
         else:
             alive()
-            time.sleep(LOOK_EVERY_SECONDS)  # a process of its own has no other way to hear of rows
+            time.sleep(POLL_SECONDS)  # this process is notified of nothing

@@ -1,14 +1,14 @@
-"""The log of a build that has ended, packed: a few compressed rows instead of thousands of chunks.
+"""Pack the logs of ended builds: a few compressed rows instead of thousands of chunks.
 
-Cursors and line numbers stay as they are. Each run of chunks becomes a block in one transaction, from the
-beginning of the log on, so that a studio which dies in between leaves a log that is whole, and packed in part.
+Cursors and line numbers do not change. Each run of chunks becomes a block in one transaction, from the start of
+the log: a studio that dies in between leaves a complete log, packed in part.
 """
 
 import uuid
 
 from django.db import transaction
 
-from builds.logs.reading import packed
+from builds.logs.reading import pack_chunks
 from builds.models import ACTIVE, Build, LogBlock, LogChunk
 
 BLOCK_CHARACTERS = 1024 * 1024
@@ -16,17 +16,17 @@ _CHUNKS = 2_000
 
 
 def pack_log(build_id: uuid.UUID) -> int:
-    """Pack the log of a build that has ended; return how many blocks were made."""
-    made = 0
+    """Pack the log of a build that has ended; return the number of new blocks."""
+    blocks = 0
     while _pack_next(build_id):
-        made += 1
-    return made
+        blocks += 1
+    return blocks
 
 
-def pack_logs_of_ended(most: int = 20) -> int:
-    """Pack logs that nobody packed because a worker died; return how many."""
+def pack_logs_of_ended(limit: int = 20) -> int:
+    """Pack the logs of ended builds whose workers did not, as they died; return how many."""
     loose = LogChunk.objects.exclude(build__state__in=ACTIVE).order_by()
-    ids = list(loose.values_list("build_id", flat=True).distinct()[:most])
+    ids = list(loose.values_list("build_id", flat=True).distinct()[:limit])
     for build_id in ids:
         pack_log(build_id)
     return len(ids)
@@ -34,7 +34,7 @@ def pack_logs_of_ended(most: int = 20) -> int:
 
 @transaction.atomic
 def _pack_next(build_id: uuid.UUID) -> bool:
-    # Whoever holds the row packs; a build that runs (again) is left alone.
+    # The lock admits one packer; a build that runs, or runs again, is skipped.
     if not Build.objects.select_for_update().filter(pk=build_id).exclude(state__in=ACTIVE).first():
         return False
     run: list[LogChunk] = []
@@ -53,7 +53,7 @@ def _pack_next(build_id: uuid.UUID) -> bool:
         last_seq=last.seq,
         first_line=first.first_line,
         last_line=last.first_line + last.text.count("\n") - 1,
-        packed=packed(run),
+        packed=pack_chunks(run),
     )
     LogChunk.objects.filter(build_id=build_id, seq__gte=first.seq, seq__lte=last.seq).delete()
     return True

@@ -1,7 +1,7 @@
-"""Reading a log: from a cursor, between two lines, or only the lines that hold a word.
+"""Read a log: from a cursor, between two lines, or the lines that match a query.
 
-A log that has ended is packed, a run of chunks at a time (`packing`). Whoever reads asks for chunks first and
-for blocks afterwards: what is packed in between is seen twice rather than never.
+The log of an ended build is packed, a run of chunks at a time (`packing`). Readers load chunks first and blocks
+afterwards: chunks that are packed in between are loaded twice rather than never.
 """
 
 import json
@@ -12,83 +12,83 @@ from dataclasses import dataclass
 
 from builds.models import LogBlock, LogChunk
 
-_AT_ONCE = 100
+_BATCH = 100
 
 
 @dataclass(frozen=True)
 class LogPage:
-    """A run of the log, and the cursor from which to read on."""
+    """A run of the log, and the cursor after it."""
 
     chunks: tuple[LogChunk, ...]
     cursor: int
 
     @property
     def text(self) -> str:
-        """The lines as they are."""
+        """The lines, as they were written."""
         return "".join(chunk.text for chunk in self.chunks)
 
 
 def read_log(build_id: uuid.UUID, after: int = 0, limit: int = 200) -> LogPage:
-    """Return the chunks behind the cursor, oldest first, up to about `limit` of them."""
-    found = list(LogChunk.objects.filter(build_id=build_id, seq__gt=after).order_by("seq")[:limit])
+    """Return up to `limit` chunks after the cursor, oldest first."""
+    loose = list(LogChunk.objects.filter(build_id=build_id, seq__gt=after).order_by("seq")[:limit])
     blocks = LogBlock.objects.filter(build_id=build_id, last_seq__gt=after).order_by("first_seq")
     packed: list[LogChunk] = []
     for block in blocks.iterator(1):
-        packed += [chunk for chunk in unpacked(block) if chunk.seq > after]
+        packed += [chunk for chunk in unpack_chunks(block) if chunk.seq > after]
         if len(packed) >= limit:
             break
-    chunks = _joined(packed, found)[:limit]
+    chunks = _merged(packed, loose)[:limit]
     return LogPage(tuple(chunks), chunks[-1].seq if chunks else after)
 
 
 def lines_between(build_id: uuid.UUID, first: int, last: int) -> list[LogChunk]:
-    """Return the lines from `first` to `last`, both included, in chunks that are cut to them."""
+    """Return the lines from `first` to `last` inclusive, in chunks that are cut to them."""
     chunks = LogChunk.objects.filter(build_id=build_id, first_line__lte=last).order_by("-seq")
-    found = []
-    for chunk in chunks.iterator(_AT_ONCE):
-        found.append(chunk)
+    loose = []
+    for chunk in chunks.iterator(_BATCH):
+        loose.append(chunk)
         if chunk.first_line <= first:
             break
     blocks = LogBlock.objects.filter(build_id=build_id, first_line__lte=last, last_line__gte=first)
-    packed = [chunk for block in blocks.order_by("first_seq") for chunk in unpacked(block)]
-    cut = (_cut(chunk, first, last) for chunk in _joined(packed, list(reversed(found))))
+    packed = [chunk for block in blocks.order_by("first_seq") for chunk in unpack_chunks(block)]
+    cut = (_cut(chunk, first, last) for chunk in _merged(packed, list(reversed(loose))))
     return [chunk for chunk in cut if chunk is not None]
 
 
-def find_lines(build_id: uuid.UUID, words: str, limit: int) -> tuple[list[tuple[int, str]], int]:
-    """Return the first lines that hold these words, in any case, with their numbers, and how many there are."""
-    wanted, count = words.casefold(), 0
-    found: list[tuple[int, str]] = []
+def find_lines(build_id: uuid.UUID, query: str, limit: int) -> tuple[list[tuple[int, str]], int]:
+    """Return the first `limit` lines that contain the query, ignoring case, with their numbers; and the total."""
+    needle, count = query.casefold(), 0
+    matches: list[tuple[int, str]] = []
     for number, line in _lines(build_id):
-        if wanted in line.casefold():
+        if needle in line.casefold():
             count += 1
-            if len(found) < limit:
-                found.append((number, line))
-    return found, count
+            if len(matches) < limit:
+                matches.append((number, line))
+    return matches, count
 
 
 def step_at(build_id: uuid.UUID, cursor: int) -> str:
-    """Return the step that the log was in at the cursor."""
+    """Return the step of the log at the cursor."""
     chunks = LogChunk.objects.filter(build_id=build_id, seq__lte=cursor).exclude(step="")
     step = chunks.order_by("-seq").values_list("step", flat=True).first()
     if step:
         return step
     blocks = LogBlock.objects.filter(build_id=build_id, first_seq__lte=cursor).order_by("-first_seq")
     for block in blocks.iterator(1):
-        steps = [chunk.step for chunk in unpacked(block) if chunk.step and chunk.seq <= cursor]
+        steps = [chunk.step for chunk in unpack_chunks(block) if chunk.step and chunk.seq <= cursor]
         if steps:
             return steps[-1]
     return ""
 
 
-def packed(chunks: list[LogChunk]) -> bytes:
-    """Return chunks in the form in which a block keeps them."""
+def pack_chunks(chunks: list[LogChunk]) -> bytes:
+    """Return chunks in the format of a block."""
     rows = [[chunk.seq, chunk.step, chunk.first_line, chunk.text] for chunk in chunks]
     return zlib.compress(json.dumps(rows, ensure_ascii=False).encode(), 6)
 
 
-def unpacked(block: LogBlock) -> list[LogChunk]:
-    """Return the chunks of a block, as they were."""
+def unpack_chunks(block: LogBlock) -> list[LogChunk]:
+    """Return the chunks of a block."""
     rows = json.loads(zlib.decompress(block.packed))
     return [
         LogChunk(build_id=block.build_id, seq=seq, step=step, first_line=first_line, text=text)
@@ -96,8 +96,8 @@ def unpacked(block: LogBlock) -> list[LogChunk]:
     ]
 
 
-def _joined(packed: list[LogChunk], loose: list[LogChunk]) -> list[LogChunk]:
-    """Return both in order, each chunk once."""
+def _merged(packed: list[LogChunk], loose: list[LogChunk]) -> list[LogChunk]:
+    """Return all chunks in order, without duplicates."""
     by_seq = {chunk.seq: chunk for chunk in (*packed, *loose)}
     return [by_seq[seq] for seq in sorted(by_seq)]
 

@@ -1,4 +1,4 @@
-"""That an image was started once and imported what was asked for: how that stands, and what came of it."""
+"""Trials: an image is started once, and its requested packages are imported."""
 
 from typing import ClassVar
 
@@ -7,42 +7,42 @@ from django.db.models import Q
 
 
 class TrialState(models.TextChoices):
-    """Where a trial is: waiting → running → passed | failed | untried."""
+    """The state of a trial: waiting → running → passed | failed | untried."""
 
     WAITING = "waiting"
     RUNNING = "running"
     PASSED = "passed"
     FAILED = "failed"
-    UNTRIED = "untried"  # there was nothing to try it with; `words` say what
+    UNTRIED = "untried"  # it could not be tried; `reason` says why
 
 
 PENDING = [TrialState.WAITING, TrialState.RUNNING]
 
 
 class Trial(models.Model):
-    """What came of starting an image: one row a digest, whoever has that image."""
+    """The outcome of starting an image: one row for each digest, shared by all its images."""
 
     digest = models.CharField(max_length=71, unique=True)  # of the image's manifest
     state = models.CharField(max_length=10, choices=TrialState.choices, default=TrialState.WAITING)
-    asked_at = models.DateTimeField(auto_now_add=True)
-    # Who is at it: what a worker writes goes through its claim, as with builds.
+    requested_at = models.DateTimeField(auto_now_add=True)
+    # The worker that runs it. Its writes are conditional on the claim, as with builds.
     claim = models.UUIDField(null=True)
     attempt = models.PositiveSmallIntegerField(default=0)
     heartbeat_at = models.DateTimeField(null=True)
-    # What came of it
+    # Outcome
     ended_at = models.DateTimeField(null=True)
-    words = models.TextField(blank=True, help_text="Why it was not tried.")
+    reason = models.TextField(blank=True, help_text="The reason it was not tried.")
     python = models.CharField(max_length=20, blank=True)
     imported = models.PositiveIntegerField(default=0, help_text="Modules.")
-    problems = models.JSONField(default=list)  # [{package, module, words}]
-    skipped = models.JSONField(default=list)  # packages that have nothing to import
+    problems = models.JSONField(default=list)  # [{package, module, error}]
+    skipped = models.JSONField(default=list)  # packages without a module to import
 
     class Meta:
         indexes: ClassVar = [
             models.Index(
-                fields=["state", "asked_at"],
+                fields=["state", "requested_at"],
                 condition=Q(state__in=["waiting", "running"]),
-                name="trials_to_make",
+                name="trial_pending_idx",
             )
         ]
 
@@ -51,5 +51,5 @@ class Trial(models.Model):
 
     @property
     def pending(self) -> bool:
-        """Whether it has yet to end."""
+        """Whether it is waiting or running."""
         return self.state in PENDING

@@ -1,4 +1,4 @@
-"""What a build's page shows, for the page itself and for the stream that keeps it up to date."""
+"""The context of a build's page, for the page itself and for the stream that updates it."""
 
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -9,27 +9,18 @@ from django.http import Http404
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
-from builds.expected import expectation
 from builds.logs import lines_between
 from builds.models import Build, Image, LogChunk, State, Step
-from builds.queries import queue_position, steps_shown, waiting_for, why_it_waits
+from builds.models.steps import StepName
+from builds.pages.queries import queue_position, steps_shown, waiting_for, why_it_waits
+from builds.statistics.estimates import build_estimate
 from environments.access import Right, get_workspace, rights_in
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
 LINES_SHOWN = 5_000
-STEPS = {
-    "base": gettext_lazy("Base image"),
-    "resolve": gettext_lazy("Resolve packages"),
-    "fetch": gettext_lazy("Fetch packages"),
-    "build": gettext_lazy("Build wheels"),
-    "assemble": gettext_lazy("Assemble layers"),
-    "link": gettext_lazy("Run post-link scripts"),
-    "store": gettext_lazy("Store image"),
-    "verify": gettext_lazy("Verify"),
-}
-STEP_WORDS = {
+STEP_STATE_LABELS = {
     "running": gettext_lazy("Running"),
     "succeeded": gettext_lazy("succeeded"),
     "failed": gettext_lazy("failed"),
@@ -47,19 +38,21 @@ def get_build(
     user: User | AnonymousUser, workspace: str, build_id: uuid.UUID, right: Right = Right.SEE
 ) -> Build:
     """Return the build, if this person has the right in its workspace."""
-    found = builds_for_page().filter(workspace=get_workspace(user, workspace, right), pk=build_id).first()
-    if found is None:
+    build = builds_for_page().filter(workspace=get_workspace(user, workspace, right), pk=build_id).first()
+    if build is None:
         raise Http404(f"There is no build {build_id} in {workspace}.")
-    return found
+    return build
 
 
 def build_context(build: Build, user: User | AnonymousUser, host: str) -> dict[str, Any]:
     """Return what the header, the steps and the end of a build's page show to this person."""
-    facts = build_facts(build)
-    return facts | shown_to(facts, may=may_here(build, user), asked=has_asked(facts, user.pk), host=host)
+    facts = shared_context(build)
+    return facts | viewer_context(
+        facts, may=right_names(build, user), requested=is_requester(facts, user.pk), host=host
+    )
 
 
-def build_facts(build: Build) -> dict[str, Any]:
+def shared_context(build: Build) -> dict[str, Any]:
     """Return what a build's page shows to everybody: all that has to be looked up."""
     steps = steps_shown(build)
     return {
@@ -70,20 +63,22 @@ def build_facts(build: Build) -> dict[str, Any]:
         "waiting": waiting_for(build) if build.active else list(build.requests.select_related("user")),
         "queue_position": queue_position(build),
         "why_it_waits": why_it_waits(build),
-        "expected": expectation(build, steps),
+        "expected": build_estimate(build, steps),
         "title": title(build),
         "icon": ICONS[build.state],
     }
 
 
-def shown_to(facts: dict[str, Any], *, may: frozenset[str], asked: bool, host: str) -> dict[str, Any]:
+def viewer_context(
+    facts: dict[str, Any], *, may: frozenset[str], requested: bool, host: str
+) -> dict[str, Any]:
     """Return what depends on who looks, from the facts alone: viewers with the same rights see the same."""
     build: Build = facts["build"]
     may_write = "build" in may
-    alone = asked and len({request.user_id for request in facts["waiting"]}) == 1
+    alone = requested and len({request.user_id for request in facts["waiting"]}) == 1
     return {
         "pull": pull_command(build.image, host) if build.image else "",
-        "may_cancel": may_write and build.active and asked and not build.cancel_requested,
+        "may_cancel": may_write and build.active and requested and not build.cancel_requested,
         "may_stop": "cancel_others" in may and build.active and not alone and not build.cancel_requested,
         "may_retry": may_write and build.state in {State.FAILED, State.CANCELLED},
         # Trying again what only its author can put right would fail again.
@@ -92,7 +87,7 @@ def shown_to(facts: dict[str, Any], *, may: frozenset[str], asked: bool, host: s
         and build.error_fault == "author"
         and not build.version.environment.workspace.curated,
         "may_rebuild": may_write and build.state == State.SUCCEEDED,
-        "may_connect": "manage_connections" in may and wants_a_login(build),
+        "may_connect": "manage_connections" in may and needs_login(build),
     }
 
 
@@ -100,19 +95,19 @@ def shown_to(facts: dict[str, Any], *, may: frozenset[str], asked: bool, host: s
 REFUSALS = {"registry-refused", "index-refused", "channel-refused"}
 
 
-def wants_a_login(build: Build) -> bool:
+def needs_login(build: Build) -> bool:
     """Whether a server that a failed build asked wants credentials, or other ones."""
     codes = {build.error_code, *(cause["code"] for cause in build.causes)}
     return build.state == State.FAILED and not REFUSALS.isdisjoint(codes)
 
 
-def may_here(build: Build, user: User | AnonymousUser) -> frozenset[str]:
+def right_names(build: Build, user: User | AnonymousUser) -> frozenset[str]:
     """Return the names of the rights that a person has where a build is."""
     return frozenset(name for name, has in rights_in(build.workspace, user).items() if has)
 
 
-def has_asked(facts: dict[str, Any], user: int | None) -> bool:
-    """Whether this person is among those who asked for the build."""
+def is_requester(facts: dict[str, Any], user: int | None) -> bool:
+    """Return whether this user is among the requesters of the build."""
     return any(request.user_id == user for request in facts["waiting"])
 
 
@@ -123,7 +118,7 @@ ICONS = {
     "failed": "bad",
     "cancelled": "quiet",
 }
-WORDS = {
+STATE_LABELS = {
     "queued": gettext_lazy("Queued"),
     "running": gettext_lazy("Building"),
     "succeeded": gettext_lazy("Ready"),
@@ -134,16 +129,16 @@ WORDS = {
 
 def title(build: Build) -> "StrPromise":
     """Return the title of the browser's tab."""
-    return format_lazy("{}: {}", WORDS[build.state], str(build.version))
+    return format_lazy("{}: {}", STATE_LABELS[build.state], str(build.version))
 
 
 def shown(step: Step) -> dict[str, Any]:
     """Return a step as its row shows it: its words, its time, and how far it is."""
     state = "failed" if step.failed else "running" if step.ended_at is None else "succeeded"
     return {
-        "name": STEPS.get(step.name, step.name),
+        "name": StepName(step.name).label if step.name in StepName.values else step.name,
         "step": step,
-        "words": STEP_WORDS[state],
+        "words": STEP_STATE_LABELS[state],
         "state": state,
         "part": min(100, round(100 * step.done / step.total)) if step.total else None,
     }
@@ -155,6 +150,6 @@ def pull_command(image: Image, host: str) -> str:
 
 
 def last_chunks(build: Build, *, everything: bool) -> list[LogChunk]:
-    """Return the log as far as it is: the end of a long one, unless everything is asked for."""
+    """Return the log so far: the end of a long log, unless `everything` is wanted."""
     first = 1 if everything else max(1, build.log_lines - LINES_SHOWN + 1)
     return lines_between(build.pk, first, build.log_lines)

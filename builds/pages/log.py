@@ -3,25 +3,26 @@
 import uuid
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
 from builds.logs import find_lines, lines_between
-from builds.pages import LINES_SHOWN, get_build
-from builds.terminal import chunks_html
+from builds.logs.ansi import chunks_html
+from builds.pages.build_page import LINES_SHOWN, get_build
+from environments.requests import StudioRequest
 
 HITS = 2_000
 
 
 @require_safe
 @login_required
-def lines(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
+def lines(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpResponse:
     """Return lines of the log as HTML, a page's worth at most, and the step that the last is of."""
-    found = get_build(request.user, workspace, build)
+    row = get_build(request.user, workspace, build)
     first = max(_number(request, "from", 1), 1)
     last = min(_number(request, "to", first), first + LINES_SHOWN - 1)
-    chunks = lines_between(found.pk, first, last)
-    before = lines_between(found.pk, first - 1, first - 1)
+    chunks = lines_between(row.pk, first, last)
+    before = lines_between(row.pk, first - 1, first - 1)
     response = HttpResponse(chunks_html(chunks, before[-1].step if before else ""))
     response.headers["X-Log-Step"] = chunks[-1].step if chunks else ""
     return response
@@ -29,14 +30,14 @@ def lines(request: HttpRequest, workspace: str, build: uuid.UUID) -> HttpRespons
 
 @require_safe
 @login_required
-def search(request: HttpRequest, workspace: str, build: uuid.UUID) -> JsonResponse:
-    """Return the numbers of the lines that hold these words, the first of them, and how many there are."""
-    found = get_build(request.user, workspace, build)
-    words = request.GET.get("q", "").strip()[:200]
-    hits, count = find_lines(found.pk, words, HITS) if words else ([], 0)
+def search(request: StudioRequest, workspace: str, build: uuid.UUID) -> JsonResponse:
+    """Return the numbers of the first lines that contain the query, and the total number."""
+    row = get_build(request.user, workspace, build)
+    query = request.GET.get("q", "").strip()[:200]
+    hits, count = find_lines(row.pk, query, HITS) if query else ([], 0)
     return JsonResponse({"lines": [number for number, _ in hits], "count": count})
 
 
-def _number(request: HttpRequest, name: str, default: int) -> int:
+def _number(request: StudioRequest, name: str, default: int) -> int:
     text = request.GET.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default

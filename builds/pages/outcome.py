@@ -1,11 +1,11 @@
-"""What came of asking for an image, in one JSON object: the same for commands and programs."""
+"""The outcome of a request for an image as a JSON object, for commands and programs alike."""
 
 from typing import Any
 
-from builds.models import Build, Image, Request
+from builds.models import Build, BuildRequest, Image
 
 
-def outcome(request: Request, build: Build | None) -> dict[str, Any]:
+def outcome(request: BuildRequest, build: Build | None) -> dict[str, Any]:
     """Return state, image, steps and error of a request that has been answered."""
     image: Image | None = request.image if build is None else build.image
     return {

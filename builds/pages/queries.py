@@ -8,10 +8,10 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
-from builds.models import Build, Image, Request, State, Step
-from builds.turns import lines, place_of
-from environments.lists import Counted, counted
+from builds.models import Build, BuildRequest, Image, State, Step
+from builds.queue.fairness import position_of, workspace_queues
 from environments.models import Environment, Member, Version, Workspace
+from environments.paging import BoundedCount, bounded_count
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageState:
-    """What a definition hash has: `ready` with its image, else the state of its last build, else `none`."""
+    """The state of a definition's image: `ready` with the image, else its last build's state, else `none`."""
 
     state: str
     image: Image | None = None
@@ -51,12 +51,12 @@ def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, Image
 
 
 def builds_for_list(workspace: Workspace) -> QuerySet[Build]:
-    """Return a workspace's builds, newest first, each with `asked_by`: who asked for it first."""
-    first = Request.objects.filter(build=OuterRef("pk")).order_by("pk").values("user__username")[:1]
+    """Return a workspace's builds, newest first, each with `asked_by`: the name of the first requester."""
+    first = BuildRequest.objects.filter(build=OuterRef("pk")).order_by("pk").values("user__username")[:1]
     return (
         Build.objects.filter(workspace=workspace)
         .select_related("version__environment__workspace", "image")
-        # What is long is on a build's own page: a lock holds every package of an image.
+        # Long columns are for a build's own page: a lock lists every package of an image.
         .defer("version__data", "version__source", "image__lock", "image__layers")
         .annotate(asked_by=Subquery(first))
         .order_by("-queued_at")
@@ -69,10 +69,12 @@ def builds_of(environment: Environment) -> QuerySet[Build]:
     return builds_for_list(environment.workspace).filter(hash__in=hashes)
 
 
-def state_counts(workspace: Workspace) -> dict[str, Counted]:
+def state_counts(workspace: Workspace) -> dict[str, BoundedCount]:
     """Return how many builds of a workspace are in each state, and `all` of them."""
     builds = Build.objects.filter(workspace=workspace)
-    return {"all": counted(builds)} | {str(state): counted(builds.filter(state=state)) for state in State}
+    return {"all": bounded_count(builds)} | {
+        str(state): bounded_count(builds.filter(state=state)) for state in State
+    }
 
 
 def people_of(workspace: Workspace) -> list[str]:
@@ -111,26 +113,26 @@ def steps_shown(build: Build) -> list[Step]:
 
 
 def queue_position(build: Build) -> int:
-    """Return the build's place among those that wait, 1 for the next one; 0 when it does not wait."""
-    return place_of(build, lines()) if build.state == State.QUEUED else 0
+    """Return the build's position in the queue, from 1; 0 if it is not queued."""
+    return position_of(build, workspace_queues()) if build.state == State.QUEUED else 0
 
 
 def why_it_waits(build: Build) -> "StrOrPromise":
     """Return what keeps a build that waits from being taken, where it is the workspace's limit; else nothing."""
     if build.state != State.QUEUED:
         return ""
-    line = next((line for line in lines() if line.workspace == build.workspace_id), None)
-    if line is None or not line.full:
+    queue = next((row for row in workspace_queues() if row.workspace == build.workspace_id), None)
+    if queue is None or not queue.at_limit:
         return ""
     return format_lazy(
         gettext_lazy(
             "{running} of {at_once} builds of this workspace are running; it starts when one has ended."
         ),
-        running=line.running,
-        at_once=line.at_once,
+        running=queue.running,
+        at_once=queue.at_once,
     )
 
 
-def waiting_for(build: Build) -> list[Request]:
+def waiting_for(build: Build) -> list[BuildRequest]:
     """Return who waits for a build, in the order in which they came; those who left are not among them."""
     return list(build.requests.filter(cancelled_at=None).select_related("user", "version__environment"))

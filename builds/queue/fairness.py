@@ -1,7 +1,7 @@
-"""Whose turn it is: a worker takes the fairest of all builds that wait, and none over a workspace's limit.
+"""Fair queueing between workspaces: which build a worker claims next, within each workspace's limit.
 
-The workspace with the fewest builds under way comes first; among equals the one that was served longest ago,
-so that a workspace with a hundred builds in the queue holds nobody up; in it, the oldest build.
+The workspace with the fewest running builds comes first, and among equals the least recently served, so that a
+workspace with a hundred queued builds delays nobody else. Within a workspace the oldest build comes first.
 """
 
 import uuid
@@ -13,16 +13,16 @@ from django.db import transaction
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Now
 
-from builds.claims import Claim
-from builds.limits import defaults, in_force
 from builds.models import ACTIVE, Build, State, WorkspaceLimits
+from builds.queue.claims import Claim
+from builds.queue.limits import default_limits, effective_limits
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
-class Line:
-    """The builds of one workspace that wait, and what decides when they come."""
+class WorkspaceQueue:
+    """A workspace's queued builds, and what decides when they are claimed."""
 
     workspace: int
     running: int
@@ -32,28 +32,28 @@ class Line:
     oldest: datetime
 
     @property
-    def full(self) -> bool:
-        """Whether the workspace has as many builds under way as it may."""
+    def at_limit(self) -> bool:
+        """Whether as many builds of the workspace are running as its limit allows."""
         return self.running >= self.at_once
 
     @property
-    def turn(self) -> tuple[int, datetime, datetime]:
-        """What the lines are sorted by: the smallest is served first."""
+    def priority(self) -> tuple[int, datetime, datetime]:
+        """The sort key among workspaces: the smallest is served first."""
         return self.running, self.served_at, self.oldest
 
 
-def free_to_take() -> Q:
-    """Return which builds a worker may take: they wait, and nobody has said that he builds them himself."""
+def claimable() -> Q:
+    """Return the filter of builds that a worker may claim: queued, and not reserved by an inline build."""
     lease = timedelta(seconds=settings.LOST_AFTER_SECONDS)
-    # One far in the future is from before somebody set the clock back.
+    # A time far in the future is from before the clock was set back.
     reserved = Q(reserved_until__gt=Now(), reserved_until__lt=Now() + 2 * lease)
     return Q(state=State.QUEUED) & (Q(reserved_until=None) | ~reserved)
 
 
-def lines() -> list[Line]:
-    """Return the line of every workspace in which a build waits, in the order of their turns."""
-    free = free_to_take()
-    found = (
+def workspace_queues() -> list[WorkspaceQueue]:
+    """Return every workspace's queue that has claimable builds, by priority."""
+    free = claimable()
+    rows = (
         Build.objects.filter(state__in=ACTIVE)
         .order_by()
         .values("workspace", "workspace__limits__at_once", "workspace__limits__served_at")
@@ -64,45 +64,45 @@ def lines() -> list[Line]:
         )
         .filter(waiting__gt=0)
     )
-    standing = [
-        Line(
+    queues = [
+        WorkspaceQueue(
             workspace=row["workspace"],
             running=row["running"],
             waiting=row["waiting"],
-            at_once=row["workspace__limits__at_once"] or defaults().at_once,
+            at_once=row["workspace__limits__at_once"] or default_limits().at_once,
             served_at=row["workspace__limits__served_at"] or NEVER,
             oldest=row["oldest"],
         )
-        for row in found
+        for row in rows
     ]
-    return sorted(standing, key=lambda line: line.turn)
+    return sorted(queues, key=lambda queue: queue.priority)
 
 
-def anything_to_take() -> bool:
-    """Whether a worker with a free hand would find a build."""
-    return any(not line.full for line in lines())
+def has_claimable_builds() -> bool:
+    """Return whether a free worker could claim a build now."""
+    return any(not queue.at_limit for queue in workspace_queues())
 
 
-def take_next(worker: str) -> Claim | None:
-    """Return the claim on the build whose turn it is; None when there is none that may be built now."""
+def claim_next(worker: str) -> Claim | None:
+    """Claim the next build in fair order; return None if there is none within the limits."""
     while True:
-        open_lines = [line for line in lines() if not line.full]
-        if not open_lines:
+        below_limit = [queue for queue in workspace_queues() if not queue.at_limit]
+        if not below_limit:
             return None
-        # Where another worker was faster, the next line is served; where they all were, there is a new look.
-        for line in open_lines:
-            claim = take_from(line.workspace, worker)
+        # If another worker was faster, try the next workspace; if at all of them, read the queues again.
+        for queue in below_limit:
+            claim = claim_from(queue.workspace, worker)
             if claim is not None:
                 return claim
 
 
 @transaction.atomic
-def take_from(workspace: int, worker: str) -> Claim | None:
-    """Return the claim on a workspace's oldest build that waits, unless its limit is reached."""
-    # Held to the end, so that two workers never count at the same time: both would find room for one more.
-    own = hold(workspace)
+def claim_from(workspace: int, worker: str) -> Claim | None:
+    """Claim a workspace's oldest queued build; return None if there is none or the limit is reached."""
+    # Locked to the end: two workers that counted at the same time would both see room for another build.
+    own = lock_limits(workspace)
     running = Build.objects.filter(workspace=workspace, state=State.RUNNING).count()
-    if running >= in_force(own).at_once:
+    if running >= effective_limits(own).at_once:
         return None
     oldest = _oldest(workspace)
     claim = Claim.take(oldest, worker) if oldest is not None else None
@@ -111,32 +111,36 @@ def take_from(workspace: int, worker: str) -> Claim | None:
     return claim
 
 
-def hold(workspace: int) -> WorkspaceLimits:
-    """Return the row of a workspace's limits, locked to the end of the transaction."""
+def lock_limits(workspace: int) -> WorkspaceLimits:
+    """Return the row of a workspace's limits, locked until the end of the transaction."""
     WorkspaceLimits.objects.get_or_create(workspace_id=workspace)
     return WorkspaceLimits.objects.select_for_update().get(workspace_id=workspace)
 
 
 def _oldest(workspace: int) -> uuid.UUID | None:
-    waiting = Build.objects.filter(free_to_take(), workspace=workspace).order_by("queued_at", "pk")
+    waiting = Build.objects.filter(claimable(), workspace=workspace).order_by("queued_at", "pk")
     return waiting.values_list("pk", flat=True).first()
 
 
-def place_of(build: Build, standing: list[Line]) -> int:
-    """Return in which place a build that waits is taken if none under way ends before: 1 for the next one."""
+def position_of(build: Build, queues: list[WorkspaceQueue]) -> int:
+    """Return a queued build's position, from 1: the order of claims if no running build ends before."""
     ahead = Build.objects.filter(
-        free_to_take(), workspace=build.workspace_id, queued_at__lt=build.queued_at
+        claimable(), workspace=build.workspace_id, queued_at__lt=build.queued_at
     ).count()
-    own = next((line for line in standing if line.workspace == build.workspace_id), None)
+    own = next((queue for queue in queues if queue.workspace == build.workspace_id), None)
     if own is None:
         return 1
-    # When its turn comes, its workspace has this many under way; until then the others catch up with that.
+    # When it is claimed, its workspace has this many running builds; until then the others catch up to that.
     level = own.running + ahead
     before = 0
-    for line in standing:
-        if line is own:
+    for queue in queues:
+        if queue is own:
             continue
-        # Among equals, who was there before any turn comes before who has just been served.
-        first_there = (-line.running, line.served_at, line.oldest) < (-own.running, own.served_at, own.oldest)
-        before += min(line.waiting, max(0, level - line.running + first_there))
+        # Among equals, a workspace that waits from the start comes before one that has just been served.
+        served_first = (-queue.running, queue.served_at, queue.oldest) < (
+            -own.running,
+            own.served_at,
+            own.oldest,
+        )
+        before += min(queue.waiting, max(0, level - queue.running + served_first))
     return ahead + before + 1

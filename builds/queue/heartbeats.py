@@ -1,7 +1,7 @@
-"""Which workers have gone silent, as one process sees it from look to look.
+"""Detect workers whose heartbeats have stopped.
 
-A heartbeat is compared with the one before, never with a clock: a clock may be set, in the middle of a look
-too, and then every living worker would seem dead.
+A heartbeat is compared with the previous one, never with a clock: after a clock is set, every living worker
+would seem dead.
 """
 
 import time
@@ -11,29 +11,28 @@ from typing import Generic, TypeVar
 from django.conf import settings
 
 from builds.models import Build
-from builds.trial_models import Trial
+from builds.models.trial import Trial
 
 Row = TypeVar("Row", Build, Trial)
 
 
 class Heartbeats(Generic[Row]):
-    """The last heartbeat of each row that a worker holds, and for how long it has been the last."""
+    """The last heartbeat of each claimed row, and how long it has not changed."""
 
     def __init__(self) -> None:
         self._since: dict[object, tuple[object, float]] = {}
-        self._looked_at = time.monotonic()  # which nobody sets, and which goes on while a process is halted
+        self._checked_at = time.monotonic()  # cannot be set, and advances while the process is halted
 
     def silent(self, rows: Iterable[Row]) -> list[Row]:
-        """Return those whose heartbeat is the same as `STUDIO_LOST_AFTER_SECONDS` ago, given what runs now.
+        """Return those of the running rows whose heartbeat has not changed for `STUDIO_LOST_AFTER_SECONDS`.
 
-        The first look at a heartbeat never finds it old, nor does the next. When this process, its machine or
-        the database was halted, the heartbeats of that time are only now on their way: so a look that comes
-        late counts for half a lease at most.
+        A heartbeat is never silent at the first two checks. After a halt of this process, its machine or the
+        database, the heartbeats of that time have yet to arrive: a late check counts for at most half a lease.
         """
         running = list(rows)
         now = time.monotonic()
-        passed = min(now - self._looked_at, settings.LOST_AFTER_SECONDS / 2)
-        self._looked_at = now
+        passed = min(now - self._checked_at, settings.LOST_AFTER_SECONDS / 2)
+        self._checked_at = now
         before, self._since = self._since, {}
         for row in running:
             known, seconds = before.get(row.pk, (None, 0.0))
@@ -42,12 +41,12 @@ class Heartbeats(Generic[Row]):
         return [row for row in running if self._since[row.pk][1] >= settings.LOST_AFTER_SECONDS]
 
 
-def locked(seen: Row) -> Row | None:
-    """Return the row as it is now, locked; None where its worker has been heard of since it was seen so.
+def lock_unchanged(seen: Row) -> Row | None:
+    """Lock and return the row; return None if its worker has sent a heartbeat since it was read.
 
-    To be called in a transaction.
+    Call it in a transaction.
     """
     rows = type(seen).objects.select_for_update()
     now = rows.filter(pk=seen.pk, state=seen.state, claim=seen.claim).first()
-    # Compared here: SQLite keeps its own times and Django's in two spellings.
+    # Compared here, as SQLite stores its own times and Django's in different formats.
     return now if now is not None and now.heartbeat_at == seen.heartbeat_at else None

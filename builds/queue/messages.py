@@ -1,4 +1,4 @@
-"""The way to a worker: a message that something waits. It may be lost or come twice; the rows decide."""
+"""Messages that wake a worker. They may be lost or arrive twice: the rows decide what there is to do."""
 
 import logging
 import uuid
@@ -13,26 +13,26 @@ SWEEP_STORE = "builds.sweep_store"
 log = logging.getLogger(__name__)
 
 
-def ask_for_preview(preview_id: int) -> None:
-    """Have a worker find out what a rebuild would change. Nobody is held up when that gets lost."""
+def send_preview(preview_id: int) -> None:
+    """Send a preview of a rebuild to a worker; a lost message is sent again by `resend_lost_previews`."""
     try:
         current_app.send_task(PREVIEW_REBUILD, args=(preview_id,), retry=False)
     except (OperationalError, OSError) as error:
-        log.warning("Nobody looks ahead: the broker does not answer (%s).", error)
+        log.warning("No preview: the broker is unreachable (%s).", error)
 
 
-def ask_for_sweep() -> None:
-    """Have a worker take out of the store what no image needs. Where that gets lost, the next one finds it."""
+def send_sweep() -> None:
+    """Have a worker sweep the store; if the message is lost, the next scheduled sweep does it."""
     try:
         current_app.send_task(SWEEP_STORE, retry=False)
     except (OperationalError, OSError) as error:
-        log.warning("The store is not swept: the broker does not answer (%s).", error)
+        log.warning("The store is not swept now: the broker is unreachable (%s).", error)
 
 
-def send(build_id: uuid.UUID) -> None:
-    """Tell a worker that a build waits. When the broker is away, a worker finds it by itself a little later."""
+def send_build(build_id: uuid.UUID) -> None:
+    """Wake a worker for a queued build; if the broker is away, a worker's next poll finds it."""
     try:
-        # By name: whoever asks for a build need not load all that building takes.
-        current_app.send_task(BUILD_IMAGE, args=(str(build_id),), retry=False)
+        # By name, so that the sender need not import the worker's modules.
+        current_app.send_task(BUILD_IMAGE, retry=False)
     except (OperationalError, OSError) as error:
-        log.warning("Build %s waits: the broker does not answer (%s).", build_id, error)
+        log.warning("Build %s waits: the broker is unreachable (%s).", build_id, error)

@@ -1,7 +1,7 @@
-"""Trials of images that are proposed for the catalogue: what there is to try, who is at it, and what came of it.
+"""The queue of trials: images proposed for the catalogue, tried by workers.
 
-Rows are the truth: workers look for what waits. Each write of a worker has its claim in the condition, so one
-that lost a trial changes nothing.
+The rows are the queue, which workers poll. Each write of a worker is conditional on its claim, so that a worker
+that has lost a trial changes nothing.
 """
 
 import uuid
@@ -13,51 +13,51 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from builds.heartbeats import locked
 from builds.models import Image
-from builds.trial_models import PENDING, Trial, TrialState
-from environments.catalogue_models import OPEN, Proposal
-from environments.models import record
+from builds.models.trial import PENDING, Trial, TrialState
+from builds.queue.heartbeats import lock_unchanged
+from environments.audit.record import record
+from environments.models.catalogue import OPEN, Proposal
 
-MOST_ATTEMPTS = 2
-AT_ONCE = 100  # images noted in one look
+MAX_ATTEMPTS = 2
+BATCH = 100  # images queued at once
 WORKER_DIED = "The worker died each time it tried the image."
 
 
-# What there is to see, and what curators ask for
+# For pages: read and request trials
 
 
 def trial_of(image: Image) -> Trial | None:
-    """Return how the trial of an image stands; None where nobody has begun one."""
+    """Return an image's trial; None if it has none."""
     return Trial.objects.filter(digest=image.digest).first()
 
 
 @transaction.atomic
-def ask_for_trial(proposal: Proposal, image: Image, by: User) -> bool:
-    """Have an image tried, also again; False where that is under way already."""
-    trial, made = Trial.objects.get_or_create(digest=image.digest)
+def request_trial(proposal: Proposal, image: Image, by: User) -> bool:
+    """Queue a trial of an image, also after an earlier trial; return False if a trial is pending."""
+    trial, created = Trial.objects.get_or_create(digest=image.digest)
     ended = Trial.objects.filter(pk=trial.pk).exclude(state__in=PENDING)
-    again = {"python": "", "imported": 0, "problems": [], "skipped": [], "words": "", "ended_at": None}
-    if not made and not ended.update(state=TrialState.WAITING, asked_at=Now(), attempt=0, **again):
+    again = {"python": "", "imported": 0, "problems": [], "skipped": [], "reason": "", "ended_at": None}
+    if not created and not ended.update(state=TrialState.WAITING, requested_at=Now(), attempt=0, **again):
         return False
     _record("proposal.trial", proposal, image.digest, by, {"state": trial.state}, TrialState.WAITING)
     return True
 
 
-# What workers do
+# For workers: claim, keep and end trials
 
 
-def note_what_is_proposed() -> None:
-    """Let each image that is proposed, and was never tried, wait for a trial."""
-    there = Trial.objects.filter(digest=OuterRef("digest"))
-    new = _proposed().exclude(Exists(there)).values_list("digest", flat=True).distinct()[:AT_ONCE]
-    # Of two workers that note the same one is enough.
+def queue_proposed_images() -> None:
+    """Queue a trial for each proposed image that has none."""
+    existing = Trial.objects.filter(digest=OuterRef("digest"))
+    new = _proposed().exclude(Exists(existing)).values_list("digest", flat=True).distinct()[:BATCH]
+    # Another worker may queue the same image at the same time.
     Trial.objects.bulk_create([Trial(digest=digest) for digest in new], ignore_conflicts=True)
 
 
-def take_next() -> Trial | None:
-    """Take the trial that waits longest; None where there is none."""
-    for pk in Trial.objects.filter(state=TrialState.WAITING).order_by("asked_at", "pk").values_list("pk"):
+def claim_next() -> Trial | None:
+    """Claim the trial that has waited longest; return None if none waits."""
+    for pk in Trial.objects.filter(state=TrialState.WAITING).order_by("requested_at", "pk").values_list("pk"):
         waits = Trial.objects.filter(pk=pk[0], state=TrialState.WAITING)
         claim = uuid.uuid4()
         taken = {"state": TrialState.RUNNING, "claim": claim, "heartbeat_at": Now()}
@@ -66,48 +66,48 @@ def take_next() -> Trial | None:
     return None
 
 
-def anything_to_try() -> bool:
-    """Whether a trial waits for a worker."""
+def has_waiting_trials() -> bool:
+    """Return whether a trial waits for a worker."""
     return Trial.objects.filter(state=TrialState.WAITING).exists()
 
 
-def beat(trial: Trial) -> bool:
-    """Say that its worker lives; False where it is another's now."""
-    return bool(_held(trial).update(heartbeat_at=Now()))
+def heartbeat(trial: Trial) -> bool:
+    """Send a heartbeat; return False if another worker has the trial now."""
+    return bool(_claimed(trial).update(heartbeat_at=Now()))
 
 
-def give_back(trial: Trial) -> None:
-    """Let a trial wait again, as if nobody had begun it."""
-    _held(trial).update(state=TrialState.WAITING, claim=None, attempt=F("attempt") - 1)
+def requeue(trial: Trial) -> None:
+    """Return a trial to the queue without counting this attempt."""
+    _claimed(trial).update(state=TrialState.WAITING, claim=None, attempt=F("attempt") - 1)
 
 
-def take_away(silent: Iterable[Trial]) -> None:
-    """Let trials whose workers have died wait again, and give up those whose workers died each time."""
+def release_trials(silent: Iterable[Trial]) -> None:
+    """Requeue trials whose workers have died, and end those whose workers died at each attempt."""
     for trial in silent:
-        _take_away(trial)
+        _release_trial(trial)
 
 
 @transaction.atomic
-def _take_away(seen: Trial) -> None:
-    trial = locked(seen)
+def _release_trial(seen: Trial) -> None:
+    trial = lock_unchanged(seen)
     if trial is None:
         return
-    if trial.attempt < MOST_ATTEMPTS:
-        _held(trial).update(state=TrialState.WAITING, claim=None)
+    if trial.attempt < MAX_ATTEMPTS:
+        _claimed(trial).update(state=TrialState.WAITING, claim=None)
     else:
-        end(trial, TrialState.UNTRIED, words=WORKER_DIED)
+        finish(trial, TrialState.UNTRIED, reason=WORKER_DIED)
 
 
 @transaction.atomic
-def end(trial: Trial, state: TrialState, **found: Any) -> None:
-    """Write down what came of a trial, and record it where the image is proposed, both or neither."""
-    if not _held(trial).update(state=state, claim=None, ended_at=Now(), **found):
+def finish(trial: Trial, state: TrialState, **outcome: Any) -> None:
+    """End a trial with its outcome, and record an event in each proposal of the image, both or neither."""
+    if not _claimed(trial).update(state=state, claim=None, ended_at=Now(), **outcome):
         return
     for proposal in _proposals_with(trial.digest):
         _record("proposal.tried", proposal, trial.digest, None, None, state)
 
 
-def _held(trial: Trial) -> QuerySet[Trial]:
+def _claimed(trial: Trial) -> QuerySet[Trial]:
     return Trial.objects.filter(pk=trial.pk, state=TrialState.RUNNING, claim=trial.claim)
 
 
@@ -121,8 +121,8 @@ def _proposed() -> QuerySet[Image]:
 def _proposals_with(digest: str) -> list[Proposal]:
     images = Image.objects.filter(digest=digest, current=True, hash=OuterRef("version__hash"))
     theirs = images.filter(Q(workspace__curated=True) | Q(workspace=OuterRef("environment__workspace")))
-    found = Proposal.objects.filter(Exists(theirs), stage__in=OPEN)
-    return list(found.select_related("version__environment__workspace").order_by("pk"))
+    proposals = Proposal.objects.filter(Exists(theirs), stage__in=OPEN)
+    return list(proposals.select_related("version__environment__workspace").order_by("pk"))
 
 
 def _record(

@@ -1,7 +1,7 @@
-"""How long a build is likely to take, from how long builds like it took, step by step.
+"""Estimates of a build's duration, step by step, from the durations of similar builds.
 
-Nothing is said without a basis: builds of the same content come first, then those of the same environment,
-then those of the workspace.
+No estimate without enough history: builds of the same content come first, then of the same environment, then
+of the workspace.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from environments.models import Version
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-LOOKED_AT = 9  # builds: the newest ones tell most
+LOOKED_AT = 9  # the newest builds
 
-# What the builds have in common, how many of them are enough to go by, and what a page says of them
-LIKENESSES: tuple[tuple[StrPromise, int, Callable[[Version], dict[str, Any]]], ...] = (
+# The label of a similarity on pages, the number of builds it needs, and its filter
+SIMILARITIES: tuple[tuple[StrPromise, int, Callable[[Version], dict[str, Any]]], ...] = (
     (pgettext_lazy("builds of", "this content"), 1, lambda version: {"hash": version.hash}),
     (
         pgettext_lazy("builds of", "this environment"),
@@ -56,19 +56,19 @@ LEFT = ngettext_lazy(
 
 @dataclass(frozen=True)
 class History:
-    """How long builds like this one took: the median in all and of each step, and what they have in common."""
+    """The durations of similar builds: the median of the whole and of each step, and their similarity."""
 
     seconds: float
     steps: dict[str, float]
     alike: StrPromise
     builds: int
 
-    def say(self, words: Any, seconds: float) -> str:
-        """Return a sentence on these builds, in the language of whoever reads it in the end."""
-        return _later(words, self, roughly(seconds))
+    def say(self, sentence: Any, seconds: float) -> str:
+        """Return a sentence about these builds, translated when it is rendered."""
+        return _later(sentence, self, roughly(seconds))
 
     def left(self, steps: list[Step], elapsed: float) -> float:
-        """Return how many seconds a build that has come this far has likely yet to go."""
+        """Return the estimated seconds that a build with these steps has left."""
         begun = {step.name: step for step in steps}
         now = timezone.now()
         left = 0.0
@@ -76,7 +76,7 @@ class History:
             step = begun.get(name)
             if step is None:
                 later = not any(self._after(name, other) for other in begun)
-                left += usual if later else 0.0  # a step that was passed over is not coming
+                left += usual if later else 0.0  # a skipped step does not run later
             elif step.ended_at is None:
                 left += max(0.0, usual - (now - step.started_at).total_seconds())
         return left if begun else max(0.0, self.seconds - elapsed)
@@ -86,20 +86,20 @@ class History:
         return other in order and order.index(other) > order.index(name)
 
 
-def _in_words(words: Any, history: History, time: str) -> str:
-    return str(words % {"builds": history.builds, "alike": history.alike, "time": time})
+def _fill(sentence: Any, history: History, time: str) -> str:
+    return str(sentence % {"builds": history.builds, "alike": history.alike, "time": time})
 
 
-# What many watch is looked up once, and said in the language of each.
-_later = lazy(_in_words, str)
+# Viewers share the look-up, and each reads it in their language.
+_later = lazy(_fill, str)
 
 
-def history_of(version: Version) -> History | None:
-    """Return how long builds like one of this version took; None where there is nothing to go by."""
+def duration_history(version: Version) -> History | None:
+    """Return the durations of builds similar to one of this version; None without enough history."""
     made = Build.objects.filter(
         workspace=version.environment.workspace_id, state=State.SUCCEEDED, reused=False
     ).order_by("-ended_at")
-    for alike, enough, common in LIKENESSES:
+    for alike, enough, common in SIMILARITIES:
         if version.environment_id is None and "version__environment" in common(version):
             continue  # a definition that is not saved yet
         recent = list(made.filter(**common(version))[:LOOKED_AT])
@@ -116,13 +116,13 @@ def _medians(builds: list[Build]) -> dict[str, float]:
     for step in steps:
         if step.seconds is not None:
             took[step.name].append(step.seconds)
-    # A step that most of them did without is none to expect.
+    # A step that most of them skipped is not expected.
     return {name: median(times) for name, times in took.items() if 2 * len(times) > len(builds)}
 
 
-def expectation(build: Build, steps: list[Step]) -> str:
-    """Return a sentence about how long a build will take; empty where there is nothing to go by."""
-    history = history_of(build.version) if build.active else None
+def build_estimate(build: Build, steps: list[Step]) -> str:
+    """Return a sentence with a build's estimated duration; empty without enough history."""
+    history = duration_history(build.version) if build.active else None
     if history is None:
         return ""
     if build.state == State.QUEUED or build.started_at is None:
@@ -133,14 +133,14 @@ def expectation(build: Build, steps: list[Step]) -> str:
     return history.say(LEFT, left)
 
 
-def expectation_of(version: Version) -> str:
-    """Return a sentence about how long a build of a version would take; empty where there is nothing to go by."""
-    history = history_of(version)
+def version_estimate(version: Version) -> str:
+    """Return a sentence with the estimated duration of a version's build; empty without enough history."""
+    history = duration_history(version)
     return history.say(TOOK, history.seconds) if history else ""
 
 
 def roughly(seconds: float) -> str:
-    """Return a length of time no more exactly than it can be known: 8 s, 40 s, 3 min, 1 h 20 min."""
+    """Return a duration as precise as an estimate can be: 8 s, 40 s, 3 min, 1 h 20 min."""
     if seconds < 17.5:
         return f"{max(1, round(seconds))} s"
     if seconds < 87.5:

@@ -1,4 +1,4 @@
-"""How the builds of a workspace went, in figures by day or week: counted by the database, not from its rows."""
+"""Statistics of a workspace's builds by day or week, aggregated by the database."""
 
 import datetime
 from collections import Counter, defaultdict
@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import Case, Count, DateField, F, FloatField, Func, Q, QuerySet, When
 from django.utils import timezone
 
-from builds.history import Sought, find_builds, find_requests
 from builds.models import Build, State
+from builds.statistics.history import HistoryFilter, find_builds, find_requests
 from environments.models import Workspace
 
 DAYS_SHOWN = 45  # more than so many days are shown by weeks
@@ -22,8 +22,8 @@ PERIODS = {"month": 30, "quarter": 13 * 7, "year": 52 * 7}
 DEFAULT_PERIOD = "month"
 
 
-class StartOf(Func):
-    """The day, by UTC, in which a time is; or the Monday of its week. It is asked of very many rows: cheap ways count."""
+class PeriodStart(Func):
+    """Truncate a timestamp to its UTC day, or to the Monday of its week. It runs on many rows, so it has to be cheap."""
 
     output_field = DateField()
 
@@ -32,7 +32,7 @@ class StartOf(Func):
         self.by = by
 
     def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        # Django's own asks Python for each row.
+        # Django's own function calls Python for each row.
         day = "substr(%(expressions)s, 1, 10)"
         week = "date(%(expressions)s, 'weekday 0', '-6 days')"
         return self.as_sql(compiler, connection, template=day if self.by == "day" else week, **more)
@@ -44,9 +44,9 @@ class StartOf(Func):
 
 
 class Took(Func):
-    """The seconds from one time to another as they are told: in tenths below ten, else whole.
+    """The seconds between two timestamps as pages show them: tenths below ten, else whole seconds.
 
-    Rounded, they are few, and can be counted: to sort them for their middle would take the database long.
+    Rounded values are few and can be counted; sorting all of them for the median would take the database long.
     """
 
     output_field = FloatField()
@@ -61,7 +61,7 @@ class Took(Func):
         return self.as_sql(compiler, connection, template=template, arg_joiner=") - julianday(", **more)
 
     def as_postgresql(self, compiler: Any, connection: Any, **more: Any) -> Any:
-        # EXTRACT would make exact numbers of them, which takes three times as long.
+        # EXTRACT would return exact numerics, which takes three times as long.
         seconds = "(-date_part('epoch', %(expressions)s))"
         return self.as_sql(
             compiler, connection, template=self.rounded.format(seconds), arg_joiner=" - ", **more
@@ -70,7 +70,7 @@ class Took(Func):
 
 @dataclass
 class Figures:
-    """What happened in a day or week, or in all of a period. `half` and `most` are seconds: of half and of nine in ten."""
+    """The counts of a day, a week or a whole period. `half` and `most` are seconds: the 50th and 90th percentile."""
 
     start: datetime.date
     last: datetime.date
@@ -79,29 +79,29 @@ class Figures:
     cancelled: int = 0
     half: float | None = None
     most: float | None = None
-    at_once: int = 0  # asked for, and there already
-    joined: int = 0  # asked for, and being built already
-    new: int = 0  # asked for, and a build began
+    at_once: int = 0  # requests answered by an existing image
+    joined: int = 0  # requests that joined a build
+    new: int = 0  # requests that started a build
 
     @property
-    def told(self) -> int:
-        """How many builds tell whether they can be built; a cancelled one does not."""
+    def decided(self) -> int:
+        """The number of builds that succeeded or failed; cancelled builds do not count."""
         return self.succeeded + self.failed
 
     @property
     def success(self) -> float | None:
-        """The part of them that succeeded."""
-        return self.succeeded / self.told if self.told else None
+        """The share of them that succeeded."""
+        return self.succeeded / self.decided if self.decided else None
 
     @property
-    def asked(self) -> int:
-        """How many times somebody asked for an image."""
+    def requests(self) -> int:
+        """The number of requests for an image."""
         return self.at_once + self.joined + self.new
 
     @property
     def saved(self) -> float | None:
-        """The part of the requests for which nothing had to be built."""
-        return (self.at_once + self.joined) / self.asked if self.asked else None
+        """The share of the requests that needed no build."""
+        return (self.at_once + self.joined) / self.requests if self.requests else None
 
     def add(self, other: "Figures") -> None:
         """Add the counts of another."""
@@ -110,7 +110,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Told:
+class Report:
     """The figures of a period, in all and by day or week, and why builds failed: (code, how many)."""
 
     by: str
@@ -119,20 +119,20 @@ class Told:
     causes: list[tuple[str, int]]
 
 
-def figures_of(workspace: Workspace, sought: Sought, period: str) -> Told:
-    """Return how the builds of a period went; the days that are sought come before the period's.
+def figures_of(workspace: Workspace, criteria: HistoryFilter, period: str) -> Report:
+    """Return how the builds of a period went; the days that are criteria come before the period's.
 
     It takes three queries, however many builds and days there are.
     """
-    since, until = _days(sought, period)
-    sought = replace(sought, state="", cause="", since=since, until=until)
+    since, until = _days(criteria, period)
+    criteria = replace(criteria, state="", cause="", since=since, until=until)
     by = "day" if (until - since).days < DAYS_SHOWN else "week"
     parts = {part.start: part for part in _empty(since, until, by)}
     total = Figures(since, until)
-    builds = find_builds(Build.objects.filter(workspace=workspace), workspace, sought).rows.order_by()
+    builds = find_builds(Build.objects.filter(workspace=workspace), workspace, criteria).rows.order_by()
     causes = _count_builds(builds, parts, total, by)
-    requests = find_requests(workspace, sought).order_by()
-    counts = requests.annotate(start=StartOf("created_at", by)).values("start").annotate(
+    requests = find_requests(workspace, criteria).order_by()
+    counts = requests.annotate(start=PeriodStart("created_at", by)).values("start").annotate(
         at_once=Count("workspace", filter=Q(reused=True)), joined_=Count("workspace", filter=Q(joined=True)), all=Count("*")
     )  # fmt: skip
     for row in counts:
@@ -142,17 +142,17 @@ def figures_of(workspace: Workspace, sought: Sought, period: str) -> Told:
     for part in parts.values():
         total.add(part)
     most = sorted(causes.items(), key=lambda cause: (-cause[1], cause[0]))
-    return Told(by, total, list(parts.values()), most[:CAUSES_SHOWN])
+    return Report(by, total, list(parts.values()), most[:CAUSES_SHOWN])
 
 
-def _days(sought: Sought, period: str) -> tuple[datetime.date, datetime.date]:
-    """Return the first and the last day of what is sought, else of the period: no more than fit on a chart."""
+def _days(criteria: HistoryFilter, period: str) -> tuple[datetime.date, datetime.date]:
+    """Return the first and the last day of what is criteria, else of the period: no more than fit on a chart."""
     last = today()
     # So early that the Monday of each day's week is a day too
-    until = max(min(sought.until or last, last), FIRST_MONDAY)
-    since = sought.since or until - (PERIODS.get(period, PERIODS[DEFAULT_PERIOD]) - 1) * DAY
+    until = max(min(criteria.until or last, last), FIRST_MONDAY)
+    since = criteria.since or until - (PERIODS.get(period, PERIODS[DEFAULT_PERIOD]) - 1) * DAY
     since = max(min(since, until), until - (WEEKS_SHOWN * 7 - 1) * DAY)
-    if sought.since is None and (until - since).days >= DAYS_SHOWN:
+    if criteria.since is None and (until - since).days >= DAYS_SHOWN:
         since = monday_of(since)  # a week that is whole
     return since, until
 
@@ -182,7 +182,7 @@ def _count_builds(
     made = When(state=State.SUCCEEDED, reused=False, then=Took("started_at", "ended_at"))
     failed = When(state=State.FAILED, then="error_code")
     rows = builds.filter(ended_at__isnull=False).annotate(
-        start=StartOf("queued_at", by), took=Case(made), cause=Case(failed)
+        start=PeriodStart("queued_at", by), took=Case(made), cause=Case(failed)
     )
     counts = rows.values_list("start", "state", "took", "cause").annotate(many=Count("*"))
     times: dict[datetime.date, Counter[float]] = defaultdict(Counter)

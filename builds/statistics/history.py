@@ -1,4 +1,4 @@
-"""The history of a workspace's builds, looked through: by state, environment, person, day and cause."""
+"""The history of a workspace's builds, filtered by state, environment, person, day and cause."""
 
 import datetime
 import re
@@ -10,34 +10,34 @@ from django.contrib.auth.models import User
 from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_date
 
-from builds.models import Build, Request, State
-from environments.models import Listing, Version, Workspace
+from builds.models import Build, BuildRequest, State
+from environments.models import ListEntry, Version, Workspace
 
 FEW = 500  # environments of which all builds are looked up
-MOST_OF_MANY = 100
-MOST_OF_ONE_PERSON = 1000
+MAX_OF_MANY = 100
+MAX_OF_ONE_PERSON = 1000
 HASH = re.compile(r"[0-9a-f]{3,32}")
 
 M = TypeVar("M", bound=Model)
 
 
 @dataclass(frozen=True)
-class Sought:
-    """What somebody looks for in the history; what is empty is not asked for. Days are UTC's, both included."""
+class HistoryFilter:
+    """The conditions the history is narrowed by; empty fields match everything. Days are in UTC, both inclusive."""
 
     state: str = ""
     query: str = ""  # a part of an environment's name, or the beginning of a hash
-    by: str = ""  # who asked
+    by: str = ""  # the requester's name
     cause: str = ""  # the code of a failure
     since: datetime.date | None = None
     until: datetime.date | None = None
 
     @classmethod
-    def read(cls, words: Mapping[str, str], user: str) -> "Sought":
-        """Return what an address asks for; `me` is this user, and what is no state or day asks for nothing."""
+    def read(cls, query: Mapping[str, str], user: str) -> "HistoryFilter":
+        """Return the filter of a query string; `me` is this user, and invalid states and days are ignored."""
 
         def word(name: str) -> str:
-            return words.get(name, "").replace("\0", "").strip()
+            return query.get(name, "").strip()
 
         state, by = word("state"), word("by")
         return cls(
@@ -50,21 +50,21 @@ class Sought:
         )
 
     def __bool__(self) -> bool:
-        return self != Sought()
+        return self != HistoryFilter()
 
     def within(self, rows: QuerySet[M], field: str) -> QuerySet[M]:
-        """Return the rows of the days that are asked for."""
+        """Return the rows of the requested days."""
         if self.since is not None:
             rows = rows.filter(**{f"{field}__gte": beginning_of(self.since)})
         if self.until is not None:
-            # The day after the last one that there can be is none.
+            # datetime.date.max has no next day.
             last = min(self.until, datetime.date.max - datetime.timedelta(days=1))
             rows = rows.filter(**{f"{field}__lt": beginning_of(last + datetime.timedelta(days=1))})
         return rows
 
 
 def day_of(text: str) -> datetime.date | None:
-    """Return the day that a text such as 2026-11-21 means; None for anything else."""
+    """Parse a day such as 2026-11-21; return None for anything else."""
     try:
         return parse_date(text)
     except ValueError:  # 30 February
@@ -72,13 +72,13 @@ def day_of(text: str) -> datetime.date | None:
 
 
 def beginning_of(day: datetime.date) -> datetime.datetime:
-    """Return when a day begins, by UTC."""
+    """Return the start of a day in UTC."""
     return datetime.datetime.combine(day, datetime.time(), datetime.UTC)
 
 
 @dataclass(frozen=True)
-class Found(Generic[M]):
-    """Rows that fit what somebody looks for, and how many of them it is worth to count.
+class Matches(Generic[M]):
+    """Rows that match a filter, and how many of them are worth counting.
 
     `as_many` are other rows, as many as these and sooner counted.
     """
@@ -88,49 +88,49 @@ class Found(Generic[M]):
     as_many: QuerySet[Any] | None = None
 
 
-def find_builds(builds: QuerySet[Build], workspace: Workspace, sought: Sought) -> Found[Build]:
-    """Return those of a workspace's builds that somebody looks for."""
-    builds = sought.within(builds, "queued_at")
+def find_builds(builds: QuerySet[Build], workspace: Workspace, criteria: HistoryFilter) -> Matches[Build]:
+    """Return the builds of a workspace that match a filter."""
+    builds = criteria.within(builds, "queued_at")
     as_many = None
-    if sought.state:
-        builds = builds.filter(state=sought.state)
-    if sought.cause:
-        builds = builds.filter(state=State.FAILED, error_code=sought.cause)
-    if sought.by:
-        asked = Request.objects.filter(user=person_named(sought.by), workspace=workspace)
-        builds = builds.filter(pk__in=asked.values("build"))
-        if sought == Sought(by=sought.by):
+    if criteria.state:
+        builds = builds.filter(state=criteria.state)
+    if criteria.cause:
+        builds = builds.filter(state=State.FAILED, error_code=criteria.cause)
+    if criteria.by:
+        requests = BuildRequest.objects.filter(user=person_named(criteria.by), workspace=workspace)
+        builds = builds.filter(pk__in=requests.values("build"))
+        if criteria == HistoryFilter(by=criteria.by):
             # An index holds them; each build would be read to count it.
-            as_many = asked.filter(build__isnull=False).order_by().values("build").distinct()
-    found = replace(_of_query(builds, workspace, sought.query, "hash"), as_many=as_many)
-    return replace(found, most=MOST_OF_ONE_PERSON) if sought.by and found.most is None else found
+            as_many = requests.filter(build__isnull=False).order_by().values("build").distinct()
+    matches = replace(_of_query(builds, workspace, criteria.query, "hash"), as_many=as_many)
+    return replace(matches, most=MAX_OF_ONE_PERSON) if criteria.by and matches.most is None else matches
 
 
-def find_requests(workspace: Workspace, sought: Sought) -> QuerySet[Request]:
-    """Return a workspace's requests for images that somebody looks for, whatever became of them."""
-    requests = sought.within(Request.objects.filter(workspace=workspace), "created_at")
-    if sought.by:
-        requests = requests.filter(user=person_named(sought.by))
-    return _of_query(requests, workspace, sought.query, "version__hash").rows
+def find_requests(workspace: Workspace, criteria: HistoryFilter) -> QuerySet[BuildRequest]:
+    """Return a workspace's requests for images that match a filter, with any outcome."""
+    requests = criteria.within(BuildRequest.objects.filter(workspace=workspace), "created_at")
+    if criteria.by:
+        requests = requests.filter(user=person_named(criteria.by))
+    return _of_query(requests, workspace, criteria.query, "version__hash").rows
 
 
 def person_named(name: str) -> int:
-    """Return the id of a person, which the requests' index knows; 0, which nobody has, for an unknown name."""
+    """Return the id of a user, for the index of requests; 0, which nobody has, for an unknown name."""
     return User.objects.filter(username=name).values_list("pk", flat=True).first() or 0
 
 
-def _of_query(rows: QuerySet[M], workspace: Workspace, query: str, hash: str) -> Found[M]:
+def _of_query(rows: QuerySet[M], workspace: Workspace, query: str, hash: str) -> Matches[M]:
     query = query.lower()
     if not query:
-        return Found(rows)
-    named = Listing.objects.filter(workspace=workspace, name__contains=query).order_by("name")
+        return Matches(rows)
+    named = ListEntry.objects.filter(workspace=workspace, name__contains=query).order_by("name")
     few = list(named.values_list("pk", flat=True)[: FEW + 1])
     if len(few) > FEW:
-        # So many that the newest rows are soon found by looking at each; counting them all would take long.
-        return Found(rows.filter(version__environment__name__icontains=query), MOST_OF_MANY)
+        # So many that the newest rows match soon when read one after another; counting them all would take long.
+        return Matches(rows.filter(version__environment__name__icontains=query), MAX_OF_MANY)
     versions = Version.objects.filter(environment__in=few).values("pk")
     if not HASH.fullmatch(query):
-        return Found(rows.filter(version__in=versions))
+        return Matches(rows.filter(version__in=versions))
     # All that begin with it come before "…g", which no hash has: an index finds them in every database.
     begins = Q(**{f"{hash}__gte": query, f"{hash}__lt": f"{query}g"})
-    return Found(rows.filter(Q(version__in=list(versions)) | begins if few else begins))
+    return Matches(rows.filter(Q(version__in=list(versions)) | begins if few else begins))

@@ -1,23 +1,25 @@
-"""Where a base image is looked for: the studio's own store, its registry, the Docker Engine's own images."""
+"""Find a base image: in the studio's own store, in its registry, among the Docker Engine's own images."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
 from builds.engine.local import ELSEWHERE, local_base
-from builds.images import Base, Descriptor, ImageError, Reporter, Workshop, find_base
-from builds.images.bases import found
-from builds.images.host import REFERENCE as HOST
-from builds.images.manifest import OCI_MANIFEST
-from builds.images.platforms import refuse_other
-from builds.images.pull import stored_base
+from builds.imaging.bases.find import find_base, logged
+from builds.imaging.bases.host import REFERENCE as HOST
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.pull import stored_base
+from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
+from builds.imaging.oci.platforms import refuse_other
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 from builds.models import Image
 from environments.definition import ImageReference
-from environments.definition.reference import BadReference
+from environments.definition.syntax.reference import BadReference
 from environments.models import Workspace
 
 
-def base_for(
+def resolve_base(
     workspace: Workspace,
     reference: str,
     workshop: Workshop,
@@ -26,31 +28,31 @@ def base_for(
     platform: str,
     local: bool = True,
 ) -> Base:
-    """Return the base that a reference means to a workspace, in the first of these that has it.
+    """Return the base image that a reference names for a workspace.
 
-    An image of this studio is read from its store, if the workspace may have it. Anything else comes from its
-    registry; and only what that cannot give is looked for in the engine, where STUDIO_LOCAL_IMAGES allows it
-    and `local` images are wanted.
+    An image of this studio is read from the store, if the workspace may use it. Any other is pulled from its
+    registry; if the registry does not have it, the engine's own images are searched, where STUDIO_LOCAL_IMAGES
+    and `local` allow it.
     """
-    own = _of_this_studio(reference, workshop)
+    own = _own_reference(reference, workshop)
     if own is not None:
-        image = _readable(own, workspace)
+        image = _readable_image(own, workspace)
         manifest = Descriptor(
             media_type=OCI_MANIFEST, digest=image.digest, size=workshop.store.size(image.digest)
         )
-        reporter.line(f"{own} is an image of this studio: it is taken from its store.")
+        reporter.line(f"{own} is an image of this studio: it is read from the store.")
         base = stored_base(str(own), manifest, workshop, reporter)
         refuse_other(str(own), base.config, platform)
-        return found(base, reporter)
+        return logged(base, reporter)
     try:
         return find_base(reference, workshop, reporter, platform=platform)
     except ImageError as error:
-        if not (local and settings.LOCAL_IMAGES) or error.code not in ELSEWHERE or _is_unreadable(reference):
+        if not (local and settings.LOCAL_IMAGES) or error.code not in ELSEWHERE or _is_malformed(reference):
             raise
-        return found(local_base(reference, workshop, reporter, platform=platform, why=error), reporter)
+        return logged(local_base(reference, workshop, reporter, platform=platform, why=error), reporter)
 
 
-def _is_unreadable(reference: str) -> bool:
+def _is_malformed(reference: str) -> bool:
     try:
         ImageReference.parse(reference)
     except BadReference:
@@ -58,9 +60,9 @@ def _is_unreadable(reference: str) -> bool:
     return False
 
 
-def _of_this_studio(reference: str, workshop: Workshop) -> ImageReference | None:
-    """Return the reference if it names this studio as the registry."""
-    if reference.strip() == HOST or _is_unreadable(reference):
+def _own_reference(reference: str, workshop: Workshop) -> ImageReference | None:
+    """Return the parsed reference if its registry is this studio."""
+    if reference.strip() == HOST or _is_malformed(reference):
         return None
     parsed = ImageReference.parse(reference)
     hosts = {"localhost", "127.0.0.1", settings.HOST, *settings.ALLOWED_HOSTS}
@@ -69,8 +71,8 @@ def _of_this_studio(reference: str, workshop: Workshop) -> ImageReference | None
     return parsed if parsed.registry in names and parsed.registry not in workshop.mirrors else None
 
 
-def _readable(reference: ImageReference, workspace: Workspace) -> Image:
-    """Return the image, if there is one that the workspace may build on: its own, or what all may pull."""
+def _readable_image(reference: ImageReference, workspace: Workspace) -> Image:
+    """Return the image if the workspace may build on it: its own, or one that everybody may pull."""
     name, _, repository = reference.repository.partition("/")
     images = Image.objects.filter(workspace__name=name, repository=repository).select_related("workspace")
     if reference.digest:
@@ -82,7 +84,7 @@ def _readable(reference: ImageReference, workspace: Workspace) -> Image:
         owner = image.workspace
         if owner == workspace or owner.curated or owner.anonymous_pull:
             return image
-    # A code of its own: what the studio refuses is looked for nowhere else.
+    # With a separate code, so that the engine's own images are not searched for it.
     raise ImageError(
         "image-not-found",
         f"There is no image {reference} in this studio that the workspace {workspace} may build on.",

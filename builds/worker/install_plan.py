@@ -1,21 +1,23 @@
-"""What build step 2 has to install: which packages come by pip, and whether conda is needed at all."""
+"""The packages to install on a base: those for pip, and those for conda, if conda is needed at all."""
 
 from dataclasses import dataclass
 
 from rattler import MatchSpec, Version, VersionSpec
 
-from builds.images import Base, ImageError, Reporter, Workshop
-from builds.images.probing import leads_to_a_file
-from builds.images.wheel import PREFIX
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probing import leads_to_a_file
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 from environments.definition import Definition
 
-# Conda packages that a base image's own Python and the package index give as well.
+# Conda packages that the base's own Python or the package index provides as well.
 BY_PIP = {"pip", "setuptools", "wheel"}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The packages of step 2: `conda` match specs (the conda Python among them) and `pip` requirement lines."""
+class InstallPlan:
+    """The packages to install: `conda` match specs (conda's Python among them) and `pip` requirement lines."""
 
     conda: tuple[str, ...]
     pip: tuple[str, ...]
@@ -27,36 +29,38 @@ class Plan:
         return not self.conda and not self.pip
 
 
-def plan_on(base: Base, definition: Definition) -> Plan:
-    """Return what to install on a base, whose Python may stand where the environment goes: then it is no help."""
+def plan_for_base(base: Base, definition: Definition) -> InstallPlan:
+    """Return the install plan for a base. Raises ImageError if the environment would replace the base's Python."""
     inside = base.probe.python.startswith(f"/{PREFIX}/")
-    found = plan(definition, "" if inside else base.probe.version)
-    if inside and found.pip and not found.conda:
+    plan = install_plan(definition, "" if inside else base.probe.version)
+    if inside and plan.pip and not plan.conda:
         raise ImageError(
             "base-unfit",
             f"The Python of the base image {base.reference} is part of an environment in /{PREFIX},"
             " which the new one replaces.",
             "Ask conda for python too, or take the image that this base was made from.",
         )
-    return found
+    return plan
 
 
-def plan(definition: Definition, base_python: str) -> Plan:
-    """Return what to install on a base with this Python ("3.12.11", empty where there is none).
+def install_plan(definition: Definition, base_python: str) -> InstallPlan:
+    """Return the install plan for a base with this Python ("3.12.11", empty for none).
 
-    Where conda was asked for nothing but a Python that the base has already, the base's own is used: the
-    environment is the same to its user, smaller, and ready sooner.
+    If the definition needs conda only for a Python that the base has already, the base's own is used: the
+    environment behaves the same, is smaller, and is ready sooner.
     """
     python = definition.python
     if python.user_managed:
-        return Plan((), (), "The image holds everything (user-managed): nothing is installed.")
+        return InstallPlan((), (), "The image holds everything (user-managed): nothing is installed.")
     if not python.conda:
         source = (
             "Packages come from the package index." if python.pip else "The definition asks for no package."
         )
-        return Plan((), python.pip, source)
+        return InstallPlan((), python.pip, source)
     if not base_python:
-        return Plan(python.conda, python.pip, "The base has no Python of its own, so conda brings one.")
+        return InstallPlan(
+            python.conda, python.pip, "The base has no Python of its own, so conda brings one."
+        )
     from_pip: list[str] = []
     for spec in python.conda:
         parsed = _parse(spec)
@@ -66,28 +70,28 @@ def plan(definition: Definition, base_python: str) -> Plan:
         if name in BY_PIP and parsed.build is None:
             from_pip.append(_as_requirement(name, parsed.version))
             continue
-        return Plan(python.conda, python.pip, f"“{spec}” is a conda package.")
+        return InstallPlan(python.conda, python.pip, f"“{spec}” is a conda package.")
     reason = f"The base has Python {base_python} already, so conda is not needed."
-    return Plan((), (*from_pip, *python.pip), reason)
+    return InstallPlan((), (*from_pip, *python.pip), reason)
 
 
 def interpreter_misfits(
     definition: Definition, base: Base, workshop: Workshop, reporter: Reporter
 ) -> list[str]:
-    """Return a sentence where a user-managed image has no Python at the path that is given for it (rule 22)."""
+    """Return a sentence if a user-managed image has no Python at its interpreter path (rule 22)."""
     path = definition.python.interpreter_path
     if not definition.python.user_managed or not path.startswith("/"):
         return []
     if leads_to_a_file(path, base, workshop, reporter):
         return []
-    there = f"the one found is {base.probe.python}" if base.probe.python else "none was found in it"
-    return [f"The definition says that Python is at {path}, and the image has no such file: {there}."]
+    alternative = f"the one found is {base.probe.python}" if base.probe.python else "none was found in it"
+    return [f"The definition says that Python is at {path}, and the image has no such file: {alternative}."]
 
 
 def _parse(spec: str) -> MatchSpec:
     try:
         return MatchSpec(spec, strict=False)
-    except Exception as error:  # rattler has a class of its own for each way a spec can be wrong
+    except Exception as error:  # rattler raises a different class for each kind of mistake
         raise ImageError(
             "bad-spec",
             f"“{spec}” is not a conda package specification: {error}",
@@ -100,12 +104,12 @@ def _name(spec: MatchSpec) -> str:
 
 
 def _allows(spec: MatchSpec, version: str) -> bool:
-    """Whether a conda specification is content with this version, whatever its build."""
+    """Return whether a conda spec allows this version, with any build."""
     return spec.build is None and (not spec.version or VersionSpec(spec.version).matches(Version(version)))
 
 
 def _as_requirement(name: str, version: str | None) -> str:
-    """Return a conda version constraint as pip writes it: `24.0.*` is `==24.0.*`."""
+    """Return a conda version constraint in pip's syntax: `24.0.*` becomes `==24.0.*`."""
     if not version:
         return name
     if version[0].isdigit():

@@ -1,7 +1,7 @@
-"""How long a worker may take its build for its own without a word from the database.
+"""A worker's lease on its build while the database is away.
 
-A database that restarts is away for some seconds. What a running build has to write waits for it in memory
-and is tried again, until the others must have taken this worker for dead.
+A restarting database is away for some seconds. A running build keeps its writes in memory and retries them
+until the lease has expired: by then another worker may have taken the build.
 """
 
 import logging
@@ -12,7 +12,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from builds.claims import ClaimLost
+from builds.queue.claims import ClaimLost
 
 log = logging.getLogger(__name__)
 
@@ -23,32 +23,32 @@ T = TypeVar("T")
 
 
 class Lease:
-    """One worker's time with one build. Every answer of the database renews it."""
+    """One worker's lease on one build, renewed by every answer of the database."""
 
     def __init__(self) -> None:
-        self._heard = time.monotonic()  # no clock that somebody may set
+        self._renewed_at = time.monotonic()  # a wall clock may be set
 
     @property
-    def over(self) -> bool:
-        """Whether the database has been silent for so long that the build may be another worker's."""
-        return bool(time.monotonic() - self._heard > settings.LOST_AFTER_SECONDS)
+    def expired(self) -> bool:
+        """Whether the database has been silent for so long that another worker may have the build."""
+        return bool(time.monotonic() - self._renewed_at > settings.LOST_AFTER_SECONDS)
 
-    def keep(self, work: Callable[[], T]) -> T:
-        """Return what the work on the database returns, tried again while the database is away.
+    def run(self, work: Callable[[], T]) -> T:
+        """Return the result of work on the database, retried while the database is away.
 
-        The work may be done twice, when only its answer got lost. Raises ClaimLost when the lease is over.
+        The work runs twice if only its answer was lost. Raises ClaimLost once the lease has expired.
         """
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 result = work()
             except (OperationalError, InterfaceError) as error:
-                connection.close()  # the next try begins with a new one
-                if self.over:
+                connection.close()  # the next attempt reconnects
+                if self.expired:
                     raise ClaimLost from error
-                log.warning("The database does not answer (%s); it is asked again.", str(error).strip())
+                log.warning("The database does not answer (%s); retrying.", str(error).strip())
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
             else:
-                self._heard = time.monotonic()
+                self._renewed_at = time.monotonic()
                 return result

@@ -1,12 +1,15 @@
-"""An image into its workspace's registry, where it has one."""
+"""Push an image to its workspace's registry, if it has one."""
 
 from __future__ import annotations
 
 import json
 
-from builds.images import Base, Descriptor, Reporter, Workshop, push
-from builds.images.manifest import OCI_MANIFEST, descriptors_of
-from builds.images.origins import origins_of, remember_origins
+from builds.imaging.bases.model import Base
+from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor, descriptors_of
+from builds.imaging.publish.mounts import origins_of, remember_origins
+from builds.imaging.publish.push import push
+from builds.imaging.reporting import Reporter
+from builds.imaging.workshop import Workshop
 from builds.models import Image
 from environments.definition import ImageReference
 from environments.models import Workspace
@@ -21,9 +24,9 @@ def push_image(
     *,
     base: Base | None = None,
 ) -> str:
-    """Push an image to where its workspace wants it, and return its name there; an empty one for nowhere.
+    """Push an image to the workspace's registry and return its name there; empty without a registry.
 
-    It is there as `latest` and by its digest. What other repositories of that registry have is not sent.
+    The image is tagged `latest`. Blobs that other repositories of the registry have are mounted, not sent.
     """
     if not workspace.registry:
         return ""
@@ -36,8 +39,8 @@ def push_image(
     return name
 
 
-def push_there_already(image: Image, workshop: Workshop, reporter: Reporter) -> bool:
-    """Push an image that was made before its workspace had this registry; return whether there was need to."""
+def push_existing_image(image: Image, workshop: Workshop, reporter: Reporter) -> bool:
+    """Push an image that was made before its workspace had this registry; return False if it is there already."""
     workspace = image.workspace
     if image.pushed_to == f"{workspace.registry}/{image.repository}":
         return False

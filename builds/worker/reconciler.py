@@ -1,4 +1,4 @@
-"""Nothing is lost: the builds of dead workers are taken from them, and wait for the next."""
+"""Return the builds and trials of dead workers to their queues."""
 
 import logging
 import os
@@ -11,12 +11,12 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from builds import trials
-from builds.endings import record_the_end
-from builds.heartbeats import Heartbeats, locked
 from builds.logs import pack_logs_of_ended
 from builds.models import Build, State, Step
-from builds.trial_models import Trial, TrialState
+from builds.models.trial import Trial, TrialState
+from builds.queue import trials
+from builds.queue.completion import record_end
+from builds.queue.heartbeats import Heartbeats, lock_unchanged
 
 log = logging.getLogger(__name__)
 
@@ -28,60 +28,60 @@ WORKER_DIED_HELP = (
 
 
 class Reconciler:
-    """Takes from workers that have gone silent what they had under way, from look to look."""
+    """Takes builds and trials from workers whose heartbeats have stopped between its runs."""
 
     def __init__(self) -> None:
         self._builds: Heartbeats[Build] = Heartbeats()
         self._trials: Heartbeats[Trial] = Heartbeats()
 
-    def look(self) -> None:
-        """Take builds and trials away from silent workers; whoever has a free hand then finds them."""
+    def reconcile(self) -> None:
+        """Requeue builds and trials of silent workers, queue new trials, and pack logs left unpacked."""
         release(self._builds.silent(Build.objects.filter(state=State.RUNNING)), died=True)
-        trials.take_away(self._trials.silent(Trial.objects.filter(state=TrialState.RUNNING)))
-        trials.note_what_is_proposed()
+        trials.release_trials(self._trials.silent(Trial.objects.filter(state=TrialState.RUNNING)))
+        trials.queue_proposed_images()
         pack_logs_of_ended()
 
 
 def release_builds_of(worker: str, *, died: bool) -> int:
-    """Put what this worker, known to be gone, had under way back into the queue; return how many."""
+    """Requeue the running builds of a worker that is known to be gone; return how many."""
     return release(Build.objects.filter(worker=worker, state=State.RUNNING), died=died)
 
 
-def release_builds_of_the_dead(host: str) -> int:
-    """Put what processes of this machine had under way that are gone back into the queue; return how many."""
+def release_builds_of_dead_workers(host: str) -> int:
+    """Requeue the running builds of this host's dead processes; return how many."""
     running = Build.objects.filter(state=State.RUNNING, worker__startswith=f"{host}:").order_by()
     workers = set(running.values_list("worker", flat=True))
-    return sum(release_builds_of(worker, died=True) for worker in workers if not _lives(worker))
+    return sum(release_builds_of(worker, died=True) for worker in workers if not _is_alive(worker))
 
 
-def _lives(worker: str) -> bool:
+def _is_alive(worker: str) -> bool:
     pid = worker.rpartition(":")[2]
     try:
         os.kill(int(pid), 0)
-        # One that has ended is there still until its parent asks for it.
+        # A process that has ended stays a zombie until its parent reaps it.
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except (ValueError, OverflowError, OSError):  # it is another person's, or this is no Linux
+    except (ValueError, OverflowError, OSError):  # another user's process, or not Linux
         return True
 
 
 def release(builds: Iterable[Build], *, died: bool) -> int:
-    """Put builds back into the queue, and end those whose workers `died` too often; return how many they were.
+    """Requeue builds, and end those whose workers `died` too often; return how many were released.
 
-    The builds are as they were seen: one whose worker has said since that it lives stays with it.
+    A build whose worker has sent a heartbeat since it was read stays with that worker.
     """
     released = 0
     for build in builds:
         if _release(build, died=died):
             released += 1
-            log.warning("Build %s was taken from %s, which has gone.", build.pk, build.worker)
+            log.warning("Build %s was taken from %s, which is gone.", build.pk, build.worker)
     return released
 
 
 @transaction.atomic
 def _release(seen: Build, *, died: bool) -> bool:
-    build = locked(seen)
+    build = lock_unchanged(seen)
     if build is None:
         return False
     end: dict[str, Any] = {}
@@ -103,8 +103,8 @@ def _release(seen: Build, *, died: bool) -> bool:
     steps = Step.objects.filter(build=build, attempt=build.attempt)
     if died or end:
         steps.filter(ended_at=None).update(ended_at=Now(), failed=True)
-    else:  # the attempt does not count, and its number will be taken again
+    else:  # the attempt does not count: its number will be used again
         steps.delete()
     if end:
-        record_the_end(build.pk)
+        record_end(build.pk)
     return True

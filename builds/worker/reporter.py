@@ -1,4 +1,4 @@
-"""What a running build writes to its row: log lines, steps, progress, and that it is alive."""
+"""Write a running build's log, steps, progress and heartbeats."""
 
 import threading
 import time
@@ -11,27 +11,29 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
-from builds.claims import Claim, ClaimLost
-from builds.images import Cancelled
-from builds.lease import Lease
-from builds.limits import Bounds, defaults
+from builds.imaging.reporting import Cancelled
 from builds.logs import LogWriter
-from builds.logs.parts import Parts
+from builds.logs.dockerfile_steps import DockerfileSteps
 from builds.models import Build, Step
+from builds.models.steps import StepName
+from builds.queue.claims import Claim, ClaimLost
+from builds.queue.limits import default_limits
+from builds.worker.budget import Budget
+from builds.worker.lease import Lease
 
 FLUSH_SECONDS = 0.05
-LOOK_SECONDS = 0.5  # whoever cancels a silent step sees it stop within two
+CHECK_SECONDS = 0.5  # so that a silent step stops within two seconds of being cancelled
 
 stopping = threading.Event()
-"""Set when this process is asked to end: builds under way go back to the queue."""
+"""Set when this process is about to end: its running builds return to the queue."""
 
 
 class StudioStopping(Cancelled):
-    """The studio is being stopped; the build goes back to the queue."""
+    """The studio is stopping: the build returns to the queue."""
 
 
 class StepHandle:
-    """The step under way."""
+    """The running step."""
 
     def __init__(self, row: Step) -> None:
         self.row = row
@@ -39,41 +41,45 @@ class StepHandle:
 
 
 class BuildReporter:
-    """Write a build's log, steps and progress, and ask every moment whether to stop.
+    """Write a build's log, steps and progress, and stop it when it should stop.
 
-    A thread of its own flushes the log, beats the heart and reads the cancel flag, so that a step that
-    is silent for a minute is neither taken for dead nor deaf. While the database is away, all that waits.
+    A separate thread flushes the log, sends heartbeats and reads the cancel flag, so that a step that is silent
+    for a minute neither loses its claim nor misses a cancellation. While the database is away, writes wait.
     """
 
-    def __init__(self, claim: Claim, bounds: Bounds | None = None, *, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, claim: Claim, budget: Budget | None = None, *, secrets: Iterable[str] = ()) -> None:
         self.claim = claim
-        self.bounds = bounds or Bounds(defaults())
+        self.budget = budget or Budget(default_limits())
         self.lease = Lease()
         before = Build.objects.values_list("log_lines", flat=True).get(pk=claim.build_id)
-        self.log = LogWriter(claim, before, secrets=secrets, seen=self._see)
-        self.failed_from: int | None = None  # the line where what failed began
+        self.log = LogWriter(claim, before, secrets=secrets, on_line=self._on_line)
+        self.failed_from: int | None = None  # the first line of what failed
+        self.cancelled = False  # whether a check stopped the build because it was cancelled
         self._step: Step | None = None
-        self._parts = Parts()
+        self._parts = DockerfileSteps()
         self._parts_moved = False
         self._progress: tuple[int, int, str] | None = None
         self._wake = threading.Event()
         self._done = threading.Event()
         self._cancel = threading.Event()
         self._lost: BaseException | None = None
-        self._pulse = threading.Thread(
-            target=copy_context().run, args=(self._beat,), name=f"pulse {claim.build_id}", daemon=True
+        self._heartbeat_thread = threading.Thread(
+            target=copy_context().run,
+            args=(self._keep_alive,),
+            name=f"heartbeat {claim.build_id}",
+            daemon=True,
         )
 
     def __enter__(self) -> "BuildReporter":
-        self._pulse.start()
+        self._heartbeat_thread.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._done.set()
         self._wake.set()
-        self._pulse.join()
+        self._heartbeat_thread.join()
 
-    # What the steps call
+    # Called by the steps
 
     def line(self, text: str) -> None:
         """Add text to the log."""
@@ -81,34 +87,35 @@ class BuildReporter:
         self._wake.set()
 
     def progress(self, done: int, total: int, unit: str) -> None:
-        """Say how far the step is."""
+        """Report the step's progress."""
         self._progress = (done, total, unit)
         self._wake.set()
 
     def check(self) -> None:
-        """Raise when the build should stop: lost, cancelled, over its limits, or the studio is stopping."""
-        # The build may be another worker's now, as when this machine was halted, or the database hangs without
-        # a word. What is asked of it is on its way: nothing is done meanwhile.
-        while self.lease.over and self._lost is None and not stopping.is_set():
-            if self._done.wait(LOOK_SECONDS):
+        """Raise if the build should stop: claim lost, cancelled, over its limits, or the studio is stopping."""
+        # The lease has expired, as after a halt of this machine or while the database hangs: another worker may
+        # have the build. Do nothing until the heartbeat's answer arrives.
+        while self.lease.expired and self._lost is None and not stopping.is_set():
+            if self._done.wait(CHECK_SECONDS):
                 break
         if self._lost is not None:
             raise ClaimLost from self._lost
         if self._cancel.is_set():
+            self.cancelled = True
             raise Cancelled
         if stopping.is_set():
             raise StudioStopping("The studio is stopping.")
-        self.bounds.check()
+        self.budget.check()
 
     @contextmanager
-    def step(self, position: int, name: str) -> Iterator[StepHandle]:
-        """Begin a step, and end it: its time, whether it was cached, whether it failed."""
+    def step(self, name: StepName) -> Iterator[StepHandle]:
+        """Record the block as a step: its duration, whether it was cached, whether it failed."""
         self.check()
         self.flush()
-        self.log.step = name
+        self.log.step = name.value
         self._progress = None
-        self._parts = Parts()
-        row = self.lease.keep(lambda: self._begin(position, name))
+        self._parts = DockerfileSteps()
+        row = self.lease.run(lambda: self._begin(name))
         self._step = row
         handle = StepHandle(row)
         try:
@@ -122,27 +129,27 @@ class BuildReporter:
             self._copy_progress(row)
             self._end_parts(row)
             ended = {"cached": handle.cached, "failed": row.failed, "ended_at": timezone.now()}
-            self.lease.keep(lambda: self._update(row, **ended))
+            self.lease.run(lambda: self._update(row, **ended))
 
     def flush(self, *, everything: bool = False) -> None:
-        """Write the lines that wait; `everything` when no more come."""
-        self.lease.keep(lambda: self.log.flush(everything=everything))
+        """Write pending lines; `everything` when no more come."""
+        self.lease.run(lambda: self.log.flush(everything=everything))
 
-    def _begin(self, position: int, name: str) -> Step:
+    def _begin(self, name: StepName) -> Step:
         row, _ = Step.objects.get_or_create(
             build_id=self.claim.build_id,
             attempt=self.claim.attempt,
-            position=position,
-            defaults={"name": name, "started_at": timezone.now(), "first_line": self.log.lines + 1},
+            position=name.position,
+            defaults={"name": name.value, "started_at": timezone.now(), "first_line": self.log.lines + 1},
         )
         self.claim.write()
         return row
 
-    # A Dockerfile's own steps, as the log shows them
+    # A Dockerfile's own steps, read from the log
 
-    def _see(self, number: int, step: str, line: str) -> None:
+    def _on_line(self, number: int, step: str, line: str) -> None:
         row = self._step
-        if row is not None and row.name == step and self._parts.see(number, line, time.monotonic()):
+        if row is not None and row.name == step and self._parts.feed(number, line, time.monotonic()):
             self._parts_moved = True
 
     def _end_parts(self, row: Step) -> None:
@@ -151,23 +158,23 @@ class BuildReporter:
         self._parts.end(time.monotonic(), failed=row.failed)
         row.parts = self._parts.copy()
 
-    # The pulse
+    # The heartbeat thread
 
-    def _beat(self) -> None:
-        """Flush, beat and look at the flag until the build is done."""
+    def _keep_alive(self) -> None:
+        """Flush, send heartbeats and read the cancel flag until the build is done."""
         try:
             while not self._done.is_set():
-                woken = self._wake.wait(min(settings.HEARTBEAT_SECONDS / 2, LOOK_SECONDS))
+                woken = self._wake.wait(min(settings.HEARTBEAT_SECONDS / 2, CHECK_SECONDS))
                 self._wake.clear()
                 if woken or not self.log.empty:
-                    self._done.wait(FLUSH_SECONDS)  # let some more lines come
+                    self._done.wait(FLUSH_SECONDS)  # collect a few more lines
                     self.flush()
-                    self.lease.keep(self._write_progress)
-                if self.lease.keep(self.claim.should_stop):
+                    self.lease.run(self._write_progress)
+                if self.lease.run(self.claim.should_stop):
                     self._cancel.set()
                 else:
-                    self._cancel.clear()  # somebody came to wait for it before it had stopped
-        except BaseException as error:  # told to the build's own thread at its next check
+                    self._cancel.clear()  # requested again before it stopped
+        except BaseException as error:  # raised in the build's own thread at its next check
             self._lost = error
         finally:
             connection.close()
@@ -189,7 +196,7 @@ class BuildReporter:
             self._update(row)
 
     def _update(self, row: Step, **values: object) -> None:
-        """Write how far a step is, unless whoever took the build over has closed it."""
+        """Write a step's progress, unless another worker has taken the build over and closed it."""
         values |= {"done": row.done, "total": row.total, "unit": row.unit, "parts": row.parts}
         if Step.objects.filter(pk=row.pk, ended_at=None).update(**values):
             Build.objects.filter(pk=self.claim.build_id).update(revision=F("revision") + 1)

@@ -1,4 +1,4 @@
-"""What happened in a workspace: looked for by who, what, where and when, and written out for programs."""
+"""Events of a workspace or of the studio: filtered, and exported as lines of JSON."""
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -12,19 +12,18 @@ from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.timezone import is_naive
 
-from environments.access import token_behind
-from environments.models import Environment, Event, Scope, Workspace
-from environments.outbox import EventGroup
+from environments.access import token_used_by
+from environments.models import Environment, Event, EventGroup, Scope, Workspace
 
-THE_STUDIO = ":studio"  # no person can be called so
-NO_WORKSPACE = ":none"  # nor a workspace so
-AT_ONCE = 500
-MOST_OF_A_NAME = 1000  # environments, one in each workspace
+STUDIO_ACTOR = ":studio"  # not a valid user name
+NO_WORKSPACE = ":none"  # not a valid workspace name
+BATCH_SIZE = 500
+MAX_ENVIRONMENTS = 1000  # environments, one in each workspace
 FIELDS = ("who", "what", "workspace", "environment", "since", "until")
 
 
-class BadFilter(ValueError):
-    """What was asked for cannot be looked for: which field, and why."""
+class InvalidFilter(ValueError):
+    """A filter that cannot be applied: its field, and the reason."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -32,8 +31,8 @@ class BadFilter(ValueError):
 
 
 @dataclass(frozen=True)
-class Filter:
-    """Which events: by whom, of which group or verb, in which workspace, about which environment, and when."""
+class EventFilter:
+    """A filter of events by actor, group or verb, workspace, environment and time."""
 
     who: str = ""
     what: str = ""
@@ -43,29 +42,29 @@ class Filter:
     until: str = ""
 
     @classmethod
-    def read(cls, told: Mapping[str, str]) -> "Filter":
-        """Return what an address asks for. Raises BadFilter for times that are none."""
-        found = cls(**{name: str(told.get(name, "")).replace("\0", "").strip()[:400] for name in FIELDS})
-        found.times()
-        return found
+    def read(cls, params: Mapping[str, str]) -> "EventFilter":
+        """Return the filter of a query string. Raises InvalidFilter for invalid times."""
+        filters = cls(**{name: str(params.get(name, "")).strip()[:400] for name in FIELDS})
+        filters.time_range()
+        return filters
 
     @property
     def empty(self) -> bool:
-        """Whether everything is asked for."""
-        return self == Filter()
+        """Whether all events pass."""
+        return self == EventFilter()
 
-    def times(self) -> tuple[datetime | None, datetime | None]:
-        """Return from when, and before when; a day counts from its beginning to its end, in UTC."""
-        return _moment("since", self.since), _moment("until", self.until, end=True)
+    def time_range(self) -> tuple[datetime | None, datetime | None]:
+        """Return the first moment, and the first moment after the last; a day is a day of UTC."""
+        return _parse_time("since", self.since), _parse_time("until", self.until, end=True)
 
-    def of(self, rows: QuerySet[Event]) -> QuerySet[Event]:
-        """Return those rows that are asked for."""
-        if self.who == THE_STUDIO:
+    def apply(self, rows: QuerySet[Event]) -> QuerySet[Event]:
+        """Return the rows that pass the filter."""
+        if self.who == STUDIO_ACTOR:
             rows = rows.filter(actor=None)
         elif self.who:
             rows = rows.filter(actor=User.objects.filter(username=self.who).values("pk")[:1])
         if self.what in EventGroup.values:
-            rows = rows.filter(about=self.what)
+            rows = rows.filter(group=self.what)
         elif self.what:
             rows = rows.filter(verb=self.what)
         if self.workspace == NO_WORKSPACE:
@@ -73,10 +72,10 @@ class Filter:
         elif self.workspace:
             rows = rows.filter(workspace=Workspace.objects.filter(name=self.workspace).values("pk")[:1])
         if self.environment:
-            # Their keys first: joined, the database would look through all events for the name.
+            # Keys first: with a join, the database would search all events for the name.
             named = Environment.objects.filter(name=self.environment).values_list("pk", flat=True)
-            rows = rows.filter(environment__in=list(named[:MOST_OF_A_NAME]))
-        since, until = self.times()
+            rows = rows.filter(environment__in=list(named[:MAX_ENVIRONMENTS]))
+        since, until = self.time_range()
         if since is not None:
             rows = rows.filter(at__gte=since)
         if until is not None:
@@ -84,58 +83,60 @@ class Filter:
         return rows
 
 
-def _moment(field: str, text: str, *, end: bool = False) -> datetime | None:
+def _parse_time(field: str, text: str, *, end: bool = False) -> datetime | None:
     if not text:
         return None
     try:
         day = parse_date(text)
         if day is not None:
-            return _day(day, end=end)
-        when = parse_datetime(text)
+            return _day_boundary(day, end=end)
+        moment = parse_datetime(text)
     except (ValueError, OverflowError):
-        when = None
-    if when is None or is_naive(when):
-        raise BadFilter(field, "Write a day such as 2026-11-21, or a time with its zone: 2026-11-21T08:00Z.")
-    return when
+        moment = None
+    if moment is None or is_naive(moment):
+        raise InvalidFilter(
+            field, "Write a day such as 2026-11-21, or a time with its zone: 2026-11-21T08:00Z."
+        )
+    return moment
 
 
-def _day(day: date, *, end: bool) -> datetime:
+def _day_boundary(day: date, *, end: bool) -> datetime:
     return datetime.combine(day + timedelta(days=1) if end else day, time.min, UTC)
 
 
-def events_of(workspace: Workspace, asked: Filter | None = None) -> QuerySet[Event]:
-    """Return what happened in a workspace, newest first."""
-    return _asked(Event.objects.filter(workspace=workspace), asked)
+def workspace_events(workspace: Workspace, filters: EventFilter | None = None) -> QuerySet[Event]:
+    """Return the events of a workspace, newest first."""
+    return _filtered(Event.objects.filter(workspace=workspace), filters)
 
 
-def events_everywhere(user: User, asked: Filter | None = None) -> QuerySet[Event]:
-    """Return what happened in the whole studio, for admins; for all others what they did themselves.
+def visible_events(user: User, filters: EventFilter | None = None) -> QuerySet[Event]:
+    """Return all events of the studio to an admin, and to other users their own.
 
-    Who came by a token sees no more than the token: what its owner did, and in its workspace if it has one.
+    A read-only token shows its owner's events alone; a token for one workspace shows those of the workspace.
     """
-    token = token_behind(user)
+    token = token_used_by(user)
     rows = Event.objects.all()
     if token is not None and token.workspace_id is not None:
         rows = rows.filter(workspace=token.workspace_id)
-    if not sees_everything(user):
+    if not sees_all_events(user):
         rows = rows.filter(actor=user.pk)
-    return _asked(rows, asked)
+    return _filtered(rows, filters)
 
 
-def sees_everything(user: User) -> bool:
-    """Whether somebody is an admin, and did not come by a token that only reads."""
-    token = token_behind(user)
+def sees_all_events(user: User) -> bool:
+    """Return whether a user is an admin, without a token that only reads."""
+    token = token_used_by(user)
     return user.is_superuser and (token is None or token.scope >= Scope.WRITE)
 
 
-def _asked(rows: QuerySet[Event], asked: Filter | None) -> QuerySet[Event]:
+def _filtered(rows: QuerySet[Event], filters: EventFilter | None) -> QuerySet[Event]:
     rows = rows.select_related("actor", "environment__workspace", "workspace").order_by("-at", "-pk")
-    return asked.of(rows) if asked is not None else rows
+    return filters.apply(rows) if filters is not None else rows
 
 
-def as_json(event: Event, *, origin: bool) -> dict[str, Any]:
-    """Return an event for programs: with where it came from for those who may see that."""
-    told: dict[str, Any] = {
+def event_as_json(event: Event, *, origin: bool) -> dict[str, Any]:
+    """Return an event as JSON; with its origin for those who may see it."""
+    payload: dict[str, Any] = {
         "id": event.pk,
         "at": event.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "workspace": event.workspace.name if event.workspace else None,
@@ -147,27 +148,27 @@ def as_json(event: Event, *, origin: bool) -> dict[str, Any]:
         "after": event.after,
         "details": event.details,
     }
-    came = {"address": event.address, "agent": event.agent, "token": event.token}
-    return told | {"origin": came if origin else None}
+    source = {"address": event.address, "agent": event.agent, "token": event.token}
+    return payload | {"origin": source if origin else None}
 
 
-def lines_of(rows: QuerySet[Event], *, origin: bool) -> Iterator[str]:
+def json_lines(rows: QuerySet[Event], *, origin: bool) -> Iterator[str]:
     """Yield each event as a line of JSON, newest first, a few hundred in memory at a time."""
     last: Event | None = None
     while True:
-        # From where the last ones ended: by time, and by number where several are of one moment.
+        # Continue after the last event: by time, and by number among events of the same moment.
         page = rows
-        if last is not None:  # so written that the database begins there in its index
+        if last is not None:  # in this form the database starts at that point of its index
             page = rows.filter(at__lte=last.at).exclude(at=last.at, pk__gte=last.pk)
-        found = list(page.order_by("-at", "-pk")[:AT_ONCE])
-        if not found:
+        events = list(page.order_by("-at", "-pk")[:BATCH_SIZE])
+        if not events:
             return
-        last = found[-1]
-        yield "".join(f"{json.dumps(as_json(event, origin=origin))}\n" for event in found)
+        last = events[-1]
+        yield "".join(f"{json.dumps(event_as_json(event, origin=origin))}\n" for event in events)
 
 
-async def stream_of(rows: QuerySet[Event], *, origin: bool) -> AsyncIterator[str]:
-    """Yield the same lines as they are read: what is not async would be collected whole first."""
-    lines = lines_of(rows, origin=origin)
+async def stream_json_lines(rows: QuerySet[Event], *, origin: bool) -> AsyncIterator[str]:
+    """Yield the same lines as they are read: Django would collect a synchronous iterator first."""
+    lines = json_lines(rows, origin=origin)
     while text := await sync_to_async(lambda: next(lines, ""))():
         yield text

@@ -1,10 +1,11 @@
-"""The curated catalogue that comes with the studio: v2 YAML files, loaded as often as one likes."""
+"""The curated catalogue that comes with the studio: v2 YAML files, which may be loaded repeatedly."""
 
 from pathlib import Path
 
 from environments.definition import read_path
+from environments.errors import ServiceError
 from environments.models import CATALOGUE, Version, Workspace
-from environments.services import Refused, Saved, save_reading
+from environments.versions.service import SavedVersion, save_reading
 
 FOLDER = Path(__file__).parent / "curated"
 
@@ -17,10 +18,11 @@ def catalogue_workspace() -> Workspace:
     return workspace
 
 
-def load_catalogue(folder: Path = FOLDER) -> list[Saved]:
-    """Save each file of the folder as a version of a curated environment, and return what was new or read again.
+def load_catalogue(folder: Path = FOLDER) -> list[SavedVersion]:
+    """Save each file of a folder as a version of a curated environment, and return those versions.
 
-    A file whose text is there already is not even read: a studio starts with this. Raises Refused, naming the file, when one cannot be read or changed without a new version number.
+    A file whose text is saved already is skipped: this runs at each start. Raises ServiceError with the file's name
+    if it cannot be read, or has changed under the same version.
     """
     workspace = catalogue_workspace()
     known = set(Version.objects.filter(environment__workspace=workspace).values_list("source", flat=True))
@@ -39,6 +41,6 @@ def load_catalogue(folder: Path = FOLDER) -> list[Saved]:
                     version=reading.version or "",
                 )
             )
-        except Refused as error:
-            raise Refused(error.code, f"{file.name}: {error.message}", error.help) from error
+        except ServiceError as error:
+            raise ServiceError(error.code, f"{file.name}: {error.message}", error.help) from error
     return saved

@@ -1,4 +1,4 @@
-"""`inspect`, `diff` and `convert`: what can be said of a definition without a server, or Django."""
+"""The commands `inspect`, `diff` and `convert`: they need no server and no Django."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from environments.definition import secrets
 from environments.definition.difference import Difference, diff_readings
-from environments.definition.finding import Finding
+from environments.definition.findings import secrets
+from environments.definition.findings.finding import Finding
+from environments.definition.findings.result import Reading
 from environments.definition.model import HOST
-from environments.definition.read import read, read_path
-from environments.definition.reading import Reading
-from environments.definition.write import FORMATS, CannotWrite, write_reading
+from environments.definition.reading.read import read, read_path
+from environments.definition.writing.write import FORMATS, CannotWrite, write_reading
 
 ACCEPTED, FAILED, REFUSED = 0, 1, 2
 _PAGE = "docs/findings.md#"
@@ -29,7 +29,7 @@ def main(argv: Sequence[str], out: TextIO | None = None) -> int:
     try:
         return int(arguments.run(arguments, stream))
     except BrokenPipeError:
-        # Whoever reads the output has seen enough (`… | head`).
+        # The reader has closed the pipe (`… | head`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except OSError as error:
@@ -82,10 +82,10 @@ def _inspect(arguments: argparse.Namespace, out: TextIO) -> int:
             code = max(code, FAILED)
             continue
         if arguments.json:
-            found = reading_json(reading)
+            report = reading_json(reading)
             if len(arguments.paths) > 1:
-                found = {"path": path, **found}
-            print(json.dumps(found, ensure_ascii=False), file=out)
+                report = {"path": path, **report}
+            print(json.dumps(report, ensure_ascii=False), file=out)
         else:
             print(_inspected(path, reading), file=out)
         code = max(code, ACCEPTED if reading.accepted else REFUSED)
@@ -106,7 +106,7 @@ def reading_json(reading: Reading) -> dict[str, object]:
         "description": reading.description,
         "tags": reading.tags,
         "definition": shown,
-        "findings": [one.as_json() for one in reading.findings],
+        "findings": [finding.as_json() for finding in reading.findings],
     }
 
 
@@ -119,7 +119,7 @@ def _inspected(path: str, reading: Reading) -> str:
         packages = f"{len(python.conda)} conda and {len(python.pip)} pip packages"
         lines = [f"{path}: {reading.format}, {packages}, hash {definition.hash}"]
         lines.append(f"  base: {_printable(_base(reading))}")
-    lines += [_finding(path, one) for one in reading.findings]
+    lines += [_finding(path, finding) for finding in reading.findings]
     return "\n".join(lines)
 
 
@@ -133,11 +133,11 @@ def _base(reading: Reading) -> str:
     return f"build context of {len(files)} files"
 
 
-def _finding(path: str, one: Finding) -> str:
-    place = one.file or path
-    if one.line is not None:
-        place += f":{one.line}" + (f":{one.column}" if one.column is not None else "")
-    return f"  {_printable(place)}: {one.severity}: {_printable(one.message)} [{one.code}]\n    {one.help}"
+def _finding(path: str, finding: Finding) -> str:
+    path_label = finding.file or path
+    if finding.line is not None:
+        path_label += f":{finding.line}" + (f":{finding.column}" if finding.column is not None else "")
+    return f"  {_printable(path_label)}: {finding.severity}: {_printable(finding.message)} [{finding.code}]\n    {finding.help}"
 
 
 def _printable(text: str) -> str:
@@ -150,8 +150,8 @@ def _diff(arguments: argparse.Namespace, out: TextIO) -> int:
     code = ACCEPTED
     for path, reading in ((arguments.old, old), (arguments.new, new)):
         if not reading.accepted and not reading.packages:
-            for one in reading.errors:
-                print(_finding(path, one), file=sys.stderr)
+            for error in reading.errors:
+                print(_finding(path, error), file=sys.stderr)
             code = REFUSED
     if code != ACCEPTED:
         return code
@@ -165,9 +165,11 @@ def _diff(arguments: argparse.Namespace, out: TextIO) -> int:
 
 def _difference_text(difference: Difference) -> str:
     lines = [difference.summary]
-    for one in difference.packages:
-        versions = " → ".join(part for part in (one.old, one.new) if part)
-        lines.append(_printable(f"  {one.change:<11} {one.name} ({one.ecosystem}) {versions}".rstrip()))
+    for package in difference.packages:
+        versions = " → ".join(part for part in (package.old, package.new) if part)
+        lines.append(
+            _printable(f"  {package.change:<11} {package.name} ({package.ecosystem}) {versions}".rstrip())
+        )
     for other in difference.other:
         values = " → ".join(_printable(part.replace("\n", " ⏎ ")) for part in (other.old, other.new) if part)
         lines.append(f"  {_printable(other.text)}" + (f": {values}" if values else ""))
@@ -177,8 +179,8 @@ def _difference_text(difference: Difference) -> str:
 def _convert(arguments: argparse.Namespace, out: TextIO) -> int:
     reading = _read(arguments.path)
     if not reading.accepted:
-        for one in reading.errors:
-            print(_finding(arguments.path, one), file=sys.stderr)
+        for error in reading.errors:
+            print(_finding(arguments.path, error), file=sys.stderr)
         return REFUSED
     try:
         text = write_reading(reading, arguments.to)

@@ -1,4 +1,4 @@
-"""What differs between two definitions, in packages and in everything else, and whether the hash does."""
+"""Compare two definitions: packages, everything else, and whether the hash differs."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
-from environments.definition import secrets
-from environments.definition.canonical import content_key
-from environments.definition.dockerfile import instructions
+from environments.definition.findings import secrets
+from environments.definition.findings.result import Reading
 from environments.definition.formats.dockerfile_text import base_images
-from environments.definition.locked import LockedPackage
+from environments.definition.hash import content_key
 from environments.definition.model import Definition
-from environments.definition.reading import Reading
-from environments.definition.reference import BadReference, ImageReference
-from environments.definition.specs import BadSpec, Spec, conda_spec, pip_spec
-from environments.definition.versions import is_newer
+from environments.definition.packages.locked import LockedPackage
+from environments.definition.packages.specs import BadSpec, Spec, conda_spec, pip_spec
+from environments.definition.packages.versions import is_newer, meaning
+from environments.definition.syntax.dockerfile import instructions
+from environments.definition.syntax.reference import BadReference, ImageReference
 
 ADDED, REMOVED, UPGRADED, DOWNGRADED = "added", "removed", "upgraded", "downgraded"
 CONSTRAINT, MOVED, BUILD = "constraint", "moved", "build"
@@ -45,7 +45,7 @@ class OtherChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs between an old and a new side."""
+    """The differences between an old and a new side."""
 
     same_hash: bool
     summary: str
@@ -57,13 +57,13 @@ class Difference:
         return {
             "same_hash": self.same_hash,
             "summary": self.summary,
-            "packages": [asdict(one) for one in self.packages],
-            "other": [asdict(one) for one in self.other],
+            "packages": [asdict(package) for package in self.packages],
+            "other": [asdict(change) for change in self.other],
         }
 
 
 def diff(old: Definition, new: Definition) -> Difference:
-    """What one must know who goes from the old definition to the new one."""
+    """Return the differences between two definitions, as a reader of the new definition needs them."""
     packages = package_changes(_specs(old), _specs(new))
     other = (*_base_changes(old, new), *_order_changes(old, new), *_further_changes(old, new))
     same = old.hash == new.hash
@@ -72,7 +72,7 @@ def diff(old: Definition, new: Definition) -> Difference:
 
 
 def diff_readings(old: Reading, new: Reading) -> Difference:
-    """What differs between two files, of whatever format: definitions, locks, lists of installed packages."""
+    """Return the differences between two files of any format: definitions, locks, lists of installed packages."""
     if old.definition is not None and new.definition is not None and not (old.packages and new.packages):
         return diff(old.definition, new.definition)
     same = bool(old.definition and new.definition and old.definition.hash == new.definition.hash)
@@ -82,8 +82,10 @@ def diff_readings(old: Reading, new: Reading) -> Difference:
         if old.definition.platform != new.definition.platform:
             text = "platform changed"
             other.append(OtherChange("platform", text, old.definition.platform, new.definition.platform))
-        other += [one for one in _order_changes(old.definition, new.definition) if one.kind == "channels"]
-    phrases = counted(packages) + [one.text for one in other]
+        other += [
+            change for change in _order_changes(old.definition, new.definition) if change.kind == "channels"
+        ]
+    phrases = counted(packages) + [change.text for change in other]
     if not phrases:
         summary = "the same packages" if same else "the same packages, written differently"
     else:
@@ -94,12 +96,20 @@ def diff_readings(old: Reading, new: Reading) -> Difference:
 def diff_locks(old: Sequence[LockedPackage], new: Sequence[LockedPackage]) -> tuple[PackageChange, ...]:
     """The packages that differ between two locks: versions, builds, what came and went."""
     # Most of two locks is the same: only what is not, is looked at closely.
-    before = {(one.ecosystem, one.name, one.version, one.build) for one in old}
-    after = {(one.ecosystem, one.name, one.version, one.build) for one in new}
+    before = {(package.ecosystem, package.name, package.version, package.build) for package in old}
+    after = {(package.ecosystem, package.name, package.version, package.build) for package in new}
     same = before & after
     return package_changes(
-        [one.spec for one in old if (one.ecosystem, one.name, one.version, one.build) not in same],
-        [one.spec for one in new if (one.ecosystem, one.name, one.version, one.build) not in same],
+        [
+            package.spec
+            for package in old
+            if (package.ecosystem, package.name, package.version, package.build) not in same
+        ],
+        [
+            package.spec
+            for package in new
+            if (package.ecosystem, package.name, package.version, package.build) not in same
+        ],
     )
 
 
@@ -109,8 +119,8 @@ def package_changes(old: Sequence[Spec], new: Sequence[Spec]) -> tuple[PackageCh
     changes = []
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key, ()), after.get(key, ())
-        for one, other in _paired(was, now):
-            change = _change(one, other)
+        for previous, other in _paired(was, now):
+            change = _change(previous, other)
             if change is not None:
                 changes.append(change)
     return tuple(_moves(changes))
@@ -121,33 +131,35 @@ def _moves(changes: list[PackageChange]) -> list[PackageChange]:
     removed = {c.name.replace("_", "-"): c for c in changes if c.change == REMOVED}
     result: list[PackageChange] = []
     moved: set[PackageChange] = set()
-    for one in changes:
-        other = removed.get(one.name.replace("_", "-")) if one.change == ADDED else None
-        if other is not None and other.ecosystem != one.ecosystem:
+    for change in changes:
+        other = removed.get(change.name.replace("_", "-")) if change.change == ADDED else None
+        if other is not None and other.ecosystem != change.ecosystem:
             old = f"{other.ecosystem} {other.old}".strip()
             result.append(
-                PackageChange(one.name, one.ecosystem, MOVED, old, f"{one.ecosystem} {one.new}".strip())
+                PackageChange(
+                    change.name, change.ecosystem, MOVED, old, f"{change.ecosystem} {change.new}".strip()
+                )
             )
             moved.add(other)
         else:
-            result.append(one)
-    return [one for one in result if one not in moved]
+            result.append(change)
+    return [change for change in result if change not in moved]
 
 
 def _by_name(specs: Iterable[Spec]) -> dict[tuple[str, str], tuple[Spec, ...]]:
-    found: dict[tuple[str, str], tuple[Spec, ...]] = {}
+    by_name: dict[tuple[str, str], tuple[Spec, ...]] = {}
     for spec in specs:
         key = (spec.ecosystem, spec.name)
-        found[key] = (*found.get(key, ()), spec)
-    return found
+        by_name[key] = (*by_name.get(key, ()), spec)
+    return by_name
 
 
 def _paired(was: tuple[Spec, ...], now: tuple[Spec, ...]) -> list[tuple[Spec | None, Spec | None]]:
     if len(was) <= 1 and len(now) <= 1:
         return [(was[0] if was else None, now[0] if now else None)]
-    # The same package several times (by platform or marker): what stands on both sides is no change.
-    left = [one for one in was if all(one.text != other.text for other in now)]
-    right = [one for one in now if all(one.text != other.text for other in was)]
+    # The same package several times (by platform or marker): a package on both sides is no change.
+    left = [spec for spec in was if all(spec.text != other.text for other in now)]
+    right = [spec for spec in now if all(spec.text != other.text for other in was)]
     length = max(len(left), len(right))
     return [(left[i] if i < len(left) else None, right[i] if i < len(right) else None) for i in range(length)]
 
@@ -167,7 +179,8 @@ def _change(old: Spec | None, new: Spec | None) -> PackageChange | None:
         if newer is not None:
             change = UPGRADED if newer else DOWNGRADED
             return PackageChange(new.name, new.ecosystem, change, old.exact, new.exact)
-    if old.exact == new.exact and old.constraint == new.constraint and old.channel == new.channel:
+    same = meaning(old.constraint, old.ecosystem) == meaning(new.constraint, new.ecosystem)
+    if same and old.channel == new.channel:
         if old.build != new.build:
             return PackageChange(
                 new.name, new.ecosystem, BUILD, f"{old.exact} {old.build}", f"{new.exact} {new.build}"
@@ -180,25 +193,25 @@ def _change(old: Spec | None, new: Spec | None) -> PackageChange | None:
 def _shown(spec: Spec, whole: bool = False) -> str:
     if spec.exact and not whole:
         return spec.exact
-    said = spec.constraint or spec.exact or spec.url or "*"
-    return secrets.masked(f"{spec.channel}::{said}" if spec.channel else said)
+    text = spec.constraint or spec.exact or spec.url or "*"
+    return secrets.masked(f"{spec.channel}::{text}" if spec.channel else text)
 
 
 def _specs(definition: Definition) -> list[Spec]:
-    found = []
+    specs = []
     for text in definition.python.conda:
         try:
-            found.append(conda_spec(text))
+            specs.append(conda_spec(text))
         except BadSpec:
-            found.append(Spec(text, text, "conda"))
+            specs.append(Spec(text, text, "conda"))
     for line in definition.python.pip:
         try:
             spec = pip_spec(line)
         except BadSpec:
             spec = Spec(line, line, "pip")
         if spec is not None:
-            found.append(spec)
-    return found
+            specs.append(spec)
+    return specs
 
 
 def _base_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
@@ -299,7 +312,7 @@ def _order_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
 
 def _reordered(before: Sequence[str], after: Sequence[str]) -> bool:
     common = set(before) & set(after)
-    return [one for one in before if one in common] != [one for one in after if one in common]
+    return [item for item in before if item in common] != [item for item in after if item in common]
 
 
 def _options(before: Sequence[str], after: Sequence[str]) -> Iterable[OtherChange]:
@@ -339,21 +352,23 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
 
 
 def _spark(definition: Definition) -> str:
-    packages = [f"{one.group}:{one.artifact}:{one.version}" for one in definition.spark.packages]
+    packages = [
+        f"{package.group}:{package.artifact}:{package.version}" for package in definition.spark.packages
+    ]
     return ", ".join((*definition.spark.repositories, *packages))
 
 
-_WORDS = {UPGRADED: "up", DOWNGRADED: "down", ADDED: "added", REMOVED: "removed", MOVED: "moved",
+_LABELS = {UPGRADED: "up", DOWNGRADED: "down", ADDED: "added", REMOVED: "removed", MOVED: "moved",
           CONSTRAINT: "constrained otherwise", BUILD: "with another build"}  # fmt: skip
 
 
 def counted(changes: Iterable[PackageChange]) -> list[str]:
     """`3 packages up`, `1 added`: one phrase a kind of change, in the order in which people ask."""
     by_kind: dict[str, int] = {}
-    for one in changes:
-        by_kind[one.change] = by_kind.get(one.change, 0) + 1
+    for change in changes:
+        by_kind[change.change] = by_kind.get(change.change, 0) + 1
     phrases: list[str] = []
-    for kind, word in _WORDS.items():
+    for kind, word in _LABELS.items():
         count = by_kind.get(kind)
         if count:
             noun = (" package" if count == 1 else " packages") if not phrases else ""
@@ -367,8 +382,8 @@ def _summary(
     if only_order:
         return "same content in another order → new image"
     phrases = counted(packages)
-    for kind, found in groupby(other, key=lambda one: one.kind):
-        several = list(found)
+    for kind, changes in groupby(other, key=lambda change: change.kind):
+        several = list(changes)
         phrases.append(several[0].text if len(several) == 1 else f"{len(several)} changes of {kind}")
     if not phrases:
         return "no difference" if same else "written differently → new image"

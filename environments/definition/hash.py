@@ -1,4 +1,4 @@
-"""The one place that hashes a definition (rules 1-7)."""
+"""The hash of a definition (rules 1-7)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from environments.definition.dockerfile import canonical_dockerfile
+from environments.definition.syntax.dockerfile import canonical_dockerfile
 
 if TYPE_CHECKING:
     from environments.definition.model import BuildContext, Definition
@@ -33,7 +33,7 @@ def content_key(definition: Definition) -> str:
 
 
 def canonical_form(definition: Definition) -> dict[str, dict[str, object]]:
-    """What goes in by rule 2, as plain values; what stays out by rule 3 is not here."""
+    """Return what rule 2 hashes, as plain values, without what rule 3 leaves out."""
     python, spark = definition.python, definition.spark
     return {
         "scheme": {"is": _SCHEME},
@@ -49,7 +49,7 @@ def canonical_form(definition: Definition) -> dict[str, dict[str, object]]:
         },
         "spark": {
             "repositories": list(spark.repositories),
-            "packages": [[one.group, one.artifact, one.version] for one in spark.packages],
+            "packages": [[package.group, package.artifact, package.version] for package in spark.packages],
             "precache": spark.precache if spark.packages else True,
         },
         "platform": {"is": definition.platform},
@@ -66,7 +66,7 @@ def _base(definition: Definition) -> dict[str, object]:
 
 def _context(context: BuildContext) -> dict[str, object]:
     files: list[list[object]] = []
-    for file in sorted(context.files, key=lambda one: one.path):
+    for file in sorted(context.files, key=lambda entry: entry.path):
         content = file.content
         if file.path == context.dockerfile_path:
             content = canonical_dockerfile(content.decode("utf-8", "surrogateescape")).encode(

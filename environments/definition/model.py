@@ -1,4 +1,4 @@
-"""What an environment is: a frozen value that every format is read into and written from."""
+"""The model of an environment: a frozen value that every format is read into and written from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from environments.definition import canonical
+from environments.definition.hash import definition_hash
 
 SYSTEM_MANAGED = "system-managed"
 USER_MANAGED = "user-managed"
@@ -71,7 +71,7 @@ class BuildContext(Value):
 
 
 class PythonLayer(Value):
-    """What is put on top of the base: channels and packages in the order in which they were written."""
+    """The packages on top of the base: channels and packages in the order in which they were written."""
 
     channels: tuple[str, ...] = ()
     conda: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class SparkLayer(Value):
 
 
 class Route(Value):
-    """Where a server answers: a port and a path."""
+    """A server's endpoint: a port and a path."""
 
     port: int = 0
     path: str = ""
@@ -113,7 +113,7 @@ class InferenceConfig(Value):
 
 
 class RunOptions(Value):
-    """How a container of the image is started; no part of what the image is."""
+    """Options of `docker run` for the image; not part of the image's content."""
 
     arguments: tuple[str, ...] = ()
     docker_enabled: bool | None = None
@@ -151,7 +151,7 @@ class Definition(Value):
         return platform
 
     @model_validator(mode="after")
-    def _stands_on_one_thing(self) -> Self:
+    def _has_one_base(self) -> Self:
         given = [part for part in (self.image, self.dockerfile, self.context) if part is not None]
         if len(given) != 1:
             raise ValueError("exactly one of image, dockerfile and context must be given")
@@ -161,7 +161,7 @@ class Definition(Value):
     @property
     def hash(self) -> str:
         """The definition hash: 32 lower-case hex digits that decide between reuse and build (rule 1)."""
-        return canonical.definition_hash(self)
+        return definition_hash(self)
 
     @property
     def kind(self) -> str:
@@ -170,5 +170,5 @@ class Definition(Value):
 
     @property
     def dockerfile_text(self) -> str:
-        """The Dockerfile, wherever it stands; empty where the definition starts from an image."""
+        """The Dockerfile's text, from the definition or its build context; empty for a base image."""
         return self.context.dockerfile if self.context else self.dockerfile or ""

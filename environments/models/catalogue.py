@@ -1,4 +1,4 @@
-"""What is proposed for the catalogue, who said what about it, and what is to go from it."""
+"""Proposals for the catalogue, the steps of their review, and deprecations of what it holds."""
 
 from typing import ClassVar
 
@@ -6,9 +6,11 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from environments.models.environments import Environment, Version
+
 
 class Stage(models.TextChoices):
-    """Where a proposal is: waiting ⇄ changes → published | refused | withdrawn."""
+    """The stage of a proposal: waiting ⇄ changes → published | refused | withdrawn."""
 
     WAITING = "waiting"
     CHANGES = "changes"
@@ -21,28 +23,25 @@ OPEN = [Stage.WAITING, Stage.CHANGES]
 
 
 class Proposal(models.Model):
-    """A version of a workspace's environment that is to become a version of a curated one."""
+    """A version of a workspace's environment, proposed as a version of a curated one."""
 
-    environment = models.ForeignKey(
-        "environments.Environment", on_delete=models.CASCADE, related_name="proposals"
-    )
-    version = models.ForeignKey("environments.Version", on_delete=models.CASCADE, related_name="proposals")
-    name = models.CharField(max_length=255, help_text="Of the curated environment.")
-    as_new = models.BooleanField(help_text="There is to be a curated environment of that name only now.")
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="proposals")
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="proposals")
+    name = models.CharField(max_length=255, help_text="The name of the curated environment.")
+    as_new = models.BooleanField(help_text="Publishing creates the curated environment.")
     stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.WAITING)
-    # Moves with every step: whoever decides says what they had seen.
-    turn = models.PositiveIntegerField(default=1)
-    warnings = models.PositiveIntegerField(default=0, help_text="Findings that are more than notes.")
+    # Grows with every step. A decision names the revision that was reviewed, so a stale one is refused.
+    revision = models.PositiveIntegerField(default=1)
+    warnings = models.PositiveIntegerField(default=0, help_text="The number of findings above notes.")
     proposed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
     proposed_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField()
-    before = models.ForeignKey(
-        "environments.Version", null=True, on_delete=models.SET_NULL, related_name="+"
-    )  # the catalogue's latest version when this was published
+    # The catalogue's latest version when this was published.
+    before = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")
     published = models.ForeignKey(
-        "environments.Version", null=True, on_delete=models.SET_NULL, related_name="published_from"
+        Version, null=True, on_delete=models.SET_NULL, related_name="published_from"
     )
 
     class Meta:
@@ -51,25 +50,25 @@ class Proposal(models.Model):
             models.UniqueConstraint(
                 fields=["environment"],
                 condition=Q(stage__in=["waiting", "changes"]),
-                name="one_open_proposal",
+                name="proposal_open_uniq",
             )
         ]
-        indexes: ClassVar = [models.Index(fields=["stage", "changed_at", "id"], name="proposals_by_age")]
+        indexes: ClassVar = [models.Index(fields=["stage", "changed_at", "id"], name="proposal_stage_idx")]
 
     def __str__(self) -> str:
         return f"{self.version} for {self.name}"
 
     @property
     def open(self) -> bool:
-        """Whether it has yet to be decided."""
+        """Whether it is undecided."""
         return self.stage in OPEN
 
 
 class ProposalStep(models.Model):
-    """What somebody did about a proposal, and said. Rows are only ever added."""
+    """One action in the review of a proposal, with its comment. The table is append-only."""
 
-    class What(models.TextChoices):
-        """What was done; what ends in a stage is called like it."""
+    class Action(models.TextChoices):
+        """The action; one that leads to a stage has the stage's name."""
 
         PROPOSED = "proposed"
         ANSWERED = "answered"
@@ -79,11 +78,9 @@ class ProposalStep(models.Model):
         WITHDRAWN = "withdrawn"
 
     proposal = models.ForeignKey(Proposal, on_delete=models.CASCADE, related_name="steps")
-    what = models.CharField(max_length=10, choices=What.choices)
-    version = models.ForeignKey(
-        "environments.Version", null=True, on_delete=models.SET_NULL, related_name="+"
-    )
-    words = models.TextField(blank=True)
+    action = models.CharField(max_length=10, choices=Action.choices)
+    version = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")
+    comment = models.TextField(blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
 
@@ -91,22 +88,21 @@ class ProposalStep(models.Model):
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return f"{self.by} {self.what} {self.proposal_id}"
+        return f"{self.by} {self.action} {self.proposal_id}"
 
 
 class Deprecation(models.Model):
-    """That a curated environment, or one version of it, is to be used no more: from when, why, and what instead."""
+    """The end of a curated environment, or of one version: from which day, the reason, and the successor."""
 
-    environment = models.ForeignKey(
-        "environments.Environment", on_delete=models.CASCADE, related_name="deprecations"
-    )
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="deprecations")
+    # None: all versions.
     version = models.ForeignKey(
-        "environments.Version", null=True, blank=True, on_delete=models.CASCADE, related_name="deprecations"
-    )  # None: all of them
+        Version, null=True, blank=True, on_delete=models.CASCADE, related_name="deprecations"
+    )
     on = models.DateField(help_text="The day from which it may be retired.")
     reason = models.TextField()
     successor = models.ForeignKey(
-        "environments.Environment", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+        Environment, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     at = models.DateTimeField(auto_now_add=True)
@@ -116,10 +112,10 @@ class Deprecation(models.Model):
         ordering = ["on", "pk"]
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=["environment"], condition=Q(version=None), name="one_deprecation_an_environment"
+                fields=["environment"], condition=Q(version=None), name="deprecation_environment_uniq"
             ),
             models.UniqueConstraint(
-                fields=["version"], condition=Q(version__isnull=False), name="one_deprecation_a_version"
+                fields=["version"], condition=Q(version__isnull=False), name="deprecation_version_uniq"
             ),
         ]
 

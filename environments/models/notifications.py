@@ -1,33 +1,34 @@
-"""What is to be sent to people and programs: the rows are the truth, and a worker sends them after the commit."""
+"""Notices to people and deliveries to webhooks. The rows are the outbox: a worker sends them after the commit."""
 
 import random
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-if TYPE_CHECKING:
-    from environments.models import Event
+from environments.models.events import Event, EventGroup
+from environments.models.workspaces import Workspace
 
-# Between the tries, together about a day; then it is given up.
-PAUSES = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3600, 7200, 14400, 28800, 28800))
+# Between the attempts, together about a day. Then the row is given up.
+RETRY_DELAYS = tuple(
+    timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3600, 7200, 14400, 28800, 28800)
+)
 
 
-def pause_after(attempts: int) -> timedelta | None:
-    """Return how long to wait after so many tries that failed; None when it is to be given up."""
-    if attempts > len(PAUSES):
+def retry_delay(attempts: int) -> timedelta | None:
+    """Return the delay after this many failed attempts; None if there is to be no further attempt."""
+    if attempts > len(RETRY_DELAYS):
         return None
-    # Not all at the same moment: what failed together would come back together.
-    return PAUSES[max(0, attempts - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 (no secret depends on it)
+    # Jitter: rows that failed together are not all retried at the same moment.
+    return RETRY_DELAYS[max(0, attempts - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 (no secret depends on it)
 
 
-class Sending(models.TextChoices):
-    """Where something that is to be sent stands."""
+class DeliveryState(models.TextChoices):
+    """The delivery status of a notice's mail or a webhook's delivery."""
 
     NOT_SENT = "not sent", "not to be sent"
     WAITING = "waiting"
@@ -35,30 +36,8 @@ class Sending(models.TextChoices):
     GIVEN_UP = "given up"
 
 
-class EventGroup(models.TextChoices):
-    """What events are about, as people choose among them."""
-
-    BUILDS = "builds", _("Builds")
-    ENVIRONMENTS = "environments", _("Environments and versions")
-    CATALOGUE = "catalogue", _("The catalogue's proposals")
-    SETTINGS = "settings", _("Members, settings and everything else")
-
-
-_BEGINNINGS = {
-    EventGroup.BUILDS: ("build.",),
-    EventGroup.ENVIRONMENTS: ("version.", "environment.", "use."),
-    EventGroup.CATALOGUE: ("proposal.", "deprecation.", "catalogue."),
-}
-
-
-def group_of(verb: str) -> EventGroup:
-    """Return the group that an event is of."""
-    found = (group for group, beginnings in _BEGINNINGS.items() if verb.startswith(beginnings))
-    return next(found, EventGroup.SETTINGS)
-
-
 class NoticeKind(models.TextChoices):
-    """What people can be told of."""
+    """The subjects that people choose notices by."""
 
     BUILD_FAILED = "build-failed", _("A build that I asked for failed or was stopped")
     BUILD_SUCCEEDED = "build-succeeded", _("A build that I asked for is ready")
@@ -66,47 +45,47 @@ class NoticeKind(models.TextChoices):
     PROPOSAL = "proposal", _("A proposal to the catalogue needs me, or one of mine was answered")
 
 
-# Whoever has chosen nothing is not mailed about what went well: it is on the pages.
-USUALLY_WANTED = {kind: kind != NoticeKind.BUILD_SUCCEEDED for kind in NoticeKind}
+# Successes are on the pages; people have to choose to be mailed about them.
+WANTED_BY_DEFAULT = {kind: kind != NoticeKind.BUILD_SUCCEEDED for kind in NoticeKind}
 
 
-class NoticeChoice(models.Model):
-    """What a person wants to be told of, and whether by e-mail too; who has no row takes what is usual."""
+class NoticePreferences(models.Model):
+    """The notices a person wants, and whether by e-mail too. Without a row the defaults hold."""
 
     user = models.OneToOneField(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notice_choice"
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notice_preferences"
     )
     by_mail = models.BooleanField(default=True)
-    kinds = models.JSONField(default=dict)  # {kind: bool}; what is not in it is as usual
+    kinds = models.JSONField(default=dict)  # {kind: bool}; for a missing kind the default holds
 
     def __str__(self) -> str:
-        return f"what {self.user} wants to be told of"
+        return f"notice preferences of {self.user}"
 
     def wants(self, kind: str) -> bool:
-        """Whether they want to be told of this."""
-        return bool(self.kinds.get(kind, USUALLY_WANTED[NoticeKind(kind)]))
+        """Return whether they want notices of this kind."""
+        return bool(self.kinds.get(kind, WANTED_BY_DEFAULT[NoticeKind(kind)]))
 
 
 class Notice(models.Model):
-    """A person is told of something: on their page of notices, and by e-mail where they want that."""
+    """A message to a person, on their page of notices, and by e-mail if they want that."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=40)  # a NoticeKind
     subject = models.CharField(max_length=400)
     text = models.TextField(blank=True)
-    address = models.CharField(max_length=800, blank=True, help_text="Where it is in the studio: /w/…")
+    address = models.CharField(max_length=800, blank=True, help_text="A path in the studio: /w/…")
     created_at = models.DateTimeField(auto_now_add=True)
-    state = models.CharField(max_length=10, choices=Sending.choices, default=Sending.NOT_SENT)
-    next_at = models.DateTimeField(null=True, help_text="When it is mailed, or tried again.")
+    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.NOT_SENT)
+    next_at = models.DateTimeField(null=True, help_text="The time of the next attempt to mail it.")
     attempts = models.PositiveSmallIntegerField(default=0)
-    ended_at = models.DateTimeField(null=True, help_text="When it was mailed or given up.")
+    ended_at = models.DateTimeField(null=True, help_text="The time it was mailed or given up.")
     problem = models.CharField(max_length=400, blank=True)
 
     class Meta:
         ordering = ["-pk"]
         indexes: ClassVar = [
-            models.Index(fields=["user", "-id"], name="notices_of_a_person"),
-            models.Index(fields=["next_at"], condition=Q(state="waiting"), name="notices_to_send"),
+            models.Index(fields=["user", "-id"], name="notice_user_idx"),
+            models.Index(fields=["next_at"], condition=Q(state="waiting"), name="notice_due_idx"),
         ]
 
     def __str__(self) -> str:
@@ -114,9 +93,9 @@ class Notice(models.Model):
 
 
 class Webhook(models.Model):
-    """An address that is sent what happens in a workspace, signed with a secret that both know."""
+    """An address that receives a workspace's events, signed with a shared secret."""
 
-    workspace = models.ForeignKey("environments.Workspace", on_delete=models.CASCADE, related_name="webhooks")
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="webhooks")
     address = models.CharField(max_length=400)
     sealed = models.TextField(help_text="The secret, encrypted.")
     groups = models.JSONField(default=list)  # of EventGroup
@@ -125,9 +104,9 @@ class Webhook(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
-    # One worker at a time sends to an address, and what fails rests: a dead one takes nobody's time.
-    rests_until = models.DateTimeField(null=True)
-    failures = models.PositiveIntegerField(default=0, help_text="Tries that failed since one succeeded.")
+    # No worker sends to it before then: another is sending now, or the last attempt has failed.
+    blocked_until = models.DateTimeField(null=True)
+    failures = models.PositiveIntegerField(default=0, help_text="Failed attempts since the last success.")
 
     class Meta:
         ordering = ["pk"]
@@ -136,49 +115,35 @@ class Webhook(models.Model):
         return self.address
 
     @property
-    def words(self) -> list[str]:
-        """What it is sent, in words."""
+    def group_labels(self) -> list[str]:
+        """The groups of events it receives, as pages show them."""
         return [str(group.label) for group in EventGroup if group in self.groups]
 
 
 class Delivery(models.Model):
-    """An event that is to be sent to a webhook, and what came of the last try."""
+    """An event on its way to a webhook, with the outcome of the last attempt."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
-    event = models.ForeignKey("environments.Event", on_delete=models.PROTECT, related_name="+")
-    state = models.CharField(max_length=10, choices=Sending.choices, default=Sending.WAITING)
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     created_at = models.DateTimeField(auto_now_add=True)
-    next_at = models.DateTimeField(null=True, help_text="When it is sent, or tried again.")
+    next_at = models.DateTimeField(null=True, help_text="The time of the next attempt.")
     attempts = models.PositiveSmallIntegerField(default=0)
     tried_at = models.DateTimeField(null=True)
-    ended_at = models.DateTimeField(null=True, help_text="When it was sent or given up.")
-    code = models.PositiveSmallIntegerField(null=True, help_text="Of the last answer.")
-    milliseconds = models.PositiveIntegerField(null=True, help_text="That the last try took.")
+    ended_at = models.DateTimeField(null=True, help_text="The time it was delivered or given up.")
+    code = models.PositiveSmallIntegerField(null=True, help_text="The HTTP status of the last answer.")
+    milliseconds = models.PositiveIntegerField(null=True, help_text="The duration of the last attempt.")
     problem = models.CharField(max_length=400, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
         indexes: ClassVar = [
-            models.Index(fields=["webhook", "-created_at"], name="deliveries_newest"),
+            models.Index(fields=["webhook", "-created_at"], name="delivery_webhook_idx"),
             models.Index(
-                fields=["webhook", "next_at"], condition=Q(state="waiting"), name="deliveries_to_send"
+                fields=["webhook", "next_at"], condition=Q(state="waiting"), name="delivery_due_idx"
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.event} to {self.webhook}"
-
-
-ONLY_TO_ONE = {"webhook.tested"}
-"""Verbs that are sent to the webhook they are about, and to no other."""
-
-
-def announce(event: "Event") -> None:
-    """Write down to which webhooks an event is to be sent; called in the transaction that adds it."""
-    if event.workspace_id is None or event.verb in ONLY_TO_ONE:
-        return
-    hooks = Webhook.objects.filter(workspace=event.workspace_id, active=True).only("groups")
-    Delivery.objects.bulk_create(
-        Delivery(webhook=hook, event=event, next_at=Now()) for hook in hooks if event.about in hook.groups
-    )

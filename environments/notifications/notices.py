@@ -1,8 +1,8 @@
-"""Telling people of something: written in the caller's transaction, mailed by a worker after the commit.
+"""Notices for users: written in the caller's transaction, mailed by a worker after the commit.
 
-    tell([author], NoticeKind.PROPOSAL, "forecast:3 is approved", "By ann: “Good.”", address="/w/curated/…")
+    notify([author], NoticeKind.PROPOSAL, "forecast:3 is approved", "By ann: “Good.”", address="/w/curated/…")
 
-Either what happened and its notices are both there, or neither; a worker that dies loses none.
+A change and its notices are committed together; a worker that dies loses none.
 """
 
 from collections.abc import Iterable
@@ -12,66 +12,66 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
 
-from environments.models import record
-from environments.outbox import Notice, NoticeChoice, NoticeKind, Sending
+from environments.audit.record import record
+from environments.models.notifications import DeliveryState, Notice, NoticeKind, NoticePreferences
 
-LONGEST_SUBJECT = 400
-LONGEST_ADDRESS = 800
+MAX_SUBJECT_LENGTH = 400
+MAX_ADDRESS_LENGTH = 800
 
 
-def tell(
+def notify(
     people: Iterable[User], kind: NoticeKind, subject: str, text: str = "", *, address: str = ""
 ) -> list[Notice]:
-    """Write a notice to each of these people who wants to be told of this kind; return them.
+    """Create a notice for each active user who wants this kind; return the notices.
 
-    `address` is the path of the page where they see it. Nobody is told twice; closed accounts are not told.
+    `address` is the path of the page about it. A user who is given twice gets one notice.
     """
-    asked = {user.pk: user for user in people if user.is_active}
-    choices = {row.user_id: row for row in NoticeChoice.objects.filter(user__in=asked)}
+    recipients = {user.pk: user for user in people if user.is_active}
+    choices = {row.user_id: row for row in NoticePreferences.objects.filter(user__in=recipients)}
     rows = []
-    for user in asked.values():
-        choice = choices.get(user.pk) or NoticeChoice(user=user)
+    for user in recipients.values():
+        choice = choices.get(user.pk) or NoticePreferences(user=user)
         if not choice.wants(kind):
             continue
         row = Notice(
             user=user,
             kind=kind,
-            subject=" ".join(subject.split())[:LONGEST_SUBJECT],
+            subject=" ".join(subject.split())[:MAX_SUBJECT_LENGTH],
             text=text,
-            address=address[:LONGEST_ADDRESS],
+            address=address[:MAX_ADDRESS_LENGTH],
         )
         if choice.by_mail and user.email and mail_is_set_up():
-            row.state, row.next_at = Sending.WAITING, Now()
+            row.state, row.next_at = DeliveryState.WAITING, Now()
         rows.append(row)
     return Notice.objects.bulk_create(rows)
 
 
 def mail_is_set_up() -> bool:
-    """Whether this studio can send e-mail at all."""
+    """Return whether this studio can send e-mail."""
     return settings.EMAIL_BACKEND != "django.core.mail.backends.dummy.EmailBackend"
 
 
-def choice_of(user: User) -> NoticeChoice:
-    """Return what a person wants to be told of; what is usual, where they have chosen nothing."""
-    return NoticeChoice.objects.filter(user=user).first() or NoticeChoice(user=user)
+def preferences_of(user: User) -> NoticePreferences:
+    """Return a user's preferences, or the defaults."""
+    return NoticePreferences.objects.filter(user=user).first() or NoticePreferences(user=user)
 
 
 @transaction.atomic
-def choose(user: User, *, email: str, by_mail: bool, kinds: set[str]) -> None:
-    """Keep what a person wants to be told of, whether by e-mail, and at which address."""
-    choice = choice_of(user)
-    before = _chosen(user, choice)
+def save_preferences(user: User, *, email: str, by_mail: bool, kinds: set[str]) -> None:
+    """Save the kinds of notices that a user wants, and whether and where they are mailed."""
+    choice = preferences_of(user)
+    before = _as_fields(user, choice)
     choice.by_mail, choice.kinds = by_mail, {kind.value: kind in kinds for kind in NoticeKind}
     choice.save()
     if user.email != email:
         user.email = email
         user.save(update_fields=["email"])
-    after = _chosen(user, choice)
+    after = _as_fields(user, choice)
     record(
         "person.notifications", user.get_username(), workspace=None, actor=user, before=before, after=after
     )
 
 
-def _chosen(user: User, choice: NoticeChoice) -> dict[str, object]:
+def _as_fields(user: User, choice: NoticePreferences) -> dict[str, object]:
     wanted = [kind.value for kind in NoticeKind if choice.wants(kind)]
     return {"email": user.email, "by_mail": choice.by_mail, "kinds": wanted}

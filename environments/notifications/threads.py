@@ -1,4 +1,4 @@
-"""The threads of a worker that send what waits in the outbox, beside its builds and never in their way."""
+"""Threads of a worker that send webhooks and mails from the outbox, beside its builds."""
 
 import logging
 import threading
@@ -8,48 +8,48 @@ from collections.abc import Callable
 from django.conf import settings
 from django.db import connection
 
-from environments import sending
+from environments.notifications import delivery
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 3  # webhooks
-FORGET_SECONDS = 3600.0
+WEBHOOK_THREADS = 3  # webhooks
+CLEANUP_SECONDS = 3600.0
 
 
 def start(ending: threading.Event) -> list[threading.Thread]:
-    """Start them; they go on until `ending` is set."""
-    work: list[tuple[str, Callable[[], bool]]] = [("mail", _mail_and_forget())]
-    work += [(f"webhooks-{number}", sending.serve_a_webhook) for number in range(AT_ONCE)]
+    """Start the threads; they run until `ending` is set."""
+    work: list[tuple[str, Callable[[], bool]]] = [("mail", _mail_and_cleanup())]
+    work += [(f"webhooks-{number}", delivery.deliver_next_webhook) for number in range(WEBHOOK_THREADS)]
     threads = [
-        threading.Thread(target=_until, args=(ending, one), name=f"postman-{name}", daemon=True)
-        for name, one in work
+        threading.Thread(target=_run_until, args=(ending, function), name=f"outbox-{name}", daemon=True)
+        for name, function in work
     ]
     for thread in threads:
         thread.start()
     return threads
 
 
-def _until(ending: threading.Event, work: Callable[[], bool]) -> None:
+def _run_until(ending: threading.Event, work: Callable[[], bool]) -> None:
     while not ending.is_set():
         busy = False
         try:
             busy = work()
-        except Exception:  # a thread that ended would be missed by nobody until mails are
-            log.exception("What waits in the outbox could not be sent; it is tried again.")
+        except Exception:  # otherwise the thread would end unnoticed
+            log.exception("Sending from the outbox failed; it will be tried again.")
         if not busy:
             connection.close()
             ending.wait(settings.RECONCILE_SECONDS)
     connection.close()
 
 
-def _mail_and_forget() -> Callable[[], bool]:
-    forgot = time.monotonic()
+def _mail_and_cleanup() -> Callable[[], bool]:
+    cleaned_at = time.monotonic()
 
     def work() -> bool:
-        nonlocal forgot
-        if time.monotonic() - forgot > FORGET_SECONDS:
-            forgot = time.monotonic()
-            sending.forget_old()
-        return sending.send_a_mail()
+        nonlocal cleaned_at
+        if time.monotonic() - cleaned_at > CLEANUP_SECONDS:
+            cleaned_at = time.monotonic()
+            delivery.delete_old()
+        return delivery.send_next_mail()
 
     return work

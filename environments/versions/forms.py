@@ -1,34 +1,34 @@
-"""The forms of environments: what people type, checked and kept."""
+"""Forms of environments and their versions."""
 
 import re
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
 from django.utils.translation import gettext
 
 from environments.models import Version, Workspace
+from environments.requests import StudioRequest
 
 
-def asked_for(request: HttpRequest, name: str) -> str:
-    """Return what an address says under this name, without the NUL that no database text can hold."""
-    return request.GET.get(name, "").replace("\0", "").strip()
+def query_param(request: StudioRequest, name: str) -> str:
+    """Return a query parameter, stripped."""
+    return request.GET.get(name, "").strip()
 
 
 class TagsField(forms.CharField):
-    """Tags as people type them: `team=forecasting, stage=test`, by commas or one a line."""
+    """Tags as typed: `team=forecasting, stage=test`, separated by commas or lines."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, max_length=2000, **kwargs)
 
     def clean(self, value: Any) -> dict[str, str]:
-        """Return the tags as a mapping; a word without `=` is a tag without a value."""
+        """Return the tags as a mapping; without `=`, a tag has no value."""
         return read_tags(str(super().clean(value)))
 
 
 def read_tags(text: str) -> dict[str, str]:
-    """Return what `a=1, b` says as {"a": "1", "b": ""}."""
+    """Parse tags: `a=1, b` is {"a": "1", "b": ""}."""
     tags: dict[str, str] = {}
     for part in re.split(r"[,\n]", text):
         name, _, value = (piece.strip() for piece in part.partition("="))
@@ -44,32 +44,32 @@ def read_tags(text: str) -> dict[str, str]:
 
 
 def write_tags(tags: dict[str, str]) -> str:
-    """Return tags as `read_tags` reads them."""
+    """Return tags in the form that `read_tags` parses."""
     return ", ".join(f"{name}={value}" if value else name for name, value in tags.items())
 
 
 class DescribeForm(forms.Form):
-    """What may change in a version: its description and tags (rule 30)."""
+    """The editable fields of a version: its description and tags (rule 30)."""
 
     description = forms.CharField(required=False, max_length=5000)
     tags = TagsField()
 
 
 class WorkspaceField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """A workspace, by the title that the pages give it."""
+    """A choice of workspaces by their titles."""
 
     def label_from_instance(self, obj: Any) -> str:
         return str(obj.title)
 
 
 class DefinitionForm(forms.Form):
-    """A definition, pasted or given as a file, and what it is to be called."""
+    """A definition, pasted or uploaded, and its name."""
 
     workspace = WorkspaceField(Workspace.objects.none(), to_field_name="name", empty_label=None)
     text = forms.CharField(required=False, strip=False, max_length=5_000_000)
     filename = forms.CharField(required=False, max_length=255)
     file = forms.FileField(required=False, allow_empty_file=True)
-    # No rules here: the service says what is wrong with a name or a version, the same for all doors.
+    # The service checks names and versions, the same for pages, API and commands.
     name = forms.CharField(required=False)
     version = forms.CharField(required=False)
     description = forms.CharField(required=False, max_length=5000)

@@ -1,4 +1,4 @@
-"""Writing environments: what the pages, the API and the commands call. Knows nothing of HTTP."""
+"""Saving, describing and archiving versions, for the pages, the API and the commands."""
 
 import hashlib
 import json
@@ -11,13 +11,14 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from environments.catalogue_models import Deprecation
+from environments.audit.record import record
 from environments.definition import Definition, Difference, Reading, diff
-from environments.definition.naming import name_problem
-from environments.lists import keep_listed
-from environments.models import Environment, Version, Workspace, record
-from environments.refused import Refused as Refused  # whoever calls the services knows it from here
-from environments.uses import refuse_while_used
+from environments.definition.findings.naming import name_problem
+from environments.errors import ConflictError, ServiceError
+from environments.models import Environment, Version, Workspace
+from environments.models.catalogue import Deprecation
+from environments.versions.listing import update_listing
+from environments.versions.uses import check_unused
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 VERSION_INVALID = (
@@ -26,8 +27,8 @@ VERSION_INVALID = (
 )
 
 
-class VersionTaken(Refused):
-    """Other content stands under this version number already (rule 30)."""
+class VersionTaken(ConflictError):
+    """The version exists with other content (rule 30)."""
 
     def __init__(self, version: Version, difference: Difference) -> None:
         super().__init__(
@@ -39,8 +40,8 @@ class VersionTaken(Refused):
         self.difference = difference
 
 
-class ChangedSince(Refused):
-    """Somebody else has changed it since this person looked."""
+class EditConflict(ConflictError):
+    """Another user has changed the version since it was read."""
 
     def __init__(self, version: Version) -> None:
         super().__init__(
@@ -49,8 +50,8 @@ class ChangedSince(Refused):
 
 
 @dataclass(frozen=True)
-class Saved:
-    """The version, and whether it was made now (`created`) or stood there with the same content."""
+class SavedVersion:
+    """The version, and whether it is new (`created`) or existed with the same content."""
 
     version: Version
     created: bool
@@ -68,12 +69,12 @@ def save_reading(
     tags: dict[str, str] | None = None,
     based_on: Version | None = None,
     only_new: bool = False,
-) -> Saved:
-    """Save what was read as a version; what the file says of itself fills in what is not given."""
+) -> SavedVersion:
+    """Save a reading as a version; description and tags default to those in the file."""
     if reading.definition is None:
         errors = [finding for finding in reading.findings if finding.severity == "error"]
         first = errors[0].message if errors else "The definition cannot be read."
-        raise Refused("definition-refused", first, errors[0].help if errors else "", reading=reading)
+        raise ServiceError("definition-refused", first, errors[0].help if errors else "", reading=reading)
     return save_version(
         workspace,
         name,
@@ -103,32 +104,32 @@ def save_version(
     source: str = "",
     source_format: str = "",
     only_new: bool = False,
-) -> Saved:
-    """Save a definition under a name: as the version given, else as the next one.
+) -> SavedVersion:
+    """Save a definition under a name: as the given version, else as the next version.
 
-    The same content as the latest version (or as the version given) makes no new one. With `only_new` the name
-    must be free: a start of a new environment never lands in an old one. Raises Refused or VersionTaken.
+    Content that is the same as in the latest (or the given) version makes no new version. With `only_new` the name
+    must be free. Raises ServiceError or VersionTaken.
     """
     problem = name_problem(name, curated=workspace.curated)
     if problem is not None:
-        raise Refused(problem.code, problem.message, problem.help)
+        raise ServiceError(problem.code, problem.message, problem.help)
     if version and (not VERSION.fullmatch(version) or version.lower() == "latest"):
-        raise Refused("version-invalid", *VERSION_INVALID)
-    _check_start(based_on, workspace, name)
-    environment, made = Environment.objects.get_or_create(
+        raise ServiceError("version-invalid", *VERSION_INVALID)
+    _check_not_started_from_retired(based_on, workspace, name)
+    environment, is_new = Environment.objects.get_or_create(
         workspace=workspace, name=name, defaults={"created_by": user}
     )
-    if only_new and not made:
-        raise Refused(
+    if only_new and not is_new:
+        raise ConflictError(
             "name-taken",
             f"There is an environment {name} in {workspace} already.",
             "Choose another name, or open that environment and edit it to make its next version.",
         )
-    # Whoever saves another version of it at the same moment waits here for a number.
+    # Concurrent saves wait here for their number.
     Environment.objects.select_for_update().get(pk=environment.pk)
-    same = _same_content(environment, definition, version)
+    same = _version_with_content(environment, definition, version)
     if same is not None:
-        return Saved(same, created=False)
+        return SavedVersion(same, created=False)
     number = (environment.versions.order_by("-number").values_list("number", flat=True).first() or 0) + 1
     created = Version.objects.create(
         environment=environment,
@@ -148,7 +149,7 @@ def save_version(
         archived_at=environment.archived_at,
         created_by=user,
     )
-    keep_listed(environment)
+    update_listing(environment)
     record(
         "version.created",
         str(created),
@@ -158,65 +159,68 @@ def save_version(
         hash=created.hash,
         based_on=str(based_on) if based_on else None,
     )
-    return Saved(created, created=True)
+    return SavedVersion(created, created=True)
 
 
-def _check_start(start: Version | None, workspace: Workspace, name: str) -> None:
-    """Raise where something new is to start from what is retired; what has started from it before goes on."""
+def _check_not_started_from_retired(start: Version | None, workspace: Workspace, name: str) -> None:
+    """Raise ConflictError if a new environment is to start from a retired version."""
     if start is None or not start.environment.workspace.curated:
         return
     retired = Deprecation.objects.filter(environment=start.environment, retired_at__isnull=False)
-    found = retired.filter(Q(version=None) | Q(version=start)).select_related("successor").first()
-    if found is not None and not Environment.objects.filter(workspace=workspace, name=name).exists():
-        instead = f"Start from {found.successor} instead." if found.successor else "Start from another one."
-        raise Refused("retired", f"{found} is retired: nothing new starts from it.", instead)
+    deprecation = retired.filter(Q(version=None) | Q(version=start)).select_related("successor").first()
+    if deprecation is not None and not Environment.objects.filter(workspace=workspace, name=name).exists():
+        instead = (
+            f"Start from {deprecation.successor} instead."
+            if deprecation.successor
+            else "Start from another one."
+        )
+        raise ConflictError("retired", f"{deprecation} is retired: nothing new starts from it.", instead)
 
 
-def _same_content(environment: Environment, definition: Definition, version: str) -> Version | None:
-    """Return the version that holds this already; raise when other content stands under the number given."""
-    there = environment.versions.filter(version=version).first() if version else environment.latest()
-    if there is None:
+def _version_with_content(environment: Environment, definition: Definition, version: str) -> Version | None:
+    """Return the version with this content. Raises VersionTaken if the given version has other content."""
+    existing = environment.versions.filter(version=version).first() if version else environment.latest()
+    if existing is None:
         return None
-    if there.definition == definition:
-        return there
+    if existing.definition == definition:
+        return existing
     if version:
-        raise VersionTaken(there, diff(there.definition, definition))
+        raise VersionTaken(existing, diff(existing.definition, definition))
     return None
 
 
 def _next_version(environment: Environment) -> str:
-    """Return the whole number behind the highest one that is taken."""
+    """Return the next whole number."""
     taken = environment.versions.values_list("version", flat=True)
     return str(max((int(name) for name in taken if name.isascii() and name.isdigit()), default=0) + 1)
 
 
 def count_packages(definition: Definition) -> int:
-    """Return how many packages a definition asks for."""
+    """Return the number of packages that a definition requires."""
     pip = [line for line in definition.python.pip if not line.startswith("-")]
     return len(definition.python.conda) + len(pip)
 
 
-def described_as(version: Version) -> str:
-    """Return a mark of a version's description and tags: it is another one when somebody has changed them."""
-    said = json.dumps([version.description, version.tags], sort_keys=True)
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
+def description_fingerprint(version: Version) -> str:
+    """Return a fingerprint of a version's description and tags."""
+    text = json.dumps([version.description, version.tags], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @transaction.atomic
 def describe(version: Version, *, description: str, tags: dict[str, str], user: User, seen: str = "") -> None:
-    """Change what may change in a version: its description and tags (rule 30).
+    """Change the description and tags of a version (rule 30).
 
-    `seen` is the mark, by `described_as`, of what this person has looked at; raises ChangedSince where it is
-    another one by now.
+    `seen` is the `description_fingerprint` that the user edited. Raises EditConflict if it has changed.
     """
-    # Two who save at once: the second waits here, and then sees what the first has written.
-    now = Version.objects.select_for_update().only("description", "tags").get(pk=version.pk)
-    if seen and seen != described_as(now):
-        raise ChangedSince(version)
-    before = {"description": now.description, "tags": now.tags}
+    # Concurrent edits wait here, and then see the first change.
+    row = Version.objects.select_for_update().only("description", "tags").get(pk=version.pk)
+    if seen and seen != description_fingerprint(row):
+        raise EditConflict(version)
+    before = {"description": row.description, "tags": row.tags}
     version.description, version.tags = description, tags
     version.save(update_fields=["description", "tags"])
-    keep_listed(version.environment)
+    update_listing(version.environment)
     record(
         "version.described",
         str(version),
@@ -232,50 +236,50 @@ def describe(version: Version, *, description: str, tags: dict[str, str], user: 
 def archive_environment(environment: Environment, user: User, *, restore: bool = False) -> None:
     """Hide an environment and all its versions from the lists, or show them again (rule 33).
 
-    Raises Refused while something uses one of them (rule 34).
+    Raises ServiceError while something uses one of them (rule 34).
     """
     Environment.objects.select_for_update().get(pk=environment.pk)
     if not restore:
-        refuse_while_used(environment, user)
+        check_unused(environment, user)
     else:
         _check_not_retired(environment, None)
     before = environment.archived_at
     when = None if restore else timezone.now()
     Environment.objects.filter(pk=environment.pk).update(archived_at=when)
     environment.versions.update(archived_at=when)
-    keep_listed(environment)
+    update_listing(environment)
     environment.archived_at = when
     _record_archived(environment, str(environment), user, before=before, after=when)
 
 
 @transaction.atomic
 def archive_version(version: Version, user: User, *, restore: bool = False) -> None:
-    """Hide one version, or show it again; not alone out of an archived environment (rule 33).
+    """Hide a version, or show it again; the environment must not be archived (rule 33).
 
-    Raises Refused while something uses it (rule 34).
+    Raises ServiceError while something uses it (rule 34).
     """
     environment = Environment.objects.select_for_update().get(pk=version.environment_id)
     if environment.archived_at and restore:
-        raise Refused(
+        raise ConflictError(
             "environment-archived",
             f"{version.environment} is archived, and its versions with it.",
             "Restore the environment: all its versions come back.",
         )
     if not restore:
-        refuse_while_used(version.environment, user, version)
+        check_unused(version.environment, user, version)
     else:
         _check_not_retired(version.environment, version)
     before = version.archived_at
     version.archived_at = None if restore else timezone.now()
     version.save(update_fields=["archived_at"])
-    keep_listed(version.environment)
+    update_listing(version.environment)
     _record_archived(version.environment, str(version), user, before=before, after=version.archived_at)
 
 
 def _check_not_retired(environment: Environment, version: Version | None) -> None:
     retired = Deprecation.objects.filter(environment=environment, version=version, retired_at__isnull=False)
     if retired.exists():
-        raise Refused(
+        raise ConflictError(
             "retired",
             f"{version or environment} is retired.",
             "A curator ends its deprecation, and it comes back.",

@@ -1,30 +1,38 @@
-"""Members of a workspace: who is let in, with which role, and who goes."""
+"""Members of a workspace and their roles."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from environments.models import Member, Role, Workspace, record
-from environments.services import Refused
+from environments.audit.record import record
+from environments.errors import ServiceError
+from environments.models import Member, Role, Workspace
 
 
-class MemberRefused(Refused):
+class MemberRefused(ServiceError):
     """A change of members that cannot be made."""
 
 
+class LastOwner(MemberRefused):
+    """A workspace keeps at least one owner."""
+
+    status = HTTPStatus.CONFLICT
+
+
 @dataclass(frozen=True)
-class Kept:
-    """The member, and whether they are one only now (`added`)."""
+class MembershipChange:
+    """The member, and whether they are new (`added`)."""
 
     member: Member
     added: bool
 
 
 @transaction.atomic
-def keep_member(workspace: Workspace, name: str, role: Role, by: User) -> Kept:
-    """Give a person a role in a workspace, whether they are a member already or not. Raises MemberRefused."""
-    _wait_for_turn(workspace)
+def set_member_role(workspace: Workspace, name: str, role: Role, by: User) -> MembershipChange:
+    """Add a member with a role, or change a member's role. Raises MemberRefused."""
+    _lock(workspace)
     user = User.objects.filter(username=name, is_active=True).first()
     if user is None:
         raise MemberRefused(
@@ -36,37 +44,37 @@ def keep_member(workspace: Workspace, name: str, role: Role, by: User) -> Kept:
     if member is None:
         member = Member.objects.create(workspace=workspace, user=user, role=role)
         record("member.added", name, workspace=workspace, actor=by, after={"role": role.label})
-        return Kept(member, added=True)
+        return MembershipChange(member, added=True)
     if member.role != role:
-        _leave_an_owner(member)
+        _check_not_last_owner(member)
         before, after = {"role": Role(member.role).label}, {"role": role.label}
         member.role = role
         member.save(update_fields=["role"])
         record("member.changed", name, workspace=workspace, actor=by, before=before, after=after)
-    return Kept(member, added=False)
+    return MembershipChange(member, added=False)
 
 
 @transaction.atomic
 def remove_member(workspace: Workspace, name: str, by: User) -> None:
-    """Take a person out of a workspace. What they made stays. Raises MemberRefused, and Member.DoesNotExist."""
-    _wait_for_turn(workspace)
+    """Remove a member; their work stays. Raises MemberRefused, and Member.DoesNotExist."""
+    _lock(workspace)
     member = Member.objects.select_related("user").get(workspace=workspace, user__username=name)
-    _leave_an_owner(member)
+    _check_not_last_owner(member)
     verb = "member.left" if member.user_id == by.pk else "member.removed"
     member.delete()
     before = {"role": Role(member.role).label}
     record(verb, name, workspace=workspace, actor=by, before=before)
 
 
-def _wait_for_turn(workspace: Workspace) -> None:
-    # Two owners who each take the other's role away at once: the second finds that it was the last one.
+def _lock(workspace: Workspace) -> None:
+    # Two owners who remove each other at the same time: the second request is refused.
     Workspace.objects.select_for_update().get(pk=workspace.pk)
 
 
-def _leave_an_owner(member: Member) -> None:
+def _check_not_last_owner(member: Member) -> None:
     owners = Member.objects.filter(workspace=member.workspace_id, role=Role.OWNER, user__is_active=True)
     if member.role == Role.OWNER and not owners.exclude(pk=member.pk).exists():
-        raise MemberRefused(
+        raise LastOwner(
             "last-owner",
             f"{member.user} is the last owner of this workspace.",
             "Make somebody else an owner first.",

@@ -1,4 +1,4 @@
-"""Where a workspace's images go, and who may pull them."""
+"""A workspace's registry, and whether its images can be pulled without signing in."""
 
 from typing import Any
 
@@ -7,14 +7,16 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from environments.logins import url_of
-from environments.models import Workspace, record
-from environments.reach import AddressRefused
-from environments.services import Refused
+from environments.audit.record import record
+from environments.errors import ServiceError
+from environments.models import Workspace
+from environments.network.credentials import url_of
+from environments.network.policy import AddressRefused
+from environments.network.urls import UnreadableUrl
 
 
-class RegistryRefused(Refused):
-    """An address that no registry can have: which, and why."""
+class RegistryRefused(ServiceError):
+    """An address that no registry can have, with the reason."""
 
     field = "registry"
 
@@ -23,9 +25,9 @@ class RegistryRefused(Refused):
 
 
 def set_registry(workspace: Workspace, address: str, by: User | None) -> bool:
-    """Have images pushed to this address too, to none where it is empty; return whether that is new.
+    """Push future images to this address too, to none if it is empty; return whether that is a change.
 
-    Raises RegistryRefused. Images that were made before stay where they are.
+    Raises RegistryRefused. Images in a registry stay there.
     """
     try:
         address = Workspace._meta.get_field("registry").clean(address.strip(), workspace)
@@ -33,25 +35,27 @@ def set_registry(workspace: Workspace, address: str, by: User | None) -> bool:
         raise RegistryRefused(" ".join(error.messages)) from error
     if address:
         try:
-            settings.REACH.check_written(url_of("registry", address))
+            settings.EGRESS_POLICY.check_literal(url_of("registry", address))
         except AddressRefused as refused:
             raise RegistryRefused(refused.message, refused.help) from refused
+        except UnreadableUrl as error:
+            raise RegistryRefused(str(error)) from error
     return _change(workspace, by, "workspace.registry", registry=address)
 
 
 def set_anonymous_pull(workspace: Workspace, allowed: bool, by: User | None) -> bool:
-    """Let everybody pull a workspace's images without signing in, or its members alone; return whether that is new."""
+    """Allow everybody to pull a workspace's images, or its members alone; return whether that is a change."""
     return _change(workspace, by, "workspace.pull", anonymous_pull=allowed)
 
 
 @transaction.atomic
 def _change(workspace: Workspace, by: User | None, verb: str, **value: Any) -> bool:
-    ((field, now),) = value.items()
+    ((field, after),) = value.items()
     row = Workspace.objects.select_for_update().get(pk=workspace.pk)
     before = getattr(row, field)
-    setattr(workspace, field, now)
-    if before == now:
+    setattr(workspace, field, after)
+    if before == after:
         return False
     workspace.save(update_fields=[field])
-    record(verb, str(workspace), workspace=workspace, actor=by, before={field: before}, after={field: now})
+    record(verb, str(workspace), workspace=workspace, actor=by, before={field: before}, after={field: after})
     return True

@@ -1,62 +1,60 @@
-"""The settings' tab of the registry: where images are pushed to, and who may pull them."""
-
-from typing import cast
+"""The settings' tab of the registry."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from environments.access import Right, get_workspace
-from environments.publishing import RegistryRefused, set_anonymous_pull, set_registry
-from environments.settings_views import page_of, tab_address
+from environments.requests import StudioRequest
+from environments.workspaces.registry import RegistryRefused, set_anonymous_pull, set_registry
+from environments.workspaces.settings_views import settings_page, tab_url
 
 
 @never_cache
 @require_POST
 @login_required
-def change_registry(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Keep the address that images are pushed to."""
-    place = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
-    typed = request.POST.get("registry", "").replace("\0", "")
+def change_registry(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Set the registry that images are pushed to."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    typed = request.POST.get("registry", "")
     try:
-        changed = set_registry(place, typed, cast(User, request.user))
+        changed = set_registry(workspace, typed, request.user)
     except RegistryRefused as problem:
-        return page_of(request, place, "registry", typed=typed, problem=problem)
+        return settings_page(request, workspace, "registry", typed=typed, problem=problem)
     if not changed:
         messages.info(request, _("Nothing was changed: that is how it was."))
-    elif place.registry:
+    elif workspace.registry:
         messages.success(
             request,
             _("From the next build on, images are pushed to %(registry)s too.")
-            % {"registry": place.registry},
+            % {"registry": workspace.registry},
         )
     else:
         messages.success(request, _("Images are pushed to no registry any more. What is there stays there."))
-    return redirect(tab_address(place, "registry"))
+    return redirect(tab_url(workspace, "registry"))
 
 
 @require_POST
 @login_required
-def change_pull(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Keep whether everybody may pull images, or members alone."""
-    place = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+def change_pull(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Allow everybody to pull images, or members alone."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
     allowed = request.POST.get("anonymous_pull") == "on"
-    if not set_anonymous_pull(place, allowed, cast(User, request.user)):
+    if not set_anonymous_pull(workspace, allowed, request.user):
         messages.info(request, _("Nothing was changed: that is how it was."))
     elif allowed:
         messages.success(
             request,
             _("Everybody may pull the images of %(workspace)s now, without signing in.")
-            % {"workspace": place},
+            % {"workspace": workspace},
         )
     else:
         messages.success(
             request,
-            _("From now on, only members may pull the images of %(workspace)s.") % {"workspace": place},
+            _("From now on, only members may pull the images of %(workspace)s.") % {"workspace": workspace},
         )
-    return redirect(tab_address(place, "registry"))
+    return redirect(tab_url(workspace, "registry"))

@@ -1,6 +1,7 @@
-"""Workspaces: who makes one, what it may be called, and its title."""
+"""Creating and renaming workspaces."""
 
 import re
+from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
@@ -8,29 +9,44 @@ from django.db import IntegrityError, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from environments.access import token_behind
-from environments.models import CATALOGUE, Member, Role, Scope, Workspace, record
-from environments.services import Refused
+from environments.access import token_used_by
+from environments.audit.record import record
+from environments.errors import ServiceError
+from environments.models import CATALOGUE, Member, Role, Scope, Workspace
 
-LONGEST_NAME = 63
-LONGEST_TITLE = 120
+MAX_NAME_LENGTH = 63
+MAX_TITLE_LENGTH = 120
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
-class WorkspaceRefused(Refused):
-    """A workspace that cannot be made or called so: which field, and why."""
+class WorkspaceRefused(ServiceError):
+    """A workspace that cannot be created or renamed: the field, and the reason."""
 
     def __init__(self, field: str, code: str, message: str, help: str = "") -> None:
         super().__init__(code, message, help)
         self.field = field
 
 
-def may_create_workspaces(user: User | AnonymousUser) -> bool:
-    """Tell whether a person makes workspaces: admins, and everybody where STUDIO_ANYONE_CREATES_WORKSPACES is on.
+class NameTaken(WorkspaceRefused):
+    """Another workspace has this name."""
 
-    A token that only reads, or that is for one workspace, makes none.
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "name",
+            "name-taken",
+            _("There is a workspace called %(name)s already.") % {"name": name},
+            _("Take another name."),
+        )
+
+
+def may_create_workspaces(user: User | AnonymousUser) -> bool:
+    """Return whether a user may create workspaces: admins, or everybody with STUDIO_ANYONE_CREATES_WORKSPACES.
+
+    A token needs the scope to write, and no workspace.
     """
-    token = token_behind(user)
+    token = token_used_by(user)
     if not user.is_authenticated or (
         token is not None and (token.scope < Scope.WRITE or token.workspace_id is not None)
     ):
@@ -39,32 +55,29 @@ def may_create_workspaces(user: User | AnonymousUser) -> bool:
 
 
 def create_workspace(name: str, title: str, by: User) -> Workspace:
-    """Make a workspace that this person owns; a name that is left out is made of the title. Raises WorkspaceRefused."""
-    title = _title(title)
-    name = _name(name.strip() or slugify(title).replace("_", "-").strip("-")[:LONGEST_NAME].rstrip("-"))
+    """Create a workspace owned by a user; an empty name is derived from the title. Raises WorkspaceRefused."""
+    title = _clean_title(title)
+    name = _checked_name(
+        name.strip() or slugify(title).replace("_", "-").strip("-")[:MAX_NAME_LENGTH].rstrip("-")
+    )
     try:
         with transaction.atomic():
-            made = Workspace.objects.create(name=name, title=title)
-            Member.objects.create(workspace=made, user=by, role=Role.OWNER)
-            record("workspace.created", name, workspace=made, actor=by, after={"title": title})
+            workspace = Workspace.objects.create(name=name, title=title)
+            Member.objects.create(workspace=workspace, user=by, role=Role.OWNER)
+            record("workspace.created", name, workspace=workspace, actor=by, after={"title": title})
     except IntegrityError as error:
-        # Also where they may not see it: names are parts of addresses, and there is one of each.
-        raise WorkspaceRefused(
-            "name",
-            "name-taken",
-            _("There is a workspace called %(name)s already.") % {"name": name},
-            _("Take another name."),
-        ) from error
-    return made
+        # Also if the user cannot see the other workspace: names are unique, as parts of URLs.
+        raise NameTaken(name) from error
+    return workspace
 
 
 @transaction.atomic
 def rename_workspace(workspace: Workspace, title: str, by: User) -> bool:
-    """Give a workspace another title; return whether that is new. Its name stays: it is in addresses and images.
+    """Change a workspace's title; return whether that is a change. Its name stays: it is in URLs and images.
 
     Raises WorkspaceRefused.
     """
-    title = _title(title)
+    title = _clean_title(title)
     row = Workspace.objects.select_for_update().get(pk=workspace.pk)
     workspace.title = title
     if row.title == title:
@@ -75,26 +88,26 @@ def rename_workspace(workspace: Workspace, title: str, by: User) -> bool:
     return True
 
 
-def _title(typed: str) -> str:
-    title = " ".join(typed.replace("\0", "").split())
+def _clean_title(typed: str) -> str:
+    title = " ".join(typed.split())
     if not title or not title.isprintable():
         raise WorkspaceRefused("title", "title-invalid", _("Give the workspace a title, in one line."))
-    if len(title) > LONGEST_TITLE:
+    if len(title) > MAX_TITLE_LENGTH:
         raise WorkspaceRefused(
             "title",
             "title-invalid",
-            _("A title has up to %(number)s characters.") % {"number": LONGEST_TITLE},
+            _("A title has up to %(number)s characters.") % {"number": MAX_TITLE_LENGTH},
         )
     return title
 
 
-def _name(name: str) -> str:
-    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_LENGTH:
         raise WorkspaceRefused(
             "name",
             "name-invalid",
             _("A name has up to %(number)s lower-case letters and digits, with single “-” between them.")
-            % {"number": LONGEST_NAME},
+            % {"number": MAX_NAME_LENGTH},
             _("It is part of addresses and of the names of images, such as team-vision."),
         )
     if name == CATALOGUE:

@@ -1,14 +1,11 @@
-"""The settings of a workspace, as pages with tabs."""
+"""The settings page of a workspace, and the tab of its connections."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,90 +14,86 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
-from environments import connections
 from environments.access import Right, get_workspace, may, rights_in
-from environments.forms import asked_for
-from environments.logins import is_loopback
+from environments.connections import service
 from environments.models import Connection, Member, Role, Workspace
-
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
-
-Shown = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Tab:
-    """One tab: who sees it, its template, and what that is given."""
-
-    name: str
-    words: "StrPromise"
-    right: Right
-    template: str
-    shown: Callable[[HttpRequest, Workspace], Shown]
+from environments.network.credentials import is_loopback
+from environments.requests import StudioRequest
+from environments.versions.forms import query_param
+from environments.workspaces.tabs import Tab, TabContext, settings_tabs
 
 
-def _connections(request: HttpRequest, place: Workspace) -> Shown:
-    rows = list(Connection.objects.filter(workspace=place).select_related("changed_by"))
-    chosen = asked_for(request, "change")
+def connections_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
+    rows = list(Connection.objects.filter(workspace=workspace).select_related("changed_by"))
+    selected = query_param(request, "change")
     return {
-        "connections": [(row, _in_the_clear(row)) for row in rows],
+        "connections": [(row, _sends_plaintext(row)) for row in rows],
         "kinds": Connection.Kind.choices,
-        "may_manage": may(request.user, Right.MANAGE_CONNECTIONS, place),
-        "changed": next((row for row in rows if str(row.pk) == chosen), None),
+        "may_manage": may(request.user, Right.MANAGE_CONNECTIONS, workspace),
+        "changed": next((row for row in rows if str(row.pk) == selected), None),
     }
 
 
-def _in_the_clear(connection: Connection) -> bool:
-    """Whether its password travels unprotected."""
+def _sends_plaintext(connection: Connection) -> bool:
+    """Return whether the password is sent without encryption."""
     scheme, separator, rest = connection.address.partition("://")
     return bool(separator) and scheme == "http" and not is_loopback(rest.partition("/")[0])
 
 
-def _registry(request: HttpRequest, place: Workspace) -> Shown:
+def registry_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
     return {
-        "may_manage": may(request.user, Right.MANAGE_SETTINGS, place),
-        "typed": place.registry,
+        "may_manage": may(request.user, Right.MANAGE_SETTINGS, workspace),
+        "typed": workspace.registry,
         "host": request.get_host(),
     }
 
 
-def _members(request: HttpRequest, place: Workspace) -> Shown:
+def members_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
     return {
-        "may_manage": may(request.user, Right.MANAGE_MEMBERS, place),
-        "members": Member.objects.filter(workspace=place).select_related("user").order_by("user__username"),
+        "may_manage": may(request.user, Right.MANAGE_MEMBERS, workspace),
+        "members": Member.objects.filter(workspace=workspace)
+        .select_related("user")
+        .order_by("user__username"),
         "roles": [role.label for role in Role],
         "typed": {"role": Role.CONTRIBUTOR.label},
     }
 
 
-TABS: list[Tab] = [
+TABS = (
     Tab(
+        10,
         "connections",
         gettext_lazy("Connections"),
         Right.SEE_CONNECTIONS,
         "environments/_settings_connections.html",
-        _connections,
+        connections_tab,
     ),
     Tab(
+        20,
         "registry",
         gettext_lazy("Registry"),
         Right.SEE_SETTINGS,
         "environments/_settings_registry.html",
-        _registry,
+        registry_tab,
     ),
-    Tab("members", gettext_lazy("Members"), Right.SEE, "environments/_settings_members.html", _members),
-]
-"""In the order of the page. A room above adds a tab of its own where its views stand (`studio.views.limits`)."""
+    Tab(
+        30,
+        "members",
+        gettext_lazy("Members"),
+        Right.SEE,
+        "environments/_settings_members.html",
+        members_tab,
+    ),
+)
 
 
 @never_cache
 @require_safe
 @login_required
-def settings(request: HttpRequest, workspace: str) -> HttpResponse:
+def settings(request: StudioRequest, workspace: str) -> HttpResponse:
     """Show one tab of a workspace's settings."""
-    place = get_workspace(request.user, workspace)
-    return page_of(request, place, asked_for(request, "tab"))
+    workspace = get_workspace(request.user, workspace)
+    return settings_page(request, workspace, query_param(request, "tab"))
 
 
 @never_cache
@@ -108,25 +101,25 @@ def settings(request: HttpRequest, workspace: str) -> HttpResponse:
 @sensitive_post_parameters("password")
 @sensitive_variables("password")
 @login_required
-def add_connection(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Keep new credentials."""
-    place = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
+def add_connection(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Save new credentials."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
     typed = {name: request.POST.get(name, "") for name in ("kind", "address", "user")}
     password = request.POST.get("password", "")
     try:
-        made = connections.add_connection(place, **typed, password=password, by=cast(User, request.user))
-    except connections.ConnectionRefused as problem:
-        return page_of(request, place, "connections", typed=typed, problem=problem)
-    if _in_the_clear(made):
+        connection = service.add_connection(workspace, **typed, password=password, by=request.user)
+    except service.ConnectionRefused as problem:
+        return settings_page(request, workspace, "connections", typed=typed, problem=problem)
+    if _sends_plaintext(connection):
         messages.warning(
             request,
             _("%(address)s is reached without encryption: its password can be read on the way.")
-            % {"address": made},
+            % {"address": connection},
         )
     messages.success(
-        request, _("The connection to %(address)s is kept. The next build uses it.") % {"address": made}
+        request, _("The connection to %(address)s is kept. The next build uses it.") % {"address": connection}
     )
-    return redirect(tab_address(place, "connections"))
+    return redirect(tab_url(workspace, "connections"))
 
 
 @never_cache
@@ -134,63 +127,66 @@ def add_connection(request: HttpRequest, workspace: str) -> HttpResponse:
 @sensitive_post_parameters("password")
 @sensitive_variables("password")
 @login_required
-def replace_connection(request: HttpRequest, workspace: str, connection: int) -> HttpResponse:
-    """Put other credentials in the place of those that are kept."""
-    place = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
-    found = get_object_or_404(Connection, pk=connection, workspace=place)
+def replace_connection(request: StudioRequest, workspace: str, connection: int) -> HttpResponse:
+    """Replace the credentials of a connection."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
+    row = get_object_or_404(Connection, pk=connection, workspace=workspace)
     typed = {"user": request.POST.get("user", "")}
     password = request.POST.get("password", "")
     try:
-        connections.replace_connection(found, typed["user"], password, cast(User, request.user))
-    except connections.ConnectionRefused as problem:
-        return page_of(request, place, "connections", typed=typed, problem=problem, changed=found)
+        service.replace_connection(row, typed["user"], password, request.user)
+    except service.ConnectionRefused as problem:
+        return settings_page(request, workspace, "connections", typed=typed, problem=problem, changed=row)
     messages.success(
         request,
-        _("User and password for %(address)s are replaced. The next build uses them.") % {"address": found},
+        _("User and password for %(address)s are replaced. The next build uses them.") % {"address": row},
     )
-    return redirect(tab_address(place, "connections"))
+    return redirect(tab_url(workspace, "connections"))
 
 
 @require_POST
 @login_required
-def delete_connection(request: HttpRequest, workspace: str, connection: int) -> HttpResponse:
-    """Forget credentials."""
-    place = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
-    found = get_object_or_404(Connection, pk=connection, workspace=place)
-    connections.delete_connection(found, cast(User, request.user))
+def delete_connection(request: StudioRequest, workspace: str, connection: int) -> HttpResponse:
+    """Delete a connection."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
+    row = get_object_or_404(Connection, pk=connection, workspace=workspace)
+    service.delete_connection(row, request.user)
     messages.success(
         request,
         _("The connection to %(address)s is deleted. Images that were built with it stay.")
-        % {"address": found},
+        % {"address": row},
     )
-    return redirect(tab_address(place, "connections"))
+    return redirect(tab_url(workspace, "connections"))
 
 
-def tab_address(place: Workspace, tab: str) -> str:
-    """Return the address of a tab."""
-    return f"{reverse('environments:settings', args=[place.name])}?tab={tab}"
+def tab_url(workspace: Workspace, tab: str) -> str:
+    """Return the URL of a tab."""
+    return f"{reverse('environments:settings', args=[workspace.name])}?tab={tab}"
 
 
-def page_of(request: HttpRequest, place: Workspace, name: str, **more: Any) -> HttpResponse:
-    """Return the page with a tab open, the first one that the person sees where none is named.
+def settings_page(request: StudioRequest, workspace: Workspace, name: str, **more: Any) -> HttpResponse:
+    """Render the page with a tab open, by default the first that the user may see.
 
-    `more` is given to the tab's template over what it shows; with a `problem` in it the answer is 422.
+    `more` overrides the tab's context; with a `problem` in it the status is 422.
     """
-    rights = rights_in(place, request.user)
-    seen = [tab for tab in TABS if rights[tab.right.name.lower()]]
-    if not seen or name in {tab.name for tab in TABS if tab not in seen}:
+    rights = rights_in(workspace, request.user)
+    tabs = settings_tabs()
+    visible = [tab for tab in tabs if rights[tab.right.name.lower()]]
+    if not visible or name in {tab.name for tab in tabs if tab not in visible}:
         raise PermissionDenied(
             _("Your role in %(workspace)s does not let you see this part of its settings.")
-            % {"workspace": place}
+            % {"workspace": workspace}
         )
-    tab = next((one for one in seen if one.name == (name or seen[0].name)), None)
+    tab = next((tab for tab in visible if tab.name == (name or visible[0].name)), None)
     if tab is None:
-        raise Http404(f"The settings of {place} have no tab {name}.")
+        raise Http404(f"The settings of {workspace} have no tab {name}.")
     context = {
-        "place": place,
-        "tabs": seen,
+        "place": workspace,
+        "tabs": visible,
         "tab": tab.name,
         "template": tab.template,
     }
-    shown = {**context, **tab.shown(request, place), **more}
-    return render(request, "environments/settings.html", shown, status=422 if "problem" in more else 200)
+    tab_context = {**context, **tab.context(request, workspace), **more}
+    return render(
+        request, "environments/settings.html", tab_context, status=422 if "problem" in more else 200
+    )

@@ -1,4 +1,4 @@
-"""Access tokens: passwords for programs, shown once, kept as a digest only."""
+"""Access tokens: passwords for programs, shown once and stored as a digest."""
 
 import hashlib
 import re
@@ -10,13 +10,15 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from environments.models import AccessToken, Scope, Workspace, record
+from environments.access import token_used_by
+from environments.audit.record import record
+from environments.models import AccessToken, Scope, Workspace
 
-# The beginning lets people, and programs that look for leaked secrets, tell what it is.
+# The prefix makes tokens recognizable, also to scanners for leaked secrets.
 PREFIX = "studio_"
-_FORM = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
-_HINT = len(PREFIX) + 4
-_USED_EVERY = timedelta(minutes=1)
+_TOKEN = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
+_HINT_LENGTH = len(PREFIX) + 4
+_USED_AT_INTERVAL = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -28,13 +30,13 @@ def create_token(
     expires_at: datetime | None = None,
     workspace: Workspace | None = None,
 ) -> tuple[AccessToken, str]:
-    """Return a new token's row and its secret, which nobody can be shown again."""
+    """Create a token; return its row and its secret, which cannot be shown again."""
     secret = PREFIX + secrets.token_urlsafe(32)
     token = AccessToken.objects.create(
         owner=owner,
         name=name,
         digest=_digest(secret),
-        hint=secret[:_HINT],
+        hint=secret[:_HINT_LENGTH],
         scope=scope,
         workspace=workspace,
         expires_at=expires_at,
@@ -44,36 +46,46 @@ def create_token(
 
 
 def looks_like_token(text: str) -> bool:
-    """Tell whether a text has a token's form: everything else need not be looked up."""
-    return _FORM.fullmatch(text) is not None
+    """Return whether a text has the form of a token; others need no query."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def valid_tokens() -> QuerySet[AccessToken]:
-    """Return the tokens that count now, with their owners."""
+    """Return the tokens that are valid now, with their owners."""
     tokens = AccessToken.objects.select_related("owner", "workspace")
-    still = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
-    return tokens.filter(still, revoked_at=None, owner__is_active=True)
+    unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    return tokens.filter(unexpired, revoked_at=None, owner__is_active=True)
 
 
-def token_of(secret: str) -> AccessToken | None:
-    """Return the token with this secret, with its owner; None when it does not count (any more)."""
+def tokens_visible_to(user: User) -> QuerySet[AccessToken]:
+    """Return the tokens that a user may list and revoke: their own.
+
+    With a token that is limited to a workspace, it is that token alone: the others open what it does not.
+    """
+    own = AccessToken.objects.filter(owner=user.pk)
+    used = token_used_by(user)
+    return own if used is None or used.workspace_id is None else own.filter(pk=used.pk)
+
+
+def find_token(secret: str) -> AccessToken | None:
+    """Return the valid token with this secret and its owner; None if there is none."""
     if not looks_like_token(secret):
         return None
     now = timezone.now()
-    found = valid_tokens().filter(digest=_digest(secret)).first()
-    if found is not None and (found.used_at is None or found.used_at < now - _USED_EVERY):
-        # Often enough to tell which are in use, not so often that reading means writing.
-        AccessToken.objects.filter(pk=found.pk).update(used_at=now)
-    return found
+    token = valid_tokens().filter(digest=_digest(secret)).first()
+    if token is not None and (token.used_at is None or token.used_at < now - _USED_AT_INTERVAL):
+        # Often enough to show use, rarely enough that reads do not become writes.
+        AccessToken.objects.filter(pk=token.pk).update(used_at=now)
+    return token
 
 
 @transaction.atomic
 def revoke_token(token: AccessToken, by: User) -> None:
-    """End a token at once. It stays listed as revoked."""
+    """Revoke a token at once. It stays listed as revoked."""
     if AccessToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now()):
         record("token.revoked", str(token), workspace=token.workspace, actor=by)
 
 
 def _digest(secret: str) -> str:
-    # The secret is long and random: nothing slower than sha256 is needed to keep it from being guessed.
+    # The secret is long and random: it cannot be guessed, so a fast hash is enough.
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,11 +1,11 @@
-// The build page, live: one EventSource, opened again from where it was when the connection is lost.
-// (htmx's extension opens a new source without the cursor and without a pause, so the page has its own.)
+// The live build page: one EventSource, reopened at its cursor when the connection is lost.
+// (htmx's extension reconnects without the cursor and without a delay.)
 (() => {
   const page = document.getElementById("build");
   const log = document.getElementById("log");
   const state = document.getElementById("state");
   const steps = document.getElementById("steps");
-  const said = document.getElementById("log-state");
+  const logStatus = document.getElementById("log-state");
   const follow = document.getElementById("follow");
   const wrap = document.getElementById("wrap");
   const favicon = document.getElementById("favicon");
@@ -14,13 +14,13 @@
 
   for (const part of page.querySelectorAll(".js-only")) part.hidden = false;
 
-  // Following: the newest line stays in sight until the reader scrolls up, and again once back at the end.
+  // Follow mode: keep the newest line visible until the reader scrolls up.
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const toEnd = () => {
     log.scrollTop = log.scrollHeight;
   };
   let scrolledByUs = false;
-  const keepUp = () => {
+  const followLog = () => {
     if (!follow.checked) return;
     scrolledByUs = true;
     toEnd();
@@ -28,14 +28,14 @@
       scrolledByUs = false;
     });
   };
-  follow.addEventListener("change", keepUp);
+  follow.addEventListener("change", followLog);
   let lastTop = 0;
   log.addEventListener("scroll", () => {
     if (!scrolledByUs && log.scrollTop < lastTop && !atEnd()) follow.checked = false;
     lastTop = log.scrollTop;
   });
 
-  const keptWrap = () => {
+  const savedWrap = () => {
     try {
       return localStorage.getItem("studio:wrap") === "yes";
     } catch {
@@ -46,19 +46,19 @@
     log.classList.toggle("wrap", on);
     wrap.checked = on;
   };
-  setWrap(keptWrap());
+  setWrap(savedWrap());
   wrap.addEventListener("change", () => {
     setWrap(wrap.checked);
     try {
       localStorage.setItem("studio:wrap", wrap.checked ? "yes" : "no");
     } catch {
-      said.dataset.note = "not kept";
+      logStatus.dataset.note = "not kept";
     }
-    keepUp();
+    followLog();
   });
 
   const swap = (target, html) => {
-    // What the reader is about to press keeps the focus when its part is drawn anew.
+    // Keep the focus on the same control when its part is replaced.
     const focused = target.contains(document.activeElement) ? document.activeElement : null;
     const path = focused && (focused.getAttribute("href") || focused.closest("form")?.getAttribute("action"));
     const folded = new Map([...target.querySelectorAll("details[data-key]")].map((part) => [part.dataset.key, part.open]));
@@ -67,14 +67,14 @@
       if (folded.has(part.dataset.key)) part.open = folded.get(part.dataset.key);
     }
     if (path) {
-      const again = target.querySelector(`[href="${CSS.escape(path)}"], form[action="${CSS.escape(path)}"] button`);
-      if (again) again.focus();
+      const replacement = target.querySelector(`[href="${CSS.escape(path)}"], form[action="${CSS.escape(path)}"] button`);
+      if (replacement) replacement.focus();
     }
     htmx.process(target);
     target.dispatchEvent(new CustomEvent("htmx:load", { bubbles: true, detail: { elt: target } }));
   };
 
-  const tell = () => {
+  const updateTitle = () => {
     const head = state.querySelector("[data-title]");
     document.title = `${head.dataset.title} · Studio`;
     favicon.href = `${page.dataset.icons}${head.dataset.icon}.svg`;
@@ -84,7 +84,7 @@
     const source = new EventSource(`${page.dataset.stream}?after=${cursor}`);
     source.addEventListener("open", () => {
       pause = 500;
-      said.textContent = log.childElementCount ? "" : said.dataset.waiting;
+      logStatus.textContent = log.childElementCount ? "" : logStatus.dataset.waiting;
     });
     source.addEventListener("log", (event) => {
       const seq = Number(event.lastEventId);
@@ -92,28 +92,28 @@
       cursor = seq;
       const first = !log.childElementCount;
       log.insertAdjacentHTML("beforeend", event.data);
-      said.textContent = "";
-      keepUp();
+      logStatus.textContent = "";
+      followLog();
       if (first && location.hash) page.dispatchEvent(new Event("log:first"));
     });
     source.addEventListener("steps", (event) => swap(steps, event.data));
     source.addEventListener("state", (event) => {
       swap(state, event.data);
-      tell();
+      updateTitle();
     });
     source.addEventListener("end", () => {
       source.close();
-      said.textContent = "";
+      logStatus.textContent = "";
       follow.checked = false;
       page.dataset.active = "no";
       document.getElementById("said").textContent = document.title;
       page.dispatchEvent(new Event("build:end"));
     });
     source.addEventListener("error", async () => {
-      // The browser comes back by itself after a cut; what it gives up on, we open again, ever more slowly.
-      said.textContent = said.dataset.lost;
+      // The browser reconnects by itself after an interruption; when it gives up, reopen with backoff.
+      logStatus.textContent = logStatus.dataset.lost;
       if (source.readyState !== EventSource.CLOSED) return;
-      // Or the studio refuses: whoever is signed out, or may no longer see this, is told so by the page itself.
+      // The studio may refuse, after a logout or a loss of access: reload, so that the page explains it.
       const answer = await fetch(location.pathname, { method: "HEAD" }).catch(() => null);
       if (answer && (answer.redirected || answer.status === 403 || answer.status === 404)) {
         location.reload();
@@ -126,9 +126,9 @@
   };
 
   if (page.dataset.active === "yes") {
-    keepUp();
+    followLog();
     open();
   } else if (!location.hash && log.querySelector(".log-gap")) {
-    toEnd(); // of a long log the last part is there first, so it is in sight first
+    toEnd(); // a long log starts with its last part
   }
 })();

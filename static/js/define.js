@@ -1,5 +1,5 @@
-// The form of a definition: files that become its text, a finding's line, and the way to the review and back.
-// It works on the plain text area; where the editor runs, `text.editor` stands for it.
+// The form of a definition: reading files into the text, jumping to a finding's line, the review step.
+// It works on the plain text area, or through `text.editor` if the editor runs.
 (() => {
   const form = document.getElementById("define");
   if (!form) return;
@@ -10,27 +10,27 @@
   const LARGEST_TEXT = 1024 * 1024;
   const ARCHIVE = /\.(zip|tar|tgz|tar\.(gz|bz2|xz))$/i;
 
-  const put = (value) => {
+  const setText = (value) => {
     if (text.editor) text.editor.set(value);
     else text.value = value;
   };
-  const tell = (words, name) => {
-    dropped.textContent = words.replace("{file}", () => name);
+  const showStatus = (template, name) => {
+    dropped.textContent = template.replace("{file}", () => name);
   };
 
-  // A text file becomes the text, so that it can be edited; anything else is sent as it is.
-  const take = async (given) => {
-    if (!text || ARCHIVE.test(given.name) || given.size > LARGEST_TEXT) {
+  // A text file is put into the text, to be edited; other files are uploaded unchanged.
+  const takeFile = async (chosen) => {
+    if (!text || ARCHIVE.test(chosen.name) || chosen.size > LARGEST_TEXT) {
       const transfer = new DataTransfer();
-      transfer.items.add(given);
+      transfer.items.add(chosen);
       file.files = transfer.files;
       filename.value = "";
-      tell(dropped.dataset.sent, given.name);
+      showStatus(dropped.dataset.sent, chosen.name);
     } else {
-      put(await given.text());
+      setText(await chosen.text());
       file.value = "";
-      filename.value = given.name;
-      tell(dropped.dataset.taken, given.name);
+      filename.value = chosen.name;
+      showStatus(dropped.dataset.taken, chosen.name);
     }
     document.body.dispatchEvent(new Event("studio:file"));
   };
@@ -38,7 +38,7 @@
     file.addEventListener("change", (event) => {
       if (!file.files.length) return;
       event.stopImmediatePropagation();
-      take(file.files[0]);
+      takeFile(file.files[0]);
     });
   }
   const target = file && form.querySelector("[data-drop]");
@@ -54,17 +54,17 @@
     target.addEventListener("drop", (event) => {
       if (!event.dataTransfer.files.length) return;
       event.preventDefault();
-      take(event.dataTransfer.files[0]);
+      takeFile(event.dataTransfer.files[0]);
     });
   }
 
-  // The name of a file says how to read it; a text that was replaced altogether has none.
-  const replaced = () => (text.editor ? text.editor.replaced() : text.selectionStart === 0 && text.selectionEnd === text.value.length);
-  const forget = () => {
-    if (filename && replaced()) filename.value = "";
+  // The file name determines the format; a text that was replaced as a whole has no file name.
+  const isReplaced = () => (text.editor ? text.editor.replaced() : text.selectionStart === 0 && text.selectionEnd === text.value.length);
+  const forgetFilename = () => {
+    if (filename && isReplaced()) filename.value = "";
   };
   if (text) {
-    text.parentElement.addEventListener("paste", forget, { capture: true });
+    text.parentElement.addEventListener("paste", forgetFilename, { capture: true });
     text.addEventListener("input", () => {
       if (text.value.trim() || !filename.value) return;
       filename.value = "";
@@ -72,22 +72,22 @@
     });
   }
 
-  const show = (line) => {
+  const showLine = (line) => {
     if (text.editor) {
       text.editor.show(line);
       return;
     }
-    const all = text.value.split("\n");
-    const start = all.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+    const lines = text.value.split("\n");
+    const start = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
     text.focus();
-    text.setSelectionRange(start, start + (all[line - 1] || "").length);
-    text.scrollTop = Math.max(0, (line - 5) * (text.scrollHeight / Math.max(all.length, 1)));
+    text.setSelectionRange(start, start + (lines[line - 1] || "").length);
+    text.scrollTop = Math.max(0, (line - 5) * (text.scrollHeight / Math.max(lines.length, 1)));
   };
 
-  // The two steps stand in one form, so that a chosen file and all that was typed stay.
+  // Both steps are in one form, so that the chosen file and all input are kept.
   const defining = document.getElementById("step-define");
   const reviewing = document.getElementById("step-review");
-  const step = (reviewed) => {
+  const showStep = (reviewed) => {
     defining.hidden = reviewed;
     reviewing.hidden = !reviewed;
     for (const mark of document.querySelectorAll("[data-step]")) {
@@ -96,45 +96,45 @@
     }
     window.scrollTo(0, 0);
   };
-  const back = () => {
+  const backToDefinition = () => {
     if (!reviewing || reviewing.hidden) return;
-    step(false);
+    showStep(false);
     if (location.hash === "#review") history.back();
   };
   document.body.addEventListener("htmx:afterSwap", (event) => {
     if (!reviewing || event.detail.target !== reviewing) return;
-    step(true);
+    showStep(true);
     if (location.hash !== "#review") history.pushState(null, "", "#review");
     reviewing.querySelector("h2")?.focus();
   });
   window.addEventListener("popstate", () => {
-    if (reviewing && location.hash !== "#review" && !reviewing.hidden) step(false);
+    if (reviewing && location.hash !== "#review" && !reviewing.hidden) showStep(false);
   });
 
   form.addEventListener("click", (event) => {
     const line = event.target.closest("[data-line] a, a[data-line]");
     if (line && text) {
       event.preventDefault();
-      back();
-      show(Number(line.closest("[data-line]").dataset.line));
+      backToDefinition();
+      showLine(Number(line.closest("[data-line]").dataset.line));
       return;
     }
     if (event.target.closest("[data-back]") && text) {
       event.preventDefault();
-      back();
+      backToDefinition();
       form.querySelector(event.target.closest("[data-back]").dataset.back || "[role=textbox]")?.focus();
     }
   });
 
-  // Ctrl+Enter goes on: to the review, and from there to nothing without a look at it.
-  const onward = () => {
+  // Ctrl+Enter opens the review, and does nothing there: saving needs a look at it.
+  const toReview = () => {
     const button = document.getElementById("to-review");
     if (button && !defining.hidden) button.click();
   };
-  document.addEventListener("studio:onward", onward);
+  document.addEventListener("studio:onward", toReview);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
     event.preventDefault();
-    onward();
+    toReview();
   });
 })();

@@ -1,21 +1,21 @@
-// The editor over the text of a definition: colours, findings beside their lines, names and versions that complete.
-// The text area stays the form's field and holds the same text; where this script does not run, it is the editor.
+// The editor of a definition: highlighting, findings at their lines, completion of names and versions.
+// The text area remains the form's field, in sync; without this script it is the editor.
 (() => {
   const text = document.getElementById("id_text");
   if (!text) return;
   const cm = CodeMirror;
-  const { asked, colours, guess, languages, ofFormat } = window.studioLanguages;
-  const words = text.dataset;
+  const { completionAt, highlighting, guess, languages, ofFormat } = window.studioLanguages;
+  const settings = text.dataset;
   const nonce = document.currentScript.nonce;
   const review = document.getElementById("review");
 
-  // Completion. The studio answers at once with what it knows; while it asks the index, we ask it again.
+  // Completion: the studio returns what it knows at once; while it queries the index, poll it.
   const PAUSE = 300;
-  const MOST_TRIES = 8;
+  const MAX_TRIES = 8;
   const wait = (time) => new Promise((done) => setTimeout(done, time));
-  const answerTo = async (query, context) => {
-    for (let tries = 0; tries < MOST_TRIES && !context.aborted; tries += 1) {
-      const response = await fetch(`${words.complete}?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" } });
+  const fetchOptions = async (query, context) => {
+    for (let tries = 0; tries < MAX_TRIES && !context.aborted; tries += 1) {
+      const response = await fetch(`${settings.complete}?${new URLSearchParams(query)}`, { headers: { Accept: "application/json" } });
       if (!response.ok) return [];
       const answer = await response.json();
       if (!answer.more || answer.options.length) return answer.options;
@@ -24,48 +24,48 @@
     return [];
   };
   const complete = async (context) => {
-    const place = asked(context.state, context.pos, language);
-    if (!place || (!place.begun && !place.name && place.kind !== "base" && !context.explicit)) return null;
-    const query = place.name ? { kind: place.kind, name: place.name } : { kind: place.kind, q: place.begun };
-    let found;
+    const completionContext = completionAt(context.state, context.pos, language);
+    if (!completionContext || (!completionContext.prefix && !completionContext.name && completionContext.kind !== "base" && !context.explicit)) return null;
+    const query = completionContext.name ? { kind: completionContext.kind, name: completionContext.name } : { kind: completionContext.kind, q: completionContext.prefix };
+    let matches;
     try {
-      found = await answerTo(query, context);
+      matches = await fetchOptions(query, context);
     } catch {
-      return null; // the network is away: there is nothing to offer, and typing goes on
+      return null; // offline: offer nothing
     }
-    const from = context.pos - place.begun.length;
-    if (place.name) {
-      // The newest comes first: the order is the answer's, not the alphabet's.
-      const options = found.map((label, index) => ({ label, type: "constant", boost: 99 - index }));
+    const from = context.pos - completionContext.prefix.length;
+    if (completionContext.name) {
+      // Keep the response's order, newest first, instead of alphabetical order.
+      const options = matches.map((label, index) => ({ label, type: "constant", boost: 99 - index }));
       return { from, options, validFor: /^[\w.*+!]*$/ };
     }
-    const options = found.map((label) => ({ label, type: "class" }));
-    // A base may be meant by any part of its name, which the server has looked for.
-    return place.kind === "base" ? { from, options, filter: false } : { from, options };
+    const options = matches.map((label) => ({ label, type: "class" }));
+    // The server matched any part of a base's name: do not filter by prefix.
+    return completionContext.kind === "base" ? { from, options, filter: false } : { from, options };
   };
 
   let language = guess(text.value);
-  const spoken = new cm.Compartment();
-  const keepText = cm.EditorView.updateListener.of((update) => {
+  const languageCompartment = new cm.Compartment();
+  const syncText = cm.EditorView.updateListener.of((update) => {
     if (!update.docChanged) return;
     text.value = update.state.doc.toString();
     text.dispatchEvent(new Event("input", { bubbles: true }));
-    if (!ofFormat[words.format]) speak(guess(text.value));
+    if (!ofFormat[settings.format]) setLanguage(guess(text.value));
   });
-  const speak = (wanted) => {
+  const setLanguage = (wanted) => {
     if (wanted === language) return;
     language = wanted;
-    view.dispatch({ effects: spoken.reconfigure(languages[wanted]) });
+    view.dispatch({ effects: languageCompartment.reconfigure(languages[wanted]) });
   };
-  const onward = () => {
+  const toReview = () => {
     document.dispatchEvent(new Event("studio:onward"));
     return true;
   };
   const input = cm.EditorView.domEventHandlers({
-    // A dropped file is the form's to take; CodeMirror would put its text where the pointer is.
+    // The form handles dropped files; CodeMirror would insert their text at the pointer.
     drop: (event) => event.dataTransfer.files.length > 0,
-    // Writing over a selection: the browser would carry the old text's colours on as inline styles, which are not allowed.
-    // What is written over is what the page has selected: the editor's own selection may be a moment behind it.
+    // Typing over a selection: the browser would keep the old text's colours as inline styles, which the CSP forbids.
+    // Replace the page's selection: the editor's own may lag behind it.
     beforeinput: (event, editor) => {
       const selected = getSelection();
       if (event.inputType !== "insertText" || event.data === null || event.isComposing || selected.isCollapsed) return false;
@@ -83,14 +83,14 @@
       return true;
     },
   });
-  const phrases = cm.EditorState.phrases.of(JSON.parse(words.phrases || "{}"));
+  const phrases = cm.EditorState.phrases.of(JSON.parse(settings.phrases || "{}"));
 
   const view = new cm.EditorView({
     doc: text.value,
     parent: text.parentElement,
     extensions: [
       cm.EditorView.cspNonce.of(nonce),
-      cm.keymap.of([{ key: "Mod-Enter", run: onward }]),
+      cm.keymap.of([{ key: "Mod-Enter", run: toReview }]),
       cm.lineNumbers(),
       cm.lintGutter(),
       cm.history(),
@@ -113,14 +113,14 @@
         "aria-describedby": "editor-keys",
         spellcheck: "false",
       }),
-      spoken.of(languages[language]),
-      colours,
+      languageCompartment.of(languages[language]),
+      highlighting,
       phrases,
       input,
-      keepText,
+      syncText,
     ],
   });
-  // Who has begun to write before this script ran writes on.
+  // Keep the caret of a user who typed before this script ran.
   const at = document.activeElement === text ? text.selectionEnd : null;
   text.hidden = true;
   if (at !== null) {
@@ -131,40 +131,40 @@
   document.getElementById("definition-label").addEventListener("click", () => view.focus());
   document.getElementById("editor-keys").hidden = false;
 
-  // The findings of the review, beside their lines.
+  // Show the findings of the review at their lines.
   const SEVERITY = { error: "error", warning: "warning", note: "info" };
   let checked = view.state.doc;
-  const mark = () => {
-    if (!checked.eq(view.state.doc)) return; // the text has gone on, and is being looked at again
+  const showFindings = () => {
+    if (!checked.eq(view.state.doc)) return; // the text has changed since, and is being reviewed again
     const doc = view.state.doc;
-    const found = [];
+    const matches = [];
     for (const finding of review.querySelectorAll("[data-severity]")) {
       const number = Number(finding.dataset.line);
       if (!(number >= 1 && number <= doc.lines)) continue;
       const line = doc.line(number);
-      const said = [...finding.querySelectorAll("[data-said]")].map((part) => part.textContent.trim());
+      const messages = [...finding.querySelectorAll("[data-said]")].map((part) => part.textContent.trim());
       const start = Math.min(line.from + Math.max(Number(finding.dataset.column) - 1, 0), line.to);
       const blank = /^\s*/.exec(line.text)[0].length;
-      found.push({ from: Math.max(start, Math.min(line.from + blank, line.to)), to: line.to, severity: SEVERITY[finding.dataset.severity], message: said.join(" ") });
+      matches.push({ from: Math.max(start, Math.min(line.from + blank, line.to)), to: line.to, severity: SEVERITY[finding.dataset.severity], message: messages.join(" ") });
     }
-    view.dispatch(cm.setDiagnostics(view.state, found));
+    view.dispatch(cm.setDiagnostics(view.state, matches));
     const format = review.querySelector("[data-format]")?.dataset.format;
-    words.format = format || "";
-    if (format) speak(ofFormat[format] || guess(text.value));
+    settings.format = format || "";
+    if (format) setLanguage(ofFormat[format] || guess(text.value));
   };
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt === review) checked = view.state.doc;
   });
   document.body.addEventListener("htmx:afterSwap", (event) => {
-    if (event.detail.target === review) mark();
+    if (event.detail.target === review) showFindings();
   });
-  mark();
+  showFindings();
 
-  // What the form does with the text: replace all of it, or show a line.
+  // For the form: replace the text, or show a line.
   text.editor = {
     dom: view.dom,
     set(value) {
-      words.format = "";
+      settings.format = "";
       view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: value } });
     },
     show(number) {

@@ -1,10 +1,10 @@
-// The keyboard: "/" to the search, "j" and "k" along the rows of a list, "x" chooses one, "?" for help. Enter and Escape are the
-// browser's own: what is chosen is a link that has the focus, and the help is a dialog.
+// Keyboard shortcuts: "/" searches, "j" and "k" move along the rows of a list, "x" selects a row, "?" shows help. Enter and
+// Escape are the browser's own: the current row's link has the focus, and the help is a dialog.
 (() => {
   const help = document.getElementById("keys");
   const WRITTEN = "input:not([type=checkbox], [type=radio], [type=button], [type=submit]), textarea, select, [contenteditable]";
 
-  // The link that a row is about. Rows without one are passed over.
+  // The main link of a row; rows without links are skipped.
   const linkOf = (row) => row.querySelector("a.name[href], a[href]");
   const rows = () => [...document.querySelectorAll("main table.list tbody tr, main ol.events > li")].filter((row) => linkOf(row) && row.offsetParent !== null);
 
@@ -25,7 +25,7 @@
     return field;
   };
 
-  // Chosen rows are compared, built or archived together.
+  // Selected rows are compared, built or archived together.
   const choose = () => rows().find((row) => row.contains(document.activeElement))?.querySelector(".choose")?.click();
 
   const KEYS = { "/": search, x: choose, j: () => go(1), k: () => go(-1), "?": () => help?.showModal() };

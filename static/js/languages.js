@@ -38,7 +38,7 @@
     pylock: "toml",
   };
 
-  // The server says what a text was read as; until it has, the text's first lines do.
+  // Guess the language from the first lines, until the server reports the format.
   const guess = (text) => {
     const start = text.slice(0, 4000);
     if (/^\s*(#\s*(syntax|escape)=|(#.*\s+)*(FROM|ARG)\s)/i.test(start)) return "dockerfile";
@@ -47,45 +47,45 @@
     return "requirements";
   };
 
-  const named = (name, ...all) => all.map((tag) => ({ tag, class: name }));
-  const colours = syntaxHighlighting(
+  const tagClasses = (name, ...all) => all.map((tag) => ({ tag, class: name }));
+  const highlighting = syntaxHighlighting(
     HighlightStyle.define([
-      ...named("tok-comment", tags.comment),
-      ...named("tok-key", tags.propertyName, tags.definition(tags.propertyName), tags.attributeName, tags.variableName),
-      ...named("tok-word", tags.keyword, tags.standard(tags.variableName), tags.heading),
-      ...named("tok-text", tags.string, tags.content),
-      ...named("tok-number", tags.number, tags.bool, tags.null, tags.atom, tags.typeName),
-      ...named("tok-sign", tags.operator, tags.separator, tags.punctuation),
+      ...tagClasses("tok-comment", tags.comment),
+      ...tagClasses("tok-key", tags.propertyName, tags.definition(tags.propertyName), tags.attributeName, tags.variableName),
+      ...tagClasses("tok-word", tags.keyword, tags.standard(tags.variableName), tags.heading),
+      ...tagClasses("tok-text", tags.string, tags.content),
+      ...tagClasses("tok-number", tags.number, tags.bool, tags.null, tags.atom, tags.typeName),
+      ...tagClasses("tok-sign", tags.operator, tags.separator, tags.punctuation),
     ]),
   );
 
   const NAME = "[A-Za-z0-9][\\w.-]*";
-  const BEGUN = new RegExp(`^(?:${NAME})?$`);
+  const NAME_PREFIX = new RegExp(`^(?:${NAME})?$`);
   const PINNED = new RegExp(`^(${NAME})(?:\\[[^\\]]*\\])?\\s*(?:[=!<>~]=?=?|===)\\s*([\\w.*+!]*)$`);
 
-  // The key that a list item of YAML stands under: `dependencies` has conda's packages, `pip` has pip's.
+  // The key above a YAML list item: `dependencies` lists conda packages, `pip` lists pip packages.
   const keyAbove = (doc, line) => {
     let indent = /^\s*/.exec(line.text)[0].length;
     for (let number = line.number - 1; number > 0; number -= 1) {
       const above = doc.line(number).text;
       if (!above.trim() || above.trim().startsWith("#")) continue;
-      const here = /^\s*/.exec(above)[0].length;
-      if (here > indent || (here === indent && above.trim().startsWith("-"))) continue;
+      const level = /^\s*/.exec(above)[0].length;
+      if (level > indent || (level === indent && above.trim().startsWith("-"))) continue;
       const key = /^\s*(?:-\s+)?["']?([\w-]+)["']?\s*:\s*$/.exec(above);
       if (key) return key[1];
-      indent = here;
+      indent = level;
     }
     return "";
   };
   const BASE = { yaml: /^\s*image:\s+["']?([\w./:@-]*)$/, dockerfile: /^\s*FROM\s+(?:--platform=\S+\s+)?([\w./:@-]*)$/i };
   const KINDS = { pip: "pypi", dependencies: "conda" };
 
-  // What is being typed at a place: {kind, begun} for a name or a base image, {kind, name, begun} for a version; or null.
-  const asked = (state, pos, language) => {
+  // What is being typed at a position: {kind, prefix} for a name or a base image, {kind, name, prefix} for a version; or null.
+  const completionAt = (state, pos, language) => {
     const line = state.doc.lineAt(pos);
     const before = line.text.slice(0, pos - line.from);
     const base = BASE[language]?.exec(before);
-    if (base) return { kind: "base", begun: base[1] };
+    if (base) return { kind: "base", prefix: base[1] };
     let typed = null;
     let kind = "pypi";
     if (language === "requirements") typed = before.trimStart();
@@ -100,10 +100,10 @@
       if (!installed) return null;
       typed = installed[1];
     } else return null;
-    if (BEGUN.test(typed)) return { kind, begun: typed };
+    if (NAME_PREFIX.test(typed)) return { kind, prefix: typed };
     const pin = PINNED.exec(typed);
-    return pin ? { kind, name: pin[1], begun: pin[2] } : null;
+    return pin ? { kind, name: pin[1], prefix: pin[2] } : null;
   };
 
-  window.studioLanguages = { asked, colours, guess, languages, ofFormat };
+  window.studioLanguages = { completionAt, highlighting, guess, languages, ofFormat };
 })();

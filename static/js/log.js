@@ -1,21 +1,21 @@
 // The build log on its page: lines that are not loaded yet, links to a line, search.
-// The log is lines and gaps; a gap stands for the lines from data-from to data-to and is loaded when asked for.
+// The log consists of lines and gaps; a gap has the lines data-from to data-to, which are loaded on demand.
 (() => {
   const page = document.getElementById("build");
   const log = document.getElementById("log");
   const form = document.getElementById("find");
-  const words = document.getElementById("words");
-  const hits = document.getElementById("hits");
+  const input = document.getElementById("words");
+  const summary = document.getElementById("hits");
   const follow = document.getElementById("follow");
-  const said = document.getElementById("log-state");
+  const logStatus = document.getElementById("log-state");
   const AT_ONCE = 5000;
   const AROUND = 500;
 
-  // The page's words with numbers put in, written as its language writes them.
-  const filled = (words, numbers) =>
+  // Insert numbers into a text, formatted for the page's language.
+  const withNumbers = (template, numbers) =>
     Object.entries(numbers).reduce(
       (text, [name, number]) => text.replace(`{${name}}`, number.toLocaleString(document.documentElement.lang)),
-      words,
+      template,
     );
 
   const lineAt = (number) => document.getElementById(`L${number}`);
@@ -26,7 +26,7 @@
     const to = Number(gap.dataset.to);
     const count = Math.min(AT_ONCE, to - from + 1);
     const all = to - from + 1;
-    gap.firstElementChild.textContent = filled(count === all ? log.dataset.earlier : log.dataset.earlierOf, { count, all });
+    gap.firstElementChild.textContent = withNumbers(count === all ? log.dataset.earlier : log.dataset.earlierOf, { count, all });
   };
   const gapOf = (from, to) => {
     const gap = document.createElement("div");
@@ -40,7 +40,7 @@
     return gap;
   };
 
-  // Load a run of lines out of a gap; what is left of it on either side stays a gap.
+  // Load a range of lines from a gap; the rest on either side stays a gap.
   const load = async (gap, from, to) => {
     if (gap.dataset.loading) return false;
     gap.dataset.loading = "yes";
@@ -52,7 +52,7 @@
     }
     delete gap.dataset.loading;
     if (!answer?.ok || answer.redirected) {
-      said.textContent = said.dataset.notLoaded;
+      logStatus.textContent = logStatus.dataset.notLoaded;
       return false;
     }
     const html = await answer.text();
@@ -68,7 +68,7 @@
       gap.dataset.from = to + 1;
       label(gap);
     } else gap.remove();
-    mark();
+    markMatches();
     return true;
   };
 
@@ -78,7 +78,7 @@
     event.preventDefault();
     follow.checked = false;
     const to = Number(gap.dataset.to);
-    // What the reader sees stays where it is, while lines come in above it.
+    // Keep the visible lines in place while lines are inserted above them.
     const below = log.scrollHeight - log.scrollTop;
     if (await load(gap, Math.max(Number(gap.dataset.from), to - AT_ONCE + 1), to)) {
       log.scrollTop = log.scrollHeight - below;
@@ -86,10 +86,10 @@
     }
   });
 
-  let at = null;
+  let current = null;
   const show = async (number) => {
     if (!lineAt(number)) {
-      const gap = gaps().find((one) => Number(one.dataset.from) <= number && number <= Number(one.dataset.to));
+      const gap = gaps().find((gap) => Number(gap.dataset.from) <= number && number <= Number(gap.dataset.to));
       if (!gap) return;
       const from = Math.max(Number(gap.dataset.from), number - AROUND);
       await load(gap, from, Math.min(Number(gap.dataset.to), number + AROUND));
@@ -97,95 +97,95 @@
     const line = lineAt(number);
     if (!line) return;
     follow.checked = false;
-    at?.classList.remove("at");
-    at = line;
+    current?.classList.remove("at");
+    current = line;
     line.classList.add("at");
     line.scrollIntoView({ block: "center" });
   };
   const toHash = () => {
-    const found = /^#L(\d+)$/.exec(location.hash);
-    if (found) show(Number(found[1]));
-    else at?.classList.remove("at");
+    const matches = /^#L(\d+)$/.exec(location.hash);
+    if (matches) show(Number(matches[1]));
+    else current?.classList.remove("at");
   };
   window.addEventListener("hashchange", toHash);
-  // The same line asked for again changes no address.
+  // A second click on the same line changes no hash.
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#L"]');
     if (link && link.getAttribute("href") === location.hash) toHash();
   });
 
-  // Search: the server looks through all lines, loaded or not.
-  let found = [];
+  // Search: the server searches all lines, loaded or not.
+  let matches = [];
   let count = 0;
-  let asked = "";
-  let place = -1;
-  const mark = () => {
+  let searched = "";
+  let position = -1;
+  const markMatches = () => {
     for (const line of log.querySelectorAll(".l.hit")) line.classList.remove("hit");
-    for (const number of found) lineAt(number)?.classList.add("hit");
+    for (const number of matches) lineAt(number)?.classList.add("hit");
   };
-  const tell = () => {
-    if (!asked) hits.textContent = "";
-    else if (!found.length) hits.textContent = hits.dataset.none;
+  const showSummary = () => {
+    if (!searched) summary.textContent = "";
+    else if (!matches.length) summary.textContent = summary.dataset.none;
     else {
-      const one = count === 1 ? "one" : "many";
-      const words = place < 0 ? hits.dataset[one] : hits.dataset[`${one}At`];
-      hits.textContent = filled(words, { count, at: place + 1 });
+      const number = count === 1 ? "one" : "many";
+      const template = position < 0 ? summary.dataset[number] : summary.dataset[`${number}At`];
+      summary.textContent = withNumbers(template, { count, at: position + 1 });
     }
   };
-  const look = async () => {
-    const wanted = words.value.trim();
-    asked = wanted;
-    place = -1;
+  const search = async () => {
+    const wanted = input.value.trim();
+    searched = wanted;
+    position = -1;
     let answer = { lines: [], count: 0 };
     if (wanted) {
       try {
         const response = await fetch(`${page.dataset.search}?q=${encodeURIComponent(wanted)}`);
         answer = response.ok && !response.redirected ? await response.json() : null;
       } catch {
-        answer = null; // the studio is away
+        answer = null; // the studio is unreachable
       }
     }
-    if (asked !== wanted) return; // something else was typed meanwhile
+    if (searched !== wanted) return; // something else was typed meanwhile
     if (!answer) {
-      asked = ""; // so that Enter asks again
-      found = [];
-      mark();
-      hits.textContent = hits.dataset.failed;
+      searched = ""; // so that Enter retries
+      matches = [];
+      markMatches();
+      summary.textContent = summary.dataset.failed;
       return;
     }
-    found = answer.lines;
+    matches = answer.lines;
     count = answer.count;
-    mark();
-    tell();
+    markMatches();
+    showSummary();
   };
-  const step = async (by) => {
-    if (words.value.trim() !== asked || page.dataset.active === "yes") {
-      const before = place;
-      const same = words.value.trim() === asked;
-      await look();
-      if (same) place = before;
+  const step = async (direction) => {
+    if (input.value.trim() !== searched || page.dataset.active === "yes") {
+      const before = position;
+      const same = input.value.trim() === searched;
+      await search();
+      if (same) position = before;
     }
-    if (!found.length) return;
-    place = (place + by + found.length) % found.length;
-    if (place < 0) place = found.length - 1;
-    tell();
-    await show(found[place]);
+    if (!matches.length) return;
+    position = (position + direction + matches.length) % matches.length;
+    if (position < 0) position = matches.length - 1;
+    showSummary();
+    await show(matches[position]);
   };
   let typed = 0;
-  words.addEventListener("input", () => {
+  input.addEventListener("input", () => {
     clearTimeout(typed);
-    typed = setTimeout(look, 250);
+    typed = setTimeout(search, 250);
   });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(typed);
     step(1);
   });
-  document.getElementById("before").addEventListener("click", () => step(place < 0 ? 0 : -1));
-  words.addEventListener("keydown", (event) => {
+  document.getElementById("before").addEventListener("click", () => step(position < 0 ? 0 : -1));
+  input.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.shiftKey) return;
     event.preventDefault();
-    step(place < 0 ? 0 : -1);
+    step(position < 0 ? 0 : -1);
   });
 
   for (const gap of gaps()) label(gap);

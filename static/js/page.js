@@ -1,19 +1,19 @@
-// What every page has: times in the reader's zone, copy buttons, the theme switch without a reload.
+// For every page: times in the reader's zone, copy buttons, switching the theme without a reload.
 (() => {
-  const said = document.getElementById("said");
-  const say = (text) => {
-    said.textContent = text;
+  const status = document.getElementById("said");
+  const announce = (text) => {
+    status.textContent = text;
   };
 
-  // In the page's language, as the reader's country writes it where the browser says so.
+  // In the page's language, with the conventions of the reader's country if the browser reports it.
   const lang = document.documentElement.lang;
-  const locale = navigator.languages.find((one) => one.toLowerCase().startsWith(lang.slice(0, 2))) || lang;
-  const when = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-  const whenOtherYear = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+  const locale = navigator.languages.find((language) => language.toLowerCase().startsWith(lang.slice(0, 2))) || lang;
+  const dateFormat = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  const dateFormatWithYear = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
   const showTimes = (within) => {
     for (const time of within.querySelectorAll("time[data-moment]")) {
       const at = new Date(time.dateTime);
-      const format = at.getFullYear() === new Date().getFullYear() ? when : whenOtherYear;
+      const format = at.getFullYear() === new Date().getFullYear() ? dateFormat : dateFormatWithYear;
       time.textContent = format.format(at);
       time.removeAttribute("data-moment");
     }
@@ -23,23 +23,23 @@
     for (const button of within.querySelectorAll("button.copy[hidden]")) button.hidden = false;
   };
 
-  const awaken = (within) => {
+  const enhance = (within) => {
     showTimes(within);
     showCopyButtons(within);
   };
-  awaken(document);
-  document.addEventListener("htmx:load", (event) => awaken(event.detail.elt));
+  enhance(document);
+  document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button.copy");
     if (button) {
       try {
         await navigator.clipboard.writeText(button.dataset.copy);
-        say(said.dataset.copied);
+        announce(status.dataset.copied);
         button.classList.add("copied");
         setTimeout(() => button.classList.remove("copied"), 1500);
       } catch {
-        say(said.dataset.notCopied);
+        announce(status.dataset.notCopied);
       }
       return;
     }
@@ -70,13 +70,13 @@
     });
   }
 
-  // A form that was sent is not sent twice by a second click.
+  // A second click does not submit a form again.
   document.addEventListener("submit", (event) => {
     if (event.defaultPrevented || event.target.method !== "post") return;
     if (event.target.dataset.sent) event.preventDefault();
     event.target.dataset.sent = "yes";
   });
-  // Coming back with the browser's Back button finds the form usable again.
+  // The browser's Back button restores the form in a usable state.
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });

@@ -1,40 +1,40 @@
-// A notification of the browser when a build ends, for those who want one and look at something else meanwhile.
+// A browser notification at the end of a build, for users who enabled it and are in another window.
 (() => {
   const page = document.getElementById("build");
-  const wanted = document.getElementById("tell");
+  const toggle = document.getElementById("tell");
   if (!("Notification" in window) || page.dataset.active !== "yes") return;
 
-  const kept = () => {
+  const isEnabled = () => {
     try {
       return localStorage.getItem("studio:tell") === "yes";
     } catch {
       return false; // storage can be switched off; the switch then works for this page
     }
   };
-  const keep = (on) => {
+  const setEnabled = (on) => {
     try {
       localStorage.setItem("studio:tell", on ? "yes" : "no");
     } catch {
-      wanted.dataset.note = "not kept";
+      toggle.dataset.note = "not kept";
     }
   };
 
-  wanted.closest("label").hidden = false;
-  wanted.checked = kept() && Notification.permission === "granted";
-  wanted.addEventListener("change", async () => {
-    if (wanted.checked && (await Notification.requestPermission()) !== "granted") {
-      wanted.checked = false;
-      document.getElementById("said").textContent = wanted.dataset.refused;
+  toggle.closest("label").hidden = false;
+  toggle.checked = isEnabled() && Notification.permission === "granted";
+  toggle.addEventListener("change", async () => {
+    if (toggle.checked && (await Notification.requestPermission()) !== "granted") {
+      toggle.checked = false;
+      document.getElementById("said").textContent = toggle.dataset.refused;
     }
-    keep(wanted.checked);
+    setEnabled(toggle.checked);
   });
   page.addEventListener("build:end", () => {
-    wanted.closest("label").hidden = true;
-    if (!wanted.checked || document.hasFocus()) return;
-    const note = new Notification(document.title, { icon: document.getElementById("favicon").href, tag: location.pathname });
-    note.addEventListener("click", () => {
+    toggle.closest("label").hidden = true;
+    if (!toggle.checked || document.hasFocus()) return;
+    const notification = new Notification(document.title, { icon: document.getElementById("favicon").href, tag: location.pathname });
+    notification.addEventListener("click", () => {
       window.focus();
-      note.close();
+      notification.close();
     });
   });
 })();

@@ -1,4 +1,4 @@
-// The theme in force: the one chosen, else the system's. Runs before the first paint.
+// Apply the chosen theme, else the system's. Runs before the first paint.
 (() => {
   const root = document.documentElement;
   const dark = window.matchMedia("(prefers-color-scheme: dark)");

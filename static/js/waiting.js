@@ -1,37 +1,37 @@
-// While the page waits for an answer a thin line runs along its top; an answer that is an error is told in words.
+// A progress line while the page waits for a response, and an alert for failed requests.
 (() => {
-  const trouble = document.getElementById("trouble");
-  const words = trouble.querySelector("p");
-  const door = trouble.querySelector("a");
+  const alertBox = document.getElementById("trouble");
+  const message = alertBox.querySelector("p");
+  const loginLink = alertBox.querySelector("a");
   const waiting = new Set();
 
-  const show = () => document.documentElement.toggleAttribute("data-waiting", waiting.size > 0);
-  const tell = (text, signedOut = false) => {
-    trouble.hidden = !text;
-    door.hidden = !signedOut;
-    words.textContent = text; // after it is shown: then it is read aloud
+  const update = () => document.documentElement.toggleAttribute("data-waiting", waiting.size > 0);
+  const report = (text, signedOut = false) => {
+    alertBox.hidden = !text;
+    loginLink.hidden = !signedOut;
+    message.textContent = text; // after it is shown, so that screen readers announce it
   };
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     waiting.add(event.detail.xhr);
-    show();
+    update();
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     waiting.delete(event.detail.xhr);
-    show();
-    if (event.detail.successful && door.hidden) tell("");
+    update();
+    if (event.detail.successful && loginLink.hidden) report("");
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    // Whoever is no longer signed in was sent to the door: that belongs in no part of this page, which may hold
-    // what they have typed. They go through the door in another window, and on with this page.
+    // A signed-out user was redirected to the login page. Do not swap that into this page, which may contain
+    // unsaved input: they sign in in another window and continue here.
     if (new URL(event.detail.xhr.responseURL, location.href).pathname !== "/login/") return;
     event.detail.shouldSwap = false;
-    door.href = `/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
-    tell(trouble.dataset.signedOut, true);
+    loginLink.href = `/login/?next=${encodeURIComponent(location.pathname + location.search)}`;
+    report(alertBox.dataset.signedOut, true);
   });
-  // Back from there, the forms of this page get the token that came with signing in: the old one is worth nothing.
+  // After that login the forms of this page need the new CSRF token.
   document.addEventListener("visibilitychange", async () => {
-    if (document.hidden || door.hidden) return;
+    if (document.hidden || loginLink.hidden) return;
     try {
       const answer = await fetch(location.href);
       if (!answer.ok || answer.redirected) return;
@@ -39,12 +39,12 @@
       const token = page.querySelector("[name=csrfmiddlewaretoken]");
       if (!token) return;
       for (const field of document.querySelectorAll("[name=csrfmiddlewaretoken]")) field.value = token.value;
-      tell("");
+      report("");
     } catch {
-      tell(trouble.dataset.away, true);
+      report(alertBox.dataset.away, true);
     }
   });
-  document.addEventListener("htmx:responseError", (event) => tell(trouble.dataset.failed.replace("{}", event.detail.xhr.status)));
-  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => tell(trouble.dataset.away));
-  trouble.querySelector("button").addEventListener("click", () => tell(""));
+  document.addEventListener("htmx:responseError", (event) => report(alertBox.dataset.failed.replace("{}", event.detail.xhr.status)));
+  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => report(alertBox.dataset.away));
+  alertBox.querySelector("button").addEventListener("click", () => report(""));
 })();

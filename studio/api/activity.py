@@ -1,95 +1,92 @@
-"""What happened in a workspace."""
+"""Events of a workspace."""
 
 from django.http import StreamingHttpResponse
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from environments.access import Right, get_workspace, may
-from environments.events import BadFilter, Filter, as_json, events_everywhere, events_of, stream_of
-from environments.outbox import EventGroup
-from studio.api import shapes
-from studio.api.answers import page_of
-from studio.api.describing import documented, route
+from environments.audit.events import (
+    EventFilter,
+    InvalidFilter,
+    event_as_json,
+    stream_json_lines,
+    visible_events,
+    workspace_events,
+)
+from environments.models import EventGroup
+from studio.api.http.answers import page_of
+from studio.api.http.requests import ApiRequest
+from studio.api.http.schema import documented
+from studio.api.shapes import responses
 
-PLACE = ("workspace",)
-ASKED = {
+WORKSPACE = ("workspace",)
+EVENT_QUERY = {
     "who": "Only what this person did; `:studio` is the studio itself.",
     "what": f"Only this verb, such as `build.failed`, or this group: {', '.join(EventGroup.values)}.",
     "environment": "Only what is about this environment.",
     "since": "From this day on, or from this time on: `2026-11-21` (UTC), `2026-11-21T08:00:00Z`.",
     "until": "To the end of this day, or before this time.",
 }
-ASKED_EVERYWHERE = ASKED | {
+STUDIO_EVENT_QUERY = EVENT_QUERY | {
     "workspace": "Only what happened in this workspace; `:none` is outside of all of them."
 }
 
 
-def _asked(request: Request) -> Filter:
+def _event_filter(request: ApiRequest) -> EventFilter:
     try:
-        return Filter.read({name: str(value) for name, value in request.query_params.items()})
-    except BadFilter as wrong:
+        return EventFilter.read({name: str(value) for name, value in request.query_params.items()})
+    except InvalidFilter as wrong:
         raise ValidationError({wrong.field: [str(wrong)]}) from None
 
 
 @documented(
     "GET",
-    "List what happened in a workspace, newest first",
-    shapes.paged(shapes.Event),
-    path=PLACE,
-    query=ASKED,
+    responses.paged(responses.Event),
+    path=WORKSPACE,
+    query=EVENT_QUERY,
     paged=True,
 )
-def events(request: Request, workspace: str) -> Response:
-    """List what happened in a workspace, newest first."""
-    place = get_workspace(request.user, workspace)
-    page, pages = page_of(request, events_of(place, _asked(request)), ("-at", "-pk"))
-    origin = may(request.user, Right.SEE_ORIGINS, place)
-    return pages.get_paginated_response([as_json(row, origin=origin) for row in page])
+def events(request: ApiRequest, workspace: str) -> Response:
+    """List the events of a workspace, newest first."""
+    space = get_workspace(request.user, workspace)
+    page, pages = page_of(request, workspace_events(space, _event_filter(request)), ("-at", "-pk"))
+    origin = may(request.user, Right.SEE_ORIGINS, space)
+    return pages.get_paginated_response([event_as_json(row, origin=origin) for row in page])
 
 
 @documented(
     "GET",
-    "Give what happened in a workspace as lines of JSON, all of it, newest first",
     {(200, "application/x-ndjson"): str},
-    path=PLACE,
-    query=ASKED,
+    path=WORKSPACE,
+    query=EVENT_QUERY,
 )
-def export_events(request: Request, workspace: str) -> StreamingHttpResponse:
-    """Give what happened in a workspace as lines of JSON, all of it, newest first."""
-    place = get_workspace(request.user, workspace)
-    lines = stream_of(events_of(place, _asked(request)), origin=may(request.user, Right.SEE_ORIGINS, place))
+def export_events(request: ApiRequest, workspace: str) -> StreamingHttpResponse:
+    """Export all events of a workspace as JSON lines, newest first."""
+    space = get_workspace(request.user, workspace)
+    lines = stream_json_lines(
+        workspace_events(space, _event_filter(request)), origin=may(request.user, Right.SEE_ORIGINS, space)
+    )
     return StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8")
 
 
 @documented(
     "GET",
-    "List what you did, in all workspaces and outside of them, newest first; for admins, what everybody did",
-    shapes.paged(shapes.Event),
-    query=ASKED_EVERYWHERE,
+    responses.paged(responses.Event),
+    query=STUDIO_EVENT_QUERY,
     paged=True,
 )
-def all_events(request: Request) -> Response:
+def all_events(request: ApiRequest) -> Response:
     """List what you did, in all workspaces and outside of them, newest first; for admins, what everybody did."""
-    page, pages = page_of(request, events_everywhere(request.user, _asked(request)), ("-at", "-pk"))  # type: ignore[arg-type]
-    return pages.get_paginated_response([as_json(row, origin=True) for row in page])
+    page, pages = page_of(request, visible_events(request.user, _event_filter(request)), ("-at", "-pk"))
+    return pages.get_paginated_response([event_as_json(row, origin=True) for row in page])
 
 
 @documented(
     "GET",
-    "Give what you did as lines of JSON, all of it; for admins, what everybody did",
     {(200, "application/x-ndjson"): str},
-    query=ASKED_EVERYWHERE,
+    query=STUDIO_EVENT_QUERY,
 )
-def export_all_events(request: Request) -> StreamingHttpResponse:
+def export_all_events(request: ApiRequest) -> StreamingHttpResponse:
     """Give what you did as lines of JSON, all of it; for admins, what everybody did."""
-    lines = stream_of(events_everywhere(request.user, _asked(request)), origin=True)  # type: ignore[arg-type]
+    lines = stream_json_lines(visible_events(request.user, _event_filter(request)), origin=True)
     return StreamingHttpResponse(lines, content_type="application/x-ndjson; charset=utf-8")
-
-
-ROUTES = {
-    "events": route(GET=events),
-    "export": route(GET=export_events),
-    "all": route(GET=all_events),
-    "export-all": route(GET=export_all_events),
-}

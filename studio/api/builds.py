@@ -5,52 +5,51 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from django.http import Http404, HttpResponse, StreamingHttpResponse
-from rest_framework.request import Request
 from rest_framework.response import Response
 
-from builds import queries, services
-from builds.exports import FORMATS, lock_as
-from builds.images import Lock
+from builds.images.exports import FORMATS, lock_as
+from builds.imaging.lock import Lock
 from builds.models import Image, State
-from builds.pages import get_build
-from builds.views import log_text
+from builds.pages import queries
+from builds.pages.build_page import get_build
+from builds.pages.views import log_text
+from builds.queue import requests
 from environments.access import Right, get_version, get_workspace
 from environments.definition import CannotWrite
 from environments.models import Version
-from studio.api import bodies, rows, shapes
-from studio.api.answers import Conflict, page_of
-from studio.api.describing import documented, route
-from studio.api.repeating import HEADER, answered_once
+from studio.api.http.answers import Conflict, page_of
+from studio.api.http.idempotency import HEADER, answered_once
+from studio.api.http.requests import ApiRequest
+from studio.api.http.schema import documented
+from studio.api.shapes import bodies, responses, rows
 
-PLACE = ("workspace",)
+WORKSPACE = ("workspace",)
 VERSION = ("workspace", "name", "version")
 BUILD = ("workspace", "build")
 
 
 @documented(
     "POST",
-    "Ask for a version's image: it is there at once (200), or a build will make it (202)",
-    {200: shapes.Asked, 202: shapes.Asked},
+    {200: responses.BuildRequest, 202: responses.BuildRequest},
     takes=bodies.BuildIn,
     path=VERSION,
     may=(409,),
     headers=(HEADER,),
 )
 @answered_once
-def ask(request: Request, workspace: str, name: str, version: str) -> Response:
-    """Ask for a version's image: it is there at once (200), or a build will make it (202)."""
+def request_build(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
+    """Request a version's image: it exists (200), or a build will make it (202)."""
     wanted = get_version(request.user, workspace, name, version, Right.BUILD)
     sent = bodies.BuildIn(data=request.data)
     sent.is_valid(raise_exception=True)
-    asked = services.request_build(wanted, request.user, **sent.validated_data)  # type: ignore[arg-type]
-    return Response(rows.asked(asked, request.get_host()), status=202 if asked.build else 200)
+    outcome = requests.request_build(wanted, request.user, **sent.validated_data)
+    return Response(rows.build_request(outcome, request.get_host()), status=202 if outcome.build else 200)
 
 
 @documented(
     "GET",
-    "List a workspace's builds, newest first",
-    shapes.paged(shapes.Build),
-    path=PLACE,
+    responses.paged(responses.Build),
+    path=WORKSPACE,
     query={
         "state": f"Only those that are {', '.join(State.values)}.",
         "environment": "Only those of this environment.",
@@ -58,103 +57,97 @@ def ask(request: Request, workspace: str, name: str, version: str) -> Response:
     },
     paged=True,
 )
-def builds(request: Request, workspace: str) -> Response:
+def builds(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's builds, newest first."""
-    found = queries.builds_for_list(get_workspace(request.user, workspace))
-    asked = {name: str(value).replace("\0", "") for name, value in request.query_params.items()}
-    if asked.get("state"):
-        found = found.filter(state=asked["state"])
-    if asked.get("environment"):
-        found = found.filter(version__environment__name=asked["environment"])
-    if asked.get("hash"):
-        found = found.filter(hash=asked["hash"])
-    page, pages = page_of(request, found, ("-queued_at",))
+    matching = queries.builds_for_list(get_workspace(request.user, workspace))
+    query = {name: str(value) for name, value in request.query_params.items()}
+    if query.get("state"):
+        matching = matching.filter(state=query["state"])
+    if query.get("environment"):
+        matching = matching.filter(version__environment__name=query["environment"])
+    if query.get("hash"):
+        matching = matching.filter(hash=query["hash"])
+    page, pages = page_of(request, matching, ("-queued_at",))
     return pages.get_paginated_response([rows.build(row) for row in page])
 
 
-@documented("GET", "Give a build with its steps", shapes.WholeBuild, path=BUILD)
-def build(request: Request, workspace: str, build: uuid.UUID) -> Response:
+@documented("GET", responses.WholeBuild, path=BUILD)
+def build(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
     """Give a build with its steps."""
     return Response(rows.whole_build(get_build(request.user, workspace, build)))
 
 
 @documented(
     "POST",
-    "Stop waiting for a build; the last one who leaves stops it",
-    shapes.WholeBuild,
+    responses.WholeBuild,
     path=BUILD,
     may=(409,),
 )
-def cancel(request: Request, workspace: str, build: uuid.UUID) -> Response:
-    """Stop waiting for a build; the last one who leaves stops it."""
-    found = get_build(request.user, workspace, build, Right.BUILD)
-    services.cancel_for(found, request.user)  # type: ignore[arg-type]
+def cancel(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
+    """Stop waiting for a build; the last requester who leaves stops it."""
+    row = get_build(request.user, workspace, build, Right.BUILD)
+    requests.cancel_requests_of(row, request.user)
     return Response(rows.whole_build(get_build(request.user, workspace, build)))
 
 
 @documented(
     "POST",
-    "Stop a build for everybody who waits for it (owners)",
-    shapes.WholeBuild,
+    responses.WholeBuild,
     path=BUILD,
     may=(409,),
 )
-def stop(request: Request, workspace: str, build: uuid.UUID) -> Response:
+def stop(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
     """Stop a build for everybody who waits for it (owners)."""
-    found = get_build(request.user, workspace, build, Right.CANCEL_OTHERS)
-    services.stop_for_all(found, request.user)  # type: ignore[arg-type]
+    row = get_build(request.user, workspace, build, Right.CANCEL_OTHERS)
+    requests.stop_build(row, request.user)
     return Response(rows.whole_build(get_build(request.user, workspace, build)))
 
 
 @documented(
     "POST",
-    "Ask again for what a failed or cancelled build did not make",
-    {200: shapes.Asked, 202: shapes.Asked},
+    {200: responses.BuildRequest, 202: responses.BuildRequest},
     path=BUILD,
     may=(409,),
     headers=(HEADER,),
 )
 @answered_once
-def retry(request: Request, workspace: str, build: uuid.UUID) -> Response:
+def retry(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
     """Ask again for what a failed or cancelled build did not make."""
-    found = get_build(request.user, workspace, build, Right.BUILD)
-    asked = services.retry(found, request.user)  # type: ignore[arg-type]
-    return Response(rows.asked(asked, request.get_host()), status=202 if asked.build else 200)
+    row = get_build(request.user, workspace, build, Right.BUILD)
+    outcome = requests.retry(row, request.user)
+    return Response(rows.build_request(outcome, request.get_host()), status=202 if outcome.build else 200)
 
 
-@documented("GET", "Give a build's whole log as text", {(200, "text/plain"): str}, path=BUILD)
-def log(request: Request, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
+@documented("GET", {(200, "text/plain"): str}, path=BUILD)
+def log(request: ApiRequest, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
     """Give a build's whole log as text."""
-    found = get_build(request.user, workspace, build)
-    text: AsyncIterator[str] = log_text(found.pk)
+    row = get_build(request.user, workspace, build)
+    text: AsyncIterator[str] = log_text(row.pk)
     return StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-@documented(
-    "GET", "List a workspace's images, newest first", shapes.paged(shapes.Image), path=PLACE, paged=True
-)
-def images(request: Request, workspace: str) -> Response:
+@documented("GET", responses.paged(responses.Image), path=WORKSPACE, paged=True)
+def images(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's images, newest first."""
-    found = queries.images_for_list(get_workspace(request.user, workspace))
-    page, pages = page_of(request, found, ("-built_at", "-pk"))
+    matching = queries.images_for_list(get_workspace(request.user, workspace))
+    page, pages = page_of(request, matching, ("-built_at", "-pk"))
     return pages.get_paginated_response([rows.image(row, request.get_host()) for row in page])
 
 
 @documented(
     "GET",
-    "Give an image with its layers and who shares it",
-    shapes.WholeImage,
+    responses.WholeImage,
     path=("workspace", "digest"),
 )
-def image(request: Request, workspace: str, digest: str) -> Response:
-    """Give an image with its layers and who shares it."""
-    place = get_workspace(request.user, workspace)
-    found = Image.objects.filter(workspace=place, digest=digest).select_related("workspace").first()
-    if found is None:
-        raise Http404(f"{place} has no image {digest}.")
-    shown = rows.image(found, request.get_host())
-    shared = [rows.reference(version) for version in services.versions_sharing(place, found.hash)]
-    return Response(shown | {"layers": _layers(found), "shared_by": shared})
+def image(request: ApiRequest, workspace: str, digest: str) -> Response:
+    """Give an image with its layers and the images that share each."""
+    space = get_workspace(request.user, workspace)
+    row = Image.objects.filter(workspace=space, digest=digest).select_related("workspace").first()
+    if row is None:
+        raise Http404(f"{space} has no image {digest}.")
+    shown = rows.image(row, request.get_host())
+    shared = [rows.reference(version) for version in requests.versions_sharing(space, row.hash)]
+    return Response(shown | {"layers": _layers(row), "shared_by": shared})
 
 
 def _layers(image: Image) -> list[dict[str, Any]]:
@@ -166,12 +159,11 @@ def _layers(image: Image) -> list[dict[str, Any]]:
 
 @documented(
     "GET",
-    "List the packages in a version's image",
-    {200: shapes.Package(many=True)},
+    {200: responses.Package(many=True)},
     path=VERSION,
     may=(409,),
 )
-def packages(request: Request, workspace: str, name: str, version: str) -> Response:
+def packages(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
     """List the packages in a version's image."""
     lock = _lock(get_version(request.user, workspace, name, version))
     fields = ("name", "version", "ecosystem", "size", "requested", "needed_by", "url", "sha256")
@@ -180,42 +172,26 @@ def packages(request: Request, workspace: str, name: str, version: str) -> Respo
 
 @documented(
     "GET",
-    "Give an image's exact packages as a lock or a bill of materials",
     {(200, kind): dict if kind.endswith("json") else str for _, kind in FORMATS.values()},
     path=VERSION,
     query={"as": f"The format: {', '.join(FORMATS)} (pylock)."},
     may=(409,),
 )
-def lock(request: Request, workspace: str, name: str, version: str) -> HttpResponse:
+def lock(request: ApiRequest, workspace: str, name: str, version: str) -> HttpResponse:
     """Give an image's exact packages as a lock or a bill of materials."""
-    found = get_version(request.user, workspace, name, version)
+    row = get_version(request.user, workspace, name, version)
     wanted = request.query_params.get("as", "pylock")
     if wanted not in FORMATS:
         raise Http404(f"There is no format {wanted}: there are {', '.join(FORMATS)}.")
     try:
-        text = lock_as(_lock(found), wanted, found.environment.name)
+        text = lock_as(_lock(row), wanted, row.environment.name)
     except CannotWrite as problem:
         raise Conflict(str(problem)) from problem
     return HttpResponse(text, content_type=f"{FORMATS[wanted][1]}; charset=utf-8")
 
 
 def _lock(version: Version) -> Lock:
-    image = services.image_of(version)
+    image = requests.image_of(version)
     if image is None or not image.lock:
         raise Conflict(f"{version} has no image yet: build it, then its packages are known.")
     return Lock.model_validate(image.lock)
-
-
-ROUTES = {
-    "ask": route(POST=ask),
-    "builds": route(GET=builds),
-    "build": route(GET=build),
-    "cancel": route(POST=cancel),
-    "stop": route(POST=stop),
-    "retry": route(POST=retry),
-    "log": route(GET=log),
-    "images": route(GET=images),
-    "image": route(GET=image),
-    "packages": route(GET=packages),
-    "lock": route(GET=lock),
-}

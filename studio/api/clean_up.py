@@ -3,31 +3,31 @@
 from typing import Any
 
 from rest_framework import serializers as s
-from rest_framework.request import Request
 from rest_framework.response import Response
 
-from builds import unused
+from builds.images import retention
 from environments.access import Right, get_workspace
-from studio.api.describing import documented, route
+from studio.api.http.requests import ApiRequest
+from studio.api.http.schema import documented
 
-PLACE = ("workspace",)
-ASKED = {
-    "days": f"Images that nobody used for so many days may go ({unused.DEFAULT_DAYS}).",
+WORKSPACE = ("workspace",)
+RULE_QUERY = {
+    "days": f"Images that nobody used for so many days may go ({retention.DEFAULT_DAYS}).",
     "older": "`false` keeps current images of versions that are not their environment's latest (true).",
 }
 
 
 class RuleIn(s.Serializer[Any]):
-    """What may go."""
+    """Images that may be deleted."""
 
-    days = s.IntegerField(min_value=1, max_value=3650, default=unused.DEFAULT_DAYS)
+    days = s.IntegerField(min_value=1, max_value=3650, default=retention.DEFAULT_DAYS)
     older = s.BooleanField(default=True)
 
 
 class Fate(s.Serializer[Any]):
     """Images with the same fate."""
 
-    fate = s.ChoiceField(choices=[*unused.GOES, *unused.STAYS], help_text="Why they go or stay.")
+    fate = s.ChoiceField(choices=[*retention.GOES, *retention.STAYS], help_text="Why they go or stay.")
     images = s.IntegerField()
     size = s.IntegerField(help_text="Bytes of all of them; what images share counts in each.")
 
@@ -39,21 +39,21 @@ class Going(s.Serializer[Any]):
     digest = s.CharField()
     size = s.IntegerField()
     used_at = s.DateTimeField()
-    fate = s.ChoiceField(choices=unused.GOES)
+    fate = s.ChoiceField(choices=retention.GOES)
 
 
 class CleanUp(s.Serializer[Any]):
-    """What a clean-up takes away and what it leaves."""
+    """The images that a clean-up deletes and those it keeps."""
 
     goes = Fate(many=True)
     stays = Fate(many=True)
-    images = Going(many=True, help_text=f"Longest unused first, {unused.AT_ONCE} at most.")
+    images = Going(many=True, help_text=f"Longest unused first, {retention.AT_ONCE} at most.")
     freed = s.IntegerField(help_text="Bytes of layers that no other image has.")
     more = s.IntegerField(help_text="How many could go after these.")
 
 
-class CleanedUp(s.Serializer[Any]):
-    """What went."""
+class CleanUpResult(s.Serializer[Any]):
+    """Images that were deleted."""
 
     images = s.IntegerField()
     freed = s.IntegerField()
@@ -61,32 +61,26 @@ class CleanedUp(s.Serializer[Any]):
 
 @documented(
     "GET",
-    "Tell which images a clean-up would delete, and what stays and why",
     CleanUp,
-    path=PLACE,
-    query=ASKED,
+    path=WORKSPACE,
+    query=RULE_QUERY,
 )
-def preview_clean_up(request: Request, workspace: str) -> Response:
-    """Tell which images a clean-up would delete, and what stays and why."""
-    place = get_workspace(request.user, workspace, Right.CLEAN_UP)
-    found = unused.preview(place, _rule(request.query_params))
-    return Response(CleanUp(found).data)
+def preview_clean_up(request: ApiRequest, workspace: str) -> Response:
+    """List the images that a clean-up would delete, and those it keeps and why."""
+    space = get_workspace(request.user, workspace, Right.CLEAN_UP)
+    preview = retention.preview(space, _rule(request.query_params))
+    return Response(CleanUp(preview).data)
 
 
-@documented(
-    "POST", "Delete the images that nobody uses; their files follow", CleanedUp, takes=RuleIn, path=PLACE
-)
-def clean_up(request: Request, workspace: str) -> Response:
+@documented("POST", CleanUpResult, takes=RuleIn, path=WORKSPACE)
+def clean_up(request: ApiRequest, workspace: str) -> Response:
     """Delete the images that nobody uses; their files follow."""
-    place = get_workspace(request.user, workspace, Right.CLEAN_UP)
-    done = unused.clean_up(place, _rule(request.data), request.user)  # type: ignore[arg-type]
-    return Response(CleanedUp(done).data)
+    space = get_workspace(request.user, workspace, Right.CLEAN_UP)
+    done = retention.clean_up(space, _rule(request.data), request.user)
+    return Response(CleanUpResult(done).data)
 
 
-def _rule(sent: Any) -> unused.Rule:
+def _rule(sent: Any) -> retention.Rule:
     rule = RuleIn(data=sent)
     rule.is_valid(raise_exception=True)
-    return unused.Rule(**rule.validated_data)
-
-
-ROUTES = {"clean-up": route(GET=preview_clean_up, POST=clean_up)}
+    return retention.Rule(**rule.validated_data)

@@ -4,44 +4,43 @@ from collections import defaultdict
 from typing import Any
 
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
 from rest_framework.response import Response
 
+from builds.images.packages import constraint_of, matching, split, visible_packages
 from builds.models import ImagePackage
-from builds.packages import asked_of, matching, packages_within, split
 from environments.access import workspaces_of
-from environments.definition.constraints import BadConstraint, Constraint
-from environments.definition.specs import pip_name
+from environments.definition.packages.constraints import BadConstraint, Constraint
+from environments.definition.packages.specs import pip_name
 from environments.models import Version
-from studio.api import rows, shapes
-from studio.api.answers import page_of
-from studio.api.describing import documented, route
+from studio.api.http.answers import page_of
+from studio.api.http.requests import ApiRequest
+from studio.api.http.schema import documented
+from studio.api.shapes import responses, rows
 
 
 @documented(
     "GET",
-    "List the images that hold a package, with the versions that share each",
-    shapes.paged(shapes.HeldPackage),
+    responses.paged(responses.HeldPackage),
     query={"q": "One package: `numpy`, `numpy<2`, `scipy>=1.10,<1.12` or `python:3.11`."},
     paged=True,
 )
-def packages_in_images(request: Request) -> Response:
+def packages_in_images(request: ApiRequest) -> Response:
     """List the images that hold a package, with the versions that share each."""
-    constraint = _asked(request.query_params.get("q", "").replace("\0", ""))
-    within = packages_within(workspaces_of(request.user).values("pk"))
-    found = within.filter(package__in=matching(constraint))
-    found = found.select_related("package", "image__workspace").defer("image__lock", "image__layers")
-    page, pages = page_of(request, found, ("-pk",))
+    constraint = _constraint(request.query_params.get("q", ""))
+    within = visible_packages(workspaces_of(request.user).values("pk"))
+    held = within.filter(package__in=matching(constraint))
+    held = held.select_related("package", "image__workspace").defer("image__lock", "image__layers")
+    page, pages = page_of(request, held, ("-pk",))
     sharing = _sharing(request.user, {row.image.hash for row in page})
     return pages.get_paginated_response([_row(row, sharing[row.image.hash]) for row in page])
 
 
-def _asked(query: str) -> Constraint:
-    words = split(query)
-    if len(words) != 1:
+def _constraint(query: str) -> Constraint:
+    terms = split(query)
+    if len(terms) != 1:
         raise ValidationError({"q": ["Write one package, such as numpy<2."]})
     try:
-        return asked_of(words[0]) or Constraint(pip_name(words[0]))
+        return constraint_of(terms[0]) or Constraint(pip_name(terms[0]))
     except BadConstraint as wrong:
         raise ValidationError({"q": [str(wrong)]}) from None
 
@@ -51,11 +50,11 @@ def _sharing(user: Any, hashes: set[str]) -> dict[str, list[str]]:
     seen = Version.objects.filter(
         hash__in=hashes, environment__anonymous=False, environment__workspace__in=workspaces_of(user)
     )
-    found: dict[str, list[str]] = defaultdict(list)
+    sharing: dict[str, list[str]] = defaultdict(list)
     seen = seen.select_related("environment__workspace").defer("data", "source")
     for version in seen.order_by("environment__name", "number"):
-        found[version.hash].append(str(rows.reference(version)))
-    return found
+        sharing[version.hash].append(str(rows.reference(version)))
+    return sharing
 
 
 def _row(row: ImagePackage, versions: list[str]) -> dict[str, Any]:
@@ -70,6 +69,3 @@ def _row(row: ImagePackage, versions: list[str]) -> dict[str, Any]:
         "hash": row.image.hash,
         "versions": versions,
     }
-
-
-ROUTES = {"packages": route(GET=packages_in_images)}

@@ -3,216 +3,194 @@
 from typing import Any
 
 from django.http import Http404
-from rest_framework.request import Request
 from rest_framework.response import Response
 
-from builds import curating
-from environments import proposals as service
+from builds.review import evidence
 from environments.access import (
     Right,
     get_catalogue,
     get_proposal,
-    get_proposals_place,
+    get_proposals_workspace,
     get_version,
     get_workspace,
 )
-from environments.catalogue_models import Proposal
-from studio.api import catalogue_rows as rows
-from studio.api import catalogue_shapes as shapes
-from studio.api.answers import check_unchanged, etag, page_of
-from studio.api.describing import documented, route
-from studio.api.rows import asked
-from studio.api.shapes import Asked, paged
+from environments.catalogue import proposals as service
+from environments.models.catalogue import Proposal
+from studio.api.http.answers import check_unchanged, etag, page_of
+from studio.api.http.requests import ApiRequest
+from studio.api.http.schema import documented
+from studio.api.shapes import catalogue, catalogue_rows
+from studio.api.shapes.responses import BuildRequest, paged
+from studio.api.shapes.rows import build_request
 
-PLACE = ("workspace",)
+WORKSPACE = ("workspace",)
 VERSION = ("workspace", "name", "version")
 PROPOSAL = ("workspace", "proposal")
 
 
 @documented(
     "GET",
-    "List the proposals for the catalogue, newest first: in the catalogue all of them, elsewhere a workspace's own",
-    paged(shapes.Proposal),
-    path=PLACE,
+    paged(catalogue.Proposal),
+    path=WORKSPACE,
     query={"stage": "waiting, changes, published, refused or withdrawn."},
     paged=True,
 )
-def proposals(request: Request, workspace: str) -> Response:
+def proposals(request: ApiRequest, workspace: str) -> Response:
     """List the proposals for the catalogue, newest first: in the catalogue all of them, elsewhere a workspace's own."""
-    found = service.seen_from(get_proposals_place(request.user, workspace))
-    stage = request.query_params.get("stage", "").replace("\0", "")
-    found = found.filter(stage=stage) if stage else found
-    related = found.select_related(
+    matching = service.visible_proposals(get_proposals_workspace(request.user, workspace))
+    stage = request.query_params.get("stage", "")
+    matching = matching.filter(stage=stage) if stage else matching
+    related = matching.select_related(
         "version__environment__workspace", "published__environment__workspace", "proposed_by"
     )
     page, pages = page_of(request, related, ("-pk",))
-    return pages.get_paginated_response([rows.proposal(row) for row in page])
+    return pages.get_paginated_response([catalogue_rows.proposal(row) for row in page])
 
 
 @documented(
     "POST",
-    "Propose a version for the catalogue, or in the place of the version of it that is proposed",
-    {201: shapes.WholeProposal, 200: shapes.WholeProposal},
-    takes=shapes.ProposalIn,
+    {201: catalogue.WholeProposal, 200: catalogue.WholeProposal},
+    takes=catalogue.ProposalIn,
     path=VERSION,
     may=(409,),
 )
-def propose(request: Request, workspace: str, name: str, version: str) -> Response:
+def propose(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
     """Propose a version for the catalogue, or in the place of the version of it that is proposed."""
     if get_workspace(request.user, workspace).curated:
         raise Http404("What is in the catalogue is not proposed for it.")
-    found = get_version(request.user, workspace, name, version, Right.PROPOSE)
-    sent = shapes.ProposalIn(data=request.data)
+    row = get_version(request.user, workspace, name, version, Right.PROPOSE)
+    sent = catalogue.ProposalIn(data=request.data)
     sent.is_valid(raise_exception=True)
-    told: dict[str, Any] = sent.validated_data
-    by: Any = request.user
-    under_way = service.open_proposal_of(found.environment)
+    payload: dict[str, Any] = sent.validated_data
+    by = request.user
+    under_way = service.open_proposal_of(row.environment)
     if under_way is not None:
-        service.answer(under_way, found, by, told["reason"])
+        service.answer(under_way, row, by, payload["reason"])
         return _whole(under_way)
-    made = service.propose(found, by, name=told["name"], as_new=told["new"], words=told["reason"])
+    made = service.propose(row, by, name=payload["name"], as_new=payload["new"], comment=payload["reason"])
     return _whole(made, status=201)
 
 
-@documented("GET", "Give a proposal with the evidence on it", shapes.WholeProposal, path=PROPOSAL)
-def proposal(request: Request, workspace: str, proposal: int) -> Response:
+@documented("GET", catalogue.WholeProposal, path=PROPOSAL)
+def proposal(request: ApiRequest, workspace: str, proposal: int) -> Response:
     """Give a proposal with the evidence on it."""
     return _whole(get_proposal(request.user, workspace, proposal))
 
 
 @documented(
     "POST",
-    "Approve a proposal: it is published with the image that it has",
-    shapes.WholeProposal,
-    takes=shapes.WordsIn,
+    catalogue.WholeProposal,
+    takes=catalogue.CommentIn,
     path=PROPOSAL,
     may=(409, 412),
     headers=("If-Match",),
 )
-def approve(request: Request, workspace: str, proposal: int) -> Response:
+def approve(request: ApiRequest, workspace: str, proposal: int) -> Response:
     """Approve a proposal: it is published with the image that it has."""
-    found, words = _decided(request, workspace, proposal)
-    curating.approve(found, request.user, words, curating.gather(found).seen)  # type: ignore[arg-type]
-    return _whole(found)
+    row, comment = _decided(request, workspace, proposal)
+    evidence.approve(row, request.user, comment, evidence.gather(row).seen)
+    return _whole(row)
 
 
 @documented(
     "POST",
-    "Ask for changes of a proposal; its people answer by proposing a newer version",
-    shapes.WholeProposal,
-    takes=shapes.WordsIn,
+    catalogue.WholeProposal,
+    takes=catalogue.CommentIn,
     path=PROPOSAL,
     may=(409, 412),
     headers=("If-Match",),
 )
-def ask_for_changes(request: Request, workspace: str, proposal: int) -> Response:
+def ask_for_changes(request: ApiRequest, workspace: str, proposal: int) -> Response:
     """Ask for changes of a proposal; its people answer by proposing a newer version."""
-    found, words = _decided(request, workspace, proposal)
-    service.ask_for_changes(found, request.user, words)  # type: ignore[arg-type]
-    return _whole(found)
+    row, comment = _decided(request, workspace, proposal)
+    service.ask_for_changes(row, request.user, comment)
+    return _whole(row)
 
 
 @documented(
     "POST",
-    "Refuse a proposal",
-    shapes.WholeProposal,
-    takes=shapes.WordsIn,
+    catalogue.WholeProposal,
+    takes=catalogue.CommentIn,
     path=PROPOSAL,
     may=(409, 412),
     headers=("If-Match",),
 )
-def refuse(request: Request, workspace: str, proposal: int) -> Response:
+def refuse(request: ApiRequest, workspace: str, proposal: int) -> Response:
     """Refuse a proposal."""
-    found, words = _decided(request, workspace, proposal)
-    service.refuse(found, request.user, words)  # type: ignore[arg-type]
-    return _whole(found)
+    row, comment = _decided(request, workspace, proposal)
+    service.refuse(row, request.user, comment)
+    return _whole(row)
 
 
 @documented(
     "POST",
-    "Withdraw a proposal, in the workspace that proposed it",
-    shapes.WholeProposal,
-    takes=shapes.WordsIn,
+    catalogue.WholeProposal,
+    takes=catalogue.CommentIn,
     path=PROPOSAL,
     may=(409,),
 )
-def withdraw(request: Request, workspace: str, proposal: int) -> Response:
+def withdraw(request: ApiRequest, workspace: str, proposal: int) -> Response:
     """Withdraw a proposal, in the workspace that proposed it."""
-    found = get_proposal(request.user, workspace, proposal)
-    if found.version.environment.workspace.name != workspace:
+    row = get_proposal(request.user, workspace, proposal)
+    if row.version.environment.workspace.name != workspace:
         raise Http404("It is withdrawn in the workspace that proposed it.")
-    service.withdraw(found, request.user, _words(request))  # type: ignore[arg-type]
-    return _whole(found)
+    service.withdraw(row, request.user, _comment(request))
+    return _whole(row)
 
 
 @documented(
     "POST",
-    "Have what is proposed built, also by its reviewers",
-    {202: Asked, 200: Asked},
+    {202: BuildRequest, 200: BuildRequest},
     path=PROPOSAL,
     may=(409,),
 )
-def build_proposed(request: Request, workspace: str, proposal: int) -> Response:
+def build_proposed(request: ApiRequest, workspace: str, proposal: int) -> Response:
     """Have what is proposed built, also by its reviewers."""
-    found = get_proposal(request.user, workspace, proposal)
-    made = curating.build_proposed(found, request.user)  # type: ignore[arg-type]
-    return Response(asked(made, request.get_host()), status=202 if made.build else 200)
+    row = get_proposal(request.user, workspace, proposal)
+    made = evidence.build_proposed(row, request.user)
+    return Response(build_request(made, request.get_host()), status=202 if made.build else 200)
 
 
 @documented(
     "POST",
-    "Have the image of what is proposed started once, also again, to see whether it imports what was asked for",
-    {202: shapes.WholeProposal, 200: shapes.WholeProposal},
+    {202: catalogue.WholeProposal, 200: catalogue.WholeProposal},
     path=PROPOSAL,
     may=(409,),
 )
-def try_proposed(request: Request, workspace: str, proposal: int) -> Response:
-    """Have the image of what is proposed started once, also again, to see whether it imports what was asked for."""
+def try_proposed(request: ApiRequest, workspace: str, proposal: int) -> Response:
+    """Start the proposed image once (again), to test whether it imports the requested packages."""
     get_catalogue(request.user, workspace, Right.REVIEW)
-    found = get_proposal(request.user, workspace, proposal)
-    begun = curating.try_proposed(found, request.user)  # type: ignore[arg-type]
-    return _whole(found, status=202 if begun else 200)
+    row = get_proposal(request.user, workspace, proposal)
+    begun = evidence.try_proposed(row, request.user)
+    return _whole(row, status=202 if begun else 200)
 
 
-def _decided(request: Request, workspace: str, number: int) -> tuple[Proposal, str]:
+def _decided(request: ApiRequest, workspace: str, number: int) -> tuple[Proposal, str]:
     """Return the proposal that somebody decides about, if it is still as they saw it, and what they say."""
     get_catalogue(request.user, workspace, Right.REVIEW)
-    found = get_proposal(request.user, workspace, number)
-    check_unchanged(request, _etag(curating.gather(found)))
-    return found, _words(request)
+    row = get_proposal(request.user, workspace, number)
+    check_unchanged(request, _etag(evidence.gather(row)))
+    return row, _comment(request)
 
 
-def _words(request: Request) -> str:
-    sent = shapes.WordsIn(data=request.data)
+def _comment(request: ApiRequest) -> str:
+    sent = catalogue.CommentIn(data=request.data)
     sent.is_valid(raise_exception=True)
-    return str(sent.validated_data["words"])
+    return str(sent.validated_data["comment"])
 
 
-def _etag(evidence: curating.Evidence) -> str:
-    return etag(str(evidence.seen))
+def _etag(gathered: evidence.Evidence) -> str:
+    return etag(str(gathered.seen))
 
 
-def _whole(found: Proposal, status: int = 200) -> Response:
+def _whole(row: Proposal, status: int = 200) -> Response:
     fresh = Proposal.objects.select_related(
         "version__environment__workspace",
         "version__created_by",
         "published__environment__workspace",
         "before__environment__workspace",
         "proposed_by",
-    ).get(pk=found.pk)
-    evidence = curating.gather(fresh)
-    shown = rows.whole_proposal(fresh, evidence)
-    return Response(shown, status=status, headers={"ETag": _etag(evidence)})
-
-
-ROUTES = {
-    "proposals": route(GET=proposals),
-    "propose": route(POST=propose),
-    "proposal": route(GET=proposal),
-    "approve": route(POST=approve),
-    "ask-for-changes": route(POST=ask_for_changes),
-    "refuse": route(POST=refuse),
-    "withdraw": route(POST=withdraw),
-    "build-proposed": route(POST=build_proposed),
-    "try-proposed": route(POST=try_proposed),
-}
+    ).get(pk=row.pk)
+    gathered = evidence.gather(fresh)
+    shown = catalogue_rows.whole_proposal(fresh, gathered)
+    return Response(shown, status=status, headers={"ETag": _etag(gathered)})

@@ -1,14 +1,12 @@
-"""The addresses of the API, below /api/v1/."""
+"""The URLs of the API, below /api/v1/, with the function that answers each method."""
 
 from django.urls import path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from environments import converters  # noqa: F401 (it makes <word:…> known)
 from studio.api import (
     activity,
-    answers,
     builds,
-    cleaning,
+    clean_up,
     deprecations,
     environments,
     events,
@@ -19,80 +17,88 @@ from studio.api import (
     webhooks,
     workspaces,
 )
+from studio.api.http import answers
+from studio.api.http.schema import route
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
 BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
 WEBHOOKS = "workspaces/<slug:workspace>/webhooks/"
 PROPOSAL = "workspaces/<slug:workspace>/proposals/<int:proposal>/"
-ADDRESSES = {
-    # What needs no workspace
-    "me/": tools.ROUTES["me"],
-    "findings/": tools.ROUTES["findings"],
-    "diff/": tools.ROUTES["diff"],
-    "packages/": packages.ROUTES["packages"],
-    "events/": activity.ROUTES["all"],
-    "events/export/": activity.ROUTES["export-all"],
-    "tokens/": tools.ROUTES["tokens"],
-    "tokens/<int:token>/": tools.ROUTES["token"],
+ROUTES = {
+    # Outside workspaces
+    "me/": route(GET=tools.me),
+    "findings/": route(POST=tools.findings, only_reads=True),
+    "diff/": route(GET=tools.difference),
+    "packages/": route(GET=packages.packages_in_images),
+    "events/": route(GET=activity.all_events),
+    "events/export/": route(GET=activity.export_all_events),
+    "tokens/": route(GET=tools.tokens, POST=tools.make_token),
+    "tokens/<int:token>/": route(DELETE=tools.end_token),
     # Workspaces
-    "workspaces/": workspaces.ROUTES["workspaces"],
-    "workspaces/<slug:workspace>/": workspaces.ROUTES["workspace"],
-    "workspaces/<slug:workspace>/members/": workspaces.ROUTES["members"],
-    "workspaces/<slug:workspace>/members/<str:user>/": workspaces.ROUTES["member"],
-    "workspaces/<slug:workspace>/events/": activity.ROUTES["events"],
-    "workspaces/<slug:workspace>/events/export/": activity.ROUTES["export"],
-    WEBHOOKS: webhooks.ROUTES["webhooks"],
-    f"{WEBHOOKS}<int:webhook>/": webhooks.ROUTES["webhook"],
-    f"{WEBHOOKS}<int:webhook>/secret/": webhooks.ROUTES["secret"],
-    f"{WEBHOOKS}<int:webhook>/test/": webhooks.ROUTES["test"],
-    f"{WEBHOOKS}<int:webhook>/deliveries/": webhooks.ROUTES["deliveries"],
-    f"{WEBHOOKS}<int:webhook>/deliveries/<uuid:delivery>/again/": webhooks.ROUTES["again"],
+    "workspaces/": route(GET=workspaces.workspaces, POST=workspaces.create_workspace),
+    "workspaces/<slug:workspace>/": route(GET=workspaces.workspace, PATCH=workspaces.rename_workspace),
+    "workspaces/<slug:workspace>/members/": route(GET=workspaces.members),
+    "workspaces/<slug:workspace>/members/<str:user>/": route(
+        PUT=workspaces.keep_member, DELETE=workspaces.remove_member
+    ),
+    "workspaces/<slug:workspace>/events/": route(GET=activity.events),
+    "workspaces/<slug:workspace>/events/export/": route(GET=activity.export_events),
+    WEBHOOKS: route(GET=webhooks.list_webhooks, POST=webhooks.add_webhook),
+    f"{WEBHOOKS}<int:webhook>/": route(
+        GET=webhooks.give_webhook, PATCH=webhooks.change_webhook, DELETE=webhooks.delete_webhook
+    ),
+    f"{WEBHOOKS}<int:webhook>/secret/": route(POST=webhooks.renew_webhook),
+    f"{WEBHOOKS}<int:webhook>/test/": route(POST=webhooks.test_webhook),
+    f"{WEBHOOKS}<int:webhook>/deliveries/": route(GET=webhooks.deliveries),
+    f"{WEBHOOKS}<int:webhook>/deliveries/<uuid:delivery>/again/": route(POST=webhooks.send_again),
     # Environments and versions
-    "workspaces/<slug:workspace>/environments/": environments.ROUTES["environments"],
-    ENVIRONMENT: environments.ROUTES["environment"],
-    f"{ENVIRONMENT}archive/": environments.ROUTES["archive"],
-    f"{ENVIRONMENT}restore/": environments.ROUTES["restore"],
-    f"{ENVIRONMENT}versions/": environments.ROUTES["versions"],
-    VERSION: environments.ROUTES["version"],
-    f"{VERSION}archive/": environments.ROUTES["archive-version"],
-    f"{VERSION}restore/": environments.ROUTES["restore-version"],
-    f"{VERSION}definition/": environments.ROUTES["definition"],
-    # What uses them
-    f"{ENVIRONMENT}uses/": uses.ROUTES["uses"],
-    f"{VERSION}uses/": uses.ROUTES["uses-of-version"],
-    # The catalogue: what is proposed for it, what is to go from it
-    f"{VERSION}propose/": proposals.ROUTES["propose"],
-    "workspaces/<slug:workspace>/proposals/": proposals.ROUTES["proposals"],
-    PROPOSAL: proposals.ROUTES["proposal"],
-    f"{PROPOSAL}approve/": proposals.ROUTES["approve"],
-    f"{PROPOSAL}ask-for-changes/": proposals.ROUTES["ask-for-changes"],
-    f"{PROPOSAL}refuse/": proposals.ROUTES["refuse"],
-    f"{PROPOSAL}withdraw/": proposals.ROUTES["withdraw"],
-    f"{PROPOSAL}build/": proposals.ROUTES["build-proposed"],
-    f"{PROPOSAL}try/": proposals.ROUTES["try-proposed"],
-    "workspaces/<slug:workspace>/deprecations/": deprecations.ROUTES["deprecations"],
-    f"{ENVIRONMENT}deprecation/": deprecations.ROUTES["deprecation"],
-    f"{ENVIRONMENT}retire/": deprecations.ROUTES["retire"],
+    "workspaces/<slug:workspace>/environments/": route(GET=environments.environments),
+    ENVIRONMENT: route(GET=environments.environment),
+    f"{ENVIRONMENT}archive/": route(POST=environments.archive),
+    f"{ENVIRONMENT}restore/": route(POST=environments.restore),
+    f"{ENVIRONMENT}versions/": route(GET=environments.versions, POST=environments.save),
+    VERSION: route(GET=environments.version, PATCH=environments.describe),
+    f"{VERSION}archive/": route(POST=environments.archive_version),
+    f"{VERSION}restore/": route(POST=environments.restore_version),
+    f"{VERSION}definition/": route(GET=environments.definition),
+    # Uses of environments
+    f"{ENVIRONMENT}uses/": route(GET=uses.uses),
+    f"{VERSION}uses/": route(GET=uses.uses_of_version, POST=uses.report),
+    # The catalogue: proposals and deprecations
+    f"{VERSION}propose/": route(POST=proposals.propose),
+    "workspaces/<slug:workspace>/proposals/": route(GET=proposals.proposals),
+    PROPOSAL: route(GET=proposals.proposal),
+    f"{PROPOSAL}approve/": route(POST=proposals.approve),
+    f"{PROPOSAL}ask-for-changes/": route(POST=proposals.ask_for_changes),
+    f"{PROPOSAL}refuse/": route(POST=proposals.refuse),
+    f"{PROPOSAL}withdraw/": route(POST=proposals.withdraw),
+    f"{PROPOSAL}build/": route(POST=proposals.build_proposed),
+    f"{PROPOSAL}try/": route(POST=proposals.try_proposed),
+    "workspaces/<slug:workspace>/deprecations/": route(GET=deprecations.deprecated),
+    f"{ENVIRONMENT}deprecation/": route(PUT=deprecations.deprecate, DELETE=deprecations.keep),
+    f"{ENVIRONMENT}retire/": route(POST=deprecations.retire),
     # Builds and images
-    f"{VERSION}builds/": builds.ROUTES["ask"],
-    f"{VERSION}packages/": builds.ROUTES["packages"],
-    f"{VERSION}lock/": builds.ROUTES["lock"],
-    "workspaces/<slug:workspace>/builds/": builds.ROUTES["builds"],
-    BUILD: builds.ROUTES["build"],
-    f"{BUILD}cancel/": builds.ROUTES["cancel"],
-    f"{BUILD}stop/": builds.ROUTES["stop"],
-    f"{BUILD}retry/": builds.ROUTES["retry"],
-    f"{BUILD}log/": builds.ROUTES["log"],
-    "workspaces/<slug:workspace>/images/": builds.ROUTES["images"],
-    "workspaces/<slug:workspace>/images/clean-up/": cleaning.ROUTES["clean-up"],
-    "workspaces/<slug:workspace>/images/<str:digest>/": builds.ROUTES["image"],
+    f"{VERSION}builds/": route(POST=builds.request_build),
+    f"{VERSION}packages/": route(GET=builds.packages),
+    f"{VERSION}lock/": route(GET=builds.lock),
+    "workspaces/<slug:workspace>/builds/": route(GET=builds.builds),
+    BUILD: route(GET=builds.build),
+    f"{BUILD}cancel/": route(POST=builds.cancel),
+    f"{BUILD}stop/": route(POST=builds.stop),
+    f"{BUILD}retry/": route(POST=builds.retry),
+    f"{BUILD}log/": route(GET=builds.log),
+    "workspaces/<slug:workspace>/images/": route(GET=builds.images),
+    "workspaces/<slug:workspace>/images/clean-up/": route(
+        GET=clean_up.preview_clean_up, POST=clean_up.clean_up
+    ),
+    "workspaces/<slug:workspace>/images/<str:digest>/": route(GET=builds.image),
 }
 
 app_name = "api"
 urlpatterns = [
-    *(path(address, view) for address, view in ADDRESSES.items()),
-    # A stream of events is no answer that the framework could give; docs/api.md describes it.
+    *(path(url, view) for url, view in ROUTES.items()),
+    # The framework cannot send event streams; docs/api.md describes the stream.
     path(f"{BUILD}events/", events.stream),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path(

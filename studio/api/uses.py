@@ -1,19 +1,19 @@
-"""What uses environments: runs, models and deployments report it here."""
+"""Uses of environments, as runs, models and deployments report them."""
 
 from typing import Any
 
 from rest_framework import serializers as s
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from environments.access import Right, get_environment, get_version, get_workspace
-from environments.models import Environment, Use
-from environments.uses import report_use, uses_of
-from studio.api import rows
-from studio.api.answers import page_of
-from studio.api.bodies import NoNul
-from studio.api.describing import documented, route
-from studio.api.shapes import paged
+from environments.models import Environment, Usage
+from environments.versions.uses import report_use, uses_of
+from studio.api.http.answers import page_of
+from studio.api.http.requests import ApiRequest
+from studio.api.http.schema import documented
+from studio.api.shapes import rows
+from studio.api.shapes.bodies import NoNul
+from studio.api.shapes.responses import paged
 
 ENVIRONMENT = ("workspace", "name")
 VERSION = ("workspace", "name", "version")
@@ -25,9 +25,9 @@ FILTERS = {
 
 
 class UseIn(s.Serializer[Any]):
-    """What uses a version, or has used it."""
+    """A current or past use of a version."""
 
-    kind = s.ChoiceField(choices=Use.Kind.values)
+    kind = s.ChoiceField(choices=Usage.Kind.values)
     name = NoNul(
         max_length=255, help_text="Its own name: a report of the same kind and name is the same use."
     )
@@ -49,7 +49,7 @@ class VersionUse(s.Serializer[Any]):
 
     workspace = s.CharField(help_text="Where it belongs.")
     version = s.CharField(help_text="workspace/name:version")
-    kind = s.ChoiceField(choices=Use.Kind.values)
+    kind = s.ChoiceField(choices=Usage.Kind.values)
     name = s.CharField()
     link = s.CharField(allow_blank=True)
     active = s.BooleanField()
@@ -64,74 +64,65 @@ Uses = paged(VersionUse)
 
 @documented(
     "GET",
-    "List what uses an environment, as far as you see where it belongs",
     Uses,
     path=ENVIRONMENT,
     query=FILTERS,
     paged=True,
 )
-def uses(request: Request, workspace: str, name: str) -> Response:
+def uses(request: ApiRequest, workspace: str, name: str) -> Response:
     """List what uses an environment, as far as you see where it belongs."""
     return _listed(request, get_environment(request.user, workspace, name))
 
 
 @documented(
     "GET",
-    "List what uses a version, as far as you see where it belongs",
     Uses,
     path=VERSION,
     query=FILTERS,
     paged=True,
 )
-def uses_of_version(request: Request, workspace: str, name: str, version: str) -> Response:
+def uses_of_version(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
     """List what uses a version, as far as you see where it belongs."""
-    found = get_version(request.user, workspace, name, version)
-    return _listed(request, found.environment, version=found)
+    row = get_version(request.user, workspace, name, version)
+    return _listed(request, row.environment, version=row)
 
 
 @documented(
     "POST",
-    "Report that a run, model or deployment uses a version, or has ended; the same again changes nothing",
     {200: VersionUse, 201: VersionUse},
     takes=UseIn,
     path=VERSION,
 )
-def report(request: Request, workspace: str, name: str, version: str) -> Response:
+def report(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
     """Report that a run, model or deployment uses a version, or has ended; the same again changes nothing."""
-    found = get_version(request.user, workspace, name, version)
+    row = get_version(request.user, workspace, name, version)
     sent = UseIn(data=request.data)
-    told: dict[str, Any] = sent.validated_data if sent.is_valid() else {}
-    # Who may not report learns nothing of what else is wrong.
-    place = get_workspace(request.user, told.pop("workspace", "") or workspace, Right.REPORT_USES)
+    payload: dict[str, Any] = sent.validated_data if sent.is_valid() else {}
+    # A caller without the right to report learns nothing of other errors.
+    space = get_workspace(request.user, payload.pop("workspace", "") or workspace, Right.REPORT_USES)
     sent.is_valid(raise_exception=True)
-    kept = report_use(found, **told, workspace=place, user=request.user)  # type: ignore[arg-type]
+    kept = report_use(row, **payload, workspace=space, user=request.user)
     return Response(_row(kept.use), status=201 if kept.created else 200)
 
 
-def _listed(request: Request, environment: Environment, **only: Any) -> Response:
-    asked = {name: str(value).replace("\0", "") for name, value in request.query_params.items()}
-    found = uses_of(
+def _listed(request: ApiRequest, environment: Environment, **only: Any) -> Response:
+    query = {name: str(value) for name, value in request.query_params.items()}
+    matching = uses_of(
         environment,
         request.user,
-        kind=asked.get("kind", ""),
-        state=asked.get("state", ""),
-        words=asked.get("q", ""),
+        kind=query.get("kind", ""),
+        state=query.get("state", ""),
+        query=query.get("q", ""),
     )
-    found = found.filter(**only).select_related("version__environment__workspace")
-    page, pages = page_of(request, found, ("-last_at", "-pk"))
+    matching = matching.filter(**only).select_related("version__environment__workspace")
+    page, pages = page_of(request, matching, ("-last_at", "-pk"))
     return pages.get_paginated_response([_row(use) for use in page])
 
 
-def _row(use: Use) -> dict[str, Any]:
+def _row(use: Usage) -> dict[str, Any]:
     fields = ("kind", "name", "link", "active", "first_at", "last_at", "ended_at")
     return {field: getattr(use, field) for field in fields} | {
         "workspace": use.workspace.name,
         "version": rows.reference(use.version),
         "reported_by": use.reported_by.get_username() if use.reported_by else None,
     }
-
-
-ROUTES = {
-    "uses": route(GET=uses),
-    "uses-of-version": route(GET=uses_of_version, POST=report),
-}

@@ -1,22 +1,22 @@
-"""Proposing a version for the catalogue, and answering what reviewers asked for."""
+"""Propose a version for the catalogue, and resubmit after requested changes."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from builds.services import image_of
-from environments import proposals as service
+from builds.queue.requests import image_of
 from environments.access import Right, get_version, get_workspace
-from environments.deprecations import origin_in_catalogue
+from environments.catalogue import proposals
+from environments.catalogue.deprecations import curated_ancestor
+from environments.errors import ServiceError
 from environments.models import Environment, Version
-from environments.services import Refused
-from studio.views.proposals import words_in
+from environments.requests import StudioRequest
+from studio.catalogue.proposals import comment_in
 
 PREFIX = "AzureML-"
 FIELDS = {
@@ -27,59 +27,61 @@ FIELDS = {
     "same-content": "existing",
     "environment-archived": "existing",
 }
-WORDS = {"reason-missing", "words-missing", "words-too-long"}
+COMMENT_CODES = {"reason-missing", "words-missing", "words-too-long"}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def propose(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
-    """Propose a version, or propose it in the place of the one that waits or is to be changed."""
+def propose(request: StudioRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Propose a version, or replace the version of an open proposal."""
     if get_workspace(request.user, workspace).curated:
         raise Http404("What is in the catalogue is not proposed for it.")
-    found = get_version(request.user, workspace, name, version, Right.PROPOSE)
+    current = get_version(request.user, workspace, name, version, Right.PROPOSE)
     if request.method != "POST":
-        return _page(request, found, _start(found))
+        return _page(request, current, _initial_values(current))
     typed = {
         "target": request.POST.get("target", "new"),
-        "name": request.POST.get("name", "").strip().replace("\0", ""),
-        "existing": request.POST.get("existing", "").strip().replace("\0", ""),
-        "words": words_in(request),
+        "name": request.POST.get("name", "").strip(),
+        "existing": request.POST.get("existing", "").strip(),
+        "words": comment_in(request),
     }
-    by = cast(User, request.user)
-    under_way = service.open_proposal_of(found.environment)
+    user = request.user
+    open_proposal = proposals.open_proposal_of(current.environment)
     try:
-        if under_way is not None:
-            service.answer(under_way, found, by, typed["words"])
-            made = under_way
+        if open_proposal is not None:
+            proposals.answer(open_proposal, current, user, typed["words"])
+            proposal = open_proposal
         else:
             as_new = typed["target"] != "next"
-            to = typed["name" if as_new else "existing"]
-            made = service.propose(found, by, name=to, as_new=as_new, words=typed["words"])
-    except Refused as problem:
-        field = "words" if problem.code in WORDS else FIELDS.get(problem.code, "")
-        return _page(request, found, typed, problem=problem, field=field)
-    messages.success(request, _("%(version)s is proposed. A curator will look at it.") % {"version": found})
-    return redirect("proposal", workspace, made.pk)
+            name_in_catalogue = typed["name" if as_new else "existing"]
+            proposal = proposals.propose(
+                current, user, name=name_in_catalogue, as_new=as_new, comment=typed["words"]
+            )
+    except ServiceError as problem:
+        field = "words" if problem.code in COMMENT_CODES else FIELDS.get(problem.code, "")
+        return _page(request, current, typed, problem=problem, field=field)
+    messages.success(request, _("%(version)s is proposed. A curator will look at it.") % {"version": current})
+    return redirect("proposal", workspace, proposal.pk)
 
 
-def _start(version: Version) -> dict[str, str]:
-    """Return what the form begins with: what was started from a curated environment is its next version."""
-    origin = origin_in_catalogue(version)
-    shown = version.environment.name
+def _initial_values(version: Version) -> dict[str, str]:
+    """Return the form's initial values: a copy of a curated environment is proposed as its next version."""
+    origin = curated_ancestor(version)
+    name = version.environment.name
     return {
         "target": "next" if origin else "new",
-        "name": f"{PREFIX}{shown}"[:255],
+        "name": f"{PREFIX}{name}"[:255],
         "existing": origin.environment.name if origin else "",
         "words": "",
     }
 
 
 def _page(
-    request: HttpRequest,
+    request: StudioRequest,
     version: Version,
     typed: dict[str, str],
     *,
-    problem: Refused | None = None,
+    problem: ServiceError | None = None,
     field: str = "",
 ) -> HttpResponse:
     curated = Environment.objects.filter(workspace__curated=True).listed().order_by("name")
@@ -87,17 +89,17 @@ def _page(
         "place": version.environment.workspace,
         "environment": version.environment,
         "version": version,
-        "under_way": service.open_proposal_of(version.environment),
+        "under_way": proposals.open_proposal_of(version.environment),
         "image": image_of(version),
         "curated": curated.select_related("workspace"),
         "typed": typed,
-        "problem": said(problem) if problem else "",
+        "problem": as_sentences(problem) if problem else "",
         "field": field,
     }
     return render(request, "studio/propose.html", context, status=422 if problem else 200)
 
 
-def said(problem: Refused) -> str:
-    """Return what is in the way as sentences; what is said of names begins small and has no full stop."""
+def as_sentences(problem: ServiceError) -> str:
+    """Return a refusal as sentences: messages about names start in lower case, without a full stop."""
     message = problem.message[:1].upper() + problem.message[1:]
     return f"{message}{'' if message.endswith(('.', '?', '!')) else '.'} {problem.help}".strip()

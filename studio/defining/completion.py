@@ -1,14 +1,17 @@
-"""How names and versions of packages go on, while somebody types them: at once, from what is known.
+"""Complete names and versions of packages from local data, without waiting for the package index.
 
-Names are those of the images that this person may see, and well-known ones. Versions are those too, and what the
-studio's package index lists: that is asked in the background and kept for a while, so no answer waits for it.
+Names come from the images that the user may see and from a list of well-known packages. Versions come from the
+same images and from the package index, which is queried in the background and cached.
 """
 
 import os
 import re
 import threading
+import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -24,42 +27,54 @@ from packaging.utils import (
 )
 from packaging.version import InvalidVersion, Version
 
-from builds.images.indexes import indexes_of
+from builds.images.packages import visible_images
+from builds.imaging.pip.indexes import indexes_of
 from builds.models import ImagePackage, Package
-from builds.packages import images_within
 from environments.access import workspaces_of
-from environments.definition.specs import pip_name
+from environments.definition.packages.specs import pip_name
 
 ECOSYSTEMS = ("pypi", "conda")
-MOST = 50
-KEPT_SECONDS = 600.0
-FAILED_SECONDS = 60.0  # an index that is away is not asked with every key
-PATIENCE_SECONDS = 10.0
-LARGEST_LISTING = 20_000_000  # bytes: the largest on PyPI has a few millions
+MAX_OPTIONS = 50
+CACHE_SECONDS = 600.0
+FAILURE_CACHE_SECONDS = 60.0  # so that an unreachable index is not queried at each keystroke
+TIMEOUT_SECONDS = 10.0
+DEADLINE_SECONDS = 30.0  # for a whole listing, however slowly it comes
+MAX_LISTING_BYTES = 20_000_000  # bytes; the largest on PyPI has a few million
 JSON_LISTING = "application/vnd.pypi.simple.v1+json"
 WELL_KNOWN = tuple((Path(__file__).parent / "well_known.txt").read_text().split())
 
+# The last three are of JSON in another shape, or nested without end.
+_UNREADABLE = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    TimeoutError,
+    ValueError,
+    AttributeError,
+    TypeError,
+    RecursionError,
+)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
-_LINK = re.compile(r"<a\b[^>]*>([^<]+)</a>", re.IGNORECASE)
+# Never beyond the next `<`: the time is linear in the page's length for any content.
+_LINK = re.compile(r"""<a\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>([^<]+)</a\s*>""", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a word can become; `more` while the index is being asked."""
+    """Completions of a word; `more` while the index is being queried."""
 
     options: list[str]
     more: bool = False
 
 
-def names(user: Any, ecosystem: str, begun: str) -> Completion:
-    """Return names of packages that begin like this: those in images that one may see first, then well-known ones."""
-    beginning = pip_name(begun)[:100]
-    if not beginning or ecosystem not in ECOSYSTEMS:
+def names(user: Any, ecosystem: str, prefix: str) -> Completion:
+    """Return package names with a prefix: first those in images that the user may see, then well-known packages."""
+    start = pip_name(prefix)[:100]
+    if not start or ecosystem not in ECOSYSTEMS:
         return Completion([])
-    known = _seen_by(user, ecosystem).filter(name__startswith=beginning)
-    found = list(known.order_by("name").values_list("name", flat=True).distinct()[:MOST])
-    found += [name for name in WELL_KNOWN if name.startswith(beginning) and name not in found]
-    return Completion(found[:MOST])
+    known = _visible_packages(user, ecosystem).filter(name__startswith=start)
+    options = list(known.order_by("name").values_list("name", flat=True).distinct()[:MAX_OPTIONS])
+    options += [name for name in WELL_KNOWN if name.startswith(start) and name not in options]
+    return Completion(options[:MAX_OPTIONS])
 
 
 def versions(user: Any, ecosystem: str, name: str) -> Completion:
@@ -67,76 +82,79 @@ def versions(user: Any, ecosystem: str, name: str) -> Completion:
     if ecosystem not in ECOSYSTEMS or not _NAME.fullmatch(name):
         return Completion([])
     normal = pip_name(name)
-    found = set(_seen_by(user, ecosystem).filter(name=normal).values_list("version", flat=True))
-    listed = index.listing(normal) if ecosystem == "pypi" else []
-    if listed is not None:
-        found |= set(listed)
-    return Completion(newest_first(found)[:MOST], more=listed is None)
+    known = set(_visible_packages(user, ecosystem).filter(name=normal).values_list("version", flat=True))
+    published = index.listing(normal) if ecosystem == "pypi" else []
+    if published is not None:
+        known |= set(published)
+    return Completion(newest_first(known)[:MAX_OPTIONS], more=published is None)
 
 
-def _seen_by(user: Any, ecosystem: str) -> Any:
-    """Return the packages of images that a person may see: names can tell what others work on."""
-    held = ImagePackage.objects.filter(package=OuterRef("pk"), image__in=images_within(workspaces_of(user)))
-    return Package.objects.filter(Exists(held), ecosystem=ecosystem)
+def _visible_packages(user: Any, ecosystem: str) -> Any:
+    """Return the packages of images that a user may see: names can reveal what other people work on."""
+    contained = ImagePackage.objects.filter(
+        package=OuterRef("pk"), image__in=visible_images(workspaces_of(user))
+    )
+    return Package.objects.filter(Exists(contained), ecosystem=ecosystem)
 
 
-def newest_first(found: set[str]) -> list[str]:
-    """Return versions from new to old, finished ones before those that are none of PEP 440's or not finished."""
+def newest_first(versions: set[str]) -> list[str]:
+    """Return versions from new to old: releases, then pre-releases, then versions that PEP 440 does not know."""
 
-    def place(text: str) -> tuple[int, Version]:
+    def sort_key(text: str) -> tuple[int, Version]:
         try:
             version = Version(text)
         except InvalidVersion:
             return 0, Version("0")
         return (1 if version.is_prerelease else 2), version
 
-    return sorted(found, key=place, reverse=True)
+    return sorted(versions, key=sort_key, reverse=True)
 
 
-class Index:
-    """The studio's package index, asked for versions in the background: nobody who types waits for it."""
+class VersionIndex:
+    """The versions that the package index lists, fetched in the background."""
 
     def __init__(self) -> None:
-        self._asking: set[str] = set()
+        self._pending: set[str] = set()
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="completion")
 
     def listing(self, name: str) -> list[str] | None:
-        """Return the versions of a package as last heard; None while they are being asked for."""
-        kept: list[str] | None = cache.get(_key(name))
-        if kept is not None:
-            return kept
+        """Return the cached versions of a package; None while they are being fetched."""
+        cached: list[str] | None = cache.get(_cache_key(name))
+        if cached is not None:
+            return cached
         with self._lock:
-            if name not in self._asking:
-                self._asking.add(name)
-                self._threads.submit(self._ask, name)
+            if name not in self._pending:
+                self._pending.add(name)
+                self._threads.submit(self._fetch, name)
         return None
 
-    def _ask(self, name: str) -> None:
+    def _fetch(self, name: str) -> None:
         try:
-            found = ask_index(index_url(), name)
-            cache.set(_key(name), found, KEPT_SECONDS)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            # Completion is a comfort: an index that cannot be reached or read says nothing, for a minute.
-            cache.set(_key(name), [], FAILED_SECONDS)
+            versions = fetch_versions(index_url(), name)
+            cache.set(_cache_key(name), versions, CACHE_SECONDS)
+        except _UNREADABLE:
+            # Completion is optional: an index that cannot be reached or read offers nothing for a minute.
+            cache.set(_cache_key(name), [], FAILURE_CACHE_SECONDS)
         finally:
             with self._lock:
-                self._asking.discard(name)
+                self._pending.discard(name)
 
 
-index = Index()
+index = VersionIndex()
 
 
 def index_url() -> str:
-    """Return the address of the index that builds ask where their definition names none."""
+    """Return the URL of the index that builds use when their definition names none."""
     return indexes_of([], settings.INDEX_URL, os.environ)[1].main
 
 
-def ask_index(url: str, name: str) -> list[str]:
-    """Return the versions of a package that an index lists: its JSON, else its page. Raises httpx.HTTPError."""
+def fetch_versions(url: str, name: str) -> list[str]:
+    """Return the versions of a package that an index lists, as JSON or HTML. Raises httpx.HTTPError."""
+    began = time.monotonic()
     accepted = f"{JSON_LISTING}, text/html;q=0.1"
     with (
-        httpx.Client(timeout=PATIENCE_SECONDS, follow_redirects=True) as client,
+        httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True) as client,
         client.stream("GET", f"{url.rstrip('/')}/{name}/", headers={"Accept": accepted}) as response,
     ):
         if response.status_code == 404:
@@ -145,28 +163,30 @@ def ask_index(url: str, name: str) -> list[str]:
         body = bytearray()
         for part in response.iter_bytes():
             body += part
-            if len(body) > LARGEST_LISTING:
+            if len(body) > MAX_LISTING_BYTES:
                 raise ValueError(f"{url} lists more of {name} than anybody reads.")
+            if time.monotonic() - began > DEADLINE_SECONDS:
+                raise TimeoutError(f"{url} takes too long to list {name}.")
     if response.headers.get("Content-Type", "").startswith(JSON_LISTING):
         answer = httpx.Response(200, content=bytes(body)).json()
-        told = answer.get("versions")
+        listed = answer.get("versions")
         files = [str(file.get("filename", "")) for file in answer.get("files", [])]
-        return newest_first(set(map(str, told))) if told else newest_first(_versions_in(files))
-    return newest_first(_versions_in(_LINK.findall(body.decode("utf-8", "replace"))))
+        return newest_first(set(map(str, listed))) if listed else newest_first(_versions_in(files))
+    return newest_first(_versions_in(map(unescape, _LINK.findall(body.decode("utf-8", "replace")))))
 
 
-def _versions_in(files: list[str]) -> set[str]:
-    found = set()
+def _versions_in(files: Iterable[str]) -> set[str]:
+    versions = set()
     for file in files:
         try:
             if file.strip().endswith(".whl"):
-                found.add(str(parse_wheel_filename(file.strip())[1]))
+                versions.add(str(parse_wheel_filename(file.strip())[1]))
             else:
-                found.add(str(parse_sdist_filename(file.strip())[1]))
+                versions.add(str(parse_sdist_filename(file.strip())[1]))
         except (InvalidWheelFilename, InvalidSdistFilename):
             continue  # an egg, an installer, a signature
-    return found
+    return versions
 
 
-def _key(name: str) -> str:
+def _cache_key(name: str) -> str:
     return f"completion:{index_url()}:{name}".replace(" ", "")

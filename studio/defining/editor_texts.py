@@ -1,4 +1,4 @@
-"""What the editor says by itself, in the reader's language."""
+"""The editor's own texts in the reader's language."""
 
 import json
 
@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 
 
 def phrases() -> str:
-    """Return the editor's own words and what they are in this language, as JSON."""
-    words = {
+    """Return the editor's texts and their translations, as JSON."""
+    texts = {
         "Completions": _("Completions"),
         "Diagnostics": _("Findings"),
         "No diagnostics": _("No findings"),
@@ -29,4 +29,4 @@ def phrases() -> str:
         "Go to line": _("Go to line"),
         "go": _("go"),
     }
-    return json.dumps(words, ensure_ascii=False)
+    return json.dumps(texts, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""What saving and building a definition would do, before anything is saved."""
+"""Forecast what saving and building a definition would do, without saving it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,39 +6,40 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from builds import services as builds
-from builds.expected import expectation_of, history_of, roughly
+from builds.queue import requests
+from builds.statistics.estimates import duration_history, roughly, version_estimate
 from environments.definition import Definition, Difference, Reading, diff
-from environments.given import Given
+from environments.errors import ServiceError
 from environments.models import Environment, Version, Workspace
-from environments.services import Refused, Saved, save_reading
+from environments.versions.input import DefinitionInput
+from environments.versions.service import SavedVersion, save_reading
 
 
 @dataclass(frozen=True)
-class Outlook:
-    """What a build of what was typed would do."""
+class BuildForecast:
+    """The expected outcome of building an unsaved definition."""
 
     state: str  # ready, building or new
-    sharing: list[Version]  # the versions that mean the same already
-    about: str = ""  # how long it would take: `40 s`; empty where there is nothing to go by
-    basis: str = ""  # the sentence about what that goes by
+    sharing: list[Version]  # existing versions with the same content
+    about: str = ""  # expected duration: `40 s`; empty without history
+    basis: str = ""  # a sentence on what the duration is based on
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be saved: where, under which name, as which version, and from what it came."""
+class SaveRequest:
+    """A definition to save: its workspace, name, version and origin."""
 
     workspace: Workspace
     name: str
-    given: Given
+    given: DefinitionInput
     version: str = ""
     description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     start: Version | None = None
-    new: bool = True  # an environment of its own: its name must be free
+    new: bool = True  # a new environment: its name must be free
 
-    def save(self, user: User) -> Saved:
-        """Save it as a version. Raises Refused."""
+    def save(self, user: User) -> SavedVersion:
+        """Save it as a version. Raises ServiceError."""
         return save_reading(
             self.workspace,
             self.name,
@@ -52,52 +53,61 @@ class Order:
             only_new=self.new,
         )
 
-    def rehearse(self, user: User) -> Saved | Refused:
-        """Return what saving would answer, and save nothing: it is done for real, and taken back."""
+    def rehearse(self, user: User) -> SavedVersion | ServiceError:
+        """Return the result of saving, and roll it back."""
         with transaction.atomic():
             try:
                 with transaction.atomic():
-                    saved: Saved | Refused = self.save(user)
-            except Refused as problem:
+                    saved: SavedVersion | ServiceError = self.save(user)
+            except ServiceError as problem:
                 saved = problem
             transaction.set_rollback(True)
         return saved
 
 
-def outlook_of(reading: Reading, place: Workspace, environment: Environment | None = None) -> Outlook | None:
-    """Say what a build of this reading would do in a workspace, from the database alone."""
+def forecast_build(
+    reading: Reading, workspace: Workspace, environment: Environment | None = None
+) -> BuildForecast | None:
+    """Return what a build of this reading would do in a workspace; queries only the database."""
     if reading.definition is None:
         return None
-    # A version that is never saved: the service is asked what it would be asked after saving.
+    # Never saved: it lets the build service answer as it would after saving.
     draft = Version(
-        environment=environment or Environment(workspace=place),
+        environment=environment or Environment(workspace=workspace),
         hash=reading.definition.hash,
         data=reading.definition.model_dump(mode="json"),
         base=reading.definition.image or "",
     )
-    outlook = builds.outlook(draft)
-    sharing = builds.versions_sharing(place, draft.hash)
+    outlook = requests.image_status(draft)
+    sharing = requests.versions_sharing(workspace, draft.hash)
     if outlook.state != "new":
-        return Outlook(outlook.state, sharing)
-    history = history_of(draft)
-    return Outlook(
-        "new", sharing, roughly(history.seconds) if history else "", expectation_of(draft) if history else ""
+        return BuildForecast(outlook.state, sharing)
+    history = duration_history(draft)
+    return BuildForecast(
+        "new",
+        sharing,
+        roughly(history.seconds) if history else "",
+        version_estimate(draft) if history else "",
     )
 
 
 def difference_from(start: Version | None, definition: Definition | None) -> Difference | None:
-    """Return what differs between a definition and the version that it started from."""
+    """Return the difference between a definition and the version it started from."""
     return diff(start.definition, definition) if start is not None and definition is not None else None
 
 
-def review(given: Given, place: Workspace, start: Version | None, fixed: Version | None) -> dict[str, Any]:
-    """Return what the page says of a definition: findings, what a build would do, what differs from its start."""
+def review(
+    given: DefinitionInput, workspace: Workspace, start: Version | None, fixed: Version | None
+) -> dict[str, Any]:
+    """Return the review of a definition: findings, build forecast, difference from its start."""
     empty = not (given.text.strip() or given.filename or given.path)
     reading = None if empty else given.reading
     return {
         "reading": reading,
         "given": given,
-        "outlook": outlook_of(reading, place, fixed.environment if fixed else None) if reading else None,
+        "outlook": forecast_build(reading, workspace, fixed.environment if fixed else None)
+        if reading
+        else None,
         "difference": difference_from(start, reading.definition) if reading else None,
         "start": start,
         "fixed": fixed,

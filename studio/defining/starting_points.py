@@ -1,4 +1,4 @@
-"""What a new definition may start from: the ways that the page offers, the bases to pick, the first text of each."""
+"""The starting points of a new definition: their list, the bases to choose from, the initial texts."""
 
 from dataclasses import dataclass
 
@@ -8,21 +8,21 @@ from django.db.models import Count, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from builds.packages import find
-from environments.definition.constraints import BadConstraint
+from builds.images.packages import find
 from environments.definition.model import HOST
-from environments.lists import listed
-from environments.models import Listing, Workspace
+from environments.definition.packages.constraints import BadConstraint
+from environments.models import ListEntry, Workspace
+from environments.versions.listing import listings_of
 
 TEXT, START, PACKAGES, DOCKERFILE, CONTEXT = "text", "start", "packages", "dockerfile", "context"
 PYTHONS = ("3.13", "3.12", "3.11", "3.10")
-MOST_STARTS = 12
-MOST_BASES = 12
+MAX_STARTS = 12
+MAX_BASES = 12
 
 
 @dataclass(frozen=True)
-class Source:
-    """One way to begin."""
+class StartingPoint:
+    """A way to start a definition."""
 
     key: str
     icon: str
@@ -30,16 +30,16 @@ class Source:
     about: Promise
 
 
-SOURCES = (
-    Source(TEXT, "file-text", _("Paste or drop a file"), _("Any format that the studio knows")),
-    Source(START, "git-fork", _("Another environment"), _("Curated, or one of your own")),
-    Source(PACKAGES, "package", _("Base image and packages"), _("Picked here, without a file")),
-    Source(DOCKERFILE, "layers-intersect", _("Dockerfile"), _("For system packages and tools")),
-    Source(CONTEXT, "archive", _("Build context"), _("A Dockerfile with its files, as zip or tar")),
+STARTING_POINTS = (
+    StartingPoint(TEXT, "file-text", _("Paste or drop a file"), _("Any format that the studio knows")),
+    StartingPoint(START, "git-fork", _("Another environment"), _("Curated, or one of your own")),
+    StartingPoint(PACKAGES, "package", _("Base image and packages"), _("Picked here, without a file")),
+    StartingPoint(DOCKERFILE, "layers-intersect", _("Dockerfile"), _("For system packages and tools")),
+    StartingPoint(CONTEXT, "archive", _("Build context"), _("A Dockerfile with its files, as zip or tar")),
 )
 
-# Ready bases, with what each is for (rule 20); what the catalogue and the workspace stand on comes behind them.
-READY_BASES = (
+# Suggested bases and their purposes (rule 20); those that environments already use come after them.
+SUGGESTED_BASES = (
     (
         "docker.io/library/python:3.12.11-slim-bookworm",
         _("Debian 12 with Python 3.12: small, and right for most"),
@@ -53,7 +53,7 @@ READY_BASES = (
         _("Debian 12 with Python 3.13"),
     ),
 )
-THIS_MACHINE = _("This machine's own Python: for trying out, where no registry can be reached")
+HOST_BASE = _("This machine's own Python: for trying out, where no registry can be reached")
 
 DOCKERFILE_TEXT = """\
 FROM docker.io/library/python:3.12.11-slim-bookworm
@@ -69,62 +69,64 @@ RUN pip install --no-cache-dir \\
 
 @dataclass(frozen=True)
 class BaseChoice:
-    """A base image to pick, and what is said of it."""
+    """A base image to choose, with its purpose."""
 
     reference: str
     about: str | Promise = ""
-    used: int = 0  # by so many environments here and in the catalogue
+    used: int = 0  # number of environments in the workspace and the catalogue
 
 
-def source_named(name: str) -> str:
-    """Return the way to begin that an address names; pasting where it names none."""
-    return name if name in {source.key for source in SOURCES} else TEXT
+def starting_point_named(name: str) -> str:
+    """Return the starting point of this name; pasting if there is none."""
+    return name if name in {source.key for source in STARTING_POINTS} else TEXT
 
 
-def bases_for(place: Workspace) -> list[BaseChoice]:
-    """Return the ready bases, then those that environments here and in the catalogue stand on, most used first."""
-    ready = [BaseChoice(reference, about) for reference, about in READY_BASES]
+def bases_for(workspace: Workspace) -> list[BaseChoice]:
+    """Return the suggested bases, then those used in the workspace and the catalogue, most used first."""
+    ready = [BaseChoice(reference, about) for reference, about in SUGGESTED_BASES]
     if settings.DEFAULT_BASE == HOST:
-        ready.insert(0, BaseChoice(HOST, THIS_MACHINE))
+        ready.insert(0, BaseChoice(HOST, HOST_BASE))
     known = {choice.reference for choice in ready} | {"", HOST}
     used = (
-        Listing.objects.filter(Q(workspace=place) | Q(workspace__curated=True), archived=False)
+        ListEntry.objects.filter(Q(workspace=workspace) | Q(workspace__curated=True), archived=False)
         .exclude(base__in=known)
         .values("base")
         .annotate(used=Count("pk"))
-        .order_by("-used", "base")[:MOST_BASES]
+        .order_by("-used", "base")[:MAX_BASES]
     )
     return ready + [BaseChoice(row["base"], used=row["used"]) for row in used]
 
 
-def bases_with(place: Workspace, part: str) -> list[str]:
-    """Return the references of the bases in whose name this stands."""
-    return [choice.reference for choice in bases_for(place) if part.lower() in choice.reference.lower()]
+def matching_bases(workspace: Workspace, part: str) -> list[str]:
+    """Return the references of the bases that contain a text."""
+    return [choice.reference for choice in bases_for(workspace) if part.lower() in choice.reference.lower()]
 
 
-def text_of(base: str, python: str, packages: str) -> str:
-    """Return the definition that a base, a Python and packages, one a line, make: the v2 YAML of it."""
-    wanted = [line.strip() for line in packages.splitlines() if line.strip()]
-    text = {"image": base.strip() or settings.DEFAULT_BASE}
-    if not wanted and not python:
-        return str(yaml.safe_dump(text, sort_keys=False, allow_unicode=True))
-    pip = [{"pip": wanted}] if wanted else []
-    # The base's own Python serves packages alone; another one comes from conda's channel, and pip with it.
-    layer = (
+def definition_text(base: str, python: str, packages: str) -> str:
+    """Return v2 YAML of a base image, a Python version and packages, a line each."""
+    requirements = [line.strip() for line in packages.splitlines() if line.strip()]
+    definition = {"image": base.strip() or settings.DEFAULT_BASE}
+    if not requirements and not python:
+        return str(yaml.safe_dump(definition, sort_keys=False, allow_unicode=True))
+    pip = [{"pip": requirements}] if requirements else []
+    # Packages alone use the base's own Python; another version comes from conda, together with pip.
+    conda_file = (
         {"channels": ["conda-forge"], "dependencies": [f"python={python}", "pip", *pip]}
         if python
         else {"dependencies": pip}
     )
     return str(
-        yaml.safe_dump({**text, "conda_file": layer}, sort_keys=False, width=10**9, allow_unicode=True)
+        yaml.safe_dump(
+            {**definition, "conda_file": conda_file}, sort_keys=False, width=10**9, allow_unicode=True
+        )
     )
 
 
-def starts_in(workspace: Workspace, query: str) -> list[Listing]:
-    """Return the environments of a workspace that one may start from, as the list's search finds them."""
+def environments_to_copy(workspace: Workspace, query: str) -> list[ListEntry]:
+    """Return the environments of a workspace that match a search and can be copied."""
     try:
-        found = find(listed(workspace), query, workspace)
+        rows = find(listings_of(workspace), query, workspace)
     except BadConstraint:
         return []
-    found = found.select_related("version__environment__workspace").order_by("-changed_at", "-environment_id")
-    return list(found.defer("words", "version__data", "version__source")[:MOST_STARTS])
+    rows = rows.select_related("version__environment__workspace").order_by("-changed_at", "-environment_id")
+    return list(rows.defer("search_text", "version__data", "version__source")[:MAX_STARTS])

@@ -1,36 +1,37 @@
-"""Description and tags, changed in place: what may change in a version (rule 30)."""
+"""Edit a version's description and tags in place (rule 30)."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from environments import services
 from environments.access import Right, get_version
-from environments.forms import DescribeForm
-from studio.views.environments import show
+from environments.requests import StudioRequest
+from environments.versions import service
+from environments.versions.forms import DescribeForm
+from studio.environments.views import show
 
 
 @require_POST
 @login_required
-def describe(request: HttpRequest, workspace: str, name: str, version: str) -> HttpResponse:
-    """Change a version's description and tags, unless somebody else has done so since this person looked."""
-    found = get_version(request.user, workspace, name, version, Right.DEFINE)
+def describe(request: StudioRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Change a version's description and tags, unless they changed since the form was opened."""
+    current = get_version(request.user, workspace, name, version, Right.DEFINE)
     form = DescribeForm(request.POST)
     status = 422
     if form.is_valid():
         try:
-            services.describe(
-                found,
+            service.describe(
+                current,
                 description=form.cleaned_data["description"],
                 tags=form.cleaned_data["tags"],
-                user=request.user,  # type: ignore[arg-type]
+                user=request.user,
                 seen=request.POST.get("seen", ""),
             )
-        except services.ChangedSince:
-            found.refresh_from_db()
+        except service.EditConflict:
+            current.refresh_from_db()
             form.add_error(
                 None,
                 _(
@@ -38,13 +39,13 @@ def describe(request: HttpRequest, workspace: str, name: str, version: str) -> H
                 ),
             )
             status = 409
-    in_place = bool(request.htmx)  # type: ignore[attr-defined]
+    in_place = bool(request.htmx)
     if form.is_valid():
         if in_place:
-            return show(request, found, more={"described": True})
+            return show(request, current, more={"described": True})
         messages.success(request, _("Description and tags are saved."))
-        return redirect("version", workspace, name, found.version)
-    # htmx puts nothing on the page that comes as an error.
+        return redirect("version", workspace, name, current.version)
+    # htmx does not swap in error responses.
     return show(
-        request, found, more={"about": form, "changed": status == 409}, status=200 if in_place else status
+        request, current, more={"about": form, "changed": status == 409}, status=200 if in_place else status
     )

@@ -1,34 +1,35 @@
-"""What differs between two versions: in their definitions, and in the packages of their images."""
+"""Compare two versions: their definitions and the packages of their images."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from builds.comparing import ResolvedDifference, diff_images
-from builds.services import image_of
+from builds.images.diff import ResolvedDifference, diff_images
+from builds.queue.requests import image_of
 from environments.access import get_workspace, workspaces_of
 from environments.definition import diff
-from environments.forms import asked_for
 from environments.models import Version
-from environments.texts import side_by_side, whole_text
-from environments.views import version_named
+from environments.requests import StudioRequest
+from environments.versions.forms import query_param
+from environments.versions.texts import canonical_text, side_by_side
+from environments.versions.views import version_named
 
-CHOICES = 300
+MAX_CHOICES = 300
 
 
 @require_safe
 @login_required
-def compare(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Show what differs between two versions, also of different environments and workspaces."""
-    place = get_workspace(request.user, workspace)
-    asked = {side: asked_for(request, side) for side in ("a", "b")}
+def compare(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Show the difference between two versions, also of different environments and workspaces."""
+    workspace = get_workspace(request.user, workspace)
+    references = {side: query_param(request, side) for side in ("a", "b")}
     sides: dict[str, Version | None] = {"a": None, "b": None}
     problems = {}
-    for side, reference in asked.items():
+    for side, reference in references.items():
         try:
-            sides[side] = version_named(request, reference) if reference else None
+            sides[side] = version_named(request.user, reference) if reference else None
         except Http404:
             problems[side] = _(
                 "There is no version “%(reference)s” that you can see. Write workspace/name:version."
@@ -37,10 +38,10 @@ def compare(request: HttpRequest, workspace: str) -> HttpResponse:
         environment__workspace__in=workspaces_of(request.user), environment__anonymous=False
     )
     context = {
-        "place": place,
-        "asked": asked,
+        "place": workspace,
+        "asked": references,
         "problems": problems,
-        "choices": choices.select_related("environment__workspace").order_by("-created_at")[:CHOICES],
+        "choices": choices.select_related("environment__workspace").order_by("-created_at")[:MAX_CHOICES],
     }
     old, new = sides["a"], sides["b"]
     if old is not None and new is not None:
@@ -48,7 +49,7 @@ def compare(request: HttpRequest, workspace: str) -> HttpResponse:
         resolved = resolved_difference(old, new)
         if request.GET.get("format") == "json":
             exact = {"resolved": resolved.as_json() if resolved else None}
-            return JsonResponse({"a": asked["a"], "b": asked["b"]} | difference.as_json() | exact)
+            return JsonResponse({"a": references["a"], "b": references["b"]} | difference.as_json() | exact)
         context |= {
             "old": old,
             "new": new,
@@ -57,16 +58,16 @@ def compare(request: HttpRequest, workspace: str) -> HttpResponse:
             "not_built": [version for version in (old, new) if image_of(version) is None]
             if resolved is None
             else [],
-            "rows": side_by_side(whole_text(old), whole_text(new)),
+            "rows": side_by_side(canonical_text(old), canonical_text(new)),
             "tags": changed_tags(old.tags, new.tags),
         }
     return render(request, "studio/compare.html", context, status=404 if problems else 200)
 
 
 def resolved_difference(old: Version, new: Version) -> ResolvedDifference | None:
-    """Return what differs between the exact packages of two versions; None where one has no image."""
-    was, now = image_of(old), image_of(new)
-    return diff_images(was, now) if was is not None and now is not None else None
+    """Return the difference between the resolved packages of two versions; None if either has no image."""
+    old_image, new_image = image_of(old), image_of(new)
+    return diff_images(old_image, new_image) if old_image is not None and new_image is not None else None
 
 
 def changed_tags(old: dict[str, str], new: dict[str, str]) -> list[tuple[str, str | None, str | None]]:

@@ -1,4 +1,4 @@
-"""The definition behind the one button of an empty workspace: small, pinned, and built for real."""
+"""The small, pinned definition that an empty workspace offers to build."""
 
 FIRST_NAME = "first-environment"
 FIRST_DEFINITION = """\

@@ -1,4 +1,4 @@
-"""What the studio's own commands have in common."""
+"""The base class of the studio's commands."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""How much a request may bring: what is more is refused before it is kept anywhere.
+"""Limit the size of requests, and refuse larger ones before anything is kept.
 
-Django takes in a whole body before anybody looks at it, whoever sends it, and keeps it on disk.
+Django accepts a whole body from anyone and writes it to disk before a view runs.
 """
 
 import json
@@ -10,8 +10,8 @@ from typing import Any
 from django.conf import settings
 from django.template.loader import render_to_string
 
-from environments.given import LIMITS
-from studio.middleware import POLICY
+from environments.versions.input import LIMITS
+from studio.middleware.headers import POLICY
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -29,9 +29,9 @@ def most_bytes() -> int:
 
 async def within_bounds(app: Application, scope: Scope, receive: Receive, send: Send) -> None:
     """Have a request answered, or refuse it (413) as soon as it says or shows that it is too large."""
-    told = dict(scope["headers"]).get(b"content-length", b"0")
+    length = dict(scope["headers"]).get(b"content-length", b"0")
     left = most_bytes()
-    if told.isdigit() and int(told) > left:
+    if length.isdigit() and int(length) > left:
         await refuse(scope, send)
         return
     answered = False
@@ -54,16 +54,16 @@ async def within_bounds(app: Application, scope: Scope, receive: Receive, send: 
 
 async def refuse(scope: Scope, send: Send) -> None:
     """Answer that it is too large, in the form in which the address answers."""
-    words = f"A request may have up to {most_bytes() // 2**20} MB."
+    message = f"A request may have up to {most_bytes() // 2**20} MB."
     if scope["path"].startswith("/api/"):
         kind, body = (
             "application/json",
-            json.dumps({"code": "too-large", "message": words, "errors": {}}),
+            json.dumps({"code": "too-large", "message": message, "errors": {}}),
         )
     elif scope["path"].startswith("/v2/"):
         kind, body = (
             "application/json",
-            json.dumps({"errors": [{"code": "SIZE_INVALID", "message": words}]}),
+            json.dumps({"errors": [{"code": "SIZE_INVALID", "message": message}]}),
         )
     else:
         kind, body = "text/html; charset=utf-8", render_to_string("400.html")
@@ -75,6 +75,6 @@ async def refuse(scope: Scope, send: Send) -> None:
         "X-Frame-Options": "DENY",
         "Connection": "close",  # the rest of the body is not read
     }
-    told = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 413, "headers": told})
+    encoded = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 413, "headers": encoded})
     await send({"type": "http.response.body", "body": body.encode()})

@@ -1,4 +1,4 @@
-"""What every answer carries."""
+"""Headers of every response."""
 
 import secrets
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 
-from environments.origin import coming_from
+from environments.request_origin import recording_origin
 
 POLICY = "; ".join(
     [
@@ -24,7 +24,7 @@ DEVICES = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 
 
 class StyleNonce:
-    """A word by which this one answer allows the styles that a script of ours makes: `{{ request.style_nonce }}`.
+    """A nonce that allows the styles of our scripts in this response: `{{ request.style_nonce }}`.
 
     Only where a template names it does the policy hold it: the editor needs it, nothing else does.
     """
@@ -56,7 +56,7 @@ def content_security_policy(get_response: Callable[..., object]) -> Callable[...
         async def answer_async(request: HttpRequest) -> HttpResponse:
             nonce = give_nonce(request)
             response: HttpResponse = await get_response(request)
-            return _told(response, nonce)
+            return with_security_headers(response, nonce)
 
         markcoroutinefunction(answer_async)
         return answer_async
@@ -64,7 +64,7 @@ def content_security_policy(get_response: Callable[..., object]) -> Callable[...
     def answer(request: HttpRequest) -> HttpResponse:
         nonce = give_nonce(request)
         response: HttpResponse = get_response(request)  # type: ignore[assignment]
-        return _told(response, nonce)
+        return with_security_headers(response, nonce)
 
     return answer
 
@@ -75,7 +75,7 @@ def say_where_from(get_response: Callable[..., object]) -> Callable[..., object]
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponse:
-            with coming_from(*_sender(request)):
+            with recording_origin(*_sender(request)):
                 response: HttpResponse = await get_response(request)
             return response
 
@@ -83,7 +83,7 @@ def say_where_from(get_response: Callable[..., object]) -> Callable[..., object]
         return answer_async
 
     def answer(request: HttpRequest) -> HttpResponse:
-        with coming_from(*_sender(request)):
+        with recording_origin(*_sender(request)):
             response: HttpResponse = get_response(request)  # type: ignore[assignment]
         return response
 
@@ -91,11 +91,11 @@ def say_where_from(get_response: Callable[..., object]) -> Callable[..., object]
 
 
 def _sender(request: HttpRequest) -> tuple[str, str]:
-    # What a proxy says of the address, the web server has put here, if it trusts that proxy.
+    # The web server puts the client's address here, from a proxy that it trusts.
     return request.META.get("REMOTE_ADDR", ""), request.headers.get("User-Agent", "")
 
 
-def _told(response: HttpResponse, nonce: StyleNonce) -> HttpResponse:
+def with_security_headers(response: HttpResponse, nonce: StyleNonce) -> HttpResponse:
     response.headers.setdefault("Content-Security-Policy", nonce.policy)
     response.headers.setdefault("Permissions-Policy", DEVICES)
     return response

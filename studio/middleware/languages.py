@@ -1,4 +1,4 @@
-"""The language in which a page is: the one chosen, else one that the browser asks for."""
+"""The language of a page: the reader's choice, else the browser's."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 
-# Programs read these: their answers are in English, whoever asks.
+# Programs read these, so they are always in English.
 FOR_PROGRAMS = ("/api/", "/v2/", "/metrics", "/healthz", "/readyz")
 
 
@@ -20,26 +20,26 @@ def language(get_response: Callable[..., object]) -> Callable[..., object]:
 
         async def answer_async(request: HttpRequest) -> HttpResponse:
             with translation.override(language_of(request)):
-                return _told(request, await get_response(request))
+                return with_content_language(request, await get_response(request))
 
         markcoroutinefunction(answer_async)
         return answer_async
 
     def answer(request: HttpRequest) -> HttpResponse:
         with translation.override(language_of(request)):
-            return _told(request, get_response(request))  # type: ignore[arg-type]
+            return with_content_language(request, get_response(request))  # type: ignore[arg-type]
 
     return answer
 
 
 def language_of(request: HttpRequest) -> str:
-    """Return the language for whoever asks."""
+    """Return the language for a request."""
     if request.path_info.startswith(FOR_PROGRAMS):
         return settings.LANGUAGE_CODE
     return translation.get_language_from_request(request)
 
 
-def _told(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def with_content_language(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     if not request.path_info.startswith(FOR_PROGRAMS):
         response.headers.setdefault("Content-Language", translation.get_language() or settings.LANGUAGE_CODE)
         patch_vary_headers(response, ("Accept-Language",))

@@ -1,11 +1,11 @@
-"""What one look at a part of the studio has shown."""
+"""The finding of one check of the studio."""
 
 from dataclasses import dataclass
 from enum import IntEnum
 
 
 class Level(IntEnum):
-    """How bad it is; also the exit code of `manage.py doctor`."""
+    """Severity; also the exit code of `manage.py doctor`."""
 
     OK = 0
     WARNING = 1

@@ -1,4 +1,4 @@
-"""What Prometheus is told. Numbers of the database are the same in every process; the rest says *this process*.
+"""Metrics for Prometheus. Numbers from the database are equal in every process; others say *this process*.
 
 The database is asked at most once in some seconds, and nothing that is asked grows with what has been.
 """
@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
+from builds.live.build_events import hub
 from builds.models import ACTIVE, Build, State
-from builds.stream import watchtower
-from environments.outbox import Delivery, Notice, Sending
+from environments.models.notifications import Delivery, DeliveryState, Notice
 from studio.operations import tallies, workers
 from studio.operations.requests import here
 
@@ -22,7 +22,7 @@ KEPT_SECONDS = 5.0
 
 
 class Numbers:
-    """What the database says, kept for some seconds."""
+    """Numbers from the database, cached for some seconds."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -44,12 +44,12 @@ class Numbers:
 
 
 class Streams:
-    """How many streams are open in this process."""
+    """Open streams of this process."""
 
     def collect(self) -> Iterable[Metric]:
         """Return it."""
         yield GaugeMetricFamily(
-            "studio_open_streams", "Event streams open in this process.", watchtower.viewers
+            "studio_open_streams", "Event streams open in this process.", hub.viewer_count
         )
 
 
@@ -67,10 +67,10 @@ def exposition() -> bytes:
 def now() -> Iterable[Metric]:
     """Yield what is so at this moment."""
     active = Build.objects.filter(state__in=ACTIVE).order_by().values("state")
-    found = {row["state"]: row["n"] for row in active.annotate(n=Count("pk"))}
+    by_state = {row["state"]: row["n"] for row in active.annotate(n=Count("pk"))}
     states = GaugeMetricFamily("studio_builds_active", "Builds that have yet to end.", labels=["state"])
     for state in (State.QUEUED, State.RUNNING):
-        states.add_metric([state.value], found.get(state.value, 0))
+        states.add_metric([state.value], by_state.get(state.value, 0))
     yield states
     oldest = (
         Build.objects.filter(state=State.QUEUED)
@@ -82,12 +82,12 @@ def now() -> Iterable[Metric]:
     yield GaugeMetricFamily(
         "studio_queue_age_seconds", "How long the oldest build has waited.", max(0.0, age)
     )
-    there = list(workers.alive().values_list("hands", flat=True))
+    there = list(workers.alive().values_list("concurrency", flat=True))
     yield GaugeMetricFamily("studio_workers", "Workers heard of lately.", len(there))
     yield GaugeMetricFamily("studio_worker_hands", "Builds that they can make side by side.", sum(there))
     outbox = GaugeMetricFamily("studio_outbox_waiting", "Messages that have yet to be sent.", labels=["what"])
-    outbox.add_metric(["mails"], Notice.objects.filter(state=Sending.WAITING).count())
-    outbox.add_metric(["webhooks"], Delivery.objects.filter(state=Sending.WAITING).count())
+    outbox.add_metric(["mails"], Notice.objects.filter(state=DeliveryState.WAITING).count())
+    outbox.add_metric(["webhooks"], Delivery.objects.filter(state=DeliveryState.WAITING).count())
     yield outbox
 
 

@@ -33,11 +33,11 @@ def pending_migrations() -> list[str]:
 
 def store_problem() -> str:
     """Return why images cannot be kept or read, or nothing. Before the first build there is only its place."""
-    place = settings.STORE if settings.STORE.exists() else settings.VAR
-    if not place.is_dir():
-        return f"{place} is not there."
-    if not os.access(place, os.R_OK | os.W_OK | os.X_OK) or os.statvfs(place).f_flag & os.ST_RDONLY:
-        return f"{place} cannot be written by user {os.geteuid()}."
+    folder = settings.STORE if settings.STORE.exists() else settings.VAR
+    if not folder.is_dir():
+        return f"{folder} is not there."
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK) or os.statvfs(folder).f_flag & os.ST_RDONLY:
+        return f"{folder} cannot be written by user {os.geteuid()}."
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What goes in and out of this process: each request has an id, and is counted."""
+"""Request ids, and how many requests this process answered, how fast."""
 
 import re
 import time
@@ -9,11 +9,10 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import sync_and_async_middleware
 from prometheus_client import CollectorRegistry, Counter, Histogram
-
-from studio.operations.logs import REQUEST
+from structlog.contextvars import bound_contextvars
 
 HEADER = "X-Request-ID"
-GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+SAFE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 here = CollectorRegistry()
 """What this process counts by itself."""
@@ -28,42 +27,36 @@ took = Histogram(
 
 
 @sync_and_async_middleware
-def tell_requests_apart(get_response: Callable[..., object]) -> Callable[..., object]:
-    """Give each request an id, the one of a proxy before the studio if it gave one, and count it."""
+def request_ids(get_response: Callable[..., object]) -> Callable[..., object]:
+    """Give each request an id, which its log lines and its response carry, and count it."""
     if iscoroutinefunction(get_response):
 
         async def answer_async(request: HttpRequest) -> HttpResponse:
-            began, id = time.perf_counter(), id_of(request)
-            token = REQUEST.set(id)
-            try:
+            began, id = time.perf_counter(), request_id(request)
+            with bound_contextvars(request=id):
                 response: HttpResponse = await get_response(request)
-            finally:
-                REQUEST.reset(token)
             return counted(response, id, began)
 
         markcoroutinefunction(answer_async)
         return answer_async
 
     def answer(request: HttpRequest) -> HttpResponse:
-        began, id = time.perf_counter(), id_of(request)
-        token = REQUEST.set(id)
-        try:
+        began, id = time.perf_counter(), request_id(request)
+        with bound_contextvars(request=id):
             response: HttpResponse = get_response(request)  # type: ignore[assignment]
-        finally:
-            REQUEST.reset(token)
         return counted(response, id, began)
 
     return answer
 
 
-def id_of(request: HttpRequest) -> str:
-    """Return the id that came with a request, if it looks like one, else a new one."""
+def request_id(request: HttpRequest) -> str:
+    """Return the id that a proxy sent with a request, if it is 8 to 64 safe characters, else a new id."""
     given = request.headers.get(HEADER, "")
-    return given if GIVEN.fullmatch(given) else token_hex(8)
+    return given if SAFE.fullmatch(given) else token_hex(8)
 
 
 def counted(response: HttpResponse, id: str, began: float) -> HttpResponse:
-    """Return the answer with its id, counted."""
+    """Return the response with its request's id, counted."""
     response.headers[HEADER] = id
     answered.labels(f"{response.status_code // 100}xx").inc()
     took.observe(time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""What machines ask: is it alive, is it ready, what does it count."""
+"""Endpoints for machines: health, readiness, metrics."""
 
 import ipaddress
 from hmac import compare_digest
@@ -18,7 +18,7 @@ def may_look(request: HttpRequest) -> bool:
     given = request.headers.get("Authorization", "")
     if token and compare_digest(given.encode(), f"Bearer {token}".encode()):
         return True
-    # What a proxy on this machine passes on comes from elsewhere.
+    # A request through a proxy on this machine comes from elsewhere.
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
     try:

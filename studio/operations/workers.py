@@ -13,9 +13,9 @@ FORGOTTEN_AFTER = timedelta(days=1)
 
 def here(name: str, hands: int) -> None:
     """Write that this worker is there, and forget those that have not been for a day."""
-    if not Worker.objects.filter(name=name).update(seen_at=Now(), hands=hands):
+    if not Worker.objects.filter(name=name).update(seen_at=Now(), concurrency=hands):
         Worker.objects.update_or_create(
-            name=name, defaults={"seen_at": Now(), "started_at": Now(), "hands": hands}
+            name=name, defaults={"seen_at": Now(), "started_at": Now(), "concurrency": hands}
         )
         Worker.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
 
@@ -26,5 +26,5 @@ def gone(name: str) -> None:
 
 
 def alive() -> QuerySet[Worker]:
-    """Return the workers heard of so lately that nobody takes their builds."""
+    """Return the workers with a recent heartbeat, whose builds nobody takes."""
     return Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=settings.LOST_AFTER_SECONDS))

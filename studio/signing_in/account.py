@@ -1,4 +1,4 @@
-"""A person's own page: access tokens and the password."""
+"""The user's account: access tokens and password."""
 
 from datetime import timedelta
 from typing import cast
@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,10 +20,12 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from environments.access import workspaces_of
-from environments.models import AccessToken, Scope, Workspace, record
-from environments.tokens import create_token, revoke_token
+from environments.audit.record import record
+from environments.models import AccessToken, Scope, Workspace
+from environments.requests import StudioRequest
+from environments.workspaces.tokens import create_token, revoke_token
 
-DAYS = {
+LIFETIMES = {
     "7": gettext_lazy("in 7 days"),
     "30": gettext_lazy("in 30 days"),
     "90": gettext_lazy("in 90 days"),
@@ -33,14 +35,16 @@ DAYS = {
 
 
 class TokenForm(forms.Form):
-    """What a new token is asked for with."""
+    """The form for a new access token."""
 
     name = forms.CharField(
         max_length=120, error_messages={"required": gettext_lazy("Say what the token is for.")}
     )
     scope = forms.TypedChoiceField(coerce=lambda value: Scope(int(value)), choices=Scope.choices)
     workspace = forms.ModelChoiceField(Workspace.objects.none(), required=False, to_field_name="name")
-    days = forms.TypedChoiceField(coerce=int, choices=list(DAYS.items()), required=False, empty_value=None)
+    days = forms.TypedChoiceField(
+        coerce=int, choices=list(LIFETIMES.items()), required=False, empty_value=None
+    )
 
     def __init__(self, *args: object, user: User) -> None:
         super().__init__(*args)  # type: ignore[arg-type]
@@ -51,46 +55,47 @@ class TokenForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def tokens(request: HttpRequest) -> HttpResponse:
-    """List a person's access tokens, and make one: the answer is the only one that ever shows it."""
-    user = cast(User, request.user)
+def tokens(request: StudioRequest) -> HttpResponse:
+    """List the user's access tokens, and create a token: only this response shows it."""
+    user = request.user
     form = TokenForm(request.POST, user=user) if request.method == "POST" else None
-    secret, made = "", None
+    secret, created = "", None
     if form is not None and form.is_valid():
-        told = form.cleaned_data
-        days = told["days"]
-        made, secret = create_token(
+        data = form.cleaned_data
+        days = data["days"]
+        created, secret = create_token(
             user,
-            told["name"],
-            told["scope"],
-            workspace=told["workspace"],
+            data["name"],
+            data["scope"],
+            workspace=data["workspace"],
             expires_at=timezone.now() + timedelta(days=days) if days else None,
         )
         form = None
-    shown = {
+    context = {
         "form": form,
         "secret": secret,
-        "made": made,
+        "made": created,
         "tokens": AccessToken.objects.filter(owner=user).select_related("workspace"),
         "scopes": Scope.choices,
-        "days": DAYS.items(),
+        "days": LIFETIMES.items(),
         "choices": workspaces_of(user).order_by("curated", "title"),
         "now": timezone.now(),
         "host": request.get_host(),
     }
-    return render(request, "studio/tokens.html", shown, status=422 if form is not None else 200)
+    return render(request, "studio/tokens.html", context, status=422 if form is not None else 200)
 
 
 @require_POST
 @login_required
-def revoke(request: HttpRequest, token: int) -> HttpResponse:
-    """End one of a person's own tokens."""
-    user = cast(User, request.user)
-    found = get_object_or_404(AccessToken, pk=token, owner=user)
-    revoke_token(found, user)
+def revoke(request: StudioRequest, token: int) -> HttpResponse:
+    """Revoke a token of the user."""
+    user = request.user
+    current = get_object_or_404(AccessToken, pk=token, owner=user)
+    revoke_token(current, user)
     messages.success(
         request,
-        _("The token “%(name)s” is revoked: whoever uses it is refused from now on.") % {"name": found.name},
+        _("The token “%(name)s” is revoked: whoever uses it is refused from now on.")
+        % {"name": current.name},
     )
     return redirect("tokens")
 
@@ -99,9 +104,9 @@ def revoke(request: HttpRequest, token: int) -> HttpResponse:
 @sensitive_post_parameters()
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def password(request: HttpRequest) -> HttpResponse:
-    """Change the password, or set the first one. Every other session of this person ends with it."""
-    user = cast(User, request.user)
+def password(request: StudioRequest) -> HttpResponse:
+    """Change or set the user's password, and end their other sessions."""
+    user = request.user
     kind = PasswordChangeForm if user.has_usable_password() else SetPasswordForm
     form = kind(user, request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -1,14 +1,14 @@
-"""One-time links, made by `studio.preparation.login_path`: each signs one person in, once."""
+"""One-time login links, made by `studio.preparation.login_path`."""
 
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.utils.http import urlsafe_base64_decode
 
 
-def person_of(uid: str, token: str) -> User | None:
-    """Return whom a link signs in; None when it is spent, too old or made up.
+def user_of_link(uid: str, token: str) -> User | None:
+    """Return the user that a link signs in; None if it is used, expired or forged.
 
-    The token holds the time of the last sign-in, so that using it spends it.
+    The token contains the time of the last login, so that a login invalidates it.
     """
     try:
         user = User.objects.filter(pk=int(urlsafe_base64_decode(uid)), is_active=True).first()

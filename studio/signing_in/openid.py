@@ -1,6 +1,6 @@
-"""Signing in through an OpenID Connect provider: `mozilla-django-oidc`, told by one address where everything is.
+"""Sign-in through an OpenID Connect provider: `mozilla-django-oidc`, configured by discovery.
 
-A person is known by the provider's issuer and subject, which never change; names and e-mail addresses may.
+Users are identified by issuer and subject, which never change, unlike names and e-mail addresses.
 """
 
 import re
@@ -16,9 +16,10 @@ from django.db import IntegrityError, transaction
 from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mozilla_django_oidc.utils import import_from_settings
 
-from environments.models import Identity, record
+from environments.audit.record import record
+from environments.models import Identity
 
-KEPT_SECONDS = 3600
+CACHE_SECONDS = 3600
 ENDPOINTS = {
     "OIDC_OP_AUTHORIZATION_ENDPOINT": "authorization_endpoint",
     "OIDC_OP_TOKEN_ENDPOINT": "token_endpoint",
@@ -28,54 +29,54 @@ ENDPOINTS = {
 
 
 def configured() -> bool:
-    """Tell whether this studio has a provider."""
+    """Return whether this studio has a provider."""
     return bool(settings.OIDC_ISSUER)
 
 
-def discovered() -> dict[str, Any]:
-    """Return what the provider says of itself (OpenID Connect Discovery), asked once an hour."""
+def discovery_document() -> dict[str, Any]:
+    """Return the provider's metadata (OpenID Connect Discovery), cached for an hour."""
     address = f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration"
-    known: dict[str, Any] | None = cache.get(address)
-    if known is None:
-        answer = requests.get(address, timeout=settings.OIDC_TIMEOUT)
-        answer.raise_for_status()
-        known = answer.json()
-        if known["issuer"] != settings.OIDC_ISSUER:
-            raise SuspiciousOperation(f"{address} is of the issuer {known['issuer']}.")
-        cache.set(address, known, KEPT_SECONDS)
-    return known
+    document: dict[str, Any] | None = cache.get(address)
+    if document is None:
+        response = requests.get(address, timeout=settings.OIDC_TIMEOUT)
+        response.raise_for_status()
+        document = response.json()
+        if document["issuer"] != settings.OIDC_ISSUER:
+            raise SuspiciousOperation(f"{address} is of the issuer {document['issuer']}.")
+        cache.set(address, document, CACHE_SECONDS)
+    return document
 
 
 def provider_setting(name: str, *default: Any) -> Any:
-    """Return a setting of the library's: addresses from the provider, the rest from our settings."""
+    """Return a setting of the library: URLs from the provider's metadata, the rest from Django's settings."""
     if name in ENDPOINTS:
-        return discovered()[ENDPOINTS[name]]
+        return discovery_document()[ENDPOINTS[name]]
     return import_from_settings(name, *default)
 
 
 class ProviderBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
-    """Turns a provider's answer into a person."""
+    """Authenticates users by a provider's response."""
 
     def __init__(self) -> None:
-        # Every sign-in passes here, also those by password: the provider is asked only for its own.
+        # Password logins pass here too: query the provider for its own only.
         self.UserModel = User
 
-    def authenticate(self, request: Any, **told: Any) -> User | None:
-        """Return the person of an answer with a code; None for any other way to sign in."""
-        if not configured() or "nonce" not in told:
+    def authenticate(self, request: Any, **credentials: Any) -> User | None:
+        """Return the user of a provider's response; None for any other kind of login."""
+        if not configured() or "nonce" not in credentials:
             return None
         super().__init__()
-        found: User | None = super().authenticate(request, **told)
-        return found
+        user: User | None = super().authenticate(request, **credentials)
+        return user
 
     @staticmethod
     def get_settings(attr: str, *args: Any) -> Any:
-        """Return a setting of the library's."""
+        """Return a setting of the library."""
         return provider_setting(attr, *args)
 
-    def verify_token(self, token: str, **told: Any) -> dict[str, Any]:
-        """Return what an identity token says, checked: signature, time, nonce, and that it is ours."""
-        payload: dict[str, Any] = super().verify_token(token, **told)
+    def verify_token(self, token: str, **options: Any) -> dict[str, Any]:
+        """Return the claims of an identity token after checking signature, time, nonce, issuer and audience."""
+        payload: dict[str, Any] = super().verify_token(token, **options)
         audience = payload.get("aud")
         if payload.get("iss") != settings.OIDC_ISSUER:
             raise SuspiciousOperation(f"The identity token is of the issuer {payload.get('iss')}.")
@@ -84,30 +85,34 @@ class ProviderBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
         return payload
 
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User | None:
-        """Return the person with this subject, made at the first sign-in."""
+        """Return the user with this subject, created at the first login."""
         claims = payload | self.get_userinfo(access_token, id_token, payload)
         if claims["sub"] != payload["sub"]:
-            raise SuspiciousOperation("The provider told of two persons in one answer.")
+            raise SuspiciousOperation(
+                "The provider's user info belongs to another subject than its identity token."
+            )
         issuer = settings.OIDC_ISSUER
-        known = Identity.objects.select_related("user").filter(issuer=issuer, subject=claims["sub"]).first()
-        return known.user if known is not None else _newcomer(issuer, claims)
+        identity = (
+            Identity.objects.select_related("user").filter(issuer=issuer, subject=claims["sub"]).first()
+        )
+        return identity.user if identity is not None else _create_user(issuer, claims)
 
 
 class SignInFailed(Exception):
-    """Somebody could not be signed in through the provider, for a reason that they are told."""
+    """A login through the provider failed, for a reason to log."""
 
 
-EXPECTED = (SuspiciousOperation, jwt.PyJWTError, requests.RequestException, ValueError, KeyError)
-"""What a provider that is away, broken or not what it says comes out as."""
+PROVIDER_ERRORS = (SuspiciousOperation, jwt.PyJWTError, requests.RequestException, ValueError, KeyError)
+"""Errors of a provider that is unreachable, broken or not trustworthy."""
 
 
-def _newcomer(issuer: str, claims: dict[str, Any]) -> User | None:
-    """Make a person, under a name that nobody has: an account of that name may be somebody else's."""
+def _create_user(issuer: str, claims: dict[str, Any]) -> User | None:
+    """Create a user with an unused name: an existing account of that name may belong to another person."""
     email = str(claims.get("email") or "")
-    wished = str(claims.get("preferred_username") or email.partition("@")[0] or "person")
-    plain = re.sub(r"[^\w.+-]", "-", wished)[:140] or "person"
+    requested = str(claims.get("preferred_username") or email.partition("@")[0] or "person")
+    base_name = re.sub(r"[^\w.+-]", "-", requested)[:140] or "person"
     for number in range(1, 1000):
-        name = plain if number == 1 else f"{plain}-{number}"
+        name = base_name if number == 1 else f"{base_name}-{number}"
         try:
             with transaction.atomic():
                 user = User.objects.create_user(
@@ -116,9 +121,9 @@ def _newcomer(issuer: str, claims: dict[str, Any]) -> User | None:
                 Identity.objects.create(issuer=issuer, subject=claims["sub"], user=user)
                 record("person.joined", name, workspace=None, actor=user, issuer=issuer)
         except IntegrityError:
-            there = Identity.objects.filter(issuer=issuer, subject=claims["sub"]).first()
-            if there is not None:  # two windows at the same moment
-                return there.user
+            identity = Identity.objects.filter(issuer=issuer, subject=claims["sub"]).first()
+            if identity is not None:  # two windows at once
+                return identity.user
             continue
         return user
-    raise SignInFailed(f"There are too many accounts called {plain}.")
+    raise SignInFailed(f"There are too many accounts called {base_name}.")

@@ -1,4 +1,4 @@
-"""Going to the OpenID Connect provider to sign in, and coming back."""
+"""The redirects to the OpenID Connect provider and back."""
 
 import logging
 from typing import Any
@@ -12,16 +12,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
-from studio.provider import EXPECTED, SignInFailed, configured, provider_setting
+from studio.signing_in.openid import PROVIDER_ERRORS, SignInFailed, configured, provider_setting
 
 log = logging.getLogger(__name__)
 
 
-class _Go(OIDCAuthenticationRequestView):  # type: ignore[misc]
+class _RequestView(OIDCAuthenticationRequestView):  # type: ignore[misc]
     get_settings = staticmethod(provider_setting)
 
 
-class _Back(OIDCAuthenticationCallbackView):  # type: ignore[misc]
+class _CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
     get_settings = staticmethod(provider_setting)
 
     def login_failure(self) -> HttpResponse:
@@ -32,22 +32,22 @@ class _Back(OIDCAuthenticationCallbackView):  # type: ignore[misc]
 @require_safe
 def go(request: HttpRequest) -> HttpResponse:
     """Send the visitor to the provider."""
-    return _through(_Go, request)
+    return _answer_through(_RequestView, request)
 
 
 @never_cache
 @require_safe
 def back(request: HttpRequest) -> HttpResponse:
-    """Sign in whom the provider sends back."""
-    return _through(_Back, request)
+    """Sign in the user that the provider sends back."""
+    return _answer_through(_CallbackView, request)
 
 
-def _through(view: Any, request: HttpRequest) -> HttpResponse:
+def _answer_through(view: Any, request: HttpRequest) -> HttpResponse:
     if not configured():
         raise Http404("This studio has no sign-in provider.")
     try:
         answer: HttpResponse = view.as_view()(request)
-    except (SignInFailed, *EXPECTED) as error:
+    except (SignInFailed, *PROVIDER_ERRORS) as error:
         log.warning("Signing in through %s failed: %s", settings.OIDC_ISSUER, error)
         messages.error(
             request,

@@ -1,4 +1,4 @@
-"""Signing in and out, the first page, the theme and the language."""
+"""Login, the home page, theme and language."""
 
 import ipaddress
 from typing import Any
@@ -15,41 +15,42 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from builds.distribution.errors import too_many_tries as registry_too_many_tries
 from environments.access import workspaces_of
-from studio import provider
-from studio.context import THEMES, open_workspace
-from studio.one_time import person_of
+from environments.requests import StudioRequest
+from studio.context_processors import THEMES, open_workspace
+from studio.signing_in import openid
+from studio.signing_in.login_links import user_of_link
 
 A_YEAR = 365 * 24 * 3600
 
 
 class SignIn(LoginView):
-    """The page to sign in on, with a password or through the provider."""
+    """The login page, for passwords and the provider."""
 
     redirect_authenticated_user = True
 
-    def get_context_data(self, **given: Any) -> dict[str, Any]:
-        """Return what the page shows."""
-        return super().get_context_data(**given) | {
-            "provider": settings.OIDC_NAME if provider.configured() else ""
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Return the template context."""
+        return super().get_context_data(**kwargs) | {
+            "provider": settings.OIDC_NAME if openid.configured() else ""
         }
 
 
-def guessed_from(request: HttpRequest) -> str:
-    """Return the address that tries are counted by: of IPv6 the network of 64 bits, which is one customer's."""
-    told = str(request.META.get("REMOTE_ADDR") or "")
+def guess_source(request: HttpRequest) -> str:
+    """Return the address to count failed logins by: for IPv6 the /64 network, which belongs to one customer."""
+    remote = str(request.META.get("REMOTE_ADDR") or "")
     try:
-        address = ipaddress.ip_address(told.partition("%")[0])
-    except ValueError:  # a socket of this machine
-        return told
+        address = ipaddress.ip_address(remote.partition("%")[0])
+    except ValueError:  # a Unix socket
+        return remote
     if isinstance(address, ipaddress.IPv4Address):
-        return told
+        return remote
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(ipaddress.ip_network((address, 64), strict=False).network_address)
 
 
 def too_many_tries(request: HttpRequest, *_: object) -> HttpResponse:
-    """Answer whoever tried too many passwords, in the words of where they tried."""
+    """Refuse further login attempts, in the format of the page or of the registry."""
     minutes = max(1, round(settings.AXES_COOLOFF_TIME.total_seconds() / 60))
     if request.path.startswith("/v2/"):
         return registry_too_many_tries(minutes)
@@ -58,8 +59,8 @@ def too_many_tries(request: HttpRequest, *_: object) -> HttpResponse:
 
 @require_safe
 @login_required
-def home(request: HttpRequest) -> HttpResponse:
-    """Go to the environments of the workspace that was open last."""
+def home(request: StudioRequest) -> HttpResponse:
+    """Redirect to the environments of the last opened workspace."""
     current = open_workspace(request, list(workspaces_of(request.user).order_by("curated", "title")), None)
     if current is None:
         return render(request, "studio/no_workspace.html")
@@ -69,8 +70,8 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def one_time(request: HttpRequest, uid: str, token: str) -> HttpResponse:
-    """Sign in by a one-time link. Opening it only asks: a preview of the link must not spend it."""
-    user = person_of(uid, token)
+    """Sign in by a one-time link. GET asks for confirmation, so that link previews do not use it up."""
+    user = user_of_link(uid, token)
     if user is None:
         return render(request, "registration/one_time_spent.html", status=410)
     if request.method == "POST":
@@ -79,8 +80,8 @@ def one_time(request: HttpRequest, uid: str, token: str) -> HttpResponse:
     return render(request, "registration/one_time.html", {"person": user})
 
 
-def back_to(request: HttpRequest) -> HttpResponse:
-    """Return to the page that a form was sent from, if it is one of the studio's."""
+def redirect_back(request: HttpRequest) -> HttpResponse:
+    """Redirect to the page that sent a form, if it belongs to the studio."""
     back = request.POST.get("next", "/")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}):
         back = "/"
@@ -89,8 +90,8 @@ def back_to(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
-    """Keep the theme that was chosen."""
-    response = back_to(request)
+    """Save the chosen theme."""
+    response = redirect_back(request)
     if request.POST.get("theme") in THEMES:
         response.set_cookie(
             "studio_theme",
@@ -105,8 +106,8 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def language(request: HttpRequest) -> HttpResponse:
-    """Keep the language that was chosen."""
-    response = back_to(request)
+    """Save the chosen language."""
+    response = redirect_back(request)
     if request.POST.get("language") in dict(settings.LANGUAGES):
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME,

@@ -1,4 +1,4 @@
-"""How the pages show times, sizes, states and icons: the same everywhere."""
+"""Template tags and filters for times, sizes, states and icons."""
 
 import datetime
 from functools import lru_cache
@@ -22,7 +22,7 @@ register = template.Library()
 NOTHING = "\N{EN DASH}"
 
 STATES = {
-    # state: (words, icon, colour)
+    # state: (label, icon, colour)
     "queued": (_("Queued"), "hourglass", "queued"),
     "running": (_("Building"), "loader-2", "running"),
     "building": (_("Building"), "loader-2", "running"),
@@ -64,7 +64,7 @@ FAULTS = {
 }
 
 EVENTS = {
-    # verb: (icon, words)
+    # verb: (icon, phrase)
     "version.created": ("plus", pgettext_lazy("did", "saved")),
     "version.described": ("pencil", pgettext_lazy("did", "described")),
     "environment.archived": ("archive", pgettext_lazy("did", "archived")),
@@ -119,8 +119,8 @@ EVENTS = {
 }
 
 
-# Words that rows and programs have in English, and pages in the reader's language
-SAID = [
+# Values that are stored in English and translated on pages
+TRANSLATED_VALUES = [
     gettext_noop("Running"),
     gettext_noop("reader"),
     gettext_noop("contributor"),
@@ -137,7 +137,7 @@ SAID = [
     gettext_noop("packages"),
 ]
 
-# What happens to a package, where no icon says it too
+# Changes of a package that have no icon
 CHANGES = {
     "constraint": _("constraint"),
     "moved": _("moved"),
@@ -157,11 +157,11 @@ STEPS = {
 
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
-    """Return the icon of this name; it is decoration, the words beside it carry the meaning."""
+    """Return an icon; it is decoration, beside a text with the meaning."""
     return _icon(static("vendor/icons.svg"), name, extra)
 
 
-# A page has dozens, of few kinds.
+# A page has dozens of icons, of few kinds.
 @lru_cache(maxsize=512)
 def _icon(file: str, name: str, extra: str) -> SafeString:
     drawn = '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
@@ -170,23 +170,23 @@ def _icon(file: str, name: str, extra: str) -> SafeString:
 
 @register.simple_tag
 def languages() -> list[tuple[str, str]]:
-    """Return the languages of the pages, each under the name that its own readers give it."""
+    """Return the languages of the pages with their native names."""
     return list(settings.LANGUAGES)
 
 
 @register.simple_tag
-def state(name: str, words: str = "") -> SafeString:
-    """Return the badge of a state: icon, words and colour."""
-    said, image, colour = STATES[name]
+def state(name: str, text: str = "") -> SafeString:
+    """Return the badge of a state: icon, label and colour."""
+    label, image, colour = STATES[name]
     spin = "spin" if name in {"running", "building"} else ""
     return format_html(
-        '<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image, spin), words or said
+        '<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image, spin), text or label
     )
 
 
 @register.filter
 def state_words(name: str) -> str:
-    """Return a state's words alone."""
+    """Return the label of a state."""
     return str(STATES[name][0])
 
 
@@ -198,26 +198,26 @@ def step_icon(what: str) -> str:
 
 @register.filter
 def step_words(what: str) -> str:
-    """Return what somebody did about a proposal, as a verb of a sentence about it."""
+    """Return the verb phrase for a proposal's step."""
     return str(STEPS[what])
 
 
 @register.simple_tag
 def severity(name: str) -> SafeString:
     """Return the badge of a finding's severity."""
-    words, image, colour = SEVERITIES[name]
-    return format_html('<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image), words)
+    label, image, colour = SEVERITIES[name]
+    return format_html('<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image), label)
 
 
 @register.filter
 def kind(name: str) -> str:
-    """Return a kind's words."""
+    """Return the label of a kind."""
     return str(KINDS.get(name, name))
 
 
 @register.filter
 def fault(name: str) -> str:
-    """Return the sentence that says whose fault it is."""
+    """Return a sentence about who is responsible for a failure."""
     return str(FAULTS.get(name, ""))
 
 
@@ -235,45 +235,45 @@ def event_icon(verb: str) -> str:
 
 @register.filter
 def event_words(verb: str) -> str:
-    """Return what somebody did, as a verb of a sentence."""
+    """Return the verb phrase for an event."""
     return str(EVENTS.get(verb, ("activity", verb))[1])
 
 
 @register.filter
-def said(words: str) -> str:
-    """Return words of a row in the reader's language."""
-    return gettext(words) if words else ""
+def translated(text: str) -> str:
+    """Return a stored English text in the reader's language."""
+    return gettext(text) if text else ""
 
 
 @register.filter
 def change_words(change: str) -> str:
-    """Return what happened to a package, in words."""
+    """Return the label of a package's change."""
     return str(CHANGES.get(change, change))
 
 
 @register.filter
 def event_changes(event: Event) -> list[tuple[str, str]]:
-    """Return what an event changed, a field each: its words, and `before → after`, or the one of them there is."""
+    """Return the changes of an event as (field, `before → after`); a lone value if only one side exists."""
     before, after = event.before or {}, event.after or {}
     nothing = gettext("default") if event.verb == "workspace.limits" else pgettext("value", "none")
     changes = []
     for name in [*before, *(name for name in after if name not in before)]:
-        words = name.replace("_", " ")
+        label = name.replace("_", " ")
         if event.before is None or event.after is None:
-            changes.append((words, _said((after or before).get(name), nothing)))
+            changes.append((label, _formatted((after or before).get(name), nothing)))
         elif before.get(name) != after.get(name):
-            told = _said(before.get(name), nothing), _said(after.get(name), nothing)
-            changes.append((words, " → ".join(told)))
+            sides = _formatted(before.get(name), nothing), _formatted(after.get(name), nothing)
+            changes.append((label, " → ".join(sides)))
     return changes
 
 
-def _said(value: object, nothing: str) -> str:
+def _formatted(value: object, nothing: str) -> str:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     if value in (None, "", {}, []):
         return nothing
     if isinstance(value, dict):
-        return ", ".join(f"{name}={one}" if one != "" else str(name) for name, one in value.items())
+        return ", ".join(f"{name}={item}" if item != "" else str(name) for name, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -298,7 +298,7 @@ def fate(name: str) -> str:
 
 @register.simple_tag
 def moment(when: datetime.datetime | None) -> SafeString:
-    """Return a time in UTC; the page's script turns it into the reader's zone, UTC stays on hover."""
+    """Return a time in UTC; the page's script converts it to the reader's zone and keeps UTC as the tooltip."""
     if when is None:
         return SafeString(NOTHING)
     at = when.astimezone(datetime.UTC)
@@ -318,7 +318,7 @@ def age(when: datetime.datetime) -> str:
 
 @register.filter
 def size(count: int | float | None) -> str:
-    """Return bytes as people say them: 88 MB, 1.4 GB."""
+    """Return bytes in a readable unit: 88 MB, 1.4 GB."""
     if not count:
         return NOTHING
     value = float(count)
@@ -331,7 +331,7 @@ def size(count: int | float | None) -> str:
 
 @register.filter
 def size_change(count: int) -> str:
-    """Return bytes more or fewer: +12 MB, \N{MINUS SIGN}3.4 MB."""
+    """Return a difference in bytes: +12 MB, \N{MINUS SIGN}3.4 MB."""
     if not count:
         return NOTHING
     return f"{'+' if count > 0 else chr(0x2212)}{size(abs(count))}"
@@ -339,7 +339,7 @@ def size_change(count: int) -> str:
 
 @register.filter
 def duration(seconds: float | None) -> str:
-    """Return a length of time: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
+    """Return a duration: 0.4 s, 12 s, 3 min 05 s, 1 h 02 min."""
     if seconds is None:
         return NOTHING
     if seconds < 10:
@@ -354,7 +354,7 @@ def duration(seconds: float | None) -> str:
 
 @register.filter
 def percent(part: float) -> str:
-    """Return a part of a whole: 97 %. Only all is 100 %, only nothing 0 %."""
+    """Return a fraction as a percentage: 97 %. Only 1 gives 100 %, only 0 gives 0 %."""
     if part in (0, 1):
         return f"{part * 100:.0f}\N{NO-BREAK SPACE}%"
     return f"{min(99, max(1, round(part * 100)))}\N{NO-BREAK SPACE}%"
@@ -368,13 +368,13 @@ def short(digest: str) -> str:
 
 @register.filter
 def amount(done: int, unit: str) -> str:
-    """Return how far a step is: bytes as sizes, everything else counted."""
+    """Return the progress of a step: bytes as a size, other units as a count."""
     return size(done) if unit == "bytes" else f"{number_format(done, force_grouping=True)} {gettext(unit)}"
 
 
 @register.simple_tag
 def sort_link(current: str, column: str) -> dict[str, Any]:
-    """Return where a column's heading leads and how the column is sorted now."""
+    """Return the link of a column heading and its current sort order."""
     if current == column:
         return {"to": f"-{column}", "aria": "ascending", "icon": "chevron-up"}
     if current == f"-{column}":
@@ -384,11 +384,11 @@ def sort_link(current: str, column: str) -> dict[str, Any]:
 
 @register.filter
 def item(mapping: dict[str, Any], key: str) -> Any:
-    """Return what stands under a key."""
+    """Return the value of a key."""
     return mapping.get(key)
 
 
 @register.filter
 def base(reference: str) -> str:
-    """Return a base image's reference without Docker Hub's part of it, which goes without saying."""
+    """Return a base image's reference without the default registry, Docker Hub."""
     return reference.removeprefix("docker.io/").removeprefix("library/")

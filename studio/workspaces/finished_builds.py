@@ -1,38 +1,39 @@
-"""Putting away what a page told of builds that have ended."""
+"""Dismiss the notes on finished builds that pages show."""
 
 import uuid
 from datetime import datetime
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpResponse, HttpResponseBadRequest
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from builds.news import saw_all, saw_the_end
-from studio.views.doors import back_to
+from builds.pages.finished import mark_all_seen, mark_seen
+from environments.requests import StudioRequest
+from studio.signing_in.views import redirect_back
 
 
 def read_time(text: str) -> datetime:
     """Return a time with its zone. Raises ValueError."""
-    read = parse_datetime(text)
-    if read is None or is_naive(read):
+    time = parse_datetime(text)
+    if time is None or is_naive(time):
         raise ValueError(f"{text!r} is not a time with a zone.")
-    return read
+    return time
 
 
 @require_POST
 @login_required
-def put_away(request: HttpRequest) -> HttpResponse:
-    """Tell no more of one build, or of all that had ended by a time."""
+def dismiss(request: StudioRequest) -> HttpResponse:
+    """Dismiss the note on a build, or on all builds that finished by a time."""
     try:
         if until := request.POST.get("until"):
-            saw_all(request.user, read_time(until))
+            mark_all_seen(request.user, read_time(until))
         else:
-            saw_the_end(request.user, uuid.UUID(request.POST.get("build", "")))
+            mark_seen(request.user, uuid.UUID(request.POST.get("build", "")))
     except ValueError:
         return HttpResponseBadRequest(_("Say which build, or until when, as the page does."))
-    if getattr(request, "htmx", False):
+    if request.htmx:
         return HttpResponse()
-    return back_to(request)
+    return redirect_back(request)

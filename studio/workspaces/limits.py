@@ -1,25 +1,26 @@
-"""The settings' tab of the limits: what a workspace may have, where that comes from, and admins change it."""
+"""The settings tab with a workspace's limits and their defaults, which admins can change."""
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from builds.limits import FIELDS, defaults, in_force, in_units, set_limits
+from builds.imaging.sizes import size_text
 from builds.models import WorkspaceLimits
+from builds.queue.limits import MAXIMA, default_limits, effective_limits, set_limits
 from environments.access import Right, get_workspace, may
 from environments.models import Workspace
-from environments.settings_views import TABS, Shown, Tab, page_of, tab_address
+from environments.requests import StudioRequest
+from environments.workspaces.settings_views import settings_page, tab_url
+from environments.workspaces.tabs import Tab, TabContext
 from studio.templatetags.studio import duration
 
 GB = 10**9
@@ -27,16 +28,16 @@ MOST_GB = Decimal(10**9)
 
 
 class LimitsForm(forms.Form):
-    """A workspace's own limits as people type them; an empty field takes the default."""
+    """A workspace's own limits; an empty field takes the default."""
 
     at_once = forms.IntegerField(
-        label=gettext_lazy("Builds at once"), min_value=1, max_value=FIELDS["at_once"], required=False
+        label=gettext_lazy("Builds at once"), min_value=1, max_value=MAXIMA["at_once"], required=False
     )
     queued = forms.IntegerField(
-        label=gettext_lazy("Builds in the queue"), min_value=1, max_value=FIELDS["queued"], required=False
+        label=gettext_lazy("Builds in the queue"), min_value=1, max_value=MAXIMA["queued"], required=False
     )
     seconds = forms.IntegerField(
-        label=gettext_lazy("Seconds for a build"), min_value=1, max_value=FIELDS["seconds"], required=False
+        label=gettext_lazy("Seconds for a build"), min_value=1, max_value=MAXIMA["seconds"], required=False
     )
     disk = forms.DecimalField(
         label=gettext_lazy("GB of disk for a build"),
@@ -47,7 +48,7 @@ class LimitsForm(forms.Form):
     )
 
     def given(self) -> dict[str, int | None]:
-        """Return the limits; a None takes the default."""
+        """Return the limits; None takes the default."""
         typed = self.cleaned_data
         disk = None if typed["disk"] is None else int(typed["disk"] * GB)
         return {name: typed[name] for name in ("at_once", "queued", "seconds")} | {"disk": disk}
@@ -55,9 +56,9 @@ class LimitsForm(forms.Form):
 
 @dataclass(frozen=True)
 class Row:
-    """One limit: what it is, what counts now, whether the workspace has one of its own, and the default."""
+    """A limit: its label, its value in force, whether the workspace overrides it, and the default."""
 
-    words: str
+    label: str
     about: str
     now: str
     own: bool
@@ -65,7 +66,7 @@ class Row:
     setting: str
 
 
-# Words, what happens beyond it, and the setting that has the default
+# Label, effect of reaching the limit, and the setting with the default
 ABOUT = {
     "at_once": (
         gettext_lazy("Builds at once"),
@@ -90,50 +91,53 @@ ABOUT = {
 }
 
 
-def _said(name: str, value: int) -> str:
-    return {"seconds": duration, "disk": in_units}.get(name, str)(value)
+def _formatted(name: str, value: int) -> str:
+    return {"seconds": duration, "disk": size_text}.get(name, str)(value)
 
 
-def _shown(request: HttpRequest, place: Workspace) -> Shown:
-    own = WorkspaceLimits.objects.filter(workspace=place).first()
-    given = own.given() if own else {}
-    now, default = in_force(own), defaults()
+def limits_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
+    own = WorkspaceLimits.objects.filter(workspace=workspace).first()
+    own_values = own.overrides() if own else {}
+    current, default = effective_limits(own), default_limits()
     rows = [
         Row(
-            str(words),
+            str(label),
             str(about),
-            _said(name, getattr(now, name)),
-            name in given,
-            _said(name, getattr(default, name)),
+            _formatted(name, getattr(current, name)),
+            name in own_values,
+            _formatted(name, getattr(default, name)),
             setting,
         )
-        for name, (words, about, setting) in ABOUT.items()
+        for name, (label, about, setting) in ABOUT.items()
     ]
-    typed: dict[str, object] = dict(given)
-    if "disk" in given:
-        typed["disk"] = f"{Decimal(given['disk']) / GB:f}"
+    typed: dict[str, object] = dict(own_values)
+    if "disk" in own_values:
+        typed["disk"] = f"{Decimal(own_values['disk']) / GB:f}"
     return {
         "rows": rows,
         "form": LimitsForm(initial=typed),
-        "may_manage": may(request.user, Right.SET_LIMITS, place),
+        "may_manage": may(request.user, Right.SET_LIMITS, workspace),
     }
 
 
 @never_cache
 @require_POST
 @login_required
-def change_limits(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Give a workspace limits of its own."""
-    place = get_workspace(request.user, workspace, Right.SET_LIMITS)
+def change_limits(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Change a workspace's own limits."""
+    workspace = get_workspace(request.user, workspace, Right.SET_LIMITS)
     form = LimitsForm(request.POST)
     if not form.is_valid():
-        return page_of(request, place, "limits", form=form, problem=form.errors)
-    set_limits(place, cast(User, request.user), **form.given())
+        return settings_page(request, workspace, "limits", form=form, problem=form.errors)
+    set_limits(workspace, request.user, **form.given())
     messages.success(
         request,
-        _("These are the limits of %(workspace)s now. Builds under way keep theirs.") % {"workspace": place},
+        _("These are the limits of %(workspace)s now. Builds under way keep theirs.")
+        % {"workspace": workspace},
     )
-    return redirect(tab_address(place, "limits"))
+    return redirect(tab_url(workspace, "limits"))
 
 
-TABS.append(Tab("limits", gettext_lazy("Limits"), Right.SEE_SETTINGS, "studio/_settings_limits.html", _shown))
+TAB = Tab(
+    40, "limits", gettext_lazy("Limits"), Right.SEE_SETTINGS, "studio/_settings_limits.html", limits_tab
+)

@@ -1,35 +1,33 @@
-"""A person's own page of notifications: what they want to be told of, how, and what they were told."""
-
-from typing import cast
+"""The user's notifications: preferences and the latest messages."""
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from environments.notices import choice_of, choose, mail_is_set_up
-from environments.outbox import Notice, NoticeKind
+from environments.models.notifications import Notice, NoticeKind
+from environments.notifications.notices import mail_is_set_up, preferences_of, save_preferences
+from environments.requests import StudioRequest
 
-NEWEST = 20
+MAX_NOTICES = 20
 
 
 class ChoiceForm(forms.Form):
-    """Where a person is told, and of what."""
+    """Notification preferences of a user."""
 
     email = forms.EmailField(required=False, max_length=254)
     by_mail = forms.BooleanField(required=False)
     kinds = forms.MultipleChoiceField(choices=NoticeKind.choices, required=False)
 
     def clean(self) -> None:
-        """Refuse e-mail without an address."""
-        told = self.cleaned_data
-        if told.get("by_mail") and not told.get("email") and "email" not in self.errors:
+        """Refuse e-mail notifications without an address."""
+        data = self.cleaned_data
+        if data.get("by_mail") and not data.get("email") and "email" not in self.errors:
             self.add_error(
                 "email", gettext_lazy("Where is it sent to? Write your address, or switch it off.")
             )
@@ -38,16 +36,16 @@ class ChoiceForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def notifications(request: HttpRequest) -> HttpResponse:
-    """Show what a person is told of, and keep what they choose."""
-    user = cast(User, request.user)
+def notifications(request: StudioRequest) -> HttpResponse:
+    """Show and save notification preferences."""
+    user = request.user
     form = ChoiceForm(request.POST) if request.method == "POST" else None
     if form is not None and form.is_valid():
-        told = form.cleaned_data
-        choose(user, email=told["email"], by_mail=told["by_mail"], kinds=set(told["kinds"]))
+        data = form.cleaned_data
+        save_preferences(user, email=data["email"], by_mail=data["by_mail"], kinds=set(data["kinds"]))
         messages.success(request, _("What you are told of is saved."))
         return redirect("notifications")
-    choice = choice_of(user)
+    choice = preferences_of(user)
     typed = {
         "email": user.email if form is None else form["email"].value() or "",
         "by_mail": (choice.by_mail and bool(user.email)) if form is None else form["by_mail"].value(),
@@ -55,11 +53,11 @@ def notifications(request: HttpRequest) -> HttpResponse:
         if form is None
         else request.POST.getlist("kinds"),
     }
-    shown = {
+    context = {
         "form": form,
         "typed": typed,
         "kinds": NoticeKind.choices,
         "mailed": mail_is_set_up(),
-        "notices": Notice.objects.filter(user=user)[:NEWEST],
+        "notices": Notice.objects.filter(user=user)[:MAX_NOTICES],
     }
-    return render(request, "studio/notifications.html", shown, status=200 if form is None else 422)
+    return render(request, "studio/notifications.html", context, status=200 if form is None else 422)

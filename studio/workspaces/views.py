@@ -1,12 +1,9 @@
-"""Making a workspace, and giving it another title."""
-
-from typing import cast
+"""Create and rename workspaces."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,57 +11,59 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from environments.access import Right, get_workspace, may
 from environments.models import Workspace
-from environments.settings_views import TABS, Shown, Tab, page_of, tab_address
-from environments.workspaces import (
+from environments.requests import StudioRequest
+from environments.workspaces.service import (
     WorkspaceRefused,
     create_workspace,
     may_create_workspaces,
     rename_workspace,
 )
+from environments.workspaces.settings_views import settings_page, tab_url
+from environments.workspaces.tabs import Tab, TabContext
 
 NOT_YOURS = gettext_lazy("Workspaces are made by whoever runs this studio: ask them for one.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @login_required
-def new_workspace(request: HttpRequest) -> HttpResponse:
-    """Ask for a title and a name, and make the workspace."""
+def new_workspace(request: StudioRequest) -> HttpResponse:
+    """Create a workspace."""
     if not may_create_workspaces(request.user):
         raise PermissionDenied(NOT_YOURS)
     if request.method != "POST":
         return render(request, "studio/new_workspace.html", {"typed": {}})
-    typed = {name: request.POST.get(name, "").replace("\0", "") for name in ("title", "name")}
+    typed = {name: request.POST.get(name, "") for name in ("title", "name")}
     try:
-        made = create_workspace(**typed, by=cast(User, request.user))
+        created = create_workspace(**typed, by=request.user)
     except WorkspaceRefused as problem:
         return render(request, "studio/new_workspace.html", {"typed": typed, "problem": problem}, status=422)
     messages.success(
-        request, _("%(title)s is there, and yours. Next, add its members.") % {"title": made.title}
+        request, _("%(title)s is there, and yours. Next, add its members.") % {"title": created.title}
     )
-    return redirect(tab_address(made, "members"))
+    return redirect(tab_url(created, "members"))
 
 
 @require_POST
 @login_required
-def rename(request: HttpRequest, workspace: str) -> HttpResponse:
-    """Give the workspace another title."""
-    place = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+def rename(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Change a workspace's title."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
     typed = request.POST.get("title", "")
     try:
-        changed = rename_workspace(place, typed, cast(User, request.user))
+        changed = rename_workspace(workspace, typed, request.user)
     except WorkspaceRefused as problem:
-        return page_of(request, place, "general", typed=typed, problem=problem)
+        return settings_page(request, workspace, "general", typed=typed, problem=problem)
     if changed:
-        messages.success(request, _("The workspace is called %(title)s now.") % {"title": place.title})
+        messages.success(request, _("The workspace is called %(title)s now.") % {"title": workspace.title})
     else:
         messages.info(request, _("Nothing was changed: that is how it was."))
-    return redirect(tab_address(place, "general"))
+    return redirect(tab_url(workspace, "general"))
 
 
-def _general(request: HttpRequest, place: Workspace) -> Shown:
-    return {"may_manage": may(request.user, Right.MANAGE_SETTINGS, place), "typed": place.title}
+def general_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
+    return {"may_manage": may(request.user, Right.MANAGE_SETTINGS, workspace), "typed": workspace.title}
 
 
-TABS.append(
-    Tab("general", gettext_lazy("General"), Right.SEE_SETTINGS, "studio/_settings_general.html", _general)
+TAB = Tab(
+    50, "general", gettext_lazy("General"), Right.SEE_SETTINGS, "studio/_settings_general.html", general_tab
 )

@@ -1,4 +1,4 @@
-"""An image started once, to see whether what was asked for can be imported: without network, bounded, nothing left."""
+"""Start an image once and import its requested packages: without network, with limits, leaving nothing behind."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from django.conf import settings
 from builds.engine.connection import Engine
 from builds.engine.exchange import EngineRefused
 from builds.engine.running import Bounds, Container, container
-from builds.images.base import Base
-from builds.images.manifest import Descriptor, descriptors_of
-from builds.images.probe import Probe
-from builds.images.report import ImageError, Reporter
-from builds.images.store import BlobStore
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.oci.manifest import Descriptor, descriptors_of
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import ImageError, Reporter
 
 PROCESSES = 1024  # threads count: mathematics takes one a core
 SCRATCH = 64 * 1024**2
@@ -26,7 +26,7 @@ _SCRIPT = Path(__file__).with_name("imports_worker.py").read_text()
 
 
 class NotTried(ImageError):
-    """An image could not be tried, whatever is in it. No build ends by that."""
+    """An image could not be tried, for reasons outside the image. It does not fail the build."""
 
     def __init__(self, message: str) -> None:
         super().__init__("not-tried", message, fault="studio")
@@ -34,30 +34,30 @@ class NotTried(ImageError):
 
 @dataclass(frozen=True)
 class Problem:
-    """What could not be imported: the package, its module (empty for none), and why."""
+    """A failed import: the package, its module (empty for none), and the error."""
 
     package: str
     module: str
-    words: str
+    error: str
 
 
 @dataclass
 class Imported:
-    """What came of starting an image: its Python, how many modules were imported, what was not."""
+    """The result of an import trial: the image's Python, the number of imported modules, the failed imports."""
 
     python: str = ""
     modules: int = 0
     problems: list[Problem] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    old: bool = False  # its Python cannot tell what is installed
-    unreached: int | None = None  # modules that had no turn; None where it did not come to its end
+    old: bool = False  # its Python is too old to list installed packages
+    unreached: int | None = None  # modules that were not tried; None if the trial did not finish
 
 
-class _Facts:
-    """A reporter that takes in what the script tells, and passes everything else on."""
+class _ResultReporter:
+    """A reporter that collects the facts that the script writes, and passes everything else on."""
 
     def __init__(self, mark: str, reporter: Reporter) -> None:
-        self.found = Imported()
+        self.result = Imported()
         self._mark = mark
         self._reporter = reporter
 
@@ -66,18 +66,18 @@ class _Facts:
             return
         fact: dict[str, Any] = json.loads(text.removeprefix(self._mark))
         if "python" in fact:
-            self.found.python = fact["python"]
+            self.result.python = fact["python"]
         elif "old" in fact:
-            self.found.old = True
+            self.result.old = True
         elif "skipped" in fact:
-            self.found.skipped.append(fact["skipped"])
+            self.result.skipped.append(fact["skipped"])
         elif "end" in fact:
-            self.found.unreached = fact["end"]
-        elif fact["words"]:
+            self.result.unreached = fact["end"]
+        elif fact["error"]:
             # PostgreSQL's text has no NUL.
-            self.found.problems.append(Problem(**{k: v.replace("\0", "") for k, v in fact.items()}))
+            self.result.problems.append(Problem(**{k: v.replace("\0", "") for k, v in fact.items()}))
         else:
-            self.found.modules += 1
+            self.result.modules += 1
 
     def progress(self, done: int, total: int, unit: str) -> None:
         self._reporter.progress(done, total, unit)
@@ -95,9 +95,9 @@ def import_in(
     *,
     docker_host: str | None = None,
 ) -> Imported:
-    """Start an image of the store, import what these distributions install, and return how that went.
+    """Start an image of the store, import the modules of these distributions, and return the result.
 
-    Raises ImageError where it cannot be tried: NotTried, or what the engine says.
+    Raises ImageError if it cannot be tried: NotTried, or the error of the engine.
     """
     image = _stored(digest, store)
     with Engine.at(docker_host or settings.DOCKER_HOST) as engine:
@@ -107,36 +107,36 @@ def import_in(
         kept = not engine.remove_containers_of(owner)
         with engine.lent(image, store, reporter, keep=kept) as name:
             mark = secrets.token_hex(8)
-            facts = _Facts(mark, reporter)
-            words = ["-c", _SCRIPT, mark, str(settings.TRIAL_SECONDS), json.dumps(list(names))]
+            collector = _ResultReporter(mark, reporter)
+            arguments = ["-c", _SCRIPT, mark, str(settings.TRIAL_SECONDS), json.dumps(list(names))]
             bounds = Bounds(settings.TRIAL_MEMORY, PROCESSES, SCRATCH)
             try:
                 with container(
                     engine,
                     name,
                     [interpreter],
-                    words,
+                    arguments,
                     label=owner,
-                    user="",  # the image's own, as who uses it starts it
+                    user="",  # the image's own, as its users start it
                     variables={"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},  # noqa: S108
                     network=False,
                     bounds=bounds,
                 ) as running:
-                    code = running.run(facts)
-                    return _ended(facts.found, code, running)
+                    code = running.run(collector)
+                    return _ended(collector.result, code, running)
             except EngineRefused as error:
                 return _not_started(interpreter, error.message)
 
 
-def _ended(found: Imported, code: int, running: Container) -> Imported:
-    """Return what was found, with what kept it from coming to its end."""
-    if found.old:
-        raise NotTried(f"The image's Python {found.python} is too old to tell what is installed.")
-    if found.unreached is None:
+def _ended(imported: Imported, code: int, running: Container) -> Imported:
+    """Return the result, with the reason if the script did not finish."""
+    if imported.old:
+        raise NotTried(f"The image's Python {imported.python} is too old to tell what is installed.")
+    if imported.unreached is None:
         last = next((line.strip() for line in reversed(running.output.last) if line.strip()), "")
         how = "It was killed, most likely for want of memory." if code == 137 else f"Exit code {code}."
-        found.problems.append(Problem("", "", f"{how} {last[:500]}".strip()))
-    return found
+        imported.problems.append(Problem("", "", f"{how} {last[:500]}".strip()))
+    return imported
 
 
 def _not_started(interpreter: str, why: str) -> Imported:

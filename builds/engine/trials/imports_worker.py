@@ -1,7 +1,7 @@
-"""Imports what was asked for, with the image's own Python in a container of it, and tells how that went.
+"""Import the requested packages with the image's own Python, in a container, and report the results.
 
 Its text is given to that Python, which may be older than the studio's: it imports nothing else. Packages are
-imported in a child process, so that one which ends or hangs its process is named, and the others have their turn.
+imported in a child process, so that a module that ends or hangs its process is named, and the others are still tried.
 
 `python -c TEXT mark seconds names`: each line that it prints is the mark and a JSON object of one fact.
 """
@@ -23,8 +23,8 @@ from collections.abc import Callable
 from typing import IO
 
 MOST_MODULES = 20  # of one distribution
-MOST_WORDS = 1500  # characters
-# What packages install beside themselves by mistake; nobody asked for it.
+MOST_CHARACTERS = 1500
+# Folders that packages install by mistake; nobody requested them.
 BESIDE = {"test", "tests", "testing", "doc", "docs", "example", "examples", "samples", "benchmarks", "build"}
 
 
@@ -52,7 +52,7 @@ def modules_of(record: str | None, top_level: str | None) -> list[str]:
     if not modules:
         named = (line.split(".") for line in (top_level or "").split())
         modules = {tuple(path) for path in named if all(part.isidentifier() for part in path)}
-    # What is inside a package comes with it; a folder without __init__ is a namespace, and only its content counts.
+    # A package imports its content; a folder without __init__ is a namespace, and only its content counts.
     top = [path for path in modules if not any(path[:end] in packages for end in range(1, len(path)))]
     ours = [path for path in top if path[0] not in BESIDE] or top
     public = [path for path in ours if not any(part.startswith("_") for part in path)] or ours
@@ -63,40 +63,40 @@ def installed() -> dict[str, list[str]]:
     """Return the modules of every distribution that this Python finds, by name."""
     from importlib import metadata
 
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for distribution in metadata.distributions():
         name = name_of(distribution.metadata["Name"])
-        if name not in found:
-            found[name] = modules_of(
+        if name not in result:
+            result[name] = modules_of(
                 distribution.read_text("RECORD"), distribution.read_text("top_level.txt")
             )
-    return found
+    return result
 
 
-def import_all(modules: list[str], said: int, out: int) -> None:
+def import_all(modules: list[str], output: int, results: int) -> None:
     """Import modules one after the other, as the child, and write down each as it is done."""
     nothing = os.open(os.devnull, os.O_RDONLY)
-    for here, there in ((nothing, 0), (said, 1), (said, 2)):
-        os.dup2(here, there)
+    for source, target in ((nothing, 0), (output, 1), (output, 2)):
+        os.dup2(source, target)
     for module in modules:
-        words = ""
+        message = ""
         try:
             importlib.import_module(module)
         except BaseException as error:
             try:
-                words = "".join(traceback.format_exception_only(type(error), error)).strip()
+                message = "".join(traceback.format_exception_only(type(error), error)).strip()
             except BaseException:
-                words = type(error).__name__
-        os.write(out, (json.dumps(words[-MOST_WORDS:]) + "\n").encode())
+                message = type(error).__name__
+        os.write(results, (json.dumps(message[-MOST_CHARACTERS:]) + "\n").encode())
     os._exit(0)
 
 
-def end_of(status: int, late: bool, seconds: float, said: IO[bytes]) -> str:
+def end_of(status: int, late: bool, seconds: float, output: IO[bytes]) -> str:
     """Return how the child came to its end in the middle of an import."""
     if late:
         return "It did not end within %g seconds." % seconds  # noqa: UP031
-    said.seek(max(0, said.seek(0, os.SEEK_END) - MOST_WORDS))
-    last = said.read().decode("utf-8", "replace").strip()
+    output.seek(max(0, output.seek(0, os.SEEK_END) - MOST_CHARACTERS))
+    last = output.read().decode("utf-8", "replace").strip()
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         how = "It was killed by signal %d." % number  # noqa: UP031
@@ -108,74 +108,74 @@ def end_of(status: int, late: bool, seconds: float, said: IO[bytes]) -> str:
 
 
 def attempt(
-    modules: list[tuple[str, str]], until: float, seconds: float, tell: Callable[[int, str], None]
+    modules: list[tuple[str, str]], until: float, seconds: float, report: Callable[[int, str], None]
 ) -> int:
-    """Import in a new child until it ends; tell of each module, and return how many had their turn."""
-    here, there = os.pipe()
-    said = tempfile.TemporaryFile()  # noqa: SIM115 (both have it, and it goes with them)
+    """Import in a new child until it ends; report each module, and return how many were tried."""
+    reading, writing = os.pipe()
+    output = tempfile.TemporaryFile()  # noqa: SIM115 (both have it, and it goes with them)
     child = os.fork()
     if child == 0:
-        os.close(here)
-        import_all([module for _, module in modules], said.fileno(), there)
-    os.close(there)
-    os.set_blocking(here, False)
+        os.close(reading)
+        import_all([module for _, module in modules], output.fileno(), writing)
+    os.close(writing)
+    os.set_blocking(reading, False)
     rest, done, late = b"", 0, False
     status: int | None = None
     while True:
-        select.select([here], [], [], 0.05)
+        select.select([reading], [], [], 0.05)
         try:
-            piece = os.read(here, 65536)
+            piece = os.read(reading, 65536)
         except BlockingIOError:
             piece = b""
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines[: len(modules) - done]:
-            tell(done, json.loads(line.decode()))
+            report(done, json.loads(line.decode()))
             done += 1
         if piece:
             continue
         if status is not None:
-            break  # and all that it had told is read
+            break  # and all its output is read
         time.sleep(0.01)  # what is closed can always be read
         late = time.monotonic() > until
         if late:
             os.kill(child, signal.SIGKILL)
-        ended, found = os.waitpid(child, 0 if late else os.WNOHANG)
-        status = found if ended else None
-    os.close(here)
+        ended, result = os.waitpid(child, 0 if late else os.WNOHANG)
+        status = result if ended else None
+    os.close(reading)
     if done < len(modules):
-        tell(done, end_of(status, late, seconds, said))
+        report(done, end_of(status, late, seconds, output))
         done += 1
     return done
 
 
 def main(mark: str, seconds: float, names: list[str]) -> None:
-    """Tell what is there of these distributions, and import it."""
+    """Report the installed versions of these distributions, and import them."""
 
-    def tell(**fact: object) -> None:
+    def report(**fact: object) -> None:
         os.write(1, ("\n" + mark + json.dumps(fact) + "\n").encode())
 
     until = time.monotonic() + seconds
-    tell(python=".".join(map(str, sys.version_info[:3])))
+    report(python=".".join(map(str, sys.version_info[:3])))
     if sys.version_info < (3, 8):  # noqa: UP036 (it is not the studio's Python)
-        tell(old=True)
+        report(old=True)
         return
-    there = installed() if names else {}
+    by_name = installed() if names else {}
     todo: list[tuple[str, str]] = []
     for name in names:
-        modules = there.get(name)
+        modules = by_name.get(name)
         if modules is None:
-            tell(package=name, module="", words="It is not installed.")
+            report(package=name, module="", error="It is not installed.")
         elif not modules:
-            tell(skipped=name)
+            report(skipped=name)
         todo += [(name, module) for module in modules or ()]
     while todo and time.monotonic() < until:
         before = todo
 
-        def tell_one(number: int, words: str, before: list[tuple[str, str]] = before) -> None:
-            tell(package=before[number][0], module=before[number][1], words=words)
+        def report_module(number: int, error: str, before: list[tuple[str, str]] = before) -> None:
+            report(package=before[number][0], module=before[number][1], error=error)
 
-        todo = todo[attempt(todo, until, seconds, tell_one) :]
-    tell(end=len(todo))
+        todo = todo[attempt(todo, until, seconds, report_module) :]
+    report(end=len(todo))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Wheels for packages that come as source alone: built in a container of the base, once, then kept.
 
-Whatever a source distribution runs, it runs there: without privileges, as nobody, and with nothing of the
-studio's but the sources, pip, and the certificates that the machine trusts. What the workspace's own indexes
-want to know lies in a file of that container, and goes with it.
+Code of source distributions runs only there: without privileges, as nobody, and with nothing of the
+studio's but the sources, pip, and the certificates that the machine trusts. Logins for the workspace's own
+indexes are in a file of that container, and are deleted with it.
 """
 
 from __future__ import annotations
@@ -26,20 +26,21 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from builds.engine.connection import Engine
 from builds.engine.exchange import PIECE, EngineRefused
 from builds.engine.running import Container, container
-from builds.engine.surroundings import NOBODY, PLACE, Surroundings
-from builds.engine.unbuilt import not_a_wheel, refused, unbuilt, unreachable
-from builds.images.base import Base
-from builds.images.fetch import Fetched, fetch
-from builds.images.lock import Lock
-from builds.images.pylock import target_tags
-from builds.images.report import Reporter
-from builds.images.resolve import resolve
-from builds.images.sdist import checked_need, needs_of
-from builds.images.segment import WheelFile
-from builds.images.sources import needs_when_built, remember_needs
-from builds.images.store import disk_errors
-from builds.images.wheel import MOST_BYTES, Wheel
-from builds.images.workshop import Workshop
+from builds.engine.wheels.build_environment import FOLDER, NOBODY, BuildEnvironment
+from builds.engine.wheels.wheel_errors import not_a_wheel, refused, unbuilt, unreachable
+from builds.imaging.bases.model import Base
+from builds.imaging.download.fetch import Fetched, fetch
+from builds.imaging.files import WheelFile
+from builds.imaging.lock import Lock
+from builds.imaging.oci.store import disk_errors
+from builds.imaging.packing.archive import MOST_BYTES
+from builds.imaging.pip.pylock import target_tags
+from builds.imaging.pip.reading import needs_of_sdists, needs_of_wheels
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.pip.sdist import checked_need
+from builds.imaging.pip.sources import needs_when_built, remember_needs
+from builds.imaging.reporting import Reporter
+from builds.imaging.workshop import Workshop
 
 _FORMAT = "wheel-1"
 _KNOWN = "built-wheels"
@@ -49,7 +50,7 @@ _KNOWN = "built-wheels"
 class Built:
     """The lock's files with a wheel for every source distribution.
 
-    `surprises` are packages whose wheel needs something else than its source said.
+    `surprises` are packages whose wheel needs something else than its source declares.
     """
 
     fetched: Fetched
@@ -72,7 +73,7 @@ def build_wheels(
     The same source on the same base is built once; then no engine is asked. What builds it comes from the
     indexes that the requirement `lines` name, else from the studio's. Raises ImageError.
     """
-    around = Surroundings(lines, workshop)
+    around = BuildEnvironment(lines, workshop)
     wheels: dict[WheelFile, WheelFile | None] = {
         sdist: _known(sdist, base, around, workshop) for sdist in fetched.sdists
     }
@@ -87,29 +88,29 @@ def build_wheels(
             for number, sdist in enumerate(missing):
                 reporter.progress(number, len(missing), "packages")
                 wheel = wheels[sdist] = _built(sdist, pip, image, base, around, engine, workshop, reporter)
-                if _surprising(sdist, wheel, base, workshop):
+                if _surprising(sdist, wheel, base, workshop, reporter):
                     surprises.append(sdist.name)
-    for sdist in [one for one in wheels if one not in missing]:
+    for sdist in [wheel for wheel in wheels if wheel not in missing]:
         reporter.line(f"{sdist.path.name}: the wheel that was built before is used again")
     made = [wheel for wheel in wheels.values() if wheel is not None]
     everything = tuple(sorted((*fetched.wheels, *made), key=lambda file: file.name))
     return Built(replace(fetched, wheels=everything), tuple(surprises), cached=not missing)
 
 
-def _key(sdist: WheelFile, base: Base, around: Surroundings) -> str:
+def _key(sdist: WheelFile, base: Base, around: BuildEnvironment) -> str:
     # Other indexes may give other things to build it with.
     return json.dumps([_FORMAT, sdist.sha256, base.digest, base.probe.version, *around.mark])
 
 
-def _known(sdist: WheelFile, base: Base, around: Surroundings, workshop: Workshop) -> WheelFile | None:
+def _known(sdist: WheelFile, base: Base, around: BuildEnvironment, workshop: Workshop) -> WheelFile | None:
     """Return the wheel that was built of this source on this base before, if it is still here."""
-    found = workshop.recall(_KNOWN, _key(sdist, base, around))
-    if found is None:
+    result = workshop.recall(_KNOWN, _key(sdist, base, around))
+    if result is None:
         return None
-    path = _kept_at(workshop, found["sha256"], found["filename"])
+    path = _kept_at(workshop, result["sha256"], result["filename"])
     if not workshop.used(path):
         return None
-    return WheelFile(sdist.name, sdist.version, path, found["sha256"], path.stat().st_size)
+    return WheelFile(sdist.name, sdist.version, path, result["sha256"], path.stat().st_size)
 
 
 def _kept_at(workshop: Workshop, sha256: str, filename: str) -> Path:
@@ -132,7 +133,7 @@ def _built(
     pip: WheelFile,
     image: str,
     base: Base,
-    around: Surroundings,
+    around: BuildEnvironment,
     engine: Engine,
     workshop: Workshop,
     reporter: Reporter,
@@ -140,16 +141,16 @@ def _built(
     """Build one wheel, keep it, and leave nothing of it in the engine."""
     reporter.line(f"Building a wheel from {sdist.path.name} in a container of {base.reference}")
     began = time.monotonic()
-    words = ["wheel", "--verbose", "--no-deps", "--wheel-dir", f"/{PLACE}/out"]
+    arguments = ["wheel", "--verbose", "--no-deps", "--wheel-dir", f"/{FOLDER}/out"]
     try:
         with container(
             engine,
             image,
             [base.probe.python],
-            [f"/{PLACE}/{pip.path.name}/pip", *words, f"/{PLACE}/{sdist.path.name}"],
+            [f"/{FOLDER}/{pip.path.name}/pip", *arguments, f"/{FOLDER}/{sdist.path.name}"],
             label=base.digest,
             user=f"{NOBODY}:{NOBODY}",
-            folder=f"/{PLACE}/home",
+            folder=f"/{FOLDER}/home",
             variables=around.variables(),
         ) as running:
             running.put(around.given(sdist, pip), reporter)
@@ -167,13 +168,13 @@ def _taken(
     sdist: WheelFile,
     running: Container,
     base: Base,
-    around: Surroundings,
+    around: BuildEnvironment,
     workshop: Workshop,
     reporter: Reporter,
 ) -> WheelFile:
     """Take the wheel out of the container into the cache, if it is one and fits."""
     with disk_errors(), tempfile.TemporaryFile(dir=workshop.folder("engine")) as spool:
-        for piece in running.archive(f"/{PLACE}/out", reporter):
+        for piece in running.archive(f"/{FOLDER}/out", reporter):
             spool.write(piece)
             if spool.tell() > MOST_BYTES:
                 raise not_a_wheel(sdist, "what it made is larger than any package")
@@ -182,29 +183,29 @@ def _taken(
 
 
 def _kept(
-    sdist: WheelFile, spool: BinaryIO, base: Base, around: Surroundings, workshop: Workshop
+    sdist: WheelFile, spool: BinaryIO, base: Base, around: BuildEnvironment, workshop: Workshop
 ) -> WheelFile:
     with tarfile.open(fileobj=spool) as archive:
-        found = [entry for entry in archive if entry.isreg() and entry.name.endswith(".whl")]
-        if len(found) != 1:
-            raise not_a_wheel(sdist, f"{len(found)} wheels came of it, not one")
-        filename = Path(found[0].name).name
+        result = [entry for entry in archive if entry.isreg() and entry.name.endswith(".whl")]
+        if len(result) != 1:
+            raise not_a_wheel(sdist, f"{len(result)} wheels came of it, not one")
+        filename = Path(result[0].name).name
         _check_fits(sdist, filename, base)
-        content = cast(io.BufferedReader, archive.extractfile(found[0]))
+        content = cast(io.BufferedReader, archive.extractfile(result[0]))
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-        place = _kept_at(workshop, digest, filename)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = place.with_name(f".{secrets.token_hex(8)}")
+        path = _kept_at(workshop, digest, filename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{secrets.token_hex(8)}")
         try:
             content.seek(0)
             with temporary.open("wb") as file:
                 while piece := content.read(PIECE):
                     file.write(piece)
-            temporary.replace(place)
+            temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     workshop.remember(_KNOWN, _key(sdist, base, around), {"sha256": digest, "filename": filename})
-    return WheelFile(sdist.name, sdist.version, place, digest, place.stat().st_size)
+    return WheelFile(sdist.name, sdist.version, path, digest, path.stat().st_size)
 
 
 def _check_fits(sdist: WheelFile, filename: str, base: Base) -> None:
@@ -218,11 +219,12 @@ def _check_fits(sdist: WheelFile, filename: str, base: Base) -> None:
         raise not_a_wheel(sdist, f"it made a wheel that does not run on the base, {filename}")
 
 
-def _surprising(sdist: WheelFile, wheel: WheelFile, base: Base, workshop: Workshop) -> bool:
-    """Remember what the wheel needs; return whether its source, or a wheel before, said otherwise."""
-    with Wheel(wheel.path, wheel.name, base.probe.minor) as opened:
-        told = opened.metadata().get_all("Requires-Dist") or []
-    needs = sorted(checked_need(wheel, str(need)) for need in told)
+def _surprising(
+    sdist: WheelFile, wheel: WheelFile, base: Base, workshop: Workshop, reporter: Reporter
+) -> bool:
+    """Remember the wheel's requirements; return whether its source, or an earlier wheel, declares others."""
+    ((_, written),) = needs_of_wheels([wheel], base.probe.minor, reporter)
+    needs = sorted(checked_need(wheel, need) for need in written)
     before = needs_when_built(sdist.sha256, base.probe, workshop)
     remember_needs(sdist.sha256, base.probe, workshop, needs)
-    return needs != sorted(needs_of(sdist) if before is None else before)
+    return needs != sorted(needs_of_sdists([sdist], reporter)[sdist.sha256] if before is None else before)

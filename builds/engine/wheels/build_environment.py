@@ -1,4 +1,4 @@
-"""What a container is given to build a wheel: the source, pip, certificates, a few variables, and logins."""
+"""Prepare the container that builds a wheel: the source, pip, certificates, a few variables, and logins."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from builds.engine.exchange import PIECE
-from builds.images.indexes import indexes_of
-from builds.images.requirement import checked
-from builds.images.segment import WheelFile
-from builds.images.workshop import Workshop
-from environments.logins import host_of, without_login
+from builds.imaging.files import WheelFile
+from builds.imaging.pip.indexes import indexes_of
+from builds.imaging.pip.requirement import checked
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import host_of, without_login
 
-PLACE = "studio-build"
+FOLDER = "studio-build"
 NOBODY = 65534
-_CERTIFICATES = f"/{PLACE}/certificates.pem"
+_CERTIFICATES = f"/{FOLDER}/certificates.pem"
 _EPOCH = "315532800"  # 1980, which is as early as a wheel's files can be from
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 
 
-class Surroundings:
-    """What the build of a wheel sees: where what builds it comes from, and how to get in there.
+class BuildEnvironment:
+    """The environment in which a wheel is built: indexes of its build requirements, and their logins.
 
     Its code is anybody's. So no password of the studio is among it, and of the workspace only what the very
     indexes want that the definition names: in a file of the container, which is in no layer and goes with it.
@@ -39,9 +39,9 @@ class Surroundings:
 
     def variables(self) -> dict[str, str]:
         """Return the environment of the build."""
-        found = {
-            "HOME": f"/{PLACE}/home",
-            "TMPDIR": f"/{PLACE}/scratch",
+        result = {
+            "HOME": f"/{FOLDER}/home",
+            "TMPDIR": f"/{FOLDER}/scratch",
             "TERM": "dumb",
             "SOURCE_DATE_EPOCH": _EPOCH,
             "PYTHONHASHSEED": "0",
@@ -52,34 +52,34 @@ class Surroundings:
             "PIP_PROGRESS_BAR": "off",
             "PIP_RETRIES": "2",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            # What builds a package comes from the same indexes as packages do.
+            # Build requirements come from the same indexes as packages do.
             "PIP_INDEX_URL": without_login(self._indexes.main),
         }
         # The solver asked them over plain HTTP too, where the definition or the studio says so.
         plain = [host_of(url) for url in self._indexes.urls if url.startswith("http://")]
         if plain:
-            found["PIP_TRUSTED_HOST"] = " ".join(plain)
+            result["PIP_TRUSTED_HOST"] = " ".join(plain)
         if self._indexes.extra:
-            found["PIP_EXTRA_INDEX_URL"] = " ".join(map(without_login, self._indexes.extra))
+            result["PIP_EXTRA_INDEX_URL"] = " ".join(map(without_login, self._indexes.extra))
         if _trusted() is not None:
-            found |= dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), _CERTIFICATES)
+            result |= dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), _CERTIFICATES)
         proxies = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
-        return found | {name: value for name, value in proxies.items() if "@" not in value}
+        return result | {name: value for name, value in proxies.items() if "@" not in value}
 
     def given(self, sdist: WheelFile, pip: WheelFile) -> Iterator[bytes]:
         """Yield the archive of what the container is given."""
         for folder in ("", "/home", "/scratch", "/out"):
-            entry = tarfile.TarInfo(f"{PLACE}{folder}")
+            entry = tarfile.TarInfo(f"{FOLDER}{folder}")
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
             entry.uid = entry.gid = NOBODY
             yield entry.tobuf(tarfile.GNU_FORMAT)
         secret = self._netrc().encode()
         if secret:
-            entry = tarfile.TarInfo(f"{PLACE}/home/.netrc")
+            entry = tarfile.TarInfo(f"{FOLDER}/home/.netrc")
             entry.mode, entry.size = 0o600, len(secret)
             entry.uid = entry.gid = NOBODY
             yield entry.tobuf(tarfile.GNU_FORMAT) + secret + bytes(-len(secret) % tarfile.BLOCKSIZE)
-        files = {f"{PLACE}/{file.path.name}": file.path for file in (sdist, pip)}
+        files = {f"{FOLDER}/{file.path.name}": file.path for file in (sdist, pip)}
         if (trusted := _trusted()) is not None:
             files[_CERTIFICATES.lstrip("/")] = trusted
         for name, path in files.items():

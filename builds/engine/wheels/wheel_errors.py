@@ -1,4 +1,4 @@
-"""Why no wheel came of a source distribution, and what its user can do (rule 48)."""
+"""Explain why no wheel could be built from a source distribution, with a way out."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ from contextlib import contextmanager
 from builds.causes import clues_in, first_real
 from builds.engine.exchange import EngineRefused
 from builds.engine.output import Output
-from builds.images.base import Base
-from builds.images.refusals import refused as not_let_in
-from builds.images.report import ImageError
-from builds.images.segment import WheelFile
+from builds.imaging.access_errors import refused as not_let_in
+from builds.imaging.bases.model import Base
+from builds.imaging.files import WheelFile
+from builds.imaging.reporting import ImageError
 
-_COMPILERS = r"(?:[\w.-]*(?:gcc|g\+\+|clang|gfortran)|cc|c\+\+|make|cmake|cargo|rustc|ninja)(?:-[\d.]+)?"
+# Without anything before the name that repeats: the time is linear in a line's length.
+_COMPILER = r"(?:cc|[cg]\+\+|clang|gfortran|make|cargo|rustc|ninja)(?:-[\d.]++)?"
 _NO_COMPILER = re.compile(
-    rf".*(?:command ['\"]?\S*?{_COMPILERS}['\"]? failed|No such file or directory: ['\"]\S*?{_COMPILERS}['\"]|"
-    rf"unable to execute ['\"]?{_COMPILERS}|Unknown compiler|can't find Rust compiler|"
+    rf"command \S*{_COMPILER}['\"]? failed|No such file or directory: ['\"]\S*{_COMPILER}['\"]|"
+    rf"unable to execute ['\"]?[\w.-]*{_COMPILER}|Unknown compiler|can't find Rust compiler|"
     r"No CMAKE_\w+_COMPILER|Could not find (?:any )?compiler|fatal error: \S+: No such file or directory|"
-    r"\S+\.h: No such file).*",
+    r"\.h: No such file",
     re.IGNORECASE,
 )
-_CLOSED = re.compile(r"\b(?P<status>401|403) Client Error: .* for url: (?P<url>\S+)")
+_CLOSED = re.compile(r"(?m:^)(?>.*?\b(?P<status>401|403) Client Error: ).* for url: (?P<url>\S+)")
 _ELSEWHERE = {"disk-full", "index-unreachable", "timeout", "no-matching-distribution"}
-_SAID = re.compile(r"^\s*((?:\w+(?:Error|Exception)|error)\b.*)", re.IGNORECASE)
+_ERROR_LINE = re.compile(r"^\s*((?:\w+(?:Error|Exception)|error)\b.*)", re.IGNORECASE)
 _COMMAND = re.compile(r"^\s*Running command ")
 _WITH_A_COMPILER = (
     "Choose a base image with a compiler and headers (such as python:3.11 rather than python:3.11-slim),"
@@ -54,9 +55,9 @@ def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageErr
             help = "What builds it is not in the index: pin another version of the package."
         return ImageError(clue.code, f"{what}: {clue.text}", help, fault=clue.fault)
     compiling = _last(output.last, _NO_COMPILER)
-    said = compiling or _last(output.last, _SAID) or _first_words(output.last) or f"exit code {code}"
+    message = compiling or _last(output.last, _ERROR_LINE) or _first_words(output.last) or f"exit code {code}"
     help = _WITH_A_COMPILER if compiling else _OTHERWISE
-    return ImageError("compile-failed", f"{what}: {said.strip()[:500]}", help)
+    return ImageError("compile-failed", f"{what}: {message.strip()[:500]}", help)
 
 
 def refused(sdist: WheelFile, base: Base, error: EngineRefused) -> ImageError:
@@ -100,12 +101,12 @@ def unreachable(host: str, missing: Sequence[WheelFile]) -> Iterator[None]:
 
 def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
     """Return the last line but pip's own summary that tells it."""
-    found = (m[0] for line in reversed(list(lines)) if (m := pattern.match(line)) and not _of_pip(line))
-    return next(found, "")
+    result = (line for line in reversed(list(lines)) if pattern.search(line) and not _of_pip(line))
+    return next(result, "")
 
 
 def _first_words(lines: Sequence[str]) -> str:
-    """Return what the package said first in the command that failed: some explain themselves before they end."""
+    """Return the package's first message in the failed command: some explain the failure before they end."""
     commands = [number for number, line in enumerate(lines) if _COMMAND.match(line)]
     first = lines[commands[-1] + 1].strip() if commands and commands[-1] + 1 < len(lines) else ""
     return "" if first.startswith(("error:", "ERROR:")) else first

@@ -1,14 +1,14 @@
-"""Finding a base image by its reference, wherever it is."""
+"""Find a base image by its reference: on this machine, in this store, or in a registry."""
 
 from __future__ import annotations
 
-from builds.images.base import Base
-from builds.images.host import REFERENCE as HOST
-from builds.images.host import host_base
-from builds.images.platforms import refuse_other
-from builds.images.pull import registry_base
-from builds.images.report import Reporter
-from builds.images.workshop import Workshop
+from builds.imaging.bases.host import REFERENCE as HOST
+from builds.imaging.bases.host import host_base
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.pull import registry_base
+from builds.imaging.oci.platforms import refuse_other
+from builds.imaging.reporting import Reporter
+from builds.imaging.workshop import Workshop
 
 
 def find_base(
@@ -20,11 +20,11 @@ def find_base(
         refuse_other(HOST, base.config, platform)
     else:
         base = registry_base(reference, workshop, reporter, platform=platform)
-    return found(base, reporter)
+    return logged(base, reporter)
 
 
-def found(base: Base, reporter: Reporter) -> Base:
-    """Say in the log what was found, and return it."""
+def logged(base: Base, reporter: Reporter) -> Base:
+    """Log a base and its probe, and return it."""
     probe = base.probe
     python = f"Python {probe.version} at {probe.python}" if probe.python else "no Python"
     reporter.line(

@@ -1,4 +1,4 @@
-"""The `host` base: one layer made of this machine's own Python and what it links.
+"""The `host` base: one layer of this machine's own Python and the libraries that it links.
 
 For trying things out where no registry can be reached, and labelled as that. It holds the interpreter at
 /usr/local, the libraries that it, its extension modules and manylinux wheels load, a shell with the
@@ -18,15 +18,14 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from builds.images import bytecode
-from builds.images.base import Base, base_of_layers
-from builds.images.child import run
-from builds.images.gzipped import CODEC
-from builds.images.layer import Layer, LayerWriter
-from builds.images.manifest import OCI_CONFIG, OCI_MANIFEST
-from builds.images.probe import Probe
-from builds.images.report import ImageError, Reporter
-from builds.images.workshop import Workshop
+from builds.imaging.bases.model import Base, base_of_layer
+from builds.imaging.bases.probe import Probe
+from builds.imaging.child_process import run
+from builds.imaging.oci.gzipped import CODEC
+from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.packing import bytecode
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 REFERENCE = "host"
 _FORMAT = "host-1"
@@ -41,7 +40,7 @@ _COMMANDS = (
 _COMMANDS += (
     " uniq cut tr tee du df basename dirname readlink realpath test true false echo printf grep sed find"
 )
-# What wheels for manylinux may expect of a system, and name resolution of older C libraries.
+# Libraries that manylinux wheels may expect of a system, and name resolution of older C libraries.
 _EXPECTED = (
     "libstdc++.so.6 libgcc_s.so.1 libz.so.1 libexpat.so.1 libssl.so.3 libcrypto.so.3 libm.so.6 libdl.so.2"
 )
@@ -105,15 +104,7 @@ def _described(layer: Layer, workshop: Workshop, *, cached: bool) -> Base:
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
         "history": [{"created": "1970-01-01T00:00:00Z", "comment": layer.holds}],
     }
-    described = workshop.store.put(json.dumps(config, sort_keys=True).encode(), OCI_CONFIG)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": described.to_json(),
-        "layers": [layer.descriptor.to_json()],
-    }
-    stored = workshop.store.put(json.dumps(manifest, sort_keys=True).encode(), OCI_MANIFEST)
-    return base_of_layers(REFERENCE, stored.digest, (layer,), config, _probe(), cached=cached)
+    return base_of_layer(REFERENCE, layer, config, _probe(), workshop.store, cached=cached)
 
 
 def _key() -> str:
@@ -144,7 +135,7 @@ def _make(workshop: Workshop, reporter: Reporter) -> Layer:
         p for p in sorted(_extensions().glob("*.so")) if not p.name.startswith(("_tkinter", "_test"))
     ]
     files |= {f"{_STDLIB}/lib-dynload/{path.name}": path for path in extensions}
-    commands = {name: Path(found).resolve() for name in _COMMANDS.split() if (found := shutil.which(name))}
+    commands = {name: Path(result).resolve() for name in _COMMANDS.split() if (result := shutil.which(name))}
     files |= {f"usr/bin/{name}": path for name, path in commands.items()}
     files |= _libraries([_interpreter(), *extensions, *commands.values()], reporter)
     links = {f"usr/local/bin/{name}": _NAME for name in ("python3", "python")} | _MERGED
@@ -203,42 +194,42 @@ def _modules() -> Iterator[Path]:
 
 
 def _libraries(programs: list[Path], reporter: Reporter) -> dict[str, Path]:
-    """Return every shared library these programs load, by its place: where loaders look without a cache."""
+    """Return every shared library these programs load, by its directory: where loaders look without a cache."""
     ldd = shutil.which("ldd")
     if ldd is None:
         raise ImageError(
             "base-not-found", "The base “host” needs the command ldd.", "Install it.", fault="studio"
         )
-    found = _linked(ldd, programs, reporter)
-    folder = found["libc.so.6"].resolve().parent if "libc.so.6" in found else Path("/usr/lib")
+    result = _linked(ldd, programs, reporter)
+    folder = result["libc.so.6"].resolve().parent if "libc.so.6" in result else Path("/usr/lib")
     expected = [path for name in _EXPECTED.split() if (path := _expected(name, folder)) is not None]
-    found |= {path.name: path for path in expected} | _linked(ldd, expected, reporter)
-    place = "usr/lib/" + (folder.name if "linux" in folder.name else "")
+    result |= {path.name: path for path in expected} | _linked(ldd, expected, reporter)
+    directory = "usr/lib/" + (folder.name if "linux" in folder.name else "")
     libraries = {
-        f"{place.rstrip('/')}/{name}": path.resolve() for name, path in found.items() if "/" not in name
+        f"{directory.rstrip('/')}/{name}": path.resolve() for name, path in result.items() if "/" not in name
     }
-    # The program loader stands at the path that is written in every program.
-    libraries |= {_in_usr(name): Path(name).resolve() for name in found if "/" in name}
+    # The program loader must be at the path that is written in every program.
+    libraries |= {_in_usr(name): Path(name).resolve() for name in result if "/" in name}
     return libraries
 
 
 def _linked(ldd: str, programs: list[Path], reporter: Reporter) -> dict[str, Path]:
     """Return name and file of each library, as the loader finds them; the loader itself by its path."""
-    listed = run([ldd, *map(str, programs)], reporter, timeout=60)
-    found: dict[str, Path] = {}
+    listed = run([ldd, *map(str, programs)], reporter, timeout=60, confinement=None)
+    result: dict[str, Path] = {}
     for line in listed.out.splitlines():
         name, arrow, rest = line.strip().partition(" => ")
         target = rest.split(" (")[0]
         if arrow and target.startswith("/"):
-            found[name] = Path(target)
+            result[name] = Path(target)
         elif not arrow and name.startswith("/") and " (0x" in name:
-            found[name.split(" (")[0]] = Path(name.split(" (")[0])
-    return found
+            result[name.split(" (")[0]] = Path(name.split(" (")[0])
+    return result
 
 
 def _expected(name: str, folder: Path) -> Path | None:
-    places = (folder, Path("/usr/lib"), Path("/usr/lib64"), Path("/lib"), Path("/lib64"))
-    return next((place / name for place in places if (place / name).exists()), None)
+    paths = (folder, Path("/usr/lib"), Path("/usr/lib64"), Path("/lib"), Path("/lib64"))
+    return next((path / name for path in paths if (path / name).exists()), None)
 
 
 def _in_usr(path: str) -> str:

@@ -1,14 +1,16 @@
-"""The base image: what packages are put on top of, found by its reference."""
+"""The base image, on which packages are installed."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from builds.images.layer import Layer
-from builds.images.manifest import Descriptor
-from builds.images.probe import Probe
+from builds.imaging.bases.probe import Probe
+from builds.imaging.oci.layer import Layer
+from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST, Descriptor
+from builds.imaging.oci.store import BlobStore
 
 OLDEST = 2000  # before there were images, nobody made one
 
@@ -42,25 +44,27 @@ class Base:
     @property
     def run_config(self) -> dict[str, Any]:
         """Return the part of its config that containers start with: Env, User, Labels."""
-        found: dict[str, Any] = self.config.get("config") or {}
-        return found
+        result: dict[str, Any] = self.config.get("config") or {}
+        return result
 
 
-def base_of_layers(
-    reference: str,
-    digest: str,
-    layers: tuple[Layer, ...],
-    config: dict[str, Any],
-    probe: Probe,
-    *,
-    cached: bool,
+def base_of_layer(
+    reference: str, layer: Layer, config: dict[str, Any], probe: Probe, store: BlobStore, *, cached: bool
 ) -> Base:
-    """Return a base made of layers that are in the store already."""
+    """Store config and manifest of an image with one layer, which is in the store already; return it as a base."""
+    described = store.put(json.dumps(config, sort_keys=True).encode(), OCI_CONFIG)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": described.to_json(),
+        "layers": [layer.descriptor.to_json()],
+    }
+    stored = store.put(json.dumps(manifest, sort_keys=True).encode(), OCI_MANIFEST)
     return Base(
         reference=reference,
-        digest=digest,
-        layers=tuple(layer.descriptor for layer in layers),
-        diff_ids=tuple(layer.diff_id for layer in layers),
+        digest=stored.digest,
+        layers=(layer.descriptor,),
+        diff_ids=(layer.diff_id,),
         config=config,
         probe=probe,
         cached=cached,

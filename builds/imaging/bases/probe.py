@@ -1,4 +1,4 @@
-"""What a base image brings: its Python, its C library, its architecture."""
+"""The properties of a base image: its Python, its C library, its architecture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Libc = Literal["glibc", "musl", "none"]
 
 
 class Probe(BaseModel):
-    """What packages must fit. `python` is the interpreter's path, empty where there is none."""
+    """The platform that packages must fit. `python` is the interpreter's path, empty where there is none."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -1,26 +1,25 @@
-"""Base images from a registry: the manifest for the platform, its blobs into the store, and its probe."""
+"""Pull a base image from a registry: the manifest for the platform, its blobs, and its probe."""
 
 from __future__ import annotations
 
-import json
 import threading
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from typing import Any
 
-from builds.images.attended import attended
-from builds.images.base import Base
-from builds.images.manifest import INDEXES, MANIFESTS, Descriptor, descriptors_of
-from builds.images.platforms import fits, named, refuse_other
-from builds.images.probing import probed
-from builds.images.registry import Registry, places
-from builds.images.report import ImageError, Reporter
-from builds.images.workshop import Workshop
-from environments.definition.reference import BadReference, ImageReference
+from builds.imaging.bases.documents import MOST_CONFIG_BYTES, bad_manifest, blobs_of, config_of, offered
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probing import probed
+from builds.imaging.interruptible import completed_batches, interruptible
+from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor
+from builds.imaging.oci.names import shown as short
+from builds.imaging.oci.platforms import fits, named, refuse_other
+from builds.imaging.registry_client import Registry, repositories_for
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
+from environments.definition.syntax.reference import BadReference, ImageReference
 
 PARALLEL = 4
-_GLANCE_SECONDS = 0.2
 _MISSING_HERE = {"base-not-found", "registry-unreachable"}
 
 
@@ -35,16 +34,16 @@ def registry_base(reference: str, workshop: Workshop, reporter: Reporter, *, pla
             "Write it as registry/name:tag, such as python:3.11-slim.",
         ) from error
     wanted = parsed.digest or parsed.tag or "latest"
-    found = places(parsed.registry, parsed.repository, workshop)
-    for number, place in enumerate(found, start=1):
-        with closing(Registry(place)) as registry:
+    repositories = repositories_for(parsed.registry, parsed.repository, workshop)
+    for number, source in enumerate(repositories, start=1):
+        with closing(Registry(source)) as registry:
             try:
-                manifest, described = attended(
+                manifest, described = interruptible(
                     partial(_for_platform, registry, wanted, str(parsed), platform), reporter
                 )
             except ImageError as error:
                 # A mirror need not hold everything, nor be there at all.
-                if number < len(found) and error.code in _MISSING_HERE:
+                if number < len(repositories) and error.code in _MISSING_HERE:
                     continue
                 raise
             return _taken(str(parsed), manifest, described, platform, registry, workshop, reporter)
@@ -55,22 +54,19 @@ def _for_platform(registry: Registry, wanted: str, shown: str, platform: str) ->
     """Return the manifest for a platform, looked up in an index where there is one."""
     body, described = registry.manifest(wanted)
     if described.media_type in INDEXES:
-        offered = [entry for entry in descriptors_of(json.loads(body)) if entry.platform]
-        fitting = [entry for entry in offered if fits(entry.platform or {}, platform)]
+        entries = [entry for entry in offered(shown, body) if entry.platform]
+        fitting = [entry for entry in entries if fits(entry.platform or {}, platform)]
         if not fitting:
-            others = sorted({named(e.platform or {}) for e in offered} - {"unknown/unknown"})
+            others = sorted({named(e.platform or {}) for e in entries} - {"unknown/unknown"})
+            listed = ", ".join(short(other) for other in others[:20])
             raise ImageError(
                 "base-not-found",
-                f"The base image {shown} is not made for {platform}: {', '.join(others) or 'nothing'}.",
+                f"The base image {shown} is not made for {platform}: {listed or 'nothing'}.",
                 "Take another base image, or another platform.",
             )
         body, described = registry.manifest(fitting[0].digest)
     if described.media_type not in MANIFESTS:
-        raise ImageError(
-            "bad-manifest",
-            f"The base image {shown} has a manifest of an unknown kind: {described.media_type}.",
-            "Push it again with a current version of Docker or another tool.",
-        )
+        raise bad_manifest(shown, f"its manifest is of an unknown kind: {short(described.media_type)}")
     return body, described
 
 
@@ -84,11 +80,11 @@ def _taken(
     reporter: Reporter,
 ) -> Base:
     """Return the base after its blobs were put into the store; nothing large is fetched of one that does not fit."""
-    config, *layers = descriptors_of(json.loads(manifest))
-    if not workshop.store.has(config.digest):
+    config, layers = blobs_of(shown, manifest)
+    if not _is_here(config, workshop):
         _fetch([config], config.size, registry, workshop, reporter)
-    refuse_other(shown, json.loads(workshop.store.read(config.digest)), platform)
-    missing = {d.digest: d for d in layers if not workshop.store.has(d.digest)}
+    refuse_other(shown, config_of(shown, _small(shown, config, workshop)), platform)
+    missing = {d.digest: d for d in layers if not _is_here(d, workshop)}
     if missing:
         size = sum(d.size for d in missing.values())
         reporter.line(f"Fetching {shown}: {len(missing)} of {len(layers)} layers, {size / 1e6:.1f} MB")
@@ -97,17 +93,20 @@ def _taken(
     return stored_base(shown, described, workshop, reporter, cached=not missing)
 
 
+def _is_here(blob: Descriptor, workshop: Workshop) -> bool:
+    """Return whether the blob is in the store, and not as something that only another workspace may have."""
+    return workshop.store.has(blob.digest) and workshop.has_received(blob.digest)
+
+
 def stored_base(
     shown: str, manifest: Descriptor, workshop: Workshop, reporter: Reporter, *, cached: bool = True
 ) -> Base:
     """Return the base for a manifest whose blobs are all in the store: pulled, or built by an engine."""
-    config, *layers = descriptors_of(json.loads(workshop.store.read(manifest.digest)))
-    described: dict[str, Any] = json.loads(workshop.store.read(config.digest))
+    config, layers = blobs_of(shown, workshop.store.read(manifest.digest))
+    described = config_of(shown, _small(shown, config, workshop))
     diff_ids = tuple(described.get("rootfs", {}).get("diff_ids", ()))
     if len(diff_ids) != len(layers):
-        raise ImageError(
-            "bad-manifest", f"The base image {shown} does not say what its layers are.", "Push it again."
-        )
+        raise bad_manifest(shown, "its config does not name each of its layers")
     return Base(
         reference=shown,
         digest=manifest.digest,
@@ -117,6 +116,13 @@ def stored_base(
         probe=probed(manifest.digest, layers, described, workshop, reporter),
         cached=cached,
     )
+
+
+def _small(shown: str, config: Descriptor, workshop: Workshop) -> bytes:
+    """Return a config from the store. What a manifest calls its config may be a layer there."""
+    if (size := workshop.store.size(config.digest)) > MOST_CONFIG_BYTES:
+        raise bad_manifest(shown, f"its config has {size:,} bytes; {MOST_CONFIG_BYTES:,} is the most")
+    return workshop.store.read(config.digest)
 
 
 def _fetch(
@@ -131,14 +137,11 @@ def _fetch(
 
     pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="pull")
     try:
-        waiting: set[Future[None]] = {
-            pool.submit(registry.blob, blob, workshop.store, stop, count) for blob in blobs
-        }
-        while waiting:
-            ended, waiting = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
-            reporter.check()
-            for future in ended:
+        futures = {pool.submit(registry.blob, blob, workshop.store, stop, count): blob for blob in blobs}
+        for completed in completed_batches(futures, reporter):
+            for future in completed:
                 future.result()
+                workshop.record_received(futures[future].digest, private=registry.private)
             reporter.progress(done, total, "bytes")
     finally:
         # A thread that waits for the network is not waited for: it finds out by itself.

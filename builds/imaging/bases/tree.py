@@ -1,96 +1,73 @@
-"""Looking into a base's layers, once: which Python, which C library, without starting anything."""
+"""Read the layers of a base: its files after all layers, its Python and its C library.
+
+Used in a confined process (`probe_worker`): layers are foreign.
+"""
 
 from __future__ import annotations
 
 import posixpath
 import re
-import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import zstandard
-from isal import igzip
+from isal import igzip, isal_zlib
 
-from builds.images.base import Base
-from builds.images.manifest import Descriptor
-from builds.images.probe import Probe
-from builds.images.report import ImageError, Reporter
-from builds.images.workshop import Workshop
+from builds.imaging.bases.probe import Probe
+from builds.imaging.oci.names import MOST_PATH_BYTES
+from builds.imaging.oci.tar import LINK, SYMLINK
+from builds.imaging.oci.untar import BadTar, Untar
+from builds.imaging.reporting import ImageError, Reporter
 
-_FORMAT = "probe-1"
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin", "/opt/conda/bin", "/opt/miniconda/bin", "/opt/miniconda3/bin")
 _READ_MOST = 64 * 1024**2
-_PYTHON = re.compile(r"(?:^|/)bin/python(\d+\.\d+)$")
+_HELD_MOST = 128 * 1024**2
+_PIECE, _OVERLAP = 1024**2, 512
+_MOST_VERSIONS = 200  # in a program; Python's own have about ten
+_MOST_PROGRAMS = 500  # in an image
+_MOST_FOLDERS = 100  # in PATH
+_PYTHON = re.compile(r"(?:^|/)bin/python(\d{1,3}\.\d{1,3})$")
 _WORTH_READING = re.compile(
-    r"(?:/|^)(?:bin/python\d+\.\d+|libpython\d+\.\d+\.so[.0-9]*|libc\.so\.6|libc-2\.\d+\.so|ld-musl-\w+\.so\.1)$"
+    r"(?:/|^)(?:bin/python\d{1,3}\.\d{1,3}|libpython\d{1,3}\.\d{1,3}\.so[.0-9]*|libc\.so\.6|libc-2\.\d+\.so|ld-musl-\w+\.so\.1)$"
 )
-_GLIBC = re.compile(rb"GNU C Library[^\n]*?version (\d+\.\d+)")
+_GLIBC = re.compile(rb"GNU C Library(?:(?!GNU C Library)[^\n]){0,200}?version (\d{1,3}\.\d{1,3})")
 _MUSL = re.compile(rb"(?<![\d.])(1\.[12]\.\d{1,2})\x00")
+_VERSION = re.compile(rb"(?<![\d.])\d\.\d{1,2}\.\d{1,2}\x00")
 
 
-def probed(
-    digest: str, layers: Sequence[Descriptor], config: dict[str, Any], workshop: Workshop, reporter: Reporter
-) -> Probe:
-    """Return the probe of an image whose layers are in the store; made once for each digest."""
-    known = workshop.recall("probes", f"{_FORMAT} {digest}")
-    if known is not None:
-        return Probe.model_validate(known)
-    tree = _Tree()
-    for number, layer in enumerate(layers):
-        reporter.progress(number, len(layers), "layers")
-        with _opened(layer, workshop) as archive:
-            tree.add(archive, reporter)
-    probe = _described(tree, config)
-    workshop.remember("probes", f"{_FORMAT} {digest}", probe.model_dump())
-    return probe
-
-
-def leads_to_a_file(path: str, base: Base, workshop: Workshop, reporter: Reporter) -> bool:
-    """Tell whether a path is a file of a base, by links or not; looked up once for each base and path."""
-    key = f"{base.digest} {path}"
-    known = workshop.recall("paths", key)
-    if known is None:
-        tree = _Tree(names_only=True)
-        for number, layer in enumerate(base.layers):
-            reporter.progress(number, len(base.layers), "layers")
-            with _opened(layer, workshop) as archive:
-                tree.add(archive, reporter)
-        known = tree.real(path) in tree.files
-        workshop.remember("paths", key, known)
-    return bool(known)
-
-
-class _Tree:
-    """The few files of an image that tell what it brings, after all its layers; or the names of all of them."""
+class Tree:
+    """The few files of an image that its probe reads, after all its layers; or the names of all files."""
 
     def __init__(self, *, names_only: bool = False) -> None:
         self.names_only = names_only
         self.files: dict[str, bytes] = {}
         self.links: dict[str, str] = {}
+        self._held = 0
 
-    def add(self, archive: tarfile.TarFile, reporter: Reporter) -> None:
-        """Put a layer on top."""
+    def add(self, archive: Untar, reporter: Reporter) -> None:
+        """Put a layer on top. Whiteouts take away what the layers below have, once, in time linear in both."""
         fresh: set[str] = set()
-        for number, entry in enumerate(archive):
-            if number % 500 == 0:
-                reporter.check()
+        gone: set[str] = set()
+        for entry in archive:
+            if len(entry.name) > MOST_PATH_BYTES or len(entry.target) > MOST_PATH_BYTES:
+                continue  # no engine can unpack it either
             path = posixpath.normpath("/" + entry.name)
             folder, name = posixpath.split(path)
             if name == ".wh..wh..opq":
-                self._forget(folder, fresh)
+                gone |= {folder, f"{folder.rstrip('/')}/"}
             elif name.startswith(".wh."):
-                self._forget(posixpath.join(folder, name[4:]), fresh)
-            elif entry.issym():
-                self._put(self.links, path, entry.linkname, fresh)
-            elif entry.islnk():
-                self._put(self.links, path, posixpath.normpath("/" + entry.linkname), fresh)
-            elif entry.isreg() and self.names_only:
+                gone.add(posixpath.join(folder, name[4:]))
+            elif entry.kind == SYMLINK:
+                self._put(self.links, path, entry.target, fresh)
+            elif entry.kind == LINK:
+                self._put(self.links, path, posixpath.normpath("/" + entry.target), fresh)
+            elif entry.plain and self.names_only:
                 self._put(self.files, path, b"", fresh)
-            elif entry.isreg() and _WORTH_READING.search(path):
-                file = archive.extractfile(entry)
-                content = file.read(_READ_MOST) if file is not None else b""
-                self._put(self.files, path, _telling(content), fresh)
+            elif entry.plain and _WORTH_READING.search(path) and self._has_room(path):
+                self._put(self.files, path, _telling(archive, reporter), fresh)
+        self._forget(gone, fresh)
 
     def real(self, path: str) -> str:
         """Return where a path leads by the links on the way; itself if it goes in circles."""
@@ -104,34 +81,63 @@ class _Tree:
                 done, waiting = "/", [part for part in whole.split("/") if part] + waiting
         return path
 
+    def _has_room(self, path: str) -> bool:
+        return path in self.files or len(self.files) < _MOST_PROGRAMS
+
     def _put(self, into: dict[Any, Any], path: str, what: object, fresh: set[str]) -> None:
         self.files.pop(path, None)
         self.links.pop(path, None)
         into[path] = what
         fresh.add(path)
+        self._held += len(path) + (len(what) if isinstance(what, bytes | str) else 0)
+        if self._held > _HELD_MOST:
+            raise BadTar("it has more names than an image may have")
 
-    def _forget(self, path: str, fresh: set[str]) -> None:
+    def _forget(self, gone: set[str], fresh: set[str]) -> None:
+        if not gone:
+            return
         for known in (self.files, self.links):
-            for gone in [p for p in known if (p == path or p.startswith(f"{path}/")) and p not in fresh]:
-                known.pop(gone)
+            for path in [p for p in known if p not in fresh and not gone.isdisjoint(_with_folders(p))]:
+                known.pop(path)
 
 
-def _telling(content: bytes) -> bytes:
-    """Return the pieces of a program that tell its version; the rest need not be held."""
-    found = [m[0] for m in _GLIBC.finditer(content)] + [m[0] for m in _MUSL.finditer(content)]
-    found += [m[0] for m in re.finditer(rb"(?<![\d.])\d\.\d{1,2}\.\d{1,2}\x00", content)]
-    return b"\n".join(found)
+def _with_folders(path: str) -> Iterator[str]:
+    """Yield a path, and each folder it is in, without and with a slash at its end."""
+    yield path
+    for at, sign in enumerate(path):
+        if sign == "/":
+            yield path[:at]
+            yield path[: at + 1]
 
 
-def _described(tree: _Tree, config: dict[str, Any]) -> Probe:
+def _telling(file: Untar, reporter: Reporter) -> bytes:
+    """Return the pieces of a program that tell its version; the rest need not be held.
+
+    It is read piece by piece, so that no content occupies the process for longer than a piece takes.
+    """
+    result: dict[bytes, None] = {}
+    content, left = b"", _READ_MOST
+    while left > 0 and (piece := file.read(min(_PIECE, left))):
+        reporter.check()
+        left -= len(piece)
+        follows, content = bool(content), content[-_OVERLAP:] + piece
+        for pattern in (_GLIBC, _MUSL, _VERSION):
+            for match in pattern.finditer(content):
+                # A match at the start of a later piece was seen whole before, with the sign before it.
+                if len(result) < _MOST_VERSIONS and (match.start() or not follows):
+                    result[match[0]] = None
+    return b"\n".join(result)
+
+
+def described(tree: Tree, config: dict[str, Any]) -> Probe:
     python = _python(tree, config)
     libc, version = "none", ""
-    for path, told in sorted(tree.files.items()):
-        if (glibc := _GLIBC.search(told)) is not None and "libc" in path:
+    for path, content in sorted(tree.files.items()):
+        if (glibc := _GLIBC.search(content)) is not None and "libc" in path:
             libc, version = "glibc", glibc[1].decode()
             break
         if "ld-musl" in path:
-            musl = _MUSL.search(told)
+            musl = _MUSL.search(content)
             libc, version = "musl", musl[1].decode() if musl else "1.2"
     return Probe(
         python=python,
@@ -142,10 +148,11 @@ def _described(tree: _Tree, config: dict[str, Any]) -> Probe:
     )
 
 
-def _python(tree: _Tree, config: dict[str, Any]) -> str:
+def _python(tree: Tree, config: dict[str, Any]) -> str:
     """Return the interpreter that `python3` starts: by PATH, then in the usual places; empty for none."""
     variables = dict(entry.partition("=")[::2] for entry in (config.get("config") or {}).get("Env") or [])
-    folders = [folder for folder in variables.get("PATH", "").split(":") if folder.startswith("/")]
+    written = variables.get("PATH", "").split(":", _MOST_FOLDERS)[:_MOST_FOLDERS]
+    folders = [folder for folder in written if folder.startswith("/") and len(folder) <= MOST_PATH_BYTES]
     for folder in (*folders, *_USUAL):
         for name in ("python3", "python"):
             real = tree.real(f"{folder}/{name}")
@@ -164,31 +171,30 @@ def _minor(python: str) -> str:
     return matched[1] if matched else ""
 
 
-def _version(tree: _Tree, python: str, config: dict[str, Any]) -> str:
+def _version(tree: Tree, python: str, config: dict[str, Any]) -> str:
     if not python:
         return ""
     minor = _minor(python)
     exact = re.compile(rb"(?<![\d.])" + re.escape(minor.encode()) + rb"\.\d{1,2}(?=\x00)")
     nearby = [p for p in tree.files if f"libpython{minor}" in p]
     for path in (python, *sorted(nearby)):
-        if (found := exact.search(tree.files[path])) is not None:
-            return found[0].decode()
+        if (match := exact.search(tree.files[path])) is not None:
+            return match[0].decode()
     return f"{minor}.0"
 
 
 @contextmanager
-def _opened(layer: Descriptor, workshop: Workshop) -> Iterator[tarfile.TarFile]:
-    """Open a layer's tar, whatever it is compressed with."""
-    with workshop.store.open(layer.digest) as file:
+def opened(path: Path, digest: str, reporter: Reporter) -> Iterator[Untar]:
+    """Open a layer's tar, with any compression."""
+    with path.open("rb") as file:
         head = file.read(4)
         file.seek(0)
         try:
-            with tarfile.open(fileobj=_plain(file, head), mode="r|") as archive:
-                yield archive
-        except (tarfile.TarError, EOFError, OSError, zstandard.ZstdError) as error:
+            yield Untar(_plain(file, head), reporter.check)
+        except (BadTar, EOFError, OSError, isal_zlib.error, zstandard.ZstdError) as error:  # type: ignore[misc]
             raise ImageError(
                 "bad-layer",
-                f"The layer {layer.digest} of the base image cannot be read: {error}.",
+                f"The layer {digest} of the base image cannot be read: {error}.",
                 "Push the image again.",
                 fault="outside",
             ) from error

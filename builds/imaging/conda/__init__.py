@@ -1,4 +1,4 @@
-"""Conda packages in images: solved, fetched and laid at /opt/env without conda and without a container.
+"""Conda packages in images: solved, fetched and installed at /opt/env without conda or a container.
 
 lock = resolve_environment(base, channels, conda, pip, workshop, reporter, previous=None)
 fetched = fetch(lock, workshop, reporter)

@@ -1,4 +1,4 @@
-"""From match specifications and pip requirements to one lock: conda first, pip against conda's Python."""
+"""Resolve match specifications and pip requirements to a lock: conda first, pip for conda's Python."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
-from builds.images import outside
-from builds.images.base import Base
-from builds.images.conda.archive import contents
-from builds.images.conda.channels import Channels, channels_of, proofs
-from builds.images.conda.files import wants_to_run
-from builds.images.conda.workers import Worker
-from builds.images.fetch import fetch_conda
-from builds.images.lock import Lock, LockedPackage
-from builds.images.probe import Probe
-from builds.images.report import ImageError, Reporter
-from builds.images.requirement import checked
-from builds.images.resolve import resolve
-from builds.images.wheel import PREFIX
-from builds.images.workshop import Workshop
+from builds.confinement.confine import Confinement
+from builds.imaging import egress
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.channels import Channels, channels_of, proofs
+from builds.imaging.conda.files import wants_to_run
+from builds.imaging.conda.workers import conda_worker, read_contents
+from builds.imaging.download.fetch import fetch_conda
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.pip.requirement import checked
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 TIMEOUT_SECONDS = 600.0
 PLATFORMS = {"amd64": "linux-64", "arm64": "linux-aarch64"}
@@ -81,14 +83,14 @@ def _solve(
     reporter: Reporter,
     previous: Lock | None,
 ) -> tuple[LockedPackage, ...]:
-    outside.check(channels.asked(), workshop.reach, reporter)
+    egress.check(channels.effective_urls(), workshop.reach, reporter, "channel")
     began = time.monotonic()
     before = [p for p in previous.packages if p.kind == "conda"] if previous else []
-    question = {
+    question: dict[str, Any] = {
         "do": "solve",
         "cache": str(workshop.folder(f"conda/{_apart(channels, workshop)}").absolute()),
-        "proofs": proofs(channels.asked(), workshop),
-        "channels": channels.asked(),
+        "proofs": proofs(channels.effective_urls(), workshop),
+        "channels": channels.effective_urls(),
         "platform": platform_of(base),
         "specs": [channels.spec(spec) for spec in specs],
         "virtual": _virtual(base.probe),
@@ -96,10 +98,9 @@ def _solve(
         "keep_names": sorted({package.name for package in before}),
     }
     reporter.line(f"Asking {', '.join(channels.urls)}")
-    with Worker() as worker:
-        answer = worker.ask(question, reporter, timeout=TIMEOUT_SECONDS)
+    answer = _answer(question, channels, workshop, reporter)
     _refuse_other_pythons(answer["records"])
-    packages = _locked(answer["records"], set(answer["asked"]), channels)
+    packages = _locked(answer["records"], set(answer["requested"]), channels)
     for package in packages:
         reporter.line(
             f"  {package.name} {package.version} {package.build}"
@@ -109,8 +110,37 @@ def _solve(
     return packages
 
 
+def _file_channels(channels: Channels) -> tuple[Path, ...]:
+    """Return the folders of this machine that are channels."""
+    addresses = map(urlsplit, channels.effective_urls())
+    return tuple(Path(unquote(address.path)) for address in addresses if address.scheme == "file")
+
+
+def _answer(
+    question: dict[str, Any], channels: Channels, workshop: Workshop, reporter: Reporter
+) -> dict[str, Any]:
+    """Return rattler's answer; a refusal on the way is the error, not rattler's guess."""
+    cache = (Path(question["cache"]),)
+    with egress.way_out(workshop, reporter) as way_out:
+        confinement = Confinement(reads=_file_channels(channels), writes=cache, network=(way_out.port,))
+        with conda_worker(confinement, way_out.environment({})) as worker:
+            try:
+                return worker.ask(question, way_out, timeout=TIMEOUT_SECONDS, late=_late())
+            finally:
+                way_out.check()
+
+
+def _late() -> ImageError:
+    return ImageError(
+        "timeout",
+        f"No set of conda packages was found within {TIMEOUT_SECONDS:.0f} seconds.",
+        "Build again; if it happens again, pin more packages so that there is less to try.",
+        fault="outside",
+    )
+
+
 def _apart(channels: Channels, workshop: Workshop) -> str:
-    private = workshop.private("channel", channels.asked())
+    private = workshop.private("channel", channels.effective_urls())
     return f"channels-{private}" if private else "channels"
 
 
@@ -138,7 +168,7 @@ def _virtual(probe: Probe) -> list[tuple[str, str, str]]:
 
 
 def _locked(
-    records: Sequence[dict[str, Any]], asked: set[str], channels: Channels
+    records: Sequence[dict[str, Any]], requested: set[str], channels: Channels
 ) -> tuple[LockedPackage, ...]:
     needs = {record["name"]: set(record["needs"]) for record in records}
     return tuple(
@@ -154,7 +184,7 @@ def _locked(
             sha256=_sha256(record),
             size=record["size"],
             filename=record["filename"],
-            requested=record["name"] in asked,
+            requested=record["name"] in requested,
             needed_by=tuple(sorted(name for name, wanted in needs.items() if record["name"] in wanted)),
         )
         for record in sorted(records, key=lambda record: str(record["name"]))
@@ -188,9 +218,7 @@ def _with_pip(
         )
     files, _ = fetch_conda(lock, workshop, reporter)
     brought = {}
-    for file in files:
-        reporter.check()
-        about = contents(file)
+    for file, about in read_contents(files, reporter):
         if about.pre_link:
             raise wants_to_run(file)
         brought[file.sha256] = about.distributions
@@ -198,7 +226,7 @@ def _with_pip(
         package.model_copy(update={"distributions": brought[package.sha256]}) for package in lock.packages
     )
     probe = base.probe.model_copy(update={"python": f"/{PREFIX}/bin/python", "version": lock.python})
-    present = dict(_distribution(text) for found in brought.values() for text in found)
+    present = dict(_distribution(text) for result in brought.values() for text in result)
     onto = replace(base, probe=probe)
     try:
         resolved = resolve(onto, pip, workshop, reporter, previous=previous, present=present)
@@ -208,7 +236,7 @@ def _with_pip(
 
 
 def _both(error: ImageError, present: Mapping[str, str]) -> ImageError:
-    """Return the error, which tells of packages that conda installed where they are what pip cannot have."""
+    """Return the error, which names the packages that conda installed if pip conflicts with them."""
     named = [name for name in present if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error.message)]
     if error.code not in ("conflict", "no-matching-distribution") or not named:
         return error

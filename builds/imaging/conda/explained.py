@@ -1,13 +1,13 @@
-"""What can be wrong with conda packages, as errors that tell what to do."""
+"""Errors about conda packages, each with a way out."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from builds.images.refusals import refused
-from builds.images.report import ImageError
-from builds.images.requirement import masked
+from builds.imaging.access_errors import refused
+from builds.imaging.reporting import ImageError
+from environments.network.masking import masked
 
 _ADDRESS = re.compile(r"(?:https?|file)://[^\s`'\")]+")
 _ABSENT = re.compile(r"could not find subdir|404 Not Found|status client error \(404|No such file")
@@ -31,7 +31,7 @@ def absent(name: str, alike: Sequence[str]) -> ImageError:
 
 
 def no_version(spec: str, versions: Sequence[str]) -> ImageError:
-    """Return the error for a package that is there, but not as asked for."""
+    """Return the error for a package that is there, but not as requested."""
     return ImageError(
         "no-matching-version",
         f"No package in these channels fits “{spec.rpartition('::')[2]}”: they have {', '.join(versions)}.",
@@ -39,9 +39,9 @@ def no_version(spec: str, versions: Sequence[str]) -> ImageError:
     )
 
 
-def conflict(said: str) -> ImageError:
+def conflict(explanation: str) -> ImageError:
     """Return the error for packages that cannot be together; rattler's own explanation is kept."""
-    lines = said.removeprefix("Cannot solve the request because of:").splitlines()
+    lines = explanation.removeprefix("Cannot solve the request because of:").splitlines()
     reasons = "; ".join(text.rstrip(",. ") for line in lines if (text := _TREE.sub("", line).strip()))
     help = "Loosen or change one of the versions named."
     if "__" in reasons:
@@ -55,14 +55,14 @@ def conflict(said: str) -> ImageError:
     )
 
 
-def unreachable(said: str) -> ImageError:
+def unreachable(explanation: str) -> ImageError:
     """Return the error for a channel that is not there, does not let the studio in, or does not answer."""
-    address = _ADDRESS.search(said)
-    channel = re.sub(r"/(?:linux-\w+|noarch)/.*$", "", address[0]) if address else masked(said)
+    address = _ADDRESS.search(explanation)
+    channel = re.sub(r"/(?:linux-\w+|noarch)/.*$", "", address[0]) if address else masked(explanation)
     channel = masked(channel).rstrip("/")
-    if _REFUSED.search(said):
+    if _REFUSED.search(explanation):
         return refused("channel", channel)
-    if _ABSENT.search(said):
+    if _ABSENT.search(explanation):
         return ImageError(
             "channel-not-found",
             f"There is no conda channel at {channel}.",

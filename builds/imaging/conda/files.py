@@ -1,13 +1,13 @@
-"""Fetched conda packages, and what a worker is told of them."""
+"""Fetched conda packages, and their JSON form for a worker."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from builds.images.report import ImageError
-from builds.images.segment import WheelFile
+from builds.imaging.files import WheelFile
+from builds.imaging.reporting import ImageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +18,24 @@ class CondaFile(WheelFile):
     channel: str
     subdir: str
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return it as JSON for a worker."""
-        told = {name: getattr(self, name) for name in ("name", "version", "sha256", "size")}
-        told |= {name: getattr(self, name) for name in ("url", "channel", "subdir")}
-        return told | {"path": str(self.path.absolute())}
-
-
-def conda_file(told: dict[str, Any]) -> CondaFile:
-    """Return what `told` told."""
-    return CondaFile(**{**told, "path": Path(told["path"])})
+        own = {"url": self.url, "channel": self.channel, "subdir": self.subdir}
+        return {**WheelFile.as_json(self), **own}
 
 
 def python_minor(python: CondaFile | None) -> tuple[int, int]:
     """Return major and minor version of the environment's Python; zeros where there is none."""
     if python is None:
         return 0, 0
-    major, minor, *_ = python.version.split(".")
-    return int(major), int(minor)
+    matched = re.match(r"(\d{1,3})\.(\d{1,3})(?!\d)", python.version, re.ASCII)
+    if matched is None:
+        raise ImageError(
+            "python-unfit",
+            f"“{python.version[:50]}” is not a version of Python.",
+            "Take Python from another channel, or pin another version of it.",
+        )
+    return int(matched[1]), int(matched[2])
 
 
 def wants_to_run(file: WheelFile) -> ImageError:

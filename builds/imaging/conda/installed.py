@@ -1,4 +1,4 @@
-"""The files of an installed package on their way into a layer, and conda's record of them."""
+"""Write the files of an installed package into a layer, with conda's record of them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builds.images.conda.files import CondaFile
-from builds.images.gzipped import TarGzip
-from builds.images.wheel import LARGE, PREFIX
+from builds.imaging.conda.files import CondaFile
+from builds.imaging.conda.package.beneath import Beneath
+from builds.imaging.conda.package.copying import Copy
+from builds.imaging.conda.package.names import Kind
+from builds.imaging.oci.gzipped import TarGzip
+from builds.imaging.packing.wheel import LARGE, PREFIX
+from builds.imaging.reporting import ImageError
 
 _META = "conda-meta"
 _LEFT_BEHIND = {"CACHEDIR.TAG", f"{_META}/history"}
@@ -23,26 +26,37 @@ _UNCHECKED_HASH = (1).to_bytes(4, "little")
 class Installed:
     """The files of an installed package, and conda's record of them."""
 
-    def __init__(self, prefix: Path, file: CondaFile) -> None:
+    def __init__(self, prefix: Beneath, file: CondaFile, copy: Copy) -> None:
         self.prefix = prefix
         self.written: list[str] = []
         self._file = file
-        (record,) = (prefix / _META).glob("*.json")
-        self._name = f"{_META}/{record.name}"
-        self._record: dict[str, Any] = json.loads(record.read_bytes())
+        present = dict(prefix.files())
+        self._name = next(path for path in present if path.startswith(f"{_META}/") and path.endswith(".json"))
+        for path in (self._name, *_LEFT_BEHIND):
+            present.pop(path, None)
+        self._refuse_others(present, copy)
+        self._paths = sorted(present)
+        with prefix.open(self._name) as record:
+            self._record: dict[str, Any] = json.loads(record.read())
         self._listed = {entry["_path"]: entry for entry in self._record["paths_data"]["paths"]}
         self._left_out: set[str] = set()
 
     def paths(self) -> Iterator[str]:
         """Yield the paths of its files and links, in order."""
-        found = []
-        for folder, folders, names in os.walk(self.prefix):
-            links = [name for name in folders if Path(folder, name).is_symlink()]
-            found += [str(Path(folder, name).relative_to(self.prefix)) for name in (*names, *links)]
-        for path in sorted(found):
-            if path not in _LEFT_BEHIND and path != self._name:
-                self.written.append(path)
-                yield path
+        for path in self._paths:
+            self.written.append(path)
+            yield path
+
+    def _refuse_others(self, present: Mapping[str, Kind], copy: Copy) -> None:
+        """Raise unless all that was installed is what was checked."""
+        for path, kind in present.items():
+            if copy.installs.get(path) is not kind:
+                raise ImageError(
+                    "conda-failed",
+                    f"Installing {self._file.path.name} made “{path}”, which is not what was checked.",
+                    "Report this to the people who run the studio.",
+                    fault="studio",
+                )
 
     def leave_out(self, path: str) -> None:
         """Take a file out of the record that is not in the layer."""
@@ -68,49 +82,55 @@ class Installed:
         for name in ("extracted_package_dir", "package_tarball_full_path", "link"):
             self._record.pop(name, None)
         listed = [self._listed[path] for path in sorted(self._listed) if path not in self._left_out]
+        # These would be the copy's, as that was installed.
+        self._record |= {"fn": self._file.path.name, "sha256": self._file.sha256, "size": self._file.size}
         self._record["url"], self._record["channel"] = self._file.url, self._file.channel
         self._record["files"] = [entry["_path"] for entry in listed]
         self._record["paths_data"]["paths"] = listed
         return self._name, (json.dumps(self._record, indent=2, sort_keys=True) + "\n").encode()
 
 
-def add(out: TarGzip, prefix: Path, path: str, installed: Installed) -> bytes | None:
+def add(out: TarGzip, path: str, installed: Installed) -> bytes | None:
     """Write one file or link; return its content, unless that is too large to hold."""
-    place, target = prefix / path, f"{PREFIX}/{path}"
-    if place.is_symlink():
-        out.symlink(target, os.readlink(place))
+    prefix, destination = installed.prefix, f"{PREFIX}/{path}"
+    target = prefix.target(path)
+    if target is not None:
+        out.symlink(destination, target)
         return None
-    status = place.lstat()
-    mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
-    if status.st_size > LARGE:
-        out.begin(target, status.st_size, mode)
-        with place.open("rb") as file:
+    with prefix.open(path) as file:
+        status = os.fstat(file.fileno())
+        mode = 0o755 if status.st_mode & stat.S_IXUSR else 0o644
+        if status.st_size > LARGE:
+            out.begin(destination, status.st_size, mode)
             while piece := file.read(1 << 20):
                 out.more(piece)
-        out.padded(status.st_size)
-        return None
-    content = place.read_bytes()
+            out.padded(status.st_size)
+            return None
+        content = file.read()
     if path.endswith(".pyc"):
-        lasting = _without_time(content, _source_size(place))
+        lasting = _without_time(content, _source_size(prefix, path))
         if lasting is None:
             installed.leave_out(path)
             return None
         if lasting != content:
             content = lasting
             installed.note(path, content)
-    out.file(target, content, mode)
+    out.file(destination, content, mode)
     return content
 
 
-def _source_size(place: Path) -> int | None:
-    source = place.parent.parent / f"{place.name.partition('.')[0]}.py"
-    return source.stat().st_size if place.parent.name == "__pycache__" and source.is_file() else None
+def _source_size(prefix: Beneath, path: str) -> int | None:
+    folder, _, name = path.rpartition("/")
+    above, _, cache = folder.rpartition("/")
+    if cache != "__pycache__":
+        return None
+    return prefix.size(f"{above}/{name.partition('.')[0]}.py".removeprefix("/"))
 
 
 def _without_time(code: bytes, source_size: int | None) -> bytes | None:
     """Return bytecode that is valid whenever its source was written, as every file of a layer is as old.
 
-    None for bytecode of another source: of the one before its prefix was put in.
+    None for bytecode of another source, such as the source before its prefix was replaced.
     """
     if len(code) < _PYC_HEADER or code[4:8] != bytes(4):
         return code

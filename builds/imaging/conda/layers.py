@@ -1,4 +1,4 @@
-"""From fetched conda packages to layers in the store: one a package, small ones together."""
+"""Pack fetched conda packages into layers in the store: a layer for each big package, small packages together."""
 
 from __future__ import annotations
 
@@ -6,30 +6,31 @@ import json
 import os
 import queue
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from builds.images.base import Base
-from builds.images.bytecode import interpreter_for
-from builds.images.conda.environment import platform_of
-from builds.images.conda.files import CondaFile, python_minor
-from builds.images.conda.packing import CondaPacker
-from builds.images.conda.staging import Place
-from builds.images.conda.workers import Worker
-from builds.images.fetch import Fetched
-from builds.images.grouping import DEEPEST, layer_budget
-from builds.images.layer import Layer, LayerWriter
-from builds.images.lock import Lock
-from builds.images.packages import spread_layers
-from builds.images.packers import Work
-from builds.images.report import Reporter
-from builds.images.segment import Segment
-from builds.images.wheel import PREFIX
-from builds.images.workshop import Workshop
-
-_GLANCE_SECONDS = 0.25
+from builds.confinement.confine import Confinement
+from builds.imaging.bases.model import Base
+from builds.imaging.child_process import Worker
+from builds.imaging.conda.environment import platform_of
+from builds.imaging.conda.files import CondaFile, python_minor
+from builds.imaging.conda.packing import CondaPacker
+from builds.imaging.conda.staging import Target
+from builds.imaging.conda.workers import conda_worker
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.interruptible import completed_batches
+from builds.imaging.lock import Lock
+from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.packing.bytecode import interpreter_for
+from builds.imaging.packing.grouping import DEEPEST, layer_budget
+from builds.imaging.packing.layers import spread_layers
+from builds.imaging.packing.packers import Work
+from builds.imaging.packing.segment import Segment
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.reporting import Reporter
+from builds.imaging.workshop import Workshop
 
 
 def environment_layers(
@@ -42,7 +43,7 @@ def environment_layers(
     packing = _Packing(files, platform_of(base), workshop, reporter)
     budget = layer_budget(len(base.layers)) - 1
     if fetched.wheels:
-        # What pip brings goes on top, and needs layers as well.
+        # The packages of pip go on top, and need layers as well.
         budget = min(budget, (DEEPEST - len(base.layers)) // 2)
     packages = spread_layers(files, packing.pack, budget, workshop, reporter)
     return [*packages, _history(lock, workshop)]
@@ -50,21 +51,21 @@ def environment_layers(
 
 def _conda_files(lock: Lock, fetched: Fetched) -> list[CondaFile]:
     packages = {package.sha256: package for package in lock.packages if package.kind == "conda"}
-    found = []
+    result = []
     for file in fetched.conda:
         package = packages[file.sha256]
         known = (file.name, file.version, file.path, file.sha256, file.size)
-        found.append(CondaFile(*known, url=package.url, channel=package.channel, subdir=package.subdir))
-    return found
+        result.append(CondaFile(*known, url=package.url, channel=package.channel, subdir=package.subdir))
+    return result
 
 
 def _history(lock: Lock, workshop: Workshop) -> Layer:
-    """Return the layer by which conda itself knows the folder as an environment, and what was asked for."""
+    """Return the layer by which conda recognises the folder as an environment, with the requested specifications."""
     conda = [package for package in lock.packages if package.kind == "conda"]
-    asked = [f"{package.name}=={package.version}" for package in conda if package.requested]
+    requested = [f"{package.name}=={package.version}" for package in conda if package.requested]
     lines = ["==> 1980-01-02 00:00:00 <==", "# cmd: environment-studio"]
     lines += [f"+{p.channel}/{p.subdir}::{p.name}-{p.version}-{p.build}" for p in conda]
-    lines += [f"# update specs: {json.dumps(asked)}"]
+    lines += [f"# update specs: {json.dumps(requested)}"]
     with workshop.store.writer() as blob:
         writer = LayerWriter(blob)
         writer.file(f"{PREFIX}/conda-meta/history", ("\n".join(lines) + "\n").encode())
@@ -83,8 +84,8 @@ class _Packing:
         self._reporter = reporter
         self._interpreter = self._find_interpreter()
         # It only looks, and installs nothing anywhere.
-        nowhere = Place(self._python, platform, Path())
-        self._finder = CondaPacker(workshop, nowhere, None, compiled=self._interpreter is not None)
+        target = Target(self._python, platform, Path())
+        self._finder = CondaPacker(workshop, target, None, compiled=self._interpreter is not None)
         self._platform = platform
 
     def pack(self, work: Sequence[Work]) -> dict[str, Segment]:
@@ -118,20 +119,23 @@ class _Packing:
             # Removed by us: a worker that is killed leaves what it had half unpacked.
             staging = stack.enter_context(TemporaryDirectory(dir=self._workshop.folder("conda/staging")))
             idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-            workers = [stack.enter_context(Worker()) for _ in range(count)]
+            writes = (
+                Path(staging).absolute(),
+                self._workshop.store.path.absolute(),
+                self._workshop.cache.absolute(),
+            )
+            workers = [stack.enter_context(conda_worker(Confinement(writes=writes))) for _ in range(count)]
             for worker in workers:
                 idle.put(worker)
             pool = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="conda"))
-            waiting: dict[Future[None], Work] = {
+            futures: dict[Future[None], Work] = {
                 pool.submit(self._ask, idle, work, staging): work for work in missing
             }
             try:
-                while waiting:
-                    ended, _ = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
-                    self._reporter.check()
-                    for future in ended:
+                for completed in completed_batches(futures, self._reporter):
+                    for future in completed:
                         future.result()
-                        yield waiting.pop(future)
+                        yield futures.pop(future)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for worker in workers:
@@ -152,8 +156,8 @@ class _Packing:
                     "staging": os.path.abspath(staging),
                     "interpreter": self._interpreter,
                     "platform": self._platform,
-                    "python": self._python.told() if self._python else None,
-                    "file": self._files[file.name].told(),
+                    "python": self._python.as_json() if self._python else None,
+                    "file": self._files[file.name].as_json(),
                     "alone": alone,
                 }
             )
@@ -164,10 +168,10 @@ class _Packing:
         minor = python_minor(self._python)
         if self._python is None or not self._workshop.bytecode:
             return None
-        found = interpreter_for(minor)
-        if found is None:
+        result = interpreter_for(minor)
+        if result is None:
             self._reporter.line(
                 f"No bytecode for noarch packages, as no Python {minor[0]}.{minor[1]} is here to make it:"
                 " imports will take longer"
             )
-        return found
+        return result

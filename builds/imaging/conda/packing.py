@@ -1,4 +1,4 @@
-"""In the worker: one conda package as a piece of a layer, as it will be at /opt/env."""
+"""In the worker: pack a conda package as a piece of a layer, as it will be at /opt/env."""
 
 from __future__ import annotations
 
@@ -6,25 +6,29 @@ import importlib.metadata
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
-from builds.images import bytecode
-from builds.images.bytecode import Compilers
-from builds.images.conda.archive import contents, refuse_hostile
-from builds.images.conda.files import CondaFile, conda_file, python_minor, wants_to_run
-from builds.images.conda.installed import Installed, add
-from builds.images.conda.staging import Place, staged
-from builds.images.gzipped import CODEC, TarGzip
-from builds.images.segment import Compiling, Packer, WheelFile
-from builds.images.store import BlobStore
-from builds.images.wheel import PREFIX
-from builds.images.workshop import Workshop
+from builds.imaging.conda.archive import contents_of
+from builds.imaging.conda.files import CondaFile, python_minor, wants_to_run
+from builds.imaging.conda.installed import Installed, add
+from builds.imaging.conda.package.beneath import Beneath
+from builds.imaging.conda.package.copying import copied
+from builds.imaging.conda.staging import Target, staged
+from builds.imaging.files import WheelFile
+from builds.imaging.oci.gzipped import CODEC, TarGzip
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.packing import bytecode
+from builds.imaging.packing.bytecode import Compilers
+from builds.imaging.packing.segment import Compiling, Packer
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.workshop import Workshop
 
-FORMAT = f"conda-1 rattler-{importlib.metadata.version('py-rattler')}"
+FORMAT = f"conda-2 rattler-{importlib.metadata.version('py-rattler')}"
 
 
 class Packing:
-    """What a worker keeps from one package to the next: its compilers. Use as a context manager."""
+    """The state that a worker keeps between packages: its compilers. Use as a context manager."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
@@ -36,13 +40,15 @@ class Packing:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Pack one package."""
-        workshop = Workshop(store=BlobStore(asked["store"]), cache=Path(asked["cache"]))
-        python = conda_file(asked["python"]) if asked["python"] else None
-        compilers = self._compilers_of(asked["interpreter"]) if asked["interpreter"] else None
-        place = Place(python, asked["platform"], Path(asked["staging"]))
-        CondaPacker(workshop, place, compilers).pack(conda_file(asked["file"]), alone=asked["alone"])
+        workshop = Workshop(store=BlobStore(request["store"]), cache=Path(request["cache"]))
+        python = CondaFile.from_json(request["python"]) if request["python"] else None
+        compilers = self._compilers_of(request["interpreter"]) if request["interpreter"] else None
+        target = Target(python, request["platform"], Path(request["staging"]))
+        CondaPacker(workshop, target, compilers).pack(
+            CondaFile.from_json(request["file"]), alone=request["alone"]
+        )
         return {}
 
     def _compilers_of(self, interpreter: str) -> Compilers:
@@ -58,37 +64,41 @@ class CondaPacker(Packer):
     def __init__(
         self,
         workshop: Workshop,
-        place: Place,
+        target: Target,
         compilers: Compilers | None,
         *,
         compiled: bool | None = None,
     ) -> None:
-        self._minor = python_minor(place.python)
+        self._minor = python_minor(target.python)
         super().__init__(workshop, self._minor, compilers, compiled=compiled)
-        self._place = place
+        self._target = target
 
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         assert isinstance(wheel, CondaFile)  # noqa: S101
         kind = "layer" if alone else "part"
         parts = [FORMAT, CODEC, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
         if wheel.subdir == "noarch":
-            # Where its modules go, and their bytecode, depend on the Python.
+            # The path of its modules, and their bytecode, depend on the Python.
             parts += [str(self._minor), bytecode.FORMAT if self._compiled else "no-bytecode"]
         return " ".join(parts)
 
     def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> list[str]:
         """Write all that the package installs, bytecode after it, and conda's own record of it last."""
         assert isinstance(file, CondaFile)  # noqa: S101
-        refuse_hostile(file)
-        about = contents(file)
-        if about.pre_link:
-            raise wants_to_run(file)
-        with staged(file, self._place) as prefix:
-            installed = Installed(prefix, file)
+        with (
+            TemporaryDirectory(dir=self._target.folder) as copies,
+            ExitStack() as stack,
+        ):
+            copy = copied(file, Path(copies), self._minor)
+            about = contents_of(copy.metadata)
+            if about.pre_link:
+                raise wants_to_run(file)
+            folder_of_it = stack.enter_context(staged(file, copy, self._target))
+            installed = Installed(stack.enter_context(Beneath(folder_of_it)), file, copy)
             compiling = Compiling(self._compilers if about.noarch_python else None, PREFIX)
             for path in installed.paths():
                 folder(f"{PREFIX}/{path}")
-                content = add(out, prefix, path, installed)
+                content = add(out, path, installed)
                 if content is not None:
                     compiling.add(f"{PREFIX}/{path}", content)
             taken: dict[str, tuple[str, int] | None] = {

@@ -1,30 +1,34 @@
-"""Scripts that conda packages want to run once they are installed: which packages have one, in what order."""
+"""Post-link scripts of conda packages, in the order in which they must run."""
 
 from __future__ import annotations
 
-from builds.images.conda.archive import contents
-from builds.images.fetch import Fetched
-from builds.images.lock import Lock, LockedPackage
-from builds.images.segment import WheelFile
-from builds.images.workshop import Workshop
+from builds.imaging.conda.workers import read_contents
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.reporting import Reporter
+from builds.imaging.workshop import Workshop
 
 _KNOWN = "conda-scripts"
 
 
-def scripted(lock: Lock, fetched: Fetched, workshop: Workshop) -> tuple[LockedPackage, ...]:
+def scripted(
+    lock: Lock, fetched: Fetched, workshop: Workshop, reporter: Reporter
+) -> tuple[LockedPackage, ...]:
     """Return the packages with a post-link script, each after those that it needs."""
-    with_one = {file.sha256 for file in fetched.conda if _has_one(file, workshop)}
+    with_one = _with_script(fetched, workshop, reporter)
     if not with_one:
         return ()
     return tuple(package for package in _in_order(lock) if package.sha256 in with_one)
 
 
-def _has_one(file: WheelFile, workshop: Workshop) -> bool:
-    known = workshop.recall(_KNOWN, file.sha256)
-    if known is None:
-        known = bool(contents(file).post_link)
-        workshop.remember(_KNOWN, file.sha256, known)
-    return bool(known)
+def _with_script(fetched: Fetched, workshop: Workshop, reporter: Reporter) -> set[str]:
+    """Return the sha256 of the files with a post-link script; each file is read once."""
+    known = {file.sha256: workshop.recall(_KNOWN, file.sha256) for file in fetched.conda}
+    unread = [file for file in fetched.conda if known[file.sha256] is None]
+    for file, about in read_contents(unread, reporter):
+        known[file.sha256] = about.post_link
+        workshop.remember(_KNOWN, file.sha256, about.post_link)
+    return {sha256 for sha256, has_one in known.items() if has_one}
 
 
 def _in_order(lock: Lock) -> list[LockedPackage]:

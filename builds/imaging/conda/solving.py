@@ -1,4 +1,4 @@
-"""In the worker: rattler decides which conda packages go together."""
+"""In the worker: solve conda specifications with rattler."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ from rattler.networking import Client
 from rattler.networking.middleware import AddHeadersMiddleware, RetryMiddleware
 from rattler.platform.subdir import Subdir
 
-from builds.images.conda import explained
-from builds.images.report import ImageError
+from builds.imaging.conda import explained
+from builds.imaging.reporting import ImageError
 
 _MOST_NAMED = 8
 
 
-def answer_solving(asked: dict[str, Any]) -> dict[str, Any]:
+def answer_solving(request: dict[str, Any]) -> dict[str, Any]:
     """Return the records of the packages that the specifications come to."""
-    question = _Question(asked)
-    return {"records": asyncio.run(question.answer()), "asked": question.names}
+    question = _Question(request)
+    return {"records": asyncio.run(question.answer()), "requested": question.names}
 
 
 class _Question:
-    """Channels and specifications, and what they are asked for."""
+    """Channels and specifications, and the platform to solve them for."""
 
-    def __init__(self, asked: dict[str, Any]) -> None:
+    def __init__(self, request: dict[str, Any]) -> None:
         # No credentials of the studio's machine go to a channel that a definition names, only the workspace's.
-        proofs = [(host, path, told) for host, path, told in asked["proofs"]]
+        proofs = [(host, path, login) for host, path, login in request["proofs"]]
         client = Client([RetryMiddleware(3), AddHeadersMiddleware(partial(_shown, proofs))])
-        self._gateway = Gateway(cache_dir=Path(asked["cache"]), client=client, show_progress=False)
-        self._channels = [Channel(url) for url in asked["channels"]]
-        self._platforms = [Subdir(asked["platform"]), Subdir("noarch")]
-        self._written = [str(text) for text in asked["specs"]]
+        self._gateway = Gateway(cache_dir=Path(request["cache"]), client=client, show_progress=False)
+        self._channels = [Channel(url) for url in request["channels"]]
+        self._platforms = [Subdir(request["platform"]), Subdir("noarch")]
+        self._written = [str(text) for text in request["specs"]]
         self._specs = [_spec(text) for text in self._written]
         self.names = [_name(spec) for spec in self._specs]
-        self._keep = {str(sha256) for sha256 in asked["keep"]}
-        self._keep_names = [str(name) for name in asked["keep_names"]]
+        self._keep = {str(sha256) for sha256 in request["keep"]}
+        self._keep_names = [str(name) for name in request["keep_names"]]
         self._virtual = [
             GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
-            for name, version, build in asked["virtual"]
+            for name, version, build in request["virtual"]
         ]
 
     async def answer(self) -> list[dict[str, Any]]:
         try:
-            found = await solve(
+            result = await solve(
                 self._channels,
                 self._specs,
                 gateway=self._gateway,
@@ -72,7 +72,7 @@ class _Question:
             raise explained.unreachable(str(error)) from error
         except SolverError as error:
             raise await self._why(str(error)) from error
-        return [_told(record) for record in found]
+        return [_payload(record) for record in result]
 
     async def _kept(self) -> list[RepoDataRecord]:
         """Return the records of the image before that the channels still have."""
@@ -90,8 +90,8 @@ class _Question:
         )
         return [record for records in answer for record in records]
 
-    async def _why(self, said: str) -> ImageError:
-        """Tell which requested package is not there at all, or not in that version; else what rattler says."""
+    async def _why(self, message: str) -> ImageError:
+        """Name the requested package that is missing, entirely or in that version; otherwise quote rattler."""
         records = await self._records([name for name in self.names if not name.startswith("__")])
         for text, spec, name in zip(self._written, self._specs, self.names, strict=True):
             if name.startswith("__"):
@@ -102,11 +102,11 @@ class _Question:
             if not any(_same(spec, record) for record in there):
                 versions = sorted({record.version for record in there}, reverse=True)
                 return explained.no_version(text, [str(version) for version in versions[:_MOST_NAMED]])
-        return explained.conflict(said)
+        return explained.conflict(message)
 
     async def _alike(self, name: str) -> list[str]:
         known = await self._gateway.names(self._channels, self._platforms)
-        return difflib.get_close_matches(name, [found.normalized for found in known], n=3)
+        return difflib.get_close_matches(name, [result.normalized for result in known], n=3)
 
 
 def _shown(proofs: Sequence[tuple[str, str, str]], host: str, path: str) -> dict[str, str] | None:
@@ -139,7 +139,7 @@ def _name(spec: MatchSpec) -> str:
     return "" if spec.name is None else str(getattr(spec.name, "normalized", spec.name))
 
 
-def _told(record: RepoDataRecord) -> dict[str, Any]:
+def _payload(record: RepoDataRecord) -> dict[str, Any]:
     return {
         "name": record.name.normalized,
         "version": str(record.version),

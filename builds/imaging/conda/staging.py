@@ -1,4 +1,4 @@
-"""In the worker: one package, installed alone into a folder as if that were /opt/env."""
+"""In the worker: install a package alone into a staging folder, as if that were /opt/env."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from rattler import RepoDataRecord, install
-from rattler.exceptions import InstallerError
+from rattler import PackageRecord, RepoDataRecord, install
+from rattler.exceptions import ExtractError, InstallerError
 from rattler.networking import Client
+from rattler.package import BuildString
 from rattler.platform.subdir import Subdir
 
-from builds.images.conda.files import CondaFile
-from builds.images.report import ImageError
-from builds.images.wheel import PREFIX
+from builds.imaging.conda.files import CondaFile
+from builds.imaging.conda.package.copying import Copy
+from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.reporting import ImageError
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What a package is installed for: the environment's Python, if it has one, and the platform; and where."""
+class Target:
+    """The target of an installation: the environment's Python, if it has one, its platform, and its path."""
 
     python: CondaFile | None
     platform: str
@@ -31,18 +32,18 @@ class Place:
 
 
 @contextmanager
-def staged(file: CondaFile, place: Place) -> Iterator[Path]:
-    """Install the package alone in a folder of its own, as if that were /opt/env."""
-    folder = Path(tempfile.mkdtemp(dir=place.folder))
+def staged(file: CondaFile, copy: Copy, target: Target) -> Iterator[Path]:
+    """Install the checked copy of a package alone in a folder of its own, as if that were /opt/env."""
+    folder = Path(tempfile.mkdtemp(dir=target.folder))
     try:
-        records, ignored = [_record(file.path)], set()
-        if place.python is not None and place.python.name != file.name:
-            # The Python is not installed again: rattler asks it where modules belong.
-            records.append(_record(place.python.path))
-            ignored = {place.python.name}
-        asyncio.run(_install(records, ignored, place.platform, folder))
+        records, ignored = [asyncio.run(_read(copy.path))], set()
+        if target.python is not None and target.python.name != file.name:
+            # The Python is not installed again: rattler looks at its version to know where modules belong.
+            records.append(_python(target.python))
+            ignored = {target.python.name}
+        asyncio.run(_install(records, ignored, target.platform, folder))
         yield folder / "env"
-    except InstallerError as error:
+    except (ExtractError, InstallerError) as error:
         raise ImageError(
             "bad-package",
             f"The conda package {file.path.name} cannot be installed: {str(error).replace(str(folder), '…')}.",
@@ -52,13 +53,16 @@ def staged(file: CondaFile, place: Place) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@lru_cache(maxsize=2)
-def _record(path: Path) -> RepoDataRecord:
-    return asyncio.run(_read(path))
-
-
 async def _read(path: Path) -> RepoDataRecord:
     return await RepoDataRecord.from_package_archive(path)
+
+
+def _python(file: CondaFile) -> RepoDataRecord:
+    """Return the record of a Python by what is locked: nothing in its archive decides where modules go."""
+    record = PackageRecord(
+        file.name, file.version, BuildString("0"), 0, file.subdir, sha256=bytes.fromhex(file.sha256)
+    )
+    return RepoDataRecord(record, file.path.name, file.path.absolute().as_uri(), file.path.parent.as_uri())
 
 
 async def _install(records: list[RepoDataRecord], ignored: set[str], platform: str, folder: Path) -> None:

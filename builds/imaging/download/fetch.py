@@ -1,4 +1,4 @@
-"""Fetching what a lock names: in parallel, verified, into a cache that is shared by every build."""
+"""Fetch the files of a lock: in parallel, verified, into a cache that all builds share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import secrets
 import threading
 from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BufferedRandom
 from pathlib import Path
@@ -15,20 +15,22 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from builds.images import outside
-from builds.images.ahead import Ahead, packing_ahead
-from builds.images.asking import asked
-from builds.images.conda.channels import mirrored
-from builds.images.lock import Lock, LockedPackage
-from builds.images.refusals import refused
-from builds.images.report import Cancelled, ImageError, Reporter
-from builds.images.segment import WheelFile
-from builds.images.store import disk_errors
-from builds.images.workshop import Workshop
+from builds.imaging import egress
+from builds.imaging.access_errors import refused
+from builds.imaging.answers import following_redirects
+from builds.imaging.channels import mirrored
+from builds.imaging.files import WheelFile
+from builds.imaging.interruptible import completed_batches
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.oci.names import shown, why_unusable
+from builds.imaging.oci.store import disk_errors
+from builds.imaging.packing.archive import MOST_BYTES
+from builds.imaging.packing.pipeline import Ahead, packing_ahead
+from builds.imaging.reporting import Cancelled, ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 PARALLEL = 8
 ATTEMPTS = 5
-_GLANCE_SECONDS = 0.2
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _TIMEOUT = httpx.Timeout(20.0, pool=None)
 
@@ -44,7 +46,7 @@ class Fetched:
 
     @property
     def cached(self) -> bool:
-        """Tell whether nothing had to be fetched."""
+        """Return whether nothing had to be fetched."""
         return self.received == 0
 
 
@@ -87,7 +89,7 @@ def _files(
     packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter, python: str = ""
 ) -> tuple[tuple[WheelFile, ...], int]:
     """Return the packages' files; for a `python` they are packed while others still arrive."""
-    missing = [package for package in packages if not workshop.used(_place(package, workshop))]
+    missing = [package for package in packages if not _is_here(package, workshop)]
     received = 0
     if missing:
         with packing_ahead(python, len(missing), workshop, reporter) as ahead:
@@ -102,12 +104,24 @@ def _files(
     return tuple(files), received
 
 
+def _is_here(package: LockedPackage, workshop: Workshop) -> bool:
+    """Return whether the file is in the cache, and not as something that only another workspace may have."""
+    return workshop.used(_cache_path(package, workshop)) and workshop.has_received(package.sha256)
+
+
 def _file(package: LockedPackage, workshop: Workshop) -> WheelFile:
-    path = _place(package, workshop)
+    path = _cache_path(package, workshop)
     return WheelFile(package.name, package.version, path, package.sha256, path.stat().st_size)
 
 
-def _place(package: LockedPackage, workshop: Workshop) -> Path:
+def _cache_path(package: LockedPackage, workshop: Workshop) -> Path:
+    if "/" in package.filename or why_unusable(package.filename):
+        raise ImageError(
+            "bad-package",
+            f"{_host(package.url)} names a file “{shown(package.filename)}”, which no disk can hold.",
+            "Pin another version of the package, or tell its maintainers.",
+            fault="outside",
+        )
     return workshop.cache / "files" / package.sha256[:2] / package.sha256 / package.filename
 
 
@@ -128,25 +142,24 @@ class _Downloads:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._sizes = {p.sha256: p.size for p in packages}
+        self._private: set[str] = set()  # files for which the workspace's credentials were sent
         self._done = 0
-        self._client = outside.client(workshop.reach, timeout=_TIMEOUT)
+        self._client = egress.client(workshop.reach, timeout=_TIMEOUT)
 
     def run(self) -> int:
         """Fetch them all; return the bytes received. Says how far it is, and stops within a second."""
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch")
         try:
-            waiting: dict[Future[None], LockedPackage] = {
+            futures: dict[Future[None], LockedPackage] = {
                 pool.submit(self._fetch, package): package for package in self._packages
             }
-            while waiting:
-                ended, _ = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
-                self._reporter.check()
-                for future in ended:
-                    package = waiting.pop(future)
+            for completed in completed_batches(futures, self._reporter):
+                for future in completed:
+                    package = futures.pop(future)
                     future.result()
                     if self._ahead is not None:
                         self._ahead.arrived(_file(package, self._workshop))
-                self._tell(len(self._packages) - len(waiting))
+                self._tell(len(self._packages) - len(futures))
         finally:
             # A thread that waits for the network is not waited for: it finds out by itself.
             self._stop.set()
@@ -164,22 +177,23 @@ class _Downloads:
             self._reporter.progress(ended, len(self._packages), "packages")
 
     def _fetch(self, package: LockedPackage) -> None:
-        place = _place(package, self._workshop)
+        path = _cache_path(package, self._workshop)
         with disk_errors():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_name(f".{secrets.token_hex(8)}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f".{secrets.token_hex(8)}")
             try:
                 with temporary.open("w+b") as file:
-                    found = self._receive(package, file)
-                if found != package.sha256:
+                    result = self._receive(package, file)
+                if result != package.sha256:
                     raise ImageError(
                         "digest-mismatch",
-                        f"{package.filename} is not the file that was locked: its sha256 is {found},"
+                        f"{package.filename} is not the file that was locked: its sha256 is {result},"
                         f" not {package.sha256}.",
                         "Build again. If it happens again, something on the way changes files.",
                         fault="outside",
                     )
-                temporary.replace(place)
+                temporary.replace(path)
+                self._workshop.record_received(package.sha256, private=package.sha256 in self._private)
             finally:
                 temporary.unlink(missing_ok=True)
 
@@ -189,7 +203,7 @@ class _Downloads:
             try:
                 self._once(package, file)
                 break
-            except (httpx.TransportError, httpx.TooManyRedirects, _Again) as error:
+            except (httpx.TransportError, httpx.TooManyRedirects, httpx.InvalidURL, _Again) as error:
                 if attempt == ATTEMPTS:
                     raise ImageError(
                         "channel-unreachable" if package.kind == "conda" else "index-unreachable",
@@ -209,7 +223,12 @@ class _Downloads:
         start = file.tell()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         kind = "channel" if package.kind == "conda" else "index"
-        with asked(self._client, kind, package.url, self._workshop, headers) as response:
+        with following_redirects(self._client, kind, package.url, self._workshop, headers) as (
+            response,
+            private,
+        ):
+            if private:
+                self._private.add(package.sha256)
             if response.status_code in _AGAIN:
                 raise _Again(f"it answered {response.status_code}")
             if response.status_code >= 400:
@@ -224,31 +243,44 @@ class _Downloads:
             for chunk in response.iter_raw(1 << 18):
                 if self._stop.is_set():
                     raise Cancelled
+                if file.tell() + len(chunk) > (package.size or MOST_BYTES):
+                    raise _too_long(package)
                 self._write(file, chunk)
 
     def _copy(self, package: LockedPackage, file: BufferedRandom) -> None:
         """Take the file from a channel that is a folder of this machine, where there may be one."""
-        place = _folder(package.url)
-        mirrors = (one for one in self._workshop.channel_mirrors.values() if one.startswith("file:"))
-        allowed = self._workshop.file_channels or any(place.is_relative_to(_folder(one)) for one in mirrors)
+        path = _folder(package.url)
+        mirrors = (mirror for mirror in self._workshop.channel_mirrors.values() if mirror.startswith("file:"))
+        allowed = self._workshop.file_channels or any(
+            path.is_relative_to(_folder(mirror)) for mirror in mirrors
+        )
         if package.kind != "conda" or not allowed:
-            raise outside.a_file_here(package.url)
-        if not place.is_file():
+            raise egress.a_file_here(package.url)
+        if not path.is_file():
             raise _refused(package, package.url, 404)
-        with place.open("rb") as source:
+        with path.open("rb") as source:
             while chunk := source.read(1 << 20):
                 if self._stop.is_set():
                     raise Cancelled
                 self._write(file, chunk)
 
     def _write(self, file: BufferedRandom, chunk: bytes) -> None:
-        self._workshop.spend(len(chunk))
+        self._workshop.reserve_disk(len(chunk))
         file.write(chunk)
         self._count(len(chunk))
 
     def _count(self, received: int) -> None:
         with self._lock:
             self._done += received
+
+
+def _too_long(package: LockedPackage) -> ImageError:
+    return ImageError(
+        "digest-mismatch",
+        f"{_host(package.url)} sends more than the {package.size or MOST_BYTES:,} bytes of {package.filename}.",
+        "Build again. If it happens again, tell the people who run that server.",
+        fault="outside",
+    )
 
 
 class _Again(Exception):

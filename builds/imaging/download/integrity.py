@@ -1,4 +1,4 @@
-"""Copies in the cache that are not what they were, as a machine leaves them that loses its power."""
+"""Detect damaged files in the cache, such as a power failure leaves."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from builds.images.fetch import Fetched
-from builds.images.report import ImageError
-from builds.images.segment import WheelFile
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.files import WheelFile
+from builds.imaging.reporting import ImageError
 
 
 @contextmanager
 def undamaged(fetched: Fetched) -> Iterator[None]:
-    """Work with fetched files. Where one is unusable because of its copy here, that is thrown away, and said."""
+    """Work with fetched files. A damaged copy in the cache is deleted, and an error says so."""
     try:
         yield
     except ImageError as error:

@@ -1,8 +1,8 @@
-"""A compressed tar that is mostly not compressed by us.
+"""Write a gzipped tar from files that are mostly compressed already.
 
 A gzip file may have many members (RFC 1952), and a wheel is a zip whose members are deflate streams. So a
-layer is made of members in turn: the deflate stream of a file as it stood in its wheel, and between two of
-those the tar's own headers and whatever was not compressed yet.
+layer is made of members in turn: the deflate stream of a file, copied from its wheel, and between two of
+those the tar's own headers and files that were not compressed yet.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import deflate
 from isal import isal_zlib
 
-from builds.images import tar
+from builds.imaging.oci import tar
 
 # libdeflate gives the same bytes on every processor, which isal does not promise. Part of every key.
 CODEC = f"libdeflate-{deflate.__version__}-1"
@@ -33,7 +33,7 @@ class Damaged(ValueError):
 
 
 class Hash(Protocol):
-    """What the plain bytes are fed to."""
+    """A consumer of the uncompressed bytes."""
 
     def update(self, data: bytes | bytearray | memoryview, /) -> None:
         """Take the next bytes."""
@@ -47,33 +47,43 @@ class Stream:
     crc: int
     size: int
 
-    def inflated(self) -> bytes | bytearray:
-        """Return the content, checked against its size and CRC."""
-        try:
-            data = deflate.deflate_decompress(self.raw, self.size) if self.size else b""
-        except deflate.DeflateError as error:
-            raise Damaged(str(error)) from error
-        if len(data) != self.size or isal_zlib.crc32(data) != self.crc:
-            raise Damaged("size or CRC differ")
-        return data
+    def inflated(self) -> bytes:
+        """Return the content, checked against its size and CRC; never unpacks more than that size."""
+        return b"".join(self.chunks(max(self.size, 1)))
 
-    def chunks(self) -> Iterable[bytes]:
-        """Yield the content piece by piece, for what is too big to hold; checked at the end."""
+    def chunks(self, most: int = 4 << 20) -> Iterable[bytes]:
+        """Yield the content in pieces of `most` bytes, for what is too big to hold; checked at the end.
+
+        The stream must end where its member does: a reader of the layer would take the rest for a member of its own.
+        """
         inflate, crc, size = isal_zlib.decompressobj(-15), 0, 0
-        for start in range(0, len(self.raw), 1 << 20):
-            data: bytes | memoryview = self.raw[start : start + (1 << 20)]
-            while True:
-                piece = inflate.decompress(data, 4 << 20)
+        step = max(most, 1 << 20)
+        for start in range(0, len(self.raw), step):
+            data: bytes | memoryview = self.raw[start : start + step]
+            more = True
+            while more and not inflate.eof:
+                # One more than is left, so that a longer stream is noticed.
+                limit = min(most, self.size - size + 1)
+                piece = _inflated(inflate, data, limit)
                 crc, size = isal_zlib.crc32(piece, crc), size + len(piece)
                 if size > self.size:
-                    raise Damaged("longer than said")
+                    raise Damaged("longer than it claims")
                 if piece:
                     yield piece
                 data = inflate.unconsumed_tail
-                if not data:
-                    break
+                more = bool(data) or len(piece) == limit  # isal may hold output back
+            if inflate.eof and (inflate.unused_data or start + step < len(self.raw)):
+                raise Damaged("something follows its end")
         if size != self.size or crc != self.crc or not inflate.eof:
             raise Damaged("size or CRC differ")
+
+
+def _inflated(inflate: Any, data: bytes | memoryview, most: int) -> bytes:
+    try:
+        piece: bytes = inflate.decompress(data, most)
+    except isal_zlib.error as error:  # type: ignore[misc] # its stub has an instance
+        raise Damaged(str(error)) from error
+    return piece
 
 
 class TarGzip:
@@ -92,6 +102,10 @@ class TarGzip:
     def symlink(self, path: str, target: str) -> None:
         """Add a symbolic link."""
         self._add(tar.header(path, 0, 0o777, tar.SYMLINK, target))
+
+    def whiteout(self, path: str) -> None:
+        """Hide a file or a folder of the layers below."""
+        self._add(tar.whiteout(path))
 
     def file(self, path: str, content: bytes | bytearray, mode: int = 0o644) -> None:
         """Add a file that is compressed here."""

@@ -1,4 +1,4 @@
-"""Layers: what they are, how one is written, and how packages are spread over them."""
+"""Layers: their description, and writing them with the same bytes for the same content."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, Self
 
 from isal import igzip
 
-from builds.images import tar
-from builds.images.gzipped import TarGzip
-from builds.images.manifest import OCI_LAYER_GZIP, Descriptor
-from builds.images.store import BlobWriter
+from builds.imaging.oci import tar
+from builds.imaging.oci.gzipped import TarGzip
+from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
+from builds.imaging.oci.store import BlobWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Layer:
 
 
 class LayerWriter:
-    """A layer on its way into the store. Each directory stands in it once, before what is in it."""
+    """A layer on its way into the store. Each directory appears in it once, before its content."""
 
     def __init__(self, blob: BlobWriter) -> None:
         self._blob = blob
@@ -75,6 +75,11 @@ class LayerWriter:
         """Add a symbolic link and what is above it."""
         self.tree(path)
         self.tar.symlink(path, target)
+
+    def whiteout(self, path: str) -> None:
+        """Hide a file or a folder of the layers below."""
+        self.tree(path)
+        self.tar.whiteout(path)
 
     def splice(self, members: Path) -> None:
         """Add gzip members made before, which stand in a file of their own."""

@@ -20,23 +20,38 @@ DOCKER_LAYER_PLAIN = "application/vnd.docker.image.rootfs.diff.tar"
 MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
 INDEXES = (OCI_INDEX, DOCKER_INDEX)
 
-# What a Docker layer is called once it stands in an OCI manifest: the bytes are the same.
+DOCKER_LAYER_ZSTD = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+
+# Layers that a registry holds itself. Foreign layers are elsewhere: their `urls` could be any address.
+LAYERS = (
+    OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    OCI_LAYER_PLAIN,
+    DOCKER_LAYER_GZIP,
+    DOCKER_LAYER_ZSTD,
+    DOCKER_LAYER_PLAIN,
+)
+
+# The OCI media types of Docker layers: the bytes are the same.
 AS_OCI = {DOCKER_LAYER_GZIP: OCI_LAYER_GZIP, DOCKER_LAYER_PLAIN: OCI_LAYER_PLAIN}
 
 
+MOST_BLOB_BYTES = 2**40
+
+
 class Descriptor(BaseModel):
-    """What points to a blob: its type, its digest and its size in bytes."""
+    """A descriptor of a blob: its type, its digest and its size in bytes."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
 
     media_type: str = Field(alias="mediaType")
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
-    size: int = Field(ge=0)
+    size: int = Field(ge=0, le=MOST_BLOB_BYTES)
     annotations: dict[str, str] | None = None
     platform: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as it stands in a manifest."""
+        """Return its JSON form in a manifest."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 

@@ -1,11 +1,11 @@
-"""Whether an image runs where a definition wants to run it."""
+"""Match the platform of an image with the wanted platform."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from builds.images.report import ImageError
+from builds.imaging.reporting import ImageError
 
 
 def named(described: Mapping[str, Any]) -> str:
@@ -14,12 +14,12 @@ def named(described: Mapping[str, Any]) -> str:
 
 
 def fits(described: Mapping[str, Any], platform: str) -> bool:
-    """Tell whether that is the platform wanted. A variant ("linux/arm64/v8") is not looked at."""
+    """Return whether that is the wanted platform. A variant ("linux/arm64/v8") is not looked at."""
     return named(described).split("/") == platform.split("/")[:2]
 
 
 def refuse_other(shown: str, config: Mapping[str, Any], platform: str) -> None:
-    """Refuse an image whose config tells another platform than the one wanted. Raises ImageError."""
+    """Refuse an image whose config names another platform than the wanted one. Raises ImageError."""
     if config.get("os") and config.get("architecture") and not fits(config, platform):
         raise ImageError(
             "base-not-found",

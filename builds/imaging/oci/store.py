@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from builds.images.manifest import INDEXES, MANIFESTS, Descriptor, descriptors_of
-from builds.images.report import ImageError
+from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor, descriptors_of
+from builds.imaging.reporting import ImageError
 
 REF_NAME = "org.opencontainers.image.ref.name"
 GRACE_SECONDS = 24 * 3600
@@ -34,9 +34,11 @@ def free(size: int) -> None:
 class BlobWriter:
     """One blob being written: hashed on the way, and put in its place by `commit`."""
 
-    def __init__(self, folder: Path, place: Callable[[str], Path], spend: Callable[[int], None]) -> None:
-        self._place = place
-        self._spend = spend
+    def __init__(
+        self, folder: Path, path: Callable[[str], Path], reserve_disk: Callable[[int], None]
+    ) -> None:
+        self._path_of = path
+        self._reserve_disk = reserve_disk
         self._temporary = folder / secrets.token_hex(16)
         self._hash = hashlib.sha256()
         self._file: BinaryIO = self._temporary.open("wb", buffering=1 << 20)
@@ -44,7 +46,7 @@ class BlobWriter:
 
     def write(self, data: bytes | memoryview) -> None:
         """Append; a full disk is an `ImageError`."""
-        self._spend(len(data))
+        self._reserve_disk(len(data))
         try:
             self._file.write(data)
         except OSError as error:
@@ -55,12 +57,12 @@ class BlobWriter:
 
     def commit(self, digest: str | None = None, size: int | None = None) -> tuple[str, int]:
         """Put the blob in its place and return its digest and size; refuse what was not promised."""
-        found = f"sha256:{self._hash.hexdigest()}"
-        if (digest is not None and found != digest) or (size is not None and size != self.size):
+        actual = f"sha256:{self._hash.hexdigest()}"
+        if (digest is not None and actual != digest) or (size is not None and size != self.size):
             self.discard()
             raise ImageError(
                 "digest-mismatch",
-                f"What arrived is {found} of {self.size} bytes, not {digest or 'the blob'} of {size} bytes.",
+                f"What arrived is {actual} of {self.size} bytes, not {digest or 'the blob'} of {size} bytes.",
                 "Build again; if it happens again, the registry holds a damaged image.",
                 fault="outside",
             )
@@ -69,8 +71,8 @@ class BlobWriter:
             os.fsync(self._file.fileno())
             self._file.close()
             self._temporary.chmod(0o644)
-            self._temporary.replace(self._place(found))
-        return found, self.size
+            self._temporary.replace(self._path_of(actual))
+        return actual, self.size
 
     def discard(self) -> None:
         """Forget what was written, if it was not committed."""
@@ -90,10 +92,10 @@ class BlobWriter:
 class BlobStore:
     """Images on disk, readable by anything that reads an OCI layout (`skopeo inspect oci:PATH:NAME`)."""
 
-    def __init__(self, path: Path | str, spend: Callable[[int], None] = free) -> None:
-        """Open the store at `path`. `spend` is told the bytes of each write; it raises where they are too many."""
+    def __init__(self, path: Path | str, reserve_disk: Callable[[int], None] = free) -> None:
+        """Open the store at `path`. `spend` is called with the bytes of each write; it raises when they are too many."""
         self.path = Path(path)
-        self._spend = spend
+        self._reserve_disk = reserve_disk
         self._blobs = self.path / "blobs" / "sha256"
         self._ingest = self.path / "ingest"
         with disk_errors():
@@ -113,7 +115,7 @@ class BlobStore:
         return self._blobs / hexadecimal
 
     def has(self, digest: str) -> bool:
-        """Tell whether the blob is here, and keep it from the next cleaning if it is."""
+        """Return whether the blob is here, and keep it from the next cleaning if it is."""
         try:
             os.utime(self.blob_path(digest))
         except FileNotFoundError:
@@ -133,8 +135,8 @@ class BlobStore:
         return self.blob_path(digest).read_bytes()
 
     def writer(self) -> BlobWriter:
-        """Start a blob; use as a context manager, so that one not committed leaves nothing behind."""
-        return BlobWriter(self._ingest, self.blob_path, self._spend)
+        """Start a blob; use as a context manager, so that an uncommitted blob leaves nothing behind."""
+        return BlobWriter(self._ingest, self.blob_path, self._reserve_disk)
 
     def put(self, data: bytes, media_type: str) -> Descriptor:
         """Store a small blob and return its descriptor."""
@@ -162,7 +164,7 @@ class BlobStore:
             self._replace("index.json", {"schemaVersion": 2, "manifests": [*kept, entry]})
 
     def untag(self, *names: str, untouched_since: float = math.inf) -> int:
-        """Forget names, if nobody touched their manifests since; blobs stay until the next cleaning. Tell how many."""
+        """Forget names, if nobody touched their manifests since; blobs stay until the next cleaning. Return how many."""
         going = set(names)
         with self._locked():
             before = self._entries()
@@ -176,7 +178,7 @@ class BlobStore:
         return len(before) - len(kept)
 
     def touched(self, digest: str, *, since: float) -> bool:
-        """Tell whether the blob is here, and was written or looked up since."""
+        """Return whether the blob is here, and was written or looked up since."""
         try:
             return self.blob_path(digest).stat().st_mtime >= since
         except FileNotFoundError:
@@ -191,7 +193,7 @@ class BlobStore:
         return self.tags().get(name)
 
     def whole(self, descriptor: Descriptor) -> bool:
-        """Tell whether an image is here with all its blobs, and keep them from the next cleaning."""
+        """Return whether an image is here with all its blobs, and keep them from the next cleaning."""
         return self.has(descriptor.digest) and all(self.has(d) for d in self._reachable([descriptor]))
 
     def referenced(self) -> set[str]:
@@ -201,7 +203,7 @@ class BlobStore:
     def collect(
         self, *, dry_run: bool = True, keep: Iterable[str] = (), grace_seconds: float = GRACE_SECONDS
     ) -> dict[str, int]:
-        """Delete what no named image needs and nobody touched lately; return digests and bytes of what goes.
+        """Delete blobs that no named image needs and nobody touched recently; return their digests and bytes.
 
         `keep` names more manifests to hold (older images, addressable by digest only). With `dry_run`,
         nothing is deleted. The grace protects the blobs of builds under way.
@@ -210,40 +212,40 @@ class BlobStore:
         kept = [Descriptor(media_type="", digest=digest, size=0) for digest in keep]
         # With very many images this takes seconds, in which builds go on giving names.
         needed = self._reachable([*self._named(), *kept])
-        found = {}
+        unused = {}
         for path in sorted(self._blobs.iterdir()):
             with suppress(FileNotFoundError):  # somebody else cleans too
                 status = path.stat()
                 if f"sha256:{path.name}" not in needed and status.st_mtime < before:
-                    found[f"sha256:{path.name}"] = status.st_size
+                    unused[f"sha256:{path.name}"] = status.st_size
         if dry_run:
-            return found
+            return unused
         with self._locked():
-            # Whoever gives a name first touches all that it needs, or has given it before this.
-            needed = self._reachable([one for one in self._named() if one.digest not in needed])
-            for digest in list(found):
+            # A process that names an image first touches all its blobs, or named it before this.
+            needed = self._reachable([item for item in self._named() if item.digest not in needed])
+            for digest in list(unused):
                 if digest in needed or self.touched(digest, since=before):
-                    del found[digest]
+                    del unused[digest]
                 else:
                     self.blob_path(digest).unlink(missing_ok=True)
         for path in self._ingest.iterdir():
             with suppress(FileNotFoundError):  # it was put in its place meanwhile
                 if path.stat().st_mtime < before:
                     path.unlink()
-        return found
+        return unused
 
     def _reachable(self, roots: Iterable[Descriptor]) -> set[str]:
-        found: set[str] = set()
+        reachable: set[str] = set()
         waiting = list(roots)
         while waiting:
             at = waiting.pop()
-            if at.digest in found:
+            if at.digest in reachable:
                 continue
-            found.add(at.digest)
+            reachable.add(at.digest)
             # Only manifests and indexes point further. A root known by its digest alone has no type.
             if not at.media_type or at.media_type in MANIFESTS + INDEXES:
                 waiting.extend(descriptors_of(self._document(at.digest)))
-        return found
+        return reachable
 
     def _named(self) -> list[Descriptor]:
         return [Descriptor.model_validate(entry) for entry in self._entries()]

@@ -1,9 +1,11 @@
-"""Headers of a tar archive, written by hand: ten times faster than `tarfile`, and always the same bytes."""
+"""Write headers of a tar archive: ten times faster than `tarfile`, and always the same bytes."""
 
 from __future__ import annotations
 
 import struct
 from functools import lru_cache
+
+from builds.imaging.oci.names import WHITEOUT, refuse_unusable, refuse_unusable_target
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -25,7 +27,24 @@ _LARGEST = 8**11
 
 
 def header(path: str, size: int, mode: int, kind: bytes = FILE, target: str = "") -> bytes:
-    """Return the header blocks of one entry; `path` is relative, a directory's ends with a slash."""
+    """Return the header blocks of one entry; `path` is relative, a directory's ends with a slash.
+
+    Refuses a path that nobody can unpack, or that hides a file of the layers below.
+    """
+    refuse_unusable(path)
+    if kind == SYMLINK:
+        refuse_unusable_target(path, target)
+    return _header(path, size, mode, kind, target)
+
+
+def whiteout(path: str) -> bytes:
+    """Return the entry that hides a file or a folder of the layers below."""
+    refuse_unusable(path)
+    folder, slash, name = path.rpartition("/")
+    return _header(f"{folder}{slash}{WHITEOUT}{name}", 0, 0o644, FILE, "")
+
+
+def _header(path: str, size: int, mode: int, kind: bytes, target: str) -> bytes:
     name, link = path.encode(), target.encode()
     extended: dict[str, bytes] = {}
     prefix = b""

@@ -1,4 +1,4 @@
-"""Deterministic bytecode, compiled in child processes on every core."""
+"""Compile deterministic bytecode in child processes, on every core."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+from builds.confinement.confine import Confinement, environment, start
+
 _WORKER = Path(__file__).with_name("bytecode_worker.py")
 _LENGTH = struct.Struct("<Q")
 
 # Bytecode that is never checked against its source came with Python 3.7.
-_ASKED = (
+_VERSION_SCRIPT = (
     "import importlib.util, sys;"
     "print(sys.implementation.name, *sys.version_info[:2], hasattr(importlib.util, 'source_hash'))"
 )
@@ -37,20 +39,26 @@ def interpreter_for(python: tuple[int, int]) -> str | None:
     if sys.version_info[:2] == python and sys.implementation.name == "cpython":
         return sys.executable
     name = f"python{python[0]}.{python[1]}"
-    found = (shutil.which(name, path=folder) for folder in os.get_exec_path())
-    return next((place for place in found if place and _compiles(place, python)), None)
+    result = (shutil.which(name, path=folder) for folder in os.get_exec_path())
+    return next(
+        (interpreter for interpreter in result if interpreter and _compiles(interpreter, python)), None
+    )
 
 
 @lru_cache(maxsize=64)
-def _compiles(place: str, python: tuple[int, int]) -> bool:
-    """Tell whether this is such a Python: managers of Pythons put programs there that only say where one is."""
+def _compiles(interpreter: str, python: tuple[int, int]) -> bool:
+    """Return whether this is such a Python: version managers put shims there that only locate a Python."""
     try:
-        said = subprocess.run(
-            [place, "-s", "-S", "-c", _ASKED], capture_output=True, text=True, timeout=10, check=True
+        answer = subprocess.run(
+            [interpreter, "-s", "-S", "-c", _VERSION_SCRIPT],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return False
-    return said.split() == ["cpython", str(python[0]), str(python[1]), "True"]
+    return answer.split() == ["cpython", str(python[0]), str(python[1]), "True"]
 
 
 def cached_path(path: str, python: tuple[int, int]) -> str:
@@ -60,7 +68,7 @@ def cached_path(path: str, python: tuple[int, int]) -> str:
 
 
 def worth_compiling(path: str) -> bool:
-    """Tell whether a source gets bytecode. Those of test suites do not: hardly anybody imports them."""
+    """Return whether a source gets bytecode. Test suites do not: hardly anybody imports them."""
     return path.endswith(".py") and not {"tests", "test"} & set(path.split("/")[:-1])
 
 
@@ -105,7 +113,7 @@ class Compilers:
         try:
             return _ask(child, batch)
         except (EOFError, BrokenPipeError):
-            # A source can bring its compiler down. Find the one that does, and leave it without bytecode.
+            # A source can bring its compiler down. Find that source, and leave it without bytecode.
             self._mine.child = None
             if self._closed:
                 raise
@@ -118,14 +126,14 @@ class Compilers:
         with self._lock:
             if self._closed:
                 raise EOFError
-            child = subprocess.Popen(
+            child = start(
                 [self._interpreter, "-s", "-S", "-X", "utf8", str(_WORKER)],
+                Confinement(reads=(Path(self._interpreter).resolve().parents[1], _WORKER)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 # Sets of strings are written in the order of their hashes.
-                env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONHASHSEED": "0"},
-                start_new_session=True,
+                env=environment({"PYTHONHASHSEED": "0"}),
             )
             self._children.add(child)
         self._mine.child = child
@@ -142,5 +150,5 @@ def _ask(child: subprocess.Popen[bytes], batch: Sequence[Source]) -> list[bytes 
     if len(length) < _LENGTH.size:
         raise EOFError
     answer = child.stdout.read(_LENGTH.unpack(length)[0])
-    found: list[bytes | None] = marshal.loads(answer)  # noqa: S302
-    return found
+    result: list[bytes | None] = marshal.loads(answer)  # noqa: S302
+    return result

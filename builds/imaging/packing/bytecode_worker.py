@@ -1,4 +1,4 @@
-"""Compiles Python sources, alone in a process: reads batches from stdin, writes bytecode to stdout.
+"""The process that compiles Python sources: reads batches from stdin, writes bytecode to stdout.
 
 Runs as a script under the target's Python, which may be older than the studio's: it imports nothing else.
 """

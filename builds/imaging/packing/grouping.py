@@ -1,4 +1,4 @@
-"""Which package goes into which layer, so that one more package changes one layer."""
+"""Group packages into layers, so that an additional package changes a single layer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from builds.images.report import ImageError
-from builds.images.segment import WheelFile
+from builds.imaging.files import WheelFile
+from builds.imaging.reporting import ImageError
 
 BIG = 2 * 1024**2
 BUCKETS = 16

@@ -1,4 +1,4 @@
-"""A process that packs wheels: reads one request a line from stdin, writes one answer a line to stdout."""
+"""The process that packs wheels: reads a request per line from stdin, writes a response per line to stdout."""
 
 from __future__ import annotations
 
@@ -10,35 +10,37 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from builds.images.bytecode import Compilers
-from builds.images.child import die_with_parent
-from builds.images.report import ImageError
-from builds.images.segment import Packer, WheelFile
-from builds.images.store import BlobStore
-from builds.images.workshop import Workshop
+from builds.imaging.child_process import die_with_parent
+from builds.imaging.files import WheelFile
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.packing.bytecode import Compilers
+from builds.imaging.packing.segment import Packer
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
 
 
 def main() -> None:
-    """Pack what is asked for until stdin ends."""
+    """Pack the requested wheels until stdin ends."""
     die_with_parent()
     # Ending in an orderly way removes what is half written.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    told: dict[str, Any] = json.loads(sys.stdin.readline())
-    workshop = Workshop(store=BlobStore(told["store"]), cache=Path(told["cache"]), jobs=told["jobs"])
+    settings: dict[str, Any] = json.loads(sys.stdin.readline())
+    workshop = Workshop(
+        store=BlobStore(settings["store"]), cache=Path(settings["cache"]), jobs=settings["jobs"]
+    )
     with ExitStack() as stack:
-        interpreter = told["interpreter"]
-        compilers = stack.enter_context(Compilers(interpreter, told["jobs"])) if interpreter else None
-        packer = Packer(workshop, tuple(told["python"]), compilers)
+        interpreter = settings["interpreter"]
+        compilers = stack.enter_context(Compilers(interpreter, settings["jobs"])) if interpreter else None
+        packer = Packer(workshop, tuple(settings["python"]), compilers)
         for line in sys.stdin:
             print(json.dumps(_answer(packer, json.loads(line))), file=answers, flush=True)
 
 
-def _answer(packer: Packer, asked: dict[str, Any]) -> dict[str, Any]:
-    wheel = WheelFile(asked["name"], asked["version"], Path(asked["path"]), asked["sha256"], asked["size"])
+def _answer(packer: Packer, request: dict[str, Any]) -> dict[str, Any]:
     try:
-        packer.pack(wheel, alone=asked["alone"])
+        packer.pack(WheelFile.from_json(request["wheel"]), alone=request["alone"])
     except ImageError as error:
         return {"code": error.code, "message": error.message, "help": error.help, "fault": error.fault}
     return {}

@@ -1,21 +1,22 @@
-"""Packing what has arrived while the rest is still on its way."""
+"""Pack wheels that have arrived while others are still being fetched."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
-from builds.images.bytecode import interpreter_for
-from builds.images.grouping import BIG
-from builds.images.packers import Processes
-from builds.images.report import ImageError, Reporter
-from builds.images.segment import Packer, Segment, WheelFile
-from builds.images.workshop import Workshop
+from builds.imaging.files import WheelFile
+from builds.imaging.interruptible import completed_batches
+from builds.imaging.packing.bytecode import interpreter_for
+from builds.imaging.packing.grouping import BIG
+from builds.imaging.packing.packers import Processes
+from builds.imaging.packing.segment import Packer, Segment
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 # Fewer are packed sooner than processes for it are started.
 WORTH_FILES = 8
-_GLANCE_SECONDS = 0.2
 
 
 class Ahead:
@@ -29,7 +30,7 @@ class Ahead:
         self._begun: list[Future[Segment]] = []
 
     def arrived(self, wheel: WheelFile) -> None:
-        """Pack the wheel when its turn comes, as it will be asked for unless layers are short."""
+        """Pack the wheel when its turn comes, in the form that is needed unless layers are scarce."""
         alone = wheel.size >= BIG
         if self._finder.known(wheel, alone=alone) is None:
             self._begun.append(self._pool.submit(self._processes.pack, wheel, alone=alone))
@@ -37,12 +38,10 @@ class Ahead:
     def finish(self, reporter: Reporter) -> None:
         """Leave what was not begun, and return when the rest is done."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        waiting = {future for future in self._begun if not future.cancelled()}
-        while waiting:
-            _, waiting = wait(waiting, _GLANCE_SECONDS)
-            reporter.check()
+        for _ in completed_batches((future for future in self._begun if not future.cancelled()), reporter):
+            pass
         for future in self._begun:
-            # What is wrong with a wheel is told when it is packed for its layer, after all have arrived.
+            # Errors in a wheel are raised when it is packed for its layer, after all wheels have arrived.
             if not future.cancelled() and not isinstance(future.exception(), ImageError | None):
                 future.result()
 

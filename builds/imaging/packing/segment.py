@@ -1,4 +1,4 @@
-"""One wheel as a piece of a layer: made once, kept for ever, the same bytes wherever it is made."""
+"""A wheel as a piece of a layer: packed once, cached, and the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -11,32 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builds.images import bytecode
-from builds.images.bytecode import Compilers
-from builds.images.gzipped import CODEC, Damaged, Stream, TarGzip
-from builds.images.layer import Layer, LayerWriter
-from builds.images.report import Cancelled
-from builds.images.store import disk_errors
-from builds.images.wheel import LARGE, Member, Wheel, record_hash
-from builds.images.workshop import Workshop
+from builds.imaging.files import WheelFile
+from builds.imaging.oci.gzipped import CODEC, Damaged, Stream, TarGzip
+from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.oci.store import disk_errors
+from builds.imaging.packing import bytecode
+from builds.imaging.packing.bytecode import Compilers
+from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, record_hash
+from builds.imaging.reporting import Cancelled
+from builds.imaging.workshop import Workshop
 
-FORMAT = "segment-3"
+FORMAT = "segment-4"
 _BATCH_BYTES = 512 * 1024
+MOST_SOURCE = 4 * 1024**2
 # A smaller file is compressed again together with its neighbours: that is faster, and packs better.
 SMALL = 8 * 1024
 
 Recorded = dict[str, tuple[str, int] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class WheelFile:
-    """A fetched wheel, and what it will be part of."""
-
-    name: str
-    version: str
-    path: Path
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ class Segment:
 
     @property
     def stored(self) -> int:
-        """How many bytes it takes in the store or the cache."""
+        """The size in bytes in the store or the cache."""
         if self.layer is not None:
             return self.layer.descriptor.size
         return self.file.stat().st_size if self.file is not None else 0
@@ -76,7 +67,7 @@ class Packer:
         self._abandoned = threading.Event()
 
     def abandon(self) -> None:
-        """End whatever is being packed, at once."""
+        """Cancel all packing, at once."""
         self._abandoned.set()
         if self._compilers is not None:
             self._compilers.close()
@@ -84,21 +75,21 @@ class Packer:
     def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
         """Return the wheel's segment if it was packed before and is still here."""
         key = self._key(wheel, alone=alone)
-        found: Any = self._workshop.recall("segments", key)
-        if found is None:
+        result: Any = self._workshop.recall("segments", key)
+        if result is None:
             return None
-        paths = tuple(found["paths"])
-        if found["layer"] is not None:
-            layer = Layer.from_json(found["layer"])
+        paths = tuple(result["paths"])
+        if result["layer"] is not None:
+            layer = Layer.from_json(result["layer"])
             there = self._workshop.store.has(layer.descriptor.digest)
             return Segment(key, wheel.name, wheel.version, paths, None, layer) if there else None
         file = self._file(key)
         # A machine that lost its power may have kept the note, and less of the file.
-        whole = self._workshop.used(file) and file.stat().st_size == found.get("size")
+        whole = self._workshop.used(file) and file.stat().st_size == result.get("size")
         return Segment(key, wheel.name, wheel.version, paths, file, None) if whole else None
 
     def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
-        """Pack a wheel, as a layer if it stands `alone`, and return its segment."""
+        """Pack a wheel, as a whole layer if `alone`, and return its segment."""
         key = self._key(wheel, alone=alone)
         if alone:
             with self._workshop.store.writer() as blob:
@@ -114,7 +105,7 @@ class Packer:
                     writing = TarGzip(out.write)
                     paths = self._write(wheel, writing, lambda path: None)
                     writing.flush()
-                self._workshop.spend(temporary.stat().st_size)
+                self._workshop.reserve_disk(temporary.stat().st_size)
                 temporary.replace(file)
             finally:
                 temporary.unlink(missing_ok=True)
@@ -129,33 +120,29 @@ class Packer:
 
     def _remember(self, segment: Segment) -> None:
         layer = segment.layer.to_json() if segment.layer else None
-        told = {"paths": segment.paths, "layer": layer, "size": segment.stored}
-        self._workshop.remember("segments", segment.key, told)
+        entry = {"paths": segment.paths, "layer": layer, "size": segment.stored}
+        self._workshop.remember("segments", segment.key, entry)
 
     def _file(self, key: str) -> Path:
         return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"
 
     def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> list[str]:
         """Write all that the wheel installs: its files, its scripts, RECORD, and bytecode last."""
-        with Wheel(file.path, file.name, self._python) as wheel:
+        with Wheel(file.path, file.name, self._python, file.version) as wheel:
             compiling = Compiling(self._compilers, wheel.site)
             recorded, known = Recorded(), wheel.recorded()
             unwanted = wheel.is_record
             for member in wheel.members:
                 if self._abandoned.is_set():
                     raise Cancelled
-                if member.info.filename in unwanted:
+                if member.path in unwanted:
                     continue
                 folder(member.path)
                 content = _add(out, wheel, member)
-                told = known.get(member.info.filename)
-                if told is None or member.script:
-                    told = record_hash(
-                        content
-                        if content is not None
-                        else wheel.content(member.info, wheel.stream(member.info))
-                    )
-                recorded[member.path] = told
+                digest_and_size = known.get(member.info.filename)
+                if digest_and_size is None or member.script:
+                    digest_and_size = record_hash(wheel.pieces(member.info) if content is None else content)
+                recorded[member.path] = digest_and_size
                 if content is not None:
                     compiling.add(member.path, content)
             for path, text in wheel.entry_points():
@@ -183,6 +170,9 @@ class Compiling:
         self._under_way: list[tuple[list[str], Future[list[bytes | None]]]] = []
 
     def add(self, path: str, content: bytes | bytearray) -> None:
+        # Compiling takes a hundred times the memory of the source.
+        if len(content) > MOST_SOURCE:
+            return
         if self._compilers is None or not path.startswith(self._site) or not bytecode.worth_compiling(path):
             return
         self._batch.append((path, bytes(content)))
@@ -196,9 +186,9 @@ class Compiling:
         made = {}
         for paths, future in self._under_way:
             for path, code in zip(paths, future.result(), strict=True):
-                place = bytecode.cached_path(path, python)
-                if code is not None and place not in taken:
-                    made[place] = code
+                cached = bytecode.cached_path(path, python)
+                if code is not None and cached not in taken:
+                    made[cached] = code
         return made
 
     def _send(self) -> None:
@@ -208,16 +198,18 @@ class Compiling:
             self._batch, self._size = [], 0
 
 
-def _add(out: TarGzip, wheel: Wheel, member: Member) -> bytes | bytearray | None:
+def _add(out: TarGzip, wheel: Wheel, member: Member) -> bytes | None:
     """Write one file of the wheel; return its content, unless that is too large to hold."""
     info = member.info
     stream = wheel.stream(info)
-    if info.file_size > LARGE and not member.script:
+    if info.file_size > LARGE:
+        if member.script and next(iter(wheel.pieces(info)), b"").startswith(OWN_SHEBANG):
+            raise wheel.bad(f"“{info.filename}” in it is too large for a script")
         _add_large(out, wheel, member, stream)
         return None
-    content = wheel.content(info, stream)
+    content = wheel.content(info)
     if member.script:
-        content = wheel.with_shebang(bytes(content))
+        content = wheel.with_shebang(content)
     if stream is None or member.script or stream.size < SMALL:
         out.file(member.path, content, member.mode)
     else:
@@ -230,7 +222,7 @@ def _add_large(out: TarGzip, wheel: Wheel, member: Member, stream: Stream | None
         try:
             out.deflated(member.path, stream, None, member.mode)
         except Damaged as error:
-            raise wheel.bad(f"“{member.info.filename}” in it is damaged ({error})") from error
+            raise wheel.damaged(member.info, error) from error
         return
     out.begin(member.path, member.info.file_size, member.mode)
     for piece in wheel.pieces(member.info):

@@ -1,20 +1,22 @@
-"""What `pip check` would say of an image, read from the wheels before anything is started."""
+"""Report what `pip check` would, from the wheels alone, before the image is started."""
 
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
 from packaging.markers import default_environment
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from builds.images.fetch import Fetched
-from builds.images.lock import Lock
-from builds.images.wheel import Wheel
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.lock import Lock
+from builds.imaging.pip.foreign_requirements import applies, requirement_of
+from builds.imaging.pip.reading import needs_of_wheels
+from builds.imaging.reporting import Reporter
 
 
-def check_lock(lock: Lock, fetched: Fetched) -> list[str]:
-    """Return a sentence for each package that is missing or of a version that another one does not accept."""
+def check_lock(lock: Lock, fetched: Fetched, reporter: Reporter) -> list[str]:
+    """Return a sentence for each package that is missing, or that has a version which another package rejects."""
     if not lock.python:
         return []
     major, minor, *_ = (int(part) for part in lock.python.split("."))
@@ -36,15 +38,10 @@ def check_lock(lock: Lock, fetched: Fetched) -> list[str]:
         "extra": "",
     }
     problems = []
-    for file in fetched.wheels:
-        with Wheel(file.path, file.name, (major, minor)) as wheel:
-            needs = wheel.metadata().get_all("Requires-Dist") or []
+    for file, needs in needs_of_wheels(fetched.wheels, (major, minor), reporter):
         for need in needs:
-            try:
-                wanted = Requirement(need)
-            except InvalidRequirement:
-                continue
-            if wanted.marker is not None and not wanted.marker.evaluate(environment):
+            wanted = requirement_of(need)
+            if wanted is None or not applies(wanted, environment):
                 continue
             problem = _problem(wanted, versions.get(canonicalize_name(wanted.name)))
             if problem:

@@ -1,4 +1,4 @@
-"""The hashes that a definition gives for its packages: a file that has none of them is not taken."""
+"""Hashes that a definition requires of its packages: files with other hashes are refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from builds.images.report import ImageError
-from builds.images.requirement import masked
+from builds.imaging.reporting import ImageError
+from environments.network.masking import masked
 
-_OPTION = re.compile(r"\s+--hash(?:=|\s)\s*(?P<how>\w+):(?P<digest>\w+)")
+_OPTION = re.compile(r"(?<!\s)\s++--hash(?:=|\s)\s*+(?P<how>\w++):(?P<digest>\w++)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REQUIRED = "--require-hashes"
 
@@ -35,8 +35,8 @@ class Hashes:
                 fault="author",
             )
         files = list(files)
-        found = [one for one in files if expected is None or _sha256(one) in expected]
-        if files and not found:
+        result = [file for file in files if expected is None or _sha256(file) in expected]
+        if files and not result:
             raise ImageError(
                 "digest-mismatch",
                 f"No file of {name} that fits has a hash that the definition gives for it:"
@@ -45,7 +45,7 @@ class Hashes:
                 " else find out who changed the file.",
                 fault="author",
             )
-        return found
+        return result
 
 
 NO_HASHES = Hashes()
@@ -54,7 +54,7 @@ NO_HASHES = Hashes()
 def hashes_of(lines: Sequence[str]) -> tuple[list[str], Hashes]:
     """Return the lines without hashes, and the hashes. As for pip, one of them makes all of them required."""
     rest: list[str] = []
-    found: dict[str, frozenset[str]] = {}
+    result: dict[str, frozenset[str]] = {}
     required = False
     for line in lines:
         if line.strip() == _REQUIRED:
@@ -72,10 +72,10 @@ def hashes_of(lines: Sequence[str]) -> tuple[list[str], Hashes]:
                 )
             if name := _NAME.match(line):
                 key = str(canonicalize_name(name[0]))
-                # Lines of one package differ in their markers: any of them may be the one that counts.
-                found[key] = found.get(key, frozenset()) | digests
+                # Lines of one package differ in their markers: any of them may be the line that applies.
+                result[key] = result.get(key, frozenset()) | digests
         rest.append(_OPTION.sub("", line))
-    return rest, Hashes(found, required)
+    return rest, Hashes(result, required)
 
 
 def _sha256(file: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which package indexes the solver asks, and how long it believes what it heard."""
+"""Package indexes of a definition, and how long the solver caches their listings."""
 
 from __future__ import annotations
 
@@ -8,36 +8,36 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from environments.logins import Logins, login_in
+from environments.network.credentials import Logins, login_from_url
 
 PYPI = "https://pypi.org/simple"
 
-# What an index lists may change, so it is asked again after ten minutes. A file never changes under its name.
+# The list of an index may change, so it is requested again after ten minutes. A file never changes under its name.
 _LISTING = "max-age=600"
 _FILES = "max-age=365000000, immutable"
 _OURS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")
-_OPTION = re.compile(r"^(?P<name>-i|--index-url|--extra-index-url)[\s=]+(?P<url>\S+)$")
+_OPTION = re.compile(r"^(?P<name>-i|--index-url|--extra-index-url)[\s=]++(?P<url>\S++)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """The indexes of one definition: the one asked last, the others before it, and no index at all."""
+    """The indexes of a definition: the main index is queried last, the extra indexes before it."""
 
     main: str
     extra: tuple[str, ...]
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """All of them, in the order in which they are asked."""
+        """All URLs, in the order in which they are queried."""
         return (*self.extra, self.main)
 
-    def config(self, logins: Logins, *, anew: bool = False) -> str:
-        """Return the solver's configuration file, which asks every index `anew` if told to.
+    def config(self, logins: Logins, *, refresh: bool = False) -> str:
+        """Return the solver's configuration file; with `refresh`, it bypasses the cache of listings.
 
-        Passwords stand there and not on its command line.
+        Passwords are in it and not on the command line.
         """
-        parts = [_entry(url, logins, anew=anew) for url in self.extra]
-        return "\n".join([*parts, _entry(self.main, logins, anew=anew) + "default = true\n"])
+        parts = [_entry(url, logins, refresh=refresh) for url in self.extra]
+        return "\n".join([*parts, _entry(self.main, logins, refresh=refresh) + "default = true\n"])
 
 
 def indexes_of(
@@ -58,21 +58,21 @@ def indexes_of(
 
 
 def solver_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for the solver: proxies and certificates, but no other choice of index."""
-    usual = {name: value for name, value in env.items() if name not in _OURS}
+    """Return the solver's own environment: its settings, but no other choice of index."""
+    usual = {name: value for name, value in env.items() if name.startswith("UV_") and name not in _OURS}
     # Nor passwords of the studio's machine: a definition may name any host.
     return {**usual, "NETRC": os.devnull, "UV_KEYRING_PROVIDER": "disabled"}
 
 
-def _entry(url: str, logins: Logins, *, anew: bool) -> str:
-    listing = "" if anew else f'api = "{_LISTING}", '
+def _entry(url: str, logins: Logins, *, refresh: bool) -> str:
+    listing = "" if refresh else f'api = "{_LISTING}", '
     control = f'{{ {listing}files = "{_FILES}" }}'
     # The solver would show a password to everything of its host, not to its own address only.
-    silent = 'authenticate = "never"\n' if logins.beside("index", url) and login_in(url) is None else ""
+    silent = 'authenticate = "never"\n' if logins.beside("index", url) and login_from_url(url) is None else ""
     return f"[[index]]\nurl = {json.dumps(shown_to(url, logins))}\n{silent}cache-control = {control}\n"
 
 
 def shown_to(url: str, logins: Logins) -> str:
     """Return a URL with the workspace's credentials for it, if there are any and it has none of its own."""
     login = logins.find("index", url)
-    return url if login is None or login_in(url) is not None else login.within(url)
+    return url if login is None or login_from_url(url) is not None else login.within(url)

@@ -1,4 +1,4 @@
-"""What the log says of a resolution beside its outcome: what people would not expect, and why it is so."""
+"""Notes in the log about surprising results of a resolution, and their reasons."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from collections.abc import Collection, Sequence
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from builds.images.lock import Lock, LockedPackage
-from builds.images.report import Reporter
-from builds.images.requirement import masked
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.reporting import Reporter
+from environments.network.masking import masked
 
 # No source is built while packages are resolved, so it does not matter with which Python.
 _BESIDE_THE_POINT = re.compile(r"requested Python version \S+ is not available")
 
 
 def tell_older(
-    found: Sequence[LockedPackage], newest: dict[str, str], previous: Lock | None, reporter: Reporter
+    locked_packages: Sequence[LockedPackage],
+    newest: dict[str, str],
+    previous: Lock | None,
+    reporter: Reporter,
 ) -> None:
     """Say where a requested package is older than its own requirement would allow: nobody expects that."""
-    for package in found:
+    for package in locked_packages:
         alone = newest.get(package.name, package.version)
         before = previous.named(package.name) if previous is not None else None
         stayed = before is not None and before.version == package.version
@@ -42,9 +45,11 @@ def tell_left_out(lines: Sequence[str], installed: Collection[str], reporter: Re
             reporter.line(f"{wanted.name} is left out: “{wanted.marker}” is not so on this base")
 
 
-def tell_warnings(said: str, reporter: Reporter) -> None:
+def tell_warnings(message: str, reporter: Reporter) -> None:
     """Say what the solver warns of: versions that were withdrawn, extras that there are not."""
-    warnings = (line.removeprefix("warning: ") for line in said.splitlines() if line.startswith("warning: "))
+    warnings = (
+        line.removeprefix("warning: ") for line in message.splitlines() if line.startswith("warning: ")
+    )
     for warning in dict.fromkeys(warnings):
         if not _BESIDE_THE_POINT.search(warning):
             reporter.line(f"Warning: {masked(warning)}")

@@ -1,4 +1,4 @@
-"""pip's options that the solver is not handed: which packages come as wheel or source, and what is so anyway."""
+"""pip's options that the solver does not get: the choice of wheel or source, and options without effect."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from packaging.utils import canonicalize_name
 
-from builds.images.report import ImageError, Reporter
-from builds.images.requirement import option_of
+from builds.imaging.pip.requirement import option_of
+from builds.imaging.reporting import ImageError, Reporter
 
 ALL = ":all:"
 _SO_ANYWAY = {
@@ -25,12 +25,12 @@ class Kinds:
     sources: frozenset[str] = frozenset()
 
     def may_be_source(self, name: str) -> bool:
-        """Tell whether a package without a wheel may be built from its source."""
+        """Return whether a package without a wheel may be built from its source."""
         return not {ALL, name} & self.wheels or name in self.sources
 
 
 def kinds_of(lines: Sequence[str], reporter: Reporter) -> tuple[list[str], Kinds]:
-    """Return the lines without these options, and what they say. The log tells what is so anyway."""
+    """Return the lines without these options, and the options. Options without effect are logged."""
     rest: list[str] = []
     wheels: set[str] = set()
     sources: set[str] = set()
@@ -39,7 +39,7 @@ def kinds_of(lines: Sequence[str], reporter: Reporter) -> tuple[list[str], Kinds
         if option in _SO_ANYWAY:
             reporter.line(f"{line}: {_SO_ANYWAY[option]}")
         elif option in ("--only-binary", "--no-binary"):
-            named = {one.strip() for one in value.split(",") if one.strip()}
+            named = {item.strip() for item in value.split(",") if item.strip()}
             if option == "--no-binary" and ALL in named:
                 raise ImageError(
                     "bad-spec",
@@ -47,7 +47,7 @@ def kinds_of(lines: Sequence[str], reporter: Reporter) -> tuple[list[str], Kinds
                     "Name the packages that have to be: --no-binary name.",
                 )
             chosen = wheels if option == "--only-binary" else sources
-            chosen |= {one if one == ALL else str(canonicalize_name(one)) for one in named - {":none:"}}
+            chosen |= {item if item == ALL else str(canonicalize_name(item)) for item in named - {":none:"}}
         else:
             rest.append(line)
     return rest, Kinds(frozenset(wheels), frozenset(sources))

@@ -1,23 +1,28 @@
-"""Reading and writing `pylock.toml` (PEP 751), which is what the solver speaks."""
+"""Read and write `pylock.toml` (PEP 751), the format of the solver's output."""
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Container, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.tags import Tag, compatible_tags, cpython_tags, create_compatible_tags_selector
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from builds.images.hashes import NO_HASHES, Hashes
-from builds.images.lock import Kind, Lock, LockedPackage
-from builds.images.probe import Probe
-from builds.images.report import ImageError
+from builds.imaging.bases.probe import Probe
+from builds.imaging.lock import Kind, Lock, LockedPackage
+from builds.imaging.pip.hashes import NO_HASHES, Hashes
+from builds.imaging.reporting import ImageError
 
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
+
+File = Mapping[str, Any]
+Selector = Callable[[Iterable[tuple[File, AbstractSet[Tag]]]], Iterator[File]]
 
 
 def packages_of(
@@ -28,21 +33,21 @@ def packages_of(
     sources: Container[str] = (),
     hashes: Hashes = NO_HASHES,
 ) -> tuple[LockedPackage, ...]:
-    """Return the packages of a pylock, each with the one wheel that fits the base best, by name.
+    """Return the packages of a pylock, each with the wheel that fits the base best, by name.
 
     What is `present` already is left out; what is among `sources` is taken as its source distribution. Where
     there are `hashes`, a file has one of its package's.
     """
-    order = _order(probe)
+    select: Selector = create_compatible_tags_selector(target_tags(probe))
     entries = tomllib.loads(text).get("packages", [])
     entries = [entry for entry in entries if canonicalize_name(entry["name"]) not in present]
-    found = [
+    result = [
         _source(entry, hashes)
         if "sdist" in entry and canonicalize_name(entry["name"]) in sources
-        else _package(entry, order, probe, hashes)
+        else _package(entry, select, probe, hashes)
         for entry in entries
     ]
-    return tuple(sorted(found, key=lambda package: package.name))
+    return tuple(sorted(result, key=lambda package: package.name))
 
 
 def preference(lock: Lock) -> str:
@@ -62,17 +67,12 @@ def target_tags(probe: Probe) -> list[Tag]:
     platforms = list(_platforms(probe))
     minor = probe.minor
     interpreter = f"cp{minor[0]}{minor[1]}"
-    # Until 3.7 the ABI told how memory is allocated.
+    # Until 3.7 the ABI included the memory allocator.
     abi = f"{interpreter}m" if minor < (3, 8) else interpreter
     return [
         *cpython_tags(minor, platforms=platforms, abis=[abi]),
         *compatible_tags(minor, interpreter, platforms),
     ]
-
-
-@lru_cache(maxsize=16)
-def _order(probe: Probe) -> Mapping[Tag, int]:
-    return {tag: number for number, tag in enumerate(target_tags(probe))}
 
 
 def _platforms(probe: Probe) -> list[str]:
@@ -88,33 +88,30 @@ def _platforms(probe: Probe) -> list[str]:
     return [*names, f"linux_{machine}"]
 
 
-def _source(entry: Mapping[str, Any], hashes: Hashes) -> LockedPackage:
+def _source(entry: File, hashes: Hashes) -> LockedPackage:
     name = str(canonicalize_name(entry["name"]))
     return _locked(name, entry["version"], hashes.chosen(name, [entry["sdist"]])[0], "sdist")
 
 
-def _package(
-    entry: Mapping[str, Any], order: Mapping[Tag, int], probe: Probe, hashes: Hashes
-) -> LockedPackage:
+def _package(entry: File, select: Selector, probe: Probe, hashes: Hashes) -> LockedPackage:
     name, version = str(canonicalize_name(entry["name"])), str(entry.get("version", ""))
     offered = [*entry.get("wheels", [])]
     if str(entry.get("archive", {}).get("url", "")).split("#")[0].endswith(".whl"):
         offered.append(entry["archive"])
-    ranked = [(rank, wheel) for wheel in offered if (rank := _rank(_filename(wheel), order)) is not None]
-    if not ranked:
+    fitting = _fitting(offered, select)
+    if not fitting:
         raise ImageError(
             "no-matching-distribution",
             f"{name} {version} has no wheel for Python {probe.version} on {probe.platform}.",
             "Pin a version that has one, or take another Python version or base image.",
         )
-    fitting = [wheel for _, wheel in sorted(ranked, key=lambda item: item[0])]
     best = hashes.chosen(name, fitting)[0]
     return _locked(name, version or str(parse_wheel_filename(_filename(best))[1]), best, "wheel")
 
 
-def _locked(name: str, version: str, file: Mapping[str, Any], kind: Kind) -> LockedPackage:
+def _locked(name: str, version: str, file: File, kind: Kind) -> LockedPackage:
     digest = file.get("hashes", {}).get("sha256")
-    if "url" not in file or not digest:
+    if "url" not in file or not re.fullmatch("[0-9a-f]{64}", str(digest)):
         raise ImageError(
             "no-matching-distribution",
             f"The index does not say where {name} {version} is, or gives no sha256 for it.",
@@ -133,20 +130,20 @@ def _locked(name: str, version: str, file: Mapping[str, Any], kind: Kind) -> Loc
     )
 
 
-def _filename(wheel: Mapping[str, Any]) -> str:
+def _filename(wheel: File) -> str:
     name = str(wheel.get("name") or unquote(urlsplit(wheel.get("url", "")).path))
     return name.rpartition("/")[2]
 
 
-def _rank(filename: str, order: Mapping[Tag, int]) -> tuple[int, tuple[int, str]] | None:
-    """Return how well a wheel fits, smaller is better: by its tags, then by its build number."""
-    try:
-        _, _, build, tags = parse_wheel_filename(filename)
-    except InvalidWheelFilename:
-        return None
-    fitting = [order[tag] for tag in tags if tag in order]
-    number, rest = build or (0, "")
-    return (min(fitting), (-number, rest)) if fitting else None
+def _fitting(files: Iterable[File], select: Selector) -> list[File]:
+    """Return the wheels that run on the base, the best first: by their tags, then by the highest build number."""
+    wheels = []
+    for file in files:
+        with suppress(InvalidWheelFilename):
+            _, _, build, tags = parse_wheel_filename(_filename(file))
+            wheels.append((build, file, tags))
+    wheels.sort(key=lambda wheel: wheel[0], reverse=True)
+    return list(select((file, tags) for _, file, tags in wheels))
 
 
 def _without_password(url: str) -> str:

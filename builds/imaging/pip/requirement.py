@@ -1,4 +1,4 @@
-"""Requirement lines as they may be handed to the solver: none reaches into the studio's own machine."""
+"""Check requirement lines before the solver gets them: none may reach the studio's own machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from builds.images.report import ImageError
+from builds.imaging.reporting import ImageError
+from environments.network.masking import masked
 
 _OPTIONS = (
     "-i",
@@ -33,17 +34,11 @@ _EDITABLE = ("-e", "--editable")
 _NAMED = re.compile(
     r"^(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\]?)?\s*(?P<rest>.*)$", re.DOTALL
 )
-# What may follow a name: a version, a marker, an address. Of all else, the solver may make a place to look in.
+# Text that may follow a name: a version, a marker, an address. The solver may take anything else as a path.
 _FOLLOWING = ("=", "<", ">", "!", "~", "(", ";", "@", "--hash")
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+|git@|git://", re.IGNORECASE)
 _WEB = ("https://", "http://")
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2")
-_SECRET = re.compile(r"(?<=://)[^/@\s]+@")
-
-
-def masked(text: str) -> str:
-    """Return the text without the passwords of its URLs."""
-    return _SECRET.sub("****@", text)
 
 
 def checked(requirements: Sequence[str]) -> list[str]:
@@ -123,7 +118,7 @@ def _wheel_at(address: str, line: str) -> str:
 
 
 def _is_path(line: str, rest: str) -> bool:
-    """Tell whether pip would look for this on its own disk."""
+    """Return whether pip would look for this on its own disk."""
     return rest.startswith(("/", "\\", ":")) or line.lower().endswith(_ARCHIVES)
 
 

@@ -1,4 +1,4 @@
-"""From requirements to a lock: uv decides, against the base's Python, C library and architecture."""
+"""Resolve requirements to a lock with uv, for the base's Python, C library and architecture."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ import uv
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from builds.images import outside
-from builds.images.base import Base
-from builds.images.child import Ended, run
-from builds.images.hashes import NO_HASHES, Hashes, hashes_of
-from builds.images.indexes import indexes_of, shown_to, solver_environment
-from builds.images.lock import Lock, LockedPackage
-from builds.images.pip_options import kinds_of
-from builds.images.probe import Probe
-from builds.images.pylock import packages_of, preference
-from builds.images.remarks import tell_left_out, tell_older, tell_warnings
-from builds.images.report import ImageError, Reporter
-from builds.images.requirement import checked, constraints_of, masked
-from builds.images.solver_errors import closed, explained
-from builds.images.sources import MOST_ROUNDS, Sources, endless
-from builds.images.standing import stand_ins
-from builds.images.workshop import Workshop
-from environments.logins import Logins, host_of
+from builds.confinement.confine import Confinement, environment
+from builds.imaging import egress
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.child_process import Ended, run
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.pip.hashes import NO_HASHES, Hashes, hashes_of
+from builds.imaging.pip.indexes import indexes_of, shown_to, solver_environment
+from builds.imaging.pip.notes import tell_left_out, tell_older, tell_warnings
+from builds.imaging.pip.pip_options import kinds_of
+from builds.imaging.pip.pylock import packages_of, preference
+from builds.imaging.pip.requirement import checked, constraints_of
+from builds.imaging.pip.solver_errors import closed, explained
+from builds.imaging.pip.sources import MOST_ROUNDS, Sources, endless
+from builds.imaging.pip.stand_ins import stand_ins
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import Logins, host_of
+from environments.network.masking import masked
 
 TIMEOUT_SECONDS = 600.0
 OLDEST_PYTHON = (3, 6)
-# What uv has names for.
+# Platforms that uv has names for.
 _ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")
 _ON_MUSL = ("x86_64", "aarch64")
 _NEWEST_GLIBC = 40  # the newest 2.x that uv has a name for
 _ADDRESS = re.compile(r"https?://\S+")
-_VIA = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)[^#]*(?:#\s*via\s+(?P<via>.*))?$")
+_VIA = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)[^#]*(?:#\s*via\s++(?P<via>.*))?$")
 
 
 def resolve(
@@ -51,11 +53,11 @@ def resolve(
     previous: Lock | None = None,
     present: Mapping[str, str] | None = None,
     *,
-    anew: bool = False,
+    refresh: bool = False,
 ) -> Lock:
     """Return the exact packages for these requirements, at the versions of `previous` where they fit.
 
-    What the index said lately is taken for what it says now, unless it is to be asked `anew`.
+    Recent listings of the index are reused, unless `refresh` is set.
     `present` are distributions that are installed already, by their normalised names: they stay at their
     versions, and are not among the packages returned.
     """
@@ -76,29 +78,32 @@ def resolve(
             "Take a base image with Python 3.6 or newer, or install the packages in a Dockerfile.",
         )
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="resolve-") as name:
-        solver = _Solver(Path(name), base.probe, lines, workshop, reporter, present)
-        packages = solver.solve(previous, anew=anew)
+    with (
+        tempfile.TemporaryDirectory(prefix="resolve-") as name,
+        egress.way_out(workshop, reporter) as way_out,
+    ):
+        solver = _Solver(Path(name), base.probe, lines, workshop, way_out, present)
+        packages = solver.solve(previous, refresh=refresh)
         with ThreadPoolExecutor(1, thread_name_prefix="newest") as beside:
             alone = beside.submit(solver.newest)
             why = solver.reasons(packages)
             newest = alone.result()
-    found = [
-        package.model_copy(update={"requested": asked, "needed_by": needed_by})
+    locked = [
+        package.model_copy(update={"requested": requested, "needed_by": needed_by})
         for package in packages
-        for asked, needed_by in [why.get(package.name, (False, ()))]
+        for requested, needed_by in [why.get(package.name, (False, ()))]
     ]
-    for package in found:
+    for package in locked:
         reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (needed)"))
-    tell_older(found, newest, previous, reporter)
-    tell_left_out(lines, {*(package.name for package in found), *(present or ())}, reporter)
+    tell_older(locked, newest, previous, reporter)
+    tell_left_out(lines, {*(package.name for package in locked), *(present or ())}, reporter)
     took = time.monotonic() - began
-    reporter.line(f"Resolved {len(found)} packages for Python {base.probe.version} in {took:.1f} s")
-    return empty.model_copy(update={"packages": tuple(found)})
+    reporter.line(f"Resolved {len(locked)} packages for Python {base.probe.version} in {took:.1f} s")
+    return empty.model_copy(update={"packages": tuple(locked)})
 
 
 class _Solver:
-    """uv, told what to resolve for."""
+    """uv, configured for a base and its indexes."""
 
     def __init__(
         self,
@@ -106,7 +111,7 @@ class _Solver:
         probe: Probe,
         lines: Sequence[str],
         workshop: Workshop,
-        reporter: Reporter,
+        reporter: egress.WayOut,
         present: Mapping[str, str] | None,
     ) -> None:
         self._folder = folder
@@ -116,15 +121,15 @@ class _Solver:
         hashless, self._hashes = hashes_of(lines)
         plain, kinds = kinds_of(hashless, reporter)
         self._sources = Sources(probe, workshop, reporter, kinds)
-        asked, constraints = constraints_of(plain)
-        rest, self._indexes = indexes_of(asked, workshop.index_url, os.environ)
+        requested, constraints = constraints_of(plain)
+        rest, self._indexes = indexes_of(requested, workshop.index_url, os.environ)
         self._logins = workshop.logins
-        addresses = [found[0] for line in rest if (found := _ADDRESS.search(line))]
-        told = [_told(line, workshop.logins, (*self._indexes.urls, *addresses)) for line in rest]
-        folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in told))
-        outside.check((*self._indexes.urls, *addresses), workshop.reach, reporter)
+        addresses = [address for line in rest for address in _ADDRESS.findall(line)]
+        prepared = [_with_login(line, workshop.logins, (*self._indexes.urls, *addresses)) for line in rest]
+        folder.joinpath("requirements.in").write_text("".join(f"{line}\n" for line in prepared))
+        egress.check((*self._indexes.urls, *addresses), workshop.reach, reporter)
         private = workshop.private("index", (*self._indexes.urls, *addresses))
-        cache = workshop.folder(f"uv-{private}" if private else "uv").absolute()
+        self._cache = cache = workshop.folder(f"uv-{private}" if private else "uv").absolute()
         folder.joinpath("constraints.txt").write_text("".join(f"{line}\n" for line in constraints))
         self._pinned = all(_pinned(line) for line in rest)
         self._configure()
@@ -139,23 +144,23 @@ class _Solver:
             *(stand_ins(folder, present) if present else ()),
         ]
 
-    def solve(self, previous: Lock | None, *, anew: bool = False) -> tuple[LockedPackage, ...]:
+    def solve(self, previous: Lock | None, *, refresh: bool = False) -> tuple[LockedPackage, ...]:
         """Return the packages that the requirements come to."""
         pylock = self._folder / "pylock.toml"
         if previous is not None and previous.packages:
             pylock.write_text(preference(previous))
         options = ("--format", "pylock.toml", "--output-file", pylock.name)
-        if anew:
-            self._configure(anew=True)
-        ended = self._run(*options, *(["--refresh"] if anew else []))
+        if refresh:
+            self._configure(refresh=True)
+        ended = self._run(*options, *(["--refresh"] if refresh else []))
         if ended.code != 0 and closed(ended.error):
             raise explained(ended.error, self._probe)
-        if not anew and ended.code != 0 and "No solution found" in ended.error:
-            # What is missing may have been published since the index was last asked.
-            self._configure(anew=True)
+        if not refresh and ended.code != 0 and "No solution found" in ended.error:
+            # A missing version may have been published since the index was last queried.
+            self._configure(refresh=True)
             ended = self._run(*options, "--refresh")
         if ended.code != 0 and "No solution found" in ended.error and self._indexes.extra:
-            # Else the first index that has a package is the only one asked for it, so that nobody can slip
+            # Otherwise only the first index that has a package is queried for it, so that nobody can slip
             # a newer one of that name into a public index.
             self._reporter.line("The first index with a package lacks its version: all are asked, as by pip")
             self._always += ["--index-strategy", "unsafe-best-match"]
@@ -179,8 +184,8 @@ class _Solver:
             ended = self._run(*options)
         raise endless(self._sources.names)
 
-    def _configure(self, *, anew: bool = False) -> None:
-        config = self._indexes.config(self._logins, anew=anew) + self._sources.config()
+    def _configure(self, *, refresh: bool = False) -> None:
+        config = self._indexes.config(self._logins, refresh=refresh) + self._sources.config()
         self._folder.joinpath("uv.toml").write_text(config)
 
     def _read(self, pylock: str, hashes: Hashes) -> tuple[LockedPackage, ...]:
@@ -189,29 +194,33 @@ class _Solver:
         return packages_of(text, self._probe, present=self._present, sources=sources, hashes=hashes)
 
     def _run(self, *more: str) -> Ended:
-        return run(
+        ended = run(
             [*self._always, *self._sources.options(), *more],
             self._reporter,
             timeout=TIMEOUT_SECONDS,
-            env=solver_environment(os.environ),
+            env=environment(self._reporter.environment(solver_environment(os.environ)), self._folder),
             folder=self._folder,
+            confinement=Confinement(writes=(self._folder, self._cache), network=(self._reporter.port,)),
         )
+        # To the solver, a refusal is an index without the package: it would take it from the next index.
+        self._reporter.check()
+        return ended
 
     def reasons(self, packages: Sequence[LockedPackage]) -> dict[str, tuple[bool, tuple[str, ...]]]:
         """Return for each package whether it was requested, and which packages need it."""
         pins = "".join(f"{package.name}=={package.version}\n" for package in packages)
         self._folder.joinpath("pins.txt").write_text(pins)
         # The answers are in uv's cache by now, so that this needs no network and hardly any time.
-        told = ("--constraints", "pins.txt", "--annotation-style", "line")
-        ended = self._run("--offline", "--quiet", *told)
+        prepared = ("--constraints", "pins.txt", "--annotation-style", "line")
+        ended = self._run("--offline", "--quiet", *prepared)
         if ended.code != 0:
-            # What stands at an address of its own is asked for again.
-            ended = self._run("--quiet", *told)
+            # Sources at a URL are requested again.
+            ended = self._run("--quiet", *prepared)
         if ended.code != 0:
             self._reporter.line(
-                "Why each package is there could not be found out; the packages are as resolved"
+                "Why each package is there could not be locked out; the packages are as resolved"
             )
-        return dict(found for line in ended.out.splitlines() if (found := _reason(line)))
+        return dict(result for line in ended.out.splitlines() if (result := _reason(line)))
 
     def newest(self) -> dict[str, str]:
         """Return the version of each requested package if it were alone, as far as the cache knows."""
@@ -227,32 +236,33 @@ class _Solver:
 
 
 def _pinned(line: str) -> bool:
-    """Tell whether a line leaves no choice of a version."""
+    """Return whether a line leaves no choice of a version."""
     try:
         wanted = Requirement(line)
     except InvalidRequirement:
         return False
     return any(
-        one.operator == "===" or (one.operator == "==" and "*" not in one.version) for one in wanted.specifier
+        item.operator == "===" or (item.operator == "==" and "*" not in item.version)
+        for item in wanted.specifier
     )
 
 
-def _told(line: str, logins: Logins, asked: Sequence[str]) -> str:
+def _with_login(line: str, logins: Logins, hosts: Sequence[str]) -> str:
     """Return a line as the solver gets it: with the credentials for the address in it, if there are any."""
-    found = _ADDRESS.search(line)
-    if found is None:
+    match = _ADDRESS.search(line)
+    if match is None:
         return line
-    if logins.beside("index", found[0]):
-        same = {host_of(url) for url in asked if logins.find("index", url)}
-        if host_of(found[0]) in same:
+    if logins.beside("index", match[0]):
+        same = {host_of(url) for url in hosts if logins.find("index", url)}
+        if host_of(match[0]) in same:
             # The solver shows a password to everything of its host that asks for one.
             raise ImageError(
                 "index-refused",
-                f"{masked(found[0])} is beside the address that the workspace's connection to"
-                f" {host_of(found[0])} is for, and cannot be used together with it.",
+                f"{masked(match[0])} is beside the address that the workspace's connection to"
+                f" {host_of(match[0])} is for, and cannot be used together with it.",
                 "Correct the connection's address in Settings → Connections, so that both are below it.",
             )
-    return line.replace(found[0], shown_to(found[0], logins))
+    return line.replace(match[0], shown_to(match[0], logins))
 
 
 def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:
@@ -262,8 +272,8 @@ def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:
     via = [part.strip() for part in (matched["via"] or "").split(",") if part.strip()]
     files = {part for part in via if part.startswith("-")}
     needed_by = tuple(sorted(str(canonicalize_name(part)) for part in via if part not in files))
-    asked = any(part.endswith("requirements.in") for part in files)
-    return str(canonicalize_name(matched["name"])), (asked, needed_by)
+    requested = any(part.endswith("requirements.in") for part in files)
+    return str(canonicalize_name(matched["name"])), (requested, needed_by)
 
 
 def uv_platform(probe: Probe) -> str:

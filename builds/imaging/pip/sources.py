@@ -1,4 +1,4 @@
-"""Packages that come as source alone: which ones, and what they need, without running any of their code."""
+"""Packages without wheels: their versions and requirements, read without running any of their code."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from builds.images.fetch import fetch_sdists
-from builds.images.lock import LockedPackage
-from builds.images.pip_options import Kinds
-from builds.images.probe import Probe
-from builds.images.report import ImageError, Reporter
-from builds.images.sdist import needs_of
-from builds.images.workshop import Workshop
+from builds.imaging.bases.probe import Probe
+from builds.imaging.download.fetch import fetch_sdists
+from builds.imaging.lock import LockedPackage
+from builds.imaging.pip.pip_options import Kinds
+from builds.imaging.pip.reading import needs_of_sdists
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 
 MOST_ROUNDS = 20
 _NEEDS = "sdist-needs"
@@ -33,9 +33,9 @@ class Sources:
         self._reporter = reporter
         self._needs: dict[tuple[str, str], tuple[str, ...]] = {}
 
-    def wanted(self, said: str) -> set[str]:
+    def wanted(self, message: str) -> set[str]:
         """Return the packages that the solver gave up for want of a wheel, and that were not let in yet."""
-        named = {str(canonicalize_name(name)) for name in _NO_WHEEL.findall(said)} - self.names
+        named = {str(canonicalize_name(name)) for name in _NO_WHEEL.findall(message)} - self.names
         return {name for name in named if self._kinds.may_be_source(name)}
 
     def allow(self, names: set[str]) -> None:
@@ -47,10 +47,14 @@ class Sources:
     def learn(self, packages: Sequence[LockedPackage]) -> bool:
         """Find out what these packages need; return whether anything was new."""
         new = [p for p in packages if p.kind == "sdist" and (p.name, p.version) not in self._needs]
-        files = {file.sha256: file for file in fetch_sdists(new, self._workshop, self._reporter)[0]}
+        files = fetch_sdists(new, self._workshop, self._reporter)[0]
+        known = {
+            package.sha256: needs_when_built(package.sha256, self._probe, self._workshop) for package in new
+        }
+        declared = needs_of_sdists([file for file in files if known[file.sha256] is None], self._reporter)
         for package in new:
-            built = needs_when_built(package.sha256, self._probe, self._workshop)
-            needs = needs_of(files[package.sha256]) if built is None else built
+            built = known[package.sha256]
+            needs = declared[package.sha256] if built is None else built
             self._needs[package.name, package.version] = needs
         return bool(new)
 
@@ -70,7 +74,7 @@ class Sources:
 
 
 def endless(names: Iterable[str]) -> ImageError:
-    """Return the error for packages of which one version after the other does not fit."""
+    """Return the error for packages of which version after version does not fit."""
     return ImageError(
         "conflict",
         f"No version that fits was found of what comes as source alone: {', '.join(sorted(names))}.",
@@ -79,7 +83,7 @@ def endless(names: Iterable[str]) -> ImageError:
 
 
 def needs_when_built(sha256: str, probe: Probe, workshop: Workshop) -> tuple[str, ...] | None:
-    """Return what the wheel needs that was built from a source distribution, if one was."""
+    """Return the requirements of the wheel that was built from a source distribution, if any."""
     known = workshop.recall(_NEEDS, f"{sha256} {probe.version}")
     return tuple(known) if known is not None else None
 
@@ -99,5 +103,5 @@ def _entry(name: str, version: str, needs: Sequence[str]) -> str:
 
 def _extras(need: str) -> Iterator[str]:
     marker = Requirement(need).marker
-    for found in re.finditer(r"""extra == ["']([^"']+)["']""", str(marker or "")):
-        yield found[1]
+    for result in re.finditer(r"""extra == ["']([^"']+)["']""", str(marker or "")):
+        yield result[1]

@@ -1,4 +1,4 @@
-"""What is installed already, as wheels without content that the solver can choose."""
+"""Present installed packages to the solver as wheels without content."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ def stand_ins(folder: Path, present: Mapping[str, str]) -> list[str]:
 
     The solver knows only indexes. A package that conda alone has would not be found in any of them.
     """
-    place = folder / "present"
-    place.mkdir()
+    path = folder / "present"
+    path.mkdir()
     pins = []
     for name, written in sorted(present.items()):
         try:
             version = str(Version(written))
         except InvalidVersion:
             continue
-        _empty_wheel(place, name.replace("-", "_"), version)
+        _empty_wheel(path, name.replace("-", "_"), version)
         pins.append(f"{name}=={version}\n")
     folder.joinpath("present.txt").write_text("".join(pins))
-    return ["--find-links", place.name, "--constraints", "present.txt"]
+    return ["--find-links", path.name, "--constraints", "present.txt"]
 
 
 def _empty_wheel(folder: Path, name: str, version: str) -> None:

@@ -1,14 +1,14 @@
-"""Which repositories of a registry have which blobs: what is there can be mounted, and need not travel."""
+"""Repositories of a registry and their blobs: known blobs are mounted instead of uploaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from builds.images.base import Base
-from builds.images.host import REFERENCE as HOST
-from builds.images.manifest import Descriptor
-from builds.images.workshop import Workshop
-from environments.definition.reference import BadReference, ImageReference
+from builds.imaging.bases.host import REFERENCE as HOST
+from builds.imaging.bases.model import Base
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.workshop import Workshop
+from environments.definition.syntax.reference import BadReference, ImageReference
 
 _KNOWN = "pushed"
 
@@ -21,15 +21,15 @@ def origins_of(
     The base's layers are in the base's own repository; others where they were pushed to before. A registry
     that has one no more asks for its bytes.
     """
-    found = {}
+    result = {}
     for blob in blobs:
         before = workshop.recall(_KNOWN, _key(target.registry, blob.digest))
         if before is not None:
-            found[blob.digest] = str(before)
+            result[blob.digest] = str(before)
     repository = _repository_in(target.registry, base)
     if base is not None and repository:
-        found |= {layer.digest: repository for layer in base.layers}
-    return {digest: name for digest, name in found.items() if name != target.repository}
+        result |= {layer.digest: repository for layer in base.layers}
+    return {digest: name for digest, name in result.items() if name != target.repository}
 
 
 def remember_origins(blobs: Iterable[Descriptor], target: ImageReference, workshop: Workshop) -> None:

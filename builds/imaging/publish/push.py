@@ -1,11 +1,11 @@
-"""The push side: an image of the store into a container registry, and only what is missing there."""
+"""Push an image from the store to a container registry, only with the blobs that are missing there."""
 
 from __future__ import annotations
 
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -13,22 +13,21 @@ from typing import TypeVar
 
 import httpx
 
-from builds.images.attended import attended
-from builds.images.manifest import Descriptor, descriptors_of
-from builds.images.registry import ATTEMPTS, AskAgain, Registry, places, same_origin
-from builds.images.report import Cancelled, ImageError, Reporter
-from builds.images.store import BlobStore
-from builds.images.workshop import Workshop
-from environments.definition.reference import BadReference, ImageReference
+from builds.imaging.interruptible import completed_batches, interruptible
+from builds.imaging.oci.manifest import Descriptor, descriptors_of
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.registry_client import ATTEMPTS, AskAgain, Registry, repositories_for, same_origin
+from builds.imaging.reporting import Cancelled, ImageError, Reporter
+from builds.imaging.workshop import Workshop
+from environments.definition.syntax.reference import BadReference, ImageReference
 
 Answer = TypeVar("Answer")
 PARALLEL = 4
-_GLANCE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push came to: bytes sent, and how many blobs were sent, mounted, and there already."""
+    """The result of a push: bytes sent, and how many blobs were sent, mounted, and there already."""
 
     reference: str
     sent_bytes: int
@@ -51,8 +50,8 @@ def push(
     except BadReference as error:
         raise ImageError("bad-reference", f"“{reference}” is no reference to an image: {error}.") from error
     # A mirror is for pulling: the last place is the registry itself.
-    place = places(parsed.registry, parsed.repository, workshop)[-1]
-    with closing(_Uploads(place)) as registry:
+    target = repositories_for(parsed.registry, parsed.repository, workshop)[-1]
+    with closing(_Uploads(target)) as registry:
         registry.also_from = tuple(sorted({*(origins or {}).values()} - {parsed.repository}))
         pushing = _Pushing(image, workshop.store, registry, reporter, origins or {})
         pushed = pushing.run(str(parsed), parsed.tag or "latest")
@@ -74,18 +73,20 @@ class _Uploads(Registry):
     actions = "pull,push"
 
     def ask(self, method: str, url: str) -> httpx.Response:
-        """Send a request without a body, and again once the registry was told who is there."""
-        response = self._client.request(method, url, headers=self._headers)
+        """Send a request without a body, and repeat it with a login if the registry wants one."""
+        with self.send(method, url, {}) as response:
+            pass
         if response.status_code == 401:
             self.authorize(response)
-            response = self._client.request(method, url, headers=self._headers)
+            with self.send(method, url, {}) as response:
+                pass
         if response.status_code in (401, 403):
             raise self._refused()
         _ask_again_if_busy(response)
         return response
 
     def has(self, kind: str, digest: str) -> bool:
-        """Tell whether a blob or manifest is there."""
+        """Return whether a blob or manifest is there."""
         return self.ask("HEAD", f"/v2/{self._at.name}/{kind}/{digest}").status_code == 200
 
     def mount_or_begin(self, digest: str, origin: str | None) -> str | None:
@@ -102,7 +103,9 @@ class _Uploads(Registry):
         """Send a blob or manifest."""
         # A registry may have its uploads taken elsewhere; its password stays with it.
         own = self._headers if same_origin(self._client.base_url.join(url), self._client.base_url) else {}
-        response = self._client.put(url, headers={**headers, **own}, content=content)
+        request = self._client.build_request("PUT", url, headers={**headers, **own}, content=content)
+        response = self._client.send(request, stream=True)
+        response.close()  # nothing in its body is needed
         if response.status_code == 401:  # a token may have run out on the way
             self.authorize(response)
             raise AskAgain("it asks again who is there")
@@ -136,7 +139,7 @@ class _Pushing:
         self._registry = registry
         self._reporter = reporter
         self._origins = origins
-        self._stop = threading.Event()
+        self._over = threading.Event()  # threads that still send or wait have nobody who wants it
         self._lock = threading.Lock()
         self._sent = 0
 
@@ -147,14 +150,17 @@ class _Pushing:
         ways = {"sent": 0, "mounted": 0, "present": 0}
         try:
             known = partial(self._registry.has, "manifests", self._image.digest)
-            if attended(partial(self._patiently, known), self._reporter):
+            if interruptible(partial(self._with_retries, known), self._reporter):
                 ways["present"] = len(blobs)
             else:
                 self._send(blobs, ways)
             named = partial(self._registry.put_manifest, self._image, body, tag)
-            attended(partial(self._patiently, named), self._reporter)
+            interruptible(partial(self._with_retries, named), self._reporter)
         except httpx.TransportError as error:
             raise self._registry.unreachable(error) from error
+        finally:
+            # Not sooner: the manifest is sent again like everything else, as long as the push is under way.
+            self._over.set()
         return Pushed(shown, self._sent, ways["sent"], ways["mounted"], ways["present"])
 
     def _send(self, blobs: list[Descriptor], ways: dict[str, int]) -> None:
@@ -162,22 +168,21 @@ class _Pushing:
         pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix="push")
         try:
             largest_first = sorted(blobs, key=lambda blob: -blob.size)
-            waiting: dict[Future[str], Descriptor] = {pool.submit(self._one, b): b for b in largest_first}
-            while waiting:
-                ended, _ = wait(waiting, _GLANCE_SECONDS, FIRST_COMPLETED)
-                self._reporter.check()
-                for future in ended:
-                    way, blob = future.result(), waiting.pop(future)
+            futures: dict[Future[str], Descriptor] = {
+                pool.submit(self._push_blob, b): b for b in largest_first
+            }
+            for completed in completed_batches(futures, self._reporter):
+                for future in completed:
+                    way, blob = future.result(), futures[future]
                     ways[way] += 1
                     settled += blob.size if way != "sent" else 0
                 self._reporter.progress(settled + self._sent, total, "bytes")
         finally:
-            self._stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _one(self, blob: Descriptor) -> str:
+    def _push_blob(self, blob: Descriptor) -> str:
         """Bring one blob there, and return how: sent, mounted, or present."""
-        return self._patiently(partial(self._at_once, blob))
+        return self._with_retries(partial(self._at_once, blob))
 
     def _at_once(self, blob: Descriptor) -> str:
         if self._registry.has("blobs", blob.digest):
@@ -195,20 +200,20 @@ class _Pushing:
             raise
         return "sent"
 
-    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+    def _with_retries(self, ask: Callable[[], Answer]) -> Answer:
         """Ask the registry, and again a few times where it is away for a moment or too busy."""
         for attempt in range(1, ATTEMPTS):
             try:
                 return ask()
             except httpx.TransportError:
-                if self._stop.wait(0.25 * 2**attempt):
+                if self._over.wait(0.25 * 2**attempt):
                     raise Cancelled from None
         return ask()
 
     def _content(self, blob: Descriptor, counted: list[int]) -> Iterator[bytes]:
         with self._store.open(blob.digest) as file:
             while piece := file.read(1 << 20):
-                if self._stop.is_set():
+                if self._over.is_set():
                     raise Cancelled
                 counted.append(len(piece))
                 self._count(len(piece))

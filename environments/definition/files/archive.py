@@ -11,8 +11,8 @@ import zipfile
 import zlib
 from typing import NoReturn, Protocol
 
-from environments.definition.folder import ZIPS, MemoryFolder
-from environments.definition.limits import Limits, size_text
+from environments.definition.files.folder import ZIPS, MemoryFolder
+from environments.definition.files.limits import Limits, size_text
 
 MOST_ENTRIES = 100_000
 """Of a zip: its whole directory is read at once, before any file of it can be looked at."""
@@ -75,7 +75,7 @@ def _unzip(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -
             path = _safe(info.filename)
             _count(held, path, limits)
             with archive.open(info) as file:
-                # What the directory says of the size may be a lie: what comes out is counted.
+                # The directory may lie about the size, so unpacked bytes are counted.
                 data = file.read(room + 1)
             room -= len(data)
             _check_room(room, limits)
@@ -106,7 +106,7 @@ def _untar(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -
 
 
 class _Readable(Protocol):
-    """What a tar is read from."""
+    """A stream for `tarfile`."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -135,8 +135,8 @@ class _Xz:
             if self._opener.needs_input and not self._given:
                 raise EOFError("its end is missing")
             given, self._given = self._given, b""
-            if found := self._opener.decompress(given, size):
-                return found
+            if chunk := self._opener.decompress(given, size):
+                return chunk
         return b""
 
 
@@ -149,10 +149,10 @@ class _Bounded:
         self._limits = limits
 
     def read(self, size: int, /) -> bytes:
-        found = self._source.read(size)
-        self._left -= len(found)
+        chunk = self._source.read(size)
+        self._left -= len(chunk)
         _check_room(self._left, self._limits)
-        return found
+        return chunk
 
 
 class _Member(tarfile.TarInfo):
@@ -201,7 +201,7 @@ def _check_room(room: int, limits: Limits) -> None:
 
 
 def _without_top_folder(held: dict[str, tuple[int, bytes]]) -> dict[str, tuple[int, bytes]]:
-    """Most tools pack the folder itself: where everything lies in one, that one is the context."""
+    """Most tools pack the folder itself: a single top folder is the context."""
     tops = {path.partition("/")[0] for path in held}
     if len(tops) != 1 or any("/" not in path for path in held):
         return held

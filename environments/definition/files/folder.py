@@ -19,7 +19,7 @@ class OutsideFolder(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class FoundFile:
+class FileEntry:
     """A file of a folder: its path in it, permission bits and size; `link` where it is a symbolic link."""
 
     path: str
@@ -34,7 +34,7 @@ class Folder(Protocol):
     def read(self, path: str, limit: int) -> bytes | None:
         """At most `limit` + 1 bytes of the file; None where there is none. Raises OutsideFolder."""
 
-    def files(self, below: str = "") -> Iterator[FoundFile]:
+    def files(self, below: str = "") -> Iterator[FileEntry]:
         """Every file in the folder below this path, one by one, in an order that is always the same."""
 
     def names(self) -> list[str]:
@@ -61,7 +61,7 @@ class NoFolder:
     def read(self, path: str, limit: int) -> bytes | None:
         return None
 
-    def files(self, below: str = "") -> Iterator[FoundFile]:
+    def files(self, below: str = "") -> Iterator[FileEntry]:
         return iter(())
 
     def names(self) -> list[str]:
@@ -76,27 +76,27 @@ class DiskFolder:
 
     def read(self, path: str, limit: int) -> bytes | None:
         try:
-            place = (self.root / path).resolve()
+            target = (self.root / path).resolve()
         except (OSError, RuntimeError, ValueError):
             return None
-        if not place.is_relative_to(self.root):
+        if not target.is_relative_to(self.root):
             raise OutsideFolder(path)
-        if not place.is_file():
+        if not target.is_file():
             return None
-        with place.open("rb") as file:
+        with target.open("rb") as file:
             return file.read(limit + 1)
 
-    def files(self, below: str = "") -> Iterator[FoundFile]:
+    def files(self, below: str = "") -> Iterator[FileEntry]:
         yield from self._walk(self.root / below, "")
 
     def names(self) -> list[str]:
         return sorted(entry.name for entry in os.scandir(self.root) if entry.is_file())
 
-    def _walk(self, folder: Path, prefix: str) -> Iterator[FoundFile]:
-        """Lazily, so that whoever counts can stop in a folder of a million files."""
+    def _walk(self, folder: Path, prefix: str) -> Iterator[FileEntry]:
+        """Lazily, so that a limit can stop in a folder of a million files."""
         if not folder.is_dir():
             return
-        for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             path = prefix + entry.name
             if entry.is_symlink():
                 yield self._linked(Path(entry.path), path)
@@ -105,36 +105,36 @@ class DiskFolder:
                     yield from self._walk(Path(entry.path), f"{path}/")
             elif entry.is_file(follow_symlinks=False):
                 info = entry.stat(follow_symlinks=False)
-                yield FoundFile(path, info.st_mode & 0o7777, info.st_size)
+                yield FileEntry(path, info.st_mode & 0o7777, info.st_size)
 
-    def _linked(self, place: Path, path: str) -> FoundFile:
+    def _linked(self, link: Path, path: str) -> FileEntry:
         """A link to a file inside is that file; any other is named as what it is."""
         try:
-            target = place.resolve()
+            target = link.resolve()
             if target.is_relative_to(self.root) and target.is_file():
                 info = target.stat()
-                return FoundFile(path, info.st_mode & 0o7777, info.st_size)
+                return FileEntry(path, info.st_mode & 0o7777, info.st_size)
         except (OSError, RuntimeError):
-            return FoundFile(path, 0, 0, link=True)
-        return FoundFile(path, 0, 0, link=True)
+            return FileEntry(path, 0, 0, link=True)
+        return FileEntry(path, 0, 0, link=True)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFolder:
-    """What an archive held: mode and bytes by path."""
+    """The content of an archive: mode and bytes by path."""
 
     held: Mapping[str, tuple[int, bytes]]
 
     def read(self, path: str, limit: int) -> bytes | None:
-        found = self.held.get(path)
-        return None if found is None else found[1][: limit + 1]
+        entry = self.held.get(path)
+        return None if entry is None else entry[1][: limit + 1]
 
-    def files(self, below: str = "") -> Iterator[FoundFile]:
+    def files(self, below: str = "") -> Iterator[FileEntry]:
         start = f"{below}/" if below else ""
         for path in sorted(self.held):
             if path.startswith(start):
                 mode, content = self.held[path]
-                yield FoundFile(path[len(start) :], mode, len(content))
+                yield FileEntry(path[len(start) :], mode, len(content))
 
     def names(self) -> list[str]:
         return sorted(path for path in self.held if "/" not in path)

@@ -9,7 +9,7 @@ _UNITS = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How large what is read may be: bytes, and the number of files of a build context."""
+    """The largest accepted input: bytes, and the number of files of a build context."""
 
     definition: int = 1 << 20
     dockerfile: int = 1 << 20

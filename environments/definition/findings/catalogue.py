@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from environments.definition.finding import Finding, Severity
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Sequence
+from environments.definition.findings.finding import Finding, Severity
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +126,9 @@ _ENTRIES = (
     Entry("template-placeholder", "warning", "Template placeholder", "{what} is a placeholder that nobody filled in",
           "The text between the braces is meant to be replaced before the file is used.",
           "Write the value that is meant."),
+    Entry("unreadable-address", "warning", "Address that programs read differently", "an address cannot be used: {why}",
+          "A build refuses it, as the solver might connect to another host than the one that people read.",
+          "Write the host in plain ASCII, as https://host/path."),
     Entry("local-path", "warning", "Local path among the packages", "{what!r} is a path on somebody's machine",
           "A build finds only what is in the definition; a path outside it does not exist there.",
           "Use a package, a URL, or a build context that holds the files."),

@@ -1,14 +1,13 @@
-"""What there is to say about a definition once it is read: packages, channels, Python, secrets."""
+"""Checks on a definition that has been read: packages, channels, Python, secrets."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 
-from environments.definition import secrets
-from environments.definition.reading import Draft
-from environments.definition.reference import BadReference, ImageReference
-from environments.definition.specs import (
+from environments.definition.findings import secrets
+from environments.definition.findings.result import Draft
+from environments.definition.packages.specs import (
     BadSpec,
     Spec,
     conda_spec,
@@ -18,8 +17,10 @@ from environments.definition.specs import (
     pip_spec,
     single_equals,
 )
-from environments.definition.text import Placed
-from environments.definition.versions import is_newer
+from environments.definition.packages.versions import is_newer
+from environments.definition.syntax.reference import BadReference, ImageReference
+from environments.definition.syntax.text import Placed
+from environments.network.urls import UnreadableUrl, parse_url
 
 END_OF_LIFE = {
     "2.7": "2020-01-01",
@@ -37,6 +38,7 @@ END_OF_LIFE = {
 }
 NEAR = dt.timedelta(days=183)
 PLACEHOLDER = re.compile(r"\$?(?<!\{)\{\{[^\n]{0,120}?\}\}")
+_URL = re.compile(r"\bhttps?:[^\s;]*", re.IGNORECASE)
 _OLD_IMAGES = (
     (re.compile(r"ubuntu.?(14\.?04|16\.?04|18\.?04|20\.?04)"), "its Ubuntu is past standard support"),
     (re.compile(r"(^|/)centos(:|$)"), "CentOS Linux has ended"),
@@ -53,11 +55,12 @@ _OLD_IMAGES = (
 
 
 def check(draft: Draft, today: dt.date | None = None) -> None:
-    """Add to the draft everything that is to be said about what it holds."""
+    """Add to the draft all findings about its content."""
     conda = _conda(draft)
     pip = _pip(draft)
     secrets.check(draft)
     _placeholders(draft)
+    _addresses(draft)
     if draft.image is not None:
         check_image(draft, draft.image)
     if draft.user_managed and (draft.conda or draft.pip):
@@ -90,22 +93,22 @@ def check_image(draft: Draft, image: Placed) -> None:
 
 
 def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:
-    found = []
+    specs = []
     for text in draft.conda:
         if secrets.holds_secret(text):
             continue
         if PLACEHOLDER.search(text):
-            found += _unfilled(text, "conda")
+            specs += _unfilled(text, "conda")
             continue
         try:
-            found.append((text, conda_spec(str(text))))
+            specs.append((text, conda_spec(str(text))))
         except BadSpec as reason:
             draft.note("bad-conda-spec", text, what=str(text), why=str(reason))
-    return found
+    return specs
 
 
 def _unfilled(text: Placed, ecosystem: str) -> list[tuple[Placed, Spec]]:
-    """What can be said of a package whose version is a template placeholder: its name."""
+    """Return the name of a package whose version is a template placeholder."""
     name = re.match(r"[A-Za-z0-9_][\w.-]*", text)
     if name is None:
         return []
@@ -114,12 +117,12 @@ def _unfilled(text: Placed, ecosystem: str) -> list[tuple[Placed, Spec]]:
 
 
 def _pip(draft: Draft) -> list[tuple[Placed, Spec]]:
-    found = []
+    specs = []
     for text in draft.pip:
         if secrets.holds_secret(text):
             continue
         if PLACEHOLDER.search(text):
-            found += _unfilled(text, "pip")
+            specs += _unfilled(text, "pip")
             continue
         try:
             spec = pip_spec(str(text))
@@ -137,18 +140,29 @@ def _pip(draft: Draft) -> list[tuple[Placed, Spec]]:
             continue
         if spec.url and is_local_path(spec.url):
             draft.note("local-path", text, what=str(text))
-        found.append((text, spec))
-    return found
+        specs.append((text, spec))
+    return specs
 
 
 def _placeholders(draft: Draft) -> None:
-    places = [*draft.channels, *draft.conda, *draft.pip, *draft.variables.values()]
+    texts = [*draft.channels, *draft.conda, *draft.pip, *draft.variables.values()]
     if draft.image is not None:
-        places.append(draft.image)
-    for text in places:
+        texts.append(draft.image)
+    for text in texts:
         match = PLACEHOLDER.search(text)
         if match:
             draft.note("template-placeholder", text, what=match[0])
+
+
+def _addresses(draft: Draft) -> None:
+    for text in (*draft.channels, *draft.conda, *draft.pip):
+        if "${" in text or PLACEHOLDER.search(text):
+            continue
+        for url in _URL.findall(re.sub(r"(^|\s)#.*$", "", text)):
+            try:
+                parse_url(url)
+            except UnreadableUrl as error:
+                draft.note("unreadable-address", text, why=str(error))
 
 
 def _unpinned(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:
@@ -170,12 +184,12 @@ def _duplicates(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:
 
 def _serving(draft: Draft, pip: list[tuple[Placed, Spec]]) -> None:
     """Advice where the definition is for serving, or asks for the package in too old a version (rule 40)."""
-    asked = next(((text, spec) for text, spec in pip if spec.name == "azureml-defaults"), None)
-    if asked is None:
+    requested = next(((text, spec) for text, spec in pip if spec.name == "azureml-defaults"), None)
+    if requested is None:
         if draft.inference is not None or draft.run.inferencing_stack_version:
             draft.note("serving-defaults", draft.pip[0] if draft.pip else None)
-    elif is_newer("1.0.45", asked[1].exact or "1.0.45", "pip"):
-        draft.note("serving-defaults", asked[0])
+    elif is_newer("1.0.45", requested[1].exact or "1.0.45", "pip"):
+        draft.note("serving-defaults", requested[0])
 
 
 def _conda_as_a_whole(draft: Draft, specs: list[tuple[Placed, Spec]], today: dt.date) -> None:
@@ -202,7 +216,7 @@ def _conda_as_a_whole(draft: Draft, specs: list[tuple[Placed, Spec]], today: dt.
 
 
 def check_python(draft: Draft, at: Placed, version: str, today: dt.date) -> None:
-    """Say where this Python version stands in its life."""
+    """Add a finding if this Python version is near or past its end of life."""
     minor = ".".join(version.split(".")[:2])
     end = END_OF_LIFE.get(minor)
     if end is None:

@@ -1,13 +1,13 @@
-"""`docs/findings.md`, made from the catalogue: `python -m environments.definition.documentation`."""
+"""`docs/findings.md`, made from the catalogue: `python -m environments.definition.findings.documentation`."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from environments.definition.catalogue import CATALOGUE, Entry
+from environments.definition.findings.catalogue import CATALOGUE, Entry
 
-PAGE = Path(__file__).parents[2] / "docs" / "findings.md"
+PAGE = Path(__file__).parents[3] / "docs" / "findings.md"
 _HEAD = """\
 # Findings
 
@@ -15,8 +15,8 @@ What the studio says about a definition, wherever it is read: on the page, in th
 An **error** refuses the definition, a **warning** expects trouble, a **note** is good to know. Only what the
 rules forbid is an error. Codes are stable: they can be relied upon in scripts.
 
-This page is made from the catalogue in `environments/definition/catalogue.py` by
-`python -m environments.definition.documentation`; change it there.
+This page is made from the catalogue in `environments/definition/findings/catalogue.py` by
+`python -m environments.definition.findings.documentation`; change it there.
 """
 _PLURALS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
 
@@ -26,10 +26,11 @@ def findings_page() -> str:
     parts = [_HEAD]
     for severity, heading in _PLURALS.items():
         entries = sorted(
-            (one for one in CATALOGUE.values() if one.severity == severity), key=lambda one: one.code
+            (entry for entry in CATALOGUE.values() if entry.severity == severity),
+            key=lambda entry: entry.code,
         )
         parts.append(f"## {heading}\n")
-        parts += [_section(one) for one in entries]
+        parts += [_section(entry) for entry in entries]
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""What is said about a definition: a code, how bad it is, where, what it means, what to do (rules 45-47)."""
+"""A finding about a definition: code, severity, location, meaning, advice (rules 45-47)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Severity = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One remark. `line` and `column` count from 1; `file` is where it stands if several were read."""
+    """One finding. `line` and `column` count from 1; `file` is its file if several were read."""
 
     code: str
     severity: Severity

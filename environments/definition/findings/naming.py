@@ -1,11 +1,11 @@
-"""What an environment may be called (rules 27 and 28)."""
+"""Names of environments (rules 27 and 28)."""
 
 from __future__ import annotations
 
 import re
 
-from environments.definition.catalogue import finding
-from environments.definition.finding import Finding
+from environments.definition.findings.catalogue import finding
+from environments.definition.findings.finding import Finding
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _RESERVED = ("azureml", "microsoft")

@@ -1,4 +1,4 @@
-"""What came of reading a file: a definition or a refusal, and what there is to say about it."""
+"""The result of reading a file: a definition or a refusal, with its findings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from environments.definition.catalogue import At, finding
-from environments.definition.finding import Finding
-from environments.definition.locked import LockedPackage
+from environments.definition.findings.catalogue import At, finding
+from environments.definition.findings.finding import Finding
+from environments.definition.findings.secrets import masked
 from environments.definition.model import (
     BuildContext,
     Definition,
@@ -18,8 +18,8 @@ from environments.definition.model import (
     RunOptions,
     SparkLayer,
 )
-from environments.definition.secrets import masked
-from environments.definition.text import Placed
+from environments.definition.packages.locked import LockedPackage
+from environments.definition.syntax.text import Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Reading:
     @property
     def errors(self) -> tuple[Finding, ...]:
         """Why it was refused."""
-        return tuple(one for one in self.findings if one.severity == "error")
+        return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
 MOST_OF_A_KIND = 1_000
@@ -97,8 +97,8 @@ class Draft:
         """Add the finding with this code (of any severity) at this place."""
         self.counts[code] += 1
         if self.counts[code] <= MOST_OF_A_KIND:
-            # The one place that every message passes: no secret leaves through one.
-            shown = {key: masked(one) if isinstance(one, str) else one for key, one in values.items()}
+            # Every message passes here, so that no secret leaves in one of them.
+            shown = {key: masked(value) if isinstance(value, str) else value for key, value in values.items()}
             self.findings.append(finding(code, at, file=self.file, **shown))
 
     def refuse(self, code: str, at: At = None, **values: object) -> Refused:
@@ -109,7 +109,7 @@ class Draft:
     @property
     def refused(self) -> bool:
         """Whether an error was found."""
-        return any(one.severity == "error" for one in self.findings)
+        return any(finding.severity == "error" for finding in self.findings)
 
     def finish(self) -> Reading:
         """The reading that this draft became."""
@@ -117,7 +117,7 @@ class Draft:
         return Reading(
             format=self.format,
             definition=definition,
-            findings=tuple(sorted(self.findings, key=_by_place)),
+            findings=tuple(sorted(self.findings, key=_by_position)),
             name=masked(self.name),
             version=masked(self.version),
             description=masked(self.description),
@@ -157,5 +157,5 @@ class Draft:
 _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
-def _by_place(one: Finding) -> tuple[int, int]:
-    return (one.line or 0, _RANK[one.severity])
+def _by_position(finding: Finding) -> tuple[int, int]:
+    return (finding.line or 0, _RANK[finding.severity])

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from environments.definition.reading import Draft
+    from environments.definition.findings.result import Draft
 
 MASK = "****"
 # Every pattern begins with a fixed word or at the start of a word, so that a line of a megabyte is read once.
@@ -32,7 +32,7 @@ _ASSIGNMENT = re.compile(r"(?<![\w-])([A-Za-z_][\w-]*)=(?!=)(\"[^\"]*\"|'[^']*'|
 
 
 def masked(text: str) -> str:
-    """The text with asterisks for the secrets that are told by their form: in URLs, known tokens."""
+    """Mask the secrets that are recognised by their form: passwords in URLs, known tokens."""
     shown = str(text)
     for pattern in (_IN_URL, _USER_ONLY, _CONDA_TOKEN):
         shown = pattern.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK + m[3], shown)
@@ -41,7 +41,7 @@ def masked(text: str) -> str:
 
 
 def masked_script(text: str) -> str:
-    """Shell or Dockerfile text with its secrets replaced, those told by the name of a variable too."""
+    """Mask the secrets of shell or Dockerfile text, including values of variables with telling names."""
     return _ASSIGNMENT.sub(_masked_assignment, masked(text))
 
 
@@ -92,7 +92,7 @@ def masked_values(value: object) -> object:
     if isinstance(value, str):
         return masked_script(value) if "\n" in value else masked(value)
     if isinstance(value, list):
-        return [masked_values(one) for one in value]
+        return [masked_values(item) for item in value]
     if isinstance(value, dict):
-        return {key: masked_values(one) for key, one in value.items()}
+        return {key: masked_values(item) for key, item in value.items()}
     return value

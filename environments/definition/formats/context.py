@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from environments.definition import dockerignore
-from environments.definition.dockerignore import Ignored
-from environments.definition.folder import FoundFile, OutsideFolder, inside
+from environments.definition.files import dockerignore
+from environments.definition.files.dockerignore import Ignored
+from environments.definition.files.folder import FileEntry, OutsideFolder, inside
+from environments.definition.files.limits import size_text
+from environments.definition.findings.result import Draft
 from environments.definition.formats import dockerfile_text
 from environments.definition.formats.source import Source
-from environments.definition.limits import size_text
 from environments.definition.model import BuildContext, ContextFile
-from environments.definition.reading import Draft
-from environments.definition.text import Placed
+from environments.definition.syntax.text import Placed
 
 FORMAT = "context"
 _NO_PART_OF_A_CONTEXT = frozenset((".git", "__MACOSX", ".svn", ".hg", "__pycache__", ".DS_Store"))
@@ -21,9 +21,9 @@ def read_named(draft: Draft, path: Placed, dockerfile: Placed, source: Source) -
     if "://" in path or path.startswith("git@"):
         draft.note("file-missing", path, what=f"the build context at {path.partition('#')[0]}")
         return
-    place = source.place(draft, path)
-    if place is not None:
-        read(draft, source, place, dockerfile)
+    location = source.resolve(draft, path)
+    if location is not None:
+        read(draft, source, location, dockerfile)
 
 
 def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
@@ -32,10 +32,10 @@ def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
     files: list[ContextFile] = []
     total = 0
     ignored = _ignored(source, below, dockerfile)
-    for found in source.folder.files(below):
-        if _NO_PART_OF_A_CONTEXT & set(found.path.split("/")) or found.path in ignored:
+    for entry in source.folder.files(below):
+        if _NO_PART_OF_A_CONTEXT & set(entry.path.split("/")) or entry.path in ignored:
             continue
-        total += found.size
+        total += entry.size
         if len(files) >= limits.context_files:
             limit = f"{limits.context_files} files"
             raise draft.refuse("too-large", dockerfile, what="the build context", size="more", limit=limit)
@@ -44,9 +44,9 @@ def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
             raise draft.refuse(
                 "too-large", dockerfile, what="the build context", size=size_text(total), limit=limit
             )
-        content = _content(draft, source, below, found)
+        content = _content(draft, source, below, entry)
         if content is not None:
-            files.append(ContextFile(path=found.path, mode=found.mode & 0o755 | 0o644, content=content))
+            files.append(ContextFile(path=entry.path, mode=entry.mode & 0o755 | 0o644, content=content))
     if not files:
         draft.note("file-missing", dockerfile, what=f"the build context {below or '.'}")
         return
@@ -58,19 +58,26 @@ def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
 
 
 def _ignored(source: Source, below: str, dockerfile: str) -> Ignored:
-    name = f"{below}/{dockerignore.NAME}" if below else dockerignore.NAME
-    content = source.folder.read(name, source.limits.definition) or b""
-    return dockerignore.parse(content.decode("utf-8", "replace"), dockerfile)
+    def text(name: str) -> str | None:
+        path = f"{below}/{name}" if below else name
+        content = source.folder.read(path, source.limits.definition)
+        return None if content is None else content.decode("utf-8", "replace")
+
+    try:
+        dockerfile = inside("", dockerfile)
+    except OutsideFolder:  # reported when it is read
+        dockerfile = ""
+    return dockerignore.find(text, dockerfile)
 
 
-def _content(draft: Draft, source: Source, below: str, found: FoundFile) -> bytes | None:
-    path = f"{below}/{found.path}" if below else found.path
-    if found.link:
-        raise draft.refuse("bad-archive", Placed("", 1), what=f"{found.path} is a link")
+def _content(draft: Draft, source: Source, below: str, entry: FileEntry) -> bytes | None:
+    path = f"{below}/{entry.path}" if below else entry.path
+    if entry.link:
+        raise draft.refuse("bad-archive", Placed("", 1), what=f"{entry.path} is a link")
     try:
         return source.folder.read(path, source.limits.context)
     except OutsideFolder:
-        raise draft.refuse("outside-folder", Placed("", 1), what=found.path) from None
+        raise draft.refuse("outside-folder", Placed("", 1), what=entry.path) from None
 
 
 def _dockerfile_name(draft: Draft, dockerfile: Placed, paths: set[str]) -> str | None:

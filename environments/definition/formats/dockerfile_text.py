@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from environments.definition import secrets
-from environments.definition.checks import PLACEHOLDER, check_image
-from environments.definition.dockerfile import Instruction, instructions
+from environments.definition.files.limits import Limits, size_text
+from environments.definition.findings import secrets
+from environments.definition.findings.checks import PLACEHOLDER, check_image
+from environments.definition.findings.result import Draft
 from environments.definition.formats.source import Source
-from environments.definition.limits import Limits, size_text
 from environments.definition.model import Definition
-from environments.definition.reading import Draft
-from environments.definition.text import Placed
+from environments.definition.syntax.dockerfile import Instruction, instructions
+from environments.definition.syntax.text import Placed
 
 FORMAT = "dockerfile"
 KEYWORDS = frozenset(
@@ -42,7 +42,7 @@ _FIRST = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_VALUE = 4096
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])([^}]*))?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])((?:(?!\$\{)[^}])*+))?\}|(\w+))")
 _PIP = re.compile(r"(?:^|[\s;&|/])(?:pip3?|uv\s+pip)\s+install\b")
 _FLAG = re.compile(r"--[\w-]+(?:=\S+)?\s*")
 
@@ -75,44 +75,46 @@ def read_source(draft: Draft, text: str, source: Source) -> None:
 
 def inspect(draft: Draft, text: str, *, alone: bool) -> None:
     """Say what there is to say about a Dockerfile's text; `alone` where no files are around it."""
-    found = list(instructions(text))
-    if not any(one.keyword == "FROM" for one in found):
+    parsed = list(instructions(text))
+    if not any(instruction.keyword == "FROM" for instruction in parsed):
         raise draft.refuse("dockerfile-no-from", Placed("", 1))
-    for one in found:
-        if one.keyword not in KEYWORDS:
-            draft.note("dockerfile-bad-instruction", Placed("", one.line, 1), what=one.keyword[:40])
-    for image, line in base_images(found):
+    for instruction in parsed:
+        if instruction.keyword not in KEYWORDS:
+            draft.note(
+                "dockerfile-bad-instruction", Placed("", instruction.line, 1), what=instruction.keyword[:40]
+            )
+    for image, line in base_images(parsed):
         check_image(draft, Placed(image, line, 1, draft.file))
-    for one in found:
-        _secrets(draft, one)
-        if alone and one.keyword in ("COPY", "ADD"):
-            _copies(draft, one)
+    for instruction in parsed:
+        _secrets(draft, instruction)
+        if alone and instruction.keyword in ("COPY", "ADD"):
+            _copies(draft, instruction)
     if draft.conda:
-        for one in found:
-            if one.keyword == "RUN" and _PIP.search(one.body):
-                draft.note("dockerfile-pip-next-to-conda", Placed("", one.line, 1))
+        for instruction in parsed:
+            if instruction.keyword == "RUN" and _PIP.search(instruction.body):
+                draft.note("dockerfile-pip-next-to-conda", Placed("", instruction.line, 1))
                 break
 
 
-def base_images(found: list[Instruction]) -> Iterator[tuple[str, int]]:
+def base_images(parsed: list[Instruction]) -> Iterator[tuple[str, int]]:
     """The images that the stages start from, with their lines: ARGs filled in, earlier stages left out."""
     arguments: dict[str, str] = {}
     stages: set[str] = set()
     before_first = True
-    for one in found:
-        if one.keyword == "ARG" and before_first:
-            for name, value in _assignments(one.arguments):
+    for instruction in parsed:
+        if instruction.keyword == "ARG" and before_first:
+            for name, value in _assignments(instruction.arguments):
                 arguments[name] = _filled(value, arguments)
-        elif one.keyword == "FROM":
+        elif instruction.keyword == "FROM":
             before_first = False
-            words = _FLAG.sub("", one.arguments, count=5).split()
-            if not words:
+            parts = _FLAG.sub("", instruction.arguments, count=5).split()
+            if not parts:
                 continue
-            image = _filled(words[0], arguments)
+            image = _filled(parts[0], arguments)
             if image.lower() not in stages and image != "scratch" and "$" not in image and image:
-                yield image, one.line
-            if len(words) >= 3 and words[1].lower() == "as":
-                stages.add(words[2].lower())
+                yield image, instruction.line
+            if len(parts) >= 3 and parts[1].lower() == "as":
+                stages.add(parts[2].lower())
 
 
 def write(definition: Definition) -> str:
@@ -139,22 +141,30 @@ def _filled(text: str, arguments: dict[str, str]) -> str:
     return text if len(text) > _LONGEST_VALUE else _VARIABLE.sub(value, text)[:_LONGEST_VALUE]
 
 
-def _secrets(draft: Draft, one: Instruction) -> None:
-    for number, line in one.lines or ((one.line, one.arguments),):
+def _secrets(draft: Draft, instruction: Instruction) -> None:
+    for number, line in instruction.lines or ((instruction.line, instruction.arguments),):
         if secrets.holds_secret(line):
             draft.note("secret-in-definition", Placed("", number, 1), what="this line")
-    if any(secrets.holds_secret(heredoc) for heredoc in one.heredocs):
-        draft.note("secret-in-definition", Placed("", one.line, 1), what="the heredoc below this line")
-    if one.keyword in ("ENV", "ARG", "LABEL"):
-        pairs = dict(_assignments(one.arguments))
-        name, _, value = one.arguments.partition(" ")
-        if one.keyword == "ENV" and "=" not in name:
+    if any(secrets.holds_secret(heredoc) for heredoc in instruction.heredocs):
+        draft.note(
+            "secret-in-definition", Placed("", instruction.line, 1), what="the heredoc below this line"
+        )
+    if instruction.keyword in ("ENV", "ARG", "LABEL"):
+        pairs = dict(_assignments(instruction.arguments))
+        name, _, value = instruction.arguments.partition(" ")
+        if instruction.keyword == "ENV" and "=" not in name:
             pairs = {name: value}
         for name, value in pairs.items():
             if secrets.is_secret_variable(name, value):
-                draft.note("secret-in-definition", Placed("", one.line, 1), what=f"the variable {name}")
-    elif one.keyword == "RUN" and secrets.masked_script(one.body) != secrets.masked(one.body):
-        draft.note("secret-suspected", Placed("", one.line, 1), what="an assignment in this RUN instruction")
+                draft.note(
+                    "secret-in-definition", Placed("", instruction.line, 1), what=f"the variable {name}"
+                )
+    elif instruction.keyword == "RUN" and secrets.masked_script(instruction.body) != secrets.masked(
+        instruction.body
+    ):
+        draft.note(
+            "secret-suspected", Placed("", instruction.line, 1), what="an assignment in this RUN instruction"
+        )
 
 
 def placeholders(draft: Draft, text: str) -> None:
@@ -165,10 +175,12 @@ def placeholders(draft: Draft, text: str) -> None:
             draft.note("template-placeholder", Placed("", number, match.start() + 1), what=match[0])
 
 
-def _copies(draft: Draft, one: Instruction) -> None:
-    if re.search(r"--from=", one.arguments) or one.heredocs:
+def _copies(draft: Draft, instruction: Instruction) -> None:
+    if re.search(r"--from=", instruction.arguments) or instruction.heredocs:
         return
-    words = _FLAG.sub("", one.arguments, count=8).strip("[]").replace('"', "").replace(",", " ").split()
-    sources = [word for word in words[:-1] if "://" not in word and not word.startswith("git@")]
+    arguments = (
+        _FLAG.sub("", instruction.arguments, count=8).strip("[]").replace('"', "").replace(",", " ").split()
+    )
+    sources = [word for word in arguments[:-1] if "://" not in word and not word.startswith("git@")]
     if sources:
-        draft.note("dockerfile-copies", Placed("", one.line, 1), what=sources[0][:80])
+        draft.note("dockerfile-copies", Placed("", instruction.line, 1), what=sources[0][:80])

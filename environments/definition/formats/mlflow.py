@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from environments.definition.findings.result import Draft
 from environments.definition.formats import requirements
+from environments.definition.formats.shapes import mapping_of, text_of, texts_of, unknown_keys
 from environments.definition.formats.source import Source
-from environments.definition.reading import Draft
-from environments.definition.shapes import mapping_of, text_of, texts_of, unknown_keys
-from environments.definition.tree import Mapping, Tree
+from environments.definition.syntax.tree import Mapping, Tree
 
 FORMAT = "mlflow-python-env"
 KEYS = frozenset(("python", "build_dependencies", "dependencies"))

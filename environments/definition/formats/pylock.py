@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
+from environments.definition.findings.result import Draft
 from environments.definition.formats.source import Source
-from environments.definition.locked import PIP, LockedPackage
-from environments.definition.reading import Draft
-from environments.definition.text import Placed
+from environments.definition.packages.locked import PIP, LockedPackage
+from environments.definition.packages.specs import pip_name
+from environments.definition.syntax.text import Placed
 
 FORMAT = "pylock"
 _PYPI = "https://pypi.org/simple"
 _HEADER = re.compile(r"(?m)^[ \t]*\[\[[ \t]*packages[ \t]*\]\]")
 _DEEPEST_LINE = 100
+# tomllib needs quadratic time for a key of many parts. In a string this is a path of that many names with dots between.
+_MOST_PARTS = 32
+_PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_KEYS = re.compile(rf"""{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+|["'][^\n]*+""")
 Table = dict[str, Any]
 
 
@@ -33,38 +39,59 @@ def parse(draft: Draft, text: str) -> Table:
     for number, line in enumerate(text.split("\n"), 1):
         if line.count("[") + line.count("{") > _DEEPEST_LINE:
             raise draft.refuse("bad-toml", Placed("", number), what="the nesting is too deep")
+    for match in _KEYS.finditer(text):
+        # A dot in quotes counts too: a key is rarely that long at all.
+        if (
+            match.end() - match.start() > _MOST_PARTS
+            and match[0].count(".") > _MOST_PARTS
+            and _is_deep(match[0])
+        ):
+            at = Placed("", text.count("\n", 0, match.start()) + 1)
+            raise draft.refuse("bad-toml", at, what=f"a key has more than {_MOST_PARTS} parts")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line (\d+), column (\d+)", str(error))
-        at = Placed("", int(place[1]), int(place[2])) if place else Placed("", 1)
+        match = re.search(r"line (\d+), column (\d+)", str(error))
+        at = Placed("", int(match[1]), int(match[2])) if match else Placed("", 1)
         raise draft.refuse("bad-toml", at, what=str(error).partition(" (at")[0].lower()) from None
     except RecursionError:
         raise draft.refuse("bad-toml", Placed("", 1), what="the nesting is too deep") from None
+
+
+def _is_deep(key: str) -> bool:
+    return sum(1 for _ in re.finditer(_PART, key)) > _MOST_PARTS
 
 
 def read(draft: Draft, text: str, source: Source) -> None:
     """Read every package of the lock into the draft, with its hashes."""
     draft.locked = True
     document = parse(draft, text)
-    lines = [text.count("\n", 0, match.start()) + 1 for match in _HEADER.finditer(text)]
+    lines = list(_header_lines(text))
     packages = document.get("packages")
     if not isinstance(packages, list):
         raise draft.refuse("missing-key", Placed("", 1), what="packages")
-    found: list[LockedPackage] = []
-    indexes: list[Placed] = []
+    locked: list[LockedPackage] = []
+    indexes: dict[str, Placed] = {}
     for number, package in enumerate(packages):
         at = Placed("", lines[number] if number < len(lines) else None, 1, draft.file)
         if not isinstance(package, dict) or not isinstance(package.get("name"), str):
             raise draft.refuse("missing-key", at, what="packages.name")
         draft.pip.append(at.moved(_line(draft, package, at)))
-        found.append(_locked(package))
+        locked.append(_locked(package))
         index = package.get("index")
-        if isinstance(index, str) and index.rstrip("/") not in (_PYPI, *map(str, indexes)):
-            indexes.append(at.moved(index.rstrip("/")))
-    options = [index.moved(f"--extra-index-url {index}") for index in indexes]
+        if isinstance(index, str) and index.rstrip("/") != _PYPI:
+            indexes.setdefault(index.rstrip("/"), at.moved(index.rstrip("/")))
+    options = [index.moved(f"--extra-index-url {index}") for index in indexes.values()]
     draft.pip[:0] = options
-    draft.packages = tuple(found)
+    draft.packages = tuple(locked)
+
+
+def _header_lines(text: str) -> Iterator[int]:
+    line, counted = 1, 0
+    for match in _HEADER.finditer(text):
+        line += text.count("\n", counted, match.start())
+        counted = match.start()
+        yield line
 
 
 def _line(draft: Draft, package: Table, at: Placed) -> str:
@@ -72,21 +99,21 @@ def _line(draft: Draft, package: Table, at: Placed) -> str:
     tail = f" ; {' '.join(str(marker).split())}" if marker else ""
     vcs, archive, directory = (_table(package, key) for key in ("vcs", "archive", "directory"))
     if vcs:
-        place = vcs.get("url") or vcs.get("path") or ""
+        source = vcs.get("url") or vcs.get("path") or ""
         commit = vcs.get("commit-id") or vcs.get("requested-revision") or ""
         below = f"#subdirectory={vcs['subdirectory']}" if vcs.get("subdirectory") else ""
-        return f"{name} @ {vcs.get('type', 'git')}+{place}" + (f"@{commit}" if commit else "") + below + tail
+        return f"{name} @ {vcs.get('type', 'git')}+{source}" + (f"@{commit}" if commit else "") + below + tail
     if archive:
         digest = _sha256(archive)
-        place = archive.get("url") or archive.get("path") or ""
-        return f"{name} @ {place}" + (f"#sha256={digest}" if digest else "") + tail
+        source = archive.get("url") or archive.get("path") or ""
+        return f"{name} @ {source}" + (f"#sha256={digest}" if digest else "") + tail
     if directory:
         editable = "-e " if directory.get("editable") else ""
         return f"{editable}{directory.get('path', '.')}"
     if not isinstance(version, str):
         raise draft.refuse("missing-key", at, what=f"the version of {str(name)[:80]}")
     hashes = [_sha256(file) for file in _files(package)]
-    return f"{name}=={version}{tail}" + "".join(f" --hash=sha256:{one}" for one in hashes if one)
+    return f"{name}=={version}{tail}" + "".join(f" --hash=sha256:{hash_}" for hash_ in hashes if hash_)
 
 
 def _files(package: Table) -> Iterable[Table]:
@@ -115,7 +142,7 @@ def _locked(package: Table) -> LockedPackage:
     url = files[0].get("url") or _table(package, "vcs").get("url") or ""
     size = files[0].get("size")
     needs = package.get("dependencies")
-    names = [one.get("name") for one in needs if isinstance(one, dict)] if isinstance(needs, list) else []
+    names = [need.get("name") for need in needs if isinstance(need, dict)] if isinstance(needs, list) else []
     return LockedPackage(
         str(package["name"]),
         str(package.get("version") or ""),
@@ -123,34 +150,31 @@ def _locked(package: Table) -> LockedPackage:
         url=str(url),
         sha256=_sha256(files[0]),
         size=size if isinstance(size, int) else None,
-        requires=tuple(one for one in names if isinstance(one, str)),
+        requires=tuple(name for name in names if isinstance(name, str)),
     )
 
 
 def write(packages: tuple[LockedPackage, ...], requires_python: str = "") -> str:
-    """A pylock.toml of the packages that come from pip. Those of conda have no place in it."""
+    """Return a pylock.toml of packages from pip, each with a URL and a sha256 (PEP 751 has no other kind)."""
     lines = ['lock-version = "1.0"', 'created-by = "environment-studio"']
     if requires_python:
         lines.insert(1, f"requires-python = {_quoted(requires_python)}")
-    for one in packages:
-        if one.ecosystem != PIP:
-            continue
-        lines += ["", "[[packages]]", f"name = {_quoted(one.name)}", f"version = {_quoted(one.version)}"]
-        if one.requires:
-            needs = ", ".join(f"{{ name = {_quoted(name)} }}" for name in one.requires)
+    for package in packages:
+        name, version = _quoted(pip_name(package.name)), _quoted(package.version)
+        lines += ["", "[[packages]]", f"name = {name}", f"version = {version}"]
+        if package.requires:
+            needs = ", ".join(f"{{ name = {_quoted(pip_name(name))} }}" for name in package.requires)
             lines.append(f"dependencies = [{needs}]")
-        if one.url:
-            lines.append(_file_line(one))
+        lines.append(_file_line(package))
     return "\n".join(lines) + "\n"
 
 
-def _file_line(one: LockedPackage) -> str:
-    name = one.url.partition("#")[0].rpartition("/")[2]
-    parts = [f"name = {_quoted(name)}", f"url = {_quoted(one.url)}"]
-    if one.size is not None:
-        parts.append(f"size = {one.size}")
-    hashes = f"{{ sha256 = {_quoted(one.sha256)} }}" if one.sha256 else "{}"
-    table = f"{{ {', '.join(parts)}, hashes = {hashes} }}"
+def _file_line(locked_package: LockedPackage) -> str:
+    name = unquote(urlsplit(locked_package.url).path).rpartition("/")[2]
+    parts = [f"name = {_quoted(name)}", f"url = {_quoted(locked_package.url)}"]
+    if locked_package.size is not None:
+        parts.append(f"size = {locked_package.size}")
+    table = f"{{ {', '.join(parts)}, hashes = {{ sha256 = {_quoted(locked_package.sha256)} }} }}"
     return f"wheels = [{table}]" if name.endswith(".whl") else f"sdist = {table}"
 
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from environments.definition.folder import OutsideFolder, inside
+from environments.definition.files.folder import OutsideFolder, inside
+from environments.definition.findings.result import Draft
 from environments.definition.formats.source import Source
-from environments.definition.reading import Draft
-from environments.definition.specs import option, without_options
-from environments.definition.text import Placed
+from environments.definition.packages.specs import option, without_options
+from environments.definition.syntax.text import Placed
 
 FORMAT = "requirements"
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
@@ -105,19 +105,19 @@ class _Reader:
             draft.note("file-missing", line, what="a file at a URL")
             return
         try:
-            place = inside(source.base, path)
+            location = inside(source.base, path)
         except OutsideFolder:
             draft.note("outside-folder", line, what=path)
             return
-        if place in self.within or len(self.within) >= _DEEPEST:
+        if location in self.within or len(self.within) >= _DEEPEST:
             draft.note("include-loop", line, what=path)
             return
-        text = source.text(draft, place, line)
+        text = source.text(draft, location, line)
         if text is None:
             return
-        base = place.rpartition("/")[0]
-        within = (*self.within, place)
-        _Reader(draft, replace(source, base=base), within, constraint).read(text, place)
+        base = location.rpartition("/")[0]
+        within = (*self.within, location)
+        _Reader(draft, replace(source, base=base), within, constraint).read(text, location)
 
 
 def read(draft: Draft, text: str, source: Source) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from environments.definition.reading import Draft
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Sequence, Tree
+from environments.definition.findings.result import Draft
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree
 
 _MOST_STRANGERS = 50
 """How many unknown keys are named; a file of a hundred thousand is not looked through to its end."""
 
 
 def kind_of(node: Tree) -> str:
-    """What a node is, in words."""
+    """Return a label for a node's type."""
     if isinstance(node, Mapping):
         return "a mapping"
     if isinstance(node, Sequence):
@@ -55,20 +55,20 @@ def texts_of(draft: Draft, node: Tree | None, what: str) -> list[Placed]:
     """The single values of this list; a lone value counts as a list of one."""
     if isinstance(node, Scalar) and not node.is_null:
         return [Placed(node.text, node.line, node.column, draft.file)]
-    found = []
+    texts = []
     for item in list_of(draft, node, what):
         text = text_of(draft, item, f"each of {what}")
         if text is not None:
-            found.append(text)
-    return found
+            texts.append(text)
+    return texts
 
 
 def strings_of(draft: Draft, node: Tree | None, what: str) -> dict[str, Placed]:
     """The names and values of this mapping, such as tags or variables; null is the empty string."""
-    found: dict[str, Placed] = {}
+    strings: dict[str, Placed] = {}
     for name, value in mapping_of(draft, node, what).entries.items():
         if isinstance(value, Scalar):
-            found[name] = Placed("" if value.is_null else value.text, value.line, value.column, draft.file)
+            strings[name] = Placed("" if value.is_null else value.text, value.line, value.column, draft.file)
         else:
             raise draft.refuse(
                 "wrong-shape",
@@ -77,7 +77,7 @@ def strings_of(draft: Draft, node: Tree | None, what: str) -> dict[str, Placed]:
                 expected="a single value",
                 found=kind_of(value),
             )
-    return found
+    return strings
 
 
 def truth_of(draft: Draft, node: Tree | None, what: str) -> bool | None:
@@ -86,14 +86,14 @@ def truth_of(draft: Draft, node: Tree | None, what: str) -> bool | None:
         return None
     if isinstance(node, Scalar):
         # Some tools write JSON booleans as strings.
-        said = {"true": True, "false": False}.get(node.text.lower(), node.truth)
-        if said is not None:
-            return said
+        truth = {"true": True, "false": False}.get(node.text.lower(), node.truth)
+        if truth is not None:
+            return truth
     raise draft.refuse("wrong-shape", node, what=what, expected="true or false", found=kind_of(node))
 
 
 def unknown_keys(draft: Draft, mapping: Mapping, known: Iterable[str], prefix: str = "") -> None:
-    """Say which keys are none of the known ones, and which one was perhaps meant."""
+    """Add a finding for each unknown key, with the known key that was probably meant."""
     names = sorted(known)
     strangers = [name for name in mapping.keys if name not in names]
     for name in strangers[:_MOST_STRANGERS]:

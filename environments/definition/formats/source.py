@@ -1,13 +1,13 @@
-"""Where a text came from, and the files around it that it may name."""
+"""The origin of a text, and the files around it that it may name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from environments.definition.folder import Folder, NoFolder, OutsideFolder, inside
-from environments.definition.limits import Limits, size_text
-from environments.definition.reading import Draft
-from environments.definition.text import Placed
+from environments.definition.files.folder import Folder, NoFolder, OutsideFolder, inside
+from environments.definition.files.limits import Limits, size_text
+from environments.definition.findings.result import Draft
+from environments.definition.syntax.text import Placed
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Source:
             return None
         return decode(draft, content)
 
-    def place(self, draft: Draft, path: Placed) -> str | None:
-        """The path in the folder that this relative path means; None, and said so, where it leads out."""
+    def resolve(self, draft: Draft, path: Placed) -> str | None:
+        """Return the path inside the folder for a relative path; None, with a finding, if it leads out."""
         try:
             return inside(self.base, path)
         except OutsideFolder:
@@ -45,7 +45,7 @@ class Source:
 
 
 def decode(draft: Draft, content: bytes) -> str | None:
-    """The bytes as text, UTF-8 or marked UTF-16; None, and said so, where they are none."""
+    """Decode UTF-8, or UTF-16 with a mark; return None and add a finding if it is neither."""
     # PowerShell's `pip freeze > requirements.txt` writes UTF-16.
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
@@ -56,7 +56,7 @@ def decode(draft: Draft, content: bytes) -> str | None:
         return None
     if "\0" in text:
         at = text.index("\0")
-        place = Placed("", text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1)
-        draft.note("not-text", place, what="there is a NUL character in it")
+        position = Placed("", text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1)
+        draft.note("not-text", position, what="there is a NUL character in it")
         return None
     return text

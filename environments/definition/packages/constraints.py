@@ -1,4 +1,4 @@
-"""What people ask of a package's version, `numpy>=1.24,<2`, and which versions are allowed by it."""
+"""Version constraints such as `numpy>=1.24,<2`, and the versions they allow."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from environments.definition.specs import pip_name
-from environments.definition.versions import is_newer
+from environments.definition.packages.specs import pip_name
+from environments.definition.packages.versions import is_newer, starts_with
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
 OPERATORS = ("===", "==", "!=", "<=", ">=", "~=", "<", ">")
 _EXPRESSION = re.compile(r"([A-Za-z0-9_][A-Za-z0-9._-]*)((?:===|==|!=|<=|>=|~=|<|>).*)")
-_PART = re.compile(r"(===|==|!=|<=|>=|~=|<|>)\s*(.*)")
+_PART = re.compile(r"(===|==|!=|<=|>=|~=|<|>)\s*+(.*)")
 _VERSION = re.compile(r"v?\d[0-9A-Za-z.!+_-]{0,80}(?:\.\*)?")
 MOST_PARTS = 10
 
@@ -34,12 +34,12 @@ class Constraint:
     @classmethod
     def parse(cls, text: str) -> Constraint | None:
         """Return what `numpy<2` asks for; None for what is no such expression. Raises BadConstraint."""
-        found = _EXPRESSION.fullmatch(text)
-        if found is None:
+        match = _EXPRESSION.fullmatch(text)
+        if match is None:
             if re.match(r"[<>=!~]=?\d", text):
                 raise BadConstraint(f"“{text}” names no package: write the name first, as in numpy{text}.")
             return None
-        name, rest = found.groups()
+        name, rest = match.groups()
         if rest.count(",") >= MOST_PARTS:
             raise BadConstraint(f"“{name}” has more than {MOST_PARTS} conditions: leave some out.")
         return cls(pip_name(name), tuple(_part(name, part.strip()) for part in rest.split(",")))
@@ -60,12 +60,12 @@ class Constraint:
 
 
 def _part(name: str, text: str) -> tuple[str, str]:
-    found = _PART.fullmatch(text)
-    if found is None:
+    match = _PART.fullmatch(text)
+    if match is None:
         raise BadConstraint(
             f"In “{name}” one of {', '.join(OPERATORS[1:])} is missing before “{text}”: write {name}>=1.2,<2."
         )
-    sign, version = found.groups()
+    sign, version = match.groups()
     if not version:
         raise BadConstraint(f"A version is missing after “{name}{sign}”: write {name}{sign}1.2.")
     if not _VERSION.fullmatch(version):
@@ -91,7 +91,7 @@ def _specifiers(parts: tuple[tuple[str, str], ...]) -> SpecifierSet | None:
 
 def _fits_conda(version: str, sign: str, bound: str) -> bool:
     if bound.endswith(".*"):
-        return _begins(version, bound[:-2]) == (sign == "==")
+        return starts_with(version, bound[:-2]) == (sign == "==")
     newer = is_newer(version, bound, "conda")
     match sign:
         case "<":
@@ -105,10 +105,6 @@ def _fits_conda(version: str, sign: str, bound: str) -> bool:
         case "!=":
             return newer is not None
         case "~=":
-            return newer is not False and _begins(version, bound.rpartition(".")[0])
+            return newer is not False and starts_with(version, bound.rpartition(".")[0])
         case _:
             return newer is None
-
-
-def _begins(version: str, start: str) -> bool:
-    return version == start or version.startswith(f"{start}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from environments.definition.specs import Spec, conda_spec, pip_name
+from environments.definition.packages.specs import Spec, conda_spec, pip_name
 
 CONDA, PIP, SYSTEM = "conda", "pip", "system"
 PLATFORMS = {
@@ -50,11 +50,11 @@ class LockedPackage:
 
 def from_conda_url(url: str) -> LockedPackage:
     """The package that a conda package's URL (with `#md5` or `#sha256:…`) names. Raises BadSpec."""
-    found = conda_spec(url)
+    spec = conda_spec(url)
     address, _, digest = url.partition("#")
     channel, _, subdir = address.partition("?")[0].rpartition("/")[0].rpartition("/")
     sha256 = digest.removeprefix("sha256:") if digest.startswith("sha256:") or len(digest) == 64 else ""
     md5 = digest.removeprefix("md5:") if digest and not sha256 else ""
     return LockedPackage(
-        found.name, found.exact, CONDA, found.build, address, channel, subdir, sha256=sha256, md5=md5
+        spec.name, spec.exact, CONDA, spec.build, address, channel, subdir, sha256=sha256, md5=md5
     )

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _PLAIN_PIP = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([0-9]+(?:\.[0-9]+)*))?")
-_PLAIN_CONDA = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:(==|=)([0-9][0-9A-Za-z.]*))?")
+_PLAIN_CONDA = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:(==|=)([0-9]{1,18}(?:\.[0-9]{1,18})*))?")
 _EXACT_CONDA = re.compile(r"=*\s*([0-9A-Za-z][0-9A-Za-z.!+_-]*?)(?:\.?\*)?")
 _SINGLE_EQUALS = re.compile(r"([A-Za-z0-9][\w.-]*(?:\[[^\]]*\])?)\s*=\s*([0-9][\w.*+!-]*)\s*(;.*)?")
-_URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[A-Za-z][A-Za-z0-9+.-]*://\S+|git\+\S+@\S+:\S+")
+_URL = re.compile(r"(?:(?:git|hg|svn|bzr)\+)?[A-Za-z][A-Za-z0-9+.-]*://\S+|git\+[^\s@]++@[^\s:]++:\S++")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
 _WHEEL_OR_SDIST = re.compile(r"([A-Za-z0-9][\w.]*?)-(\d[\w.!+]*?)(?:-.*)?\.(?:whl|tar\.gz|zip|tar\.bz2)")
 _ARCHIVE_ENDS = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz")
 _LONGEST_FILE_NAME = 255
-EDITABLE = ("-e", "--editable")
+_EDITABLE = re.compile(r"(?:-e|--editable(?=[=\s]|$)=?)\s*+(.*)")
 
 
 class BadSpec(ValueError):
@@ -26,7 +26,7 @@ class BadSpec(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A package that is asked for; `exact` is the version it is pinned to, `constraint` all that is said."""
+    """A requested package; `exact` is its pinned version, `constraint` the whole constraint."""
 
     text: str
     name: str
@@ -52,9 +52,8 @@ def conda_spec(text: str) -> Spec:
     plain = _PLAIN_CONDA.fullmatch(text)
     if plain:
         # The commonest spellings need no solver library, which costs more to load than all the rest.
-        name, sign, version = plain.groups()
-        if version is None or _plain_version(version):
-            return Spec(text, name.lower(), "conda", f"{sign or ''}{version or ''}", version or "")
+        name, sign, version = plain[1], plain[2] or "", _without_leading_zeros(plain[3] or "")
+        return Spec(text, name.lower(), "conda", sign + version, version)
     return _conda_spec_by_rattler(text)
 
 
@@ -69,8 +68,9 @@ def _conda_file(url: str) -> Spec:
     return Spec(url, parts[0].lower(), "conda", f"=={parts[1]}", parts[1], parts[2], url=address)
 
 
-def _plain_version(version: str) -> bool:
-    return re.fullmatch(r"[0-9]+(?:\.[0-9]+)*", version) is not None
+def _without_leading_zeros(version: str) -> str:
+    """Return a version of plain numbers as conda writes it: `2024.7.4` for `2024.07.04`."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", version)
 
 
 def _conda_spec_by_rattler(text: str) -> Spec:
@@ -110,11 +110,12 @@ def _conda_spec_by_rattler(text: str) -> Spec:
 def pip_spec(text: str) -> Spec | None:
     """The package that a line of a requirements file asks for; None for an option. Raises BadSpec."""
     text = text.strip()
-    editable = text.startswith(EDITABLE)
+    editable = _EDITABLE.fullmatch(text)
     if editable:
-        text_of_it = text.split(None, 1)[1] if " " in text else text.partition("=")[2]
-        text_of_it = text_of_it.strip().strip("'\"")
-        return _by_place(text, text_of_it)
+        location = editable[1].strip("'\"")
+        if not location:
+            raise BadSpec("-e names no project: write its folder or its URL after it")
+        return _from_location(text, location)
     if text.startswith("-"):
         return None
     bare = without_options(text)
@@ -124,7 +125,7 @@ def pip_spec(text: str) -> Spec | None:
         version = plain[2] or ""
         return Spec(text, pip_name(plain[1]), "pip", f"=={version}" if version else "", version)
     if _URL.fullmatch(bare.split(" ;")[0].strip()) or is_local_path(bare):
-        return _by_place(text, bare.split(" ;")[0].strip())
+        return _from_location(text, bare.split(" ;")[0].strip())
     return _requirement(text, bare)
 
 
@@ -138,20 +139,20 @@ def _requirement(text: str, bare: str) -> Spec:
     from packaging.requirements import InvalidRequirement, Requirement
 
     try:
-        found = Requirement(bare)
+        requirement = Requirement(bare)
     except InvalidRequirement as error:
         raise BadSpec(str(error).splitlines()[0].rstrip(".").lower()) from None
     except (RecursionError, MemoryError):
         raise BadSpec("it is nested too deeply") from None
     exact = ""
-    if len(found.specifier) == 1:
-        only = next(iter(found.specifier))
+    if len(requirement.specifier) == 1:
+        only = next(iter(requirement.specifier))
         if only.operator in ("==", "===") and not only.version.endswith(".*"):
             exact = only.version
-    constraint = ",".join(sorted(str(one) for one in found.specifier))
-    if found.marker:
-        constraint += f"; {found.marker}"
-    return Spec(text, pip_name(found.name), "pip", constraint, exact, url=found.url or "")
+    constraint = ",".join(sorted(str(specifier) for specifier in requirement.specifier))
+    if requirement.marker:
+        constraint += f"; {requirement.marker}"
+    return Spec(text, pip_name(requirement.name), "pip", constraint, exact, url=requirement.url or "")
 
 
 def single_equals(text: str) -> str | None:
@@ -162,7 +163,7 @@ def single_equals(text: str) -> str | None:
 
 def without_options(line: str) -> str:
     """A requirement line without the per-requirement options at its end (--hash=…, --config-settings=…)."""
-    return re.split(r"\s+--?[a-z]", line, maxsplit=1)[0].strip()
+    return re.split(r"(?<!\s)\s++--?[a-z]", line, maxsplit=1)[0].strip()
 
 
 def is_local_path(text: str) -> bool:
@@ -187,22 +188,22 @@ def option(line: str) -> tuple[str, str]:
     if len(name) > 2 and not name.startswith("--"):
         name, value = name[:2], name[2:] + (f" {value}" if value else "")
     value = value.strip()
-    words = [value]
+    names = [value]
     if "'" in value or '"' in value:
         with suppress(ValueError):
-            words = shlex.split(value)
-    return name.strip(), words[0] if len(words) == 1 else value
+            names = shlex.split(value)
+    return name.strip(), names[0] if len(names) == 1 else value
 
 
-def _by_place(text: str, place: str) -> Spec:
-    egg = _EGG.search(place)
-    file = place.partition("#")[0].rpartition("/")[2]
+def _from_location(text: str, location: str) -> Spec:
+    egg = _EGG.search(location)
+    file = location.partition("#")[0].rpartition("/")[2]
     named = _WHEEL_OR_SDIST.fullmatch(file) if len(file) <= _LONGEST_FILE_NAME else None
     if egg:
         name, version = egg[1], ""
     elif named:
         name, version = named[1], named[2]
     else:
-        name, version = place, ""
-    name = pip_name(name) if name != place else place
-    return Spec(text, name, "pip", f"@ {place}", version, url=place)
+        name, version = location, ""
+    name = pip_name(name) if name != location else location
+    return Spec(text, name, "pip", f"@ {location}", version, url=location)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from environments.definition.formats import context, curated
+from environments.definition.findings.result import Draft
+from environments.definition.formats import context
+from environments.definition.formats.azure import curated
 from environments.definition.formats.source import Source
-from environments.definition.reading import Draft
-from environments.definition.text import Placed
+from environments.definition.syntax.text import Placed
 
 _ReadText = Callable[[Draft, bytes, Source], None]
 # The first of these that is there is the definition; the others are parts of it, or another tool's.

@@ -1,15 +1,15 @@
-"""A build context of which one file is written anew: read again, with everything else as it was."""
+"""Replace one file of a build context and read the definition again."""
 
 from __future__ import annotations
 
-from environments.definition.folder import MemoryFolder
+from environments.definition.files.folder import MemoryFolder
+from environments.definition.files.limits import Limits
+from environments.definition.findings.result import Draft, Reading, Refused
 from environments.definition.formats import context
 from environments.definition.formats.source import Source
-from environments.definition.limits import Limits
 from environments.definition.model import Definition
-from environments.definition.read import finish
-from environments.definition.reading import Draft, Reading, Refused
-from environments.definition.text import Placed
+from environments.definition.reading.read import finish
+from environments.definition.syntax.text import Placed
 
 
 def editable(content: bytes, limits: Limits) -> bool:
@@ -24,9 +24,9 @@ def editable(content: bytes, limits: Limits) -> bool:
 
 
 def read_with(definition: Definition, path: str, text: str, limits: Limits) -> Reading:
-    """Read a definition on a build context anew, with this text in the file at this path.
+    """Read a definition again with this text in the file at this path of its build context.
 
-    What stands around the context (packages, variables, the Dockerfile's place) stays as it is.
+    Everything else (packages, variables, the Dockerfile's path) stays as it is.
     """
     before = definition.context
     if before is None or before.text(path) is None:

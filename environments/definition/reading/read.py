@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from environments.definition import checks, recognise
-from environments.definition.folder import DiskFolder, Folder, NoFolder, is_archive
-from environments.definition.foldering import read_folder
-from environments.definition.formats import curated, package_list
+from environments.definition.files.folder import DiskFolder, Folder, NoFolder, is_archive
+from environments.definition.files.limits import Limits, size_text
+from environments.definition.findings import checks
+from environments.definition.findings.result import Draft, Reading, Refused
+from environments.definition.formats.azure import curated
+from environments.definition.formats.conda import package_list
 from environments.definition.formats.source import Source, decode
-from environments.definition.limits import Limits, size_text
 from environments.definition.model import HOST
-from environments.definition.reading import Draft, Reading, Refused
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Sequence, Unreadable, parse
+from environments.definition.reading import recognise
+from environments.definition.reading.choose_file import read_folder
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Sequence, Unreadable, parse
 
 _CONFLICT = re.compile(r"(?m)^(<{7}|>{7})(?:[ \t].*)?\r?$")
 
@@ -22,7 +24,7 @@ _CONFLICT = re.compile(r"(?m)^(<{7}|>{7})(?:[ \t].*)?\r?$")
 def read(
     content: bytes | str, filename: str = "", *, default_image: str = HOST, limits: Limits | None = None
 ) -> Reading:
-    """Read one file by itself. Never raises for what stands in it: what is wrong is among the findings."""
+    """Read one file by itself. Never raises for its content: faults are among the findings."""
     source = Source(NoFolder(), filename, limits=limits or Limits())
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     return _read(raw, source, default_image)
@@ -52,7 +54,7 @@ def _read(content: bytes, source: Source, default_image: str) -> Reading:
 
 def _read_archive(content: bytes, draft: Draft, limits: Limits) -> Reading:
     # Loaded here: most files are texts, and the compressors take their time.
-    from environments.definition.archive import ArchiveTooLarge, BadArchive, unpack
+    from environments.definition.files.archive import ArchiveTooLarge, BadArchive, unpack
 
     try:
         folder = unpack(content, limits)
@@ -76,7 +78,7 @@ def _read_folder(folder: Folder, draft: Draft, limits: Limits) -> Reading:
 
 
 def read_text(draft: Draft, content: bytes, source: Source) -> None:
-    """Read the text of one file into the draft, in whatever format it is."""
+    """Read the text of one file, in any format, into the draft."""
     text = _text(draft, content, source.limits)
     draft.lines = text.split("\n")
     known = recognise.text_format(text, source.path)

@@ -1,4 +1,4 @@
-"""Which format a text is in: told by its content, and by its name only where the content leaves a choice."""
+"""Recognise a text's format by its content, and by its name only if the content fits several."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from environments.definition.formats import (
-    azure_v1,
-    azure_v2,
-    conda_env,
-    conda_explicit,
-    conda_lock,
-    curated,
-    dockerfile_text,
-    mlflow,
+from environments.definition.findings.result import Draft
+from environments.definition.formats import dockerfile_text, mlflow, pylock, requirements
+from environments.definition.formats.azure import curated, v1, v2
+from environments.definition.formats.conda import (
+    environment_file,
+    explicit,
+    lock,
     package_list,
-    pylock,
-    requirements,
 )
 from environments.definition.formats.source import Source
-from environments.definition.reading import Draft
-from environments.definition.tree import Mapping, Scalar, Tree
+from environments.definition.syntax.tree import Mapping, Scalar, Tree
 
 # A key at the beginning of a line, which a YAML document has and a line of requirements has not.
 _KEY_AT_START = re.compile(
@@ -32,7 +27,7 @@ _YAML_NAME = re.compile(r"\.ya?ml$|\.json$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class TreeFormat:
-    """A format that is YAML or JSON: its name, how it is told, and its reader."""
+    """A YAML or JSON format: its name, its test and its reader."""
 
     name: str
     recognised: Callable[[Mapping], bool]
@@ -41,7 +36,7 @@ class TreeFormat:
 
 @dataclass(frozen=True, slots=True)
 class TextFormat:
-    """A format in lines of its own: its name, how it is told from text and file name, and its reader."""
+    """A line-based format: its name, its test on text and file name, and its reader."""
 
     name: str
     recognised: Callable[[str, str], bool]
@@ -49,26 +44,26 @@ class TextFormat:
 
 
 TREE_FORMATS = (
-    TreeFormat(conda_lock.FORMAT, conda_lock.recognised, conda_lock.read),
+    TreeFormat(lock.FORMAT, lock.recognised, lock.read),
     TreeFormat(mlflow.FORMAT, mlflow.recognised, mlflow.read),
-    TreeFormat(azure_v1.FORMAT, azure_v1.recognised, azure_v1.read),
-    TreeFormat(conda_env.FORMAT, conda_env.recognised, conda_env.read),
-    TreeFormat(azure_v2.FORMAT, azure_v2.recognised, azure_v2.read),
+    TreeFormat(v1.FORMAT, v1.recognised, v1.read),
+    TreeFormat(environment_file.FORMAT, environment_file.recognised, environment_file.read),
+    TreeFormat(v2.FORMAT, v2.recognised, v2.read),
 )
 
 
 def tree_format(tree: Mapping) -> TreeFormat | None:
     """The format of a YAML or JSON mapping; None where it is none that is known."""
-    return next((one for one in TREE_FORMATS if one.recognised(tree)), None)
+    return next((candidate for candidate in TREE_FORMATS if candidate.recognised(tree)), None)
 
 
 def text_format(text: str, filename: str) -> TextFormat | None:
     """The format of a text that is neither YAML nor JSON; None where it is, or where it is no definition."""
-    return next((one for one in _TEXT_FORMATS if one.recognised(text, filename)), None)
+    return next((candidate for candidate in _TEXT_FORMATS if candidate.recognised(text, filename)), None)
 
 
 def other_file(text: str, filename: str) -> str:
-    """What a file that people take for a definition is; empty where the name and content say nothing."""
+    """Name the kind of a file that is often mistaken for a definition; empty if unknown."""
     name = filename.rpartition("/")[2].lower()
     if name in _OTHER_NAMES:
         return _OTHER_NAMES[name]
@@ -101,7 +96,10 @@ _OTHER_CONTENT = (
         "a lock of poetry or uv; export it as pylock.toml",
     ),
     (re.compile(r"(?m)^[^|\n]{1,200}\|[^\n]{0,2000}\r?\n[ |:]{0,8}-{3,}"), "a page in Markdown with a table"),
-    (re.compile(r"\A(?:[ \t]*(?:[#;].*)?\r?\n)*\[[\w.\"' -]{1,80}\][ \t]*\r?\n"), "a TOML or INI file"),
+    (
+        re.compile(r"\A(?:[ \t]*+(?:[#;][^\n]*+|\r?)\n)*+\[[\w.\"' -]{1,80}\][ \t]*\r?\n"),
+        "a TOML or INI file",
+    ),
     (re.compile(r"\A#!"), "a script"),
     (re.compile(r"(?i)\A\s*<(?:!doctype|html|\?xml)"), "a web page or an XML file"),
 )
@@ -131,7 +129,7 @@ def _is_lines(text: str, filename: str) -> bool:
 
 _TEXT_FORMATS = (
     TextFormat(pylock.FORMAT, pylock.recognised, pylock.read),
-    TextFormat(conda_explicit.FORMAT, lambda text, _: conda_explicit.recognised(text), conda_explicit.read),
+    TextFormat(explicit.FORMAT, lambda text, _: explicit.recognised(text), explicit.read),
     TextFormat(dockerfile_text.FORMAT, _is_dockerfile, dockerfile_text.read_source),
     TextFormat(package_list.FORMAT, package_list.recognised, package_list.read),
     TextFormat(package_list.SPECS, _is_conda_specs, package_list.read_specs),
@@ -140,7 +138,7 @@ _TEXT_FORMATS = (
 
 
 def what_it_is(tree: Tree | None) -> str:
-    """What a YAML or JSON document that defines no environment seems to be."""
+    """Name what a YAML or JSON document without a definition seems to be."""
     if isinstance(tree, Mapping):
         schema = tree.get("$schema")
         if isinstance(schema, Scalar):

@@ -1,4 +1,4 @@
-"""Text that remembers where it stood."""
+"""Text that remembers its position in a file."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Unreadable(ValueError):
 
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """What every node knows: where it begins, and how many nodes it is when its aliases are written out."""
+    """A node: its position, and its number of nodes with aliases expanded."""
 
     line: int
     column: int
@@ -70,9 +70,9 @@ class Mapping(Node):
     def get(self, *names: str) -> Tree | None:
         """The first of these keys that holds something other than null."""
         for name in names:
-            found = self.entries.get(name)
-            if found is not None and not (isinstance(found, Scalar) and found.is_null):
-                return found
+            entry = self.entries.get(name)
+            if entry is not None and not (isinstance(entry, Scalar) and entry.is_null):
+                return entry
         return None
 
     def put(self, key: Scalar, value: Tree) -> None:
@@ -82,18 +82,18 @@ class Mapping(Node):
 
     def merge(self, other: Tree) -> None:
         """Take over the keys of a YAML merge (`<<`) that are not given here."""
-        for one in other.items if isinstance(other, Sequence) else [other]:
-            if isinstance(one, Mapping):
-                for name, value in one.entries.items():
+        for mapping in other.items if isinstance(other, Sequence) else [other]:
+            if isinstance(mapping, Mapping):
+                for name, value in mapping.entries.items():
                     self.entries.setdefault(name, value)
-                    self.keys.setdefault(name, one.keys[name])
+                    self.keys.setdefault(name, mapping.keys[name])
 
 
 Tree = Scalar | Sequence | Mapping
 
 
 def parse(text: str) -> Tree | None:
-    """The one document in this YAML or JSON text; None where it is empty. Raises Unreadable."""
+    """Return the single document of a YAML or JSON text; None if it is empty. Raises Unreadable."""
     head = text.lstrip("\ufeff \t\r\n")[:1]
     if head in ("{", "["):
         try:
@@ -107,15 +107,17 @@ def parse(text: str) -> Tree | None:
 
 
 def parse_yaml(text: str) -> Tree | None:
-    """The one document in this YAML text; None where it is empty. Raises Unreadable."""
+    """Return the single document of a YAML text; None if it is empty. Raises Unreadable."""
     builder = _Builder()
     try:
         for event in yaml.parse(text.removeprefix("\ufeff"), Loader=yaml.CSafeLoader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = " ".join(part for part in (error.context, error.problem) if part)
-        raise Unreadable(said, mark.line + 1 if mark else None, mark.column + 1 if mark else None) from error
+        message = " ".join(part for part in (error.context, error.problem) if part)
+        raise Unreadable(
+            message, mark.line + 1 if mark else None, mark.column + 1 if mark else None
+        ) from error
     except yaml.YAMLError as error:
         raise Unreadable(" ".join(str(error).split())) from error
     return builder.root
@@ -125,13 +127,13 @@ def walk(node: Tree | None) -> Iterator[Scalar]:
     """Every value in the tree, keys left out."""
     waiting: list[Tree] = [] if node is None else [node]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, Scalar):
-            yield one
-        elif isinstance(one, Sequence):
-            waiting.extend(reversed(one.items))
+        current = waiting.pop()
+        if isinstance(current, Scalar):
+            yield current
+        elif isinstance(current, Sequence):
+            waiting.extend(reversed(current.items))
         else:
-            waiting.extend(reversed(one.entries.values()))
+            waiting.extend(reversed(current.entries.values()))
 
 
 class _Builder:
@@ -242,7 +244,7 @@ class _Json:
         self.text = text
         self.at = 0
         self.nodes = 0
-        self.line, self.line_start = 1, 0
+        self.line, self.line_start, self.counted = 1, 0, 0
 
     def document(self) -> Tree:
         node = self._value(0)
@@ -252,13 +254,15 @@ class _Json:
         return node
 
     def _wrong(self, what: str) -> Unreadable:
-        return Unreadable(what, *self._place())
+        return Unreadable(what, *self._position())
 
-    def _place(self) -> tuple[int, int]:
-        newlines = self.text.count("\n", self.line_start, self.at)
+    def _position(self) -> tuple[int, int]:
+        # From where it was counted last: a document may be a single line.
+        newlines = self.text.count("\n", self.counted, self.at)
         if newlines:
             self.line += newlines
-            self.line_start = self.text.rindex("\n", self.line_start, self.at) + 1
+            self.line_start = self.text.rindex("\n", self.counted, self.at) + 1
+        self.counted = max(self.counted, self.at)
         return self.line, self.at - self.line_start + 1
 
     def _space(self) -> None:
@@ -279,7 +283,7 @@ class _Json:
             return self._mapping(depth)
         if sign == "[":
             return self._sequence(depth)
-        line, column = self._place()
+        line, column = self._position()
         if sign == '"':
             return Scalar(self._string(), False, line=line, column=column)
         end = self.at
@@ -305,7 +309,7 @@ class _Json:
         return text
 
     def _mapping(self, depth: int) -> Mapping:
-        line, column = self._place()
+        line, column = self._position()
         node = Mapping(line=line, column=column)
         self.at += 1
         self._space()
@@ -313,7 +317,7 @@ class _Json:
             return node
         while True:
             self._space()
-            key_line, key_column = self._place()
+            key_line, key_column = self._position()
             if self.text[self.at : self.at + 1] != '"':
                 raise self._wrong("a key in double quotes was expected here")
             key = Scalar(self._string(), False, line=key_line, column=key_column)
@@ -328,7 +332,7 @@ class _Json:
                 raise self._wrong("',' or '}' was expected here")
 
     def _sequence(self, depth: int) -> Sequence:
-        line, column = self._place()
+        line, column = self._position()
         node = Sequence(line=line, column=column)
         self.at += 1
         self._space()

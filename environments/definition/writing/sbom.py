@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
-from environments.definition.locked import CONDA, PIP, LockedPackage
+from environments.definition.packages.locked import CONDA, PIP, LockedPackage
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
@@ -26,15 +26,15 @@ def write(packages: Sequence[LockedPackage], format: str, name: str) -> str:
     return _cyclonedx(packages, name) if format == "cyclonedx" else _spdx(packages, name)
 
 
-def package_url(one: LockedPackage) -> str:
+def package_url(package: LockedPackage) -> str:
     """The package's URL in the purl scheme."""
-    kind = {CONDA: "conda", PIP: "pypi"}.get(one.ecosystem, "generic")
+    kind = {CONDA: "conda", PIP: "pypi"}.get(package.ecosystem, "generic")
     qualifiers = ""
-    if one.ecosystem == CONDA:
-        channel = one.channel.rpartition("/")[2]
-        parts = {"build": one.build, "channel": channel, "subdir": one.subdir}
+    if package.ecosystem == CONDA:
+        channel = package.channel.rpartition("/")[2]
+        parts = {"build": package.build, "channel": channel, "subdir": package.subdir}
         qualifiers = "&".join(f"{key}={quote(value, safe='')}" for key, value in parts.items() if value)
-    text = f"pkg:{kind}/{quote(one.name, safe='')}@{quote(one.version, safe='')}"
+    text = f"pkg:{kind}/{quote(package.name, safe='')}@{quote(package.version, safe='')}"
     return f"{text}?{qualifiers}" if qualifiers else text
 
 
@@ -47,42 +47,46 @@ def _cyclonedx(packages: Sequence[LockedPackage], name: str) -> str:
 
     root = Component(name=name, type=ComponentType.CONTAINER, bom_ref="environment")
     packages = _once(packages)
-    made = [_component(one) for one in packages]
-    components = {one.name: component for one, component in zip(packages, made, strict=True)}
+    made = [_component(package) for package in packages]
+    components = {package.name: component for package, component in zip(packages, made, strict=True)}
     bom = Bom(components=made)
     bom.serial_number = uuid5(NAMESPACE_URL, "\n".join(sorted(map(package_url, packages))))
     bom.metadata.component = root
     bom.metadata.timestamp = _NO_MOMENT
-    requested = [component for one, component in zip(packages, made, strict=True) if one.requested] or made
+    requested = [
+        component for package, component in zip(packages, made, strict=True) if package.requested
+    ] or made
     bom.register_dependency(root, requested)
-    for one, component in zip(packages, made, strict=True):
-        needs = [components[other] for other in one.requires if other in components and other != one.name]
+    for package, component in zip(packages, made, strict=True):
+        needs = [
+            components[other] for other in package.requires if other in components and other != package.name
+        ]
         bom.register_dependency(component, needs)
     return str(make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)) + "\n"
 
 
 def _once(packages: Sequence[LockedPackage]) -> list[LockedPackage]:
     """Each package once; one of conda and one of pip may have the same name."""
-    return list({(one.ecosystem, one.name): one for one in packages}.values())
+    return list({(package.ecosystem, package.name): package for package in packages}.values())
 
 
-def _component(one: LockedPackage) -> Component:
+def _component(package: LockedPackage) -> Component:
     from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
     hashes = []
-    if one.sha256:
-        hashes.append(HashType(alg=HashAlgorithm.SHA_256, content=one.sha256))
-    if one.md5:
-        hashes.append(HashType(alg=HashAlgorithm.MD5, content=one.md5))
-    url = package_url(one)
+    if package.sha256:
+        hashes.append(HashType(alg=HashAlgorithm.SHA_256, content=package.sha256))
+    if package.md5:
+        hashes.append(HashType(alg=HashAlgorithm.MD5, content=package.md5))
+    url = package_url(package)
     references = []
-    if one.url:
-        references.append(ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(one.url)))
+    if package.url:
+        references.append(ExternalReference(type=ExternalReferenceType.DISTRIBUTION, url=XsUri(package.url)))
     return Component(
-        name=one.name,
-        version=one.version,
+        name=package.name,
+        version=package.version,
         type=ComponentType.LIBRARY,
         bom_ref=url,
         purl=PackageURL.from_string(url),
@@ -110,38 +114,40 @@ def _spdx(packages: Sequence[LockedPackage], name: str) -> str:
         creators=[Actor(ActorType.TOOL, _TOOL)],
         created=_NO_MOMENT,
     )
-    found, relationships = [], []
+    components, relationships = [], []
     # The number keeps names apart that differ in '_' and '-' only, which an SPDX id cannot tell apart.
-    ids = {one.name: _id(number, one) for number, one in enumerate(packages, 1)}
-    for number, one in enumerate(packages, 1):
+    ids = {package.name: _id(number, package) for number, package in enumerate(packages, 1)}
+    for number, package in enumerate(packages, 1):
         checksums = []
-        if one.sha256:
-            checksums.append(Checksum(ChecksumAlgorithm.SHA256, one.sha256))
-        if one.md5:
-            checksums.append(Checksum(ChecksumAlgorithm.MD5, one.md5))
-        purl = ExternalPackageRef(ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", package_url(one))
-        found.append(
+        if package.sha256:
+            checksums.append(Checksum(ChecksumAlgorithm.SHA256, package.sha256))
+        if package.md5:
+            checksums.append(Checksum(ChecksumAlgorithm.MD5, package.md5))
+        purl = ExternalPackageRef(ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", package_url(package))
+        components.append(
             Package(
-                spdx_id=_id(number, one),
-                name=one.name,
-                version=one.version,
-                download_location=one.url or SpdxNoAssertion(),
+                spdx_id=_id(number, package),
+                name=package.name,
+                version=package.version,
+                download_location=package.url or SpdxNoAssertion(),
                 files_analyzed=False,
                 checksums=checksums,
                 external_references=[purl],
             )
         )
-        relationships.append(Relationship("SPDXRef-DOCUMENT", RelationshipType.DESCRIBES, _id(number, one)))
+        relationships.append(
+            Relationship("SPDXRef-DOCUMENT", RelationshipType.DESCRIBES, _id(number, package))
+        )
         relationships += [
-            Relationship(_id(number, one), RelationshipType.DEPENDS_ON, ids[other])
-            for other in one.requires
-            if other in ids and other != one.name
+            Relationship(_id(number, package), RelationshipType.DEPENDS_ON, ids[other])
+            for other in package.requires
+            if other in ids and other != package.name
         ]
     stream = io.StringIO()
-    document = Document(info, packages=found, relationships=relationships)
+    document = Document(info, packages=components, relationships=relationships)
     write_document_to_stream(document, stream, validate=True)
     return json.dumps(json.loads(stream.getvalue()), indent=2) + "\n"
 
 
-def _id(number: int, one: LockedPackage) -> str:
-    return f"SPDXRef-{number}-" + re.sub(r"[^A-Za-z0-9.-]", "-", one.name)
+def _id(number: int, package: LockedPackage) -> str:
+    return f"SPDXRef-{number}-" + re.sub(r"[^A-Za-z0-9.-]", "-", package.name)

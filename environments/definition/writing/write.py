@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from environments.definition.canonical import canonical_form
-from environments.definition.formats import (
-    azure_v1,
-    azure_v2,
-    conda_env,
-    conda_explicit,
-    dockerfile_text,
-    pylock,
-    requirements,
-)
-from environments.definition.locked import CONDA, PIP, LockedPackage
+from environments.definition.findings.result import Reading
+from environments.definition.formats import dockerfile_text, pylock, requirements
+from environments.definition.formats.azure import v1, v2
+from environments.definition.formats.conda import environment_file, explicit
+from environments.definition.hash import canonical_form
 from environments.definition.model import HOST, Definition
-from environments.definition.read import read
-from environments.definition.reading import Reading
+from environments.definition.packages.locked import CONDA, PIP, LockedPackage
+from environments.definition.reading.read import read
 
 DEFINITION_FORMATS = (
-    azure_v1.FORMAT,
-    azure_v2.FORMAT,
-    conda_env.FORMAT,
+    v1.FORMAT,
+    v2.FORMAT,
+    environment_file.FORMAT,
     requirements.FORMAT,
     dockerfile_text.FORMAT,
 )
 FILE_NAMES = {
-    azure_v1.FORMAT: "azureml_environment.json",
-    azure_v2.FORMAT: "environment.yaml",
-    conda_env.FORMAT: "environment.yml",
+    v1.FORMAT: "azureml_environment.json",
+    v2.FORMAT: "environment.yaml",
+    environment_file.FORMAT: "environment.yml",
     requirements.FORMAT: "requirements.txt",
     dockerfile_text.FORMAT: "Dockerfile",
 }
 BILLS = ("cyclonedx", "spdx")
-LOCK_FORMATS = (pylock.FORMAT, conda_explicit.FORMAT, *BILLS)
+LOCK_FORMATS = (pylock.FORMAT, explicit.FORMAT, *BILLS)
 FORMATS = (*DEFINITION_FORMATS, *LOCK_FORMATS)
 
 
@@ -50,12 +44,12 @@ def write(
     if format not in DEFINITION_FORMATS:
         raise CannotWrite(f"{format!r} is no format that a definition can be written in")
     _check(definition, format)
-    if format == azure_v2.FORMAT:
-        text = azure_v2.write(definition, name, version, description)
-    elif format == azure_v1.FORMAT:
-        text = azure_v1.write(definition, name, version)
-    elif format == conda_env.FORMAT:
-        text = conda_env.write(definition, name)
+    if format == v2.FORMAT:
+        text = v2.write(definition, name, version, description)
+    elif format == v1.FORMAT:
+        text = v1.write(definition, name, version)
+    elif format == environment_file.FORMAT:
+        text = environment_file.write(definition, name)
     elif format == requirements.FORMAT:
         text = requirements.write(definition.python.pip)
     else:
@@ -72,24 +66,27 @@ def write_lock(
     """Exact packages as a lock or a bill of materials; CannotWrite where the format has no place for them."""
     if format == pylock.FORMAT:
         _only(packages, PIP, format)
+        bare = next((package for package in packages if not (package.url and package.sha256)), None)
+        if bare is not None:
+            raise CannotWrite(f"pylock needs the URL and the sha256 of every package; {bare.name} has none")
         return pylock.write(packages)
-    if format == conda_explicit.FORMAT:
-        if any(one.ecosystem == CONDA and not one.url for one in packages):
+    if format == explicit.FORMAT:
+        if any(package.ecosystem == CONDA and not package.url for package in packages):
             raise CannotWrite("an explicit list needs the URL of every conda package; this lock has none")
-        return conda_explicit.write(packages, platform)
+        return explicit.write(packages, platform)
     if format in BILLS:
-        from environments.definition import sbom
+        from environments.definition.writing import sbom
 
         return sbom.write(packages, format, name or "environment")
     raise CannotWrite(f"{format!r} is no format that a lock can be written in")
 
 
 def write_reading(reading: Reading, format: str) -> str:
-    """What was read, in this format: a definition, or the lock that it was."""
+    """Write a reading in this format: its definition, or its lock."""
     if reading.definition is None:
         raise CannotWrite("it was refused, so there is nothing to write")
-    if format == conda_explicit.FORMAT and reading.format == format:
-        return conda_explicit.write_definition(reading.definition)
+    if format == explicit.FORMAT and reading.format == format:
+        return explicit.write_definition(reading.definition)
     if format in LOCK_FORMATS:
         if not reading.packages:
             raise CannotWrite(f"{format} holds exact packages; give a lock or a list of installed packages")
@@ -104,13 +101,13 @@ def write_reading(reading: Reading, format: str) -> str:
 
 
 def _only(packages: tuple[LockedPackage, ...], ecosystem: str, format: str) -> None:
-    other = next((one for one in packages if one.ecosystem != ecosystem), None)
+    other = next((package for package in packages if package.ecosystem != ecosystem), None)
     if other is not None:
         raise CannotWrite(f"{format} has no place for {other.ecosystem} packages such as {other.name}")
 
 
-_PLACES = {
-    conda_env.FORMAT: ("channels", "conda", "pip"),
+_KEYS = {
+    environment_file.FORMAT: ("channels", "conda", "pip"),
     requirements.FORMAT: ("pip",),
     dockerfile_text.FORMAT: (),
 }
@@ -118,9 +115,9 @@ _PLACES = {
 
 def _check(definition: Definition, format: str) -> None:
     """Refuse what the format would lose, though the hash is made of it."""
-    if definition.context is not None and format in (azure_v1.FORMAT, azure_v2.FORMAT):
+    if definition.context is not None and format in (v1.FORMAT, v2.FORMAT):
         raise CannotWrite(f"{format} is one text, and cannot hold the files of a build context")
-    if format not in _PLACES:
+    if format not in _KEYS:
         return
     if format == dockerfile_text.FORMAT and definition.dockerfile is None:
         what = "a build context" if definition.context else f"the image {definition.image}"
@@ -129,7 +126,7 @@ def _check(definition: Definition, format: str) -> None:
         raise CannotWrite(f"{format} has no place for a Dockerfile or a build context")
     python, spark = canonical_form(definition)["python"], canonical_form(definition)["spark"]
     for key, value in python.items():
-        if value and key not in _PLACES[format]:
+        if value and key not in _KEYS[format]:
             raise CannotWrite(f"{format} has no place for python.{key}")
     if spark["packages"] or spark["repositories"]:
         raise CannotWrite(f"{format} has no place for Spark packages")

@@ -1,4 +1,4 @@
-"""What every answer of the API has in common: the shape of errors, pages of lists, and entity tags."""
+"""The shape of errors, pages of lists and entity tags, shared by all responses of the API."""
 
 import hashlib
 import json
@@ -15,9 +15,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from builds.services import NotPossible
-from environments.services import Refused, VersionTaken
-from studio.api.parsing import TooLarge
+from builds.queue.requests import StateConflict
+from environments.errors import ServiceError
+from environments.versions.service import VersionTaken
+from studio.api.http.parsing import TooLarge
 
 SENTENCES = {
     "not-found": "There is nothing at this address that you can see.",
@@ -43,7 +44,7 @@ class Changed(exceptions.APIException):
 def shaped(
     code: str, message: str, errors: dict[str, list[str]] | None = None, **more: Any
 ) -> dict[str, Any]:
-    """Return an error in the one shape that all have."""
+    """Return an error in the shape that all errors share."""
     return {"code": code, "message": message, "errors": errors or {}, **more}
 
 
@@ -53,10 +54,10 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
     match error:
         case VersionTaken():
             body = shaped(error.code, error.message, {"version": [error.help]})
-            return Response(body | {"difference": error.difference.as_json()}, status=409)
-        case Refused():
-            return Response(_refused(error), status=409 if error.code in CONFLICTS else 400)
-        case NotPossible():
+            return Response(body | {"difference": error.difference.as_json()}, status=error.status)
+        case ServiceError():
+            return Response(_refused(error), status=error.status)
+        case StateConflict():
             return Response(shaped("not-possible", str(error)), status=409)
         case Http404():
             return Response(shaped("not-found", str(error) or SENTENCES["not-found"]), status=404)
@@ -68,7 +69,7 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
             return Response(shaped("invalid", "What was sent cannot be read."), status=400)
         case exceptions.ValidationError():
             fields = _fields(error.detail)
-            first = next((f"{name}: {words[0]}" for name, words in fields.items()), "")
+            first = next((f"{name}: {messages[0]}" for name, messages in fields.items()), "")
             return Response(
                 shaped("invalid", f"Something sent is not right. {first}".strip(), fields), status=400
             )
@@ -84,13 +85,7 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
     return None
 
 
-CONFLICTS = set(
-    "name-taken environment-archived version-taken in-use last-owner webhook-off version-archived same-content overtaken "
-    "already-proposed not-possible-now own-proposal only-by-review not-built not-yet retired".split()
-)
-
-
-def _refused(error: Refused) -> dict[str, Any]:
+def _refused(error: ServiceError) -> dict[str, Any]:
     findings = [finding.as_json() for finding in error.reading.findings] if error.reading else None
     message = f"{error.message} {error.help}".strip()
     return shaped(error.code, message) | ({"findings": findings} if findings is not None else {})
@@ -99,12 +94,12 @@ def _refused(error: Refused) -> dict[str, Any]:
 def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     """Return what is wrong by field; a field inside another is named `outer.inner`."""
     if isinstance(detail, dict):
-        found: dict[str, list[str]] = {}
+        fields: dict[str, list[str]] = {}
         for name, inner in detail.items():
-            found |= _fields(inner, f"{prefix}.{name}" if prefix else str(name))
-        return found
-    words = [str(one) for one in detail] if isinstance(detail, list) else [str(detail)]
-    return {prefix or "body": words}
+            fields |= _fields(inner, f"{prefix}.{name}" if prefix else str(name))
+        return fields
+    messages = [str(error) for error in detail] if isinstance(detail, list) else [str(detail)]
+    return {prefix or "body": messages}
 
 
 @csrf_exempt
@@ -128,13 +123,13 @@ def page_of(request: Request, rows: Any, ordering: tuple[str, ...]) -> tuple[lis
     """Return the rows of the page that a request asks for, and what wraps them."""
     pages = Pages(ordering)
     try:
-        found: list[Any] | None = pages.paginate_queryset(rows, request)
+        page: list[Any] | None = pages.paginate_queryset(rows, request)
     except (exceptions.NotFound, Unfitting, ValueError, OverflowError, DataError):
         if Pages.cursor_query_param not in request.query_params:
             raise
-        words = "Follow the address in `next` or `previous`; a cursor cannot be made up."
-        raise exceptions.ValidationError({"cursor": [words]}) from None
-    return found or [], pages
+        message = "Follow the address in `next` or `previous`; a cursor cannot be made up."
+        raise exceptions.ValidationError({"cursor": [message]}) from None
+    return page or [], pages
 
 
 def etag(*parts: object) -> str:

@@ -1,4 +1,4 @@
-"""Who sends a request: a browser's session, or a program with an access token."""
+"""Authenticate requests: a browser's session, or a program's access token."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,11 +8,11 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, IsAuthenticated
 from rest_framework.request import Request
 
-from environments.access import through
+from environments.access import user_for_token
 from environments.models import AccessToken, Scope
-from environments.tokens import token_of
+from environments.workspaces.tokens import find_token
 
-if TYPE_CHECKING:  # the framework loads this module while it loads that one
+if TYPE_CHECKING:  # the framework loads this module while it loads its own settings
     from rest_framework.views import APIView
 
 NOT_A_TOKEN = (
@@ -36,10 +36,10 @@ class TokenAuthentication(BaseAuthentication):
         secret = bearer(request)
         if secret is None:
             return None
-        token = token_of(secret)
+        token = find_token(secret)
         if token is None:
             raise AuthenticationFailed(NOT_A_TOKEN)
-        return through(token), token
+        return user_for_token(token), token
 
     def authenticate_header(self, request: Request) -> str:
         """Return what a 401 asks for."""
@@ -50,7 +50,7 @@ class MaySend(IsAuthenticated):
     """Lets in people, and tokens as far as their scope goes. What they see is decided by environments.access."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        """Tell whether the request may be made at all."""
+        """Return whether the request is allowed at all."""
         token = request.auth
         if isinstance(token, AccessToken):
             if token.scope < Scope.READ:

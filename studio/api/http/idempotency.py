@@ -11,16 +11,16 @@ from django.db import IntegrityError, transaction
 from django.http import QueryDict
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
-from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
 from environments.access import get_workspace
-from studio.api.answers import Conflict
-from studio.models import KeptAnswer
+from studio.api.http.answers import Conflict
+from studio.api.http.requests import ApiRequest
+from studio.models import IdempotentResponse
 
 KEPT = timedelta(hours=24)
-# Whoever answers has died when it takes longer: then the request may be made again.
+# A process that takes longer has died; the request may then be sent again.
 ANSWERING = timedelta(minutes=2)
 HEADER = "Idempotency-Key"
 
@@ -29,7 +29,7 @@ def answered_once(view: Callable[..., Response]) -> Callable[..., Response]:
     """Let a view that changes something answer each key of a person once; without a key it is as it was."""
 
     @wraps(view)
-    def answer(request: Request, **path: Any) -> Response:
+    def answer(request: ApiRequest, **path: Any) -> Response:
         key = request.headers.get(HEADER)
         if key is None:
             return view(request, **path)
@@ -38,7 +38,7 @@ def answered_once(view: Callable[..., Response]) -> Callable[..., Response]:
         digest = _digest(request)
         kept = _begin(request, key, digest)
         if kept.status is not None:
-            # Whoever may no longer see it, or comes by a token that never did, is not told again either.
+            # The stored answer is not repeated to a caller, or a token, without the right to see it.
             if "workspace" in path:
                 get_workspace(request.user, path["workspace"])
             return Response(kept.body, status=kept.status, headers={"Idempotent-Replayed": "true"})
@@ -54,7 +54,7 @@ def answered_once(view: Callable[..., Response]) -> Callable[..., Response]:
     return answer
 
 
-def _digest(request: Request) -> str:
+def _digest(request: ApiRequest) -> str:
     """Return what a request asks for, in 64 characters."""
     sent = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
     # A body that came as a form was read as such; its fields stand for it.
@@ -68,15 +68,15 @@ def _digest(request: Request) -> str:
     return sent.hexdigest()
 
 
-def _begin(request: Request, key: str, digest: str) -> KeptAnswer:
-    """Return the row of this key: a new one, or the one with the answer."""
+def _begin(request: ApiRequest, key: str, digest: str) -> IdempotentResponse:
+    """Return the row of this key: new, or with the stored answer."""
     now = timezone.now()
-    mine = KeptAnswer.objects.filter(user=request.user.pk)
+    mine = IdempotentResponse.objects.filter(user=request.user.pk)
     mine.filter(created_at__lt=now - KEPT).delete()
     mine.filter(key=key, status=None, created_at__lt=now - ANSWERING).delete()
     try:
         with transaction.atomic():
-            return KeptAnswer.objects.create(user=request.user, key=key, request=digest)  # type: ignore[misc]
+            return IdempotentResponse.objects.create(user=request.user, key=key, request=digest)
     except IntegrityError:
         kept = mine.filter(key=key).first()
     if kept is None:

@@ -29,15 +29,15 @@ class BoundedJSONParser(JSONParser):
         if len(body) > most:
             raise TooLarge
         try:
-            said = super().parse(io.BytesIO(body), *args, **kwargs)
+            parsed = super().parse(io.BytesIO(body), *args, **kwargs)
         except RecursionError as error:
             raise exceptions.ParseError("The JSON is nested too deeply.") from error
         # Only by an escape can there be half a character, which no database holds and no answer can repeat.
         if b"\\u" in body.replace(b"\0", b""):
             try:
-                json.dumps(said, ensure_ascii=False).encode()
+                json.dumps(parsed, ensure_ascii=False).encode()
             except UnicodeEncodeError as error:
                 raise exceptions.ParseError(
                     "The JSON holds half a character: a surrogate alone, such as \\ud800."
                 ) from error
-        return said
+        return parsed

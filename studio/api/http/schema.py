@@ -1,4 +1,4 @@
-"""What the schema says of each address: one decorator for all of them."""
+"""The OpenAPI description of each URL, by one decorator."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,8 +8,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view
 
-from studio.api import shapes
-from studio.api.signing import TokenAuthentication
+from studio.api.http.authentication import TokenAuthentication
+from studio.api.shapes import responses
 
 PATH = {
     "workspace": (OpenApiTypes.STR, "The workspace's name; `curated` is the catalogue."),
@@ -24,7 +24,7 @@ PATH = {
     "delivery": (OpenApiTypes.UUID, "The delivery's id."),
 }
 PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}
-# What any request may come to. The schema has it at each, so that nothing comes unannounced.
+# Statuses that any request may get; the schema lists them for each URL.
 ALWAYS = {400: "What was sent is not right.", 401: "Nobody is signed in.", 429: "Too many requests: wait."}
 MORE = {
     403: "Your role, or the token's scope, does not allow it.",
@@ -37,7 +37,6 @@ MORE = {
 
 def documented(
     method: str,
-    summary: str,
     answers: Any,
     *,
     takes: Any = None,
@@ -46,28 +45,33 @@ def documented(
     may: tuple[int, ...] = (),
     paged: bool = False,
     headers: tuple[str, ...] = (),
-    refused: Any = shapes.Error,
+    refused: Any = responses.Error,
 ) -> Callable[[Any], Any]:
-    """Tell what an address takes and answers, and answer only this method.
+    """Describe what a URL takes and returns for one method; the summary is the first line of its docstring.
 
-    `answers` is a shape for 200, or shapes by status. `may` adds the statuses that are no success.
+    `answers` is a shape for 200, or shapes by status. `may` adds error statuses.
     """
     by_status = answers if isinstance(answers, dict) else {200: answers}
-    failures = {status: OpenApiResponse(shapes.Error, words) for status, words in ALWAYS.items()}
+    failures = {
+        status: OpenApiResponse(responses.Error, description) for status, description in ALWAYS.items()
+    }
     failures[400] = OpenApiResponse(refused, ALWAYS[400])
     failures |= {
-        status: OpenApiResponse(shapes.Taken if status == 409 else shapes.Error, MORE[status])
+        status: OpenApiResponse(responses.Taken if status == 409 else responses.Error, MORE[status])
         for status in {403, *((404,) if path else ()), *(() if method == "GET" else (415,)), *may}
     }
-    parameters = [OpenApiParameter(one, PATH[one][0], "path", description=PATH[one][1]) for one in path]
-    asked = (query or {}) | (PAGED if paged else {})
+    parameters = [OpenApiParameter(name, PATH[name][0], "path", description=PATH[name][1]) for name in path]
+    query_fields = (query or {}) | (PAGED if paged else {})
     parameters += [
-        OpenApiParameter(one, OpenApiTypes.INT if one == "size" else OpenApiTypes.STR, description=words)
-        for one, words in asked.items()
+        OpenApiParameter(
+            name, OpenApiTypes.INT if name == "size" else OpenApiTypes.STR, description=description
+        )
+        for name, description in query_fields.items()
     ]
-    parameters += [OpenApiParameter(one, OpenApiTypes.STR, "header") for one in headers]
+    parameters += [OpenApiParameter(name, OpenApiTypes.STR, "header") for name in headers]
 
     def decorate(view: Any) -> Any:
+        summary = (view.__doc__ or "").partition("\n")[0].removesuffix(".")
         view.described = extend_schema(
             operation_id=view.__name__,
             methods=[method],
@@ -83,9 +87,9 @@ def documented(
 
 
 def route(*, only_reads: bool = False, **methods: Any) -> Any:
-    """Return one view for an address, out of a documented function for each method.
+    """Return a view for a URL from a documented function for each method.
 
-    What `only_reads` may be sent by a token that may only read, whatever its method.
+    Read-only tokens may send any method to a view that `only_reads`.
     """
 
     def dispatch(request: Any, /, **path: Any) -> Any:
@@ -96,19 +100,19 @@ def route(*, only_reads: bool = False, **methods: Any) -> Any:
     dispatch.__doc__ = first.__doc__
     view = api_view(list(methods))(dispatch)
     view.cls.only_reads = only_reads  # type: ignore[attr-defined]
-    for one in methods.values():
-        view = one.described(view)
+    for method in methods.values():
+        view = method.described(view)
     return view
 
 
 class TokenInSchema(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """How the schema tells of it."""
+    """Access tokens in the schema."""
 
     target_class = TokenAuthentication
     name = "accessToken"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
-        """Return the schema's words for it."""
+        """Return the security scheme."""
         return {
             "type": "http",
             "scheme": "bearer",

@@ -1,4 +1,4 @@
-"""What the API takes: the shapes of bodies, with what each field means."""
+"""Request bodies of the API, with the meaning of each field."""
 
 from typing import Any
 
@@ -76,14 +76,14 @@ class VersionIn(s.Serializer[Any]):
 
 
 class DescriptionIn(s.Serializer[Any]):
-    """What may change in a version."""
+    """Changes to a version."""
 
     description = NoNul(max_length=5000, required=False, allow_blank=True)
     tags = Tags(required=False)
 
 
 class BuildIn(s.Serializer[Any]):
-    """How to build."""
+    """Options of a build."""
 
     rebuild = s.BooleanField(default=False, help_text="Make a new image even if there is one (rule 16).")
 

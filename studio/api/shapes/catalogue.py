@@ -1,36 +1,36 @@
-"""What the API takes and gives of proposals and deprecations, field by field."""
+"""Request and response fields of proposals and deprecations."""
 
 from typing import Any
 
 from rest_framework import serializers as s
 
-from builds.trial_models import TrialState
-from environments import catalogue_models
-from environments.proposals import MOST_WORDS
-from studio.api.bodies import NoNul
-from studio.api.shapes import Deprecation, Difference, Finding, ResolvedDifference
+from builds.models.trial import TrialState
+from environments.catalogue.proposals import MAX_COMMENT_LENGTH
+from environments.models import catalogue
+from studio.api.shapes.bodies import NoNul
+from studio.api.shapes.responses import Deprecation, Difference, Finding, ResolvedDifference
 
-# What comes
+# Requests
 
 
-class WordsIn(s.Serializer[Any]):
-    """What to say about it; needed to ask for changes and to refuse."""
+class CommentIn(s.Serializer[Any]):
+    """A comment on the decision; required for changes and refusals."""
 
-    words = NoNul(max_length=MOST_WORDS, required=False, allow_blank=True, default="")
+    comment = NoNul(max_length=MAX_COMMENT_LENGTH, required=False, allow_blank=True, default="")
 
 
 class ProposalIn(s.Serializer[Any]):
-    """What a version is to be in the catalogue, and why. Where one of its environment is proposed, only why."""
+    """A version's name in the catalogue and the reason; if its environment is proposed already, only the reason."""
 
     name = NoNul(
         max_length=255, required=False, allow_blank=True, default="", help_text="Of the curated environment."
     )
     new = s.BooleanField(default=False, help_text="There is no curated environment of that name yet.")
-    reason = NoNul(max_length=MOST_WORDS)
+    reason = NoNul(max_length=MAX_COMMENT_LENGTH)
 
 
 class RetireIn(s.Serializer[Any]):
-    """What to retire."""
+    """The version or environment to retire."""
 
     version = NoNul(
         max_length=64, required=False, allow_blank=True, default="", help_text="Left out: all of it."
@@ -41,7 +41,7 @@ class DeprecationIn(RetireIn):
     """From when on, why, and what to use instead."""
 
     on = s.DateField(help_text="The day from which it may be retired.")
-    reason = NoNul(max_length=MOST_WORDS)
+    reason = NoNul(max_length=MAX_COMMENT_LENGTH)
     successor = NoNul(
         max_length=255,
         required=False,
@@ -51,7 +51,7 @@ class DeprecationIn(RetireIn):
     )
 
 
-# What goes
+# Responses
 
 
 class Proposal(s.Serializer[Any]):
@@ -61,7 +61,7 @@ class Proposal(s.Serializer[Any]):
     version = s.CharField(help_text="workspace/name:version")
     name = s.CharField(help_text="Of the curated environment.")
     new = s.BooleanField()
-    stage = s.ChoiceField(choices=catalogue_models.Stage.values)
+    stage = s.ChoiceField(choices=catalogue.Stage.values)
     proposed_by = s.CharField(allow_null=True)
     proposed_at = s.DateTimeField()
     changed_at = s.DateTimeField()
@@ -69,30 +69,30 @@ class Proposal(s.Serializer[Any]):
 
 
 class ProposalStep(s.Serializer[Any]):
-    """What somebody did about a proposal, and said."""
+    """A step of a proposal, with its comment."""
 
-    what = s.ChoiceField(choices=catalogue_models.ProposalStep.What.values)
+    what = s.ChoiceField(choices=catalogue.ProposalStep.Action.values)
     by = s.CharField(allow_null=True)
     at = s.DateTimeField()
-    version = s.CharField(allow_null=True, help_text="That was proposed then.")
-    words = s.CharField(allow_blank=True)
+    version = s.CharField(allow_null=True, help_text="The version proposed at that time.")
+    comment = s.CharField(allow_blank=True)
 
 
 class TrialProblem(s.Serializer[Any]):
-    """What could not be imported, and why."""
+    """A module that could not be imported, and why."""
 
     package = s.CharField(allow_blank=True, help_text="Empty: Python itself did not start.")
     module = s.CharField(allow_blank=True)
-    words = s.CharField()
+    error = s.CharField()
 
 
 class Trial(s.Serializer[Any]):
-    """What came of starting the image once, without network, and importing what was asked for."""
+    """The result of starting the image without network and importing the requested packages."""
 
     state = s.CharField(
-        help_text=f"{', '.join(TrialState.values)}: then there was nothing to try it with, and words say what."
+        help_text=f"{', '.join(TrialState.values)}; if the trial could not run, `reason` says why."
     )
-    words = s.CharField(allow_blank=True)
+    reason = s.CharField(allow_blank=True)
     python = s.CharField(allow_blank=True)
     imported = s.IntegerField(help_text="Modules.")
     problems = TrialProblem(many=True)
@@ -122,7 +122,7 @@ class WholeProposal(Proposal):
 
 
 class Deprecated(Deprecation):
-    """What is deprecated in the catalogue."""
+    """A deprecation in the catalogue."""
 
     environment = s.CharField()
     version = s.CharField(allow_null=True, help_text="Null: all of it.")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from builds.curating import Evidence
-from builds.trial_models import Trial
-from environments.catalogue_models import Deprecation, Proposal
-from studio.api.rows import deprecation, reference
+from builds.models.trial import Trial
+from builds.review.evidence import Evidence
+from environments.models.catalogue import Deprecation, Proposal
+from studio.api.shapes.rows import deprecation, reference
 
 
 def proposal(row: Proposal) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def proposal(row: Proposal) -> dict[str, Any]:
 
 
 def whole_proposal(row: Proposal, evidence: Evidence) -> dict[str, Any]:
-    """Return a proposal with the evidence on it and what was said."""
+    """Return a proposal with its evidence and comments."""
     steps = row.steps.select_related("by", "version__environment__workspace")
     return proposal(row) | {
         "hash": row.version.hash,
@@ -34,18 +34,18 @@ def whole_proposal(row: Proposal, evidence: Evidence) -> dict[str, Any]:
         "digest": evidence.image.digest if evidence.image else None,
         "size": evidence.image.size if evidence.image else None,
         "grown": evidence.grown,
-        "misfits": evidence.misfits,
+        "misfits": evidence.conflicts,
         "trial": _trial(evidence),
         "before": reference(evidence.before),
         "difference": evidence.difference.as_json() if evidence.difference else None,
         "resolved": evidence.resolved.as_json() if evidence.resolved else None,
         "steps": [
             {
-                "what": step.what,
+                "what": step.action,
                 "by": step.by.get_username() if step.by else None,
                 "at": step.at,
                 "version": reference(step.version),
-                "words": step.words,
+                "comment": step.comment,
             }
             for step in steps
         ],
@@ -58,7 +58,7 @@ def _trial(evidence: Evidence) -> dict[str, Any] | None:
     row = evidence.trial or Trial()
     return {
         "state": evidence.tried,
-        "words": row.words,
+        "reason": row.reason,
         "python": row.python,
         "imported": row.imported,
         "problems": row.problems,
@@ -69,5 +69,5 @@ def _trial(evidence: Evidence) -> dict[str, Any] | None:
 
 def deprecated(row: Deprecation) -> dict[str, Any]:
     """Return what is deprecated, and that it is."""
-    told = {"environment": row.environment.name, "version": row.version.version if row.version else None}
-    return told | deprecation(row)
+    shape = {"environment": row.environment.name, "version": row.version.version if row.version else None}
+    return shape | deprecation(row)

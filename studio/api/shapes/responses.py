@@ -1,4 +1,4 @@
-"""What the API gives, field by field: from here come the answers and the schema."""
+"""Response fields of the API; responses and schema are made from these."""
 
 from functools import cache
 from typing import Any
@@ -9,7 +9,7 @@ from environments.models import Role, Scope
 
 
 class Error(s.Serializer[Any]):
-    """Whatever goes wrong."""
+    """An error."""
 
     code = s.CharField(help_text="Stable: for programs.")
     message = s.CharField(help_text="For people: what happened, and what to do.")
@@ -32,7 +32,7 @@ class Finding(s.Serializer[Any]):
 
 
 class Reading(s.Serializer[Any]):
-    """What was read."""
+    """A reading of a definition."""
 
     accepted = s.BooleanField()
     format = s.CharField()
@@ -69,7 +69,7 @@ class OtherChange(s.Serializer[Any]):
 
 
 class Difference(s.Serializer[Any]):
-    """What differs."""
+    """Differences."""
 
     same_hash = s.BooleanField()
     summary = s.CharField()
@@ -84,7 +84,7 @@ class ResolvedChange(PackageChange):
 
 
 class ResolvedDifference(s.Serializer[Any]):
-    """What differs between what two images hold."""
+    """Differences between the packages of two images."""
 
     summary = s.CharField()
     same_image = s.BooleanField()
@@ -93,13 +93,13 @@ class ResolvedDifference(s.Serializer[Any]):
 
 
 class WholeDifference(Difference):
-    """What differs between two versions and between their images."""
+    """Differences between two versions and between their images."""
 
     resolved = ResolvedDifference(allow_null=True, help_text="Null where one of them has no image.")
 
 
 class Taken(Error):
-    """Other content stands there already; or the state forbids it."""
+    """Other content exists under this name, or the state forbids it."""
 
     difference = Difference(required=False)
 
@@ -130,7 +130,7 @@ class Deprecation(s.Serializer[Any]):
 
 
 class DeprecatedOrigin(Deprecation):
-    """The deprecated version of the catalogue that another one was started from."""
+    """The deprecated version of the catalogue that this version was started from."""
 
     version = s.CharField(help_text="workspace/name:version")
 
@@ -294,8 +294,8 @@ class WholeBuild(Build):
     stopped_by = s.CharField(allow_null=True, help_text="Who ended it for everybody that waited.")
 
 
-class Asked(s.Serializer[Any]):
-    """What came of asking for an image: it is there, or a build will make it."""
+class BuildRequest(s.Serializer[Any]):
+    """The result of a request for an image: the image, or the build that will make it."""
 
     reused = s.BooleanField(help_text="There was an image: nothing is built.")
     joined = s.BooleanField(help_text="The same content was being built already.")
@@ -304,7 +304,7 @@ class Asked(s.Serializer[Any]):
 
 
 class Origin(s.Serializer[Any]):
-    """Where something came from; empty for what the studio itself did."""
+    """The origin of a change; empty for changes by the studio itself."""
 
     address = s.CharField(allow_blank=True)
     agent = s.CharField(allow_blank=True)
@@ -312,7 +312,7 @@ class Origin(s.Serializer[Any]):
 
 
 class Event(s.Serializer[Any]):
-    """Who did what."""
+    """An event: actor, action, and what changed."""
 
     id = s.IntegerField()
     at = s.DateTimeField()
@@ -348,7 +348,7 @@ class NewToken(Token):
 
 
 class Person(s.Serializer[Any]):
-    """Who you are."""
+    """The caller."""
 
     user = s.CharField()
     admin = s.BooleanField()

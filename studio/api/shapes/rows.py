@@ -3,14 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
-from builds import models as builds
-from builds.pages import pull_command
-from builds.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
+from builds.models import Build, BuildRequest, Image, State
+from builds.pages.build_page import pull_command
+from builds.pages.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
 from environments import models
 from environments.access import role_in
-from environments.catalogue_models import Deprecation
+from environments.catalogue.deprecations import deprecated_ancestor, deprecations_of
 from environments.definition import Reading
-from environments.deprecations import deprecated_origin, deprecations_of
+from environments.models.catalogue import Deprecation
 
 
 def reference(version: models.Version | None) -> str | None:
@@ -65,18 +65,18 @@ def deprecation(row: Deprecation) -> dict[str, Any]:
     }
 
 
-def versions(rows: Iterable[models.Version], place: models.Workspace) -> list[dict[str, Any]]:
+def versions(rows: Iterable[models.Version], workspace: models.Workspace) -> list[dict[str, Any]]:
     """Return versions, each with the state of its image, in a constant number of queries."""
-    found = list(rows)
-    states = image_states(place, [row.hash for row in found])
-    leaving = deprecations_of(found) if place.curated else {}
-    return [version(row, states.get(row.hash, NOT_BUILT), leaving.get(row.pk)) for row in found]
+    listed = list(rows)
+    states = image_states(workspace, [row.hash for row in listed])
+    leaving = deprecations_of(listed) if workspace.curated else {}
+    return [version(row, states.get(row.hash, NOT_BUILT), leaving.get(row.pk)) for row in listed]
 
 
 def whole_version(row: models.Version) -> dict[str, Any]:
     """Return a version with its definition."""
     (shown,) = versions([row], row.environment.workspace)
-    origin = deprecated_origin(row)
+    origin = deprecated_ancestor(row)
     from_there = deprecation(origin.deprecation) | {"version": reference(origin.version)} if origin else None
     return shown | {
         "deprecated_origin": from_there,
@@ -97,7 +97,7 @@ def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[
     }
 
 
-def image(row: builds.Image, host: str) -> dict[str, Any]:
+def image(row: Image, host: str) -> dict[str, Any]:
     """Return an image."""
     fields = ("hash", "digest", "size", "packages", "base", "base_digest", "python", "interpreter", "current")
     return {field: getattr(row, field) for field in fields} | {
@@ -109,10 +109,10 @@ def image(row: builds.Image, host: str) -> dict[str, Any]:
     }
 
 
-def build(row: builds.Build) -> dict[str, Any]:
+def build(row: Build) -> dict[str, Any]:
     """Return a build."""
     fields = ("hash", "state", "rebuild", "reused", "queued_at", "started_at", "ended_at", "log_lines")
-    failed = row.state == builds.State.FAILED
+    failed = row.state == State.FAILED
     return {field: getattr(row, field) for field in fields} | {
         "id": row.pk,
         "workspace": row.version.environment.workspace.name,
@@ -123,7 +123,7 @@ def build(row: builds.Build) -> dict[str, Any]:
     }
 
 
-def whole_build(row: builds.Build) -> dict[str, Any]:
+def whole_build(row: Build) -> dict[str, Any]:
     """Return a build with its steps."""
     fields = ("name", "started_at", "ended_at", "cached", "failed", "first_line", "done", "total", "unit")
     steps = [{field: getattr(step, field) for field in fields} for step in steps_shown(row)]
@@ -131,7 +131,7 @@ def whole_build(row: builds.Build) -> dict[str, Any]:
     return build(row) | {"steps": steps} | more
 
 
-def asked(row: builds.Request, host: str) -> dict[str, Any]:
+def build_request(row: BuildRequest, host: str) -> dict[str, Any]:
     """Return what came of asking for an image."""
     return {
         "reused": row.reused,
@@ -165,7 +165,7 @@ def reading(read: Reading) -> dict[str, Any]:
     }
 
 
-def _failure(row: builds.Build) -> dict[str, Any]:
+def _failure(row: Build) -> dict[str, Any]:
     return {
         "code": row.error_code,
         "message": row.error,

@@ -1,11 +1,12 @@
-"""What the API takes and gives of webhooks, field by field."""
+"""Request and response fields of webhooks."""
 
 from typing import Any
 
 from rest_framework import serializers as s
 
-from environments.outbox import EventGroup, Sending
-from studio.api.bodies import NoNul
+from environments.models.events import EventGroup
+from environments.models.notifications import DeliveryState
+from studio.api.shapes.bodies import NoNul
 
 
 class WebhookIn(s.Serializer[Any]):
@@ -16,7 +17,7 @@ class WebhookIn(s.Serializer[Any]):
 
 
 class WebhookChange(s.Serializer[Any]):
-    """What may change in a webhook."""
+    """Changes to a webhook."""
 
     address = NoNul(max_length=400, required=False)
     events = s.MultipleChoiceField(choices=EventGroup.values, required=False)
@@ -48,7 +49,7 @@ class Delivery(s.Serializer[Any]):
     event = s.IntegerField(help_text="The event's id.")
     verb = s.CharField()
     subject = s.CharField()
-    state = s.CharField(help_text=", ".join(Sending.values))
+    state = s.CharField(help_text=", ".join(DeliveryState.values))
     created_at = s.DateTimeField()
     next_at = s.DateTimeField(allow_null=True)
     tried_at = s.DateTimeField(allow_null=True)

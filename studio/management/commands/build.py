@@ -11,14 +11,15 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from builds import runner
-from builds.follow import follow
-from builds.models import Build, Request, State
-from builds.outcome import outcome
-from builds.services import NotPossible, cancel_request, request_build
+from builds.logs.follow import follow
+from builds.models import Build, BuildRequest, State
+from builds.pages.outcome import outcome
+from builds.queue.requests import StateConflict, cancel_request, request_build
+from builds.worker import runner
 from environments.definition import Reading, read_path
+from environments.errors import ServiceError
 from environments.models import Version, Workspace
-from environments.services import Refused, save_reading
+from environments.versions.service import save_reading
 from studio.management.base import StudioCommand
 from studio.preparation import prepare
 
@@ -46,11 +47,11 @@ class Command(StudioCommand):
         prepare()
         try:
             version = self.save(options["file"], options["workspace"], options["name"])
-            request = request_build(version, rebuild=options["rebuild"], here=True)
-        except Refused as error:
+            request = request_build(version, rebuild=options["rebuild"], inline=True)
+        except ServiceError as error:
             self.refuse(error)
-        except NotPossible as problem:
-            self.refuse(Refused("not-possible", str(problem)))
+        except StateConflict as problem:
+            self.refuse(ServiceError("not-possible", str(problem)))
         build = self.build(request) if request.build else None
         result = outcome(request, build)
         if self.json:
@@ -62,10 +63,10 @@ class Command(StudioCommand):
     def save(self, file: Path, workspace: str, name: str | None) -> Version:
         """Return the version that holds this file's definition, and say whether it is new."""
         if not file.exists():
-            raise Refused("file-not-found", f"There is no file {file}.", "Check the path.")
+            raise ServiceError("file-not-found", f"There is no file {file}.", "Check the path.")
         home = Workspace.objects.filter(name=workspace).first()
         if home is None:
-            raise Refused(
+            raise ServiceError(
                 "workspace-not-found",
                 f"There is no workspace {workspace}.",
                 "Leave --workspace out for the default one.",
@@ -77,8 +78,8 @@ class Command(StudioCommand):
         self.log(f"{saved.version} {'saved' if saved.created else 'has this content already'}.\n")
         return saved.version
 
-    def build(self, request: Request) -> Build:
-        """Build it in this process, or watch whoever has it; cancel on Ctrl-C."""
+    def build(self, request: BuildRequest) -> Build:
+        """Build it in this process, or watch the worker that has it; cancel on Ctrl-C."""
         build = request.build
         assert build is not None  # noqa: S101
         hand = threading.Thread(target=run_and_close, args=(build.pk,), name=f"build {build.pk}")
@@ -98,7 +99,7 @@ class Command(StudioCommand):
             line = f"line {finding.line}: " if finding.line else ""
             self.log(f"{finding.severity}: {line}{in_sentences(finding.message, finding.help)}\n")
 
-    def refuse(self, error: Refused) -> None:
+    def refuse(self, error: ServiceError) -> None:
         """Say why nothing was built, and exit."""
         self.log(f"Refused: {in_sentences(error.message, error.help)}\n")
         if self.json:
@@ -122,7 +123,7 @@ class Command(StudioCommand):
     def say(self, result: dict[str, Any]) -> None:
         """Print how it went, for people."""
         if result["error"]:
-            return  # the log has said it
+            return  # the log has reported it
         size = f"{result['bytes'] / 1e6:.1f} MB" if result["bytes"] else "-"
         how = "reused, nothing was built" if result["reused"] else f"built in {result['seconds']:.1f} s"
         self.stdout.write(
@@ -145,7 +146,7 @@ def in_sentences(what: str, help: str) -> str:
 def run_and_close(build_id: Any) -> None:
     """Build in this thread, and give its connection back."""
     try:
-        runner.run(build_id, runner.worker_name())
+        runner.run_build(build_id, runner.worker_name())
     finally:
         connection.close()
 

@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from builds.cleaning import clean
-from builds.images.store import GRACE_SECONDS
+from builds.images.disk_cleanup import clean
+from builds.imaging.oci.store import GRACE_SECONDS
 from studio.management.base import StudioCommand
 
 
@@ -40,21 +40,21 @@ class Command(StudioCommand):
         done: bool = options["yes"]
         if not options["cache_days"] >= 0:
             raise CommandError("--cache-days takes days, such as 30; 0 leaves the cache as it is.")
-        found = clean(
+        report = clean(
             dry_run=not done,
             days=options["days"],
             cache_days=options["cache_days"],
             grace_seconds=options["hours"] * 3600,
         )
-        self.stdout.write(f"Store: {len(found.store.blobs)} blobs, {found.store.freed / 1e6:.1f} MB.")
-        for name in found.store.names:
+        self.stdout.write(f"Store: {len(report.store.blobs)} blobs, {report.store.freed / 1e6:.1f} MB.")
+        for name in report.store.names:
             self.stdout.write(f"  {name} is no image's name any more.")
-        self.stdout.write(f"Cache: {found.cache.files} files, {found.cache.size / 1e6:.1f} MB.")
-        if found.engine:
-            self.stdout.write(f"Docker Engine: {found.engine}")
+        self.stdout.write(f"Cache: {report.cache.files} files, {report.cache.size / 1e6:.1f} MB.")
+        if report.engine:
+            self.stdout.write(f"Docker Engine: {report.engine}")
         else:
-            size = sum(base.size for base in found.bases)
-            self.stdout.write(f"Docker Engine: {len(found.bases)} base images, up to {size / 1e6:.1f} MB.")
-            for base in found.bases:
+            size = sum(base.size for base in report.bases)
+            self.stdout.write(f"Docker Engine: {len(report.bases)} base images, up to {size / 1e6:.1f} MB.")
+            for base in report.bases:
                 self.stdout.write(f"  {base.name}: {base.size / 1e6:.1f} MB")
         self.stdout.write("Deleted." if done else "Nothing was deleted. Run it with --yes to delete this.")

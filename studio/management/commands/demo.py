@@ -8,16 +8,16 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from builds.follow import follow
-from builds.models import Build, Request, State
-from builds.outcome import outcome
-from builds.services import request_build
+from builds.logs.follow import follow
+from builds.models import Build, BuildRequest, State
+from builds.pages.outcome import outcome
+from builds.queue.requests import request_build
 from environments.definition import read_path
-from environments.services import save_reading
+from environments.versions.service import save_reading
 from studio.management.base import StudioCommand
 from studio.management.commands.run import END_WITHIN_SECONDS, worker
+from studio.management.processes import Child, end
 from studio.preparation import prepare
-from studio.processes import Child, end
 
 EXAMPLE = Path("examples/requirements.txt")
 
@@ -40,20 +40,20 @@ class Command(StudioCommand):
         finally:
             end([hand], END_WITHIN_SECONDS)
 
-    def ask(self, name: str, workspace: Any) -> Request:
+    def ask(self, name: str, workspace: Any) -> BuildRequest:
         """Save the example under a name, and ask for its image."""
         reading = read_path(settings.BASE_DIR / EXAMPLE, default_image=settings.DEFAULT_BASE)
         source = (settings.BASE_DIR / EXAMPLE).read_text()
         saved = save_reading(workspace, name, reading, source=source)
         started = time.perf_counter()
         request = request_build(saved.version)
-        self.asked_seconds = time.perf_counter() - started
+        self.request_seconds = time.perf_counter() - started
         self.stdout.write(
             f"{EXAMPLE} is {saved.version} in the workspace {workspace}, hash {saved.version.hash}"
         )
         return request
 
-    def wait_for(self, request: Request, hand: Child) -> Build | None:
+    def wait_for(self, request: BuildRequest, hand: Child) -> Build | None:
         """Return the finished build with its log on the terminal; None when the image was there."""
         if request.build is None:
             return None
@@ -67,7 +67,7 @@ class Command(StudioCommand):
             sys.exit(1)
         return build
 
-    def show(self, request: Request, build: Build | None) -> None:
+    def show(self, request: BuildRequest, build: Build | None) -> None:
         """Print what there is now."""
         result = outcome(request, build)
         how = "reused: it was there already" if result["reused"] else f"built in {result['seconds']:.1f} s"
@@ -76,14 +76,14 @@ class Command(StudioCommand):
             f"  size    {result['bytes'] / 1e6:.1f} MB\n  time    {how}\n"
         )
 
-    def show_reuse(self, request: Request, build: Build | None) -> None:
+    def show_reuse(self, request: BuildRequest, build: Build | None) -> None:
         """Print that the second name got the same image without a build."""
         if request.build is not None:
             raise CommandError(
                 "The same content under a second name was queued for a build; it should be a cache hit."
             )
         self.stdout.write(
-            f"Cache hit in {self.asked_seconds * 1000:.1f} ms: no second build, the image is the same.\n"
+            f"Cache hit in {self.request_seconds * 1000:.1f} ms: no second build, the image is the same.\n"
             f"See it in the browser:  make run"
         )
 

@@ -32,9 +32,9 @@ class Command(StudioCommand):
                 self.stdout.flush()
         worst = max((finding.level for finding in findings), default=Level.OK)
         if options["json"]:
-            told = [
+            rows = [
                 {"part": f.part, "level": f.level.word, "message": f.message, "help": f.help}
                 for f in findings
             ]
-            self.stdout.write(json.dumps({"level": worst.word, "findings": told}, ensure_ascii=False))
+            self.stdout.write(json.dumps({"level": worst.word, "findings": rows}, ensure_ascii=False))
         sys.exit(int(worst))

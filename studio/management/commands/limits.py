@@ -5,7 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from builds.limits import FIELDS, in_units, limits_of, set_limits
+from builds.imaging.sizes import size_text
+from builds.queue.limits import MAXIMA, limits_of, set_limits
 from environments.models import Workspace
 from studio.management.base import StudioCommand
 
@@ -26,7 +27,7 @@ class Command(StudioCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the workspace and its new limits."""
         parser.add_argument("workspace", help="the workspace's name")
-        for name in FIELDS:
+        for name in MAXIMA:
             parser.add_argument(f"--{name.replace('_', '-')}", metavar="N", help=WHAT[name])
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,14 +36,14 @@ class Command(StudioCommand):
         if workspace is None:
             names = ", ".join(Workspace.objects.values_list("name", flat=True))
             raise CommandError(f"There is no workspace {options['workspace']}. There are: {names}.")
-        given = {name: number(name, options[name]) for name in FIELDS if options.get(name) is not None}
+        given = {name: number(name, options[name]) for name in MAXIMA if options.get(name) is not None}
         try:
             now = set_limits(workspace, **given) if given else limits_of(workspace)
         except ValueError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
             f"{workspace}: {now.at_once} builds at once, {now.queued} in the queue, "
-            f"{now.seconds} seconds and {in_units(now.disk)} a build."
+            f"{now.seconds} seconds and {size_text(now.disk)} a build."
         )
 
 

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 
-from environments.models import Member, Role, Workspace, record
+from environments.audit.record import record
+from environments.models import Member, Role, Workspace
 from studio.management.base import StudioCommand
 from studio.preparation import login_path
 
@@ -33,7 +34,7 @@ class Command(StudioCommand):
         if options["what"] == "add":
             if User.objects.filter(username=name).exists():
                 raise CommandError(f"There is a person called {name} already. A new link: person link {name}")
-            roles = [_role(told) for told in options["workspace"]]
+            roles = [_role(argument) for argument in options["workspace"]]
             user = User(username=name, email=options["email"], is_superuser=options["admin"])
             user.set_unusable_password()
             user.full_clean(exclude=["password"])
@@ -63,9 +64,9 @@ class Command(StudioCommand):
         )
 
 
-def _role(told: str) -> tuple[Workspace, Role]:
+def _role(argument: str) -> tuple[Workspace, Role]:
     """Return workspace and role of `lab` or `lab=owner`."""
-    name, _, word = told.partition("=")
+    name, _, word = argument.partition("=")
     workspace = Workspace.objects.filter(name=name).first()
     if workspace is None:
         raise CommandError(f"There is no workspace {name}.")

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from environments.services import Refused
+from environments.errors import ServiceError
 from studio.management.base import StudioCommand
 from studio.preparation import login_path, prepare
 
@@ -24,7 +24,7 @@ class Command(StudioCommand):
         """Prepare, and print the login link."""
         try:
             prepared = prepare()
-        except Refused as error:
+        except ServiceError as error:
             raise CommandError(f"{error.message} {error.help}") from error
         link = options["url"].rstrip("/") + login_path(prepared.admin)
         self.stdout.write(

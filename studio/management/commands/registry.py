@@ -5,14 +5,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from builds.images import ImageError, Quiet
+from builds.imaging.reporting import ImageError, Quiet
 from builds.models import Image
-from builds.pushing import push_there_already
-from builds.steps import workshop
-from environments.connections import logins_of
+from builds.worker.publish import push_existing_image
+from builds.worker.steps import make_workshop
+from environments.connections.service import workspace_logins
+from environments.encryption import DecryptionError
 from environments.models import Workspace
-from environments.publishing import RegistryRefused, set_registry
-from environments.vault import Unreadable
+from environments.workspaces.registry import RegistryRefused, set_registry
 from studio.management.base import StudioCommand
 
 
@@ -51,15 +51,15 @@ class Command(StudioCommand):
     def push(self, workspace: Workspace) -> None:
         """Push every current image, and say what was sent."""
         try:
-            shop = workshop(logins=logins_of(workspace))
-        except Unreadable as error:
+            shop = make_workshop(logins=workspace_logins(workspace))
+        except DecryptionError as error:
             raise CommandError(
                 f"The connections of {workspace} are encrypted with a key that this studio does not have. "
                 "Add the key that was used before to STUDIO_ENCRYPTION_KEYS."
             ) from error
         for image in Image.objects.filter(workspace=workspace, current=True).select_related("workspace"):
             try:
-                sent = push_there_already(image, shop, _Lines(self))
+                sent = push_existing_image(image, shop, _Lines(self))
             except ImageError as error:
                 raise CommandError(str(error)) from error
             if not sent:

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from environments.connections import rotate_keys
-from environments.vault import Unreadable
+from environments.connections.service import rotate_keys
+from environments.encryption import DecryptionError
 from studio.management.base import StudioCommand
 
 
@@ -18,7 +18,7 @@ class Command(StudioCommand):
         """Do it for all of them, or for none."""
         try:
             count = rotate_keys()
-        except Unreadable as error:
+        except DecryptionError as error:
             raise CommandError(
                 "A connection or a webhook is encrypted with a key that is not among STUDIO_ENCRYPTION_KEYS; nothing was changed. "
                 "Add the key that was used before behind the new one, separated by a comma."

@@ -3,27 +3,29 @@
 import os
 import signal
 import socket
-import sys
 import threading
+import warnings
 from argparse import ArgumentParser
 from typing import Any
 
+import uvicorn
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.db import connection
 
-from builds.reconcile import release_builds_of, release_builds_of_the_dead
-from environments.services import Refused
+from builds.worker.reconciler import release_builds_of, release_builds_of_dead_workers
+from environments.errors import ServiceError
+from studio.asgi import application
+from studio.celery import app as celery
 from studio.management.base import StudioCommand
+from studio.management.processes import Child, end
 from studio.preparation import Prepared, login_path, prepare
-from studio.processes import Child, end
 
 END_WITHIN_SECONDS = 5.0  # of the 8 that a person has patience for
 LOOK_EVERY_SECONDS = 0.5
 
 
 class Command(StudioCommand):
-    """Run web and worker side by side, and bring back the one that dies."""
+    """Run web and worker side by side, and restart a process that dies."""
 
     help = "Run the studio: web server and worker, until Ctrl-C."
     requires_migrations_checks = False
@@ -41,12 +43,11 @@ class Command(StudioCommand):
             signal.signal(number, lambda *_: stop.set())
         try:
             prepared = prepare()
-        except Refused as error:
+        except ServiceError as error:
             raise CommandError(f"{error.message} {error.help}") from error
         if settings.EMBEDDED:  # with others beside it, a machine is not known by its name alone
-            release_builds_of_the_dead(socket.gethostname())
+            release_builds_of_dead_workers(socket.gethostname())
         children = [web(listener), worker()]
-        connection.close()
         for child in children:
             child.start()
         try:
@@ -75,14 +76,13 @@ class Command(StudioCommand):
             for child in children:
                 if child.alive:
                     continue
-                code = child.process.returncode if child.process else None
+                code = child.process.exitcode if child.process else None
                 self.stderr.write(
                     f"The {child.name} process ended by itself (exit code {code}): it is started again."
                 )
                 if child.name == "worker":
                     release_builds_of(worker_of(child), died=True)
-                    connection.close()
-                child.signal(signal.SIGKILL)  # whatever it left behind
+                child.signal(signal.SIGKILL)  # its leftovers
                 child.start()
 
 
@@ -104,19 +104,30 @@ def listen(host: str, port: int) -> socket.socket:
 
 def web(listener: socket.socket) -> Child:
     """Return the web server on a socket that is open already."""
-    command = [sys.executable, "-m", "uvicorn", "studio.asgi:application", "--fd", str(listener.fileno())]
-    command += ["--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "3"]
-    return Child("web", command, pass_fds=(listener.fileno(),))
+
+    def serve() -> None:
+        uvicorn.run(
+            application,
+            fd=listener.fileno(),
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=3,
+        )
+
+    return Child("web", serve)
 
 
 def worker() -> Child:
     """Return a Celery worker that builds."""
-    command = [sys.executable, "-m", "celery", "--quiet", "--app", "studio", "worker", "--pool", "threads"]
-    command += ["--concurrency", str(settings.BUILDS_AT_ONCE), "--loglevel", "WARNING"]
-    command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    # The warning about root is noise to whoever just wants a studio.
-    quiet = {"PYTHONWARNINGS": "ignore:You're running the worker"} if os.geteuid() == 0 else {}
-    return Child("worker", command, quiet)
+    options = ["--pool", "threads", "--concurrency", str(settings.BUILDS_AT_ONCE), "--loglevel", "WARNING"]
+    options += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+
+    def work() -> None:
+        if os.geteuid() == 0:  # on a personal machine, this warning is noise
+            warnings.filterwarnings("ignore", message="You're running the worker")
+        celery.worker_main(["--quiet", "worker", *options])
+
+    return Child("worker", work)
 
 
 def worker_of(child: Child) -> str:

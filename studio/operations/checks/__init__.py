@@ -15,6 +15,7 @@ CHECKS: dict[str, Check] = {
     "workers": data.workers_,
     "mail": outside.mail,
     "disk": data.disk,
+    "confinement": set_up.confinement,
     "engine": outside.engine,
     "mirrors": outside.mirrors,
     "index": outside.index,
@@ -23,7 +24,7 @@ CHECKS: dict[str, Check] = {
 
 
 def examine(*, deep: bool = False) -> Iterator[Finding]:
-    """Yield what is found of each part, in the order in which one would mend them."""
+    """Yield the findings on each part, in the order in which an admin would fix them."""
     checks: dict[str, Check] = {**CHECKS, "store": lambda: data.store(deep=deep)}
     for part, look in checks.items():
         try:

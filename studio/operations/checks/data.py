@@ -1,4 +1,4 @@
-"""What the studio keeps: the database, who writes to it, the image store, and the disk under both."""
+"""Checks of the database, the workers, the image store, and the disk."""
 
 import hashlib
 import json
@@ -14,9 +14,9 @@ from django.db.models import DateTimeField as Time
 from django.db.models import ExpressionWrapper
 from django.db.models.functions import Now
 
-from builds.images.manifest import descriptors_of
+from builds.imaging.oci.manifest import descriptors_of
 from builds.models import Build, Image, State
-from studio.models import Counted
+from studio.models import CounterCursor
 from studio.operations import workers
 from studio.operations.finding import Finding, ok, warning, wrong
 from studio.operations.readiness import first_line, pending_migrations, store_problem
@@ -30,7 +30,7 @@ PIECE = 1 << 20
 
 
 def database() -> Iterator[Finding]:
-    """Tell whether it answers, is up to date and set up as it should be."""
+    """Check that it answers, is up to date and set up correctly."""
     try:
         behind = pending_migrations()
         version = _version()
@@ -69,13 +69,13 @@ def _version() -> Finding:
 
 
 def clock() -> Iterator[Finding]:
-    """Tell whether this machine and the database agree on the time."""
+    """Check that this machine and the database agree on the time."""
     before = time.time()
     try:
-        mark = Counted.objects.annotate(now=ExpressionWrapper(Now(), output_field=Time())).first()
+        mark = CounterCursor.objects.annotate(now=ExpressionWrapper(Now(), output_field=Time())).first()
     except DatabaseError:
         connection.close()
-        return  # told already
+        return  # reported already
     if mark is None:
         return
     seconds = abs(mark.now.timestamp() - (before + time.time()) / 2)
@@ -91,13 +91,13 @@ def clock() -> Iterator[Finding]:
 
 
 def workers_() -> Iterator[Finding]:
-    """Tell whether workers have been heard of lately, and whether builds wait in vain."""
+    """Check that workers have reported recently, and that no build waits in vain."""
     try:
-        there = list(workers.alive().values_list("name", "hands"))
+        there = list(workers.alive().values_list("name", "concurrency"))
         waiting = Build.objects.filter(state=State.QUEUED).count()
     except DatabaseError:
         connection.close()
-        return  # told already
+        return  # reported already
     if there:
         hands = sum(n for _, n in there)
         yield ok("workers", f"{len(there)} there, which make {hands} builds side by side; {waiting} wait.")
@@ -111,9 +111,9 @@ def workers_() -> Iterator[Finding]:
 
 
 def disk() -> Iterator[Finding]:
-    """Tell how much room there is for images and downloads."""
-    place = settings.VAR if settings.VAR.is_dir() else settings.VAR.parent
-    usage = shutil.disk_usage(place)
+    """Check the free space for images and downloads."""
+    folder = settings.VAR if settings.VAR.is_dir() else settings.VAR.parent
+    usage = shutil.disk_usage(folder)
     left = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.1f} GB are free under {settings.VAR}."
     help = f"Free space: {settings.CACHE} may go at any time; then images that nobody uses."
     if usage.free < FULL_BYTES:
@@ -125,7 +125,7 @@ def disk() -> Iterator[Finding]:
 
 
 def store(*, deep: bool) -> Iterator[Finding]:
-    """Tell whether images can be kept, and whether those that are kept are whole."""
+    """Check that images can be stored, and that stored images are complete."""
     problem = store_problem()
     if problem:
         yield wrong("store", problem, f"Give {settings.VAR} to the user that the studio runs as.")
@@ -151,17 +151,17 @@ def _images(*, deep: bool) -> Iterator[Finding]:
         chosen = list(kept if deep else kept[:SAMPLE_IMAGES])
     except DatabaseError:
         connection.close()
-        return  # told already
+        return  # reported already
     blobs: dict[str, int] = {}
     for image in chosen:
         blobs[image.digest] = -1
         manifest = settings.STORE / "blobs" / "sha256" / image.digest.removeprefix("sha256:")
         try:
-            for one in descriptors_of(json.loads(manifest.read_bytes())):
-                blobs[one.digest] = one.size
+            for descriptor in descriptors_of(json.loads(manifest.read_bytes())):
+                blobs[descriptor.digest] = descriptor.size
         except (OSError, ValueError):
             continue  # the manifest itself is found missing or damaged below
-    bad = {digest: found for digest, size in blobs.items() if (found := _size_problem(digest, size))}
+    bad = {digest: problem for digest, size in blobs.items() if (problem := _size_problem(digest, size))}
     sound = [digest for digest in blobs if digest not in bad]
     random.shuffle(sound)
     read = 0
@@ -195,10 +195,10 @@ def _blob(digest: str) -> Path:
 
 def _size_problem(digest: str, size: int) -> str:
     try:
-        found = _blob(digest).stat().st_size
+        actual = _blob(digest).stat().st_size
     except OSError:
         return "is missing"
-    return "" if size in (-1, found) else f"has {found} bytes instead of {size}"
+    return "" if size in (-1, actual) else f"has {actual} bytes instead of {size}"
 
 
 def _sha256(path: Path) -> str:

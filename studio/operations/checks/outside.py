@@ -1,4 +1,4 @@
-"""What builds need from outside: the engine, registries, the package index, channels."""
+"""Checks of what builds need from outside: engine, registries, package index, channels."""
 
 import ipaddress
 import os
@@ -13,22 +13,22 @@ from django.conf import settings
 from django.core.mail import get_connection
 
 from builds.engine.connection import Engine
-from builds.images.indexes import indexes_of
-from builds.images.report import ImageError
-from environments.notices import mail_is_set_up
+from builds.imaging.pip.indexes import indexes_of
+from builds.imaging.reporting import ImageError
+from environments.notifications.notices import mail_is_set_up
 from studio.operations.finding import Finding, ok, warning, wrong
 from studio.operations.readiness import first_line
 
 ANSWER_SECONDS = 5.0
-ANSWERS = (200, 401, 403, 404)  # whoever asks for a password, or has nothing by that name, is there
+ANSWERS = (200, 401, 403, 404)  # a server that requests a password, or has nothing by that name, does answer
 CONDA_FORGE = "https://conda.anaconda.org/conda-forge"
 
 
 def engine() -> Iterator[Finding]:
-    """Tell whether a Docker Engine answers; most builds need none."""
+    """Check that a Docker Engine answers; most builds need none."""
     try:
-        with Engine.at(settings.DOCKER_HOST) as found:
-            yield ok("engine", f"Docker Engine {found.version} answers at {settings.DOCKER_HOST}.")
+        with Engine.at(settings.DOCKER_HOST) as connection:
+            yield ok("engine", f"Docker Engine {connection.version} answers at {settings.DOCKER_HOST}.")
     except ImageError:
         yield warning(
             "engine",
@@ -39,7 +39,7 @@ def engine() -> Iterator[Finding]:
 
 
 def mail() -> Iterator[Finding]:
-    """Tell whether the mail server takes mails from the studio; without one, none are sent."""
+    """Check that the mail server takes mails from the studio; without one, none are sent."""
     if not mail_is_set_up():
         yield ok("mail", "No mail server is named: people are told of things on their pages only.")
         return
@@ -55,7 +55,7 @@ def mail() -> Iterator[Finding]:
 
 
 def mirrors() -> Iterator[Finding]:
-    """Tell whether each mirror of a registry answers."""
+    """Check that each registry mirror answers."""
     for registry, address in settings.REGISTRY_MIRRORS.items():
         url = f"{address if '://' in address else _scheme(address) + address}".rstrip("/")
         problem = ask(f"{url}/v2/")
@@ -80,7 +80,7 @@ def _scheme(address: str) -> str:
 
 
 def index() -> Iterator[Finding]:
-    """Tell whether the package index answers."""
+    """Check that the package index answers."""
     main = indexes_of([], settings.INDEX_URL, os.environ)[1].main
     problem = ask(f"{main.rstrip('/')}/pip/")
     if problem:
@@ -94,11 +94,11 @@ def index() -> Iterator[Finding]:
 
 
 def channels() -> Iterator[Finding]:
-    """Tell whether conda channels answer: the mirrors that are set, else conda-forge."""
+    """Check that conda channels answer: the configured mirrors, else conda-forge."""
     addresses = settings.CHANNEL_MIRRORS or {"conda-forge": CONDA_FORGE}
     for channel, address in addresses.items():
-        place = f"{address.rstrip('/')}/noarch/repodata.json"
-        problem = ask(place)
+        url = f"{address.rstrip('/')}/noarch/repodata.json"
+        problem = ask(url)
         if not problem:
             yield ok("channels", f"The channel {channel} at {shown(address)} answers.")
             continue

@@ -1,4 +1,4 @@
-"""How the studio was set up: its settings, and the broker."""
+"""Checks of the settings and the broker."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from kombu.exceptions import KombuError, OperationalError
 
+from builds.confinement.confine import support
 from studio.celery import app
 from studio.operations.finding import Finding, ok, warning, wrong
 from studio.operations.readiness import first_line
@@ -15,13 +16,25 @@ LONG_ENOUGH = 32
 
 
 def settings_() -> Iterator[Finding]:
-    """Tell what in the settings is fine for trying out and not for people."""
-    found = False
+    """Report settings that suit a trial but not a shared studio."""
+    any_problem = False
     for message, help in _doubts():
-        found = True
+        any_problem = True
         yield warning("settings", message, help)
-    if not found:
+    if not any_problem:
         yield ok("settings", "Nothing in them stands out.")
+
+
+def confinement() -> Iterator[Finding]:
+    """Report whether this machine can confine the processes that read packages."""
+    missing = support().missing
+    if not missing:
+        yield ok("confinement", "Files, network and system calls of installers and solvers can be confined.")
+        return
+    help = "Run workers on Linux 6.7 or newer, in containers whose engine allows Landlock (Docker Engine 23)."
+    level = wrong if settings.REQUIRE_CONFINEMENT else warning
+    for sentence in missing:
+        yield level("confinement", f"This machine cannot confine everything. {sentence}", help)
 
 
 def _doubts() -> Iterator[tuple[str, str]]:
@@ -49,7 +62,7 @@ def _doubts() -> Iterator[tuple[str, str]]:
 
 
 def broker() -> Iterator[Finding]:
-    """Tell whether messages can be sent. Without them builds still come, some seconds later."""
+    """Check that messages can be sent. Without them builds still come, some seconds later."""
     if settings.CELERY_BROKER_URL.startswith("filesystem:"):
         folder = settings.VAR / "broker"
         if os.access(folder, os.W_OK):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from environments.definition.formats import azure_v2, context
+from environments.definition.findings.result import Draft
+from environments.definition.formats import context
+from environments.definition.formats.azure import v2
+from environments.definition.formats.shapes import mapping_of, strings_of, text_of
 from environments.definition.formats.source import Source
-from environments.definition.reading import Draft
-from environments.definition.shapes import mapping_of, strings_of, text_of
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Tree, Unreadable, parse_yaml
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Tree, Unreadable, parse_yaml
 
 FORMAT = "curated"
 _TEMPLATE = "{{"
@@ -48,12 +49,12 @@ def read(draft: Draft, source: Source, start: Placed) -> None:
         dockerfile = text_of(draft, build.get("dockerfile"), "image.context.dockerfile") or Placed(
             "Dockerfile"
         )
-        place = source.place(draft, folder)
-        if place is not None:
-            context.read(draft, source, place, dockerfile)
+        path = source.resolve(draft, folder)
+        if path is not None:
+            context.read(draft, source, path, dockerfile)
         _rest_of_spec(draft, spec, source)
     elif spec.entries:
-        azure_v2.read(draft, spec, source)
+        v2.read(draft, spec, source)
     elif build is not None:
         folder = text_of(draft, build.get("dir"), "image.context.dir") or Placed(
             "context", build.line, build.column
@@ -61,9 +62,9 @@ def read(draft: Draft, source: Source, start: Placed) -> None:
         dockerfile = text_of(draft, build.get("dockerfile"), "image.context.dockerfile") or Placed(
             "Dockerfile"
         )
-        place = source.place(draft, folder)
-        if place is not None:
-            context.read(draft, source, place, dockerfile)
+        path = source.resolve(draft, folder)
+        if path is not None:
+            context.read(draft, source, path, dockerfile)
     else:
         draft.note("base-missing", start)
     _fill_names(draft, asset)
@@ -78,18 +79,20 @@ def _templated(build: Tree | None) -> bool:
 
 
 def _part(draft: Draft, source: Source, path: str, start: Placed, *, needed: bool) -> Mapping:
-    place = source.place(draft, start.moved(path))
-    content = None if place is None else source.folder.read(place, source.limits.definition)
-    if content is None or place is None:
+    location = source.resolve(draft, start.moved(path))
+    content = None if location is None else source.folder.read(location, source.limits.definition)
+    if content is None or location is None:
         if needed:
             draft.note("file-missing", start, what=path)
         return Mapping(line=1, column=1)
-    text = source.text(draft, place, start.moved(path)) or ""
-    outer, draft.file = draft.file, place
+    text = source.text(draft, location, start.moved(path)) or ""
+    outer, draft.file = draft.file, location
     try:
         return mapping_of(draft, parse_yaml(text), path)
     except Unreadable as error:
-        raise draft.refuse("bad-yaml", Placed("", error.line, error.column, place), what=str(error)) from None
+        raise draft.refuse(
+            "bad-yaml", Placed("", error.line, error.column, location), what=str(error)
+        ) from None
     finally:
         draft.file = outer
 
@@ -107,12 +110,12 @@ def _describe(draft: Draft, asset: Mapping, spec: Mapping) -> None:
 
 
 def _rest_of_spec(draft: Draft, spec: Mapping, source: Source) -> None:
-    """What the spec says besides name, tags and build: a conda file, routes."""
+    """Read the rest of the spec: a conda file, routes."""
     rest = Mapping(line=spec.line, column=spec.column)
     for name, value in spec.entries.items():
         if name not in ("build", "name", "version", "description", "tags"):
             rest.put(spec.keys[name], value)
-    azure_v2.read_without_base(draft, rest, source)
+    v2.read_without_base(draft, rest, source)
 
 
 def _fill_names(draft: Draft, asset: Mapping) -> None:

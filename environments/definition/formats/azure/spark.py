@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from environments.definition.formats.conda_env import quoted
+from environments.definition.findings.result import Draft
+from environments.definition.formats.conda.environment_file import quoted
+from environments.definition.formats.shapes import list_of, mapping_of, text_of, texts_of, truth_of
 from environments.definition.model import SparkLayer, SparkPackage
-from environments.definition.reading import Draft
-from environments.definition.shapes import list_of, mapping_of, text_of, texts_of, truth_of
-from environments.definition.tree import Tree
+from environments.definition.syntax.tree import Tree
 
 
 def read(draft: Draft, node: Tree | None) -> SparkLayer:
@@ -22,7 +22,7 @@ def read(draft: Draft, node: Tree | None) -> SparkLayer:
         }
         packages.append(SparkPackage(**coordinate))
     if packages:
-        names = [":".join((one.group, one.artifact, one.version)) for one in packages]
+        names = [":".join((package.group, package.artifact, package.version)) for package in packages]
         more = f" and {len(names) - 3} more Spark packages" if len(names) > 3 else ""
         draft.note("spark-not-installed", listed[0], what=f"{', '.join(names[:3])}{more}")
     precache = truth_of(draft, mapping.get("precachePackages", "precache"), "spark.precachePackages")
@@ -40,10 +40,12 @@ def write_yaml(spark: SparkLayer) -> str:
         return ""
     text = "spark:\n"
     if spark.repositories:
-        text += "  repositories:\n" + "".join(f"    - {quoted(one)}\n" for one in spark.repositories)
+        text += "  repositories:\n" + "".join(
+            f"    - {quoted(repository)}\n" for repository in spark.repositories
+        )
     if spark.packages:
         text += "  packages:\n"
-        for one in spark.packages:
-            text += f"    - group: {quoted(one.group)}\n      artifact: {quoted(one.artifact)}\n"
-            text += f"      version: {quoted(one.version)}\n"
+        for package in spark.packages:
+            text += f"    - group: {quoted(package.group)}\n      artifact: {quoted(package.artifact)}\n"
+            text += f"      version: {quoted(package.version)}\n"
     return text + ("" if spark.precache else "  precache: false\n")

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import json
 
-from environments.definition import secrets
-from environments.definition.formats import conda_env, context, dockerfile_text, spark
+from environments.definition.findings import secrets
+from environments.definition.findings.result import Draft
+from environments.definition.formats import context, dockerfile_text
+from environments.definition.formats.azure import spark
+from environments.definition.formats.conda import environment_file
+from environments.definition.formats.shapes import (
+    mapping_of,
+    strings_of,
+    text_of,
+    texts_of,
+    truth_of,
+    unknown_keys,
+)
 from environments.definition.formats.source import Source
 from environments.definition.model import Definition, RunOptions
-from environments.definition.reading import Draft
-from environments.definition.shapes import mapping_of, strings_of, text_of, texts_of, truth_of, unknown_keys
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Tree
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Tree
 
 FORMAT = "v1-json"
 SAVED, SAVED_CONDA, SAVED_DOCKERFILE = "azureml_environment.json", "conda_dependencies.yml", "BaseDockerfile"
@@ -139,9 +148,9 @@ def _dockerfile(draft: Draft, text: Placed, source: Source) -> Placed:
     """The Dockerfile's text; `baseDockerfile` may also name the file that holds it, in the directory form."""
     if "\n" in text or dockerfile_text.recognised(text) or " " in text.strip():
         return text
-    place = source.place(draft, text)
-    content = source.text(draft, place, text) if place else None
-    return text if content is None or place is None else Placed(content, 1, 1, place)
+    path = source.resolve(draft, text)
+    content = source.text(draft, path, text) if path else None
+    return text if content is None or path is None else Placed(content, 1, 1, path)
 
 
 def _with_registry(draft: Draft, image: Placed, docker: Mapping) -> Placed:
@@ -194,11 +203,11 @@ def _python(draft: Draft, python: Mapping, source: Source) -> None:
     inline = python.get("condaDependencies")
     path = text_of(draft, python.get("condaDependenciesFile"), "condaDependenciesFile")
     if inline is not None:
-        conda_env.read_layer(draft, inline, source)
+        environment_file.read_layer(draft, inline, source)
     elif path:
-        conda_env.read_named(draft, path, source)
+        environment_file.read_named(draft, path, source)
     elif _saved(source, SAVED_CONDA):
-        conda_env.read_named(draft, Placed(SAVED_CONDA, python.line, python.column), source)
+        environment_file.read_named(draft, Placed(SAVED_CONDA, python.line, python.column), source)
 
 
 def write(definition: Definition, name: str = "", version: str = "") -> str:
@@ -232,7 +241,7 @@ def write(definition: Definition, name: str = "", version: str = "") -> str:
         },
         "spark": {
             "repositories": list(spark_layer.repositories),
-            "packages": [one.model_dump() for one in spark_layer.packages],
+            "packages": [package.model_dump() for package in spark_layer.packages],
             "precachePackages": spark_layer.precache,
         },
         "inferencingStackVersion": run.inferencing_stack_version or None,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from environments.definition.formats import conda_env, context, dockerfile_text, spark
-from environments.definition.formats.conda_env import quoted, scalar
+from environments.definition.findings.result import Draft, Refused
+from environments.definition.formats import context, dockerfile_text
+from environments.definition.formats.azure import spark
+from environments.definition.formats.conda import environment_file
+from environments.definition.formats.conda.environment_file import quoted, scalar
+from environments.definition.formats.shapes import mapping_of, strings_of, text_of, truth_of, unknown_keys
 from environments.definition.formats.source import Source
 from environments.definition.model import Definition, InferenceConfig, Route
-from environments.definition.reading import Draft, Refused
-from environments.definition.shapes import mapping_of, strings_of, text_of, truth_of, unknown_keys
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Tree
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Tree
 
 FORMAT = "v2-yaml"
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/environment.schema.json"
@@ -104,15 +106,15 @@ def _conda_file(draft: Draft, node: Tree | None, source: Source) -> None:
     if node is None:
         return
     if isinstance(node, Mapping):
-        conda_env.read_layer(draft, node, source)
+        environment_file.read_layer(draft, node, source)
         return
     path = text_of(draft, node, "conda_file")
     if path:
-        conda_env.read_named(draft, path, source)
+        environment_file.read_named(draft, path, source)
 
 
 def _extensions(draft: Draft, mapping: Mapping) -> None:
-    """What v2 has no key for, in the keys that `write` gives it."""
+    """Read what v2 has no key for from the keys that `write` uses."""
     draft.variables.update(strings_of(draft, mapping.get("variables"), "variables"))
     draft.platform = text_of(draft, mapping.get("platform"), "platform") or draft.platform
     python = mapping_of(draft, mapping.get("python"), "python")
@@ -162,7 +164,7 @@ def write(definition: Definition, name: str = "", version: str = "", description
     else:
         lines.append(f"image: {scalar(definition.image or '')}")
     text = "\n".join(lines) + "\n"
-    layer = conda_env.write_layer(definition, "  ")
+    layer = environment_file.write_layer(definition, "  ")
     if layer:
         text += "conda_file:\n" + layer
     if definition.inference:
@@ -187,15 +189,15 @@ def _extensions_text(definition: Definition) -> str:
     if definition.platform not in ("linux/amd64", "windows/amd64"):
         text += f"platform: {definition.platform}\n"
     python = definition.python
-    said = {
+    values = {
         "user_managed": "true" if python.user_managed else "",
         "interpreter_path": quoted(python.interpreter_path) if python.interpreter_path else "",
         "base_conda_environment": quoted(python.base_conda_environment)
         if python.base_conda_environment
         else "",
     }
-    if any(said.values()):
-        text += "python:\n" + "".join(f"  {name}: {value}\n" for name, value in said.items() if value)
+    if any(values.values()):
+        text += "python:\n" + "".join(f"  {name}: {value}\n" for name, value in values.items() if value)
     if definition.variables:
         text += "variables:\n" + "".join(
             f"  {scalar(k)}: {quoted(v)}\n" for k, v in definition.variables.items()

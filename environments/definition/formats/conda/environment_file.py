@@ -6,11 +6,9 @@ import json
 import re
 from dataclasses import replace
 
+from environments.definition.findings.result import Draft
 from environments.definition.formats import requirements
-from environments.definition.formats.source import Source
-from environments.definition.model import Definition
-from environments.definition.reading import Draft
-from environments.definition.shapes import (
+from environments.definition.formats.shapes import (
     kind_of,
     list_of,
     mapping_of,
@@ -19,8 +17,10 @@ from environments.definition.shapes import (
     texts_of,
     unknown_keys,
 )
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Sequence, Tree, Unreadable, parse_yaml
+from environments.definition.formats.source import Source
+from environments.definition.model import Definition
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree, Unreadable, parse_yaml
 
 FORMAT = "conda-env"
 KEYS = frozenset(
@@ -72,15 +72,17 @@ def read_layer(draft: Draft, tree: Tree | None, source: Source) -> None:
 
 def read_named(draft: Draft, path: Placed, source: Source) -> None:
     """Read channels and packages of the conda file that a definition names."""
-    place = source.place(draft, path)
-    text = source.text(draft, place, path) if place else None
-    if text is None or place is None:
+    location = source.resolve(draft, path)
+    text = source.text(draft, location, path) if location else None
+    if text is None or location is None:
         return
-    outer, draft.file = draft.file, place
+    outer, draft.file = draft.file, location
     try:
-        read_layer(draft, parse_yaml(text), replace(source, path=place, base=place.rpartition("/")[0]))
+        read_layer(draft, parse_yaml(text), replace(source, path=location, base=location.rpartition("/")[0]))
     except Unreadable as error:
-        raise draft.refuse("bad-yaml", Placed("", error.line, error.column, place), what=str(error)) from None
+        raise draft.refuse(
+            "bad-yaml", Placed("", error.line, error.column, location), what=str(error)
+        ) from None
     finally:
         draft.file = outer
 

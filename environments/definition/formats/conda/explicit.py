@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 
+from environments.definition.findings.result import Draft
 from environments.definition.formats.source import Source
-from environments.definition.locked import CONDA, PLATFORMS, SUBDIRS, LockedPackage, from_conda_url
 from environments.definition.model import Definition
-from environments.definition.reading import Draft
-from environments.definition.specs import BadSpec, pip_spec
-from environments.definition.text import Placed
+from environments.definition.packages.locked import CONDA, PLATFORMS, SUBDIRS, LockedPackage, from_conda_url
+from environments.definition.packages.specs import BadSpec, pip_spec
+from environments.definition.syntax.text import Placed
 
 FORMAT = "conda-explicit"
 _MARK = re.compile(r"(?m)^@EXPLICIT[ \t]*\r?$")
-_PACKAGE_URL = re.compile(r"(?:https?|file|ftp|s3)://\S+\.(?:conda|tar\.bz2)(?:#\S*)?")
+_PACKAGE_URL = re.compile(r"(?:https?|file|ftp|s3)://[^\s#]+\.(?:conda|tar\.bz2)(?:#\S*+)?")
 _PIP = re.compile(r"#\s*pip\s+(\S.*)")
 _PIP_LINE = re.compile(r"(?m)^# pip \S+ @ ")
 _PLATFORM = re.compile(r"#\s*platform:\s*([\w-]+)")
@@ -41,7 +41,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
         elif line and line != "@EXPLICIT":
             bare = line.split(" #")[0].strip()
             draft.conda.append(at.moved(bare))
-            # What cannot be read is said by the checks, as of every other conda specification.
+            # The checks report what cannot be read, as for every other conda specification.
             with suppress(BadSpec):
                 packages.append(from_conda_url(bare))
     if not draft.conda and not draft.pip:
@@ -76,7 +76,7 @@ def set_platform(draft: Draft, subdir: str, at: Placed | None) -> None:
 
 
 def _platform_of_packages(draft: Draft, packages: list[LockedPackage]) -> None:
-    """Where no comment says the platform, the packages' own folders do."""
+    """Without a platform comment, the packages' folders give the platform."""
     if draft.platform != "linux/amd64":
         return
     for package in packages:
@@ -88,15 +88,17 @@ def _platform_of_packages(draft: Draft, packages: list[LockedPackage]) -> None:
 def write(packages: tuple[LockedPackage, ...], platform: str = "linux/amd64") -> str:
     """An explicit list of these packages; those of pip as conda-lock writes them."""
     lines = [f"# platform: {SUBDIRS.get(platform, 'linux-64')}", "@EXPLICIT"]
-    for one in packages:
-        if one.ecosystem == CONDA:
-            digest = f"#{one.md5}" if one.md5 else f"#sha256:{one.sha256}" if one.sha256 else ""
-            lines.append(one.url + digest)
-    for one in packages:
-        if one.ecosystem == "pip":
-            digest = f" --hash=sha256:{one.sha256}" if one.sha256 else ""
-            place = f" @ {one.url}" if one.url else f"=={one.version}"
-            lines.append(f"# pip {one.name}{place}{digest}")
+    for package in packages:
+        if package.ecosystem == CONDA:
+            digest = (
+                f"#{package.md5}" if package.md5 else f"#sha256:{package.sha256}" if package.sha256 else ""
+            )
+            lines.append(package.url + digest)
+    for package in packages:
+        if package.ecosystem == "pip":
+            digest = f" --hash=sha256:{package.sha256}" if package.sha256 else ""
+            location = f" @ {package.url}" if package.url else f"=={package.version}"
+            lines.append(f"# pip {package.name}{location}{digest}")
     return "\n".join(lines) + "\n"
 
 

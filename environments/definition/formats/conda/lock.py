@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from environments.definition.formats.conda_explicit import set_platform
+from environments.definition.findings.result import Draft
+from environments.definition.formats.conda.explicit import set_platform
+from environments.definition.formats.shapes import list_of, mapping_of, text_of
 from environments.definition.formats.source import Source
-from environments.definition.locked import CONDA, PIP, SUBDIRS, LockedPackage
-from environments.definition.reading import Draft
-from environments.definition.shapes import list_of, mapping_of, text_of
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Sequence, Tree
+from environments.definition.packages.locked import CONDA, PIP, SUBDIRS, LockedPackage
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree
 
 FORMAT = "conda-lock"
 
@@ -45,23 +45,23 @@ def _read_conda_lock(draft: Draft, mapping: Mapping) -> None:
         by_platform.setdefault(str(platform), []).append(part)
     platform = _chosen(draft, list(by_platform), mapping)
     parts = by_platform.get(platform, [])
-    categories = {one.text: None for part in parts for one in _categories(part)}
+    categories = {category.text: None for part in parts for category in _categories(part)}
     if len(categories) > 1:
         draft.note("lock-categories", mapping, what=", ".join(categories))
     seen: dict[str, LockedPackage] = {}
     for part in parts:
-        # A package of two categories stands there twice.
-        place = part.get("url")
-        key = place.text if isinstance(place, Scalar) else ""
+        # A package in two categories is listed twice.
+        address = part.get("url")
+        key = address.text if isinstance(address, Scalar) else ""
         if not key or key not in seen:
             seen[key] = _package(draft, part)
     draft.packages = tuple(seen.values())
 
 
 def _categories(part: Mapping) -> list[Scalar]:
-    found = part.get("category", "categories")
-    items = found.items if isinstance(found, Sequence) else [found]
-    return [one for one in items if isinstance(one, Scalar)]
+    categories = part.get("category", "categories")
+    items = categories.items if isinstance(categories, Sequence) else [categories]
+    return [item for item in items if isinstance(item, Scalar)]
 
 
 def _chosen(draft: Draft, platforms: list[str], at: Mapping) -> str:
@@ -77,10 +77,10 @@ def _chosen(draft: Draft, platforms: list[str], at: Mapping) -> str:
 
 def _package(draft: Draft, part: Mapping) -> LockedPackage:
     def text(key: str) -> Placed:
-        found = text_of(draft, part.get(key), f"package.{key}")
-        if found is None:
+        value = text_of(draft, part.get(key), f"package.{key}")
+        if value is None:
             raise draft.refuse("missing-key", part, what=f"package.{key}")
-        return found
+        return value
 
     digests = mapping_of(draft, part.get("hash"), "package.hash")
     sha256 = str(text_of(draft, digests.get("sha256"), "package.hash.sha256") or "")
@@ -149,10 +149,10 @@ def _mamba_package(draft: Draft, file: str, part: Mapping, urls: Mapping, at: Sc
     if isinstance(info, Sequence) and info.items and isinstance(info.items[0], Mapping):
         base = str(text_of(draft, info.items[0].get("url"), "channelInfo.url") or base)
     url = f"{base.rstrip('/')}/{values['subdir']}/{file}"
-    place = Placed(
+    location = Placed(
         f"{url}#{md5}" if md5 else url, at.line if at else None, at.column if at else None, draft.file
     )
-    draft.conda.append(place)
+    draft.conda.append(location)
     return LockedPackage(
         values["name"], values["version"], CONDA, values["build"], url, values["channel"], values["subdir"],
         sha256, md5,

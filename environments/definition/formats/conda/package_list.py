@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from environments.definition.formats.conda_explicit import set_platform
+from environments.definition.findings.result import Draft
+from environments.definition.formats.conda.explicit import set_platform
+from environments.definition.formats.shapes import mapping_of, text_of
 from environments.definition.formats.source import Source
-from environments.definition.locked import CONDA, PIP, SYSTEM, LockedPackage
-from environments.definition.reading import Draft
-from environments.definition.shapes import mapping_of, text_of
-from environments.definition.text import Placed
-from environments.definition.tree import Mapping, Scalar, Sequence
+from environments.definition.packages.locked import CONDA, PIP, SYSTEM, LockedPackage
+from environments.definition.syntax.text import Placed
+from environments.definition.syntax.tree import Mapping, Scalar, Sequence
 
 FORMAT = "package-list"
 _ENOUGH_LINES = 5_000
@@ -71,20 +71,20 @@ def read(draft: Draft, text: str, source: Source) -> None:
     if platform:
         set_platform(draft, platform[1], Placed("", text.count("\n", 0, platform.start()) + 1, 1))
     if _CONDA_HEADER.search(text):
-        found = list(_conda_table(text))
+        packages = list(_conda_table(text))
     elif _PIP_HEADER.search(text):
-        found = list(_pip_table(text))
+        packages = list(_pip_table(text))
     else:
-        found = list(_plain(text))
-    take(draft, found)
+        packages = list(_plain(text))
+    take(draft, packages)
 
 
-def take(draft: Draft, found: list[tuple[LockedPackage, Placed]]) -> None:
+def take(draft: Draft, packages: list[tuple[LockedPackage, Placed]]) -> None:
     """Take installed packages as a definition that asks for exactly these."""
-    draft.packages = tuple(package for package, _ in found)
-    if not found:
+    draft.packages = tuple(package for package, _ in packages)
+    if not packages:
         raise draft.refuse("empty", Placed("", 1), what="list of packages")
-    for package, at in found:
+    for package, at in packages:
         if package.ecosystem == SYSTEM:
             raise draft.refuse(
                 "not-a-definition", at, what="a list of system packages; it can be compared only"
@@ -117,7 +117,7 @@ def json_recognised(tree: Sequence) -> bool:
 def read_json(draft: Draft, tree: Sequence) -> None:
     """Read the packages that `conda list --json` or `pip list --format json` printed."""
     draft.locked = True
-    found = []
+    packages = []
     for item in tree.items:
         part = mapping_of(draft, item, "each package")
         name = text_of(draft, part.get("name"), "name")
@@ -132,12 +132,12 @@ def read_json(draft: Draft, tree: Sequence) -> None:
             str(name), str(version), CONDA if conda else PIP, str(build) if conda and build else "",
             url.text if isinstance(url, Scalar) else "", str(channel) if conda else "",
         )  # fmt: skip
-        found.append((package, name))
-    take(draft, found)
+        packages.append((package, name))
+    take(draft, packages)
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The first lines that are no comments: as many as it takes to tell what the text is."""
+    """Return the first lines that are no comments: as many as recognition needs."""
     count = 0
     for raw in text.splitlines():
         line = raw.split(" #")[0].strip()
@@ -152,12 +152,12 @@ def _conda_table(text: str) -> Iterator[tuple[LockedPackage, Placed]]:
     header = _CONDA_HEADER.search(text)
     first = text.count("\n", 0, header.end()) + 1 if header else 0
     for number, raw in enumerate(text.splitlines(), 1):
-        words = raw.split()
-        if number <= first or len(words) < 2 or raw.lstrip().startswith("#") or not words[0][0].isascii():
+        columns = raw.split()
+        if number <= first or len(columns) < 2 or raw.lstrip().startswith("#") or not columns[0][0].isascii():
             continue
         if set(raw) <= set("-─━ "):
             continue
-        name, version, *more = words
+        name, version, *more = columns
         build = more[0] if more else ""
         channel = more[1] if len(more) > 1 else ""
         pip = channel == "pypi" or build.startswith("pypi_") or build == "<pip>"
@@ -175,11 +175,11 @@ def _conda_table(text: str) -> Iterator[tuple[LockedPackage, Placed]]:
 def _pip_table(text: str) -> Iterator[tuple[LockedPackage, Placed]]:
     begun = False
     for number, raw in enumerate(text.splitlines(), 1):
-        words = raw.split()
-        if len(words) >= 2 and set(words[0]) == {"-"}:
+        columns = raw.split()
+        if len(columns) >= 2 and set(columns[0]) == {"-"}:
             begun = True
-        elif begun and len(words) >= 2:
-            yield LockedPackage(words[0], words[1], PIP), Placed(raw.strip(), number, 1)
+        elif begun and len(columns) >= 2:
+            yield LockedPackage(columns[0], columns[1], PIP), Placed(raw.strip(), number, 1)
 
 
 def _plain(text: str) -> Iterator[tuple[LockedPackage, Placed]]:

@@ -1,0 +1,36 @@
+"""Have confined processes solve, install and read conda packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from builds.confinement.confine import Confinement
+from builds.imaging.child_process import Worker
+from builds.imaging.conda.archive import Contents
+from builds.imaging.files import WheelFile
+from builds.imaging.reporting import ImageError, Reporter
+
+_READING_BYTES = 1024**3
+
+
+def conda_worker(confinement: Confinement, env: Mapping[str, str] | None = None) -> Worker:
+    """Start a process that works with conda packages, with variables of its own."""
+    vanished = ImageError(
+        "conda-failed",
+        "The process that works with conda packages ended before it was done.",
+        "Build again. If it happens again, the machine may be short of memory.",
+        fault="studio",
+    )
+    return Worker("builds.imaging.conda.worker", confinement, vanished, env)
+
+
+def read_contents(files: Sequence[WheelFile], reporter: Reporter) -> Iterator[tuple[WheelFile, Contents]]:
+    """Yield each package with what it says of itself."""
+    if not files:
+        return
+    folders = tuple({file.path.parent.absolute() for file in files})
+    with conda_worker(Confinement(reads=folders, memory=_READING_BYTES)) as worker:
+        for file in files:
+            known = WheelFile.as_json(file)
+            answer = worker.ask({"do": "read", "file": known}, reporter)
+            yield file, Contents(answer["index"], tuple(answer["paths"]))

@@ -1,0 +1,37 @@
+"""Wait for threads, but stop when the build is cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from builds.imaging.reporting import Reporter
+
+T = TypeVar("T")
+
+_CHECK_SECONDS = 0.2
+
+
+def interruptible(call: Callable[[], T], reporter: Reporter) -> T:
+    """Return the call's result; raise Cancelled without waiting for it once the build is cancelled."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="interruptible")
+    try:
+        future = pool.submit(call)
+        while not wait([future], _CHECK_SECONDS).done:
+            reporter.check()
+        return future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def completed_batches(futures: Iterable[Future[T]], reporter: Reporter) -> Iterator[set[Future[T]]]:
+    """Yield the futures that completed since the last batch, until all have; raise Cancelled in between.
+
+    A batch comes at least every 0.2 seconds and may be empty, so that the caller can report progress.
+    """
+    pending = set(futures)
+    while pending:
+        completed, pending = wait(pending, _CHECK_SECONDS, FIRST_COMPLETED)
+        reporter.check()
+        yield completed

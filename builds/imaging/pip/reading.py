@@ -1,0 +1,43 @@
+"""Have a confined process read which packages wheels and source distributions require."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from builds.confinement.confine import Confinement
+from builds.imaging.child_process import Worker
+from builds.imaging.files import WheelFile
+from builds.imaging.reporting import ImageError, Reporter
+
+_MEMORY_BYTES = 1024**3
+
+
+def needs_of_sdists(files: Sequence[WheelFile], reporter: Reporter) -> dict[str, tuple[str, ...]]:
+    """Return the requirements that source distributions declare, by sha256."""
+    return {file.sha256: needs for file, needs in _read(files, {"do": "sdist"}, reporter)}
+
+
+def needs_of_wheels(
+    files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
+) -> Iterator[tuple[WheelFile, tuple[str, ...]]]:
+    """Yield each wheel with the requirements in its METADATA, as they are written there."""
+    return _read(files, {"do": "wheel", "python": python}, reporter)
+
+
+def _read(
+    files: Sequence[WheelFile], question: Mapping[str, Any], reporter: Reporter
+) -> Iterator[tuple[WheelFile, tuple[str, ...]]]:
+    if not files:
+        return
+    vanished = ImageError(
+        "bad-wheel",
+        "The process that read the packages' requirements ended before it was done.",
+        "Build again. If it happens again, pin other versions of the packages.",
+        fault="outside",
+    )
+    folders = tuple({file.path.parent.absolute() for file in files})
+    confinement = Confinement(reads=folders, memory=_MEMORY_BYTES)
+    with Worker("builds.imaging.pip.reading_worker", confinement, vanished) as worker:
+        for file in files:
+            yield file, tuple(worker.ask({**question, "file": file.as_json()}, reporter)["needs"])

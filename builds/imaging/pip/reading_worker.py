@@ -1,0 +1,27 @@
+"""The confined process that reads the requirements of wheels and source distributions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from builds.imaging.child_process import answer_requests
+from builds.imaging.files import WheelFile
+from builds.imaging.packing.wheel import Wheel
+from builds.imaging.pip.sdist import needs_of
+
+
+def main() -> None:
+    """Answer until stdin ends."""
+    answer_requests(_answer)
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    file = WheelFile.from_json(request["file"])
+    if request["do"] == "sdist":
+        return {"needs": needs_of(file)}
+    with Wheel(file.path, file.name, tuple(request["python"]), file.version) as wheel:
+        return {"needs": wheel.requirements()}
+
+
+if __name__ == "__main__":
+    main()

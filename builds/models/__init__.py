@@ -1,0 +1,39 @@
+"""Tables of builds and images, a module by topic.
+
+- `images`: Image, ImageLayer, ImagePackage, Package, BaseImage, LastSweep
+- `builds`: Build, BuildRequest, Step
+- `logs`: LogChunk, LogBlock
+- `limits`: WorkspaceLimits
+- `preview`: RebuildPreview
+- `trial`: Trial
+- `steps`: StepName, no table
+"""
+
+from builds.models.builds import ACTIVE, Build, BuildRequest, State, Step, seconds_between
+from builds.models.images import BaseImage, Image, ImageLayer, ImagePackage, LastSweep, Package
+from builds.models.limits import WorkspaceLimits
+from builds.models.logs import LogBlock, LogChunk
+from builds.models.preview import RebuildPreview
+from builds.models.trial import PENDING, Trial, TrialState
+
+__all__ = [
+    "ACTIVE",
+    "PENDING",
+    "BaseImage",
+    "Build",
+    "BuildRequest",
+    "Image",
+    "ImageLayer",
+    "ImagePackage",
+    "LastSweep",
+    "LogBlock",
+    "LogChunk",
+    "Package",
+    "RebuildPreview",
+    "State",
+    "Step",
+    "Trial",
+    "TrialState",
+    "WorkspaceLimits",
+    "seconds_between",
+]

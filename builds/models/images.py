@@ -1,0 +1,139 @@
+"""Images, their layers and packages, the bases they start from, and the last sweep of the store."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from environments.definition import Definition, ImageReference
+from environments.models import Workspace
+
+
+class Image(models.Model):
+    """The image built from a definition's hash. One is current; older images stay addressable by digest."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="images")
+    hash = models.CharField(max_length=32, db_index=True)
+    repository = models.CharField(max_length=200)  # azureml/azureml_<hash>
+    digest = models.CharField(max_length=71, db_index=True)  # of the manifest
+    size = models.BigIntegerField(help_text="Bytes of all layers, compressed.")
+    layers = models.JSONField(default=list)  # [{digest, size, what}]
+    pushed_to = models.CharField(
+        max_length=420, blank=True, help_text="Its name in the workspace's registry, if it was pushed there."
+    )
+    lock = models.JSONField(null=True)
+    packages = models.PositiveIntegerField(default=0)
+    conflicts = models.JSONField(
+        null=True, help_text="Broken requirements as `pip check` reports them; null if not checked."
+    )
+    base = models.CharField(max_length=400)
+    base_digest = models.CharField(max_length=71)
+    base_created_at = models.DateTimeField(
+        null=True, help_text="The creation time of the base, if it records one."
+    )
+    floating = models.BooleanField(default=False, help_text="The tag of the base moves (rule 18).")
+    interpreter = models.CharField(max_length=400, blank=True)
+    python = models.CharField(max_length=20, blank=True)
+    current = models.BooleanField(default=True)
+    built_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-built_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["workspace", "hash"], condition=Q(current=True), name="image_current_uniq"
+            ),
+            models.UniqueConstraint(fields=["workspace", "hash", "digest"], name="image_digest_uniq"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["workspace", "repository"], name="image_repository_idx"),
+            models.Index(fields=["workspace", "built_at", "id"], name="image_built_at_idx"),
+            models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
+            models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """The image's full name in this studio: workspace/azureml/azureml_<hash>."""
+        return f"{self.workspace.name}/{self.repository}"
+
+    def use(self) -> bool:
+        """Record a use, which keeps the image from the next clean-up; return False if it was just deleted."""
+        return bool(Image.objects.filter(pk=self.pk).update(used_at=timezone.now()))
+
+
+class ImageLayer(models.Model):
+    """A layer of an image, indexed to find the images that share it. `builds.images.layers` writes it with the image."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="layer_rows")
+    digest = models.CharField(max_length=71)
+    size = models.BigIntegerField()
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["digest", "image"], name="imagelayer_digest_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.digest} in {self.image_id}"
+
+
+class Package(models.Model):
+    """A version of a package, shared by all images: a name has few rows, so versions can be compared in Python."""
+
+    ecosystem = models.CharField(max_length=10)  # pypi, conda; python for the interpreter itself
+    name = models.CharField(max_length=200)  # normalised
+    version = models.CharField(max_length=200)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["name", "ecosystem", "version"], name="package_version_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class ImagePackage(models.Model):
+    """A package in an image. `builds.images.packages` writes it from the lock, with the image."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="package_rows")
+    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="image_rows", db_index=False)
+    size = models.BigIntegerField(default=0)
+    requested = models.BooleanField(default=False)
+
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["package", "image"], name="imagepackage_package_idx")]
+
+    def __str__(self) -> str:
+        return f"{self.package} in {self.image_id}"
+
+
+class BaseImage(models.Model):
+    """The digest of a floating base at its last look-up (rule 18): an image by its reference, or a Dockerfile."""
+
+    reference = models.CharField(max_length=400, unique=True)
+    digest = models.CharField(max_length=71)
+    checked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.reference}@{self.digest}"
+
+    @staticmethod
+    def reference_of(definition: Definition) -> str:
+        """Return the key of a definition's base: the full reference, or the Dockerfile's hash."""
+        if definition.image is None:
+            return f"Dockerfile {definition.hash}"
+        return str(ImageReference.parse(definition.image))
+
+
+class LastSweep(models.Model):
+    """The start of the last scheduled sweep of the store: a single row. The worker that updates it sweeps."""
+
+    started_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"swept at {self.started_at}"

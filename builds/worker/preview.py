@@ -1,0 +1,63 @@
+"""The dry run of a rebuild: its packages are resolved, and nothing is built."""
+
+import logging
+from typing import Any
+
+from django.conf import settings
+
+from builds.imaging.lock import Lock
+from builds.imaging.reporting import ImageError
+from builds.models import Image
+from builds.models.preview import RebuildPreview
+from builds.worker import steps
+from builds.worker.deadline import DeadlineReporter
+from environments.encryption import DecryptionError
+
+CONNECTIONS_UNREADABLE = (
+    "The workspace's connections are encrypted with a key that this studio does not have."
+)
+UNFORESEEN = "The studio made a mistake while it looked; its log says which."
+
+log = logging.getLogger(__name__)
+
+
+def run_preview(preview_id: int) -> None:
+    """Resolve what a rebuild would install, and record which versions change, or why that is unknown.
+
+    Does nothing if a worker has begun this preview already: a message may arrive twice.
+    """
+    preview = RebuildPreview.objects.select_related("image", "version__environment__workspace").get(
+        pk=preview_id
+    )
+    if not preview.start():
+        return
+    image = preview.image
+    outcome: dict[str, Any]
+    try:
+        lock = steps.resolve_for_rebuild(preview.version, image, DeadlineReporter(settings.PREVIEW_SECONDS))
+        outcome = {
+            "changes": version_changes(image, lock),
+            "base_changed": lock.base_digest != image.base_digest,
+        }
+    except (ImageError, DecryptionError) as error:
+        outcome = {"problem": error.message if isinstance(error, ImageError) else CONNECTIONS_UNREADABLE}
+    except Exception:
+        log.exception("The preview of a rebuild of %s failed", preview.version)
+        outcome = {"problem": UNFORESEEN}
+    preview.record(outcome)
+
+
+def version_changes(image: Image, lock: Lock) -> list[dict[str, str]]:
+    """Return the packages whose versions differ: name, version before and after, empty where it is not installed."""
+    before = _versions(Lock.model_validate(image.lock) if image.lock else Lock())
+    after = _versions(lock)
+    return [
+        {"name": key[0], "before": before.get(key, ""), "after": after.get(key, "")}
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _versions(lock: Lock) -> dict[tuple[str, str], str]:
+    """Return the version of each package, by name and ecosystem."""
+    return {(package.name, package.ecosystem): package.version for package in lock.packages}

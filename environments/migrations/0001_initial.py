@@ -1,0 +1,980 @@
+import uuid
+
+import django.core.validators
+import django.db.models.deletion
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    initial = True
+
+    dependencies = [
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.CreateModel(
+            name="Environment",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=255)),
+                ("anonymous", models.BooleanField(default=False)),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Event",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("verb", models.CharField(max_length=60)),
+                ("group", models.CharField(max_length=20)),
+                ("subject", models.CharField(max_length=400)),
+                ("before", models.JSONField(null=True)),
+                ("after", models.JSONField(null=True)),
+                ("details", models.JSONField(default=dict)),
+                ("address", models.CharField(blank=True, max_length=64)),
+                ("agent", models.CharField(blank=True, max_length=200)),
+                ("token", models.CharField(blank=True, max_length=150)),
+                ("at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="environments.environment",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-at", "-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="NoticePreferences",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("by_mail", models.BooleanField(default=True)),
+                ("kinds", models.JSONField(default=dict)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notice_preferences",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Proposal",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(help_text="The name of the curated environment.", max_length=255)),
+                ("as_new", models.BooleanField(help_text="Publishing creates the curated environment.")),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("changes", "Changes"),
+                            ("published", "Published"),
+                            ("refused", "Refused"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("revision", models.PositiveIntegerField(default=1)),
+                (
+                    "warnings",
+                    models.PositiveIntegerField(default=0, help_text="The number of findings above notes."),
+                ),
+                ("proposed_at", models.DateTimeField(auto_now_add=True)),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="proposals",
+                        to="environments.environment",
+                    ),
+                ),
+                (
+                    "proposed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Version",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("version", models.CharField(max_length=64)),
+                ("number", models.PositiveIntegerField(help_text="1, 2, 3 … in the order of creation.")),
+                ("hash", models.CharField(db_index=True, max_length=32)),
+                ("data", models.JSONField(help_text="The definition.")),
+                (
+                    "source",
+                    models.TextField(
+                        blank=True, help_text="The text that the definition was read from, unchanged."
+                    ),
+                ),
+                ("source_format", models.CharField(blank=True, max_length=40)),
+                ("kind", models.CharField(max_length=20)),
+                ("base", models.CharField(blank=True, max_length=400)),
+                (
+                    "packages",
+                    models.PositiveIntegerField(default=0, help_text="The number of requested packages."),
+                ),
+                ("description", models.TextField(blank=True)),
+                ("tags", models.JSONField(blank=True, default=dict)),
+                ("archived_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "based_on",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="derived",
+                        to="environments.version",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="versions",
+                        to="environments.environment",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-number"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ProposalStep",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("proposed", "Proposed"),
+                            ("answered", "Answered"),
+                            ("changes", "Changes"),
+                            ("published", "Published"),
+                            ("refused", "Refused"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("comment", models.TextField(blank=True)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "proposal",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="steps",
+                        to="environments.proposal",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="environments.version",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["pk"],
+            },
+        ),
+        migrations.AddField(
+            model_name="proposal",
+            name="before",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="environments.version",
+            ),
+        ),
+        migrations.AddField(
+            model_name="proposal",
+            name="published",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="published_from",
+                to="environments.version",
+            ),
+        ),
+        migrations.AddField(
+            model_name="proposal",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="proposals",
+                to="environments.version",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Deprecation",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("on", models.DateField(help_text="The day from which it may be retired.")),
+                ("reason", models.TextField()),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                ("retired_at", models.DateTimeField(null=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deprecations",
+                        to="environments.environment",
+                    ),
+                ),
+                (
+                    "successor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="environments.environment",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deprecations",
+                        to="environments.version",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["on", "pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Webhook",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("address", models.CharField(max_length=400)),
+                ("sealed", models.TextField(help_text="The secret, encrypted.")),
+                ("groups", models.JSONField(default=list)),
+                ("active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("blocked_until", models.DateTimeField(null=True)),
+                (
+                    "failures",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Failed attempts since the last success."
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Delivery",
+            fields=[
+                (
+                    "id",
+                    models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("not sent", "not to be sent"),
+                            ("waiting", "Waiting"),
+                            ("sent", "Sent"),
+                            ("given up", "Given Up"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("next_at", models.DateTimeField(help_text="The time of the next attempt.", null=True)),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                ("tried_at", models.DateTimeField(null=True)),
+                (
+                    "ended_at",
+                    models.DateTimeField(help_text="The time it was delivered or given up.", null=True),
+                ),
+                (
+                    "code",
+                    models.PositiveSmallIntegerField(
+                        help_text="The HTTP status of the last answer.", null=True
+                    ),
+                ),
+                (
+                    "milliseconds",
+                    models.PositiveIntegerField(help_text="The duration of the last attempt.", null=True),
+                ),
+                ("problem", models.CharField(blank=True, max_length=400)),
+                (
+                    "event",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="environments.event"
+                    ),
+                ),
+                (
+                    "webhook",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="deliveries",
+                        to="environments.webhook",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-created_at"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Workspace",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=63,
+                        unique=True,
+                        validators=[django.core.validators.RegexValidator("^[a-z0-9]+(-[a-z0-9]+)*$")],
+                    ),
+                ),
+                ("title", models.CharField(max_length=120)),
+                ("curated", models.BooleanField(default=False)),
+                (
+                    "anonymous_pull",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Anyone who reaches the studio may pull this workspace's images without signing in.",
+                    ),
+                ),
+                (
+                    "registry",
+                    models.CharField(
+                        blank=True,
+                        help_text="A registry that images are also pushed to, such as registry.example.com/ml.",
+                        max_length=200,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^(?:localhost|[a-z0-9-]+(?:\\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(?::\\d{1,5})?(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$",
+                                "That is no address of a container registry, such as registry.example.com/ml.",
+                            )
+                        ],
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+            ],
+            options={
+                "ordering": ["name"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("curated", True)),
+                        fields=("curated",),
+                        name="workspace_catalogue_uniq",
+                    )
+                ],
+            },
+        ),
+        migrations.AddField(
+            model_name="webhook",
+            name="workspace",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="webhooks",
+                to="environments.workspace",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Usage",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("run", "Run"), ("model", "Model"), ("deployment", "Deployment")],
+                        max_length=10,
+                    ),
+                ),
+                ("name", models.CharField(max_length=255)),
+                ("link", models.CharField(blank=True, max_length=2000)),
+                ("first_at", models.DateTimeField()),
+                ("last_at", models.DateTimeField(help_text="The time of the last report.")),
+                ("ended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "environment",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="uses",
+                        to="environments.environment",
+                    ),
+                ),
+                (
+                    "reported_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.RESTRICT,
+                        related_name="uses",
+                        to="environments.version",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="uses",
+                        to="environments.workspace",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Member",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "reader"), (2, "contributor"), (3, "owner")], default=1
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="members",
+                        to="environments.workspace",
+                    ),
+                ),
+            ],
+        ),
+        migrations.AddField(
+            model_name="event",
+            name="workspace",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="events",
+                to="environments.workspace",
+            ),
+        ),
+        migrations.AddField(
+            model_name="environment",
+            name="workspace",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="environments",
+                to="environments.workspace",
+            ),
+        ),
+        migrations.CreateModel(
+            name="Connection",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("registry", "Container registry"),
+                            ("index", "Package index (pip)"),
+                            ("channel", "Conda channel"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("address", models.CharField(max_length=400)),
+                ("user", models.CharField(blank=True, max_length=255)),
+                ("sealed", models.TextField(help_text="The password or token, encrypted.")),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "changed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="connections",
+                        to="environments.workspace",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["kind", "address"],
+            },
+        ),
+        migrations.CreateModel(
+            name="AccessToken",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("digest", models.CharField(max_length=64, unique=True)),
+                ("hint", models.CharField(max_length=16)),
+                (
+                    "scope",
+                    models.PositiveSmallIntegerField(
+                        choices=[(1, "pull images"), (2, "read"), (3, "read and write")], default=2
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="access_tokens",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="access_tokens",
+                        to="environments.workspace",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="ListEntry",
+            fields=[
+                (
+                    "environment",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="list_entry",
+                        serialize=False,
+                        to="environments.environment",
+                    ),
+                ),
+                ("archived", models.BooleanField(default=False)),
+                ("name", models.CharField(max_length=255)),
+                ("changed_at", models.DateTimeField()),
+                ("kind", models.CharField(max_length=20)),
+                ("base", models.CharField(blank=True, max_length=400)),
+                ("packages", models.PositiveIntegerField(default=0)),
+                (
+                    "search_text",
+                    models.TextField(help_text="Everything that the search reads, in lower case."),
+                ),
+                (
+                    "version",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="list_entry",
+                        to="environments.version",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="environments.workspace",
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Identity",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("issuer", models.CharField(max_length=300)),
+                ("subject", models.CharField(max_length=255)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="identities",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("issuer", "subject"), name="identity_subject_uniq")
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Notice",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=40)),
+                ("subject", models.CharField(max_length=400)),
+                ("text", models.TextField(blank=True)),
+                (
+                    "address",
+                    models.CharField(blank=True, help_text="A path in the studio: /w/…", max_length=800),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("not sent", "not to be sent"),
+                            ("waiting", "Waiting"),
+                            ("sent", "Sent"),
+                            ("given up", "Given Up"),
+                        ],
+                        default="not sent",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "next_at",
+                    models.DateTimeField(help_text="The time of the next attempt to mail it.", null=True),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "ended_at",
+                    models.DateTimeField(help_text="The time it was mailed or given up.", null=True),
+                ),
+                ("problem", models.CharField(blank=True, max_length=400)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="notices",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-pk"],
+                "indexes": [
+                    models.Index(fields=["user", "-id"], name="notice_user_idx"),
+                    models.Index(
+                        condition=models.Q(("state", "waiting")), fields=["next_at"], name="notice_due_idx"
+                    ),
+                ],
+            },
+        ),
+        migrations.AddConstraint(
+            model_name="version",
+            constraint=models.UniqueConstraint(fields=("environment", "version"), name="version_name_uniq"),
+        ),
+        migrations.AddConstraint(
+            model_name="version",
+            constraint=models.UniqueConstraint(fields=("environment", "number"), name="version_number_uniq"),
+        ),
+        migrations.AddIndex(
+            model_name="proposal",
+            index=models.Index(fields=["stage", "changed_at", "id"], name="proposal_stage_idx"),
+        ),
+        migrations.AddConstraint(
+            model_name="proposal",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("stage__in", ["waiting", "changes"])),
+                fields=("environment",),
+                name="proposal_open_uniq",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="deprecation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("version", None)),
+                fields=("environment",),
+                name="deprecation_environment_uniq",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="deprecation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("version__isnull", False)),
+                fields=("version",),
+                name="deprecation_version_uniq",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(fields=["webhook", "-created_at"], name="delivery_webhook_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("state", "waiting")),
+                fields=["webhook", "next_at"],
+                name="delivery_due_idx",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="usage",
+            index=models.Index(fields=["environment", "-last_at", "-id"], name="usage_last_at_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="usage",
+            index=models.Index(fields=["workspace", "kind", "name"], name="usage_workspace_name_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="usage",
+            index=models.Index(
+                condition=models.Q(("ended_at", None)),
+                fields=["environment", "version"],
+                name="usage_active_idx",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="usage",
+            constraint=models.UniqueConstraint(
+                fields=("version", "workspace", "kind", "name"), name="usage_name_uniq"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="member",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "user"), name="member_workspace_user_uniq"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["workspace", "-at", "-id"], name="event_time_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["workspace", "actor", "-at", "-id"], name="event_actor_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["workspace", "group", "-at", "-id"], name="event_group_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["workspace", "verb", "-at", "-id"], name="event_verb_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(fields=["environment", "-at", "-id"], name="event_environment_idx"),
+        ),
+        migrations.AddConstraint(
+            model_name="environment",
+            constraint=models.UniqueConstraint(fields=("workspace", "name"), name="environment_name_uniq"),
+        ),
+        migrations.AddConstraint(
+            model_name="connection",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "kind", "address"), name="connection_address_uniq"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="listentry",
+            index=models.Index(fields=["workspace", "archived"], name="listentry_archived_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="listentry",
+            index=models.Index(
+                fields=["workspace", "changed_at", "environment"], name="listentry_changed_at_idx"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="listentry",
+            index=models.Index(fields=["workspace", "name"], name="listentry_name_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="listentry",
+            index=models.Index(fields=["workspace", "packages", "name"], name="listentry_packages_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="listentry",
+            index=models.Index(fields=["workspace", "kind", "name"], name="listentry_kind_idx"),
+        ),
+        migrations.AddIndex(
+            model_name="listentry",
+            index=models.Index(fields=["workspace", "base", "name"], name="listentry_base_idx"),
+        ),
+    ]

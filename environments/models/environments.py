@@ -1,0 +1,90 @@
+"""Environments and their versions."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+
+from environments.definition import Definition
+from environments.models.workspaces import Workspace
+
+
+class EnvironmentQuerySet(models.QuerySet["Environment"]):
+    """Environments as the lists need them."""
+
+    def listed(self) -> Self:
+        """Return the environments that lists show: neither archived nor anonymous (rules 32, 33)."""
+        return self.filter(archived_at=None, anonymous=False)
+
+
+class Environment(models.Model):
+    """A name in a workspace that versions belong to."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="environments")
+    name = models.CharField(max_length=255)
+    anonymous = models.BooleanField(default=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    objects = EnvironmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="environment_name_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shown_name(self) -> str:
+        """The name on pages: that of a curated environment without its prefix."""
+        return self.name.removeprefix("AzureML-") if self.workspace.curated else self.name
+
+    def latest(self) -> "Version | None":
+        """Return the most recently created version that is not archived (rule 31)."""
+        return self.versions.filter(archived_at=None).order_by("-created_at", "-pk").first()
+
+
+class Version(models.Model):
+    """An immutable definition of an environment. Only description and tags may change (rule 30)."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="versions")
+    version = models.CharField(max_length=64)
+    number = models.PositiveIntegerField(help_text="1, 2, 3 … in the order of creation.")
+    hash = models.CharField(max_length=32, db_index=True)  # computed once, on saving (rule 7)
+    data = models.JSONField(help_text="The definition.")
+    source = models.TextField(blank=True, help_text="The text that the definition was read from, unchanged.")
+    source_format = models.CharField(max_length=40, blank=True)
+    kind = models.CharField(max_length=20)
+    base = models.CharField(max_length=400, blank=True)
+    packages = models.PositiveIntegerField(default=0, help_text="The number of requested packages.")
+    description = models.TextField(blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    based_on = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="derived"
+    )
+    archived_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-number"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["environment", "version"], name="version_name_uniq"),
+            models.UniqueConstraint(fields=["environment", "number"], name="version_number_uniq"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.environment.name}:{self.version}"
+
+    @property
+    def definition(self) -> Definition:
+        """The definition as a value."""
+        return Definition.model_validate(self.data)

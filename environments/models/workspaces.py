@@ -1,0 +1,73 @@
+"""Workspaces and their members."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+CATALOGUE = "curated"  # the name of the workspace that holds the curated environments
+
+
+class Workspace(models.Model):
+    """A group of people with their environments and images. Everybody can read the curated catalogue."""
+
+    # The first part of an image's name, in which engines accept lower-case letters only.
+    name = models.CharField(
+        max_length=63, unique=True, validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+    )
+    title = models.CharField(max_length=120)
+    curated = models.BooleanField(default=False)
+    anonymous_pull = models.BooleanField(
+        default=False,
+        help_text="Anyone who reaches the studio may pull this workspace's images without signing in.",
+    )
+    registry = models.CharField(
+        max_length=200,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z0-9-]+(?=:))(?::\d{1,5})?"
+                r"(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*$",
+                "That is no address of a container registry, such as registry.example.com/ml.",
+            )
+        ],
+        help_text="A registry that images are also pushed to, such as registry.example.com/ml.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["curated"], condition=Q(curated=True), name="workspace_catalogue_uniq"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.IntegerChoices):
+    """A member's role; a higher role includes the rights of the lower ones."""
+
+    READER = 1, "reader"
+    CONTRIBUTOR = 2, "contributor"
+    OWNER = 3, "owner"
+
+
+class Member(models.Model):
+    """A user's membership of a workspace. The catalogue's contributors and owners are its curators."""
+
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.PositiveSmallIntegerField(choices=Role.choices, default=Role.READER)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "user"], name="member_workspace_user_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.workspace}"

@@ -1,0 +1,58 @@
+"""Context of the base template: workspaces, the open workspace, the section, the theme."""
+
+from functools import partial
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from builds.pages.finished import finished_builds_for
+from environments.access import rights_in, workspaces_of
+from environments.models import Workspace
+from environments.sections import section_of
+from environments.workspaces.service import may_create_workspaces
+from studio.catalogue.curation import review_for
+
+THEMES = ("system", "light", "dark")
+
+
+def frame(request: HttpRequest) -> dict[str, Any]:
+    """Return the context of every page; only the theme for anonymous visitors."""
+    theme = request.COOKIES.get("studio_theme", "system")
+    context: dict[str, Any] = {"theme": theme if theme in THEMES else "system"}
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return context
+    match = request.resolver_match
+    requested = match.kwargs.get("workspace") if match else None
+    workspaces = list(workspaces_of(user).order_by("curated", "title"))
+    section = section_of(match)
+    current = open_workspace(request, workspaces, requested, section)
+    return context | {
+        "workspaces": workspaces,
+        "current": current,
+        "section": section,
+        "may_create_workspaces": may_create_workspaces(user),
+        "may": rights_in(current, user),
+        # Queried by whole pages only, not by partials
+        "news": partial(finished_builds_for, user, workspaces),
+        "review": SimpleLazyObject(partial(review_for, user, workspaces)),
+    }
+
+
+def open_workspace(
+    request: HttpRequest, workspaces: list[Workspace], requested: str | None, section: str = ""
+) -> Workspace | None:
+    """Return the workspace that the page is shown in, and remember it in the session.
+
+    A visit to the catalogue does not leave the workspace.
+    """
+    by_name = {workspace.name: workspace for workspace in workspaces}
+    opened = by_name.get(requested or "")
+    if opened is not None and not (opened.curated and section in ("environments", "review")):
+        if request.session.get("workspace") != opened.name:
+            request.session["workspace"] = opened.name
+        return opened
+    last = by_name.get(request.session.get("workspace", ""))
+    own_workspaces = [workspace for workspace in workspaces if not workspace.curated]
+    return last or next(iter(own_workspaces), opened or next(iter(workspaces), None))

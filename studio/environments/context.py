@@ -1,0 +1,43 @@
+"""The tab with a version's texts, and the editor for its next version."""
+
+from typing import Any
+
+from environments.access import Right, may
+from environments.definition.findings.secrets import masked
+from environments.definition.reading.edit_context import editable
+from environments.models import Version
+from environments.requests import StudioRequest
+from environments.versions.forms import query_param
+from environments.versions.input import LIMITS
+from environments.versions.texts import texts_of
+from studio.defining.review import difference_from
+from studio.defining.views import form_context, next_version_draft
+
+MAX_FILES = 500  # of a build context, on one page
+
+
+def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
+    """Return the tab's context: texts and files, the difference from the origin, and the editor."""
+    version: Version = page["version"]
+    definition = version.definition
+    files = definition.context.files if definition.context else ()
+    origin = version.based_on
+    tab: dict[str, Any] = {
+        "texts": texts_of(version),
+        "files": [
+            (file.path, len(file.content), editable(file.content, LIMITS)) for file in files[:MAX_FILES]
+        ],
+        "files_count": len(files),
+        "variables": [(name, masked(value)) for name, value in sorted(definition.variables.items())],
+        "origin": origin,
+        "since_origin": difference_from(origin, definition),
+        "origin_hidden": origin is not None
+        and not may(request.user, Right.SEE, origin.environment.workspace),
+    }
+    if page["here"]["define"] and not page["place"].curated:
+        tab |= {
+            "editing": True,
+            **form_context(request, next_version_draft(version, query_param(request, "file"))),
+        }
+        tab["texts"] = [text for text in tab["texts"] if text.text.strip() != tab["text"].strip()]
+    return tab

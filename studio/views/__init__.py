@@ -1,1 +1,0 @@
-"""The pages that show environments and builds at once, and the doors of the studio."""

@@ -26,13 +26,18 @@ CHECKS: dict[str, Sequence[str | Path]] = {
     "settings": [PYTHON, "manage.py", "check", "--fail-level", "WARNING"],
     "arrows": [BIN / "lint-imports"],
     "lint": [BIN / "ruff", "check", "."],
+    "lock": [BIN / "uv", "lock", "--check", "--default-index", "https://pypi.org/simple"],
     "layout": [BIN / "ruff", "format", "--check", "--output-format", "concise", "."],
+    "glossary": [PYTHON, "-m", "scripts.glossary"],
+    "structure": [PYTHON, "-m", "scripts.structure"],
 }
+# Checks whose output is shown when they pass, too.
+FIGURES = ("structure", "glossary")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check went."""
+    """The outcome of a check."""
 
     name: str
     passed: bool
@@ -56,7 +61,8 @@ def run(name: str, argv: Sequence[str | Path], environment: Mapping[str, str]) -
 
 def main() -> int:
     failed: list[Outcome] = []
-    # Django looks at a database of its own, not at the one under var/.
+    figures: list[str] = []
+    # Django opens an empty database, not var/studio.sqlite3.
     with tempfile.TemporaryDirectory() as var, ThreadPoolExecutor(os.cpu_count()) as pool:
         environment = {**os.environ, "STUDIO_VAR": var}
         outcomes = [pool.submit(run, name, argv, environment) for name, argv in CHECKS.items()]
@@ -66,6 +72,9 @@ def main() -> int:
             print(f"{word:6} {result.seconds:5.1f} s  {result.name}", flush=True)
             if not result.passed:
                 failed.append(result)
+            elif result.name in FIGURES:
+                figures += result.output.splitlines()
+    print(*figures, sep="\n")
     for result in failed:
         print(f"\n--- {result.name}: {' '.join(map(str, CHECKS[result.name]))}\n{result.output.rstrip()}")
     return 1 if failed else 0

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.backstage import ask
 from tests.services import parts
-from tests.services.chromium import launch_options
+from tests.services.servers.chromium import launch_options
 from tests.services.studio import Studio
 
 FOLDER = Path("screenshots")
@@ -68,7 +68,7 @@ def main() -> None:
         studio = Studio(Path(folder) / "studio", {})
         studio.start()
         try:
-            browser = playwright.chromium.launch(**launch_options(parts.program("chromium")))
+            browser = playwright.chromium.launch(**launch_options(parts.program("chromium-headless-shell")))
             builds = fill(browser, studio)
             for theme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
                 take(browser, studio, builds, "dark" if theme == "dark" else "light", width)
@@ -94,14 +94,14 @@ def fill(browser: Browser, studio: Studio) -> dict[str, str]:
     """Define and build what the pictures show; return the addresses of the builds."""
     page = signed_in(browser, studio, "light", 1280)
     builds = {}
-    for name, text, words in (
+    for name, text, arguments in (
         ("forecast", FORECAST, "team=demand, stage=production"),
         ("broken", BROKEN, ""),
     ):
         page.goto(f"{studio.url}/w/{WORKSPACE}/new/")
         page.get_by_role("textbox", name="Definition").fill(text)
         page.get_by_label("Name", exact=True).fill(name)
-        page.get_by_label("Tags").fill(words)
+        page.get_by_label("Tags").fill(arguments)
         page.get_by_role("button", name="Save and build").click()
         page.locator("[data-title][data-active=no]").wait_for(timeout=BUILD_SECONDS * 1000)
         builds[f"build-{name}"] = page.url

@@ -25,7 +25,7 @@ LICENCES = ["@tabler/core", "@tabler/icons", "@fontsource-variable/inter", "@cod
 EDITOR_PARTS = ROOT / "scripts" / "codemirror.js"
 EDITOR = VENDOR / "codemirror.js"
 
-# Every icon that a template names; tests/environments/test_pages_frame.py holds the two together.
+# Every icon that a template names; tests/studio/test_context_processors.py holds the two together.
 ICONS = """
 activity alert-triangle archive archive-off arrow-down arrow-left arrow-right arrow-up arrows-diff
 arrows-sort box check chevron-down chevron-up circle-check circle-dashed circle-x copy
@@ -59,7 +59,7 @@ def bundle(folder: Path) -> None:
     shutil.copy(EDITOR_PARTS, folder)
     esbuild = [str(folder / "node_modules" / ".bin" / "esbuild"), EDITOR_PARTS.name, f"--outfile={EDITOR}"]
     how = ["--bundle", "--minify", "--format=iife", "--global-name=CodeMirror", "--target=es2022"]
-    quiet = ["--legal-comments=none", "--log-level=warning"]  # the licence stands in LICENCES.txt
+    quiet = ["--legal-comments=none", "--log-level=warning"]  # the licence is in LICENCES.txt
     subprocess.run([*esbuild, *how, *quiet], cwd=folder, check=True)
 
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make .venv hold exactly what the named requirements files pin: `PYTHON=python3 sh scripts/venv.sh FILE…`.
-# A file that has not changed since it was installed costs nothing.
+# Install the libraries that uv.lock pins into .venv: `PYTHON=python3 sh scripts/venv.sh runtime|development`.
+# An unchanged uv.lock costs nothing.
 set -eu
 
 PYTHON=${PYTHON:-python3}
@@ -33,23 +33,36 @@ make_venv() {
     "$PYTHON" -m venv .venv || { rm -rf .venv; fail "$PYTHON -m venv .venv failed."; }
 }
 
-unchanged() {
-    for file in "$@"; do
-        cmp -s "$file" ".venv/installed-$file" || return 1
-    done
+# uv is one of the locked libraries: pip brings it, and it brings the rest, several times faster.
+install_uv() {
+    version=$(sed -n '/^name = "uv"$/ { n; s/^version = "\(.*\)"$/\1/p; }' uv.lock)
+    case $(.venv/bin/uv --version 2>/dev/null) in "uv $version"*) return ;; esac
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input "uv==$version" ||
+        fail "pip could not install uv: see its message above. Then run the same command again."
 }
 
+# `uv sync` takes files only from the index that the lock names. Where pip is set up to use another index,
+# that one has the same files, and the hashes of the lock hold it to that.
+install_libraries() {
+    index=${UV_DEFAULT_INDEX:-${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}}
+    .venv/bin/uv export --quiet --frozen "$@" --output-file .venv/requirements.txt &&
+        UV_DEFAULT_INDEX=${index:-https://pypi.org/simple} .venv/bin/uv pip install --quiet --python .venv/bin/python \
+            --compile-bytecode --require-hashes --requirements .venv/requirements.txt ||
+        fail "uv could not install the libraries: see its message above. Then run the same command again."
+}
+
+export UV_PYTHON_DOWNLOADS=never
 # A .venv whose interpreter has gone is made again.
 .venv/bin/python -c '' 2>/dev/null || make_venv
-unchanged "$@" && exit 0
+cmp -s uv.lock ".venv/$1.lock" && exit 0
 
-echo "Installing $* into .venv" >&2
-for file in "$@"; do
-    set -- "$@" --requirement "$file"
-    shift
-done
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input "$@" ||
-    fail "pip could not install the requirements: see its message above. Then run the same command again."
-for word in "$@"; do
-    [ "$word" = --requirement ] || cp "$word" ".venv/installed-$word"
-done
+echo "Installing the libraries of uv.lock into .venv" >&2
+install_uv
+case $1 in
+    runtime) install_libraries --no-dev ;;
+    development)
+        install_libraries
+        cp uv.lock .venv/runtime.lock
+        ;;
+esac
+cp uv.lock ".venv/$1.lock"

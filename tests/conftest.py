@@ -1,10 +1,11 @@
-"""What counts for every test: the real parts, the order of the tests, and that CI skips nothing."""
+"""Rules for every test: real services, lanes, order, and no skips in CI."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Generator, Sequence
+from pathlib import Path
 
 import pytest
 from django.db import models  # noqa: F401 (first: its parts import each other)
@@ -12,38 +13,33 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 
 from tests.services.parts import PARTS
 
-pytest_plugins = ["tests.services.fixtures"]
+MOST_MEGABYTES = 700  # all tests, collected: about 270
 
-# What takes long to start comes late, so that most mistakes show within seconds.
-STARTS_SLOWLY = {
-    "registry": 1,
-    "redis_server": 1,
-    "postgres": 1,
-    "either_database": 1,
-    "docker_engine": 2,
-    "studio": 2,
-    "start_studio": 2,
-    "start_deployment": 2,
-    "rabbitmq": 3,
-    "chromium": 4,
-}
+pytest_plugins = [
+    "tests.lanes",
+    "tests.longest_first",
+    "tests.no_skips",
+    "tests.services.either_database",
+    "tests.services.fixtures",
+]
 
 
-def cost(item: pytest.Item) -> int:
-    """Return how late a test comes: tests without real parts first, those with Chromium last."""
-    names = getattr(item, "fixturenames", ())
-    return max((STARTS_SLOWLY.get(name, 0) for name in names), default=0)
-
-
-# After pytest-django, which sorts by how much of the database a test uses.
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     names = Counter(item.nodeid for item in items)
     if twice := sorted(name for name, times in names.items() if times > 1):
         raise pytest.UsageError(
             f"Tests that share a name: {', '.join(twice)}. With -n only one of them would run."
         )
-    items.sort(key=cost)
+
+
+def pytest_collection_finish() -> None:
+    """Refuse modules that build large values when they are imported: every test process would hold them all."""
+    megabytes = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+    if megabytes > MOST_MEGABYTES:
+        raise pytest.UsageError(
+            f"The tests take {megabytes} MB before the first runs; {MOST_MEGABYTES} MB is the most."
+            " Build large values inside of tests."
+        )
 
 
 def pytest_report_header() -> list[str]:
@@ -73,29 +69,3 @@ def empty_what_is_only_added() -> Generator[None, None, None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", emptied)
         yield
-
-
-def forbid_skips(report: pytest.TestReport | pytest.CollectReport) -> None:
-    """With CI=true, turn a skip (or an expected failure) into a failure: a green run has run everything."""
-    if os.environ.get("CI") != "true" or not (report.skipped or hasattr(report, "wasxfail")):
-        return
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longreprtext
-    if hasattr(report, "wasxfail"):
-        reason = f"expected to fail: {report.wasxfail}"
-        del report.wasxfail
-    report.outcome = "failed"
-    report.longrepr = f"With CI=true nothing may be skipped or expected to fail, but this was: {reason}"
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    forbid_skips(report)
-    return report
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    report = yield
-    forbid_skips(report)
-    return report

@@ -1,1 +1,1 @@
-"""Who may do what: every address, every method, every kind of person (issue 6 point 1)."""
+"""Access: every URL, with every method, by every kind of caller."""

@@ -1,4 +1,4 @@
-"""Print the table of who may do what, and how large it is: `python -m tests.access`."""
+"""Print the access table and its size: `python -m tests.access`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def main() -> None:
     """Print a line for each address and method, and how many questions that makes."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    # The address files can be read only now.
+    # URL patterns can be read only now.
     from tests.access.asking import cells, expected
     from tests.access.expected import EXPECTED
 

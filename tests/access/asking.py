@@ -1,4 +1,4 @@
-"""Ask every address with every method as everybody, and tell how each was answered."""
+"""Request every URL with every method as every caller, and classify the responses."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 from django.utils import timezone
 
-from builds.images.manifest import Descriptor
-from builds.images.store import BlobStore
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
 from builds.models import Build, Image
-from environments.connections import add_connection
-from environments.deprecations import deprecate
+from environments.catalogue.deprecations import deprecate
+from environments.catalogue.proposals import propose
+from environments.connections.service import add_connection
 from environments.models import Role, Scope, Version
-from environments.proposals import propose
-from environments.tokens import create_token
-from environments.uses import report_use
-from environments.webhooks import add_webhook, test_webhook
+from environments.notifications.webhooks import add_webhook, test_webhook
+from environments.versions.uses import report_use
+from environments.workspaces.tokens import create_token
 from tests.access.expected import (
     ADMIN,
     ANYBODY,
@@ -47,12 +47,12 @@ from tests.access.expected import (
     WITHDRAWN_AT_HOME,
 )
 from tests.builds.distribution import basic, store_image
-from tests.builds.played import asked, browser_of, failed, person, saved, succeeded
+from tests.builds.scenarios import browser_of, fail_build, person, queue_build, saved, succeed_build
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PASSWORD = "a long enough password"
 RANKS = {READER: 1, CONTRIBUTOR: 2, OWNER: 3, ADMIN: 4}
-# What each has in the workspace `lab` and in the catalogue
+# Each caller's rank in the workspace `lab` and in the catalogue
 PEOPLE = {
     "anonymous": {},
     "stranger": {"lab": 0, "curated": 1},
@@ -64,13 +64,14 @@ PEOPLE = {
 }
 SCOPES = {"token that pulls": Scope.PULL, "token that reads": Scope.READ, "token that writes": Scope.WRITE}
 CALLERS = (*PEOPLE, *SCOPES)
+OUTERMOST = ("anonymous", "owner", "admin", "token that writes")
 
 IN, SIGN_IN, REFUSED, HIDDEN, NO_METHOD = "in", "sign in", "refused", "hidden", "no such method"
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One question: who sends which method where."""
+    """A request: its caller, method and route."""
 
     route: str
     method: str
@@ -79,44 +80,52 @@ class Cell:
 
 
 def routes() -> list[str]:
-    """Return every address that the studio answers, as its URL files write it."""
+    """Return every route of the studio, as its URL files write it."""
 
     def below(resolver: URLResolver, before: str) -> Iterator[str]:
-        for one in resolver.url_patterns:
-            here = before + str(one.pattern)
-            if isinstance(one, URLResolver):
-                yield from below(one, here)
+        for pattern in resolver.url_patterns:
+            route = before + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                yield from below(pattern, route)
             else:
-                yield here
+                yield route
 
-    found: list[str] = []
+    route_list: list[str] = []
     for route in below(get_resolver(), ""):
-        # What answers everything else below it is written as its beginning alone.
-        found.append(f"{route}…" if route in found else route)
-    return found
+        # A route that matches everything below it is written as its beginning.
+        route_list.append(f"{route}…" if route in route_list else route)
+    return route_list
 
 
 def cells() -> list[Cell]:
-    """Return the whole table's questions. Which methods an address has is asked in one workspace alone."""
-    found = []
+    """Return all cells of the table.
+
+    Methods that a route does not have are requested in one workspace only, by nobody and by those with most rights.
+    """
+    rows = []
     for route in routes():
         placed = "workspace>" in route or "?P<name>" in route
+        known = EXPECTED.get(route, {})
         for workspace in ("lab", "curated") if placed else ("",):
-            methods = tuple(EXPECTED.get(route, {})) if workspace == "curated" else METHODS
-            found += [Cell(route, method, caller, workspace) for method in methods for caller in CALLERS]
-    return found
+            methods = tuple(known) if workspace == "curated" else METHODS
+            rows += [
+                Cell(route, method, caller, workspace)
+                for method in methods
+                for caller in (CALLERS if method in known else OUTERMOST)
+            ]
+    return rows
 
 
 def expected(cell: Cell) -> str:
-    """Return how a question must be answered, by the table written by hand."""
+    """Return the expected outcome of a request, by the table written by hand."""
     methods = EXPECTED[cell.route]
     token = SCOPES.get(cell.caller)
     rest = cell.route in API and cell.route not in OUTSIDE_THE_FRAMEWORK
     if cell.route in PAGES and token is not None:
-        token, who = None, "anonymous"  # pages know sessions only
+        token, caller = None, "anonymous"  # pages know sessions only
     else:
-        who = "owner" if token is not None else cell.caller
-    if rest and who == "anonymous":
+        caller = "owner" if token is not None else cell.caller
+    if rest and caller == "anonymous":
         return SIGN_IN
     if cell.method not in methods and not rest:
         return NO_METHOD
@@ -124,7 +133,7 @@ def expected(cell: Cell) -> str:
     if level in (ANYBODY, NOBODY):
         return IN if level == ANYBODY else HIDDEN
     if level == SENT_ON:
-        return NO_METHOD if who == "anonymous" else IN
+        return NO_METHOD if caller == "anonymous" else IN
     if token is not None and cell.route in API:
         sends = cell.method != "GET" and cell.route not in READ_BY_POST
         if (
@@ -138,15 +147,15 @@ def expected(cell: Cell) -> str:
         return NO_METHOD
     if cell.route in REGISTRY and cell.workspace == "curated":
         return IN  # everybody may pull the catalogue's images
-    if who == "anonymous":
+    if caller == "anonymous":
         return HIDDEN if cell.route in NO_SIGN_IN else SIGN_IN
     if level == SIGNED_IN:
         return IN
     if level == RUNS_IT:
-        return IN if who == "admin" else REFUSED
+        return IN if caller == "admin" else REFUSED
     if level == MINE:
-        return IN if who == "owner" else HIDDEN
-    rank = PEOPLE[who][cell.workspace]
+        return IN if caller == "owner" else HIDDEN
+    rank = PEOPLE[caller][cell.workspace]
     if token == Scope.READ:
         rank = min(rank, RANKS[READER])  # nobody is more than a reader by it
     elsewhere = NOT_IN_THE_CATALOGUE if cell.workspace == "curated" else ONLY_IN_THE_CATALOGUE
@@ -159,9 +168,9 @@ def expected(cell: Cell) -> str:
 
 @dataclass
 class Studio:
-    """A studio with one of everything in `lab` and in the catalogue, and everybody who may come."""
+    """A studio with an example of everything in `lab` and in the catalogue, and everybody who may come."""
 
-    client: Client = field(default_factory=Client)  # one: each loads the middleware anew
+    client: Client = field(default_factory=Client)  # shared: each client loads the middleware again
     there: dict[str, dict[str, str]] = field(default_factory=dict)
     sessions: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
@@ -186,31 +195,33 @@ class Studio:
         manifest = store_image(store, b"\0" * 1024)
         for workspace, name in (("lab", "forecast"), ("curated", "AzureML-forecast")):
             version = saved("numpy==2.1.3", name=name, workspace=workspace)
-            image = succeeded(asked(version))
+            image = succeed_build(queue_build(version))
             Image.objects.filter(pk=image.pk).update(digest=manifest.digest, layers=[])
             broken = saved("nunpy==2.1.3", name=name, workspace=workspace)
-            build = asked(broken)
-            failed(build)
+            build = queue_build(broken)
+            fail_build(build)
             studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}
-            place = version.environment.workspace
-            by = place.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
-            if place.curated:
+            workspace_row = version.environment.workspace
+            by = workspace_row.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
+            if workspace_row.curated:
                 leaving = deprecate(version.environment, by, on=timezone.localdate(), reason="A hole.")
                 studio.there[workspace]["deprecation"] = str(leaving.pk)
             else:
-                better = propose(broken, by, name="AzureML-better", as_new=True, words="It is better.")
+                better = propose(broken, by, name="AzureML-better", as_new=True, comment="It is better.")
                 studio.proposal = str(better.pk)
-            kept = add_connection(place, "index", f"https://{workspace}.example", "robot", "a secret", by)
+            kept = add_connection(
+                workspace_row, "index", f"https://{workspace}.example", "robot", "a secret", by
+            )
             studio.there[workspace]["connection"] = str(kept.pk)
-            use = report_use(version, "run", "train-41", workspace=place, user=by, active=False).use
+            use = report_use(version, "run", "train-41", workspace=workspace_row, user=by, active=False).use
             studio.there[workspace]["use"] = str(use.pk)
-            hook = add_webhook(place, f"https://{workspace}.example/hook", ["settings"], by)[0]
+            hook = add_webhook(workspace_row, f"https://{workspace}.example/hook", ["settings"], by)[0]
             studio.there[workspace]["webhook"] = str(hook.pk)
             studio.there[workspace]["delivery"] = str(test_webhook(hook, by).pk)
         return studio
 
     def answer(self, cell: Cell) -> str:
-        """Ask, and take back whatever came of it."""
+        """Send the request, and roll back its changes."""
         headers = {}
         client = self.client
         client.cookies.clear()
@@ -239,21 +250,21 @@ class Studio:
         there = {"proposal": self.proposal, "deprecation": "0"} | self.there[cell.workspace or "lab"]
         filled = cell.route.replace("v2/…", "v2/_catalog").replace(r"(?P<path>[\s\S]*)", "nowhere/")
         filled = filled.replace("(?P<name>.+)", there["repository"])
-        filled = re.sub(r"\(\?P<(\w+)>[^)]*\)|<\w+:(\w+)>", lambda one: there[one[1] or one[2]], filled)
+        filled = re.sub(r"\(\?P<(\w+)>[^)]*\)|<\w+:(\w+)>", lambda match: there[match[1] or match[2]], filled)
         return "/" + filled.replace("^", "").replace("$", "")
 
 
 def facts(version: Version, build: Build, image: Image, manifest: Descriptor) -> dict[str, str]:
     """Return the names that addresses hold."""
-    place = version.environment.workspace
+    workspace_row = version.environment.workspace
     return {
-        "workspace": place.name,
+        "workspace": workspace_row.name,
         "name": version.environment.name,
         "version": version.version,
         "build": str(build.pk),
         "digest": manifest.digest,
         "reference": "latest",
-        "repository": f"{place.name}/{image.repository}",
+        "repository": f"{workspace_row.name}/{image.repository}",
         "format": "pylock",
         "uid": "x",
         "user": "mia",  # a member of both, who never calls

@@ -1,4 +1,4 @@
-"""What each address changes, written by hand: what is sent there, and the event that it leaves.
+"""The change of each route, written by hand: the data to send, and the event that it records.
 
 An address that changes something is here, or among those that leave no event, with the reason.
 """
@@ -28,7 +28,7 @@ DEFINED = {"text": TEXT, "name": "another", "workspace": "lab", "action": "save"
 
 @dataclass(frozen=True)
 class Change:
-    """What is sent, as the owner of `lab` or as an admin, and the verb of the event that comes of it.
+    """The data to send, as the owner of `lab` or as an admin, and the verb of the recorded event.
 
     `there` names other things for the address than the usual ones: see `tests.access.test_events_of_changes`.
     """
@@ -130,8 +130,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_VERSION}uses/", "POST"): Change("use.reported", {"kind": "run", "name": "train-41"}),
     (f"{API_VERSION}propose/", "POST"): Change("proposal.answered", {"reason": "Newer."}, there=UNBUILT),
     (f"{API_PROPOSAL}approve/", "POST"): curated("proposal.published", there=BUILT),
-    (f"{API_PROPOSAL}ask-for-changes/", "POST"): curated("proposal.changes", {"words": "Pin it."}),
-    (f"{API_PROPOSAL}refuse/", "POST"): curated("proposal.refused", {"words": "No."}),
+    (f"{API_PROPOSAL}ask-for-changes/", "POST"): curated("proposal.changes", {"comment": "Pin it."}),
+    (f"{API_PROPOSAL}refuse/", "POST"): curated("proposal.refused", {"comment": "No."}),
     (f"{API_PROPOSAL}withdraw/", "POST"): Change("proposal.withdrawn"),
     (f"{API_PROPOSAL}build/", "POST"): Change("build.requested"),
     (f"{API_PROPOSAL}try/", "POST"): curated("proposal.trial", there=BUILT),

@@ -1,4 +1,4 @@
-"""The table of who may do what, written by hand: nothing of it is taken from the studio's own.
+"""The access table, written by hand: nothing is derived from the studio's own.
 
 An address that is not here fails the test; a method that is not here must be refused as such (405).
 """
@@ -14,7 +14,7 @@ ADMIN = "admin"
 RUNS_IT = "whoever runs the studio"  # where no workspace is named
 MINE = "whose it is"  # of the person `owner`; for all others it does not exist
 NOBODY = "nobody"
-SENT_ON = "sent on"  # who is signed in already; others are told that there is no such method
+SENT_ON = "sent on"  # signed-in users; for others there is no such method
 
 Methods = dict[str, str]
 
@@ -29,10 +29,10 @@ VERSION = f"{ENVIRONMENT}versions/<word:version>/"
 BUILD = f"{W}builds/<uuid:build>/"
 PAGES: dict[str, Methods] = {
     "healthz": {"GET": ANYBODY},
-    "readyz": {"GET": ANYBODY},  # from this machine; tests/studio/test_health.py asks from others
+    "readyz": {"GET": ANYBODY},  # from this machine; tests/studio/operations/test_health.py asks from others
     "metrics": {"GET": ANYBODY},
     "": {"GET": SIGNED_IN},
-    # Whoever is signed in is sent on, whatever the method is.
+    # Signed-in users are redirected, with any method.
     "login/": dict.fromkeys(("GET", "POST", "PUT"), ANYBODY) | dict.fromkeys(("PATCH", "DELETE"), SENT_ON),
     "login/provider/": {"GET": NOBODY},  # none is set up
     "login/provider/back/": {"GET": NOBODY},
@@ -65,7 +65,7 @@ PAGES: dict[str, Methods] = {
     f"{W}activity/events.jsonl": READ,
     f"{W}settings/": READ,
     f"{W}settings/members/": MANAGE,
-    f"{W}settings/members/remove": MANAGE,  # and oneself: tests/environments/test_members.py
+    f"{W}settings/members/remove": MANAGE,  # and oneself: tests/environments/workspaces/test_members.py
     f"{W}settings/connections/": MANAGE,
     f"{W}settings/connections/<int:connection>/replace": MANAGE,
     f"{W}settings/connections/<int:connection>/delete": MANAGE,
@@ -197,7 +197,7 @@ REGISTRY: dict[str, Methods] = {
 }
 EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY
 
-# An event stream sends nobody to the page where one signs in.
+# An event stream redirects nobody to the sign-in page.
 NO_SIGN_IN = {f"{BUILD}stream"}
 # The catalogue is not edited, but the start of others (rule 29).
 NOT_IN_THE_CATALOGUE = {f"{VERSION}edit/", f"{VERSION}propose/", f"{API_VERSION}propose/"}
@@ -216,5 +216,5 @@ ONLY_IN_THE_CATALOGUE = {
     f"{API_ENVIRONMENT}deprecation/",
     f"{API_ENVIRONMENT}retire/",
 }
-# It is withdrawn where it comes from: curators find that it is not there, whoever else comes is refused.
+# Withdrawn in its own workspace: curators get 404, other callers 403.
 WITHDRAWN_AT_HOME = {f"{W}proposals/<int:proposal>/withdraw", f"{API_PROPOSAL}withdraw/"}

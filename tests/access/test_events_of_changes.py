@@ -1,4 +1,4 @@
-"""Every change leaves an event: every address that changes something is asked, and its event looked for."""
+"""Every change records an event: each route that changes something is requested, and its event checked."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from builds.models import Image
+from environments.catalogue.proposals import propose
 from environments.models import Event
-from environments.proposals import propose
-from environments.uses import report_use
+from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
 from tests.access.expected import ANYBODY, EXPECTED, NOBODY, SENT_ON
-from tests.builds.played import asked, browser_of, image_for, saved
+from tests.builds.scenarios import browser_of, image_for, queue_build, saved
 
 CHANGE = ("POST", "PUT", "PATCH", "DELETE")
 
 
-def test_every_address_that_changes_something_says_which_event_it_leaves() -> None:
+def test_every_route_that_changes_something_has_a_known_event() -> None:
     changing = {
         (route, method)
         for route, methods in EXPECTED.items()
         for method, level in methods.items()
         if method in CHANGE and level not in (ANYBODY, NOBODY, SENT_ON)
     }
-    told = CHANGES.keys() | LEAVE_NO_EVENT.keys()
-    new = sorted(changing - told)
+    known = CHANGES.keys() | LEAVE_NO_EVENT.keys()
+    new = sorted(changing - known)
     assert not new, f"Say in tests/access/changes.py what is sent there and which event it leaves: {new}"
-    assert told <= changing, f"Nobody changes anything at {sorted(told - changing)} any more."
+    assert known <= changing, f"Nobody changes anything at {sorted(known - changing)} any more."
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
-def test_every_change_leaves_its_event_with_who_and_from_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)
     cache.clear()
     studio = Studio.filled()
@@ -59,28 +60,28 @@ def test_every_change_leaves_its_event_with_who_and_from_where(monkeypatch: pyte
         "used": "used",
         "active": str(use.pk),
         "unbuilt": unbuilt.version,
-        "running": str(asked(saved("running==1", name="running", workspace="lab"), owner).pk),
-        "built": str(propose(built, owner, name="AzureML-built", as_new=True, words="It works.").pk),
+        "running": str(queue_build(saved("running==1", name="running", workspace="lab"), owner).pk),
+        "built": str(propose(built, owner, name="AzureML-built", as_new=True, comment="It works.").pk),
     }
     wrong = []
     for (route, method), change in CHANGES.items():
-        place = change.workspace
-        studio.there[place] = there[place] | {name: others[key] for name, key in change.there.items()}
-        who = User.objects.get(username="admin") if change.admin else owner
+        workspace = change.workspace
+        studio.there[workspace] = there[workspace] | {name: others[key] for name, key in change.there.items()}
+        actor = User.objects.get(username="admin") if change.admin else owner
         with transaction.atomic():
             status, events = send(
-                browser_of(who), studio.path(Cell(route, method, "", place)), method, change
+                browser_of(actor), studio.path(Cell(route, method, "", workspace)), method, change
             )
             transaction.set_rollback(True)
         fitting = [event for event in events if event.verb == change.verb]
-        if status >= 400 or not fitting or fitting[0].actor != who or fitting[0].address != "192.0.2.9":
+        if status >= 400 or not fitting or fitting[0].actor != actor or fitting[0].address != "192.0.2.9":
             verbs = [event.verb for event in events]
-            wrong.append(f"{method} /{route}: {status}, {verbs or 'no event'}, not {change.verb} by {who}")
+            wrong.append(f"{method} /{route}: {status}, {verbs or 'no event'}, not {change.verb} by {actor}")
     assert not wrong, "\n".join(wrong)
 
 
 def send(browser: Client, path: str, method: str, change: Change) -> tuple[int, list[Event]]:
-    """Send it as a person does, and return the status and the events that came of it."""
+    """Send a change as a user does, and return the status and the recorded events."""
     last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     browser.defaults["REMOTE_ADDR"] = "192.0.2.9"
     as_json = path.removeprefix("/").startswith("api/")

@@ -1,4 +1,4 @@
-"""Every address is asked with every method by everybody, and answers as the table says (issue 6 point 1)."""
+"""Every URL, requested with every method by every caller, responds as the access table says."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.access.asking import CALLERS, METHODS, Studio, cells, expected, route
 from tests.access.expected import EXPECTED
 
 
-def test_every_address_is_in_the_table_and_none_too_many() -> None:
-    found = routes()
-    new = [route for route in found if route not in EXPECTED]
+def test_the_table_has_every_route_and_no_other() -> None:
+    existing = routes()
+    new = [route for route in existing if route not in EXPECTED]
     assert not new, f"Say in tests/access/expected.py who may come to {', '.join(new)}."
-    gone = [route for route in EXPECTED if route not in found]
+    gone = [route for route in EXPECTED if route not in existing]
     assert not gone, f"Nobody answers at {', '.join(gone)} any more."
 
 
@@ -34,8 +34,9 @@ def one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         signal.connect(close_old_connections)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_connection")
-def test_everybody_is_answered_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_request_is_answered_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)  # so many, so fast
     cache.clear()
     studio = Studio.filled()
@@ -51,4 +52,4 @@ def test_everybody_is_answered_as_the_table_says(monkeypatch: pytest.MonkeyPatch
             )
     assert not wrong, f"{len(wrong)} of {len(table)} cells:\n" + "\n".join(wrong[:100])
     assert len(table) > 10 * len(METHODS) * len(CALLERS)
-    assert len(tally) == 5  # let in, asked to sign in, refused, told of nothing, told of no such method
+    assert len(tally) == 5  # in, sign in, refused, hidden, no such method

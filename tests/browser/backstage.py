@@ -1,4 +1,4 @@
-"""What a test needs done behind a running studio's pages: `python -m tests.browser.backstage`.
+"""Prepare data in a running studio for browser tests: `python -m tests.browser.backstage`.
 
 It works on the studio's own database, in a process of its own: a line of JSON says what, another what came of it.
 """
@@ -21,12 +21,12 @@ Hand = subprocess.Popen[str]
 _hands: weakref.WeakKeyDictionary[Studio, Hand] = weakref.WeakKeyDictionary()
 
 
-def ask(studio: Studio, what: str, *words: str) -> Any:
+def ask(studio: Studio, what: str, *arguments: str) -> Any:
     """Have something done behind a studio, and return what it answers."""
     hand = _hands.get(studio) or _start(studio)
     assert hand.stdin
     assert hand.stdout
-    hand.stdin.write(json.dumps([what, *words]) + "\n")
+    hand.stdin.write(json.dumps([what, *arguments]) + "\n")
     hand.stdin.flush()
     answer = hand.stdout.readline()
     assert answer, f"The process behind the studio ended with {hand.wait()}."
@@ -69,9 +69,9 @@ def main() -> None:
         "webhook": webhook,
     }
     for line in sys.stdin:
-        what, *words = json.loads(line)
+        what, *arguments = json.loads(line)
         try:
-            done = {"answer": known[what](*words)}
+            done = {"answer": known[what](*arguments)}
         except Exception:
             done = {"problem": traceback.format_exc()}
         print(json.dumps(done), flush=True)
@@ -83,12 +83,12 @@ def link(name: str, workspace: str = "", role: str = "OWNER") -> str:
 
     from environments.models import Member, Role
     from studio.preparation import login_path
-    from tests.builds.played import workspace_named
+    from tests.builds.scenarios import workspace_named
 
     user, _ = User.objects.get_or_create(username=name)
     if workspace:
-        place = workspace_named(workspace)
-        Member.objects.get_or_create(workspace=place, user=user, defaults={"role": Role[role]})
+        space = workspace_named(workspace)
+        Member.objects.get_or_create(workspace=space, user=user, defaults={"role": Role[role]})
     return login_path(user)
 
 
@@ -96,14 +96,14 @@ def webhook(workspace: str, address: str) -> int:
     """Make a webhook with something to send, and tell a person of something; return the webhook's number."""
     from django.contrib.auth.models import User
 
-    from environments.notices import tell
-    from environments.outbox import EventGroup, NoticeKind
-    from environments.webhooks import add_webhook, test_webhook
-    from tests.builds.played import workspace_named
+    from environments.models import EventGroup, NoticeKind
+    from environments.notifications.notices import notify
+    from environments.notifications.webhooks import add_webhook, test_webhook
+    from tests.builds.scenarios import workspace_named
 
     made, _ = add_webhook(workspace_named(workspace), address, EventGroup.values, None)
     test_webhook(made, None)
-    tell(User.objects.all(), NoticeKind.DEPRECATION, "long-" * 60, "Take another.", address="/w/curated/")
+    notify(User.objects.all(), NoticeKind.DEPRECATION, "long-" * 60, "Take another.", address="/w/curated/")
     return made.pk
 
 
@@ -111,7 +111,7 @@ def version(workspace: str, name: str, text: str) -> str:
     """Save a requirements file as a version, and return its address."""
     from django.urls import reverse
 
-    from tests.builds.played import saved
+    from tests.builds.scenarios import saved
 
     made = saved(text, name=name, workspace=workspace)
     return reverse("version", args=[workspace, name, made.version])
@@ -120,7 +120,7 @@ def version(workspace: str, name: str, text: str) -> str:
 def use(workspace: str, name: str, kind: str, what: str) -> str:
     """Report that something uses the latest version of an environment."""
     from environments.models import Environment
-    from environments.uses import report_use
+    from environments.versions.uses import report_use
 
     environment = Environment.objects.get(workspace__name=workspace, name=name)
     version = environment.latest()
@@ -131,26 +131,26 @@ def use(workspace: str, name: str, kind: str, what: str) -> str:
 
 def ways(workspace: str, name: str, address: str) -> dict[str, str]:
     """Return what the page of a latest version gives to copy, by its key, and `token`: one that may read."""
-    from builds.services import image_of
+    from builds.queue.requests import image_of
     from environments.models import Environment, Scope
-    from environments.tokens import create_token
-    from studio.how_to_use import snippets
-    from tests.builds.played import person
+    from environments.workspaces.tokens import create_token
+    from studio.environments.how_to_use import snippets
+    from tests.builds.scenarios import person
 
     version = Environment.objects.get(workspace__name=workspace, name=name).latest()
     assert version is not None
     secret = create_token(person("reader-of-ways", **{workspace: 1}), "ways", Scope.READ)[1]  # type: ignore[arg-type]
-    found = {one.key: one.text for one in snippets(version, image_of(version), address, "reader-of-ways")}
-    return found | {"token": secret}
+    texts = {item.key: item.text for item in snippets(version, image_of(version), address, "reader-of-ways")}
+    return texts | {"token": secret}
 
 
 def holding(workspace: str, name: str, *packages: str) -> str:
     """Save a version whose image holds these packages (name==version), the first of which needs the others."""
     from django.urls import reverse
 
-    from builds.images import Lock
-    from builds.packages import keep_packages
-    from tests.builds.played import image_for, saved
+    from builds.images.packages import save_packages
+    from builds.imaging.lock import Lock
+    from tests.builds.scenarios import image_for, saved
 
     made = saved(f"# {name}\n{packages[0]}\n", name=name, workspace=workspace)
     image = image_for(made)
@@ -160,18 +160,18 @@ def holding(workspace: str, name: str, *packages: str) -> str:
         packages=tuple(
             like.model_copy(
                 update={
-                    "name": one.partition("==")[0],
-                    "version": one.partition("==")[2],
-                    "requested": one == packages[0],
-                    "needed_by": () if one == packages[0] else (first,),
+                    "name": item.partition("==")[0],
+                    "version": item.partition("==")[2],
+                    "requested": item == packages[0],
+                    "needed_by": () if item == packages[0] else (first,),
                 }
             )
-            for one in packages
+            for item in packages
         )
     ).model_dump(mode="json")
     image.packages = len(packages)
     image.save()
-    keep_packages(image)
+    save_packages(image)
     return reverse("version", args=[workspace, name, made.version])
 
 
@@ -180,13 +180,13 @@ def proposed(workspace: str, name: str) -> str:
     from django.contrib.auth.models import User
     from django.urls import reverse
 
-    from environments.proposals import propose
-    from tests.builds.played import image_for, saved
+    from environments.catalogue.proposals import propose
+    from tests.builds.scenarios import image_for, saved
 
     paul, _ = User.objects.get_or_create(username="paul")
     version = saved(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=paul)
     image_for(version)
-    made = propose(version, paul, name=f"AzureML-{name}", as_new=True, words="Everybody asks for it. " * 20)
+    made = propose(version, paul, name=f"AzureML-{name}", as_new=True, comment="Everybody asks for it. " * 20)
     return reverse("proposal", args=["curated", made.pk])
 
 
@@ -196,8 +196,8 @@ def leaving(name: str) -> str:
     from django.urls import reverse
     from django.utils import timezone
 
-    from environments.deprecations import deprecate
-    from tests.builds.played import saved
+    from environments.catalogue.deprecations import deprecate
+    from tests.builds.scenarios import saved
 
     paul, _ = User.objects.get_or_create(username="paul")
     version = saved(f"six==1.16.0\n# {name}\n", name=name, workspace="curated")
@@ -209,15 +209,16 @@ def building(workspace: str, name: str) -> str:
     """Return the address of a build that is under way and says nothing more."""
     from django.urls import reverse
 
-    from builds.models import Build, Request
-    from tests.builds.played import played, saved
+    from builds.models import Build, BuildRequest
+    from builds.models.steps import StepName
+    from tests.builds.scenarios import claim_build, saved
 
     wanted = saved(f"{name}==1.0\n", name=name, workspace=workspace)
     # Without a message: the studio's own worker would race for it.
-    place = wanted.environment.workspace
-    build = Build.objects.create(workspace=place, version=wanted, hash=wanted.hash)
-    Request.objects.create(workspace=place, version=wanted, build=build)
-    with played(build) as (_, reporter), reporter.step(1, "resolve"):
+    space = wanted.environment.workspace
+    build = Build.objects.create(workspace=space, version=wanted, hash=wanted.hash)
+    BuildRequest.objects.create(workspace=space, version=wanted, build=build)
+    with claim_build(build) as (_, reporter), reporter.step(StepName.RESOLVE):
         reporter.line("Resolving, and resolving")
         reporter.log.flush()
     return reverse("builds:build", args=[workspace, build.pk])
@@ -225,8 +226,8 @@ def building(workspace: str, name: str) -> str:
 
 def more(address: str, text: str) -> str:
     """Add a line to the log of a build under way, and return it."""
-    from builds.claims import Claim
     from builds.models import Build
+    from builds.queue.claims import Claim
 
     build = Build.objects.get(pk=address.strip("/").split("/")[-1])
     assert build.claim is not None
@@ -239,13 +240,14 @@ def failed_build(workspace: str, name: str, lines: str) -> str:
     from django.urls import reverse
 
     from builds.logs import pack_log
-    from builds.models import Build, Request
-    from tests.builds.played import played, saved
+    from builds.models import Build, BuildRequest
+    from builds.models.steps import StepName
+    from tests.builds.scenarios import claim_build, saved
 
     wanted = saved(f"{name}==1.0\n", name=name, workspace=workspace)
-    place = wanted.environment.workspace
-    build = Build.objects.create(workspace=place, version=wanted, hash=wanted.hash)
-    Request.objects.create(workspace=place, version=wanted, build=build)
+    space = wanted.environment.workspace
+    build = Build.objects.create(workspace=space, version=wanted, hash=wanted.hash)
+    BuildRequest.objects.create(workspace=space, version=wanted, build=build)
     other = {
         "code": "apt-failed",
         "message": "apt-get failed: E: Unable to locate package gcc",
@@ -253,14 +255,14 @@ def failed_build(workspace: str, name: str, lines: str) -> str:
         "fault": "author",
         "line": 5,
     }
-    with played(build) as (claim, reporter):
-        with reporter.step(1, "base") as step:
+    with claim_build(build) as (claim, reporter):
+        with reporter.step(StepName.BASE) as step:
             reporter.line("Step 1/3 : FROM docker.io/library/python:3.11")
             reporter.line(" ---> Using cache")
             reporter.line("Step 2/3 : RUN apt-get install -y gcc ; pip install everything that was ever made")
             for number in range(4, int(lines)):
-                told = f"\x1b[32mline {number}\x1b[0m of the log, which \x1b]8;;https://example.org\x07links\x1b]8;;\x07"
-                reporter.line("needle" if number % 1000 == 0 else told)
+                text = f"\x1b[32mline {number}\x1b[0m of the log, which \x1b]8;;https://example.org\x07links\x1b]8;;\x07"
+                reporter.line("needle" if number % 1000 == 0 else text)
             reporter.line("sh: 1: gcc: not found")
             reporter.flush(everything=True)
             step.row.failed = True

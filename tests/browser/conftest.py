@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from tests.browser.backstage import ask
 from tests.browser.visiting import LONG, sign_in
-from tests.services.chromium import launch_options
+from tests.services.servers.chromium import launch_options
 from tests.services.studio import Studio
 
 SECONDS = 60  # a test that passes waits for none of it, also on a machine that has much to do
@@ -67,7 +67,7 @@ def olga(page: Page, studio: Studio) -> Page:
     return page
 
 
-# As long as the studio it fills: tests of other folders may run between those of this one.
+# As long as the studio that it fills: tests of other folders may run in between.
 @pytest.fixture(scope="session")
 def shelf(studio: Studio) -> str:
     """Something on every page, with a name that is too long for all of them; the address of a build under way.

@@ -84,7 +84,7 @@ def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_pat
 def test_what_is_written_over_coloured_words_does_not_keep_their_colour(olga: Page, studio: Studio) -> None:
     """As inline styles, which the page's policy refuses: the fixture would tell."""
     olga.goto(f"{studio.url}/w/lab/new/")
-    # The editor is told of no selection: as when somebody types before the browser has said that it changed.
+    # The editor gets no selection event, as when a user types before the browser reports the change.
     olga.evaluate("addEventListener('selectionchange', (event) => event.stopImmediatePropagation(), true)")
     text = editor_of(olga)
     for definition in (

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import urlsplit
 
-import pytest
 from django.urls import resolve
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from environments.settings_views import TABS as SETTINGS_TABS
-from studio.views.environments import TABS as ENVIRONMENT_TABS
+from environments.workspaces.tabs import settings_tabs
+from studio.environments.views import TABS as ENVIRONMENT_TABS
 from tests.access.expected import BUILD, VERSION, W
 from tests.access.expected import PAGES as ROUTES
-from tests.browser.visiting import LONG, found_by_axe, sign_in
+from tests.browser.visiting import LONG, LOOKS, axe_violations, sign_in
 from tests.services.studio import Studio
 
+LOOKED_AT: list[tuple[Literal["light", "dark"], int, Sequence[str]]] = [
+    ("light", 1280, ()),
+    ("dark", 390, LOOKS),
+]
 PAGES = [
     "/w/lab/environments/",
     "/w/lab/environments/?tab=curated",
@@ -74,7 +78,7 @@ PAGES = [
 ]
 
 
-# What answers GET and is no page of its own: parts of pages, files, streams, what sends on, what needs a setting
+# Routes that answer GET without being pages: partials, files, streams, redirects, routes that need a setting
 NO_PAGE = {
     "",
     "healthz",
@@ -97,31 +101,42 @@ NO_PAGE = {
 
 
 def test_every_page_and_every_tab_is_looked_at() -> None:
-    addresses = ["/login/", *(one.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/") for one in PAGES)]
-    ways = {"/nothing/here/", "REVIEW"}  # no page, and one that a button leads to
-    looked_at = {resolve(urlsplit(one).path).route for one in addresses if one not in ways}
+    addresses = [
+        "/login/",
+        *(address.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/") for address in PAGES),
+    ]
+    exceptions = {"/nothing/here/", "REVIEW"}  # no page, and a page that a button leads to
+    visited = {resolve(urlsplit(address).path).route for address in addresses if address not in exceptions}
     answering = {route for route, methods in ROUTES.items() if "GET" in methods} - NO_PAGE
-    assert not answering - looked_at, "Add these to PAGES, or say in NO_PAGE why they are none."
-    asked = {tuple(urlsplit(one)[2:4]) for one in addresses}
-    for tab in SETTINGS_TABS:
-        assert ("/w/lab/settings/", f"tab={tab.name}") in asked
+    assert not answering - visited, "Add these to PAGES, or say in NO_PAGE why they are none."
+    requested = {tuple(urlsplit(address)[2:4]) for address in addresses}
+    for tab in settings_tabs():
+        assert ("/w/lab/settings/", f"tab={tab.name}") in requested
     tabs = {
-        query for path, query in asked if path.startswith("/w/lab/environments/") and path.count("/") == 5
+        query for path, query in requested if path.startswith("/w/lab/environments/") and path.count("/") == 5
     }
     assert {f"tab={tab}" for tab in ENVIRONMENT_TABS if tab != "details"} <= tabs
 
 
-# Colours depend on the theme and not on the width, what sticks out on the width and not on the theme.
-@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
-def test_axe_finds_nothing_and_nothing_sticks_out(
-    browser: Browser, studio: Studio, shelf: str, theme: Literal["light", "dark"], width: int
-) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=theme, bypass_csp=True
-    )
+def problems_of(page: Page) -> list[str]:
+    """Return what is wrong with an open page: light and wide, then dark and narrow."""
+    problems = []
+    # Colours depend on the theme and not on the width, what sticks out on the width and not on the theme.
+    for theme, width, rules in LOOKED_AT:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": 900})
+        problems += axe_violations(page, rules)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        if wide > width:
+            problems.append(f"{page.url} is {wide} pixels wide at {width}")
+    return problems
+
+
+def test_axe_finds_nothing_and_nothing_sticks_out(browser: Browser, studio: Studio, shelf: str) -> None:
+    context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
     page = context.new_page()
     page.goto(f"{studio.url}/login/")
-    problems = found_by_axe(page)
+    problems = problems_of(page)
     sign_in(page, studio, "viola", "lab")
     for address in PAGES:
         if address == "REVIEW":
@@ -131,9 +146,6 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
         else:
             page.goto(studio.url + address.replace("BUILD", shelf))
         expect(page.locator("main")).to_be_visible()
-        problems += found_by_axe(page)
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        if wide > width:
-            problems.append(f"{page.url} is {wide} pixels wide at {width}")
+        problems += problems_of(page)
     context.close()
     assert not problems, "\n".join(problems)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import found_by_axe, sign_in
+from tests.browser.visiting import axe_violations, sign_in
 from tests.services.studio import Studio
 
 
@@ -22,7 +22,7 @@ def long_build(page: Page, studio: Studio) -> Page:
     return page
 
 
-def test_every_line_of_a_long_log_is_found_linked_and_loaded_when_asked_for(long_build: Page) -> None:
+def test_every_line_of_a_long_log_can_be_searched_linked_and_loaded_on_demand(long_build: Page) -> None:
     page, log = long_build, long_build.locator("#log")
     expect(page.locator("#L7000")).to_be_attached()
     assert log.locator(".l").count() == 5000
@@ -75,7 +75,7 @@ def test_a_failed_build_shows_its_parts_and_axe_finds_nothing(
     expect(page.locator("#hits")).to_have_text("11 lines")
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=f"{folder}/log-{theme}.png", full_page=True)
-    assert found_by_axe(page) == []
+    assert axe_violations(page) == []
     parts.locator("a").first.click()
     expect(page.locator("#L1.at")).to_be_in_viewport()
     parts.locator("summary").click()

@@ -15,8 +15,8 @@ from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
 
 BUILD_SECONDS = 90
-# Somebody who has asked for notifications, and looks at another window
-WANTS_TO_BE_TOLD = """
+# A user who allowed notifications and looks at another window
+RECORD_NOTIFICATIONS = """
 localStorage.setItem("studio:tell", "yes");
 document.hasFocus = () => false;
 window.told = [];
@@ -34,7 +34,7 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
     link = studio.url + ask(studio, "link", "newcomer", "empty")
     page.goto(link)
     page.get_by_role("button", name="Sign in as newcomer").click()
-    page.add_init_script(WANTS_TO_BE_TOLD)
+    page.add_init_script(RECORD_NOTIFICATIONS)
     page.get_by_role("button", name="Build a first environment").click()
     log = page.get_by_role("log")
     expect(log.locator("#L1")).to_be_visible()  # line 1 is there, however late one comes
@@ -151,7 +151,7 @@ def test_by_numpy_below_2_one_comes_to_why_it_is_there(olga: Page, studio: Studi
     expect(olga.locator("#package-rows tbody tr")).to_have_count(1)
 
 
-# How it looks and who can use it
+# Layout and accessibility
 
 
 def background(page: Page) -> str:
@@ -200,7 +200,7 @@ def test_rows_are_walked_and_help_is_shown_by_keys_but_never_while_typing(
     expect(compare).to_be_visible()
     olga.evaluate("htmx.ajax('GET', location.href, {target: '#environments', swap: 'outerHTML'})")
     expect(names.nth(1)).to_be_focused()
-    # What was drawn anew tells times in the reader's zone too, and UTC on hover.
+    # Swapped content shows times in the reader's zone too, and UTC on hover.
     expect(olga.locator("#environments time[data-moment]")).to_have_count(0)
     expect(olga.locator("#environments time").first).to_have_attribute("title", re.compile(r" UTC$"))
 
@@ -234,9 +234,7 @@ def test_search_narrows_the_list_while_typing_and_the_address_follows(olga: Page
     expect(olga.get_by_role("link", name="haystack")).to_be_hidden()
 
 
-def test_who_is_signed_out_while_typing_is_told_and_goes_on_with_what_they_typed(
-    olga: Page, studio: Studio
-) -> None:
+def test_a_logout_while_typing_is_reported_and_keeps_the_text(olga: Page, studio: Studio) -> None:
     olga.goto(f"{studio.url}/w/lab/new/")
     text = editor_of(olga)
     other = olga.context.new_page()
@@ -256,16 +254,16 @@ def test_who_is_signed_out_while_typing_is_told_and_goes_on_with_what_they_typed
     olga.get_by_role("button", name="Save", exact=True).click()
     expect(olga.get_by_text("typed-before:1 is saved.")).to_be_visible()
 
-    # A studio that is away, or broken, is told too, and what it says goes when all is well again.
+    # An unreachable or broken studio is reported too, until it answers again.
     olga.goto(f"{studio.url}/w/lab/environments/")
     filtered = re.compile(r"/environments/\?")
-    for broken, words in (
+    for broken, sentence in (
         (lambda route: route.abort(), "The studio cannot be reached."),
         (lambda route: route.fulfill(status=500), "the studio answered with error 500"),
     ):
         olga.route(filtered, broken)
-        olga.locator("#filter").fill(words[:5])
-        expect(olga.get_by_role("alert").filter(has_text=words)).to_be_visible()
+        olga.locator("#filter").fill(sentence[:5])
+        expect(olga.get_by_role("alert").filter(has_text=sentence)).to_be_visible()
         olga.unroute(filtered)
     olga.locator("#filter").fill("typed")
     expect(olga.locator("#trouble")).to_be_hidden()
@@ -290,7 +288,7 @@ def test_without_javascript_everything_can_be_read_and_sent(
     context.close()
 
 
-def test_a_stranger_is_told_that_there_is_nothing(page: Page, studio: Studio, shelf: str) -> None:
+def test_a_stranger_gets_404(page: Page, studio: Studio, shelf: str) -> None:
     sign_in(page, studio, "stan", "elsewhere")
     for address in ("/w/lab/environments/", shelf):
         response = page.goto(studio.url + address)

@@ -1,6 +1,6 @@
-"""People, environments and builds for the tests of the pages: real rows, made by the code that makes them.
+"""Users, environments and builds for tests: real rows, created by the studio's own code.
 
-A build is played by a script: the claim, the log, the steps and the end are real, only no image is made.
+A build is scripted: its claim, log, steps and end are real, only no image is built.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from builds.claims import Claim
-from builds.images import Lock, LockedPackage
-from builds.layers import keep_layers
+from builds.images.layers import save_layers
+from builds.images.packages import save_packages
+from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Build, Image
-from builds.packages import keep_packages
-from builds.reconcile import Reconciler
-from builds.reporting import BuildReporter
-from builds.services import request_build
-from environments.catalogue import catalogue_workspace
+from builds.models.steps import StepName
+from builds.queue.claims import Claim
+from builds.queue.requests import request_build
+from builds.worker.reconciler import Reconciler
+from builds.worker.reporter import BuildReporter
+from environments.catalogue.loader import catalogue_workspace
 from environments.definition import read
 from environments.models import Member, Role, Version, Workspace
-from environments.services import save_reading
+from environments.versions.service import save_reading
+from tests.studio.html import collapsed
 
 
 def person(name: str, **roles: Role) -> User:
-    """Return a person with a role in each of these workspaces."""
+    """Create a user with a role in each of these workspaces."""
     user = User.objects.create_user(name, password="a long enough password")
     for workspace, role in roles.items():
         Member.objects.create(workspace=workspace_named(workspace), user=user, role=role)
@@ -42,7 +44,7 @@ def workspace_named(name: str) -> Workspace:
 
 
 def browser_of(user: User | None) -> Client:
-    """Return a client that is signed in as this person."""
+    """Return a client that is signed in as this user."""
     client = Client()
     if user is not None:
         client.force_login(user)
@@ -50,8 +52,8 @@ def browser_of(user: User | None) -> Client:
 
 
 def main_of(page: str) -> str:
-    """Return a page without its frame, which has forms and a place for alerts of its own."""
-    return page.partition("<main")[2].partition("</main>")[0]
+    """Return the main part of a page, without the frame and its forms and alerts."""
+    return collapsed(page.partition("<main")[2].partition("</main>")[0])
 
 
 def saved(
@@ -59,31 +61,31 @@ def saved(
 ) -> Version:
     """Save a requirements file as a version."""
     reading = read(text, "requirements.txt")
-    place = workspace_named(workspace)
-    return save_reading(place, name, reading, source=text, user=user, **more).version  # type: ignore[arg-type]
+    target = workspace_named(workspace)
+    return save_reading(target, name, reading, source=text, user=user, **more).version  # type: ignore[arg-type]
 
 
-def asked(version: Version, user: User | None = None) -> Build:
-    """Ask for a build, and return it."""
+def queue_build(version: Version, user: User | None = None) -> Build:
+    """Request a version and return its build."""
     build = request_build(version, user).build
     assert build is not None
     return build
 
 
 @contextmanager
-def played(build: Build) -> Iterator[tuple[Claim, BuildReporter]]:
-    """Take a build as a worker does; what the test does with it in between is written for real."""
+def claim_build(build: Build) -> Iterator[tuple[Claim, BuildReporter]]:
+    """Claim a build as a worker; what the test does with it is written for real."""
     claim = Claim.take(build.pk, "a worker of a test")
     assert claim is not None
-    # Without its pulse: that thread has a database connection of its own, which would wait for the test's.
+    # Without the heartbeat thread: its own database connection would wait for the test's.
     reporter = BuildReporter(claim)
     yield claim, reporter
 
 
-def succeeded(build: Build, *lines: str) -> Image:
-    """Play a build that ends well, and return its image."""
-    with played(build) as (claim, reporter):
-        with reporter.step(1, "base"):
+def succeed_build(build: Build, *lines: str) -> Image:
+    """Run a build to its success, and return its image."""
+    with claim_build(build) as (claim, reporter):
+        with reporter.step(StepName.BASE):
             reporter.line("Base: host")
         for line in lines:
             reporter.line(line)
@@ -93,16 +95,16 @@ def succeeded(build: Build, *lines: str) -> Image:
     return image
 
 
-def failed(
+def fail_build(
     build: Build,
     *,
     error: str = "There is no package nunpy.",
     help: str = "Did you mean numpy?",
     code: str = "package-not-found",
 ) -> None:
-    """Play a build that fails by its author's fault at line 2 of its log."""
-    with played(build) as (claim, reporter):
-        with reporter.step(1, "resolve"):
+    """Run a build that fails by its author's fault at line 2 of its log."""
+    with claim_build(build) as (claim, reporter):
+        with reporter.step(StepName.RESOLVE):
             reporter.line("Resolving 1 requirement")
             reporter.line(f"Error: {error}")
         reporter.log.flush()
@@ -110,7 +112,7 @@ def failed(
 
 
 def image_for(version: Version) -> Image:
-    """Return an image for a version's content, as a build leaves it."""
+    """Create an image with a version's content, as a build does."""
     filename = "numpy-2.1.3-cp311-cp311-manylinux_2_17_x86_64.whl"
     numpy = LockedPackage(
         ecosystem="pypi",
@@ -135,29 +137,29 @@ def image_for(version: Version) -> Image:
         ],
         lock=Lock(packages=(numpy,)).model_dump(mode="json"),
         packages=1,
-        misfits=[],
+        conflicts=[],
         base="host",
         base_digest=f"sha256:{'ab' * 32}",
         interpreter="/opt/env/bin/python",
         python="3.11.7",
     )
-    keep_packages(image)
-    keep_layers(image)
+    save_packages(image)
+    save_layers(image)
     return image
 
 
-def look_after(reconciler: Reconciler, seconds: float) -> None:
-    """Let a reconciler look, so long after its last look."""
+def reconcile_after(reconciler: Reconciler, seconds: float) -> None:
+    """Run a reconciler so many seconds after its last run."""
     for heartbeats in (reconciler._builds, reconciler._trials):
-        heartbeats._looked_at -= seconds
-    reconciler.look()
+        heartbeats._checked_at -= seconds
+    reconciler.reconcile()
 
 
-def take_from_silent(living: Iterable[Claim] = ()) -> None:
-    """Let a lease pass in which none but these say that they live, and a reconciler look meanwhile."""
+def expire_claims(living: Iterable[Claim] = ()) -> None:
+    """Let a lease pass in which only the `living` send heartbeats, with a reconciler running."""
     alive, reconciler = list(living), Reconciler()
-    reconciler.look()
+    reconciler.reconcile()
     for _ in range(2):
         for claim in alive:
             claim.should_stop()
-        look_after(reconciler, settings.LOST_AFTER_SECONDS / 2)
+        reconcile_after(reconciler, settings.LOST_AFTER_SECONDS / 2)

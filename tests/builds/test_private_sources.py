@@ -11,16 +11,22 @@ from pathlib import Path
 import httpx
 import pytest
 
-from builds.images import BlobStore, ImageError, Lock, LockedPackage, Workshop, fetch, find_base, resolve
-from builds.images.conda.environment import resolve_environment
-from builds.images.push import _Uploads
-from builds.images.registry import Registry, places
-from environments.logins import Login, Logins
-from tests.images.conda.making import index as index_channel
-from tests.images.conda.making import make_package
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, make_wheel, wheel_file
-from tests.images.serving import Answer, Channel, Index, Server, basic
+from builds.imaging.bases.find import find_base
+from builds.imaging.conda.environment import resolve_environment
+from builds.imaging.download.fetch import fetch
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.publish.push import _Uploads
+from builds.imaging.registry_client import Registry, repositories_for
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import Login, Logins
+from tests.builds.imaging.conda.making import index as index_channel
+from tests.builds.imaging.conda.making import make_package
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, make_wheel, wheel_file
+from tests.builds.imaging.serving import Answer, Channel, Index, Server, basic
 
 LOGIN = "robot:p@ss w/rd"
 USER, PASSWORD = LOGIN.split(":")
@@ -56,7 +62,7 @@ def knowing(workshop: Workshop, kind: str, url: str, mark: str = "lab") -> Works
 
 def proofs(server: Server) -> set[str]:
     """Return what the server was shown."""
-    return {headers["authorization"] for _, headers in server.asked if "authorization" in headers}
+    return {headers["authorization"] for _, headers in server.requests if "authorization" in headers}
 
 
 def from_index(workshop: Workshop, *lines: str) -> Lock:
@@ -73,7 +79,7 @@ def from_channel(workshop: Workshop, *urls: str) -> Lock:
 def test_a_private_index_lets_in_who_has_a_connection_and_remembers_it_for_nobody_else(
     workshop: Workshop, index: Index
 ) -> None:
-    """What one workspace was shown is in no cache of another's, who is refused as before."""
+    """One workspace's private data is in no cache of another, which is refused as before."""
     line = f"--index-url {index.url}"
     ours = knowing(workshop, "index", index.server.url)
 
@@ -137,7 +143,7 @@ def test_another_path_of_the_same_host_is_not_shown_the_password(workshop: Works
                 Recorder(),
             )
 
-    shown = [path for path, headers in server.asked if "authorization" in headers]
+    shown = [path for path, headers in server.requests if "authorization" in headers]
     assert [path for path in shown if not path.startswith("/ours/")] == []
     assert shown
     assert beside.value.code == "index-refused"
@@ -145,7 +151,7 @@ def test_another_path_of_the_same_host_is_not_shown_the_password(workshop: Works
 
 @pytest.mark.parametrize("kind", ["wheel", "conda"])
 def test_a_redirect_takes_the_password_nowhere(workshop: Workshop, tmp_path: Path, kind: str) -> None:
-    """Neither to another server nor to another path of the same one; and it is not asked for there either."""
+    """Neither to another server nor to another path of the same server; nor is it requested there."""
     wheel = wheel_file(make_wheel(tmp_path, "privlib"))
     thief = Server(lambda _: (200, {}, wheel.path.read_bytes()))
 
@@ -169,7 +175,7 @@ def test_a_redirect_takes_the_password_nowhere(workshop: Workshop, tmp_path: Pat
         known = knowing(workshop, "channel" if kind == "conda" else "index", f"{server.url}/files")
         fetch(Lock(packages=(package,)), known, Recorder())
 
-    assert [headers.get("authorization") for _, headers in server.asked] == [basic(LOGIN), None]
+    assert [headers.get("authorization") for _, headers in server.requests] == [basic(LOGIN), None]
     assert proofs(thief) == set()
 
 
@@ -222,7 +228,7 @@ def test_channels_that_the_solver_cannot_tell_apart_are_refused(workshop: Worksh
         from_channel(knowing(workshop, "channel", channel.url), channel.url, f"{thief.url}/team")
 
     assert refused.value.code == "channel-refused"
-    assert thief.asked == []
+    assert thief.requests == []
 
 
 def test_a_channels_redirect_takes_the_password_nowhere(workshop: Workshop) -> None:
@@ -233,7 +239,7 @@ def test_a_channels_redirect_takes_the_password_nowhere(workshop: Workshop) -> N
             from_channel(knowing(workshop, "channel", f"{sending.url}/team"), f"{sending.url}/team")
 
     assert proofs(sending) == {basic(LOGIN)}
-    assert thief.asked
+    assert thief.requests
     assert proofs(thief) == set()
 
 
@@ -285,10 +291,10 @@ def test_the_place_that_gives_tokens_is_believed_only_from_a_registry_that_nobod
     workshop: Workshop, registry: str, realm: str, shown: bool
 ) -> None:
     known = knowing(replace(workshop, mirrors={"r.example": registry}), "registry", registry)
-    (place, *_) = places("r.example", "team/base", known)
+    (workspace, *_) = repositories_for("r.example", "team/base", known)
 
-    assert Registry(place)._trusts(httpx.URL(realm)) is shown
-    assert place.login is not None
+    assert Registry(workspace)._trusts(httpx.URL(realm)) is shown
+    assert workspace.login is not None
 
 
 def test_an_upload_that_is_taken_elsewhere_goes_without_the_password(workshop: Workshop) -> None:
@@ -296,8 +302,8 @@ def test_an_upload_that_is_taken_elsewhere_goes_without_the_password(workshop: W
     taking._server.RequestHandlerClass.do_PUT = taking._server.RequestHandlerClass.do_GET  # type: ignore[attr-defined]
     with taking.running():
         known = knowing(workshop, "registry", "http://127.0.0.1:9")
-        (place,) = places("127.0.0.1:9", "team/base", known)
-        uploads = _Uploads(place)
+        (workspace,) = repositories_for("127.0.0.1:9", "team/base", known)
+        uploads = _Uploads(workspace)
         uploads._headers = {"Authorization": basic(LOGIN)}
         uploads.put(httpx.URL(f"{taking.url}/upload"), {}, b"blob")
 

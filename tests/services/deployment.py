@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -13,14 +12,16 @@ from pathlib import Path
 import httpx
 
 from tests.services.processes import Process, free_port
+from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import PRIVATE, ROOT, copy_stock
 
 RUNNING = ROOT / "docs" / "running.md"
 
 
 def documented(program: str) -> list[str]:
-    """Return the command that the documents tell for a program; options that follow it take precedence."""
-    (command,) = [line for line in RUNNING.read_text().splitlines() if line.startswith(f"{program} ")]
+    """Return the documented command for a program; options that follow it take precedence."""
+    lines = RUNNING.read_text().replace("\\\n", "").splitlines()
+    (command,) = [line for line in lines if line.startswith(f"{program} ")]
     return shlex.split(command, comments=True)
 
 
@@ -45,10 +46,7 @@ class Deployment:
 
     def prepare(self) -> None:
         """Bring the database up to date."""
-        words = [sys.executable, "manage.py", "prepare"]
-        done = subprocess.run(
-            words, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False
-        )
+        done = run_preloaded(["manage.py", "prepare"], env=self.environment())
         assert done.returncode == 0, done.stderr
 
     def start(self, *, webs: int = 1, workers: int = 1) -> None:
@@ -63,8 +61,8 @@ class Deployment:
     def launch_web(self) -> tuple[str, Process]:
         """Start a web process; it answers a moment later."""
         port = free_port()
-        words = [*documented("uvicorn"), "--host", "127.0.0.1", "--port", str(port)]
-        process = self._launch(words, f"web-{len(self.webs)}.txt", {})
+        argv = [*documented("uvicorn"), "--host", "127.0.0.1", "--port", str(port)]
+        process = self._launch(argv, f"web-{len(self.webs)}.txt", {})
         self.webs.append(process)
         self.urls.append(f"http://localhost:{port}")
         return self.urls[-1], process
@@ -72,18 +70,18 @@ class Deployment:
     def launch_worker(self, **settings: str) -> Process:
         """Start a worker; the keywords are settings of its own."""
         at_once = self.settings.get("STUDIO_BUILDS_AT_ONCE", "2")
-        words = [*documented("celery"), "--loglevel", "INFO", "--concurrency", at_once]
-        process = self._launch(words, f"worker-{len(self.workers)}.txt", settings)
+        argv = [*documented("celery"), "--loglevel", "INFO", "--concurrency", at_once]
+        process = self._launch(argv, f"worker-{len(self.workers)}.txt", settings)
         self.workers.append(process)
         return process
 
-    def _launch(self, words: list[str], output: str, settings: Mapping[str, str]) -> Process:
-        argv = [sys.executable, "-m", *words]
+    def _launch(self, module_argv: list[str], output: str, settings: Mapping[str, str]) -> Process:
+        argv = [sys.executable, "-m", *module_argv]
         environment = {**self.environment(), **settings}
         return Process(argv, output=self.folder / output, env=environment, cwd=ROOT)
 
     def text(self) -> str:
-        """Return what all processes have written, for whoever asks why."""
+        """Return the output of all processes, for messages of failed tests."""
         return "\n".join(process.last_words() for process in (*self.webs, *self.workers))
 
     def kill(self) -> None:

@@ -1,37 +1,35 @@
 """Fixtures for the real parts: started when a test first asks for one, stopped at the end of the run.
 
+All test processes of a run share a service; a test that stops one takes a fixture of its own process, `stoppable_…`.
+The Docker Engine is each process's own: it starts in half a second, and many tests look at all that it holds.
 A test whose part is missing is skipped with a sentence that names it (with CI=true that fails the run).
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import uuid4
 
 import pytest
 
-from tests.services import parts, reaper
+from tests.services import parts
 from tests.services.clock import Clock
 from tests.services.deployment import Deployment
-from tests.services.docker_engine import DockerEngine
-from tests.services.postgres import Postgres
-from tests.services.processes import MARKER, Process
-from tests.services.rabbitmq import RabbitMQ
-from tests.services.redis import Redis
-from tests.services.registry import Registry
-from tests.services.service import Service
-from tests.services.studio import PRIVATE, ROOT, Studio
-
-# overlay2 cannot put its layers on these.
-NO_HOME_FOR_IMAGES = {"tmpfs", "overlay", "ramfs"}
-
+from tests.services.processes import Process
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.postgres import Postgres
+from tests.services.servers.preloaded import run_preloaded
+from tests.services.servers.rabbitmq import RabbitMQ
+from tests.services.servers.redis import Redis
+from tests.services.servers.registry import Registry
+from tests.services.servers.service import Service
+from tests.services.sharing import belonging_to, folder_for_workers, guarded_folder, made_once, shared
+from tests.services.studio import PRIVATE, Studio
 
 S = TypeVar("S", bound=Service)
 
@@ -49,59 +47,64 @@ def need(part: parts.Part) -> None:
         pytest.skip(reason)
 
 
+# For each worker process, in the controller
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["shared_folder"] = str(folder_for_workers(node.config))
+
+
 @pytest.fixture(scope="session")
 def run_folder() -> Iterator[Path]:
-    """A folder for the data of the real parts, removed at the end of the run, however the run ends."""
-    # Servers run as users of their own, so the way to it must be open to all: not pytest's tmp_path.
-    folder = Path(tempfile.mkdtemp(prefix="studio-tests-", dir=roomy_folder()))
-    folder.chmod(0o755)
-    guard = subprocess.Popen(
-        [sys.executable, "-I", reaper.__file__, str(folder), str(os.getpid())],
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
-    before = os.environ.get(MARKER)
-    os.environ[MARKER] = f"{before or ''} {folder}".strip()
-    yield folder
-    if before is None:
-        del os.environ[MARKER]
-    else:
-        os.environ[MARKER] = before
-    assert guard.stdin
-    guard.stdin.close()
-    guard.wait()
-
-
-def roomy_folder() -> Path:
-    """Return a folder for temporary files that everybody may enter, on a file system that can hold images."""
-    kinds = {}
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _device, mount, kind = line.split()[:3]
-        kinds[Path(mount)] = kind
-    for folder in (Path("/tmp"), Path("/var/tmp")):
-        place = next(place for place in (folder, *folder.parents) if place in kinds)
-        if kinds[place] not in NO_HOME_FOR_IMAGES:
-            return folder
-    return Path("/tmp")  # the engine will find a slower way to store layers
+    """The folder of this test process: its data and its processes go at its end, however it ends."""
+    with guarded_folder() as folder, belonging_to(folder):
+        yield folder
 
 
 @pytest.fixture(scope="session")
-def postgres(run_folder: Path) -> Iterator[Postgres]:
-    """PostgreSQL: `.url` for DATABASE_URL, `.fresh_database()` for an empty one."""
+def shared_folder(request: pytest.FixtureRequest) -> Path:
+    """The folder of the whole run: what is in it, and the processes that belong to it, last until its end."""
+    given = getattr(request.config, "workerinput", {}).get("shared_folder")
+    return Path(given) if given else request.getfixturevalue("run_folder")
+
+
+@pytest.fixture(scope="session")
+def postgres(shared_folder: Path) -> Postgres:
+    """PostgreSQL: `.fresh_database()` for an empty database's DATABASE_URL."""
+    need(parts.POSTGRES)
+    return shared(Postgres, shared_folder, "postgres")
+
+
+@pytest.fixture(scope="session")
+def stoppable_postgres(run_folder: Path) -> Iterator[Postgres]:
+    """A PostgreSQL that a test may stop: `.url` for DATABASE_URL, `.fresh_database()` for an empty one."""
     need(parts.POSTGRES)
     yield from running(Postgres(run_folder / "postgres"))
 
 
 @pytest.fixture(scope="session")
-def redis_server(run_folder: Path) -> Iterator[Redis]:
-    """Redis: `.url` for CELERY_BROKER_URL, `.fresh_url()` for an empty database."""
+def redis_server(shared_folder: Path) -> Redis:
+    """Redis: `.fresh_url()` for an empty database's CELERY_BROKER_URL."""
+    need(parts.REDIS)
+    return shared(Redis, shared_folder, "redis")
+
+
+@pytest.fixture(scope="session")
+def stoppable_redis(run_folder: Path) -> Iterator[Redis]:
+    """A Redis that a test may stop."""
     need(parts.REDIS)
     yield from running(Redis(run_folder / "redis"))
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(run_folder: Path) -> Iterator[RabbitMQ]:
-    """RabbitMQ: `.url` for CELERY_BROKER_URL."""
+def rabbitmq(shared_folder: Path) -> RabbitMQ:
+    """RabbitMQ: `.fresh_url()` for an empty virtual host's CELERY_BROKER_URL."""
+    need(parts.RABBITMQ)
+    return shared(RabbitMQ, shared_folder, "rabbitmq")
+
+
+@pytest.fixture(scope="session")
+def stoppable_rabbitmq(run_folder: Path) -> Iterator[RabbitMQ]:
+    """A RabbitMQ that a test may stop."""
     need(parts.RABBITMQ)
     yield from running(RabbitMQ(run_folder / "rabbitmq"))
 
@@ -114,17 +117,24 @@ def docker_engine(run_folder: Path) -> Iterator[DockerEngine]:
 
 
 @pytest.fixture(scope="session")
-def registry(run_folder: Path) -> Iterator[Registry]:
+def registry(shared_folder: Path) -> Registry:
     """A registry that takes pushes from everybody: `.address` is 127.0.0.1:PORT."""
+    need(parts.REGISTRY)
+    return shared(Registry, shared_folder, "registry")
+
+
+@pytest.fixture(scope="session")
+def stoppable_registry(run_folder: Path) -> Iterator[Registry]:
+    """A registry that a test may stop."""
     need(parts.REGISTRY)
     yield from running(Registry(run_folder / "registry"))
 
 
 @pytest.fixture(scope="session")
-def private_registry(run_folder: Path) -> Iterator[Registry]:
+def private_registry(shared_folder: Path) -> Registry:
     """A registry that wants a login: `.user` with `.password`, or `.auth` for httpx."""
     need(parts.REGISTRY)
-    yield from running(Registry(run_folder / "private-registry", login=True))
+    return shared(partial(Registry, login=True), shared_folder, "private-registry")
 
 
 @pytest.fixture(scope="session")
@@ -145,7 +155,7 @@ def clock(tmp_path: Path) -> Clock:
 def chromium() -> Path:
     """The path of Debian's Chromium."""
     need(parts.CHROMIUM)
-    return parts.program("chromium")
+    return parts.program("chromium-headless-shell")
 
 
 class StartStudio(Protocol):
@@ -155,16 +165,18 @@ class StartStudio(Protocol):
 
 
 @pytest.fixture(scope="session")
-def stock(run_folder: Path) -> Path:
+def stock(shared_folder: Path) -> Path:
     """The data of a studio that was prepared and has made the `host` base: others start from copies of it."""
-    folder = run_folder / "stock"
+    return made_once(shared_folder, "stock", lambda: make_stock(shared_folder / f"stock-{uuid4().hex[:8]}"))
+
+
+def make_stock(folder: Path) -> Path:
     folder.mkdir()
     definition = folder / "base.yaml"
     definition.write_text("name: base\nimage: host\n")
     inherited = {name: value for name, value in os.environ.items() if name not in PRIVATE}
     environment = {**inherited, "STUDIO_VAR": str(folder / "var")}
-    words: list[str | Path] = [sys.executable, "manage.py", "build", definition]
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = run_preloaded(["manage.py", "build", definition], env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "var"
 
@@ -186,28 +198,41 @@ def start_studio(run_folder: Path) -> Iterator[StartStudio]:
 
 
 @pytest.fixture(scope="session")
-def studio(run_folder: Path) -> Iterator[Studio]:
+def studio(run_folder: Path, stock: Path) -> Iterator[Studio]:
     """One studio for all tests that only look at it or add to it: SQLite, the `host` base."""
     # A build that a test plays has no worker that beats its heart: nobody is to take it for lost.
     settings = {"STUDIO_LOST_AFTER_SECONDS": "3600", "STUDIO_ANYONE_CREATES_WORKSPACES": "true"}
-    yield from running(Studio(run_folder / "studio", settings))
+    yield from running(Studio(run_folder / "studio", settings, stock))
 
 
 class StartDeployment(Protocol):
-    """Start a grown-up studio on PostgreSQL, with settings such as CELERY_BROKER_URL and a copy of the stock."""
+    """Start a grown-up studio on PostgreSQL, with settings such as CELERY_BROKER_URL and a copy of the stock.
+
+    `database` is the PostgreSQL that the test is going to stop.
+    """
 
     def __call__(
-        self, stock: Path, settings: Mapping[str, str], *, webs: int = 1, workers: int = 1
+        self,
+        stock: Path,
+        settings: Mapping[str, str],
+        *,
+        webs: int = 1,
+        workers: int = 1,
+        database: Postgres | None = None,
     ) -> Deployment: ...
 
 
 @pytest.fixture(scope="session")
-def prepared_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def prepared_database(postgres: Postgres, shared_folder: Path) -> str:
     """The name of a database that `manage.py prepare` has been at: copies of it need no migrations."""
-    with postgres.fresh_database() as url:
-        folder = tmp_path_factory.mktemp("prepared")
-        Deployment(folder / "studio", {"DATABASE_URL": url, "SECRET_KEY": "k" * 50}).prepare()
-        yield url.rpartition("/")[2]
+
+    def prepare() -> str:
+        name = postgres.make_database()
+        settings = {"DATABASE_URL": postgres.url_of(name), "SECRET_KEY": "k" * 50}
+        Deployment(shared_folder / f"prepared-{name}", settings).prepare()
+        return name
+
+    return made_once(shared_folder, "prepared-database", prepare)
 
 
 @pytest.fixture
@@ -217,11 +242,21 @@ def start_deployment(
     """Start web and worker processes that are killed, with all that came from them, when the test ends."""
     with ExitStack() as stack:
 
-        def start(stock: Path, settings: Mapping[str, str], *, webs: int = 1, workers: int = 1) -> Deployment:
-            url = stack.enter_context(postgres.fresh_database(template=prepared_database))
+        def start(
+            stock: Path,
+            settings: Mapping[str, str],
+            *,
+            webs: int = 1,
+            workers: int = 1,
+            database: Postgres | None = None,
+        ) -> Deployment:
+            server, template = (database, "template0") if database else (postgres, prepared_database)
+            url = stack.enter_context(server.fresh_database(template))
             whole = {"DATABASE_URL": url, "SECRET_KEY": "k" * 50, **settings}
             deployment = Deployment(run_folder / f"deployment-{uuid4().hex[:8]}", whole, stock)
             stack.callback(deployment.kill)
+            if database:
+                deployment.prepare()
             deployment.start(webs=webs, workers=workers)
             return deployment
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.services.parts import PARTS
 
-# What Debian's package scripts ask before they start a server: 101 says no.
+# Debian's package scripts run this before they start a server; 101 forbids it.
 POLICY = Path("/usr/sbin/policy-rc.d")
 REFUSAL = "#!/bin/sh\nexit 101\n"
 
@@ -39,13 +39,13 @@ def can_install() -> bool:
 
 
 def installed(package: str) -> bool:
-    asked = subprocess.run(
+    query = subprocess.run(
         ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package],
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked.stdout == "installed"
+    return query.stdout == "installed"
 
 
 def install(packages: list[str]) -> None:
@@ -58,11 +58,11 @@ def install(packages: list[str]) -> None:
         apt_get("install", "--yes", "--no-install-recommends", *packages)
 
 
-def apt_get(*words: str) -> None:
+def apt_get(*argv: str) -> None:
     """Run apt-get without questions; show what it wrote if it fails."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     done = subprocess.run(
-        ["apt-get", "--quiet", "-o", "Dpkg::Use-Pty=0", *words],
+        ["apt-get", "--quiet", "-o", "Dpkg::Use-Pty=0", *argv],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -71,7 +71,7 @@ def apt_get(*words: str) -> None:
         check=False,
     )
     if done.returncode:
-        sys.exit(f"{done.stdout}\napt-get {' '.join(words)} failed with {done.returncode}.")
+        sys.exit(f"{done.stdout}\napt-get {' '.join(argv)} failed with {done.returncode}.")
 
 
 @contextmanager

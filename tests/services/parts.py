@@ -11,7 +11,7 @@ from pathlib import Path
 # Debian keeps servers out of an ordinary user's PATH, and PostgreSQL's programs in a folder for each version.
 SERVER_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 POSTGRES_FOLDERS = Path("/usr/lib/postgresql")
-# The one on PATH is Debian's wrapper: it writes to /var and changes the user.
+# The program on PATH is Debian's wrapper: it writes to /var and changes the user.
 RABBITMQ_SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 
@@ -51,24 +51,25 @@ DOCKER = Part(
 REGISTRY = Part("docker-registry", ("docker-registry",), ("docker-registry",))
 SKOPEO = Part("skopeo", ("skopeo",), ("skopeo",))
 FAKETIME = Part("libfaketime", ("faketime",), ("faketime",))
-CHROMIUM = Part("Chromium", ("chromium",), ("chromium", "fonts-liberation"))
+CHROMIUM = Part("Chromium", ("chromium-headless-shell",), ("chromium-headless-shell", "fonts-liberation"))
+GETTEXT = Part("gettext", ("xgettext", "msgmerge", "msgfmt"), ("gettext",))
 
-PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, FAKETIME, CHROMIUM)
+PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, FAKETIME, CHROMIUM, GETTEXT)
 
 
 def find_program(name: str) -> Path | None:
     """Return where a program is, looking where Debian puts servers too."""
     folders = [*os.get_exec_path(), *SERVER_FOLDERS, *(str(folder / "bin") for folder in postgres_versions())]
-    found = shutil.which(name, path=os.pathsep.join(folders))
-    return Path(found) if found else None
+    location = shutil.which(name, path=os.pathsep.join(folders))
+    return Path(location) if location else None
 
 
 def program(name: str) -> Path:
     """Return where a program is that its part was found to have."""
-    found = find_program(name)
-    if found is None:
+    location = find_program(name)
+    if location is None:
         raise FileNotFoundError(f"{name} is not installed: run `python -m tests.services.install`")
-    return found
+    return location
 
 
 def postgres_versions() -> list[Path]:

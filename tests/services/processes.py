@@ -26,7 +26,7 @@ PORTS = range(20_000, 32_000)
 
 
 class NotReadyError(AssertionError):
-    """What was waited for did not happen; the message ends with the process's last output."""
+    """A wait has timed out; the message ends with the process's last output."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class ProcessInfo:
     parent: int
     session: int
     zombie: bool
+    name: str
     command: str
 
 
@@ -54,36 +55,37 @@ def process_table() -> dict[int, ProcessInfo]:
         name, _, rest = stat.partition("(")[2].rpartition(")")
         state, parent, _group, session = rest.split()[:4]
         pid = int(folder.name)
-        table[pid] = ProcessInfo(pid, int(parent), int(session), state in "ZX", command or f"[{name}]")
+        table[pid] = ProcessInfo(pid, int(parent), int(session), state in "ZX", name, command or f"[{name}]")
     return table
 
 
 def descendants(pid: int) -> list[ProcessInfo]:
     """Return the living children of a process, their children, and so on, parents first."""
     table = process_table()
-    found: list[ProcessInfo] = []
+    processes: list[ProcessInfo] = []
     parents = {pid}
     while parents:
         children = [process for process in table.values() if process.parent in parents]
-        found += children
+        processes += children
         parents = {process.pid for process in children}
-    return [process for process in found if not process.zombie]
+    return [process for process in processes if not process.zombie]
 
 
 def processes_holding(text: str) -> list[ProcessInfo]:
-    """Return the living processes whose environment or command line holds the text."""
+    """Return the living processes whose environment, command line or working directory holds the text."""
     needle = text.encode()
-    found = []
+    processes = []
     for process in process_table().values():
         if process.zombie or process.pid == os.getpid():
             continue
         try:
             environment = Path(f"/proc/{process.pid}/environ").read_bytes()
+            directory = str(Path(f"/proc/{process.pid}/cwd").readlink())
         except OSError:
-            environment = b""
-        if needle in environment or text in process.command:
-            found.append(process)
-    return found
+            environment, directory = b"", ""
+        if needle in environment or text in process.command or text in directory:
+            processes.append(process)
+    return processes
 
 
 def kill(processes: Iterable[ProcessInfo | int], sign: int = signal.SIGKILL) -> None:
@@ -186,7 +188,7 @@ class Process:
         def look() -> re.Match[str] | None:
             whole, newline, _rest = self.text().rpartition("\n")
             return next(
-                (found for line in (whole + newline).splitlines() if (found := wanted.search(line))), None
+                (match for line in (whole + newline).splitlines() if (match := wanted.search(line))), None
             )
 
         wait_until(
@@ -194,10 +196,10 @@ class Process:
             seconds,
             lambda: f"{self.argv[0]} wrote no line like {pattern!r}. {self.last_words()}",
         )
-        found = look()
-        if found is None:
+        match = look()
+        if match is None:
             raise NotReadyError(f"{self.argv[0]} ended before a line like {pattern!r}. {self.last_words()}")
-        return found
+        return match
 
     def wait_until(self, ready: Callable[[], bool], seconds: float = 30) -> None:
         """Return once it is ready; raise NotReadyError with its last words if it ends or takes too long."""
@@ -261,7 +263,7 @@ class Process:
         return self.popen.wait()
 
     def assert_nothing_left(self, seconds: float = 8) -> None:
-        """Fail when, after so many seconds, a process that came from this one is still alive."""
+        """Fail if a descendant of this process is still alive after so many seconds."""
 
         def left() -> str:
             return "left behind: " + "; ".join(

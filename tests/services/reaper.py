@@ -1,8 +1,8 @@
 """End what a test run left behind, also when the run itself was killed: `python reaper.py FOLDER RUN_PID`.
 
-It waits until its standard input is closed or the run has died. Then it ends every process that names the
-run's folder on its command line or in its environment, undoes what `FOLDER/undo` lists (one JSON command
-a line, the last one first), takes mounts off the folder and removes it.
+It waits until its standard input is closed or the run has died. Then it ends every process that works in the
+run's folder or names it on its command line or in its environment, undoes what `FOLDER/undo` lists (one JSON command
+a line, last line first), takes mounts off the folder and removes it.
 Standard library only: it runs before and after everything else.
 """
 
@@ -38,13 +38,13 @@ def clean_up(folder: Path) -> None:
 def end_processes(folder: Path) -> None:
     """Ask the run's processes to end, and kill those that do not."""
     end = time.monotonic() + GRACE_SECONDS
-    asked: set[int] = set()
+    terminated: set[int] = set()
     while members := family(folder):
         late = time.monotonic() > end
         for pid, parent in members.items():
             # A parent ends its own children in the right order; we ask only those that have none above them.
-            if late or (parent not in members and pid not in asked):
-                asked.add(pid)
+            if late or (parent not in members and pid not in terminated):
+                terminated.add(pid)
                 send(pid, signal.SIGKILL if late else signal.SIGTERM)
         time.sleep(0.05)
 
@@ -57,7 +57,7 @@ def send(pid: int, sign: int) -> None:
 
 
 def family(folder: Path) -> dict[int, int]:
-    """Return pid and parent of the processes that name the folder, and of all their descendants."""
+    """Return pid and parent of the processes that name the folder or work in it, and of all their descendants."""
     needle = str(folder).encode()
     parents: dict[int, int] = {}
     members: set[int] = set()
@@ -66,13 +66,15 @@ def family(folder: Path) -> dict[int, int]:
             continue
         try:
             state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-            words = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            # Redis overwrites both with its title; its working directory is its data folder.
+            directory = (entry / "cwd").readlink()
         except OSError:
             continue  # it ended while we looked
         if state in "ZX":
             continue
         parents[int(entry.name)] = int(parent)
-        if needle in words:
+        if needle in text or directory.is_relative_to(folder):
             members.add(int(entry.name))
     grown = True
     while grown:
@@ -85,7 +87,7 @@ def family(folder: Path) -> dict[int, int]:
 def main() -> None:
     folder, run = Path(sys.argv[1]), int(sys.argv[2])
     for sign in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(sign, signal.SIG_IGN)  # it outlives whatever ends the run
+        signal.signal(sign, signal.SIG_IGN)  # it outlives the end of the run
     with suppress(ProcessLookupError):  # that is: the run has died already
         select.select([sys.stdin, os.pidfd_open(run)], [], [])
     clean_up(folder)

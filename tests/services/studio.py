@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.services.processes import Process, free_port
-from tests.services.service import Service
+from tests.services.servers.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
-# What a test run says of its own database and data is not meant for a studio beside it.
+# Settings of the test run's own database and data are not for a studio beside it.
 PRIVATE = ("DATABASE_URL", "CELERY_BROKER_URL", "STUDIO_VAR", "SECRET_KEY", "DJANGO_SETTINGS_MODULE", "PORT")
 
 
@@ -46,7 +46,7 @@ class Studio(Service):
         self.login_url = self.process.wait_for_line(r"Sign in once as \S+: (\S+)").group(1)
 
     def text(self) -> str:
-        """Return what it has written, for whoever asks why."""
+        """Return its output, for messages of failed tests."""
         return self.process.last_words() if self.process else self.log.read_text()
 
     def answers(self) -> bool:

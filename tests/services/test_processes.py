@@ -11,6 +11,9 @@ import pytest
 
 from tests.services.fixtures import StartProcess
 from tests.services.processes import NotReadyError, Process, processes_holding, wait_until
+from tests.services.servers.registry import Registry
+
+pytestmark = pytest.mark.slow
 
 # A parent, its child, and a grandchild that leaves the session and the family as a daemon does.
 FAMILY = """
@@ -34,7 +37,7 @@ def test_a_line_is_waited_for_and_found(start_process: StartProcess) -> None:
     assert process.wait_for_line(r"listening on (\d+)").group(1) == "4711"
 
 
-def test_a_program_that_ends_early_is_told_with_its_last_words(start_process: StartProcess) -> None:
+def test_a_program_that_ends_early_is_reported_with_its_last_output(start_process: StartProcess) -> None:
     process = start_process(["sh", "-c", "echo no such database; exit 3"])
 
     with pytest.raises(NotReadyError, match=r"(?s)ended with 3.*no such database"):
@@ -69,30 +72,52 @@ def test_ctrl_c_reaches_the_whole_group(start_process: StartProcess) -> None:
     assert process.wait() == -signal.SIGINT
 
 
-HANGING_TEST = """
+HANGING_TESTS = """
 import time
+from pathlib import Path
 
-pytest_plugins = ["tests.services.fixtures"]
+import pytest
 
-def test_that_never_ends(run_folder, registry, start_process):
+@pytest.mark.parametrize("number", range(2))
+def test_that_never_ends(number, run_folder, shared_folder, registry, redis_server, start_process):
     start_process(["sleep", "300"])
-    print("RUN FOLDER", run_folder, flush=True)
+    there = Path(__file__).with_name(f"there-{number}")
+    there.with_suffix(".new").write_text(f"{run_folder} {shared_folder} {registry.url}")
+    there.with_suffix(".new").rename(there)
     time.sleep(300)
 """
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_ended_leaves_nothing(sign: int, start_process: StartProcess, tmp_path: Path) -> None:
-    (tmp_path / "test_hanging.py").write_text(HANGING_TEST)
-    options = ["-p", "no:django", "-c", os.devnull, "-s"]
+@pytest.mark.parametrize(
+    ("sign", "workers"),
+    [(signal.SIGINT, 0), (signal.SIGTERM, 0), (signal.SIGKILL, 0), (signal.SIGINT, 2), (signal.SIGKILL, 2)],
+)
+def test_a_run_that_is_ended_leaves_nothing(
+    sign: int, workers: int, start_process: StartProcess, tmp_path: Path
+) -> None:
+    """Neither what each of its processes has for itself, nor what they share."""
+    (tmp_path / "test_hanging.py").write_text(HANGING_TESTS)
+    options = ["-p", "xdist.plugin", "-p", "tests.services.fixtures", f"-n{workers}", "-c", os.devnull]
+    alone = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     run = start_process(
-        [sys.executable, "-m", "pytest", *options, tmp_path / "test_hanging.py"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        [sys.executable, "-m", "pytest", *options, tmp_path / "test_hanging.py"], env={**os.environ, **alone}
     )
-    folder = Path(run.wait_for_line(r"RUN FOLDER (\S+)").group(1))
+    there = [tmp_path / f"there-{number}" for number in range(workers or 1)]
+    run.wait_until(lambda: all(file.exists() for file in there), 60)
+    payload = [file.read_text().split() for file in there]
+    folders = {folder for *folders, _ in payload for folder in folders}
+    assert len(folders) == workers + 1
+    assert len({url for *_, url in payload}) == 1
 
     run.signal(sign)
 
-    run.wait()
-    wait_until(lambda: not processes_holding(str(folder)), 20, lambda: str(processes_holding(str(folder))))
-    assert not folder.exists()
+    run.wait(60)
+    for folder in folders:
+        wait_until(lambda f=folder: not processes_holding(f), 30, lambda f=folder: str(processes_holding(f)))  # type: ignore[misc]
+        wait_until(lambda f=folder: not Path(f).exists(), 30, f"{folder} is still there")  # type: ignore[misc]
+
+
+def test_a_service_that_others_use_too_cannot_be_stopped(registry: Registry) -> None:
+    with pytest.raises(RuntimeError, match="a Registry that may be stopped"), registry.outage():
+        pass
+    assert registry.answers()

@@ -14,13 +14,15 @@ import pytest
 import redis
 from playwright.sync_api import sync_playwright
 
-from tests.services.chromium import launch_options
-from tests.services.docker_engine import DockerEngine
 from tests.services.machine_image import import_machine_image
-from tests.services.postgres import Postgres
-from tests.services.rabbitmq import RabbitMQ
-from tests.services.redis import Redis
-from tests.services.registry import Registry
+from tests.services.servers.chromium import launch_options
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.postgres import Postgres
+from tests.services.servers.rabbitmq import RabbitMQ
+from tests.services.servers.redis import Redis
+from tests.services.servers.registry import Registry
+
+pytestmark = pytest.mark.slow
 
 
 def push_blob(registry: Registry, repository: str, content: bytes) -> str:
@@ -30,8 +32,8 @@ def push_blob(registry: Registry, repository: str, content: bytes) -> str:
         upload = client.post(f"/v2/{repository}/blobs/uploads/")
         assert upload.status_code == 202
         # The address holds a state of its own, so the digest is added to its query.
-        place = httpx.URL(upload.headers["Location"]).copy_merge_params({"digest": digest})
-        done = client.put(place, content=content)
+        url = httpx.URL(upload.headers["Location"]).copy_merge_params({"digest": digest})
+        done = client.put(url, content=content)
         assert done.status_code == 201
     return digest
 
@@ -40,13 +42,13 @@ def pull_blob(registry: Registry, repository: str, digest: str) -> httpx.Respons
     return httpx.get(f"{registry.url}/v2/{repository}/blobs/{digest}", auth=registry.auth, trust_env=False)
 
 
-def test_the_registry_gives_back_what_was_pushed_even_after_a_crash(registry: Registry) -> None:
-    digest = push_blob(registry, "shop/model", b"a layer")
+def test_the_registry_gives_back_what_was_pushed_even_after_a_crash(stoppable_registry: Registry) -> None:
+    digest = push_blob(stoppable_registry, "shop/model", b"a layer")
 
-    with registry.outage(crash=True):
-        assert not registry.answers()
+    with stoppable_registry.outage(crash=True):
+        assert not stoppable_registry.answers()
 
-    assert pull_blob(registry, "shop/model", digest).content == b"a layer"
+    assert pull_blob(stoppable_registry, "shop/model", digest).content == b"a layer"
 
 
 def test_the_registry_deletes(registry: Registry) -> None:
@@ -98,14 +100,14 @@ def test_containers_are_on_the_run_s_own_network(docker_engine: DockerEngine) ->
     assert gateway in routes.decode()
 
 
-def test_postgres_keeps_what_was_committed_over_a_crash(postgres: Postgres) -> None:
-    with postgres.fresh_database() as url:
+def test_postgres_keeps_what_was_committed_over_a_crash(stoppable_postgres: Postgres) -> None:
+    with stoppable_postgres.fresh_database() as url:
         with psycopg.connect(url) as connection:
             connection.execute("CREATE TABLE word (text text)")
             connection.execute("INSERT INTO word VALUES ('kept')")
 
-        with postgres.outage(crash=True):
-            assert not postgres.answers()
+        with stoppable_postgres.outage(crash=True):
+            assert not stoppable_postgres.answers()
 
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT text FROM word").fetchall() == [("kept",)]
@@ -120,27 +122,27 @@ def test_a_fresh_database_is_dropped_while_somebody_is_still_connected(postgres:
 
 
 def test_redis_gives_every_test_an_empty_database(redis_server: Redis) -> None:
-    one, other = (redis.Redis.from_url(redis_server.fresh_url()) for _ in range(2))
-    one.set("word", "here")
+    first, other = (redis.Redis.from_url(redis_server.fresh_url()) for _ in range(2))
+    first.set("word", "here")
 
     assert other.get("word") is None
-    assert one.get("word") == b"here"
+    assert first.get("word") == b"here"
 
 
-def test_redis_comes_back_at_the_same_address(redis_server: Redis) -> None:
-    with redis_server.outage(crash=True):
-        assert not redis_server.answers()
+def test_redis_comes_back_at_the_same_address(stoppable_redis: Redis) -> None:
+    with stoppable_redis.outage(crash=True):
+        assert not stoppable_redis.answers()
 
-    assert redis_server.answers()
+    assert stoppable_redis.answers()
 
 
-def test_rabbitmq_delivers_a_message_sent_before_its_restart(rabbitmq: RabbitMQ) -> None:
-    with kombu.Connection(rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
+def test_rabbitmq_delivers_a_message_sent_before_its_restart(stoppable_rabbitmq: RabbitMQ) -> None:
+    with kombu.Connection(stoppable_rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
         queue.put("a letter")
 
-    rabbitmq.restart()
+    stoppable_rabbitmq.restart()
 
-    with kombu.Connection(rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
+    with kombu.Connection(stoppable_rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
         assert queue.get(timeout=60).payload == "a letter"
 
 

@@ -8,8 +8,8 @@ import signal
 import httpx
 
 from tests.services.fixtures import StartStudio
-from tests.services.postgres import Postgres
-from tests.services.redis import Redis
+from tests.services.servers.postgres import Postgres
+from tests.services.servers.redis import Redis
 from tests.services.studio import Studio
 
 
@@ -17,7 +17,7 @@ def test_the_studio_lets_in_who_follows_the_login_link(studio: Studio) -> None:
     with httpx.Client(base_url=studio.url, follow_redirects=True, trust_env=False) as visitor:
         assert visitor.get("/").url.path.startswith("/login")
 
-        # The link shows a button, because mail scanners follow links and this one is good once.
+        # The link shows a button, because mail scanners follow links and it works only once.
         visitor.get(studio.login_url)
         visitor.post(studio.login_url, data={"csrfmiddlewaretoken": visitor.cookies["studio_csrf"]})
 

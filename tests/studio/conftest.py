@@ -1,4 +1,4 @@
-"""What the tests of commands share."""
+"""Fixtures for tests of commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.studio.commands import Desk
+from tests.studio.management.commands import Desk
 
 
 @pytest.fixture(scope="module")

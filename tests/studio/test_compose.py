@@ -19,19 +19,24 @@ from typing import Any, cast
 import httpx
 import pytest
 import yaml
-from docker.errors import BuildError
+from docker import APIClient
 from docker.models.containers import Container
 from docker.models.images import Image
+from docker.utils.build import tar
 
-from tests.services.docker_engine import DockerEngine
+from builds.engine.exchange import Exchange
+from builds.engine.output import Output, output_of
+from builds.engine.syntax import BUILDKIT
+from builds.imaging.reporting import Quiet
 from tests.services.machine_image import machine_files
-from tests.services.postgres import Postgres
 from tests.services.processes import free_port, wait_until
-from tests.services.redis import Redis
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.postgres import Postgres
+from tests.services.servers.redis import Redis
 from tests.services.studio import ROOT
 
 BASE = "python:3.11-slim-bookworm"
-PROGRAMS = ["ldd", "cat", "ls", "rm", "mkdir", "chown", "id", "groupadd", "useradd", "env"]
+PROGRAMS = "ldd cat ls rm mkdir chown id groupadd useradd env sed cmp cp".split()
 FILES = [
     "/etc/group",
     "/etc/nsswitch.conf",
@@ -40,7 +45,7 @@ FILES = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/usr/share/zoneinfo/UTC",
 ]
-# What wheels expect of every Linux
+# Libraries that wheels expect on every Linux
 LIBRARIES = [
     "librt.so.1",
     "libdl.so.2",
@@ -52,12 +57,12 @@ LIBRARIES = [
     "libz.so.1",
     "libexpat.so.1",
 ]
-LEFT_OUT = ("/test", "/__pycache__", "/site-packages", "/idlelib", "/tkinter", "/config-3.11", "/share")
+LEFT_OUT = ("/test", "/site-packages", "/idlelib", "/tkinter", "/config-3.11", "/share")
 
 
 def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    return found
+    services: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    return services
 
 
 def where(program: str) -> str:
@@ -70,7 +75,7 @@ def base_files() -> bytes:
     prefix = Path(sys.base_prefix)
     python = prefix / "bin" / "python3.11"
     libraries = sorted(
-        {str(found) for name in LIBRARIES for found in Path("/usr/lib").glob(f"*-linux-gnu/{name}")}
+        {str(path) for name in LIBRARIES for path in Path("/usr/lib").glob(f"*-linux-gnu/{name}")}
     )
     extensions = map(str, (prefix / "lib/python3.11/lib-dynload").glob("*.so"))
     machine = io.BytesIO(
@@ -84,7 +89,7 @@ def base_files() -> bytes:
                     archive.addfile(member, files.extractfile(member) if member.isfile() else None)
         for file in filter(os.path.exists, FILES):
             archive.add(file)
-        # Where it was installed, as it looks for itself there; the way to it must be open to all users.
+        # Its install location, where it looks for itself; all users must be able to reach it.
         for folder in reversed(prefix.parents):
             entry = tarfile.TarInfo(str(folder).lstrip("/") or ".")
             entry.type, entry.mode = tarfile.DIRTYPE, 0o755
@@ -104,9 +109,34 @@ def without_ballast(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if any(left in f"/{member.name}" for left in LEFT_OUT) else member
 
 
+def build_with_buildkit(api: APIClient, arguments: dict[str, str]) -> str:
+    """Build the Dockerfile as `docker build` does, tag the image, and return its id."""
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    patterns = [line for line in ignored if line and not line.startswith("#")]
+    # BuildKit knows an archive by its first bytes: those of gzip it always knows.
+    context = tar(ROOT, exclude=patterns, gzip=True)
+    options = {
+        "version": BUILDKIT,
+        "t": "environment-studio",
+        "networkmode": "host",
+        "buildargs": json.dumps(arguments),
+    }
+    output = Output()
+    log: list[str] = []
+    building = Exchange(
+        api, "POST", "/build", params=options, data=context.read(-1), content_type="application/x-tar"
+    )
+    with building:
+        for event in building.events(Quiet()):
+            log += output_of(event, output)
+    text = "\n".join(log)
+    assert output.image, f"The image was not built: {output.error}\n{text[-3000:]}"
+    return output.image
+
+
 @pytest.fixture(scope="module")
 def image(docker_engine: DockerEngine) -> Iterator[Image]:
-    """The studio's image, built by the Dockerfile on the base that stands in."""
+    """The studio's image, built by the Dockerfile on a stand-in base."""
     api = docker_engine.client.api
     # The base of a company trusts the company's certificates, as this machine does.
     trusted = "/etc/ssl/certs/ca-certificates.crt"
@@ -124,19 +154,8 @@ def image(docker_engine: DockerEngine) -> Iterator[Image]:
         check=False,
     ).stdout.strip()
     arguments = {"PIP_INDEX_URL": os.environ.get("PIP_INDEX_URL") or index or "https://pypi.org/simple"}
-    try:
-        made, _log = docker_engine.client.images.build(
-            path=str(ROOT),
-            tag="environment-studio",
-            buildargs=arguments,
-            network_mode="host",
-            rm=True,
-            forcerm=True,
-        )
-    except BuildError as error:
-        log = "".join(str(event.get("stream", "")) for event in error.build_log)
-        raise AssertionError(f"The image was not built:\n{log[-3000:]}") from None
-    yield made
+    built = build_with_buildkit(api, arguments)
+    yield docker_engine.client.images.get(built)
     docker_engine.client.images.remove("environment-studio", force=True)
 
 
@@ -171,7 +190,11 @@ def studio(
 ) -> Iterator[Studio]:
     volume = docker_engine.client.volumes.create()
     with postgres.fresh_database() as url:
-        settings = {"DATABASE_URL": url, "CELERY_BROKER_URL": redis_server.url, "SECRET_KEY": "k" * 50}
+        settings = {
+            "DATABASE_URL": url,
+            "CELERY_BROKER_URL": redis_server.fresh_url(),
+            "SECRET_KEY": "k" * 50,
+        }
         settings |= {"STUDIO_BUILDS_AT_ONCE": "1", "STUDIO_DEFAULT_BASE": "host"}
         for name in ("PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX"):
             if name in os.environ:
@@ -183,7 +206,7 @@ def studio(
     volume.remove(force=True)
 
 
-def said(container: Container) -> str:
+def logs_of(container: Container) -> str:
     return str(container.logs().decode())
 
 
@@ -191,11 +214,14 @@ def test_the_image_holds_no_more_than_the_studio_runs_on(image: Image, docker_en
     listed = docker_engine.client.containers.run(
         "environment-studio", ["ls", "-a", "/srv/studio"], remove=True
     )
-    held = set(listed.decode().split()) - {".", ".."}
+    with_archive = {".dockerignore", "Dockerfile"}  # a context that is an archive brings these two
+    held = set(listed.decode().split()) - {".", ".."} - with_archive
     assert held == {
         *(
             "manage.py",
-            "requirements.txt",
+            "pyproject.toml",
+            "uv.lock",
+            "scripts",
             "studio",
             "environments",
             "builds",
@@ -210,8 +236,8 @@ def test_the_image_holds_no_more_than_the_studio_runs_on(image: Image, docker_en
 
 def test_web_and_worker_of_the_image_are_ready_and_build(studio: Studio) -> None:
     prepared = studio.run("prepare")
-    assert prepared.wait(timeout=60)["StatusCode"] == 0, said(prepared)
-    assert "Sign in once as admin" in said(prepared)
+    assert prepared.wait(timeout=60)["StatusCode"] == 0, logs_of(prepared)
+    assert "Sign in once as admin" in logs_of(prepared)
     port = free_port()
     web, worker = studio.run("web", PORT=str(port)), studio.run("worker")
     url = f"http://127.0.0.1:{port}"
@@ -222,19 +248,22 @@ def test_web_and_worker_of_the_image_are_ready_and_build(studio: Studio) -> None
         except httpx.TransportError:
             return False
 
-    wait_until(ready, 40, lambda: said(web))
+    wait_until(ready, 40, lambda: logs_of(web))
     assert cast(bytes, web.exec_run(["id", "-u"]).output).strip() == b"10001"
     page = httpx.get(f"{url}/login/", trust_env=False).text
     sheet = page.partition('rel="stylesheet" href="')[2].partition('"')[0]
     assert sheet
-    assert httpx.get(f"{url}{sheet}", trust_env=False).status_code == 200
+    style = httpx.get(f"{url}{sheet}", trust_env=False)
+    assert style.status_code == 200
+    assert style.headers["Content-Encoding"] == "gzip"
+    assert "immutable" in style.headers["Cache-Control"]
     check = web.attrs["Config"]["Healthcheck"]["Test"][1:]
     assert web.exec_run(check, environment={"PORT": str(port)}).exit_code == 0
 
     def heard() -> bool:
         return "studio_workers 1.0" in httpx.get(f"{url}/metrics", trust_env=False).text
 
-    wait_until(heard, 40, lambda: said(worker))
+    wait_until(heard, 40, lambda: logs_of(worker))
     text = "print('six==1.16.0', file=open('/tmp/requirements.txt', 'w'))"
     assert worker.exec_run(["python", "-c", text]).exit_code == 0
     built = worker.exec_run(["python", "manage.py", "build", "/tmp/requirements.txt", "--json"], demux=True)
@@ -244,25 +273,25 @@ def test_web_and_worker_of_the_image_are_ready_and_build(studio: Studio) -> None
 
 
 def test_compose_and_dockerfile_agree() -> None:
-    found = compose()
+    configuration = compose()
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert f"ARG PYTHON={BASE}" in dockerfile
     assert "USER 10001:10001" in dockerfile
-    services = found["services"]
+    services = configuration["services"]
     assert set(services) == {"prepare", "web", "worker", "postgres", "redis", "registry"}
     for name, service in services.items():
         tag = service.get("image", "")
         assert tag == "environment-studio" or ":" in tag, f"{name} is pinned to no tag"
         for volume in service.get("volumes", []):
-            assert volume.partition(":")[0] in found["volumes"]
+            assert volume.partition(":")[0] in configuration["volumes"]
         for needed in service.get("depends_on", {}):
             assert needed in services
 
 
 def test_no_service_is_given_the_engines_socket_or_a_password_by_default() -> None:
-    found = compose()
-    assert "docker.sock" not in json.dumps(found)
-    for service in found["services"].values():
+    configuration = compose()
+    assert "docker.sock" not in json.dumps(configuration)
+    for service in configuration["services"].values():
         for name, value in service.get("environment", {}).items():
             if "PASSWORD" in name or name == "SECRET_KEY":
                 assert value.startswith("${")
@@ -270,6 +299,6 @@ def test_no_service_is_given_the_engines_socket_or_a_password_by_default() -> No
 
 
 def test_every_setting_that_compose_gives_is_one_that_is_documented() -> None:
-    told = (ROOT / "docs" / "running.md").read_text()
+    documentation = (ROOT / "docs" / "running.md").read_text()
     for name in compose()["services"]["web"]["environment"]:
-        assert f"`{name}`" in told, f"docs/running.md says nothing of {name}"
+        assert f"`{name}`" in documentation, f"docs/running.md says nothing of {name}"

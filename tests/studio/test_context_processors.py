@@ -1,20 +1,27 @@
-"""What is around every page: signing in, the workspaces, the theme, the icons, the headers."""
+"""The frame of every page: login, workspaces, sections, theme, icons, headers."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
+from django.urls import path
 from pytest_django import Settings
 
 from environments.models import Role
+from environments.sections import in_section
 from scripts.vendor import ICONS
+from studio.context_processors import frame
 from studio.preparation import login_path
-from studio.templatetags import studio as tags
-from tests.builds.played import browser_of, person, saved, workspace_named
+from studio.templatetags import studio
+from tests.builds.scenarios import browser_of, person, saved, workspace_named
+from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +34,7 @@ def signed_in(client: Client) -> bool:
 # Signing in
 
 
-def test_opening_a_one_time_link_only_asks_and_its_button_signs_in() -> None:
+def test_a_login_link_asks_and_its_button_signs_in() -> None:
     user = person("olga", lab=Role.OWNER)
     link, client = login_path(user), Client()
     assert "Sign in as olga" in client.get(link).content.decode()
@@ -37,7 +44,7 @@ def test_opening_a_one_time_link_only_asks_and_its_button_signs_in() -> None:
     assert signed_in(client)
 
 
-def test_a_one_time_link_works_once() -> None:
+def test_a_login_link_works_once() -> None:
     link = login_path(person("olga", lab=Role.OWNER))
     Client().post(link)
     again = Client()
@@ -76,17 +83,18 @@ def test_a_wrong_password_is_refused_with_a_sentence_and_the_name_stays() -> Non
     assert not signed_in(client)
 
 
-def test_after_signing_in_one_is_where_one_wanted_to_be() -> None:
+def test_login_leads_to_the_requested_page() -> None:
     person("olga", lab=Role.OWNER)
     client = Client()
-    asked = client.get("/w/lab/builds/")["Location"]
+    login_url = client.get("/w/lab/builds/")["Location"]
     response = client.post(
-        "/login/", {"username": "olga", "password": "a long enough password", "next": asked.split("next=")[1]}
+        "/login/",
+        {"username": "olga", "password": "a long enough password", "next": login_url.split("next=")[1]},
     )
     assert response["Location"] == "/w/lab/builds/"
 
 
-def test_signing_out_is_a_button_and_not_an_address() -> None:
+def test_logout_needs_a_post() -> None:
     client = browser_of(person("olga", lab=Role.OWNER))
     assert client.get("/logout/").status_code == 405
     client.post("/logout/")
@@ -103,25 +111,63 @@ def test_the_first_page_is_the_workspace_that_was_open_last() -> None:
     assert client.get("/")["Location"] == "/w/lab/environments/"
 
 
-def test_the_switcher_shows_only_what_one_may_see() -> None:
+def test_the_switcher_shows_only_visible_workspaces() -> None:
     workspace_named("secret")
     page = browser_of(person("olga", lab=Role.OWNER)).get("/w/lab/environments/").content.decode()
     assert "Lab" in page
     assert "Secret" not in page
 
 
-def test_whoever_is_in_no_workspace_is_told_whom_to_ask() -> None:
+def test_users_without_a_workspace_learn_whom_to_ask() -> None:
     page = browser_of(person("newcomer")).get("/").content.decode()
     assert "You are in no workspace yet" in page
 
 
-def test_a_workspace_that_one_left_is_forgotten() -> None:
+def test_a_left_workspace_is_forgotten() -> None:
     user = person("olga", lab=Role.OWNER, attic=Role.READER)
     client = browser_of(user)
     client.get("/w/lab/environments/")
     user.memberships.filter(workspace__name="lab").delete()
     assert client.get("/w/lab/environments/").status_code == 404
     assert client.get("/")["Location"] == "/w/attic/environments/"
+
+
+# Sections
+
+
+@pytest.mark.parametrize(
+    ("address", "section"),
+    [
+        ("/w/lab/environments/", "/w/lab/environments/"),
+        ("/w/lab/environments/forecast/versions/1/edit/", "/w/lab/environments/"),
+        ("/w/lab/environments/forecast/versions/1/rebuild/", "/w/lab/environments/"),
+        ("/w/lab/compare/", "/w/lab/environments/"),
+        ("/w/lab/builds/", "/w/lab/builds/"),
+        ("/w/lab/images/clean-up/", "/w/lab/images/"),
+        ("/w/curated/proposals/", "/w/curated/proposals/"),
+        ("/activity/", "/w/lab/activity/"),
+        ("/w/lab/settings/", "/w/lab/settings/"),
+        ("/account/tokens/", None),
+    ],
+)
+def test_a_page_marks_its_section_in_the_navigation(address: str, section: str | None) -> None:
+    saved("numpy==2.1.3\n", workspace="lab")
+    client = browser_of(person("olga", lab=Role.OWNER, curated=Role.CONTRIBUTOR))
+    client.get("/w/lab/environments/")  # opens the workspace
+    page = collapsed(client.get(address).content.decode())
+    navigation = page.partition('<ul class="sections">')[2].partition("</ul>")[0]
+    assert re.findall(r'href="([^"]*)" aria-current="page"', navigation) == [section] * (section is not None)
+
+
+def test_a_new_page_needs_its_url_only_to_be_in_a_section(settings: Settings) -> None:
+    def page(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(frame(request)["section"])
+
+    urls: Any = ModuleType("urls")
+    urls.urlpatterns = [path("new-page/", in_section("builds", page))]
+    settings.ROOT_URLCONF = urls
+    client = browser_of(person("olga", lab=Role.OWNER))
+    assert client.get("/new-page/").content == b"builds"
 
 
 # The theme
@@ -138,7 +184,7 @@ def test_a_theme_that_was_chosen_is_kept_and_the_way_back_is_safe() -> None:
     assert client.get("/theme/").status_code == 405
 
 
-# What a page is made of
+# Scripts, styles and icons
 
 
 def test_no_page_runs_inline_script_or_style() -> None:
@@ -154,8 +200,8 @@ def test_no_page_runs_inline_script_or_style() -> None:
 
 
 def test_every_icon_that_is_named_is_in_the_sprite_and_no_other() -> None:
-    named = {icon for _, icon, _ in [*tags.STATES.values(), *tags.SEVERITIES.values()]}
-    named |= {icon for icon, _ in tags.EVENTS.values()} | {
+    named = {icon for _, icon, _ in [*studio.STATES.values(), *studio.SEVERITIES.values()]}
+    named |= {icon for icon, _ in studio.EVENTS.values()} | {
         "activity",
         "arrows-sort",
         "chevron-up",
@@ -181,7 +227,7 @@ def test_every_icon_that_is_named_is_in_the_sprite_and_no_other() -> None:
     ],
 )
 def test_sizes_are_shown_as_people_say_them(bytes: float, shown: str) -> None:
-    assert tags.size(bytes) == shown
+    assert studio.size(bytes) == shown
 
 
 @pytest.mark.parametrize(
@@ -196,4 +242,4 @@ def test_sizes_are_shown_as_people_say_them(bytes: float, shown: str) -> None:
     ],
 )
 def test_lengths_of_time_are_shown_as_people_say_them(seconds: float | None, shown: str) -> None:
-    assert tags.duration(seconds) == shown
+    assert studio.duration(seconds) == shown

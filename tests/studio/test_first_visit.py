@@ -1,4 +1,4 @@
-"""What a first visit brings over the wire: everything a page needs, packed, within its budget."""
+"""The transfer size of a first visit stays within its budget."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from django.core.management import call_command
+from django.templatetags.static import static
 from django.test import Client
 from pytest_django import Settings
 
 from environments.models import Role
-from tests.builds.played import browser_of, person
+from tests.builds.scenarios import browser_of, person
 from tests.services.studio import Studio
 
 BUDGET = 350_000
@@ -38,13 +40,13 @@ def first_visit(url: str, address: str) -> dict[str, int]:
         came = {address: size}
         needed = re.findall(r'(?:src|<link[^>]* href|<use href)="([^"#]+)', page)
         while needed:
-            one = needed.pop()
-            if one in came:
+            asset = needed.pop()
+            if asset in came:
                 continue
-            came[one], text = bytes_of(client, one)
-            if one.endswith(".css"):
+            came[asset], text = bytes_of(client, asset)
+            if asset.endswith(".css"):
                 fonts = re.findall(r"""url\(["']?([^)"']+latin\.woff2)""", text)
-                needed += [urljoin(one, font) for font in fonts]
+                needed += [urljoin(asset, font) for font in fonts]
     return came
 
 
@@ -57,10 +59,10 @@ def test_a_first_visit_stays_within_its_budget(studio: Studio) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("takes", "encoding"), [("gzip, br", "gzip"), ("br", ""), ("", "")])
-def test_pages_are_packed_for_who_takes_that(takes: str, encoding: str) -> None:
+@pytest.mark.parametrize(("accepts", "encoding"), [("gzip, br", "gzip"), ("br", ""), ("", "")])
+def test_pages_are_compressed_for_clients_that_accept_gzip(accepts: str, encoding: str) -> None:
     client = browser_of(person("olga", lab=Role.OWNER))
-    page = client.get("/w/lab/environments/", headers={"Accept-Encoding": takes})
+    page = client.get("/w/lab/environments/", headers={"Accept-Encoding": accepts})
 
     assert page.headers.get("Content-Encoding", "") == encoding
     assert "Accept-Encoding" in page.headers["Vary"]
@@ -69,34 +71,52 @@ def test_pages_are_packed_for_who_takes_that(takes: str, encoding: str) -> None:
     assert b"</html>" in text
 
 
-@pytest.mark.django_db
-def test_a_packed_static_file_that_was_deleted_is_packed_again(settings: Settings, tmp_path: Path) -> None:
-    settings.PACKED_STATIC = tmp_path / "static"
-    client, wanted = Client(), {"Accept-Encoding": "gzip"}
-
-    first: Any = client.get("/static/css/studio.css", headers=wanted)
-    content = b"".join(first.streaming_content)
-    for file in settings.PACKED_STATIC.iterdir():
-        file.unlink()
-    again: Any = client.get("/static/css/studio.css", headers=wanted)
-
-    assert first.headers["Content-Encoding"] == "gzip"
-    assert b"".join(again.streaming_content) == content
-    assert b".topbar" in gzip.decompress(content)
-    plain: Any = client.get("/static/css/studio.css")
-    assert plain.headers["Vary"] == "Accept-Encoding"
-    assert b".topbar" in b"".join(plain.streaming_content)
+def static_file(path: str, **headers: str) -> tuple[Any, bytes]:
+    answer: Any = Client().get(path, headers={name.replace("_", "-"): headers[name] for name in headers})
+    return answer, b"".join(answer.streaming_content)
 
 
-@pytest.mark.django_db
-def test_where_nothing_can_be_written_static_files_are_sent_as_they_are(
-    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_static_files_are_compressed_on_the_way_and_revalidated() -> None:
+    path = "/static/css/studio.css"
+    packed, content = static_file(path, accept_encoding="gzip")
+    plain, text = static_file(path)
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(content) == text
+    assert b".topbar" in text
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["Cache-Control"] == "max-age=3600, public"
+    assert packed.headers["ETag"] == plain.headers["ETag"]
+    again, nothing = static_file(path, accept_encoding="gzip", if_none_match=packed.headers["ETag"])
+    assert (again.status_code, nothing) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/static/vendor/inter-latin.woff2", "/static/css/studio.css"])
+def test_fonts_and_ranges_are_sent_as_they_are(path: str) -> None:
+    part, content = static_file(path, accept_encoding="gzip", range="bytes=0-999")
+    assert (part.status_code, len(content)) == (206, 1000)
+    assert "Content-Encoding" not in part.headers
+
+    if path.endswith(".woff2"):
+        font, _content = static_file(path, accept_encoding="gzip")
+        assert "Content-Encoding" not in font.headers
+
+
+def test_collected_files_are_compressed_beforehand_and_kept_for_ever(
+    settings: Settings, tmp_path: Path
 ) -> None:
-    (tmp_path / "a-file").touch()
-    settings.PACKED_STATIC = tmp_path / "a-file" / "static"
+    settings.STATIC_ROOT, settings.WHITENOISE_USE_FINDERS = tmp_path, False
+    storage = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": storage}
+    call_command("collectstatic", "--no-input", verbosity=0, ignore_patterns=["drf_*", "rest_framework"])
 
-    answer: Any = Client().get("/static/css/studio.css", headers={"Accept-Encoding": "gzip"})
+    path = static("css/studio.css")
+    packed, content = static_file(path, accept_encoding="gzip")
 
-    assert "Content-Encoding" not in answer.headers
-    assert b".topbar" in b"".join(answer.streaming_content)
-    assert "could not be packed" in caplog.text
+    assert re.fullmatch(r"/static/css/studio\.[0-9a-f]{12}\.css", path)
+    assert content == Path(tmp_path, path.removeprefix("/static/") + ".gz").read_bytes()
+    assert packed.headers["Cache-Control"] == "max-age=315360000, public, immutable"
+    assert re.search(rb"url\(.\.\./vendor/inter-latin\.[0-9a-f]{12}\.woff2", gzip.decompress(content))
+    again, nothing = static_file(path, accept_encoding="gzip", if_none_match=packed.headers["ETag"])
+    assert (again.status_code, nothing) == (304, b"")

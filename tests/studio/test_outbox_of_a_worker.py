@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from tests.browser.backstage import ask
-from tests.environments.receiving import Receiver
+from tests.environments.notifications.receiving import Receiver
 from tests.services.studio import Studio
 
 

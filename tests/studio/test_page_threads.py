@@ -15,7 +15,7 @@ from tests.services.processes import wait_until
 
 
 async def answer(pages: PageThreads, together: asyncio.Barrier) -> threading.Thread:
-    async with pages.one():
+    async with pages.thread():
         await together.wait()
         return await sync_to_async(threading.current_thread)()
 
@@ -39,13 +39,13 @@ def test_pages_at_once_have_a_thread_each_and_few_of_them_stay() -> None:
     async def rushes() -> list[set[threading.Thread]]:
         return [await rush(pages, at_once) for at_once in (5, 1, 1)]
 
-    five, one, another = asyncio.run(rushes())
-    assert len(five) == 5
-    assert one == another
-    assert one < five
-    assert left_alive(five, 2) == 2
+    fifth, first, second = asyncio.run(rushes())
+    assert len(fifth) == 5
+    assert first == second
+    assert first < fifth
+    assert left_alive(fifth, 2) == 2
     pages.close()
-    assert left_alive(five, 0) == 0
+    assert left_alive(fifth, 0) == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -60,7 +60,7 @@ def test_a_page_is_answered_in_one_thread_from_its_first_middleware_to_its_end(
 
     pages = asgi.PageThreads(kept=1)
     monkeypatch.setattr(asgi, "threads", pages)
-    monkeypatch.setattr(requests, "id_of", note)
+    monkeypatch.setattr(requests, "request_id", note)
     request_finished.connect(note)
 
     async def ask() -> list[int]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.docker_engine import DockerEngine
 from tests.services.fixtures import StartStudio
-from tests.services.registry import Registry
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.registry import Registry
 from tests.services.studio import ROOT, Studio
-from tests.studio.commands import Desk
+from tests.studio.management.commands import Desk
 
 FIT = (
     "from sklearn.datasets import load_iris; from sklearn.linear_model import LogisticRegression; "
@@ -55,8 +55,8 @@ def python_base(
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     source = f"oci:{desk.var}/store:{made['image']}:latest"
     target = f"docker://{registry.address}/library/python:{minor}-slim-bookworm"
-    words = [str(skopeo), "copy", "--quiet", "--dest-tls-verify=false", source, target]
-    subprocess.run(words, check=True, capture_output=True)
+    argv = [str(skopeo), "copy", "--quiet", "--dest-tls-verify=false", source, target]
+    subprocess.run(argv, check=True, capture_output=True)
     return f"docker.io/library/python:{minor}-slim-bookworm"
 
 

@@ -1,4 +1,4 @@
-"""Why builds fail: each cause provoked in a real build, recognised, and linked to the line that shows it (rule 48)."""
+"""Causes of failed builds: each provoked in a real build, recognised, and linked to its line."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from builds import runner
 from builds.causes import CATALOGUE, clues_in, diagnose, first_real
-from builds.causes.documentation import PAGE, causes_page
-from builds.images.report import ImageError
+from builds.imaging.reporting import ImageError
 from builds.logs import read_log
 from builds.models import Build, State
-from builds.reconcile import release
+from builds.worker import runner
+from builds.worker.reconciler import release
 from environments.definition import read_path
-from environments.services import save_reading
-from tests.builds.played import asked, played, saved, workspace_named
-from tests.builds.test_engine import push
-from tests.images.making import make_wheel
-from tests.services.docker_engine import DockerEngine
-from tests.services.registry import Registry
+from environments.versions.service import save_reading
+from tests.builds.engine.test_engine import push
+from tests.builds.imaging.making import make_wheel
+from tests.builds.scenarios import claim_build, queue_build, saved, workspace_named
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.registry import Registry
 
-ROOT = Path(__file__).parents[2]
 PIP = "RUN python pip.whl/pip --no-cache-dir --disable-pip-version-check"
 NO_NETWORK = "--retries 1 --timeout 1 --index-url http://127.0.0.1:9/simple"
 LINE = "the line that shows it"
@@ -44,14 +42,14 @@ def tools() -> tuple[str, ...]:
 
 @pytest.fixture(scope="module")
 def mirror(docker_engine: DockerEngine, registry: Registry) -> Registry:
-    """A registry that stands for Docker Hub; `machine:tools` has a compiler and apt-get."""
+    """A registry in the role of Docker Hub; `machine:tools` has a compiler and apt-get."""
     push(docker_engine, registry, "tools", tools())
     return registry
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What every build context has: pip, and two packages that contradict one another."""
+    """Files of every build context: pip, and two packages that contradict one another."""
     folder = tmp_path_factory.mktemp("files")
     make_wheel(folder, "one", "1.0", needs=["three==1.0"])
     make_wheel(folder, "two", "1.0", needs=["three==2.0"])
@@ -59,12 +57,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     make_wheel(folder, "three", "2.0")
     (pip,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
     return {"pip.whl": pip.read_bytes()} | {
-        f"wheels/{one.name}": one.read_bytes() for one in folder.iterdir()
+        f"wheels/{item.name}": item.read_bytes() for item in folder.iterdir()
     }
 
 
 @pytest.fixture(scope="module")
-def place(
+def build_settings(
     tmp_path_factory: pytest.TempPathFactory, docker_engine: DockerEngine, mirror: Registry
 ) -> Iterator[None]:
     """Settings for real builds: one store and cache for all of them."""
@@ -86,8 +84,8 @@ def built(folder: Path, dockerfile: str, files: dict[str, bytes]) -> Build:
     reading = read_path(folder)
     assert reading.definition is not None, reading.findings
     version = save_reading(workspace_named("lab"), "failing", reading, source=dockerfile).version
-    build = asked(version)
-    runner.run(build.pk, "a worker of a test")
+    build = queue_build(version)
+    runner.run_build(build.pk, "a worker of a test")
     build.refresh_from_db()
     return build
 
@@ -169,27 +167,27 @@ FAILING = {
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", FAILING)
 def test_a_failure_names_its_cause_and_the_line_that_shows_it(
-    tmp_path: Path, place: None, files: dict[str, bytes], what: str
+    tmp_path: Path, build_settings: None, files: dict[str, bytes], what: str
 ) -> None:
-    dockerfile, code, words = FAILING[what]
+    dockerfile, code, pattern = FAILING[what]
     given = {} if "machine:tools" in dockerfile else files
 
     with override_settings(BUILD_MEMORY=256 * 1024 * 1024):
         build = built(tmp_path, f"{dockerfile}\n", given)
 
     lines = log_of(build)
-    told = "\n".join(lines)
-    assert (build.state, build.error_code) == (State.FAILED, code), f"{build.error}\n{told}"
+    log = "\n".join(lines)
+    assert (build.state, build.error_code) == (State.FAILED, code), f"{build.error}\n{log}"
     assert build.error_line is not None
-    assert re.search(words, lines[build.error_line - 1]), f"line {build.error_line} of\n{told}"
+    assert re.search(pattern, lines[build.error_line - 1]), f"line {build.error_line} of\n{log}"
     assert build.error_help
     assert build.error_fault == ("outside" if "reach" in what else CATALOGUE[code].fault)
-    assert lines[-1].startswith(f"Build {build.pk} failed after ")  # rule 26
+    assert lines[-1].startswith(f"Build {build.pk} failed after ")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_registry_that_wants_a_login_refuses(
-    tmp_path: Path, place: None, private_registry: Registry
+    tmp_path: Path, build_settings: None, private_registry: Registry
 ) -> None:
     build = built(tmp_path, f"FROM {private_registry.address}/team/image:1\nRUN true\n", {})
 
@@ -200,10 +198,10 @@ def test_a_registry_that_wants_a_login_refuses(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_steps_of_a_dockerfile_are_told_with_their_lines_and_how_they_ended(
-    tmp_path: Path, place: None
+def test_the_steps_of_a_dockerfile_are_listed_with_their_lines_and_their_outcomes(
+    tmp_path: Path, build_settings: None
 ) -> None:
-    """Rule 23: the first step holds what the Dockerfile does."""
+    """The first step holds what the Dockerfile does."""
     build = built(tmp_path, "FROM host\nRUN echo one\nRUN echo two && exit 3\nRUN echo three\n", {})
 
     (step,) = build.steps.all()
@@ -218,14 +216,14 @@ def test_the_steps_of_a_dockerfile_are_told_with_their_lines_and_how_they_ended(
         assert part["seconds"] is not None
 
 
-# What has its end from elsewhere
+# Builds that end for a reason from outside
 
 
 @pytest.mark.django_db
 def test_a_worker_that_died_too_often_leaves_a_cause_and_the_last_line() -> None:
 
-    build = asked(saved("a==1\n"))
-    with played(build) as (_, reporter):
+    build = queue_build(saved("a==1\n"))
+    with claim_build(build) as (_, reporter):
         reporter.line("the last that was heard")
         reporter.flush(everything=True)
     Build.objects.filter(pk=build.pk).update(attempt=100)
@@ -255,7 +253,7 @@ def lines_of(text: str) -> list[tuple[int, str]]:
             "compile-failed",
             3,
         ),
-        # What a solver could not find is more than that it could not solve.
+        # A missing package is more specific than an unsolvable set.
         (
             "LibMambaUnsatisfiableError: Encountered problems while solving:\n"
             "  - nothing provides requested nonesuch",
@@ -271,34 +269,23 @@ def lines_of(text: str) -> list[tuple[int, str]]:
     ],
 )  # fmt: skip
 def test_the_first_real_cause_counts(text: str, code: str | None, line: int | None) -> None:
-    found = first_real(clues_in(lines_of(text)))
-    assert (found.code if found else None, found.line if found else None) == (code, line)
+    result = first_real(clues_in(lines_of(text)))
+    assert (result.code if result else None, result.line if result else None) == (code, line)
 
 
 def test_what_an_earlier_step_survived_is_not_blamed() -> None:
     lines = lines_of("E: Unable to locate package x\nStep 2/2 : RUN y\nsh: 1: y: not found")
     failure = ImageError("missing-command", "…")
 
-    found = diagnose(failure, lines, begins=2)
+    result = diagnose(failure, lines, begins=2)
 
-    assert (found.line, found.others) == (3, ())
+    assert (result.line, result.others) == (3, ())
 
 
-def test_other_causes_are_told_too() -> None:
+def test_other_causes_are_recognised_too() -> None:
     lines = lines_of("E: Unable to locate package gcc\nsh: 1: gcc: not found\nmake: *** [all] Error 127")
 
-    found = diagnose(ImageError("missing-command", "…"), lines)
+    result = diagnose(ImageError("missing-command", "…"), lines)
 
-    assert found.line == 2
-    assert [(clue.code, clue.line) for clue in found.others] == [("apt-failed", 1), ("compile-failed", 3)]
-
-
-def test_every_cause_of_the_code_is_in_the_catalogue_and_on_the_page() -> None:
-    """The page is made by `python -m builds.causes.documentation`."""
-    sources = [path.read_text() for path in (ROOT / "builds").rglob("*.py")]
-    raised = {
-        code for text in sources for code in re.findall(r'(?:ImageError|OverLimit)\(\s*"([a-z-]+)"', text)
-    }
-    missing = raised - CATALOGUE.keys()
-    assert not missing, f"add {sorted(missing)} to builds/causes/catalogue.py, and make docs/causes.md again"
-    assert PAGE.read_text(encoding="utf-8") == causes_page()
+    assert result.line == 2
+    assert [(clue.code, clue.line) for clue in result.others] == [("apt-failed", 1), ("compile-failed", 3)]

@@ -14,8 +14,8 @@ from asgiref.sync import async_to_sync
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.test import AsyncClient
 
-from builds.images.manifest import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
-from builds.images.store import BlobStore
+from builds.imaging.oci.manifest import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
+from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from environments.models import Workspace
 
@@ -25,7 +25,7 @@ NAME = f"azureml/azureml_{HASH}"
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: status, headers and the whole body."""
+    """A response: status, headers and the whole body."""
 
     status: int
     headers: Mapping[str, str]
@@ -37,7 +37,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The one error that the body names, in the specification's shape."""
+        """The only error that the body names, in the specification's shape."""
         (error,) = self.json["errors"]
         assert error["message"]
         return str(error["code"])
@@ -45,7 +45,7 @@ class Answer:
 
 @async_to_sync
 async def ask(path: str, method: str = "GET", **headers: str) -> Answer:
-    """Send a request to the studio as it stands under an ASGI server; `Range` is `Range=`, `-` is `_`."""
+    """Send a request to the studio as an ASGI server does; `Range` is `Range=`, `-` is `_`."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     response: HttpResponseBase = await AsyncClient().generic(method, path, headers=named)
     if isinstance(response, HttpResponse):

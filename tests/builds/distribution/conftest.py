@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from builds.images.manifest import Descriptor
-from builds.images.store import BlobStore
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
 from environments.models import Workspace
 from tests.builds.distribution import store_image
 

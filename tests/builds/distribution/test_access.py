@@ -1,4 +1,4 @@
-"""Who may pull which images from /v2/, and for how long."""
+"""Access to images under /v2/: users, tokens and their lifetimes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from builds.distribution import access
-from builds.images.manifest import Descriptor
-from builds.images.store import BlobStore
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
 from environments.models import Member, Role, Workspace
 from tests.builds.distribution import NAME, add_image, ask, basic, layer_of, store_image
 
@@ -18,16 +18,14 @@ PASSWORD = "a long enough password"
 
 
 def person(name: str, workspace: Workspace | None = None) -> str:
-    """Make somebody, a reader of the workspace if one is given; return their credentials."""
+    """Create a user, a reader of the workspace if it is given; return their credentials."""
     user = User.objects.create_user(name, password=PASSWORD)
     if workspace is not None:
         Member.objects.create(workspace=workspace, user=user, role=Role.READER)
     return basic(name, PASSWORD)
 
 
-def test_somebody_without_an_account_is_told_where_to_fetch_a_token(
-    shop: Workspace, manifest: Descriptor
-) -> None:
+def test_an_anonymous_client_is_sent_to_the_token_service(shop: Workspace, manifest: Descriptor) -> None:
     add_image(shop, manifest)
 
     answer = ask(f"/v2/shop/{NAME}/manifests/latest")
@@ -143,8 +141,7 @@ def test_a_member_who_left_pulls_no_more_with_the_token_of_before(
     assert ask(f"/v2/shop/{NAME}/manifests/latest", Authorization=bearer).status == 404
 
 
-def test_whoever_has_an_account_pulls_from_the_catalogue(store: BlobStore, manifest: Descriptor) -> None:
-    """Rule 10."""
+def test_every_user_pulls_from_the_catalogue(store: BlobStore, manifest: Descriptor) -> None:
     add_image(Workspace.objects.create(name="curated", title="Curated", curated=True), manifest)
 
     assert ask(f"/v2/curated/{NAME}/manifests/latest").status == 401

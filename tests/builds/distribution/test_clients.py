@@ -17,11 +17,14 @@ import pytest
 from docker.errors import APIError, ImageNotFound
 
 from tests.builds.distribution import NAME
-from tests.builds.stocked import PASSWORD, USER
-from tests.services.docker_engine import DockerEngine
+from tests.builds.fill_registry import PASSWORD, USER
 from tests.services.machine_image import machine_files
 from tests.services.processes import Process, free_port, wait_until
-from tests.services.studio import PRIVATE
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.preloaded import run_preloaded
+from tests.services.studio import PRIVATE, copy_stock
+
+pytestmark = pytest.mark.slow
 
 MEGABYTE = 1024 * 1024
 
@@ -46,21 +49,21 @@ class Studio:
         return f"http://{self.address}"
 
 
-def serve(folder: Path, layer: bytes) -> Iterator[Studio]:
+def serve(folder: Path, stock: Path, layer: bytes) -> Iterator[Studio]:
     """Start a studio whose images have this layer."""
     env = {name: value for name, value in os.environ.items() if name not in PRIVATE}
     env |= {"STUDIO_VAR": str(folder / "var"), "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    stocked = subprocess.run(
-        [sys.executable, "-m", "tests.builds.stocked"], input=layer, env=env, capture_output=True, check=False
-    )
-    assert stocked.returncode == 0, stocked.stderr.decode()
+    copy_stock(stock, folder / "var")
+    (folder / "layer.tar").write_bytes(layer)
+    stocked = run_preloaded(["-m", "tests.builds.fill_registry", folder / "layer.tar"], env=env)
+    assert stocked.returncode == 0, stocked.stderr
     port = free_port()
     argv = [sys.executable, "-m", "uvicorn", "studio.asgi:application", "--port", str(port)]
     process = Process(argv, output=folder / "uvicorn.txt", env=env)
     try:
         process.wait_until(lambda: answers(port))
-        found = json.loads(stocked.stdout)
-        yield Studio(port, process, found["manifest"], found["layer"], found["size"], folder)
+        result = json.loads(stocked.stdout)
+        yield Studio(port, process, result["manifest"], result["layer"], result["size"], folder)
     finally:
         process.kill_family()
 
@@ -73,15 +76,15 @@ def answers(port: int) -> bool:
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def studio(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Iterator[Studio]:
     """A studio with a small image that runs."""
-    yield from serve(tmp_path_factory.mktemp("studio"), machine_files(["/bin/sh"]))
+    yield from serve(tmp_path_factory.mktemp("studio"), stock, machine_files(["/bin/sh"]))
 
 
 @pytest.fixture(scope="module")
-def heavy_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+def heavy_studio(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Iterator[Studio]:
     """A studio with an image of one layer of 200 MB."""
-    yield from serve(tmp_path_factory.mktemp("heavy"), os.urandom(200 * MEGABYTE))
+    yield from serve(tmp_path_factory.mktemp("heavy"), stock, os.urandom(200 * MEGABYTE))
 
 
 def forget(engine: DockerEngine, image: str) -> None:
@@ -126,7 +129,7 @@ def test_the_engine_pulls_a_private_image_after_a_login_and_not_before(
     forget(docker_engine, image)
 
 
-def test_the_engine_is_told_that_a_push_is_refused(studio: Studio, docker_engine: DockerEngine) -> None:
+def test_a_push_from_the_engine_is_refused_with_a_reason(studio: Studio, docker_engine: DockerEngine) -> None:
     image, pushed = f"{studio.address}/square/{NAME}", f"{studio.address}/square/other"
     docker_engine.client.images.pull(image, tag="latest").tag(pushed)
 
@@ -147,7 +150,7 @@ def test_skopeo_inspects_and_copies(studio: Studio, skopeo: Path, tmp_path: Path
     )
     copy = subprocess.run(
         [str(skopeo), "--insecure-policy", "copy", "--src-tls-verify=false"]
-        + [f"--src-{one[2:]}" for one in login]
+        + [f"--src-{item[2:]}" for item in login]
         + [image, f"dir:{tmp_path}/copy"],
         capture_output=True,
         check=False,
@@ -210,7 +213,7 @@ def test_a_large_blob_arrives_whole(heavy_studio: Studio, tmp_path: Path) -> Non
         for chunk in answer.iter_raw():
             file.write(chunk)
 
-    found = (tmp_path / "blob").read_bytes()
+    result = (tmp_path / "blob").read_bytes()
     stored = heavy_studio.folder / "var/store/blobs/sha256" / heavy_studio.layer.removeprefix("sha256:")
-    assert found == stored.read_bytes()
+    assert result == stored.read_bytes()
     assert memory(heavy_studio) - before < 50 * MEGABYTE

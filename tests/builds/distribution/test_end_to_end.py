@@ -14,8 +14,9 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.browser.backstage import ask
-from tests.services.docker_engine import DockerEngine
-from tests.services.studio import ROOT, Studio
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.preloaded import run_preloaded
+from tests.services.studio import Studio
 
 DOCKERFILE = """\
 FROM host
@@ -36,14 +37,8 @@ conda_file:
 
 def build(studio: Studio, file: Path, **settings: str) -> dict[str, Any]:
     """Build a definition on the studio's data as a user would on the command line."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "build", str(file), "--json"],
-        cwd=ROOT,
-        env={**studio.environment(), **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**studio.environment(), **settings}
+    done = run_preloaded(["manage.py", "build", file, "--json"], env=environment)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
@@ -90,10 +85,10 @@ def test_what_the_page_gives_to_copy_works(
     docker_engine.client.images.remove(name, force=True)
 
     fetch, rest = ways["uv"].replace("\\\n", " ").split("\n", 1)
-    words = shlex.split(fetch)  # not every machine that runs this test has curl
-    header = words[words.index("--header") + 1].replace("$STUDIO_TOKEN", ways["token"])
-    with urlopen(Request(words[-1], headers=dict([header.split(": ")]))) as answer:  # noqa: S310
-        (tmp_path / words[words.index("--output") + 1]).write_bytes(answer.read())
+    arguments = shlex.split(fetch)  # not every machine that runs this test has curl
+    header = arguments[arguments.index("--header") + 1].replace("$STUDIO_TOKEN", ways["token"])
+    with urlopen(Request(arguments[-1], headers=dict([header.split(": ")]))) as answer:  # noqa: S310
+        (tmp_path / arguments[arguments.index("--output") + 1]).write_bytes(answer.read())
     # In an environment that is active, uv would put them there.
     outside = {key: value for key, value in os.environ.items() if key not in {"VIRTUAL_ENV", "CONDA_PREFIX"}}
     path = {"PATH": f"{Path(sys.executable).parent}:{outside['PATH']}"}
@@ -105,7 +100,6 @@ def test_what_the_page_gives_to_copy_works(
 def test_packages_go_on_top_of_what_a_dockerfile_made(
     studio: Studio, docker_engine: DockerEngine, tmp_path: Path
 ) -> None:
-    """Rule 23."""
     (tmp_path / "context").mkdir()
     (tmp_path / "context" / "Dockerfile").write_text(DOCKERFILE)
     (tmp_path / "greeter.yml").write_text(DEFINITION)
@@ -127,10 +121,12 @@ def test_skopeo_finds_the_same_image_on_disk_and_at_the_studio(
     stored = f"oci:{studio.var}/store:{name}"
     served = f"docker://localhost:{studio.port}/{name}"
 
-    found = [
-        json.loads(subprocess.run([str(skopeo), "inspect", *words], capture_output=True, check=True).stdout)
-        for words in ([stored], ["--tls-verify=false", "--no-creds", served])
+    result = [
+        json.loads(
+            subprocess.run([str(skopeo), "inspect", *arguments], capture_output=True, check=True).stdout
+        )
+        for arguments in ([stored], ["--tls-verify=false", "--no-creds", served])
     ]
 
-    assert [one["Digest"] for one in found] == [made["digest"], made["digest"]]
-    assert found[0]["Layers"] == found[1]["Layers"]
+    assert [item["Digest"] for item in result] == [made["digest"], made["digest"]]
+    assert result[0]["Layers"] == result[1]["Layers"]

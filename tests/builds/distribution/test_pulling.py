@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from builds.distribution import body
-from builds.images.manifest import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor
-from builds.images.store import BlobStore
+from builds.imaging.oci.manifest import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor
+from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from environments.models import Workspace
 from tests.builds.distribution import NAME, Answer, add_image, ask, layer_of, store_image
@@ -21,7 +21,6 @@ pytestmark = pytest.mark.django_db
 def test_the_current_image_is_latest_and_an_older_one_stays_addressable(
     store: BlobStore, square: Workspace, manifest: Descriptor
 ) -> None:
-    """Rule 16."""
     old = store_image(store, b"before the rebuild")
     add_image(square, old, current=False)
     add_image(square, manifest)
@@ -219,7 +218,7 @@ def test_tags_come_in_pages(square: Workspace, manifest: Descriptor) -> None:
 
 
 def test_a_pull_is_noted_at_most_once_a_minute(square: Workspace, manifest: Descriptor) -> None:
-    """Rule 11: when an image was last used."""
+    """When an image was last used."""
     image = add_image(square, manifest)
     recent, old = timezone.now() - timedelta(seconds=30), timezone.now() - timedelta(hours=1)
 

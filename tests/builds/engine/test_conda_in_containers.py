@@ -1,4 +1,4 @@
-"""What a conda environment needs a container for: post-link scripts, and packages that come as source."""
+"""Conda environments that need a container: post-link scripts, and packages that come as source."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from pathlib import Path
 import pytest
 
 from builds.engine.connection import BASES, Engine
-from builds.images import BlobStore, Quiet, Workshop
-from builds.images.base import Base
-from builds.images.manifest import OCI_MANIFEST
-from builds.images.pull import stored_base
-from tests.builds.test_engine import NOWHERE
-from tests.images.conda.making import VERSION, index, make_package, make_python
-from tests.images.making import make_sdist
-from tests.images.serving import Index
-from tests.services.docker_engine import DockerEngine
-from tests.studio.commands import Desk, Done
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.pull import stored_base
+from builds.imaging.oci.manifest import OCI_MANIFEST
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from tests.builds.engine.test_engine import NOWHERE
+from tests.builds.imaging.conda.making import VERSION, index, make_package, make_python
+from tests.builds.imaging.making import make_sdist
+from tests.builds.imaging.serving import Index
+from tests.services.servers.docker_engine import DockerEngine
+from tests.studio.management.commands import Desk, Done
 
 SCRIPT = """#!/bin/sh
 echo "linking $PKG_NAME $PKG_VERSION $PKG_BUILDNUM at $PREFIX"
@@ -81,14 +83,13 @@ def run(desk: Desk, done: Done, engine: DockerEngine, command: str) -> str:
     assert manifest.media_type == OCI_MANIFEST
     image: Base = stored_base("made", manifest, workshop, Quiet())
     with Engine.at(engine.host) as client, client.lent(image, store, Quiet()) as name:
-        said: bytes = engine.client.containers.run(name, ["sh", "-c", command], remove=True)
-    return said.decode()
+        output: bytes = engine.client.containers.run(name, ["sh", "-c", command], remove=True)
+    return output.decode()
 
 
 def test_a_post_link_script_runs_in_a_container_and_its_changes_are_the_last_layer(
     desk: Desk, docker_engine: DockerEngine
 ) -> None:
-    """Issue 4, point 2."""
     done = built(desk, "linked", "linked", DOCKER_HOST=docker_engine.host)
 
     assert done.code == 0, done.stderr
@@ -96,10 +97,10 @@ def test_a_post_link_script_runs_in_a_container_and_its_changes_are_the_last_lay
     assert "Thank you for installing linked." in done.stderr
     assert "1 changes outside of /opt/env are left out" in done.stderr
     command = "cd /opt/env/share && cat made/link first && ls -l gone /tmp/elsewhere ../.messages.txt 2>&1"
-    said = run(desk, done, docker_engine, f"{command} || true; [ -x made/deep/copy ] && echo runs")
-    assert said.startswith("first\nfirst\nmore\n")
-    assert said.count("No such file") == 3
-    assert said.endswith("runs\n")
+    output = run(desk, done, docker_engine, f"{command} || true; [ -x made/deep/copy ] && echo runs")
+    assert output.startswith("first\nfirst\nmore\n")
+    assert output.count("No such file") == 3
+    assert output.endswith("runs\n")
 
     # Once is enough: the same image again needs no engine, and is the same to the byte.
     again = desk.build(
@@ -127,7 +128,6 @@ def test_a_post_link_script_that_fails_is_named(desk: Desk, docker_engine: Docke
 def test_a_source_is_built_with_condas_python(
     desk: Desk, docker_engine: DockerEngine, sources: Index
 ) -> None:
-    """Issue 4, points 2 and 5."""
     make_sdist(
         sources.folder,
         "studio_tests_beside_conda",
@@ -139,11 +139,11 @@ def test_a_source_is_built_with_condas_python(
 
     assert done.code == 0, done.stderr
     assert "built with /opt/env/bin/python" in done.stderr
-    said = run(
+    output = run(
         desk,
         done,
         docker_engine,
         "python -c 'import studio_tests_beside_conda as made; print(made.__file__, made.version)'",
     )
-    assert said.startswith("/opt/env/lib/python3")
-    assert said.endswith(" 1.0\n")
+    assert output.startswith("/opt/env/lib/python3")
+    assert output.endswith(" 1.0\n")

@@ -6,6 +6,7 @@ import io
 import socket
 import tarfile
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -16,14 +17,16 @@ from isal import igzip
 
 from builds.engine import build_base
 from builds.engine.connection import BASES, LABEL
-from builds.images import Base, BlobStore, Cancelled, ImageError, Quiet, Workshop
-from builds.images.manifest import Descriptor
-from environments.definition import Definition
-from environments.definition.model import BuildContext, ContextFile
-from tests.services.docker_engine import DockerEngine
+from builds.imaging.bases.model import Base
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Cancelled, ImageError, Quiet
+from builds.imaging.workshop import Workshop
+from environments.definition import Definition, read
 from tests.services.machine_image import import_machine_image
 from tests.services.processes import wait_until
-from tests.services.registry import Registry
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.registry import Registry
 
 PROGRAMS = ("/bin/sh", "/bin/cat", "/bin/ls", "/bin/sleep", "/bin/mkdir")
 NOWHERE = "unix:///nowhere/docker.sock"
@@ -62,7 +65,7 @@ def push(engine: DockerEngine, registry: Registry, tag: str, programs: tuple[str
 
 @pytest.fixture(scope="module")
 def mirror(docker_engine: DockerEngine, registry: Registry) -> Registry:
-    """A registry that stands for Docker Hub and has `machine:1`."""
+    """A registry in the role of Docker Hub, with `machine:1`."""
     push(docker_engine, registry, "1")
     return registry
 
@@ -88,22 +91,29 @@ def definition(text: str) -> Definition:
 
 
 def in_context(dockerfile: str, target: str = "", **files: str) -> Definition:
-    """Return a definition with these files: `_` in a name is a dot."""
-    given = {"Dockerfile": dockerfile, **{name.replace("_", "."): text for name, text in files.items()}}
-    context = tuple(ContextFile(path=path, content=text.encode()) for path, text in given.items())
-    return Definition(context=BuildContext(files=context, target=target, args={"WORD": "given"}))
+    """Return the definition that is read from these files: `_` in a name is a dot."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("Dockerfile", dockerfile)
+        for name, text in files.items():
+            archive.writestr(name.replace("_", "."), text)
+    reading = read(buffer.getvalue())
+    assert reading.definition is not None, reading.errors
+    assert reading.definition.context is not None
+    context = reading.definition.context.model_copy(update={"target": target, "args": {"WORD": "given"}})
+    return Definition(context=context)
 
 
 def files_in(layer: Descriptor, store: BlobStore) -> dict[str, bytes]:
     """Return the files of a layer by their paths."""
-    found = {}
+    result = {}
     plain = igzip.decompress(store.read(layer.digest))  # type: ignore[no-untyped-call]
     with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
         for entry in archive:
             content = archive.extractfile(entry) if entry.isreg() else None
             if content is not None:
-                found[entry.name] = content.read()
-    return found
+                result[entry.name] = content.read()
+    return result
 
 
 def added(base: Base, store: BlobStore) -> dict[str, bytes]:
@@ -143,7 +153,7 @@ def test_the_layers_it_started_from_stay_the_registrys_own(
 
 
 def _machine(workshop: Workshop) -> Base:
-    from builds.images import find_base
+    from builds.imaging.bases.find import find_base
 
     return find_base("machine:1", workshop, Quiet())
 
@@ -162,7 +172,6 @@ def test_the_same_again_asks_neither_an_engine_nor_a_registry(
 
 
 def test_a_rebuild_builds_again(docker_engine: DockerEngine, workshop: Workshop) -> None:
-    """Rule 16."""
     text = "FROM machine:1\nRUN echo a > /tmp/a\n"
     build_base(definition(text), workshop, Quiet(), docker_host=docker_engine.host)
 
@@ -182,10 +191,9 @@ def test_a_lost_layer_is_built_again(docker_engine: DockerEngine, workshop: Work
     assert added(again, workshop.store)["tmp/a"] == b"a\n"
 
 
-def test_a_tag_that_moved_is_built_on_anew_and_one_that_did_not_is_not(
+def test_a_base_is_pulled_again_only_if_its_tag_moved(
     docker_engine: DockerEngine, workshop: Workshop, mirror: Registry
 ) -> None:
-    """Rule 18."""
     text = "FROM machine\nRUN echo a > /tmp/a\n"
     push(docker_engine, mirror, "latest")
     build_base(definition(text), workshop, Quiet(), docker_host=docker_engine.host)
@@ -214,6 +222,22 @@ def test_files_arguments_and_target_of_a_context_count(
     assert files["tmp/word"] == b"given\n"
     copied = {path for path in files if path.startswith("tmp/context/")}
     assert copied == {f"tmp/context/{name}" for name in (".dockerignore", "Dockerfile", "data.txt")}
+
+
+@pytest.mark.parametrize("flag", ["", "--chmod=644 "], ids=["classic", "buildkit"])
+def test_what_dockerignore_excludes_is_not_copied(
+    docker_engine: DockerEngine, workshop: Workshop, flag: str
+) -> None:
+    ignore = "*\n!*.txt\n"
+    dockerfile = f"FROM machine:1\nCOPY {flag}. /tmp/context/\n"
+    given = in_context(dockerfile, a_txt="a", b_log="b", _dockerignore=ignore)
+
+    base = build_base(given, workshop, Quiet(), docker_host=docker_engine.host)
+
+    copied = set(added(base, workshop.store))
+    # BuildKit needs its Dockerfile in the context that it is sent.
+    assert copied - {"tmp/context/Dockerfile"} == {"tmp/context/a.txt"}
+    assert ("tmp/context/Dockerfile" in copied) == bool(flag)
 
 
 @pytest.mark.parametrize("flag", ["", "--chmod=644 "], ids=["classic", "buildkit"])
@@ -326,7 +350,7 @@ def test_without_an_engine_it_says_what_to_do(workshop: Workshop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("instruction", "code", "words"),
+    ("instruction", "code", "expected"),
     [
         ("RUN echo because; exit 3", "command-failed", "“RUN echo because; exit 3” at line 3"),
         ("RUN echo because; exit 3", "command-failed", "exit code 3: because"),
@@ -340,9 +364,13 @@ def test_without_an_engine_it_says_what_to_do(workshop: Workshop) -> None:
     ],
 )
 def test_a_failure_says_which_step_and_why(
-    docker_engine: DockerEngine, workshop: Workshop, mirror: Registry, instruction: str, code: str, words: str
+    docker_engine: DockerEngine,
+    workshop: Workshop,
+    mirror: Registry,
+    instruction: str,
+    code: str,
+    expected: str,
 ) -> None:
-    """Rule 48."""
     instruction = instruction.replace("{registry}", mirror.address)
     text = f"FROM machine:1\nRUN echo before > /tmp/a\n{instruction}\n"
 
@@ -350,7 +378,7 @@ def test_a_failure_says_which_step_and_why(
         build_base(definition(text), workshop, Quiet(), docker_host=docker_engine.host)
 
     assert failed.value.code == code, failed.value
-    assert words in failed.value.message
+    assert expected in failed.value.message
 
 
 def test_what_a_dead_studio_left_is_taken_away_when_it_is_old(

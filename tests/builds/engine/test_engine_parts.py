@@ -1,22 +1,24 @@
-"""What is read out of Dockerfiles and out of an engine's words, without an engine."""
+"""Parsing of Dockerfiles and of the engine's output, without an engine."""
 
 from __future__ import annotations
 
 import io
 import tarfile
+import zipfile
 from collections.abc import Mapping
 
 import pytest
 
 from builds.engine import syntax
 from builds.engine.context import HIDDEN, fingerprint, packed
+from builds.engine.dockerfiles.named import Answers
+from builds.engine.dockerfiles.sources import judged, sources
+from builds.engine.dockerfiles.words import Expansion
 from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
 from builds.engine.output import Output, output_of
-from builds.engine.sources import expanded, sources, with_names
-from builds.images.report import ImageError
-from environments.definition import Definition
-from environments.definition.model import BuildContext, ContextFile
+from builds.imaging.reporting import ImageError
+from environments.definition import Definition, read
 
 STAGES = """\
 ARG VERSION=22.04
@@ -50,9 +52,10 @@ def test_an_argument_given_to_the_build_comes_before_its_default() -> None:
 
 
 def test_other_names_take_the_images_places_and_no_line_moves() -> None:
-    named = sources(STAGES, {}, "linux/amd64")
+    named = [source.key for source in sources(STAGES, {}, "linux/amd64")]
+    answers = Answers(name=lambda source: f"ours:{named.index(source.key)}")
 
-    changed = with_names(STAGES, {source: f"ours:{at}" for at, source in enumerate(named)}).split("\n")
+    changed = judged(STAGES, {}, "linux/amd64", answers).split("\n")
 
     assert changed[2] == "FROM ours:0 AS Builder"
     assert changed[4:8] == ["FROM builder AS again", "FROM scratch AS empty", "FROM ours:1 AS last", ""]
@@ -61,14 +64,13 @@ def test_other_names_take_the_images_places_and_no_line_moves() -> None:
 
 
 def test_an_image_without_tag_or_with_latest_floats() -> None:
-    """Rule 18."""
     named = sources("FROM a\nFROM b:latest\nFROM c:1\nFROM host\n", {}, "linux/amd64")
 
     assert [source.floating for source in named] == [True, True, False, False]
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "result"),
     [
         ("$A/${B}", "a/"),
         ("${B:-b}${B-c}", "b"),
@@ -76,12 +78,12 @@ def test_an_image_without_tag_or_with_latest_floats() -> None:
         ("no $ sign, $$", "no $ sign, $$"),
     ],
 )
-def test_variables_are_filled_in_as_docker_does(text: str, found: str) -> None:
-    assert expanded(text, {"A": "a", "B": ""}) == found
+def test_variables_are_filled_in_as_docker_does(text: str, result: str) -> None:
+    assert Expansion({"A": "a", "B": ""}).text(text) == result
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "words"),
+    ("text", "code", "expected"),
     [
         ("RUN true\n", "dockerfile-invalid", "no FROM"),
         ("", "dockerfile-invalid", "no FROM"),
@@ -91,9 +93,9 @@ def test_variables_are_filled_in_as_docker_does(text: str, found: str) -> None:
     ],
 )
 def test_a_dockerfile_that_starts_from_nothing_is_refused_with_its_line(
-    text: str, code: str, words: str
+    text: str, code: str, expected: str
 ) -> None:
-    with pytest.raises(ImageError, match=words) as refused:
+    with pytest.raises(ImageError, match=expected) as refused:
         references(text)
 
     assert refused.value.code == code
@@ -132,14 +134,18 @@ def test_what_cannot_be_built_here_is_refused_with_its_line(text: str, version: 
 def test_no_reader_is_fetched_from_docker_hub() -> None:
     text = "# syntax=docker/dockerfile:1\n# escape=`\nFROM a\n"
 
-    assert "docker/dockerfile" not in syntax.without_frontend(text)
-    assert syntax.without_frontend(text).split("\n")[1:] == text.split("\n")[1:]
+    assert judged(text, {}, "linux/amd64", Answers()) == "# escape=`\n\nFROM docker.io/library/a:latest\n"
 
 
 def in_context(**files: str) -> Definition:
-    """Return a definition with these files: `_` in a name is a dot."""
-    given = [ContextFile(path=name.replace("_", "."), content=text.encode()) for name, text in files.items()]
-    return Definition(context=BuildContext(files=tuple(given)))
+    """Return the definition that is read from these files: `_` in a name is a dot."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("_", "."), text)
+    reading = read(buffer.getvalue())
+    assert reading.definition is not None, reading.errors
+    return reading.definition
 
 
 def test_the_context_is_the_same_bytes_each_time_and_lacks_what_is_ignored() -> None:
@@ -155,18 +161,27 @@ def test_the_context_is_the_same_bytes_each_time_and_lacks_what_is_ignored() -> 
     assert packed(definition, "FROM b\n") == packed(definition, "FROM b\n")
 
 
+def test_an_ignored_dockerfile_is_built_and_not_copied() -> None:
+    definition = in_context(Dockerfile="FROM a\n", a_txt="a", _dockerignore="Dockerfile\n.dockerignore\n")
+
+    with tarfile.open(fileobj=io.BytesIO(packed(definition, "FROM b\n", "elsewhere"))) as archive:
+        names = archive.getnames()
+
+    assert names == ["a.txt", "elsewhere"]
+
+
 def test_an_ignored_file_changes_nothing_and_any_other_does() -> None:
-    one = in_context(Dockerfile="FROM a\n", a_log="1", _dockerignore="*.log", b_txt="1")
+    item = in_context(Dockerfile="FROM a\n", a_log="1", _dockerignore="*.log", b_txt="1")
     ignored = in_context(Dockerfile="FROM a\n", a_log="2", _dockerignore="*.log", b_txt="1")
     other = in_context(Dockerfile="FROM a\n", a_log="1", _dockerignore="*.log", b_txt="2")
 
-    assert fingerprint(one) == fingerprint(ignored) != fingerprint(other)
+    assert fingerprint(item) == fingerprint(ignored) != fingerprint(other)
 
 
 def lines_of(*texts: str) -> list[str]:
     output = Output(shown={"ours/base:1": "docker.io/library/ubuntu:22.04"})
-    found = [line for text in texts for line in output_of({"stream": text}, output)]
-    return [*found, *output.end()]
+    result = [line for text in texts for line in output_of({"stream": text}, output)]
+    return [*result, *output.end()]
 
 
 def test_lines_are_whole_and_of_what_was_overwritten_only_the_last_is_left() -> None:
@@ -181,10 +196,10 @@ def test_lines_are_whole_and_of_what_was_overwritten_only_the_last_is_left() -> 
 def test_a_line_without_end_does_not_grow_for_ever() -> None:
     output = Output()
 
-    found = [line for _ in range(100) for line in output_of({"stream": "x" * 1000}, output)]
+    result = [line for _ in range(100) for line in output_of({"stream": "x" * 1000}, output)]
 
-    assert found
-    assert max(map(len, found)) < 20_000
+    assert result
+    assert max(map(len, result)) < 20_000
 
 
 @pytest.mark.parametrize(
@@ -216,7 +231,6 @@ def test_a_line_without_end_does_not_grow_for_ever() -> None:
     ],
 )
 def test_causes_are_recognised(message: str, last: str, code: str, fault: str) -> None:
-    """Rule 48."""
     output = Output(step="RUN x", lines={"RUN x": 7})
     if last:
         list(output.text(f"{last}\n"))

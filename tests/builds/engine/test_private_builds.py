@@ -1,6 +1,6 @@
 """Builds that need every kind of connection, for real; and that their passwords are in nothing that was written.
 
-Rules 42, 43 and 44: registry, index (for the solver, for fetching and for building from source) and channel.
+Private sources: registry, index (for the solver, for fetching and for building from source) and channel.
 """
 
 from __future__ import annotations
@@ -20,20 +20,27 @@ from urllib.parse import quote, quote_plus
 import pytest
 import zstandard
 
-from builds.images import BlobStore, Fetched, ImageSettings, Lock, Quiet, Workshop, assemble, find_base, push
-from environments.logins import Login, Logins
-from tests.images.conda.making import index as index_channel
-from tests.images.conda.making import make_package
-from tests.images.making import make_sdist, make_wheel
-from tests.images.serving import Channel, Index
-from tests.services.docker_engine import DockerEngine
-from tests.services.registry import Registry
-from tests.studio.commands import Desk, Done
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.bases.find import find_base
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.lock import Lock
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.publish.push import push
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import Login, Logins
+from tests.builds.imaging.conda.making import index as index_channel
+from tests.builds.imaging.conda.making import make_package
+from tests.builds.imaging.making import make_sdist, make_wheel
+from tests.builds.imaging.serving import Channel, Index
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.registry import Registry
+from tests.studio.management.commands import Desk, Done
 
 INDEX_PASSWORD = 'p@ss/word "index" s3cret+x=='
 CHANNEL_PASSWORD = "ch@nnel/s3cret+token=="
 BUILDER = "def build():\n    return 'built by a private package'\n"
-# Whatever a tool prints is masked, and nothing of the file is there after the build.
+# All output of tools is masked, and nothing of the file is there after the build.
 SPYING = """
 import privbuilder
 print(privbuilder.build())
@@ -42,16 +49,16 @@ print('the file says', open('/studio-build/home/.netrc').read())
 CONNECT = """
 import json, os
 from django.contrib.auth.models import User
-from environments.connections import add_connection
+from environments.connections.service import add_connection
 from environments.models import Workspace
-for told in json.loads(os.environ["TOLD"]):
-    add_connection(Workspace.objects.get(name="default"), *told, User.objects.get(username="admin"))
+for connection in json.loads(os.environ["CONNECTIONS"]):
+    add_connection(Workspace.objects.get(name="default"), *connection, User.objects.get(username="admin"))
 """
 DUMP = """
 import zlib
 from django.apps import apps
-from builds.exports import formats_for, lock_as
-from builds.images import Lock
+from builds.images.exports import formats_for, lock_as
+from builds.imaging.lock import Lock
 from builds.models import Image
 for model in apps.get_models():
     for row in model.objects.values_list():
@@ -67,7 +74,7 @@ for lock in Image.objects.exclude(lock=None).values_list("lock", flat=True):
 
 @dataclass(frozen=True)
 class Private:
-    """What wants a password."""
+    """An index, a channel and a registry that want a password."""
 
     base: str
     index: Index
@@ -104,7 +111,7 @@ def private(
     make_sdist(folder / "index", "privsource", code=SPYING, requires=["privbuilder"])
     make_package(folder / "team", "privnative", files={"share/privnative": "private\n"})
     index_channel(folder / "team")
-    # Where the engine's containers reach it too: plain HTTP beyond this machine, as its connection says.
+    # The engine's containers reach this address too: plain HTTP beyond this machine, as its connection says.
     index = Index(folder / "index", f"robot:{INDEX_PASSWORD}", str(docker_engine.network[1]))
     channel = Channel(folder / "team", f"conda:{CHANNEL_PASSWORD}")
     with ExitStack() as stack:
@@ -134,13 +141,13 @@ def from_conda(private: Private) -> str:
 def test_without_and_with_connections_and_no_trace_of_them(
     private: Private, desk: Desk, docker_engine: DockerEngine
 ) -> None:
-    said: list[Done] = [desk.manage("prepare")]
+    commands: list[Done] = [desk.manage("prepare")]
 
     def build(text: str, name: str) -> Done:
-        said.append(desk.build(text, name=name))
-        return said[-1]
+        commands.append(desk.build(text, name=name))
+        return commands[-1]
 
-    # Nobody is let in without, and it is said where the password belongs.
+    # Without a password access is denied, and the error names the setting for it.
     alone = desk.build(from_pip(private), name="pip.yaml")
     error = alone.result["error"]
     assert (alone.code, error["code"], error["fault"]) == (1, "registry-refused", "author")
@@ -148,8 +155,8 @@ def test_without_and_with_connections_and_no_trace_of_them(
     assert "Settings → Connections" in error["help"]
 
     # With them all three kinds are used: for a base, for packages and what builds them, for a channel.
-    told = json.dumps(private.connections)
-    connected = desk.manage("shell", "-c", CONNECT, TOLD=told)
+    connections = json.dumps(private.connections)
+    connected = desk.manage("shell", "-c", CONNECT, CONNECTIONS=connections)
     assert connected.code == 0, connected.stderr
     for text, name in [
         (from_pip(private), "pip.yaml"),
@@ -158,7 +165,7 @@ def test_without_and_with_connections_and_no_trace_of_them(
     ]:
         done = build(text, name)
         assert done.code == 0, done.stdout + done.stderr
-    log = said[1].stderr
+    log = commands[1].stderr
     assert "built by a private package" in log
     assert "machine" in log  # what it printed of the file is there, without the password
     assert "***" in log
@@ -173,8 +180,8 @@ def test_without_and_with_connections_and_no_trace_of_them(
         "channel": ("conda", CHANNEL_PASSWORD),
     }
     forms = [form for user, password in secrets.values() for form in writings(user, password)]
-    for words in (*said, connected, dumped):
-        printed = (words.stdout + words.stderr).encode()
+    for command in (*commands, connected, dumped):
+        printed = (command.stdout + command.stderr).encode()
         assert [form for form in forms if form in printed] == []
     files = [desk.folder, *(docker_engine.folder / "data" / name for name in ("containers", "image"))]
     looked_at = 0
@@ -188,7 +195,7 @@ def test_without_and_with_connections_and_no_trace_of_them(
 
 def writings(user: str, password: str) -> list[bytes]:
     """Return the forms in which a password could have been left somewhere."""
-    found = {
+    result = {
         password,
         quote(password, safe=""),
         quote(password),
@@ -196,9 +203,9 @@ def writings(user: str, password: str) -> list[bytes]:
         json.dumps(password)[1:-1],
     }
     for text in (f"{user}:{password}", password):
-        found.add(base64.b64encode(text.encode()).decode().rstrip("="))
-        found.add(base64.urlsafe_b64encode(text.encode()).decode().rstrip("="))
-    return [form.encode() for form in found]
+        result.add(base64.b64encode(text.encode()).decode().rstrip("="))
+        result.add(base64.urlsafe_b64encode(text.encode()).decode().rstrip("="))
+    return [form.encode() for form in result]
 
 
 def contents(data: bytes) -> Iterator[bytes]:

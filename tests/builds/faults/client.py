@@ -1,12 +1,10 @@
-"""What must hold after every fault: nothing is lost, nothing is double, nothing is left behind (issue 5, point 6)."""
+"""A client of a studio under test: its builds, its rows, and viewers of its pages."""
 
 from __future__ import annotations
 
 import json
 import re
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -17,14 +15,14 @@ from typing import Any, Protocol
 import httpx
 import psycopg
 
-from tests.services.processes import ProcessInfo, process_table, wait_until
-from tests.services.studio import ROOT
+from tests.services.processes import wait_until
+from tests.services.servers.preloaded import run_preloaded
 
 ENDED = {"succeeded", "failed", "cancelled"}
 
 
 class SetUp(Protocol):
-    """A studio under test: embedded (`Studio`) or grown up (`Deployment`)."""
+    """A studio under test: embedded (`Studio`) or a `Deployment`."""
 
     var: Path
     settings: dict[str, str]
@@ -34,32 +32,32 @@ class SetUp(Protocol):
     def text(self) -> str: ...
 
 
-def query(studio: SetUp, question: str, *values: str) -> list[tuple[Any, ...]]:
-    """Return the rows that the studio's database answers; `?` stands for a value."""
+def query(studio: SetUp, sql: str, *values: str) -> list[tuple[Any, ...]]:
+    """Run a query on the studio's database; `?` is a parameter."""
     url = studio.settings.get("DATABASE_URL")
     if url:
         with psycopg.connect(url, connect_timeout=5) as connection:
-            return connection.execute(question.replace("?", "%s").encode(), values).fetchall()
+            return connection.execute(sql.replace("?", "%s").encode(), values).fetchall()
     with closing(sqlite3.connect(studio.var / "studio.sqlite3", timeout=20)) as connection:
-        return connection.execute(question, [value.replace("-", "") for value in values]).fetchall()
+        return connection.execute(sql, [value.replace("-", "") for value in values]).fetchall()
 
 
-def ask(studio: SetUp, folder: Path, **definitions: str) -> Asked:
-    """Ask for builds of requirements, by name: `_` in a name stands for `-`."""
+def request_builds(studio: SetUp, folder: Path, **definitions: str) -> RequestedBuilds:
+    """Request builds of requirements, by name; `_` in a name means `-`."""
     files = []
     for name, text in definitions.items():
         files.append(folder / f"{name.replace('_', '-')}.txt")
         files[-1].write_text(text)
-    words = [sys.executable, "-m", "tests.builds.asking", *map(str, files)]
+    argv = ["-m", "tests.builds.faults.request_builds", *map(str, files)]
     environment = {"DJANGO_SETTINGS_MODULE": "studio.settings", **studio.environment()}
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = run_preloaded(argv, env=environment)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
-    return Asked(answer["builds"], answer["session"])
+    return RequestedBuilds(answer["builds"], answer["session"])
 
 
-class Asked:
-    """Builds that somebody asked for, and the cookie with which they are signed in."""
+class RequestedBuilds:
+    """Requested builds, and the session cookie of the person who requested them."""
 
     def __init__(self, builds: dict[str, str], session: str) -> None:
         self.builds = builds
@@ -67,7 +65,7 @@ class Asked:
 
     @property
     def only(self) -> str:
-        """The id of the one build."""
+        """The id of the only build."""
         (build,) = self.builds.values()
         return build
 
@@ -75,8 +73,8 @@ class Asked:
 def row(studio: SetUp, build: str) -> dict[str, Any]:
     """Return a build's row as it is now."""
     columns = ["state", "attempt", "worker", "error_code"]
-    (found,) = query(studio, f"SELECT {', '.join(columns)} FROM builds_build WHERE id = ?", build)  # noqa: S608
-    return dict(zip(columns, found, strict=True))
+    (values,) = query(studio, f"SELECT {', '.join(columns)} FROM builds_build WHERE id = ?", build)  # noqa: S608
+    return dict(zip(columns, values, strict=True))
 
 
 def wait_for(studio: SetUp, build: str, *states: str, seconds: float = 60) -> dict[str, Any]:
@@ -90,20 +88,20 @@ def wait_for(studio: SetUp, build: str, *states: str, seconds: float = 60) -> di
     return row(studio, build)
 
 
-def wait_until_held(studio: SetUp, builds: Mapping[str, str], seconds: float = 90) -> None:
-    """Return when each of these builds is held in its step (see `held.py`): the folder tells."""
+def wait_until_paused(studio: SetUp, builds: Mapping[str, str], seconds: float = 90) -> None:
+    """Wait until each of these builds is paused in its step (see `paused_step.py`)."""
     waiting = dict(builds)
 
-    def all_held() -> bool:
+    def all_paused() -> bool:
         for name in list(waiting):
-            if (studio.var / "held" / name).exists():
+            if (studio.var / "paused" / name).exists():
                 del waiting[name]
             else:
                 ended = row(studio, waiting[name])
                 assert ended["state"] not in ENDED, f"{name}: {ended}\n{studio.text()}"
         return not waiting
 
-    wait_until(all_held, seconds, lambda: f"not held: {sorted(waiting)}\n{studio.text()}")
+    wait_until(all_paused, seconds, lambda: f"not paused: {sorted(waiting)}\n{studio.text()}")
 
 
 def worker_pid(studio: SetUp, build: str) -> int:
@@ -115,7 +113,7 @@ LINE = re.compile(r'id="L(\d+)">.*?</a><span>(.*?)</span></div>')
 
 
 class Watcher:
-    """Somebody with a build's page open: comes back with the cursor whenever the stream breaks, to any web process."""
+    """A viewer of a build's page: reconnects with its cursor to the next web process when the stream breaks."""
 
     def __init__(self, urls: Iterable[str], build: str, cookies: Mapping[str, str]) -> None:
         self.urls = list(urls)
@@ -138,30 +136,30 @@ class Watcher:
         self._thread.join(30)
 
     def wait_for_line(self, text: str, seconds: float = 60) -> None:
-        """Return when a line with this text has been shown."""
+        """Wait until a line with this text has been shown."""
         with self._changed:
-            there = self._changed.wait_for(lambda: any(text in line for _, line in self.shown), seconds)
-        assert there, f"no line like {text!r} was shown: {self.shown}"
+            shown = self._changed.wait_for(lambda: any(text in line for _, line in self.shown), seconds)
+        assert shown, f"no line like {text!r} was shown: {self.shown}"
 
     def wait_for_connections(self, count: int, seconds: float = 60) -> None:
-        """Return when the stream has been opened so many times."""
+        """Wait until the stream has been opened so many times."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.connections >= count, seconds), self.connections
 
     def _watch(self) -> None:
-        turn = 0
+        attempt = 0
         while not self._stop.is_set() and not self.ended.is_set():
-            url = self.urls[turn % len(self.urls)]
-            turn += 1
+            url = self.urls[attempt % len(self.urls)]
+            attempt += 1
             try:
                 self._follow(f"{url}/w/default/builds/{self.build}/stream?after={self.cursor}")
             except httpx.HTTPError:
-                self._stop.wait(0.1)  # the browser, too, comes back after a moment
+                self._stop.wait(0.1)  # as a browser reconnects after a moment
 
-    def _follow(self, address: str) -> None:
+    def _follow(self, url: str) -> None:
         with (
             httpx.Client(cookies=self.cookies, trust_env=False, timeout=5) as client,
-            client.stream("GET", address) as answer,
+            client.stream("GET", url) as answer,
         ):
             answer.raise_for_status()
             with self._changed:
@@ -188,84 +186,9 @@ class Watcher:
             self._changed.notify_all()
 
 
-def assert_nothing_is_lost(
-    studio: SetUp,
-    asked: Asked,
-    *,
-    url: str = "",
-    watchers: Iterable[Watcher] = (),
-    gone: Iterable[ProcessInfo] = (),
-    seconds: float = 60,
-) -> dict[str, dict[str, Any]]:
-    """Hold up what must be true after a fault; return how each build ended.
-
-    Every build has ended; no line that was shown is lost or double; every image has all its blobs; one
-    success and one current image for each definition; no process in `gone` lives any more.
-    """
-    ends = {name: wait_for(studio, build, seconds=seconds) for name, build in asked.builds.items()}
-    for watcher in watchers:
-        assert watcher.ended.wait(30), "the viewer was not told of the end"
-        numbers = [number for number, _ in watcher.shown]
-        assert numbers == list(range(1, len(numbers) + 1)), f"lines lost or double: {numbers}"
-        assert [text for _, text in watcher.shown] == log_of(url, watcher.build, asked.cookies)
-    for build in asked.builds.values():
-        assert_log_is_whole(studio, build)
-    assert_images_are_whole(studio)
-    assert_nothing_is_double(studio)
-    assert_gone(gone)
-    return ends
-
-
 def log_of(url: str, build: str, cookies: Mapping[str, str]) -> list[str]:
-    """Return the log as it can be downloaded."""
-    address = f"{url}/w/default/builds/{build}/log.txt"
-    answer = httpx.get(address, cookies=dict(cookies), trust_env=False).raise_for_status()
+    """Download the log as lines."""
+    answer = httpx.get(
+        f"{url}/w/default/builds/{build}/log.txt", cookies=dict(cookies), trust_env=False
+    ).raise_for_status()
     return answer.text.removesuffix("\n").split("\n")
-
-
-def assert_log_is_whole(studio: SetUp, build: str) -> None:
-    """Fail where a part of the log is missing, packed or not."""
-    ((parts, loose, packed),) = query(
-        studio,
-        "SELECT log_seq, (SELECT count(*) FROM builds_logchunk WHERE build_id = b.id), "
-        "(SELECT coalesce(sum(last_seq - first_seq + 1), 0) FROM builds_logblock WHERE build_id = b.id) "
-        "FROM builds_build AS b WHERE id = ?",
-        build,
-    )
-    assert loose + packed == parts, f"build {build}: {loose} parts and {packed} packed ones of {parts}"
-
-
-def assert_images_are_whole(studio: SetUp) -> None:
-    """Fail where an image's row has a blob that is not in the store in its full length."""
-    blobs = studio.var / "store" / "blobs" / "sha256"
-    for (digest,) in query(studio, "SELECT digest FROM builds_image"):
-        manifest = json.loads((blobs / digest.partition(":")[2]).read_bytes())
-        for part in (manifest["config"], *manifest["layers"]):
-            blob = blobs / part["digest"].partition(":")[2]
-            assert blob.stat().st_size == part["size"], f"{digest}: {part}"
-
-
-def assert_nothing_is_double(studio: SetUp) -> None:
-    """Fail where a definition was built twice with success, or has two current images."""
-    twice = (
-        "SELECT workspace_id, hash, count(*) FROM builds_{} GROUP BY workspace_id, hash HAVING count(*) > 1"
-    )
-    success = twice.replace(" GROUP", " WHERE state = 'succeeded' AND NOT reused GROUP")
-    current = twice.replace(" GROUP", " WHERE current GROUP")
-    assert query(studio, success.format("build")) == []
-    assert query(studio, current.format("image")) == []
-
-
-def assert_gone(processes: Iterable[ProcessInfo], seconds: float = 10) -> None:
-    """Fail where one of these processes is still alive."""
-    wanted = {process.pid: process.command for process in processes}
-
-    def alive() -> list[str]:
-        table = process_table()
-        return [
-            command
-            for pid, command in wanted.items()
-            if pid in table and not table[pid].zombie and table[pid].command == command
-        ]
-
-    wait_until(lambda: not alive(), seconds, lambda: f"left behind: {alive()}")

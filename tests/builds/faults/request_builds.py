@@ -1,6 +1,6 @@
-"""Ask a studio for builds as its pages do: `python -m tests.builds.asking FILE...` on its database.
+"""Request builds as the studio's pages do: `python -m tests.builds.faults.request_builds FILE...` on its database.
 
-Prints a JSON object: `builds`, the id of each file's build by the file's name, and `session`, the value of a cookie of the admin.
+Prints a JSON object: `builds`, the id of each file's build by the file's name, and `session`, a session cookie of the admin.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ def main() -> None:
     # Models can be imported only now.
     from django.contrib.auth.models import User
 
-    from builds.services import request_build
+    from builds.queue.requests import request_build
     from environments.definition import read_path
     from environments.models import Workspace
-    from environments.services import save_reading
+    from environments.versions.service import save_reading
 
     workspace = Workspace.objects.get(name="default")
     admin = User.objects.get(username="admin")
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def session_of(user: object) -> str:
-    """Return the value of a cookie with which a browser is signed in."""
+    """Return the value of a session cookie of the user."""
     from django.test import Client
 
     browser = Client()

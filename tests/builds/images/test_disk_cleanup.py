@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from builds.engine.connection import BASES, Engine
-from builds.images import BlobStore, Quiet, Workshop, find_base
-from builds.images.manifest import OCI_LAYER_GZIP
-from tests.builds.test_engine import NOWHERE
-from tests.services.docker_engine import DockerEngine
-from tests.studio.commands import Desk
+from builds.imaging.bases.find import find_base
+from builds.imaging.oci.manifest import OCI_LAYER_GZIP
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from tests.builds.engine.test_engine import NOWHERE
+from tests.services.servers.docker_engine import DockerEngine
+from tests.studio.management.commands import Desk
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_what_goes_is_shown_first_and_images_stay(desk: Desk, docker_engine: Doc
     assert again.code == 0, again.stderr
 
 
-def test_a_base_image_that_a_container_has_stays_and_without_an_engine_it_is_said(
+def test_a_base_image_of_a_container_is_kept_and_a_missing_engine_is_reported(
     desk: Desk, docker_engine: DockerEngine
 ) -> None:
     store = BlobStore(desk.var / "store")

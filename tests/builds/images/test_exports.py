@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
 import pytest
+from packaging.pylock import Pylock
 
-from builds.exports import formats_for, lock_as
-from builds.images.lock import Lock, LockedPackage
+from builds.images.exports import formats_for, lock_as
+from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image
 from environments.definition import CannotWrite, read
 from environments.models import Role
-from tests.builds.played import asked, browser_of, person, saved, succeeded
+from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
 
 PIP = LockedPackage(
     ecosystem="pypi",
@@ -25,7 +27,14 @@ PIP = LockedPackage(
     requested=True,
 )
 NEEDED = PIP.model_copy(
-    update={"name": "numpy", "version": "2.1.3", "requested": False, "needed_by": ("pandas",)}
+    update={
+        "name": "numpy",
+        "version": "2.1.3",
+        "url": "https://files.example/numpy-2.1.3-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "filename": "numpy-2.1.3-cp311-cp311-manylinux_2_17_x86_64.whl",
+        "requested": False,
+        "needed_by": ("pandas",),
+    }
 )
 CONDA = LockedPackage(
     ecosystem="conda",
@@ -49,13 +58,14 @@ def test_a_pylock_is_read_back_with_the_same_packages() -> None:
     assert definition is not None
     assert [line.partition(" ")[0] for line in definition.python.pip] == ["pandas==2.2.3", "numpy==2.1.3"]
     assert "a" * 64 in text
+    assert len(Pylock.from_dict(tomllib.loads(text)).packages) == 2
 
 
 def test_a_bill_of_materials_says_what_needs_what() -> None:
     bill = json.loads(lock_as(Lock(packages=(PIP, NEEDED, CONDA)), "cyclonedx", "forecast:1"))
 
-    assert {one["name"] for one in bill["components"]} == {"pandas", "numpy", "zlib"}
-    needs = {one["ref"]: one.get("dependsOn", []) for one in bill["dependencies"]}
+    assert {part["name"] for part in bill["components"]} == {"pandas", "numpy", "zlib"}
+    needs = {part["ref"]: part.get("dependsOn", []) for part in bill["dependencies"]}
     assert needs["pkg:pypi/pandas@2.2.3"] == ["pkg:pypi/numpy@2.1.3"]
 
 
@@ -74,7 +84,7 @@ def test_a_member_downloads_it_and_a_stranger_finds_nothing() -> None:
     version = saved("pandas==2.2.3\n")
     address = f"/w/lab/environments/forecast/versions/{version.version}/lock/pylock"
     assert browser_of(member).get(address).status_code == 404, "there is no image yet"
-    image = succeeded(asked(version))
+    image = succeed_build(queue_build(version))
     Image.objects.filter(pk=image.pk).update(lock=Lock(packages=(PIP, NEEDED)).model_dump(mode="json"))
 
     answer = browser_of(member).get(address)

@@ -1,4 +1,4 @@
-"""The list of images: which it shows, in what order, and what it tells of bases and layers."""
+"""The list of images: which it shows, in what order, and the facts on bases and layers."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from builds.images.base import Base
-from builds.images.probe import Probe
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
 from builds.models import BaseImage, Image
 from environments.models import Role
-from tests.builds.played import browser_of, image_for, person, saved
+from tests.builds.scenarios import browser_of, image_for, person, saved
 
 pytestmark = pytest.mark.django_db
 
@@ -66,7 +66,7 @@ def test_images_are_found_and_sorted(reader: Client) -> None:
     assert "No such image" in page(reader, "?q=%00<script>")
 
 
-def test_a_base_that_moved_is_told_only_where_the_base_floats(reader: Client) -> None:
+def test_a_moved_base_is_shown_only_if_the_base_floats(reader: Client) -> None:
     for name, floating, digest in (("moved", True, "b"), ("same", True, "a"), ("fixed", False, "b")):
         built(
             name,
@@ -84,7 +84,7 @@ def test_a_base_that_moved_is_told_only_where_the_base_floats(reader: Client) ->
     assert set(shown(reader, "?only=moved")) == {"moved", "dockerfile"}
 
 
-def test_layers_of_others_and_the_age_of_the_base_are_told(reader: Client) -> None:
+def test_shared_layers_and_the_age_of_the_base_are_shown(reader: Client) -> None:
     built("old", "six==1\n", base_created_at=timezone.now() - 100 * DAY)
     assert "shared</span>" not in page(reader)
     built("new", "six==2\n")
@@ -98,7 +98,7 @@ def test_layers_of_others_and_the_age_of_the_base_are_told(reader: Client) -> No
     ("created", "year"),
     [
         ("2024-05-01T10:11:12.123456789Z", 2024),
-        ("1970-01-01T00:00:00Z", None),  # reproducible: no clock said so
+        ("1970-01-01T00:00:00Z", None),  # reproducible: without a clock
         ("0001-01-01T00:00:00Z", None),
         ("2024-05-01T10:11:12", None),
         ("yesterday", None),

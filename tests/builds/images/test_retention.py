@@ -12,18 +12,19 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
-from builds import services, tasks
-from builds.images import BlobStore
-from builds.layers import Shared, freed_without, keep_layers, shared_layers
+from builds import tasks
+from builds.images.layers import Shared, exclusive_bytes, save_layers, shared_layers
+from builds.images.retention import Rule, clean_up, preview
+from builds.imaging.oci.store import BlobStore
 from builds.models import Build, Image, ImageLayer
-from builds.unused import Rule, clean_up, preview
-from environments.lists import keep_listed
+from builds.queue import requests
+from environments.catalogue.proposals import ask_for_changes, propose, withdraw
 from environments.models import Environment, Event, Role, Workspace
-from environments.proposals import ask_for_changes, propose, withdraw
-from environments.services import archive_version
-from environments.uses import end_use, report_use
+from environments.versions.listing import update_listing
+from environments.versions.service import archive_version
+from environments.versions.uses import end_use, report_use
 from tests.builds.distribution import store_image
-from tests.builds.played import browser_of, image_for, person, saved, workspace_named
+from tests.builds.scenarios import browser_of, image_for, person, saved, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -52,11 +53,11 @@ def built(text: str, *, days: float = 100, name: str = "forecast", workspace: st
 
 
 def fates(workspace: Workspace, rule: Rule) -> tuple[dict[str, int], dict[str, int]]:
-    found = preview(workspace, rule)
-    return {one.fate: one.images for one in found.goes}, {one.fate: one.images for one in found.stays}
+    plan = preview(workspace, rule)
+    return {row.fate: row.images for row in plan.goes}, {row.fate: row.images for row in plan.stays}
 
 
-# What goes and what stays
+# Deleted and kept images
 
 
 def test_what_nobody_used_goes_but_not_what_the_latest_version_or_an_archived_one_has(
@@ -70,7 +71,7 @@ def test_what_nobody_used_goes_but_not_what_the_latest_version_or_an_archived_on
     archive_version(archived, olga)
     nobodys = built("idna==1\n", name="gone")
     Environment.objects.filter(name="gone").update(anonymous=True)
-    keep_listed(Environment.objects.get(name="gone"))
+    update_listing(Environment.objects.get(name="gone"))
     replaced = built("attrs==1\n", name="rebuilt")
     Image.objects.filter(pk=replaced.pk).update(current=False)
 
@@ -85,12 +86,12 @@ def test_what_nobody_used_goes_but_not_what_the_latest_version_or_an_archived_on
     assert Image.objects.count() == 3
 
 
-def test_what_a_build_makes_anew_stays(lab: Workspace, olga: User) -> None:
+def test_an_image_that_is_being_rebuilt_is_kept(lab: Workspace, olga: User) -> None:
     image = built("six==1.0\n")
     version = image.workspace.environments.get().versions.get()
     saved("six==2.0\n")
     assert fates(lab, Rule())[0] == {"older": 1}
-    services.request_build(version, rebuild=True)
+    requests.request_build(version, rebuild=True)
     assert fates(lab, Rule()) == ({}, {"building": 1})
     assert clean_up(lab, Rule(), olga).images == 0
 
@@ -113,7 +114,7 @@ def test_what_is_proposed_for_the_catalogue_stays_until_that_is_decided(lab: Wor
     saved("six==2.0\n")
     built("six==1.0\n", workspace="other")  # the same content, which nobody proposed from there
     saved("six==2.0\n", workspace="other")
-    proposal = propose(version, olga, name="AzureML-six", as_new=True, words="It is small.")
+    proposal = propose(version, olga, name="AzureML-six", as_new=True, comment="It is small.")
     assert fates(lab, Rule()) == ({}, {"proposed": 1})
     assert fates(workspace_named("other"), Rule())[0] == {"older": 1}
 
@@ -126,14 +127,14 @@ def test_what_is_proposed_for_the_catalogue_stays_until_that_is_decided(lab: Wor
 
 
 def test_an_image_of_the_catalogue_stays_while_a_workspace_proposes_its_content(olga: User) -> None:
-    """It is the one that reviewers see."""
+    """Reviewers see this image."""
     catalogue = workspace_named("curated")
     built("six==1.0\n", name="AzureML-six", workspace="curated")
     saved("six==2.0\n", name="AzureML-six", workspace="curated")
     version = saved("six==1.0\n", name="mine")
     saved("six==3.0\n", name="mine")
     assert fates(catalogue, Rule())[0] == {"older": 1}
-    propose(version, olga, name="AzureML-mine", as_new=True, words="It is older.")
+    propose(version, olga, name="AzureML-mine", as_new=True, comment="It is older.")
     assert fates(catalogue, Rule()) == ({}, {"proposed": 1})
 
 
@@ -154,24 +155,24 @@ def test_another_workspaces_images_are_not_touched(lab: Workspace, olga: User) -
     assert Image.objects.count() == 1
 
 
-# How much it frees
+# Freed bytes
 
 
 def test_shared_layers_are_freed_with_the_last_image_that_has_them(lab: Workspace) -> None:
-    one, two = built("six==1.0\n"), built("six==1.1\n")
+    first, second = built("six==1.0\n"), built("six==1.1\n")
     far = built("six==1.1\n", workspace="other")  # the same bytes: one store for all
-    assert shared_layers([one.pk, two.pk]) == {one.pk: Shared(2, 1, OWN), two.pk: Shared(2, 2, 0)}
-    assert freed_without([one.pk]) == OWN
-    assert freed_without([one.pk, two.pk]) == OWN
-    assert freed_without([one.pk, two.pk, far.pk]) == BASE + 2 * OWN
-    assert freed_without([]) == 0
+    assert shared_layers([first.pk, second.pk]) == {first.pk: Shared(2, 1, OWN), second.pk: Shared(2, 2, 0)}
+    assert exclusive_bytes([first.pk]) == OWN
+    assert exclusive_bytes([first.pk, second.pk]) == OWN
+    assert exclusive_bytes([first.pk, second.pk, far.pk]) == BASE + 2 * OWN
+    assert exclusive_bytes([]) == 0
 
 
 def test_a_layer_that_is_in_an_image_twice_is_stored_once(lab: Workspace) -> None:
     image = built("six==1.0\n")
     image.layers = image.layers * 2 + [{}]
-    keep_layers(image)
-    assert freed_without([image.pk]) == BASE + OWN
+    save_layers(image)
+    assert exclusive_bytes([image.pk]) == BASE + OWN
 
 
 def test_a_preview_and_the_list_ask_as_often_for_thirty_images_as_for_three(
@@ -184,9 +185,9 @@ def test_a_preview_and_the_list_ask_as_often_for_thirty_images_as_for_three(
         client.get(address)
     few = []
     for address in (PAGE, "/w/lab/images/"):
-        with django_assert_max_num_queries(30) as asked_with_few:
+        with django_assert_max_num_queries(30) as queries_with_few:
             client.get(address)
-        few.append(len(asked_with_few))
+        few.append(len(queries_with_few))
     for number in range(4, 40):
         built(f"six=={number}\n")
     for address, count in zip((PAGE, "/w/lab/images/"), few, strict=True):
@@ -238,12 +239,12 @@ def test_a_contributor_sees_no_way_to_clean_up_and_has_none(lab: Workspace) -> N
     assert client.post(PAGE, {"days": "7"}).status_code == 403
 
 
-def test_what_was_asked_for_after_it_was_shown_stays(lab: Workspace, olga: User) -> None:
+def test_an_image_requested_after_the_preview_is_kept(lab: Workspace, olga: User) -> None:
     image = built("six==1.0\n")
     version = lab.environments.get().versions.get()
     saved("six==2.0\n")
     assert len(preview(lab, Rule()).images) == 1
-    assert services.request_build(version).image == image
+    assert requests.request_build(version).image == image
     assert clean_up(lab, Rule(), olga).images == 0
 
 
@@ -252,9 +253,9 @@ def test_who_asks_for_an_image_that_goes_at_this_moment_gets_a_build(
 ) -> None:
     image = built("six==1.0\n")
     version = lab.environments.get().versions.get()
-    monkeypatch.setattr(services, "outlook", lambda _: services.Outlook(image, None))
+    monkeypatch.setattr(requests, "image_status", lambda _: requests.ImageStatus(image, None))
     Image.objects.all().delete()
-    request = services.request_build(version)
+    request = requests.request_build(version)
     assert request.build is not None
     assert not request.reused
 
@@ -287,11 +288,11 @@ def test_the_api_tells_and_does_the_same(lab: Workspace, olga: User) -> None:
     built("six==2.0\n")
     client = browser_of(olga)
     address = "/api/v1/workspaces/lab/images/clean-up/"
-    told = client.get(f"{address}?days=30").json()
-    assert told["goes"] == [{"fate": "older", "images": 1, "size": image.size}]
-    assert told["stays"] == [{"fate": "latest", "images": 1, "size": image.size}]
-    assert [one["digest"] for one in told["images"]] == [image.digest]
-    assert (told["freed"], told["more"]) == (OWN, 0)
+    body = client.get(f"{address}?days=30").json()
+    assert body["goes"] == [{"fate": "older", "images": 1, "size": image.size}]
+    assert body["stays"] == [{"fate": "latest", "images": 1, "size": image.size}]
+    assert [image["digest"] for image in body["images"]] == [image.digest]
+    assert (body["freed"], body["more"]) == (OWN, 0)
     assert client.get(f"{address}?older=false").json()["goes"] == []
     assert client.get(f"{address}?days=0").json()["errors"].keys() == {"days"}
     done = client.post(address, {"days": 30}, content_type="application/json")

@@ -9,34 +9,34 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from builds import services
-from builds.models import Build, Image, Request
-from builds.unused import Rule, clean_up
+from builds.images.retention import Rule, clean_up
+from builds.models import Build, BuildRequest, Image
+from builds.queue import requests
 from environments.models import Role
-from tests.builds.played import image_for, person, saved, workspace_named
+from tests.builds.scenarios import image_for, person, saved, workspace_named
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("either_database")]
 LONG_AGO = datetime.timedelta(days=100)
 
 
 def test_either_the_clean_up_or_the_request_has_the_image() -> None:
-    """Ten rounds of both at once: whoever is told that the image is there keeps it."""
+    """Ten rounds of both at once: a request that was answered by the image keeps it."""
     olga = person("olga", lab=Role.OWNER)
     lab = workspace_named("lab")
     version = saved("six==1.0\n")
     saved("six==2.0\n")
     for _ in range(10):
-        Request.objects.all().delete()
+        BuildRequest.objects.all().delete()
         Build.objects.all().delete()
         Image.objects.all().delete()
         image = image_for(version)
         Image.objects.filter(pk=image.pk).update(used_at=timezone.now() - LONG_AGO)
         start = threading.Barrier(2)
-        told: list[Request] = []
+        answers: list[BuildRequest] = []
 
-        def ask(start: threading.Barrier = start, told: list[Request] = told) -> None:
+        def ask(start: threading.Barrier = start, answers: list[BuildRequest] = answers) -> None:
             start.wait(60)
-            told.append(services.request_build(version))
+            answers.append(requests.request_build(version))
             connection.close()
 
         other = threading.Thread(target=ask)
@@ -44,7 +44,7 @@ def test_either_the_clean_up_or_the_request_has_the_image() -> None:
         start.wait(60)
         done = clean_up(lab, Rule(), olga)
         other.join(30)
-        (request,) = told
+        (request,) = answers
         assert request.reused == (done.images == 0)
         assert Image.objects.count() == (1 if request.reused else 0)
         assert (request.build is None) == request.reused

@@ -12,18 +12,20 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from builds import sweeping, tasks
-from builds.images import BlobStore, Descriptor
-from builds.images.manifest import OCI_LAYER_GZIP
+from builds import tasks
+from builds.images import store_sweep
+from builds.images.store_sweep import Swept, sweep, sweep_when_due
+from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
+from builds.imaging.oci.store import BlobStore
 from builds.models import Build, LastSweep
-from builds.reporting import stopping
-from builds.sweeping import Swept, sweep, sweep_when_due
+from builds.worker.reporter import stopping
 from studio.configuration import read_pause
 from tests.builds.distribution import store_image
-from tests.builds.played import asked, image_for, played, saved
+from tests.builds.scenarios import claim_build, image_for, queue_build, saved
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
@@ -51,7 +53,8 @@ def stray(store: BlobStore, days: float = 2) -> str:
 
 
 def last_swept(ago: timedelta) -> None:
-    LastSweep.objects.update(begun_at=timezone.now() - ago)
+    # By the database's clock, which rounds otherwise than Python's.
+    LastSweep.objects.update(started_at=Now() - ago)
 
 
 def test_the_store_is_swept_once_a_day(store: BlobStore) -> None:
@@ -107,7 +110,7 @@ def test_of_workers_that_look_at_once_one_sweeps(store: BlobStore) -> None:
             worker.start()
         for worker in workers:
             worker.join(30)
-        assert sorted(one is None for one in swept) == [False, True, True, True]
+        assert sorted(result is None for result in swept) == [False, True, True, True]
         last_swept(DAY)
 
 
@@ -142,8 +145,8 @@ def test_a_worker_does_it_by_itself_and_goes_on_when_it_once_failed(
 
 def test_a_build_as_old_as_the_machines_sleep_keeps_its_files(store: BlobStore) -> None:
     """A laptop sleeps for days in the middle of a build: what it has fetched is as old when it wakes."""
-    build = asked(saved("six==1.0\n"))
-    with played(build) as (claim, _):
+    build = queue_build(saved("six==1.0\n"))
+    with claim_build(build) as (claim, _):
         Build.objects.update(started_at=timezone.now() - 3 * DAY)
         fetched = stray(store, days=2.9)
         assert sweep(dry_run=False).blobs == {}
@@ -152,7 +155,7 @@ def test_a_build_as_old_as_the_machines_sleep_keeps_its_files(store: BlobStore) 
     assert sweep(dry_run=False).blobs.keys() == {fetched}
 
 
-def test_a_name_that_is_given_anew_while_the_store_is_swept_stays(
+def test_a_name_written_again_during_a_sweep_is_kept(
     store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The image was cleaned up; now the same is built again, and named before its row is written."""
@@ -161,18 +164,18 @@ def test_a_name_that_is_given_anew_while_the_store_is_swept_stays(
     gone = "lab/azureml/azureml_gone:latest"
     store.tag(gone, manifest)
     aged(store, 2)
-    really = sweeping._without_image
+    really = store_sweep._without_image
 
     def named_meanwhile(store: BlobStore, grace_seconds: float) -> list[str]:
         names = really(store, grace_seconds)
         store.tag(name, manifest)
         return names
 
-    monkeypatch.setattr(sweeping, "_without_image", named_meanwhile)
+    monkeypatch.setattr(store_sweep, "_without_image", named_meanwhile)
     swept = sweep(dry_run=False)
     assert (swept.names, swept.blobs) == ((gone,), {})
     assert store.whole(store.tags()[name])
-    assert gone in store.tags()  # its manifest is in use again; the next sweep looks anew
+    assert gone in store.tags()  # its manifest is in use again; the next sweep decides again
 
 
 def test_builds_give_names_while_the_store_is_looked_through(
@@ -185,12 +188,12 @@ def test_builds_give_names_while_the_store_is_looked_through(
     looks: list[int] = []
 
     def named_meanwhile(self: BlobStore, roots: Iterable[Descriptor]) -> set[str]:
-        found = really(self, roots)
+        reachable = really(self, roots)
         if not looks:
             looks.append(1)
             store.tag("lab/late:latest", late)  # would wait for ever for a lock that were held
             aged(store, 2)  # not its age is what keeps it
-        return found
+        return reachable
 
     monkeypatch.setattr(BlobStore, "_reachable", named_meanwhile)
     freed = store.collect(dry_run=False)

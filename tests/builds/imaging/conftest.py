@@ -1,4 +1,4 @@
-"""What tests of image making share."""
+"""Fixtures for tests of image builds."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import BlobStore, Cancelled, Workshop
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Cancelled
+from builds.imaging.workshop import Workshop
 
 
 class Recorder:
-    """A reporter that remembers, and can be told to cancel."""
+    """A reporter that records its calls, and can be cancelled."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

@@ -13,9 +13,12 @@ from pathlib import Path
 
 from isal import igzip
 
-from builds.images import BlobStore, Fetched, Lock, LockedPackage, Probe
-from builds.images.base import Base
-from builds.images.segment import WheelFile
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.files import WheelFile
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.oci.store import BlobStore
 
 PYTHON = (3, 11)
 

@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from tests.services.servers.threads import serving
+
 Answer = tuple[int, dict[str, str], bytes]
 """Status, headers and body."""
 
@@ -23,14 +25,14 @@ class Server:
     def __init__(
         self, answer: Callable[[BaseHTTPRequestHandler], Answer], host: str = "127.0.0.1", port: int = 0
     ) -> None:
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         outer = self
 
         class Answers(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                outer.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+                outer.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
                 status, headers, body = answer(self)
                 self.send_response(status)
                 length = headers.pop("Content-Length", str(len(body)))
@@ -53,14 +55,8 @@ class Server:
 
     @contextmanager
     def running(self) -> Iterator[Server]:
-        thread = threading.Thread(target=self._server.serve_forever)
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
 
 
 class _Quietly(ThreadingHTTPServer):
@@ -128,7 +124,7 @@ class Channel:
 
 
 class TokenRegistry:
-    """A registry that wants a bearer token, which it gives to who knows the password, for one pull."""
+    """A registry that wants a bearer token, which it issues for the right password, for one pull."""
 
     def __init__(self, blobs: dict[str, tuple[str, bytes]], user: str, password: str) -> None:
         self.blobs = blobs
@@ -144,8 +140,8 @@ class TokenRegistry:
     def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
         path = urlsplit(request.path)
         if path.path == "/token":
-            told = request.headers.get("Authorization", "")
-            if told != "Basic " + base64.b64encode(":".join(self.login).encode()).decode():
+            authorization = request.headers.get("Authorization", "")
+            if authorization != "Basic " + base64.b64encode(":".join(self.login).encode()).decode():
                 return 401, {}, b"{}"
             assert parse_qs(path.query)["scope"] == ["repository:team/base:pull"]
             with self._lock:
@@ -181,10 +177,10 @@ def basic(login: str) -> str:
 
 def ranged(body: bytes, request: BaseHTTPRequestHandler) -> Answer:
     """Return the part of the body that the request asks for."""
-    asked = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
-    if asked is None:
+    match = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
+    if match is None:
         return 200, {}, body
-    start = int(asked[1])
+    start = int(match[1])
     return 206, {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}, body[start:]
 
 

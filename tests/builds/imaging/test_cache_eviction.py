@@ -1,4 +1,4 @@
-"""The cache does not grow for ever: what no build uses for long is forgotten, and nothing that one does."""
+"""The cache does not grow for ever: files that no build used for a while are evicted, and only those."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from builds.images import ImageSettings, Workshop, assemble, fetch, resolve
-from builds.images.forgetting import DAY_SECONDS, Forgotten, forget, forget_when_due
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.cache_eviction import DAY_SECONDS, Forgotten, forget, forget_when_due
+from builds.imaging.download.fetch import fetch
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.workshop import Workshop
 from studio.configuration import read_days
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, make_wheel
-from tests.images.serving import Index
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, make_wheel
+from tests.builds.imaging.serving import Index
 
 
 @pytest.fixture
@@ -45,18 +48,18 @@ def aged(folder: Path, days: float) -> None:
 
 
 def files(cache: Path) -> set[str]:
-    found = (path for path in cache.rglob("*") if path.is_file() or path.is_symlink())
-    return {str(path.relative_to(cache)) for path in found}
+    result = (path for path in cache.rglob("*") if path.is_file() or path.is_symlink())
+    return {str(path.relative_to(cache)) for path in result}
 
 
 def test_what_a_build_used_stays_and_the_rest_goes_and_can_be_made_again(
     workshop: Workshop, index: Index
 ) -> None:
-    one, _ = build(workshop, index, "shop", "cart")
+    item, _ = build(workshop, index, "shop", "cart")
     other, _ = build(workshop, index, "shop", "till")
     aged(workshop.cache, 31)
     before = files(workshop.cache)
-    assert build(workshop, index, "shop", "cart") == (one, 0)
+    assert build(workshop, index, "shop", "cart") == (item, 0)
 
     shown = forget(workshop.cache, 30)
     assert files(workshop.cache) == before
@@ -68,10 +71,10 @@ def test_what_a_build_used_stays_and_the_rest_goes_and_can_be_made_again(
     assert gone.files == len(before - left)
     assert {name for name in left if name.startswith("files/") and "till" in name} == set()
     assert sum("shop-1.0" in name or "cart-1.0" in name for name in left) == 2
-    # What is used is all there: nothing is fetched, and nothing written but marks.
-    assert build(workshop, index, "shop", "cart") == (one, 0)
+    # All used files are still there: nothing is fetched, and nothing written but marks.
+    assert build(workshop, index, "shop", "cart") == (item, 0)
     assert files(workshop.cache) == left
-    # What is forgotten comes again, and the image is the same.
+    # Evicted files are fetched again, and the image is the same.
     again, received = build(workshop, index, "shop", "till")
     assert again == other
     assert received > 0
@@ -81,11 +84,11 @@ def test_an_image_of_what_was_kept_is_the_same_after_everything_else_is_forgotte
     workshop: Workshop, index: Index
 ) -> None:
     """Its layers are in the store: a note that they were made is only a note."""
-    one, _ = build(workshop, index, "shop", "cart", "till")
+    item, _ = build(workshop, index, "shop", "cart", "till")
     for kind in ("images", "buckets", "segments", "files"):
         aged(workshop.cache / kind, 31)
         assert forget(workshop.cache, 30, dry_run=False).files > 0, kind
-        assert build(workshop, index, "shop", "cart", "till")[0] == one
+        assert build(workshop, index, "shop", "cart", "till")[0] == item
 
 
 def test_what_was_packed_before_and_is_used_for_another_image_stays(workshop: Workshop, index: Index) -> None:
@@ -127,7 +130,7 @@ def test_empty_folders_go_when_they_have_been_empty_for_as_long(tmp_path: Path) 
     assert not folder.exists()
 
 
-def test_a_cache_is_looked_through_once_a_day_whatever_its_clock_says(tmp_path: Path) -> None:
+def test_a_cache_is_searched_once_a_day_even_if_the_clock_jumps(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     assert forget_when_due(cache, 30) is None
     assert not cache.exists()

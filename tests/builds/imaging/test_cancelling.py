@@ -1,4 +1,4 @@
-"""A cancelled build stops, whatever it is doing, and leaves no process behind."""
+"""A cancelled build stops in any phase, and leaves no process behind."""
 
 from __future__ import annotations
 
@@ -13,21 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import (
-    Cancelled,
-    ImageError,
-    ImageSettings,
-    Workshop,
-    assemble,
-    fetch,
-    find_base,
-    packers,
-    resolve,
-)
-from builds.images.bytecode import Compilers
-from builds.images.child import run
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, locked, make_wheel
+from builds.confinement.confine import Confinement
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.bases.find import find_base
+from builds.imaging.child_process import run
+from builds.imaging.download.fetch import fetch
+from builds.imaging.packing.bytecode import Compilers
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.reporting import Cancelled, ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, locked, make_wheel
 
 
 class CancelledAtOnce(Recorder):
@@ -38,7 +34,7 @@ class CancelledAtOnce(Recorder):
 
 
 def children() -> set[str]:
-    """Return the processes that this one has started and that are still there."""
+    """Return the live child processes of this process."""
     threads = Path("/proc/self/task").glob("*/children")
     return {pid for thread in threads for pid in thread.read_text().split()}
 
@@ -49,14 +45,14 @@ def test_cancelling_kills_a_child_and_what_it_started(tmp_path: Path) -> None:
     )
 
     with pytest.raises(Cancelled):
-        run([sys.executable, "-c", script], CancelledAtOnce(), timeout=60)
+        run([sys.executable, "-c", script], CancelledAtOnce(), timeout=60, confinement=Confinement())
 
     assert subprocess.run(["pgrep", "-f", "open..dev/zero.."], capture_output=True, check=False).stdout == b""
 
 
 def test_a_child_that_takes_too_long_is_ended_with_a_sentence() -> None:
     with pytest.raises(ImageError, match="did not finish within 0 seconds") as late:
-        run(["sleep", "60"], Recorder(), timeout=0.1)
+        run(["sleep", "60"], Recorder(), timeout=0.1, confinement=Confinement())
     assert late.value.code == "timeout"
 
 
@@ -64,24 +60,23 @@ def test_a_child_dies_when_the_worker_is_killed(tmp_path: Path) -> None:
     read, write = os.pipe()
     code = f"""
 import os, signal, sys
-from builds.images.child import die_with_parent
+from builds.imaging.child_process import die_with_parent
 import subprocess
 subprocess.Popen(["sleep", "600"], preexec_fn=die_with_parent, pass_fds=({write},))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    subprocess.run([sys.executable, "-c", code], pass_fds=(write,), check=False)
+    worker = subprocess.run([sys.executable, "-c", code], pass_fds=(write,), check=False)
     os.close(write)
+    assert worker.returncode == -signal.SIGKILL
 
     # The pipe ends when the last process that holds it is gone.
     assert os.read(read, 1) == b""
     os.close(read)
 
 
-@pytest.mark.parametrize("worth_processes", [0, 1 << 40])
-def test_cancelling_while_packing_leaves_nothing_half_done(
-    tmp_path: Path, workshop: Workshop, worth_processes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(packers, "WORTH_PROCESSES", worth_processes)
+@pytest.mark.slow
+def test_cancelling_while_packing_leaves_nothing_half_done(tmp_path: Path, workshop: Workshop) -> None:
+    assemble(empty_base(), *locked(make_wheel(tmp_path, "first")), ImageSettings(), workshop, Recorder())
     big = make_wheel(tmp_path, files={f"shop/m{n}.py": "x = [1, 2, 3]\n" * 3000 for n in range(60)})
     lock, fetched = locked(big)
     before = children()
@@ -141,9 +136,13 @@ def test_cancelling_does_not_wait_for_a_silent_registry(workshop: Workshop) -> N
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from builds.images import BlobStore, ImageSettings, Quiet, Workshop, assemble, packers
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.packing import packers
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
 from bench.memory import process_tree
-from tests.images.making import empty_base, locked
+from tests.builds.imaging.making import empty_base, locked
 
 class Killed(Quiet):
     def check(self):
@@ -153,7 +152,6 @@ class Killed(Quiet):
             sys.stdin.readline()
             os.kill(os.getpid(), signal.SIGKILL)
 
-packers.WORTH_PROCESSES = 0
 lock, fetched = locked(Path(sys.argv[1]))
 workshop = Workshop(BlobStore(sys.argv[2]), Path(sys.argv[3]))
 assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Killed())

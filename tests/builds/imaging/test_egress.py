@@ -9,20 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import ImageError, Lock, LockedPackage, Workshop, fetch, find_base, push, resolve
-from builds.images.conda.environment import resolve_environment
-from builds.images.manifest import OCI_MANIFEST, Descriptor
-from environments.reach import Reach
-from tests.images.conda.making import index as index_channel
-from tests.images.conda.making import make_package
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, make_wheel
-from tests.images.serving import Channel, Index, Server
+from builds.imaging.bases.find import find_base
+from builds.imaging.conda.environment import resolve_environment
+from builds.imaging.download.fetch import fetch
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.publish.push import push
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from environments.network.policy import EgressPolicy
+from tests.builds.imaging.conda.making import index as index_channel
+from tests.builds.imaging.conda.making import make_package
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, make_wheel
+from tests.builds.imaging.serving import Channel, Index, Server
 
 
 @pytest.fixture
 def inside() -> Iterator[Server]:
-    """What only the studio's machine reaches."""
+    """A server that only the studio's machine reaches."""
     with Server(lambda _: (200, {}, b"a secret of the house")).running() as server:
         yield server
 
@@ -37,8 +43,8 @@ def outside(inside: Server) -> Iterator[Server]:
 
 @pytest.fixture
 def shared(workshop: Workshop) -> Workshop:
-    """Of a studio that many people share: 127.0.0.2 stands for all public addresses."""
-    return replace(workshop, reach=Reach.read(["127.0.0.2"]), file_channels=False)
+    """A workshop with limited egress: 127.0.0.2 represents all public addresses."""
+    return replace(workshop, reach=EgressPolicy.read(["127.0.0.2"]), file_channels=False)
 
 
 def refused(error: pytest.ExceptionInfo[ImageError]) -> bool:
@@ -62,7 +68,7 @@ def test_the_solver_is_sent_to_no_index_inside(shared: Workshop, inside: Server,
         resolve(empty_base(), written, shared, Recorder())
 
     assert refused(error)
-    assert inside.asked == []
+    assert inside.requests == []
 
 
 @pytest.mark.parametrize("spec", ["shop", "{url}/team::shop"])
@@ -73,7 +79,7 @@ def test_the_solver_is_sent_to_no_channel_inside(shared: Workshop, inside: Serve
         resolve_environment(empty_base(), channels, [spec.format(url=inside.url)], [], shared, Recorder())
 
     assert refused(error)
-    assert inside.asked == []
+    assert inside.requests == []
 
 
 def test_no_base_comes_from_a_registry_inside(shared: Workshop, inside: Server, outside: Server) -> None:
@@ -82,11 +88,11 @@ def test_no_base_comes_from_a_registry_inside(shared: Workshop, inside: Server, 
             find_base(f"{address}/team/base:1", shared, Recorder())
         assert refused(error)
 
-    assert inside.asked == []
-    assert outside.asked
+    assert inside.requests == []
+    assert outside.requests
 
 
-def test_a_registry_cannot_have_a_token_asked_for_inside(shared: Workshop, inside: Server) -> None:
+def test_a_registry_cannot_redirect_token_requests_to_the_inside(shared: Workshop, inside: Server) -> None:
     asking = Server(
         lambda _: (401, {"WWW-Authenticate": f'Bearer realm="{inside.url}/token",service="x"'}, b""),
         "127.0.0.2",
@@ -95,7 +101,7 @@ def test_a_registry_cannot_have_a_token_asked_for_inside(shared: Workshop, insid
         find_base(f"http://{asking.address}/team/base:1".removeprefix("http://"), shared, Recorder())
 
     assert refused(error)
-    assert inside.asked == []
+    assert inside.requests == []
 
 
 def test_no_image_is_pushed_to_a_registry_inside(shared: Workshop, inside: Server) -> None:
@@ -108,7 +114,7 @@ def test_no_image_is_pushed_to_a_registry_inside(shared: Workshop, inside: Serve
         push(image, f"{inside.address}/team/image:1", shared, Recorder())
 
     assert refused(error)
-    assert inside.asked == []
+    assert inside.requests == []
 
 
 @pytest.mark.parametrize("way", ["straight", "redirected"])
@@ -123,7 +129,7 @@ def test_a_file_is_fetched_from_nowhere_inside(
         fetch(lock_of(kind, f"{server.url}/files/shop-1.0-py3-none-any.whl"), shared, Recorder())
 
     assert refused(error)
-    assert inside.asked == []
+    assert inside.requests == []
 
 
 @pytest.mark.parametrize("kind", ["wheel", "conda"])
@@ -140,13 +146,13 @@ def test_an_index_or_channel_cannot_name_a_file_of_the_machine(
         assert error.value.code == "address-refused"
 
 
-def test_what_the_settings_name_is_asked_wherever_it_is(shared: Workshop, tmp_path: Path) -> None:
+def test_addresses_in_the_settings_are_reached_even_inside(shared: Workshop, tmp_path: Path) -> None:
     make_wheel(tmp_path / "index", "shop")
     make_package(tmp_path / "team", "native", files={"share/native": "x\n"})
     index_channel(tmp_path / "team")
     index, channel = Index(tmp_path / "index"), Channel(tmp_path / "team")
     with index.server.running(), channel.server.running():
-        named = Reach.read([], [index.url, channel.url])
+        named = EgressPolicy.read([], [index.url, channel.url])
         known = replace(
             shared, reach=named, index_url=index.url, channel_mirrors={"conda-forge": channel.url}
         )

@@ -14,24 +14,19 @@ from typing import Any
 import pytest
 from isal import igzip
 
-from builds.images import (
-    AssembledImage,
-    BlobStore,
-    ImageError,
-    ImageSettings,
-    Lock,
-    Workshop,
-    assemble,
-    packers,
-)
-from builds.images.base import Base
-from builds.images.bytecode import interpreter_for
-from builds.images.damaged import undamaged
-from builds.images.grouping import grouped, layer_budget
-from builds.images.manifest import Descriptor
-from builds.images.segment import WheelFile
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, locked, make_wheel, unpacked
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
+from builds.imaging.bases.model import Base
+from builds.imaging.download.integrity import undamaged
+from builds.imaging.files import WheelFile
+from builds.imaging.lock import Lock
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.packing.bytecode import interpreter_for
+from builds.imaging.packing.grouping import grouped, layer_budget
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, locked, make_wheel, unpacked
 
 
 def image_of(workshop: Workshop, *wheels: Path, settings: ImageSettings | None = None) -> AssembledImage:
@@ -44,8 +39,8 @@ def fresh(folder: Path, **options: Any) -> Workshop:
 
 
 def config_of(workshop: Workshop, image: AssembledImage) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(workshop.store.read(image.config.digest))
-    return found
+    result: dict[str, Any] = json.loads(workshop.store.read(image.config.digest))
+    return result
 
 
 def sources(count: int) -> dict[str, str]:
@@ -68,16 +63,12 @@ def test_the_same_lock_gives_the_same_image_from_empty_caches_on_any_worker(
         image_of(fresh(tmp_path / "two", jobs=4), *wheels).digest,
         image_of(fresh(tmp_path / "three", jobs=2), *reversed(wheels)).digest,
     }
-    monkeypatch.setattr(packers, "WORTH_PROCESSES", 0)
     digests.add(image_of(fresh(tmp_path / "four", jobs=2), *wheels).digest)
 
     assert len(digests) == 1
 
 
-def test_a_wheel_that_a_process_cannot_pack_is_named(
-    tmp_path: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(packers, "WORTH_PROCESSES", 0)
+def test_a_wheel_that_a_process_cannot_pack_is_named(tmp_path: Path, workshop: Workshop) -> None:
     wheel = make_wheel(tmp_path, files={"../evil.py": ""})
 
     with pytest.raises(ImageError, match="would be written elsewhere") as refused:
@@ -205,10 +196,10 @@ def test_what_the_base_starts_with_is_kept_and_the_definition_has_the_last_word(
 @pytest.mark.parametrize(
     "variable", ["PATH=/opt/env/bin:/usr/bin", "VIRTUAL_ENV=/opt/env", "CONDA_PREFIX=/opt/env"]
 )
-def test_an_environment_of_the_base_is_hidden_by_the_new_one(
+def test_a_new_environment_hides_the_environment_of_the_base(
     tmp_path: Path, workshop: Workshop, variable: str
 ) -> None:
-    """Rule 24: an image of this studio may be the base of another."""
+    """An image of this studio may be the base of another."""
     base = replace(empty_base(), config={"config": {"Env": [variable]}, "architecture": "amd64"})
     lock, fetched = locked(make_wheel(tmp_path))
 
@@ -218,7 +209,7 @@ def test_an_environment_of_the_base_is_hidden_by_the_new_one(
 
     assert unpacked(workshop.store, image.layers[0].digest, tmp_path / "first") == ["opt", "opt/.wh.env"]
     assert image.layers[1:] == plain.layers
-    (path,) = (one for one in config_of(workshop, image)["config"]["Env"] if one.startswith("PATH="))
+    (path,) = (item for item in config_of(workshop, image)["config"]["Env"] if item.startswith("PATH="))
     assert path.count("/opt/env/bin") == 1
     assert as_it_is.layers == ()
 
@@ -227,20 +218,20 @@ def test_every_layer_is_what_its_diff_id_says(tmp_path: Path, workshop: Workshop
     wheels = [make_wheel(tmp_path, "pack", files=sources(50)), make_wheel(tmp_path)]
     image = image_of(workshop, *wheels)
 
-    found = []
+    result = []
     for layer in image.layers:
         with workshop.store.open(layer.digest) as file, igzip.open(file) as plain:  # type: ignore[no-untyped-call]
-            found.append("sha256:" + hashlib.sha256(plain.read()).hexdigest())
-    assert found == config_of(workshop, image)["rootfs"]["diff_ids"]
+            result.append("sha256:" + hashlib.sha256(plain.read()).hexdigest())
+    assert result == config_of(workshop, image)["rootfs"]["diff_ids"]
 
 
 def test_no_path_is_twice_in_a_layer_even_when_two_packages_bring_the_same_file(
     tmp_path: Path, workshop: Workshop
 ) -> None:
-    one = make_wheel(tmp_path, "one", files={"shared/__init__.py": "who = 'one'\n", "shared/one.py": ""})
+    wheel = make_wheel(tmp_path, "one", files={"shared/__init__.py": "who = 'one'\n", "shared/one.py": ""})
     two = make_wheel(tmp_path, "two", files={"shared/__init__.py": "who = 'two'\n", "shared/two.py": ""})
     reporter = Recorder()
-    lock, fetched = locked(one, two)
+    lock, fetched = locked(wheel, two)
 
     image = assemble(empty_base(), lock, fetched, ImageSettings(), workshop, reporter)
 
@@ -255,11 +246,11 @@ def test_no_path_is_twice_in_a_layer_even_when_two_packages_bring_the_same_file(
 
 
 def test_a_file_where_another_package_has_a_folder_is_refused(tmp_path: Path, workshop: Workshop) -> None:
-    one = make_wheel(tmp_path, "one", files={"shared": "a file"})
+    wheel = make_wheel(tmp_path, "one", files={"shared": "a file"})
     two = make_wheel(tmp_path, "two", files={"shared/two.py": ""})
 
     with pytest.raises(ImageError) as refused:
-        image_of(workshop, one, two)
+        image_of(workshop, wheel, two)
 
     assert refused.value.code == "package-clash"
     assert "site-packages/shared" in refused.value.message
@@ -316,16 +307,16 @@ def test_only_a_python_that_runs_and_is_of_that_version_is_taken_to_compile(
 ) -> None:
     """pyenv, for one, has a program for each version that it knows, which may only say where that is."""
     minor = (sys.version_info[0], sys.version_info[1])
-    places = {name: tmp_path / name / "python3.99" for name in ("pyenv", "other", "real")}
-    said = {"pyenv": "exit 127", "other": f'exec {sys.executable} "$@"', "real": "echo cpython 3 99 True"}
-    for name, place in places.items():
-        place.parent.mkdir()
-        place.write_text(f"#!/bin/sh\n{said[name]}\n")
-        place.chmod(0o755)
-    folders = [str(place.parent) for place in places.values()]
+    paths = {name: tmp_path / name / "python3.99" for name in ("pyenv", "other", "real")}
+    scripts = {"pyenv": "exit 127", "other": f'exec {sys.executable} "$@"', "real": "echo cpython 3 99 True"}
+    for name, path in paths.items():
+        path.parent.mkdir()
+        path.write_text(f"#!/bin/sh\n{scripts[name]}\n")
+        path.chmod(0o755)
+    folders = [str(path.parent) for path in paths.values()]
 
     monkeypatch.setenv("PATH", ":".join(folders))
-    assert interpreter_for((3, 99)) == str(places["real"])
+    assert interpreter_for((3, 99)) == str(paths["real"])
     monkeypatch.setenv("PATH", ":".join(folders[:2]))
     assert interpreter_for((3, 99)) is None
     assert interpreter_for(minor) == sys.executable

@@ -13,25 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import (
-    AssembledImage,
-    Base,
-    Fetched,
-    ImageError,
-    ImageSettings,
-    Lock,
-    Workshop,
-    assemble,
-    check_lock,
-    fetch,
-    find_base,
-    resolve,
-)
-from environments.logins import Login, Logins
-from tests.images.conftest import Recorder
-from tests.images.test_wheel_trees import ours, record, theirs, tree
-from tests.services.docker_engine import DockerEngine
-from tests.services.registry import Registry
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
+from builds.imaging.bases.find import find_base
+from builds.imaging.bases.model import Base
+from builds.imaging.download.fetch import Fetched, fetch
+from builds.imaging.lock import Lock
+from builds.imaging.pip.check import check_lock
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.reporting import ImageError, Quiet
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import Login, Logins
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.packing.test_wheel_trees import ours, record, theirs, tree
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.registry import Registry
+
+pytestmark = pytest.mark.slow
 
 TRAIN = """
 import ctypes, sqlite3, ssl, sys
@@ -85,34 +82,34 @@ def test_skopeo_reads_the_store_as_the_layout_it_is(
 ) -> None:
     shared_workshop.store.tag("default/azureml/azureml_abc:latest", learning.image.descriptor)
 
-    said = subprocess.run(
+    inspected = subprocess.run(
         [skopeo, "inspect", f"oci:{shared_workshop.store.path}:default/azureml/azureml_abc:latest"],
         capture_output=True,
         check=True,
     )
 
-    assert json.loads(said.stdout)["Digest"] == learning.image.digest
+    assert json.loads(inspected.stdout)["Digest"] == learning.image.digest
 
 
-def test_the_lock_tells_what_was_requested_and_who_needs_the_rest(learning: Made) -> None:
-    found = {package.name: package for package in learning.lock.packages}
+def test_the_lock_lists_requested_packages_and_the_dependents_of_the_rest(learning: Made) -> None:
+    result = {package.name: package for package in learning.lock.packages}
 
-    assert {name for name, package in found.items() if package.requested} == {
+    assert {name for name, package in result.items() if package.requested} == {
         "scikit-learn",
         "pip",
         "flask",
         "setuptools",
         "wheel",
     }
-    assert "scikit-learn" in found["numpy"].needed_by
-    assert {"scikit-learn"} <= set(found["joblib"].needed_by)
-    assert check_lock(learning.lock, learning.fetched) == []
+    assert "scikit-learn" in result["numpy"].needed_by
+    assert {"scikit-learn"} <= set(result["joblib"].needed_by)
+    assert check_lock(learning.lock, learning.fetched, Quiet()) == []
 
 
-def test_a_lock_without_a_needed_package_is_told_so(learning: Made) -> None:
+def test_a_lock_without_a_needed_package_is_reported(learning: Made) -> None:
     without = tuple(package for package in learning.lock.packages if package.name != "joblib")
 
-    problems = check_lock(learning.lock.model_copy(update={"packages": without}), learning.fetched)
+    problems = check_lock(learning.lock.model_copy(update={"packages": without}), learning.fetched, Quiet())
 
     assert any("scikit-learn" in problem and "joblib" in problem for problem in problems)
 
@@ -171,11 +168,11 @@ def test_an_environment_without_packages_runs(
     push(skopeo, shared_workshop, made.image, target)
     image = docker_engine.client.images.pull(target.rpartition(":")[0], tag="latest")
 
-    said = docker_engine.client.containers.run(
+    message = docker_engine.client.containers.run(
         image, ["python", "-c", "import sys; print(sys.prefix)"], remove=True
     )
 
-    assert said == b"/opt/env\n"
+    assert message == b"/opt/env\n"
     assert made.lock.packages == ()
 
 

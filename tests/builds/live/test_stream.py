@@ -1,4 +1,4 @@
-"""The live log: whoever comes, whenever, sees every line once and in order; streams cost next to nothing."""
+"""The live log: every viewer sees every line once and in order, whenever they come; streams cost little."""
 
 from __future__ import annotations
 
@@ -17,20 +17,29 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.test import Client
 
-from builds import logs, sights, stream
+from builds import logs
+from builds.live import build_events, snapshots
+from builds.live.snapshots import CHUNKS_AT_ONCE, take_snapshots
 from builds.logs import LogPage
 from builds.models import Build
-from builds.sights import CHUNKS_AT_ONCE, look
 from environments.models import Member, Role
 from studio.asgi import STREAM_THREADS, application
-from tests.builds.played import asked, browser_of, failed, person, played, saved, succeeded
+from tests.builds.scenarios import (
+    browser_of,
+    claim_build,
+    fail_build,
+    person,
+    queue_build,
+    saved,
+    succeed_build,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("either_database")]
 SECONDS = 10
 
 
 class Viewer:
-    """A browser's EventSource: what it received so far, as text and as events."""
+    """A browser's EventSource, and what it has received: as text and as events."""
 
     def __init__(self, build: Build, user: User | None, *, after: str = "", last_id: str = "") -> None:
         self.user = user
@@ -106,21 +115,23 @@ def owner() -> User:
 
 @pytest.fixture
 def build(owner: User) -> Build:
-    return asked(saved("numpy==2.1.3\n"), owner)
+    return queue_build(saved("numpy==2.1.3\n"), owner)
 
 
 def live(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a test that follows streams."""
-    stream.watchtower.open()
+    build_events.hub.open()
     asyncio.run(work())
-    stream._lookout.submit(look, {}).result()  # the run's end cut its own ending short
+    build_events.snapshot_thread.submit(
+        take_snapshots, {}
+    ).result()  # the end of asyncio.run cut the hub's own ending short
 
 
 def written(build: Build, *texts: str) -> Callable[..., Any]:
     """Return a call that plays these lines as one build, a chunk each, in a thread of its own."""
 
     def write() -> None:
-        with played(build) as (claim, reporter):
+        with claim_build(build) as (claim, reporter):
             for text in texts:
                 reporter.line(text)
                 reporter.log.flush()
@@ -131,7 +142,7 @@ def written(build: Build, *texts: str) -> Callable[..., Any]:
 
 
 def test_who_comes_late_sees_the_log_from_line_1_and_the_end(build: Build, owner: User) -> None:
-    failed(build)
+    fail_build(build)
 
     async def watch() -> None:
         viewer = await Viewer(build, owner).open()
@@ -187,7 +198,7 @@ def test_who_comes_back_goes_on_where_they_were(build: Build, owner: User, way: 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "99999999999999999999", "٣", "1e3"])
 def test_a_cursor_that_makes_no_sense_begins_at_line_1(build: Build, owner: User, cursor: str) -> None:
-    failed(build)
+    fail_build(build)
 
     async def watch() -> None:
         viewer = Viewer(build, owner)
@@ -228,7 +239,7 @@ def test_streams_end_at_once_when_the_server_stops_and_may_come_back(build: Buil
     async def watch() -> None:
         viewer = await Viewer(build, owner).open()
         await viewer.until("event: state")
-        stream.watchtower.close()
+        build_events.hub.close()
         await viewer.to_its_end()
         assert "end" not in viewer.events  # the browser comes back to the next server
         assert viewer.connection.future.done() or await viewer.connection.wait(SECONDS) is None
@@ -241,13 +252,13 @@ def test_a_viewer_who_leaves_leaves_nothing_behind(build: Build, owner: User) ->
         viewer = await Viewer(build, owner).open()
         await viewer.until("event: state")
         await viewer.leave()
-        assert not stream.watchtower.watched
+        assert not build_events.hub.build_ids
 
     live(watch)
 
 
 def test_silence_is_broken_by_a_heartbeat(build: Build, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(build_events, "HEARTBEAT_SECONDS", 0.05)
 
     async def watch() -> None:
         viewer = await Viewer(build, owner).open()
@@ -264,7 +275,7 @@ def test_many_viewers_share_a_few_threads(build: Build, owner: User) -> None:
             await viewer.until("event: state")
         names = [thread.name for thread in threading.enumerate()]
         assert sum(name.startswith("stream-") for name in names) <= STREAM_THREADS
-        assert sum(name.startswith("lookout") for name in names) == 1
+        assert sum(name.startswith("snapshots") for name in names) == 1
         await written(build, "all of them see this")()
         for viewer in viewers:
             assert "all of them see this" in await viewer.to_its_end()
@@ -272,7 +283,9 @@ def test_many_viewers_share_a_few_threads(build: Build, owner: User) -> None:
     live(watch)
 
 
-def test_what_many_watch_is_read_once(build: Build, owner: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_with_many_viewers_is_read_once(
+    build: Build, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     count = 2 * CHUNKS_AT_ONCE
     read: list[int] = []
 
@@ -280,7 +293,7 @@ def test_what_many_watch_is_read_once(build: Build, owner: User, monkeypatch: py
         read.append(after)
         return logs.read_log(build_id, after, limit)
 
-    monkeypatch.setattr(sights, "read_log", read_log)
+    monkeypatch.setattr(snapshots, "read_log", read_log)
 
     async def watch() -> None:
         await written(build, *(f"line {number}" for number in range(count)))()
@@ -292,15 +305,15 @@ def test_what_many_watch_is_read_once(build: Build, owner: User, monkeypatch: py
     live(watch)
 
 
-def test_pieces_of_logs_are_kept_up_to_a_bound() -> None:
-    kept, one, two = sights.Pieces(limit=250), uuid.uuid4(), uuid.uuid4()
+def test_the_fragment_cache_is_bounded() -> None:
+    cache, first, second = snapshots.FragmentCache(limit=250), uuid.uuid4(), uuid.uuid4()
     for cursor in range(3):
-        kept.put(one, cursor, sights.Piece(cursor + 1, b"x" * 100, "fetch"))
-    assert [piece.cursor for piece in kept.run(one, 1)] == [2, 3]
-    assert not kept.run(one, 0)  # the one that was used least lately went
-    kept.put(two, 0, sights.Piece(1, b"x" * 300, "fetch"))
-    assert not kept.run(one, 1)
-    assert not kept.run(two, 0)  # larger than all that may be kept: it is read again when asked for
+        cache.put(first, cursor, snapshots.LogFragment(cursor + 1, b"x" * 100, "fetch"))
+    assert [fragment.cursor for fragment in cache.contiguous(first, 1)] == [2, 3]
+    assert not cache.contiguous(first, 0)  # the least recently used fragment was evicted
+    cache.put(second, 0, snapshots.LogFragment(1, b"x" * 300, "fetch"))
+    assert not cache.contiguous(first, 1)
+    assert not cache.contiguous(second, 0)  # larger than the cache: it is read again when needed
 
 
 def _removed(who: User) -> None:
@@ -321,10 +334,10 @@ def _locked_out(who: User) -> None:
 
 
 @pytest.mark.parametrize("ends", [_removed, _signed_out, _with_another_password, _locked_out])
-def test_who_may_see_it_no_longer_sees_no_more(
+def test_a_viewer_who_loses_access_sees_no_more(
     build: Build, owner: User, monkeypatch: pytest.MonkeyPatch, ends: Callable[[User], None]
 ) -> None:
-    monkeypatch.setattr(stream, "ACCESS_SECONDS", 0.0)
+    monkeypatch.setattr(build_events, "ACCESS_SECONDS", 0.0)
     watching = person("wanda", lab=Role.READER)
 
     async def watch() -> None:
@@ -341,11 +354,11 @@ def test_who_may_see_it_no_longer_sees_no_more(
     live(watch)
 
 
-def test_the_place_in_the_queue_moves_while_one_looks(
+def test_the_position_in_the_queue_moves_on_an_open_page(
     build: Build, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sights, "QUEUE_SECONDS", 0.0)
-    second = asked(saved("six==1.16.0\n", name="other"), owner)
+    monkeypatch.setattr(snapshots, "QUEUE_SECONDS", 0.0)
+    second = queue_build(saved("six==1.16.0\n", name="other"), owner)
 
     async def watch() -> None:
         viewer = await Viewer(second, owner).open()
@@ -368,7 +381,7 @@ def test_the_forms_in_a_stream_can_be_sent(build: Build, owner: User) -> None:
 
 
 def test_a_successful_build_ends_with_the_command_that_pulls_it(build: Build, owner: User) -> None:
-    image = succeeded(build, "done")
+    image = succeed_build(build, "done")
 
     async def watch() -> None:
         viewer = await Viewer(build, owner).open()

@@ -1,7 +1,7 @@
 """Make the logs that tests replay, for real: `python -m tests.builds.logs.make` (as root, on Debian).
 
 It builds one Dockerfile with a Docker Engine, twice, so that the second time its first steps come from the
-engine's cache: `classic.log` is what the classic builder prints, `buildkit.jsonl.gz` what BuildKit tells a client.
+engine's cache: `classic.log` is what the classic builder prints, `buildkit.jsonl.gz` what BuildKit sends to a client.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from builds.engine import connection
 from builds.engine.connection import Engine
 from builds.engine.output import Output, output_of
 from builds.engine.syntax import BUILDKIT
-from builds.images import BlobStore, Quiet, Workshop, find_base
-from tests.services.docker_engine import DockerEngine
+from builds.imaging.bases.find import find_base
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from tests.services.servers.docker_engine import DockerEngine
 
 HERE = Path(__file__).parent
 NAMES = "tqdm rich requests jinja2 sphinx jupyterlab"
@@ -62,8 +65,8 @@ def make(engine: DockerEngine, root: Path) -> None:
         context.joinpath("Dockerfile").write_text(DOCKERFILE.format(base=base))
         HERE.joinpath("classic.log").write_bytes(classic(engine, context))
         events = by_buildkit(reached, context)
-    told = "".join(f"{json.dumps(event)}\n" for event in events)
-    HERE.joinpath("buildkit.jsonl.gz").write_bytes(gzip.compress(told.encode(), mtime=0))
+    text = "".join(f"{json.dumps(event)}\n" for event in events)
+    HERE.joinpath("buildkit.jsonl.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def download(wheels: Path) -> None:
@@ -75,13 +78,13 @@ def download(wheels: Path) -> None:
 
 def classic(engine: DockerEngine, context: Path) -> bytes:
     environment = {**os.environ, "DOCKER_HOST": engine.host, "DOCKER_BUILDKIT": "0"}
-    said = b""
+    output = b""
     for note in ("first", "second"):
         context.joinpath("notes.txt").write_text(f"{note}\n")
         command = ["docker", "build", "--no-cache"] if note == "first" else ["docker", "build"]
         done = subprocess.run([*command, str(context)], env=environment, capture_output=True, check=True)
-        said = done.stdout
-    return said
+        output = done.stdout
+    return output
 
 
 def by_buildkit(engine: Engine, context: Path) -> list[dict[str, Any]]:

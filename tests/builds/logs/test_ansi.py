@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from builds.logs.ansi import chunks_html, line_html
 from builds.models import LogChunk
-from builds.terminal import chunks_html, line_html
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Real logs of builders, replayed: their steps, what was cached, and progress that is collapsed (issue 5, point 3)."""
+"""Real logs of builders, replayed: their steps, what was cached, and progress that is collapsed."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ import pytest
 
 from builds.engine.output import Output, output_of
 from builds.logs import lines_between, read_log
-from builds.logs.parts import Part, Parts
-from builds.terminal import chunks_html
+from builds.logs.ansi import chunks_html
+from builds.logs.dockerfile_steps import DockerfileStep, DockerfileSteps
+from builds.models.steps import StepName
 from environments.models import Role
-from tests.builds.played import asked, browser_of, person, played, saved
+from tests.builds.scenarios import browser_of, claim_build, person, queue_build, saved
 
-LOGS = Path(__file__).parent / "logs"
+LOGS = Path(__file__).parent
 
 
 def classic() -> Iterator[dict[str, Any]]:
-    """Yield the classic builder's words as its engine sends them: a line each."""
+    """Yield the classic builder's output as its engine sends it: a line at a time."""
     for line in LOGS.joinpath("classic.log").read_bytes().decode(errors="replace").split("\n"):
         yield {"stream": f"{line}\n"}
 
@@ -37,10 +38,10 @@ def shown(events: Iterable[dict[str, Any]]) -> list[str]:
     return [*lines, *output.end()]
 
 
-def parts_of(lines: Iterable[str]) -> list[Part]:
-    parts = Parts()
+def parts_of(lines: Iterable[str]) -> list[DockerfileStep]:
+    parts = DockerfileSteps()
     for number, line in enumerate(lines, 1):
-        parts.see(number, line, float(number))
+        parts.feed(number, line, float(number))
     parts.end(0.0, failed=False)
     return parts.rows
 
@@ -49,9 +50,9 @@ def parts_of(lines: Iterable[str]) -> list[Part]:
 @pytest.mark.parametrize("kind", ["classic", "buildkit"])
 def test_a_long_real_log_shows_its_steps_and_only_the_last_of_its_progress(kind: str) -> None:
     events = list(classic() if kind == "classic" else buildkit())
-    build = asked(saved("a==1\n"))
+    build = queue_build(saved("a==1\n"))
     output = Output()
-    with played(build) as (_, reporter), reporter.step(1, "base"):
+    with claim_build(build) as (_, reporter), reporter.step(StepName.BASE):
         for event in events:
             for line in output_of(event, output):
                 reporter.line(line)
@@ -112,7 +113,7 @@ def test_what_docker_prints_as_plain_progress_is_known_too() -> None:
     lines = shown({"stream": f"{line}\n"} for line in PLAIN.splitlines())
 
     assert len([line for line in lines if "sha256:aaaaaaaaaaaa" in line]) == 2
-    assert [(p["name"], p["place"], p["seconds"], p["cached"], p["failed"]) for p in parts_of(lines)] == [
+    assert [(p["name"], p["position"], p["seconds"], p["cached"], p["failed"]) for p in parts_of(lines)] == [
         ("FROM docker.io/library/python:3.11", "1/3", 2.5, False, False),
         ("RUN apt-get update", "2/3", 0.0, True, False),
         ("RUN pip install numpy", "3/3", pytest.approx(2.0), False, True),

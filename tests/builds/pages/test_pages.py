@@ -9,11 +9,20 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from builds import claims
 from builds.models import Build, State
-from builds.pages import LINES_SHOWN
+from builds.models.steps import StepName
+from builds.pages.build_page import LINES_SHOWN
+from builds.queue import claims
 from environments.models import Role
-from tests.builds.played import asked, browser_of, failed, person, played, saved, succeeded
+from tests.builds.scenarios import (
+    browser_of,
+    claim_build,
+    fail_build,
+    person,
+    queue_build,
+    saved,
+    succeed_build,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +42,7 @@ def contributor(carla: User) -> Client:
 
 @pytest.fixture
 def build(carla: User) -> Build:
-    return asked(saved(TEXT), carla)
+    return queue_build(saved(TEXT), carla)
 
 
 def page_of(build: Build) -> str:
@@ -46,11 +55,11 @@ def text_of(client: Client, path: str) -> str:
     return str(response.content.decode())
 
 
-# Who may
+# Access
 
 
 @pytest.mark.parametrize("rest", ["", "log.txt"])
-def test_a_stranger_is_told_that_there_is_nothing(build: Build, rest: str) -> None:
+def test_a_stranger_gets_not_found(build: Build, rest: str) -> None:
     stranger = browser_of(person("stan", other=Role.OWNER))
     assert stranger.get(page_of(build) + rest).status_code == 404
     assert stranger.get(f"/w/other/builds/{build.pk}/{rest}").status_code == 404
@@ -77,7 +86,7 @@ def test_a_reader_may_look_and_neither_cancel_nor_retry(build: Build, verb: str)
 # One build
 
 
-def test_a_queued_build_says_who_asked_and_where_it_stands(contributor: Client, build: Build) -> None:
+def test_a_queued_build_shows_its_requester_and_position(contributor: Client, build: Build) -> None:
     page = text_of(contributor, page_of(build))
     assert "Queued" in page
     assert "Number 1 in the queue" in page
@@ -116,11 +125,11 @@ def test_cancelling_what_one_did_not_ask_for_is_refused_with_a_sentence(build: B
 def test_a_running_build_shows_steps_how_far_they_are_and_the_log_so_far(
     contributor: Client, build: Build
 ) -> None:
-    with played(build) as (_, reporter):
-        with reporter.step(1, "base") as step:
+    with claim_build(build) as (_, reporter):
+        with reporter.step(StepName.BASE) as step:
             step.cached = True
             reporter.line("the base is here")
-        with reporter.step(2, "fetch"):
+        with reporter.step(StepName.FETCH):
             reporter.progress(30_000_000, 60_000_000, "bytes")
             reporter.line("fetching \x1b[32mnumpy\x1b[0m")
             reporter.log.flush()
@@ -139,7 +148,7 @@ def test_a_server_that_refuses_leads_owners_to_the_connections(
     contributor: Client, build: Build, code: str
 ) -> None:
     """Issue 4: those who may manage connections are one click away from what puts it right."""
-    failed(build, code=code)
+    fail_build(build, code=code)
     owner = browser_of(person("olga", lab=Role.OWNER))
     link = '<a class="btn btn-sm" href="/w/lab/settings/?tab=connections">'
     assert link in text_of(owner, page_of(build))
@@ -148,14 +157,14 @@ def test_a_server_that_refuses_leads_owners_to_the_connections(
 
 
 def test_another_failure_does_not_lead_to_the_connections(build: Build) -> None:
-    failed(build)
+    fail_build(build)
     assert "?tab=connections" not in text_of(browser_of(person("olga", lab=Role.OWNER)), page_of(build))
 
 
 def test_a_failed_build_says_what_happened_whose_fault_it_is_and_what_to_do(
     contributor: Client, build: Build
 ) -> None:
-    failed(build)
+    fail_build(build)
     page = text_of(contributor, page_of(build))
     box = page.split('class="failure"')[1].split("</section>")[0]
     assert "There is no package nunpy." in box
@@ -171,7 +180,7 @@ def test_retrying_asks_again_and_a_build_under_way_cannot_be_retried(
 ) -> None:
     response = contributor.post(f"{page_of(build)}retry", follow=True)
     assert "Only a build that failed" in response.content.decode()
-    failed(build)
+    fail_build(build)
     response = contributor.post(f"{page_of(build)}retry")
     again = Build.objects.latest("queued_at")
     assert again.pk != build.pk
@@ -179,15 +188,15 @@ def test_retrying_asks_again_and_a_build_under_way_cannot_be_retried(
 
 
 def test_retrying_what_somebody_else_has_built_is_ready_at_once(contributor: Client, build: Build) -> None:
-    failed(build)
-    succeeded(asked(saved(TEXT, name="twin")))
+    fail_build(build)
+    succeed_build(queue_build(saved(TEXT, name="twin")))
     response = contributor.post(f"{page_of(build)}retry", follow=True)
     assert response.redirect_chain == [("/w/lab/environments/forecast/versions/1/", 302)]
     assert "is ready" in response.content.decode()
 
 
 def test_a_finished_build_shows_the_image_and_how_to_pull_it(contributor: Client, build: Build) -> None:
-    image = succeeded(build, "Build done")
+    image = succeed_build(build, "Build done")
     page = text_of(contributor, page_of(build))
     assert f"docker pull testserver/{image.name}" in page
     assert image.digest in page
@@ -195,13 +204,13 @@ def test_a_finished_build_shows_the_image_and_how_to_pull_it(contributor: Client
 
 
 def test_a_build_that_a_worker_lost_shows_its_attempts(contributor: Client, build: Build) -> None:
-    with played(build) as (_, reporter):
-        with reporter.step(1, "base"):
+    with claim_build(build) as (_, reporter):
+        with reporter.step(StepName.BASE):
             reporter.line("first attempt")
         reporter.log.flush()
         Build.objects.filter(pk=build.pk).update(state=State.QUEUED, claim=None)
-    with played(build) as (_, reporter):
-        with reporter.step(1, "resolve"):
+    with claim_build(build) as (_, reporter):
+        with reporter.step(StepName.RESOLVE):
             reporter.line("second attempt")
         reporter.log.flush()
     page = text_of(contributor, page_of(build))
@@ -214,7 +223,7 @@ def test_a_build_that_a_worker_lost_shows_its_attempts(contributor: Client, buil
 def test_of_a_long_log_the_page_shows_the_end_and_all_of_it_when_asked(
     contributor: Client, build: Build
 ) -> None:
-    with played(build) as (_, reporter):
+    with claim_build(build) as (_, reporter):
         for part in range(7):
             for line in range(1000):
                 reporter.line(f"part {part} line {line}")
@@ -230,7 +239,7 @@ def test_of_a_long_log_the_page_shows_the_end_and_all_of_it_when_asked(
 
 @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
 def test_the_log_is_a_text_to_download_whole(contributor: Client, build: Build) -> None:
-    failed(build)
+    fail_build(build)
     response = contributor.get(f"{page_of(build)}log.txt")
     assert response["Content-Type"] == "text/plain; charset=utf-8"
     assert f"forecast-1-{str(build.pk)[:8]}.log" in response["Content-Disposition"]
@@ -241,7 +250,7 @@ def test_the_log_is_a_text_to_download_whole(contributor: Client, build: Build) 
 
 
 def test_a_log_cannot_put_markup_on_the_page(contributor: Client, build: Build) -> None:
-    failed(build, error="<script>alert(1)</script>", help="<img src=x>")
+    fail_build(build, error="<script>alert(1)</script>", help="<img src=x>")
     page = text_of(contributor, page_of(build))
     assert "<script>alert" not in page
     assert "<img" not in page
@@ -251,8 +260,8 @@ def test_a_log_cannot_put_markup_on_the_page(contributor: Client, build: Build) 
 
 
 def test_the_history_filters_by_state_environment_and_person(contributor: Client, carla: User) -> None:
-    failed(asked(saved("nunpy==1\n", name="broken"), carla))
-    succeeded(asked(saved(TEXT), person("fred", lab=Role.CONTRIBUTOR)))
+    fail_build(queue_build(saved("nunpy==1\n", name="broken"), carla))
+    succeed_build(queue_build(saved(TEXT), person("fred", lab=Role.CONTRIBUTOR)))
     everything = text_of(contributor, LIST)
     assert ">broken:1</a>" in everything
     assert ">forecast:1</a>" in everything
@@ -275,12 +284,12 @@ def test_lists_ask_the_database_as_often_for_fifty_as_for_thirty(
 ) -> None:
     saved(TEXT)
     for number in range(30):
-        succeeded(asked(saved(f"numpy==1.{number}.0\n")))
+        succeed_build(queue_build(saved(f"numpy==1.{number}.0\n")))
     contributor.get(path)
     with django_assert_max_num_queries(100) as thirty:
         contributor.get(path)
     for number in range(30, 50):
-        succeeded(asked(saved(f"numpy==1.{number}.0\n")))
+        succeed_build(queue_build(saved(f"numpy==1.{number}.0\n")))
     with django_assert_max_num_queries(100) as fifty:
         contributor.get(path)
     assert len(fifty) == len(thirty) <= 25
@@ -290,7 +299,7 @@ def test_lists_ask_the_database_as_often_for_fifty_as_for_thirty(
 
 
 def test_the_images_say_which_versions_share_them(contributor: Client, build: Build) -> None:  # rule 11
-    image = succeeded(build)
+    image = succeed_build(build)
     saved(TEXT, name="twin")
     page = text_of(contributor, "/w/lab/images/")
     assert image.digest[7:19] in page
@@ -301,7 +310,7 @@ def test_the_images_say_which_versions_share_them(contributor: Client, build: Bu
 def test_a_rebuild_first_names_every_version_that_shares_the_image(
     contributor: Client, build: Build
 ) -> None:  # rule 16
-    succeeded(build)
+    succeed_build(build)
     saved(TEXT, name="twin")
     address = "/w/lab/environments/forecast/versions/1/"
     page = text_of(contributor, f"{address}rebuild/")
@@ -313,19 +322,19 @@ def test_a_rebuild_first_names_every_version_that_shares_the_image(
 
 
 def test_building_what_is_ready_builds_nothing(contributor: Client, build: Build) -> None:
-    succeeded(build)
+    succeed_build(build)
     response = contributor.post("/w/lab/environments/forecast/versions/1/build", follow=True)
     assert "ready at once" in response.content.decode()
     assert Build.objects.count() == 1
 
 
 def test_a_build_that_is_being_stopped_says_so(contributor: Client, build: Build, carla: User) -> None:
-    with played(build) as (claim, _):
+    with claim_build(build) as (claim, _):
         contributor.post(f"{page_of(build)}cancel")
         page = text_of(contributor, page_of(build))
         assert "stopping" in page
         assert "<span>Cancel</span>" not in page
-        assert claims.ask_to_stop(build.pk)
+        assert claims.request_cancellation(build.pk)
         claim.cancel()
     assert "was cancelled" in text_of(contributor, page_of(build))
 
@@ -336,7 +345,7 @@ def test_what_its_author_must_put_right_is_edited_and_what_nobody_must_is_tried_
     edit = (
         f'href="/w/lab/environments/{build.version.environment.name}/versions/{build.version.version}/edit/"'
     )
-    failed(build)
+    fail_build(build)
     fault = Build.objects.filter(pk=build.pk)
     reader = browser_of(person("rita", lab=Role.READER))
     for who, whose, there in (

@@ -1,4 +1,4 @@
-"""The claim: one worker has a build, and who lost it changes nothing. The reconciler takes over from the silent."""
+"""The claim: one worker has a build, and writes nothing after losing it; the reconciler takes builds from silent workers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builds.claims import Claim, ClaimLost, cancel_queued
-from builds.heartbeats import Heartbeats
 from builds.models import Build, Image, LogChunk, State
-from builds.reconcile import Reconciler, release, release_builds_of, release_builds_of_the_dead
-from builds.reporting import BuildReporter
-from tests.builds.played import asked, image_for, look_after, saved, take_from_silent
+from builds.queue.claims import Claim, ClaimLost, cancel_queued
+from builds.queue.heartbeats import Heartbeats
+from builds.worker.reconciler import Reconciler, release, release_builds_of, release_builds_of_dead_workers
+from builds.worker.reporter import BuildReporter
+from tests.builds.scenarios import expire_claims, image_for, queue_build, reconcile_after, saved
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
 
 def build() -> Build:
-    return asked(saved(f"a=={uuid.uuid4().int % 10**8}\n"))
+    return queue_build(saved(f"a=={uuid.uuid4().int % 10**8}\n"))
 
 
 def take(build: Build, worker: str = "one") -> Claim:
@@ -41,10 +41,10 @@ def test_the_row_lets_exactly_one_worker_through() -> None:
     assert Claim.take(waiting.pk, "two") is None
 
 
-def test_who_lost_the_claim_writes_nothing() -> None:
+def test_a_worker_that_lost_its_claim_writes_nothing() -> None:
     waiting = build()
     lost = take(waiting)
-    take_from_silent()
+    expire_claims()
     mine = take(waiting, "two")
 
     for write in (
@@ -52,7 +52,7 @@ def test_who_lost_the_claim_writes_nothing() -> None:
         lambda: lost.fail("x", "it failed", "", "studio"),
         lambda: lost.succeed(image_for(waiting.version), reused=False),
         lost.cancel,
-        lost.give_back,
+        lost.requeue,
         lost.should_stop,
     ):
         with pytest.raises(ClaimLost):
@@ -68,7 +68,7 @@ def test_a_live_worker_keeps_its_build() -> None:
     waiting = build()
     claim = take(waiting)
 
-    take_from_silent(living=[claim])
+    expire_claims(living=[claim])
 
     assert claim.should_stop() is False
 
@@ -77,18 +77,18 @@ def test_after_three_dead_workers_the_build_fails_with_what_to_do() -> None:
     waiting = build()
     for _ in range(3):
         take(waiting)
-        take_from_silent()
+        expire_claims()
 
     waiting.refresh_from_db()
     assert (waiting.state, waiting.error_code, waiting.error_fault) == (State.FAILED, "worker-died", "studio")
     assert waiting.error_help
 
 
-def test_at_a_start_only_what_processes_of_this_machine_left_that_are_gone_goes_back() -> None:
+def test_a_start_requeues_only_builds_of_dead_processes_of_this_host() -> None:
     gone, ended = subprocess.Popen(["true"]), subprocess.Popen(["true"])
     gone.wait()
-    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # nobody has asked for it yet
-    here = [
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # a zombie: not reaped yet
+    workers = [
         f"here:{gone.pid}",
         f"here:{ended.pid}",
         f"here:{os.getpid()}",
@@ -96,9 +96,9 @@ def test_at_a_start_only_what_processes_of_this_machine_left_that_are_gone_goes_
         f"elsewhere:{gone.pid}",
         f"here:{10**30}",
     ]
-    claims = [take(build(), worker) for worker in here]
+    claims = [take(build(), worker) for worker in workers]
 
-    assert release_builds_of_the_dead("here") == 2
+    assert release_builds_of_dead_workers("here") == 2
 
     assert [Build.objects.filter(claim=claim.token).exists() for claim in claims] == [False] * 2 + [True] * 4
     ended.wait()
@@ -117,20 +117,20 @@ def test_a_cancelled_build_of_a_dead_worker_ends_as_cancelled() -> None:
     assert waiting.state == State.CANCELLED
 
 
-def test_a_build_given_back_does_not_count_as_an_attempt() -> None:
+def test_a_requeued_build_does_not_count_as_an_attempt() -> None:
     waiting = build()
     for _ in range(5):
-        take(waiting).give_back()
+        take(waiting).requeue()
 
     waiting.refresh_from_db()
     assert (waiting.state, waiting.attempt) == (State.QUEUED, 0)
 
 
 def move_by(claim: Claim, move: str, image: Image) -> None:
-    """Let the holder of a claim, present or past, do something."""
+    """Make a move as the holder of a claim, present or past."""
     match move:
-        case "give_back":
-            claim.give_back()
+        case "requeue":
+            claim.requeue()
         case "succeed":
             claim.succeed(image, reused=False)
         case "fail":
@@ -141,12 +141,13 @@ def move_by(claim: Claim, move: str, image: Image) -> None:
             claim.append("line\n", 1, "")
 
 
-MOVES = ["take", "give_back", "succeed", "fail", "cancel", "die", "cancel_queued", "late write"]
+MOVES = ["take", "requeue", "succeed", "fail", "cancel", "die", "cancel_queued", "late write"]
 
 
+@pytest.mark.slow
 @given(moves=st.lists(st.sampled_from(MOVES), max_size=12))
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> None:
+def test_an_ended_build_keeps_its_state_after_any_moves(moves: list[str]) -> None:
     """queued → running → succeeded | failed | cancelled, and never back from an end."""
     waiting = build()
     image = image_for(waiting.version)
@@ -160,7 +161,7 @@ def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> 
             elif move == "cancel_queued":
                 cancel_queued(waiting.pk)
             elif move == "die":
-                take_from_silent()
+                expire_claims()
             elif claims:
                 move_by(claims[0] if move == "late write" else claims[-1], move, image)
         except ClaimLost:
@@ -177,26 +178,26 @@ def test_whatever_happens_an_ended_build_stays_as_it_ended(moves: list[str]) -> 
 
 
 @pytest.mark.parametrize("step", [timedelta(hours=1), timedelta(hours=-1)], ids=["forward", "back"])
-def test_a_clock_that_is_set_takes_no_build_from_who_lives_and_all_from_the_dead(step: timedelta) -> None:
-    """Whatever the time is that a heartbeat bears, and however late the next one comes within the lease."""
+def test_setting_a_clock_loses_no_living_workers_build_and_keeps_no_dead_workers(step: timedelta) -> None:
+    """For any time in a heartbeat, and any delay of the next within the lease."""
     claim, dead, reconciler = take(living := build()), take(build()), Reconciler()
-    reconciler.look()
-    for looks in range(1, 8):
-        Build.objects.filter(pk=living.pk).update(heartbeat_at=timezone.now() + step * (looks % 2))
+    reconciler.reconcile()
+    for number in range(1, 8):
+        Build.objects.filter(pk=living.pk).update(heartbeat_at=timezone.now() + step * (number % 2))
         for _ in range(3):
-            look_after(reconciler, django.LOST_AFTER_SECONDS / 4)
+            reconcile_after(reconciler, django.LOST_AFTER_SECONDS / 4)
 
     claim.write()
     with pytest.raises(ClaimLost):
         dead.write()
 
 
-def test_a_look_that_comes_late_takes_no_build_and_later_ones_do() -> None:
-    """The database hung, or this worker was halted: the others' heartbeats of that time are on their way."""
+def test_a_late_check_takes_no_build_and_later_checks_do() -> None:
+    """The database hung, or this worker was halted: the others' heartbeats of that time have yet to arrive."""
     claim, reconciler = take(waiting := build()), Reconciler()
-    reconciler.look()
+    reconciler.reconcile()
     for taken in (False, True):
-        look_after(reconciler, 3600)
+        reconcile_after(reconciler, 3600)
         waiting.refresh_from_db()
         assert (waiting.claim != claim.token) == taken
 
@@ -204,13 +205,13 @@ def test_a_look_that_comes_late_takes_no_build_and_later_ones_do() -> None:
 @pytest.mark.parametrize(
     "meanwhile", [{"heartbeat_at": timezone.now()}, {"state": State.SUCCEEDED}], ids=["lives", "ended"]
 )
-def test_a_worker_heard_of_at_the_last_moment_keeps_its_build(meanwhile: dict[str, object]) -> None:
-    """It says that it lives; or it has ended the build, in the millisecond of its last heartbeat."""
+def test_a_heartbeat_at_the_last_moment_keeps_the_build(meanwhile: dict[str, object]) -> None:
+    """It sends a heartbeat, or ends the build in the millisecond of its last heartbeat."""
     claim, beats = take(build()), Heartbeats[Build]()
     for _ in range(3):
-        beats._looked_at -= django.LOST_AFTER_SECONDS / 2
+        beats._checked_at -= django.LOST_AFTER_SECONDS / 2
         (*silent,) = beats.silent(Build.objects.all())
-    assert [one.pk for one in silent] == [claim.build_id]
+    assert [row.pk for row in silent] == [claim.build_id]
     Build.objects.update(**meanwhile)
 
     assert release(silent, died=True) == 0
@@ -229,24 +230,24 @@ def test_a_chunk_whose_answer_was_lost_is_not_written_twice() -> None:
     assert [chunk.text for chunk in LogChunk.objects.all()] == ["one\n", "two\n"]
 
 
-def test_a_worker_that_has_heard_nothing_for_its_lease_does_nothing_until_it_hears() -> None:
-    """Its machine was halted, or the database hangs without a word: the build may be another worker's."""
+def test_a_worker_with_an_expired_lease_does_nothing_until_the_database_answers() -> None:
+    """Its machine was halted, or the database hangs: another worker may have the build."""
     reporter = BuildReporter(take(build()))
-    reporter.lease._heard -= 3600
-    went_on = threading.Event()
+    reporter.lease._renewed_at -= 3600
+    continued = threading.Event()
 
     def work() -> None:
         reporter.check()
-        went_on.set()
+        continued.set()
 
     worker = threading.Thread(target=work)
     worker.start()
-    assert not went_on.wait(0.1)
-    reporter.lease.keep(lambda: None)
+    assert not continued.wait(0.1)
+    reporter.lease.run(lambda: None)
     worker.join(60)
-    assert went_on.is_set()
+    assert continued.is_set()
 
-    reporter.lease._heard -= 3600
+    reporter.lease._renewed_at -= 3600
     reporter._lost = ClaimLost()
     with pytest.raises(ClaimLost):
         reporter.check()

@@ -1,4 +1,4 @@
-"""Whose turn it is: never two claims on a build, never over a workspace's limit, and nobody starves (issue 5, 2)."""
+"""Fair queueing: never two claims on a build, never over a workspace's limit, and no workspace starves."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from builds import tasks
-from builds.claims import Claim, ClaimLost
-from builds.limits import limits_of, set_limits
 from builds.models import Build, State
-from builds.queries import queue_position
-from builds.reporting import stopping
-from builds.services import cancel_request, request_build
-from builds.turns import anything_to_take, lines, take_next
-from tests.builds.played import asked, saved, take_from_silent, workspace_named
+from builds.pages.queries import queue_position
+from builds.queue.claims import Claim, ClaimLost
+from builds.queue.fairness import claim_next, has_claimable_builds, workspace_queues
+from builds.queue.limits import limits_of, set_limits
+from builds.queue.requests import cancel_request, request_build
+from builds.worker.reporter import stopping
+from tests.builds.scenarios import expire_claims, queue_build, saved, workspace_named
 
 
 def waiting_in(workspace: str, count: int) -> list[Build]:
     """Return builds that wait, oldest first, each of a content of its own."""
     return [
-        asked(saved(f"a=={uuid.uuid4().int % 10**9}\n", name=f"e{n}", workspace=workspace))
+        queue_build(saved(f"a=={uuid.uuid4().int % 10**9}\n", name=f"e{n}", workspace=workspace))
         for n in range(count)
     ]
 
@@ -35,13 +35,14 @@ def end(claim: Claim) -> None:
     claim.fail("x", "It failed.", "", "author")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
 def test_a_hundred_builds_of_one_workspace_do_not_hold_up_another() -> None:
     waiting_in("lab", 20)
     (mine,) = waiting_in("shop", 1)
 
-    first, second = take_next("one"), take_next("one")
+    first, second = claim_next("one"), claim_next("one")
 
     assert first is not None
     assert second is not None
@@ -50,11 +51,11 @@ def test_a_hundred_builds_of_one_workspace_do_not_hold_up_another() -> None:
 
 @pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
-def test_one_free_hand_serves_workspaces_in_turn() -> None:
+def test_one_worker_serves_workspaces_in_turn() -> None:
     lab, shop = waiting_in("lab", 3), waiting_in("shop", 2)
 
     served = []
-    while (claim := take_next("the only one")) is not None:
+    while (claim := claim_next("the only one")) is not None:
         served.append(claim.build_id)
         end(claim)
 
@@ -63,34 +64,34 @@ def test_one_free_hand_serves_workspaces_in_turn() -> None:
 
 @pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
-def test_a_workspace_at_its_limit_waits_and_its_next_build_comes_when_one_ends() -> None:
+def test_a_workspace_at_its_limit_waits_until_a_build_ends() -> None:
     lab = waiting_in("lab", 3)
     set_limits(workspace_named("lab"), at_once=2)
-    first, second = take_next("one"), take_next("two")
+    first, second = claim_next("one"), claim_next("two")
     assert first
     assert second
-    assert take_next("three") is None
-    assert not anything_to_take()
+    assert claim_next("three") is None
+    assert not has_claimable_builds()
 
     end(first)
 
-    third = take_next("one")
+    third = claim_next("one")
     assert third is not None
     assert third.build_id == lab[2].pk
 
 
 @pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db
-def test_the_place_in_the_queue_is_the_one_in_which_builds_are_taken() -> None:
+def test_positions_in_the_queue_are_the_order_of_claims() -> None:
     waiting = [*waiting_in("lab", 4), *waiting_in("shop", 2), *waiting_in("yard", 1)]
-    places = {build.pk: queue_position(build) for build in waiting}
-    assert sorted(places.values()) == [1, 2, 3, 4, 5, 6, 7]
+    positions = {build.pk: queue_position(build) for build in waiting}
+    assert sorted(positions.values()) == [1, 2, 3, 4, 5, 6, 7]
 
     taken = []
-    while (claim := take_next("one")) is not None:
+    while (claim := claim_next("one")) is not None:
         taken.append(claim.build_id)
 
-    assert [places[build] for build in taken] == [1, 2, 3, 4, 5, 6, 7]
+    assert [positions[build] for build in taken] == [1, 2, 3, 4, 5, 6, 7]
 
 
 def many(work: object, threads: int) -> None:
@@ -102,7 +103,7 @@ def many(work: object, threads: int) -> None:
         try:
             start.wait(30)
             work()  # type: ignore[operator]
-        except BaseException as error:  # told to the test's own thread
+        except BaseException as error:  # raised in the test's own thread
             problems.append(error)
         finally:
             connection.close()
@@ -118,7 +119,7 @@ def many(work: object, threads: int) -> None:
 
 @pytest.mark.usefixtures("either_database")
 @pytest.mark.django_db(transaction=True)
-def test_many_workers_at_once_never_take_one_build_twice_nor_more_than_the_limit() -> None:
+def test_many_workers_at_once_never_claim_one_build_twice_nor_more_than_the_limit() -> None:
     waiting_in("lab", 6)
     waiting_in("shop", 6)
     set_limits(workspace_named("lab"), at_once=2)
@@ -127,7 +128,7 @@ def test_many_workers_at_once_never_take_one_build_twice_nor_more_than_the_limit
     most: Counter[str] = Counter()
 
     def work() -> None:
-        while (claim := take_next("one")) is not None:
+        while (claim := claim_next("one")) is not None:
             taken.append(claim.build_id)
             running = Counter(
                 Build.objects.filter(state=State.RUNNING).values_list("workspace__name", flat=True)
@@ -138,7 +139,7 @@ def test_many_workers_at_once_never_take_one_build_twice_nor_more_than_the_limit
 
     many(work, 8)
 
-    # Whoever found both workspaces full has gone; those who ended a build went on.
+    # A thread ends when it finds both workspaces at their limit; the others continue.
     assert sorted(taken) == sorted(Build.objects.values_list("pk", flat=True))
     assert most["lab"] <= 2
     assert most["shop"] <= 3
@@ -152,7 +153,7 @@ class Workers(RuleBasedStateMachine):
         self.names = [f"lab-{uuid.uuid4().hex[:8]}", f"shop-{uuid.uuid4().hex[:8]}"]
         for name, most in zip(self.names, (lab, shop), strict=True):
             set_limits(workspace_named(name), at_once=most)
-        self.held: list[Claim] = []
+        self.claims: list[Claim] = []
         self.requests: list[uuid.UUID] = []
         self.ended: set[uuid.UUID] = set()
         self.passed_over: Counter[int] = Counter()
@@ -166,32 +167,32 @@ class Workers(RuleBasedStateMachine):
             request_build(saved(f"a=={content}\n", name=f"e{content}", workspace=self.names[which]))
 
     @rule(times=st.integers(1, 3))
-    def take(self, times: int) -> None:
+    def claim(self, times: int) -> None:
         for _ in range(times):
-            self.take_one()
+            self.claim_one()
 
-    def take_one(self) -> None:
-        before = [line for line in lines() if not line.full]
-        claim = take_next("a worker")
+    def claim_one(self) -> None:
+        before = [queue for queue in workspace_queues() if not queue.at_limit]
+        claim = claim_next("a worker")
         assert (claim is not None) == bool(before), "a worker finds a build exactly where one may be taken"
         if claim is None:
             return
-        assert claim.build_id not in {held.build_id for held in self.held}, "two claims on one build"
-        self.held.append(claim)
+        assert claim.build_id not in {held.build_id for held in self.claims}, "two claims on one build"
+        self.claims.append(claim)
         served = Build.objects.get(pk=claim.build_id).workspace_id
-        assert min(line.running for line in before) == next(
-            line.running for line in before if line.workspace == served
+        assert min(queue.running for queue in before) == next(
+            queue.running for queue in before if queue.workspace == served
         )
-        for line in before:
-            self.passed_over[line.workspace] += 1
+        for queue in before:
+            self.passed_over[queue.workspace] += 1
         self.passed_over[served] = 0
-        # With two workspaces, nobody who may build lets the other one by more often than it can have at once.
+        # Of two workspaces, a workspace below its limit is passed over at most as often as the other's limit.
         assert max(self.passed_over.values()) <= 3
 
     @rule(data=st.data())
     def end_one(self, data: st.DataObject) -> None:
-        if self.held:
-            end_claim = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+        if self.claims:
+            end_claim = self.claims.pop(data.draw(st.integers(0, len(self.claims) - 1)))
             try:
                 end(end_claim)
             except ClaimLost as error:
@@ -208,29 +209,29 @@ class Workers(RuleBasedStateMachine):
                 cancel_request(request, None)
 
     @rule(data=st.data())
-    def worker_hears_of_the_cancelling(self, data: st.DataObject) -> None:
-        for claim in [claim for claim in self.held if claim.should_stop()]:
-            self.held.remove(claim)
+    def worker_sees_the_cancellation(self, data: st.DataObject) -> None:
+        for claim in [claim for claim in self.claims if claim.should_stop()]:
+            self.claims.remove(claim)
             claim.cancel()
 
     @rule(data=st.data())
     def worker_dies(self, data: st.DataObject) -> None:
-        if self.held:
-            dead = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-            take_from_silent(living=self.held)
+        if self.claims:
+            dead = self.claims.pop(data.draw(st.integers(0, len(self.claims) - 1)))
+            expire_claims(living=self.claims)
             with pytest.raises(ClaimLost):
                 end(dead)
 
     @rule(data=st.data())
     def studio_stops_a_worker(self, data: st.DataObject) -> None:
-        if self.held:
-            self.held.pop(data.draw(st.integers(0, len(self.held) - 1))).give_back()
+        if self.claims:
+            self.claims.pop(data.draw(st.integers(0, len(self.claims) - 1))).requeue()
 
     @rule(which=st.integers(0, 1), most=st.integers(1, 4))
     def another_limit(self, which: int, most: int) -> None:
-        place = workspace_named(self.names[which])
-        running = Build.objects.filter(workspace=place, state=State.RUNNING).count()
-        set_limits(place, at_once=max(most, running, 1))
+        workspace = workspace_named(self.names[which])
+        running = Build.objects.filter(workspace=workspace, state=State.RUNNING).count()
+        set_limits(workspace, at_once=max(most, running, 1))
         self.passed_over.clear()
 
     @invariant()
@@ -238,9 +239,9 @@ class Workers(RuleBasedStateMachine):
         if not hasattr(self, "names"):
             return
         running = Counter(build.workspace for build in self.builds() if build.state == State.RUNNING)
-        for place, count in running.items():
-            assert count <= limits_of(place).at_once
-        held = {claim.build_id for claim in self.held}
+        for workspace, count in running.items():
+            assert count <= limits_of(workspace).at_once
+        held = {claim.build_id for claim in self.claims}
         assert held == {build.pk for build in self.builds() if build.state == State.RUNNING}
         ended = {build.pk for build in self.builds() if not build.active}
         assert self.ended <= ended, "an end is for ever"
@@ -248,15 +249,16 @@ class Workers(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Every build ends: one worker is enough."""
-        for claim in getattr(self, "held", []):
+        for claim in getattr(self, "claims", []):
             end(claim)
-        while (claim := take_next("the last worker")) is not None:
+        while (claim := claim_next("the last worker")) is not None:
             end(claim)
         assert not Build.objects.filter(state__in=["queued", "running"]).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
-def test_whatever_happens_every_build_is_taken_once_within_the_limits_and_ends() -> None:
+def test_every_build_is_claimed_once_within_the_limits_and_ends_after_any_events() -> None:
     run_state_machine_as_test(
         Workers,
         settings=settings(
@@ -268,71 +270,71 @@ def test_whatever_happens_every_build_is_taken_once_within_the_limits_and_ends()
     )
 
 
-class Hand:
-    """A pool of one thread that works when the test says so."""
+class FakePool:
+    """A pool of one thread that never runs its work."""
 
     def __init__(self) -> None:
-        self.given: list[object] = []
+        self.submitted: list[object] = []
 
     def apply_async(self, work: object) -> None:
-        self.given.append(work)
+        self.submitted.append(work)
 
 
 @pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
-    found = Hand()
-    monkeypatch.setattr(tasks, "looks", tasks.Looks(tasks.build_what_waits))
-    monkeypatch.setattr(tasks.looks, "pool", found)
-    return found
+def pool(monkeypatch: pytest.MonkeyPatch) -> FakePool:
+    fake = FakePool()
+    monkeypatch.setattr(tasks, "build_poller", tasks.WorkPoller(tasks.run_queued_builds))
+    monkeypatch.setattr(tasks.build_poller, "pool", fake)
+    return fake
 
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[uuid.UUID]:
-    """The builds that were built, in their order; each fails at once."""
-    found: list[uuid.UUID] = []
+    """The builds that were run, in order; each fails at once."""
+    builds: list[uuid.UUID] = []
 
     def build(claim: Claim) -> None:
-        found.append(claim.build_id)
+        builds.append(claim.build_id)
         end(claim)
 
-    monkeypatch.setattr("builds.runner.run_claimed", build)
-    return found
+    monkeypatch.setattr("builds.worker.runner.run_claimed", build)
+    return builds
 
 
 @pytest.mark.django_db
-def test_a_worker_goes_on_until_nothing_may_be_built(hand: Hand, built: list[uuid.UUID]) -> None:
-    """A build that waited for its workspace's limit starts when the one before ends, not with the next message."""
+def test_a_worker_continues_until_nothing_can_be_claimed(pool: FakePool, built: list[uuid.UUID]) -> None:
+    """A build that waited for its workspace's limit starts when another ends, without a message."""
     lab = waiting_in("lab", 5)
     set_limits(workspace_named("lab"), at_once=1)
 
-    tasks.build_image(str(lab[3].pk))
+    tasks.build_image()
 
     assert built == [build.pk for build in lab]
 
 
 @pytest.mark.django_db
 def test_the_other_threads_of_a_worker_are_woken_once_however_much_waits(
-    hand: Hand, built: list[uuid.UUID]
+    pool: FakePool, built: list[uuid.UUID]
 ) -> None:
     waiting_in("lab", 30)
 
-    tasks.build_image(str(uuid.uuid4()))
+    tasks.build_image()
 
-    assert len(hand.given) == 1
+    assert len(pool.submitted) == 1
     assert len(built) == 30
 
 
 @pytest.mark.django_db
 def test_a_worker_that_stops_takes_nothing_more(
-    hand: Hand, built: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
+    pool: FakePool, built: list[uuid.UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting_in("lab", 2)
     stopping.set()
     try:
-        tasks.build_image(str(uuid.uuid4()))
-        tasks.looks.one_more()
+        tasks.build_image()
+        tasks.build_poller.wake()
     finally:
         stopping.clear()
 
     assert built == []
-    assert hand.given == []
+    assert pool.submitted == []

@@ -1,4 +1,4 @@
-"""What a workspace may have: builds at once, in the queue, and the time and disk of each (issue 5, 2)."""
+"""A workspace's limits: builds at once and in the queue, and the time and disk space of each."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from pytest_django import Settings
 
-from builds import runner, steps
-from builds.images import BlobStore, Cancelled, ImageError, Lock, Quiet, Workshop, fetch
-from builds.limits import Bounds, Limits, OverLimit, limits_of, set_limits
-from builds.models import Build, Request, State
-from builds.reporting import BuildReporter
-from builds.services import QueueFull, request_build
+from builds.imaging.download.fetch import fetch
+from builds.imaging.lock import Lock
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Cancelled, ImageError, Quiet
+from builds.imaging.workshop import Workshop
+from builds.models import Build, BuildRequest, State
+from builds.models.steps import StepName
+from builds.queue.limits import Limits, limits_of, set_limits
+from builds.queue.requests import QueueFull, request_build
+from builds.worker import runner, steps
+from builds.worker.budget import Budget, LimitExceeded
+from builds.worker.reporter import BuildReporter
 from environments.models import Role
-from tests.builds.played import asked, browser_of, person, saved, workspace_named
-from tests.images.making import locked, make_wheel
+from tests.builds.imaging.making import locked, make_wheel
+from tests.builds.scenarios import browser_of, person, queue_build, saved, workspace_named
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -37,7 +43,7 @@ def test_a_workspace_has_the_defaults_until_an_administrator_says_otherwise(
     assert limits_of(lab).at_once == 3
 
 
-def test_a_limit_that_lets_nothing_through_is_refused(db: None) -> None:
+def test_an_invalid_limit_is_refused(db: None) -> None:
     workspace_named("lab")
 
     with pytest.raises(CommandError, match="above 0"):
@@ -50,24 +56,24 @@ def test_a_limit_that_lets_nothing_through_is_refused(db: None) -> None:
 
 def test_a_full_queue_refuses_with_what_how_many_and_what_to_do(db: None) -> None:
     set_limits(workspace_named("lab"), queued=2)
-    first = asked(saved("a==1\n"))
-    asked(saved("a==2\n"))
+    first = queue_build(saved("a==1\n"))
+    queue_build(saved("a==2\n"))
 
     with pytest.raises(QueueFull, match="2 builds of lab wait already, and no more than 2 may") as refused:
         request_build(saved("a==3\n"))
 
     assert "cancel" in str(refused.value)
-    # Who waits for a build that is there already takes no room, and other workspaces have their own.
+    # Joining an existing build takes no room, and other workspaces have their own queue.
     assert request_build(first.version).joined
     assert request_build(saved("a==3\n", workspace="shop")).build
-    assert Request.objects.count() == 4
+    assert BuildRequest.objects.count() == 4
 
 
-def test_the_page_tells_of_a_full_queue_and_keeps_what_was_saved(db: None) -> None:
+def test_the_page_shows_a_full_queue_and_keeps_the_saved_version(db: None) -> None:
     ada = person("ada", lab=Role.CONTRIBUTOR)
     version = saved("a==1\n")
     set_limits(workspace_named("lab"), queued=1)
-    asked(saved("a==2\n"))
+    queue_build(saved("a==2\n"))
 
     answer = browser_of(ada).post(
         f"/w/lab/environments/{version.environment.name}/versions/{version.version}/build", follow=True
@@ -84,7 +90,7 @@ def test_no_more_than_may_wait_get_into_the_queue_at_the_same_moment() -> None:
     start = threading.Barrier(len(versions))
     refused: list[Exception] = []
 
-    def ask(version: object) -> None:
+    def request(version: object) -> None:
         try:
             start.wait(30)
             request_build(version)  # type: ignore[arg-type]
@@ -93,7 +99,7 @@ def test_no_more_than_may_wait_get_into_the_queue_at_the_same_moment() -> None:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=ask, args=(version,)) for version in versions]
+    threads = [threading.Thread(target=request, args=(version,)) for version in versions]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -105,11 +111,11 @@ def test_no_more_than_may_wait_get_into_the_queue_at_the_same_moment() -> None:
 
 @pytest.fixture
 def silent_step(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Let builds be one step that says nothing and waits, as a silent RUN does: it only checks."""
+    """Make builds a single step without output, which only checks, as during a silent RUN."""
     never = threading.Event()
 
-    def make(build: Build, reporter: BuildReporter) -> steps.Made:
-        with reporter.step(1, "base"):
+    def make(build: Build, reporter: BuildReporter) -> steps.BuildResult:
+        with reporter.step(StepName.BASE):
             while not never.wait(0.05):
                 reporter.check()
         raise AssertionError
@@ -121,9 +127,9 @@ def silent_step(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 @pytest.mark.django_db(transaction=True)
 def test_a_silent_build_is_stopped_at_its_deadline_with_the_cause(silent_step: threading.Event) -> None:
     set_limits(workspace_named("lab"), seconds=1)
-    build = asked(saved("a==1\n"))
+    build = queue_build(saved("a==1\n"))
 
-    runner.run(build.pk, "worker")
+    runner.run_build(build.pk, "worker")
 
     build.refresh_from_db()
     assert (build.state, build.error_code) == (State.FAILED, "timeout")
@@ -133,17 +139,17 @@ def test_a_silent_build_is_stopped_at_its_deadline_with_the_cause(silent_step: t
 
 
 def test_a_build_that_writes_more_than_it_may_ends_with_the_cause(tmp_path: Path) -> None:
-    bounds = Bounds(Limits(at_once=1, queued=1, seconds=60, disk=1000))
-    store = BlobStore(tmp_path / "store", bounds.spend)
+    budget = Budget(Limits(at_once=1, queued=1, seconds=60, disk=1000))
+    store = BlobStore(tmp_path / "store", budget.reserve_disk)
 
     with store.writer() as blob:
         blob.write(b"x" * 900)
-        with pytest.raises(OverLimit, match="more than 1 kB") as over:
+        with pytest.raises(LimitExceeded, match="more than 1 kB") as over:
             blob.write(b"x" * 200)
 
     assert over.value.code == "disk-limit"
-    with pytest.raises(OverLimit):
-        bounds.check()
+    with pytest.raises(LimitExceeded):
+        budget.check()
     assert list((tmp_path / "store" / "ingest").iterdir()) == []
 
 
@@ -153,17 +159,19 @@ def test_downloads_count_and_files_that_are_here_already_do_not(tmp_path: Path) 
     package = lock.packages[0].model_copy(update={"url": wheel.as_uri(), "kind": "conda"})
     size = fetched.wheels[0].size
 
-    def shop(disk: int) -> Workshop:
-        bounds = Bounds(Limits(at_once=1, queued=1, seconds=60, disk=disk))
-        return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache", spend=bounds.spend)
+    def workshop(disk: int) -> Workshop:
+        budget = Budget(Limits(at_once=1, queued=1, seconds=60, disk=disk))
+        return Workshop(
+            store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache", reserve_disk=budget.reserve_disk
+        )
 
-    with pytest.raises(OverLimit):
-        fetch(Lock(packages=(package,)), shop(size - 1), Quiet())
-    assert fetch(Lock(packages=(package,)), shop(size), Quiet()).received == size
-    assert fetch(Lock(packages=(package,)), shop(1), Quiet()).received == 0
+    with pytest.raises(LimitExceeded):
+        fetch(Lock(packages=(package,)), workshop(size - 1), Quiet())
+    assert fetch(Lock(packages=(package,)), workshop(size), Quiet()).received == size
+    assert fetch(Lock(packages=(package,)), workshop(1), Quiet()).received == 0
 
 
-def test_everything_lets_the_end_of_a_build_through() -> None:
-    """Steps that go on after an error of their own must not go on after this one."""
-    assert issubclass(OverLimit, Cancelled)
-    assert issubclass(OverLimit, ImageError)
+def test_an_exceeded_limit_is_a_cancellation_to_the_steps() -> None:
+    """Steps that continue after an ImageError must let this error through."""
+    assert issubclass(LimitExceeded, Cancelled)
+    assert issubclass(LimitExceeded, ImageError)

@@ -1,4 +1,4 @@
-"""Asking for images: one build for equal requests, cache hits, who may cancel what (rules 8-16)."""
+"""Requests for images: one build for equal requests, reuse, cancellation (rules 8-16)."""
 
 from __future__ import annotations
 
@@ -10,24 +10,25 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from builds import runner
-from builds.claims import Claim
-from builds.images import Cancelled, ImageError
+from builds.imaging.reporting import Cancelled, ImageError
 from builds.logs import read_log
-from builds.models import BaseImage, Build, Image, Request, State
-from builds.services import (
-    NotPossible,
+from builds.models import BaseImage, Build, BuildRequest, Image, State
+from builds.queue.claims import Claim
+from builds.queue.fairness import claim_next
+from builds.queue.requests import (
+    StateConflict,
     base_has_moved,
-    cancel_for,
-    outlook,
+    cancel_requests_of,
+    image_status,
     request_build,
     retry,
-    stop_for_all,
+    stop_build,
     versions_sharing,
 )
-from builds.turns import take_next
+from builds.worker import runner
+from builds.worker.reporter import BuildReporter
 from environments.models import Event
-from tests.builds.played import asked, failed, person, played, saved, succeeded
+from tests.builds.scenarios import claim_build, fail_build, person, queue_build, saved, succeed_build
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -44,20 +45,20 @@ def test_two_clicks_make_one_build() -> None:
 
 
 @pytest.mark.django_db
-def test_who_comes_and_who_goes_is_shown_to_those_who_look_on() -> None:
+def test_viewers_see_requests_come_and_go() -> None:
     ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
-    build = asked(version, ann)
+    build = queue_build(version, ann)
 
     request_build(version, ben)
-    assert news(build) > 0
+    assert visible_changes(build) > 0
 
-    before = news(build)
-    cancel_for(build, ben)
-    assert news(build) > before
+    before = visible_changes(build)
+    cancel_requests_of(build, ben)
+    assert visible_changes(build) > before
 
 
-def news(build: Build) -> int:
-    """Return how often the page of a build was changed in more than its log."""
+def visible_changes(build: Build) -> int:
+    """Return how often a build's page has changed in more than its log."""
     build.refresh_from_db()
     return build.revision - build.log_seq
 
@@ -68,16 +69,16 @@ def test_fifty_requests_at_the_same_moment_make_one_build() -> None:
     start = threading.Barrier(50)
     builds, problems = [], []
 
-    def ask() -> None:
+    def request() -> None:
         try:
             start.wait(30)
             builds.append(request_build(version).build_id)
-        except Exception as error:  # told to the test's own thread
+        except Exception as error:  # raised in the test's own thread
             problems.append(error)
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=ask) for _ in range(50)]
+    threads = [threading.Thread(target=request) for _ in range(50)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -92,7 +93,7 @@ def test_fifty_requests_at_the_same_moment_make_one_build() -> None:
 @pytest.mark.django_db
 def test_the_same_content_under_another_name_is_ready_at_once() -> None:
     """Rules 4 and 8."""
-    image = succeeded(asked(saved("a==1\n", name="first")))
+    image = succeed_build(queue_build(saved("a==1\n", name="first")))
 
     request = request_build(saved("# why\r\na==1\r\n", name="second"))
 
@@ -102,37 +103,37 @@ def test_the_same_content_under_another_name_is_ready_at_once() -> None:
 @pytest.mark.django_db
 def test_the_catalogues_image_serves_a_workspace_but_not_the_other_way_round() -> None:
     """Rules 8 and 10."""
-    curated = succeeded(asked(saved("a==1\n", workspace="curated", name="AzureML-a")))
+    curated = succeed_build(queue_build(saved("a==1\n", workspace="curated", name="AzureML-a")))
     assert request_build(saved("a==1\n", workspace="lab")).image == curated
 
-    succeeded(asked(saved("b==1\n", workspace="lab")))
+    succeed_build(queue_build(saved("b==1\n", workspace="lab")))
     assert request_build(saved("b==1\n", workspace="curated", name="AzureML-b")).build
 
 
 @pytest.mark.django_db
 def test_another_workspaces_image_is_not_seen() -> None:
-    succeeded(asked(saved("a==1\n", workspace="lab")))
+    succeed_build(queue_build(saved("a==1\n", workspace="lab")))
 
-    assert outlook(saved("a==1\n", workspace="shop")).state == "new"
+    assert image_status(saved("a==1\n", workspace="shop")).state == "new"
 
 
 @pytest.mark.django_db
 def test_cancelling_yours_leaves_the_others() -> None:
     ada, bob, eve = person("ada"), person("bob"), person("eve")
     version = saved("a==1\n")
-    build = asked(version, ada)
+    build = queue_build(version, ada)
     request_build(version, bob)
 
-    cancel_for(build, ada)
+    cancel_requests_of(build, ada)
     build.refresh_from_db()
     assert build.state == State.QUEUED
 
-    with pytest.raises(NotPossible):
-        cancel_for(build, eve)
-    with pytest.raises(NotPossible):
-        cancel_for(build, ada)
+    with pytest.raises(StateConflict):
+        cancel_requests_of(build, eve)
+    with pytest.raises(StateConflict):
+        cancel_requests_of(build, ada)
 
-    cancel_for(build, bob)
+    cancel_requests_of(build, bob)
     build.refresh_from_db()
     assert build.state == State.CANCELLED
 
@@ -140,24 +141,24 @@ def test_cancelling_yours_leaves_the_others() -> None:
 @pytest.mark.django_db
 def test_cancelling_a_running_build_raises_the_flag_and_its_worker_sees_it() -> None:
     ada = person("ada")
-    build = asked(saved("a==1\n"), ada)
+    build = queue_build(saved("a==1\n"), ada)
     claim = Claim.take(build.pk, "worker")
     assert claim is not None
     assert not claim.should_stop()
 
-    cancel_for(build, ada)
+    cancel_requests_of(build, ada)
 
     assert claim.should_stop()
 
 
 @pytest.mark.django_db
-def test_a_failed_build_can_be_tried_again_and_one_under_way_cannot() -> None:
+def test_a_failed_build_can_be_retried_and_an_active_build_cannot() -> None:
     ada = person("ada")
     version = saved("a==1\n")
-    build = asked(version, ada)
-    with pytest.raises(NotPossible):
+    build = queue_build(version, ada)
+    with pytest.raises(StateConflict):
         retry(build, ada)
-    failed(build)
+    fail_build(build)
     build.refresh_from_db()
 
     again = retry(build, ada).build
@@ -167,16 +168,16 @@ def test_a_failed_build_can_be_tried_again_and_one_under_way_cannot() -> None:
 
 
 @pytest.mark.django_db
-def test_a_rebuild_keeps_the_old_image_until_there_is_a_new_one() -> None:
+def test_a_rebuild_keeps_the_old_image_until_the_new_image_exists() -> None:
     """Rule 16."""
     version = saved("a==1\n")
-    old = succeeded(asked(version))
+    old = succeed_build(queue_build(version))
 
     build = request_build(version, rebuild=True).build
     assert build is not None
-    failed(build)
+    fail_build(build)
 
-    assert outlook(version).image == old
+    assert image_status(version).image == old
     assert Image.objects.get().current
 
 
@@ -192,11 +193,11 @@ def test_a_rebuild_names_every_version_that_shares_the_image() -> None:
 
 
 @pytest.mark.django_db
-def test_a_floating_base_that_moved_makes_the_next_build_a_new_one() -> None:
+def test_a_floating_base_that_moved_requires_a_new_build() -> None:
     """Rule 18."""
     version = saved("a==1\n")
     version.data = {**version.data, "image": "ubuntu"}
-    image = succeeded(asked(version))
+    image = succeed_build(queue_build(version))
     image.floating, image.base_digest = True, "sha256:" + "1" * 64
     assert base_has_moved(version, image), "nobody knows what the tag is now"
     known = BaseImage.objects.create(
@@ -210,20 +211,22 @@ def test_a_floating_base_that_moved_makes_the_next_build_a_new_one() -> None:
 
 
 @pytest.mark.django_db
-def test_who_builds_here_and_now_has_no_worker_come_first(
+def test_no_worker_claims_an_inline_build_unless_its_caller_dies(
     monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
-    told: list[object] = []
-    monkeypatch.setattr("builds.queue.current_app.send_task", lambda *words, **more: told.append(more))
+    messages: list[object] = []
+    monkeypatch.setattr(
+        "builds.queue.messages.current_app.send_task", lambda *args, **options: messages.append(options)
+    )
     with django_capture_on_commit_callbacks(execute=True):
-        build = request_build(saved("a==1\n"), here=True).build
+        build = request_build(saved("a==1\n"), inline=True).build
     assert build is not None
 
-    assert told == []
-    assert take_next("a worker") is None
+    assert messages == []
+    assert claim_next("a worker") is None
 
-    Build.objects.update(reserved_until=timezone.now() - timedelta(seconds=1))  # whoever asked has died
-    taken = take_next("a worker")
+    Build.objects.update(reserved_until=timezone.now() - timedelta(seconds=1))  # the caller has died
+    taken = claim_next("a worker")
     assert taken is not None
     assert taken.build_id == build.pk
 
@@ -233,66 +236,86 @@ def test_the_event_of_the_end_names_everybody_who_still_waits(monkeypatch: pytes
     def fail(*_: object) -> None:
         raise ImageError("x", "It failed.")
 
-    monkeypatch.setattr("builds.steps.make_image", fail)
+    monkeypatch.setattr("builds.worker.steps.make_image", fail)
     ada, bob, eve = person("ada"), person("bob"), person("eve")
     version = saved("a==1\n")
-    build = asked(version, ada)
+    build = queue_build(version, ada)
     request_build(version, bob)
     request_build(version, eve)
-    cancel_for(build, eve)
+    cancel_requests_of(build, eve)
 
-    runner.run(build.pk, "a worker")
+    runner.run_build(build.pk, "a worker")
 
     event = Event.objects.get(verb="build.failed")
     assert event.details["asked_by"] == ["ada", "bob"]
 
 
 @pytest.mark.django_db
-def test_who_comes_before_a_cancelled_build_has_stopped_keeps_it_going() -> None:
+def test_a_request_before_a_cancelled_build_has_stopped_keeps_it_running() -> None:
     ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
-    build = asked(version, ann)
-    with played(build) as (claim, _):
-        cancel_for(build, ann)
+    build = queue_build(version, ann)
+    with claim_build(build) as (claim, _):
+        cancel_requests_of(build, ann)
         assert claim.should_stop()
 
         assert request_build(version, ben).build == build
 
         assert not claim.should_stop()
-        cancel_for(build, ben)
+        cancel_requests_of(build, ben)
         assert claim.should_stop()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_comes_when_its_worker_has_just_seen_the_cancel_gets_it_built_all_the_same(
+def test_a_request_after_the_worker_has_seen_the_cancellation_returns_the_build_to_the_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
-    build = asked(version, ann)
+    build = queue_build(version, ann)
 
-    def stop_too_late(*_: object) -> None:
-        cancel_for(build, ann)
-        request_build(version, ben)
-        raise Cancelled
+    def stop_too_late(_: Build, reporter: BuildReporter) -> None:
+        cancel_requests_of(build, ann)
+        assert reporter._cancel.wait(30)
+        try:
+            reporter.check()
+        finally:
+            request_build(version, ben)
 
-    monkeypatch.setattr("builds.steps.make_image", stop_too_late)
-    runner.run(build.pk, "a worker")
+    monkeypatch.setattr("builds.worker.steps.make_image", stop_too_late)
+    runner.run_build(build.pk, "a worker")
 
     build.refresh_from_db()
     assert (build.state, build.attempt, build.claim) == (State.QUEUED, 0, None)
-    assert "Somebody waits for this build again" in read_log(build.pk).text
-    claim = take_next("a worker")
+    assert "Requested again" in read_log(build.pk).text
+    claim = claim_next("a worker")
     assert claim is not None
     assert not claim.should_stop()
     assert not Event.objects.filter(verb="build.cancelled", details__asked_by=["ben"]).exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_work_that_raises_cancelled_without_a_cancellation_fails_the_build(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def give_up(*_: object) -> None:
+        raise Cancelled
+
+    monkeypatch.setattr("builds.worker.steps.make_image", give_up)
+    build = queue_build(saved("a==1\n"), person("ann"))
+    runner.run_build(build.pk, "a worker")
+
+    build.refresh_from_db()
+    assert (build.state, build.attempt) == (State.FAILED, 1)
+    assert (build.error_code, build.error_fault) == (runner.STUDIO_ERROR, "studio")
+    assert "Requested again" not in read_log(build.pk).text
+
+
 @pytest.mark.django_db
-def test_a_build_that_was_stopped_for_everybody_takes_nobody_in_before_it_has_ended() -> None:
+def test_a_stopped_build_accepts_no_request_before_it_has_ended() -> None:
     version = saved("a==1\n")
-    build = asked(version, person("ann"))
-    with played(build) as (claim, _):
-        stop_for_all(build, person("olga"))
-        with pytest.raises(NotPossible, match="olga has stopped"):
+    build = queue_build(version, person("ann"))
+    with claim_build(build) as (claim, _):
+        stop_build(build, person("olga"))
+        with pytest.raises(StateConflict, match="olga has stopped"):
             request_build(version, person("ben"))
         claim.cancel()
 
@@ -302,40 +325,40 @@ def test_a_build_that_was_stopped_for_everybody_takes_nobody_in_before_it_has_en
 
 
 @pytest.mark.django_db
-def test_a_cancelled_build_of_a_studio_that_stops_is_cancelled_and_waits_for_no_other_start() -> None:
+def test_a_cancelled_build_ends_as_cancelled_when_the_studio_stops() -> None:
     ann = person("ann")
-    build = asked(saved("a==1\n"), ann)
-    with played(build) as (claim, _):
-        cancel_for(build, ann)
-        claim.give_back()
+    build = queue_build(saved("a==1\n"), ann)
+    with claim_build(build) as (claim, _):
+        cancel_requests_of(build, ann)
+        claim.requeue()
 
     build.refresh_from_db()
     assert build.state == State.CANCELLED
 
 
 @pytest.mark.django_db(transaction=True)
-def test_leaving_and_coming_at_the_same_moment_leaves_nobody_waiting_for_what_is_cancelled() -> None:
+def test_a_request_and_a_cancellation_at_the_same_moment_keep_the_build() -> None:
     ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
     for _ in range(10):
-        build = asked(version, ann)
+        build = queue_build(version, ann)
         claim = Claim.take(build.pk, "a worker")
         assert claim is not None
         start = threading.Barrier(2)
-        told: list[Request] = []
+        requests: list[BuildRequest] = []
 
-        def come(start: threading.Barrier = start, told: list[Request] = told) -> None:
+        def join(start: threading.Barrier = start, requests: list[BuildRequest] = requests) -> None:
             start.wait(60)
             try:
-                told.append(request_build(version, ben))
+                requests.append(request_build(version, ben))
             finally:
                 connection.close()
 
-        other = threading.Thread(target=come)
+        other = threading.Thread(target=join)
         other.start()
         start.wait(60)
-        cancel_for(build, ann)
+        cancel_requests_of(build, ann)
         other.join(30)
-        (request,) = told
+        (request,) = requests
         assert request.build == build
         assert not claim.should_stop()
         claim.fail("x", "It failed.", "", "author")

@@ -1,4 +1,4 @@
-"""Images that are proposed are tried once: who is at it, what is written down, what people see (issue 6 point 6)."""
+"""Trials of proposed images: the queue, the recorded outcome, and its page."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from builds import trials, trying
-from builds.curating import approve, gather, try_proposed
-from builds.engine.imports_worker import modules_of
-from builds.images import BlobStore
-from builds.images.lock import Lock, LockedPackage
+from builds.engine.trials.imports_worker import modules_of
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.oci.store import BlobStore
 from builds.models import Image
-from builds.reconcile import Reconciler
-from builds.trial_models import Trial, TrialState
-from environments.catalogue_models import Proposal
+from builds.models.trial import Trial, TrialState
+from builds.queue import trials
+from builds.review.evidence import approve, gather, try_proposed
+from builds.worker.reconciler import Reconciler
+from builds.worker.trial import requested, run_waiting_trials
+from environments.catalogue.proposals import propose, withdraw
+from environments.errors import ServiceError
 from environments.models import Event, Role, Version
-from environments.proposals import propose, withdraw
-from environments.services import Refused
+from environments.models.catalogue import Proposal
 from tests.builds.distribution import store_image
-from tests.builds.played import browser_of, image_for, person, saved, take_from_silent
-from tests.builds.test_engine import NOWHERE
+from tests.builds.engine.test_engine import NOWHERE
+from tests.builds.scenarios import browser_of, expire_claims, image_for, person, saved
 
-WORKER = Path(__file__).parents[2] / "builds" / "engine" / "imports_worker.py"
+WORKER = Path(__file__).parents[3] / "builds" / "engine" / "trials" / "imports_worker.py"
 REVIEW = "/w/curated/proposals/"
 
 both = pytest.mark.usefixtures("either_database")
@@ -38,22 +39,23 @@ def waiting(text: str = "numpy==2.1.3\n", name: str = "forecast", *, built: bool
     version = saved(text, name=name)
     if built:
         image_for(version)
-    return propose(version, person(f"olga-{name}"), name=f"AzureML-{name}", as_new=True, words="Good.")
+    return propose(version, person(f"olga-{name}"), name=f"AzureML-{name}", as_new=True, comment="Good.")
 
 
-def taken() -> Trial:
-    """Return the trial that a worker takes now."""
-    trial = trials.take_next()
+def claimed() -> Trial:
+    """Claim the next trial as a worker."""
+    trial = trials.claim_next()
     assert trial is not None
     return trial
 
 
-# Which images are tried, and by whom
+# The queue
 
 
+@pytest.mark.slow
 @both
 @on_rows
-def test_a_proposed_image_is_noted_once_whoever_looks_and_tried_by_one_worker() -> None:
+def test_a_proposed_image_is_queued_once_and_tried_by_one_worker() -> None:
     row = waiting()
     image_for(saved("six==1\n", name="not-proposed"))
     image_for(
@@ -61,63 +63,65 @@ def test_a_proposed_image_is_noted_once_whoever_looks_and_tried_by_one_worker() 
     )  # the same content, not proposed from there
     assert gather(row).tried == TrialState.WAITING
 
-    Reconciler().look()
-    Reconciler().look()
+    Reconciler().reconcile()
+    Reconciler().reconcile()
 
     assert Trial.objects.count() == 1
-    trial = taken()
-    assert trials.take_next() is None
+    trial = claimed()
+    assert trials.claim_next() is None
     assert gather(row).tried == TrialState.RUNNING
-    trials.end(trial, TrialState.PASSED, imported=1, python="3.11.7")
+    trials.finish(trial, TrialState.PASSED, imported=1, python="3.11.7")
     assert gather(row).tried == TrialState.PASSED
-    Reconciler().look()
-    assert trials.take_next() is None
+    Reconciler().reconcile()
+    assert trials.claim_next() is None
 
 
 @both
 @on_rows
 def test_an_image_that_is_built_after_it_was_proposed_is_tried_then() -> None:
     row = waiting(built=False)
-    Reconciler().look()
+    Reconciler().reconcile()
     assert (gather(row).tried, Trial.objects.count()) == (None, 0)
     image_for(row.version)
-    Reconciler().look()
-    assert trials.anything_to_try()
+    Reconciler().reconcile()
+    assert trials.has_waiting_trials()
 
 
 @both
 @on_rows
-def test_a_worker_that_died_leaves_no_trial_running_and_one_that_only_slept_changes_nothing() -> None:
+def test_a_dead_workers_trial_is_requeued_and_a_worker_that_only_slept_changes_nothing() -> None:
     waiting()
-    Reconciler().look()
+    Reconciler().reconcile()
     for last in (False, True):
-        trial = taken()
-        take_from_silent()
+        trial = claimed()
+        expire_claims()
         assert Trial.objects.get().state == (TrialState.UNTRIED if last else TrialState.WAITING)
-        assert not trials.beat(trial)
-        trials.end(trial, TrialState.PASSED)
-        trials.give_back(trial)
+        assert not trials.heartbeat(trial)
+        trials.finish(trial, TrialState.PASSED)
+        trials.requeue(trial)
         assert Trial.objects.get().state == (TrialState.UNTRIED if last else TrialState.WAITING)
-    assert Trial.objects.get().words == trials.WORKER_DIED
+    assert Trial.objects.get().reason == trials.WORKER_DIED
 
 
 @both
 @on_rows
-def test_a_studio_that_stops_gives_the_trial_back_and_the_attempt_does_not_count() -> None:
+def test_a_studio_that_stops_requeues_the_trial_without_counting_the_attempt() -> None:
     waiting()
-    Reconciler().look()
+    Reconciler().reconcile()
     for _ in range(3):
-        trials.give_back(taken())
-    assert taken().attempt == 1
+        trials.requeue(claimed())
+    assert claimed().attempt == 1
 
 
 @both
 @on_rows
-def test_a_curator_has_it_tried_again_and_that_is_recorded_with_what_came_of_it() -> None:
+def test_a_repeated_trial_is_recorded_with_its_outcome() -> None:
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
-    Reconciler().look()
+    Reconciler().reconcile()
     assert not try_proposed(row, cora)  # it waits already
-    trials.end(taken(), TrialState.FAILED, problems=[{"package": "numpy", "module": "numpy", "words": "No."}])
+    trials.finish(
+        claimed(), TrialState.FAILED, problems=[{"package": "numpy", "module": "numpy", "error": "No."}]
+    )
     assert try_proposed(row, cora)
     assert not try_proposed(row, cora)
 
@@ -128,13 +132,13 @@ def test_a_curator_has_it_tried_again_and_that_is_recorded_with_what_came_of_it(
         ("proposal.trial", cora, {"state": "failed"}, {"state": "waiting"}),
     ]
     withdraw(row, person("olga"))
-    with pytest.raises(Refused, match="It was withdrawn"):
+    with pytest.raises(ServiceError, match="It was withdrawn"):
         try_proposed(Proposal.objects.get(), cora)
-    with pytest.raises(Refused, match="has no image to try"):
+    with pytest.raises(ServiceError, match="has no image to try"):
         try_proposed(waiting("six\n", name="unbuilt", built=False), cora)
 
 
-# What a worker does without an engine
+# A worker without an engine
 
 
 @on_rows
@@ -144,13 +148,13 @@ def test_without_an_engine_it_says_so_and_can_be_approved_all_the_same(
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
     settings.STORE, settings.DOCKER_HOST = tmp_path, NOWHERE
     Image.objects.update(digest=store_image(BlobStore(tmp_path), b"\0" * 1024).digest)
-    Reconciler().look()
+    Reconciler().reconcile()
 
-    trying.try_what_waits()
+    run_waiting_trials()
 
     trial = Trial.objects.get()
     assert trial.state == TrialState.UNTRIED
-    assert trial.words == "No Docker Engine can be reached, so the image could not be started."
+    assert trial.reason == "No Docker Engine can be reached, so the image could not be started."
     page = browser_of(cora).get(f"{REVIEW}{row.pk}/").content.decode()
     assert "Not tried" in page
     assert "nobody has seen that what was asked for can be imported" in page
@@ -160,37 +164,37 @@ def test_without_an_engine_it_says_so_and_can_be_approved_all_the_same(
 
 @on_rows
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "reason"),
     [
         ({"digest": f"sha256:{'9' * 64}"}, "no longer in the studio's store"),
         ({"interpreter": ""}, "has no Python"),
     ],
 )
 def test_what_cannot_be_tried_says_why(
-    settings: Settings, tmp_path: Path, change: dict[str, str], words: str
+    settings: Settings, tmp_path: Path, change: dict[str, str], reason: str
 ) -> None:
     waiting()
     settings.STORE, settings.DOCKER_HOST = tmp_path, NOWHERE
     Image.objects.update(**change)
-    Reconciler().look()
-    trying.try_what_waits()
-    assert words in Trial.objects.get().words
+    Reconciler().reconcile()
+    run_waiting_trials()
+    assert reason in Trial.objects.get().reason
 
 
-# What people see
+# The page of a proposal
 
 
 @on_rows
 def test_the_page_says_what_could_not_be_imported_and_lets_it_be_approved_anyway() -> None:
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
-    Reconciler().look()
+    Reconciler().reconcile()
     path = f"{REVIEW}{row.pk}/"
     assert "A worker will start the image" in browser_of(cora).get(path).content.decode()
-    problems = [{"package": "opencv-python", "module": "cv2", "words": "ImportError: <libGL.so.1>"}]
-    trials.end(taken(), TrialState.FAILED, problems=problems, imported=3, skipped=["types-six"])
+    problems = [{"package": "opencv-python", "module": "cv2", "error": "ImportError: <libGL.so.1>"}]
+    trials.finish(claimed(), TrialState.FAILED, problems=problems, imported=3, skipped=["types-six"])
 
     page = browser_of(cora).get(path).content.decode()
-    for said in (
+    for text in (
         "Not everything can be imported",
         "cv2",
         "(opencv-python)",
@@ -200,7 +204,7 @@ def test_the_page_says_what_could_not_be_imported_and_lets_it_be_approved_anyway
         "When its image was tried, not everything could be imported.",
         "Approve and publish",
     ):
-        assert said in page
+        assert text in page
     client = browser_of(cora)
     client.post(f"{path}try")
     assert Trial.objects.get().state == TrialState.WAITING
@@ -210,7 +214,7 @@ def test_the_page_says_what_could_not_be_imported_and_lets_it_be_approved_anyway
     assert Version.objects.filter(environment__workspace__curated=True).exists()
 
 
-# What is imported
+# The modules to import
 
 
 @pytest.mark.parametrize(
@@ -239,12 +243,12 @@ def test_the_modules_at_the_top_of_a_distribution_are_imported(
     assert modules_of(record, top_level) == modules
 
 
-def test_what_was_asked_for_is_named_as_pip_knows_it() -> None:
+def test_requested_packages_are_named_as_pip_names_them() -> None:
     def package(name: str, ecosystem: str = "conda", **more: object) -> LockedPackage:
-        told = {"ecosystem": ecosystem, "name": name, "version": "1", "url": "u", "sha256": "0" * 64}
+        fields = {"ecosystem": ecosystem, "name": name, "version": "1", "url": "u", "sha256": "0" * 64}
         kind = "conda" if ecosystem == "conda" else "wheel"
         return LockedPackage.model_validate(
-            {**told, "filename": "f", "kind": kind, "requested": True, **more}
+            {**fields, "filename": "f", "kind": kind, "requested": True, **more}
         )
 
     lock = Lock(
@@ -256,13 +260,13 @@ def test_what_was_asked_for_is_named_as_pip_knows_it() -> None:
             package("needed", "pypi", requested=False),
         )
     )
-    assert trying.requested(lock) == (["opencv-python", "opencv-python-headless", "six"], ["libzip"])
+    assert requested(lock) == (["opencv-python", "opencv-python-headless", "six"], ["libzip"])
 
 
-def test_whatever_a_package_does_when_it_is_imported_it_is_named_and_the_others_have_their_turn(
+def test_a_package_that_fails_on_import_is_reported_and_the_others_are_imported(
     tmp_path: Path,
 ) -> None:
-    """The script as the image's Python runs it, with one that kills its process, and one that never ends."""
+    """The script as the image's Python runs it, with modules that kill their process or never end."""
     bodies = {
         "a_good": "print('MARK {}')",
         "b_exits": "import os; os._exit(0)",
@@ -291,13 +295,13 @@ def test_whatever_a_package_does_when_it_is_imported_it_is_named_and_the_others_
     )
 
     facts = [json.loads(line.removeprefix("MARK")) for line in done.stdout.splitlines() if line]
-    words = {fact["module"]: fact["words"] for fact in facts if "module" in fact}
-    assert [name for name, said in words.items() if not said] == ["a_good", "g_good"]
-    assert words["b_exits"] == "It ended Python, with exit code 0."
-    assert words["c_leaves"] == "SystemExit: 3"
-    assert words["d_dies"].startswith("It was killed by signal 6. It had said: ")
-    assert "core is gone" in words["d_dies"]
-    assert "f_raises" in words
-    assert words["h_hangs"] == "It did not end within 3 seconds."
-    assert "i_late" not in words
+    errors = {fact["module"]: fact["error"] for fact in facts if "module" in fact}
+    assert [name for name, error in errors.items() if not error] == ["a_good", "g_good"]
+    assert errors["b_exits"] == "It ended Python, with exit code 0."
+    assert errors["c_leaves"] == "SystemExit: 3"
+    assert errors["d_dies"].startswith("It was killed by signal 6. It had said: ")
+    assert "core is gone" in errors["d_dies"]
+    assert "f_raises" in errors
+    assert errors["h_hangs"] == "It did not end within 3 seconds."
+    assert "i_late" not in errors
     assert facts[-1] == {"end": 1}

@@ -9,15 +9,15 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from builds.curating import approve, build_proposed, gather, glances, image_to_serve
 from builds.models import Build, Image, ImagePackage
-from builds.services import outlook, request_build
-from environments.catalogue_models import Proposal, ProposalStep, Stage
+from builds.queue.requests import image_status, request_build
+from builds.review.evidence import approve, build_proposed, gather, image_to_serve, summarize_proposals
+from environments.catalogue.proposals import answer, propose, refuse, withdraw
+from environments.catalogue.transitions import StaleReview
+from environments.errors import ServiceError
 from environments.models import Event, Role, Version
-from environments.proposal_moves import Overtaken
-from environments.proposals import answer, propose, refuse, withdraw
-from environments.services import Refused
-from tests.builds.played import asked, failed, image_for, person, saved, succeeded
+from environments.models.catalogue import Proposal, ProposalStep, Stage
+from tests.builds.scenarios import fail_build, image_for, person, queue_build, saved, succeed_build
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -27,8 +27,8 @@ def waiting(text: str = "numpy==2.1.3\n", name: str = "forecast", *, built: bool
     olga = User.objects.filter(username="olga").first() or person("olga", lab=Role.CONTRIBUTOR)
     version = saved(text, name=name, user=olga)
     if built:
-        succeeded(asked(version, olga))
-    return propose(version, olga, name=f"AzureML-{name}", as_new=True, words="Good.")
+        succeed_build(queue_build(version, olga))
+    return propose(version, olga, name=f"AzureML-{name}", as_new=True, comment="Good.")
 
 
 @pytest.mark.django_db
@@ -42,7 +42,7 @@ def test_what_is_approved_is_ready_for_everybody_at_once() -> None:
     mine, everybodys = Image.objects.get(workspace__name="lab"), Image.objects.get(workspace__curated=True)
     assert (everybodys.hash, everybodys.digest, everybodys.lock) == (mine.hash, mine.digest, mine.lock)
     assert everybodys.name == f"curated/{mine.repository}"
-    assert outlook(version).image == everybodys
+    assert image_status(version).image == everybodys
     assert request_build(saved("numpy==2.1.3\n", name="copy", workspace="shop")).image == everybodys
     assert Build.objects.count() == builds
     assert (
@@ -52,16 +52,16 @@ def test_what_is_approved_is_ready_for_everybody_at_once() -> None:
 
 
 @pytest.mark.django_db
-def test_nobody_approves_what_was_not_built_nor_what_was_built_anew_since() -> None:
+def test_a_version_without_an_image_or_with_a_rebuilt_image_cannot_be_approved() -> None:
     row, cora = waiting(built=False), person("cora", curated=Role.CONTRIBUTOR)
-    with pytest.raises(Refused, match="forecast:1 has no image") as problem:
+    with pytest.raises(ServiceError, match="forecast:1 has no image") as problem:
         approve(row, cora, "", gather(row).seen)
     assert problem.value.code == "not-built"
 
     image = image_for(row.version)
     seen = gather(Proposal.objects.get()).seen
     Image.objects.filter(pk=image.pk).update(digest=f"sha256:{'0' * 64}")
-    with pytest.raises(Overtaken, match="was made anew"):
+    with pytest.raises(StaleReview, match="was made anew"):
         approve(Proposal.objects.get(), cora, "", seen)
 
     assert Proposal.objects.get().stage == Stage.WAITING
@@ -71,7 +71,7 @@ def test_nobody_approves_what_was_not_built_nor_what_was_built_anew_since() -> N
 
 
 @pytest.mark.django_db
-def test_an_image_that_the_catalogue_has_already_is_the_one_that_is_looked_at() -> None:
+def test_an_image_of_the_catalogue_is_the_reviewed_image() -> None:
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
     there = image_for(saved("numpy==2.1.3\n", name="AzureML-same", workspace="curated"))
     Image.objects.filter(pk=there.pk).update(digest=f"sha256:{'1' * 64}")
@@ -88,11 +88,11 @@ def test_the_evidence_is_of_the_very_version_that_is_proposed() -> None:
     Image.objects.filter(pk=small.pk).update(size=80_000_000)
     olga = person("olga", lab=Role.CONTRIBUTOR)
     version = saved("numpy==2.1.3\nsix\n", user=olga)
-    row = propose(version, olga, name="AzureML-forecast", as_new=False, words="Newer.")
+    row = propose(version, olga, name="AzureML-forecast", as_new=False, comment="Newer.")
     saved("numpy==2.2.0\n", user=olga)  # later, and not proposed
 
     bare = gather(row)
-    assert (bare.state, bare.image, bare.misfits, bare.grown, bare.resolved) == (
+    assert (bare.state, bare.image, bare.conflicts, bare.grown, bare.resolved) == (
         "none",
         None,
         None,
@@ -100,7 +100,7 @@ def test_the_evidence_is_of_the_very_version_that_is_proposed() -> None:
         None,
     )
     assert bare.difference is not None
-    assert [(one.name, one.change) for one in bare.difference.packages] == [
+    assert [(package.name, package.change) for package in bare.difference.packages] == [
         ("numpy", "upgraded"),
         ("six", "added"),
     ]
@@ -109,11 +109,11 @@ def test_the_evidence_is_of_the_very_version_that_is_proposed() -> None:
     build = build_proposed(row, person("cora", curated=Role.CONTRIBUTOR)).build
     assert build is not None
     assert gather(row).state == "queued"
-    failed(build)
+    fail_build(build)
     assert gather(row).build == build
-    succeeded(asked(version, olga))
+    succeed_build(queue_build(version, olga))
     full = gather(row)
-    assert (full.state, full.misfits, full.grown) == ("ready", [], 8_400_000)
+    assert (full.state, full.conflicts, full.grown) == ("ready", [], 8_400_000)
     assert full.resolved is not None
 
 
@@ -131,26 +131,26 @@ def test_a_list_takes_as_many_queries_for_thirty_as_for_three() -> None:
     counts = []
     for some in (rows[:3], rows):
         with CaptureQueriesContext(connection) as queries:
-            found = glances(
+            summaries = summarize_proposals(
                 Proposal.objects.filter(pk__in=[row.pk for row in some]).select_related(
                     "version__environment__workspace"
                 )
             )
         counts.append(len(queries))
-        assert {glance.state for glance in found} == {"ready", "none"}
+        assert {summary.state for summary in summaries} == {"ready", "none"}
     assert counts[0] == counts[1]
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("against", ["approve", "refuse", "answer", "withdraw"])
-def test_of_two_at_once_exactly_one_wins_and_the_other_is_told(against: str) -> None:
+def test_of_two_concurrent_decisions_one_wins_and_the_other_is_refused(against: str) -> None:
     row = waiting()
     newer = saved("numpy==2.2.0\n", user=row.proposed_by)
     curators = [person(name, curated=Role.CONTRIBUTOR) for name in ("cora", "dora")]
     seen = gather(row).seen
     start = threading.Barrier(2)
     won: list[str] = []
-    told: list[Exception] = []
+    refusals: list[Exception] = []
 
     def do(what: str, who: User) -> None:
         mine = Proposal.objects.select_related("version__environment__workspace").get()
@@ -168,7 +168,7 @@ def test_of_two_at_once_exactly_one_wins_and_the_other_is_told(against: str) -> 
                 withdraw(mine, olga)
             won.append(what)
         except Exception as error:  # looked at below
-            told.append(error)
+            refusals.append(error)
         finally:
             connection.close()
 
@@ -181,10 +181,10 @@ def test_of_two_at_once_exactly_one_wins_and_the_other_is_told(against: str) -> 
     for thread in threads:
         thread.join()
 
-    assert len(won) == 1, told
-    assert [type(error) for error in told] == [Overtaken]
-    assert "in the meantime" in str(told[0])
+    assert len(won) == 1, refusals
+    assert [type(error) for error in refusals] == [StaleReview]
+    assert "in the meantime" in str(refusals[0])
     published = Version.objects.filter(environment__workspace__curated=True).count()
     assert published == (won == ["approve"])
-    assert Proposal.objects.get().turn == 2
+    assert Proposal.objects.get().revision == 2
     assert ProposalStep.objects.count() == 2

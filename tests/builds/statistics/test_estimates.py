@@ -7,20 +7,20 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from builds.expected import expectation, expectation_of, history_of, roughly
-from builds.limits import set_limits
 from builds.models import Build, State, Step
-from builds.queries import why_it_waits
-from builds.turns import take_next
-from tests.builds.played import asked, saved, succeeded, workspace_named
+from builds.pages.queries import why_it_waits
+from builds.queue.fairness import claim_next
+from builds.queue.limits import set_limits
+from builds.statistics.estimates import build_estimate, duration_history, roughly, version_estimate
+from tests.builds.scenarios import queue_build, saved, succeed_build, workspace_named
 
 pytestmark = pytest.mark.django_db
 
 
 def took(text: str, seconds: float, *, name: str = "forecast", **steps: float) -> Build:
     """Play a build that took so long, with these steps."""
-    build = asked(saved(text, name=name))
-    succeeded(build)
+    build = queue_build(saved(text, name=name))
+    succeed_build(build)
     ended = timezone.now()
     Build.objects.filter(pk=build.pk).update(started_at=ended - timedelta(seconds=seconds), ended_at=ended)
     build.steps.all().delete()
@@ -37,35 +37,35 @@ def took(text: str, seconds: float, *, name: str = "forecast", **steps: float) -
     return build
 
 
-def test_without_a_basis_nothing_is_said() -> None:
-    build = asked(saved("a==1\n"))
+def test_there_is_no_estimate_without_history() -> None:
+    build = queue_build(saved("a==1\n"))
 
-    assert expectation(build, []) == ""
-    assert expectation_of(build.version) == ""
+    assert build_estimate(build, []) == ""
+    assert version_estimate(build.version) == ""
 
 
 def test_builds_of_the_same_environment_tell_more_than_those_of_the_workspace() -> None:
     for seconds in (100, 200, 300, 400):
         took(f"a=={seconds}\n", seconds, name=f"other-{seconds}")
-    build = asked(saved("b==1\n"))
-    assert expectation(build, []) == "The last 4 builds of this workspace took about 4 min."
+    build = queue_build(saved("b==1\n"))
+    assert build_estimate(build, []) == "The last 4 builds of this workspace took about 4 min."
 
     took("b==2\n", 30)
 
-    assert expectation(build, []) == "The last build of this environment took about 30 s."
+    assert build_estimate(build, []) == "The last build of this environment took about 30 s."
 
 
 def test_a_failed_build_is_no_basis() -> None:
     build = took("a==1\n", 50)
     Build.objects.filter(pk=build.pk).update(state=State.FAILED)
 
-    assert history_of(build.version) is None
+    assert duration_history(build.version) is None
 
 
 def test_what_is_left_goes_by_the_steps_that_are_still_to_come() -> None:
     took("a==1\n", 100, base=10, resolve=20, fetch=30, assemble=40)
-    build = asked(saved("a==2\n"))
-    take_next("worker")
+    build = queue_build(saved("a==2\n"))
+    claim_next("worker")
     build.refresh_from_db()
     now = timezone.now()
     steps = [
@@ -73,10 +73,10 @@ def test_what_is_left_goes_by_the_steps_that_are_still_to_come() -> None:
         Step(name="resolve", started_at=now - timedelta(seconds=15)),
     ]
 
-    assert expectation(build, steps) == "About 75 s left, going by the last build of this environment."
+    assert build_estimate(build, steps) == "About 75 s left, going by the last build of this environment."
 
     late = [Step(name="assemble", started_at=now - timedelta(seconds=300))]
-    assert expectation(build, late).startswith("It takes longer than usual")
+    assert build_estimate(build, late).startswith("It takes longer than usual")
 
 
 def test_times_are_no_more_exact_than_they_can_be_known() -> None:
@@ -92,11 +92,11 @@ def test_times_are_no_more_exact_than_they_can_be_known() -> None:
 
 
 def test_the_page_says_when_it_is_the_workspaces_limit_that_holds_a_build_up() -> None:
-    asked(saved("a==1\n"))
-    waiting = asked(saved("a==2\n"))
+    queue_build(saved("a==1\n"))
+    waiting = queue_build(saved("a==2\n"))
     assert why_it_waits(waiting) == ""
     set_limits(workspace_named("lab"), at_once=1)
 
-    take_next("worker")
+    claim_next("worker")
 
     assert why_it_waits(waiting).startswith("1 of 1 builds of this workspace are running")

@@ -8,13 +8,13 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from builds.figures import DAY, figures_of, today
-from builds.history import Sought
-from builds.kept import Wanted, find_images
+from builds.images.listing import ImageFilter, find_images
+from builds.images.retention import Rule, preview
 from builds.models import BaseImage, Build, Image
-from builds.queries import images_for_list
-from builds.unused import Rule, preview
-from tests.builds.played import asked, failed, saved, succeeded, workspace_named
+from builds.pages.queries import images_for_list
+from builds.statistics.figures import DAY, figures_of, today
+from builds.statistics.history import HistoryFilter
+from tests.builds.scenarios import fail_build, queue_build, saved, succeed_build, workspace_named
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
@@ -24,27 +24,27 @@ MIDNIGHT = datetime.datetime.combine(TODAY, datetime.time(), datetime.UTC)
 
 @pytest.fixture(autouse=True)
 def it_stays_the_same_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builds.figures.today", lambda: TODAY)
+    monkeypatch.setattr("builds.statistics.figures.today", lambda: TODAY)
 
 
 def test_days_weeks_and_times_are_the_same() -> None:
     lab = workspace_named("lab")
     for number, seconds in enumerate((0.44, 9.96, 10.4, 125.6)):
-        build = asked(saved(f"six=={number}\n"))
-        succeeded(build)
+        build = queue_build(saved(f"six=={number}\n"))
+        succeed_build(build)
         # A second before midnight by UTC, and a second after it
         start = MIDNIGHT - datetime.timedelta(seconds=1 if number % 2 else -1)
         Build.objects.filter(pk=build.pk).update(
             queued_at=start, started_at=start, ended_at=start + datetime.timedelta(seconds=seconds)
         )
-    told = figures_of(lab, Sought(), "month")
-    assert [(part.succeeded, part.half, part.most) for part in told.parts[-2:]] == [
+    report = figures_of(lab, HistoryFilter(), "month")
+    assert [(part.succeeded, part.half, part.most) for part in report.parts[-2:]] == [
         (2, 10, 126),
         (2, 0.4, 10),
     ]
-    assert (told.total.half, told.total.most) == (10, 126)
-    assert told.total.new == 4
-    year = figures_of(lab, Sought(), "year")
+    assert (report.total.half, report.total.most) == (10, 126)
+    assert report.total.new == 4
+    year = figures_of(lab, HistoryFilter(), "year")
     assert sum(part.succeeded for part in year.parts) == 4
     assert year.parts[-1].start == TODAY - TODAY.weekday() * DAY
 
@@ -53,16 +53,16 @@ def test_weeks_begin_on_mondays_and_causes_are_counted_with_the_builds() -> None
     lab = workspace_named("lab")
     monday = MIDNIGHT - (TODAY.weekday() + 14) * DAY
     for number, (seconds, code) in enumerate(((-1, "conflict"), (0, "conflict"), (7 * 86400 - 1, "timeout"))):
-        build = asked(saved(f"six=={number}\n"))
-        failed(build, code=code)
+        build = queue_build(saved(f"six=={number}\n"))
+        fail_build(build, code=code)
         Build.objects.filter(pk=build.pk).update(queued_at=monday + datetime.timedelta(seconds=seconds))
-    succeeded(asked(saved("six==9\n")))
-    told = figures_of(lab, Sought(), "quarter")
-    assert {part.start: part.failed for part in told.parts if part.failed} == {
+    succeed_build(queue_build(saved("six==9\n")))
+    report = figures_of(lab, HistoryFilter(), "quarter")
+    assert {part.start: part.failed for part in report.parts if part.failed} == {
         monday.date() - 7 * DAY: 1,
         monday.date(): 2,
     }
-    assert told.causes == [("conflict", 2), ("timeout", 1)]
+    assert report.causes == [("conflict", 2), ("timeout", 1)]
 
 
 def test_postgresql_compiles_no_query() -> None:
@@ -74,8 +74,8 @@ def test_postgresql_compiles_no_query() -> None:
 
 
 def test_a_clock_that_was_set_back_under_a_build_makes_no_time_negative() -> None:
-    build = asked(saved("six==1\n"))
-    succeeded(build)
+    build = queue_build(saved("six==1\n"))
+    succeed_build(build)
     step = build.steps.get()
     earlier = timezone.now() - datetime.timedelta(hours=1)
     Build.objects.update(ended_at=earlier)
@@ -83,19 +83,21 @@ def test_a_clock_that_was_set_back_under_a_build_makes_no_time_negative() -> Non
     build.refresh_from_db()
     step.refresh_from_db()
     assert (build.seconds, step.seconds) == (0, 0)
-    assert figures_of(workspace_named("lab"), Sought(), "month").total.half == 0
+    assert figures_of(workspace_named("lab"), HistoryFilter(), "month").total.half == 0
 
 
 def test_images_are_filtered_and_judged_the_same() -> None:
     lab = workspace_named("lab")
-    images = [succeeded(asked(saved(f"six=={number}\n"))) for number in range(3)]
+    images = [succeed_build(queue_build(saved(f"six=={number}\n"))) for number in range(3)]
     moved = Image.objects.filter(pk=images[0].pk)
     moved.update(base="a Dockerfile", floating=True, used_at=timezone.now() - 100 * DAY)
     BaseImage.objects.create(reference=f"Dockerfile {images[0].hash}", digest="b", checked_at=timezone.now())
-    found = preview(lab, Rule())
-    assert [(one.fate, one.images) for one in found.goes] == [("older", 1)]
-    assert [(one.fate, one.images) for one in found.stays] == [("used", 2)]
-    assert found.freed == 28_400_000
-    listed = find_images(images_for_list(lab), lab, Wanted(only="moved"))
+    plan = preview(lab, Rule())
+    assert [(row.fate, row.images) for row in plan.goes] == [("older", 1)]
+    assert [(row.fate, row.images) for row in plan.stays] == [("used", 2)]
+    assert plan.freed == 28_400_000
+    listed = find_images(images_for_list(lab), lab, ImageFilter(only="moved"))
     assert list(listed) == list(moved)
-    assert list(find_images(images_for_list(lab), lab, Wanted(query=images[1].digest[:20]))) == [images[1]]
+    assert list(find_images(images_for_list(lab), lab, ImageFilter(query=images[1].digest[:20]))) == [
+        images[1]
+    ]

@@ -1,4 +1,4 @@
-"""Where a base image is looked for: the studio's own store, its registry, the engine's own images."""
+"""Finding a base image: in the studio's own store, its registry, among the engine's own images."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from builds.bases import base_for
 from builds.engine import build_base
 from builds.engine.connection import BASES, LABEL, Engine
-from builds.images import Base, BlobStore, Descriptor, ImageError, Quiet, Workshop, find_base
+from builds.imaging.bases.find import find_base
+from builds.imaging.bases.model import Base
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import ImageError, Quiet
+from builds.imaging.workshop import Workshop
 from builds.models import Image
+from builds.worker.bases import resolve_base
 from environments.models import Workspace
-from tests.builds.test_engine import NOWHERE, PROGRAMS, Listener, definition
-from tests.services.docker_engine import DockerEngine
+from tests.builds.engine.test_engine import NOWHERE, PROGRAMS, Listener, definition
 from tests.services.machine_image import import_machine_image
+from tests.services.servers.docker_engine import DockerEngine
 
 PLATFORM = "linux/amd64"
 NAME = "studio-tests/own:1"
@@ -47,23 +52,22 @@ def own(docker_engine: DockerEngine, settings: Settings) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def no_docker_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builds.images.registry.HUB_HOST", "127.0.0.1:1")
+    monkeypatch.setattr("builds.imaging.registry_client.HUB_HOST", "127.0.0.1:1")
 
 
-def looked_up(
+def resolved(
     lab: Workspace, workshop: Workshop, reference: str = NAME, reporter: Listener | None = None
 ) -> Base:
-    return base_for(lab, reference, workshop, reporter or Listener(), platform=PLATFORM)
+    return resolve_base(lab, reference, workshop, reporter or Listener(), platform=PLATFORM)
 
 
 def test_what_no_registry_gives_is_taken_from_the_engine_once(
     own: str, lab: Workspace, workshop: Workshop
 ) -> None:
-    """Issue 4, point 3."""
     listener = Listener()
 
-    first = looked_up(lab, workshop, reporter=listener)
-    again = looked_up(lab, workshop)
+    first = resolved(lab, workshop, reporter=listener)
+    again = resolved(lab, workshop)
 
     assert f"docker.io/{NAME} is taken from the Docker Engine's own images." in "\n".join(listener.lines)
     assert (first.cached, again.cached, again.digest) == (False, True, first.digest)
@@ -79,7 +83,7 @@ def test_where_several_share_a_studio_the_engines_own_images_are_nobodys(
     settings.LOCAL_IMAGES = False
 
     with pytest.raises(ImageError) as failed:
-        looked_up(lab, workshop)
+        resolved(lab, workshop)
     with pytest.raises(ImageError) as failed_too:
         build_base(definition(f"FROM {NAME}\nRUN echo a > /tmp/a\n"), workshop, Quiet())
 
@@ -90,7 +94,7 @@ def test_what_the_studio_gave_to_the_engine_is_nobodys_to_find(
     own: str, lab: Workspace, workshop: Workshop, docker_engine: DockerEngine
 ) -> None:
     """A base of another workspace's private registry stays in the engine for its next build."""
-    base = replace(looked_up(lab, workshop), reference="private.example/base:1")
+    base = replace(resolved(lab, workshop), reference="private.example/base:1")
     with Engine.at(docker_engine.host) as engine:
         name = engine.give(base, workshop.store, Quiet())
     image = docker_engine.client.images.get(name)
@@ -100,7 +104,7 @@ def test_what_the_studio_gave_to_the_engine_is_nobodys_to_find(
         assert LABEL in image.labels
         for reference in (name, "studio-tests/renamed:1"):
             with pytest.raises(ImageError, match="no image of that name either"):
-                looked_up(lab, workshop, reference)
+                resolved(lab, workshop, reference)
             with pytest.raises(ImageError):
                 build_base(definition(f"FROM {reference}\n"), workshop, Quiet())
     finally:
@@ -111,25 +115,26 @@ def test_what_the_studio_gave_to_the_engine_is_nobodys_to_find(
 
 def test_an_image_is_not_found_by_its_id(own: str, lab: Workspace, workshop: Workshop) -> None:
     with pytest.raises(ImageError):
-        looked_up(lab, workshop, own.removeprefix("sha256:")[:12])
+        resolved(lab, workshop, own.removeprefix("sha256:")[:12])
 
 
-def test_without_an_engine_the_registrys_own_words_are_said(
+def test_without_an_engine_the_registrys_error_is_raised(
     lab: Workspace, workshop: Workshop, settings: Settings
 ) -> None:
     settings.DOCKER_HOST, settings.LOCAL_IMAGES = NOWHERE, True
 
     with pytest.raises(ImageError, match="does not answer") as failed:
-        looked_up(lab, workshop)
+        resolved(lab, workshop)
 
     assert failed.value.code == "registry-unreachable"
 
 
 def test_an_image_for_another_processor_is_not_taken(own: str, lab: Workspace, workshop: Workshop) -> None:
     with pytest.raises(ImageError, match="made for linux/amd64, not for linux/arm64"):
-        base_for(lab, NAME, workshop, Listener(), platform="linux/arm64")
+        resolve_base(lab, NAME, workshop, Listener(), platform="linux/arm64")
 
 
+@pytest.mark.slow
 def test_an_image_of_this_studio_is_built_on_by_those_who_may_pull_it(
     lab: Workspace, workshop: Workshop, settings: Settings
 ) -> None:
@@ -141,11 +146,11 @@ def test_an_image_of_this_studio_is_built_on_by_those_who_may_pull_it(
     )
     reference = f"localhost:{settings.PORT}/lab/{repository}"
 
-    assert looked_up(lab, workshop, reference).digest == host.digest
-    assert looked_up(lab, workshop, f"{reference}@{host.digest}").probe == host.probe
+    assert resolved(lab, workshop, reference).digest == host.digest
+    assert resolved(lab, workshop, f"{reference}@{host.digest}").probe == host.probe
     with pytest.raises(ImageError, match="the workspace stranger may build on") as refused:
-        looked_up(stranger, workshop, reference)
+        resolved(stranger, workshop, reference)
     assert refused.value.code == "image-not-found"
     lab.anonymous_pull = True
     lab.save()
-    assert looked_up(stranger, workshop, reference).digest == host.digest
+    assert resolved(stranger, workshop, reference).digest == host.digest

@@ -1,4 +1,4 @@
-"""What step 2 installs: the package index alone where conda was asked for no more than the base has."""
+"""The install plan: conda is left out if the base has everything that is requested from it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from builds.images import ImageError, Probe
-from builds.python_layer import plan, plan_on
+from builds.imaging.bases.probe import Probe
+from builds.imaging.reporting import ImageError
+from builds.worker.install_plan import install_plan, plan_for_base
 from environments.definition import Definition
 from environments.definition.model import PythonLayer
-from tests.images.making import empty_base
+from tests.builds.imaging.making import empty_base
 
 
 def definition(*conda: str, pip: tuple[str, ...] = (), user_managed: bool = False) -> Definition:
@@ -27,9 +28,9 @@ def definition(*conda: str, pip: tuple[str, ...] = (), user_managed: bool = Fals
     ],
 )
 def test_the_bases_own_python_is_used_where_it_fits(conda: tuple[str, ...], pip: tuple[str, ...]) -> None:
-    found = plan(definition(*conda, pip=("numpy==2.1.3",)), "3.12.11")
+    plan = install_plan(definition(*conda, pip=("numpy==2.1.3",)), "3.12.11")
 
-    assert (found.conda, found.pip) == ((), (*pip, "numpy==2.1.3"))
+    assert (plan.conda, plan.pip) == ((), (*pip, "numpy==2.1.3"))
 
 
 @pytest.mark.parametrize(
@@ -43,25 +44,25 @@ def test_the_bases_own_python_is_used_where_it_fits(conda: tuple[str, ...], pip:
     ],
 )
 def test_conda_is_needed_for_anything_else(conda: tuple[str, ...], base: str) -> None:
-    assert plan(definition(*conda), base).conda == conda
+    assert install_plan(definition(*conda), base).conda == conda
 
 
 def test_nothing_is_installed_into_a_user_managed_image() -> None:
     """Rule 23."""
-    assert plan(definition("python=3.12", pip=("x",), user_managed=True), "3.12.11").empty
+    assert install_plan(definition("python=3.12", pip=("x",), user_managed=True), "3.12.11").empty
 
 
 def test_a_spec_that_conda_cannot_read_is_refused_by_name() -> None:
     with pytest.raises(ImageError, match="numpy==="):
-        plan(definition("numpy===>>1"), "3.12.11")
+        install_plan(definition("numpy===>>1"), "3.12.11")
 
 
-def test_a_python_that_stands_where_the_environment_goes_is_not_built_on() -> None:
+def test_a_base_whose_python_the_environment_would_replace_is_refused() -> None:
     """As in an image of this studio that conda made."""
     probe = Probe(python="/opt/env/bin/python3.12", version="3.12.11", libc="glibc", libc_version="2.36")
     base = replace(empty_base(), probe=probe)
 
-    assert plan_on(base, definition("python=3.12", pip=("x",))).conda == ("python=3.12",)
+    assert plan_for_base(base, definition("python=3.12", pip=("x",))).conda == ("python=3.12",)
     with pytest.raises(ImageError, match="part of an environment") as refused:
-        plan_on(base, definition(pip=("x",)))
+        plan_for_base(base, definition(pip=("x",)))
     assert refused.value.code == "base-unfit"

@@ -12,21 +12,27 @@ from pathlib import Path
 import httpx
 import pytest
 
-from builds.images import BlobStore, Quiet, Workshop, find_base, push
-from builds.images.manifest import OCI_MANIFEST, Descriptor
+from builds.imaging.bases.find import find_base
+from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.publish.push import push
+from builds.imaging.registry_client import ATTEMPTS
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
 from tests.services.processes import free_port
-from tests.services.registry import Registry
-from tests.studio.commands import Desk, Done
+from tests.services.servers.failing_registry import FailingRegistry
+from tests.services.servers.registry import Registry
+from tests.studio.management.commands import Desk, Done
 
-ONE = "idna==3.10\n"
-TWO = "idna==3.10\nsix==1.17.0\n"
+IDNA = "idna==3.10\n"
+IDNA_AND_SIX = "idna==3.10\nsix==1.17.0\n"
 
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Desk:
     """A studio with one image, which was made before its workspace had a registry."""
     desk = Desk.stocked(stock, tmp_path_factory.mktemp("pushing"))
-    made = desk.build(ONE, "--name", "one")
+    made = desk.build(IDNA, "--name", "one")
     assert made.code == 0, made.stderr
     return desk
 
@@ -44,16 +50,16 @@ def manifest_in(registry: Registry, name: str, reference: str = "latest") -> htt
 
 def current(desk: Desk) -> dict[str, str]:
     """Return the digest of each name in the studio's own store."""
-    return {name: found.digest for name, found in BlobStore(desk.var / "store").tags().items()}
+    return {name: descriptor.digest for name, descriptor in BlobStore(desk.var / "store").tags().items()}
 
 
-class Line:
-    """A line to a registry that breaks after so many bytes: once, or for good."""
+class BreakingProxy:
+    """A proxy to a registry that breaks after so many bytes: once, or permanently."""
 
-    def __init__(self, registry: Registry, *, breaks_after: int, for_good: bool) -> None:
+    def __init__(self, registry: Registry, *, breaks_after: int, permanently: bool) -> None:
         self._registry = registry
         self._left: int | None = breaks_after
-        self._for_good = for_good
+        self._permanently = permanently
         self._lock = threading.Lock()
         self._listening = socket.create_server(("127.0.0.1", free_port()))
         self.address = "{}:{}".format(*self._listening.getsockname())
@@ -81,11 +87,11 @@ class Line:
                     if self._left is not None:
                         self._left -= len(data)
                     breaks = self._left is not None and self._left <= 0
-                    if breaks and not self._for_good:
+                    if breaks and not self._permanently:
                         self._left = None
                 if breaks:
                     self.broken.set()
-                    if self._for_good:
+                    if self._permanently:
                         self.close()
                     for end in (near, far):
                         end.shutdown(socket.SHUT_RDWR)
@@ -101,51 +107,78 @@ class Line:
 
 
 @pytest.fixture
-def line(request: pytest.FixtureRequest, registry: Registry) -> Iterator[Line]:
-    """A line that breaks in the middle of a layer."""
-    with closing(Line(registry, breaks_after=2_000_000, for_good=request.param == "for good")) as line:
-        yield line
+def proxy(request: pytest.FixtureRequest, registry: Registry) -> Iterator[BreakingProxy]:
+    """A proxy that breaks in the middle of a layer."""
+    with closing(
+        BreakingProxy(registry, breaks_after=2_000_000, permanently=request.param == "permanently")
+    ) as proxy:
+        yield proxy
 
 
-@pytest.mark.parametrize("line", ["for good"], indirect=True)
+@pytest.mark.parametrize("proxy", ["permanently"], indirect=True)
 def test_a_registry_that_goes_away_in_the_middle_fails_the_build_and_changes_nothing(
-    desk: Desk, line: Line
+    desk: Desk, proxy: BreakingProxy
 ) -> None:
-    """Issue 4, point 6; rule 16."""
+    """Rule 16."""
     before = current(desk)
-    use(desk, f"{line.address}/away")
+    use(desk, f"{proxy.address}/away")
 
-    done = desk.build(ONE, "--name", "one", "--rebuild")
+    done = desk.build(IDNA, "--name", "one", "--rebuild")
 
-    assert line.broken.is_set()
+    assert proxy.broken.is_set()
     assert (done.code, done.result["error"]["code"]) == (1, "registry-unreachable"), done.stderr
     assert "does not answer" in done.stderr
     assert current(desk) == before
-    again = desk.build(ONE, "--name", "one")
+    again = desk.build(IDNA, "--name", "one")
     assert (again.code, again.result["reused"]) == (0, True)
 
 
-@pytest.mark.parametrize("line", ["once"], indirect=True)
-def test_a_line_that_breaks_once_is_only_slower(desk: Desk, line: Line, registry: Registry) -> None:
-    use(desk, f"{line.address}/broken")
+@pytest.mark.parametrize("proxy", ["once"], indirect=True)
+def test_a_connection_that_breaks_once_is_only_slower(
+    desk: Desk, proxy: BreakingProxy, registry: Registry
+) -> None:
+    use(desk, f"{proxy.address}/broken")
 
     done = desk.build("six==1.16.0\n", "--name", "broken-once")
 
     assert done.code == 0, done.stderr
-    assert line.broken.is_set()
+    assert proxy.broken.is_set()
     name = f"broken/{done.result['image'].partition('/')[2].partition('@')[0]}"
     assert manifest_in(registry, name).headers["Docker-Content-Digest"] == done.result["digest"]
+
+
+LAST_BUILD = """
+import json
+from builds.models import Build
+build = Build.objects.latest("queued_at")
+print(json.dumps([build.state, build.attempt, build.error_code, build.error_fault]))
+"""
+
+
+def test_a_registry_that_refuses_every_manifest_fails_the_build_once(desk: Desk, registry: Registry) -> None:
+    before = current(desk)
+    with FailingRegistry(registry, "503", times=1000).running() as failing:
+        use(desk, f"{failing.address}/refusing")
+        done = desk.build("six==1.15.0\n", "--name", "refused")
+
+    assert (done.code, done.result["error"]["code"]) == (1, "registry-unreachable"), done.stderr
+    assert "it answered 503" in done.stderr
+    assert "Requested again" not in done.stderr
+    assert failing.refused == ATTEMPTS
+    ended = json.loads(desk.manage("shell", "-v", "0", "-c", LAST_BUILD).stdout)
+    assert ended == ["failed", 1, "registry-unreachable", "outside"]
+    assert current(desk) == before
 
 
 def test_what_was_made_before_is_pushed_and_the_next_image_sends_only_what_is_new(
     desk: Desk, registry: Registry
 ) -> None:
-    """Issue 4, point 6: cross-repository mounts, only the missing blobs."""
-    said = use(desk, f"{registry.address}/ml", "--push").stdout
+    """By cross-repository mounts; only missing blobs are sent."""
+    pushed = use(desk, f"{registry.address}/ml", "--push").stdout
     again = use(desk, f"{registry.address}/ml", "--push").stdout
-    done = desk.build(TWO, "--name", "two")
+    done = desk.build(IDNA_AND_SIX, "--name", "two")
 
-    assert f"Pushed {registry.address}/ml/azureml/azureml_" in said
+    assert f"Pushed {registry.address}/ml/azureml/azureml_" in pushed
     assert "is there already" in again
     assert done.code == 0, done.stderr
     # The layer of six, and the config; the base, the skeleton and idna are the first image's.
@@ -160,10 +193,10 @@ def test_what_was_made_before_is_pushed_and_the_next_image_sends_only_what_is_ne
 CONNECT = """
 import json, os
 from django.contrib.auth.models import User
-from environments.connections import add_connection
+from environments.connections.service import add_connection
 from environments.models import Workspace
-told = json.loads(os.environ["TOLD"])
-add_connection(Workspace.objects.get(name="default"), *told, User.objects.get(username="admin"))
+login = json.loads(os.environ["LOGIN"])
+add_connection(Workspace.objects.get(name="default"), *login, User.objects.get(username="admin"))
 """
 
 
@@ -174,10 +207,10 @@ def test_what_was_made_before_is_pushed_with_the_workspaces_login(
     refused = desk.manage("registry", "default", "--push")
     assert (refused.code, "Traceback" in refused.stderr) == (1, False)
 
-    told = json.dumps(
+    login = json.dumps(
         ["registry", private_registry.address, private_registry.user, private_registry.password]
     )
-    assert desk.manage("shell", "-c", CONNECT, TOLD=told).code == 0
+    assert desk.manage("shell", "-c", CONNECT, LOGIN=login).code == 0
     pushed = desk.manage("registry", "default", "--push")
 
     assert pushed.code == 0, pushed.stderr

@@ -1,4 +1,4 @@
-"""An owner stops a build that others wait for: at once, for everybody, and each of them is told (issue 6)."""
+"""An owner stops a build that others wait for: at once, for everybody, and each of them is notified."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from builds.models import Build, State
-from builds.services import NotPossible, request_build, stop_for_all
+from builds.queue.requests import StateConflict, request_build, stop_build
 from environments.models import Event, Role
-from environments.outbox import Notice
-from tests.api.calling import Caller
-from tests.builds.played import asked, browser_of, person, played, saved, succeeded
-from tests.builds.test_news import told
+from environments.models.notifications import Notice
+from tests.builds.pages.test_finished import notice
+from tests.builds.scenarios import browser_of, claim_build, person, queue_build, saved, succeed_build
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ def olga() -> User:
 @pytest.fixture
 def build(carla: User) -> Build:
     """A build that carla and fred wait for."""
-    made = asked(saved("numpy==2.1.3\n"), carla)
+    made = queue_build(saved("numpy==2.1.3\n"), carla)
     request_build(made.version, person("fred", lab=Role.CONTRIBUTOR))
     return made
 
@@ -48,7 +48,7 @@ def state_of(build: Build) -> str:
     return build.state
 
 
-def test_a_waiting_build_ends_at_once_and_those_who_waited_are_told_by_whom(
+def test_a_waiting_build_ends_at_once_and_its_requesters_learn_who_stopped_it(
     olga: User, carla: User, build: Build
 ) -> None:
     browser = browser_of(olga)
@@ -63,9 +63,9 @@ def test_a_waiting_build_ends_at_once_and_those_who_waited_are_told_by_whom(
 
     assert state_of(build) == State.CANCELLED
     assert "olga stopped the build for everybody." in after
-    assert told(browser_of(carla)).startswith("olga stopped the build of forecast:1. See the build")
-    assert told(browser_of(User.objects.get(username="fred"))).startswith("olga stopped the build")
-    assert told(browser) == ""
+    assert notice(browser_of(carla)).startswith("olga stopped the build of forecast:1. See the build")
+    assert notice(browser_of(User.objects.get(username="fred"))).startswith("olga stopped the build")
+    assert notice(browser) == ""
     notices = Notice.objects.order_by("pk").values_list("user__username", "subject", "text")
     assert list(notices) == [
         (
@@ -82,7 +82,7 @@ def test_a_waiting_build_ends_at_once_and_those_who_waited_are_told_by_whom(
 
 def test_a_running_build_is_asked_to_stop_and_ends_as_stopped(olga: User, build: Build) -> None:
     browser = browser_of(olga)
-    with played(build) as (claim, _):
+    with claim_build(build) as (claim, _):
         browser.post(f"{page_of(build)}stop/")
         page = text_of(browser, page_of(build))
         assert "stopping …" in page
@@ -93,8 +93,8 @@ def test_a_running_build_is_asked_to_stop_and_ends_as_stopped(olga: User, build:
     assert "olga stopped the build for everybody." in text_of(browser, page_of(build))
 
 
-def test_who_waits_alone_cancels_and_needs_no_more(olga: User, carla: User) -> None:
-    build = asked(saved("numpy==2.1.3\n"), olga)
+def test_the_only_requester_cancels_and_cannot_stop_for_everybody(olga: User, carla: User) -> None:
+    build = queue_build(saved("numpy==2.1.3\n"), olga)
     page = text_of(browser_of(olga), page_of(build))
     assert "<span>Cancel</span>" in page
     assert "Stop for everybody" not in page
@@ -125,13 +125,13 @@ def test_a_build_of_another_workspace_is_not_found_below_ones_own(build: Build) 
 
 
 def test_what_has_ended_or_was_stopped_before_is_not_stopped(olga: User, build: Build) -> None:
-    with played(build) as (claim, _):
-        stop_for_all(build, olga)
-        with pytest.raises(NotPossible, match="before"):
-            stop_for_all(build, olga)
+    with claim_build(build) as (claim, _):
+        stop_build(build, olga)
+        with pytest.raises(StateConflict, match="before"):
+            stop_build(build, olga)
         claim.cancel()
-    with pytest.raises(NotPossible, match="has ended"):
-        stop_for_all(build, olga)
+    with pytest.raises(StateConflict, match="has ended"):
+        stop_build(build, olga)
 
     browser = browser_of(olga)
     assert "It has ended already" in text_of(browser, f"{page_of(build)}stop/")
@@ -140,16 +140,16 @@ def test_what_has_ended_or_was_stopped_before_is_not_stopped(olga: User, build: 
 
 
 def test_a_build_that_was_quicker_is_ready_all_the_same(olga: User, carla: User) -> None:
-    build = asked(saved("numpy==2.1.3\n"), carla)
-    with played(build):
-        stop_for_all(build, olga)
+    build = queue_build(saved("numpy==2.1.3\n"), carla)
+    with claim_build(build):
+        stop_build(build, olga)
     Build.objects.filter(pk=build.pk).update(state=State.QUEUED)
-    succeeded(build)
+    succeed_build(build)
 
     assert "The image is ready" in text_of(browser_of(carla), page_of(build))
 
 
-def test_the_api_stops_and_tells_who_did(olga: User, build: Build) -> None:
+def test_the_api_stops_a_build_and_returns_who_stopped_it(olga: User, build: Build) -> None:
     call = Caller(olga)
     at = f"workspaces/lab/builds/{build.pk}/"
     assert call("GET", at).json["stopped_by"] is None

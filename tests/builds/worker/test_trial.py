@@ -1,4 +1,4 @@
-"""Images tried in a real engine: what was asked for is imported there, bounded, and nothing is left (issue 6 point 6)."""
+"""Trials in a real engine: requested packages are imported within limits, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -9,32 +9,27 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from builds import trying
 from builds.engine.connection import Engine
-from builds.engine.importing import Imported, import_in
-from builds.images import (
-    Base,
-    BlobStore,
-    Cancelled,
-    ImageError,
-    ImageSettings,
-    Quiet,
-    Workshop,
-    assemble,
-    find_base,
-)
-from builds.images.manifest import OCI_CONFIG, OCI_MANIFEST
-from builds.images.onward import as_base
+from builds.engine.trials.importing import Imported, import_in
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.bases.find import find_base
+from builds.imaging.bases.model import Base
+from builds.imaging.derived import as_base
+from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Cancelled, ImageError, Quiet
+from builds.imaging.workshop import Workshop
 from builds.models import Image
-from builds.reconcile import Reconciler
-from builds.steps import PYTHON
-from builds.trial_models import Trial, TrialState
+from builds.models.trial import Trial, TrialState
+from builds.worker.reconciler import Reconciler
+from builds.worker.steps import PYTHON
+from builds.worker.trial import run_waiting_trials
+from environments.catalogue.proposals import propose
 from environments.models import Role
-from environments.proposals import propose
-from tests.builds.played import browser_of, image_for, person, saved
-from tests.builds.test_engine import Listener
-from tests.images.making import locked, make_wheel
-from tests.services.docker_engine import DockerEngine
+from tests.builds.engine.test_engine import Listener
+from tests.builds.imaging.making import locked, make_wheel
+from tests.builds.scenarios import browser_of, image_for, person, saved
+from tests.services.servers.docker_engine import DockerEngine
 
 NETWORK = """
 import socket
@@ -103,44 +98,46 @@ def tried(image: Base, names: Sequence[str], workshop: Workshop, engine: DockerE
     return import_in(image.digest, PYTHON, names, workshop.store, Quiet(), docker_host=engine.host)
 
 
-def test_what_was_asked_for_is_imported_and_each_that_cannot_be_is_named_with_its_words(
+def test_requested_packages_are_imported_and_failures_are_reported_with_their_errors(
     docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
 ) -> None:
     settings.TRIAL_MEMORY = 256 * 1024**2
     settings.TRIAL_SECONDS = 20
 
     names = ["broken", "gone", "good", "hungry", "network", "noisy", "threads", "types-only", "where"]
-    found = tried(image, names, workshop, docker_engine)
+    outcome = tried(image, names, workshop, docker_engine)
 
-    words = {problem.package: problem.words for problem in found.problems}
-    assert words == {
+    errors = {problem.package: problem.error for problem in outcome.problems}
+    assert errors == {
         "gone": "It is not installed.",
         "broken": "ModuleNotFoundError: No module named 'nothing_of_that_name'",
-        "hungry": words["hungry"],
+        "hungry": errors["hungry"],
         "network": "RuntimeError: no network",
         "threads": "RuntimeError: can't start new thread",
         "where": "RuntimeError: 0 /tmp Read-only file system",
     }
-    assert "memory" in words["hungry"].lower()
-    assert (found.modules, found.skipped, found.unreached) == (2, ["types-only"], 0)
-    assert found.python.startswith("3.")
+    assert "memory" in errors["hungry"].lower()
+    assert (outcome.modules, outcome.skipped, outcome.unreached) == (2, ["types-only"], 0)
+    assert outcome.python.startswith("3.")
 
 
 def test_an_import_that_hangs_is_ended_and_named(
     docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
 ) -> None:
     settings.TRIAL_SECONDS = 3
-    found = tried(image, ["good", "hangs", "noisy"], workshop, docker_engine)
-    assert [(p.module, p.words) for p in found.problems] == [("hangs", "It did not end within 3 seconds.")]
-    assert (found.modules, found.unreached) == (1, 1)
+    outcome = tried(image, ["good", "hangs", "noisy"], workshop, docker_engine)
+    assert [(p.module, p.error) for p in outcome.problems] == [("hangs", "It did not end within 3 seconds.")]
+    assert (outcome.modules, outcome.unreached) == (1, 1)
 
 
 def test_a_python_that_is_not_there_is_a_problem_of_the_image(
     docker_engine: DockerEngine, image: Base, workshop: Workshop
 ) -> None:
-    found = import_in(image.digest, "/no/python", [], workshop.store, Quiet(), docker_host=docker_engine.host)
-    (problem,) = found.problems
-    assert problem.words.startswith("/no/python cannot be started: ")
+    outcome = import_in(
+        image.digest, "/no/python", [], workshop.store, Quiet(), docker_host=docker_engine.host
+    )
+    (problem,) = outcome.problems
+    assert problem.error.startswith("/no/python cannot be started: ")
 
 
 def test_an_image_for_another_machine_is_not_tried(
@@ -186,10 +183,10 @@ def test_from_a_proposal_to_what_its_reviewer_sees(
     lock: dict[str, Any] = row.lock or {}
     packages = [lock["packages"][0] | {"name": name} for name in ("good", "broken")]
     Image.objects.update(digest=image.digest, lock=lock | {"packages": packages})
-    proposal = propose(version, olga, name="AzureML-x", as_new=True, words="It works.")
-    Reconciler().look()
+    proposal = propose(version, olga, name="AzureML-x", as_new=True, comment="It works.")
+    Reconciler().reconcile()
 
-    trying.try_what_waits()
+    run_waiting_trials()
 
     trial = Trial.objects.get()
     assert (trial.state, trial.imported) == (TrialState.FAILED, 1)

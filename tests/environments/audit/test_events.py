@@ -16,14 +16,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from environments.events import Filter, events_of, lines_of
-from environments.members import keep_member
-from environments.models import Event, Role, Scope, Workspace, record
-from environments.services import describe
+from environments.audit.events import EventFilter, json_lines, workspace_events
+from environments.audit.record import record
+from environments.models import Event, Role, Scope, Workspace
+from environments.versions.service import describe
+from environments.workspaces.members import set_member_role
 from studio.templatetags.studio import event_words
 from tests.access.changes import CHANGES
-from tests.api.calling import Caller
-from tests.builds.played import asked, browser_of, failed, main_of, person, saved
+from tests.builds.scenarios import browser_of, fail_build, main_of, person, queue_build, saved
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 PAGE = "/w/lab/activity/"
@@ -48,8 +49,8 @@ def story(olga: User, lab: Workspace) -> Workspace:
     carla = person("carla", lab=Role.CONTRIBUTOR)
     forecast = saved("nunpy==1", name="forecast", user=olga)
     saved("a==1", name="other", user=carla)
-    failed(asked(forecast, carla))
-    keep_member(lab, "carla", Role.READER, olga)
+    fail_build(queue_build(forecast, carla))
+    set_member_role(lab, "carla", Role.READER, olga)
     return lab
 
 
@@ -63,7 +64,7 @@ def exported(browser: Client, query: str = "") -> list[dict[str, Any]]:
     return [json.loads(line) for line in b"".join(answer).decode().splitlines()]
 
 
-# What is recorded
+# Recorded events
 
 
 def test_a_change_says_from_where_it_came_and_by_which_token(olga: User) -> None:
@@ -115,7 +116,7 @@ def test_before_and_after_are_shown_field_by_field(olga: User, lab: Workspace) -
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "matches"),
     [
         ("who=carla", ["build.requested", "version.created"]),
         ("who=:studio", ["build.failed"]),
@@ -134,27 +135,27 @@ def test_before_and_after_are_shown_field_by_field(olga: User, lab: Workspace) -
     ],
 )
 def test_page_api_and_export_find_the_same(
-    story: Workspace, olga: User, query: str, found: list[str]
+    story: Workspace, olga: User, query: str, matches: list[str]
 ) -> None:
     browser = browser_of(olga)
     page = browser.get(f"{PAGE}?{query}")
-    assert [event.verb for event in page.context["page"]] == found
+    assert [event.verb for event in page.context["page"]] == matches
     assert f"{EXPORT}?" in page.content.decode()
-    assert verbs(exported(browser, f"?{query}")) == found
+    assert verbs(exported(browser, f"?{query}")) == matches
     call = Caller(olga)
-    assert verbs(call.all(f"workspaces/lab/events/?{query}")) == found
+    assert verbs(call.all(f"workspaces/lab/events/?{query}")) == matches
     whole = call("GET", f"workspaces/lab/events/export/?{query}").response
-    assert [json.loads(line)["verb"] for line in b"".join(whole).splitlines()] == found
+    assert [json.loads(line)["verb"] for line in b"".join(whole).splitlines()] == matches
 
 
 def test_a_day_counts_from_its_beginning_to_its_end(story: Workspace) -> None:
     today = datetime.now(UTC).date()
-    rows = events_of(story)
-    assert Filter(since=str(today), until=str(today)).of(rows).count() == rows.count()
+    rows = workspace_events(story)
+    assert EventFilter(since=str(today), until=str(today)).apply(rows).count() == rows.count()
     moment = rows[2].at
-    later = Filter.read({"since": moment.isoformat()})
-    assert later.of(rows).count() == 3
-    assert Filter(until=moment.isoformat()).of(rows).count() == rows.count() - 3
+    later = EventFilter.read({"since": moment.isoformat()})
+    assert later.apply(rows).count() == 3
+    assert EventFilter(until=moment.isoformat()).apply(rows).count() == rows.count() - 3
 
 
 @pytest.mark.parametrize("wrong", ["yesterday", "2026-02-30", "2026-11-21T08:00", "9999-12-31T99:00Z"])
@@ -171,7 +172,7 @@ def test_the_last_day_of_time_is_a_day(olga: User) -> None:
     assert browser_of(olga).get(PAGE, {"until": "9999-12-31"}).status_code in (200, 422)
 
 
-def test_nothing_found_and_nothing_there_are_told_apart(olga: User, lab: Workspace) -> None:
+def test_no_match_and_no_events_look_different(olga: User, lab: Workspace) -> None:
     assert "Nothing has happened yet" in browser_of(olga).get(PAGE).content.decode()
     assert "Nothing was found" in browser_of(olga).get(PAGE, {"who": "nobody"}).content.decode()
 
@@ -190,9 +191,9 @@ def test_many_cost_as_many_queries_as_one(
     assert len(browser.get(f"{PAGE}?who=olga&page=2").context["page"]) > 10
 
 
-def many(place: Workspace, user: User, count: int) -> None:
+def many(workspace: Workspace, user: User, count: int) -> None:
     Event.objects.bulk_create(
-        Event(workspace=place, actor=user, verb="version.created", subject=f"{'long-' * 50}{number}")
+        Event(workspace=workspace, actor=user, verb="version.created", subject=f"{'long-' * 50}{number}")
         for number in range(count)
     )
 
@@ -204,7 +205,7 @@ def test_an_export_reads_a_few_hundred_at_a_time_and_misses_none(story: Workspac
     many(story, olga, 1200)
     total = Event.objects.filter(workspace=story).count()
     with CaptureQueriesContext(connection) as queries:
-        pieces = list(lines_of(events_of(story), origin=True))
+        pieces = list(json_lines(workspace_events(story), origin=True))
     assert len(queries) == len(pieces) + 1 == total // 500 + 2
     ids = [json.loads(line)["id"] for piece in pieces for line in piece.splitlines()]
     assert ids == sorted(ids, reverse=True)
@@ -253,7 +254,7 @@ def root(story: Workspace) -> User:
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "matches"),
     [
         ("", {"person.closed", "member.changed", "build.failed", "build.requested", "version.created"}),
         ("workspace=:none", {"person.closed"}),
@@ -267,16 +268,16 @@ def root(story: Workspace) -> User:
     ],
 )
 def test_admins_find_the_same_of_the_whole_studio_on_the_page_in_the_api_and_in_the_export(
-    root: User, query: str, found: set[str]
+    root: User, query: str, matches: set[str]
 ) -> None:
     browser = browser_of(root)
     page = browser.get(f"{EVERYWHERE}?{query}")
-    assert {event.verb for event in page.context["page"]} == found
+    assert {event.verb for event in page.context["page"]} == matches
     whole = browser.get(f"{EVERYWHERE}events.jsonl?{query}")
-    assert {json.loads(line)["verb"] for line in b"".join(whole).splitlines()} == found
+    assert {json.loads(line)["verb"] for line in b"".join(whole).splitlines()} == matches
     assert f"{EVERYWHERE}events.jsonl" in page.content.decode()
-    told = {row["verb"] for row in Caller(root).all(f"events/?{query}")}
-    assert told - {"token.created"} == found  # the caller's own
+    lines = {row["verb"] for row in Caller(root).all(f"events/?{query}")}
+    assert lines - {"token.created"} == matches  # the caller's own
 
 
 def test_the_page_of_everything_says_where_it_was_and_from_where_it_came(root: User) -> None:
@@ -318,6 +319,6 @@ def test_many_cost_the_page_of_everything_as_many_queries_as_one(
         assert len(browser.get(EVERYWHERE).context["page"]) == 50
 
 
-def test_whatever_is_recorded_has_its_words() -> None:
+def test_every_verb_has_a_text() -> None:
     verbs_of_all = {change.verb for change in CHANGES.values()} | {"person.added", "person.closed"}
     assert not [verb for verb in verbs_of_all if event_words(verb) == verb]

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import Base, BlobStore, Probe, Quiet, Workshop, resolve
-from environments.catalogue import FOLDER, load_catalogue
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from environments.catalogue.loader import FOLDER, load_catalogue
 from environments.definition import ImageReference, read_path
+from environments.errors import ServiceError
 from environments.models import Version
-from environments.services import Refused
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +51,7 @@ def test_a_file_that_changed_under_its_version_is_named(tmp_path: Path) -> None:
     load_catalogue(tmp_path)
     (tmp_path / "sklearn.yaml").write_text(text.replace("joblib==1.6.0", "joblib==1.5.0"))
 
-    with pytest.raises(Refused, match=r"sklearn\.yaml"):
+    with pytest.raises(ServiceError, match=r"sklearn\.yaml"):
         load_catalogue(tmp_path)
 
 
@@ -57,9 +62,11 @@ def pip_lines(file: Path) -> tuple[str, ...]:
     return definition.python.pip
 
 
-# What has an index of its own is resolved against that one, which tests do not reach.
+# Environments with their own index need it, and tests do not reach it.
 FROM_PYPI = [
-    file for file in sorted(FOLDER.glob("*.yaml")) if not any("index" in one for one in pip_lines(file))
+    file
+    for file in sorted(FOLDER.glob("*.yaml"))
+    if not any("index" in environment for environment in pip_lines(file))
 ]
 
 

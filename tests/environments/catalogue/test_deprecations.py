@@ -1,4 +1,4 @@
-"""Deprecated, retired, kept: with a day, a reason and a successor; who is told, and what is refused then."""
+"""Deprecating, retiring and cancelling: with a day, a reason and a successor; notices, and refusals."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from environments.catalogue_models import Deprecation
-from environments.deprecations import (
+from environments.catalogue.deprecations import (
+    cancel_deprecation,
+    curated_ancestor,
     deprecate,
-    deprecated_origin,
+    deprecated_ancestor,
     deprecations_of,
-    keep,
-    origin_in_catalogue,
     retire,
 )
+from environments.catalogue.transitions import StaleReview
+from environments.errors import ServiceError
 from environments.models import Environment, Event, Role, Version
-from environments.outbox import Notice
-from environments.proposal_moves import Overtaken
-from environments.services import Refused, archive_environment
-from environments.uses import end_use, report_use
-from tests.builds.played import person, saved, workspace_named
+from environments.models.catalogue import Deprecation
+from environments.models.notifications import Notice
+from environments.versions.service import archive_environment
+from environments.versions.uses import end_use, report_use
+from tests.builds.scenarios import person, saved, workspace_named
 
 pytestmark = pytest.mark.django_db
 SOON = datetime.timedelta(days=30)
@@ -38,19 +39,19 @@ def curated(name: str = "AzureML-x", text: str = "numpy==2.0.0\n") -> Version:
 
 
 def leaving(what: Version, by: User, **more: object) -> Deprecation:
-    told: dict[str, object] = {"on": timezone.localdate() + SOON, "reason": "Its Python ends."}
-    return deprecate(what.environment, by, **told | more)  # type: ignore[arg-type]
+    fields: dict[str, object] = {"on": timezone.localdate() + SOON, "reason": "Its Python ends."}
+    return deprecate(what.environment, by, **fields | more)  # type: ignore[arg-type]
 
 
 def test_the_whole_environment_or_one_version_of_it(cora: User) -> None:
     first, second = curated(), curated(text="numpy==2.1.0\n")
-    one = leaving(first, cora, version=first, reason="A hole.")
-    assert deprecations_of([first, second]) == {first.pk: one}
+    own = leaving(first, cora, version=first, reason="A hole.")
+    assert deprecations_of([first, second]) == {first.pk: own}
     whole = leaving(first, cora)
-    assert deprecations_of([first, second]) == {first.pk: one, second.pk: whole}
+    assert deprecations_of([first, second]) == {first.pk: own, second.pk: whole}
 
 
-def test_said_again_it_replaces_what_was_said_and_the_event_has_both(cora: User) -> None:
+def test_a_second_deprecation_replaces_the_first_and_the_event_has_both(cora: User) -> None:
     version, after = curated(), curated("AzureML-y", "numpy==2.1.0\n")
     leaving(version, cora)
     leaving(version, cora, reason="Sooner.", successor=after.environment)
@@ -61,7 +62,7 @@ def test_said_again_it_replaces_what_was_said_and_the_event_has_both(cora: User)
     assert (newest.after or {})["successor"] == "AzureML-y"
 
 
-def test_what_cannot_be_said(cora: User) -> None:
+def test_invalid_deprecations_are_refused(cora: User) -> None:
     version, going, gone = (
         curated(),
         curated("AzureML-going", "six==1.16.0\n"),
@@ -83,7 +84,7 @@ def test_what_cannot_be_said(cora: User) -> None:
         ("successor-deprecated", version, {"successor": going.environment}),
         ("successor-deprecated", version, {"successor": gone.environment}),
     ):
-        with pytest.raises(Refused) as problem:
+        with pytest.raises(ServiceError) as problem:
             leaving(environment, cora, **more)
         assert problem.value.code == code
     assert Deprecation.objects.get().environment == going.environment
@@ -92,7 +93,7 @@ def test_what_cannot_be_said(cora: User) -> None:
 def test_nothing_is_retired_before_its_day(cora: User) -> None:
     version = curated()
     row = leaving(version, cora)
-    with pytest.raises(Refused, match="may be retired from") as problem:
+    with pytest.raises(ServiceError, match="may be retired from") as problem:
         retire(row, cora)
     assert problem.value.code == "not-yet"
     assert Environment.objects.get().archived_at is None
@@ -106,14 +107,14 @@ def test_what_is_retired_is_hidden_and_nothing_new_starts_from_it(cora: User) ->
 
     version.environment.refresh_from_db()
     assert version.environment.archived_at is not None
-    with pytest.raises(Refused, match="AzureML-x is retired: nothing new starts from it") as problem:
+    with pytest.raises(ServiceError, match="AzureML-x is retired: nothing new starts from it") as problem:
         saved("numpy==2.0.2\n", name="another", based_on=version)
     assert "AzureML-y" in problem.value.help
     assert not Environment.objects.filter(name="another").exists()
-    # What has started before goes on, and may take it over once more.
+    # Existing descendants are unaffected, and may take it over again.
     assert saved("numpy==2.0.3\n", name="begun", based_on=version).number == begun.number + 1
     # Restoring it is no way round.
-    with pytest.raises(Refused) as problem:
+    with pytest.raises(ServiceError) as problem:
         archive_environment(version.environment, cora, restore=True)
     assert problem.value.code == "retired"
 
@@ -121,7 +122,7 @@ def test_what_is_retired_is_hidden_and_nothing_new_starts_from_it(cora: User) ->
 def test_one_version_is_retired_alone(cora: User) -> None:
     first, second = curated(), curated(text="numpy==2.1.0\n")
     retire(leaving(first, cora, version=first, on=timezone.localdate()), cora)
-    with pytest.raises(Refused):
+    with pytest.raises(ServiceError):
         saved("numpy==2.0.2\n", name="another", based_on=first)
     assert saved("numpy==2.1.2\n", name="another", based_on=second)
     assert first.environment.latest() == second
@@ -131,12 +132,12 @@ def test_it_is_retired_or_kept_once(cora: User) -> None:
     row = leaving(curated(), cora, on=timezone.localdate())
     again = Deprecation.objects.get()
     retire(row, cora)
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleReview):
         retire(again, cora)
-    keep(row, cora)
+    cancel_deprecation(row, cora)
     assert Environment.objects.get().archived_at is None
-    with pytest.raises(Overtaken):
-        keep(Deprecation(pk=again.pk, environment=again.environment), cora)
+    with pytest.raises(StaleReview):
+        cancel_deprecation(Deprecation(pk=again.pk, environment=again.environment), cora)
 
 
 def test_what_was_started_from_it_is_found_through_every_start_between(cora: User) -> None:
@@ -145,43 +146,43 @@ def test_what_was_started_from_it_is_found_through_every_start_between(cora: Use
     mine = saved("numpy==2.0.1\n", name="mine", based_on=version)
     edited = saved("numpy==2.0.2\n", name="mine", based_on=mine)
     copied = saved("numpy==2.0.3\n", name="copy", workspace="shop", based_on=edited)
-    for one in (mine, edited, copied):
-        origin = deprecated_origin(one)
+    for descendant in (mine, edited, copied):
+        origin = deprecated_ancestor(descendant)
         assert origin is not None
         assert (origin.version, origin.deprecation) == (version, row)
-        assert origin_in_catalogue(one) == version
-    assert deprecated_origin(saved("six==1.16.0\n", name="own")) is None
+        assert curated_ancestor(descendant) == version
+    assert deprecated_ancestor(saved("six==1.16.0\n", name="own")) is None
 
 
-def test_one_that_went_over_to_another_start_is_not_told_of_the_old_one(cora: User) -> None:
+def test_an_environment_with_a_new_origin_gets_no_notice_of_the_old(cora: User) -> None:
     old, new = curated(), curated("AzureML-y", "numpy==2.1.0\n")
     leaving(old, cora)
     first = saved("numpy==2.0.1\n", name="mine", based_on=old)
     second = saved("numpy==2.1.1\n", name="mine", based_on=new)
-    assert deprecated_origin(first) is not None
-    assert deprecated_origin(second) is None
+    assert deprecated_ancestor(first) is not None
+    assert deprecated_ancestor(second) is None
 
 
 def test_two_that_started_from_each_other_do_not_go_round_for_ever() -> None:
     a = saved("a==1\n", name="a")
     b = saved("a==2\n", name="b", based_on=a)
-    assert deprecated_origin(saved("a==3\n", name="a", based_on=b)) is None
+    assert deprecated_ancestor(saved("a==3\n", name="a", based_on=b)) is None
 
 
-def test_whoever_made_what_started_from_it_is_told_at_each_step(cora: User) -> None:
+def test_makers_of_descendants_get_a_notice_at_each_step(cora: User) -> None:
     olga, paul = person("olga"), person("paul")
     version = curated()
     saved("numpy==2.0.1\n", name="mine", user=olga, based_on=version)
     saved("six==1.16.0\n", name="own", user=paul)
     row = leaving(version, cora, on=timezone.localdate())
     retire(row, cora)
-    keep(row, cora)
-    told = [(one.user.username, one.subject) for one in Notice.objects.order_by("pk")]
-    assert [who for who, _ in told] == ["olga"] * 3
-    assert [words.rpartition(" ")[0][:24] for _, words in told][1] == "AzureML-x is retired: no"
+    cancel_deprecation(row, cora)
+    notices = [(notice.user.username, notice.subject) for notice in Notice.objects.order_by("pk")]
+    assert [user for user, _ in notices] == ["olga"] * 3
+    assert [subject.rpartition(" ")[0][:24] for _, subject in notices][1] == "AzureML-x is retired: no"
 
 
-def test_whoever_reported_that_something_runs_on_it_is_told_and_it_is_not_retired_before_that_ends(
+def test_reporters_of_uses_get_a_notice_and_active_uses_prevent_retirement(
     cora: User,
 ) -> None:  # rule 34
     olga, version = person("olga", lab=Role.CONTRIBUTOR), curated()
@@ -190,7 +191,7 @@ def test_whoever_reported_that_something_runs_on_it_is_told_and_it_is_not_retire
     use = report_use(version, "deployment", "shop", workspace=lab, user=olga).use
     row = leaving(version, cora, on=timezone.localdate())
     assert [notice.user for notice in Notice.objects.all()] == [olga]
-    with pytest.raises(Refused, match="in use: 1 in workspaces that you cannot see"):
+    with pytest.raises(ServiceError, match="in use: 1 in workspaces that you cannot see"):
         retire(row, cora)
     row.refresh_from_db()
     assert row.retired_at is None

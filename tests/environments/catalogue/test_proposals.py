@@ -1,4 +1,4 @@
-"""Proposals for the catalogue: every step from everywhere, who may not decide, and what is said (issue 6 point 6)."""
+"""Proposals for the catalogue: every step from every stage, conflicts of interest, and notices."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 
-from environments import proposals
-from environments.catalogue_models import Proposal, ProposalStep, Stage
+from environments.catalogue import proposals
+from environments.catalogue.proposals import answer, ask_for_changes, propose, publish, refuse, withdraw
+from environments.catalogue.transitions import ReviewedState, StaleReview
+from environments.errors import ServiceError
 from environments.models import Event, Role, Version
-from environments.outbox import Notice
-from environments.proposal_moves import Overtaken, Seen
-from environments.proposals import answer, ask_for_changes, propose, publish, refuse, withdraw
-from environments.services import Refused, archive_environment, archive_version
-from tests.builds.played import person, saved
+from environments.models.catalogue import Proposal, ProposalStep, Stage
+from environments.models.notifications import Notice
+from environments.versions.service import archive_environment, archive_version
+from tests.builds.scenarios import person, saved
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def olga() -> User:
-    """Who defines and proposes."""
+    """A contributor who proposes."""
     return person("olga", lab=Role.CONTRIBUTOR)
 
 
 @pytest.fixture
 def cora() -> User:
-    """Who reviews."""
+    """A curator who reviews."""
     return person("cora", curated=Role.CONTRIBUTOR)
 
 
 def proposed(by: User, text: str = "numpy==2.1.3\n", name: str = "AzureML-forecast") -> Proposal:
-    return propose(saved(text, user=by), by, name=name, as_new=True, words="Everybody forecasts.")
+    return propose(saved(text, user=by), by, name=name, as_new=True, comment="Everybody forecasts.")
 
 
-def seen(proposal: Proposal) -> Seen:
-    before = proposals.latest_of(proposal.name)
-    return Seen(proposal.turn, before.pk if before else None)
+def seen(proposal: Proposal) -> ReviewedState:
+    before = proposals.latest_curated(proposal.name)
+    return ReviewedState(proposal.revision, before.pk if before else None)
 
 
 Step = Callable[[Proposal, User, User], object]
 STEPS: dict[str, Step] = {
     "answer": lambda row, olga, cora: answer(
-        row, saved(f"numpy==2.1.{10 + row.turn}\n", user=olga), olga, "Pinned."
+        row, saved(f"numpy==2.1.{10 + row.revision}\n", user=olga), olga, "Pinned."
     ),
     "changes": lambda row, olga, cora: ask_for_changes(row, cora, "Pin it."),
     "publish": lambda row, olga, cora: publish(row, cora, "", seen(row)),
@@ -85,13 +86,13 @@ def test_each_step_leads_from_each_stage_where_the_table_says(
     stage: str, step: str, olga: User, cora: User
 ) -> None:
     row = proposed(olga)
-    for one in WAY[Stage(stage)]:
-        STEPS[one](row, olga, cora)
+    for step in WAY[Stage(stage)]:
+        STEPS[step](row, olga, cora)
     steps, events, versions = row.steps.count(), Event.objects.count(), Version.objects.count()
     due = TABLE[Stage(stage)][step]
 
     if due is None:
-        with pytest.raises(Refused) as problem:
+        with pytest.raises(ServiceError) as problem:
             STEPS[step](row, olga, cora)
         assert problem.value.code == "not-possible-now"
         assert Proposal.objects.get().stage == stage
@@ -102,7 +103,7 @@ def test_each_step_leads_from_each_stage_where_the_table_says(
         STEPS[step](row, olga, cora)
         assert Proposal.objects.get().stage == due
         assert row.steps.count() == steps + 1
-        assert Event.objects.filter(verb=f"proposal.{row.steps.last().what}").exists()  # type: ignore[union-attr]
+        assert Event.objects.filter(verb=f"proposal.{row.steps.last().action}").exists()  # type: ignore[union-attr]
 
 
 # Publishing
@@ -122,9 +123,9 @@ def test_what_is_published_is_the_very_definition_that_was_proposed(olga: User, 
     assert Proposal.objects.get().published == version
 
 
-def test_a_next_version_follows_the_one_that_was_there(olga: User, cora: User) -> None:
+def test_the_next_version_follows_the_latest(olga: User, cora: User) -> None:
     before = saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
-    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, words="Newer.")
+    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, comment="Newer.")
 
     version = publish(row, cora, "", seen(row))
 
@@ -132,38 +133,38 @@ def test_a_next_version_follows_the_one_that_was_there(olga: User, cora: User) -
     assert Proposal.objects.get().before == before
 
 
-def test_who_compared_it_with_another_version_is_told_what_came_in_between(olga: User, cora: User) -> None:
+def test_a_review_against_an_older_version_names_the_version_in_between(olga: User, cora: User) -> None:
     saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
-    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, words="Newer.")
+    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, comment="Newer.")
     looked = seen(row)
     saved("numpy==2.0.1\n", name="AzureML-x", workspace="curated")
 
-    with pytest.raises(Overtaken, match=r"AzureML-x:2 has come into the catalogue in the meantime"):
+    with pytest.raises(StaleReview, match=r"AzureML-x:2 has come into the catalogue in the meantime"):
         publish(row, cora, "", looked)
 
     assert Proposal.objects.get().stage == Stage.WAITING
 
 
-def test_of_two_curators_the_second_is_told_by_whom_it_was_decided(olga: User, cora: User) -> None:
+def test_the_second_of_two_curators_learns_who_decided(olga: User, cora: User) -> None:
     dora = person("dora", curated=Role.CONTRIBUTOR)
     proposed(olga)
     mine, hers = Proposal.objects.get(), Proposal.objects.get()
     publish(mine, cora, "", seen(mine))
 
-    with pytest.raises(Overtaken, match="cora has approved and published AzureML-forecast in the meantime"):
-        refuse(hers, dora, "No.", Seen(1))
+    with pytest.raises(StaleReview, match="cora has approved and published AzureML-forecast in the meantime"):
+        refuse(hers, dora, "No.", ReviewedState(1))
 
     assert Version.objects.filter(environment__workspace__curated=True).count() == 1
-    assert [step.what for step in mine.steps.all()] == ["proposed", "published"]
+    assert [step.action for step in mine.steps.all()] == ["proposed", "published"]
 
 
 def test_what_was_looked_at_is_what_is_decided_about(olga: User, cora: User) -> None:
-    """A newer version that its people propose meanwhile is not approved by a look at the one before."""
+    """A newer version that was proposed meanwhile is not approved by a review of the previous version."""
     row = proposed(olga)
     looked = seen(row)
     answer(row, saved("numpy==2.2.0\n", user=olga), olga, "A newer one.")
 
-    with pytest.raises(Overtaken, match="olga has proposed forecast:2"):
+    with pytest.raises(StaleReview, match="olga has proposed forecast:2"):
         publish(row, cora, "", looked)
 
     assert Proposal.objects.get().stage == Stage.WAITING
@@ -172,14 +173,14 @@ def test_what_was_looked_at_is_what_is_decided_about(olga: User, cora: User) -> 
 def test_two_that_want_the_same_new_name_get_it_once(olga: User, cora: User) -> None:
     first = proposed(olga)
     other = saved("idna==3.10\n", name="other", user=olga)
-    second = propose(other, olga, name="AzureML-forecast", as_new=True, words="Too.")
+    second = propose(other, olga, name="AzureML-forecast", as_new=True, comment="Too.")
     looked = seen(second)
     publish(first, cora, "", seen(first))
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(StaleReview):
         publish(second, cora, "", looked)
     again = Proposal.objects.get(pk=second.pk)
-    with pytest.raises(Refused) as problem:  # and after another look
+    with pytest.raises(ServiceError) as problem:  # and after another look
         publish(again, cora, "", seen(again))
     assert problem.value.code == "name-taken"
 
@@ -195,7 +196,7 @@ def test_nobody_decides_about_their_own(role: str, olga: User) -> None:
     boss.save()
     version = saved("numpy==2.1.3\n", user=boss if role == "author" else olga)
     row = propose(
-        version, boss if role == "proposer" else olga, name="AzureML-x", as_new=True, words="It is good."
+        version, boss if role == "proposer" else olga, name="AzureML-x", as_new=True, comment="It is good."
     )
     if role == "answerer":
         answer(row, saved("numpy==2.2.0\n", user=olga), boss, "Newer.")
@@ -206,13 +207,13 @@ def test_nobody_decides_about_their_own(role: str, olga: User) -> None:
         lambda: ask_for_changes(row, boss, "Yes, but."),
     ]
     for decide in decisions:
-        with pytest.raises(Refused) as problem:
+        with pytest.raises(ServiceError) as problem:
             decide()
         assert problem.value.code == "own-proposal"
     assert Proposal.objects.get().stage == Stage.WAITING
 
 
-# What cannot be proposed
+# Refused proposals
 
 
 def test_a_proposal_needs_a_reason_a_name_and_something_new(olga: User, cora: User) -> None:
@@ -220,13 +221,13 @@ def test_a_proposal_needs_a_reason_a_name_and_something_new(olga: User, cora: Us
     version = saved("numpy==2.1.3\n", user=olga)
     same = saved("numpy==2.0.0\n", name="same", user=olga)
 
-    def code(version: Version, name: str, as_new: bool = True, words: str = "Good.") -> str:
-        with pytest.raises(Refused) as problem:
-            propose(version, olga, name=name, as_new=as_new, words=words)
+    def code(version: Version, name: str, as_new: bool = True, comment: str = "Good.") -> str:
+        with pytest.raises(ServiceError) as problem:
+            propose(version, olga, name=name, as_new=as_new, comment=comment)
         return problem.value.code
 
-    assert code(version, "AzureML-y", words=" \n ") == "reason-missing"
-    assert code(version, "AzureML-y", words="x" * 5001) == "words-too-long"
+    assert code(version, "AzureML-y", comment=" \n ") == "reason-missing"
+    assert code(version, "AzureML-y", comment="x" * 5001) == "words-too-long"
     assert code(version, "not a name") == "name-invalid"
     assert code(version, "AzureML-x") == "name-taken"
     assert code(version, "AzureML-z", as_new=False) == "no-such-environment"
@@ -243,11 +244,11 @@ def test_a_proposal_needs_a_reason_a_name_and_something_new(olga: User, cora: Us
 def test_an_environment_is_proposed_once_at_a_time(olga: User, cora: User) -> None:
     row = proposed(olga)
     newer = saved("numpy==2.2.0\n", user=olga)
-    with pytest.raises(Refused) as problem:
-        propose(newer, olga, name="AzureML-other", as_new=True, words="Good.")
+    with pytest.raises(ServiceError) as problem:
+        propose(newer, olga, name="AzureML-other", as_new=True, comment="Good.")
     assert problem.value.code == "already-proposed"
     refuse(row, cora, "No.")
-    assert propose(newer, olga, name="AzureML-other", as_new=True, words="Good.").open
+    assert propose(newer, olga, name="AzureML-other", as_new=True, comment="Good.").open
 
 
 def test_only_a_newer_version_of_the_same_environment_answers(olga: User, cora: User) -> None:
@@ -255,20 +256,23 @@ def test_only_a_newer_version_of_the_same_environment_answers(olga: User, cora: 
     row = proposed(olga)
     ask_for_changes(row, cora, "Pin it.")
     for version in (older, row.version, saved("six==1.16.0\n", name="other", user=olga)):
-        with pytest.raises(Refused) as problem:
+        with pytest.raises(ServiceError) as problem:
             answer(row, version, olga, "Here.")
         assert problem.value.code == "not-newer"
     assert Proposal.objects.get().stage == Stage.CHANGES
 
 
-# Who is told
+# Notices
 
 
-def test_curators_are_told_of_what_waits_and_its_people_of_what_was_decided(olga: User, cora: User) -> None:
+def test_curators_get_notices_of_proposals_and_authors_of_decisions(olga: User, cora: User) -> None:
     row = proposed(olga)
     ask_for_changes(row, cora, "Pin it.")
-    told = [(one.user.username, one.subject, one.text, one.address) for one in Notice.objects.order_by("pk")]
-    assert told == [
+    notices = [
+        (notice.user.username, notice.subject, notice.text, notice.address)
+        for notice in Notice.objects.order_by("pk")
+    ]
+    assert notices == [
         (
             "cora",
             "forecast:1 is proposed for the catalogue, as AzureML-forecast",

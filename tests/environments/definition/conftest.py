@@ -5,6 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-CORPUS = Path(os.environ.get("STUDIO_CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
+CORPUS = Path(os.environ.get("STUDIO_CORPUS") or Path(__file__).parents[4] / "shared" / "corpus")
 
 collect_ignore = [] if (CORPUS / "index.csv").is_file() else ["test_corpus.py"]

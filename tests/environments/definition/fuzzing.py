@@ -1,11 +1,12 @@
-"""A coverage-guided fuzzer for the readers: `python -m tests.definition.fuzzing -max_total_time=60 [CORPUS]`.
+"""A coverage-guided fuzzer for the readers: `python -m tests.environments.definition.fuzzing -max_total_time=60 [CORPUS]`.
 
-Whatever the bytes are, reading ends with a definition or with the reasons why not, and what was
+Any bytes read as a definition or as reasons why not, and what was
 accepted survives being written and read again.
 """
 
 from __future__ import annotations
 
+import resource
 import sys
 
 import atheris  # type: ignore[import-untyped]
@@ -14,7 +15,7 @@ with atheris.instrument_imports(include=["environments.definition", "packaging"]
     from environments.definition import CannotWrite, Definition, diff, read, write
     from environments.definition.cli import reading_json
     from environments.definition.difference import diff_readings
-    from environments.definition.write import FILE_NAMES
+    from environments.definition.writing.write import FILE_NAMES
 
 NAMES = (
     "", "environment.yml", "requirements.txt", "Dockerfile", "conda-lock.yml", "pylock.toml", "spec.json",
@@ -24,10 +25,10 @@ ROUND_TRIPS = ("v1-json", "v2-yaml", "conda-env", "requirements", "dockerfile")
 
 
 def try_one(data: bytes) -> None:
-    """Read these bytes (the first one chooses the file name) and check what must hold of any reading."""
+    """Read these bytes (the first byte chooses the file name) and check the invariants of any reading."""
     name = NAMES[data[0] % len(NAMES)] if data else ""
     reading = read(data[1:], name)
-    assert reading.accepted != any(one.severity == "error" for one in reading.findings)
+    assert reading.accepted != any(finding.severity == "error" for finding in reading.findings)
     reading_json(reading)
     diff_readings(reading, reading)
     definition = reading.definition
@@ -40,12 +41,16 @@ def try_one(data: bytes) -> None:
             text = write(definition, format)
         except CannotWrite:
             continue
-        # Lists of packages name no base: they are read on the one that the definition has.
+        # Lists of packages name no base: they are read on the definition's base.
         again = read(text, FILE_NAMES[format], default_image=definition.image or "host")
         assert again.definition is not None, (format, text, again.errors)
         assert again.definition.hash == definition.hash, (format, text)
 
 
+MEMORY_BYTES = 2 << 30
+
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, try_one)
+    # libFuzzer's own limit looks at the peak, which Linux hands on from the process that started this program.
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES, MEMORY_BYTES))
+    atheris.Setup([sys.argv[0], "-rss_limit_mb=0", *sys.argv[1:]], try_one)
     atheris.Fuzz()

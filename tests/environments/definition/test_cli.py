@@ -18,7 +18,7 @@ BAD = "name: demo\nchannels: [c]\ndependencies:\n  - python=3.12\n  - numpy=>1\n
 
 def run(*arguments: str | Path) -> tuple[int, str]:
     out = io.StringIO()
-    code = main([str(one) for one in arguments], out)
+    code = main([str(argument) for argument in arguments], out)
     return code, out.getvalue()
 
 
@@ -27,16 +27,16 @@ def test_inspect_prints_one_json_object_and_exits_0_or_2(tmp_path: Path) -> None
     good.write_text(GOOD)
     bad.write_text(BAD)
     code, text = run("inspect", good, "--json")
-    found = json.loads(text)
+    result = json.loads(text)
     assert code == 0
-    assert {"accepted", "format", "hash", "definition", "findings"} <= found.keys()
-    assert (found["accepted"], found["format"], len(found["hash"])) == (True, "conda-env", 32)
-    assert found["definition"]["python"]["conda"] == ["python=3.12", "numpy=1.26"]
+    assert {"accepted", "format", "hash", "definition", "findings"} <= result.keys()
+    assert (result["accepted"], result["format"], len(result["hash"])) == (True, "conda-env", 32)
+    assert result["definition"]["python"]["conda"] == ["python=3.12", "numpy=1.26"]
     code, text = run("inspect", bad, "--json")
-    found = json.loads(text)
+    result = json.loads(text)
     assert code == 2
-    assert (found["accepted"], found["definition"], found["hash"]) == (False, None, None)
-    (error,) = [one for one in found["findings"] if one["severity"] == "error"]
+    assert (result["accepted"], result["definition"], result["hash"]) == (False, None, None)
+    (error,) = [item for item in result["findings"] if item["severity"] == "error"]
     assert {"code", "severity", "line", "message", "help"} <= error.keys()
     assert (error["code"], error["line"]) == ("bad-conda-spec", 5)
 
@@ -45,10 +45,10 @@ def test_inspect_of_several_paths_prints_one_object_a_line(tmp_path: Path) -> No
     for name, text in (("a.yml", GOOD), ("b.yml", BAD), ("c.yml", GOOD)):
         (tmp_path / name).write_text(text)
     code, text = run("inspect", "--json", *(tmp_path / name for name in ("a.yml", "b.yml", "c.yml")))
-    found = [json.loads(line) for line in text.splitlines()]
+    result = [json.loads(line) for line in text.splitlines()]
     assert code == 2
-    assert [one["accepted"] for one in found] == [True, False, True]
-    assert [one["path"] for one in found] == [str(tmp_path / name) for name in ("a.yml", "b.yml", "c.yml")]
+    assert [item["accepted"] for item in result] == [True, False, True]
+    assert [item["path"] for item in result] == [str(tmp_path / name) for name in ("a.yml", "b.yml", "c.yml")]
 
 
 def test_inspect_for_people_points_at_line_and_column(tmp_path: Path) -> None:

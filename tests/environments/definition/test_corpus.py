@@ -19,7 +19,7 @@ import yaml
 from environments.definition import Reading, read_path
 from environments.definition.cli import reading_json
 from environments.definition.difference import diff_readings
-from tests.definition.conftest import CORPUS
+from tests.environments.definition.conftest import CORPUS
 
 
 def listed() -> Iterator[tuple[str, Path]]:
@@ -37,10 +37,10 @@ def test_every_file_is_accepted_or_refused_with_a_reason(readings: list[tuple[st
     assert readings
     for _, path, reading in readings:
         assert reading.accepted == (not reading.errors), path
-        for one in reading.errors:
-            assert one.message, path
-            assert one.help, path
-            assert one.line is not None, (path, one)
+        for error in reading.errors:
+            assert error.message, path
+            assert error.help, path
+            assert error.line is not None, (path, error)
 
 
 def test_no_password_of_any_file_is_printed(readings: list[tuple[str, Path, Reading]]) -> None:
@@ -57,11 +57,13 @@ def test_conda_files_are_read_as_another_reader_reads_them(readings: list[tuple[
             continue
         document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
         entries = document.get("dependencies") or []
-        conda = [" ".join(one.split()) for one in entries if isinstance(one, str)]
-        for one in entries:
-            if isinstance(one, dict):
-                conda += [" ".join(spec.split()) for key, spec in one.items() if key.startswith("sel(linux")]
-        pip = [line for one in entries if isinstance(one, dict) for line in one.get("pip") or []]
+        conda = [" ".join(entry.split()) for entry in entries if isinstance(entry, str)]
+        for entry in entries:
+            if isinstance(entry, dict):
+                conda += [
+                    " ".join(spec.split()) for key, spec in entry.items() if key.startswith("sel(linux")
+                ]
+        pip = [line for entry in entries if isinstance(entry, dict) for line in entry.get("pip") or []]
         python = reading.definition.python
         assert sorted(python.conda) == sorted(conda), path
         assert list(python.pip) == [" ".join(line.split()) for line in pip], path
@@ -79,7 +81,10 @@ def test_requirements_are_read_as_pip_reads_them(readings: list[tuple[str, Path,
         if kind != "pip-requirements" or reading.definition is None:
             continue
         with PipSession() as session:
-            expected = [" ".join(one.requirement.split()) for one in parse_requirements(str(path), session)]
+            expected = [
+                " ".join(requirement.requirement.split())
+                for requirement in parse_requirements(str(path), session)
+            ]
         ours = [re.split(r"\s--hash", line)[0] for line in reading.definition.python.pip if line[0] != "-"]
         assert ours == expected, path
 
@@ -108,8 +113,8 @@ def test_every_published_upgrade_comes_out_of_the_difference_of_two_locks() -> N
             difference = diff_readings(
                 read_path(CORPUS / row["lock_base"]), read_path(CORPUS / row["lock_target"])
             )
-            found = {(one.name, one.old, one.new) for one in difference.packages}
+            result = {(package.name, package.old, package.new) for package in difference.packages}
             page = (CORPUS / row["published_diff"]).read_text(encoding="utf-8").split("## What's new")[0]
             published = re.findall(r"(?m)^([\w.-]+)\|([\w.+!]+)\|([\w.+!]+)\s*$", page)
             assert len(published) == int(row["published_upgrades"])
-            assert [one for one in published if one not in found] == [], row["published_diff"]
+            assert [item for item in published if item not in result] == [], row["published_diff"]

@@ -1,4 +1,4 @@
-"""What differs between two definitions, locks or lists, and whether the hash does."""
+"""Differences between two definitions, locks or lists, and whether the hash differs."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 
 from environments.definition import Definition, Difference, diff, read
 from environments.definition.difference import diff_locks, diff_readings
-from environments.definition.locked import LockedPackage
 from environments.definition.model import BuildContext, ContextFile, PythonLayer
-from environments.definition.versions import is_newer
+from environments.definition.packages.locked import LockedPackage
+from environments.definition.packages.versions import is_newer
 
 
 def of(
@@ -18,7 +18,10 @@ def of(
 
 
 def rows(difference: Difference) -> list[tuple[str, str, str, str, str]]:
-    return [(one.name, one.ecosystem, one.change, one.old, one.new) for one in difference.packages]
+    return [
+        (package.name, package.ecosystem, package.change, package.old, package.new)
+        for package in difference.packages
+    ]
 
 
 def test_nothing_differs_between_a_definition_and_itself() -> None:
@@ -66,9 +69,74 @@ def test_each_ecosystem_has_its_own_order_of_versions(newer: str, older: str, ec
     assert is_newer(newer, newer, ecosystem) is None
 
 
-def test_the_same_version_written_otherwise_is_neither_up_nor_down() -> None:
-    difference = diff(of(pip=("a==1.0",)), of(pip=("a==1.0.0",)))
-    assert rows(difference) == [("a", "pip", "constraint", "==1.0", "==1.0.0")]
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("certifi==2024.07.04", "certifi==2024.7.4"),
+        ("a==1.0", "a==1.0.0"),
+        ("a==1.0", "a ==  1.0"),
+        ("a==1.0", "a==v1.0"),
+        ("a==1.0", "a==0!1.0"),
+        ("a==1.0RC1", "a==1.0rc1"),
+        ("a==1.0-1", "a==1.0.post1"),
+        ("a==1.0+Ubuntu-1", "a==1.0+ubuntu.1"),
+        ("a==01.0.*", "a==1.0.*"),
+        ("a>=1,<2", "a <2.0, >=1.0"),
+        ("a===1.0A", "a===1.0a"),
+        ("a==1.0; python_version > '3.9'", 'a==1.0.0 ; python_version>"3.9"'),
+    ],
+)
+def test_another_spelling_of_a_requirement_is_no_change_of_the_package(old: str, new: str) -> None:
+    difference = diff(of(pip=(old,)), of(pip=(new,)))
+    assert (rows(difference), difference.same_hash) == ([], False)
+    assert difference.summary == "written differently → new image"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("certifi==2024.07.04", "certifi ==2024.07.04"),
+        ("certifi==2024.07.04", "certifi==2024.7.4"),
+        ("a=2024.07", "a =2024.7"),
+        ("a=1.2", "a 1.2.*"),
+        ("a==1.0", "a==1.0.0"),
+        ("a==1.0A", "a==1.0a"),
+        ("a==1!1.0", "a==1!01.0"),
+        ("a==1.0+l.1", "a==1.0+L.01"),
+        ("a>=1,<2", "a <2.0,>=1.0"),
+        ("a 1.2|1.3", "a 1.3|1.2"),
+        ("a 1.0 py_0", "a==1.0.0=py_0"),
+    ],
+)
+def test_another_spelling_of_a_match_specification_is_no_change_of_the_package(old: str, new: str) -> None:
+    difference = diff(of(old), of(new))
+    assert (rows(difference), difference.same_hash) == ([], False)
+    assert difference.summary == "written differently → new image"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ecosystem"),
+    [
+        ("a~=1.1", "a~=1.1.0", "pip"),
+        ("a==1.*", "a==1.0.*", "pip"),
+        ("a==1.0", "a===1.0", "pip"),
+        ("a==1.0", "a==1.0+local", "pip"),
+        ("a=1.2", "a=1.2.0", "conda"),
+        ("a=1.2", "a==1.2", "conda"),
+        ("a ~=1.1", "a ~=1.1.0", "conda"),
+        ("a 1.2|1.3", "a 1.2,1.3", "conda"),
+        ("a 1.0 py_0", "a 1.0 py_1", "conda"),
+    ],
+)
+def test_a_spelling_that_allows_other_versions_is_a_change(before: str, after: str, ecosystem: str) -> None:
+    old, new = (of(pip=(text,)) if ecosystem == "pip" else of(text) for text in (before, after))
+    assert [row[0] for row in rows(diff(old, new))] == ["a"]
+
+
+def test_a_version_that_a_lock_spells_otherwise_has_not_moved() -> None:
+    old = [LockedPackage("certifi", "2024.07.04", "conda", "h_0"), LockedPackage("a", "1.0", "pip")]
+    new = [LockedPackage("certifi", "2024.7.4", "conda", "h_0"), LockedPackage("a", "1.0.0", "pip")]
+    assert diff_locks(old, new) == ()
 
 
 def test_names_are_compared_as_each_ecosystem_does() -> None:
@@ -85,12 +153,12 @@ def test_a_package_that_goes_from_conda_to_pip_has_moved() -> None:
     ]
 
 
-def test_another_order_is_said_as_what_it_is() -> None:
+def test_another_order_is_reported_as_an_order() -> None:
     """Rule 6."""
     difference = diff(of("a=1", "b=1", channels=("x", "y")), of("b=1", "a=1", channels=("y", "x")))
     assert difference.same_hash is False
     assert difference.summary == "same content in another order → new image"
-    assert [one.text for one in difference.other] == [
+    assert [item.text for item in difference.other] == [
         "channel order changed",
         "the conda packages stand in another order",
     ]
@@ -106,7 +174,7 @@ def test_another_order_is_said_as_what_it_is() -> None:
 )
 def test_another_base_image_says_which_part_of_it(old: str, new: str, text: str) -> None:
     difference = diff(of(image=old), of(image=new))
-    assert [(one.text, one.old, one.new) for one in difference.other] == [(text, old, new)]
+    assert [(item.text, item.old, item.new) for item in difference.other] == [(text, old, new)]
     assert difference.summary == f"{text} → new image"
 
 
@@ -119,7 +187,7 @@ def test_lines_of_the_dockerfile_and_files_of_the_context_are_named() -> None:
 
     old = context(Dockerfile="FROM a:1\nRUN one\n", a_txt="x\n", gone_txt="")
     new = context(Dockerfile="FROM a:1\nRUN two\nRUN three\n", a_txt="y\n", new_txt="")
-    assert [(one.kind, one.text, one.old, one.new) for one in diff(old, new).other] == [
+    assert [(item.kind, item.text, item.old, item.new) for item in diff(old, new).other] == [
         ("dockerfile", "Dockerfile: 2 lines added, 1 removed", "RUN one", "RUN two\nRUN three"),
         ("context", "a.txt: 1 line added, 1 removed", "x", "y"),
         ("context", "gone.txt removed", "", ""),
@@ -127,7 +195,7 @@ def test_lines_of_the_dockerfile_and_files_of_the_context_are_named() -> None:
     ]
 
 
-def test_another_base_of_a_dockerfile_is_said_as_such() -> None:
+def test_another_base_of_a_dockerfile_is_reported_as_a_base_change() -> None:
     old = Definition(dockerfile="ARG T=22.04\nFROM ubuntu:${T} AS one\nFROM one\n")
     new = Definition(dockerfile="ARG T=24.04\nFROM ubuntu:${T} AS one\nFROM one\n")
     first = diff(old, new).other[0]
@@ -140,7 +208,7 @@ def test_variables_differ_without_a_new_image() -> None:
     new = Definition(image="a:1", variables={"A": "2", "C": "1"})
     difference = diff(old, new)
     assert difference.same_hash
-    assert [one.text for one in difference.other] == ["A changed", "B removed", "C added"]
+    assert [item.text for item in difference.other] == ["A changed", "B removed", "C added"]
     assert difference.summary.endswith("→ same image")
 
 
@@ -167,11 +235,11 @@ def lock(count: int, version: str) -> tuple[LockedPackage, ...]:
 def test_two_locks_are_compared_package_by_package() -> None:
     old = (*lock(4, "1"), LockedPackage("gone", "1", "pip"), LockedPackage("built", "1", "conda", "h1_0"))
     new = (*lock(4, "2"), LockedPackage("come", "1", "pip"), LockedPackage("built", "1", "conda", "h1_1"))
-    found = {one.name: (one.change, one.old, one.new) for one in diff_locks(old, new)}
-    assert found["package-3"] == ("upgraded", "3.1", "3.2")
-    assert found["gone"] == ("removed", "1", "")
-    assert found["come"] == ("added", "", "1")
-    assert found["built"] == ("build", "1 h1_0", "1 h1_1")
+    result = {lock.name: (lock.change, lock.old, lock.new) for lock in diff_locks(old, new)}
+    assert result["package-3"] == ("upgraded", "3.1", "3.2")
+    assert result["gone"] == ("removed", "1", "")
+    assert result["come"] == ("added", "", "1")
+    assert result["built"] == ("build", "1 h1_0", "1 h1_1")
 
 
 def test_files_of_different_formats_can_be_compared() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from environments.definition import Definition, diff, read
-from environments.definition.canonical import content_key
+from environments.definition.hash import content_key
 from environments.definition.model import (
     BuildContext,
     ContextFile,
@@ -99,22 +99,20 @@ def test_order_counts(file: dict[str, Any], data: st.DataObject) -> None:
         return
     key = data.draw(st.sampled_from(lists))
     order = data.draw(st.permutations(file[key]))
-    one, two = (
-        read(yaml.safe_dump(document(one)), "x.yml").definition for one in (file, file | {key: order})
+    first, second = (
+        read(yaml.safe_dump(document(item)), "x.yml").definition for item in (file, file | {key: order})
     )
-    assert one is not None
-    assert two is not None
-    assert (one.hash == two.hash) == (order == file[key])
-    assert content_key(one) == content_key(two)
+    assert first is not None
+    assert second is not None
+    assert (first.hash == second.hash) == (order == file[key])
+    assert content_key(first) == content_key(second)
     if order != file[key]:
-        assert diff(one, two).summary == "same content in another order → new image"
+        assert diff(first, second).summary == "same content in another order → new image"
 
 
 @given(FILES, NAMES, VERSIONS)
 @settings(max_examples=60, deadline=None)
-def test_adding_removing_or_pinning_anew_changes_the_hash(
-    file: dict[str, Any], name: str, version: str
-) -> None:
+def test_adding_removing_or_repinning_changes_the_hash(file: dict[str, Any], name: str, version: str) -> None:
     """Rule 5."""
     plain = hash_of(yaml.safe_dump(document(file)))
     for key, sign in (("conda", "="), ("pip", "==")):

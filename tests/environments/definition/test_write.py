@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from environments.definition import CannotWrite, Definition, read, write
+from environments.definition.findings.secrets import holds_secret, is_secret_variable
 from environments.definition.model import (
     BuildContext,
     ContextFile,
@@ -19,7 +20,6 @@ from environments.definition.model import (
     SparkLayer,
     SparkPackage,
 )
-from environments.definition.secrets import holds_secret, is_secret_variable
 
 FULL = Definition(
     image="reg.example/team/base:1.2",

@@ -1,4 +1,4 @@
-"""Where the studio connects when a member says where: on real sockets, with a resolver that lies."""
+"""The egress policy, on real sockets and with a resolver that lies."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import httpx
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from environments.connecting import checked_client
-from environments.reach import OWN_MACHINE, AddressRefused, Reach
+from environments.network.client import checked_client
+from environments.network.policy import LOCAL_POLICY, AddressRefused, EgressPolicy
 from studio.configuration import read_reach
-from tests.images.serving import Answer, Server
+from tests.builds.imaging.serving import Answer, Server
 
-NOTHING = Reach()
+NOTHING = EgressPolicy()
 METADATA = "169.254.169.254"
 
 
 @pytest.fixture
 def inside() -> Iterator[Server]:
-    """What only the studio's machine reaches."""
+    """A server that only the studio's machine reaches."""
     with Server(lambda _: (200, {}, b"a secret of the house")).running() as server:
         yield server
 
@@ -47,8 +47,8 @@ def outside(inside: Server) -> Iterator[Server]:
 
 
 @pytest.fixture
-def reach() -> Reach:
-    return Reach.read(["127.0.0.2"])
+def reach() -> EgressPolicy:
+    return EgressPolicy.read(["127.0.0.2"])
 
 
 # Which addresses
@@ -108,17 +108,17 @@ def test_a_public_address_is_reached_by_everybody(address: str) -> None:
 
 @pytest.mark.parametrize("address", [METADATA, "fe80::1", "fd00:ec2::254", "100.100.100.200", "0.0.0.0"])  # noqa: S104
 def test_where_clouds_keep_passwords_must_be_named_even_on_ones_own_machine(address: str) -> None:
-    own = replace(OWN_MACHINE, look_up=lambda *_: [address])
+    own = replace(LOCAL_POLICY, look_up=lambda *_: [address])
     with pytest.raises(AddressRefused):
         own.addresses("cloud.example", 80)
 
-    assert Reach.read([address]).addresses(address, 80) == [address]
+    assert EgressPolicy.read([address]).addresses(address, 80) == [address]
 
 
 def test_of_several_addresses_only_those_that_may_be_are_taken() -> None:
-    found = replace(NOTHING, look_up=lambda *_: ["127.0.0.1", "8.8.8.8", METADATA])
+    policy = replace(NOTHING, look_up=lambda *_: ["127.0.0.1", "8.8.8.8", METADATA])
 
-    assert found.addresses("both.example", 443) == ["8.8.8.8"]
+    assert policy.addresses("both.example", 443) == ["8.8.8.8"]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_of_several_addresses_only_those_that_may_be_are_taken() -> None:
     ],
 )
 def test_what_is_named_in_the_setting_is_reached(entry: str, host: str, port: int, address: str) -> None:
-    allowed = replace(Reach.read([entry]), look_up=lambda *_: [address])
+    allowed = replace(EgressPolicy.read([entry]), look_up=lambda *_: [address])
 
     assert allowed.addresses(host, port) == [address]
     with pytest.raises(AddressRefused):
@@ -146,7 +146,7 @@ def test_what_is_named_in_the_setting_is_reached(entry: str, host: str, port: in
 
 
 def test_a_name_like_an_allowed_one_is_not_allowed() -> None:
-    allowed = replace(Reach.read(["corp.example", ".corp.example"]), look_up=lambda *_: ["10.1.2.3"])
+    allowed = replace(EgressPolicy.read(["corp.example", ".corp.example"]), look_up=lambda *_: ["10.1.2.3"])
 
     for name in ("evilcorp.example", "corp.example.evil.example", "example"):
         with pytest.raises(AddressRefused):
@@ -184,9 +184,9 @@ def test_a_studio_of_one_person_reaches_their_machine_and_a_shared_one_does_not(
 ) -> None:
     ours = ("DATABASE_URL", "STUDIO_ALLOW_ADDRESSES")
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
-    asked = "from studio.settings import REACH; REACH.check('http://127.0.0.1:9/')"
+    script = "from studio.settings import EGRESS_POLICY; EGRESS_POLICY.check('http://127.0.0.1:9/')"
     done = subprocess.run(
-        [sys.executable, "-c", asked],
+        [sys.executable, "-c", script],
         env={**inherited, "STUDIO_VAR": str(tmp_path), **settings},
         capture_output=True,
         text=True,
@@ -200,14 +200,14 @@ def test_a_studio_of_one_person_reaches_their_machine_and_a_shared_one_does_not(
 
 
 def test_a_client_asks_what_it_may_and_connects_to_nothing_else(
-    reach: Reach, inside: Server, outside: Server
+    reach: EgressPolicy, inside: Server, outside: Server
 ) -> None:
     with checked_client(reach) as client:
         assert client.get(outside.url).text == "public"
         with pytest.raises(AddressRefused, match=r"127\.0\.0\.1 is of the studio's own machine"):
             client.get(inside.url)
 
-    assert inside.asked == []
+    assert inside.requests == []
 
 
 @pytest.mark.parametrize("written", ["localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1"])
@@ -217,28 +217,28 @@ def test_other_ways_to_write_the_machine_itself_lead_nowhere_either(written: str
     with checked_client(NOTHING) as client, pytest.raises((AddressRefused, httpx.InvalidURL)):
         client.get(f"http://{written}:{port}/")
     with pytest.raises(AddressRefused):
-        NOTHING.check_written(f"http://{written}:{port}/")
+        NOTHING.check_literal(f"http://{written}:{port}/")
 
-    assert inside.asked == []
+    assert inside.requests == []
 
 
 @pytest.mark.parametrize("path", ["/inside", "/metadata"])
 def test_a_redirect_is_judged_like_the_first_address(
-    reach: Reach, inside: Server, outside: Server, path: str
+    reach: EgressPolicy, inside: Server, outside: Server, path: str
 ) -> None:
     with checked_client(reach, follow_redirects=True) as client, pytest.raises(AddressRefused):
         client.get(f"{outside.url}{path}")
 
-    assert inside.asked == []
+    assert inside.requests == []
 
 
-def test_a_name_that_changes_its_address_is_asked_once_and_leads_nowhere_new(reach: Reach) -> None:
+def test_a_name_that_changes_its_address_is_asked_once_and_leads_nowhere_new(reach: EgressPolicy) -> None:
     port = free_on("127.0.0.1", "127.0.0.2")
     answers = iter([["127.0.0.2"], ["127.0.0.1"], ["127.0.0.1"]])
-    asked = []
+    lookups = []
 
     def rebinding(host: str, port: int) -> list[str]:
-        asked.append((host, port))
+        lookups.append((host, port))
         return next(answers)
 
     public = Server(lambda _: (200, {"Connection": "close"}, b"public"), "127.0.0.2", port)
@@ -250,10 +250,10 @@ def test_a_name_that_changes_its_address_is_asked_once_and_leads_nowhere_new(rea
             client.get(f"http://rebind.example:{port}/")
 
     assert first.text == "public"
-    assert asked == [("rebind.example", port)] * 2
-    assert len(public.asked) == 1
-    assert secret.asked == []
-    assert public.asked[0][1]["host"] == f"rebind.example:{port}"
+    assert lookups == [("rebind.example", port)] * 2
+    assert len(public.requests) == 1
+    assert secret.requests == []
+    assert public.requests[0][1]["host"] == f"rebind.example:{port}"
 
 
 def free_on(*hosts: str) -> int:
@@ -269,7 +269,7 @@ def free_on(*hosts: str) -> int:
             return port
 
 
-def test_what_is_refused_can_be_told_in_the_words_of_whoever_asks(inside: Server) -> None:
+def test_callers_choose_the_error_of_a_refusal(inside: Server) -> None:
     with (
         checked_client(NOTHING, refusing=lambda refused: ValueError(refused.address)) as client,
         pytest.raises(ValueError, match=r"^127\.0\.0\.1$"),
@@ -295,15 +295,16 @@ def test_through_a_proxy_addresses_are_judged_before_it_is_asked(
             with pytest.raises(AddressRefused):
                 client.get(inside.url)
 
-    assert [path for path, _ in proxy.asked] == ["http://nobody.invalid/"]
-    assert inside.asked == []
+    assert [path for path, _ in proxy.requests] == ["http://nobody.invalid/"]
+    assert inside.requests == []
 
 
 def test_for_other_programs_urls_are_judged_and_those_that_they_may_read_otherwise_refused(
-    reach: Reach, inside: Server, outside: Server
+    reach: EgressPolicy, inside: Server, outside: Server
 ) -> None:
     reach.check(outside.url)
-    reach.check("https://nobody.invalid/simple")
+    with pytest.raises(OSError, match="not known"):
+        reach.check("https://nobody.invalid/simple")
     with pytest.raises(AddressRefused):
         reach.check(inside.url)
     for odd in ("http://8.8.8.8\\@127.0.0.1/", "http://１２７.0.0.1/", "http://127.0\t.0.1/"):  # noqa: RUF001

@@ -12,10 +12,12 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.services.servers.threads import serving
+
 
 @dataclass(frozen=True)
 class Message:
-    """What a receiver was sent."""
+    """A request that a receiver got."""
 
     path: str
     headers: dict[str, str]
@@ -64,15 +66,11 @@ class Receiver:
 
     @contextmanager
     def running(self) -> Iterator[Receiver]:
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.over.set()
-            self._server.shutdown()
-            self._server.server_close()
-            thread.join()
+        with serving(self._server):
+            try:
+                yield self
+            finally:
+                self.over.set()
 
 
 class _Quietly(ThreadingHTTPServer):
@@ -83,7 +81,7 @@ class _Quietly(ThreadingHTTPServer):
 
 
 class Mailbox:
-    """What a mail server does with what it is sent: keeps it, but for addresses that it refuses."""
+    """A mail server's handler: keeps mails, except for the addresses that it refuses."""
 
     def __init__(self) -> None:
         self.got: list[tuple[list[str], str]] = []

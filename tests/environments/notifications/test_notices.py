@@ -1,4 +1,4 @@
-"""Notices: who is told of what, written with what happened, and mailed to those who want that."""
+"""Notices: their recipients, committed with the change, and mailed on request."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from pytest_django import Settings
 
-from environments.notices import tell
-from environments.outbox import Notice, NoticeChoice, NoticeKind, Sending
+from environments.models.notifications import DeliveryState, Notice, NoticeKind, NoticePreferences
+from environments.notifications.notices import notify
 from studio.configuration import read_mail_server
-from tests.builds.played import person
+from tests.builds.scenarios import person
 
 pytestmark = pytest.mark.django_db
 
 
-def test_each_is_told_once_and_only_of_what_they_want() -> None:
+def test_each_user_gets_one_notice_of_wanted_kinds_only() -> None:
     """No e-mail without an address, nothing at all to those who want none of this kind or whose account is closed."""
     ann, ben, cleo, dan = (person(name) for name in ("ann", "ben", "cleo", "dan"))
     for user in (ann, ben, dan):
         user.email = f"{user}@example.com"
         user.save()
-    NoticeChoice.objects.create(user=ben, by_mail=False)
-    NoticeChoice.objects.create(user=dan, kinds={"proposal": False})
+    NoticePreferences.objects.create(user=ben, by_mail=False)
+    NoticePreferences.objects.create(user=dan, kinds={"proposal": False})
     closed = person("closed")
     closed.is_active = False
 
-    tell([ann, ben, cleo, dan, closed, ann], NoticeKind.PROPOSAL, "forecast:1\nis approved", "Good.")
+    notify([ann, ben, cleo, dan, closed, ann], NoticeKind.PROPOSAL, "forecast:1\nis approved", "Good.")
 
-    told = {row.user.username: (row.state, row.subject) for row in Notice.objects.all()}
-    assert told == {
-        "ann": (Sending.WAITING, "forecast:1 is approved"),
-        "ben": (Sending.NOT_SENT, "forecast:1 is approved"),
-        "cleo": (Sending.NOT_SENT, "forecast:1 is approved"),
+    result = {row.user.username: (row.state, row.subject) for row in Notice.objects.all()}
+    assert result == {
+        "ann": (DeliveryState.WAITING, "forecast:1 is approved"),
+        "ben": (DeliveryState.NOT_SENT, "forecast:1 is approved"),
+        "cleo": (DeliveryState.NOT_SENT, "forecast:1 is approved"),
     }
     assert Notice.objects.count() == 3
 
 
-def test_what_is_undone_is_told_to_nobody() -> None:
+def test_a_rolled_back_change_sends_no_notice() -> None:
     ann = person("ann")
     with transaction.atomic():
-        tell([ann], NoticeKind.DEPRECATION, "base is deprecated")
+        notify([ann], NoticeKind.DEPRECATION, "base is deprecated")
         transaction.set_rollback(True)
     assert not Notice.objects.exists()
 
@@ -49,14 +49,18 @@ def test_without_a_mail_server_no_mail_waits(settings: Settings) -> None:
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     ann = person("ann")
     ann.email = "ann@example.com"
-    tell([ann], NoticeKind.BUILD_FAILED, "forecast:1 failed")
-    assert Notice.objects.get().state == Sending.NOT_SENT
+    notify([ann], NoticeKind.BUILD_FAILED, "forecast:1 failed")
+    assert Notice.objects.get().state == DeliveryState.NOT_SENT
 
 
 def test_the_mail_server_is_read_from_one_address() -> None:
-    told = read_mail_server("smtp+tls://robot:p%40ss@mail.example.com")
-    assert (told["EMAIL_HOST"], told["EMAIL_PORT"], told["EMAIL_USE_TLS"]) == ("mail.example.com", 587, True)
-    assert (told["EMAIL_HOST_USER"], told["EMAIL_HOST_PASSWORD"]) == ("robot", "p@ss")
+    result = read_mail_server("smtp+tls://robot:p%40ss@mail.example.com")
+    assert (result["EMAIL_HOST"], result["EMAIL_PORT"], result["EMAIL_USE_TLS"]) == (
+        "mail.example.com",
+        587,
+        True,
+    )
+    assert (result["EMAIL_HOST_USER"], result["EMAIL_HOST_PASSWORD"]) == ("robot", "p@ss")
     for wrong in (
         "mail.example.com:25",
         "http://mail.example.com",

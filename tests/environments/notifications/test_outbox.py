@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
-from environments.models import record
-from environments.notices import tell
-from environments.outbox import Delivery, Notice, NoticeKind, Sending, Webhook
-from environments.sending import send_a_mail, serve_a_webhook
-from environments.webhooks import add_webhook
-from tests.builds.played import person, workspace_named
-from tests.environments.receiving import Receiver
+from environments.audit.record import record
+from environments.models.notifications import Delivery, DeliveryState, Notice, NoticeKind, Webhook
+from environments.notifications.delivery import deliver_next_webhook, send_next_mail
+from environments.notifications.notices import notify
+from environments.notifications.webhooks import add_webhook
+from tests.builds.scenarios import person, workspace_named
+from tests.environments.notifications.receiving import Receiver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("either_database")]
 HOOKS, EVENTS, WORKERS = 3, 8, 4
@@ -23,9 +23,9 @@ HOOKS, EVENTS, WORKERS = 3, 8, 4
 
 @pytest.fixture
 def receivers() -> Iterator[list[Receiver]]:
-    found = [Receiver() for _ in range(HOOKS)]
-    with found[0].running(), found[1].running(), found[2].running():
-        yield found
+    receivers = [Receiver() for _ in range(HOOKS)]
+    with receivers[0].running(), receivers[1].running(), receivers[2].running():
+        yield receivers
 
 
 def test_workers_side_by_side_send_each_event_once_and_in_order(receivers: list[Receiver]) -> None:
@@ -33,9 +33,9 @@ def test_workers_side_by_side_send_each_event_once_and_in_order(receivers: list[
     for receiver in receivers:
         add_webhook(lab, receiver.url, ["builds"], None)
     events = [record("build.failed", f"forecast:{number}", workspace=lab).pk for number in range(EVENTS)]
-    side_by_side(serve_a_webhook)
+    side_by_side(deliver_next_webhook)
 
-    assert not Delivery.objects.exclude(state=Sending.SENT).exists()
+    assert not Delivery.objects.exclude(state=DeliveryState.SENT).exists()
     for receiver in receivers:
         ids = Counter(message.headers["Webhook-Id"] for message in receiver.got)
         assert set(ids.values()) == {1}
@@ -49,10 +49,10 @@ def test_workers_side_by_side_mail_each_notice_once(mailoutbox: list[object]) ->
     ann.email = "ann@example.com"
     ann.save()
     for number in range(EVENTS):
-        tell([ann], NoticeKind.PROPOSAL, f"forecast:{number} is approved")
-    side_by_side(send_a_mail)
+        notify([ann], NoticeKind.PROPOSAL, f"forecast:{number} is approved")
+    side_by_side(send_next_mail)
     assert len(mailoutbox) == EVENTS
-    assert not Notice.objects.exclude(state=Sending.SENT, attempts=1).exists()
+    assert not Notice.objects.exclude(state=DeliveryState.SENT, attempts=1).exists()
 
 
 def side_by_side(work: Callable[[], bool]) -> None:
@@ -75,7 +75,7 @@ def side_by_side(work: Callable[[], bool]) -> None:
         thread.start()
     for thread in threads:
         thread.join(60)
-    # Who found every receiver taken has gone; what they left is sent now.
+    # Threads that found every receiver claimed have ended; the rest is sent now.
     while work():
         pass
     assert not failed

@@ -6,27 +6,28 @@ import pytest
 from django.db.models import ProtectedError
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from environments import lists
-from environments.lists import Pages, counted, latest_versions, listed, search
-from environments.models import Environment, Listing, Version
-from environments.services import archive_environment, archive_version, describe
-from tests.builds.played import person, saved
+from environments import paging
+from environments.models import Environment, ListEntry, Version
+from environments.paging import KeysetPaginator, bounded_count
+from environments.versions.listing import latest_versions, listings_of, search
+from environments.versions.service import archive_environment, archive_version, describe
+from tests.builds.scenarios import person, saved
 
 pytestmark = pytest.mark.django_db
 
 
 def shown(version: Version, *, archived: bool = False) -> list[str]:
     """Return what the list shows, by name."""
-    place = version.environment.workspace
-    rows = listed(place, archived=archived).order_by("name").select_related("version__environment")
+    workspace = version.environment.workspace
+    rows = listings_of(workspace, archived=archived).order_by("name").select_related("version__environment")
     names = [str(row.version) for row in rows]
-    versions = latest_versions(place, archived=archived).order_by("environment__name")
+    versions = latest_versions(workspace, archived=archived).order_by("environment__name")
     assert [str(row) for row in versions] == names
     return names
 
 
-def found(version: Version, query: str) -> list[str]:
-    rows = search(listed(version.environment.workspace), query).select_related("version__environment")
+def search_names(version: Version, query: str) -> list[str]:
+    rows = search(listings_of(version.environment.workspace), query).select_related("version__environment")
     return [str(row.version) for row in rows.order_by("name")]
 
 
@@ -36,7 +37,7 @@ def test_an_environment_is_listed_at_its_latest_version() -> None:  # rule 31
     assert shown(saved("a==2\n", name="beta")) == ["alpha:1", "beta:2"]
 
 
-def test_with_its_latest_version_archived_the_one_before_is_listed() -> None:  # rules 31, 33
+def test_with_the_latest_version_archived_the_previous_is_listed() -> None:  # rules 31, 33
     owner = person("olga")
     first, second = saved("a==1\n"), saved("a==2\n")
 
@@ -75,52 +76,52 @@ def test_the_search_reads_name_tags_description_base_text_and_hash_in_any_case()
         "umpy==2",
         version.hash[:9],
     ):
-        assert found(version, query) == ["Forecast-Nord:1"], query
-    assert found(version, "nord six") == []
+        assert search_names(version, query) == ["Forecast-Nord:1"], query
+    assert search_names(version, "nord six") == []
 
 
 @pytest.mark.parametrize("query", ["%", "_", "\\", "100%", "a_b", "'", '"; DROP TABLE x'])
 def test_signs_that_mean_something_to_databases_are_just_signs(query: str) -> None:
     version = saved("numpy==2.1.3\n")
-    assert found(version, query) == []
+    assert search_names(version, query) == []
     describe(version, description=f"it has {query} in it", tags={}, user=person("olga"))
-    assert found(version, query) == ["forecast:1"]
+    assert search_names(version, query) == ["forecast:1"]
 
 
 def test_nobody_counts_further_than_people_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lists, "MOST_COUNTED", 4)
+    monkeypatch.setattr(paging, "MAX_COUNTED", 4)
     for number in range(6):
         version = saved("a==1\n", name=f"env-{number}")
-    rows = listed(version.environment.workspace)
-    assert str(counted(rows)) == "4+"
-    assert str(counted(rows.filter(name__lt="env-4"))) == "4"
-    pages = Pages(rows.order_by("name"), 2)
-    assert (pages.count, pages.found.more, pages.num_pages) == (4, True, 2)
+    rows = listings_of(version.environment.workspace)
+    assert str(bounded_count(rows)) == "4+"
+    assert str(bounded_count(rows.filter(name__lt="env-4"))) == "4"
+    pages = KeysetPaginator(rows.order_by("name"), 2)
+    assert (pages.count, pages.total.more, pages.num_pages) == (4, True, 2)
 
 
 def test_pages_show_each_row_once_in_order() -> None:
     for number in range(7):
         version = saved("a==1\n", name=f"env-{number}")
-    rows = listed(version.environment.workspace).order_by("-name")
-    pages = Pages(rows, 3)
+    rows = listings_of(version.environment.workspace).order_by("-name")
+    pages = KeysetPaginator(rows, 3)
     names = [[row.name for row in pages.get_page(number)] for number in (1, 2, 3)]
     assert names == [["env-6", "env-5", "env-4"], ["env-3", "env-2", "env-1"], ["env-0"]]
     assert [row.name for row in pages.get_page(99)] == ["env-0"]
     assert [row.name for row in pages.get_page("x")] == names[0]
-    assert list(Pages(rows.none(), 3).get_page(1)) == []
+    assert list(KeysetPaginator(rows.none(), 3).get_page(1)) == []
 
 
 def test_what_fits_on_one_page_is_looked_for_once(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     version = saved("a==1\n")
-    rows = search(listed(version.environment.workspace), "forecast").order_by("name")
+    rows = search(listings_of(version.environment.workspace), "forecast").order_by("name")
     with django_assert_num_queries(2):  # its keys, its rows
-        page = Pages(rows, 3).get_page(1)
+        page = KeysetPaginator(rows, 3).get_page(1)
         assert (page.paginator.count, len(page)) == (1, 1)
 
 
 def test_an_environment_with_a_history_is_not_deleted() -> None:
     with pytest.raises(ProtectedError):
         saved("a==1\n").environment.delete()
-    assert Listing.objects.exists()
+    assert ListEntry.objects.exists()

@@ -1,4 +1,4 @@
-"""Who uses what: reports are kept once, end by a report, and hold what they use (rule 34)."""
+"""Uses: reported once, ended by a report, and a protection against archiving (rule 34)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db.models import RestrictedError
 
-from environments.models import Environment, Event, Role, Scope, Use, Version
-from environments.services import Refused, archive_environment, archive_version
-from environments.uses import end_use, report_use
-from tests.api.calling import Caller
-from tests.builds.played import person, saved, workspace_named
+from environments.errors import ServiceError
+from environments.models import Environment, Event, Role, Scope, Usage, Version
+from environments.versions.service import archive_environment, archive_version
+from environments.versions.uses import end_use, report_use
+from tests.builds.scenarios import person, saved, workspace_named
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 USES = "workspaces/lab/environments/forecast/versions/1/uses/"
@@ -32,10 +33,10 @@ def call(olga: User) -> Caller:
     return Caller(olga)
 
 
-def used(version: Version, name: str = "blue", kind: str = "deployment", **more: Any) -> Use:
+def used(version: Version, name: str = "blue", kind: str = "deployment", **more: Any) -> Usage:
     """Report a use of a version in its own workspace."""
-    place = more.pop("workspace", version.environment.workspace)
-    return report_use(version, kind, name, workspace=place, user=more.pop("user", None), **more).use
+    workspace = more.pop("workspace", version.environment.workspace)
+    return report_use(version, kind, name, workspace=workspace, user=more.pop("user", None), **more).use
 
 
 def verbs() -> list[str]:
@@ -46,24 +47,24 @@ def verbs() -> list[str]:
 
 
 def test_the_same_report_again_is_the_same_use(call: Caller) -> None:
-    told = {"kind": "run", "name": "train-41", "link": "https://runs.example/41"}
-    first, again = call("POST", USES, told), call("POST", USES, told | {"link": "https://runs.example/x"})
+    report = {"kind": "run", "name": "train-41", "link": "https://runs.example/41"}
+    first, again = call("POST", USES, report), call("POST", USES, report | {"link": "https://runs.example/x"})
     assert (first.status, again.status) == (201, 200)
     assert first.json["active"] is again.json["active"] is True
     assert again.json["first_at"] == first.json["first_at"] < again.json["last_at"]
     assert call("POST", USES, {"kind": "run", "name": "train-41"}).json["link"] == "https://runs.example/x"
     assert call("POST", USES, {"kind": "model", "name": "train-41"}).status == 201
-    assert [one["kind"] for one in call("GET", USES).json["results"]] == ["model", "run"]
+    assert [use["kind"] for use in call("GET", USES).json["results"]] == ["model", "run"]
     assert verbs() == ["use.reported", "use.reported"]
 
 
-def test_a_later_report_ends_a_use_and_another_one_takes_it_up_again(call: Caller) -> None:
-    told = {"kind": "run", "name": "train-41"}
-    call("POST", USES, told)
-    ended = call("POST", USES, told | {"active": False})
+def test_a_later_report_ends_a_use_and_another_report_resumes_it(call: Caller) -> None:
+    report = {"kind": "run", "name": "train-41"}
+    call("POST", USES, report)
+    ended = call("POST", USES, report | {"active": False})
     assert ended.json["active"] is False
-    assert call("POST", USES, told | {"active": False}).json["ended_at"] == ended.json["ended_at"]
-    assert call("POST", USES, told).json["ended_at"] is None
+    assert call("POST", USES, report | {"active": False}).json["ended_at"] == ended.json["ended_at"]
+    assert call("POST", USES, report).json["ended_at"] is None
     assert verbs() == ["use.reported", "use.ended", "use.reported"]
 
 
@@ -74,19 +75,19 @@ def test_a_run_that_is_reported_only_at_its_end_is_kept_as_ended(call: Caller) -
     assert verbs() == ["use.ended"]
 
 
-def test_a_deployment_on_another_version_has_left_the_one_before(olga: User) -> None:
-    one, two = saved("numpy==2.1.3"), saved("numpy==2.2.0")
-    run = used(one, "blue", "run")
-    for version in (one, two):
+def test_a_deployment_on_another_version_ends_its_previous_use(olga: User) -> None:
+    first, second = saved("numpy==2.1.3"), saved("numpy==2.2.0")
+    run = used(first, "blue", "run")
+    for version in (first, second):
         used(version, user=olga)
-    assert [(use.kind, use.version.version, use.active) for use in Use.objects.order_by("pk")] == [
+    assert [(use.kind, use.version.version, use.active) for use in Usage.objects.order_by("pk")] == [
         ("run", "1", True),
         ("deployment", "1", False),
         ("deployment", "2", True),
     ]
     assert run.active
-    used(two, workspace=workspace_named("other"))  # another one of the same name
-    assert Use.objects.filter(ended_at=None).count() == 3
+    used(second, workspace=workspace_named("other"))  # another use of the same name
+    assert Usage.objects.filter(ended_at=None).count() == 3
 
 
 @pytest.mark.parametrize(
@@ -114,24 +115,24 @@ def test_a_report_that_makes_no_sense_is_refused_and_nothing_is_kept(
     answer = call("POST", USES, body)
     assert answer.status == 400
     assert answer.code in {"invalid", "use-invalid"}
-    assert not Use.objects.exists()
+    assert not Usage.objects.exists()
 
 
-# Who may
+# Access
 
 
 def test_who_uses_a_curated_environment_reports_it_for_a_workspace_of_their_own(call: Caller) -> None:
     saved("numpy==2.1.3", name="AzureML-base", workspace="curated")
-    told = {"kind": "run", "name": "train-41"}
-    assert call("POST", CURATED, told).status == 403  # they are no curator
-    assert call("POST", CURATED, told | {"workspace": "other"}).status == 404
-    answer = call("POST", CURATED, told | {"workspace": "lab"})
+    report = {"kind": "run", "name": "train-41"}
+    assert call("POST", CURATED, report).status == 403  # they are no curator
+    assert call("POST", CURATED, report | {"workspace": "other"}).status == 404
+    answer = call("POST", CURATED, report | {"workspace": "lab"})
     assert (answer.status, answer.json["workspace"]) == (201, "lab")
     assert answer.json["version"] == "curated/AzureML-base:1"
 
     stranger = Caller(person("stan", other=Role.OWNER))
     assert stranger.all(CURATED) == []  # they do not see the workspace
-    assert [one["name"] for one in call.all(CURATED)] == ["train-41"]
+    assert [use["name"] for use in call.all(CURATED)] == ["train-41"]
 
 
 def test_a_token_that_reads_lists_and_does_not_report(call: Caller, olga: User) -> None:
@@ -144,7 +145,7 @@ def test_lists_are_filtered(call: Caller) -> None:
     for kind, name, active in (("run", "a-1", True), ("run", "b-2", False), ("model", "a-3", True)):
         call("POST", USES, {"kind": kind, "name": name, "active": active})
     names = {
-        query: [one["name"] for one in call.all(f"{USES}?{query}")]
+        query: [use["name"] for use in call.all(f"{USES}?{query}")]
         for query in (
             "kind=run",
             "state=ended",
@@ -167,7 +168,7 @@ def test_lists_are_filtered(call: Caller) -> None:
     assert call.all("workspaces/lab/environments/forecast/uses/") == call.all(USES)
 
 
-# What it holds
+# Protection
 
 
 def test_what_is_in_use_is_not_archived_and_the_answer_says_who_uses_it(call: Caller, olga: User) -> None:
@@ -178,28 +179,28 @@ def test_what_is_in_use_is_not_archived_and_the_answer_says_who_uses_it(call: Ca
     for path in ("", "versions/1/"):
         answer = call("POST", f"workspaces/lab/environments/forecast/{path}archive/")
         assert (answer.status, answer.code) == (409, "in-use")
-        said = answer.json["message"]
-        assert "run run-3 (forecast:1)" in said
-        assert "1 more, 1 in workspaces that you cannot see" in said
-        assert "secret" not in said
+        message = answer.json["message"]
+        assert "run run-3 (forecast:1)" in message
+        assert "1 more, 1 in workspaces that you cannot see" in message
+        assert "secret" not in message
     version.refresh_from_db()
     assert (version.archived_at, Environment.objects.get().archived_at) == (None, None)
 
-    for use in Use.objects.all():
+    for use in Usage.objects.all():
         end_use(use, olga)
     assert call("POST", "workspaces/lab/environments/forecast/versions/1/archive/").status == 200
 
 
 def test_a_use_holds_its_version_and_not_the_others_and_an_archived_one_can_be_used(olga: User) -> None:
-    one, two = saved("numpy==2.1.3"), saved("numpy==2.2.0")
-    used(two)
-    archive_version(one, olga)
-    with pytest.raises(Refused, match="deployment blue"):
-        archive_version(two, olga)
-    with pytest.raises(Refused, match="deployment blue"):
-        archive_environment(two.environment, olga)
-    assert used(one, "green").active  # archived, and still usable (rule 33)
-    archive_version(one, olga, restore=True)
+    first, second = saved("numpy==2.1.3"), saved("numpy==2.2.0")
+    used(second)
+    archive_version(first, olga)
+    with pytest.raises(ServiceError, match="deployment blue"):
+        archive_version(second, olga)
+    with pytest.raises(ServiceError, match="deployment blue"):
+        archive_environment(second.environment, olga)
+    assert used(first, "green").active  # archived, and still usable (rule 33)
+    archive_version(first, olga, restore=True)
 
 
 def test_what_was_ever_used_cannot_be_deleted(olga: User) -> None:

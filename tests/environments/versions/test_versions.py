@@ -5,15 +5,10 @@ from __future__ import annotations
 import pytest
 
 from environments.definition import read
+from environments.errors import ServiceError
 from environments.models import Event
-from environments.services import (
-    Refused,
-    VersionTaken,
-    archive_environment,
-    archive_version,
-    save_reading,
-)
-from tests.builds.played import person, saved, workspace_named
+from environments.versions.service import VersionTaken, archive_environment, archive_version, save_reading
+from tests.builds.scenarios import person, saved, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +53,7 @@ def test_other_content_under_a_taken_version_is_refused_with_the_difference() ->
 )
 def test_reserved_and_malformed_names_are_refused(name: str) -> None:
     """Rules 27 and 28."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(ServiceError) as refused:
         saved("a==1\n", name=name)
 
     assert refused.value.message
@@ -70,10 +65,10 @@ def test_a_curated_name_may_be_reserved() -> None:
     assert saved("a==1\n", name="AzureML-x", workspace="curated").environment.shown_name == "x"
 
 
-def test_a_start_of_a_new_environment_never_lands_in_an_old_one() -> None:
+def test_a_new_environment_never_becomes_a_version_of_an_existing_environment() -> None:
     saved("a==1\n", name="taken")
 
-    with pytest.raises(Refused, match="already"):
+    with pytest.raises(ServiceError, match="already"):
         saved("a==2\n", name="taken", only_new=True)
 
     assert workspace_named("lab").environments.get(name="taken").versions.count() == 1
@@ -82,7 +77,7 @@ def test_a_start_of_a_new_environment_never_lands_in_an_old_one() -> None:
 def test_a_refused_definition_leaves_nothing_behind() -> None:
     reading = read("image: a\nbuild: {path: .}\n", "environment.yaml")
 
-    with pytest.raises(Refused):
+    with pytest.raises(ServiceError):
         save_reading(workspace_named("lab"), "broken", reading, source="")
 
     assert not workspace_named("lab").environments.exists()
@@ -107,7 +102,7 @@ def test_a_version_under_an_archived_environment_is_archived_and_not_restored_al
     second = saved("a==2\n")
     assert second.archived_at
 
-    with pytest.raises(Refused, match="archived"):
+    with pytest.raises(ServiceError, match="archived"):
         archive_version(second, user, restore=True)
 
     archive_environment(first.environment, user, restore=True)

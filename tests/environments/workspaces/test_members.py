@@ -7,8 +7,8 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 
 from environments.models import Event, Member, Role, Scope
-from tests.api.calling import Caller
-from tests.builds.played import browser_of, person
+from tests.builds.scenarios import browser_of, person
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 KEEP = "/w/lab/settings/members/"
@@ -23,8 +23,8 @@ def olga() -> User:
 
 
 def role_of(name: str) -> str | None:
-    found = Member.objects.filter(workspace__name="lab", user__username=name).first()
-    return Role(found.role).label if found else None
+    member = Member.objects.filter(workspace__name="lab", user__username=name).first()
+    return Role(member.role).label if member else None
 
 
 def test_an_owner_adds_promotes_and_removes_and_each_is_an_event(olga: User) -> None:

@@ -1,4 +1,4 @@
-"""Settings → Registry: where images are pushed to, who may pull them, and who may change that (issue 4, point 6)."""
+"""Settings → Registry: the address that images are pushed to, anonymous pulls, and access."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from environments.models import Event, Role, Workspace
-from environments.reach import Reach
-from tests.builds.played import browser_of, person, workspace_named
+from environments.network.policy import EgressPolicy
+from tests.builds.scenarios import browser_of, person, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -27,17 +27,17 @@ def lab() -> Workspace:
     return Workspace.objects.get(name="lab")
 
 
-def said(client: Client, address: str, **typed: str) -> str:
+def message_after(client: Client, address: str, **typed: str) -> str:
     return str(client.post(address, typed, follow=True).content.decode())
 
 
-def test_an_owner_sets_changes_and_takes_away_the_registry_and_each_change_is_told(olga: Client) -> None:
-    assert "pushed to registry.example.com/ml too" in said(
+def test_an_owner_sets_changes_and_removes_the_registry_with_a_message_each(olga: Client) -> None:
+    assert "pushed to registry.example.com/ml too" in message_after(
         olga, REGISTRY, registry=" registry.example.com/ml "
     )
     assert lab().registry == "registry.example.com/ml"
-    assert "Nothing was changed" in said(olga, REGISTRY, registry="registry.example.com/ml")
-    assert "no registry any more" in said(olga, REGISTRY, registry="")
+    assert "Nothing was changed" in message_after(olga, REGISTRY, registry="registry.example.com/ml")
+    assert "no registry any more" in message_after(olga, REGISTRY, registry="")
     assert lab().registry == ""
 
     assert list(Event.objects.order_by("pk").values_list("verb", "actor__username", "before", "after")) == [
@@ -48,7 +48,8 @@ def test_an_owner_sets_changes_and_takes_away_the_registry_and_each_change_is_to
 
 
 @pytest.mark.parametrize(
-    "wrong", ["https://registry.example.com", "just-a-name", "u:pw@h.com/x", "h.com/" + "a" * 300]
+    "wrong",
+    ["https://registry.example.com", "just-a-name", "u:pw@h.com/x", "h.com/" + "a" * 300, "1.2.3.4.5/x"],
 )
 def test_what_is_no_address_of_a_registry_is_refused_and_stays_to_be_corrected(
     olga: Client, wrong: str
@@ -65,7 +66,7 @@ def test_what_is_no_address_of_a_registry_is_refused_and_stays_to_be_corrected(
 def test_a_registry_inside_the_network_is_refused_where_members_may_not_send_the_studio(
     olga: Client, settings: Settings
 ) -> None:
-    settings.REACH = Reach()
+    settings.EGRESS_POLICY = EgressPolicy()
 
     answer = olga.post(REGISTRY, {"registry": "10.0.0.7:5000/ml"})
 
@@ -78,9 +79,9 @@ def test_a_registry_inside_the_network_is_refused_where_members_may_not_send_the
 def test_everybody_may_pull_only_where_an_owner_says_so(olga: Client) -> None:
     image = "/v2/lab/azureml/azureml_x/tags/list"
     assert Client().get(image).status_code == 401
-    assert "Everybody may pull" in said(olga, PULL, anonymous_pull="on")
+    assert "Everybody may pull" in message_after(olga, PULL, anonymous_pull="on")
     assert Client().get(image).status_code == 404  # it is looked for now
-    assert "only members may pull" in said(olga, PULL)
+    assert "only members may pull" in message_after(olga, PULL)
     assert Client().get(image).status_code == 401
     assert [(event.before, event.after) for event in Event.objects.filter(verb="workspace.pull")] == [
         ({"anonymous_pull": True}, {"anonymous_pull": False}),

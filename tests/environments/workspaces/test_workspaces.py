@@ -8,8 +8,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from environments.models import Event, Member, Role, Scope, Workspace
-from tests.api.calling import Caller
-from tests.builds.played import browser_of, person, workspace_named
+from tests.builds.scenarios import browser_of, person, workspace_named
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 

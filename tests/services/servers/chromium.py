@@ -1,4 +1,4 @@
-"""How Debian's Chromium is started for tests: as root, without a screen, without asking anybody outside."""
+"""Options for Debian's Chromium in tests: as root, headless, without requests to the outside."""
 
 from __future__ import annotations
 

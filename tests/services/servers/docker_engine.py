@@ -15,7 +15,7 @@ from docker.errors import DockerException
 
 from tests.services.parts import program
 from tests.services.processes import Process
-from tests.services.service import Service
+from tests.services.servers.service import Service
 
 
 class DockerEngine(Service):

@@ -15,7 +15,7 @@ from psycopg import sql
 
 from tests.services.parts import program
 from tests.services.processes import Process, free_port
-from tests.services.service import Service, account
+from tests.services.servers.service import Service, account
 
 PASSWORD = "p@ss/word"  # what a URL must quote, so that nobody forgets to
 
@@ -98,15 +98,20 @@ class Postgres(Service):
         except psycopg.OperationalError:
             return False
 
-    @contextmanager
-    def fresh_database(self, template: str = "template0") -> Iterator[str]:
-        """Give the URL of an empty database (or of a copy), dropped at the end whoever is still connected."""
+    def make_database(self, template: str = "template0") -> str:
+        """Return the name of a new database that is empty, or a copy."""
         name = f"studio_{uuid4().hex[:12]}"
         make = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         with self.connect() as connection:
             connection.execute(make.format(sql.Identifier(name), sql.Identifier(template)))
             # A copied sequence gives out numbers that no log has; without this, a crash would give them again.
             connection.execute("CHECKPOINT")
+        return name
+
+    @contextmanager
+    def fresh_database(self, template: str = "template0") -> Iterator[str]:
+        """Give the URL of an empty database (or of a copy), dropped at the end despite open connections."""
+        name = self.make_database(template)
         try:
             yield self.url_of(name)
         finally:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import amqp
 
 from tests.services.parts import RABBITMQ_SERVER, program
 from tests.services.processes import Process, free_port, wait_until
-from tests.services.service import Service, account
+from tests.services.servers.service import Service, account
+
+# To make one later takes a second of a second Erlang machine.
+VIRTUAL_HOSTS = [f"tests-{number}" for number in range(32)]
+DEFINITIONS = {
+    "users": [{"name": "guest", "password": "guest", "tags": ["administrator"]}],
+    "vhosts": [{"name": name} for name in ("/", *VIRTUAL_HOSTS)],
+    "permissions": [
+        {"user": "guest", "vhost": name, "configure": ".*", "write": ".*", "read": ".*"}
+        for name in ("/", *VIRTUAL_HOSTS)
+    ],
+}
 
 
 class RabbitMQ(Service):
-    """`url` is what CELERY_BROKER_URL takes."""
+    """`url` is what CELERY_BROKER_URL takes; `fresh_url()` is that of an empty virtual host."""
 
     start_seconds = 90.0  # its Erlang machine takes its time on a busy computer
     stop_seconds = 30.0
@@ -23,18 +37,37 @@ class RabbitMQ(Service):
         super().__init__(folder)
         self.port, self.distribution_port, self.epmd_port = free_port(), free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self.url = f"amqp://guest:guest@{self.address}//"
+        self.url = self.url_of("/")
         self.epmd: Process | None = None
         owner = account("rabbitmq") if os.geteuid() == 0 else None
         self.user = owner.pw_uid if owner else None
         self.group = owner.pw_gid if owner else None
         for name in ("mnesia", "logs"):
             (folder / name).mkdir()
-        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = {self.address}\nlog.console.level = info\n")
+        definitions = folder / "definitions.json"
+        definitions.write_text(json.dumps(DEFINITIONS))
+        (folder / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = {self.address}\nlog.console.level = info\nload_definitions = {definitions}\n"
+        )
         (folder / "enabled_plugins").write_text("[].\n")
         if owner:
             for path in (folder, *folder.iterdir()):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
+
+    def url_of(self, virtual_host: str) -> str:
+        return f"amqp://guest:guest@{self.address}/{virtual_host}"
+
+    def fresh_url(self) -> str:
+        """Return the URL of an empty virtual host that no other test has been given."""
+        with (self.folder / "given-out").open("a+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            given = file.read()
+            file.write(".")
+        return self.url_of(VIRTUAL_HOSTS[len(given)])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "epmd": None}
 
     def environment(self) -> dict[str, str]:
         return {

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from itertools import count
 from pathlib import Path
 
 import redis
 
 from tests.services.parts import program
 from tests.services.processes import Process, free_port
-from tests.services.service import Service
+from tests.services.servers.service import Service
 
-DATABASES = 64
+DATABASES = 256
 
 
 class Redis(Service):
-    """`url` is what CELERY_BROKER_URL takes; `fresh_url()` is that of an empty database."""
+    """`fresh_url()` is what CELERY_BROKER_URL takes, of an empty database."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self.numbers = count(1)
+        self.url = self.url_of(0)
+
+    def url_of(self, number: int) -> str:
+        return f"redis://127.0.0.1:{self.port}/{number}"
 
     def launch(self) -> Process:
         argv: list[str | Path] = [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
@@ -37,10 +38,11 @@ class Redis(Service):
 
     def fresh_url(self) -> str:
         """Return the URL of an empty database that no other test has been given."""
-        number = next(self.numbers)
+        with redis.Redis.from_url(self.url) as client:
+            number = int(client.incr("databases-given-out"))  # whichever process asks
         if number >= DATABASES:
             raise RuntimeError(f"all {DATABASES} Redis databases are given out: raise DATABASES")
-        url = f"redis://127.0.0.1:{self.port}/{number}"
+        url = self.url_of(number)
         self.empty(url)
         return url
 

@@ -9,7 +9,7 @@ import yaml
 
 from tests.services.parts import program
 from tests.services.processes import Process, free_port
-from tests.services.service import Service
+from tests.services.servers.service import Service
 
 USER = "studio"
 PASSWORD = "correct horse"

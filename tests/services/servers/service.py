@@ -1,4 +1,4 @@
-"""What the real parts have in common: start, stop, kill, and an outage that always ends."""
+"""The base class of services: start, stop, kill, and an outage that always ends."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.services.processes import NotReadyError, Process
 
@@ -19,6 +20,7 @@ class Service(ABC):
 
     start_seconds = 30.0
     stop_seconds = 15.0
+    shared = False  # with the other processes of the run: it runs, and nobody may stop it
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -34,8 +36,13 @@ class Service(ABC):
     def answers(self) -> bool:
         """Say whether it really answers a client."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the process: only who started it has it."""
+        return {**self.__dict__, "process": None}
+
     def start(self) -> None:
         """Start it and return when it answers; nothing happens if it is running."""
+        self.refuse_if_shared()
         if self.process is not None and self.process.running:
             return
         self.process = self.launch()
@@ -47,15 +54,24 @@ class Service(ABC):
 
     def stop(self) -> None:
         """End it as its operator would."""
+        self.refuse_if_shared()
         if self.process is not None:
             self.process.stop(self.stop_seconds)
             self.process = None
 
     def kill(self) -> None:
         """End it and its children with -9, as a crash would."""
+        self.refuse_if_shared()
         if self.process is not None:
             self.process.kill_family()
             self.process = None
+
+    def refuse_if_shared(self) -> None:
+        if self.shared:
+            name = type(self).__name__
+            raise RuntimeError(
+                f"Other tests use this {name} too: take the fixture of a {name} that may be stopped."
+            )
 
     def restart(self) -> None:
         self.stop()

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from environments.models import Scope
-from environments.tokens import create_token
+from environments.workspaces.tokens import create_token
 
 
 class Caller:
@@ -34,17 +34,17 @@ class Caller:
 
     def all(self, path: str) -> list[Any]:
         """Return every row of a list, page by page."""
-        found = []
+        result = []
         answer = self("GET", path)
         while True:
-            found += answer.json["results"]
+            result += answer.json["results"]
             if answer.json["next"] is None:
-                return found
+                return result
             answer = self("GET", answer.json["next"].partition("/api/v1/")[2])
 
 
 class Answer:
-    """What came back."""
+    """A response."""
 
     def __init__(self, response: Any) -> None:
         self.status: int = response.status_code
@@ -57,8 +57,8 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The error's code; whatever has one has a message and fields too."""
-        told = self.json
-        assert told["message"]
-        assert isinstance(told["errors"], dict)
-        return str(told["code"])
+        """The error's code; an error with a code has a message and fields too."""
+        payload = self.json
+        assert payload["message"]
+        assert isinstance(payload["errors"], dict)
+        return str(payload["code"])

@@ -11,16 +11,16 @@ from django.contrib.sessions.models import Session
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient
 
+from builds.live import build_events
 from environments.models import Member, Role, Scope
-from environments.tokens import create_token, revoke_token
-from studio.api import events
-from tests.builds.played import asked, person, saved, succeeded
+from environments.workspaces.tokens import create_token, revoke_token
+from tests.builds.scenarios import person, queue_build, saved, succeed_build
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @async_to_sync
-async def told(path: str, secret: str) -> tuple[int, str]:
+async def events(path: str, secret: str) -> tuple[int, str]:
     """Return the status and all that is sent until the stream ends."""
     response = await AsyncClient().get(path, headers={"Authorization": f"Bearer {secret}"})
     if not isinstance(response, StreamingHttpResponse):
@@ -30,32 +30,32 @@ async def told(path: str, secret: str) -> tuple[int, str]:
 
 def test_a_program_is_sent_the_log_the_build_and_its_end() -> None:
     olga = person("olga", lab=Role.READER)
-    build = asked(saved("numpy==2.1.3"))
-    succeeded(build, "Packing numpy")
+    build = queue_build(saved("numpy==2.1.3"))
+    succeed_build(build, "Packing numpy")
     path = f"/api/v1/workspaces/lab/builds/{build.pk}/events/"
 
-    status, text = told(path, create_token(olga, "t", Scope.READ)[1])
+    status, text = events(path, create_token(olga, "t", Scope.READ)[1])
     data = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data: ")]
     assert status == 200
-    assert "Packing numpy" in "".join(json.loads(one).get("text", "") for one in data)
-    assert any(json.loads(one).get("state") == "succeeded" for one in data)
+    assert "Packing numpy" in "".join(json.loads(item).get("text", "") for item in data)
+    assert any(json.loads(item).get("state") == "succeeded" for item in data)
     assert text.rstrip().endswith("event: end\ndata: {}")
 
     stranger = create_token(person("eve"), "t", Scope.READ)[1]
-    assert told(path, stranger)[0] == 404
-    assert told(path, create_token(olga, "t", Scope.PULL)[1])[0] == 403
-    assert told(path, "studio_" + "x" * 43)[0] == 401
+    assert events(path, stranger)[0] == 404
+    assert events(path, create_token(olga, "t", Scope.PULL)[1])[0] == 403
+    assert events(path, "studio_" + "x" * 43)[0] == 401
 
 
 @pytest.mark.parametrize("how", ["token revoked", "taken out", "password changed", "signed out"])
-def test_who_may_no_longer_see_a_build_is_told_no_more_of_it(
+def test_a_stream_ends_for_a_caller_who_may_no_longer_see_the_build(
     how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "ACCESS_SECONDS", 0.0)
-    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(build_events, "ACCESS_SECONDS", 0.0)
+    monkeypatch.setattr(build_events, "HEARTBEAT_SECONDS", 0.05)
     olga = person("olga", lab=Role.READER)
     token, secret = create_token(olga, "t", Scope.READ)
-    path = f"/api/v1/workspaces/lab/builds/{asked(saved('numpy==2.1.3')).pk}/events/"
+    path = f"/api/v1/workspaces/lab/builds/{queue_build(saved('numpy==2.1.3')).pk}/events/"
     client = AsyncClient()
     by_session = how in ("password changed", "signed out")
     headers = {} if by_session else {"Authorization": f"Bearer {secret}"}

@@ -10,8 +10,8 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from environments.models import Role, Version
-from tests.api.calling import Caller
-from tests.builds.played import asked, person, saved, succeeded
+from tests.builds.scenarios import person, queue_build, saved, succeed_build
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 FORECAST = "workspaces/lab/environments/forecast/versions"
@@ -52,23 +52,23 @@ def test_a_release_from_proposal_to_publication(olga: User, author: Caller, cura
     )
     assert author("POST", f"{FORECAST}/1/propose/", body).code == "not-newer"
 
-    place = f"{REVIEW}{made.json['id']}/"
-    early = curator("POST", f"{place}approve/", {})
+    url = f"{REVIEW}{made.json['id']}/"
+    early = curator("POST", f"{url}approve/", {})
     assert (early.status, early.code) == (409, "not-built")
-    assert curator("POST", f"{place}build/").status == 202
-    succeeded(version.builds.get())
+    assert curator("POST", f"{url}build/").status == 202
+    succeed_build(version.builds.get())
 
-    looked = curator("GET", place)
+    looked = curator("GET", url)
     assert (looked.json["image_state"], looked.json["misfits"], looked.json["before"]) == ("ready", [], None)
     assert looked.json["definition"]["python"]["pip"] == ["numpy==2.1.3"]
-    stale = curator("POST", f"{place}approve/", {}, If_Match=made.headers["ETag"])
+    stale = curator("POST", f"{url}approve/", {}, If_Match=made.headers["ETag"])
     assert (stale.status, stale.code) == (412, "changed")
-    done = curator("POST", f"{place}approve/", {"words": "Thanks."}, If_Match=looked.headers["ETag"])
+    done = curator("POST", f"{url}approve/", {"comment": "Thanks."}, If_Match=looked.headers["ETag"])
     assert (done.status, done.json["published"]) == (200, "curated/AzureML-x:1")
     assert [step["what"] for step in done.json["steps"]] == ["proposed", "published"]
     assert author("GET", f"{X}versions/1/").json["image"] == "ready"
 
-    again = curator("POST", f"{place}refuse/", {"words": "No."})
+    again = curator("POST", f"{url}refuse/", {"comment": "No."})
     assert (again.status, again.code) == (409, "not-possible-now")
     assert [row["id"] for row in curator.all(f"{REVIEW}?stage=published")] == [made.json["id"]]
     assert curator.all(f"{REVIEW}?stage=waiting") == []
@@ -78,14 +78,14 @@ def test_a_release_from_proposal_to_publication(olga: User, author: Caller, cura
 def test_asked_changes_are_answered_at_the_same_address(olga: User, author: Caller, curator: Caller) -> None:
     saved("numpy==2.1.3\n", user=olga)
     made = author("POST", f"{FORECAST}/1/propose/", {"name": "AzureML-x", "new": True, "reason": "Good."})
-    place = f"{made.json['id']}/"
-    assert curator("POST", f"{REVIEW}{place}ask-for-changes/", {}).code == "words-missing"
-    assert curator("POST", f"{REVIEW}{place}ask-for-changes/", {"words": "Pin."}).json["stage"] == "changes"
+    url = f"{made.json['id']}/"
+    assert curator("POST", f"{REVIEW}{url}ask-for-changes/", {}).code == "words-missing"
+    assert curator("POST", f"{REVIEW}{url}ask-for-changes/", {"comment": "Pin."}).json["stage"] == "changes"
     saved("numpy==2.2.0\n", user=olga)
     answered = author("POST", f"{FORECAST}/2/propose/", {"reason": "Pinned."})
     assert (answered.status, answered.json["id"]) == (200, made.json["id"])
     assert (answered.json["version"], answered.json["stage"]) == ("lab/forecast:2", "waiting")
-    assert author("POST", f"workspaces/lab/proposals/{place}withdraw/").json["stage"] == "withdrawn"
+    assert author("POST", f"workspaces/lab/proposals/{url}withdraw/").json["stage"] == "withdrawn"
 
 
 def test_nobody_approves_their_own_by_a_token_either(olga: User) -> None:
@@ -93,7 +93,7 @@ def test_nobody_approves_their_own_by_a_token_either(olga: User) -> None:
     boss.is_superuser = True
     boss.save()
     version = saved("numpy==2.1.3\n", user=boss)
-    succeeded(asked(version))
+    succeed_build(queue_build(version))
     call = Caller(boss)
     made = call("POST", f"{FORECAST}/1/propose/", {"name": "AzureML-x", "new": True, "reason": "Mine."})
     refused = call("POST", f"{REVIEW}{made.json['id']}/approve/", {})
@@ -114,18 +114,18 @@ def test_what_is_deprecated_says_so_in_every_answer(olga: User, author: Caller, 
     saved("numpy==2.0.1\n", user=olga, based_on=start)
     body = {"on": SOON, "reason": "A hole.", "successor": "AzureML-y"}
     made = curator("PUT", f"{X}deprecation/", body)
-    told = {"on": SOON, "reason": "A hole.", "successor": "AzureML-y", "retired": False}
-    assert (made.status, made.json) == (200, {"environment": "AzureML-x", "version": None} | told)
+    payload = {"on": SOON, "reason": "A hole.", "successor": "AzureML-y", "retired": False}
+    assert (made.status, made.json) == (200, {"environment": "AzureML-x", "version": None} | payload)
 
-    assert author("GET", X).json["latest"]["deprecation"] == told
-    assert author("GET", f"{X}versions/1/").json["deprecation"] == told
+    assert author("GET", X).json["latest"]["deprecation"] == payload
+    assert author("GET", f"{X}versions/1/").json["deprecation"] == payload
     mine = author("GET", f"{FORECAST}/1/").json
     assert mine["deprecation"] is None
-    assert mine["deprecated_origin"] == told | {"version": "curated/AzureML-x:1"}
+    assert mine["deprecated_origin"] == payload | {"version": "curated/AzureML-x:1"}
     listed = {
         row["name"]: row["latest"]["deprecation"] for row in author.all("workspaces/curated/environments/")
     }
-    assert listed == {"AzureML-x": told, "AzureML-y": None}
+    assert listed == {"AzureML-x": payload, "AzureML-y": None}
     assert [row["environment"] for row in author.all("workspaces/curated/deprecations/")] == ["AzureML-x"]
 
     early = curator("POST", f"{X}retire/", {})

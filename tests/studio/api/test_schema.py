@@ -1,6 +1,6 @@
 """Nothing that schemathesis sends brings an answer that the schema does not have (issue 6 point 4).
 
-`SCHEMATHESIS_CASES=200 make test ARGS=tests/api/test_schema.py` sends more.
+`SCHEMATHESIS_CASES=200 make test ARGS=tests/studio/api/test_schema.py` sends more.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from pytest_django import Settings
 from schemathesis.specs.openapi import checks
 
 from builds.models import Build
+from environments.catalogue.proposals import propose
 from environments.models import Role, Scope
-from environments.proposals import propose
-from environments.tokens import create_token
-from tests.builds.played import asked, failed, person, saved, succeeded
+from environments.workspaces.tokens import create_token
+from tests.builds.scenarios import fail_build, person, queue_build, saved, succeed_build
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 CASES = int(os.environ.get("SCHEMATHESIS_CASES", "10"))
 BUILD = uuid.UUID(int=1)
 DIGEST = "sha256:" + "ab" * 32
-# Every second case goes to what is there, the others to whatever the schema allows.
+# Every second case uses existing rows, the others any value that the schema allows.
 THERE: dict[str, object] = {
     "workspace": "lab",
     "name": "forecast",
@@ -78,15 +78,15 @@ def olga(settings: Settings, one_connection: None) -> User:
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
     olga = person("olga", lab=Role.OWNER)
     version = saved("numpy==2.1.3", user=olga)
-    image = succeeded(asked(version, olga))
+    image = succeed_build(queue_build(version, olga))
     type(image).objects.filter(pk=image.pk).update(digest=DIGEST, layers=[])
     broken = saved("nunpy==2.1.3", user=olga)
-    failed(
+    fail_build(
         Build.objects.create(
             pk=BUILD, workspace=broken.environment.workspace, version=broken, hash=broken.hash
         )
     )
-    made = propose(broken, olga, name="AzureML-x", as_new=True, words="Good.")
+    made = propose(broken, olga, name="AzureML-x", as_new=True, comment="Good.")
     THERE["proposal"] = made.pk
     return olga
 
@@ -95,6 +95,6 @@ def olga(settings: Settings, one_connection: None) -> User:
 @settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_one_that_the_schema_has(case: Any, olga: User) -> None:
     secret = create_token(olga, "schemathesis", Scope.WRITE)[1]
-    # What calls does not unpack: answers are to come as they are.
+    # The client does not decompress, so that responses are checked as sent.
     sent = {"Authorization": f"Bearer {secret}", "Accept-Encoding": "identity"}
     case.call_and_validate(headers=sent, checks=CHECKS)

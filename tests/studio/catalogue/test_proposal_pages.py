@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,13 +11,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from builds.curating import gather
 from builds.models import Build
-from environments.catalogue_models import Deprecation, Proposal, Stage
-from environments.deprecations import deprecate
+from builds.review.evidence import gather
+from environments.catalogue.deprecations import deprecate
+from environments.catalogue.proposals import ask_for_changes, propose
 from environments.models import Role
-from environments.proposals import ask_for_changes, propose
-from tests.builds.played import asked, browser_of, person, saved, succeeded
+from environments.models.catalogue import Deprecation, Proposal, Stage
+from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
 VERSION = "/w/lab/environments/forecast/versions/1/"
@@ -42,25 +42,25 @@ def waiting(
 ) -> Proposal:
     version = saved(text, name=name, user=olga)
     if built:
-        succeeded(asked(version, olga))
-    return propose(version, olga, name=f"AzureML-{name}"[:255], as_new=True, words=f"Why {name}.")
+        succeed_build(queue_build(version, olga))
+    return propose(version, olga, name=f"AzureML-{name}"[:255], as_new=True, comment=f"Why {name}.")
 
 
 def text_of(client: Client, path: str, status: int = 200) -> str:
     response = client.get(path)
     assert response.status_code == status, path
-    return str(response.content.decode())
+    return collapsed(response.content.decode())
 
 
-def decision(row: Proposal, what: str, words: str = "", seen: str = "") -> dict[str, str]:
-    return {"decision": what, "words": words, "seen": seen or str(gather(row).seen)}
+def decision(row: Proposal, what: str, comment: str = "", seen: str = "") -> dict[str, str]:
+    return {"decision": what, "words": comment, "seen": seen or str(gather(row).seen)}
 
 
 # From the proposal to the catalogue
 
 
 def test_from_a_version_to_the_catalogue_that_everybody_sees(olga: User, cora: User) -> None:
-    succeeded(asked(saved("numpy==2.1.3\n", user=olga), olga))
+    succeed_build(queue_build(saved("numpy==2.1.3\n", user=olga), olga))
     author, curator = browser_of(olga), browser_of(cora)
     assert "Propose" in text_of(author, VERSION)
     assert 'value="AzureML-forecast"' in text_of(author, f"{VERSION}propose/")
@@ -109,17 +109,17 @@ def test_asked_changes_are_answered_by_a_newer_version_on_the_same_proposal(olga
     assert (row.stage, row.version.number) == (Stage.WAITING, 2)
     page = text_of(curator, f"{REVIEW}{row.pk}/")
     assert "Done." in page
-    assert "It can be approved once there is an image of it." in page  # of the new one
+    assert "It can be approved once there is an image of it." in page  # of the new version
     assert Proposal.objects.count() == 1
 
 
-# What stands in the way is said where it stands, and nothing typed is lost
+# Errors appear at their fields, and keep the input
 
 
 def test_a_refused_form_keeps_what_was_typed_and_says_why(olga: User, cora: User) -> None:
     saved("numpy==2.1.3\n", user=olga)
     author = browser_of(olga)
-    for sent, said in (
+    for sent, sentence in (
         ({"target": "new", "name": "no name", "words": "My words"}, "My words"),
         ({"target": "new", "name": "AzureML-mine", "words": " "}, "Say why it belongs into the catalogue"),
         ({"target": "next", "existing": "AzureML-gone", "words": "x"}, "The catalogue has no AzureML-gone."),
@@ -127,7 +127,7 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why(olga: User, cora: User
     ):
         response = author.post(f"{VERSION}propose/", sent)
         assert response.status_code == 422
-        assert said in response.content.decode()
+        assert sentence in response.content.decode()
     assert not Proposal.objects.exists()
 
 
@@ -165,10 +165,10 @@ def test_refusing_and_asking_need_words(olga: User, cora: User) -> None:
     assert row.stage == Stage.WAITING
 
 
-# Who
+# Access
 
 
-def test_an_admin_who_proposed_it_is_told_that_another_decides(olga: User) -> None:
+def test_an_admin_cannot_decide_on_their_own_proposal(olga: User) -> None:
     boss = person("boss", lab=Role.OWNER)
     boss.is_superuser = True
     boss.save()
@@ -198,7 +198,7 @@ def test_people_see_the_proposals_of_their_workspace_and_no_other(olga: User) ->
     mine = waiting(olga)
     paul = person("paul", shop=Role.CONTRIBUTOR)
     version = saved("six==1.16.0\n", name="secret", workspace="shop", user=paul)
-    theirs = propose(version, paul, name="AzureML-secret", as_new=True, words="Ours.")
+    theirs = propose(version, paul, name="AzureML-secret", as_new=True, comment="Ours.")
     author = browser_of(olga)
     page = text_of(author, "/w/lab/proposals/?state=all")
     assert "AzureML-forecast" in page
@@ -238,9 +238,7 @@ def test_an_empty_review_says_what_it_is_for(state: str, cora: User) -> None:
     assert ("Nothing waits for a review" if state in ("", "x") else 'class="nothing"') in page
 
 
-def test_the_list_shows_whoever_waits_longest_first_and_takes_as_many_queries_for_fifty(
-    olga: User, cora: User
-) -> None:
+def test_the_list_is_oldest_first_and_takes_as_many_queries_for_fifty(olga: User, cora: User) -> None:
     client, counts = browser_of(cora), []
     for rows in (27, 13):
         for number in range(rows):
@@ -315,7 +313,7 @@ def test_its_buttons_retire_it_from_its_day_on_and_keep_it_after_all(cora: User)
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("sent", "sentence"),
     [
         ({"on": ""}, "Give the day as 2027-01-31."),
         ({"on": "2020-01-01"}, "is over"),
@@ -326,12 +324,12 @@ def test_its_buttons_retire_it_from_its_day_on_and_keep_it_after_all(cora: User)
     ],
 )
 def test_a_deprecation_that_cannot_be_is_refused_beside_its_field(
-    sent: dict[str, str], said: str, cora: User
+    sent: dict[str, str], sentence: str, cora: User
 ) -> None:
     saved("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
     response = browser_of(cora).post(f"{CURATED}deprecate/", leaving() | sent)
     assert response.status_code == 422
-    assert said in response.content.decode()
+    assert sentence in response.content.decode()
     assert not Deprecation.objects.exists()
 
 
@@ -342,17 +340,17 @@ def test_an_environments_page_takes_no_more_queries_for_a_long_chain_of_versions
     deprecate(version.environment, cora, on=timezone.localdate(), reason="A hole.")
     before = saved("numpy==2.0.1\n", user=olga, based_on=version)
     client = browser_of(olga)
-    counts = SimpleNamespace(one=0, many=0)
+
     client.get(VERSION)
     with CaptureQueriesContext(connection) as queries:
         client.get(VERSION)
-    counts.one = len(queries)
+    first_count = len(queries)
     for number in range(20):
         before = saved(f"numpy==2.1.{number}\n", user=olga, based_on=before)
     with CaptureQueriesContext(connection) as queries:
         page = text_of(client, VERSION.replace("/1/", "/21/"))
     assert "This was started from AzureML-forecast:1" in page
-    assert len(queries) == counts.one
+    assert len(queries) == first_count
 
 
 def test_a_curator_goes_from_one_that_waits_to_the_next_and_passes_over_their_own(
@@ -364,8 +362,8 @@ def test_a_curator_goes_from_one_that_waits_to_the_next_and_passes_over_their_ow
     curator = browser_of(cora)
 
     def following(row: Proposal) -> str | None:
-        found = curator.get(f"{REVIEW}{row.pk}/").context["following"]
-        return found.name if found else None
+        proposal = curator.get(f"{REVIEW}{row.pk}/").context["following"]
+        return proposal.name if proposal else None
 
     assert [following(row) for row in (first, second, third)] == ["AzureML-b", "AzureML-c", "AzureML-a"]
     page = curator.post(f"{REVIEW}{second.pk}/decide", decision(second, "refuse", "No."), follow=True)

@@ -16,10 +16,10 @@ from pytest_django import Settings
 from builds.models import Image, ImagePackage, Package
 from environments.definition import read
 from environments.models import Role
-from environments.services import save_reading
-from studio import completion
-from tests.builds.played import asked, browser_of, person, saved, succeeded, workspace_named
-from tests.images.serving import Answer, Server
+from environments.versions.service import save_reading
+from studio.defining import completion
+from tests.builds.imaging.serving import Answer, Server
+from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -36,8 +36,8 @@ def reader() -> Client:
     return browser_of(person("rita", lab=Role.READER))
 
 
-def answer_to(client: Client, **asked: str) -> Any:
-    response = client.get("/w/lab/complete", asked)
+def answer_to(client: Client, **query: str) -> Any:
+    response = client.get("/w/lab/complete", query)
     assert response.status_code == 200
     return response.json()
 
@@ -45,7 +45,7 @@ def answer_to(client: Client, **asked: str) -> Any:
 def image_with(workspace: str, *packages: tuple[str, str, str]) -> Image:
     """Build an image that holds these (ecosystem, name, version)."""
     name = f"holds-{'-'.join(package[1] for package in packages)}"
-    image = succeeded(asked(saved(f"{packages[0][1]}==1\n", name=name, workspace=workspace)))
+    image = succeed_build(queue_build(saved(f"{packages[0][1]}==1\n", name=name, workspace=workspace)))
     for ecosystem, package, version in packages:
         row, _ = Package.objects.get_or_create(ecosystem=ecosystem, name=package, version=version)
         ImagePackage.objects.create(image=image, package=row)
@@ -63,11 +63,11 @@ class Listing:
         """Be as new, for the next test."""
         self.given = as_json(versions=["1.9.0", "1.10.0", "2.0rc1", "not-a-version"])
         self.go = threading.Event()
-        self.asked = threading.Event()
-        self.server.asked.clear()
+        self.requested = threading.Event()
+        self.server.requests.clear()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
-        self.asked.set()
+        self.requested.set()
         self.go.wait(SOON)
         status, headers, body = self.given
         return status, dict(headers), body
@@ -104,13 +104,13 @@ def heard(name: str) -> None:
 def test_nobody_waits_for_the_index_and_its_answer_is_there_next_time(reader: Client, index: Listing) -> None:
     image_with("lab", ("pypi", "special", "1.5"))
     assert answer_to(reader, kind="pypi", name="special") == {"options": ["1.5"], "more": True}
-    assert index.asked.wait(SOON)
+    assert index.requested.wait(SOON)
     assert answer_to(reader, kind="pypi", name="Special")["more"]  # still, and it is not asked twice
     index.go.set()
     heard("special")
     expected = ["1.10.0", "1.9.0", "1.5", "2.0rc1", "not-a-version"]
     assert answer_to(reader, kind="pypi", name="special") == {"options": expected, "more": False}
-    assert [path for path, _ in index.server.asked] == ["/simple/special/"]
+    assert [path for path, _ in index.server.requests] == ["/simple/special/"]
 
 
 def test_an_index_that_fails_says_nothing_and_is_left_alone_for_a_while(
@@ -122,7 +122,7 @@ def test_an_index_that_fails_says_nothing_and_is_left_alone_for_a_while(
     heard("special")
     for _ in range(3):
         assert answer_to(reader, kind="pypi", name="special") == {"options": [], "more": False}
-    assert len(index.server.asked) == 1
+    assert len(index.server.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,13 @@ def test_an_index_that_fails_says_nothing_and_is_left_alone_for_a_while(
     [
         (as_json(files=[{"filename": "special-1.0-py3-none-any.whl"}, {"filename": "special-1.1.tar.gz"}]), ["1.1", "1.0"]),
         ((200, {"Content-Type": "text/html"}, b'<a href="x">special-1.0-py3-none-any.whl</a> <a>special.exe</a>'), ["1.0"]),
+        ((200, {"Content-Type": "text/html"}, b"""<A data-requires-python=">=3.8,!=3.9" data-x='>' href=x>\n"""
+          b"special-1!1.0-py3-none-any.whl </a\n><a>special-2&#46;0.tar.gz</a>"), ["1!1.0", "2.0"]),
         ((404, {}, b""), []),
+        ((200, {"Content-Type": completion.JSON_LISTING}, b"[]"), []),
+        ((200, {"Content-Type": completion.JSON_LISTING}, b'{"files": [1]}'), []),
+        ((200, {"Content-Type": completion.JSON_LISTING}, b'{"files": 1}'), []),
+        ((200, {"Content-Type": completion.JSON_LISTING}, b'{"versions": ' + b"[" * 200_000), []),
         ((200, {"Content-Type": completion.JSON_LISTING}, b'{"versions": ['), []),
         ((200, {"Content-Type": "text/html"}, b"\xff\xfe<a"), []),
     ],
@@ -143,6 +149,27 @@ def test_an_index_may_answer_in_any_way_that_indexes_do(
     answer_to(reader, kind="pypi", name="special")
     heard("special")
     assert answer_to(reader, kind="pypi", name="special") == {"options": versions, "more": False}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("text", ["<a ", '<a "', "<a x='", "<a>", "<a>b"])
+def test_a_hostile_page_is_read_in_linear_time(reader: Client, index: Listing, text: str) -> None:
+    """A pattern that looks for the end of each tag takes minutes for this, and no other thread runs meanwhile."""
+    index.given = 200, {"Content-Type": "text/html"}, text.encode() * 400_000
+    index.go.set()
+    answer_to(reader, kind="pypi", name="special")
+    heard("special")
+    assert answer_to(reader, kind="pypi", name="special") == {"options": [], "more": False}
+
+
+def test_an_index_that_goes_on_too_long_says_nothing(
+    reader: Client, index: Listing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion, "DEADLINE_SECONDS", -1)
+    index.go.set()
+    answer_to(reader, kind="pypi", name="special")
+    heard("special")
+    assert answer_to(reader, kind="pypi", name="special") == {"options": [], "more": False}
 
 
 def test_names_are_those_of_images_one_may_see_and_well_known_ones(reader: Client) -> None:
@@ -158,7 +185,7 @@ def test_names_are_those_of_images_one_may_see_and_well_known_ones(reader: Clien
     assert "scikit-learn" in answer_to(reader, kind="pypi", q="scikit_l")["options"]  # as PyPI spells it
 
 
-def test_versions_of_what_one_may_not_see_are_not_told(reader: Client) -> None:
+def test_versions_of_invisible_images_are_not_offered(reader: Client) -> None:
     image_with("other", ("conda", "secret", "6.6.6"))
     assert answer_to(reader, kind="conda", name="secret") == {"options": [], "more": False}
 
@@ -175,7 +202,7 @@ def test_bases_are_the_ready_ones_and_those_in_use_here(reader: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [
         {},
         {"kind": "pypi"},
@@ -187,7 +214,7 @@ def test_bases_are_the_ready_ones_and_those_in_use_here(reader: Client) -> None:
     ],
 )
 def test_what_is_no_package_has_no_completion_and_asks_nobody(
-    reader: Client, index: Listing, asked: dict[str, str]
+    reader: Client, index: Listing, query: dict[str, str]
 ) -> None:
-    assert answer_to(reader, **asked) == {"options": [], "more": False}
-    assert not index.server.asked
+    assert answer_to(reader, **query) == {"options": [], "more": False}
+    assert not index.server.requests

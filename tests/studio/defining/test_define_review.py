@@ -1,4 +1,4 @@
-"""The review: what saving would make and a build would do, told before, and true."""
+"""The review step forecasts what saving and building would do."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from django.utils import timezone
 from builds.models import BaseImage, Build, Image
 from environments.definition import read
 from environments.models import Event, Role, Version
-from environments.services import save_reading
-from tests.builds.played import asked, browser_of, person, saved, succeeded, workspace_named
+from environments.versions.service import save_reading
+from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ def test_the_review_names_the_version_and_saves_nothing(contributor: Client) -> 
     assert response.status_code == 200
     assert "forecast:1 will be created in Lab" in page
     assert "Create and build" in page
-    assert ">team=x<" in page
+    assert re.search(r">\s*team=x\s*<", page)
     assert not Version.objects.exists()
     assert not Event.objects.exists()
 
@@ -53,7 +53,7 @@ def test_the_review_says_which_number_the_next_version_gets(contributor: Client)
     assert Version.objects.count() == 2
 
 
-def test_the_review_is_asked_for_by_itself_or_as_a_page(contributor: Client) -> None:
+def test_the_review_is_served_as_a_partial_or_a_page(contributor: Client) -> None:
     part = contributor.post(NEW, form(), headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part
     assert "forecast:1 will be created" in part
@@ -63,7 +63,7 @@ def test_the_review_is_asked_for_by_itself_or_as_a_page(contributor: Client) -> 
 
 
 @pytest.mark.parametrize(
-    ("typed", "words"),
+    ("typed", "sentence"),
     [
         ({"name": "AzureML-mine"}, "curated environments"),  # rule 27
         ({"name": ""}, ""),
@@ -74,19 +74,19 @@ def test_the_review_is_asked_for_by_itself_or_as_a_page(contributor: Client) -> 
         ({"text": ""}, "There is no definition yet"),
     ],
 )
-def test_what_is_in_the_way_is_said_and_nothing_can_be_created(
-    contributor: Client, typed: dict[str, str], words: str
+def test_a_problem_is_shown_and_nothing_can_be_created(
+    contributor: Client, typed: dict[str, str], sentence: str
 ) -> None:
     response = contributor.post(NEW, form(**typed))
     page = response.content.decode()
     assert response.status_code == 422
     problem = page.split('id="reviewed-head"')[1]
     assert "This cannot be saved yet" in problem
-    assert words in problem
+    assert sentence in problem
     assert "Create" not in problem
 
 
-def test_a_taken_name_is_said_before_anybody_creates(contributor: Client) -> None:
+def test_a_taken_name_is_reported_before_saving(contributor: Client) -> None:
     saved("six==1.16.0\n")
     page = contributor.post(NEW, form(), headers={"HX-Request": "true"}).content.decode()
     assert "There is an environment forecast" in page
@@ -111,20 +111,20 @@ def test_the_page_of_a_derived_environment_shows_what_differs_from_its_start(con
     assert "a=curated/AzureML-base:1&amp;b=lab/forecast%3A1" in page
 
 
-def test_a_start_that_one_may_not_see_stays_unsaid_in_the_context() -> None:
+def test_an_invisible_origin_is_not_named_in_the_context() -> None:
     hidden = saved(TEXT, name="secret", workspace="other")
     saved("numpy==2.2.0\n", based_on=hidden)
     reader = browser_of(person("rita", lab=Role.READER))
     assert "secret" not in reader.get("/w/lab/environments/forecast/?tab=context").content.decode()
 
 
-def test_how_long_a_new_image_takes_is_told_by_what_builds_took(contributor: Client) -> None:
+def test_the_expected_duration_comes_from_earlier_builds(contributor: Client) -> None:
     for number in range(3):
-        build = asked(saved(f"numpy==2.1.{number}\n", name=f"e{number}"))
-        succeeded(build)
+        build = queue_build(saved(f"numpy==2.1.{number}\n", name=f"e{number}"))
+        succeed_build(build)
         Build.objects.filter(pk=build.pk).update(started_at=timezone.now() - timedelta(seconds=40))
-    said = contributor.post("/w/lab/check", form(text="six==1.16.0\n")).content.decode()
-    assert "New image: about 40 s." in said
+    page = contributor.post("/w/lab/check", form(text="six==1.16.0\n")).content.decode()
+    assert "New image: about 40 s." in page
 
 
 def test_an_image_on_a_base_whose_tag_floats_is_looked_at_before_anything_is_saved(
@@ -132,7 +132,7 @@ def test_an_image_on_a_base_whose_tag_floats_is_looked_at_before_anything_is_sav
 ) -> None:  # rule 18
     text = "image: python:3.12\n"
     version = save_reading(workspace_named("lab"), "floating", read(text), source=text).version
-    image = succeeded(asked(version))
+    image = succeed_build(queue_build(version))
     Image.objects.filter(pk=image.pk).update(floating=True, base_digest="sha256:1")
     known = BaseImage.objects.create(
         reference=BaseImage.reference_of(version.definition), digest="sha256:1", checked_at=timezone.now()
@@ -143,7 +143,7 @@ def test_an_image_on_a_base_whose_tag_floats_is_looked_at_before_anything_is_sav
 
 
 def test_the_outlook_is_that_of_the_workspace_it_goes_to() -> None:
-    succeeded(asked(saved(TEXT, workspace="attic")))
+    succeed_build(queue_build(saved(TEXT, workspace="attic")))
     client = browser_of(person("carla", lab=Role.CONTRIBUTOR, attic=Role.CONTRIBUTOR))
     assert "New image" in client.post("/w/lab/check", form()).content.decode()
     assert "already has an image" in client.post("/w/lab/check", form(workspace="attic")).content.decode()
@@ -194,10 +194,10 @@ def test_a_dockerfile_broken_in_a_context_is_refused_with_its_line(
     sent = {"text": broken, "context_file": "Dockerfile", "action": "save"}
     response = contributor.post(EDIT, sent)
     page = response.content.decode()
-    said = contributor.post("/w/lab/check?from=lab/forecast:1&next=1", sent).content.decode()
+    review = contributor.post("/w/lab/check?from=lab/forecast:1&next=1", sent).content.decode()
     assert response.status_code == 422
     assert 'data-severity="error" data-line="2"' in page
-    assert 'data-severity="error" data-line="2"' in said
+    assert 'data-severity="error" data-line="2"' in review
     assert "RUNN true" in page
     assert Version.objects.count() == 1
 
@@ -221,7 +221,7 @@ def test_a_build_context_is_started_from_with_all_its_files(contributor: Client,
     assert len(context.files) == 3
 
 
-def test_a_whole_new_context_replaces_the_old_one(contributor: Client, in_context: Version) -> None:
+def test_a_new_build_context_replaces_the_old_context(contributor: Client, in_context: Version) -> None:
     sent = {"text": "FROM debian:12\n", "context_file": "Dockerfile", "file": context_of(), "action": "save"}
     assert contributor.post(EDIT, sent).status_code == 302
     context = Version.objects.get(number=2).definition.context
@@ -229,7 +229,7 @@ def test_a_whole_new_context_replaces_the_old_one(contributor: Client, in_contex
     assert [file.path for file in context.files] == ["Dockerfile"]
 
 
-def test_an_archive_is_asked_for_again_where_the_browser_cannot_keep_it(contributor: Client) -> None:
+def test_an_archive_is_requested_again_if_the_browser_cannot_keep_it(contributor: Client) -> None:
     page = contributor.post(NEW, form(text="", file=context_of())).content.decode()
     assert "context.zip once more" in page
     part = contributor.post(NEW, form(text="", file=context_of()), headers={"HX-Request": "true"})
@@ -247,7 +247,7 @@ def test_the_context_tab_is_an_editor_for_those_who_may_define_and_a_text_for_ot
     assert "numpy==2.1.3" in reader
     page = browser_of(person("carla", lab=Role.CONTRIBUTOR)).get(address).content.decode()
     assert f'action="{EDIT}"' in page
-    assert 'name="description" value="Kept"' in page  # the next version keeps what the last one was called
+    assert 'name="description" value="Kept"' in page  # the next version keeps the description
 
 
 def test_the_context_tab_saves_and_builds_what_keeps_its_description(contributor: Client) -> None:

@@ -13,8 +13,9 @@ from django.utils.html import escape
 
 from environments.definition import read
 from environments.models import Role, Version
-from environments.services import save_reading
-from tests.builds.played import browser_of, person, saved, workspace_named
+from environments.versions.service import save_reading
+from tests.builds.scenarios import browser_of, person, saved, workspace_named
+from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
 
@@ -26,17 +27,17 @@ def contributor() -> Client:
     return browser_of(person("carla", lab=Role.CONTRIBUTOR))
 
 
-def page_of(client: Client, **asked: str) -> str:
-    response = client.get(NEW, asked)
+def page_of(client: Client, **query: str) -> str:
+    response = client.get(NEW, query)
     assert response.status_code == 200
-    return str(response.content.decode())
+    return collapsed(response.content.decode())
 
 
 def text_in(page: str) -> str:
-    """Return what stands in the editor."""
-    found = re.search(r'<textarea[^>]*id="id_text"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
-    assert found
-    return found[1].replace("&quot;", '"').replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
+    """Return the text in the editor."""
+    match = re.search(r'<textarea[^>]*id="id_text"[^>]*>\n(.*?)</textarea>', page, re.DOTALL)
+    assert match
+    return match[1].replace("&quot;", '"').replace("&#x27;", "'").replace("&lt;", "<").replace("&gt;", ">")
 
 
 @pytest.mark.parametrize("source", ["text", "start", "packages", "dockerfile", "context"])
@@ -71,7 +72,7 @@ def test_a_python_of_its_own_comes_from_conda(contributor: Client) -> None:
 @pytest.mark.parametrize(
     "packages", ["numpy: 2\n- [", "#!/bin/sh", "a" * 5000, "'\"{%}&<script>", "-r other.txt"]
 )
-def test_whatever_is_typed_as_packages_ends_in_the_editor_with_its_findings(
+def test_any_input_as_packages_ends_in_the_editor_with_its_findings(
     contributor: Client, packages: str
 ) -> None:
     page = page_of(contributor, source="packages", base="python:3.12-slim", packages=packages)
@@ -103,7 +104,7 @@ def test_a_dockerfile_begins_with_one_that_is_accepted(contributor: Client) -> N
     assert 'name="filename" id="id_filename" value="Dockerfile"' in page
 
 
-def test_a_build_context_is_asked_for_as_a_file_with_its_limits(contributor: Client) -> None:
+def test_a_build_context_is_requested_as_a_file_with_its_limits(contributor: Client) -> None:
     page = page_of(contributor, source="context")
     assert 'type="file"' in page
     assert 'id="id_text"' not in page
@@ -143,16 +144,16 @@ def test_typing_gets_the_lists_alone(contributor: Client) -> None:
 
 
 def test_the_ways_to_begin_take_the_same_queries_however_much_there_is(contributor: Client) -> None:
-    asked: list[dict[str, str]] = [{"source": "start"}, {"source": "packages"}, {}]
+    queries: list[dict[str, str]] = [{"source": "start"}, {"source": "packages"}, {}]
     saved("numpy==2.0.0\n", name="the-first")
     contributor.get(NEW)
-    few = [queries_of(contributor, one) for one in asked]
+    few = [queries_of(contributor, query) for query in queries]
     for number in range(30):
         saved(f"numpy==2.1.{number}\n", name=f"environment-{number}")
-    assert [queries_of(contributor, one) for one in asked] == few
+    assert [queries_of(contributor, query) for query in queries] == few
 
 
-def queries_of(client: Client, asked: dict[str, str]) -> int:
+def queries_of(client: Client, query: dict[str, str]) -> int:
     with CaptureQueriesContext(connection) as queries:
-        client.get(f"{NEW}?{urlencode(asked)}")
+        client.get(f"{NEW}?{urlencode(query)}")
     return len(queries)

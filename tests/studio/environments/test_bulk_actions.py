@@ -8,8 +8,8 @@ from pytest_django import Settings
 
 from builds.models import Build
 from environments.models import Environment, Role
-from environments.uses import report_use
-from tests.builds.played import asked, browser_of, main_of, person, saved, succeeded
+from environments.versions.uses import report_use
+from tests.builds.scenarios import browser_of, main_of, person, queue_build, saved, succeed_build
 
 pytestmark = pytest.mark.django_db
 LIST = "/w/lab/environments/"
@@ -27,7 +27,7 @@ def rita() -> Client:
 
 
 def send(browser: Client, what: str, *names: str, **more: str) -> str:
-    """Press a button of the list; return the page on which one is then."""
+    """Press a button of the list and return the page that follows."""
     sent = {"environment": list(names), "next": f"{LIST}?sort=name", **more}
     answer = browser.post(f"{CHOSEN}{what}", sent, follow=True)
     assert answer.redirect_chain[0][0].startswith(("/w/lab/compare/", f"{LIST}?sort=name"))
@@ -65,14 +65,14 @@ def test_what_one_cannot_see_is_not_compared(rita: Client, name: str) -> None:
 def test_several_are_built_at_once_and_those_that_have_an_image_are_not(carla: Client) -> None:
     saved("numpy==2.1.3\n", name="one")
     saved("numpy==2.2.0\n", name="two")
-    succeeded(asked(saved("six==1.16.0\n", name="ready")))
+    succeed_build(queue_build(saved("six==1.16.0\n", name="ready")))
     page = send(carla, "build", "lab/one", "lab/two", "lab/ready")
     assert "2 builds are asked for" in page
     assert "1 of them has its image already" in page
     assert Build.objects.count() == 3
 
 
-def test_a_full_queue_is_told_once_and_what_found_room_is_built(carla: Client, settings: Settings) -> None:
+def test_a_full_queue_is_reported_once_and_the_rest_is_built(carla: Client, settings: Settings) -> None:
     settings.LIMIT_QUEUED = 1
     for name in ("one", "two", "three"):
         saved(f"{name}==1\n", name=name)
@@ -82,7 +82,7 @@ def test_a_full_queue_is_told_once_and_what_found_room_is_built(carla: Client, s
     assert "1 build is asked for" in page
 
 
-def test_a_build_that_somebody_has_just_stopped_is_told_and_the_others_are_built(carla: Client) -> None:
+def test_a_just_stopped_build_is_reported_and_the_others_are_built(carla: Client) -> None:
     for name in ("one", "two"):
         saved(f"{name}==1\n", name=name)
     send(carla, "build", "lab/one")
@@ -125,7 +125,7 @@ def test_another_workspaces_environments_are_not_touched(carla: Client) -> None:
 
 def test_readers_are_offered_to_compare_and_nothing_else(rita: Client, carla: Client) -> None:
     saved("numpy==2.1.3\n", name="one")
-    reading, writing = (main_of(one.get(LIST).content.decode()) for one in (rita, carla))
+    reading, writing = (main_of(client.get(LIST).content.decode()) for client in (rita, carla))
     assert f'action="{CHOSEN}compare"' in reading
     assert f'formaction="{CHOSEN}' not in reading
     assert writing.count(f'formaction="{CHOSEN}') == 2

@@ -10,8 +10,9 @@ from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from environments.models import Role
-from environments.uses import report_use
-from tests.builds.played import asked, browser_of, person, saved, succeeded
+from environments.versions.uses import report_use
+from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
 LIST = "/w/lab/environments/"
@@ -23,12 +24,12 @@ def browser() -> Client:
 
 
 def text_of(browser: Client, query: str = "", **headers: str) -> str:
-    return html.unescape(browser.get(LIST + query, headers=headers).content.decode())
+    return html.unescape(collapsed(browser.get(LIST + query, headers=headers).content.decode()))
 
 
 def headings(page: str) -> list[str]:
     head = page.split("<thead>")[1].split("</thead>")[0]
-    return [re.sub(r"<[^>]+>", "", one).strip() for one in re.findall(r"<th.*?</th>", head, re.DOTALL)]
+    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<th.*?</th>", head, re.DOTALL)]
 
 
 def test_who_chooses_nothing_sees_the_usual_columns(browser: Client) -> None:
@@ -43,7 +44,7 @@ def test_who_chooses_nothing_sees_the_usual_columns(browser: Client) -> None:
 def test_the_address_says_which_columns_there_are(browser: Client) -> None:
     version = saved("numpy==2.1.3", description="Nightly", tags={"team": "nord"})
     report_use(version, "run", "train", workspace=version.environment.workspace, user=None)
-    succeeded(asked(version))
+    succeed_build(queue_build(version))
     page = text_of(browser, "?column=by&column=uses&column=kind")
     assert headings(page) == ["Name", "Kind", "Used by", "By"]
     assert "Nightly" not in page
@@ -62,7 +63,7 @@ def test_tabs_orders_and_pages_keep_the_columns(browser: Client) -> None:
     assert "column=kind" in text_of(browser, "?q=nothing-has-this&column=kind").split("Nothing found")[1]
 
 
-def test_htmx_is_told_the_address_without_what_goes_without_saying(browser: Client) -> None:
+def test_htmx_gets_the_short_url_to_push(browser: Client) -> None:
     saved("numpy==2.1.3")
     usual = "&".join(f"column={name}" for name in
                      ("description", "tags", "kind", "base", "packages", "image", "size", "changed", "by"))  # fmt: skip

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 
 from environments.models import Role
-from tests.api.calling import Caller
-from tests.builds.played import browser_of, person, saved
-from tests.studio.test_search_by_content import built, locked
+from tests.builds.scenarios import browser_of, person, saved
+from tests.studio.api.calling import Caller
+from tests.studio.environments.test_search_by_content import built, locked
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/w/lab/compare/?a=lab/old:1&b=lab/new:1"
@@ -43,7 +43,7 @@ def two_images() -> None:
 def test_each_package_says_which_way_it_went_and_what_it_weighs(reader: Client) -> None:
     two_images()
     answer = json.loads(reader.get(f"{ADDRESS}&format=json").content)["resolved"]
-    assert {(one["name"], one["change"], one["size"]) for one in answer["packages"]} == {
+    assert {(change["name"], change["change"], change["size"]) for change in answer["packages"]} == {
         ("numpy", "upgraded", 2_000_000),
         ("scipy", "downgraded", -1_000_000),
         ("polars", "added", 40_000_000),

@@ -11,12 +11,13 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from builds.images import Lock
+from builds.images.packages import save_packages
+from builds.imaging.lock import Lock
 from builds.models import Image
-from builds.packages import keep_packages
-from environments.models import Environment, Event, Role, Use, Version
-from environments.uses import report_use
-from tests.builds.played import asked, browser_of, person, saved, succeeded, workspace_named
+from environments.models import Environment, Event, Role, Usage, Version
+from environments.versions.uses import report_use
+from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build, workspace_named
+from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
 PAGE = "/w/lab/environments/forecast/"
@@ -42,13 +43,13 @@ def reader() -> Client:
 def text_of(client: Client, path: str) -> str:
     response = client.get(path)
     assert response.status_code == 200, path
-    return html.unescape(str(response.content.decode()))
+    return html.unescape(collapsed(response.content.decode()))
 
 
 def seen_on(page: str) -> str:
-    found = re.search(r'name="seen" value="(\w+)"', page)
-    assert found
-    return found[1]
+    match = re.search(r'name="seen" value="(\w+)"', page)
+    assert match
+    return match[1]
 
 
 # Description and tags
@@ -102,13 +103,13 @@ def test_in_place_the_same_form_answers_with_the_part_that_changed(browser: Clie
     assert Version.objects.get().description == "New words"
 
 
-# How to use it
+# Usage snippets
 
 
 def test_the_ways_to_use_it_are_chosen_by_the_address(browser: Client) -> None:
     version = saved("numpy==2.1.3")
     assert 'id="how-to-use"' not in text_of(browser, PAGE)  # on the studio's own base, without an image
-    image = succeeded(asked(version))
+    image = succeed_build(queue_build(version))
     name = f"testserver/lab/azureml/azureml_{version.hash}"
     assert f"docker run --rm -it {name} python" in text_of(browser, PAGE)
     assert f"FROM {name}@{image.digest}" in text_of(browser, f"{PAGE}?use=dockerfile")
@@ -121,14 +122,14 @@ def test_the_ways_to_use_it_are_chosen_by_the_address(browser: Client) -> None:
 
 def packed(version: Version, *packages: str) -> Image:
     """Build a version, and let its image hold these packages (name==version)."""
-    image = succeeded(asked(version))
+    image = succeed_build(queue_build(version))
     (like,) = Lock.model_validate(image.lock).packages
-    named = [one.partition("==") for one in packages]
+    named = [package.partition("==") for package in packages]
     held = tuple(like.model_copy(update={"name": name, "version": number}) for name, _, number in named)
     image.lock = Lock(packages=held).model_dump(mode="json")
     image.save(update_fields=["lock"])
-    image.holds.all().delete()
-    keep_packages(image)
+    image.package_rows.all().delete()
+    save_packages(image)
     return image
 
 
@@ -136,7 +137,7 @@ def entry(page: str, number: int) -> str:
     return page.split(f'<li id="version-{number}">')[1].split("<li id=")[0]
 
 
-def test_each_version_tells_what_it_changed_and_what_became_of_it(browser: Client, carla: User) -> None:
+def test_each_version_shows_its_changes_and_its_image(browser: Client, carla: User) -> None:
     first = saved("numpy==2.1.3\nsix==1.16.0\n", user=carla)
     second = saved("numpy==2.2.0\npandas==2.2.3\n", user=carla)
     packed(first, "numpy==2.1.3", "six==1.16.0")
@@ -145,13 +146,13 @@ def test_each_version_tells_what_it_changed_and_what_became_of_it(browser: Clien
     page = text_of(browser, f"{PAGE}?tab=versions")
 
     newest, middle, oldest = (entry(page, number) for number in (3, 2, 1))
-    for words in ("2.2.3 → 2.2.2", "1 package down", "Not built", "by the studio"):
-        assert words in newest, words
-    for words in ("2.1.3 → 2.2.0", "pandas", "six", "1 package up", "Ready", "by carla", second.hash[:12]):
-        assert words in middle, words
+    for text in ("2.2.3 → 2.2.2", "1 package down", "Not built", "by the studio"):
+        assert text in newest, text
+    for text in ("2.1.3 → 2.2.0", "pandas", "six", "1 package up", "Ready", "by carla", second.hash[:12]):
+        assert text in middle, text
     assert "In the image: 1 package up, 2 added, 1 removed" in middle
     assert image.digest.removeprefix("sha256:")[:12] in middle
-    assert re.search(r"<dt>Build time</dt><dd><a href=\"/w/lab/builds/[\w-]+/\">\d\.\d s", middle)
+    assert re.search(r"<dt>Build time</dt> <dd> <a href=\"/w/lab/builds/[\w-]+/\">\d\.\d s", middle)
     assert "first version" in oldest
     assert "In the image" not in newest + oldest
 
@@ -175,15 +176,15 @@ def test_what_is_chosen_for_comparing_stays_chosen_on_the_next_page(browser: Cli
     page = text_of(browser, f"{PAGE}?tab=versions&page=2&a=lab/forecast:2&b=lab/forecast:20")
     assert checked(page) == {"a": "lab/forecast:2", "b": "lab/forecast:20"}
     assert "new: lab/forecast:20" in page
-    assert "old: lab/forecast:2" not in page  # it stands in the list
+    assert "old: lab/forecast:2" not in page  # it is in the list
     other = text_of(browser, f"{PAGE}?tab=versions&a=<b>&b=other/secret:1")
     assert checked(other) == {"a": "lab/forecast:21", "b": "lab/forecast:22"}
 
 
 def checked(page: str) -> dict[str, str]:
-    found = re.findall(r'type="radio" name="(\w)" value="([^"]+)" checked', page)
-    assert len(found) == len(dict(found))
-    return dict(found)
+    match = re.findall(r'type="radio" name="(\w)" value="([^"]+)" checked', page)
+    assert len(match) == len(dict(match))
+    return dict(match)
 
 
 def test_the_timeline_asks_the_database_as_often_for_many_versions_as_for_few(
@@ -206,7 +207,7 @@ def test_the_timeline_asks_the_database_as_often_for_many_versions_as_for_few(
 # Used by
 
 
-def used(name: str, kind: str = "run", *, workspace: str = "lab", **more: Any) -> Use:
+def used(name: str, kind: str = "run", *, workspace: str = "lab", **more: Any) -> Usage:
     version = Version.objects.order_by("-pk")[0]
     return report_use(version, kind, name, workspace=workspace_named(workspace), user=None, **more).use
 
@@ -229,7 +230,7 @@ def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
         ("q=CHU", ["churn"]),
     ):
         shown = text_of(browser, f"{PAGE}?tab=uses&{query}").split("<tbody>")[1]
-        assert [one for one in ("train-41", "train-40", "churn") if one in shown] == names
+        assert [package for package in ("train-41", "train-40", "churn") if package in shown] == names
     assert "Nothing found" in text_of(browser, f"{PAGE}?tab=uses&q=nothing-is-called-this")
     assert "train-41" in text_of(browser, f"{PAGE}?tab=uses&kind=nonsense&page=x")
 
@@ -247,18 +248,18 @@ def test_a_contributor_ends_what_ended_without_a_word_and_then_archives(
     assert reader.post(f"{PAGE}uses/{use.pk}/end").status_code == 403
     assert "It has ended" in text_of(browser, f"{PAGE}?tab=uses")
     browser.post(f"{PAGE}uses/{use.pk}/end")
-    assert not Use.objects.get().active
+    assert not Usage.objects.get().active
     assert Event.objects.get(verb="use.ended").actor == carla
     browser.post(f"{PAGE}archive")
     assert Environment.objects.get().archived_at is not None
 
 
-def test_a_use_in_a_workspace_that_one_does_not_see_is_not_there(browser: Client) -> None:
+def test_a_use_in_an_invisible_workspace_is_hidden(browser: Client) -> None:
     saved("numpy==2.1.3")
     use = used("secret", workspace="other")
     assert browser.post(f"{PAGE}uses/{use.pk}/end").status_code == 404
     assert browser.post(f"{PAGE}uses/{use.pk + 1}/end").status_code == 404
-    assert Use.objects.get().active
+    assert Usage.objects.get().active
 
 
 def test_ten_thousand_uses_cost_as_many_queries_as_thirty(
@@ -268,8 +269,8 @@ def test_ten_thousand_uses_cost_as_many_queries_as_thirty(
     asks = []
     for first, last in ((0, 30), (30, 10_000)):
         like = used(f"run-{first}")
-        Use.objects.bulk_create(
-            Use(**{field: getattr(like, field) for field in
+        Usage.objects.bulk_create(
+            Usage(**{field: getattr(like, field) for field in
                    ("workspace", "environment", "version", "kind", "first_at", "last_at")}, name=f"run-{number}")
             for number in range(first + 1, last)
         )  # fmt: skip

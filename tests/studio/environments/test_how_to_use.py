@@ -1,4 +1,4 @@
-"""What a version's page gives to copy: whole, for this version, and what its reader takes for right."""
+"""The snippets of a version are complete, valid and safe to run."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from builds.images import Lock
+from builds.imaging.lock import Lock
 from builds.models import Image
-from environments.definition.dockerfile import instructions
+from environments.definition.syntax.dockerfile import instructions
 from environments.models import Version
-from studio.how_to_use import Snippet, snippets
-from tests.builds.played import image_for, saved, workspace_named
-from tests.builds.test_exports import CONDA, PIP
+from studio.environments.how_to_use import Snippet, snippets
+from tests.builds.images.test_exports import CONDA, PIP
+from tests.builds.scenarios import image_for, saved, workspace_named
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "https://studio.example:8443"
@@ -23,7 +23,7 @@ NASTY = """it's "50 %" of $HOME \\ ü"""
 
 
 def texts(version: Version, image: Image | None) -> dict[str, Snippet]:
-    return {one.key: one for one in snippets(version, image, ADDRESS, "olga")}
+    return {item.key: item for item in snippets(version, image, ADDRESS, "olga")}
 
 
 def with_variables(version: Version, **variables: str) -> Version:
@@ -35,14 +35,14 @@ def with_variables(version: Version, **variables: str) -> Version:
 
 def calls(text: str) -> dict[str, Any]:
     """Return the arguments with which a program calls Environment, and what it assigns, by name."""
-    found: dict[str, Any] = {}
+    snippets_by_key: dict[str, Any] = {}
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call):
-            found |= {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
-            found |= {"": ast.literal_eval(node.args[0])} if node.args else {}
+            snippets_by_key |= {word.arg: ast.literal_eval(word.value) for word in node.keywords if word.arg}
+            snippets_by_key |= {"": ast.literal_eval(node.args[0])} if node.args else {}
         if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Call):
-            found[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
-    return found
+            snippets_by_key[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+    return snippets_by_key
 
 
 @pytest.fixture
@@ -53,22 +53,30 @@ def version() -> Version:
 def test_all_texts_name_the_image_of_this_version_at_this_studio(version: Version) -> None:
     image = image_for(version)
     name = f"studio.example:8443/lab/azureml/azureml_{version.hash}"
-    found = texts(version, image)
-    assert list(found) == ["docker-run", "dockerfile", "dev-container", "sdk-v2", "sdk-v1", "cli", "uv"]
+    snippets_by_key = texts(version, image)
+    assert list(snippets_by_key) == [
+        "docker-run",
+        "dockerfile",
+        "dev-container",
+        "sdk-v2",
+        "sdk-v1",
+        "cli",
+        "uv",
+    ]
 
-    login, run = found["docker-run"].text.splitlines()
+    login, run = snippets_by_key["docker-run"].text.splitlines()
     assert shlex.split(login) == ["docker", "login", "--username", "olga", "studio.example:8443"]
     assert shlex.split(run)[-4:] == ["--env", f"GREETING={NASTY}", name, "python"]
 
-    steps = list(instructions(found["dockerfile"].text))
-    assert [one.keyword for one in steps] == ["FROM", "ENV", "WORKDIR", "COPY", "CMD"]
+    steps = list(instructions(snippets_by_key["dockerfile"].text))
+    assert [item.keyword for item in steps] == ["FROM", "ENV", "WORKDIR", "COPY", "CMD"]
     assert steps[0].arguments == f"{name}@{image.digest}"
 
-    container = json.loads(found["dev-container"].text)
+    container = json.loads(snippets_by_key["dev-container"].text)
     assert (container["image"], container["containerEnv"]) == (name, {"GREETING": NASTY})
-    assert "/opt/env/bin/python" in found["dev-container"].text
+    assert "/opt/env/bin/python" in snippets_by_key["dev-container"].text
 
-    second, first = calls(found["sdk-v2"].text), calls(found["sdk-v1"].text)
+    second, first = calls(snippets_by_key["sdk-v2"].text), calls(snippets_by_key["sdk-v1"].text)
     assert (second["name"], second["version"], second["image"]) == ("forecast", "1", name)
     assert second["variables"] == {"GREETING": NASTY}
     assert first[""] == "forecast"
@@ -77,8 +85,8 @@ def test_all_texts_name_the_image_of_this_version_at_this_studio(version: Versio
     assert first["environment.environment_variables"] == {"GREETING": NASTY}
     assert first["environment.python.interpreter_path"] == "/opt/env/bin/python"
 
-    words = shlex.split(found["cli"].text)
-    assert words[-6:] == ["--name", "forecast", "--version", "1", "--image", name]
+    options = shlex.split(snippets_by_key["cli"].text)
+    assert options[-6:] == ["--name", "forecast", "--version", "1", "--image", name]
 
 
 def test_where_everybody_may_pull_nobody_signs_in(version: Version) -> None:
@@ -88,29 +96,30 @@ def test_where_everybody_may_pull_nobody_signs_in(version: Version) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "noted"),
     [("http://ml.example:8000/", True), ("https://ml.example/", False), ("http://localhost:8000/", False)],
 )
-def test_who_must_let_an_engine_use_plain_http_is_told(version: Version, address: str, told: bool) -> None:
+def test_plain_http_needs_a_note_on_insecure_registries(version: Version, address: str, noted: bool) -> None:
     (run, *_) = snippets(version, image_for(version), address, "olga")
-    assert any("insecure-registries" in note for note in run.notes) == told
+    assert any("insecure-registries" in note for note in run.notes) == noted
     assert f"{address.partition('://')[2]}lab/azureml/" in run.text
 
 
 def test_an_image_in_the_workspaces_registry_is_taken_from_there(version: Version) -> None:
     image = image_for(version)
     image.pushed_to = f"registry.example.com/ml/azureml/azureml_{version.hash}"
-    found = texts(version, image)
-    assert "docker login" not in found["docker-run"].text
+    snippets_by_key = texts(version, image)
+    assert "docker login" not in snippets_by_key["docker-run"].text
     assert all(
-        f"{image.pushed_to}" in found[key].text for key in ("docker-run", "dockerfile", "sdk-v2", "cli")
+        f"{image.pushed_to}" in snippets_by_key[key].text
+        for key in ("docker-run", "dockerfile", "sdk-v2", "cli")
     )
 
 
 def test_secrets_among_the_variables_are_named_and_never_shown() -> None:
     version = with_variables(saved("numpy==2.1.3\n"), INDEX="https://robot:hunter22@pypi.example/simple")
-    for one in texts(version, image_for(version)).values():
-        assert "hunter22" not in one.text
+    for item in texts(version, image_for(version)).values():
+        assert "hunter22" not in item.text
     run = texts(version, Image.objects.get())["docker-run"]
     assert "--env INDEX " in run.text
     assert any("INDEX" in note for note in run.notes)
@@ -120,10 +129,10 @@ def test_options_of_the_definition_start_the_container_too(version: Version) -> 
     run = {"arguments": ("--ipc=host", "--label", "a b"), "shm_size": "2g"}
     Version.objects.filter(pk=version.pk).update(data=version.data | {"run": run, "platform": "linux/arm64"})
     version.refresh_from_db()
-    found = texts(version, image_for(version))
-    words = ["--ipc=host", "--label", "a b", "--shm-size=2g", "--platform=linux/arm64"]
-    assert shlex.split(found["docker-run"].text.splitlines()[-1])[4:9] == words
-    assert json.loads(found["dev-container"].text)["runArgs"] == words
+    snippets_by_key = texts(version, image_for(version))
+    options = ["--ipc=host", "--label", "a b", "--shm-size=2g", "--platform=linux/arm64"]
+    assert shlex.split(snippets_by_key["docker-run"].text.splitlines()[-1])[4:9] == options
+    assert json.loads(snippets_by_key["dev-container"].text)["runArgs"] == options
 
 
 @pytest.mark.parametrize(
@@ -134,31 +143,33 @@ def test_packages_come_without_a_container_by_the_file_that_holds_them_all(
 ) -> None:
     image = image_for(version)
     image.lock = Lock(packages=packages, python="3.11.7").model_dump(mode="json")
-    found = texts(version, image)
-    local = [key for key in found if key in {"uv", "conda"}]
+    snippets_by_key = texts(version, image)
+    local = [key for key in snippets_by_key if key in {"uv", "conda"}]
     assert local == keys
     for key in local:
-        for line in found[key].text.replace("\\\n", " ").splitlines():
+        for line in snippets_by_key[key].text.replace("\\\n", " ").splitlines():
             assert shlex.split(line)[0] in {"curl", "uv", "micromamba"}
-        assert f"{ADDRESS}/api/v1/workspaces/lab/environments/forecast/versions/1/" in found[key].text
+        assert (
+            f"{ADDRESS}/api/v1/workspaces/lab/environments/forecast/versions/1/" in snippets_by_key[key].text
+        )
 
 
 def test_without_an_image_the_definition_is_what_others_take() -> None:
     from environments.definition import read
-    from environments.services import save_reading
+    from environments.versions.service import save_reading
 
     text = "image: docker.io/library/python:3.11\nconda_file: {dependencies: [pip, {pip: [numpy]}]}\n"
     version = save_reading(workspace_named("lab"), "pinned", read(text, "env.yaml"), source=text).version
-    found = texts(version, None)
-    assert list(found) == ["sdk-v2", "cli"]
-    ast.parse(found["sdk-v2"].text)
-    assert "versions/1/definition/?as=v2-yaml" in found["cli"].text
+    snippets_by_key = texts(version, None)
+    assert list(snippets_by_key) == ["sdk-v2", "cli"]
+    ast.parse(snippets_by_key["sdk-v2"].text)
+    assert "versions/1/definition/?as=v2-yaml" in snippets_by_key["cli"].text
     # The host base is known to this studio alone.
     assert texts(saved("numpy==2.1.3\n"), None) == {}
 
 
 def test_the_name_of_a_curated_one_is_one_that_azure_takes() -> None:
     version = saved("numpy==2.1.3\n", name="AzureML-sklearn-1.5", workspace="curated")
-    found = texts(version, image_for(version))
-    assert calls(found["sdk-v2"].text)["name"] == "sklearn-1.5"
-    assert "--name sklearn-1.5 " in found["cli"].text
+    snippets_by_key = texts(version, image_for(version))
+    assert calls(snippets_by_key["sdk-v2"].text)["name"] == "sklearn-1.5"
+    assert "--name sklearn-1.5 " in snippets_by_key["cli"].text

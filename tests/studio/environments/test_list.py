@@ -10,10 +10,11 @@ from django.urls import reverse
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from builds.models import Build
-from environments.lists import keep_listed
 from environments.models import Role, Version
-from environments.services import archive_environment
-from tests.builds.played import asked, browser_of, failed, person, saved, succeeded
+from environments.versions.listing import update_listing
+from environments.versions.service import archive_environment
+from tests.builds.scenarios import browser_of, fail_build, person, queue_build, saved, succeed_build
+from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
 
@@ -42,17 +43,17 @@ def stranger() -> Client:
 def text_of(client: Client, path: str) -> str:
     response = client.get(path)
     assert response.status_code == 200, path
-    return str(response.content.decode())
+    return collapsed(response.content.decode())
 
 
-# Who may
+# Access
 
 
 @pytest.mark.parametrize(
     "path",
     [LIST, PAGE, f"{PAGE}versions/1/", NEW, EDIT, "/w/lab/compare/", "/w/lab/activity/"],
 )
-def test_a_stranger_is_told_that_there_is_nothing(stranger: Client, path: str) -> None:
+def test_a_stranger_gets_404(stranger: Client, path: str) -> None:
     saved(TEXT)
     assert stranger.get(path).status_code == 404
 
@@ -122,9 +123,9 @@ def test_the_first_button_pressed_twice_makes_one_environment_and_one_build(cont
 
 
 def test_the_list_says_of_each_environment_whether_it_has_an_image(contributor: Client) -> None:
-    succeeded(asked(saved("numpy==2.1.3\n", name="ready-one")))
-    failed(asked(saved("nunpy==1\n", name="failed-one")))
-    asked(saved("scipy==1.14.1\n", name="queued-one"))
+    succeed_build(queue_build(saved("numpy==2.1.3\n", name="ready-one")))
+    fail_build(queue_build(saved("nunpy==1\n", name="failed-one")))
+    queue_build(saved("scipy==1.14.1\n", name="queued-one"))
     saved("six==1.16.0\n", name="never-built")
     page = text_of(contributor, LIST)
     rows = {name: page.split(f">{name}</a>")[1].split("</tr>")[0] for name in
@@ -154,7 +155,7 @@ def test_a_search_without_result_says_so_and_offers_the_way_back(contributor: Cl
     assert "<script>”" not in page
 
 
-def test_archived_environments_are_hidden_until_asked_for(contributor: Client) -> None:  # rule 33
+def test_archived_environments_are_hidden_by_default(contributor: Client) -> None:  # rule 33
     archive_environment(saved(TEXT).environment, person("owner"))
     assert ">forecast</a>" not in text_of(contributor, LIST)
     assert ">forecast</a>" in text_of(contributor, f"{LIST}?archived=1")
@@ -165,7 +166,7 @@ def test_anonymous_environments_are_not_listed(contributor: Client) -> None:  # 
     environment = saved(TEXT).environment
     environment.anonymous = True
     environment.save(update_fields=["anonymous"])
-    keep_listed(environment)
+    update_listing(environment)
     assert ">forecast</a>" not in text_of(contributor, f"{LIST}?archived=1")
 
 
@@ -196,7 +197,7 @@ def test_the_list_asks_the_database_as_often_for_fifty_as_for_thirty(
     contributor: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(30):
-        succeeded(asked(saved(f"numpy==1.{number}.0\n", name=f"env-{number}")))
+        succeed_build(queue_build(saved(f"numpy==1.{number}.0\n", name=f"env-{number}")))
     contributor.get(LIST)  # the session notes the workspace once
     with django_assert_max_num_queries(100) as thirty:
         contributor.get(LIST)
@@ -231,7 +232,7 @@ def test_a_curated_environment_keeps_the_frame_of_the_workspace_one_works_in(con
 def test_every_tab_opens_with_and_without_an_image(contributor: Client, tab: str) -> None:
     version = saved(TEXT)
     text_of(contributor, f"{PAGE}?tab={tab}")
-    succeeded(asked(version))
+    succeed_build(queue_build(version))
     assert "Image ready" in text_of(contributor, f"{PAGE}?tab={tab}")
 
 
@@ -239,7 +240,7 @@ def test_the_page_shows_the_images_details_and_every_version_that_shares_it(
     contributor: Client,
 ) -> None:  # rule 11
     version = saved(TEXT)
-    image = succeeded(asked(version))
+    image = succeed_build(queue_build(version))
     saved(TEXT, name="twin")
     page = text_of(contributor, PAGE)
     for shown in (image.name, image.digest, "88 MB", "/opt/env/bin/python", "forecast:1", "twin:1"):
@@ -281,7 +282,7 @@ def test_one_version_is_archived_and_brought_back_on_the_timeline(contributor: C
     assert f'formaction="{address}" >' in text_of(contributor, timeline)
     answer = contributor.post(address, follow=True)
     assert answer.redirect_chain == [(f"{timeline}#version-2", 302)]
-    page = answer.content.decode()
+    page = collapsed(answer.content.decode())
     assert "forecast:2 is archived" in page
     assert f'formaction="{address}" name="restore" value="yes">' in page
     assert text_of(contributor, PAGE).count("forecast:1") > 0  # it is the latest now
@@ -335,7 +336,7 @@ def test_activity_says_who_did_what(contributor: Client) -> None:
     assert "asked for a build of" in page
 
 
-# What is shown is text
+# Values are escaped
 
 
 def test_what_people_type_is_never_markup(contributor: Client) -> None:

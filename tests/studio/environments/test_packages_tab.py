@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from builds.images.lock import Lock, LockedPackage
+from builds.images.dependency_paths import reasons, sizes_by_root
+from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image
-from builds.reasons import brought_by, reasons
 from environments.models import Role
-from studio.treemap import treemap
-from tests.builds.played import asked, browser_of, person, saved, succeeded
-from tests.studio.test_search_by_content import locked
+from studio.environments.treemap import treemap
+from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.studio.environments.test_search_by_content import locked
 
 TAB = "/w/lab/environments/forecast/?tab=packages"
 PACKAGES = (
@@ -28,7 +28,7 @@ PACKAGES = (
 
 @pytest.fixture
 def reader(db: None) -> Client:
-    image = succeeded(asked(saved("pandas\nmatplotlib\n")))
+    image = succeed_build(queue_build(saved("pandas\nmatplotlib\n")))
     hold(image, PACKAGES)
     return browser_of(person("rita", lab=Role.READER))
 
@@ -41,13 +41,13 @@ def names(client: Client, more: str = "") -> list[str]:
     return [package.name for package, _ in client.get(f"{TAB}{more}").context["rows"]]
 
 
-def test_the_way_from_what_was_asked_for_is_told_and_a_ring_ends_it() -> None:
+def test_the_dependency_path_is_shown_and_a_cycle_ends_it() -> None:
     lock = Lock(packages=PACKAGES)
     ways = reasons(lock)
     assert ways["six"] == ("matplotlib", "python-dateutil", "six")
     assert ways["pandas"] == ("pandas",)
     assert "ring-a" not in ways
-    assert brought_by(lock, ways) == {"pandas": 13_000_000, "matplotlib": 8_240_000}
+    assert sizes_by_root(lock, ways) == {"pandas": 13_000_000, "matplotlib": 8_240_000}
 
 
 def test_the_page_tells_why_and_how_much(reader: Client) -> None:
@@ -82,6 +82,8 @@ def test_a_name_that_is_markup_is_text(reader: Client) -> None:
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=70))
+@example([10**18, 1])
+@example([10**12, *[1] * 69])
 def test_areas_of_the_map_are_as_big_as_their_sizes_and_inside(sizes: list[int]) -> None:
     areas = treemap([(str(number), size, "") for number, size in enumerate(sizes)], 1000, 400)
     assert sorted(area.size for area in areas) == sorted(size for size in sizes if size)

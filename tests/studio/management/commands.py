@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.services.studio import PRIVATE, ROOT, copy_stock
+from tests.services.servers.preloaded import run_preloaded
+from tests.services.studio import PRIVATE, copy_stock
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,13 @@ class Done:
     @property
     def result(self) -> dict[str, Any]:
         """The JSON object of its last line."""
-        found: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
-        return found
+        result: dict[str, Any] = json.loads(self.stdout.splitlines()[-1])
+        return result
 
 
 @dataclass(frozen=True)
 class Desk:
-    """Where commands are run: a data folder and settings of their own."""
+    """A folder with its own data and settings to run commands in."""
 
     folder: Path
     settings: Mapping[str, str]
@@ -48,16 +47,15 @@ class Desk:
         """The studio's data."""
         return self.folder / "var"
 
-    def manage(self, *words: str | Path, **settings: str) -> Done:
-        """Run `manage.py` with these words."""
+    def manage(self, *arguments: str | Path, **settings: str) -> Done:
+        """Run `manage.py` with these arguments."""
         inherited = {name: value for name, value in os.environ.items() if name not in PRIVATE}
         environment = {**inherited, "STUDIO_VAR": str(self.var), **self.settings, **settings}
-        argv = [sys.executable, "manage.py", *map(str, words)]
-        done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        done = run_preloaded(["manage.py", *arguments], env=environment)
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def build(self, text: str, *words: str, name: str = "requirements.txt", **settings: str) -> Done:
+    def build(self, text: str, *argv: str, name: str = "requirements.txt", **settings: str) -> Done:
         """Build a definition with this text."""
         file = self.folder / name
         file.write_text(text)
-        return self.manage("build", file, "--json", *words, **settings)
+        return self.manage("build", file, "--json", *argv, **settings)

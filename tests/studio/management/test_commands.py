@@ -1,4 +1,4 @@
-"""What all commands of the studio have in common."""
+"""Rules for all commands of the studio."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from tests.services.processes import free_port
-from tests.studio.commands import Desk
+from tests.studio.management.commands import Desk
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [
         ["prepare"],
         ["run", "--port", "0"],
@@ -24,12 +26,12 @@ from tests.studio.commands import Desk
         ["person", "add", "somebody"],
         ["limits", "default"],
     ],
-    ids=lambda words: words[0],
+    ids=lambda argv: argv[0],
 )
-def test_a_database_that_is_away_is_said_in_a_sentence(tmp_path: Path, words: list[str]) -> None:
+def test_an_unreachable_database_is_reported_in_a_sentence(tmp_path: Path, argv: list[str]) -> None:
     away = f"postgresql://studio:secret-word@127.0.0.1:{free_port()}/studio"
 
-    done = Desk(tmp_path, {}).manage(*words, DATABASE_URL=away, SECRET_KEY="k" * 50)
+    done = Desk(tmp_path, {}).manage(*argv, DATABASE_URL=away, SECRET_KEY="k" * 50)
 
     assert done.code == 2, done.stderr
     assert "The database cannot be used:" in done.stderr
@@ -55,7 +57,7 @@ def full_disk(tmp_path: Path, stock: Path) -> Iterator[Desk]:
         subprocess.run(["umount", "--lazy", desk.var], check=True)
 
 
-def test_a_full_disk_under_the_database_is_said_in_a_sentence(full_disk: Desk) -> None:
+def test_a_full_disk_under_the_database_is_reported_in_a_sentence(full_disk: Desk) -> None:
     done = full_disk.manage("person", "add", "x" * 100, "--workspace", "default")
 
     assert done.code == 2, done.stderr

@@ -1,4 +1,4 @@
-"""What means harm is refused with a reason, through the pages and the API alike (issue 6)."""
+"""Hostile input is refused with a reason, by pages and the API alike."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from pytest_django import Settings
 
 from builds.models import Build
 from environments.models import Role, Version
-from studio.bodies import most_bytes, within_bounds
-from tests.api.calling import Caller
-from tests.builds.played import browser_of, person
-from tests.definition.test_context import tarred, zipped
-from tests.definition.test_hostile import bomb
+from studio.middleware.body_limits import most_bytes, within_bounds
+from tests.builds.scenarios import browser_of, person
+from tests.environments.definition.formats.test_context import tarred, zipped
+from tests.environments.definition.test_hostile import bomb
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 
@@ -146,7 +146,9 @@ def test_a_file_that_means_harm_is_refused_with_a_reason_and_little_memory(
     assert page.status_code == 422
     assert reason in page.content.decode()
     assert answer.status_code == 400
-    assert any(reason in one["message"] for one in answer.json()["findings"]), answer.json()["findings"]
+    assert any(reason in finding["message"] for finding in answer.json()["findings"]), answer.json()[
+        "findings"
+    ]
     assert not Version.objects.exists()
     assert peak < 350 * MEGABYTE
 
@@ -159,7 +161,7 @@ def test_an_xz_of_the_usual_kind_is_read(browser: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "words"),
+    ("body", "status", "sentence"),
     [
         (b"[" * 200_000, 400, "nested too deeply"),
         (b'{"a":' * 200_000, 400, "nested too deeply"),
@@ -170,15 +172,15 @@ def test_an_xz_of_the_usual_kind_is_read(browser: Client) -> None:
         (b"[]", 400, ""),
     ],
 )
-def test_json_that_means_harm_is_refused(caller: Caller, body: bytes, status: int, words: str) -> None:
+def test_json_that_means_harm_is_refused(caller: Caller, body: bytes, status: int, sentence: str) -> None:
     for path in ("/api/v1/findings/", API):
         answer = caller.client.generic(
             "POST", path, body, content_type="application/json", headers=caller.headers
         )
         assert answer.status_code == status
-        told = json.loads(answer.content)
-        assert told["code"]
-        assert words in told["message"]
+        payload = json.loads(answer.content)
+        assert payload["code"]
+        assert sentence in payload["message"]
 
 
 def test_a_form_of_too_many_fields_or_too_much_text_is_refused(browser: Client, caller: Caller) -> None:
@@ -195,7 +197,9 @@ def test_a_form_of_too_many_fields_or_too_much_text_is_refused(browser: Client, 
 # Before anybody has looked at it
 
 
-def asked(path: str, headers: dict[str, str], pieces: list[bytes], app: Any = None) -> tuple[int, str, int]:
+def exchange(
+    path: str, headers: dict[str, str], pieces: list[bytes], app: Any = None
+) -> tuple[int, str, int]:
     """Return status, body, and how many pieces were taken."""
     taken = 0
     sent: list[dict[str, Any]] = []
@@ -218,8 +222,8 @@ def asked(path: str, headers: dict[str, str], pieces: list[bytes], app: Any = No
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"read"})
 
-    told = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "http", "path": path, "headers": told}
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "path": path, "headers": encoded}
     asyncio.run(within_bounds(app or reads_all, scope, receive, send))
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     if sent[0]["status"] == 413:
@@ -229,11 +233,11 @@ def asked(path: str, headers: dict[str, str], pieces: list[bytes], app: Any = No
 
 
 def test_a_body_that_says_that_it_is_too_large_is_not_even_taken() -> None:
-    status, body, taken = asked("/w/lab/new/", {"content-length": str(most_bytes() + 1)}, [b""])
+    status, body, taken = exchange("/w/lab/new/", {"content-length": str(most_bytes() + 1)}, [b""])
     assert (status, taken) == (413, 0)
     assert "too large or damaged" in body
     for path, code in (("/api/v1/findings/", '"too-large"'), ("/v2/lab/x/blobs/uploads/", '"SIZE_INVALID"')):
-        status, body, _ = asked(path, {"content-length": "9" * 30}, [b""])
+        status, body, _ = exchange(path, {"content-length": "9" * 30}, [b""])
         assert status == 413
         assert code in body
         json.loads(body)
@@ -243,7 +247,7 @@ def test_a_body_that_does_not_say_its_size_is_taken_as_far_as_there_may_be(setti
     piece = bytes(MEGABYTE)
     fits = most_bytes() // MEGABYTE
 
-    status, body, taken = asked("/api/v1/findings/", {}, [piece] * (fits + 50))
+    status, body, taken = exchange("/api/v1/findings/", {}, [piece] * (fits + 50))
     assert (status, taken) == (413, fits + 1)
     assert '"too-large"' in body
-    assert asked("/api/v1/findings/", {}, [piece] * fits)[:2] == (200, "read")
+    assert exchange("/api/v1/findings/", {}, [piece] * fits)[:2] == (200, "read")

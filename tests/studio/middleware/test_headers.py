@@ -1,4 +1,4 @@
-"""What every answer carries, at every address: nobody frames a page, slips a script in or reads a cookie (issue 6)."""
+"""Every response forbids framing, foreign scripts and reading of cookies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from tests.access.asking import PASSWORD, Cell, Studio, routes
 from tests.access.expected import API, REGISTRY
 from tests.builds.distribution import basic
-from tests.builds.played import person
+from tests.builds.scenarios import person
 
 pytestmark = pytest.mark.django_db
 
@@ -76,8 +76,9 @@ def missing(response: Any) -> Iterator[str]:
         yield from (f"a page without {what}" for what, pattern in INLINE.items() if pattern.search(text))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_connection")
-def test_every_address_carries_them_whoever_asks() -> None:
+def test_every_route_sends_them_to_every_user() -> None:
     studio = Studio.filled()
     lacks: list[str] = []
     html = 0
@@ -101,7 +102,8 @@ def test_every_address_carries_them_whoever_asks() -> None:
                     )
                     transaction.set_rollback(True)
                 lacks += [
-                    f"{method} /{route} as {who} ({response.status_code}): {one}" for one in missing(response)
+                    f"{method} /{route} as {who} ({response.status_code}): {header}"
+                    for header in missing(response)
                 ]
                 html += response.headers.get("Content-Type", "").startswith("text/html")
                 response.close()
@@ -123,7 +125,7 @@ def test_errors_carry_them_too(settings: Settings, monkeypatch: pytest.MonkeyPat
         403: browser.post("/login/", {"username": "sam", "password": "x"}),
         301: browser.get("/login"),
     }
-    monkeypatch.setattr("studio.views.doors.SignIn.get_context_data", broken)
+    monkeypatch.setattr("studio.signing_in.views.SignIn.get_context_data", broken)
     answers[500] = browser.get("/login/")
     for status, response in answers.items():
         assert response.status_code == status
@@ -135,7 +137,7 @@ def test_errors_carry_them_too(settings: Settings, monkeypatch: pytest.MonkeyPat
 def test_files_carry_them_too() -> None:
     response = Client().get("/static/css/studio.css")
     assert response.status_code == 200
-    assert [one for one in missing(response) if "Opener" not in one] == []
+    assert [header for header in missing(response) if "Opener" not in header] == []
 
 
 def test_behind_https_cookies_are_secure_and_the_name_is_kept_to_it(settings: Settings) -> None:

@@ -18,50 +18,57 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
 
-from builds.images.manifest import OCI_MANIFEST
-from builds.images.store import BlobStore
+from builds.confinement.confine import Support
+from builds.imaging.oci.manifest import OCI_MANIFEST
+from builds.imaging.oci.store import BlobStore
 from builds.models import Build, Image
 from environments.models import Environment, Version, Workspace
-from studio.models import Counted, Worker
+from studio.models import CounterCursor, Worker
 from studio.operations.checks import data, outside, set_up
 from studio.operations.finding import Finding, Level
 from studio.operations.workers import here
-from tests.services.docker_engine import DockerEngine
-from tests.services.postgres import Postgres
 from tests.services.processes import free_port
-from tests.services.rabbitmq import RabbitMQ
-from tests.services.redis import Redis
-from tests.services.registry import Registry
-from tests.studio.commands import Desk, Done
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.postgres import Postgres
+from tests.services.servers.rabbitmq import RabbitMQ
+from tests.services.servers.redis import Redis
+from tests.services.servers.registry import Registry
+from tests.studio.management.commands import Desk, Done
 
 
-def only(found: Iterable[Finding]) -> Finding:
-    (one,) = found
-    assert one.help or one.level == Level.OK, "what is not well needs a word about what to do"
-    return one
+def only(findings: Iterable[Finding]) -> Finding:
+    (finding,) = findings
+    assert finding.help or finding.level == Level.OK, "what is not well needs a word about what to do"
+    return finding
 
 
-def told(done: Done, part: str) -> dict[str, Any]:
+def finding_of(done: Done, part: str) -> dict[str, Any]:
     return next(f for f in done.result["findings"] if f["part"] == part)
 
 
 # The whole command
 
 
-def test_a_database_that_is_gone_is_told_once_and_hides_nothing_else(postgres: Postgres, desk: Desk) -> None:
-    with postgres.outage():
+def test_an_unreachable_database_is_reported_once_and_hides_no_other_finding(
+    stoppable_postgres: Postgres, desk: Desk
+) -> None:
+    with stoppable_postgres.outage():
         done = desk.manage(
-            "doctor", "--json", DATABASE_URL=postgres.url, SECRET_KEY="k" * 50, STUDIO_INDEX_URL=closed()
+            "doctor",
+            "--json",
+            DATABASE_URL=stoppable_postgres.url,
+            SECRET_KEY="k" * 50,
+            STUDIO_INDEX_URL=closed(),
         )
     assert done.code == 2, done.stderr
-    assert told(done, "database")["level"] == "wrong"
-    assert "DATABASE_URL" in told(done, "database")["help"]
+    assert finding_of(done, "database")["level"] == "wrong"
+    assert "DATABASE_URL" in finding_of(done, "database")["help"]
     assert {"settings", "broker", "disk", "store"} <= {f["part"] for f in done.result["findings"]}
     assert "p@ss" not in done.stdout
     assert "p%40ss" not in done.stdout
 
 
-def test_a_database_without_tables_is_told_on_a_terminal(desk: Desk) -> None:
+def test_a_database_without_tables_is_reported_on_a_terminal(desk: Desk) -> None:
     done = desk.manage("doctor", STUDIO_INDEX_URL=closed())
     assert done.code == 2
     assert "migrations are missing" in done.stdout
@@ -73,13 +80,13 @@ def test_a_database_without_tables_is_told_on_a_terminal(desk: Desk) -> None:
 
 @pytest.mark.django_db
 def test_database_and_clock_are_well() -> None:
-    Counted.objects.get_or_create(
+    CounterCursor.objects.get_or_create(
         defaults={"builds_until": timezone.now()}
     )  # a test may have emptied all tables
     assert only(data.database()).level == only(data.clock()).level == Level.OK
 
 
-def test_sqlite_without_its_write_ahead_log_is_told(desk: Desk) -> None:
+def test_sqlite_without_its_write_ahead_log_is_reported(desk: Desk) -> None:
     desk.manage("prepare")
     url = f"sqlite:///{desk.var / 'studio.sqlite3'}"
     program = (
@@ -100,7 +107,9 @@ def test_sqlite_without_its_write_ahead_log_is_told(desk: Desk) -> None:
 @pytest.mark.django_db
 def test_no_worker_is_a_warning_and_wrong_when_builds_wait() -> None:
     assert only(data.workers_()).level == Level.WARNING
-    Worker.objects.create(name="dead:1", hands=2, started_at=Now(), seen_at=Now() - timedelta(minutes=5))
+    Worker.objects.create(
+        name="dead:1", concurrency=2, started_at=Now(), seen_at=Now() - timedelta(minutes=5)
+    )
     workspace = Workspace.objects.create(name="team", title="Team")
     environment = Environment.objects.create(workspace=workspace, name="train")
     version = Version.objects.create(
@@ -176,17 +185,17 @@ def test_an_index_that_cannot_be_read_is_found(layer: Path, var: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """A file system of its own: `small_disk("size=4m")`, `small_disk("ro")`."""
-    place = tmp_path / "disk"
-    place.mkdir()
+    path = tmp_path / "disk"
+    path.mkdir()
     if os.geteuid() != 0:
         pytest.skip("Only root can mount a small disk.")
 
     def mount(options: str) -> Path:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=True)
-        return place
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+        return path
 
     yield mount
-    subprocess.run(["umount", place], check=False)
+    subprocess.run(["umount", path], check=False)
 
 
 def test_a_disk_that_is_nearly_full(settings: Settings, small_disk: Callable[[str], Path]) -> None:
@@ -259,10 +268,10 @@ def broker_of(desk: Desk, url: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_redis_that_is_stopped(redis_server: Redis, desk: Desk) -> None:
-    assert "WRONG" not in broker_of(desk, redis_server.url)
-    with redis_server.outage():
-        assert "WRONG" in broker_of(desk, redis_server.url)
+def test_redis_that_is_stopped(stoppable_redis: Redis, desk: Desk) -> None:
+    assert "WRONG" not in broker_of(desk, stoppable_redis.url)
+    with stoppable_redis.outage():
+        assert "WRONG" in broker_of(desk, stoppable_redis.url)
 
 
 def test_rabbitmq_shows_no_password(rabbitmq: RabbitMQ, desk: Desk) -> None:
@@ -275,5 +284,19 @@ def test_settings_that_are_for_trying_out(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["localhost"]
     assert only(set_up.settings_()).level == Level.OK
     settings.DEBUG, settings.SECRET_KEY, settings.ALLOWED_HOSTS = True, "short", ["studio.example"]
-    told = " ".join(finding.message for finding in set_up.settings_())
-    assert all(word in told for word in ("DEBUG", "SECRET_KEY", "STUDIO_HTTPS"))
+    messages = " ".join(finding.message for finding in set_up.settings_())
+    assert all(word in messages for word in ("DEBUG", "SECRET_KEY", "STUDIO_HTTPS"))
+
+
+def test_a_machine_that_cannot_confine_is_reported_and_is_wrong_where_it_must(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    assert only(set_up.confinement()).level == Level.OK
+    monkeypatch.setattr(set_up, "support", lambda: Support(files=True, network=False, calls=True))
+
+    finding = only(set_up.confinement())
+    settings.REQUIRE_CONFINEMENT = True
+    required = only(set_up.confinement())
+
+    assert (finding.level, required.level) == (Level.WARNING, Level.WRONG)
+    assert "too old for ports" in finding.message

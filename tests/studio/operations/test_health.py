@@ -1,4 +1,4 @@
-"""What supervisors and load balancers ask of a web process."""
+"""Health and readiness endpoints of a web process."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings
 from django.db import connection
-from django.test import Client, override_settings
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory, override_settings
 from pytest_django import DjangoDbBlocker, Settings
+from structlog.contextvars import bound_contextvars, get_contextvars
 
-from builds.telling import about
-from studio.operations.logs import REQUEST, JsonFormatter, PlainFormatter
-from tests.services.postgres import Postgres
+from studio.operations.requests import request_ids
+from tests.services.servers.postgres import Postgres
 from tests.services.studio import ROOT
 
 DATABASE_GONE = """
@@ -33,18 +38,19 @@ def test_alive_asks_nothing_of_the_database(client: Client, django_db_blocker: D
     assert (answer.status_code, answer.content) == (200, b"ok\n")
 
 
+@pytest.mark.slow
 def test_without_its_database_a_web_process_is_alive_but_not_ready(
-    postgres: Postgres, tmp_path: Path
+    stoppable_postgres: Postgres, tmp_path: Path
 ) -> None:
     settings = {
-        "DATABASE_URL": postgres.url,
+        "DATABASE_URL": stoppable_postgres.url,
         "SECRET_KEY": "k" * 50,
         "STUDIO_VAR": str(tmp_path),
     }
     settings |= {"DJANGO_SETTINGS_MODULE": "studio.settings", "PATH": "/usr/bin:/bin"}
-    with postgres.outage():
-        words = [sys.executable, "-c", DATABASE_GONE]
-        done = subprocess.run(words, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+    with stoppable_postgres.outage():
+        argv = [sys.executable, "-c", DATABASE_GONE]
+        done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
     alive, ready = done.stdout.splitlines()
     assert alive == "200 ok", done.stderr
     assert ready.startswith("503 ")
@@ -76,7 +82,7 @@ def test_a_store_that_is_gone_is_not_ready(client: Client, settings: Settings, t
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("path", ["/readyz", "/metrics"])
-def test_strangers_are_told_neither_what_is_missing_nor_what_is_counted(client: Client, path: str) -> None:
+def test_strangers_see_neither_what_is_missing_nor_any_metric(client: Client, path: str) -> None:
     assert client.get(path, REMOTE_ADDR="203.0.113.9").status_code == 403
     # Through a proxy on this machine they come from loopback too.
     assert client.get(path, headers={"x-forwarded-for": "203.0.113.9"}).status_code == 403
@@ -102,24 +108,60 @@ def test_each_answer_tells_its_request_id(client: Client) -> None:
     assert forged["X-Request-ID"] not in ("", "one two {three}")
 
 
-def line(message: str) -> logging.LogRecord:
-    return logging.LogRecord("builds.runner", logging.WARNING, "", 0, message, None, None)
+def log_line(style: str, message: str, exc_info: Any = None) -> str:
+    """Return what the studio writes to stderr for a warning of the worker."""
+    kind = settings.LOGGING["formatters"][style]
+    formatter = kind["()"](**{name: value for name, value in kind.items() if name != "()"})
+    log = logging.getLogger("builds.worker.runner")
+    record = log.makeRecord(log.name, logging.WARNING, "", 0, message, (), exc_info)
+    return str(formatter.format(record))
 
 
-def test_a_json_line_tells_its_build_workspace_and_request() -> None:
-    token = REQUEST.set("abc")
-    try:
-        with about("4711", "team"):
-            entry = json.loads(JsonFormatter().format(line("two\nlines “quoted”")))
-    finally:
-        REQUEST.reset(token)
+def test_a_json_line_has_its_build_workspace_and_request() -> None:
+    with bound_contextvars(request="abc"), bound_contextvars(build="4711", workspace="team"):
+        entry = json.loads(log_line("json", "two\nlines “quoted”"))
     assert entry["message"] == "two\nlines “quoted”"
     assert (entry["build"], entry["workspace"], entry["request"]) == ("4711", "team", "abc")
-    assert (entry["level"], entry["logger"]) == ("WARNING", "builds.runner")
+    assert (entry["level"], entry["logger"]) == ("warning", "builds.worker.runner")
+    assert datetime.fromisoformat(entry["time"]).tzinfo == UTC
+    assert "build" not in json.loads(log_line("json", "Retrying."))
 
 
-def test_a_plain_line_tells_its_build_once() -> None:
-    with about("4711", "team"):
-        assert PlainFormatter().format(line("Retrying.")).endswith("Retrying. [build 4711, workspace team]")
-        assert PlainFormatter().format(line("Build 4711 failed.")).count("4711") == 1
-    assert PlainFormatter().format(line("Retrying.")).endswith("Retrying.")
+def test_a_plain_line_has_its_build() -> None:
+    with bound_contextvars(build="4711", workspace="team"):
+        line = log_line("plain", "Retrying.")
+    assert line.endswith("[warning  ] Retrying. [builds.worker.runner] build=4711 workspace=team")
+    assert log_line("plain", "Retrying.").endswith("Retrying. [builds.worker.runner]")
+
+
+@pytest.mark.parametrize("style", ["plain", "json"])
+def test_an_error_is_logged_with_its_traceback(style: str) -> None:
+    try:
+        raise KeyError("nothing")
+    except KeyError:
+        line = log_line(style, "It failed.", sys.exc_info())
+    if style == "json":
+        assert "\n" not in line
+        line = json.loads(line)["exception"]
+    assert "Traceback (most recent call last):" in line
+    assert line.endswith("KeyError: 'nothing'")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_log_lines_of_a_request_have_its_id(kind: str) -> None:
+    contexts = []
+
+    def note() -> HttpResponse:
+        contexts.append(get_contextvars())
+        return HttpResponse("ok")
+
+    async def answer_async(request: HttpRequest) -> HttpResponse:
+        return note()
+
+    request = RequestFactory().get("/", headers={"x-request-id": "proxy-4711-abc"})
+    if kind == "sync":
+        request_ids(lambda request: note())(request)
+    else:
+        async_to_sync(cast(Any, request_ids(answer_async)))(request)
+    assert contexts == [{"request": "proxy-4711-abc"}]
+    assert get_contextvars() == {}

@@ -1,4 +1,4 @@
-"""What Prometheus is told: right in every process, cheap, and each thing counted once."""
+"""Metrics for Prometheus: right in every process, cheap, and each thing counted once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from builds.models import Build, Request, State, Step
+from builds.models import Build, BuildRequest, State, Step
 from environments.models import Environment, Version, Workspace
-from studio.models import Counted
+from studio.models import CounterCursor
 from studio.operations import metrics, tallies, workers
 from tests.services.deployment import Deployment
 from tests.services.processes import wait_until
@@ -29,8 +29,8 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def counting_begins() -> None:
     """As a migration left it, an hour ago; and nothing kept from the test before."""
-    Counted.objects.all().delete()
-    Counted.objects.create(builds_until=timezone.now() - timedelta(hours=1))
+    CounterCursor.objects.all().delete()
+    CounterCursor.objects.create(builds_until=timezone.now() - timedelta(hours=1))
     metrics.numbers.forget()
 
 
@@ -61,7 +61,7 @@ def build(version: Version, state: State, **more: object) -> Build:
     return made
 
 
-def asked(client: Client) -> dict[str, float]:
+def metrics_of(client: Client) -> dict[str, float]:
     metrics.numbers.forget()
     text = client.get("/metrics").content.decode()
     return {m[1]: float(m[2]) for m in re.finditer(r"^(studio_\S+) (\S+)$", text, re.MULTILINE)}
@@ -83,62 +83,64 @@ def test_numbers_of_builds(client: Client, version: Version) -> None:
         ended_at=end,
         first_line=1,
     )
-    found = asked(client)
-    assert found['studio_builds_active{state="queued"}'] == 1
-    assert found['studio_builds_active{state="running"}'] == 1
-    assert 60 < found["studio_queue_age_seconds"] < 120
-    assert found['studio_builds_total{how="succeeded"}'] == 1
-    assert found['studio_builds_total{how="reused"}'] == 1
-    assert found['studio_build_failures_total{cause="package-not-found",fault="author"}'] == 1
-    assert found['studio_step_seconds_bucket{cached="no",le="1.0",step="fetch"}'] == 0
-    assert found['studio_step_seconds_bucket{cached="no",le="2.5",step="fetch"}'] == 1
-    assert found['studio_step_seconds_count{cached="no",step="fetch"}'] == 1
-    assert found['studio_step_seconds_sum{cached="no",step="fetch"}'] == pytest.approx(2)
-    assert found["studio_queue_wait_seconds_count"] == 3
+    metrics = metrics_of(client)
+    assert metrics['studio_builds_active{state="queued"}'] == 1
+    assert metrics['studio_builds_active{state="running"}'] == 1
+    assert 60 < metrics["studio_queue_age_seconds"] < 120
+    assert metrics['studio_builds_total{how="succeeded"}'] == 1
+    assert metrics['studio_builds_total{how="reused"}'] == 1
+    assert metrics['studio_build_failures_total{cause="package-not-found",fault="author"}'] == 1
+    assert metrics['studio_step_seconds_bucket{cached="no",le="1.0",step="fetch"}'] == 0
+    assert metrics['studio_step_seconds_bucket{cached="no",le="2.5",step="fetch"}'] == 1
+    assert metrics['studio_step_seconds_count{cached="no",step="fetch"}'] == 1
+    assert metrics['studio_step_seconds_sum{cached="no",step="fetch"}'] == pytest.approx(2)
+    assert metrics["studio_queue_wait_seconds_count"] == 3
 
 
 def test_hits_joins_and_builds(client: Client, version: Version) -> None:
     user = User.objects.create_user("ana")
     for how in ({"reused": True}, {"reused": True}, {"joined": True}, {}):
-        Request.objects.create(workspace=version.environment.workspace, version=version, user=user, **how)
-    Request.objects.update(created_at=timezone.now() - timedelta(seconds=30))
-    found = asked(client)
+        BuildRequest.objects.create(
+            workspace=version.environment.workspace, version=version, user=user, **how
+        )
+    BuildRequest.objects.update(created_at=timezone.now() - timedelta(seconds=30))
+    metrics = metrics_of(client)
     counts = {
-        how: found[f'studio_build_requests_total{{how="{how}"}}'] for how in ("hit", "joined", "queued")
+        how: metrics[f'studio_build_requests_total{{how="{how}"}}'] for how in ("hit", "joined", "queued")
     }
     assert counts == {"hit": 2, "joined": 1, "queued": 1}
 
 
 def test_each_thing_is_counted_once_however_often_one_asks(client: Client, version: Version) -> None:
     build(version, State.FAILED, error_code="timeout", error_fault="author")
-    Request.objects.create(workspace=version.environment.workspace, version=version)
-    Request.objects.update(created_at=timezone.now() - timedelta(seconds=30))
+    BuildRequest.objects.create(workspace=version.environment.workspace, version=version)
+    BuildRequest.objects.update(created_at=timezone.now() - timedelta(seconds=30))
     for _ in range(3):
-        found = asked(client)
-    assert found['studio_builds_total{how="failed"}'] == 1
-    assert found['studio_build_requests_total{how="queued"}'] == 1
+        metrics = metrics_of(client)
+    assert metrics['studio_builds_total{how="failed"}'] == 1
+    assert metrics['studio_build_requests_total{how="queued"}'] == 1
 
 
 def test_a_request_that_is_not_settled_is_counted_later(client: Client, version: Version) -> None:
-    old = Request.objects.create(workspace=version.environment.workspace, version=version)
-    young = Request.objects.create(workspace=version.environment.workspace, version=version)
-    later = Request.objects.create(workspace=version.environment.workspace, version=version)
+    old = BuildRequest.objects.create(workspace=version.environment.workspace, version=version)
+    young = BuildRequest.objects.create(workspace=version.environment.workspace, version=version)
+    later = BuildRequest.objects.create(workspace=version.environment.workspace, version=version)
     past = timezone.now() - timedelta(seconds=30)
-    Request.objects.filter(pk__in=[old.pk, later.pk]).update(created_at=past)
-    assert asked(client)['studio_build_requests_total{how="queued"}'] == 1
-    Request.objects.filter(pk=young.pk).update(created_at=past)
-    Counted.objects.update(builds_until=past)
-    assert asked(client)['studio_build_requests_total{how="queued"}'] == 3
+    BuildRequest.objects.filter(pk__in=[old.pk, later.pk]).update(created_at=past)
+    assert metrics_of(client)['studio_build_requests_total{how="queued"}'] == 1
+    BuildRequest.objects.filter(pk=young.pk).update(created_at=past)
+    CounterCursor.objects.update(builds_until=past)
+    assert metrics_of(client)['studio_build_requests_total{how="queued"}'] == 3
 
 
-def test_workers_heard_of_lately(client: Client) -> None:
+def test_workers_with_a_recent_heartbeat(client: Client) -> None:
     workers.here("one:1", 2)
     workers.here("one:1", 2)
     workers.here("two:1", 3)
     workers.here("three:1", 1)
     workers.gone("three:1")
-    found = asked(client)
-    assert (found["studio_workers"], found["studio_worker_hands"]) == (2, 5)
+    metrics = metrics_of(client)
+    assert (metrics["studio_workers"], metrics["studio_worker_hands"]) == (2, 5)
 
 
 def test_the_database_is_not_asked_each_time(client: Client) -> None:
@@ -151,9 +153,9 @@ def test_the_database_is_not_asked_each_time(client: Client) -> None:
 
 
 def test_requests_of_this_process_are_counted(client: Client) -> None:
-    before = asked(client).get('studio_http_requests_total{status="4xx"}', 0)
+    before = metrics_of(client).get('studio_http_requests_total{status="4xx"}', 0)
     client.get("/nowhere-at-all")
-    assert asked(client)['studio_http_requests_total{status="4xx"}'] == before + 1
+    assert metrics_of(client)['studio_http_requests_total{status="4xx"}'] == before + 1
 
 
 def test_nothing_new_means_nothing_read() -> None:
@@ -165,6 +167,7 @@ def test_nothing_new_means_nothing_read() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_worker_is_on_the_list_from_its_start_to_its_end(tmp_path: Path) -> None:
     deployment = Deployment(tmp_path / "studio", {})
     deployment.prepare()
@@ -172,7 +175,7 @@ def test_a_worker_is_on_the_list_from_its_start_to_its_end(tmp_path: Path) -> No
 
     def listed() -> bool:
         with closing(sqlite3.connect(deployment.var / "studio.sqlite3")) as database:
-            return bool(database.execute("SELECT hands FROM studio_worker").fetchall())
+            return bool(database.execute("SELECT concurrency FROM studio_worker").fetchall())
 
     try:
         wait_until(listed, 60, worker.last_words)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.services.processes import Process, free_port
-from tests.services.service import Service
+from tests.services.servers.service import Service
 
 BACK = "http://testserver/login/provider/back/"
 
@@ -25,11 +25,11 @@ class Provider(Service):
         self.be("sam")
 
     def be(self, name: str) -> None:
-        """Let whoever visits be this person there."""
+        """Sign every visitor in as this person there."""
         (self.folder / "person").write_text(name)
 
     def launch(self) -> Process:
-        argv: list[str | Path] = [sys.executable, "-m", "tests.signing.provider"]
+        argv: list[str | Path] = [sys.executable, "-m", "tests.studio.signing_in.provider"]
         return Process([*argv, str(self.port), self.folder, BACK], output=self.log)
 
     def answers(self) -> bool:

@@ -1,7 +1,7 @@
-"""An OpenID Connect provider of our own (django-oauth-toolkit): `python -m tests.signing.provider PORT FOLDER`.
+"""An OpenID Connect provider of our own (django-oauth-toolkit): `python -m tests.studio.signing_in.provider PORT FOLDER`.
 
-A whole provider with discovery, PKCE, nonces and signed identity tokens. Whoever comes is signed in there as
-the person whose name stands in FOLDER/person.
+A whole provider with discovery, PKCE, nonces and signed identity tokens. Every visitor is signed in as
+the person named in FOLDER/person.
 """
 
 from __future__ import annotations
@@ -130,6 +130,6 @@ class _Quiet(WSGIRequestHandler):
 
 if __name__ == "__main__":
     # `urlpatterns` and `validator` are looked up by this module's name.
-    import tests.signing.provider as provider
+    import tests.studio.signing_in.provider as provider
 
     provider.serve(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

@@ -7,9 +7,9 @@ from django.test import Client, RequestFactory
 from pytest_django import Settings
 
 from environments.models import Role
-from studio.views.doors import guessed_from
+from studio.signing_in.views import guess_source
 from tests.builds.distribution import ask, basic
-from tests.builds.played import person
+from tests.builds.scenarios import person
 
 pytestmark = pytest.mark.django_db
 RIGHT = "a long enough password"
@@ -25,7 +25,7 @@ def tried(password: str, name: str = "olga", address: str = "10.0.0.1") -> int:
     return Client(REMOTE_ADDR=address).post("/login/", {"username": name, "password": password}).status_code
 
 
-def test_after_too_many_wrong_passwords_even_the_right_one_waits() -> None:
+def test_after_too_many_wrong_passwords_the_right_password_waits_too() -> None:
     person("olga", lab=Role.READER)
     assert [tried("wrong") for _ in range(3)] == [200, 200, 429]
     response = Client(REMOTE_ADDR="10.0.0.1").post("/login/", {"username": "olga", "password": RIGHT})
@@ -33,7 +33,7 @@ def test_after_too_many_wrong_passwords_even_the_right_one_waits() -> None:
     assert "Wait 15 minutes" in response.content.decode()
 
 
-def test_whoever_guesses_locks_nobody_else_out() -> None:
+def test_guessing_locks_nobody_else_out() -> None:
     person("olga", lab=Role.READER)
     person("paul", lab=Role.READER)
     for _ in range(4):
@@ -51,7 +51,7 @@ def test_another_address_of_the_same_ipv6_network_gives_no_more_tries() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "counted"),
+    ("remote", "counted"),
     [
         ("::ffff:10.0.0.1", "10.0.0.1"),
         ("10.0.0.1", "10.0.0.1"),
@@ -60,8 +60,8 @@ def test_another_address_of_the_same_ipv6_network_gives_no_more_tries() -> None:
         ("x", "x"),
     ],
 )
-def test_tries_are_counted_by_the_address_behind_the_way_it_is_written(told: str, counted: str) -> None:
-    assert guessed_from(RequestFactory(REMOTE_ADDR=told).get("/login/")) == counted
+def test_tries_are_counted_by_the_address_behind_the_way_it_is_written(remote: str, counted: str) -> None:
+    assert guess_source(RequestFactory(REMOTE_ADDR=remote).get("/login/")) == counted
 
 
 def test_a_right_password_in_between_starts_the_count_again() -> None:

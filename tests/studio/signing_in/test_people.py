@@ -1,4 +1,4 @@
-"""People: added by whoever runs the studio, their passwords, their sessions."""
+"""Users: added by the operator, their passwords, their sessions."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from environments.models import Member, Role
-from tests.builds.played import browser_of, person, workspace_named
+from tests.builds.scenarios import browser_of, person, workspace_named
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "a long enough password", "another long enough password"
 
 
-def told(*words: str) -> str:
+def output_of(*argv: str) -> str:
     out = io.StringIO()
-    call_command("person", *words, stdout=out)
+    call_command("person", *argv, stdout=out)
     return out.getvalue()
 
 
 def test_a_person_who_was_added_signs_in_by_a_link_and_sets_a_password() -> None:
     workspace_named("lab")
-    link = told("add", "olga", "--workspace", "lab=contributor").split("HOST")[1].strip()
+    link = output_of("add", "olga", "--workspace", "lab=contributor").split("HOST")[1].strip()
     member = Member.objects.get(user__username="olga")
     assert (member.workspace.name, member.role) == ("lab", Role.CONTRIBUTOR)
 
@@ -39,27 +39,27 @@ def test_a_person_who_was_added_signs_in_by_a_link_and_sets_a_password() -> None
 
 
 @pytest.mark.parametrize(
-    "words",
+    "argv",
     [["add", "olga"], ["link", "nobody"], ["close", "nobody"], ["add", "eve", "--workspace", "nowhere"],
      ["add", "eve", "--workspace", "lab=king"]],
 )  # fmt: skip
-def test_what_cannot_be_done_is_refused_in_a_sentence(words: list[str]) -> None:
+def test_what_cannot_be_done_is_refused_in_a_sentence(argv: list[str]) -> None:
     person("olga", lab=Role.READER)
     before = User.objects.count()
     with pytest.raises(CommandError, match=r"^There is|is no role"):
-        told(*words)
+        output_of(*argv)
     assert User.objects.count() == before
 
 
 def test_a_name_that_cannot_be_one_is_refused() -> None:
     with pytest.raises(ValidationError):
-        told("add", "two words")
+        output_of("add", "two words")
 
 
 def test_closing_an_account_ends_its_sessions() -> None:
     browser = browser_of(person("olga", lab=Role.READER))
     assert browser.get("/account/tokens/").status_code == 200
-    told("close", "olga")
+    output_of("close", "olga")
     assert browser.get("/account/tokens/").status_code == 302
 
 
@@ -82,8 +82,8 @@ def test_a_new_password_ends_every_other_session() -> None:
 )
 def test_a_password_is_not_changed_by_a_wrong_form(wrong: dict[str, str]) -> None:
     olga = person("olga", lab=Role.READER)
-    asked = {"old_password": OLD, "new_password1": NEW, "new_password2": NEW, **wrong}
-    assert browser_of(olga).post("/account/password/", asked).status_code == 422
+    form = {"old_password": OLD, "new_password1": NEW, "new_password2": NEW, **wrong}
+    assert browser_of(olga).post("/account/password/", form).status_code == 422
     olga.refresh_from_db()
     assert olga.check_password(OLD)
 

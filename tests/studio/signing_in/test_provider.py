@@ -13,8 +13,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from environments.models import Event, Identity
-from tests.signing.conftest import Provider
-from tests.signing.provider import CLIENT_ID, CLIENT_SECRET
+from tests.studio.signing_in.conftest import Provider
+from tests.studio.signing_in.provider import CLIENT_ID, CLIENT_SECRET
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +59,7 @@ def signed_in(client: Client) -> str | None:
 
 
 def refused(client: Client, response: HttpResponse) -> None:
-    """Assert that nobody was signed in, and that the visitor is told on the page to sign in on."""
+    """Assert that nobody was signed in, and that the login page says so."""
     assert response["Location"] == "/login/"
     assert "could not sign you in" in client.get("/login/").content.decode()
     assert signed_in(client) is None
@@ -95,9 +95,9 @@ def test_the_visitor_ends_where_they_wanted_to_go_but_never_elsewhere() -> None:
 
 
 def test_the_request_holds_state_nonce_and_a_challenge() -> None:
-    asked = parse_qs(urlsplit(sent_to(Client())).query)
-    assert asked["code_challenge_method"] == ["S256"]
-    assert all(len(asked[name][0]) >= 32 for name in ("state", "nonce", "code_challenge"))
+    query = parse_qs(urlsplit(sent_to(Client())).query)
+    assert query["code_challenge_method"] == ["S256"]
+    assert all(len(query[name][0]) >= 32 for name in ("state", "nonce", "code_challenge"))
 
 
 def test_an_answer_to_somebody_else_signs_nobody_in() -> None:
@@ -131,24 +131,25 @@ def test_an_identity_token_that_is_not_for_this_sign_in_is_refused(what: str, se
 
         def for_another(self: Backend, payload: dict[str, str]) -> object:
             # The code is redeemed as ourselves; what comes is then held against another name.
-            told = get_token(self, payload)
+            claims = get_token(self, payload)
             settings.OIDC_RP_CLIENT_ID = "another"
-            return told
+            return claims
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Backend, "get_token", for_another)
             refused(client, come_back(client, answer))
         return
     elif what == "issuer":
-        discovered = cache.get(f"{settings.OIDC_ISSUER}/.well-known/openid-configuration")
+        discovery_document = cache.get(f"{settings.OIDC_ISSUER}/.well-known/openid-configuration")
         settings.OIDC_ISSUER = "https://another.example"
-        cache.set("https://another.example/.well-known/openid-configuration", discovered)
+        cache.set("https://another.example/.well-known/openid-configuration", discovery_document)
     else:
         settings.OIDC_RP_CLIENT_SECRET = "wrong"
     refused(client, come_back(client, answer))
 
 
-def test_a_provider_that_is_away_is_told_in_plain_words(provider: Provider) -> None:
+@pytest.mark.slow
+def test_an_unreachable_provider_is_reported_in_plain_words(provider: Provider) -> None:
     client = Client()
     with provider.outage():
         refused(client, client.get("/login/provider/"))  # type: ignore[arg-type]
@@ -158,7 +159,7 @@ def test_a_provider_that_is_away_is_told_in_plain_words(provider: Provider) -> N
         refused(client, come_back(client, answer))
 
 
-def test_whoever_says_no_at_the_provider_is_back_where_they_were() -> None:
+def test_refusing_at_the_provider_leads_back_to_the_login_page() -> None:
     client = Client()
     state = parse_qs(urlsplit(sent_to(client)).query)["state"][0]
     refused(client, client.get(f"/login/provider/back/?error=access_denied&state={state}"))  # type: ignore[arg-type]

@@ -12,12 +12,12 @@ from django.core import serializers
 from django.utils import timezone
 from pytest_django import Settings
 
-from builds.images.store import BlobStore
-from environments.access import role_in, through, workspaces_of
+from builds.imaging.oci.store import BlobStore
+from environments.access import role_in, user_for_token, workspaces_of
 from environments.models import AccessToken, Event, Role, Scope
-from environments.tokens import create_token, revoke_token, token_of
+from environments.workspaces.tokens import create_token, find_token, revoke_token
 from tests.builds.distribution import NAME, add_image, ask, basic, store_image
-from tests.builds.played import browser_of, person, workspace_named
+from tests.builds.scenarios import browser_of, person, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -43,18 +43,18 @@ def image(tmp_path: Path, settings: Settings) -> str:
 
 def test_the_page_shows_a_token_once_and_the_database_never_holds_it(olga: User) -> None:
     browser = browser_of(olga)
-    asked = {"name": "nightly", "scope": "3", "days": "30", "workspace": "lab"}
-    response = browser.post("/account/tokens/", asked)
-    found = re.search(r"studio_[\w-]{43}", response.content.decode())
-    assert found is not None
-    secret = found[0]
+    form = {"name": "nightly", "scope": "3", "days": "30", "workspace": "lab"}
+    response = browser.post("/account/tokens/", form)
+    match = re.search(r"studio_[\w-]{43}", response.content.decode())
+    assert match is not None
+    secret = match[0]
 
     assert "no-store" in response["Cache-Control"]
     assert secret not in browser.get("/account/tokens/").content.decode()
     rows = serializers.serialize("json", [*AccessToken.objects.all(), *Event.objects.all()])
     assert secret not in rows
     assert secret[len("studio_") + 4 :] not in rows
-    token = token_of(secret)
+    token = find_token(secret)
     assert token is not None
     assert (token.owner, token.scope, token.workspace) == (olga, Scope.WRITE, workspace_named("lab"))
     assert token.expires_at is not None
@@ -66,17 +66,17 @@ def test_the_page_shows_a_token_once_and_the_database_never_holds_it(olga: User)
 )
 def test_a_form_that_is_wrong_makes_no_token(olga: User, wrong: dict[str, str]) -> None:
     workspace_named("other")
-    asked = {"name": "nightly", "scope": "2", "days": "30", "workspace": "", **wrong}
-    assert browser_of(olga).post("/account/tokens/", asked).status_code == 422
+    form = {"name": "nightly", "scope": "2", "days": "30", "workspace": "", **wrong}
+    assert browser_of(olga).post("/account/tokens/", form).status_code == 422
     assert not AccessToken.objects.exists()
 
 
 def test_people_revoke_their_own_tokens_only(olga: User) -> None:
     token, secret = made(olga)
     assert browser_of(person("eve")).post(f"/account/tokens/{token.pk}/revoke").status_code == 404
-    assert token_of(secret) is not None
+    assert find_token(secret) is not None
     browser_of(olga).post(f"/account/tokens/{token.pk}/revoke")
-    assert token_of(secret) is None
+    assert find_token(secret) is None
     assert [event.verb for event in Event.objects.all()] == ["token.revoked", "token.created"]
 
 
@@ -86,30 +86,30 @@ def test_a_page_is_never_opened_by_a_token(olga: User) -> None:
     assert response.status_code == 302
 
 
-# What counts
+# Expiry and scope
 
 
 def test_a_token_that_expired_or_whose_owner_left_does_not_count(olga: User) -> None:
     _, expired = made(olga, expires_at=timezone.now() - timedelta(seconds=1))
     _, good = made(olga, expires_at=timezone.now() + timedelta(hours=1))
-    assert token_of(expired) is None
-    assert token_of(good) is not None
-    assert token_of(good[:-1] + ("A" if good[-1] != "A" else "B")) is None
+    assert find_token(expired) is None
+    assert find_token(good) is not None
+    assert find_token(good[:-1] + ("A" if good[-1] != "A" else "B")) is None
     User.objects.update(is_active=False)
-    assert token_of(good) is None
+    assert find_token(good) is None
 
 
 def test_when_a_token_was_used_is_written_once_a_minute(olga: User) -> None:
     token, secret = made(olga)
-    token_of(secret)
+    find_token(secret)
     token.refresh_from_db()
     first = token.used_at
     assert first is not None
-    token_of(secret)
+    find_token(secret)
     token.refresh_from_db()
     assert token.used_at == first
     AccessToken.objects.update(used_at=timezone.now() - timedelta(minutes=2))
-    token_of(secret)
+    find_token(secret)
     token.refresh_from_db()
     assert token.used_at is not None
     assert token.used_at >= first
@@ -130,20 +130,20 @@ def test_a_token_may_what_its_scope_and_its_owner_may(scope: Scope, admin: bool,
     owner.is_superuser = admin
     owner.save()
     lab, other = workspace_named("lab"), workspace_named("other")
-    token = token_of(made(owner, scope)[1])
+    token = find_token(made(owner, scope)[1])
     assert token is not None
-    assert role_in(lab, through(token)) == role
-    assert role_in(other, through(token)) == (role if admin else None)
+    assert role_in(lab, user_for_token(token)) == role
+    assert role_in(other, user_for_token(token)) == (role if admin else None)
 
 
-def test_a_token_of_one_workspace_sees_that_one_and_the_catalogue(olga: User) -> None:
+def test_a_token_of_a_workspace_sees_only_it_and_the_catalogue(olga: User) -> None:
     lab, other, curated = (workspace_named(name) for name in ("lab", "other", "curated"))
     olga.is_superuser = True
     olga.save()
-    token = token_of(made(olga, Scope.WRITE, workspace=lab)[1])
+    token = find_token(made(olga, Scope.WRITE, workspace=lab)[1])
     assert token is not None
-    limited = through(token)
-    assert {role_in(place, limited) for place in (lab,)} == {Role.OWNER}
+    limited = user_for_token(token)
+    assert {role_in(workspace, limited) for workspace in (lab,)} == {Role.OWNER}
     assert role_in(other, limited) is None
     assert role_in(curated, limited) == Role.READER
     assert set(workspaces_of(limited)) == {lab, curated}

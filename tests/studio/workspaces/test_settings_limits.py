@@ -7,9 +7,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from pytest_django import Settings
 
-from builds.limits import limits_of, set_limits
+from builds.queue.limits import limits_of, set_limits
 from environments.models import Event, Role
-from tests.builds.played import browser_of, person, workspace_named
+from tests.builds.scenarios import browser_of, person, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -45,21 +45,19 @@ def test_members_see_what_counts_and_where_it_comes_from_and_change_nothing(sett
 
 
 @pytest.mark.parametrize(("role", "status"), [(Role.CONTRIBUTOR, 200), (Role.READER, 403), (None, 404)])
-def test_the_limits_are_for_whoever_sees_the_settings(role: Role | None, status: int) -> None:
+def test_the_limits_are_visible_with_the_settings(role: Role | None, status: int) -> None:
     workspace_named("lab")
     client = browser_of(person("carl", **({"lab": role} if role else {"other": Role.OWNER})))
     assert client.get(PAGE).status_code == status
     assert client.post(CHANGE, EMPTY).status_code == (404 if role is None else 403)
 
 
-def test_an_admin_sets_limits_takes_the_default_again_and_both_are_told(
-    admin: Client, settings: Settings
-) -> None:
+def test_an_admin_sets_and_resets_limits_and_both_are_recorded(admin: Client, settings: Settings) -> None:
     settings.LIMIT_AT_ONCE = 4
-    said = admin.post(CHANGE, EMPTY | {"at_once": "2", "disk": "1.234567891"}, follow=True)
+    response = admin.post(CHANGE, EMPTY | {"at_once": "2", "disk": "1.234567891"}, follow=True)
     now = limits_of(workspace_named("lab"))
     assert (now.at_once, now.disk) == (2, 1_234_567_891)
-    assert "These are the limits of lab now" in said.content.decode()
+    assert "These are the limits of lab now" in response.content.decode()
     assert 'value="1.234567891"' in text_of(admin)  # what is not touched is not changed
 
     admin.post(CHANGE, EMPTY | {"disk": "1.234567891"})

@@ -1,4 +1,4 @@
-"""What a build of a wheel is given, and how its failures are told, without an engine."""
+"""The build environment of wheels, and explanations of its failures, without an engine."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from builds.engine.output import Output
-from builds.engine.surroundings import Surroundings
-from builds.engine.unbuilt import unbuilt
-from builds.images import BlobStore, Workshop
-from tests.images.making import empty_base, make_sdist, make_wheel, wheel_file
+from builds.engine.wheels.build_environment import BuildEnvironment
+from builds.engine.wheels.wheel_errors import unbuilt
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.making import empty_base, make_sdist, make_wheel, wheel_file
 
 
 @pytest.fixture
@@ -22,11 +23,11 @@ def workshop(tmp_path: Path) -> Workshop:
 
 
 def test_no_password_goes_into_the_container(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rule 43: what builds there is anybody's code."""
+    """Build scripts are untrusted code."""
     monkeypatch.setenv("HTTPS_PROXY", "http://ann:s3cret@proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "index.example")
 
-    seen = Surroundings(
+    seen = BuildEnvironment(
         (), replace(workshop, index_url="https://ann:s3cret@index.example:8443/simple")
     ).variables()
 
@@ -42,7 +43,7 @@ def test_the_machines_certificates_are_given_where_it_names_them(
     trusted.write_text("certificates")
     files = wheel_file(make_sdist(tmp_path)), wheel_file(make_wheel(tmp_path, "pip"))
 
-    around = Surroundings((), workshop)
+    around = BuildEnvironment((), workshop)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     with tarfile.open(fileobj=io.BytesIO(b"".join(around.given(*files)))) as archive:
         content = archive.extractfile(around.variables()["PIP_CERT"].lstrip("/"))
@@ -55,7 +56,7 @@ def test_the_machines_certificates_are_given_where_it_names_them(
 
 
 @pytest.mark.parametrize(
-    ("exit_code", "said", "code", "fault"),
+    ("exit_code", "message", "code", "fault"),
     [
         (1, "error: command 'gcc' failed: No such file or directory", "compile-failed", "author"),
         (
@@ -73,18 +74,17 @@ def test_the_machines_certificates_are_given_where_it_names_them(
     ],
 )
 def test_a_failed_build_names_the_package_the_cause_and_what_to_do(
-    tmp_path: Path, exit_code: int, said: str, code: str, fault: str
+    tmp_path: Path, exit_code: int, message: str, code: str, fault: str
 ) -> None:
-    """Rule 48."""
     output = Output()
-    assert list(output.text(f"running build_ext\n{said}\n  ERROR: Failed building wheel for shop\n"))
+    assert list(output.text(f"running build_ext\n{message}\n  ERROR: Failed building wheel for shop\n"))
 
     error = unbuilt(wheel_file(make_sdist(tmp_path, "shop")), empty_base(), exit_code, output)
 
     assert (error.code, error.fault) == (code, fault)
     assert error.message.startswith("shop 1.0")
     assert "base.example/python:3.11" in error.message
-    assert said in error.message or exit_code == 137
+    assert message in error.message or exit_code == 137
     assert error.help
 
 

@@ -16,32 +16,26 @@ from pathlib import Path
 import pytest
 
 from builds.engine.connection import BASES, Engine
-from builds.engine.wheels import Built, build_wheels
-from builds.images import (
-    Base,
-    BlobStore,
-    Cancelled,
-    Fetched,
-    ImageError,
-    ImageSettings,
-    Lock,
-    Quiet,
-    Workshop,
-    assemble,
-    fetch,
-    find_base,
-    host,
-    resolve,
-)
-from builds.images.layer import LayerWriter
-from builds.images.manifest import Descriptor
-from builds.images.onward import as_base
-from builds.images.sources import needs_when_built
-from tests.builds.test_engine import NOWHERE, Listener, files_in
-from tests.images.making import make_sdist
-from tests.images.serving import Index
-from tests.services.docker_engine import DockerEngine
-from tests.studio.commands import Desk, Done
+from builds.engine.wheels.build import Built, build_wheels
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.bases import host
+from builds.imaging.bases.find import find_base
+from builds.imaging.bases.model import Base
+from builds.imaging.derived import as_base
+from builds.imaging.download.fetch import Fetched, fetch
+from builds.imaging.lock import Lock
+from builds.imaging.oci.layer import LayerWriter
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.pip.sources import needs_when_built
+from builds.imaging.reporting import Cancelled, ImageError, Quiet
+from builds.imaging.workshop import Workshop
+from tests.builds.engine.test_engine import NOWHERE, Listener, files_in
+from tests.builds.imaging.making import make_sdist
+from tests.builds.imaging.serving import Index
+from tests.services.servers.docker_engine import DockerEngine
+from tests.studio.management.commands import Desk, Done
 
 C_EXTENSION = {
     "setup.py": """
@@ -131,7 +125,7 @@ def test_a_source_is_built_once_and_then_needs_no_engine(
     assert "used again" in "\n".join(again.lines)
 
 
-def test_without_an_engine_it_is_said_what_needs_one_and_what_else_can_be_done(
+def test_without_an_engine_the_error_names_the_packages_that_need_it_and_alternatives(
     index: Index, base: Base, workshop: Workshop
 ) -> None:
     make_sdist(index.folder, "studio_tests_alone")
@@ -147,7 +141,7 @@ def test_without_an_engine_it_is_said_what_needs_one_and_what_else_can_be_done(
 def test_a_source_in_c_fails_on_a_base_without_a_compiler(
     docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
 ) -> None:
-    """Rule 48. What builds it, setuptools, comes from the public index: the container reaches it."""
+    """The build requirement, setuptools, comes from the public index: the container reaches it."""
     make_sdist(index.folder, "studio_tests_native", files=C_EXTENSION)
 
     error = refusal("studio_tests_native", index, base, workshop, docker_engine.host)
@@ -194,7 +188,7 @@ def test_what_only_the_wheel_tells_it_needs_is_known_afterwards(
     assert needs_when_built(source.sha256, base.probe, workshop) == ("idna==3.10",)
 
 
-def test_a_build_that_goes_wrong_is_told_by_its_own_words(
+def test_a_failed_build_is_explained_with_its_own_output(
     docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
 ) -> None:
     make_sdist(index.folder, "studio_tests_wrong", code="raise RuntimeError('this is not built here')")
@@ -258,25 +252,25 @@ def test_what_turns_out_to_be_needed_comes_into_the_image_too(
 @pytest.fixture(scope="module")
 def with_compiler(base: Base, workshop: Workshop) -> Base:
     """The base of this machine with its C compiler and its Python's headers in one more layer."""
-    found = shutil.which("gcc")
+    result = shutil.which("gcc")
     headers = Path(sysconfig.get_path("include"))
-    if found is None or not (headers / "Python.h").is_file():
+    if result is None or not (headers / "Python.h").is_file():
         pytest.skip("The test compiles with this machine's gcc and Python headers: they are not here.")
-    programs = [Path(asked("-print-prog-name=cc1")), Path(asked("-print-prog-name=collect2"))]
-    inside = Path(asked("-print-libgcc-file-name")).parent
+    programs = [Path(gcc("-print-prog-name=cc1")), Path(gcc("-print-prog-name=collect2"))]
+    inside = Path(gcc("-print-libgcc-file-name")).parent
     files = {str(path): path for path in (*programs, *inside.glob("*.[oa]"), *inside.glob("*.so"))}
     files |= {str(path): path for path in inside.glob("include/**/*") if path.is_file()}
     for name in ("crti.o", "crtn.o", "libc.so", "libc_nonshared.a", "libpthread.a"):
-        place = Path(asked(f"-print-file-name={name}")).resolve()
-        files[str(place)] = place
+        path = Path(gcc(f"-print-file-name={name}")).resolve()
+        files[str(path)] = path
     files |= {f"/usr/bin/{name}": Path(shutil.which(name) or "").resolve() for name in ("gcc", "as", "ld")}
-    system = [Path("/usr/include", name) for name in (asked("-dumpmachine"), "linux", "asm-generic")]
+    system = [Path("/usr/include", name) for name in (gcc("-dumpmachine"), "linux", "asm-generic")]
     standard = [path for folder in system for path in folder.rglob("*.h") if path.is_file()]
     files |= {str(path): path for path in (*standard, *Path("/usr/include").glob("*.h"))}
     into = f"/usr/local/include/python{sys.version_info[0]}.{sys.version_info[1]}"
     files |= {f"{into}/{path.relative_to(headers)}": path for path in headers.rglob("*.h")}
     programs += [files[f"/usr/bin/{name}"] for name in ("gcc", "as", "ld")]
-    files |= {f"/{place}": path for place, path in host._libraries(programs, Quiet()).items()}
+    files |= {f"/{inside_path}": path for inside_path, path in host._libraries(programs, Quiet()).items()}
     with workshop.store.writer() as blob:
         writer = LayerWriter(blob)
         for at, path in sorted(files.items()):
@@ -294,20 +288,19 @@ def with_compiler(base: Base, workshop: Workshop) -> Base:
     )
 
 
-def asked(option: str) -> str:
+def gcc(option: str) -> str:
     return subprocess.run(["gcc", option], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def in_usr(place: str) -> str:
+def in_usr(path: str) -> str:
     """Return a path without the links through which /lib is /usr/lib."""
-    real = os.path.normpath(place).lstrip("/")
+    real = os.path.normpath(path).lstrip("/")
     return real if real.startswith("usr/") else f"usr/{real}"
 
 
 def test_a_source_in_c_is_compiled_and_runs_in_the_image(
     docker_engine: DockerEngine, index: Index, with_compiler: Base, workshop: Workshop
 ) -> None:
-    """Issue 4, point 5."""
     setup = C_EXTENSION["setup.py"].replace("studio_tests_native", "studio_tests_compiled")
     make_sdist(index.folder, "studio_tests_compiled", files={"setup.py": setup, "native.c": NATIVE})
     lock, fetched = locked("studio_tests_compiled", index, with_compiler, workshop)
@@ -320,5 +313,5 @@ def test_a_source_in_c_is_compiled_and_runs_in_the_image(
     made = as_base(image, with_compiler, lock, workshop)
     with Engine.at(docker_engine.host) as engine, engine.lent(made, workshop.store, Listener()) as name:
         command = ["python", "-c", "import native; print(native.answer(), native.__file__)"]
-        said = docker_engine.client.containers.run(name, command, remove=True).decode()
-    assert said.startswith("42 /opt/env/lib/python3")
+        output = docker_engine.client.containers.run(name, command, remove=True).decode()
+    assert output.startswith("42 /opt/env/lib/python3")

@@ -14,13 +14,23 @@ from typing import Any
 import pytest
 import zstandard
 
-from builds.images import Cancelled, Descriptor, ImageError, Probe, Workshop, find_base
-from builds.images.manifest import DOCKER_INDEX, OCI_CONFIG, OCI_INDEX, OCI_LAYER_GZIP, OCI_MANIFEST
-from builds.images.probing import leads_to_a_file, probed
-from environments.logins import Login, Logins
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base
-from tests.images.serving import TokenRegistry
+from builds.imaging.bases.find import find_base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.bases.probing import leads_to_a_file, probed
+from builds.imaging.oci.manifest import (
+    DOCKER_INDEX,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER_GZIP,
+    OCI_MANIFEST,
+    Descriptor,
+)
+from builds.imaging.reporting import Cancelled, ImageError
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import Login, Logins
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base
+from tests.builds.imaging.serving import TokenRegistry
 
 GLIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n\0"
 MUSL = b"\0musl libc (x86_64)\0001.2.4\0"
@@ -91,7 +101,7 @@ def test_pythons_of_every_layout_are_found(workshop: Workshop) -> None:
         "srv/venv/bin/python3": LINK + "python",
     }
 
-    found = [
+    result = [
         probe(workshop, tarred(DEBIAN)),
         probe(workshop, tarred(OFFICIAL)),
         probe(workshop, tarred(conda), path="/opt/conda/bin:/usr/bin"),
@@ -99,7 +109,7 @@ def test_pythons_of_every_layout_are_found(workshop: Workshop) -> None:
         probe(workshop, tarred(venv), path="/srv/venv/bin:/usr/bin"),
     ]
 
-    assert [(p.python, p.version, p.libc, p.libc_version) for p in found] == [
+    assert [(p.python, p.version, p.libc, p.libc_version) for p in result] == [
         ("/usr/bin/python3.11", "3.11.2", "glibc", "2.36"),
         ("/usr/local/bin/python3.12", "3.12.4", "glibc", "2.36"),
         ("/opt/conda/bin/python3.10", "3.10.14", "glibc", "2.31"),
@@ -109,12 +119,12 @@ def test_pythons_of_every_layout_are_found(workshop: Workshop) -> None:
 
 
 def test_a_base_without_python_has_none(workshop: Workshop) -> None:
-    found = probe(workshop, tarred({"usr/lib/libc.so.6": GLIBC, "usr/bin/perl": b"x"}))
+    result = probe(workshop, tarred({"usr/lib/libc.so.6": GLIBC, "usr/bin/perl": b"x"}))
 
-    assert (found.python, found.version, found.libc) == ("", "", "glibc")
+    assert (result.python, result.version, result.libc) == ("", "", "glibc")
 
 
-def test_a_later_layer_hides_what_an_earlier_one_brought(workshop: Workshop) -> None:
+def test_a_later_layer_hides_files_of_an_earlier_layer(workshop: Workshop) -> None:
     removed = tarred({"usr/bin/.wh.python3.11": b""})
     replaced = tarred({"usr/bin/python3": LINK + "python3.12", "usr/bin/python3.12": version("3.12.1")})
     cleared = tarred({"usr/bin/.wh..wh..opq": b"", "usr/bin/python3.9": version("3.9.1")})
@@ -140,7 +150,6 @@ def test_links_in_a_circle_do_not_hang(workshop: Workshop) -> None:
 
 
 def test_a_path_is_followed_through_the_links_of_all_layers(workshop: Workshop) -> None:
-    """Rule 22."""
     below: Files = {
         "opt/env/bin/python3.11": b"",
         "usr/bin/tool": b"",
@@ -173,6 +182,7 @@ def test_a_base_is_looked_into_once(workshop: Workshop) -> None:
     assert probed(digest, [], {}, workshop, Recorder()) == first
 
 
+@pytest.mark.slow
 def test_the_host_base_is_made_once_and_is_the_same_again(workshop: Workshop, tmp_path: Any) -> None:
     first = find_base("host", workshop, Recorder())
     again = find_base("host", workshop, Recorder())
@@ -234,7 +244,7 @@ def test_the_image_of_the_wanted_platform_is_taken_with_a_token(workshop: Worksh
     assert base.probe.architecture == "amd64"
     assert other.probe.architecture == "arm64"
     assert base.reference == reference
-    assert all("s3cret" not in path for path, _ in registry.server.asked)
+    assert all("s3cret" not in path for path, _ in registry.server.requests)
 
 
 def test_a_platform_that_is_not_offered_is_an_error_that_lists_those_that_are(workshop: Workshop) -> None:
@@ -257,16 +267,17 @@ def test_an_image_for_one_platform_alone_is_not_taken_for_another(workshop: Work
         fitting = find_base(reference, known(workshop, registry), Recorder(), platform="linux/arm64/v8")
 
     assert (refused.value.code, refused.value.fault) == ("base-not-found", "author")
-    assert sum(layer in path for path, _ in registry.server.asked) == 1
+    assert sum(layer in path for path, _ in registry.server.requests) == 1
     assert fitting.probe.architecture == "arm64"
 
 
+@pytest.mark.slow
 def test_the_host_base_is_for_this_machine_only(workshop: Workshop) -> None:
     with pytest.raises(ImageError, match="not for linux/riscv64"):
         find_base("host", workshop, Recorder(), platform="linux/riscv64")
 
 
-def test_a_token_that_ends_in_the_middle_is_asked_for_again(workshop: Workshop) -> None:
+def test_a_token_that_expires_during_a_pull_is_requested_again(workshop: Workshop) -> None:
     registry = TokenRegistry(served(), "ann", "s3cret")
     registry.uses_of_the_first_token = 2
     with registry.server.running():
@@ -307,12 +318,12 @@ def test_a_mirror_that_lacks_an_image_does_not_hide_its_registry(workshop: Works
         mirrored = replace(
             workshop,
             mirrors={full.server.address: empty.server.address},
-            logins=Logins([Login("registry", one.server.url, *one.login) for one in (empty, full)]),
+            logins=Logins([Login("registry", item.server.url, *item.login) for item in (empty, full)]),
         )
         base = find_base(f"{full.server.address}/team/base:1", mirrored, Recorder())
 
     assert base.probe.version == "3.11.2"
-    assert empty.server.asked
+    assert empty.server.requests
 
 
 def test_a_cancelled_pull_leaves_nothing_half_done(workshop: Workshop) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import Workshop
-from builds.images.base import Base
-from tests.images.conda.making import (
+from builds.imaging.bases.model import Base
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conda.making import (
     PLACEHOLDER,
     bare_base,
     index,

@@ -23,9 +23,7 @@ from typing import Any
 import zstandard
 from rattler.index import index_fs
 
-from builds.images import Probe, Quiet, Workshop
-from builds.images.base import Base, base_of_layers
-from builds.images.host import (
+from builds.imaging.bases.host import (
     _COMMANDS,
     _NAME,
     _extensions,
@@ -36,6 +34,10 @@ from builds.images.host import (
     _stdlib,
     _written,
 )
+from builds.imaging.bases.model import Base, base_of_layer
+from builds.imaging.bases.probe import Probe
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
 
 PLACEHOLDER = "/opt/placeholder" + "_placehold" * 20
 VERSION = platform.python_version()
@@ -179,11 +181,11 @@ def index(channel: Path) -> str:
 
 def bare_base(workshop: Workshop) -> Base:
     """Return a base with a shell and the libraries that Python needs, but without Python."""
-    commands = {name: Path(found).resolve() for name in _COMMANDS.split() if (found := shutil.which(name))}
+    commands = {name: Path(result).resolve() for name in _COMMANDS.split() if (result := shutil.which(name))}
     programs = [_interpreter(), *sorted(_extensions().glob("*.so")), *commands.values()]
     files = {f"usr/bin/{name}": path for name, path in commands.items()}
     libraries = _libraries(programs, Quiet())
-    files |= {p: found for p, found in libraries.items() if not Path(p).name.startswith("libpython")}
+    files |= {p: result for p, result in libraries.items() if not Path(p).name.startswith("libpython")}
     links = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
     layer = _written(files, links, workshop, Quiet())
     config = {
@@ -193,7 +195,7 @@ def bare_base(workshop: Workshop) -> Base:
         "rootfs": {"type": "layers", "diff_ids": [layer.diff_id]},
     }
     probe = Probe(libc=_probe().libc, libc_version=_probe().libc_version, architecture=_probe().architecture)
-    return base_of_layers("base.example/bare:1", layer.diff_id, (layer,), config, probe, cached=False)
+    return base_of_layer("base.example/bare:1", layer, config, probe, workshop.store, cached=False)
 
 
 def _holds(content: str | Content, prefix: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.builds.distribution.test_end_to_end import build
-from tests.images.conda.making import VERSION
-from tests.services.docker_engine import DockerEngine
+from tests.builds.imaging.conda.making import VERSION
 from tests.services.fixtures import StartStudio
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.threads import serving
+
+pytestmark = pytest.mark.slow
 
 ENVIRONMENT = f"""\
 name: talking
@@ -35,12 +37,8 @@ class Quietly(SimpleHTTPRequestHandler):
 def served(channel: Path) -> Iterator[str]:
     """The channel, over the network."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quietly, directory=str(channel)))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 def test_a_conda_environment_is_built_and_runs(
@@ -55,6 +53,6 @@ def test_a_conda_environment_is_built_and_runs(
     name = f"localhost:{studio.port}/default/azureml/azureml_{made['hash']}"
     image = docker_engine.client.images.pull(name, tag="latest")
     command = "greet && native && python -c 'import six, sys; print(six.__version__, sys.prefix)'"
-    said = docker_engine.client.containers.run(image, ["sh", "-c", command], remove=True).decode()
-    assert said.split("\n") == ["greeter 2.0", "from the native package", "1.16.0 /opt/env", ""]
+    output = docker_engine.client.containers.run(image, ["sh", "-c", command], remove=True).decode()
+    assert output.split("\n") == ["greeter 2.0", "from the native package", "1.16.0 /opt/env", ""]
     docker_engine.client.images.remove(name, force=True)

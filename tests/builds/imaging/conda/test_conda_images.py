@@ -9,25 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import (
-    AssembledImage,
-    Base,
-    BlobStore,
-    Fetched,
-    ImageSettings,
-    Lock,
-    Workshop,
-    assemble,
-    check_lock,
-    fetch,
-)
-from builds.images.conda.environment import resolve_environment
-from builds.images.conda.layers import environment_layers
-from tests.images.conda.making import VERSION
-from tests.images.conftest import Recorder
-from tests.images.test_real_images import push
-from tests.services.docker_engine import DockerEngine
-from tests.services.registry import Registry
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
+from builds.imaging.bases.model import Base
+from builds.imaging.conda.environment import resolve_environment
+from builds.imaging.conda.layers import environment_layers
+from builds.imaging.download.fetch import Fetched, fetch
+from builds.imaging.lock import Lock
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.pip.check import check_lock
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conda.making import VERSION
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.test_real_images import push
+from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.registry import Registry
+
+pytestmark = pytest.mark.slow
 
 MINOR = ".".join(VERSION.split(".")[:2])
 
@@ -68,18 +66,18 @@ def run(
     image = docker_engine.client.images.pull(target.rpartition(":")[0], tag="latest")
 
     def run(*command: str) -> str:
-        said: bytes = docker_engine.client.containers.run(
+        output: bytes = docker_engine.client.containers.run(
             image, list(command), remove=True, network_mode="none", read_only=True
         )
-        return said.decode()
+        return output.decode()
 
     return run
 
 
 def test_condas_python_runs_on_a_base_without_one(run: Run) -> None:
-    said = run("python", "-c", "import ssl, sqlite3, sys; print(sys.prefix, sys.executable, sys.version)")
+    output = run("python", "-c", "import ssl, sqlite3, sys; print(sys.prefix, sys.executable, sys.version)")
 
-    assert said.split()[:3] == ["/opt/env", "/opt/env/bin/python", VERSION]
+    assert output.split()[:3] == ["/opt/env", "/opt/env/bin/python", VERSION]
 
 
 def test_entry_points_and_rewritten_prefixes_work(run: Run) -> None:
@@ -104,7 +102,7 @@ def test_what_conda_installed_is_not_installed_again_by_pip(made: Made, run: Run
         "six": "1.16.0",
     }.items()
     assert [p.ecosystem for p in made.lock.packages if p.name == "greeter"] == ["conda"]
-    assert check_lock(made.lock, made.fetched) == []
+    assert check_lock(made.lock, made.fetched, Quiet()) == []
 
 
 def test_the_environment_is_condas_and_nobody_elses(run: Run) -> None:
@@ -116,9 +114,9 @@ def test_the_environment_is_condas_and_nobody_elses(run: Run) -> None:
 
 def test_modules_come_with_bytecode(run: Run) -> None:
     loaded = "python -v -c 'import greeter, json.decoder' 2>&1 | grep 'code object from'"
-    said = run("sh", "-c", f"{loaded} | grep -E 'greeter|json/(__pycache__/)?decoder'")
+    output = run("sh", "-c", f"{loaded} | grep -E 'greeter|json/(__pycache__/)?decoder'")
 
-    assert [line.rstrip("'").endswith(".pyc") for line in said.splitlines()] == [True, True]
+    assert [line.rstrip("'").endswith(".pyc") for line in output.splitlines()] == [True, True]
 
 
 def test_the_same_lock_gives_the_same_image_from_empty_caches(

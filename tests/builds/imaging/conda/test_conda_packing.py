@@ -1,15 +1,10 @@
-"""What a conda package becomes in a layer, and which packages are refused."""
+"""Packing conda packages into layers, and refusing malformed packages."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-import os
-import select
-import signal
-import subprocess
-import sys
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -18,15 +13,21 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from builds.images import Base, Fetched, ImageError, Lock, LockedPackage, Probe, Workshop, fetch
-from builds.images.conda.layers import environment_layers
-from builds.images.conda.workers import Worker
-from builds.images.layer import Layer
-from builds.images.manifest import Descriptor
-from tests.images.conda.making import PLACEHOLDER, VERSION, Content, dated, make_module, make_package
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, unpacked
-from tests.images.test_cancelling import children
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.conda.layers import environment_layers
+from builds.imaging.download.fetch import Fetched, fetch
+from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.oci.layer import Layer
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conda.making import PLACEHOLDER, VERSION, Content, dated, make_module, make_package
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, unpacked
+from tests.builds.imaging.test_cancelling import children
+
+pytestmark = pytest.mark.slow
 
 Files = dict[str, str | Content]
 SITE = f"opt/env/lib/python{'.'.join(VERSION.split('.')[:2])}/site-packages"
@@ -39,10 +40,10 @@ def base() -> Base:
 
 def locked(*packages: Path) -> Lock:
     """Return a lock of these packages, as solving would have."""
-    found = []
+    result = []
     for package in packages:
         name, version, rest = package.name.rsplit("-", 2)
-        found.append(
+        result.append(
             LockedPackage(
                 ecosystem="conda",
                 kind="conda",
@@ -57,7 +58,7 @@ def locked(*packages: Path) -> Lock:
                 filename=package.name,
             )
         )
-    return Lock(packages=tuple(found))
+    return Lock(packages=tuple(result))
 
 
 def layers(workshop: Workshop, base: Base, *packages: Path, reporter: Recorder | None = None) -> list[Layer]:
@@ -78,10 +79,10 @@ def tree(workshop: Workshop, made: list[Layer], into: Path) -> Path:
 
 
 def refused(workshop: Workshop, base: Base, package: Path) -> ImageError:
-    with pytest.raises(ImageError) as found:
+    with pytest.raises(ImageError) as result:
         layers(workshop, base, package)
     assert list((workshop.cache / "conda" / "staging").iterdir()) == []
-    return found.value
+    return result.value
 
 
 def test_prefixes_are_rewritten_in_text_and_in_programs(
@@ -110,7 +111,7 @@ def test_prefixes_are_rewritten_in_text_and_in_programs(
 
 
 @pytest.mark.parametrize("old_format", [False, True])
-def test_condas_record_tells_where_a_package_is_from_and_nothing_of_this_machine(
+def test_condas_record_names_the_source_of_a_package_and_nothing_of_this_machine(
     workshop: Workshop, base: Base, tmp_path: Path, old_format: bool
 ) -> None:
     files: Files = {"share/tool.txt": "x", "share/link": ("tool.txt",)}
@@ -193,10 +194,10 @@ def test_packages_that_bring_the_same_file_stand_in_layers_of_their_own(
     workshop: Workshop, base: Base, tmp_path: Path
 ) -> None:
     channel, reporter = tmp_path / "channel", Recorder()
-    one = make_package(channel, "one", files={"share/same": "one"})
+    package = make_package(channel, "one", files={"share/same": "one"})
     two = make_package(channel, "two", files={"share/same": "two"})
 
-    root = tree(workshop, layers(workshop, base, one, two, reporter=reporter), tmp_path / "root")
+    root = tree(workshop, layers(workshop, base, package, two, reporter=reporter), tmp_path / "root")
 
     assert (root / "opt/env/share/same").read_text() == "two"
     assert "one and two both bring /opt/env/share/same: that of two is used" in reporter.log
@@ -212,7 +213,7 @@ def test_layers_stay_within_what_an_engine_takes(workshop: Workshop, base: Base,
 
 @pytest.mark.parametrize("when", ["pre", "post"])
 def test_no_script_of_a_package_runs_here(workshop: Workshop, base: Base, tmp_path: Path, when: str) -> None:
-    """Issue 4, point 2. One of before the installation could run nowhere else, and is refused."""
+    """A pre-link script could run nowhere else, and is refused."""
     script = f"#!/bin/sh\ntouch {tmp_path}/ran\n"
     name = f"bin/.tool-{when}-link.sh"
     package = make_package(tmp_path / "channel", "tool", files={name: script}, executable=[name])
@@ -247,22 +248,23 @@ def archive(folder: Path, *entries: tarfile.TarInfo, info: dict[str, object] | N
         "subdir": "linux-64",
     }
     paths = info or {"paths": [], "paths_version": 1}
-    told = [("info/index.json", json.dumps(index)), ("info/paths.json", json.dumps(paths))]
+    metadata = [("info/index.json", json.dumps(index)), ("info/paths.json", json.dumps(paths))]
     package = folder / "linux-64" / "evil-1.0-0.conda"
     package.parent.mkdir(parents=True)
     with zipfile.ZipFile(package, "w") as outer:
         outer.writestr("metadata.json", '{"conda_pkg_format_version": 2}')
         outer.writestr("pkg-evil-1.0-0.tar.zst", packed([(entry, b"") for entry in entries]))
         outer.writestr(
-            "info-evil-1.0-0.tar.zst", packed([(tarfile.TarInfo(name), text.encode()) for name, text in told])
+            "info-evil-1.0-0.tar.zst",
+            packed([(tarfile.TarInfo(name), text.encode()) for name, text in metadata]),
         )
     return package
 
 
 def entry(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
-    found = tarfile.TarInfo(name)
-    found.type, found.linkname = kind, target
-    return found
+    result = tarfile.TarInfo(name)
+    result.type, result.linkname = kind, target
+    return result
 
 
 @pytest.mark.parametrize(
@@ -334,10 +336,10 @@ def test_a_file_that_is_not_what_was_locked_is_refused(
         workshop, channel_mirrors={"https://channel.example/team": (tmp_path / "channel").as_uri()}
     )
 
-    with pytest.raises(ImageError) as found:
+    with pytest.raises(ImageError) as result:
         fetch(lock, shop, Recorder())
 
-    assert found.value.code == "digest-mismatch"
+    assert result.value.code == "digest-mismatch"
 
 
 def test_a_cancelled_build_ends_the_packing_and_leaves_nothing(
@@ -354,10 +356,10 @@ def test_a_cancelled_build_ends_the_packing_and_leaves_nothing(
     reporter.cancelled = True
     before = children()
 
-    with pytest.raises(ImageError) as found:
+    with pytest.raises(ImageError) as result:
         environment_layers(base, lock, fetched, shop, reporter)
 
-    assert found.value.code == "cancelled"
+    assert result.value.code == "cancelled"
     assert list((workshop.cache / "conda" / "staging").iterdir()) == []
     assert children() == before
 
@@ -371,42 +373,3 @@ def _noise() -> bytes:
 
 def _blobs(workshop: Workshop) -> set[str]:
     return {path.name for path in (workshop.store.path / "blobs" / "sha256").iterdir()}
-
-
-def test_a_worker_that_vanishes_is_the_studios_fault() -> None:
-    before = children()
-    with Worker() as worker:
-        (child,) = children() - before
-        os.kill(int(child), signal.SIGKILL)
-        with pytest.raises(ImageError) as found:
-            worker.ask({"do": "solve"}, Recorder(), timeout=60)
-
-    assert (found.value.code, found.value.fault) == ("conda-failed", "studio")
-    assert children() == before
-
-
-def test_what_nobody_foresaw_is_told_and_ends_nothing() -> None:
-    with Worker() as worker:
-        for _ in range(2):
-            with pytest.raises(ImageError) as found:
-                worker.ask({"do": "solve"}, Recorder(), timeout=60)
-            assert (found.value.code, found.value.fault) == ("conda-failed", "studio")
-            assert "KeyError" in found.value.message
-
-
-def test_a_worker_ends_with_the_studio_however_that_ends() -> None:
-    program = (
-        "from builds.images.conda.workers import Worker; w = Worker(); print(w._child.pid, flush=True); "
-    )
-    program += "input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as studio:
-        assert studio.stdout is not None
-        worker = os.pidfd_open(int(studio.stdout.readline()))
-        studio.kill()
-
-    ended, _, _ = select.select([worker], [], [], 30)
-
-    assert ended == [worker]
-    os.close(worker)

@@ -1,4 +1,4 @@
-"""Which conda packages go together, for which base, from which channels; and how it is told when none do."""
+"""Solving conda packages for a base, from several channels; and the errors of unsolvable requests."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import Base, ImageError, Lock, Probe, Workshop
-from builds.images.conda.channels import channel_url, channels_of
-from builds.images.conda.environment import resolve_environment
-from tests.images.conda.making import VERSION, index, make_module, make_package
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base
-from tests.images.serving import Answer, Server
+from builds.imaging.bases.model import Base
+from builds.imaging.bases.probe import Probe
+from builds.imaging.channels import channel_url, channels_of
+from builds.imaging.conda.environment import resolve_environment
+from builds.imaging.lock import Lock
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conda.making import VERSION, index, make_module, make_package
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base
+from tests.builds.imaging.serving import Answer, Server
+
+pytestmark = pytest.mark.slow
 
 GLIBC = Probe(libc="glibc", libc_version="2.36")
 
@@ -34,9 +40,9 @@ def solve(
 
 
 def refused(workshop: Workshop, base: Base, channels: list[str], *conda: str) -> ImageError:
-    with pytest.raises(ImageError) as found:
+    with pytest.raises(ImageError) as result:
         solve(workshop, base, channels, *conda)
-    return found.value
+    return result.value
 
 
 def test_the_lock_names_every_package_exactly_and_why_it_is_there(
@@ -68,10 +74,10 @@ def test_versions_of_the_image_before_are_kept_where_they_fit(
     index(tmp_path)
 
     kept = solve(workshop, base, [tmp_path.as_uri()], "first", "second>1", previous=before)
-    anew = solve(workshop, base, [tmp_path.as_uri()], "first", "second>1")
+    fresh = solve(workshop, base, [tmp_path.as_uri()], "first", "second>1")
 
     assert [(p.name, p.version) for p in kept.packages] == [("first", "1.0"), ("second", "2.0")]
-    assert [(p.name, p.version) for p in anew.packages] == [("first", "2.0"), ("second", "2.0")]
+    assert [(p.name, p.version) for p in fresh.packages] == [("first", "2.0"), ("second", "2.0")]
 
 
 def test_the_first_channel_that_has_a_package_is_the_only_one_for_it(
@@ -109,7 +115,7 @@ def test_conda_forge_stands_in_for_the_channel_with_commercial_terms(reporter: R
     allowed = channels_of(["defaults"], [], mirror, reporter)
 
     assert without.urls == ("https://conda.anaconda.org/conda-forge",)
-    assert allowed.asked() == list(allowed.urls) == ["https://mirror.example/main"]
+    assert allowed.effective_urls() == list(allowed.urls) == ["https://mirror.example/main"]
     assert without.spec("defaults::numpy") == "https://conda.anaconda.org/conda-forge::numpy"
     assert allowed.spec("defaults::numpy") == "https://mirror.example/main::numpy"
     assert len(reporter.lines) == 1
@@ -133,18 +139,18 @@ def test_a_channels_name_is_an_address(written: str, url: str) -> None:
     "written", ["../channel", "/srv/channel", "s3://bucket", "a b", "https://", "", "a::b"]
 )
 def test_what_is_no_channel_is_refused(written: str) -> None:
-    with pytest.raises(ImageError, match="is no conda channel") as found:
+    with pytest.raises(ImageError, match="is no conda channel") as result:
         channel_url(written)
-    assert found.value.code == "bad-spec"
+    assert result.value.code == "bad-spec"
 
 
 @pytest.mark.parametrize(
     "written", ["https://me:secret@channel.example/a", "https://channel.example/t/secret/a"]
 )
 def test_a_channel_with_a_password_in_it_is_refused_without_saying_it(written: str) -> None:
-    with pytest.raises(ImageError) as found:
+    with pytest.raises(ImageError) as result:
         channel_url(written)
-    assert "secret" not in str(found.value)
+    assert "secret" not in str(result.value)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +164,7 @@ def test_a_channel_with_a_password_in_it_is_refused_without_saying_it(written: s
         ("__cuda", "conflict", "there is no __cuda in it"),
     ],
 )
-def test_a_package_that_cannot_be_had_is_told_with_what_to_do(
+def test_an_unavailable_package_is_an_error_with_a_way_out(
     workshop: Workshop, base: Base, channel: Path, spec: str, code: str, says: str
 ) -> None:
     error = refused(workshop, base, [channel.as_uri()], spec)
@@ -196,7 +202,7 @@ def test_a_channel_that_is_not_there_is_named(workshop: Workshop, base: Base, tm
 @pytest.mark.parametrize(
     ("status", "code"), [(404, "channel-not-found"), (401, "channel-refused"), (403, "channel-refused")]
 )
-def test_a_channel_that_says_no_is_told_apart_from_one_that_is_silent(
+def test_a_channel_that_denies_access_is_distinguished_from_a_silent_channel(
     workshop: Workshop, base: Base, status: int, code: str
 ) -> None:
     def no(_: BaseHTTPRequestHandler) -> Answer:
@@ -224,7 +230,7 @@ def test_no_credentials_of_the_machine_go_to_a_channel(
         error = refused(workshop, base, [server.url], "python")
 
     assert error.code == "package-not-found"
-    assert not [headers for _, headers in server.asked if stolen in headers.get("authorization", "")]
+    assert not [headers for _, headers in server.requests if stolen in headers.get("authorization", "")]
 
 
 @pytest.mark.parametrize(
@@ -245,22 +251,22 @@ def test_a_base_on_which_conda_packages_cannot_run_is_refused(
 
 
 def test_pip_packages_need_a_python_from_conda(workshop: Workshop, base: Base, channel: Path) -> None:
-    with pytest.raises(ImageError) as found:
+    with pytest.raises(ImageError) as result:
         resolve_environment(base, [channel.as_uri()], ["native"], ["six"], workshop, Recorder())
 
-    assert found.value.code == "no-python"
-    assert "Add python to the conda packages" in found.value.help
+    assert result.value.code == "no-python"
+    assert "Add python to the conda packages" in result.value.help
 
 
 def test_pip_may_not_replace_what_conda_installed(workshop: Workshop, base: Base, channel: Path) -> None:
-    with pytest.raises(ImageError) as found:
+    with pytest.raises(ImageError) as result:
         resolve_environment(
             base, [channel.as_uri()], ["python", "tomli"], ["tomli>=2.1"], workshop, Recorder()
         )
 
-    assert found.value.code == "conflict"
-    assert "Conda installed tomli 2.0.1." in found.value.message
-    assert "by conda or by pip" in found.value.help
+    assert result.value.code == "conflict"
+    assert "Conda installed tomli 2.0.1." in result.value.message
+    assert "by conda or by pip" in result.value.help
 
 
 def test_a_python_without_the_usual_folder_for_modules_is_refused(
@@ -281,7 +287,7 @@ def test_a_cancelled_build_ends_the_solver(workshop: Workshop, base: Base) -> No
         reporter.cancelled = True
         return 503, {}, b""
 
-    with Server(silent).running() as server, pytest.raises(ImageError) as found:
+    with Server(silent).running() as server, pytest.raises(ImageError) as result:
         resolve_environment(base, [server.url], ["python"], (), workshop, reporter)
 
-    assert found.value.code == "cancelled"
+    assert result.value.code == "cancelled"

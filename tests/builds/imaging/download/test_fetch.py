@@ -9,21 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import (
-    Cancelled,
-    ImageError,
-    ImageSettings,
-    Lock,
-    Workshop,
-    assemble,
-    fetch,
-    measured,
-    resolve,
-)
-from builds.images.ahead import WORTH_FILES
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, make_wheel
-from tests.images.serving import Index
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.download.fetch import fetch, measured
+from builds.imaging.lock import Lock
+from builds.imaging.packing.pipeline import WORTH_FILES
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.reporting import Cancelled, ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, make_wheel
+from tests.builds.imaging.serving import Index
 from tests.services.processes import ProcessInfo, descendants, wait_until
 
 
@@ -62,15 +57,15 @@ def test_a_file_is_fetched_once_and_progress_reaches_its_size(lock: Lock, worksh
     assert "1 fetched" in reporter.log
 
 
-def test_a_lock_is_told_the_sizes_of_its_files_and_stays_the_same_lock(
+def test_fetching_adds_the_sizes_of_files_to_a_lock_which_stays_the_same(
     lock: Lock, workshop: Workshop
 ) -> None:
     fetched = fetch(lock, workshop, Recorder())
 
-    told = measured(lock, fetched)
+    sized = measured(lock, fetched)
 
-    assert [package.size for package in told.packages] == [fetched.wheels[0].size]
-    assert told.digest == lock.digest
+    assert [package.size for package in sized.packages] == [fetched.wheels[0].size]
+    assert sized.digest == lock.digest
 
 
 def test_a_broken_connection_goes_on_where_it_stopped(lock: Lock, workshop: Workshop, index: Index) -> None:
@@ -80,8 +75,10 @@ def test_a_broken_connection_goes_on_where_it_stopped(lock: Lock, workshop: Work
     fetched = fetch(lock, workshop, Recorder())
 
     assert fetched.received == len(whole)
-    asked = [headers.get("range") for path, headers in index.server.asked if path.startswith("/files/")][-2:]
-    assert asked == [None, "bytes=262144-"]
+    request = [headers.get("range") for path, headers in index.server.requests if path.startswith("/files/")][
+        -2:
+    ]
+    assert request == [None, "bytes=262144-"]
 
 
 def test_a_busy_server_is_asked_again(lock: Lock, workshop: Workshop, index: Index) -> None:
@@ -103,7 +100,7 @@ def test_another_file_under_the_same_name_is_refused_and_not_kept(
     assert not fetch(lock, workshop, Recorder()).cached
 
 
-def test_a_file_that_is_gone_is_said_to_be(lock: Lock, workshop: Workshop, index: Index) -> None:
+def test_a_missing_file_is_reported_as_missing(lock: Lock, workshop: Workshop, index: Index) -> None:
     index.failures = [(404, {}, b"")]
 
     with pytest.raises(ImageError, match=r"does not have shop-1\.0-py3-none-any\.whl any more") as gone:
@@ -111,7 +108,7 @@ def test_a_file_that_is_gone_is_said_to_be(lock: Lock, workshop: Workshop, index
     assert gone.value.code == "package-gone"
 
 
-def test_a_file_that_is_forbidden_is_said_to_be(lock: Lock, workshop: Workshop, index: Index) -> None:
+def test_a_forbidden_file_is_reported_as_forbidden(lock: Lock, workshop: Workshop, index: Index) -> None:
     index.failures = [(403, {}, b"")]
 
     with pytest.raises(ImageError) as refused:
@@ -131,7 +128,7 @@ def test_what_has_arrived_is_packed_while_another_file_is_still_on_its_way(
     with served.server.running():
         asking = replace(workshop, index_url=served.url)
         lock = resolve(empty_base(), names, asking, Recorder())
-        # One of them is answered when another one has been packed.
+        # The first response waits until another wheel has been packed.
         served.first = [lambda: wait_until(lambda: any(segments.glob("*.gz")), 60, "nothing is packed")]
         fetched = fetch(lock, asking, Recorder())
 
@@ -161,12 +158,13 @@ def test_a_fetch_that_is_cancelled_leaves_no_process_that_packs(tmp_path: Path, 
 
 
 def packing() -> list[ProcessInfo]:
-    return [process for process in descendants(os.getpid()) if "pack_worker" in process.command]
+    """Return the processes that the fork server has started."""
+    started = descendants(os.getpid())
+    servers = {process.pid for process in started if "forkserver" in process.command}
+    return [process for process in started if process.parent in servers]
 
 
-def test_a_wheel_that_cannot_be_packed_is_told_of_when_its_layer_is_made(
-    tmp_path: Path, workshop: Workshop
-) -> None:
+def test_a_wheel_that_cannot_be_packed_is_reported_with_its_layer(tmp_path: Path, workshop: Workshop) -> None:
     names = [f"part{number}" for number in range(WORTH_FILES)]
     for name in names:
         make_wheel(tmp_path / "many", name)

@@ -13,20 +13,21 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import BlobStore, Descriptor, ImageError
-from builds.images.manifest import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST
+from builds.imaging.oci.manifest import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import ImageError
 
 SEVERAL = """
 import sys
-from builds.images import BlobStore
-from tests.images.test_store import small_image
+from builds.imaging.oci.store import BlobStore
+from tests.builds.imaging.oci.test_store import small_image
 store, who = BlobStore(sys.argv[1]), sys.argv[2]
 for number in range(25):
     store.tag(f"team/image-{who}-{number}:latest", small_image(store, f"{who}-{number}".encode()))
 """
 INTERRUPTED = """
 import sys
-from builds.images import BlobStore
+from builds.imaging.oci.store import BlobStore
 store = BlobStore(sys.argv[1])
 with store.writer() as blob:
     blob.write(b"x" * 100)
@@ -70,6 +71,7 @@ def store(tmp_path: Path) -> BlobStore:
     return BlobStore(tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_many_processes_name_images_at_once_and_no_name_is_lost(store: BlobStore) -> None:
     workers = [subprocess.Popen([sys.executable, "-c", SEVERAL, str(store.path), who]) for who in "abcd"]
 
@@ -94,7 +96,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_half_blob(store: BlobStore) -> 
     assert list((store.path / "ingest").iterdir()) == []
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_behind(
+def test_a_full_disk_is_reported_and_leaves_nothing_behind(
     store: BlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (store.path / "index.json").read_bytes()
@@ -134,10 +136,10 @@ def test_a_name_moves_to_the_newer_image_and_the_older_stays_by_its_digest(store
     store.tag("team/app:latest", first)
     store.tag("team/app:latest", second)
 
-    found = store.find("team/app:latest")
+    result = store.find("team/app:latest")
 
-    assert found is not None
-    assert found.digest == second.digest
+    assert result is not None
+    assert result.digest == second.digest
     assert store.has(first.digest)
 
 

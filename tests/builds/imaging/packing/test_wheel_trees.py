@@ -13,10 +13,14 @@ from installer import install
 from installer.destinations import SchemeDictionaryDestination
 from installer.sources import WheelFile as WheelSource
 
-from builds.images import BlobStore, ImageError, ImageSettings, Workshop, assemble, segment
-from builds.images.wheel import Wheel
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, locked, make_wheel, recorded, unpacked
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.packing import segment
+from builds.imaging.packing.wheel import Wheel
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, locked, make_wheel, recorded, unpacked
 
 SITE = "opt/env/lib/python3.11/site-packages"
 
@@ -51,15 +55,15 @@ def theirs(wheel: Path, folder: Path, name: str) -> Path:
 
 def tree(root: Path, *, generated: set[str]) -> dict[str, tuple[int, str]]:
     """Return mode and content of every file, besides RECORD, bytecode, and the skeleton's own."""
-    found = {}
+    result = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
         own = name.endswith((".pyc", "/RECORD", "pyvenv.cfg")) or path.name.startswith("python")
         if path.is_symlink() or not path.is_file() or own:
             continue
         text = "generated" if name in generated else hashlib.sha256(path.read_bytes()).hexdigest()
-        found[name] = (path.stat().st_mode & 0o111, text)
-    return found
+        result[name] = (path.stat().st_mode & 0o111, text)
+    return result
 
 
 def record(root: Path) -> set[tuple[str, str, str]]:
@@ -215,16 +219,16 @@ def test_a_name_that_kept_its_hyphens_inside_the_wheel_is_found(tmp_path: Path) 
     with Wheel(path, "shop-tool", (3, 11)) as wheel:
         assert wheel.metadata()["Name"] == "shop-tool"
         assert "opt/env/etc/x" in [member.path for member in wheel.members]
-    with pytest.raises(ImageError, match=r"0 \.dist-info folders"):
+    with pytest.raises(ImageError, match=r"does not name other"):
         Wheel(path, "other", (3, 11))
 
 
-def test_a_file_named_twice_in_a_wheel_is_in_the_layer_once_as_it_was_last(tmp_path: Path) -> None:
+def test_a_file_named_twice_in_a_wheel_is_in_the_layer_once_if_both_are_the_same(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path)
     with zipfile.ZipFile(wheel, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
-        archive.writestr("shop/__init__.py", "x = 2\n")
+        archive.writestr("shop/__init__.py", "x = 1\n")
 
-    assert (ours(wheel, tmp_path) / SITE / "shop/__init__.py").read_text() == "x = 2\n"
+    assert (ours(wheel, tmp_path) / SITE / "shop/__init__.py").read_text() == "x = 1\n"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

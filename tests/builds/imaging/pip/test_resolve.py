@@ -1,4 +1,4 @@
-"""What the solver is asked and what it answers: the right packages, or a sentence that tells what to do."""
+"""Resolving requirements: the right packages, or an error with a way out."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import ImageError, Lock, LockedPackage, Probe, Workshop, fetch, resolve
-from builds.images.pylock import packages_of, target_tags
-from builds.images.requirement import checked
-from builds.images.resolve import uv_platform
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, make_wheel
-from tests.images.serving import Index
+from builds.imaging.download.fetch import fetch
+from builds.imaging.lock import Lock
+from builds.imaging.pip.requirement import checked
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, make_wheel
+from tests.builds.imaging.serving import Index
 
 
 @pytest.fixture
@@ -160,9 +162,7 @@ def test_an_extra_index_is_asked_too(shopping: Workshop, tmp_path: Path) -> None
     assert versions(lock) == {"sauce": "1.0", "paper": "1.0"}
 
 
-def test_the_first_index_with_a_package_is_the_only_one_asked_for_it(
-    shopping: Workshop, tmp_path: Path
-) -> None:
+def test_only_the_first_index_with_a_package_is_queried_for_it(shopping: Workshop, tmp_path: Path) -> None:
     make_wheel(tmp_path / "more", "basket", "1.5")
     more = Index(tmp_path / "more")
     with more.server.running():
@@ -232,7 +232,7 @@ def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
         (["shop\n-e ."], "bad-spec", "another line"),
     ],
 )
-def test_what_cannot_be_resolved_is_said_plainly(
+def test_unresolvable_requirements_are_explained_plainly(
     shopping: Workshop, requirements: list[str], code: str, says: str
 ) -> None:
     error = refusal(shopping, *requirements)
@@ -256,8 +256,8 @@ def test_the_address_of_a_wheel_is_enough_to_ask_for_it(shopping: Workshop, inde
     assert "could not be found out" not in reporter.log
 
 
-def test_what_conda_calls_a_wheel_on_its_own_disk_is_told_how_to_write() -> None:
-    """What `pip freeze` prints in a conda environment."""
+def test_a_wheel_on_condas_own_disk_is_refused_with_a_correction() -> None:
+    """Requirements as `pip freeze` prints them in a conda environment."""
     line = "numpy @ file:///home/conda/work/dist/numpy-1.26.4-cp311-cp311-linux_x86_64.whl#sha256=d08e"
 
     with pytest.raises(ImageError) as refused:
@@ -274,14 +274,14 @@ def test_a_withdrawn_version_is_taken_only_when_pinned_and_the_log_says_so(
     free, pinned = Recorder(), Recorder()
 
     chosen = resolve(empty_base(), ["basket"], shopping, free)
-    asked = resolve(empty_base(), ["basket==2.1"], shopping, pinned)
+    request = resolve(empty_base(), ["basket==2.1"], shopping, pinned)
 
-    assert (versions(chosen), versions(asked)) == ({"basket": "2.0"}, {"basket": "2.1"})
+    assert (versions(chosen), versions(request)) == ({"basket": "2.0"}, {"basket": "2.1"})
     assert "yanked" not in free.log
     assert pinned.log.count('Warning: `basket==2.1` is yanked (reason: "eats the cheese")') == 1
 
 
-def test_an_extra_that_there_is_not_and_a_package_for_another_platform_are_told_of(
+def test_an_unknown_extra_and_a_package_for_another_platform_are_reported(
     shopping: Workshop,
 ) -> None:
     reporter = Recorder()
@@ -302,7 +302,7 @@ def digest(index: Index, wheel: str) -> str:
 def test_a_file_is_taken_when_it_has_one_of_the_hashes_of_the_definition(
     shopping: Workshop, index: Index
 ) -> None:
-    """What `pip-compile --generate-hashes` writes."""
+    """Requirements as `pip-compile --generate-hashes` writes them."""
     basket, other = digest(index, "basket-2.0-py3-none-any.whl"), f"--hash=sha256:{'0' * 64}"
 
     lock = resolve(
@@ -319,8 +319,8 @@ def test_a_file_is_taken_when_it_has_one_of_the_hashes_of_the_definition(
 def test_a_file_with_another_hash_than_the_definition_gives_is_refused(
     shopping: Workshop, index: Index, version: str
 ) -> None:
-    asked = f"basket {version.format(index.server.url)} --hash=sha256:{'0' * 64}"
-    error = refusal(shopping, asked)
+    request = f"basket {version.format(index.server.url)} --hash=sha256:{'0' * 64}"
+    error = refusal(shopping, request)
 
     assert (error.code, error.fault) == ("digest-mismatch", "author")
     assert "basket" in error.message
@@ -341,9 +341,7 @@ def test_hashes_that_cannot_be_compared_are_refused(shopping: Workshop) -> None:
     assert "sha256" in error.message
 
 
-def test_a_package_without_a_wheel_for_this_python_is_said_to_have_none(
-    shopping: Workshop, index: Index
-) -> None:
+def test_a_package_without_a_wheel_for_this_python_is_reported(shopping: Workshop, index: Index) -> None:
     wheel = make_wheel(index.folder, "native", "1.0")
     wheel.rename(index.folder / "native-1.0-cp27-cp27m-win32.whl")
 
@@ -363,116 +361,3 @@ def test_an_index_that_does_not_answer_is_nobodys_fault_here(
     assert (error.code, error.fault) == ("index-unreachable", "outside")
     assert "127.0.0.1:1" in error.message
     assert "s3cret" not in str(error)
-
-
-def test_a_base_without_python_takes_no_packages(workshop: Workshop) -> None:
-    base = empty_base()
-    bare = replace(base, probe=Probe())
-
-    with pytest.raises(ImageError) as refused:
-        resolve(bare, ["shop"], workshop, Recorder())
-    assert refused.value.code == "no-python"
-
-
-@pytest.mark.parametrize(
-    ("probe", "platform"),
-    [
-        (Probe(libc="glibc", libc_version="2.36"), "x86_64-manylinux_2_36"),
-        (Probe(libc="glibc", libc_version="2.30"), "x86_64-manylinux_2_28"),
-        (Probe(libc="glibc", libc_version="2.99"), "x86_64-manylinux_2_40"),
-        (Probe(libc="glibc", libc_version="2.35", architecture="arm64"), "aarch64-manylinux_2_35"),
-        (Probe(libc="musl", libc_version="1.2.4"), "x86_64-unknown-linux-musl"),
-    ],
-)
-def test_the_solver_is_told_what_runs_on_the_base(probe: Probe, platform: str) -> None:
-    assert uv_platform(probe) == platform
-
-
-@pytest.mark.parametrize(
-    ("architecture", "libc"), [("386", "glibc"), ("arm", "glibc"), ("riscv64", "glibc"), ("s390x", "musl")]
-)
-def test_a_base_of_an_architecture_that_has_no_packages_is_refused(architecture: str, libc: str) -> None:
-    probe = Probe(libc=libc, libc_version="2.36" if libc == "glibc" else "1.2", architecture=architecture)
-
-    with pytest.raises(ImageError, match=f"for {architecture} with {libc}") as refused:
-        uv_platform(probe)
-    assert (refused.value.code, refused.value.fault) == ("base-unfit", "author")
-
-
-@pytest.mark.parametrize("version", ["2.7.18", "3.5.2"])
-def test_a_base_with_an_ancient_python_is_refused(workshop: Workshop, version: str) -> None:
-    base = empty_base()
-    old = replace(base, probe=base.probe.model_copy(update={"version": version}))
-
-    with pytest.raises(ImageError, match=version) as refused:
-        resolve(old, ["shop"], workshop, Recorder())
-    assert (refused.value.code, refused.value.fault) == ("base-too-old", "author")
-
-
-def test_a_base_with_an_ancient_c_library_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"glibc 2\.12"):
-        uv_platform(Probe(libc="glibc", libc_version="2.12"))
-
-
-def test_the_best_of_several_wheels_is_taken() -> None:
-    names = [
-        "shop-1.0-py3-none-any.whl",
-        "shop-1.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
-        "shop-1.0-cp311-cp311-manylinux_2_28_x86_64.whl",
-        "shop-1.0-2-cp311-cp311-manylinux_2_28_x86_64.whl",
-        "shop-1.0-cp311-cp311-manylinux_2_39_x86_64.whl",
-        "shop-1.0-cp311-cp311-musllinux_1_2_x86_64.whl",
-        "shop-1.0-cp312-cp312-manylinux_2_28_x86_64.whl",
-        "shop-1.0-cp38-abi3-manylinux_2_17_x86_64.whl",
-    ]
-    wheels = ", ".join(f'{{ url = "https://x/{n}", hashes = {{ sha256 = "{"a" * 64}" }} }}' for n in names)
-    pylock = f'[[packages]]\nname = "shop"\nversion = "1.0"\nwheels = [{wheels}]\n'
-    glibc = Probe(python="/p", version="3.11.7", libc="glibc", libc_version="2.36")
-    musl = Probe(python="/p", version="3.11.7", libc="musl", libc_version="1.2.4")
-
-    assert packages_of(pylock, glibc)[0].filename == "shop-1.0-2-cp311-cp311-manylinux_2_28_x86_64.whl"
-    assert packages_of(pylock, musl)[0].filename == "shop-1.0-cp311-cp311-musllinux_1_2_x86_64.whl"
-    assert target_tags(glibc)[0].platform == "manylinux_2_36_x86_64"
-
-
-@pytest.mark.parametrize(("version", "tag"), [("3.7.17", "cp37-cp37m"), ("3.8.10", "cp38-cp38")])
-def test_wheels_of_old_pythons_are_known_by_the_names_they_had(version: str, tag: str) -> None:
-    probe = Probe(python="/p", version=version, libc="glibc", libc_version="2.31")
-
-    assert str(target_tags(probe)[0]) == f"{tag}-manylinux_2_31_x86_64"
-
-
-def test_the_locks_digest_is_of_what_is_installed_not_of_where_it_came_from() -> None:
-    package = LockedPackage(
-        ecosystem="pypi",
-        name="shop",
-        version="1",
-        url="https://a/x",
-        sha256="a" * 64,
-        filename="x.whl",
-        kind="wheel",
-    )
-    lock = Lock(python="3.11.7", packages=(package,))
-
-    elsewhere = lock.model_copy(update={"packages": (package.model_copy(update={"url": "https://b/x"}),)})
-    another = lock.model_copy(update={"packages": (package.model_copy(update={"sha256": "b" * 64}),)})
-
-    assert elsewhere.digest == lock.digest
-    assert another.digest != lock.digest
-
-
-def test_packages_are_found_for_a_python_and_a_c_library_that_are_not_this_machines(
-    workshop: Workshop,
-) -> None:
-    newer = replace(
-        empty_base(), probe=Probe(python="/p", version="3.13.1", libc="glibc", libc_version="2.36")
-    )
-    alpine = replace(
-        empty_base(), probe=Probe(python="/p", version="3.12.4", libc="musl", libc_version="1.2.4")
-    )
-
-    (glibc,) = resolve(newer, ["markupsafe==3.0.2"], workshop, Recorder()).packages
-    (musl,) = resolve(alpine, ["markupsafe==3.0.2"], workshop, Recorder()).packages
-
-    assert "-cp313-cp313-manylinux_2_17_x86_64" in glibc.filename
-    assert "-cp312-cp312-musllinux_1_2_x86_64" in musl.filename

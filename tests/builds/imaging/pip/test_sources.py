@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from builds.images import ImageError, Lock, Workshop, fetch, resolve
-from builds.images.sdist import needs_of
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, make_sdist, make_wheel, wheel_file
-from tests.images.serving import Index
+from builds.imaging.download.fetch import fetch
+from builds.imaging.lock import Lock
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.pip.sdist import needs_of
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, make_sdist, make_wheel, wheel_file
+from tests.builds.imaging.serving import Index
 
 
 @pytest.fixture
@@ -108,7 +112,7 @@ def test_a_source_with_a_requirement_at_an_address_is_refused(shopping: Workshop
         resolve(empty_base(), ["source"], shopping, Recorder())
 
 
-def test_older_sources_tell_what_they_need_beside_their_metadata(tmp_path: Path) -> None:
+def test_requirements_of_older_sources_are_read_beside_their_metadata(tmp_path: Path) -> None:
     listed = "basket>=1\n\n[:python_version < '3']\nold\n\n[all]\nmore ; os_name == 'nt'\n"
     made = make_sdist(tmp_path, "source", files={"source.egg-info/requires.txt": listed})
 
@@ -149,7 +153,7 @@ def test_a_definition_says_what_is_built_from_source_and_what_never_is(
         resolve(empty_base(), ["--no-binary :all:", "shop"], shopping, Recorder())
 
 
-def test_options_of_pip_that_change_nothing_here_are_said_to(shopping: Workshop) -> None:
+def test_options_of_pip_without_effect_are_logged(shopping: Workshop) -> None:
     reporter = Recorder()
 
     lock = resolve(

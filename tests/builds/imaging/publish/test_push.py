@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from builds.images import AssembledImage, Cancelled, ImageError, ImageSettings, Workshop, assemble, push
-from environments.logins import Login, Logins
-from tests.images.conftest import Recorder
-from tests.images.making import empty_base, locked, make_wheel
-from tests.services.registry import Registry
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
+from builds.imaging.publish.push import push
+from builds.imaging.registry_client import ATTEMPTS
+from builds.imaging.reporting import Cancelled, ImageError
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import Login, Logins
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, locked, make_wheel
+from tests.services.servers.failing_registry import FailingRegistry, Fault
+from tests.services.servers.registry import Registry
 
 
 def image_of(workshop: Workshop, folder: Path, *names: str) -> AssembledImage:
@@ -57,7 +63,7 @@ def test_blobs_of_another_repository_are_mounted(
     assert (pushed.sent_bytes, pushed.sent, pushed.mounted) == (0, 0, len(blobs))
 
 
-def test_a_login_is_used_where_one_is_wanted(
+def test_a_login_is_used_for_a_registry_that_requires_it(
     workshop: Workshop, tmp_path: Path, private_registry: Registry
 ) -> None:
     image = image_of(workshop, tmp_path, "one")
@@ -73,7 +79,7 @@ def test_a_login_is_used_where_one_is_wanted(
     assert private_registry.tags("team/image") == ["1"]
 
 
-def test_a_registry_that_is_not_there_is_said_to_be(workshop: Workshop, tmp_path: Path) -> None:
+def test_an_unreachable_registry_is_reported(workshop: Workshop, tmp_path: Path) -> None:
     image = image_of(workshop, tmp_path, "one")
 
     with pytest.raises(ImageError) as silent:
@@ -91,3 +97,55 @@ def test_a_cancelled_push_gives_no_tag(workshop: Workshop, tmp_path: Path, regis
     with pytest.raises(Cancelled):
         push(image.descriptor, f"{registry.address}/push/cancelled:1", workshop, CancelledAtOnce())
     assert registry.tags("push/cancelled") == []
+
+
+@pytest.mark.parametrize("fault", ["503", "broken connection"])
+def test_a_manifest_that_is_refused_once_is_sent_again(
+    workshop: Workshop, tmp_path: Path, registry: Registry, fault: Fault
+) -> None:
+    image = image_of(workshop, tmp_path, "one")
+    name = f"push/once-{fault.replace(' ', '-')}"
+
+    with FailingRegistry(registry, fault, times=1).running() as failing:
+        pushed = push(image.descriptor, f"{failing.address}/{name}:1", workshop, Recorder())
+
+    assert (failing.refused, pushed.sent) == (1, len(image.layers) + 1)
+    assert registry.tags(name) == ["1"]
+
+
+def test_a_manifest_that_is_always_refused_fails_the_push_and_cancels_nothing(
+    workshop: Workshop, tmp_path: Path, registry: Registry
+) -> None:
+    image = image_of(workshop, tmp_path, "one")
+
+    with (
+        FailingRegistry(registry, "503", times=100).running() as failing,
+        pytest.raises(ImageError) as refused,
+    ):
+        push(image.descriptor, f"{failing.address}/push/never:1", workshop, Recorder())
+
+    assert (refused.value.code, refused.value.fault) == ("registry-unreachable", "outside")
+    assert "503" in refused.value.message
+    assert failing.refused == ATTEMPTS
+    assert registry.tags("push/never") == []
+
+
+def test_a_push_that_is_cancelled_while_the_manifest_is_refused_does_not_send_it_again(
+    workshop: Workshop, tmp_path: Path, registry: Registry
+) -> None:
+    image = image_of(workshop, tmp_path, "one")
+
+    class CancelledByThen(Recorder):
+        def check(self) -> None:
+            if failing.has_refused.is_set():
+                raise Cancelled
+
+    with FailingRegistry(registry, "503", times=1).running() as failing:
+        with pytest.raises(Cancelled):
+            push(image.descriptor, f"{failing.address}/push/given-up:1", workshop, CancelledByThen())
+        for thread in threading.enumerate():
+            if thread.name.startswith("interruptible"):
+                thread.join(30)
+
+    assert failing.refused == 1
+    assert registry.tags("push/given-up") == []

@@ -9,22 +9,22 @@ import pytest
 
 import environments.definition
 from environments.definition import read
-from environments.definition.catalogue import CATALOGUE
-from environments.definition.documentation import PAGE, findings_page
-from environments.definition.naming import name_problem
-from environments.definition.reference import BadReference, ImageReference
+from environments.definition.findings.catalogue import CATALOGUE
+from environments.definition.findings.documentation import PAGE, findings_page
+from environments.definition.findings.naming import name_problem
+from environments.definition.syntax.reference import BadReference, ImageReference
 
 
 def test_the_page_of_findings_is_what_the_catalogue_says() -> None:
     assert PAGE.read_text(encoding="utf-8") == findings_page(), (
-        "run: python -m environments.definition.documentation"
+        "run: python -m environments.definition.findings.documentation"
     )
 
 
-def test_every_finding_of_the_catalogue_is_said_somewhere() -> None:
+def test_every_finding_of_the_catalogue_is_reported_by_some_check() -> None:
     folder = Path(environments.definition.__file__).parent
     code = "".join(path.read_text() for path in folder.rglob("*.py") if path.name != "catalogue.py")
-    assert [one for one in CATALOGUE if f'"{one}"' not in code] == []
+    assert [item for item in CATALOGUE if f'"{item}"' not in code] == []
 
 
 def test_codes_are_words_and_every_entry_says_what_why_and_what_to_do() -> None:
@@ -37,7 +37,7 @@ SERVING = "image: ubuntu:22.04\ninference_config: {{scoring_route: {{path: /s, p
 
 
 @pytest.mark.parametrize(
-    ("pip", "said"),
+    ("pip", "message"),
     [
         ("flask", True),
         ("azureml-defaults==1.0.43", True),
@@ -45,18 +45,18 @@ SERVING = "image: ubuntu:22.04\ninference_config: {{scoring_route: {{path: /s, p
         ("azureml-defaults", False),
     ],
 )
-def test_serving_needs_azureml_defaults(pip: str, said: bool) -> None:
+def test_serving_needs_azureml_defaults(pip: str, message: bool) -> None:
     """Rule 40: advice, not an error."""
     reading = read(SERVING.format("{channels: [c], dependencies: [python=3.12, pip, {pip: [" + pip + "]}]}"))
     assert reading.accepted, reading.errors
-    assert ("serving-defaults" in [one.code for one in reading.findings]) is said
+    assert ("serving-defaults" in [finding.code for finding in reading.findings]) is message
 
 
 def test_variables_inside_the_conda_file_of_a_definition_are_in_the_wrong_place() -> None:
     """Rule 47."""
     text = "image: ubuntu:22.04\nconda_file:\n  channels: [c]\n  dependencies: [python=3.12]\n  variables: {A: '1'}\n"
     reading = read(text)
-    assert [(one.code, one.line) for one in reading.findings] == [("variables-misplaced", 5)]
+    assert [(finding.code, finding.line) for finding in reading.findings] == [("variables-misplaced", 5)]
 
 
 @pytest.mark.parametrize("name", ["a", "sklearn-1.5", "A" * 255, "0", "x_y.z"])
@@ -112,3 +112,18 @@ def test_references_are_understood_as_docker_does(text: str, whole: str, floatin
 def test_what_is_no_reference_is_refused(text: str) -> None:
     with pytest.raises(BadReference):
         ImageReference.parse(text)
+
+
+def test_an_address_that_programs_read_differently_is_reported_at_its_line() -> None:
+    """As a build judges it: see tests/hostile/test_addresses.py."""
+    text = (
+        "channels:\n  - conda-forge\n  - http:///conda.example/team\ndependencies:\n  - python=3.12\n  - pip\n"
+        "  - pip:\n      - --index-url http://%6cocalhost/simple\n      - flask==3.0  # see http:///flask\n"
+        "      - --extra-index-url https://${USER}:${PASSWORD}@pypi.example:${PORT}/simple\n"
+        "      - --find-links https://ann:s3cret@files。example/\n      - --find-links https://127.1/links\n"
+    )
+    reading = read(text)
+    reported = [finding for finding in reading.findings if finding.code == "unreadable-address"]
+    assert [finding.line for finding in reported] == [3, 8, 11]
+    assert "write it as http://localhost" in reported[1].message
+    assert "s3cret" not in "".join(finding.message for finding in reported)

@@ -8,7 +8,7 @@ import pytest
 
 from environments.definition import read
 from environments.definition.cli import reading_json
-from environments.definition.secrets import holds_secret, is_secret_variable, masked, masked_script
+from environments.definition.findings.secrets import holds_secret, is_secret_variable, masked, masked_script
 
 SECRET = "Hunter2Hunter2Hunter2"
 
@@ -37,12 +37,12 @@ SECRET = "Hunter2Hunter2Hunter2"
 def test_a_secret_is_refused_with_its_line_and_printed_nowhere(text: str, line: int | None) -> None:
     reading = read(text)
     if line is not None:
-        assert ("secret-in-definition", line) in [(one.code, one.line) for one in reading.errors]
+        assert ("secret-in-definition", line) in [(error.code, error.line) for error in reading.errors]
         assert SECRET not in repr(reading)
     assert SECRET not in json.dumps(reading_json(reading))
 
 
-def test_a_broken_line_that_holds_a_secret_is_said_without_it() -> None:
+def test_a_broken_line_with_a_secret_is_reported_without_the_secret() -> None:
     for text in (
         f"a b https://u:{SECRET}@h/ c\n",
         f"channels: [c]\ndependencies: ['=> https://u:{SECRET}@h/']\n",

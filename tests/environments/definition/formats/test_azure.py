@@ -12,8 +12,8 @@ import yaml
 from environments.definition import Reading, read, read_path
 
 
-def found(reading: Reading, code: str) -> list[int | None]:
-    return [one.line for one in reading.findings if one.code == code]
+def lines_of(reading: Reading, code: str) -> list[int | None]:
+    return [finding.line for finding in reading.findings if finding.code == code]
 
 
 def v1(**changes: Any) -> dict[str, Any]:
@@ -70,10 +70,14 @@ def test_v1_json_is_read_whole() -> None:
     assert (definition.run.shm_size, definition.run.inferencing_stack_version) == ("2g", "latest")
 
 
-def test_spark_packages_are_said_not_to_be_installed() -> None:
-    (found,) = (one for one in read(json.dumps(v1(), indent=4)).findings if one.code == "spark-not-installed")
-    assert found.message == "com.microsoft:synapseml:1.0 will not be in the image"
-    assert found.line is not None
+def test_spark_packages_are_reported_as_not_installed() -> None:
+    (result,) = (
+        finding
+        for finding in read(json.dumps(v1(), indent=4)).findings
+        if finding.code == "spark-not-installed"
+    )
+    assert result.message == "com.microsoft:synapseml:1.0 will not be in the image"
+    assert result.line is not None
 
 
 def test_v1_keys_at_the_top_may_be_of_any_case() -> None:
@@ -140,7 +144,7 @@ def test_credentials_of_a_registry_are_refused_and_never_shown(registry: dict[st
     """Rules 42 and 43."""
     docker = {"baseImage": "r.example/x:1", "baseImageRegistry": registry}
     reading = read(json.dumps(v1(docker=docker), indent=2))
-    assert code in [one.code for one in reading.errors]
+    assert code in [error.code for error in reading.errors]
     assert "tr0ub4dor" not in repr(reading)
 
 
@@ -226,25 +230,25 @@ def test_v2_takes_conda_file_and_build_context_from_its_folder(tmp_path: Path) -
         ("image: a:1\ninference_config: {scoring_route: {port: x}}\n", "wrong-shape", 2),
     ],
 )
-def test_v2_that_stands_on_nothing_or_on_too_much_is_refused(text: str, code: str, line: int) -> None:
+def test_v2_with_no_base_or_several_is_refused(text: str, code: str, line: int) -> None:
     """Rule 36."""
     reading = read(text)
     assert not reading.accepted
-    assert found(reading, code) == [line]
+    assert lines_of(reading, code) == [line]
 
 
 def test_v2_variables_at_the_top_are_in_the_wrong_place() -> None:
     """Rule 47."""
     reading = read("image: ubuntu:22.04\nenvironment_variables: {A: b}\n")
     assert reading.accepted
-    assert found(reading, "variables-misplaced") == [2]
+    assert lines_of(reading, "variables-misplaced") == [2]
 
 
 def test_a_job_is_named_as_what_it_is() -> None:
     reading = read(
         "$schema: https://azuremlschemas.azureedge.net/latest/commandJob.schema.json\ncommand: x\n"
     )
-    assert [one.code for one in reading.errors] == ["not-a-definition"]
+    assert [error.code for error in reading.errors] == ["not-a-definition"]
     assert "commandJob" in reading.errors[0].message
 
 
@@ -258,11 +262,11 @@ def test_a_job_is_named_as_what_it_is() -> None:
         ("python:3.8-slim", "base-deprecated"),
     ],
 )
-def test_bases_that_move_or_are_past_their_time_are_said(image: str, code: str) -> None:
+def test_floating_and_outdated_bases_are_reported(image: str, code: str) -> None:
     """Rules 18 and 47."""
     reading = read(f"image: {image}\n")
     assert reading.accepted
-    assert found(reading, code) == [1]
+    assert lines_of(reading, code) == [1]
 
 
 def test_a_catalogue_folder_is_its_build_context(tmp_path: Path) -> None:
@@ -289,13 +293,15 @@ def test_a_catalogue_folder_is_its_build_context(tmp_path: Path) -> None:
         context = reading.definition.context
         assert context is not None
         assert [file.path for file in context.files] == ["Dockerfile", "conda_dependencies.yaml"]
-        placeholders = [one for one in reading.findings if one.code == "template-placeholder"]
-        assert [(one.file, one.line) for one in placeholders] == [("context/Dockerfile", 1)]
+        placeholders = [finding for finding in reading.findings if finding.code == "template-placeholder"]
+        assert [(placeholder.file, placeholder.line) for placeholder in placeholders] == [
+            ("context/Dockerfile", 1)
+        ]
 
 
 def test_one_file_of_a_catalogue_folder_alone_is_refused() -> None:
     reading = read('build:\n  path: "{{image.context.path}}"\n')
-    assert found(reading, "file-missing") == [2]
+    assert lines_of(reading, "file-missing") == [2]
 
 
 def test_an_mlflow_model_is_read_from_any_of_its_files(tmp_path: Path) -> None:
@@ -307,7 +313,7 @@ def test_an_mlflow_model_is_read_from_any_of_its_files(tmp_path: Path) -> None:
     reading = read_path(tmp_path)
     assert reading.definition is not None, reading.errors
     assert reading.definition.python.conda == ("python=3.12.1",)
-    assert [one.code for one in reading.findings if one.severity != "note"] == []
+    assert [finding.code for finding in reading.findings if finding.severity != "note"] == []
     assert reading.definition.python.pip == ("pip==23.3", "setuptools", "mlflow==2.0")
     (tmp_path / "conda.yaml").write_text(
         "channels: [c]\ndependencies: [python=3.12.1, pip, {pip: [mlflow==2.0]}]\n"

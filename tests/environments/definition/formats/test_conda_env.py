@@ -13,8 +13,8 @@ def definition_of(text: str) -> Definition:
     return reading.definition
 
 
-def found(reading: Reading, code: str) -> list[int | None]:
-    return [one.line for one in reading.findings if one.code == code]
+def lines_of(reading: Reading, code: str) -> list[int | None]:
+    return [finding.line for finding in reading.findings if finding.code == code]
 
 
 FILE = """\
@@ -82,7 +82,7 @@ def test_every_spelling_of_a_specification_is_taken_and_kept(spec: str) -> None:
 @pytest.mark.parametrize("spec", ["foo=>1", "@foo", "foo>", "foo; python_version < '3'", "a b c d e"])
 def test_what_conda_could_not_read_is_refused_with_its_line(spec: str) -> None:
     reading = read(f'channels: [x]\ndependencies:\n  - python=3.12\n  - "{spec}"\n')
-    assert [(one.code, one.line, one.column) for one in reading.errors] == [("bad-conda-spec", 4, 5)]
+    assert [(error.code, error.line, error.column) for error in reading.errors] == [("bad-conda-spec", 4, 5)]
 
 
 def test_selectors_choose_the_packages_of_linux() -> None:
@@ -90,7 +90,7 @@ def test_selectors_choose_the_packages_of_linux() -> None:
     reading = read(text)
     assert reading.definition is not None
     assert reading.definition.python.conda == ("gxx <12", "make")
-    assert found(reading, "other-platform") == [4]
+    assert lines_of(reading, "other-platform") == [4]
 
 
 def test_versions_that_look_like_numbers_stay_as_they_were_written() -> None:
@@ -121,9 +121,9 @@ def test_anchors_and_merge_keys_are_followed() -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_without_guessing_is_said_with_its_line(text: str, code: str, line: int) -> None:
+def test_ambiguous_lines_are_reported_with_their_number(text: str, code: str, line: int) -> None:
     reading = read(text, "environment.yml")
-    assert line in found(reading, code)
+    assert line in lines_of(reading, code)
 
 
 def test_the_findings_about_a_whole_conda_file() -> None:
@@ -141,40 +141,42 @@ def test_the_findings_about_a_whole_conda_file() -> None:
     )
     reading = read(text)
     assert reading.accepted
-    assert found(reading, "unknown-key") == [2]
-    assert "dependencies" in next(one.message for one in reading.findings if one.code == "unknown-key")
-    assert found(reading, "no-channel") == [4]
-    assert found(reading, "python-missing") == [4]
-    assert found(reading, "duplicate-package") == [5]
-    assert found(reading, "unpinned-package") == [6]
-    assert found(reading, "template-placeholder") == [7]
-    assert found(reading, "pip-without-pip") == [9]
-    assert found(reading, "single-equals") == [9]
+    assert lines_of(reading, "unknown-key") == [2]
+    assert "dependencies" in next(
+        finding.message for finding in reading.findings if finding.code == "unknown-key"
+    )
+    assert lines_of(reading, "no-channel") == [4]
+    assert lines_of(reading, "python-missing") == [4]
+    assert lines_of(reading, "duplicate-package") == [5]
+    assert lines_of(reading, "unpinned-package") == [6]
+    assert lines_of(reading, "template-placeholder") == [7]
+    assert lines_of(reading, "pip-without-pip") == [9]
+    assert lines_of(reading, "single-equals") == [9]
 
 
-def test_python_versions_are_placed_in_their_life() -> None:
+def test_outdated_python_versions_are_reported() -> None:
     """Rule 47."""
     import datetime as dt
 
-    from environments.definition.checks import check_python
-    from environments.definition.reading import Draft
-    from environments.definition.text import Placed
+    from environments.definition.findings.checks import check_python
+    from environments.definition.findings.result import Draft
+    from environments.definition.syntax.text import Placed
 
     day = dt.date(2026, 9, 1)
-    said = {}
+    message = {}
     for version in ("2.7", "3.8.5", "3.10", "3.12", "4.0", ""):
         draft = Draft("x")
         check_python(draft, Placed("python", 3), version, day)
-        said[version] = [one.code for one in draft.findings]
-    assert said["2.7"] == said["3.8.5"] == ["python-unsupported"]
-    assert said["3.10"] == ["python-near-end"]
-    assert said["3.12"] == said["4.0"] == said[""] == []
+        message[version] = [finding.code for finding in draft.findings]
+    assert message["2.7"] == message["3.8.5"] == ["python-unsupported"]
+    assert message["3.10"] == ["python-near-end"]
+    assert message["3.12"] == message["4.0"] == message[""] == []
 
 
-def test_several_pythons_are_said() -> None:
+def test_several_python_versions_are_reported() -> None:
     """Rule 47."""
     reading = read("channels: [c]\ndependencies: [python=3.12, numpy=1,\n python=3.11]\n")
-    assert found(reading, "python-several") == [3]
+    assert lines_of(reading, "python-several") == [3]
 
 
 def test_an_exported_environment_with_builds_is_read_whole() -> None:
@@ -187,7 +189,7 @@ def test_an_exported_environment_with_builds_is_read_whole() -> None:
     assert reading.definition is not None
     assert reading.definition.python.conda[0] == "_libgcc_mutex=0.1=main"
     assert reading.definition.python.pip == ("torch==2.1.0+cu118",)
-    assert [one.code for one in reading.findings] == ["base-assumed", "build-string"]
+    assert [finding.code for finding in reading.findings] == ["base-assumed", "build-string"]
 
 
 def test_a_selector_in_a_comment_is_warned_of_and_the_package_kept() -> None:
@@ -195,12 +197,12 @@ def test_a_selector_in_a_comment_is_warned_of_and_the_package_kept() -> None:
     reading = read(text)
     assert reading.definition is not None
     assert reading.definition.python.conda == ("python=3.12", "clang", "gcc", "x")
-    assert found(reading, "comment-selector") == [4]
+    assert lines_of(reading, "comment-selector") == [4]
 
 
 def test_what_another_tool_would_install_is_refused_with_its_line() -> None:
     reading = read("channels: [c]\ndependencies:\n  - nodejs\n  - npm:\n      - left-pad\n")
-    assert [(one.code, one.line) for one in reading.errors] == [("wrong-shape", 4)]
+    assert [(error.code, error.line) for error in reading.errors] == [("wrong-shape", 4)]
 
 
 def test_placeholders_hide_no_package_from_the_other_findings() -> None:
@@ -209,7 +211,9 @@ def test_placeholders_hide_no_package_from_the_other_findings() -> None:
         "  - numpy={{n}}\n  - numpy=1\n  - pip:\n      - flask=={{latest-pypi-version}}\n"
     )
     reading = read(text)
-    assert sorted((one.code, one.line) for one in reading.findings if one.severity == "warning") == [
+    assert sorted(
+        (finding.code, finding.line) for finding in reading.findings if finding.severity == "warning"
+    ) == [
         ("duplicate-package", 6),
         ("template-placeholder", 3),
         ("template-placeholder", 4),

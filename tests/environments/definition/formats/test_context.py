@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from environments.definition import Reading, read, read_path
-from environments.definition.limits import Limits
+from environments.definition.files.limits import Limits
 
 FILES = {
     "Dockerfile": b"FROM ubuntu:22.04\nCOPY . /srv\n",
@@ -44,14 +44,14 @@ def tarred(files: dict[str, bytes], mode: str = "w:gz", extra: tarfile.TarInfo |
 
 
 def codes(reading: Reading) -> list[str]:
-    return [one.code for one in reading.errors]
+    return [error.code for error in reading.errors]
 
 
 def test_folder_zip_and_tar_of_the_same_files_are_the_same_definition(tmp_path: Path) -> None:
     for name, content in FILES.items():
-        place = tmp_path / name
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(content)
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
     (tmp_path / "run.sh").chmod(0o755)
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "config").write_text("[remote]")
@@ -75,19 +75,19 @@ def test_folder_zip_and_tar_of_the_same_files_are_the_same_definition(tmp_path: 
 )
 def test_files_of_the_context_are_hashed(change: dict[str, bytes]) -> None:
     """Rule 2."""
-    one, two = read(zipped(FILES)).definition, read(zipped(FILES | change)).definition
-    assert one is not None
+    first, two = read(zipped(FILES)).definition, read(zipped(FILES | change)).definition
+    assert first is not None
     assert two is not None
-    assert one.hash != two.hash
+    assert first.hash != two.hash
 
 
 def test_comments_of_the_contexts_dockerfile_are_not_hashed() -> None:
     """Rule 3."""
     commented = {"Dockerfile": b"# why\r\nFROM ubuntu:22.04\r\nCOPY . /srv\r\n"}
-    one, two = read(zipped(FILES)).definition, read(zipped(FILES | commented)).definition
-    assert one is not None
+    first, two = read(zipped(FILES)).definition, read(zipped(FILES | commented)).definition
+    assert first is not None
     assert two is not None
-    assert one.hash == two.hash
+    assert first.hash == two.hash
 
 
 def _link(kind: bytes, target: str) -> tarfile.TarInfo:
@@ -191,3 +191,22 @@ def test_what_docker_would_not_send_is_no_part_of_the_context() -> None:
     assert reading.definition.context is not None
     paths = [file.path for file in reading.definition.context.files]
     assert paths == [".dockerignore", "Dockerfile", "keep.log", "run.sh", "src/a.py", "src/b.log"]
+
+
+@pytest.mark.parametrize("named", ["docker/Dockerfile", "./docker/Dockerfile"])
+def test_a_dockerfile_has_its_own_ignore_file_or_that_of_the_context(tmp_path: Path, named: str) -> None:
+    for name in (".dockerignore", "docker/Dockerfile", "a", "b"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("FROM a:1\n" if name.endswith("file") else "*\n")
+    definition = tmp_path / "environment.yml"
+    definition.write_text(f"name: a\nbuild:\n  path: .\n  dockerfile_path: {named}\n")
+
+    def paths() -> list[str]:
+        reading = read_path(definition)
+        assert reading.definition is not None, reading.errors
+        assert reading.definition.context is not None
+        return [file.path for file in reading.definition.context.files]
+
+    assert paths() == [".dockerignore", "docker/Dockerfile"]
+    (tmp_path / "docker/Dockerfile.dockerignore").write_text("*\n!a\n")
+    assert paths() == ["a", "docker/Dockerfile", "docker/Dockerfile.dockerignore"]

@@ -10,7 +10,7 @@ from environments.definition import Reading, read, read_path
 
 
 def codes(reading: Reading) -> list[tuple[str, int | None]]:
-    return [(one.code, one.line) for one in reading.findings if one.severity != "note"]
+    return [(finding.code, finding.line) for finding in reading.findings if finding.severity != "note"]
 
 
 def pip_of(text: str, name: str = "requirements.txt") -> tuple[str, ...]:
@@ -76,11 +76,11 @@ def test_files_of_utf16_and_with_a_byte_order_mark_are_read() -> None:
         assert reading.definition.python.pip == ("numpy==1.0",)
 
 
-def test_a_single_equals_sign_is_said_with_its_line_and_the_right_spelling() -> None:
+def test_a_single_equals_sign_is_reported_with_its_line_and_the_right_spelling() -> None:
     """Rule 47."""
     reading = read("flask==2.0\nnumpy=1.26\n", "requirements.txt")
     assert reading.accepted
-    (finding,) = [one for one in reading.findings if one.code == "single-equals"]
+    (finding,) = [finding for finding in reading.findings if finding.code == "single-equals"]
     assert (finding.line, finding.severity) == (2, "warning")
     assert "numpy==1.26" in finding.help
 
@@ -112,17 +112,17 @@ def test_an_included_file_outside_the_folder_is_refused(tmp_path: Path) -> None:
     for line in ("-r ../secret.txt", f"-r {tmp_path}/secret.txt", "-r link.txt", "-c ..\\secret.txt"):
         (inner / "requirements.txt").write_text(f"a==1\n{line}\n")
         reading = read_path(inner / "requirements.txt")
-        assert [one.code for one in reading.errors] == ["outside-folder"], line
+        assert [error.code for error in reading.errors] == ["outside-folder"], line
         assert "stolen" not in str(reading)
 
 
 def test_files_that_include_each_other_end(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("a==1\n-r b.txt\n")
     (tmp_path / "b.txt").write_text("-r requirements.txt\n")
-    assert [one.code for one in read_path(tmp_path / "requirements.txt").errors] == ["include-loop"]
+    assert [error.code for error in read_path(tmp_path / "requirements.txt").errors] == ["include-loop"]
 
 
-def test_paths_of_somebodys_machine_are_said() -> None:
+def test_paths_of_the_authors_machine_are_reported() -> None:
     reading = read("-e .\n./wheels/demo-1.0-py3-none-any.whl\n/home/me/demo\nfile:///srv/other-1.0.tar.gz\n")
     assert codes(reading) == [("local-path", line) for line in (1, 2, 3, 4)]
 
@@ -134,4 +134,4 @@ def test_the_address_of_a_wheel_is_no_path() -> None:
 
 def test_a_list_of_nothing_is_refused() -> None:
     for text in ("", "   \n", "# only words\n\n"):
-        assert [one.code for one in read(text, "requirements.txt").errors] == ["empty"]
+        assert [error.code for error in read(text, "requirements.txt").errors] == ["empty"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from environments.definition.specs import (
+from environments.definition.packages.specs import (
     BadSpec,
     _conda_spec_by_rattler,
     _requirement,
@@ -19,12 +19,17 @@ from environments.definition.specs import (
     pip_name,
     pip_spec,
 )
+from environments.definition.packages.versions import meaning
 
 NAME = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=12)
 VERSION = st.text(string.digits + ".abrc*+-_!", max_size=8)
 
 
 @given(st.tuples(NAME, st.sampled_from(["", "=", "==", ">=", " "]), VERSION))
+@example(("certifi", "==", "2024.07.04"))
+@example(("certifi", "=", "2024.07"))
+@example(("zero", "==", "00"))
+@example(("long", "==", "9" * 25))
 @settings(max_examples=400, deadline=None)
 def test_a_plain_conda_specification_is_what_conda_makes_of_it(parts: tuple[str, str, str]) -> None:
     text = "".join(parts)
@@ -34,25 +39,32 @@ def test_a_plain_conda_specification_is_what_conda_makes_of_it(parts: tuple[str,
         with pytest.raises(BadSpec):
             conda_spec(text)
         return
-    found = conda_spec(text)
-    assert (found.name, found.exact, found.build) == (expected.name, expected.exact, expected.build)
+    result = conda_spec(text)
+    assert (result.name, result.exact, result.build) == (expected.name, expected.exact, expected.build)
+    assert meaning(result.constraint, "conda") == meaning(expected.constraint, "conda")
 
 
 @given(st.tuples(NAME, st.sampled_from(["", "==", ">=", " == "]), VERSION))
+@example(("certifi", "==", "2024.07.04"))
+@example(("-e", "", ""))
 @settings(max_examples=400, deadline=None)
 def test_a_plain_requirement_is_what_pip_makes_of_it(parts: tuple[str, str, str]) -> None:
     text = "".join(parts)
     try:
-        found = pip_spec(text)
+        result = pip_spec(text)
     except BadSpec:
         with pytest.raises(BadSpec):
             _requirement(text, text.strip())
         return
-    if found is None or found.url:
+    if result is None or result.url:
         return
     expected = _requirement(text.strip(), text.strip())
-    assert (found.name, found.exact, found.constraint) == (expected.name, expected.exact, expected.constraint)
-    assert found.name == canonicalize_name(Requirement(text.strip()).name)
+    assert (result.name, result.exact, result.constraint) == (
+        expected.name,
+        expected.exact,
+        expected.constraint,
+    )
+    assert result.name == canonicalize_name(Requirement(text.strip()).name)
 
 
 @given(st.text(string.ascii_letters + "-_.", min_size=1))
@@ -72,7 +84,7 @@ def test_names_are_compared_as_package_indexes_do(name: str) -> None:
         ("-f 'broken", "-f", "'broken"),
     ],
 )
-def test_options_are_told_from_their_values(line: str, name: str, value: str) -> None:
+def test_options_are_distinguished_from_their_values(line: str, name: str, value: str) -> None:
     assert option(line) == (name, value)
 
 
@@ -82,6 +94,9 @@ def test_options_are_told_from_their_values(line: str, name: str, value: str) ->
         ("https://h/Demo_Pkg-1.0-py3-none-any.whl", "demo-pkg", "1.0"),
         ("./demo-2.1.tar.gz", "demo", "2.1"),
         ("-e git+https://h/o/r.git@v1#egg=Some.Name", "some-name", ""),
+        ("-egit+https://h/o/r.git#egg=Some.Name", "some-name", ""),
+        ("--editable=git+https://h/o/r.git#egg=Some.Name", "some-name", ""),
+        ("--editable './Demo'", "./Demo", ""),
         ("demo @ git+https://h/o/r.git", "demo", ""),
     ],
 )

@@ -1,16 +1,16 @@
-"""Dockerfiles: their grammar, what is said about them, and what their hash does not see."""
+"""Dockerfiles: their grammar, their findings, and what their hash ignores."""
 
 from __future__ import annotations
 
 import pytest
 
 from environments.definition import Reading, read
-from environments.definition.dockerfile import canonical_dockerfile, instructions
 from environments.definition.formats.dockerfile_text import base_images
+from environments.definition.syntax.dockerfile import canonical_dockerfile, instructions
 
 
-def found(reading: Reading, code: str) -> list[int | None]:
-    return [one.line for one in reading.findings if one.code == code]
+def lines_of(reading: Reading, code: str) -> list[int | None]:
+    return [finding.line for finding in reading.findings if finding.code == code]
 
 
 FILE = """\
@@ -36,8 +36,10 @@ ENV A=1 B="two words"
 """
 
 
-def test_instructions_are_told_from_comments_continuations_and_heredocs() -> None:
-    assert [(one.keyword, one.line, one.last_line) for one in instructions(FILE)] == [
+def test_instructions_are_distinguished_from_comments_continuations_and_heredocs() -> None:
+    assert [
+        (instruction.keyword, instruction.line, instruction.last_line) for instruction in instructions(FILE)
+    ] == [
         ("ARG", 2, 2),
         ("FROM", 3, 3),
         ("RUN", 5, 8),
@@ -46,20 +48,20 @@ def test_instructions_are_told_from_comments_continuations_and_heredocs() -> Non
         ("FROM", 18, 18),
         ("ENV", 19, 19),
     ]
-    found = list(instructions(FILE))
-    assert found[2].arguments == "apt-get update &&     apt-get install -y gcc"
-    assert found[3].heredocs == ("echo FROM here\n# no comment",)
-    assert found[4].heredocs == ("first", "second")
+    result = list(instructions(FILE))
+    assert result[2].arguments == "apt-get update &&     apt-get install -y gcc"
+    assert result[3].heredocs == ("echo FROM here\n# no comment",)
+    assert result[4].heredocs == ("first", "second")
 
 
 def test_shell_shifts_and_here_strings_are_no_heredocs() -> None:
     text = "FROM a:1\nRUN echo $((x<<y)) && cat <<<EOF\nRUN true\n"
-    assert [one.keyword for one in instructions(text)] == ["FROM", "RUN", "RUN"]
+    assert [instruction.keyword for instruction in instructions(text)] == ["FROM", "RUN", "RUN"]
 
 
 def test_the_escape_directive_changes_what_continues_a_line() -> None:
     text = "# escape=`\nFROM a:1\nRUN dir C:\\\nRUN one `\n  two\n"
-    assert [one.arguments for one in instructions(text)] == ["a:1", "dir C:\\", "one   two"]
+    assert [instruction.arguments for instruction in instructions(text)] == ["a:1", "dir C:\\", "one   two"]
 
 
 def test_the_base_images_of_all_stages_are_found_with_arguments_filled_in() -> None:
@@ -87,10 +89,10 @@ def test_arguments_that_double_with_every_line_stay_small() -> None:
 )
 def test_comments_line_ends_and_blank_lines_are_not_hashed(other: str) -> None:
     """Rule 3."""
-    one, two = read(FILE), read(other)
-    assert one.definition is not None
+    first, two = read(FILE), read(other)
+    assert first.definition is not None
     assert two.definition is not None, two.errors
-    assert one.definition.hash == two.definition.hash
+    assert first.definition.hash == two.definition.hash
 
 
 @pytest.mark.parametrize(
@@ -107,25 +109,25 @@ def test_what_the_build_would_do_otherwise_is_hashed(other: str) -> None:
     assert canonical_dockerfile(FILE) != canonical_dockerfile(other)
 
 
-def test_what_is_wrong_with_a_dockerfile_is_said_with_its_line() -> None:
+def test_faults_of_a_dockerfile_are_reported_with_their_line() -> None:
     reading = read("FROM ubuntu\nRUN a\n  && b\nCOPY app /srv\n", "Dockerfile")
-    assert found(reading, "base-floating") == [1]
-    assert found(reading, "dockerfile-bad-instruction") == [3]
-    assert found(reading, "dockerfile-copies") == [4]
-    assert [one.code for one in read("RUN a\n", "Dockerfile").errors] == ["dockerfile-no-from"]
+    assert lines_of(reading, "base-floating") == [1]
+    assert lines_of(reading, "dockerfile-bad-instruction") == [3]
+    assert lines_of(reading, "dockerfile-copies") == [4]
+    assert [error.code for error in read("RUN a\n", "Dockerfile").errors] == ["dockerfile-no-from"]
 
 
 def test_pip_in_the_dockerfile_next_to_conda_packages_is_warned_of() -> None:
     """Rules 24 and 47."""
     text = "dockerfile: |\n  FROM ubuntu:22.04\n  RUN pip install flask\nconda_file: {channels: [c], dependencies: [a]}\n"
     reading = read(text)
-    assert [one.code for one in reading.findings].count("dockerfile-pip-next-to-conda") == 1
+    assert [finding.code for finding in reading.findings].count("dockerfile-pip-next-to-conda") == 1
     without = read(text.replace("conda_file", "x_conda_file"))
-    assert found(without, "dockerfile-pip-next-to-conda") == []
+    assert lines_of(without, "dockerfile-pip-next-to-conda") == []
 
 
 def test_a_dockerfile_over_the_limit_is_refused_with_the_limit() -> None:
     """Rule 41."""
     reading = read("FROM a:1\n" + "RUN " + "a" * (1 << 20), "Dockerfile")
-    assert [one.code for one in reading.errors] == ["too-large"]
+    assert [error.code for error in reading.errors] == ["too-large"]
     assert "1 MB" in reading.errors[0].message

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from environments.models import Workspace, record
-from environments.outbox import Delivery
+from environments.audit.record import record
+from environments.models import Workspace
+from environments.models.notifications import Delivery
 from tests.services.studio import ROOT
 
 RECIPE = (ROOT / "docs/notifications.md").read_text().partition("```python\n")[2].partition("```")[0]

@@ -10,10 +10,10 @@ from django.core.cache import cache
 from django.test import Client
 
 from environments.models import Role, Workspace
-from environments.outbox import Webhook
-from environments.webhooks import add_webhook
-from tests.builds.played import browser_of, person
-from tests.environments.receiving import Receiver
+from environments.models.notifications import Webhook
+from environments.notifications.webhooks import add_webhook
+from tests.builds.scenarios import browser_of, person
+from tests.environments.notifications.receiving import Receiver
 
 
 @pytest.fixture

@@ -14,15 +14,16 @@ from django.db.models.functions import Now
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from environments import sending
-from environments.models import Event, Role, Workspace, record
-from environments.outbox import Delivery, Sending, Webhook
-from environments.sending import serve_a_webhook
-from environments.webhooks import add_webhook, change_webhook
-from tests.api.calling import Caller
-from tests.builds.played import browser_of, main_of, person
-from tests.environments.receiving import Receiver
-from tests.environments.webhooks import happens, is_genuine
+from environments.audit.record import record
+from environments.models import Event, Role, Workspace
+from environments.models.notifications import Delivery, DeliveryState, Webhook
+from environments.notifications import delivery
+from environments.notifications.delivery import deliver_next_webhook
+from environments.notifications.webhooks import add_webhook, change_webhook
+from tests.builds.scenarios import browser_of, main_of, person
+from tests.environments.notifications.receiving import Receiver
+from tests.environments.notifications.webhooks import happens, is_genuine
+from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
 PAGE = "/w/lab/settings/?tab=webhooks"
@@ -38,7 +39,7 @@ def test_an_owner_makes_tests_changes_and_deletes_one(browser: Client, receiver:
     assert secret[0] not in browser.get(PAGE).content.decode()
 
     browser.post(f"{ADD}{hook.pk}/test")
-    assert serve_a_webhook()
+    assert deliver_next_webhook()
     assert json.loads(receiver.got[-1].body)["type"] == "webhook.tested"
     assert is_genuine(secret[0], receiver.got[-1].headers, receiver.got[-1].body)
     page = browser.get(f"{PAGE}&webhook={hook.pk}").content.decode()
@@ -54,8 +55,8 @@ def test_an_owner_makes_tests_changes_and_deletes_one(browser: Client, receiver:
     browser.post(f"{ADD}{hook.pk}/change", {"address": receiver.url, "groups": "builds"})
     hook.refresh_from_db()
     assert (hook.address, hook.groups, hook.active) == (receiver.url, ["builds"], False)
-    assert not Delivery.objects.filter(state=Sending.WAITING).exists()
-    assert not serve_a_webhook()
+    assert not Delivery.objects.filter(state=DeliveryState.WAITING).exists()
+    assert not deliver_next_webhook()
     off = browser.post(f"{ADD}{hook.pk}/test", follow=True).content.decode()
     assert "This webhook is switched off" in off
 
@@ -103,7 +104,7 @@ def test_programs_manage_webhooks_too(olga: User, lab: Workspace, receiver: Rece
     assert "secret" not in call("GET", path).json
     test = call("POST", f"{path}test/")
     assert (test.status, test.json["state"]) == (202, "waiting")
-    serve_a_webhook()
+    deliver_next_webhook()
     (row,) = call.all(f"{path}deliveries/")
     assert (row["state"], row["code"], row["verb"]) == ("sent", 204, "webhook.tested")
     assert call("POST", f"{path}deliveries/{row['id']}/again/").status == 202
@@ -143,19 +144,19 @@ def test_keys_are_changed_for_webhooks_too(hook: Webhook, lab: Workspace, settin
     call_command("rotate_keys")
     settings.ENCRYPTION_KEYS = ["n" * 40]
     happens(lab)
-    serve_a_webhook()
-    assert Delivery.objects.get().state == Sending.SENT
+    deliver_next_webhook()
+    assert Delivery.objects.get().state == DeliveryState.SENT
 
 
 def test_a_change_that_changes_nothing_is_none(hook: Webhook, olga: User) -> None:
-    told = {"address": hook.address, "groups": hook.groups, "active": True}
-    assert not change_webhook(hook, **told, by=olga)
+    fields = {"address": hook.address, "groups": hook.groups, "active": True}
+    assert not change_webhook(hook, **fields, by=olga)
     assert not Event.objects.filter(verb="webhook.changed").exists()
 
 
 def test_what_was_sent_a_month_ago_is_forgotten(hook: Webhook, lab: Workspace) -> None:
     old, young = happens(lab), happens(lab)
     ended = Now() - timedelta(days=31)
-    Delivery.objects.filter(pk=old.pk).update(state=Sending.SENT, ended_at=ended)
-    sending.forget_old()
+    Delivery.objects.filter(pk=old.pk).update(state=DeliveryState.SENT, ended_at=ended)
+    delivery.delete_old()
     assert list(Delivery.objects.all()) == [young]

@@ -1,0 +1,126 @@
+"""Confined children are forked in milliseconds, end as processes do, and leave nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from builds.confinement import forkserver
+from builds.confinement.confine import Confinement
+from builds.confinement.forkserver import Child, ForkServer
+from tests.services.processes import wait_until
+
+MODULE = "tests.builds.confinement.evaluating"
+
+
+@pytest.fixture
+def server() -> Iterator[ForkServer]:
+    server = ForkServer([MODULE])
+    yield server
+    server.close()
+
+
+def answer(child: Child, expression: str) -> str:
+    child.stdin.write(expression + "\n")
+    child.stdin.flush()
+    return child.stdout.readline().strip()
+
+
+def test_a_child_is_confined_and_has_no_secrets(
+    server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "s3cret")
+    secret, own = tmp_path / "secret", tmp_path / "own"
+    secret.write_text("s3cret")
+
+    child = server.start(MODULE, Confinement(writes=(own,)), {"OWN": "yes"})
+
+    assert answer(child, f"open({str(secret)!r}).read()") == "PermissionError"
+    assert answer(child, f"open({str(own / 'file')!r}, 'w').write('abc')") == "3"
+    assert answer(child, "os.environ['OWN']") == "'yes'"
+    assert "s3cret" not in answer(child, "dict(os.environ)")
+    assert answer(child, "open('/proc/1/environ').read()") == "PermissionError"
+    child.kill()
+
+
+def test_a_child_ends_with_its_input_by_itself_or_by_a_signal(server: ForkServer) -> None:
+    by_input, by_itself, terminated, killed = (server.start(MODULE, Confinement()) for _ in range(4))
+    assert killed.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        killed.wait(0.01)
+
+    by_input.stdin.close()
+    by_itself.stdin.write("os._exit(7)\n")
+    by_itself.stdin.flush()
+    terminated.terminate()
+    killed.kill()
+
+    codes = [child.wait(30) for child in (by_input, by_itself, terminated, killed)]
+    assert codes == [0, 7, -signal.SIGTERM, -signal.SIGKILL]
+    killed.kill()  # nothing any more
+    assert killed.poll() == -signal.SIGKILL
+
+
+def test_a_child_holds_no_other_childs_input_open(server: ForkServer) -> None:
+    first = server.start(MODULE, Confinement())
+    second = server.start(MODULE, Confinement())
+
+    first.stdin.close()
+
+    assert first.wait(30) == 0
+    assert answer(second, "1 + 1") == "2"
+    second.kill()
+
+
+def test_a_server_that_was_killed_takes_its_children_along_and_is_replaced(server: ForkServer) -> None:
+    child = server.start(MODULE, Confinement())
+    parent = int(answer(child, "os.getppid()"))
+
+    os.kill(parent, signal.SIGKILL)
+
+    assert child.wait(30) == -signal.SIGKILL
+    again = server.start(MODULE, Confinement())
+    assert answer(again, "2 + 2") == "4"
+    assert int(answer(again, "os.getppid()")) != parent
+    again.kill()
+
+
+def test_the_server_ends_with_what_uses_it(server: ForkServer) -> None:
+    child = server.start(MODULE, Confinement())
+    parent = int(answer(child, "os.getppid()"))
+
+    server.close()
+
+    assert child.wait(30) == -signal.SIGKILL
+    wait_until(lambda: not Path(f"/proc/{parent}").exists(), 10, "The server is still there.")
+
+
+def test_children_of_many_threads_answer_side_by_side(server: ForkServer) -> None:
+    def doubled(number: int) -> str:
+        child = server.start(MODULE, Confinement())
+        result = answer(child, f"{number} * 2")
+        child.kill()
+        child.wait()
+        return result
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(doubled, range(40))) == [str(number * 2) for number in range(40)]
+
+
+def test_without_a_fork_server_a_child_is_a_new_python(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forkserver, "LINUX", False)
+    child = server.start(MODULE, Confinement(reads=(Path(__file__).parents[2],)), {"OWN": "yes"})
+
+    assert answer(child, "os.environ['OWN']") == "'yes'"
+    assert child.poll() is None
+    child.stdin.close()
+    assert child.wait(30) == 0
+    assert child.poll() == 0

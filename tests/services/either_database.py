@@ -1,0 +1,70 @@
+"""Tests on SQLite and on PostgreSQL: `pytest.mark.usefixtures("either_database")`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+import pytest
+from asgiref.local import Local
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import connections
+from django.db.utils import ConnectionHandler
+from pytest_django import DjangoDbBlocker
+
+from tests.services.servers.postgres import Postgres
+from tests.services.sharing import made_once
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(
+    postgres: Postgres, shared_folder: Path, django_db_blocker: DjangoDbBlocker
+) -> Iterator[dict[str, Any]]:
+    """Django's settings of a PostgreSQL database that has the tables, and nothing in them."""
+
+    def migrated() -> str:
+        name = postgres.make_database()
+        with django_db_blocker.unblock(), using_database(settings_of(postgres.url_of(name))):
+            call_command("migrate", verbosity=0)
+        return name
+
+    with postgres.fresh_database(template=made_once(shared_folder, "postgres-tables", migrated)) as url:
+        yield settings_of(url)
+
+
+def settings_of(url: str) -> dict[str, Any]:
+    handler = ConnectionHandler({"default": dict(dj_database_url.parse(url))})
+    settings: dict[str, Any] = handler.settings["default"]
+    return settings
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def either_database(request: pytest.FixtureRequest, django_db_setup: None) -> Iterator[None]:
+    """Run each test of a module on both databases."""
+    if request.param == "sqlite":
+        yield
+    else:
+        with using_database(request.getfixturevalue("postgres_tables")):
+            yield
+
+
+@contextmanager
+def using_database(database: dict[str, Any]) -> Iterator[None]:
+    """Let all of Django, in every thread, use another database."""
+    handler: Any = connections
+    settings, open_connections = handler.settings["default"], handler._connections
+    handler.settings["default"] = database
+    # Threads that are still alive keep their own connections.
+    handler._connections = Local(handler.thread_critical)
+    ContentType.objects.clear_cache()  # ids differ
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        handler.settings["default"] = settings
+        handler._connections = open_connections
+        ContentType.objects.clear_cache()

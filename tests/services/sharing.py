@@ -1,0 +1,117 @@
+"""Services shared by the processes of a test run: started by the first that needs one, ended with the run.
+
+The process that hands out the tests has a folder for it, and a guard that ends what belongs to the folder however
+the run ends. A run in one process shares with itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import pytest
+
+from tests.services import reaper
+from tests.services.processes import MARKER
+from tests.services.servers.service import Service
+
+# overlay2 cannot put its layers on these.
+NO_HOME_FOR_IMAGES = {"tmpfs", "overlay", "ramfs"}
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Service)
+
+_OUTER_RUN = os.environ.get(MARKER, "")  # of a run of pytest inside a test
+_FOLDER = pytest.StashKey[Path]()
+_started: list[Service] = []  # kept: an object that is collected would warn that its process still runs
+
+
+@contextmanager
+def guarded_folder() -> Iterator[Path]:
+    """Give a folder; its files, processes, mounts and networks go with the block, and also if the run is killed."""
+    # Servers run as users of their own, so the way to it must be open to all: not pytest's tmp_path.
+    folder = Path(tempfile.mkdtemp(prefix="studio-tests-", dir=roomy_folder()))
+    folder.chmod(0o755)
+    guard = subprocess.Popen(
+        [sys.executable, "-I", reaper.__file__, str(folder), str(os.getpid())],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        yield folder
+    finally:
+        assert guard.stdin
+        guard.stdin.close()
+        guard.wait()
+
+
+@contextmanager
+def belonging_to(folder: Path) -> Iterator[None]:
+    """Let the guard of this folder, and of no other folder of the run, end the processes started in the block."""
+    before = os.environ.get(MARKER)
+    os.environ[MARKER] = f"{_OUTER_RUN} {folder}".strip()
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[MARKER]
+        else:
+            os.environ[MARKER] = before
+
+
+def roomy_folder() -> Path:
+    """Return a folder for temporary files that everybody may enter, on a file system that can hold images."""
+    kinds = {}
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        _device, mount, kind = line.split()[:3]
+        kinds[Path(mount)] = kind
+    for folder in (Path("/tmp"), Path("/var/tmp")):
+        mount_point = next(parent for parent in (folder, *folder.parents) if parent in kinds)
+        if kinds[mount_point] not in NO_HOME_FOR_IMAGES:
+            return folder
+    return Path("/tmp")  # the engine will find a slower way to store layers
+
+
+def folder_for_workers(config: pytest.Config) -> Path:
+    """Return the folder that this process shares with its workers; it is removed with this process."""
+    if _FOLDER not in config.stash:
+        stack = ExitStack()
+        config.stash[_FOLDER] = stack.enter_context(guarded_folder())
+        config.add_cleanup(stack.close)
+    return config.stash[_FOLDER]
+
+
+def made_once(shared_folder: Path, name: str, make: Callable[[], T]) -> T:
+    """Return what the first process to need it has made; it goes to the others as a pickle."""
+    kept = shared_folder / f"{name}.pickle"
+    with (shared_folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # also let go when the process is killed
+        if not kept.exists():
+            with belonging_to(shared_folder):
+                made = make()
+            kept.write_bytes(pickle.dumps(made))
+        made_by_first: T = pickle.loads(kept.read_bytes())  # noqa: S301 (our own)
+    return made_by_first
+
+
+def shared(service: Callable[[Path], S], shared_folder: Path, name: str) -> S:
+    """Return a service that all test processes of the run use, and that none of them can stop."""
+
+    def start() -> S:
+        started = service(shared_folder / f"{name}-{uuid4().hex[:8]}")
+        started.start()
+        _started.append(started)
+        return started
+
+    used = made_once(shared_folder, name, start)
+    used.shared = True
+    return used

@@ -1,0 +1,89 @@
+"""Databases of other versions are refused before anything changes, on both databases."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+
+from studio.migration_history import unknown_migrations
+from studio.preparation import prepare
+from tests.services.studio import ROOT
+
+# The heads of the checkouts before the migrations were written afresh.
+OLD_HEADS = [
+    ("builds", "0023_trials_of_images"),
+    ("environments", "0014_indexes_of_events"),
+    ("studio", "0003_counting_begins"),
+]
+
+
+def record_old_migrations() -> None:
+    """Replace the recorded migrations of the studio with those of an old checkout."""
+    rows = MigrationRecorder(connection).migration_qs
+    rows.filter(app__in=["builds", "environments", "studio"]).delete()
+    for app, name in OLD_HEADS:
+        rows.create(app=app, name=name)
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("either_database")
+def test_a_database_of_this_version_has_no_unknown_migrations() -> None:
+    assert unknown_migrations() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("either_database")
+@pytest.mark.parametrize("command", ["migrate", "prepare"])
+def test_a_database_of_an_old_checkout_is_refused(command: str) -> None:
+    record_old_migrations()
+    with pytest.raises(CommandError) as refusal:
+        call_command(command, verbosity=0)
+    message = str(refusal.value)
+    assert "it has the migration builds.0023_trials_of_images, which this version does not" in message
+    assert "nothing was changed" in message
+    assert ("DATABASE_URL" in message) == (connection.vendor == "postgresql")
+    assert unknown_migrations() == [f"{app}.{name}" for app, name in OLD_HEADS]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("either_database")
+def test_preparing_a_database_of_an_old_checkout_creates_nothing() -> None:
+    record_old_migrations()
+    with pytest.raises(CommandError):
+        prepare()
+    assert "builds.0001_initial" not in [
+        f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()
+    ]
+
+
+def test_run_refuses_the_database_of_an_old_checkout_in_one_sentence(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "studio.sqlite3") as database:
+        database.execute("CREATE TABLE django_migrations (id INTEGER PRIMARY KEY, app, name, applied)")
+        database.executemany(
+            "INSERT INTO django_migrations (app, name, applied) VALUES (?, ?, '2026-11-21')", OLD_HEADS
+        )
+        before = list(database.iterdump())
+    environment = {**os.environ, "STUDIO_VAR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "studio.settings"}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run(
+        [sys.executable, "manage.py", "run", "--port", "0"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("CommandError: Another version of the studio created this database")
+    assert f"move {tmp_path} away" in done.stderr
+    with sqlite3.connect(tmp_path / "studio.sqlite3") as database:
+        assert list(database.iterdump()) == before

@@ -3,7 +3,12 @@
 import runpy
 import sys
 
-PARTS = ["bench.definition", "bench.studio", "bench.distribution", "bench.images"]
+PARTS = [
+    "bench.environments.definition",
+    "bench.studio",
+    "bench.builds.distribution",
+    "bench.builds.imaging",
+]
 
 if __name__ == "__main__":
     sys.argv = sys.argv[:1]

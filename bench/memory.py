@@ -1,4 +1,4 @@
-"""How much memory processes and all that they started take together."""
+"""The memory of processes and all their descendants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast layers are pulled from /v2/, and what it takes: `python -m bench.distribution [--megabytes 200]`.
+"""Measure pulls of layers from /v2/: `python -m bench.builds.distribution [--megabytes 200]`.
 
 One pull and eight at once, from the studio and, where it is installed, from Debian's docker-registry.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.services import parts
 from tests.services.processes import Process, free_port
-from tests.services.registry import Registry
+from tests.services.servers.registry import Registry
 from tests.services.test_services import push_blob
 
 MEGABYTE = 1024 * 1024
@@ -41,14 +41,11 @@ def main() -> None:
 def measure_studio(folder: Path, layer: bytes) -> None:
     """Measure a studio of one web process."""
     env = {**os.environ, "STUDIO_VAR": str(folder / "var"), "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    stocked = subprocess.run(
-        [sys.executable, "-m", "tests.builds.stocked"],
-        input=layer,
-        env=env,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    found = json.loads(stocked.stdout)
+    content = folder / "layer.tar"
+    content.write_bytes(layer)
+    argv = [sys.executable, "-m", "tests.builds.fill_registry", str(content)]
+    stocked = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=True)
+    result = json.loads(stocked.stdout)
     port = free_port()
     argv = [
         sys.executable,
@@ -62,7 +59,7 @@ def measure_studio(folder: Path, layer: bytes) -> None:
     server = Process(argv, output=folder / "uvicorn.txt", env=env)
     try:
         server.wait_until(lambda: listens(port))
-        measure("studio", server.pid, port, f"/v2/square/{found['repository']}/blobs/{found['layer']}")
+        measure("studio", server.pid, port, f"/v2/square/{result['repository']}/blobs/{result['layer']}")
     finally:
         server.kill_family()
 
@@ -125,7 +122,7 @@ def pull(port: int, path: str) -> int:
 
 
 def listens(port: int) -> bool:
-    """Tell whether a server takes connections."""
+    """Return whether a server takes connections."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
 

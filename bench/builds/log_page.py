@@ -1,4 +1,4 @@
-"""How soon a long log can be read in a browser: `python -m bench.log_page [--lines 100000] [--times 5]`.
+"""Measure how soon a long log can be read in a browser: `python -m bench.builds.log_page [--lines 100000] [--times 5]`.
 
 A real studio, Debian's Chromium, and a build that has ended. Measured from the request for the page to what the reader sees.
 """
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from bench.load.place import Place
-from tests.services.chromium import launch_options
+from bench.load.bench_studio import BenchStudio
+from tests.services.servers.chromium import launch_options
 from tests.services.studio import ROOT
 
 SECONDS = 120
@@ -25,47 +25,45 @@ LIMIT = 2.0
 
 @dataclass(frozen=True)
 class Seen:
-    """Seconds until the last line was in sight, until the log had been scrolled, until a word was found in it."""
+    """Seconds until the last line was in sight, until the log had been scrolled, until a search was answered."""
 
     last_line: float
     scrolled: float
-    found: float
+    searched: float
     kilobytes: float
 
 
 def main() -> None:
     """Print the times; end with an error where the last lines come too late."""
-    options = argparse.ArgumentParser(prog="python -m bench.log_page", description=__doc__)
+    options = argparse.ArgumentParser(prog="python -m bench.builds.log_page", description=__doc__)
     options.add_argument("--lines", type=int, default=100_000)
     options.add_argument("--times", type=int, default=5)
-    asked = options.parse_args()
+    args = options.parse_args()
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("There is no Chromium: apt-get install chromium, or run `make test` as root once.")
     with tempfile.TemporaryDirectory(prefix="bench-log-") as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options(Path(chromium)))
-        with Place(Path(folder), "sqlite").running() as place:
-            session = place.tell("people")[0]
-            build = place.tell("build")
-            place.tell("fill", build, asked.lines)
-            address = f"{place.url}/w/lab/builds/{build}/"
-            opened(browser, session, address, asked.lines)  # the first one loads what the web process needs
-            seen = [opened(browser, session, address, asked.lines) for _ in range(asked.times)]
+        with BenchStudio(Path(folder), "sqlite").running() as studio:
+            session = studio.tell("people")[0]
+            build = studio.tell("build")
+            studio.tell("fill", build, args.lines)
+            address = f"{studio.url}/w/lab/builds/{build}/"
+            opened(browser, session, address, args.lines)  # the first visit loads what the web process needs
+            seen = [opened(browser, session, address, args.lines) for _ in range(args.times)]
         browser.close()
-    print(
-        f"A log of {asked.lines:,} lines, {asked.times} times, in seconds from the request: middle (slowest)"
-    )
+    print(f"A log of {args.lines:,} lines, {args.times} times, in seconds from the request: middle (slowest)")
     for name in ("last_line", "scrolled", "found"):
-        took = sorted(getattr(one, name) for one in seen)
+        took = sorted(getattr(item, name) for item in seen)
         print(f"  {name.replace('_', ' '):12} {took[len(took) // 2]:5.2f} ({took[-1]:.2f})")
     print(f"  page         {seen[0].kilobytes:,.0f} kB")
-    middle = sorted(one.last_line for one in seen)[len(seen) // 2]
+    middle = sorted(item.last_line for item in seen)[len(seen) // 2]
     if middle > LIMIT:
         raise SystemExit(f"The last lines came after {middle:.2f} s: it may take {LIMIT:g} s.")
 
 
 def opened(browser: Browser, session: str, address: str, lines: int) -> Seen:
-    """Open the page as somebody who has never been there, and look for the last line, an earlier one and a word."""
+    """Open the page with an empty cache, and wait for the last line, an earlier line and a search result."""
     # Waiting for something takes a script of Playwright's own.
     context = browser.new_context(viewport={"width": 1280, "height": 900}, bypass_csp=True)
     context.set_default_timeout(SECONDS * 1000)
@@ -86,10 +84,10 @@ def opened(browser: Browser, session: str, address: str, lines: int) -> Seen:
     page.locator("#words").fill(f"package-{lines // 2:06d} ")
     page.locator("#words").press("Enter")
     in_sight(page, lines // 2 + 1)
-    found = time.perf_counter() - began
+    result = time.perf_counter() - began
     kilobytes = len(answer.body()) / 1000
     context.close()
-    return Seen(last_line, scrolled, found, kilobytes)
+    return Seen(last_line, scrolled, result, kilobytes)
 
 
 IN_SIGHT = """number => {

@@ -1,8 +1,8 @@
-"""How many workers a day of builds needs: `python -m bench.queue`.
+"""Compute how many workers a day of builds needs: `python -m bench.builds.queue`.
 
 A day is played in a second: requests come by the hour of day and in bursts, hits are answered from the
 database, the rest waits for a free hand in the order of arrival. What a build takes and writes was measured;
-each number stands below with where it comes from, or that it is assumed; what comes is given as options.
+each number below names its source or is marked as assumed; the load is given as options.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Kind:
     megabytes: float
 
 
-# Seconds and megabytes: docs/performance.md, `python -m bench.images`; the shares are an assumption.
+# Seconds and megabytes: docs/performance.md, `python -m bench.builds.imaging`; the shares are an assumption.
 KINDS = (
     Kind("one package added", 40, 0.85, 4),
     Kind("another environment, 80 % shared", 25, 0.99, 2),
@@ -41,19 +41,19 @@ KINDS = (
 )
 SPREAD = 0.5  # of the logarithm of the seconds: one in twenty takes more than twice as long
 
-# Statements that write: `python -m bench.writes` counts 81 for a build of 3.2 s and 2 for a hit. Of the 81, one a
+# Statements that write: `python -m bench.builds.writes` counts 81 for a build of 3.2 s and 2 for a hit. Of the 81, one a
 # second is the heartbeat; another is reckoned for the log and the progress of steps that go on for long.
 WRITES_A_BUILD = 75.0
 WRITES_A_SECOND_OF_BUILD = 2.0
 WRITES_A_HIT = 2.0
 LOG_KILOBYTES = 5.0  # packed; an assumption: a build of one package keeps 0.6, a long Dockerfile more
 REQUEST_MILLISECONDS = 22.0  # POST to *ready*, docs/performance.md; pages are taken for as much work
-STREAMS_A_PROCESS = 1000  # the size for which one process is made; `make bench-load` measures it
+STREAMS_A_PROCESS = 1000  # the designed size of a web process; `make bench-load` measures it
 
 
 @dataclass(frozen=True)
 class Day:
-    """What comes in a day."""
+    """The load of a day."""
 
     builds: int
     hits: float
@@ -64,13 +64,13 @@ class Day:
 
     @property
     def requests(self) -> float:
-        """How many ask for an image: those who build and those who find one."""
+        """Requests for images: new builds and cache hits."""
         return self.builds / (1 - self.hits)
 
 
 @dataclass(frozen=True)
 class Waits:
-    """How long builds waited with so many hands."""
+    """Return how long builds waited with so many workers."""
 
     hands: int
     busy: float
@@ -190,13 +190,13 @@ def tell_workers(times: list[float], takes: list[float], within: float) -> None:
         waits = play(times, takes, hands)
         mark = "←" if hands == right.hands else " "
         print(
-            f"  {hands:6} {mark:16} {waits.busy:6.0%}   {told(waits.day):>22} {told(waits.peak):>22}"
+            f"  {hands:6} {mark:16} {waits.busy:6.0%}   {formatted(waits.day):>22} {formatted(waits.peak):>22}"
             f"   {waits.longest:8,.0f} s"
         )
     print(f"  ← the fewest with which 95 of 100 begin within {within:g} s in the busiest hour\n")
 
 
-def told(waits: tuple[float, float, float]) -> str:
+def formatted(waits: tuple[float, float, float]) -> str:
     """Return three waits for a table."""
     return " / ".join(f"{wait:,.1f}" for wait in waits) + " s"
 

@@ -1,7 +1,7 @@
-"""What a build writes into the database: `python -m bench.writes [PACKAGE …]`.
+"""Count what a build writes into the database: `python -m bench.builds.writes [PACKAGE …]`.
 
 Counts the statements that write of one build and of one cache hit, the bytes of its log, and the seconds, on a
-studio of its own (SQLite, the `host` base, the real package index). `bench.queue` reckons with them.
+studio of its own (SQLite, the `host` base, the real package index). `bench.builds.queue` reckons with them.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Count:
     def __call__(
         self, execute: Callable[..., Any], sql: str, parameters: Any, many: bool, context: Any
     ) -> Any:
-        words = sql.split(maxsplit=3)
-        if words and words[0] in WRITING:
-            table = words[1] if words[0] == "UPDATE" else words[2]
+        arguments = sql.split(maxsplit=3)
+        if arguments and arguments[0] in WRITING:
+            table = arguments[1] if arguments[0] == "UPDATE" else arguments[2]
             with self._guard:
-                self.tables[f"{words[0]} {table.strip(QUOTE)}"] += 1
+                self.tables[f"{arguments[0]} {table.strip(QUOTE)}"] += 1
         return execute(sql, parameters, many, context)
 
 
@@ -55,12 +55,12 @@ def count_in(folder: Path, packages: list[str]) -> None:
     from django.db import connection
     from django.db.backends.signals import connection_created
 
-    from builds import runner
-    from builds.claims import Claim
     from builds.models import Build, LogBlock, LogChunk
-    from builds.services import request_build
+    from builds.queue.claims import Claim
+    from builds.queue.requests import request_build
+    from builds.worker import runner
     from environments.definition import read_path
-    from environments.services import save_reading
+    from environments.versions.service import save_reading
     from studio.preparation import prepare
 
     count = Count()
@@ -75,9 +75,9 @@ def count_in(folder: Path, packages: list[str]) -> None:
     reading = read_path(file, default_image="host")
     version = save_reading(prepared.workspace, "counted", reading, source=text).version
     connection_created.connect(watch)
-    connection.close()  # the next one is counted
+    connection.close()  # the next build is counted
 
-    request = request_build(version, prepared.admin, here=True)
+    request = request_build(version, prepared.admin, inline=True)
     assert request.build_id is not None
     claim = Claim.take(request.build_id, runner.worker_name())
     assert claim is not None

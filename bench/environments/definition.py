@@ -1,4 +1,4 @@
-"""Reading, hashing and comparing: `python -m bench.definition [CORPUS]`. Prints numbers, asserts none."""
+"""Reading, hashing and comparing: `python -m bench.environments.definition [CORPUS]`. Prints numbers, asserts none."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 from environments.definition import diff, read, read_path
 from environments.definition.difference import diff_locks
-from environments.definition.locked import LockedPackage
+from environments.definition.packages.locked import LockedPackage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FILE = "channels: [conda-forge]\ndependencies: [python=3.12, numpy=1.26, pip, {pip: [flask==3.0]}]\n"
 PROGRAM = "import sys; from environments.definition.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -56,14 +56,14 @@ def lock(version: int) -> tuple[LockedPackage, ...]:
 
 
 def corpus_times(corpus: Path) -> list[tuple[float, str]]:
-    """How long each file takes, in milliseconds, the slowest last."""
-    found = []
+    """Return the time of each file in milliseconds, slowest last."""
+    result = []
     with (corpus / "index.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             start = time.perf_counter()
             read_path(corpus / row["file"])
-            found.append(((time.perf_counter() - start) * 1000, row["file"]))
-    return sorted(found)
+            result.append(((time.perf_counter() - start) * 1000, row["file"]))
+    return sorted(result)
 
 
 def main() -> None:
@@ -71,13 +71,13 @@ def main() -> None:
     corpus = Path(sys.argv[1] if len(sys.argv) > 1 else default)
     bare = milliseconds(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True), 7)
     print(f"inspect --json, whole process      {start_time():8.1f} ms (Python itself {bare:.1f} ms)")
-    one = read(FILE).definition
+    item = read(FILE).definition
     other = read(FILE.replace("1.26", "1.27")).definition
-    assert one is not None
+    assert item is not None
     assert other is not None
     print(f"read a conda file                  {milliseconds(lambda: read(FILE), 50):8.2f} ms")
-    print(f"hash it                            {milliseconds(lambda: one.hash, 200):8.3f} ms")
-    print(f"diff of two definitions            {milliseconds(lambda: diff(one, other), 50):8.2f} ms")
+    print(f"hash it                            {milliseconds(lambda: item.hash, 200):8.3f} ms")
+    print(f"diff of two definitions            {milliseconds(lambda: diff(item, other), 50):8.2f} ms")
     old, new = lock(0), lock(1)
     print(f"diff of two locks of 1,000         {milliseconds(lambda: diff_locks(old, new), 20):8.2f} ms")
     if (corpus / "index.csv").is_file():

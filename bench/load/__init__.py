@@ -1,1 +1,1 @@
-"""What a studio bears: many who watch, many who ask, many environments."""
+"""Load tests: many viewers, many requests, many environments."""

@@ -1,4 +1,4 @@
-"""What a studio bears, in one table: `python -m bench.load [--parts watch,late,burst,pages] [--quick]`.
+"""Load-test a studio and print one table: `python -m bench.load [--parts watch,late,burst,pages] [--quick]`.
 
 Ratios and counts: a machine that does other work at the same time shows other times. What must not be
 otherwise (a line lost, a build too many, a query that comes with the rows) ends the run with an error.
@@ -12,9 +12,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from bench.load.asking import asked_in_a_burst
+from bench.load.bench_studio import DATABASES, BenchStudio
 from bench.load.pages import page_times
-from bench.load.place import DATABASES, Place
+from bench.load.requests import measure_burst
 from bench.load.watching import caught_up, watched
 from tests.services.studio import ROOT
 
@@ -22,7 +22,7 @@ PARTS = ("watch", "late", "burst", "pages")
 
 
 def main() -> None:
-    """Measure what was asked for."""
+    """Measure the requested parts."""
     options = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__)
     options.add_argument("--parts", default=",".join(PARTS), help="which measurements")
     options.add_argument("--databases", default=",".join(DATABASES))
@@ -34,56 +34,56 @@ def main() -> None:
     options.add_argument("--lines", type=int, default=200_000, help="of the long log")
     options.add_argument("--environments", type=int, default=100_000)
     options.add_argument("--versions", type=int, default=10, help="of each environment")
-    asked = options.parse_args()
-    if asked.quick:
-        asked.viewers, asked.seconds, asked.lines, asked.environments = "1,100", 4, 20_000, 2_000
+    args = options.parse_args()
+    if args.quick:
+        args.viewers, args.seconds, args.lines, args.environments = "1,100", 4, 20_000, 2_000
     with tempfile.TemporaryDirectory(prefix="bench-load-", ignore_cleanup_errors=True) as temporary:
-        folder = asked.folder or Path(temporary)
+        folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
-        for database in asked.databases.split(","):
+        for database in args.databases.split(","):
             print(f"\n{database}", flush=True)
-            with Place(folder, database).running() as place:
-                for part in asked.parts.split(","):
-                    asyncio.run(MEASURED[part](place, asked))
+            with BenchStudio(folder, database).running() as studio:
+                for part in args.parts.split(","):
+                    asyncio.run(MEASURED[part](studio, args))
 
 
-async def watch(place: Place, asked: argparse.Namespace) -> None:
+async def watch(studio: BenchStudio, requested: argparse.Namespace) -> None:
     """Print how soon lines reach their viewers."""
-    sessions = place.tell("people")
-    for count in map(int, asked.viewers.split(",")):
-        seen = await watched(place, sessions, count, rate=asked.rate, seconds=asked.seconds)
+    sessions = studio.tell("people")
+    for count in map(int, requested.viewers.split(",")):
+        seen = await watched(studio, sessions, count, rate=requested.rate, seconds=requested.seconds)
         connections = "" if seen.connections is None else f", {seen.connections} connections"
         say(
-            f"{seen.viewers} viewers, {asked.rate:g} lines a second",
+            f"{seen.viewers} viewers, {requested.rate:g} lines a second",
             f"p50 {seen.p50 * 1000:4.0f} ms, p99 {seen.p99 * 1000:4.0f} ms, {seen.threads} threads{connections}, "
             f"{seen.bytes_each / 1000:.0f} kB a viewer, {seen.busy:.0%} of a core",
         )
 
 
-async def late(place: Place, asked: argparse.Namespace) -> None:
+async def late(studio: BenchStudio, requested: argparse.Namespace) -> None:
     """Print how soon late viewers have a long log."""
-    sessions = place.tell("people")
-    build = place.tell("build")
-    place.tell("fill", build, asked.lines)
+    sessions = studio.tell("people")
+    build = studio.tell("build")
+    studio.tell("fill", build, requested.lines)
     for count in (1, 1, 50):
-        took = await caught_up(place, sessions, build, asked.lines, count)
-        say(f"{asked.lines:,} lines to {count} late", f"first {took[0]:.2f} s, last {took[-1]:.2f} s")
+        took = await caught_up(studio, sessions, build, requested.lines, count)
+        say(f"{requested.lines:,} lines to {count} late", f"first {took[0]:.2f} s, last {took[-1]:.2f} s")
 
 
-async def burst(place: Place, asked: argparse.Namespace) -> None:
+async def burst(studio: BenchStudio, requested: argparse.Namespace) -> None:
     """Print what a burst of equal requests comes to."""
-    found = await asked_in_a_burst(place)
+    result = await measure_burst(studio)
     say(
-        f"{found.requests:,} requests for {found.definitions} definitions",
-        f"{found.builds} builds; all asked in {found.seconds:.1f} s, "
-        f"p50 {found.p50 * 1000:.0f} ms, p95 {found.p95 * 1000:.0f} ms to an answer",
+        f"{result.requests:,} requests for {result.definitions} definitions",
+        f"{result.builds} builds; all asked in {result.seconds:.1f} s, "
+        f"p50 {result.p50 * 1000:.0f} ms, p95 {result.p95 * 1000:.0f} ms to an answer",
     )
 
 
-async def pages(place: Place, asked: argparse.Namespace) -> None:
+async def pages(studio: BenchStudio, requested: argparse.Namespace) -> None:
     """Print how soon pages are there with very many environments."""
-    async for page in page_times(place, asked.environments, asked.versions):
+    async for page in page_times(studio, requested.environments, requested.versions):
         say(
             page.name,
             f"p50 {page.p50 * 1000:5.1f} ms, p95 {page.p95 * 1000:5.1f} ms, {page.per_second:4.0f} a second, "
@@ -91,9 +91,9 @@ async def pages(place: Place, asked: argparse.Namespace) -> None:
         )
 
 
-def say(what: str, found: str) -> None:
+def say(what: str, result: str) -> None:
     """Print a row of the table."""
-    print(f"  {what:44} {found}", flush=True)
+    print(f"  {what:44} {result}", flush=True)
 
 
 MEASURED = {"watch": watch, "late": late, "burst": burst, "pages": pages}

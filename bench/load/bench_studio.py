@@ -13,15 +13,15 @@ from typing import Any
 
 import httpx
 
-from tests.services.postgres import Postgres
 from tests.services.processes import Process, free_port, wait_until
+from tests.services.servers.postgres import Postgres
 from tests.services.studio import PRIVATE, ROOT
 
 DATABASES = ("postgresql", "sqlite")
 WEB = "studio-web"  # what the web process's connections are called
 
 
-class Place:
+class BenchStudio:
     """A folder with data that stays between runs, and the studio's processes on it."""
 
     def __init__(self, folder: Path, database: str) -> None:
@@ -33,7 +33,7 @@ class Place:
         self.web: Process | None = None
 
     @contextmanager
-    def running(self) -> Iterator[Place]:
+    def running(self) -> Iterator[BenchStudio]:
         """Start the database and the web process; end both with the block."""
         if self.folder.stat().st_mode & 0o055 != 0o055:
             self.folder.chmod(0o755)
@@ -87,19 +87,19 @@ class Place:
             mine["CELERY_BROKER_URL"] = "filesystem://localhost"
         return {**inherited, **mine}
 
-    def start(self, *words: object) -> Process:
+    def start(self, *arguments: object) -> Process:
         """Start `python -m bench.load.inside` with these words, on this studio's data."""
-        command = [sys.executable, "-m", "bench.load.inside", *map(str, words)]
-        return Process(command, output=self.folder / f"{words[0]}.txt", env=self.environment(), cwd=ROOT)
+        command = [sys.executable, "-m", "bench.load.inside", *map(str, arguments)]
+        return Process(command, output=self.folder / f"{arguments[0]}.txt", env=self.environment(), cwd=ROOT)
 
-    def tell(self, *words: object) -> Any:
+    def tell(self, *arguments: object) -> Any:
         """Run `python -m bench.load.inside` with these words to its end; return what it says."""
-        command = [sys.executable, "-m", "bench.load.inside", *map(str, words)]
+        command = [sys.executable, "-m", "bench.load.inside", *map(str, arguments)]
         done = subprocess.run(
             command, env=self.environment(), cwd=ROOT, check=False, capture_output=True, text=True
         )
         if done.returncode:
-            raise SystemExit(f"{' '.join(map(str, words))} on {self.database} failed:\n{done.stderr}")
+            raise SystemExit(f"{' '.join(map(str, arguments))} on {self.database} failed:\n{done.stderr}")
         return json.loads(done.stdout.splitlines()[-1])
 
     def connections(self) -> int | None:

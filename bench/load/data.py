@@ -11,13 +11,13 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Model
 
-from builds.claims import Claim
-from builds.models import Build, Image, ImageLayer, Request
-from builds.services import request_build
+from builds.models import Build, BuildRequest, Image, ImageLayer
+from builds.queue.claims import Claim
+from builds.queue.requests import request_build
 from environments.definition import read
-from environments.models import Environment, Event, Listing, Version, Workspace
-from environments.services import save_reading
-from tests.builds.played import image_for
+from environments.models import Environment, Event, ListEntry, Version, Workspace
+from environments.versions.service import save_reading
+from tests.builds.scenarios import image_for
 
 PATTERNS = 40
 BUILDS_EACH = 2
@@ -113,16 +113,16 @@ class Copying:
                 f"JOIN environments_environment pe ON {of_number} {version_of} WHERE {new}",
             ),
             copied(
-                Listing,
+                ListEntry,
                 {
                     "environment_id": "e.id",
                     "version_id": "v.id",
                     "name": "e.name",
                     "changed_at": "v.created_at",
-                    "words": "e.name || p.words || v.hash",
+                    "search_text": "e.name || p.search_text || v.hash",
                 },
                 f"environments_version v {env} JOIN environments_environment pe ON {of_number} "
-                f"JOIN environments_listing p ON p.environment_id = pe.id WHERE {new} AND {last}",
+                f"JOIN environments_listentry p ON p.environment_id = pe.id WHERE {new} AND {last}",
             ),
             copied(
                 Image,
@@ -167,7 +167,7 @@ class Copying:
                 alias="bp",
             ),
             copied(
-                Request,
+                BuildRequest,
                 {
                     "version_id": "b.version_id",
                     "build_id": "b.id",
@@ -176,7 +176,7 @@ class Copying:
                 },
                 f"builds_build b JOIN environments_version v ON v.id = b.version_id {env} "
                 f"JOIN environments_environment pe ON {first} {version_of} "
-                f"JOIN builds_request rp ON rp.version_id = p.id WHERE {new}",
+                f"JOIN builds_buildrequest rp ON rp.version_id = p.id WHERE {new}",
                 alias="rp",
             ),
             copied(

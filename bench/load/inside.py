@@ -1,4 +1,4 @@
-"""What the measurements do on a studio's data: `python -m bench.load.inside COMMAND …`, told by the parts.
+"""Commands on a studio's data for the load tests: `python -m bench.load.inside COMMAND …`.
 
 Each command prints one line of JSON at its end.
 """
@@ -56,10 +56,10 @@ def people() -> list[str]:
 
 def build() -> str:
     """Save a definition that is like no other, ask for its build, and return the build's id."""
-    from builds.services import request_build
+    from builds.queue.requests import request_build
     from environments.definition import read
     from environments.models import Workspace
-    from environments.services import save_reading
+    from environments.versions.service import save_reading
 
     text = f"numpy==2.1.3\nsix==1.{uuid.uuid4().int}\n"
     workspace = Workspace.objects.get(name="lab")
@@ -70,7 +70,7 @@ def build() -> str:
 
 def taken(build_id: str) -> Any:
     """Return the claim on a build."""
-    from builds.claims import Claim
+    from builds.queue.claims import Claim
 
     claim = Claim.take(uuid.UUID(build_id), "a worker of the measurement")
     assert claim is not None, "somebody else has this build"
@@ -79,12 +79,13 @@ def taken(build_id: str) -> Any:
 
 def write(build_id: str, rate: str, seconds: str) -> int:
     """Write so many lines a second as a build does, each with the time of its writing; return how many."""
-    from builds.reporting import BuildReporter
+    from builds.models.steps import StepName
+    from builds.worker.reporter import BuildReporter
 
     claim = taken(build_id)
     count = int(float(rate) * float(seconds))
     with BuildReporter(claim) as reporter:
-        with reporter.step(1, "fetch"):
+        with reporter.step(StepName.FETCH):
             began = time.time()
             for number in range(count):
                 time.sleep(max(0.0, began + number / float(rate) - time.time()))
@@ -96,11 +97,12 @@ def write(build_id: str, rate: str, seconds: str) -> int:
 
 def fill(build_id: str, lines: str) -> int:
     """Write a long log at once, and end the build."""
-    from builds.reporting import BuildReporter
+    from builds.models.steps import StepName
+    from builds.worker.reporter import BuildReporter
 
     claim = taken(build_id)
     with BuildReporter(claim) as reporter:
-        with reporter.step(1, "fetch"):
+        with reporter.step(StepName.FETCH):
             for number in range(int(lines)):
                 reporter.line(LINE.format(number=number))
                 if number % 500 == 499:
@@ -114,7 +116,7 @@ def definitions(count: str) -> list[str]:
     """Save so many different definitions; return the addresses that build them."""
     from environments.definition import read
     from environments.models import Workspace
-    from environments.services import save_reading
+    from environments.versions.service import save_reading
 
     workspace = Workspace.objects.get(name="lab")
     run = uuid.uuid4().hex[:8]
@@ -126,12 +128,12 @@ def definitions(count: str) -> list[str]:
 
 def burst(prefix: str) -> dict[str, int]:
     """Count what a burst of requests for definitions under this prefix led to."""
-    from builds.models import Build, Request
+    from builds.models import Build, BuildRequest
 
     mine = {"version__environment__name__startswith": prefix}
     return {
         "builds": Build.objects.filter(**mine).count(),
-        "requests": Request.objects.filter(**mine).count(),
+        "requests": BuildRequest.objects.filter(**mine).count(),
     }
 
 
@@ -148,7 +150,7 @@ def known() -> dict[str, str]:
 
     from builds.models import Build, Image
     from environments.models import Environment, Scope
-    from environments.tokens import create_token
+    from environments.workspaces.tokens import create_token
 
     user = User.objects.get(username="person-0")
     image = Image.objects.filter(workspace__name="lab", current=True).order_by("pk").last()
@@ -169,12 +171,12 @@ def known() -> dict[str, str]:
 
 def token(secret: str) -> dict[str, float]:
     """Return how many milliseconds the check of a token takes."""
-    from environments.tokens import token_of
+    from environments.workspaces.tokens import find_token
 
     took = []
     for _ in range(300):
         began = time.perf_counter()
-        assert token_of(secret) is not None
+        assert find_token(secret) is not None
         took.append(1000 * (time.perf_counter() - began))
     took.sort()
     return {"p50": took[150], "p95": took[285]}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from bench.load.place import Place
+from bench.load.bench_studio import BenchStudio
 
 TIMES = 40
 AT_ONCE = 4
@@ -44,7 +44,7 @@ PAGES = {
 
 @dataclass(frozen=True)
 class Page:
-    """How soon a page is there, and the queries it takes."""
+    """Time and queries of a page."""
 
     name: str
     p50: float
@@ -54,18 +54,20 @@ class Page:
     queries: int
 
 
-async def page_times(place: Place, environments: int, versions: int) -> AsyncIterator[Page]:
+async def page_times(studio: BenchStudio, environments: int, versions: int) -> AsyncIterator[Page]:
     """Yield each page's times with so many environments, and its queries there and with ten rows."""
-    there = place.tell("data", FEW, versions)["environments"]
+    there = studio.tell("data", FEW, versions)["environments"]
     paths = [path.format(few=1) for path in PAGES.values()]
-    few = place.tell("queries", *paths) if there == FEW else None
-    place.tell("data", environments, versions)
-    many = place.tell("queries", *paths)
-    cookies = {"studio_session": place.tell("people")[0]}
-    async with httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=120, cookies=cookies) as client:
+    few = studio.tell("queries", *paths) if there == FEW else None
+    studio.tell("data", environments, versions)
+    many = studio.tell("queries", *paths)
+    cookies = {"studio_session": studio.tell("people")[0]}
+    async with httpx.AsyncClient(
+        base_url=studio.url, trust_env=False, timeout=120, cookies=cookies
+    ) as client:
         for name, path in zip(PAGES, paths, strict=True):
             await got(client, path)
-            # What fits on one page is not counted: one query less.
+            # A list that fits on a page is not counted: one query less.
             assert few is None or many[path] <= few[path] + 1, f"{name} takes more queries with more rows"
             took = sorted([await got(client, path) for _ in range(TIMES)])
             per_second = await rate(client, path)
@@ -89,7 +91,7 @@ async def got(client: httpx.AsyncClient, path: str) -> float:
 
 
 async def rate(client: httpx.AsyncClient, path: str) -> float:
-    """Return how many of a page came in a second when several are asked for at once."""
+    """Return a page's responses per second under concurrent requests."""
     each = TIMES // AT_ONCE
 
     async def ask() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from bench.load.place import Place
+from bench.load.bench_studio import BenchStudio
 
 DEFINITIONS = 100
 EACH = 10
@@ -19,7 +19,7 @@ TOKEN = "a" * 32
 
 @dataclass(frozen=True)
 class Burst:
-    """What a burst came to."""
+    """The outcome of a burst."""
 
     definitions: int
     requests: int
@@ -29,10 +29,10 @@ class Burst:
     p95: float
 
 
-async def asked_in_a_burst(place: Place) -> Burst:
+async def measure_burst(studio: BenchStudio) -> Burst:
     """Press Build a thousand times for a hundred definitions; fail when that makes more or fewer builds."""
-    addresses = place.tell("definitions", DEFINITIONS)
-    sessions = place.tell("people")
+    addresses = studio.tell("definitions", DEFINITIONS)
+    sessions = studio.tell("people")
     prefix = addresses[0].split("/")[4].rpartition("-")[0]
     presses = [(address, sessions[number]) for address in addresses for number in range(EACH)]
     random.Random(1).shuffle(presses)  # noqa: S311 (not for secrets)
@@ -40,7 +40,7 @@ async def asked_in_a_burst(place: Place) -> Burst:
     gate = asyncio.Semaphore(AT_ONCE)
     limits = httpx.Limits(max_connections=AT_ONCE)
 
-    async with httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=120, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=studio.url, trust_env=False, timeout=120, limits=limits) as client:
 
         async def press(address: str, session: str) -> None:
             cookies = f"studio_session={session}; studio_csrf={TOKEN}"
@@ -56,9 +56,9 @@ async def asked_in_a_burst(place: Place) -> Burst:
             )
 
         began = time.perf_counter()
-        await asyncio.gather(*(press(*one) for one in presses))
+        await asyncio.gather(*(press(*item) for item in presses))
         seconds = time.perf_counter() - began
-    counted = place.tell("burst", prefix)
+    counted = studio.tell("burst", prefix)
     assert counted == {"builds": DEFINITIONS, "requests": len(presses)}, f"the burst came to {counted}"
     took.sort()
     return Burst(

@@ -8,7 +8,7 @@ import statistics
 import time
 from dataclasses import dataclass, field
 
-from bench.load.place import Place
+from bench.load.bench_studio import BenchStudio
 
 STAMP = re.compile(rb"@(\d+\.\d+)<")
 LINES = re.compile(rb'id="L\d+"')
@@ -61,7 +61,7 @@ class Viewer(asyncio.Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """What a number of viewers saw of one build, and what that took."""
+    """Delays and costs of many viewers of one build."""
 
     viewers: int
     p50: float
@@ -72,7 +72,7 @@ class Seen:
     busy: float  # of one core
 
 
-async def opened(place: Place, build: str, sessions: list[str], count: int) -> list[Viewer]:
+async def opened(studio: BenchStudio, build: str, sessions: list[str], count: int) -> list[Viewer]:
     """Open so many streams; return when each has its first state."""
     loop = asyncio.get_running_loop()
     gate = asyncio.Semaphore(OPENING)
@@ -82,7 +82,7 @@ async def opened(place: Place, build: str, sessions: list[str], count: int) -> l
         head = f"GET /w/lab/builds/{build}/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: studio_session={session}"
         async with gate:
             _, viewer = await loop.create_connection(
-                lambda: Viewer(f"{head}\r\n\r\n".encode()), "127.0.0.1", place.port
+                lambda: Viewer(f"{head}\r\n\r\n".encode()), "127.0.0.1", studio.port
             )
             await asyncio.wait_for(viewer.seen.wait(), 120)
         return viewer
@@ -90,20 +90,22 @@ async def opened(place: Place, build: str, sessions: list[str], count: int) -> l
     return await asyncio.gather(*(open_one(number) for number in range(count)))
 
 
-async def watched(place: Place, sessions: list[str], count: int, *, rate: float, seconds: float) -> Seen:
-    """Watch a build with so many viewers while lines are written to it; fail when one misses a line."""
-    build = place.tell("build")
-    _, before = place.web_status()
-    viewers = await opened(place, build, sessions, count)
-    _, with_viewers = place.web_status()
-    used = place.web_seconds()
-    writer = place.start("write", build, rate, seconds)
+async def watched(
+    studio: BenchStudio, sessions: list[str], count: int, *, rate: float, seconds: float
+) -> Seen:
+    """Watch a build with so many viewers while lines are written; fail if a viewer misses a line."""
+    build = studio.tell("build")
+    _, before = studio.web_status()
+    viewers = await opened(studio, build, sessions, count)
+    _, with_viewers = studio.web_status()
+    used = studio.web_seconds()
+    writer = studio.start("write", build, rate, seconds)
     await asyncio.sleep(2 + seconds / 2)
-    threads, _ = place.web_status()
-    connections = await asyncio.to_thread(place.connections)
+    threads, _ = studio.web_status()
+    connections = await asyncio.to_thread(studio.connections)
     await asyncio.wait_for(asyncio.gather(*(viewer.ended.wait() for viewer in viewers)), 120)
     assert writer.popen.wait() == 0, f"the writer failed:\n{writer.text()}"
-    busy = (place.web_seconds() - used) / seconds
+    busy = (studio.web_seconds() - used) / seconds
     total = int(writer.text().split()[-1])
     wrong = [viewer.lines for viewer in viewers if viewer.lines != total or not viewer.finished]
     assert not wrong, f"{len(wrong)} of {count} viewers did not see {total} lines: {wrong[:5]}"
@@ -119,9 +121,11 @@ async def watched(place: Place, sessions: list[str], count: int, *, rate: float,
     )
 
 
-async def caught_up(place: Place, sessions: list[str], build: str, lines: int, count: int) -> list[float]:
+async def caught_up(
+    studio: BenchStudio, sessions: list[str], build: str, lines: int, count: int
+) -> list[float]:
     """Open a long log with so many late viewers at once; return how long it took each to have all of it."""
-    viewers = await opened(place, build, sessions, count)
+    viewers = await opened(studio, build, sessions, count)
     await asyncio.wait_for(asyncio.gather(*(viewer.ended.wait() for viewer in viewers)), 300)
     wrong = [viewer.lines for viewer in viewers if viewer.lines != lines or not viewer.finished]
     assert not wrong, f"{len(wrong)} of {count} viewers did not see {lines} lines: {wrong[:5]}"

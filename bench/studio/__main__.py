@@ -1,4 +1,4 @@
-"""How soon a studio is there and answers: `python -m bench.studio [--rounds 5]`.
+"""Measure how soon a studio starts and answers: `python -m bench.studio [--rounds 5]`.
 
 Start to first page and to a worker, Ctrl-C to the end, request to running, the demo cold and warm, and a cache
 hit from POST to *ready*: all on a studio of its own (SQLite, the `host` base, the real package index). Medians;
@@ -92,14 +92,14 @@ def worker_seconds(studio: Studio) -> tuple[float, float]:
 
 def demo_seconds(studio: Studio) -> dict[str, float]:
     """Return how long `make demo` takes from nothing, with the image there, and with parts of what it made."""
-    found = {"demo, cold (nothing downloaded)": timed(lambda: run_demo(studio))}
-    found["demo, again (cache hit)"] = timed(lambda: run_demo(studio))
+    result = {"demo, cold (nothing downloaded)": timed(lambda: run_demo(studio))}
+    result["demo, again (cache hit)"] = timed(lambda: run_demo(studio))
     forget(studio)
-    found["demo, warm (layers kept, database gone)"] = timed(lambda: run_demo(studio))
+    result["demo, warm (layers kept, database gone)"] = timed(lambda: run_demo(studio))
     forget(studio)
     shutil.rmtree(studio.var / "store")
-    found["demo, downloads kept, layers gone"] = timed(lambda: run_demo(studio))
-    return found
+    result["demo, downloads kept, layers gone"] = timed(lambda: run_demo(studio))
+    return result
 
 
 def forget(studio: Studio) -> None:
@@ -117,8 +117,8 @@ def timed(run: Callable[[], object]) -> float:
 
 def run_demo(studio: Studio) -> None:
     """Run the demo on this studio's data."""
-    words = [sys.executable, "manage.py", "demo"]
-    subprocess.run(words, cwd=ROOT, env=studio.environment(), check=True, capture_output=True)
+    arguments = [sys.executable, "manage.py", "demo"]
+    subprocess.run(arguments, cwd=ROOT, env=studio.environment(), check=True, capture_output=True)
 
 
 def with_studio(studio: Studio, rounds: int) -> None:
@@ -153,9 +153,9 @@ def request_to_running(studio: Studio, number: int) -> float:
     """Return the time between a request's row and its claim by the worker, from the row itself."""
     file = studio.var / f"small-{number}.txt"
     file.write_text(f"six==1.{10 + number}.0\n")
-    words = [sys.executable, "-m", "tests.builds.asking", str(file)]
+    arguments = [sys.executable, "-m", "tests.builds.faults.request_builds", str(file)]
     environment = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    done = subprocess.run(words, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(arguments, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     (build,) = json.loads(done.stdout.splitlines()[-1])["builds"].values()
     times: list[str] = []
 
@@ -166,7 +166,7 @@ def request_to_running(studio: Studio, number: int) -> float:
         return times[2] is not None
 
     wait_until(ended, 60, "the build did not end")
-    queued, started = (datetime.fromisoformat(one) for one in times[:2])
+    queued, started = (datetime.fromisoformat(time) for time in times[:2])
     return (started - queued).total_seconds()
 
 

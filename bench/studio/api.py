@@ -1,4 +1,4 @@
-"""How soon the API answers with very many environments: `python -m bench.api [--quick] [--folder DIR]`.
+"""Measure the API with very many environments: `python -m bench.studio.api [--quick] [--folder DIR]`.
 
 One web process on real sockets, a token, a hundred thousand environments in one workspace. Each route is asked one
 request after the other, and then by four at once; the wish is an answer within 100 ms for 95 of 100.
@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from bench.load.place import DATABASES, Place
+from bench.load.bench_studio import DATABASES, BenchStudio
 from tests.services.studio import ROOT
 
 WISH_MS = 100
@@ -69,7 +69,7 @@ ROUTES = (
 
 @dataclass(frozen=True)
 class Taken:
-    """How soon a route answers, in milliseconds, and how many requests came in a second."""
+    """Response time in milliseconds, and requests per second."""
 
     p50: float
     p95: float
@@ -78,7 +78,7 @@ class Taken:
 
 def main() -> None:
     """Measure on each database, and print a row for each route."""
-    options = argparse.ArgumentParser(prog="python -m bench.api", description=__doc__)
+    options = argparse.ArgumentParser(prog="python -m bench.studio.api", description=__doc__)
     options.add_argument("--databases", default=",".join(DATABASES))
     options.add_argument(
         "--folder", type=Path, help="keeps the data for the next run; that of bench.load fits"
@@ -89,33 +89,33 @@ def main() -> None:
     options.add_argument("--environments", type=int, default=100_000)
     options.add_argument("--versions", type=int, default=10, help="of each environment")
     options.add_argument("--times", type=int, default=100, help="how often a route is asked")
-    asked = options.parse_args()
-    if asked.quick:
-        asked.environments, asked.times = 2_000, 20
+    args = options.parse_args()
+    if args.quick:
+        args.environments, args.times = 2_000, 20
     os.environ["STUDIO_API_RATE"] = "10000000/min"  # what is measured is not how it holds people back
     with tempfile.TemporaryDirectory(prefix="bench-api-", ignore_cleanup_errors=True) as temporary:
-        folder = asked.folder or Path(temporary)
+        folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
-        for database in asked.databases.split(","):
-            print(f"\n{database}, {asked.environments:,} environments", flush=True)
-            with Place(folder, database).running() as place:
-                place.tell("data", asked.environments, asked.versions)
-                asyncio.run(measured(place, asked.times))
+        for database in args.databases.split(","):
+            print(f"\n{database}, {args.environments:,} environments", flush=True)
+            with BenchStudio(folder, database).running() as studio:
+                studio.tell("data", args.environments, args.versions)
+                asyncio.run(measured(studio, args.times))
 
 
-async def measured(place: Place, times: int) -> None:
+async def measured(studio: BenchStudio, times: int) -> None:
     """Print a row for each route, and what the check of a token takes by itself."""
-    known = place.tell("known")
-    check = place.tell("token", known["token"])
+    known = studio.tell("known")
+    check = studio.tell("token", known["token"])
     print(f"  {'the check of a token, by itself':40} p50 {check['p50']:6.2f} ms, p95 {check['p95']:6.2f} ms")
     headers = {"Authorization": f"Bearer {known['token']}"}
     slow = []
     async with httpx.AsyncClient(
-        base_url=f"{place.url}/api/v1/", headers=headers, trust_env=False, timeout=120
+        base_url=f"{studio.url}/api/v1/", headers=headers, trust_env=False, timeout=120
     ) as client:
         for route in ROUTES:
-            taken = await asked_often(client, route, known, times)
+            taken = await request_often(client, route, known, times)
             mark = " (over the wish)" if taken.p95 > WISH_MS else ""
             slow += [route.name] if mark else []
             print(
@@ -126,7 +126,7 @@ async def measured(place: Place, times: int) -> None:
     print(f"  {len(ROUTES) - len(slow)} of {len(ROUTES)} routes answer within {WISH_MS} ms at p95.")
 
 
-async def asked_often(client: httpx.AsyncClient, route: Route, known: dict[str, Any], times: int) -> Taken:
+async def request_often(client: httpx.AsyncClient, route: Route, known: dict[str, Any], times: int) -> Taken:
     """Ask one request after the other, then as many by several at once."""
     path = route.path.format(**known)
     await once(client, route, path)

@@ -1,4 +1,4 @@
-"""How soon pages are there: `python -m bench.pages [--sizes 10,100000] [--databases sqlite] [--quick]`.
+"""Measure how soon pages load: `python -m bench.studio.pages [--sizes 10,100000] [--databases sqlite] [--quick]`.
 
 The server's time and queries for each page at each size, and in Chromium the time to a list that can be used,
 the round trip of its filter, and the bytes of a first visit. `--folder` keeps the data for the next run.
@@ -16,11 +16,11 @@ from statistics import median
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.load.bench_studio import DATABASES, BenchStudio
 from bench.load.pages import PAGES as MANY_ROWS
 from bench.load.pages import got
-from bench.load.place import DATABASES, Place
-from tests.services.chromium import launch_options
 from tests.services.parts import program
+from tests.services.servers.chromium import launch_options
 
 TIMES = 20
 ENVIRONMENT = "/w/lab/environments/model-000001/"
@@ -42,32 +42,34 @@ USABLE = "document.querySelector('#environments tbody tr a.name') && document.re
 
 def main() -> None:
     """Measure, and print a table for each database."""
-    options = argparse.ArgumentParser(prog="python -m bench.pages", description=__doc__)
+    options = argparse.ArgumentParser(prog="python -m bench.studio.pages", description=__doc__)
     options.add_argument("--sizes", default="10,100000", help="environments, in rising order")
     options.add_argument("--versions", type=int, default=10, help="of each environment")
     options.add_argument("--databases", default=",".join(DATABASES))
     options.add_argument("--folder", type=Path, help="keeps the data for the next run")
     options.add_argument("--quick", action="store_true", help="small sizes: to see that it works")
-    asked = options.parse_args()
-    sizes = [10, 2_000] if asked.quick else [int(size) for size in asked.sizes.split(",")]
+    args = options.parse_args()
+    sizes = [10, 2_000] if args.quick else [int(size) for size in args.sizes.split(",")]
     with tempfile.TemporaryDirectory(prefix="bench-pages-", ignore_cleanup_errors=True) as temporary:
-        folder = asked.folder or Path(temporary)
+        folder = args.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        for database in asked.databases.split(","):
-            with Place(folder, database).running() as place:
+        for database in args.databases.split(","):
+            with BenchStudio(folder, database).running() as studio:
                 for size in sizes:
-                    place.tell("data", size, asked.versions)
+                    studio.tell("data", size, args.versions)
                     print(f"\n{database}, {size:,} environments", flush=True)
-                    asyncio.run(on_the_server(place))
-                    in_the_browser(place)
+                    asyncio.run(on_the_server(studio))
+                    in_the_browser(studio)
 
 
-async def on_the_server(place: Place) -> None:
+async def on_the_server(studio: BenchStudio) -> None:
     """Print the time and the queries of each page."""
     paths = {name: path.format(few=1) for name, path in PAGES.items()}
-    queries = place.tell("queries", *paths.values())
-    cookies = {"studio_session": place.tell("people")[0]}
-    async with httpx.AsyncClient(base_url=place.url, trust_env=False, timeout=120, cookies=cookies) as client:
+    queries = studio.tell("queries", *paths.values())
+    cookies = {"studio_session": studio.tell("people")[0]}
+    async with httpx.AsyncClient(
+        base_url=studio.url, trust_env=False, timeout=120, cookies=cookies
+    ) as client:
         for name, path in paths.items():
             await got(client, path)
             took = sorted([await got(client, path) for _ in range(TIMES)])
@@ -75,16 +77,16 @@ async def on_the_server(place: Place) -> None:
             say(name, f"p50 {p50 * 1000:4.0f} ms, p95 {p95 * 1000:4.0f} ms, {queries[path]:3} queries")
 
 
-def in_the_browser(place: Place) -> None:
+def in_the_browser(studio: BenchStudio) -> None:
     """Print how soon a list can be used in Chromium, how long its filter takes, and what a first visit brings."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(**launch_options(program("chromium")))
-        session = place.tell("people")[0]
-        first = [first_visit(browser, place.url, session) for _ in range(5)]
-        say("first visit of the list", f"usable after {median(one[0] for one in first) * 1000:.0f} ms")
+        session = studio.tell("people")[0]
+        first = [first_visit(browser, studio.url, session) for _ in range(5)]
+        say("first visit of the list", f"usable after {median(item[0] for item in first) * 1000:.0f} ms")
         say("bytes of a first visit", f"{first[0][1] / 1000:.0f} kB in {first[0][2]} answers")
-        page = page_of(browser, place.url, session)
-        page.goto(f"{place.url}/w/lab/environments/")
+        page = page_of(browser, studio.url, session)
+        page.goto(f"{studio.url}/w/lab/environments/")
         say("list, everything cached", f"usable after {times(lambda: again(page))}")
         say("filter, typed to drawn", times(lambda: filtered(page)))
         browser.close()
@@ -106,14 +108,14 @@ def first_visit(browser: Browser, url: str, session: str) -> tuple[float, int, i
     wire.send("Network.enable")
     page.goto(f"{url}/w/lab/environments/")
     page.wait_for_function(USABLE)
-    seconds = since_asked(page)
+    seconds = since_navigation(page)
     page.wait_for_load_state("networkidle")
     page.context.close()
     return seconds, sum(sizes), len(sizes)
 
 
-def since_asked(page: Page) -> float:
-    """Return how long ago the page was asked for, by the browser's own clock."""
+def since_navigation(page: Page) -> float:
+    """Return the seconds since navigation started, by the browser's clock."""
     entry = "performance.getEntriesByType('navigation')[0]"
     loaded = page.evaluate(f"{entry}.loadEventEnd || {entry}.domComplete")
     return float(loaded) / 1000
@@ -123,11 +125,11 @@ def again(page: Page) -> float:
     """Return how long the list took with styles and scripts in the cache."""
     page.goto(page.url)
     page.wait_for_function(USABLE)
-    return since_asked(page)
+    return since_navigation(page)
 
 
 def filtered(page: Page) -> float:
-    """Return how long after a key the list is drawn anew; the pause before it is asked for counts."""
+    """Return the seconds from a key press to the redrawn list, including the debounce."""
     return float(
         page.evaluate(
             """() => new Promise((done) => {
@@ -147,9 +149,9 @@ def times(measure: Callable[[], float]) -> str:
     return f"p50 {took[len(took) // 2] * 1000:.0f} ms, p95 {took[int(len(took) * 0.95)] * 1000:.0f} ms"
 
 
-def say(name: str, words: str) -> None:
+def say(name: str, arguments: str) -> None:
     """Print one line of the table."""
-    print(f"  {name:34} {words}", flush=True)
+    print(f"  {name:34} {arguments}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""From definition to image in the registry, beside Dockerfiles: `python -m bench.images --help`."""
+"""From definition to image in the registry, beside Dockerfiles: `python -m bench.builds.imaging --help`."""

@@ -1,4 +1,4 @@
-"""From definition to image in the registry, beside Dockerfiles: `python -m bench.images [--size M] [--rounds 1]`.
+"""From definition to image in the registry, beside Dockerfiles: `python -m bench.builds.imaging [--size M] [--rounds 1]`.
 
 Needs a Docker Engine and docker-registry, and starts its own; the newer engine of Debian 13 is fetched from
 Debian and unpacked into a cache folder. Everything is measured in one run, side by side, because machines
@@ -19,25 +19,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.images.changes import COLD, ROWS, SIZES, TORCH
-from bench.images.engines import Engine, NewEngine, Unavailable, new_engine
-from bench.images.local_wheels import has, index_of
-from bench.images.results import Result, table, write_json
-from bench.images.rounds import Run, measure_round, pulls
-from bench.images.ways import PIP, UV, Dockerfile, Ours
-from bench.studio import hits_of_a_new_studio
-from builds.images import (
-    BlobStore,
-    ImageSettings,
-    Quiet,
-    Workshop,
-    assemble,
-    fetch,
-    find_base,
-    push,
-    resolve,
-)
-from tests.services.registry import Registry
+from bench.builds.imaging.changes import COLD, ROWS, SIZES, TORCH
+from bench.builds.imaging.engines import Engine, NewEngine, Unavailable, new_engine
+from bench.builds.imaging.local_wheels import has, index_of
+from bench.builds.imaging.results import Result, table, write_json
+from bench.builds.imaging.rounds import Run, measure_round, pulls
+from bench.builds.imaging.ways import PIP, UV, Dockerfile, Ours
+from bench.studio.__main__ import hits_of_a_new_studio
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.bases.find import find_base
+from builds.imaging.download.fetch import fetch
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.publish.push import push
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from tests.services.servers.registry import Registry
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 VARIABLES = {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
@@ -53,34 +50,34 @@ NAMES = {
 
 def main() -> None:
     """Measure, and print the table."""
-    told = options()
+    payload = options()
     # Ended from outside, it still stops what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # Not under a folder in memory: images are large.
     with tempfile.TemporaryDirectory(prefix="bench-images-", dir="/tmp") as name:
         Path(name).chmod(0o755)
-        with prepared(Path(name), told) as run:
+        with prepared(Path(name), payload) as run:
             try:
-                for number in range(told.rounds):
-                    print(f"round {number + 1} of {told.rounds}", flush=True)
+                for number in range(payload.rounds):
+                    print(f"round {number + 1} of {payload.rounds}", flush=True)
                     measure_round(run, number)
-                    if not told.no_pulls:
+                    if not payload.no_pulls:
                         pulls(run)
-                if not told.no_studio:
+                if not payload.no_studio:
                     hits = hits_of_a_new_studio(run.folder / "studio")
                     run.ours.result.add("identical, POST to ready", statistics.median(hits))
             finally:
                 # Also where it was broken off: what was measured till then took long enough.
-                show(run, told)
+                show(run, payload)
 
 
-def show(run: Run, told: argparse.Namespace) -> None:
-    """Print the table, and write the file if one is wanted."""
+def show(run: Run, payload: argparse.Namespace) -> None:
+    """Print the table, and write the requested file."""
     results = [*(way.result for way in run.ways), run.floor]
-    print(f"\n{told.size}: {len(run.packages)} packages asked for; medians of {told.rounds}\n")
+    print(f"\n{payload.size}: {len(run.packages)} packages asked for; medians of {payload.rounds}\n")
     print(table(results), flush=True)
-    if told.json:
-        write_json(results, {name: str(value) for name, value in vars(told).items()}, told.json)
+    if payload.json:
+        write_json(results, {name: str(value) for name, value in vars(payload).items()}, payload.json)
 
 
 def options() -> argparse.Namespace:
@@ -101,14 +98,14 @@ def options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="a file for every single measurement")
     parser.add_argument("--no-studio", action="store_true", help="leave the answer of a whole studio out")
     parser.add_argument("--no-pulls", action="store_true", help="leave `docker pull` and the imports out")
-    told = parser.parse_args()
-    if COLD not in told.rows:
-        told.rows = [COLD, *told.rows]
-    return told
+    args = parser.parse_args()
+    if COLD not in args.rows:
+        args.rows = [COLD, *args.rows]
+    return args
 
 
 @contextmanager
-def prepared(folder: Path, told: argparse.Namespace) -> Iterator[Run]:
+def prepared(folder: Path, payload: argparse.Namespace) -> Iterator[Run]:
     """Run a registry and engines of our own, with the base in the registry, and undo all of it."""
     registry = Registry(folder / "registry")
     engine = Engine(folder / "docker", undo=folder / "undo")
@@ -117,8 +114,8 @@ def prepared(folder: Path, told: argparse.Namespace) -> Iterator[Run]:
         for service in services:
             service.start()
         others = []
-        for way in told.ways:
-            used = engine if way in ("pip", "uv") else _new(folder, way, told.cache)
+        for way in payload.ways:
+            used = engine if way in ("pip", "uv") else _new(folder, way, payload.cache)
             if used is None:
                 continue
             if used is not engine:
@@ -127,10 +124,10 @@ def prepared(folder: Path, told: argparse.Namespace) -> Iterator[Run]:
             step = PIP if way == "pip" else UV
             result = Result(NAMES[way])
             others.append(Dockerfile(way, registry, result, used, step, zstd=way == "zstd"))
-        with index_of(told.wheels, folder / "index") as index:
-            packages = pinned(folder, registry, wanted(told), index)
+        with index_of(payload.wheels, folder / "index") as index:
+            packages = pinned(folder, registry, wanted(payload), index)
             ours = Ours("ours", registry, Result("ours"))
-            yield Run(folder, registry, engine, ours, others, told.size, told.rows, index, packages)
+            yield Run(folder, registry, engine, ours, others, payload.size, payload.rows, index, packages)
     finally:
         for service in reversed(services):
             service.stop()
@@ -148,11 +145,11 @@ def _new(folder: Path, way: str, cache: Path) -> Engine | None:
     return NewEngine(folder / f"docker-{way}", folder / "undo", unpacked, containerd=way == "zstd")
 
 
-def wanted(told: argparse.Namespace) -> list[str]:
+def wanted(payload: argparse.Namespace) -> list[str]:
     """Return the names of the packages of a size; torch only where a wheel of it is at hand."""
-    names = list(SIZES[told.size])
-    if told.size == "L":
-        if has(told.wheels, TORCH):
+    names = list(SIZES[payload.size])
+    if payload.size == "L":
+        if has(payload.wheels, TORCH):
             names.append(TORCH)
         else:
             print(

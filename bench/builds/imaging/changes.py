@@ -1,4 +1,4 @@
-"""What is built: the sizes, and the changes that people make most often."""
+"""The environments that are built: sizes, and the most frequent changes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SIZES["L"] = [*SIZES["M"], "transformers", "xgboost-cpu", "lightgbm", "pyarrow"]
 TORCH = "torch"
 BUMPED = {"S": "rich==13.9.4", "M": "scikit-learn==1.7.2", "L": "scikit-learn==1.7.2"}
 OTHERS = {"S": ["tqdm"], "M": ["tqdm", "seaborn"], "L": ["tqdm", "seaborn"]}
-# It loads the system's libgomp, which slim bases do not have, and neither does this one.
+# It loads the system's libgomp, which slim bases lack, and so does this base.
 NOT_IMPORTED = "lightgbm"
 MODULES = {"mlflow-skinny": "mlflow", "scikit-learn": "sklearn", "xgboost-cpu": "xgboost"}
 
@@ -24,7 +24,7 @@ ROWS = [COLD, SAME, ADDED, SWAPPED, SHARES]
 
 
 def requirements_of(row: str, size: str, packages: list[str]) -> list[str]:
-    """Return what is asked for in a row, given the first one's pinned packages."""
+    """Return the requirements of a row, given the pinned packages of the first row."""
     bumped = BUMPED[size]
     name = bumped.partition("==")[0]
     return {

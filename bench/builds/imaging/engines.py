@@ -9,9 +9,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.docker_engine import DockerEngine
 from tests.services.parts import find_program, program
 from tests.services.processes import Process
+from tests.services.servers.docker_engine import DockerEngine
 
 PACKAGES = ["docker.io", "docker-cli", "docker-buildx", "containerd", "runc"]
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -28,17 +28,17 @@ class Engine(DockerEngine):
 
     label = "this engine"
 
-    def docker(self, *words: str) -> str:
+    def docker(self, *arguments: str) -> str:
         """Run the command, and return what it wrote to its output."""
         done = subprocess.run(
-            [self.command(), *words], env=self.environment(), capture_output=True, text=True, check=False
+            [self.command(), *arguments], env=self.environment(), capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise SystemExit(f"docker {' '.join(words)} failed: {done.stderr[-2000:]}")
+            raise SystemExit(f"docker {' '.join(arguments)} failed: {done.stderr[-2000:]}")
         return done.stdout
 
     def command(self) -> str:
-        """Return Debian's own, whose BuildKit is built in, where there is another one too."""
+        """Return Debian's engine, whose BuildKit is built in, even if another is installed too."""
         return "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
 
     def environment(self) -> dict[str, str]:
@@ -92,13 +92,13 @@ class NewEngine(Engine):
         """Return a path with their programs first, but this machine's runc where theirs does not start."""
         folder = self.folder / "programs"
         folder.mkdir(exist_ok=True)
-        for name, place in (
+        for name, path in (
             *((p.name, p) for p in self.unpacked.glob("usr/bin/*")),
             *((p.name, p) for p in self.unpacked.glob("usr/sbin/*")),
         ):
             link = folder / name
-            if not link.exists() and _starts(place):
-                link.symlink_to(place)
+            if not link.exists() and _starts(path):
+                link.symlink_to(path)
         if not (folder / "runc").exists():
             (folder / "runc").symlink_to(program("runc"))
         return f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin"
@@ -126,7 +126,7 @@ def _downloaded(folder: Path) -> list[Path]:
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
     (folder / "sources.list").write_text(f"deb [signed-by={KEYS}] {MIRROR} trixie main\n")
-    told = {
+    payload = {
         "Dir::State": folder,
         "Dir::State::lists": folder / "lists",
         "Dir::State::status": folder / "status",
@@ -138,7 +138,7 @@ def _downloaded(folder: Path) -> list[Path]:
         "Acquire::Languages": "none",
         "APT::Sandbox::User": "root",
     }
-    options = [word for name, value in told.items() for word in ("-o", f"{name}={value}")]
+    options = [word for name, value in payload.items() for word in ("-o", f"{name}={value}")]
     _run(["apt-get", *options, "update"])
     _run(["apt-get", *options, "download", *PACKAGES], folder / "packages")
     return sorted((folder / "packages").glob("*.deb"))
@@ -151,15 +151,15 @@ def _run(argv: Sequence[str], folder: Path | None = None) -> None:
 
 
 def _started(unpacked: Path) -> Path:
-    for place in ("usr/sbin/dockerd", "usr/bin/containerd", "usr/bin/docker"):
-        if not _starts(unpacked / place):
-            raise Unavailable(f"its {Path(place).name} does not start on this system")
+    for path in ("usr/sbin/dockerd", "usr/bin/containerd", "usr/bin/docker"):
+        if not _starts(unpacked / path):
+            raise Unavailable(f"its {Path(path).name} does not start on this system")
     return unpacked
 
 
-def _starts(place: Path) -> bool:
+def _starts(path: Path) -> bool:
     try:
-        done = subprocess.run([place, "--version"], capture_output=True, check=False, timeout=30)
+        done = subprocess.run([path, "--version"], capture_output=True, check=False, timeout=30)
     except OSError:
         return False
     return done.returncode == 0

@@ -1,4 +1,4 @@
-"""What nobody who hashes and checks these bytes can go under, on as many cores."""
+"""The fastest possible time for hashing and checking these bytes on as many cores."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from zipfile import ZipFile
 
-from builds.images import Fetched
-from builds.images.wheel import Wheel
+from builds.imaging.download.fetch import Fetched
+from builds.imaging.packing.wheel import Wheel
 
 
 def run_floor(fetched: Fetched, target: Path, cores: int) -> None:

@@ -37,7 +37,7 @@ def index_of(wheels: Path | None, folder: Path) -> Iterator[list[str]]:
 
 
 def has(wheels: Path | None, name: str) -> bool:
-    """Tell whether a wheel of that package is among them."""
+    """Return whether a wheel of that package is among them."""
     return wheels is not None and any(
         parse_wheel_filename(wheel.name)[0] == name for wheel in wheels.glob("*.whl")
     )
@@ -45,21 +45,21 @@ def has(wheels: Path | None, name: str) -> bool:
 
 def _add(wheel: Path, folder: Path) -> None:
     name = parse_wheel_filename(wheel.name)[0]
-    place = folder / "simple" / name
-    place.mkdir(parents=True, exist_ok=True)
-    copy = place / wheel.name
+    path = folder / "simple" / name
+    path.mkdir(parents=True, exist_ok=True)
+    copy = path / wheel.name
     if not copy.exists():
         shutil.copyfile(wheel, copy)
     with ZipFile(wheel) as archive:
         about = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA") and n.count("/") == 1)
-        (place / f"{wheel.name}.metadata").write_bytes(archive.read(about))
+        (path / f"{wheel.name}.metadata").write_bytes(archive.read(about))
     links = []
-    for file in sorted(place.glob("*.whl")):
+    for file in sorted(path.glob("*.whl")):
         with file.open("rb") as opened:
             digest = file_digest(opened, "sha256").hexdigest()
         address = f"{quote(file.name)}#sha256={digest}"
         links.append(f'<a href="{address}" data-core-metadata="true">{html.escape(file.name)}</a>')
-    (place / "index.html").write_text(f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>")
+    (path / "index.html").write_text(f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>")
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What was measured, and the one table at the end."""
+"""Results and the table that is printed at the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Row:
 
 @dataclass
 class Result:
-    """What was measured of one way, by row. `roots` are the processes whose memory counts, with all below."""
+    """The results of one way, by row. Memory counts for `roots` and all their descendants."""
 
     name: str
     rows: dict[str, Row] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Result:
     def measure(
         self, name: str, work: Callable[[], object], roots: Sequence[int] = (), without: Sequence[int] = ()
     ) -> Row:
-        """Run the work, and remember how long it took, whatever else it printed."""
+        """Run the work and record its duration."""
         row = self.rows.setdefault(name, Row())
         with peak_memory([os.getpid(), *roots], without) as peak:
             began, cpu = time.perf_counter(), machine_seconds()
@@ -44,8 +44,8 @@ class Result:
             row.seconds.append(time.perf_counter() - began)
             row.cpu_seconds.append(machine_seconds() - cpu)
         row.peak_megabytes.append(peak.megabytes)
-        said = f"{row.cpu_seconds[-1]:.1f} s of CPU, {row.peak_megabytes[-1]:.0f} MB of memory"
-        print(f"  {self.name}: {name}: {row.seconds[-1]:.2f} s ({said})", flush=True)
+        message = f"{row.cpu_seconds[-1]:.1f} s of CPU, {row.peak_megabytes[-1]:.0f} MB of memory"
+        print(f"  {self.name}: {name}: {row.seconds[-1]:.2f} s ({message})", flush=True)
         return row
 
     def add(self, name: str, seconds: float) -> None:
@@ -78,10 +78,10 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(lines)
 
 
-def write_json(results: Sequence[Result], told: Mapping[str, object], file: Path) -> None:
+def write_json(results: Sequence[Result], payload: Mapping[str, object], file: Path) -> None:
     """Write every single measurement, and on what."""
     machine = {"processors": os.cpu_count(), "python": platform.python_version(), "load": os.getloadavg()}
-    document = {"options": told, "machine": machine, "results": [asdict(result) for result in results]}
+    document = {"options": payload, "machine": machine, "results": [asdict(result) for result in results]}
     file.write_text(json.dumps(document, indent=1))
 
 

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bench.images.changes import ADDED, COLD, ROWS, import_script, requirements_of
-from bench.images.engines import Engine
-from bench.images.floor import run_floor
-from bench.images.results import Result
-from bench.images.ways import Dockerfile, Ours, Way
-from builds.images import BlobStore, ImageSettings, Quiet, Workshop, assemble, fetch, find_base
-from tests.services.registry import Registry
+from bench.builds.imaging.changes import ADDED, COLD, ROWS, import_script, requirements_of
+from bench.builds.imaging.engines import Engine
+from bench.builds.imaging.floor import run_floor
+from bench.builds.imaging.results import Result
+from bench.builds.imaging.ways import Dockerfile, Ours, Way
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.bases.find import find_base
+from builds.imaging.download.fetch import fetch
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from tests.services.servers.registry import Registry
 
 BARE = "wheels to store, no bytecode"
 IMPORTS = "import of all in the container"
@@ -21,7 +26,7 @@ IMPORTS = "import of all in the container"
 
 @dataclass
 class Run:
-    """What a run has: its folder, its services, what it measures, and the lines that name a local index."""
+    """A run: its folder, services, rows, and the options for a local index."""
 
     folder: Path
     registry: Registry
@@ -54,25 +59,25 @@ class Run:
 
 def measure_round(run: Run, number: int) -> None:
     """Measure every way once; each round begins with another."""
-    place = run.folder / f"round{number}"
+    path = run.folder / f"round{number}"
     turn = number % len(run.ways)
     for way in (*run.ways[turn:], *run.ways[:turn]):
-        way.begin(place, number)
+        way.begin(path, number)
         for count, row in enumerate(ROWS):
             if row in run.rows:
                 requirements = [*run.index, *requirements_of(row, run.size, run.packages)]
                 way.measure(row, count, requirements, run.services)
-    without_bytecode(run, place)
+    without_bytecode(run, path)
 
 
-def without_bytecode(run: Run, place: Path) -> None:
+def without_bytecode(run: Run, path: Path) -> None:
     """Measure the layers of wheels that are on the disk, and the floor with the same bytes."""
-    workshop = Workshop(store=BlobStore(place / "plain"), cache=place / "plain-cache", bytecode=False)
+    workshop = Workshop(store=BlobStore(path / "plain"), cache=path / "plain-cache", bytecode=False)
     base, lock = find_base("host", workshop, Quiet()), run.ours.locks[ROWS.index(COLD)]
     fetched = fetch(lock, run.ours.workshop, Quiet())
     layers = partial(assemble, base, lock, fetched, ImageSettings(), workshop, Quiet())
     run.ours.result.measure(BARE, layers, without=run.services)
-    floor = partial(run_floor, fetched, place / "floor", workshop.jobs)
+    floor = partial(run_floor, fetched, path / "floor", workshop.jobs)
     run.floor.measure(BARE, floor, without=run.services)
 
 
@@ -93,5 +98,5 @@ def pulls(run: Run) -> None:
 
 def import_seconds(way: Way, engine: Engine, packages: list[str]) -> float:
     """Return how long a container takes to import the packages: the median of three."""
-    words = ["run", "--rm", "--network", "none", way.image(ROWS.index(COLD)), "python", "-c"]
-    return statistics.median(float(engine.docker(*words, import_script(packages))) for _ in range(3))
+    arguments = ["run", "--rm", "--network", "none", way.image(ROWS.index(COLD)), "python", "-c"]
+    return statistics.median(float(engine.docker(*arguments, import_script(packages))) for _ in range(3))

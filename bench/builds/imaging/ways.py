@@ -9,21 +9,18 @@ from pathlib import Path
 
 import httpx
 
-from bench.images.engines import Engine
-from bench.images.results import Result
-from builds.images import (
-    BlobStore,
-    ImageSettings,
-    Lock,
-    Quiet,
-    Workshop,
-    assemble,
-    fetch,
-    find_base,
-    push,
-    resolve,
-)
-from tests.services.registry import Registry
+from bench.builds.imaging.engines import Engine
+from bench.builds.imaging.results import Result
+from builds.imaging.assemble import ImageSettings, assemble
+from builds.imaging.bases.find import find_base
+from builds.imaging.download.fetch import fetch
+from builds.imaging.lock import Lock
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.pip.resolve import resolve
+from builds.imaging.publish.push import push
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
+from tests.services.servers.registry import Registry
 
 PIP = "RUN pip install --no-cache-dir -r requirements.txt"
 UV = "RUN --mount=type=cache,target=/root/.cache/uv uv pip install --compile-bytecode -r requirements.txt"
@@ -55,7 +52,7 @@ class Way(ABC):
     @property
     @abstractmethod
     def pids(self) -> Sequence[int]:
-        """The processes beside this one whose memory it takes."""
+        """Other processes whose memory counts."""
 
     def image(self, number: int) -> str:
         """Return the name of what was built."""

@@ -1,0 +1,70 @@
+"""The cost of confinement for a build: `python -m bench.builds.confinement`.
+
+Each process is started and ended, by turns: the median of ROUNDS, in milliseconds.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+from builds.confinement.confine import Confinement, environment, start, support
+from builds.imaging.child_process import FORKS
+
+ROUNDS = 30
+PACKER = "builds.imaging.packing.pack_worker"
+
+
+def plain() -> None:
+    """Start a program as any program starts another."""
+    subprocess.Popen(["true"], start_new_session=True).wait()
+
+
+def confined(confinement: Confinement) -> None:
+    """Start the same program confined, as solvers are."""
+    start(["true"], confinement, env=environment({})).wait()
+
+
+def new_python() -> None:
+    """Start a packer without a fork server."""
+    subprocess.run([sys.executable, "-c", f"import {PACKER}"], check=True)
+
+
+def forked(confinement: Confinement) -> None:
+    """Fork a confined packer."""
+    child = FORKS.start(PACKER, confinement)
+    child.kill()
+    child.wait()
+
+
+def main() -> None:
+    """Measure, and print one line for each way."""
+    for sentence in support().missing:
+        print(f"Not measured. {sentence}")
+    with tempfile.TemporaryDirectory() as folder:
+        confinement = Confinement(writes=(Path(folder),))
+        ways: dict[str, Callable[[], None]] = {
+            "a program": plain,
+            "a confined program (a solver)": lambda: confined(confinement),
+            "a new Python with a packer's modules": new_python,
+            "a confined packer, forked": lambda: forked(confinement),
+        }
+        forked(confinement)  # the server's own start is once for each worker
+        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(ROUNDS):
+            for name, way in ways.items():
+                began = time.perf_counter()
+                way()
+                seconds[name].append(time.perf_counter() - began)
+    FORKS.close()
+    for name, values in seconds.items():
+        print(f"{name:40} {1000 * median(values):7.1f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -30,8 +30,9 @@ test: development ## all tests, on real parts; ARGS="-n0 -k compare" runs some o
 	@.venv/bin/python -m tests.services.install
 	@exec $(PYTEST) $(ARGS)
 
-fuzz: development ## look for definitions that break their readers, for SECONDS=3600
-	@exec .venv/bin/python -m tests.environments.definition.fuzzing -max_total_time=$(SECONDS) -max_len=2000
+fuzz: development ## look for definitions (or READER=wheel|conda|layer|documents) that break their readers, for SECONDS=3600
+	@exec .venv/bin/python -m $(if $(READER),tests.hostile.fuzzing $(READER),tests.environments.definition.fuzzing) \
+	    -max_total_time=$(SECONDS) -max_len=2000
 
 audit: development ## known weaknesses of the locked libraries; ends with 2 where no advisory service answers
 	@exec .venv/bin/uv audit --frozen --preview-features audit-command

@@ -48,6 +48,7 @@ def staged(file: CondaFile, copy: Copy, target: Target) -> Iterator[Path]:
             "bad-package",
             f"The conda package {file.path.name} cannot be installed: {str(error).replace(str(folder), '…')}.",
             "Pin another version or build of it.",
+            fault="outside",
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

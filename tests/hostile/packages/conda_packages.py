@@ -178,7 +178,7 @@ def refused(machine: Machine, package: Path, **more: Any) -> str:
     """Return why a package is refused; it is the package's fault, never the studio's."""
     with pytest.raises(ImageError) as error:
         machine.pack(package, **more)
-    assert (error.value.code, error.value.fault) == ("bad-package", "author")
+    assert (error.value.code, error.value.fault) == ("bad-package", "outside")
     assert package.name in error.value.message
     assert error.value.help
     assert len(error.value.message) < 500

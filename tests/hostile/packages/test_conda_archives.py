@@ -256,5 +256,5 @@ def test_a_damaged_package_is_installed_or_refused_as_its_own_fault(machine: Mac
             machine.pack(package, python)
         except ImageError as error:
             faults.add((error.code, error.fault))
-        assert faults <= {("bad-package", "author")}
+        assert faults <= {("bad-package", "outside")}
         machine.check()

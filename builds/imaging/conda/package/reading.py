@@ -201,4 +201,5 @@ def bad(file: WheelFile, why: str) -> ImageError:
         "bad-package",
         f"{file.path.name} is no conda package that can be used: {why}.",
         "Pin another version or build of it, and tell its makers.",
+        fault="outside",
     )

@@ -282,7 +282,7 @@ def test_an_archive_that_reaches_out_of_its_folder_is_refused(
 ) -> None:
     error = refused(workshop, base, archive(tmp_path / "channel", *entries))
 
-    assert (error.code, error.fault) == ("bad-package", "author")
+    assert (error.code, error.fault) == ("bad-package", "outside")
     assert "evil-1.0-0.conda" in error.message
 
 

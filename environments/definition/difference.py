@@ -174,13 +174,13 @@ def _change(old: Spec | None, new: Spec | None) -> PackageChange | None:
         return PackageChange(old.name, old.ecosystem, REMOVED, _shown(old), "")
     if old.text == new.text:
         return None
-    if old.exact and new.exact and old.exact != new.exact:
+    if old.exact and new.exact and old.exact != new.exact and old.extras == new.extras:
         newer = is_newer(new.exact, old.exact, old.ecosystem)
         if newer is not None:
             change = UPGRADED if newer else DOWNGRADED
             return PackageChange(new.name, new.ecosystem, change, old.exact, new.exact)
     same = meaning(old.constraint, old.ecosystem) == meaning(new.constraint, new.ecosystem)
-    if same and old.channel == new.channel:
+    if same and old.channel == new.channel and old.extras == new.extras:
         if old.build != new.build:
             return PackageChange(
                 new.name, new.ecosystem, BUILD, f"{old.exact} {old.build}", f"{new.exact} {new.build}"
@@ -194,6 +194,8 @@ def _shown(spec: Spec, whole: bool = False) -> str:
     if spec.exact and not whole:
         return spec.exact
     text = spec.constraint or spec.exact or spec.url or "*"
+    if spec.extras:
+        text = f"[{','.join(spec.extras)}] {text}"
     return secrets.masked(f"{spec.channel}::{text}" if spec.channel else text)
 
 

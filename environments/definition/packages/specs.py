@@ -26,7 +26,7 @@ class BadSpec(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A requested package; `exact` is its pinned version, `constraint` the whole constraint."""
+    """A requested package; `exact` is its pinned version, `constraint` the whole constraint without extras."""
 
     text: str
     name: str
@@ -36,6 +36,7 @@ class Spec:
     build: str = ""
     channel: str = ""
     url: str = ""
+    extras: tuple[str, ...] = ()
 
     @property
     def pinned(self) -> bool:
@@ -152,7 +153,10 @@ def _requirement(text: str, bare: str) -> Spec:
     constraint = ",".join(sorted(str(specifier) for specifier in requirement.specifier))
     if requirement.marker:
         constraint += f"; {requirement.marker}"
-    return Spec(text, pip_name(requirement.name), "pip", constraint, exact, url=requirement.url or "")
+    extras = tuple(sorted(map(pip_name, requirement.extras)))
+    return Spec(
+        text, pip_name(requirement.name), "pip", constraint, exact, url=requirement.url or "", extras=extras
+    )
 
 
 def single_equals(text: str) -> str | None:

@@ -83,6 +83,7 @@ def test_each_ecosystem_has_its_own_order_of_versions(newer: str, older: str, ec
         ("a==01.0.*", "a==1.0.*"),
         ("a>=1,<2", "a <2.0, >=1.0"),
         ("a===1.0A", "a===1.0a"),
+        ("a[x,Y_Z]==1.0", "a[y-z, x] == 1.0"),
         ("a==1.0; python_version > '3.9'", 'a==1.0.0 ; python_version>"3.9"'),
     ],
 )
@@ -121,6 +122,8 @@ def test_another_spelling_of_a_match_specification_is_no_change_of_the_package(o
         ("a==1.*", "a==1.0.*", "pip"),
         ("a==1.0", "a===1.0", "pip"),
         ("a==1.0", "a==1.0+local", "pip"),
+        ("a==1.0", "a[x]==1.0", "pip"),
+        ("a[x]==1.0", "a[x,y]==2.0", "pip"),
         ("a=1.2", "a=1.2.0", "conda"),
         ("a=1.2", "a==1.2", "conda"),
         ("a ~=1.1", "a ~=1.1.0", "conda"),

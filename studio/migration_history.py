@@ -17,17 +17,25 @@ def unknown_migrations(using: str = "default") -> list[str]:
     return sorted(f"{app}.{name}" for app, name in unknown if app in OWN_APPS)
 
 
-def refuse_unknown_migrations(using: str, **_: Any) -> None:
-    """Stop `migrate` before it changes a database with unknown migrations: a receiver of `pre_migrate`."""
+def other_version(using: str = "default") -> tuple[str, str] | None:
+    """Return what is wrong with a database that another version created, and what to do; None for a database of this version."""
     unknown = unknown_migrations(using)
     if not unknown:
-        return
+        return None
     if connections[using].vendor == "sqlite":
         remedy = f"To start with an empty studio, move {settings.VAR} away."
     else:
         remedy = f"To start with an empty studio, let DATABASE_URL name an empty database and move {settings.VAR} away."
-    raise CommandError(
+    return (
         f"Another version of the studio created this database: it has the migration {unknown[0]}, which this "
-        "version does not. Versions before 0.1.0 cannot be upgraded, and a newer version cannot be downgraded; "
-        f"nothing was changed. {remedy} To keep the data, run the version that created it."
+        "version does not. Versions before 0.1.0 cannot be upgraded, and a newer version cannot be downgraded.",
+        f"{remedy} To keep the data, run the version that created it.",
     )
+
+
+def refuse_unknown_migrations(using: str, **_: Any) -> None:
+    """Stop `migrate` before it changes a database with unknown migrations: a receiver of `pre_migrate`."""
+    refusal = other_version(using)
+    if refusal is not None:
+        problem, remedy = refusal
+        raise CommandError(f"{problem} Nothing was changed. {remedy}")

@@ -6,17 +6,22 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from studio.migration_history import other_version
+
 
 def missing() -> dict[str, str]:
     """Return what a web process needs and has not: {part: one sentence}. Empty when it is ready."""
     lacks = {}
     try:
+        other = other_version()
         behind = pending_migrations()
     except DatabaseError as error:
         connection.close()
         lacks["database"] = f"The database does not answer: {first_line(error)}"
     else:
-        if behind:
+        if other is not None:
+            lacks["migrations"] = " ".join(other)
+        elif behind:
             lacks["migrations"] = f"{len(behind)} migrations are missing: run  manage.py prepare"
     store = store_problem()
     if store:

@@ -14,6 +14,9 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from studio.migration_history import unknown_migrations
+from studio.operations.checks.data import database
+from studio.operations.finding import Level
+from studio.operations.readiness import missing
 from studio.preparation import prepare
 from tests.services.studio import ROOT
 
@@ -48,7 +51,7 @@ def test_a_database_of_an_old_checkout_is_refused(command: str) -> None:
         call_command(command, verbosity=0)
     message = str(refusal.value)
     assert "it has the migration builds.0023_trials_of_images, which this version does not" in message
-    assert "nothing was changed" in message
+    assert "Nothing was changed" in message
     assert ("DATABASE_URL" in message) == (connection.vendor == "postgresql")
     assert unknown_migrations() == [f"{app}.{name}" for app, name in OLD_HEADS]
 
@@ -62,6 +65,17 @@ def test_preparing_a_database_of_an_old_checkout_creates_nothing() -> None:
     assert "builds.0001_initial" not in [
         f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()
     ]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("either_database")
+def test_doctor_and_readiness_name_the_database_of_an_old_checkout() -> None:
+    record_old_migrations()
+    (finding,) = database()
+    assert finding.level is Level.WRONG
+    assert "it has the migration builds.0023_trials_of_images, which this version does not" in finding.message
+    assert "empty studio" in finding.help
+    assert finding.message in missing()["migrations"]
 
 
 def test_run_refuses_the_database_of_an_old_checkout_in_one_sentence(tmp_path: Path) -> None:

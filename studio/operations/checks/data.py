@@ -15,7 +15,8 @@ from django.db.models import ExpressionWrapper
 from django.db.models.functions import Now
 
 from builds.imaging.oci.manifest import descriptors_of
-from builds.models import Build, Image, State
+from builds.models import Build, BuildState, Image
+from studio.migration_history import other_version
 from studio.models import CounterCursor
 from studio.operations import workers
 from studio.operations.finding import Finding, ok, warning, wrong
@@ -32,6 +33,7 @@ PIECE = 1 << 20
 def database() -> Iterator[Finding]:
     """Check that it answers, is up to date and set up correctly."""
     try:
+        other = other_version()
         behind = pending_migrations()
         version = _version()
     except DatabaseError as error:
@@ -41,6 +43,9 @@ def database() -> Iterator[Finding]:
             f"It does not answer: {first_line(error)}",
             "Start it, or correct DATABASE_URL. Builds under way wait for it some seconds, then begin again.",
         )
+        return
+    if other is not None:
+        yield wrong("database", *other)
         return
     if behind:
         yield wrong(
@@ -94,7 +99,7 @@ def workers_() -> Iterator[Finding]:
     """Check that workers have reported recently, and that no build waits in vain."""
     try:
         there = list(workers.alive().values_list("name", "concurrency"))
-        waiting = Build.objects.filter(state=State.QUEUED).count()
+        waiting = Build.objects.filter(state=BuildState.QUEUED).count()
     except DatabaseError:
         connection.close()
         return  # reported already

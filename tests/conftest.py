@@ -16,8 +16,8 @@ from tests.services.parts import PARTS
 MOST_MEGABYTES = 700  # all tests, collected: about 270
 
 pytest_plugins = [
-    "tests.lanes",
     "tests.longest_first",
+    "tests.lanes",
     "tests.no_skips",
     "tests.services.either_database",
     "tests.services.fixtures",

@@ -1,6 +1,7 @@
 """The order of tests, and in how many processes they run: the longest files first where processes share them, quick tests first in one process.
 
-`make test ARGS=--record-seconds` on a machine with nothing else to do writes `seconds.json` again.
+`make test ARGS=--record-seconds` on a machine with nothing else to do writes `seconds.json` again: how long each file
+took, and how much CPU the tests used that the quick lane leaves out for it (see `lanes.py`).
 """
 
 from __future__ import annotations
@@ -9,21 +10,31 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from statistics import median
 
 import pytest
 
 SECONDS = Path(__file__).with_name("seconds.json")
+SLOW_CPU_SECONDS = 0.5  # of a test alone, without what it shares with others
+CPU = "cpu seconds"
 
 
 def file_of(nodeid: str) -> str:
     return nodeid.partition("::")[0]
 
 
+@cache
+def recorded_seconds() -> Mapping[str, float]:
+    """Return the recorded seconds of files, and of the tests that used much CPU."""
+    seconds: dict[str, float] = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+    return seconds
+
+
 def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> list[pytest.Item]:
     """Return the tests in the order of their files; a file that was never measured is in the middle."""
-    middle = median(seconds.values()) if seconds else 0
+    middle = median([value for name, value in seconds.items() if "::" not in name] or [0])
 
     def key(item: pytest.Item) -> tuple[float, str]:
         file = file_of(item.nodeid)
@@ -36,16 +47,15 @@ def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> lis
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):  # no process is to work alone at the end
-        items[:] = longest_first(items, json.loads(SECONDS.read_text()))
+        items[:] = longest_first(items, recorded_seconds())
     else:  # most mistakes show within seconds
         items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run a process a core, and one more where engines, registries and browsers are waited for."""
-    cores = len(os.sched_getaffinity(0))
-    return cores if config.getoption("markexpr") == "not slow" else cores + 1
+def pytest_xdist_auto_num_workers() -> int:
+    """Run a process a core, and one more where services and browsers are waited for."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -58,17 +68,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class Recorder:
-    """Writes how long the tests of each file took."""
+    """Writes how long the tests of each file took, and which of them used much CPU."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.files: Counter[str] = Counter()
+        self.tests: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[file_of(report.nodeid)] += report.duration  # type: ignore[assignment]
+        self.files[file_of(report.nodeid)] += report.duration  # type: ignore[assignment]
+        self.tests[report.nodeid] = float(str(dict(report.user_properties).get(CPU, 0)))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        measured = {file: round(seconds, 1) for file, seconds in self.seconds.items()}
-        kept = json.loads(SECONDS.read_text()) if SECONDS.exists() else {}
+        slow = {test: cpu for test, cpu in self.tests.items() if cpu > SLOW_CPU_SECONDS}
+        measured = {name: round(seconds, 1) for name, seconds in {**self.files, **slow}.items()}
+        kept = {
+            name: seconds for name, seconds in recorded_seconds().items() if file_of(name) not in self.files
+        }
         whole = {**kept, **measured}
-        there = {file: whole[file] for file in sorted(whole) if (session.config.rootpath / file).exists()}
+        there = {
+            name: whole[name] for name in sorted(whole) if (session.config.rootpath / file_of(name)).exists()
+        }
         SECONDS.write_text(json.dumps(there, indent=0) + "\n")

@@ -31,7 +31,8 @@ def test_files_come_by_their_length_and_one_that_was_never_measured_in_the_middl
         for nodeid in ("short.py::a", "new.py::b", "middle.py::c", "long.py::d", "short.py::e", "long.py::f")
     ]
 
-    ordered = longest_first(tests, {"short.py": 1, "middle.py": 5, "long.py": 9})
+    seconds = {"short.py": 1, "short.py::a": 0.9, "short.py::e": 0.8, "middle.py": 5, "long.py": 9}
+    ordered = longest_first(tests, seconds)
 
     assert [test.nodeid for test in ordered] == [
         *("long.py::d", "long.py::f", "middle.py::c", "new.py::b", "short.py::a", "short.py::e")
@@ -43,7 +44,8 @@ def test_the_seconds_of_the_files_that_ran_are_recorded_and_files_that_are_gone_
 ) -> None:
     recorded = tmp_path / "seconds.json"
     (tmp_path / "test_kept.py").touch()
-    recorded.write_text(json.dumps({"test_kept.py": 7.0, "test_gone.py": 8.0}))
+    kept = {"test_kept.py": 7.0, "test_kept.py::test_a": 2.0}
+    recorded.write_text(json.dumps({**kept, "test_given.py::test_gone": 5.0, "test_gone.py": 8.0}))
 
     done = run_tests(
         tmp_path, RECORDED, "--record-seconds", f"--rootdir={tmp_path}", plugin="tests.longest_first"
@@ -51,9 +53,9 @@ def test_the_seconds_of_the_files_that_ran_are_recorded_and_files_that_are_gone_
 
     assert done.returncode == 0, done.stdout
     seconds = json.loads(recorded.read_text())
-    assert list(seconds) == ["test_given.py", "test_kept.py"]
+    assert {name: seconds[name] for name in kept} == kept
+    assert seconds.keys() - kept.keys() == {"test_given.py"}
     assert seconds["test_given.py"] >= 0.2
-    assert seconds["test_kept.py"] == 7.0
 
 
 def test_every_run_is_ordered(pytestconfig: pytest.Config) -> None:

@@ -26,6 +26,8 @@ from environments.definition import read
 from environments.definition.files import dockerignore
 from tests.hostile import patterns
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ENOUGH_SECONDS = 0.02
 LINEAR = 24  # between the 8 of linear time and the 64 of quadratic time

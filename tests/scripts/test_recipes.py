@@ -80,6 +80,7 @@ def test_the_field_is_read_written_hashed_and_compared() -> None:
 """
 
 
+@pytest.mark.slow
 def test_a_field_of_definitions_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
     project = follow("Add a field to definitions")
     project.add(f"{DEFINITION}/model.py", '    hostname: str = ""\n', before='    registry: str = ""\n')
@@ -155,6 +156,7 @@ def test_a_folder_with_such_a_file_is_read(tmp_path: Path) -> None:
 """
 
 
+@pytest.mark.slow
 def test_a_file_format_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
     project = follow("Add a file format")
     project.write(f"{DEFINITION}/formats/packages_ini.py", NEW_FORMAT)
@@ -191,6 +193,7 @@ def test_many_channels_are_reported() -> None:
 """
 
 
+@pytest.mark.slow
 def test_a_finding_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
     project = follow("Add a finding")
     entry = (

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from builds.models import Build, Image, State
+from builds.models import Build, BuildState, Image
 from builds.models.preview import RebuildPreview
 from builds.queue import messages
 from builds.queue.previews import recent_preview, request_preview, resend_lost_previews
@@ -20,7 +20,7 @@ from builds.worker.preview import run_preview
 from environments.models import Role, Version
 from tests.builds.imaging.making import make_wheel
 from tests.builds.imaging.serving import Index
-from tests.builds.scenarios import browser_of, image_for, person, queue_build, saved
+from tests.builds.scenarios import browser_of, image_for, person, queue_build, save_text
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,10 +47,10 @@ def index(tmp_path: Path, settings: Settings) -> Iterator[Index]:
 
 def built(text: str) -> tuple[Version, Image]:
     """Return a version and its image, really built."""
-    version = saved(text)
+    version = save_text(text)
     build = queue_build(version)
     runner.run_build(build.pk, "a worker of a test")
-    assert Build.objects.get(pk=build.pk).state == State.SUCCEEDED
+    assert Build.objects.get(pk=build.pk).state == BuildState.SUCCEEDED
     image = image_of(version)
     assert image is not None
     return version, image
@@ -79,9 +79,10 @@ def test_the_packages_that_would_change_are_listed_and_nothing_is_built(
     assert Image.objects.get() == image
 
 
+@pytest.mark.slow
 def test_an_unreachable_index_is_shown_and_prevents_no_rebuild(sent: list[int], settings: Settings) -> None:
     ada = person("ada", lab=Role.CONTRIBUTOR)
-    version = saved("unheard-of\n")
+    version = save_text("unheard-of\n")
     image_for(version)
     settings.INDEX_URL = "http://127.0.0.1:1/simple"
     page = f"/w/lab/environments/{version.environment.name}/versions/{version.version}/rebuild/"
@@ -99,7 +100,7 @@ def test_an_unreachable_index_is_shown_and_prevents_no_rebuild(sent: list[int], 
 
 
 def test_many_requests_share_a_preview_until_it_expires(sent: list[int]) -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     image = image_for(version)
 
     previews = [request_preview(version, image) for _ in range(3)]
@@ -112,7 +113,7 @@ def test_many_requests_share_a_preview_until_it_expires(sent: list[int]) -> None
 
 
 def test_a_preview_whose_message_was_lost_is_sent_again_and_run_once(sent: list[int], index: Index) -> None:
-    version = saved("mover\n")
+    version = save_text("mover\n")
     request_preview(version, image_for(version))
     assert resend_lost_previews() == 0  # the message may still arrive
 
@@ -134,7 +135,7 @@ def test_an_error_of_the_studio_is_shown_and_ends_the_preview(
     def mistake(*_: object) -> None:
         raise ZeroDivisionError
 
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     request_preview(version, image_for(version))
     monkeypatch.setattr(steps, "resolve_for_rebuild", mistake)
     run_preview(*sent)
@@ -146,7 +147,7 @@ def test_an_error_of_the_studio_is_shown_and_ends_the_preview(
 
 
 def test_a_preview_that_no_worker_runs_times_out(sent: list[int]) -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     image = image_for(version)
     request_preview(version, image)
     RebuildPreview.objects.update(requested_at=timezone.now() - timedelta(minutes=3))
@@ -158,7 +159,7 @@ def test_a_preview_that_no_worker_runs_times_out(sent: list[int]) -> None:
 
 
 def test_a_get_starts_nothing_and_strangers_see_nothing(sent: list[int]) -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     image_for(version)
     page = f"/w/lab/environments/{version.environment.name}/versions/{version.version}/rebuild/moves"
 

@@ -73,6 +73,7 @@ def test_conda_files_are_read_as_another_reader_reads_them(readings: list[tuple[
     assert count > 0
 
 
+@pytest.mark.slow
 def test_requirements_are_read_as_pip_reads_them(readings: list[tuple[str, Path, Reading]]) -> None:
     from pip._internal.network.session import PipSession
     from pip._internal.req.req_file import parse_requirements

@@ -9,7 +9,7 @@ from pytest_django import Settings
 from builds.models import Build
 from environments.models import Environment, Role
 from environments.versions.uses import report_use
-from tests.builds.scenarios import browser_of, main_of, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, main_of, person, queue_build, save_text, succeed_build
 
 pytestmark = pytest.mark.django_db
 LIST = "/w/lab/environments/"
@@ -39,8 +39,8 @@ def archived() -> set[str]:
 
 
 def test_two_are_compared_the_older_one_first_also_one_of_the_catalogue(rita: Client) -> None:
-    saved("numpy==2.1.3\n", name="AzureML-old", workspace="curated")
-    saved("numpy==2.2.0\n", name="newer")
+    save_text("numpy==2.1.3\n", name="AzureML-old", workspace="curated")
+    save_text("numpy==2.2.0\n", name="newer")
     page = send(rita, "compare", "lab/newer", "curated/AzureML-old")
     assert 'name="a" list="versions" value="curated/AzureML-old:1"' in page
     assert 'name="b" list="versions" value="lab/newer:1"' in page
@@ -50,22 +50,22 @@ def test_two_are_compared_the_older_one_first_also_one_of_the_catalogue(rita: Cl
 @pytest.mark.parametrize("names", [(), ("lab/one",), ("lab/one", "lab/two", "lab/three")])
 def test_one_or_three_are_not_compared_and_the_page_says_so(rita: Client, names: tuple[str, ...]) -> None:
     for name in ("one", "two", "three"):
-        saved(f"numpy==2.1.3\n# {name}\n", name=name)
+        save_text(f"numpy==2.1.3\n# {name}\n", name=name)
     assert "Choose two environments to compare." in send(rita, "compare", *names)
 
 
 @pytest.mark.parametrize("name", ["lab/gone", "other/secret", "lab", "/", "lab/a:b:c"])
 def test_what_one_cannot_see_is_not_compared(rita: Client, name: str) -> None:
-    saved("numpy==2.1.3\n", name="one")
-    saved("numpy==2.1.3\n", name="secret", workspace="other")
+    save_text("numpy==2.1.3\n", name="one")
+    save_text("numpy==2.1.3\n", name="secret", workspace="other")
     answer = rita.post(f"{CHOSEN}compare", {"environment": ["lab/one", name]})
     assert answer.status_code == 404
 
 
 def test_several_are_built_at_once_and_those_that_have_an_image_are_not(carla: Client) -> None:
-    saved("numpy==2.1.3\n", name="one")
-    saved("numpy==2.2.0\n", name="two")
-    succeed_build(queue_build(saved("six==1.16.0\n", name="ready")))
+    save_text("numpy==2.1.3\n", name="one")
+    save_text("numpy==2.2.0\n", name="two")
+    succeed_build(queue_build(save_text("six==1.16.0\n", name="ready")))
     page = send(carla, "build", "lab/one", "lab/two", "lab/ready")
     assert "2 builds are asked for" in page
     assert "1 of them has its image already" in page
@@ -75,7 +75,7 @@ def test_several_are_built_at_once_and_those_that_have_an_image_are_not(carla: C
 def test_a_full_queue_is_reported_once_and_the_rest_is_built(carla: Client, settings: Settings) -> None:
     settings.LIMIT_QUEUED = 1
     for name in ("one", "two", "three"):
-        saved(f"{name}==1\n", name=name)
+        save_text(f"{name}==1\n", name=name)
     page = send(carla, "build", "lab/one", "lab/two", "lab/three")
     assert Build.objects.count() == 1
     assert page.count("notice-error") == 1
@@ -84,7 +84,7 @@ def test_a_full_queue_is_reported_once_and_the_rest_is_built(carla: Client, sett
 
 def test_a_just_stopped_build_is_reported_and_the_others_are_built(carla: Client) -> None:
     for name in ("one", "two"):
-        saved(f"{name}==1\n", name=name)
+        save_text(f"{name}==1\n", name=name)
     send(carla, "build", "lab/one")
     Build.objects.update(cancel_requested=True, stopped_by=person("olga"))
     page = send(carla, "build", "lab/one", "lab/two")
@@ -94,7 +94,7 @@ def test_a_just_stopped_build_is_reported_and_the_others_are_built(carla: Client
 
 def test_several_are_archived_and_come_back_together(carla: Client) -> None:
     for name in ("one", "two", "three"):
-        saved(f"numpy==2.1.3\n# {name}\n", name=name)
+        save_text(f"numpy==2.1.3\n# {name}\n", name=name)
     page = send(carla, "archive", "lab/one", "lab/two")
     assert "2 environments are archived" in page
     assert archived() == {"one", "two"}
@@ -106,8 +106,8 @@ def test_several_are_archived_and_come_back_together(carla: Client) -> None:
 
 
 def test_what_is_in_use_stays_and_the_others_are_archived(carla: Client) -> None:  # rule 34
-    used = saved("numpy==2.1.3\n", name="used")
-    saved("numpy==2.1.3\n", name="free")
+    used = save_text("numpy==2.1.3\n", name="used")
+    save_text("numpy==2.1.3\n", name="free")
     report_use(used, "deployment", "blue", workspace=used.environment.workspace, user=None)
     page = send(carla, "archive", "lab/free", "lab/used")
     assert archived() == {"free"}
@@ -116,7 +116,7 @@ def test_what_is_in_use_stays_and_the_others_are_archived(carla: Client) -> None
 
 
 def test_another_workspaces_environments_are_not_touched(carla: Client) -> None:
-    saved("numpy==2.1.3\n", name="theirs", workspace="other")
+    save_text("numpy==2.1.3\n", name="theirs", workspace="other")
     for what in ("archive", "build"):
         assert "Choose at least one environment." in send(carla, what, "other/theirs", "lab/theirs", "x\0")
     assert not archived()
@@ -124,7 +124,7 @@ def test_another_workspaces_environments_are_not_touched(carla: Client) -> None:
 
 
 def test_readers_are_offered_to_compare_and_nothing_else(rita: Client, carla: Client) -> None:
-    saved("numpy==2.1.3\n", name="one")
+    save_text("numpy==2.1.3\n", name="one")
     reading, writing = (main_of(client.get(LIST).content.decode()) for client in (rita, carla))
     assert f'action="{CHOSEN}compare"' in reading
     assert f'formaction="{CHOSEN}' not in reading

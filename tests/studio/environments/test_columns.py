@@ -11,7 +11,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from environments.models import Role
 from environments.versions.uses import report_use
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build
 from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def headings(page: str) -> list[str]:
 
 
 def test_who_chooses_nothing_sees_the_usual_columns(browser: Client) -> None:
-    saved("numpy==2.1.3", description="Nightly", tags={"team": "nord"})
+    save_text("numpy==2.1.3", description="Nightly", tags={"team": "nord"})
     page = text_of(browser)
     assert headings(page) == ["Name", "Kind", "Base", "Packages", "Image", "Size", "Changed"]
     assert "Nightly" in page
@@ -42,7 +42,7 @@ def test_who_chooses_nothing_sees_the_usual_columns(browser: Client) -> None:
 
 
 def test_the_address_says_which_columns_there_are(browser: Client) -> None:
-    version = saved("numpy==2.1.3", description="Nightly", tags={"team": "nord"})
+    version = save_text("numpy==2.1.3", description="Nightly", tags={"team": "nord"})
     report_use(version, "run", "train", workspace=version.environment.workspace, user=None)
     succeed_build(queue_build(version))
     page = text_of(browser, "?column=by&column=uses&column=kind")
@@ -55,7 +55,7 @@ def test_the_address_says_which_columns_there_are(browser: Client) -> None:
 
 def test_tabs_orders_and_pages_keep_the_columns(browser: Client) -> None:
     for number in range(26):
-        saved("numpy==2.1.3", name=f"env-{number}")
+        save_text("numpy==2.1.3", name=f"env-{number}")
     page = text_of(browser, "?column=kind&column=changed")
     for link in ("?tab=curated&column=kind&column=changed", "?column=kind&column=changed&page=2"):
         assert f'href="{link}"' in page or f'href="{LIST}{link}"' in page, link
@@ -64,7 +64,7 @@ def test_tabs_orders_and_pages_keep_the_columns(browser: Client) -> None:
 
 
 def test_htmx_gets_the_short_url_to_push(browser: Client) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     usual = "&".join(f"column={name}" for name in
                      ("description", "tags", "kind", "base", "packages", "image", "size", "changed", "by"))  # fmt: skip
     for query, kept in (
@@ -82,7 +82,7 @@ def test_htmx_gets_the_short_url_to_push(browser: Client) -> None:
 def test_what_is_not_shown_is_not_looked_for(
     browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     text_of(browser)  # the session notes the workspace once
     asks = []
     for query in ("", "?column=kind", "?column=kind&column=uses"):

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from environments.models import Role
-from tests.builds.scenarios import browser_of, person, saved
+from tests.builds.scenarios import browser_of, person, save_text
 from tests.studio.api.calling import Caller
 from tests.studio.environments.test_search_by_content import built, locked
 
@@ -60,7 +60,7 @@ def test_each_package_says_which_way_it_went_and_what_it_weighs(reader: Client) 
 
 def test_without_an_image_the_page_says_so_and_still_compares_the_definitions(reader: Client) -> None:
     built("old", locked("numpy", "1.0"))
-    saved("numpy==2.0\n", name="new")
+    save_text("numpy==2.0\n", name="new")
     page = reader.get(ADDRESS).content.decode()
     assert "new:1 has no image yet" in page
     assert "Packages in the definition" in page
@@ -69,7 +69,7 @@ def test_without_an_image_the_page_says_so_and_still_compares_the_definitions(re
 
 def test_two_names_of_one_content_have_one_image(reader: Client) -> None:
     built("old", locked("numpy", "1.0"), text="numpy==1.0\n")
-    saved("numpy==1.0\n", name="new")
+    save_text("numpy==1.0\n", name="new")
     assert json.loads(reader.get(f"{ADDRESS}&format=json").content)["resolved"]["same_image"] is True
     assert "The same image" in reader.get(ADDRESS).content.decode()
 

@@ -16,7 +16,7 @@ from builds.imaging.lock import Lock
 from builds.models import Image
 from environments.models import Environment, Event, Role, Usage, Version
 from environments.versions.uses import report_use
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build, workspace_named
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build, workspace_named
 from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
@@ -56,7 +56,7 @@ def seen_on(page: str) -> str:
 
 
 def test_description_and_tags_are_read_until_one_asks_to_edit_them(browser: Client, reader: Client) -> None:
-    saved("numpy==2.1.3", description="Nightly forecasts", tags={"team": "nord"})
+    save_text("numpy==2.1.3", description="Nightly forecasts", tags={"team": "nord"})
     page = text_of(browser, PAGE)
     assert "Nightly forecasts" in page
     assert '<textarea class="form-control" id="description"' not in page
@@ -66,7 +66,7 @@ def test_description_and_tags_are_read_until_one_asks_to_edit_them(browser: Clie
 
 
 def test_who_saves_over_what_somebody_else_has_changed_is_shown_both(browser: Client) -> None:
-    saved("numpy==2.1.3", description="Old words", tags={"a": "1"})
+    save_text("numpy==2.1.3", description="Old words", tags={"a": "1"})
     seen = seen_on(text_of(browser, f"{PAGE}?edit=about"))
     other = browser_of(person("olga", lab=Role.OWNER))
     other.post(DESCRIBE, {"description": "Olga's words", "tags": "b=2", "seen": seen})
@@ -90,7 +90,7 @@ def test_who_saves_over_what_somebody_else_has_changed_is_shown_both(browser: Cl
 
 
 def test_in_place_the_same_form_answers_with_the_part_that_changed(browser: Client) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     done = browser.post(DESCRIBE, {"description": "New words"}, headers=HTMX)
     assert done.status_code == 200
     assert "Saved." in done.content.decode()
@@ -107,7 +107,7 @@ def test_in_place_the_same_form_answers_with_the_part_that_changed(browser: Clie
 
 
 def test_the_ways_to_use_it_are_chosen_by_the_address(browser: Client) -> None:
-    version = saved("numpy==2.1.3")
+    version = save_text("numpy==2.1.3")
     assert 'id="how-to-use"' not in text_of(browser, PAGE)  # on the studio's own base, without an image
     image = succeed_build(queue_build(version))
     name = f"testserver/lab/azureml/azureml_{version.hash}"
@@ -138,11 +138,11 @@ def entry(page: str, number: int) -> str:
 
 
 def test_each_version_shows_its_changes_and_its_image(browser: Client, carla: User) -> None:
-    first = saved("numpy==2.1.3\nsix==1.16.0\n", user=carla)
-    second = saved("numpy==2.2.0\npandas==2.2.3\n", user=carla)
+    first = save_text("numpy==2.1.3\nsix==1.16.0\n", user=carla)
+    second = save_text("numpy==2.2.0\npandas==2.2.3\n", user=carla)
     packed(first, "numpy==2.1.3", "six==1.16.0")
     image = packed(second, "numpy==2.2.0", "pandas==2.2.3", "pytz==2024.1")
-    saved("numpy==2.2.0\npandas==2.2.2\n")
+    save_text("numpy==2.2.0\npandas==2.2.2\n")
     page = text_of(browser, f"{PAGE}?tab=versions")
 
     newest, middle, oldest = (entry(page, number) for number in (3, 2, 1))
@@ -159,7 +159,7 @@ def test_each_version_shows_its_changes_and_its_image(browser: Client, carla: Us
 
 def test_the_oldest_version_of_a_page_is_compared_with_the_next_pages_first(browser: Client) -> None:
     for number in range(22):
-        saved(f"numpy==1.{number}.0\n")
+        save_text(f"numpy==1.{number}.0\n")
     page = text_of(browser, f"{PAGE}?tab=versions")
     assert "1.1.0 → 1.2.0" in entry(page, 3)
     assert "first version" not in page
@@ -168,7 +168,7 @@ def test_the_oldest_version_of_a_page_is_compared_with_the_next_pages_first(brow
 
 def test_what_is_chosen_for_comparing_stays_chosen_on_the_next_page(browser: Client) -> None:
     for number in range(22):
-        saved(f"numpy==1.{number}.0\n")
+        save_text(f"numpy==1.{number}.0\n")
     page = text_of(browser, f"{PAGE}?tab=versions")
     assert checked(page) == {"a": "lab/forecast:21", "b": "lab/forecast:22"}
     # The buttons that turn pages send the form, with what is chosen.
@@ -196,11 +196,11 @@ def test_the_timeline_asks_the_database_as_often_for_many_versions_as_for_few(
         return len(counted)
 
     for number in range(3):
-        packed(saved(f"numpy==1.{number}.0\n"), f"numpy==1.{number}.0")
+        packed(save_text(f"numpy==1.{number}.0\n"), f"numpy==1.{number}.0")
     text_of(browser, PAGE)  # the session notes the workspace once
     few = asks()
-    for number in range(3, 30):
-        packed(saved(f"numpy==1.{number}.0\n"), f"numpy==1.{number}.0")
+    for number in range(3, 10):
+        packed(save_text(f"numpy==1.{number}.0\n"), f"numpy==1.{number}.0")
     assert asks() <= few <= 25
 
 
@@ -213,7 +213,7 @@ def used(name: str, kind: str = "run", *, workspace: str = "lab", **more: Any) -
 
 
 def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     assert "kind" in text_of(browser, f"{PAGE}?tab=uses")  # how to report
     used("train-41", link="https://runs.example/41?a=1&b=2")
     used("train-40", active=False)
@@ -238,7 +238,7 @@ def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
 def test_a_contributor_ends_what_ended_without_a_word_and_then_archives(
     browser: Client, reader: Client, carla: User
 ) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     use = used("train-41")
     refused = browser.post(f"{PAGE}archive", follow=True).content.decode()
     assert "forecast is in use: run train-41 (forecast:1)." in html.unescape(refused)
@@ -255,19 +255,19 @@ def test_a_contributor_ends_what_ended_without_a_word_and_then_archives(
 
 
 def test_a_use_in_an_invisible_workspace_is_hidden(browser: Client) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     use = used("secret", workspace="other")
     assert browser.post(f"{PAGE}uses/{use.pk}/end").status_code == 404
     assert browser.post(f"{PAGE}uses/{use.pk + 1}/end").status_code == 404
     assert Usage.objects.get().active
 
 
-def test_ten_thousand_uses_cost_as_many_queries_as_thirty(
+def test_a_thousand_uses_cost_as_many_queries_as_thirty(
     browser: Client, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     asks = []
-    for first, last in ((0, 30), (30, 10_000)):
+    for first, last in ((0, 30), (30, 1_000)):
         like = used(f"run-{first}")
         Usage.objects.bulk_create(
             Usage(**{field: getattr(like, field) for field in

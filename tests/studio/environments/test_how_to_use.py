@@ -15,7 +15,7 @@ from environments.definition.syntax.dockerfile import instructions
 from environments.models import Version
 from studio.environments.how_to_use import Snippet, snippets
 from tests.builds.images.test_exports import CONDA, PIP
-from tests.builds.scenarios import image_for, saved, workspace_named
+from tests.builds.scenarios import image_for, save_text, workspace_named
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "https://studio.example:8443"
@@ -47,7 +47,7 @@ def calls(text: str) -> dict[str, Any]:
 
 @pytest.fixture
 def version() -> Version:
-    return with_variables(saved("numpy==2.1.3\n"), GREETING=NASTY)
+    return with_variables(save_text("numpy==2.1.3\n"), GREETING=NASTY)
 
 
 def test_all_texts_name_the_image_of_this_version_at_this_studio(version: Version) -> None:
@@ -117,7 +117,7 @@ def test_an_image_in_the_workspaces_registry_is_taken_from_there(version: Versio
 
 
 def test_secrets_among_the_variables_are_named_and_never_shown() -> None:
-    version = with_variables(saved("numpy==2.1.3\n"), INDEX="https://robot:hunter22@pypi.example/simple")
+    version = with_variables(save_text("numpy==2.1.3\n"), INDEX="https://robot:hunter22@pypi.example/simple")
     for item in texts(version, image_for(version)).values():
         assert "hunter22" not in item.text
     run = texts(version, Image.objects.get())["docker-run"]
@@ -165,11 +165,11 @@ def test_without_an_image_the_definition_is_what_others_take() -> None:
     ast.parse(snippets_by_key["sdk-v2"].text)
     assert "versions/1/definition/?as=v2-yaml" in snippets_by_key["cli"].text
     # The host base is known to this studio alone.
-    assert texts(saved("numpy==2.1.3\n"), None) == {}
+    assert texts(save_text("numpy==2.1.3\n"), None) == {}
 
 
 def test_the_name_of_a_curated_one_is_one_that_azure_takes() -> None:
-    version = saved("numpy==2.1.3\n", name="AzureML-sklearn-1.5", workspace="curated")
+    version = save_text("numpy==2.1.3\n", name="AzureML-sklearn-1.5", workspace="curated")
     snippets_by_key = texts(version, image_for(version))
     assert calls(snippets_by_key["sdk-v2"].text)["name"] == "sklearn-1.5"
     assert "--name sklearn-1.5 " in snippets_by_key["cli"].text

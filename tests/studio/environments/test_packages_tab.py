@@ -12,7 +12,7 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image
 from environments.models import Role
 from studio.environments.treemap import treemap
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build
 from tests.studio.environments.test_search_by_content import locked
 
 TAB = "/w/lab/environments/forecast/?tab=packages"
@@ -28,7 +28,7 @@ PACKAGES = (
 
 @pytest.fixture
 def reader(db: None) -> Client:
-    image = succeed_build(queue_build(saved("pandas\nmatplotlib\n")))
+    image = succeed_build(queue_build(save_text("pandas\nmatplotlib\n")))
     hold(image, PACKAGES)
     return browser_of(person("rita", lab=Role.READER))
 

@@ -15,7 +15,7 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image, ImagePackage
 from environments.definition.packages.constraints import BadConstraint, Constraint
 from environments.models import Role, Version
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build
 from tests.studio.api.calling import Caller
 
 LIST = "/w/lab/environments/"
@@ -43,7 +43,7 @@ def built(
     name: str, *packages: LockedPackage, python: str = "3.11.7", workspace: str = "lab", text: str = ""
 ) -> Version:
     """Return a version whose image holds these packages."""
-    version = saved(text or f"# {name}\nsix\n{name}-only\n", name=name, workspace=workspace)
+    version = save_text(text or f"# {name}\nsix\n{name}-only\n", name=name, workspace=workspace)
     image = succeed_build(queue_build(version))
     image.lock = Lock(packages=packages).model_dump(mode="json")
     image.python = python
@@ -97,10 +97,10 @@ def test_words_bases_python_and_packages_narrow_each_other_down(reader: Client) 
 def test_the_catalogues_image_counts_and_another_workspaces_does_not(reader: Client) -> None:
     text = "numpy==1.19.5\n"
     built("AzureML-same", locked("numpy", "1.19.5"), workspace="curated", text=text)
-    saved(text, name="mine")
+    save_text(text, name="mine")
     other = "numpy==1.18.0\n"
     built("theirs", locked("numpy", "1.18.0"), workspace="other", text=other)
-    saved(other, name="not-built")
+    save_text(other, name="not-built")
     assert environments_matching(reader, "numpy<2") == {"mine"}
 
 
@@ -119,7 +119,7 @@ def test_the_catalogues_image_counts_and_another_workspaces_does_not(reader: Cli
     ],
 )
 def test_a_wrong_expression_says_what_is_wrong(reader: Client, query: str, sentence: str) -> None:
-    saved("six\n")
+    save_text("six\n")
     response = reader.get(LIST, {"q": query})
     assert response.status_code == 200
     assert sentence in response.content.decode()

@@ -125,9 +125,12 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "deep YAML": (lambda: b"a: " + b"[" * 100_000, "nesting"),
     "deep JSON": (lambda: b'{"a": ' + b"[" * 100_000, "nesting"),
 }
+LARGE = {"a zip bomb", "a tar bomb", "too many files", "too many folders"}
 
 
-@pytest.mark.parametrize("what", FILES)
+@pytest.mark.parametrize(
+    "what", [pytest.param(what, marks=pytest.mark.slow if what in LARGE else ()) for what in FILES]
+)
 def test_a_file_that_means_harm_is_refused_with_a_reason_and_little_memory(
     browser: Client, caller: Caller, what: str
 ) -> None:

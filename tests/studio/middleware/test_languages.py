@@ -24,7 +24,7 @@ from environments.models import Role
 from studio.templatetags import studio as tags
 from tests.access.asking import Cell, Studio
 from tests.access.expected import BUILD, PAGES
-from tests.builds.scenarios import browser_of, person, queue_build, saved
+from tests.builds.scenarios import browser_of, person, queue_build, save_text
 from tests.services import parts
 from tests.services.fixtures import need
 
@@ -109,6 +109,7 @@ def test_an_answer_leaves_no_language_behind() -> None:
     assert translation.get_language() == settings.LANGUAGE_CODE
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("language", [settings.LANGUAGE_CODE, *OTHERS])
 def test_every_page_can_be_shown_in_every_language(language: str) -> None:
@@ -137,7 +138,7 @@ def test_every_page_can_be_shown_in_every_language(language: str) -> None:
 def test_two_viewers_of_a_build_each_get_their_language() -> None:
     from builds.live.snapshots import Snapshot, state_html, steps_html
 
-    build = queue_build(saved("numpy==2.1.3"))
+    build = queue_build(save_text("numpy==2.1.3"))
     snapshot = Snapshot(build, None)
     nobody: frozenset[str] = frozenset()
 
@@ -196,6 +197,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", OTHERS)
 def test_the_catalogs_are_up_to_date(language: str, collected: Path) -> None:
     kept, made = (

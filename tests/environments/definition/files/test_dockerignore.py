@@ -89,7 +89,7 @@ def test_docker_reads_its_own_files_and_copies_them_only_where_they_are_not_excl
     assert ignored.excludes(".dockerignore")
 
 
-@pytest.mark.parametrize("line", ["*a" * 40 + "b", "**/a/" * 100 + "b", "a**" * 300 + "b", "*a" * 400_000])
+@pytest.mark.parametrize("line", ["*a" * 40 + "b", "**/a/" * 100 + "b", "a**" * 300 + "b", "*a" * 20_000])
 def test_a_hostile_pattern_ends(line: str) -> None:
     ignored = parse("\n".join([line] * 600))
     assert "a" * 200 not in ignored

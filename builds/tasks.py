@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
-from builds.imaging.cache_eviction import forget_when_due
+from builds.imaging.cache_eviction import evict_when_due
 from builds.queue.fairness import claim_next, has_claimable_builds
 from builds.queue.messages import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
 from builds.queue.previews import resend_lost_previews
@@ -135,7 +135,7 @@ def _sweep_until_stopped() -> None:
             if swept is not None:
                 _log_sweep(swept)
             # All workers share the store; each host may have its own cache.
-            evicted = forget_when_due(settings.CACHE, settings.CACHE_DAYS)
+            evicted = evict_when_due(settings.CACHE, settings.CACHE_DAYS)
             if evicted is not None:
                 log.info("Evicted from the cache: %d files, %d bytes.", evicted.files, evicted.size)
         except Exception:  # nobody would notice that the thread had ended until the disk is full

@@ -35,7 +35,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "may_create_workspaces": may_create_workspaces(user),
         "may": rights_in(current, user),
         # Queried by whole pages only, not by partials
-        "news": partial(finished_builds_for, user, workspaces),
+        "finished_builds": partial(finished_builds_for, user, workspaces),
         "review": SimpleLazyObject(partial(review_for, user, workspaces)),
     }
 

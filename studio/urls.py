@@ -47,8 +47,8 @@ urlpatterns = [
     path("activity/", in_section("activity", audit_views.everywhere), name="everywhere"),
     # /activity/events.jsonl?workspace=:none
     path("activity/events.jsonl", audit_views.export_everywhere, name="export_everywhere"),
-    # /news/put-away
-    path("news/put-away", finished_builds.dismiss, name="put-away"),
+    # /finished-builds/dismiss
+    path("finished-builds/dismiss", finished_builds.dismiss, name="dismiss-finished-builds"),
     # /theme/
     path("theme/", signing_in_views.theme, name="theme"),
     # /workspaces/new/

@@ -27,7 +27,7 @@ def main() -> None:
     options.add_argument("--parts", default=",".join(PARTS), help="which measurements")
     options.add_argument("--databases", default=",".join(DATABASES))
     options.add_argument("--folder", type=Path, help="keeps the data for the next run")
-    options.add_argument("--quick", action="store_true", help="small sizes: a minute, to see that it works")
+    options.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
     options.add_argument("--viewers", default="1,100,1000")
     options.add_argument("--seconds", type=float, default=15, help="how long lines are written")
     options.add_argument("--rate", type=float, default=100, help="lines a second")

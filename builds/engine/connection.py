@@ -107,7 +107,9 @@ class Engine:
         return OwnImage(str(result["Id"]), platform, bool(config.get("OnBuild")))
 
     @contextmanager
-    def lent(self, base: Base, store: BlobStore, reporter: Reporter, *, keep: bool = True) -> Iterator[str]:
+    def temporary_image(
+        self, base: Base, store: BlobStore, reporter: Reporter, *, keep: bool = True
+    ) -> Iterator[str]:
         """Give an image for the length of a block; one that was there before stays, unless it is not to be kept."""
         there = keep and self.local(_name_of(base)) is not None
         name = self.give(base, store, reporter)

@@ -56,7 +56,7 @@ def linked(
     try:
         with Engine.at(host) as engine:
             engine.remove_left_over()
-            with engine.lent(image, workshop.store, reporter) as name:
+            with engine.temporary_image(image, workshop.store, reporter) as name:
                 layer = _run(engine, name, image, packages, workshop, reporter)
     except ImageError as error:
         if error.code != "engine-unreachable":

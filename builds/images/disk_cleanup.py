@@ -9,7 +9,7 @@ from django.conf import settings
 
 from builds.engine.connection import BaseLeft, Engine
 from builds.images.store_sweep import Swept, sweep
-from builds.imaging.cache_eviction import DAY_SECONDS, Forgotten, forget
+from builds.imaging.cache_eviction import DAY_SECONDS, Evicted, evict
 from builds.imaging.oci.store import GRACE_SECONDS
 from builds.imaging.reporting import ImageError
 
@@ -19,7 +19,7 @@ class Cleaned:
     """The deleted files (or those to delete) of the store, the cache and the engine; `engine` is its problem, if any."""
 
     store: Swept
-    cache: Forgotten
+    cache: Evicted
     bases: tuple[BaseLeft, ...]
     engine: str = ""
 
@@ -33,7 +33,7 @@ def clean(
     `cache_days` without use; 0 keeps the cache.
     """
     swept = sweep(dry_run=dry_run, grace_seconds=grace_seconds)
-    forgotten = forget(settings.CACHE, cache_days, dry_run=dry_run)
+    evicted = evict(settings.CACHE, cache_days, dry_run=dry_run)
     try:
         with Engine.at(settings.DOCKER_HOST) as engine:
             if not dry_run:
@@ -45,5 +45,5 @@ def clean(
     except ImageError as error:
         if error.code != "engine-unreachable":
             raise
-        return Cleaned(swept, forgotten, (), f"No Docker Engine is reached at {settings.DOCKER_HOST}.")
-    return Cleaned(swept, forgotten, bases)
+        return Cleaned(swept, evicted, (), f"No Docker Engine is reached at {settings.DOCKER_HOST}.")
+    return Cleaned(swept, evicted, bases)

@@ -11,7 +11,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from builds.imaging.oci.store import GRACE_SECONDS, BlobStore
-from builds.models import Build, Image, LastSweep, State
+from builds.models import Build, BuildState, Image, LastSweep
 
 MARGIN_SECONDS = 60.0  # between the clocks of machines
 
@@ -65,7 +65,7 @@ def _longest_build() -> float:
 
     A machine that was asleep for days wakes up with builds of that age.
     """
-    running = Build.objects.filter(state=State.RUNNING).order_by("started_at")
+    running = Build.objects.filter(state=BuildState.RUNNING).order_by("started_at")
     began = running.annotate(now=ExpressionWrapper(Now(), DateTimeField())).values_list("started_at", "now")
     return next(((now - at).total_seconds() + MARGIN_SECONDS for at, now in began[:1]), 0.0)
 

@@ -16,14 +16,14 @@ _SOLVERS = "uv"  # what pip's solver keeps by itself: some megabytes, of which n
 
 
 @dataclass(frozen=True)
-class Forgotten:
+class Evicted:
     """The number of evicted files, and their size in bytes."""
 
     files: int
     size: int
 
 
-def forget(cache: Path, days: float, *, dry_run: bool = True) -> Forgotten:
+def evict(cache: Path, days: float, *, dry_run: bool = True) -> Evicted:
     """Delete the files of a cache that no build has used for some days; 0 days is never.
 
     Builds may go on meanwhile: what they use, they mark as used (`Workshop.used`).
@@ -39,10 +39,10 @@ def forget(cache: Path, days: float, *, dry_run: bool = True) -> Forgotten:
                 files, size = files + 1, size + length
         if not dry_run:
             _remove_empty(folder, since)
-    return Forgotten(files, size)
+    return Evicted(files, size)
 
 
-def forget_when_due(cache: Path, days: float) -> Forgotten | None:
+def evict_when_due(cache: Path, days: float) -> Evicted | None:
     """Do it once a day, whichever worker with this cache is first; None where it is not due."""
     stamp = cache / _STAMP
     if not days or not cache.is_dir():
@@ -50,7 +50,7 @@ def forget_when_due(cache: Path, days: float) -> Forgotten | None:
     if stamp.exists() and abs(time.time() - stamp.stat().st_mtime) < DAY_SECONDS:
         return None
     stamp.touch()
-    return forget(cache, days, dry_run=False)
+    return evict(cache, days, dry_run=False)
 
 
 def _folders(cache: Path) -> Iterator[Path]:

@@ -17,7 +17,7 @@ from django.utils import translation
 
 from builds.logs import read_log, step_at
 from builds.logs.ansi import chunks_html
-from builds.models import Build, State
+from builds.models import Build, BuildState
 from builds.pages.build_page import builds_for_page, shared_context, viewer_context
 
 CHUNKS_AT_ONCE = 50
@@ -102,7 +102,7 @@ class Snapshot:
         if (
             previous is not None
             and previous.other_changes == self.other_changes
-            and build.state != State.QUEUED
+            and build.state != BuildState.QUEUED
         ):
             self._reuse(previous)
             return
@@ -159,7 +159,7 @@ def _is_stale(previous: Snapshot | None, revision: int) -> bool:
     if previous is None or previous.revision != revision:
         return True
     # The position in the queue moves with other builds.
-    return previous.build.state == State.QUEUED and time.monotonic() - previous.taken_at > QUEUE_SECONDS
+    return previous.build.state == BuildState.QUEUED and time.monotonic() - previous.taken_at > QUEUE_SECONDS
 
 
 def _prefetch(build_id: uuid.UUID, cursor: int) -> None:

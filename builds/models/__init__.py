@@ -9,7 +9,7 @@
 - `steps`: StepName, no table
 """
 
-from builds.models.builds import ACTIVE, Build, BuildRequest, State, Step, seconds_between
+from builds.models.builds import ACTIVE, Build, BuildRequest, BuildState, Step, seconds_between
 from builds.models.images import BaseImage, Image, ImageLayer, ImagePackage, LastSweep, Package
 from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
@@ -22,6 +22,7 @@ __all__ = [
     "BaseImage",
     "Build",
     "BuildRequest",
+    "BuildState",
     "Image",
     "ImageLayer",
     "ImagePackage",
@@ -30,7 +31,6 @@ __all__ = [
     "LogChunk",
     "Package",
     "RebuildPreview",
-    "State",
     "Step",
     "Trial",
     "TrialState",

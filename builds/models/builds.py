@@ -17,7 +17,7 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
     return max(0.0, (end - start).total_seconds()) if start and end else None
 
 
-class State(models.TextChoices):
+class BuildState(models.TextChoices):
     """The state of a build: queued → running → succeeded | failed | cancelled."""
 
     QUEUED = "queued"
@@ -27,7 +27,7 @@ class State(models.TextChoices):
     CANCELLED = "cancelled"
 
 
-ACTIVE = [State.QUEUED, State.RUNNING]
+ACTIVE = [BuildState.QUEUED, BuildState.RUNNING]
 
 
 class Build(models.Model):
@@ -37,7 +37,7 @@ class Build(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="builds")
     version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="builds")
     hash = models.CharField(max_length=32, db_index=True)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    state = models.CharField(max_length=10, choices=BuildState.choices, default=BuildState.QUEUED)
     rebuild = models.BooleanField(default=False)
     reused = models.BooleanField(default=False, help_text="The image existed after all; nothing was built.")
     image = models.ForeignKey(Image, null=True, on_delete=models.SET_NULL, related_name="builds")

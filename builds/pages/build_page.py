@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
 from builds.logs import lines_between
-from builds.models import Build, Image, LogChunk, State, Step
+from builds.models import Build, BuildState, Image, LogChunk, Step
 from builds.models.steps import StepName
 from builds.pages.queries import queue_position, steps_shown, waiting_for, why_it_waits
 from builds.statistics.estimates import build_estimate
@@ -80,13 +80,13 @@ def viewer_context(
         "pull": pull_command(build.image, host) if build.image else "",
         "may_cancel": may_write and build.active and requested and not build.cancel_requested,
         "may_stop": "cancel_others" in may and build.active and not alone and not build.cancel_requested,
-        "may_retry": may_write and build.state in {State.FAILED, State.CANCELLED},
+        "may_retry": may_write and build.state in {BuildState.FAILED, BuildState.CANCELLED},
         # Trying again what only its author can put right would fail again.
         "may_edit": "define" in may
-        and build.state == State.FAILED
+        and build.state == BuildState.FAILED
         and build.error_fault == "author"
         and not build.version.environment.workspace.curated,
-        "may_rebuild": may_write and build.state == State.SUCCEEDED,
+        "may_rebuild": may_write and build.state == BuildState.SUCCEEDED,
         "may_connect": "manage_connections" in may and needs_login(build),
     }
 
@@ -98,7 +98,7 @@ REFUSALS = {"registry-refused", "index-refused", "channel-refused"}
 def needs_login(build: Build) -> bool:
     """Whether a server that a failed build asked wants credentials, or other ones."""
     codes = {build.error_code, *(cause["code"] for cause in build.causes)}
-    return build.state == State.FAILED and not REFUSALS.isdisjoint(codes)
+    return build.state == BuildState.FAILED and not REFUSALS.isdisjoint(codes)
 
 
 def right_names(build: Build, user: User | AnonymousUser) -> frozenset[str]:

@@ -48,7 +48,7 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
     shared = shared_layers([image.pk for image in shown])
     keeps_store = may(request.user, Right.CLEAN_STORE, workspace)
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "rule": rule,
         "days": CHOICES,
         "preview": plan,

@@ -8,7 +8,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
-from builds.models import Build, BuildRequest, Image, State, Step
+from builds.models import Build, BuildRequest, BuildState, Image, Step
 from builds.queue.fairness import position_of, workspace_queues
 from environments.models import Environment, Member, Version, Workspace
 from environments.paging import BoundedCount, bounded_count
@@ -36,7 +36,7 @@ def image_states(workspace: Workspace, hashes: Iterable[str]) -> dict[str, Image
     newest = Build.objects.filter(workspace=workspace, hash=OuterRef("hash")).order_by("-queued_at", "-pk")
     of_hashes = Build.objects.filter(workspace=workspace, hash__in=wanted)
     for build in of_hashes.filter(pk=Subquery(newest.values("pk")[:1])):
-        if build.state != State.SUCCEEDED:
+        if build.state != BuildState.SUCCEEDED:
             states[build.hash] = ImageState(build.state, build=build)
     in_reach = Image.objects.filter(
         Q(workspace=workspace) | Q(workspace__curated=True), hash__in=wanted, current=True
@@ -73,7 +73,7 @@ def state_counts(workspace: Workspace) -> dict[str, BoundedCount]:
     """Return how many builds of a workspace are in each state, and `all` of them."""
     builds = Build.objects.filter(workspace=workspace)
     return {"all": bounded_count(builds)} | {
-        str(state): bounded_count(builds.filter(state=state)) for state in State
+        str(state): bounded_count(builds.filter(state=state)) for state in BuildState
     }
 
 
@@ -114,12 +114,12 @@ def steps_shown(build: Build) -> list[Step]:
 
 def queue_position(build: Build) -> int:
     """Return the build's position in the queue, from 1; 0 if it is not queued."""
-    return position_of(build, workspace_queues()) if build.state == State.QUEUED else 0
+    return position_of(build, workspace_queues()) if build.state == BuildState.QUEUED else 0
 
 
 def why_it_waits(build: Build) -> "StrOrPromise":
     """Return what keeps a build that waits from being taken, where it is the workspace's limit; else nothing."""
-    if build.state != State.QUEUED:
+    if build.state != BuildState.QUEUED:
         return ""
     queue = next((row for row in workspace_queues() if row.workspace == build.workspace_id), None)
     if queue is None or not queue.at_limit:

@@ -18,7 +18,7 @@ from builds.images.layers import shared_layers
 from builds.images.listing import ImageFilter, find_images
 from builds.logs import read_log
 from builds.logs.ansi import chunks_html
-from builds.models import State
+from builds.models import BuildState
 from builds.pages import queries
 from builds.pages.build_page import build_context, get_build, last_chunks, pull_command
 from builds.pages.finished import mark_seen
@@ -45,12 +45,12 @@ def builds(request: StudioRequest, workspace: str) -> HttpResponse:
     matches = find_builds(queries.builds_for_list(workspace), workspace, criteria)
     counts = queries.state_counts(workspace)
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "page": KeysetPaginator(matches.rows, ROWS, most=matches.most, as_many=matches.as_many).get_page(
             request.GET.get("page")
         ),
         "counts": counts,
-        "states": State.choices,
+        "states": BuildState.choices,
         "criteria": criteria,
         "people": queries.people_of(workspace),
         "causes": sorted(((entry.code, entry.title) for entry in CATALOGUE.values()), key=itemgetter(1)),
@@ -69,7 +69,7 @@ def figures(request: StudioRequest, workspace: str) -> HttpResponse:
     """Show how the builds of a period went."""
     workspace = get_workspace(request.user, workspace)
     criteria = HistoryFilter.read(request.GET, request.user.get_username())
-    context = {"place": workspace, "criteria": criteria} | figures_context(request, workspace, criteria)
+    context = {"workspace": workspace, "criteria": criteria} | figures_context(request, workspace, criteria)
     return render(request, f"builds/{'_' if wants_partial(request) else ''}figures.html", context)
 
 
@@ -102,7 +102,7 @@ def build(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
         mark_seen(request.user, row.pk)
     chunks = last_chunks(row, everything="all" in request.GET)
     context = build_context(row, request.user, request.get_host()) | {
-        "place": row.workspace,
+        "workspace": row.workspace,
         "log": chunks_html(chunks),
         "first_line": chunks[0].first_line if chunks else 1,
         "last_missing": chunks[0].first_line - 1 if chunks else 0,
@@ -153,7 +153,7 @@ def stop(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespon
         except StateConflict as problem:
             messages.error(request, str(problem))
         return redirect("builds:build", workspace, row.pk)
-    context = {"place": row.workspace, "build": row, "waiting": queries.waiting_for(row)}
+    context = {"workspace": row.workspace, "build": row, "waiting": queries.waiting_for(row)}
     return render(request, "builds/stop.html", context)
 
 
@@ -209,7 +209,7 @@ def rebuild(request: StudioRequest, workspace: str, name: str, version: str) -> 
     wanted = get_version(request.user, workspace, name, version, Right.BUILD)
     workspace = wanted.environment.workspace
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "environment": wanted.environment,
         "version": wanted,
         "image": requests.image_of(wanted),
@@ -227,7 +227,7 @@ def moves(request: StudioRequest, workspace: str, name: str, version: str) -> Ht
     if image is not None and request.method == "POST":
         previews.request_preview(wanted, image)
     preview = previews.recent_preview(wanted, image)
-    context = {"place": wanted.environment.workspace, "version": wanted, "preview": preview}
+    context = {"workspace": wanted.environment.workspace, "version": wanted, "preview": preview}
     return render(request, "builds/_moves.html", context)
 
 
@@ -251,7 +251,7 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
         for image in page
     ]
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "page": page,
         "rows": rows,
         "criteria": criteria,

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from builds.models import ACTIVE, Build, Image, LogChunk, State, Step
+from builds.models import ACTIVE, Build, BuildState, Image, LogChunk, Step
 from builds.queue.completion import notify_end, record_end
 
 
@@ -42,8 +42,8 @@ class Claim:
     def take(cls, build_id: uuid.UUID, worker: str) -> "Claim | None":
         """Claim a queued build; return None if another worker has it or it has ended."""
         token = uuid.uuid4()
-        taken = Build.objects.filter(pk=build_id, state=State.QUEUED).update(
-            state=State.RUNNING,
+        taken = Build.objects.filter(pk=build_id, state=BuildState.QUEUED).update(
+            state=BuildState.RUNNING,
             claim=token,
             worker=worker,
             attempt=F("attempt") + 1,
@@ -62,7 +62,7 @@ class Claim:
 
     @property
     def _claimed(self) -> QuerySet[Build]:
-        return Build.objects.filter(pk=self.build_id, claim=self.token, state=State.RUNNING)
+        return Build.objects.filter(pk=self.build_id, claim=self.token, state=BuildState.RUNNING)
 
     def should_stop(self) -> bool:
         """Send a heartbeat and return whether the build was cancelled."""
@@ -90,7 +90,7 @@ class Claim:
     @transaction.atomic
     def succeed(self, image: Image, *, reused: bool, log: Sequence[LogLines] = ()) -> None:
         """End the build with its image, and its log with these lines."""
-        self._end(State.SUCCEEDED, log, image=image, reused=reused)
+        self._end(BuildState.SUCCEEDED, log, image=image, reused=reused)
 
     @transaction.atomic
     def fail(
@@ -110,7 +110,7 @@ class Claim:
         log's last lines.
         """
         self._end(
-            State.FAILED,
+            BuildState.FAILED,
             log,
             error_code=code,
             error=error,
@@ -123,14 +123,14 @@ class Claim:
     @transaction.atomic
     def cancel(self, *, log: Sequence[LogLines] = ()) -> None:
         """End the build as cancelled."""
-        self._end(State.CANCELLED, log, error_code="cancelled", error="The build was cancelled.")
+        self._end(BuildState.CANCELLED, log, error_code="cancelled", error="The build was cancelled.")
 
-    def _end(self, state: State, log: Sequence[LogLines], **values: Any) -> None:
+    def _end(self, state: BuildState, log: Sequence[LogLines], **values: Any) -> None:
         if Build.objects.filter(pk=self.build_id, claim=self.token, state=state).exists():
             return  # already written: only the answer was lost
         self._append_all(log)
         self.write(state=state, ended_at=Now(), **values)
-        failed = state != State.SUCCEEDED
+        failed = state != BuildState.SUCCEEDED
         Step.objects.filter(build_id=self.build_id, ended_at=None).update(ended_at=Now(), failed=failed)
         record_end(self.build_id)
 
@@ -142,15 +142,15 @@ class Claim:
             self.cancel(log=log_if_cancelled)
             return
         self._append_all(log)
-        self.write(state=State.QUEUED, claim=None, worker="", attempt=F("attempt") - 1)
+        self.write(state=BuildState.QUEUED, claim=None, worker="", attempt=F("attempt") - 1)
         Step.objects.filter(build_id=self.build_id, attempt=self.attempt).delete()
 
 
 @transaction.atomic
 def cancel_queued(build_id: uuid.UUID) -> bool:
     """End an unclaimed build; return False if a worker has claimed it. The caller records the event."""
-    ended = Build.objects.filter(pk=build_id, state=State.QUEUED).update(
-        state=State.CANCELLED,
+    ended = Build.objects.filter(pk=build_id, state=BuildState.QUEUED).update(
+        state=BuildState.CANCELLED,
         error_code="cancelled",
         error="The build was cancelled.",
         ended_at=Now(),

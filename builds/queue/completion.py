@@ -4,15 +4,15 @@ import uuid
 
 from django.contrib.auth.models import User
 
-from builds.models import Build, State
+from builds.models import Build, BuildState
 from environments.audit.record import record
 from environments.models.notifications import NoticeKind
 from environments.notifications.notices import notify
 
 SUBJECTS = {
-    State.SUCCEEDED: "{version} is ready",
-    State.FAILED: "The build of {version} failed",
-    State.CANCELLED: "The build of {version} was stopped",
+    BuildState.SUCCEEDED: "{version} is ready",
+    BuildState.FAILED: "The build of {version} failed",
+    BuildState.CANCELLED: "The build of {version} was stopped",
 }
 
 
@@ -42,12 +42,12 @@ def _notify_waiting(build: Build) -> list[User]:
             pk__in=build.requests.filter(cancelled_at=None, seen_at=None).values("user")
         ).order_by("pk")
     )
-    kind = NoticeKind.BUILD_SUCCEEDED if build.state == State.SUCCEEDED else NoticeKind.BUILD_FAILED
-    subject = SUBJECTS[State(build.state)].format(version=f"{build.version} in {build.workspace}")
+    kind = NoticeKind.BUILD_SUCCEEDED if build.state == BuildState.SUCCEEDED else NoticeKind.BUILD_FAILED
+    subject = SUBJECTS[BuildState(build.state)].format(version=f"{build.version} in {build.workspace}")
     # Written out, as a worker loads no pages: the path of builds.urls.
     url = f"/w/{build.workspace}/builds/{build.pk}/"
     text = f"{build.error}\n{build.error_help}".strip()
-    if build.state == State.CANCELLED and build.stopped_by is not None:
+    if build.state == BuildState.CANCELLED and build.stopped_by is not None:
         text = f"{build.stopped_by.get_username()} stopped it for everybody who waited for it."
     notify(waiting, kind, subject, text, address=url)
     return waiting

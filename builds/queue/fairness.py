@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Now
 
-from builds.models import ACTIVE, Build, State, WorkspaceLimits
+from builds.models import ACTIVE, Build, BuildState, WorkspaceLimits
 from builds.queue.claims import Claim
 from builds.queue.limits import default_limits, effective_limits
 
@@ -47,7 +47,7 @@ def claimable() -> Q:
     lease = timedelta(seconds=settings.LOST_AFTER_SECONDS)
     # A time far in the future is from before the clock was set back.
     reserved = Q(reserved_until__gt=Now(), reserved_until__lt=Now() + 2 * lease)
-    return Q(state=State.QUEUED) & (Q(reserved_until=None) | ~reserved)
+    return Q(state=BuildState.QUEUED) & (Q(reserved_until=None) | ~reserved)
 
 
 def workspace_queues() -> list[WorkspaceQueue]:
@@ -58,7 +58,7 @@ def workspace_queues() -> list[WorkspaceQueue]:
         .order_by()
         .values("workspace", "workspace__limits__at_once", "workspace__limits__served_at")
         .annotate(
-            running=Count("pk", filter=Q(state=State.RUNNING)),
+            running=Count("pk", filter=Q(state=BuildState.RUNNING)),
             waiting=Count("pk", filter=free),
             oldest=Min("queued_at", filter=free),
         )
@@ -101,7 +101,7 @@ def claim_from(workspace: int, worker: str) -> Claim | None:
     """Claim a workspace's oldest queued build; return None if there is none or the limit is reached."""
     # Locked to the end: two workers that counted at the same time would both see room for another build.
     own = lock_limits(workspace)
-    running = Build.objects.filter(workspace=workspace, state=State.RUNNING).count()
+    running = Build.objects.filter(workspace=workspace, state=BuildState.RUNNING).count()
     if running >= effective_limits(own).at_once:
         return None
     oldest = _oldest(workspace)

@@ -11,7 +11,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from builds.models import ACTIVE, BaseImage, Build, BuildRequest, Image, State
+from builds.models import ACTIVE, BaseImage, Build, BuildRequest, BuildState, Image
 from builds.queue import claims, fairness, messages
 from builds.queue.limits import effective_limits
 from environments.audit.record import record
@@ -162,7 +162,7 @@ def _join(build: Build) -> bool:
 def check_queue_capacity(workspace: Workspace) -> None:
     """Raise QueueFull if the workspace's queue is full; otherwise the room is reserved until the commit."""
     most = effective_limits(fairness.lock_limits(workspace.pk)).queued
-    waiting = Build.objects.filter(workspace=workspace, state=State.QUEUED).count()
+    waiting = Build.objects.filter(workspace=workspace, state=BuildState.QUEUED).count()
     if waiting >= most:
         raise QueueFull(
             f"{waiting} builds of {workspace} wait already, and no more than {most} may. "
@@ -234,7 +234,7 @@ def stop_build(build: Build, user: User) -> None:
 
 def retry(build: Build, user: User) -> BuildRequest:
     """Request again what a failed or cancelled build did not make."""
-    if build.state not in {State.FAILED, State.CANCELLED}:
+    if build.state not in {BuildState.FAILED, BuildState.CANCELLED}:
         raise StateConflict("Only a build that failed or was cancelled can be tried again.")
     return request_build(build.version, user, rebuild=build.rebuild)
 

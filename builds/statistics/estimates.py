@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.translation import ngettext_lazy, pgettext_lazy
 
-from builds.models import Build, State, Step
+from builds.models import Build, BuildState, Step
 from environments.models import Version
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ _later = lazy(_fill, str)
 def duration_history(version: Version) -> History | None:
     """Return the durations of builds similar to one of this version; None without enough history."""
     made = Build.objects.filter(
-        workspace=version.environment.workspace_id, state=State.SUCCEEDED, reused=False
+        workspace=version.environment.workspace_id, state=BuildState.SUCCEEDED, reused=False
     ).order_by("-ended_at")
     for alike, enough, common in SIMILARITIES:
         if version.environment_id is None and "version__environment" in common(version):
@@ -125,7 +125,7 @@ def build_estimate(build: Build, steps: list[Step]) -> str:
     history = duration_history(build.version) if build.active else None
     if history is None:
         return ""
-    if build.state == State.QUEUED or build.started_at is None:
+    if build.state == BuildState.QUEUED or build.started_at is None:
         return history.say(TOOK, history.seconds)
     left = history.left(steps, (timezone.now() - build.started_at).total_seconds())
     if left < 1:

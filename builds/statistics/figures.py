@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Case, Count, DateField, F, FloatField, Func, Q, QuerySet, When
 from django.utils import timezone
 
-from builds.models import Build, State
+from builds.models import Build, BuildState
 from builds.statistics.history import HistoryFilter, find_builds, find_requests
 from environments.models import Workspace
 
@@ -179,8 +179,8 @@ def _count_builds(
     builds: QuerySet[Build], parts: dict[datetime.date, Figures], total: Figures, by: str
 ) -> Counter[str]:
     """Count the builds by how they ended, and those that made an image by how long they took; return the causes."""
-    made = When(state=State.SUCCEEDED, reused=False, then=Took("started_at", "ended_at"))
-    failed = When(state=State.FAILED, then="error_code")
+    made = When(state=BuildState.SUCCEEDED, reused=False, then=Took("started_at", "ended_at"))
+    failed = When(state=BuildState.FAILED, then="error_code")
     rows = builds.filter(ended_at__isnull=False).annotate(
         start=PeriodStart("queued_at", by), took=Case(made), cause=Case(failed)
     )

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model, Q, QuerySet
 from django.utils.dateparse import parse_date
 
-from builds.models import Build, BuildRequest, State
+from builds.models import Build, BuildRequest, BuildState
 from environments.models import ListEntry, Version, Workspace
 
 FEW = 500  # environments of which all builds are looked up
@@ -41,7 +41,7 @@ class HistoryFilter:
 
         state, by = word("state"), word("by")
         return cls(
-            state=state if state in State.values else "",
+            state=state if state in BuildState.values else "",
             query=word("q"),
             by=user if by == "me" else by,
             cause=word("cause"),
@@ -95,7 +95,7 @@ def find_builds(builds: QuerySet[Build], workspace: Workspace, criteria: History
     if criteria.state:
         builds = builds.filter(state=criteria.state)
     if criteria.cause:
-        builds = builds.filter(state=State.FAILED, error_code=criteria.cause)
+        builds = builds.filter(state=BuildState.FAILED, error_code=criteria.cause)
     if criteria.by:
         requests = BuildRequest.objects.filter(user=person_named(criteria.by), workspace=workspace)
         builds = builds.filter(pk__in=requests.values("build"))

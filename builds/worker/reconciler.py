@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from builds.logs import pack_logs_of_ended
-from builds.models import Build, State, Step
+from builds.models import Build, BuildState, Step
 from builds.models.trial import Trial, TrialState
 from builds.queue import trials
 from builds.queue.completion import record_end
@@ -36,7 +36,7 @@ class Reconciler:
 
     def reconcile(self) -> None:
         """Requeue builds and trials of silent workers, queue new trials, and pack logs left unpacked."""
-        release(self._builds.silent(Build.objects.filter(state=State.RUNNING)), died=True)
+        release(self._builds.silent(Build.objects.filter(state=BuildState.RUNNING)), died=True)
         trials.release_trials(self._trials.silent(Trial.objects.filter(state=TrialState.RUNNING)))
         trials.queue_proposed_images()
         pack_logs_of_ended()
@@ -44,12 +44,12 @@ class Reconciler:
 
 def release_builds_of(worker: str, *, died: bool) -> int:
     """Requeue the running builds of a worker that is known to be gone; return how many."""
-    return release(Build.objects.filter(worker=worker, state=State.RUNNING), died=died)
+    return release(Build.objects.filter(worker=worker, state=BuildState.RUNNING), died=died)
 
 
 def release_builds_of_dead_workers(host: str) -> int:
     """Requeue the running builds of this host's dead processes; return how many."""
-    running = Build.objects.filter(state=State.RUNNING, worker__startswith=f"{host}:").order_by()
+    running = Build.objects.filter(state=BuildState.RUNNING, worker__startswith=f"{host}:").order_by()
     workers = set(running.values_list("worker", flat=True))
     return sum(release_builds_of(worker, died=True) for worker in workers if not _is_alive(worker))
 
@@ -86,10 +86,10 @@ def _release(seen: Build, *, died: bool) -> bool:
         return False
     end: dict[str, Any] = {}
     if build.cancel_requested:
-        end = {"state": State.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}
+        end = {"state": BuildState.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}
     elif died and build.attempt >= settings.MAX_ATTEMPTS:
         end = {
-            "state": State.FAILED,
+            "state": BuildState.FAILED,
             "error_code": "worker-died",
             "error": WORKER_DIED.format(attempts=build.attempt),
             "error_help": WORKER_DIED_HELP,
@@ -97,7 +97,7 @@ def _release(seen: Build, *, died: bool) -> bool:
             "error_line": build.log_lines or None,
         }
     attempt = build.attempt if died else build.attempt - 1
-    again = {"state": State.QUEUED, "claim": None, "worker": "", "attempt": attempt}
+    again = {"state": BuildState.QUEUED, "claim": None, "worker": "", "attempt": attempt}
     moves = {"ended_at": Now(), **end} if end else again
     Build.objects.filter(pk=build.pk).update(revision=F("revision") + 1, **moves)
     steps = Step.objects.filter(build=build, attempt=build.attempt)

@@ -21,7 +21,7 @@ from builds.imaging.bases.model import Base
 from builds.imaging.bases.pull import stored_base
 from builds.imaging.conda.environment import resolve_environment
 from builds.imaging.conda.layers import environment_layers
-from builds.imaging.conda.scripts import scripted
+from builds.imaging.conda.scripts import packages_with_scripts
 from builds.imaging.derived import as_base
 from builds.imaging.download.fetch import Fetched, fetch, measured
 from builds.imaging.download.integrity import undamaged
@@ -161,7 +161,7 @@ def _layers(
         conda = environment_layers(base, lock, fetched, workshop, reporter)
         image = assemble(base, lock, fetched, image_settings, workshop, reporter, extra_layers=conda)
         step.cached = image.cached
-    if scripts := scripted(lock, fetched, workshop, reporter):
+    if scripts := packages_with_scripts(lock, fetched, workshop, reporter):
         with reporter.step(StepName.LINK) as step:
             last, step.cached = linked(as_base(image, base, lock, workshop), scripts, workshop, reporter)
             image = assemble(

@@ -38,7 +38,7 @@ def activity(request: StudioRequest, workspace: str) -> HttpResponse:
     """Show the events of a workspace."""
     workspace = get_workspace(request.user, workspace)
     people = User.objects.filter(memberships__workspace=workspace)
-    return _page(request, partial(workspace_events, workspace), people, {"place": workspace})
+    return _page(request, partial(workspace_events, workspace), people, {"workspace": workspace})
 
 
 @require_safe

@@ -181,7 +181,7 @@ def settings_page(request: StudioRequest, workspace: Workspace, name: str, **mor
     if tab is None:
         raise Http404(f"The settings of {workspace} have no tab {name}.")
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "tabs": visible,
         "tab": tab.name,
         "template": tab.template,

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from builds.images.exports import FORMATS, lock_as
 from builds.imaging.lock import Lock
-from builds.models import Image, State
+from builds.models import BuildState, Image
 from builds.pages import queries
 from builds.pages.build_page import get_build
 from builds.pages.views import log_text
@@ -51,7 +51,7 @@ def request_build(request: ApiRequest, workspace: str, name: str, version: str) 
     responses.paged(responses.Build),
     path=WORKSPACE,
     query={
-        "state": f"Only those that are {', '.join(State.values)}.",
+        "state": f"Only those that are {', '.join(BuildState.values)}.",
         "environment": "Only those of this environment.",
         "hash": "Only those of this content.",
     },

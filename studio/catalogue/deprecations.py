@@ -138,7 +138,7 @@ def _page(
     workspace = environment.workspace
     others = Environment.objects.filter(workspace=workspace).listed().exclude(pk=environment.pk)
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "environment": environment,
         "versions": environment.versions.filter(archived_at=None).only("version", "environment_id"),
         "others": others.order_by("name").select_related("workspace"),

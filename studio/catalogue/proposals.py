@@ -40,7 +40,7 @@ def proposals(request: StudioRequest, workspace: str) -> HttpResponse:
     query = query_param(request, "q")
     visible = service.visible_proposals(workspace)
     context: dict[str, Any] = {
-        "place": workspace,
+        "workspace": workspace,
         "state": state,
         "query": query,
         "counts": stage_counts(visible),
@@ -173,7 +173,7 @@ def proposal_page(
     own = service.is_own(current, user)
     home = current.version.environment.workspace
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "home": home,
         "proposal": current,
         "version": current.version,

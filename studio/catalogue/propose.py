@@ -86,7 +86,7 @@ def _page(
 ) -> HttpResponse:
     curated = Environment.objects.filter(workspace__curated=True).listed().order_by("name")
     context: dict[str, Any] = {
-        "place": version.environment.workspace,
+        "workspace": version.environment.workspace,
         "environment": version.environment,
         "version": version,
         "under_way": proposals.open_proposal_of(version.environment),

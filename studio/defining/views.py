@@ -129,13 +129,13 @@ def check(request: StudioRequest, workspace: str) -> HttpResponse:
     fixed = start if start is not None and query_param(request, "next") else None
     draft = Draft(workspace, DefinitionForm(), start=start, fixed=fixed)
     context = review(submitted_input(request, draft), draft.target(request), start, fixed)
-    return render(request, "studio/_review.html", {"place": workspace, **context})
+    return render(request, "studio/_review.html", {"workspace": workspace, **context})
 
 
 def pick_start(request: StudioRequest, workspace: Workspace, source: str) -> HttpResponse:
     """Show the choices that precede the text: an environment to copy, or a base image and packages."""
     context: dict[str, Any] = {
-        "place": workspace,
+        "workspace": workspace,
         "source": source,
         "sources": starting_points.STARTING_POINTS,
     }
@@ -253,7 +253,7 @@ def review_step(request: StudioRequest, draft: Draft, given: DefinitionInput) ->
     step = {"reviewed": True, "order": save_request, "saved": saved}
     if request.htmx:
         context = review(given, draft.target(request), draft.start, draft.fixed)
-        shared = {"place": draft.workspace, "form": draft.form}
+        shared = {"workspace": draft.workspace, "form": draft.form}
         return render(request, "studio/_review_step.html", {**shared, **context, **step})
     return form_page(request, draft, given=given, status=200 if saved else 422, **step)
 
@@ -301,7 +301,7 @@ def form_context(
         given = read_input(text, initial.get("filename", ""), None)
     context = {
         "form": draft.form,
-        "place": draft.workspace,
+        "workspace": draft.workspace,
         "start": draft.start,
         "fixed": draft.fixed,
         "text": text,

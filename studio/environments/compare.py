@@ -38,7 +38,7 @@ def compare(request: StudioRequest, workspace: str) -> HttpResponse:
         environment__workspace__in=workspaces_of(request.user), environment__anonymous=False
     )
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "asked": references,
         "problems": problems,
         "choices": choices.select_related("environment__workspace").order_by("-created_at")[:MAX_CHOICES],

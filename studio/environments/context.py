@@ -34,7 +34,7 @@ def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
         "origin_hidden": origin is not None
         and not may(request.user, Right.SEE, origin.environment.workspace),
     }
-    if page["here"]["define"] and not page["place"].curated:
+    if page["here"]["define"] and not page["workspace"].curated:
         tab |= {
             "editing": True,
             **form_context(request, next_version_draft(version, query_param(request, "file"))),

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.paginator import Paginator
 
 from builds.images.diff import summaries
-from builds.models import Build, Image, State
+from builds.models import Build, BuildState, Image
 from builds.pages import queries
 from environments.definition import Difference, diff
 from environments.definition.difference import PackageChange
@@ -58,7 +58,7 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     for version in [*rows, *([previous] if previous else [])]:
         version.environment = environment
     on_page = {version.version for version in rows}
-    prefix = f"{page['place'].name}/{environment.name}:"
+    prefix = f"{page['workspace'].name}/{environment.name}:"
     # By default the two newest versions of the page are compared.
     default = [
         f"{prefix}{version.version}" for version in [*rows, *([previous] if previous else [])][:2]
@@ -67,7 +67,7 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     old = requested["a"] if requested["a"].startswith(prefix) else default[-1]
     new = requested["b"] if requested["b"].startswith(prefix) else default[0]
     return {
-        "entries": _timeline(rows, previous, page["place"]),
+        "entries": _timeline(rows, previous, page["workspace"]),
         "page": chunk,
         "prefix": prefix,
         "old": old,
@@ -116,6 +116,6 @@ def _timeline(rows: list[Version], previous: Version | None, workspace: Any) -> 
 def _producing_builds(images: Iterable[Image]) -> dict[int, Build]:
     """Return the build that produced each image, by image id."""
     builds = Build.objects.filter(
-        image__in=[image.pk for image in images], state=State.SUCCEEDED, reused=False
+        image__in=[image.pk for image in images], state=BuildState.SUCCEEDED, reused=False
     )
     return {build.image_id: build for build in builds.order_by("queued_at") if build.image_id is not None}

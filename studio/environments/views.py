@@ -53,7 +53,7 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
     part = wants_partial(request)
     counts = count_listings([workspace, *([catalogue] if catalogue else [])])
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "part": part,
         "here": short_url(request, columns),
         "columns": columns,
@@ -151,7 +151,7 @@ def show(
     latest = environment.latest()
     rights = rights_in(workspace, request.user)
     context = {
-        "place": workspace,
+        "workspace": workspace,
         "environment": environment,
         "version": version,
         "latest": latest,
@@ -178,7 +178,7 @@ def _details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "definition": version.definition,
             "channels": [masked(channel) for channel in version.definition.python.channels],
             "findings": version_findings(version),
-            "sharing": requests.versions_sharing(page["place"], version.hash),
+            "sharing": requests.versions_sharing(page["workspace"], version.hash),
             "expected": expected_duration(version, page["outlook"]),
             "pull": pull_command(image, request.get_host()) if image else "",
             "seen": description_fingerprint(version),
@@ -224,7 +224,7 @@ def _builds(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _activity(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
-    events = workspace_events(page["place"]).filter(environment=page["environment"])
+    events = workspace_events(page["workspace"]).filter(environment=page["environment"])
     return {"page": KeysetPaginator(events, 50).get_page(request.GET.get("page"))}
 
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 from builds.live.build_events import hub
-from builds.models import ACTIVE, Build, State
+from builds.models import ACTIVE, Build, BuildState
 from environments.models.notifications import Delivery, DeliveryState, Notice
 from studio.operations import tallies, workers
 from studio.operations.requests import here
@@ -69,11 +69,11 @@ def now() -> Iterable[Metric]:
     active = Build.objects.filter(state__in=ACTIVE).order_by().values("state")
     by_state = {row["state"]: row["n"] for row in active.annotate(n=Count("pk"))}
     states = GaugeMetricFamily("studio_builds_active", "Builds that have yet to end.", labels=["state"])
-    for state in (State.QUEUED, State.RUNNING):
+    for state in (BuildState.QUEUED, BuildState.RUNNING):
         states.add_metric([state.value], by_state.get(state.value, 0))
     yield states
     oldest = (
-        Build.objects.filter(state=State.QUEUED)
+        Build.objects.filter(state=BuildState.QUEUED)
         .order_by()
         .values("state")
         .annotate(since=Min("queued_at"), now=Now())

@@ -47,7 +47,7 @@ from tests.access.expected import (
     WITHDRAWN_AT_HOME,
 )
 from tests.builds.distribution import basic, store_image
-from tests.builds.scenarios import browser_of, fail_build, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, fail_build, person, queue_build, save_text, succeed_build
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PASSWORD = "a long enough password"
@@ -194,10 +194,10 @@ class Studio:
         store = BlobStore(settings.STORE)
         manifest = store_image(store, b"\0" * 1024)
         for workspace, name in (("lab", "forecast"), ("curated", "AzureML-forecast")):
-            version = saved("numpy==2.1.3", name=name, workspace=workspace)
+            version = save_text("numpy==2.1.3", name=name, workspace=workspace)
             image = succeed_build(queue_build(version))
             Image.objects.filter(pk=image.pk).update(digest=manifest.digest, layers=[])
-            broken = saved("nunpy==2.1.3", name=name, workspace=workspace)
+            broken = save_text("nunpy==2.1.3", name=name, workspace=workspace)
             build = queue_build(broken)
             fail_build(build)
             studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}

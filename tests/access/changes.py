@@ -145,7 +145,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
-    ("news/put-away", "POST"): "what a person has seen is nobody else's affair",
+    ("finished-builds/dismiss", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
     (f"{W}chosen/compare", "POST"): "it leads to the page that compares",
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",

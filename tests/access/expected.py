@@ -44,7 +44,7 @@ PAGES: dict[str, Methods] = {
     "account/password/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "activity/": {"GET": SIGNED_IN},
     "activity/events.jsonl": {"GET": SIGNED_IN},
-    "news/put-away": {"POST": SIGNED_IN},
+    "finished-builds/dismiss": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
     "workspaces/new/": {"GET": RUNS_IT, "POST": RUNS_IT},
     "language/": {"POST": ANYBODY},

@@ -21,7 +21,7 @@ from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
 from tests.access.expected import ANYBODY, EXPECTED, NOBODY, SENT_ON
-from tests.builds.scenarios import browser_of, image_for, queue_build, saved
+from tests.builds.scenarios import browser_of, image_for, queue_build, save_text
 
 CHANGE = ("POST", "PUT", "PATCH", "DELETE")
 
@@ -48,19 +48,19 @@ def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest
     owner = User.objects.get(username="owner")
     owner.set_password("a long enough password")
     owner.save()
-    unused = image_for(saved("unused==1", name="forecast", workspace="lab"))
+    unused = image_for(save_text("unused==1", name="forecast", workspace="lab"))
     Image.objects.filter(pk=unused.pk).update(used_at=timezone.now() - datetime.timedelta(days=8))
-    unbuilt = saved("unbuilt==1", name="forecast", workspace="lab")
-    used = saved("used==1", name="used", workspace="lab")
+    unbuilt = save_text("unbuilt==1", name="forecast", workspace="lab")
+    used = save_text("used==1", name="used", workspace="lab")
     use = report_use(used, "run", "train-42", workspace=used.environment.workspace, user=owner).use
     there = dict(studio.there)
-    built = saved("built==1", name="built", workspace="lab")
+    built = save_text("built==1", name="built", workspace="lab")
     image_for(built)
     others = {
         "used": "used",
         "active": str(use.pk),
         "unbuilt": unbuilt.version,
-        "running": str(queue_build(saved("running==1", name="running", workspace="lab"), owner).pk),
+        "running": str(queue_build(save_text("running==1", name="running", workspace="lab"), owner).pk),
         "built": str(propose(built, owner, name="AzureML-built", as_new=True, comment="It works.").pk),
     }
     wrong = []

@@ -111,9 +111,9 @@ def version(workspace: str, name: str, text: str) -> str:
     """Save a requirements file as a version, and return its address."""
     from django.urls import reverse
 
-    from tests.builds.scenarios import saved
+    from tests.builds.scenarios import save_text
 
-    made = saved(text, name=name, workspace=workspace)
+    made = save_text(text, name=name, workspace=workspace)
     return reverse("version", args=[workspace, name, made.version])
 
 
@@ -150,9 +150,9 @@ def holding(workspace: str, name: str, *packages: str) -> str:
 
     from builds.images.packages import save_packages
     from builds.imaging.lock import Lock
-    from tests.builds.scenarios import image_for, saved
+    from tests.builds.scenarios import image_for, save_text
 
-    made = saved(f"# {name}\n{packages[0]}\n", name=name, workspace=workspace)
+    made = save_text(f"# {name}\n{packages[0]}\n", name=name, workspace=workspace)
     image = image_for(made)
     (like,) = Lock.model_validate(image.lock).packages
     first = packages[0].partition("==")[0]
@@ -181,10 +181,10 @@ def proposed(workspace: str, name: str) -> str:
     from django.urls import reverse
 
     from environments.catalogue.proposals import propose
-    from tests.builds.scenarios import image_for, saved
+    from tests.builds.scenarios import image_for, save_text
 
     paul, _ = User.objects.get_or_create(username="paul")
-    version = saved(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=paul)
+    version = save_text(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=paul)
     image_for(version)
     made = propose(version, paul, name=f"AzureML-{name}", as_new=True, comment="Everybody asks for it. " * 20)
     return reverse("proposal", args=["curated", made.pk])
@@ -197,10 +197,10 @@ def leaving(name: str) -> str:
     from django.utils import timezone
 
     from environments.catalogue.deprecations import deprecate
-    from tests.builds.scenarios import saved
+    from tests.builds.scenarios import save_text
 
     paul, _ = User.objects.get_or_create(username="paul")
-    version = saved(f"six==1.16.0\n# {name}\n", name=name, workspace="curated")
+    version = save_text(f"six==1.16.0\n# {name}\n", name=name, workspace="curated")
     deprecate(version.environment, paul, on=timezone.localdate(), reason="Its Python ends. " * 20)
     return reverse("environment", args=["curated", name])
 
@@ -211,9 +211,9 @@ def building(workspace: str, name: str) -> str:
 
     from builds.models import Build, BuildRequest
     from builds.models.steps import StepName
-    from tests.builds.scenarios import claim_build, saved
+    from tests.builds.scenarios import claim_build, save_text
 
-    wanted = saved(f"{name}==1.0\n", name=name, workspace=workspace)
+    wanted = save_text(f"{name}==1.0\n", name=name, workspace=workspace)
     # Without a message: the studio's own worker would race for it.
     space = wanted.environment.workspace
     build = Build.objects.create(workspace=space, version=wanted, hash=wanted.hash)
@@ -242,9 +242,9 @@ def failed_build(workspace: str, name: str, lines: str) -> str:
     from builds.logs import pack_log
     from builds.models import Build, BuildRequest
     from builds.models.steps import StepName
-    from tests.builds.scenarios import claim_build, saved
+    from tests.builds.scenarios import claim_build, save_text
 
-    wanted = saved(f"{name}==1.0\n", name=name, workspace=workspace)
+    wanted = save_text(f"{name}==1.0\n", name=name, workspace=workspace)
     space = wanted.environment.workspace
     build = Build.objects.create(workspace=space, version=wanted, hash=wanted.hash)
     BuildRequest.objects.create(workspace=space, version=wanted, build=build)

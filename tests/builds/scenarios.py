@@ -56,7 +56,7 @@ def main_of(page: str) -> str:
     return collapsed(page.partition("<main")[2].partition("</main>")[0])
 
 
-def saved(
+def save_text(
     text: str, *, name: str = "forecast", workspace: str = "lab", user: User | None = None, **more: object
 ) -> Version:
     """Save a requirements file as a version."""

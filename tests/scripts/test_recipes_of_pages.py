@@ -33,7 +33,7 @@ STEP_TEST = """\
 import pytest
 from builds.imaging.oci import layer_count
 from builds.logs import read_log
-from builds.models import State
+from builds.models import BuildState
 from builds.worker import runner
 from environments.definition import read
 from environments.models import Role
@@ -54,7 +54,7 @@ def built():
 def test_the_step_runs_in_its_order_and_is_on_the_page(settings, tmp_path):
     settings.STORE, settings.CACHE = tmp_path / "store", tmp_path / "cache"
     build = built()
-    assert build.state == State.SUCCEEDED, build.error
+    assert build.state == BuildState.SUCCEEDED, build.error
     assert [step.name for step in build.steps.all()] == ["base", "assemble", "verify", "check", "store"]
     assert "Layers: 1, at most 127." in read_log(build.pk, limit=1000).text
     page = browser_of(person("rita", lab=Role.READER)).get(f"/w/lab/builds/{build.pk}/").content.decode()
@@ -65,7 +65,7 @@ def test_a_build_that_the_step_refuses_fails_in_it(settings, tmp_path, monkeypat
     settings.STORE, settings.CACHE = tmp_path / "store", tmp_path / "cache"
     monkeypatch.setattr(layer_count, "MAX_LAYERS", 0)
     build = built()
-    assert (build.state, build.error_code, build.error_fault) == (State.FAILED, "base-unfit", "author")
+    assert (build.state, build.error_code, build.error_fault) == (BuildState.FAILED, "base-unfit", "author")
     assert [step.name for step in build.steps.filter(failed=True)] == ["check"]
 """
 
@@ -104,7 +104,7 @@ def digests(request: StudioRequest, workspace: str) -> HttpResponse:
         record("images.kept", str(workspace), workspace=workspace, actor=request.user)
         return redirect("builds:digests", workspace.name)
     rows = workspace.images.all()
-    return render(request, "builds/digests.html", {"place": workspace, "rows": rows})
+    return render(request, "builds/digests.html", {"workspace": workspace, "rows": rows})
 
 
 '''
@@ -246,14 +246,14 @@ import pytest
 from django.apps import apps
 from django.core.management import call_command
 from environments.models import ListEntry, Role
-from tests.builds.scenarios import browser_of, person, saved
+from tests.builds.scenarios import browser_of, person, save_text
 from tests.studio.environments.test_columns import headings, text_of
 
 
 @pytest.mark.django_db
 def test_the_column_is_chosen_shown_and_sorted_by():
     browser = browser_of(person("rita", lab=Role.READER))
-    hashes = [saved(f"numpy==2.1.{number}", name=f"env-{number}").hash for number in range(5)]
+    hashes = [save_text(f"numpy==2.1.{number}", name=f"env-{number}").hash for number in range(5)]
     for sort, order in (("hash", sorted(hashes)), ("-hash", sorted(hashes, reverse=True))):
         page = text_of(browser, f"?column=hash&sort={sort}")
         assert headings(page) == ["Name", "Hash"]
@@ -264,7 +264,7 @@ def test_the_column_is_chosen_shown_and_sorted_by():
 @pytest.mark.django_db
 def test_the_migration_is_complete_and_fills_existing_rows():
     call_command("makemigrations", "--check", "--dry-run")
-    version = saved("numpy==2.1.3")
+    version = save_text("numpy==2.1.3")
     ListEntry.objects.update(hash="")
     import_module("environments.migrations.0003_listentry_hash").fill(apps, None)
     assert ListEntry.objects.get().hash == version.hash

@@ -20,7 +20,7 @@ from scripts.vendor import ICONS
 from studio.context_processors import frame
 from studio.preparation import login_path
 from studio.templatetags import studio
-from tests.builds.scenarios import browser_of, person, saved, workspace_named
+from tests.builds.scenarios import browser_of, person, save_text, workspace_named
 from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
@@ -151,7 +151,7 @@ def test_a_left_workspace_is_forgotten() -> None:
     ],
 )
 def test_a_page_marks_its_section_in_the_navigation(address: str, section: str | None) -> None:
-    saved("numpy==2.1.3\n", workspace="lab")
+    save_text("numpy==2.1.3\n", workspace="lab")
     client = browser_of(person("olga", lab=Role.OWNER, curated=Role.CONTRIBUTOR))
     client.get("/w/lab/environments/")  # opens the workspace
     page = collapsed(client.get(address).content.decode())
@@ -188,7 +188,7 @@ def test_a_theme_that_was_chosen_is_kept_and_the_way_back_is_safe() -> None:
 
 
 def test_no_page_runs_inline_script_or_style() -> None:
-    saved("numpy==2.1.3\n", workspace="lab")
+    save_text("numpy==2.1.3\n", workspace="lab")
     client = browser_of(person("olga", lab=Role.OWNER))
     for address in ("/w/lab/environments/", "/w/lab/environments/forecast/", "/w/lab/new/", "/w/lab/builds/"):
         response = client.get(address)

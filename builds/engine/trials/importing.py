@@ -105,7 +105,7 @@ def import_in(
         engine.remove_left_over()
         owner = f"trial {digest}"
         kept = not engine.remove_containers_of(owner)
-        with engine.lent(image, store, reporter, keep=kept) as name:
+        with engine.temporary_image(image, store, reporter, keep=kept) as name:
             mark = secrets.token_hex(8)
             collector = _ResultReporter(mark, reporter)
             arguments = ["-c", _SCRIPT, mark, str(settings.TRIAL_SECONDS), json.dumps(list(names))]

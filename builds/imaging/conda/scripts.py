@@ -11,7 +11,7 @@ from builds.imaging.workshop import Workshop
 _KNOWN = "conda-scripts"
 
 
-def scripted(
+def packages_with_scripts(
     lock: Lock, fetched: Fetched, workshop: Workshop, reporter: Reporter
 ) -> tuple[LockedPackage, ...]:
     """Return the packages with a post-link script, each after those that it needs."""

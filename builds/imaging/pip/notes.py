@@ -16,7 +16,7 @@ from environments.network.masking import masked
 _BESIDE_THE_POINT = re.compile(r"requested Python version \S+ is not available")
 
 
-def tell_older(
+def report_older(
     locked_packages: Sequence[LockedPackage],
     newest: dict[str, str],
     previous: Lock | None,
@@ -34,7 +34,7 @@ def tell_older(
             )
 
 
-def tell_left_out(lines: Sequence[str], installed: Collection[str], reporter: Reporter) -> None:
+def report_left_out(lines: Sequence[str], installed: Collection[str], reporter: Reporter) -> None:
     """Say which requirements are for other platforms or Pythons, as pip does."""
     for line in lines:
         try:
@@ -45,7 +45,7 @@ def tell_left_out(lines: Sequence[str], installed: Collection[str], reporter: Re
             reporter.line(f"{wanted.name} is left out: “{wanted.marker}” is not so on this base")
 
 
-def tell_warnings(message: str, reporter: Reporter) -> None:
+def report_warnings(message: str, reporter: Reporter) -> None:
     """Say what the solver warns of: versions that were withdrawn, extras that there are not."""
     warnings = (
         line.removeprefix("warning: ") for line in message.splitlines() if line.startswith("warning: ")

@@ -23,7 +23,7 @@ from builds.imaging.child_process import Ended, run
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.hashes import NO_HASHES, Hashes, hashes_of
 from builds.imaging.pip.indexes import indexes_of, shown_to, solver_environment
-from builds.imaging.pip.notes import tell_left_out, tell_older, tell_warnings
+from builds.imaging.pip.notes import report_left_out, report_older, report_warnings
 from builds.imaging.pip.pip_options import kinds_of
 from builds.imaging.pip.pylock import packages_of, preference
 from builds.imaging.pip.requirement import checked, constraints_of
@@ -95,8 +95,8 @@ def resolve(
     ]
     for package in locked:
         reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (needed)"))
-    tell_older(locked, newest, previous, reporter)
-    tell_left_out(lines, {*(package.name for package in locked), *(present or ())}, reporter)
+    report_older(locked, newest, previous, reporter)
+    report_left_out(lines, {*(package.name for package in locked), *(present or ())}, reporter)
     took = time.monotonic() - began
     reporter.line(f"Resolved {len(locked)} packages for Python {base.probe.version} in {took:.1f} s")
     return empty.model_copy(update={"packages": tuple(locked)})
@@ -178,7 +178,7 @@ class _Solver:
             else:
                 packages = self._read("pylock.toml", self._hashes)
                 if not self._sources.learn(packages):
-                    tell_warnings(ended.error, self._reporter)
+                    report_warnings(ended.error, self._reporter)
                     return packages
             self._configure()
             ended = self._run(*options)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from builds.models import Build, BuildRequest, Image, State
+from builds.models import Build, BuildRequest, BuildState, Image
 from builds.pages.build_page import pull_command
 from builds.pages.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
 from environments import models
@@ -112,7 +112,7 @@ def image(row: Image, host: str) -> dict[str, Any]:
 def build(row: Build) -> dict[str, Any]:
     """Return a build."""
     fields = ("hash", "state", "rebuild", "reused", "queued_at", "started_at", "ended_at", "log_lines")
-    failed = row.state == State.FAILED
+    failed = row.state == BuildState.FAILED
     return {field: getattr(row, field) for field in fields} | {
         "id": row.pk,
         "workspace": row.version.environment.workspace.name,

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from builds.logs.follow import follow
-from builds.models import Build, BuildRequest, State
+from builds.models import Build, BuildRequest, BuildState
 from builds.pages.outcome import outcome
 from builds.queue.requests import StateConflict, cancel_request, request_build
 from builds.worker import runner
@@ -58,7 +58,7 @@ class Command(StudioCommand):
             print(json.dumps(result), flush=True)
         else:
             self.say(result)
-        sys.exit(SUCCEEDED if result["state"] == State.SUCCEEDED else FAILED)
+        sys.exit(SUCCEEDED if result["state"] == BuildState.SUCCEEDED else FAILED)
 
     def save(self, file: Path, workspace: str, name: str | None) -> Version:
         """Return the version that holds this file's definition, and say whether it is new."""

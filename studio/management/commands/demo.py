@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import CommandError
 
 from builds.logs.follow import follow
-from builds.models import Build, BuildRequest, State
+from builds.models import Build, BuildRequest, BuildState
 from builds.pages.outcome import outcome
 from builds.queue.requests import request_build
 from environments.definition import read_path
@@ -63,7 +63,7 @@ class Command(StudioCommand):
                 raise CommandError("The worker ended by itself; its output above says why.")
 
         build = follow(request.build.pk, self.write, worker_lives)
-        if build.state != State.SUCCEEDED:
+        if build.state != BuildState.SUCCEEDED:
             sys.exit(1)
         return build
 

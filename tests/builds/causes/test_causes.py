@@ -14,14 +14,14 @@ from django.test import override_settings
 from builds.causes import CATALOGUE, clues_in, diagnose, first_real
 from builds.imaging.reporting import ImageError
 from builds.logs import read_log
-from builds.models import Build, State
+from builds.models import Build, BuildState
 from builds.worker import runner
 from builds.worker.reconciler import release
 from environments.definition import read_path
 from environments.versions.service import save_reading
 from tests.builds.engine.test_engine import push
 from tests.builds.imaging.making import make_wheel
-from tests.builds.scenarios import claim_build, queue_build, saved, workspace_named
+from tests.builds.scenarios import claim_build, queue_build, save_text, workspace_named
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.registry import Registry
 
@@ -177,7 +177,7 @@ def test_a_failure_names_its_cause_and_the_line_that_shows_it(
 
     lines = log_of(build)
     log = "\n".join(lines)
-    assert (build.state, build.error_code) == (State.FAILED, code), f"{build.error}\n{log}"
+    assert (build.state, build.error_code) == (BuildState.FAILED, code), f"{build.error}\n{log}"
     assert build.error_line is not None
     assert re.search(pattern, lines[build.error_line - 1]), f"line {build.error_line} of\n{log}"
     assert build.error_help
@@ -222,7 +222,7 @@ def test_the_steps_of_a_dockerfile_are_listed_with_their_lines_and_their_outcome
 @pytest.mark.django_db
 def test_a_worker_that_died_too_often_leaves_a_cause_and_the_last_line() -> None:
 
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (_, reporter):
         reporter.line("the last that was heard")
         reporter.flush(everything=True)

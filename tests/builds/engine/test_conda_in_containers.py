@@ -82,7 +82,7 @@ def run(desk: Desk, done: Done, engine: DockerEngine, command: str) -> str:
     manifest = store.tags()[f"default/azureml/azureml_{done.result['hash']}:latest"]
     assert manifest.media_type == OCI_MANIFEST
     image: Base = stored_base("made", manifest, workshop, Quiet())
-    with Engine.at(engine.host) as client, client.lent(image, store, Quiet()) as name:
+    with Engine.at(engine.host) as client, client.temporary_image(image, store, Quiet()) as name:
         output: bytes = engine.client.containers.run(name, ["sh", "-c", command], remove=True)
     return output.decode()
 

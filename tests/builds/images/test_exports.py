@@ -13,7 +13,7 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image
 from environments.definition import CannotWrite, read
 from environments.models import Role
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build
 
 PIP = LockedPackage(
     ecosystem="pypi",
@@ -81,7 +81,7 @@ def test_only_the_formats_that_can_hold_a_lock_are_offered() -> None:
 @pytest.mark.django_db
 def test_a_member_downloads_it_and_a_stranger_finds_nothing() -> None:
     member, stranger = person("ada", lab=Role.READER), person("eve")
-    version = saved("pandas==2.2.3\n")
+    version = save_text("pandas==2.2.3\n")
     address = f"/w/lab/environments/forecast/versions/{version.version}/lock/pylock"
     assert browser_of(member).get(address).status_code == 404, "there is no image yet"
     image = succeed_build(queue_build(version))

@@ -13,7 +13,7 @@ from builds.imaging.bases.model import Base
 from builds.imaging.bases.probe import Probe
 from builds.models import BaseImage, Image
 from environments.models import Role
-from tests.builds.scenarios import browser_of, image_for, person, saved
+from tests.builds.scenarios import browser_of, image_for, person, save_text
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def reader() -> Client:
 
 
 def built(name: str, text: str, **changes: object) -> Image:
-    image = image_for(saved(text, name=name))
+    image = image_for(save_text(text, name=name))
     Image.objects.filter(pk=image.pk).update(**changes)
     image.refresh_from_db()
     return image

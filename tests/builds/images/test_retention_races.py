@@ -13,7 +13,7 @@ from builds.images.retention import Rule, clean_up
 from builds.models import Build, BuildRequest, Image
 from builds.queue import requests
 from environments.models import Role
-from tests.builds.scenarios import image_for, person, saved, workspace_named
+from tests.builds.scenarios import image_for, person, save_text, workspace_named
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("either_database")]
 LONG_AGO = datetime.timedelta(days=100)
@@ -23,8 +23,8 @@ def test_either_the_clean_up_or_the_request_has_the_image() -> None:
     """Ten rounds of both at once: a request that was answered by the image keeps it."""
     olga = person("olga", lab=Role.OWNER)
     lab = workspace_named("lab")
-    version = saved("six==1.0\n")
-    saved("six==2.0\n")
+    version = save_text("six==1.0\n")
+    save_text("six==2.0\n")
     for _ in range(10):
         BuildRequest.objects.all().delete()
         Build.objects.all().delete()

@@ -25,7 +25,7 @@ from builds.models import Build, LastSweep
 from builds.worker.reporter import stopping
 from studio.configuration import read_pause
 from tests.builds.distribution import store_image
-from tests.builds.scenarios import claim_build, image_for, queue_build, saved
+from tests.builds.scenarios import claim_build, image_for, queue_build, save_text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
@@ -145,7 +145,7 @@ def test_a_worker_does_it_by_itself_and_goes_on_when_it_once_failed(
 
 def test_a_build_as_old_as_the_machines_sleep_keeps_its_files(store: BlobStore) -> None:
     """A laptop sleeps for days in the middle of a build: what it has fetched is as old when it wakes."""
-    build = queue_build(saved("six==1.0\n"))
+    build = queue_build(save_text("six==1.0\n"))
     with claim_build(build) as (claim, _):
         Build.objects.update(started_at=timezone.now() - 3 * DAY)
         fetched = stray(store, days=2.9)
@@ -160,7 +160,7 @@ def test_a_name_written_again_during_a_sweep_is_kept(
 ) -> None:
     """The image was cleaned up; now the same is built again, and named before its row is written."""
     manifest = store_image(store, b"a layer" * 600)
-    name = f"{image_for(saved('six==1.0')).name}:latest"
+    name = f"{image_for(save_text('six==1.0')).name}:latest"
     gone = "lab/azureml/azureml_gone:latest"
     store.tag(gone, manifest)
     aged(store, 2)

@@ -12,7 +12,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from builds.imaging.assemble import ImageSettings, assemble
-from builds.imaging.cache_eviction import DAY_SECONDS, Forgotten, forget, forget_when_due
+from builds.imaging.cache_eviction import DAY_SECONDS, Evicted, evict, evict_when_due
 from builds.imaging.download.fetch import fetch
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.workshop import Workshop
@@ -61,9 +61,9 @@ def test_what_a_build_used_stays_and_the_rest_goes_and_can_be_made_again(
     before = files(workshop.cache)
     assert build(workshop, index, "shop", "cart") == (item, 0)
 
-    shown = forget(workshop.cache, 30)
+    shown = evict(workshop.cache, 30)
     assert files(workshop.cache) == before
-    gone = forget(workshop.cache, 30, dry_run=False)
+    gone = evict(workshop.cache, 30, dry_run=False)
 
     assert gone == shown
     assert gone.size > 0
@@ -87,7 +87,7 @@ def test_an_image_of_what_was_kept_is_the_same_after_everything_else_is_forgotte
     item, _ = build(workshop, index, "shop", "cart", "till")
     for kind in ("images", "buckets", "segments", "files"):
         aged(workshop.cache / kind, 31)
-        assert forget(workshop.cache, 30, dry_run=False).files > 0, kind
+        assert evict(workshop.cache, 30, dry_run=False).files > 0, kind
         assert build(workshop, index, "shop", "cart", "till")[0] == item
 
 
@@ -98,7 +98,7 @@ def test_what_was_packed_before_and_is_used_for_another_image_stays(workshop: Wo
     assert any(name.endswith(".gz") for name in packed)
 
     build(workshop, index, "shop", "cart")
-    forget(workshop.cache, 30, dry_run=False)
+    evict(workshop.cache, 30, dry_run=False)
 
     assert packed <= files(workshop.cache)
 
@@ -111,7 +111,7 @@ def test_what_the_solver_keeps_and_links_lead_to_stays(tmp_path: Path) -> None:
     (cache / "files" / "link").symlink_to(elsewhere)
     aged(tmp_path, 31)
 
-    assert forget(cache, 30, dry_run=False).files == 2
+    assert evict(cache, 30, dry_run=False).files == 2
 
     assert files(cache) == {"uv/file", "uv-1f/file"}
     assert (elsewhere / "file").read_text() == "12345"
@@ -122,17 +122,17 @@ def test_empty_folders_go_when_they_have_been_empty_for_as_long(tmp_path: Path) 
     folder.mkdir(parents=True)
     (folder / "file").write_text("1")
     aged(tmp_path, 31)
-    assert forget(tmp_path, 30, dry_run=False) == Forgotten(1, 1)
+    assert evict(tmp_path, 30, dry_run=False) == Evicted(1, 1)
     assert folder.is_dir()  # a build may just have made it
 
     aged(tmp_path, 31)
-    assert forget(tmp_path, 30, dry_run=False) == Forgotten(0, 0)
+    assert evict(tmp_path, 30, dry_run=False) == Evicted(0, 0)
     assert not folder.exists()
 
 
 def test_a_cache_is_searched_once_a_day_even_if_the_clock_jumps(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    assert forget_when_due(cache, 30) is None
+    assert evict_when_due(cache, 30) is None
     assert not cache.exists()
     (cache / "files").mkdir(parents=True)
 
@@ -141,16 +141,16 @@ def test_a_cache_is_searched_once_a_day_even_if_the_clock_jumps(tmp_path: Path) 
         aged(cache / "files", 31)
 
     unused()
-    assert forget_when_due(cache, 0) is None
-    assert forget(cache, 0, dry_run=False) == Forgotten(0, 0)
-    assert forget_when_due(cache, 30) == Forgotten(1, 1)
+    assert evict_when_due(cache, 0) is None
+    assert evict(cache, 0, dry_run=False) == Evicted(0, 0)
+    assert evict_when_due(cache, 30) == Evicted(1, 1)
     unused()
-    assert forget_when_due(cache, 30) is None
+    assert evict_when_due(cache, 30) is None
     for days in (1.1, -300):  # a day later; and where somebody has set the clock back
         then = time.time() - days * DAY_SECONDS
         os.utime(cache / ".looked-through", (then, then))
         unused()
-        assert forget_when_due(cache, 30) == Forgotten(1, 1)
+        assert evict_when_due(cache, 30) == Evicted(1, 1)
 
 
 @pytest.mark.parametrize("value", [-1, float("inf"), float("nan")])

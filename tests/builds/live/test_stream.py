@@ -30,7 +30,7 @@ from tests.builds.scenarios import (
     fail_build,
     person,
     queue_build,
-    saved,
+    save_text,
     succeed_build,
 )
 
@@ -115,7 +115,7 @@ def owner() -> User:
 
 @pytest.fixture
 def build(owner: User) -> Build:
-    return queue_build(saved("numpy==2.1.3\n"), owner)
+    return queue_build(save_text("numpy==2.1.3\n"), owner)
 
 
 def live(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -358,7 +358,7 @@ def test_the_position_in_the_queue_moves_on_an_open_page(
     build: Build, owner: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshots, "QUEUE_SECONDS", 0.0)
-    second = queue_build(saved("six==1.16.0\n", name="other"), owner)
+    second = queue_build(save_text("six==1.16.0\n", name="other"), owner)
 
     async def watch() -> None:
         viewer = await Viewer(second, owner).open()

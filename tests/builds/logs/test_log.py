@@ -28,7 +28,7 @@ from builds.models import Build, LogBlock, LogChunk
 from builds.models.steps import StepName
 from builds.worker.reconciler import Reconciler
 from environments.models import Role
-from tests.builds.scenarios import browser_of, claim_build, person, queue_build, saved
+from tests.builds.scenarios import browser_of, claim_build, person, queue_build, save_text
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -60,7 +60,7 @@ def test_a_kept_line_is_one_line_of_bounded_length(text: str) -> None:
 
 @pytest.mark.django_db
 def test_lines_are_numbered_from_one_across_chunks_and_steps() -> None:
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (_, reporter):
         with reporter.step(StepName.BASE):
             reporter.line("one")
@@ -79,7 +79,7 @@ def test_lines_are_numbered_from_one_across_chunks_and_steps() -> None:
 
 @pytest.mark.django_db
 def test_a_large_burst_becomes_chunks_of_bounded_size() -> None:
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (_, reporter):
         for number in range(5000):
             reporter.line(f"{number:05} {'x' * 95}")
@@ -94,7 +94,7 @@ def test_a_large_burst_becomes_chunks_of_bounded_size() -> None:
 @pytest.mark.django_db
 def test_a_log_that_is_full_says_so_and_takes_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "LOG_LINES", 3)
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (claim, _):
         writer = LogWriter(claim, 0)
         for number in range(10):
@@ -112,7 +112,7 @@ def test_the_end_of_a_full_log_is_kept_with_what_explains_the_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(writing, "LOG_LINES", 3)
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (claim, _):
         writer = LogWriter(claim, 0)
         for number in range(1000):
@@ -133,7 +133,7 @@ def test_the_end_of_a_full_log_is_kept_with_what_explains_the_failure(
 @pytest.mark.django_db
 def test_a_log_of_many_characters_is_full_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "LOG_CHARACTERS", 1000)
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (claim, _):
         writer = LogWriter(claim, 0)
         for _ in range(100):
@@ -164,7 +164,7 @@ SECRET = "p@ss w0rd/+é"
 )
 @pytest.mark.parametrize("pause", [False, True], ids=["at once", "line by line"])
 def test_a_secret_is_masked_before_it_is_written(written: str, pause: bool) -> None:
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (claim, _):
         writer = LogWriter(claim, 0, secrets=[SECRET])
         for line in written.split("\n"):
@@ -198,7 +198,7 @@ def test_no_form_of_a_secret_survives_a_line_break_at_any_position(
 def test_a_line_that_may_end_in_half_a_secret_waits_a_moment_and_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (claim, _):
         writer = LogWriter(claim, 0, secrets=["hunter22"])
         writer.add("first")
@@ -219,7 +219,7 @@ def long_log(monkeypatch: pytest.MonkeyPatch) -> tuple[Build, list[tuple[int, st
     """A build that has ended, with a log of many chunks in two steps, and what those chunks were."""
     monkeypatch.setattr(writing, "CHUNK_CHARACTERS", 200)
     monkeypatch.setattr(packing, "BLOCK_CHARACTERS", 1000)
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (claim, reporter):
         for name in (StepName.BASE, StepName.FETCH):
             with reporter.step(name):
@@ -300,7 +300,7 @@ def test_a_reader_sees_no_gap_when_the_log_is_packed_between_its_two_queries(
 
 @pytest.mark.django_db
 def test_the_log_of_a_build_under_way_is_not_packed() -> None:
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     with claim_build(build) as (_, reporter):
         reporter.line("one")
         reporter.flush()

@@ -16,7 +16,7 @@ from builds.logs.ansi import chunks_html
 from builds.logs.dockerfile_steps import DockerfileStep, DockerfileSteps
 from builds.models.steps import StepName
 from environments.models import Role
-from tests.builds.scenarios import browser_of, claim_build, person, queue_build, saved
+from tests.builds.scenarios import browser_of, claim_build, person, queue_build, save_text
 
 LOGS = Path(__file__).parent
 
@@ -50,7 +50,7 @@ def parts_of(lines: Iterable[str]) -> list[DockerfileStep]:
 @pytest.mark.parametrize("kind", ["classic", "buildkit"])
 def test_a_long_real_log_shows_its_steps_and_only_the_last_of_its_progress(kind: str) -> None:
     events = list(classic() if kind == "classic" else buildkit())
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
     output = Output()
     with claim_build(build) as (_, reporter), reporter.step(StepName.BASE):
         for event in events:

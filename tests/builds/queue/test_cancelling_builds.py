@@ -20,14 +20,14 @@ from django.db import connection
 from pytest_django import Settings
 
 from builds.logs import read_log
-from builds.models import Build, State, Step
+from builds.models import Build, BuildState, Step
 from builds.queue.requests import cancel_requests_of, request_build
 from builds.worker import runner
 from environments.definition import read
 from environments.versions.service import save_reading
 from tests.builds.imaging.making import make_wheel
 from tests.builds.imaging.serving import Index
-from tests.builds.scenarios import person, queue_build, saved, workspace_named
+from tests.builds.scenarios import person, queue_build, save_text, workspace_named
 from tests.services.machine_image import import_machine_image
 from tests.services.processes import descendants, wait_until
 from tests.services.servers.docker_engine import DockerEngine
@@ -149,7 +149,7 @@ def cancelled_in_the_middle(build: Build, user: User, in_the_middle: Callable[[]
 
     assert not worker.is_alive(), f"it goes on {time.monotonic() - began:.1f} s after it was cancelled"
     build.refresh_from_db()
-    assert (build.state, build.error_code) == (State.CANCELLED, "cancelled"), log_of(build)
+    assert (build.state, build.error_code) == (BuildState.CANCELLED, "cancelled"), log_of(build)
     assert build.image is None
     assert "cancelled after" in log_of(build)
     assert not Step.objects.filter(build=build, ended_at=None).exists()
@@ -181,7 +181,7 @@ def test_a_build_stops_when_an_index_has_stopped_answering(
     server = Stalling(stalls, Index(tmp_path))
     with server.running():
         settings.INDEX_URL = f"http://{server.address}/simple"
-        build = queue_build(saved(f"stalled{stalls.__name__}==1.0\n"), ada)
+        build = queue_build(save_text(f"stalled{stalls.__name__}==1.0\n"), ada)
 
         cancelled_in_the_middle(build, ada, lambda: server.reached.wait(60))
 
@@ -204,7 +204,7 @@ def test_a_build_stops_while_bytecode_is_compiled(tmp_path: Path, settings: Sett
 
     with index.server.running():
         settings.INDEX_URL = index.url
-        build = queue_build(saved("large==1.0\n"), ada)
+        build = queue_build(save_text("large==1.0\n"), ada)
 
         cancelled_in_the_middle(build, ada, compiling)
 
@@ -257,7 +257,7 @@ def test_a_build_with_other_requests_is_not_cancelled(settings: Settings, tmp_pa
     bob = person("bob")
     with server.running():
         settings.INDEX_URL = f"http://{server.address}/simple"
-        build = queue_build(saved("kept==1.0\n"), ada)
+        build = queue_build(save_text("kept==1.0\n"), ada)
         theirs = request_build(build.version, bob)
 
         def work() -> None:
@@ -274,5 +274,5 @@ def test_a_build_with_other_requests_is_not_cancelled(settings: Settings, tmp_pa
         worker.join(60)
 
     build.refresh_from_db()
-    assert build.state == State.SUCCEEDED, log_of(build)
+    assert build.state == BuildState.SUCCEEDED, log_of(build)
     assert theirs.build == build

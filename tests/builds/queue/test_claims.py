@@ -14,18 +14,18 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builds.models import Build, Image, LogChunk, State
+from builds.models import Build, BuildState, Image, LogChunk
 from builds.queue.claims import Claim, ClaimLost, cancel_queued
 from builds.queue.heartbeats import Heartbeats
 from builds.worker.reconciler import Reconciler, release, release_builds_of, release_builds_of_dead_workers
 from builds.worker.reporter import BuildReporter
-from tests.builds.scenarios import expire_claims, image_for, queue_build, reconcile_after, saved
+from tests.builds.scenarios import expire_claims, image_for, queue_build, reconcile_after, save_text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
 
 def build() -> Build:
-    return queue_build(saved(f"a=={uuid.uuid4().int % 10**8}\n"))
+    return queue_build(save_text(f"a=={uuid.uuid4().int % 10**8}\n"))
 
 
 def take(build: Build, worker: str = "one") -> Claim:
@@ -61,7 +61,7 @@ def test_a_worker_that_lost_its_claim_writes_nothing() -> None:
     mine.append("from now\n", 1, "fetch")
     assert [chunk.text for chunk in LogChunk.objects.all()] == ["from now\n"]
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.worker, waiting.attempt) == (State.RUNNING, "two", 2)
+    assert (waiting.state, waiting.worker, waiting.attempt) == (BuildState.RUNNING, "two", 2)
 
 
 def test_a_live_worker_keeps_its_build() -> None:
@@ -80,7 +80,11 @@ def test_after_three_dead_workers_the_build_fails_with_what_to_do() -> None:
         expire_claims()
 
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.error_code, waiting.error_fault) == (State.FAILED, "worker-died", "studio")
+    assert (waiting.state, waiting.error_code, waiting.error_fault) == (
+        BuildState.FAILED,
+        "worker-died",
+        "studio",
+    )
     assert waiting.error_help
 
 
@@ -103,7 +107,7 @@ def test_a_start_requeues_only_builds_of_dead_processes_of_this_host() -> None:
     assert [Build.objects.filter(claim=claim.token).exists() for claim in claims] == [False] * 2 + [True] * 4
     ended.wait()
     left = Build.objects.get(pk=claims[0].build_id)
-    assert (left.state, left.attempt) == (State.QUEUED, 1)
+    assert (left.state, left.attempt) == (BuildState.QUEUED, 1)
 
 
 def test_a_cancelled_build_of_a_dead_worker_ends_as_cancelled() -> None:
@@ -114,7 +118,7 @@ def test_a_cancelled_build_of_a_dead_worker_ends_as_cancelled() -> None:
     release_builds_of("one", died=True)
 
     waiting.refresh_from_db()
-    assert waiting.state == State.CANCELLED
+    assert waiting.state == BuildState.CANCELLED
 
 
 def test_a_requeued_build_does_not_count_as_an_attempt() -> None:
@@ -123,7 +127,7 @@ def test_a_requeued_build_does_not_count_as_an_attempt() -> None:
         take(waiting).requeue()
 
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.attempt) == (State.QUEUED, 0)
+    assert (waiting.state, waiting.attempt) == (BuildState.QUEUED, 0)
 
 
 def move_by(claim: Claim, move: str, image: Image) -> None:
@@ -172,8 +176,8 @@ def test_an_ended_build_keeps_its_state_after_any_moves(moves: list[str]) -> Non
         if not waiting.active:
             ended = waiting.state
             assert waiting.ended_at is not None
-            assert (waiting.image is not None) == (ended == State.SUCCEEDED)
-        if waiting.state == State.RUNNING:
+            assert (waiting.image is not None) == (ended == BuildState.SUCCEEDED)
+        if waiting.state == BuildState.RUNNING:
             assert waiting.claim == claims[-1].token
 
 
@@ -203,7 +207,7 @@ def test_a_late_check_takes_no_build_and_later_checks_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "meanwhile", [{"heartbeat_at": timezone.now()}, {"state": State.SUCCEEDED}], ids=["lives", "ended"]
+    "meanwhile", [{"heartbeat_at": timezone.now()}, {"state": BuildState.SUCCEEDED}], ids=["lives", "ended"]
 )
 def test_a_heartbeat_at_the_last_moment_keeps_the_build(meanwhile: dict[str, object]) -> None:
     """It sends a heartbeat, or ends the build in the millisecond of its last heartbeat."""

@@ -12,7 +12,7 @@ from django.db.models import ProtectedError
 from django.urls import reverse
 
 from builds.logs import read_log
-from builds.models import Build, Image, State
+from builds.models import Build, BuildState, Image
 from builds.queue.claims import Claim
 from builds.queue.requests import cancel_requests_of, request_build
 from builds.worker import runner
@@ -22,7 +22,7 @@ from builds.worker.steps import BuildResult
 from environments.audit.record import record
 from environments.models import Event, Role
 from environments.models.notifications import DeliveryState, Notice, NoticeKind, NoticePreferences
-from tests.builds.scenarios import fail_build, image_for, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import fail_build, image_for, person, queue_build, save_text, succeed_build
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -53,11 +53,14 @@ def test_the_end_waits_until_its_event_can_be_written_too(
         return record(*args, **more)
 
     monkeypatch.setattr("builds.queue.completion.record", away_at_first)
-    build = queue_build(saved("a==1\n"), carla)
+    build = queue_build(save_text("a==1\n"), carla)
     runner.run_build(build.pk, "a worker")
 
     build.refresh_from_db()
-    assert (build.state, states) == (State.FAILED, [State.FAILED] * 3)  # inside of the transaction each time
+    assert (build.state, states) == (
+        BuildState.FAILED,
+        [BuildState.FAILED] * 3,
+    )  # inside of the transaction each time
     assert Event.objects.filter(verb="build.failed").count() == 1
     assert Notice.objects.get().state == DeliveryState.WAITING
 
@@ -75,7 +78,7 @@ def test_an_attempt_whose_end_is_lost_leaves_no_line_of_it(
     carla: User, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
     """The worker dies in the transaction that ends the build; the second attempt ends it, and its log."""
-    build = queue_build(saved("a==1\n"), carla)
+    build = queue_build(save_text("a==1\n"), carla)
     image = image_for(build.version)
 
     def make(build: Build, reporter: BuildReporter) -> BuildResult:
@@ -111,7 +114,7 @@ def test_an_attempt_whose_end_is_refused_leaves_no_line_of_it(
     carla: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that was halted for too long ends a build that another worker has taken over."""
-    build = queue_build(saved("a==1\n"), carla)
+    build = queue_build(save_text("a==1\n"), carla)
 
     result = BuildResult(existing=image_for(build.version))
     save = BuildResult.save
@@ -126,14 +129,14 @@ def test_an_attempt_whose_end_is_refused_leaves_no_line_of_it(
     runner.run_build(build.pk, "halted worker")
 
     build.refresh_from_db()
-    assert (build.state, build.worker, build.attempt) == (State.RUNNING, "second worker", 2)
+    assert (build.state, build.worker, build.attempt) == (BuildState.RUNNING, "second worker", 2)
     assert read_log(build.pk).text == ""
 
 
 def test_a_cancelled_build_that_is_requested_again_at_its_end_has_no_line_of_the_end(
     carla: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     build = queue_build(version, carla)
     requeue = Claim.requeue
 
@@ -151,13 +154,13 @@ def test_a_cancelled_build_that_is_requested_again_at_its_end_has_no_line_of_the
     runner.run_build(build.pk, "a worker")
 
     build.refresh_from_db()
-    assert (build.state, build.attempt) == (State.QUEUED, 0)
+    assert (build.state, build.attempt) == (BuildState.QUEUED, 0)
     assert read_log(build.pk).text == f"{runner.REQUESTED_AGAIN}\n"
 
 
 def test_everybody_who_still_waits_is_notified_with_a_link_to_the_build(carla: User) -> None:
     fred, gina = person("fred", lab=Role.CONTRIBUTOR), person("gina", lab=Role.CONTRIBUTOR)
-    version = saved("nunpy==1\n")
+    version = save_text("nunpy==1\n")
     build = queue_build(version, carla)
     request_build(version, fred)
     request_build(version, fred)
@@ -176,7 +179,7 @@ def test_everybody_who_still_waits_is_notified_with_a_link_to_the_build(carla: U
 def test_a_success_is_notified_only_to_those_who_chose_it(carla: User) -> None:
     NoticePreferences.objects.create(user=carla, kinds={NoticeKind.BUILD_SUCCEEDED: True})
     fred = person("fred", lab=Role.CONTRIBUTOR)
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     build = queue_build(version, carla)
     request_build(version, fred)
     succeed_build(build)
@@ -186,8 +189,10 @@ def test_a_success_is_notified_only_to_those_who_chose_it(carla: User) -> None:
 
 
 def test_a_build_whose_workers_died_ends_with_an_event_too(carla: User) -> None:
-    build = queue_build(saved("a==1\n"), carla)
-    Build.objects.filter(pk=build.pk).update(state=State.RUNNING, worker="gone", attempt=3, claim="0" * 32)
+    build = queue_build(save_text("a==1\n"), carla)
+    Build.objects.filter(pk=build.pk).update(
+        state=BuildState.RUNNING, worker="gone", attempt=3, claim="0" * 32
+    )
     assert release_builds_of("gone", died=True) == 1
     event = Event.objects.get(verb="build.failed")
     assert event.details["asked_by"] == ["carla"]
@@ -195,8 +200,10 @@ def test_a_build_whose_workers_died_ends_with_an_event_too(carla: User) -> None:
 
 
 def test_a_build_that_goes_back_to_the_queue_has_not_ended(carla: User) -> None:
-    build = queue_build(saved("a==1\n"), carla)
-    Build.objects.filter(pk=build.pk).update(state=State.RUNNING, worker="gone", attempt=1, claim="0" * 32)
+    build = queue_build(save_text("a==1\n"), carla)
+    Build.objects.filter(pk=build.pk).update(
+        state=BuildState.RUNNING, worker="gone", attempt=1, claim="0" * 32
+    )
     release_builds_of("gone", died=True)
     assert not Notice.objects.exists()
     assert not Event.objects.filter(verb__in=["build.failed", "build.cancelled"]).exists()
@@ -229,7 +236,7 @@ def test_what_has_events_is_kept_with_them(carla: User) -> None:
 
 
 def requested_event(user: User) -> Event:
-    queue_build(saved("a==1\n"), user)
+    queue_build(save_text("a==1\n"), user)
     return Event.objects.get(verb="build.requested")
 
 

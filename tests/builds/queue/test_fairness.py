@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from builds import tasks
-from builds.models import Build, State
+from builds.models import Build, BuildState
 from builds.pages.queries import queue_position
 from builds.queue.claims import Claim, ClaimLost
 from builds.queue.fairness import claim_next, has_claimable_builds, workspace_queues
 from builds.queue.limits import limits_of, set_limits
 from builds.queue.requests import cancel_request, request_build
 from builds.worker.reporter import stopping
-from tests.builds.scenarios import expire_claims, queue_build, saved, workspace_named
+from tests.builds.scenarios import expire_claims, queue_build, save_text, workspace_named
 
 
 def waiting_in(workspace: str, count: int) -> list[Build]:
     """Return builds that wait, oldest first, each of a content of its own."""
     return [
-        queue_build(saved(f"a=={uuid.uuid4().int % 10**9}\n", name=f"e{n}", workspace=workspace))
+        queue_build(save_text(f"a=={uuid.uuid4().int % 10**9}\n", name=f"e{n}", workspace=workspace))
         for n in range(count)
     ]
 
@@ -131,7 +131,7 @@ def test_many_workers_at_once_never_claim_one_build_twice_nor_more_than_the_limi
         while (claim := claim_next("one")) is not None:
             taken.append(claim.build_id)
             running = Counter(
-                Build.objects.filter(state=State.RUNNING).values_list("workspace__name", flat=True)
+                Build.objects.filter(state=BuildState.RUNNING).values_list("workspace__name", flat=True)
             )
             for name, count in running.items():
                 most[name] = max(most[name], count)
@@ -164,7 +164,7 @@ class Workers(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1), contents=st.sets(st.integers(0, 5), min_size=2, max_size=4))
     def ask(self, which: int, contents: set[int]) -> None:
         for content in sorted(contents):
-            request_build(saved(f"a=={content}\n", name=f"e{content}", workspace=self.names[which]))
+            request_build(save_text(f"a=={content}\n", name=f"e{content}", workspace=self.names[which]))
 
     @rule(times=st.integers(1, 3))
     def claim(self, times: int) -> None:
@@ -230,7 +230,7 @@ class Workers(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1), most=st.integers(1, 4))
     def another_limit(self, which: int, most: int) -> None:
         workspace = workspace_named(self.names[which])
-        running = Build.objects.filter(workspace=workspace, state=State.RUNNING).count()
+        running = Build.objects.filter(workspace=workspace, state=BuildState.RUNNING).count()
         set_limits(workspace, at_once=max(most, running, 1))
         self.passed_over.clear()
 
@@ -238,11 +238,11 @@ class Workers(RuleBasedStateMachine):
     def nothing_is_over_its_limit_or_comes_back(self) -> None:
         if not hasattr(self, "names"):
             return
-        running = Counter(build.workspace for build in self.builds() if build.state == State.RUNNING)
+        running = Counter(build.workspace for build in self.builds() if build.state == BuildState.RUNNING)
         for workspace, count in running.items():
             assert count <= limits_of(workspace).at_once
         held = {claim.build_id for claim in self.claims}
-        assert held == {build.pk for build in self.builds() if build.state == State.RUNNING}
+        assert held == {build.pk for build in self.builds() if build.state == BuildState.RUNNING}
         ended = {build.pk for build in self.builds() if not build.active}
         assert self.ended <= ended, "an end is for ever"
         self.ended = ended

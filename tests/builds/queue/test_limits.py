@@ -15,7 +15,7 @@ from builds.imaging.lock import Lock
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
-from builds.models import Build, BuildRequest, State
+from builds.models import Build, BuildRequest, BuildState
 from builds.models.steps import StepName
 from builds.queue.limits import Limits, limits_of, set_limits
 from builds.queue.requests import QueueFull, request_build
@@ -24,7 +24,7 @@ from builds.worker.budget import Budget, LimitExceeded
 from builds.worker.reporter import BuildReporter
 from environments.models import Role
 from tests.builds.imaging.making import locked, make_wheel
-from tests.builds.scenarios import browser_of, person, queue_build, saved, workspace_named
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, workspace_named
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
@@ -56,24 +56,24 @@ def test_an_invalid_limit_is_refused(db: None) -> None:
 
 def test_a_full_queue_refuses_with_what_how_many_and_what_to_do(db: None) -> None:
     set_limits(workspace_named("lab"), queued=2)
-    first = queue_build(saved("a==1\n"))
-    queue_build(saved("a==2\n"))
+    first = queue_build(save_text("a==1\n"))
+    queue_build(save_text("a==2\n"))
 
     with pytest.raises(QueueFull, match="2 builds of lab wait already, and no more than 2 may") as refused:
-        request_build(saved("a==3\n"))
+        request_build(save_text("a==3\n"))
 
     assert "cancel" in str(refused.value)
     # Joining an existing build takes no room, and other workspaces have their own queue.
     assert request_build(first.version).joined
-    assert request_build(saved("a==3\n", workspace="shop")).build
+    assert request_build(save_text("a==3\n", workspace="shop")).build
     assert BuildRequest.objects.count() == 4
 
 
 def test_the_page_shows_a_full_queue_and_keeps_the_saved_version(db: None) -> None:
     ada = person("ada", lab=Role.CONTRIBUTOR)
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     set_limits(workspace_named("lab"), queued=1)
-    queue_build(saved("a==2\n"))
+    queue_build(save_text("a==2\n"))
 
     answer = browser_of(ada).post(
         f"/w/lab/environments/{version.environment.name}/versions/{version.version}/build", follow=True
@@ -86,7 +86,7 @@ def test_the_page_shows_a_full_queue_and_keeps_the_saved_version(db: None) -> No
 @pytest.mark.django_db(transaction=True)
 def test_no_more_than_may_wait_get_into_the_queue_at_the_same_moment() -> None:
     set_limits(workspace_named("lab"), queued=5)
-    versions = [saved(f"a=={n}\n", name=f"e{n}") for n in range(12)]
+    versions = [save_text(f"a=={n}\n", name=f"e{n}") for n in range(12)]
     start = threading.Barrier(len(versions))
     refused: list[Exception] = []
 
@@ -127,12 +127,12 @@ def silent_step(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 @pytest.mark.django_db(transaction=True)
 def test_a_silent_build_is_stopped_at_its_deadline_with_the_cause(silent_step: threading.Event) -> None:
     set_limits(workspace_named("lab"), seconds=1)
-    build = queue_build(saved("a==1\n"))
+    build = queue_build(save_text("a==1\n"))
 
     runner.run_build(build.pk, "worker")
 
     build.refresh_from_db()
-    assert (build.state, build.error_code) == (State.FAILED, "timeout")
+    assert (build.state, build.error_code) == (BuildState.FAILED, "timeout")
     assert "after 1 seconds" in build.error
     assert build.error_help
     assert build.error_line

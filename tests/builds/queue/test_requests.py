@@ -12,7 +12,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from builds.imaging.reporting import Cancelled, ImageError
 from builds.logs import read_log
-from builds.models import BaseImage, Build, BuildRequest, Image, State
+from builds.models import BaseImage, Build, BuildRequest, BuildState, Image
 from builds.queue.claims import Claim
 from builds.queue.fairness import claim_next
 from builds.queue.requests import (
@@ -28,14 +28,14 @@ from builds.queue.requests import (
 from builds.worker import runner
 from builds.worker.reporter import BuildReporter
 from environments.models import Event
-from tests.builds.scenarios import claim_build, fail_build, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import claim_build, fail_build, person, queue_build, save_text, succeed_build
 
 pytestmark = pytest.mark.usefixtures("either_database")
 
 
 @pytest.mark.django_db
 def test_two_clicks_make_one_build() -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
 
     first, second = request_build(version), request_build(version)
 
@@ -46,7 +46,7 @@ def test_two_clicks_make_one_build() -> None:
 
 @pytest.mark.django_db
 def test_viewers_see_requests_come_and_go() -> None:
-    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    ann, ben, version = person("ann"), person("ben"), save_text("a==1\n")
     build = queue_build(version, ann)
 
     request_build(version, ben)
@@ -65,7 +65,7 @@ def visible_changes(build: Build) -> int:
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_requests_at_the_same_moment_make_one_build() -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     start = threading.Barrier(50)
     builds, problems = [], []
 
@@ -93,9 +93,9 @@ def test_fifty_requests_at_the_same_moment_make_one_build() -> None:
 @pytest.mark.django_db
 def test_the_same_content_under_another_name_is_ready_at_once() -> None:
     """Rules 4 and 8."""
-    image = succeed_build(queue_build(saved("a==1\n", name="first")))
+    image = succeed_build(queue_build(save_text("a==1\n", name="first")))
 
-    request = request_build(saved("# why\r\na==1\r\n", name="second"))
+    request = request_build(save_text("# why\r\na==1\r\n", name="second"))
 
     assert (request.image, request.build, request.reused) == (image, None, True)
 
@@ -103,30 +103,30 @@ def test_the_same_content_under_another_name_is_ready_at_once() -> None:
 @pytest.mark.django_db
 def test_the_catalogues_image_serves_a_workspace_but_not_the_other_way_round() -> None:
     """Rules 8 and 10."""
-    curated = succeed_build(queue_build(saved("a==1\n", workspace="curated", name="AzureML-a")))
-    assert request_build(saved("a==1\n", workspace="lab")).image == curated
+    curated = succeed_build(queue_build(save_text("a==1\n", workspace="curated", name="AzureML-a")))
+    assert request_build(save_text("a==1\n", workspace="lab")).image == curated
 
-    succeed_build(queue_build(saved("b==1\n", workspace="lab")))
-    assert request_build(saved("b==1\n", workspace="curated", name="AzureML-b")).build
+    succeed_build(queue_build(save_text("b==1\n", workspace="lab")))
+    assert request_build(save_text("b==1\n", workspace="curated", name="AzureML-b")).build
 
 
 @pytest.mark.django_db
 def test_another_workspaces_image_is_not_seen() -> None:
-    succeed_build(queue_build(saved("a==1\n", workspace="lab")))
+    succeed_build(queue_build(save_text("a==1\n", workspace="lab")))
 
-    assert image_status(saved("a==1\n", workspace="shop")).state == "new"
+    assert image_status(save_text("a==1\n", workspace="shop")).state == "new"
 
 
 @pytest.mark.django_db
 def test_cancelling_yours_leaves_the_others() -> None:
     ada, bob, eve = person("ada"), person("bob"), person("eve")
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     build = queue_build(version, ada)
     request_build(version, bob)
 
     cancel_requests_of(build, ada)
     build.refresh_from_db()
-    assert build.state == State.QUEUED
+    assert build.state == BuildState.QUEUED
 
     with pytest.raises(StateConflict):
         cancel_requests_of(build, eve)
@@ -135,13 +135,13 @@ def test_cancelling_yours_leaves_the_others() -> None:
 
     cancel_requests_of(build, bob)
     build.refresh_from_db()
-    assert build.state == State.CANCELLED
+    assert build.state == BuildState.CANCELLED
 
 
 @pytest.mark.django_db
 def test_cancelling_a_running_build_raises_the_flag_and_its_worker_sees_it() -> None:
     ada = person("ada")
-    build = queue_build(saved("a==1\n"), ada)
+    build = queue_build(save_text("a==1\n"), ada)
     claim = Claim.take(build.pk, "worker")
     assert claim is not None
     assert not claim.should_stop()
@@ -154,7 +154,7 @@ def test_cancelling_a_running_build_raises_the_flag_and_its_worker_sees_it() -> 
 @pytest.mark.django_db
 def test_a_failed_build_can_be_retried_and_an_active_build_cannot() -> None:
     ada = person("ada")
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     build = queue_build(version, ada)
     with pytest.raises(StateConflict):
         retry(build, ada)
@@ -170,7 +170,7 @@ def test_a_failed_build_can_be_retried_and_an_active_build_cannot() -> None:
 @pytest.mark.django_db
 def test_a_rebuild_keeps_the_old_image_until_the_new_image_exists() -> None:
     """Rule 16."""
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     old = succeed_build(queue_build(version))
 
     build = request_build(version, rebuild=True).build
@@ -184,8 +184,8 @@ def test_a_rebuild_keeps_the_old_image_until_the_new_image_exists() -> None:
 @pytest.mark.django_db
 def test_a_rebuild_names_every_version_that_shares_the_image() -> None:
     """Rule 16."""
-    versions = [saved("a==1\n", name=name) for name in ("one", "two", "three")]
-    saved("b==1\n", name="other")
+    versions = [save_text("a==1\n", name=name) for name in ("one", "two", "three")]
+    save_text("b==1\n", name="other")
 
     sharing = versions_sharing(versions[0].environment.workspace, versions[0].hash)
 
@@ -195,7 +195,7 @@ def test_a_rebuild_names_every_version_that_shares_the_image() -> None:
 @pytest.mark.django_db
 def test_a_floating_base_that_moved_requires_a_new_build() -> None:
     """Rule 18."""
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     version.data = {**version.data, "image": "ubuntu"}
     image = succeed_build(queue_build(version))
     image.floating, image.base_digest = True, "sha256:" + "1" * 64
@@ -219,7 +219,7 @@ def test_no_worker_claims_an_inline_build_unless_its_caller_dies(
         "builds.queue.messages.current_app.send_task", lambda *args, **options: messages.append(options)
     )
     with django_capture_on_commit_callbacks(execute=True):
-        build = request_build(saved("a==1\n"), inline=True).build
+        build = request_build(save_text("a==1\n"), inline=True).build
     assert build is not None
 
     assert messages == []
@@ -238,7 +238,7 @@ def test_the_event_of_the_end_names_everybody_who_still_waits(monkeypatch: pytes
 
     monkeypatch.setattr("builds.worker.steps.make_image", fail)
     ada, bob, eve = person("ada"), person("bob"), person("eve")
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     build = queue_build(version, ada)
     request_build(version, bob)
     request_build(version, eve)
@@ -252,7 +252,7 @@ def test_the_event_of_the_end_names_everybody_who_still_waits(monkeypatch: pytes
 
 @pytest.mark.django_db
 def test_a_request_before_a_cancelled_build_has_stopped_keeps_it_running() -> None:
-    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    ann, ben, version = person("ann"), person("ben"), save_text("a==1\n")
     build = queue_build(version, ann)
     with claim_build(build) as (claim, _):
         cancel_requests_of(build, ann)
@@ -269,7 +269,7 @@ def test_a_request_before_a_cancelled_build_has_stopped_keeps_it_running() -> No
 def test_a_request_after_the_worker_has_seen_the_cancellation_returns_the_build_to_the_queue(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    ann, ben, version = person("ann"), person("ben"), save_text("a==1\n")
     build = queue_build(version, ann)
 
     def stop_too_late(_: Build, reporter: BuildReporter) -> None:
@@ -284,7 +284,7 @@ def test_a_request_after_the_worker_has_seen_the_cancellation_returns_the_build_
     runner.run_build(build.pk, "a worker")
 
     build.refresh_from_db()
-    assert (build.state, build.attempt, build.claim) == (State.QUEUED, 0, None)
+    assert (build.state, build.attempt, build.claim) == (BuildState.QUEUED, 0, None)
     assert "Requested again" in read_log(build.pk).text
     claim = claim_next("a worker")
     assert claim is not None
@@ -300,18 +300,18 @@ def test_work_that_raises_cancelled_without_a_cancellation_fails_the_build(
         raise Cancelled
 
     monkeypatch.setattr("builds.worker.steps.make_image", give_up)
-    build = queue_build(saved("a==1\n"), person("ann"))
+    build = queue_build(save_text("a==1\n"), person("ann"))
     runner.run_build(build.pk, "a worker")
 
     build.refresh_from_db()
-    assert (build.state, build.attempt) == (State.FAILED, 1)
+    assert (build.state, build.attempt) == (BuildState.FAILED, 1)
     assert (build.error_code, build.error_fault) == (runner.STUDIO_ERROR, "studio")
     assert "Requested again" not in read_log(build.pk).text
 
 
 @pytest.mark.django_db
 def test_a_stopped_build_accepts_no_request_before_it_has_ended() -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     build = queue_build(version, person("ann"))
     with claim_build(build) as (claim, _):
         stop_build(build, person("olga"))
@@ -327,18 +327,18 @@ def test_a_stopped_build_accepts_no_request_before_it_has_ended() -> None:
 @pytest.mark.django_db
 def test_a_cancelled_build_ends_as_cancelled_when_the_studio_stops() -> None:
     ann = person("ann")
-    build = queue_build(saved("a==1\n"), ann)
+    build = queue_build(save_text("a==1\n"), ann)
     with claim_build(build) as (claim, _):
         cancel_requests_of(build, ann)
         claim.requeue()
 
     build.refresh_from_db()
-    assert build.state == State.CANCELLED
+    assert build.state == BuildState.CANCELLED
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_request_and_a_cancellation_at_the_same_moment_keep_the_build() -> None:
-    ann, ben, version = person("ann"), person("ben"), saved("a==1\n")
+    ann, ben, version = person("ann"), person("ben"), save_text("a==1\n")
     for _ in range(10):
         build = queue_build(version, ann)
         claim = Claim.take(build.pk, "a worker")

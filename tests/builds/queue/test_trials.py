@@ -25,7 +25,7 @@ from environments.models import Event, Role, Version
 from environments.models.catalogue import Proposal
 from tests.builds.distribution import store_image
 from tests.builds.engine.test_engine import NOWHERE
-from tests.builds.scenarios import browser_of, expire_claims, image_for, person, saved
+from tests.builds.scenarios import browser_of, expire_claims, image_for, person, save_text
 
 WORKER = Path(__file__).parents[3] / "builds" / "engine" / "trials" / "imports_worker.py"
 REVIEW = "/w/curated/proposals/"
@@ -36,7 +36,7 @@ on_rows = pytest.mark.django_db
 
 def waiting(text: str = "numpy==2.1.3\n", name: str = "forecast", *, built: bool = True) -> Proposal:
     """Return a proposal of a version with an image."""
-    version = saved(text, name=name)
+    version = save_text(text, name=name)
     if built:
         image_for(version)
     return propose(version, person(f"olga-{name}"), name=f"AzureML-{name}", as_new=True, comment="Good.")
@@ -57,9 +57,9 @@ def claimed() -> Trial:
 @on_rows
 def test_a_proposed_image_is_queued_once_and_tried_by_one_worker() -> None:
     row = waiting()
-    image_for(saved("six==1\n", name="not-proposed"))
+    image_for(save_text("six==1\n", name="not-proposed"))
     image_for(
-        saved("numpy==2.1.3\n", name="same", workspace="other")
+        save_text("numpy==2.1.3\n", name="same", workspace="other")
     )  # the same content, not proposed from there
     assert gather(row).tried == TrialState.WAITING
 

@@ -14,7 +14,7 @@ from builds.models import BaseImage, Build, Image
 from builds.pages.queries import images_for_list
 from builds.statistics.figures import DAY, figures_of, today
 from builds.statistics.history import HistoryFilter
-from tests.builds.scenarios import fail_build, queue_build, saved, succeed_build, workspace_named
+from tests.builds.scenarios import fail_build, queue_build, save_text, succeed_build, workspace_named
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
@@ -30,7 +30,7 @@ def it_stays_the_same_day(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_days_weeks_and_times_are_the_same() -> None:
     lab = workspace_named("lab")
     for number, seconds in enumerate((0.44, 9.96, 10.4, 125.6)):
-        build = queue_build(saved(f"six=={number}\n"))
+        build = queue_build(save_text(f"six=={number}\n"))
         succeed_build(build)
         # A second before midnight by UTC, and a second after it
         start = MIDNIGHT - datetime.timedelta(seconds=1 if number % 2 else -1)
@@ -53,10 +53,10 @@ def test_weeks_begin_on_mondays_and_causes_are_counted_with_the_builds() -> None
     lab = workspace_named("lab")
     monday = MIDNIGHT - (TODAY.weekday() + 14) * DAY
     for number, (seconds, code) in enumerate(((-1, "conflict"), (0, "conflict"), (7 * 86400 - 1, "timeout"))):
-        build = queue_build(saved(f"six=={number}\n"))
+        build = queue_build(save_text(f"six=={number}\n"))
         fail_build(build, code=code)
         Build.objects.filter(pk=build.pk).update(queued_at=monday + datetime.timedelta(seconds=seconds))
-    succeed_build(queue_build(saved("six==9\n")))
+    succeed_build(queue_build(save_text("six==9\n")))
     report = figures_of(lab, HistoryFilter(), "quarter")
     assert {part.start: part.failed for part in report.parts if part.failed} == {
         monday.date() - 7 * DAY: 1,
@@ -74,7 +74,7 @@ def test_postgresql_compiles_no_query() -> None:
 
 
 def test_a_clock_that_was_set_back_under_a_build_makes_no_time_negative() -> None:
-    build = queue_build(saved("six==1\n"))
+    build = queue_build(save_text("six==1\n"))
     succeed_build(build)
     step = build.steps.get()
     earlier = timezone.now() - datetime.timedelta(hours=1)
@@ -88,7 +88,7 @@ def test_a_clock_that_was_set_back_under_a_build_makes_no_time_negative() -> Non
 
 def test_images_are_filtered_and_judged_the_same() -> None:
     lab = workspace_named("lab")
-    images = [succeed_build(queue_build(saved(f"six=={number}\n"))) for number in range(3)]
+    images = [succeed_build(queue_build(save_text(f"six=={number}\n"))) for number in range(3)]
     moved = Image.objects.filter(pk=images[0].pk)
     moved.update(base="a Dockerfile", floating=True, used_at=timezone.now() - 100 * DAY)
     BaseImage.objects.create(reference=f"Dockerfile {images[0].hash}", digest="b", checked_at=timezone.now())

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from builds.models import Build, BuildRequest, State
+from builds.models import Build, BuildRequest, BuildState
 from builds.pages.queries import builds_for_list
 from builds.queue.requests import request_build
 from builds.statistics.charts import rounded_up
@@ -22,7 +22,7 @@ from tests.builds.scenarios import (
     fail_build,
     person,
     queue_build,
-    saved,
+    save_text,
     succeed_build,
     workspace_named,
 )
@@ -51,7 +51,7 @@ def reader(lab: Workspace) -> Client:
 
 def took(seconds: float, *, ago: float = 0, name: str = "forecast", text: str = "") -> Build:
     """Play a build of so many seconds, so many days ago."""
-    build = queue_build(saved(text or f"numpy=={seconds}\n", name=name))
+    build = queue_build(save_text(text or f"numpy=={seconds}\n", name=name))
     succeed_build(build)
     return moved(build, seconds, ago)
 
@@ -78,7 +78,7 @@ def listed(text: str) -> set[str]:
 def test_half_and_nine_in_ten_are_of_the_builds_that_made_an_image(lab: Workspace) -> None:
     for seconds in range(1, 11):
         took(seconds)
-    broken = queue_build(saved("nunpy==1\n"))
+    broken = queue_build(save_text("nunpy==1\n"))
     fail_build(broken)
     moved(broken, 5000, 0)
     reused = took(3000)
@@ -124,12 +124,12 @@ def test_an_hour_before_midnight_by_utc_is_still_that_day(lab: Workspace) -> Non
 
 
 def test_what_was_there_at_once_or_being_built_is_a_cache_hit(lab: Workspace) -> None:
-    version = saved("six==1.16.0\n")
+    version = save_text("six==1.16.0\n")
     build = queue_build(version)
     assert request_build(version).joined
     succeed_build(build)
     assert request_build(version).reused
-    assert request_build(saved("six==1.16.0\n", name="twin")).reused
+    assert request_build(save_text("six==1.16.0\n", name="twin")).reused
     total = figures_of(lab, HistoryFilter(), "month").total
     assert (total.at_once, total.joined, total.new, total.saved) == (2, 1, 1, 0.75)
 
@@ -143,7 +143,7 @@ def test_figures_match_the_filter_in_every_state(lab: Workspace) -> None:
 
 
 def test_others_builds_are_not_among_the_figures(lab: Workspace) -> None:
-    succeed_build(queue_build(saved("six==1\n", workspace="other")))
+    succeed_build(queue_build(save_text("six==1\n", workspace="other")))
     assert figures_of(lab, HistoryFilter(), "year").total.decided == 0
 
 
@@ -161,7 +161,7 @@ def test_the_figures_take_as_many_queries_for_a_year_as_for_a_day(
 def test_the_list_is_filtered_by_days_person_and_cause(reader: Client, lab: Workspace) -> None:
     old = took(10, ago=9, name="old")
     took(10, ago=2, name="new", text="six==1\n")
-    broken = queue_build(saved("nunpy==1\n", name="broken"), person("carl", lab=Role.CONTRIBUTOR))
+    broken = queue_build(save_text("nunpy==1\n", name="broken"), person("carl", lab=Role.CONTRIBUTOR))
     fail_build(broken, code="conflict")
     moved(broken, 10, 2)
     day = old.queued_at.date() if old.queued_at.date() < TODAY else TODAY - 9 * DAY
@@ -224,8 +224,8 @@ def test_the_figures_of_very_many_builds_come_after_the_page(
 
 
 def test_a_build_under_way_is_in_no_figure_and_in_the_list(reader: Client, lab: Workspace) -> None:
-    build = queue_build(saved("six==1\n"))
-    assert build.state == State.QUEUED
+    build = queue_build(save_text("six==1\n"))
+    assert build.state == BuildState.QUEUED
     assert figures_of(lab, HistoryFilter(), "month").total.decided == 0
     assert listed(page(reader, "?state=queued")) == {"forecast:1"}
 
@@ -241,12 +241,12 @@ def test_one_persons_builds_are_counted_as_often_as_they_are_listed(lab: Workspa
     """A repeated request, or one for an existing image, adds no build."""
     carl, eve = person("carl", lab=Role.CONTRIBUTOR), person("eve", lab=Role.CONTRIBUTOR)
     for number in range(27):
-        build = queue_build(saved(f"six=={number}\n"), carl)
+        build = queue_build(save_text(f"six=={number}\n"), carl)
         request_build(build.version, eve if number % 2 else carl)
-    there = saved("ready==1\n")
+    there = save_text("ready==1\n")
     succeed_build(queue_build(there))
     request_build(there, carl)
-    queue_build(saved("six==1\n", workspace="other"), carl)
+    queue_build(save_text("six==1\n", workspace="other"), carl)
 
     for criteria in (
         HistoryFilter(by="carl"),

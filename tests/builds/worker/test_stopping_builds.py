@@ -6,12 +6,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from builds.models import Build, State
+from builds.models import Build, BuildState
 from builds.queue.requests import StateConflict, request_build, stop_build
 from environments.models import Event, Role
 from environments.models.notifications import Notice
 from tests.builds.pages.test_finished import notice
-from tests.builds.scenarios import browser_of, claim_build, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, claim_build, person, queue_build, save_text, succeed_build
 from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ def olga() -> User:
 @pytest.fixture
 def build(carla: User) -> Build:
     """A build that carla and fred wait for."""
-    made = queue_build(saved("numpy==2.1.3\n"), carla)
+    made = queue_build(save_text("numpy==2.1.3\n"), carla)
     request_build(made.version, person("fred", lab=Role.CONTRIBUTOR))
     return made
 
@@ -57,11 +57,11 @@ def test_a_waiting_build_ends_at_once_and_its_requesters_learn_who_stopped_it(
     assert "2 people wait for it" in before
     assert "carla" in before
     assert "fred" in before
-    assert state_of(build) == State.QUEUED  # asking changes nothing
+    assert state_of(build) == BuildState.QUEUED  # asking changes nothing
 
     after = browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
 
-    assert state_of(build) == State.CANCELLED
+    assert state_of(build) == BuildState.CANCELLED
     assert "olga stopped the build for everybody." in after
     assert notice(browser_of(carla)).startswith("olga stopped the build of forecast:1. See the build")
     assert notice(browser_of(User.objects.get(username="fred"))).startswith("olga stopped the build")
@@ -94,7 +94,7 @@ def test_a_running_build_is_asked_to_stop_and_ends_as_stopped(olga: User, build:
 
 
 def test_the_only_requester_cancels_and_cannot_stop_for_everybody(olga: User, carla: User) -> None:
-    build = queue_build(saved("numpy==2.1.3\n"), olga)
+    build = queue_build(save_text("numpy==2.1.3\n"), olga)
     page = text_of(browser_of(olga), page_of(build))
     assert "<span>Cancel</span>" in page
     assert "Stop for everybody" not in page
@@ -114,14 +114,14 @@ def test_nobody_but_an_owner_stops_what_others_wait_for(build: Build, role: Role
     assert browser.post(f"{page_of(build)}stop/").status_code == status
     assert Caller(user)("POST", f"workspaces/lab/builds/{build.pk}/stop/").status == status
     assert "Stop for everybody" not in (text_of(browser, page_of(build)) if role else "")
-    assert state_of(build) == State.QUEUED
+    assert state_of(build) == BuildState.QUEUED
 
 
 def test_a_build_of_another_workspace_is_not_found_below_ones_own(build: Build) -> None:
     browser = browser_of(person("otto", other=Role.OWNER))
 
     assert browser.post(f"/w/other/builds/{build.pk}/stop/").status_code == 404
-    assert state_of(build) == State.QUEUED
+    assert state_of(build) == BuildState.QUEUED
 
 
 def test_what_has_ended_or_was_stopped_before_is_not_stopped(olga: User, build: Build) -> None:
@@ -140,10 +140,10 @@ def test_what_has_ended_or_was_stopped_before_is_not_stopped(olga: User, build: 
 
 
 def test_a_build_that_was_quicker_is_ready_all_the_same(olga: User, carla: User) -> None:
-    build = queue_build(saved("numpy==2.1.3\n"), carla)
+    build = queue_build(save_text("numpy==2.1.3\n"), carla)
     with claim_build(build):
         stop_build(build, olga)
-    Build.objects.filter(pk=build.pk).update(state=State.QUEUED)
+    Build.objects.filter(pk=build.pk).update(state=BuildState.QUEUED)
     succeed_build(build)
 
     assert "The image is ready" in text_of(browser_of(carla), page_of(build))

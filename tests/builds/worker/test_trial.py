@@ -28,7 +28,7 @@ from environments.catalogue.proposals import propose
 from environments.models import Role
 from tests.builds.engine.test_engine import Listener
 from tests.builds.imaging.making import locked, make_wheel
-from tests.builds.scenarios import browser_of, image_for, person, saved
+from tests.builds.scenarios import browser_of, image_for, person, save_text
 from tests.services.servers.docker_engine import DockerEngine
 
 NETWORK = """
@@ -178,7 +178,7 @@ def test_from_a_proposal_to_what_its_reviewer_sees(
 ) -> None:
     settings.STORE, settings.DOCKER_HOST = workshop.cache.parent / "store", docker_engine.host
     olga = person("olga", lab=Role.CONTRIBUTOR)
-    version = saved("good\nbroken\n", user=olga)
+    version = save_text("good\nbroken\n", user=olga)
     row = image_for(version)
     lock: dict[str, Any] = row.lock or {}
     packages = [lock["packages"][0] | {"name": name} for name in ("good", "broken")]

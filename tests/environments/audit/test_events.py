@@ -23,7 +23,7 @@ from environments.versions.service import describe
 from environments.workspaces.members import set_member_role
 from studio.templatetags.studio import event_words
 from tests.access.changes import CHANGES
-from tests.builds.scenarios import browser_of, fail_build, main_of, person, queue_build, saved
+from tests.builds.scenarios import browser_of, fail_build, main_of, person, queue_build, save_text
 from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
@@ -47,8 +47,8 @@ def lab(olga: User) -> Workspace:
 def story(olga: User, lab: Workspace) -> Workspace:
     """Two people, two environments, a build that failed, and a member."""
     carla = person("carla", lab=Role.CONTRIBUTOR)
-    forecast = saved("nunpy==1", name="forecast", user=olga)
-    saved("a==1", name="other", user=carla)
+    forecast = save_text("nunpy==1", name="forecast", user=olga)
+    save_text("a==1", name="other", user=carla)
     fail_build(queue_build(forecast, carla))
     set_member_role(lab, "carla", Role.READER, olga)
     return lab
@@ -103,7 +103,7 @@ def test_only_owners_see_where_from(story: Workspace, olga: User) -> None:
 
 
 def test_before_and_after_are_shown_field_by_field(olga: User, lab: Workspace) -> None:
-    version = saved("a==1", user=olga)
+    version = save_text("a==1", user=olga)
     describe(version, description="<b>Quarterly</b>", tags={"team": "lab", "old": ""}, user=olga)
     page = browser_of(olga).get(PAGE).content.decode()
     assert "description: none → &lt;b&gt;Quarterly&lt;/b&gt;" in page

@@ -23,7 +23,7 @@ from environments.models.catalogue import Deprecation
 from environments.models.notifications import Notice
 from environments.versions.service import archive_environment
 from environments.versions.uses import end_use, report_use
-from tests.builds.scenarios import person, saved, workspace_named
+from tests.builds.scenarios import person, save_text, workspace_named
 
 pytestmark = pytest.mark.django_db
 SOON = datetime.timedelta(days=30)
@@ -35,7 +35,7 @@ def cora() -> User:
 
 
 def curated(name: str = "AzureML-x", text: str = "numpy==2.0.0\n") -> Version:
-    return saved(text, name=name, workspace="curated")
+    return save_text(text, name=name, workspace="curated")
 
 
 def leaving(what: Version, by: User, **more: object) -> Deprecation:
@@ -71,7 +71,7 @@ def test_invalid_deprecations_are_refused(cora: User) -> None:
     leaving(going, cora)
     archive_environment(gone.environment, cora)
     gone.environment.refresh_from_db()
-    mine = saved("numpy==2.1.3\n")
+    mine = save_text("numpy==2.1.3\n")
     yesterday = timezone.localdate() - datetime.timedelta(days=1)
     for code, environment, more in (
         ("not-curated", mine, {}),
@@ -101,18 +101,18 @@ def test_nothing_is_retired_before_its_day(cora: User) -> None:
 
 def test_what_is_retired_is_hidden_and_nothing_new_starts_from_it(cora: User) -> None:
     version, after = curated(), curated("AzureML-y", "numpy==2.1.0\n")
-    begun = saved("numpy==2.0.1\n", name="begun", based_on=version)
+    begun = save_text("numpy==2.0.1\n", name="begun", based_on=version)
     row = leaving(version, cora, on=timezone.localdate(), successor=after.environment)
     retire(row, cora)
 
     version.environment.refresh_from_db()
     assert version.environment.archived_at is not None
     with pytest.raises(ServiceError, match="AzureML-x is retired: nothing new starts from it") as problem:
-        saved("numpy==2.0.2\n", name="another", based_on=version)
+        save_text("numpy==2.0.2\n", name="another", based_on=version)
     assert "AzureML-y" in problem.value.help
     assert not Environment.objects.filter(name="another").exists()
     # Existing descendants are unaffected, and may take it over again.
-    assert saved("numpy==2.0.3\n", name="begun", based_on=version).number == begun.number + 1
+    assert save_text("numpy==2.0.3\n", name="begun", based_on=version).number == begun.number + 1
     # Restoring it is no way round.
     with pytest.raises(ServiceError) as problem:
         archive_environment(version.environment, cora, restore=True)
@@ -123,8 +123,8 @@ def test_one_version_is_retired_alone(cora: User) -> None:
     first, second = curated(), curated(text="numpy==2.1.0\n")
     retire(leaving(first, cora, version=first, on=timezone.localdate()), cora)
     with pytest.raises(ServiceError):
-        saved("numpy==2.0.2\n", name="another", based_on=first)
-    assert saved("numpy==2.1.2\n", name="another", based_on=second)
+        save_text("numpy==2.0.2\n", name="another", based_on=first)
+    assert save_text("numpy==2.1.2\n", name="another", based_on=second)
     assert first.environment.latest() == second
 
 
@@ -143,37 +143,37 @@ def test_it_is_retired_or_kept_once(cora: User) -> None:
 def test_what_was_started_from_it_is_found_through_every_start_between(cora: User) -> None:
     version = curated()
     row = leaving(version, cora)
-    mine = saved("numpy==2.0.1\n", name="mine", based_on=version)
-    edited = saved("numpy==2.0.2\n", name="mine", based_on=mine)
-    copied = saved("numpy==2.0.3\n", name="copy", workspace="shop", based_on=edited)
+    mine = save_text("numpy==2.0.1\n", name="mine", based_on=version)
+    edited = save_text("numpy==2.0.2\n", name="mine", based_on=mine)
+    copied = save_text("numpy==2.0.3\n", name="copy", workspace="shop", based_on=edited)
     for descendant in (mine, edited, copied):
         origin = deprecated_ancestor(descendant)
         assert origin is not None
         assert (origin.version, origin.deprecation) == (version, row)
         assert curated_ancestor(descendant) == version
-    assert deprecated_ancestor(saved("six==1.16.0\n", name="own")) is None
+    assert deprecated_ancestor(save_text("six==1.16.0\n", name="own")) is None
 
 
 def test_an_environment_with_a_new_origin_gets_no_notice_of_the_old(cora: User) -> None:
     old, new = curated(), curated("AzureML-y", "numpy==2.1.0\n")
     leaving(old, cora)
-    first = saved("numpy==2.0.1\n", name="mine", based_on=old)
-    second = saved("numpy==2.1.1\n", name="mine", based_on=new)
+    first = save_text("numpy==2.0.1\n", name="mine", based_on=old)
+    second = save_text("numpy==2.1.1\n", name="mine", based_on=new)
     assert deprecated_ancestor(first) is not None
     assert deprecated_ancestor(second) is None
 
 
 def test_two_that_started_from_each_other_do_not_go_round_for_ever() -> None:
-    a = saved("a==1\n", name="a")
-    b = saved("a==2\n", name="b", based_on=a)
-    assert deprecated_ancestor(saved("a==3\n", name="a", based_on=b)) is None
+    a = save_text("a==1\n", name="a")
+    b = save_text("a==2\n", name="b", based_on=a)
+    assert deprecated_ancestor(save_text("a==3\n", name="a", based_on=b)) is None
 
 
 def test_makers_of_descendants_get_a_notice_at_each_step(cora: User) -> None:
     olga, paul = person("olga"), person("paul")
     version = curated()
-    saved("numpy==2.0.1\n", name="mine", user=olga, based_on=version)
-    saved("six==1.16.0\n", name="own", user=paul)
+    save_text("numpy==2.0.1\n", name="mine", user=olga, based_on=version)
+    save_text("six==1.16.0\n", name="own", user=paul)
     row = leaving(version, cora, on=timezone.localdate())
     retire(row, cora)
     cancel_deprecation(row, cora)

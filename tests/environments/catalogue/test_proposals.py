@@ -15,7 +15,7 @@ from environments.models import Event, Role, Version
 from environments.models.catalogue import Proposal, ProposalStep, Stage
 from environments.models.notifications import Notice
 from environments.versions.service import archive_environment, archive_version
-from tests.builds.scenarios import person, saved
+from tests.builds.scenarios import person, save_text
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def cora() -> User:
 
 
 def proposed(by: User, text: str = "numpy==2.1.3\n", name: str = "AzureML-forecast") -> Proposal:
-    return propose(saved(text, user=by), by, name=name, as_new=True, comment="Everybody forecasts.")
+    return propose(save_text(text, user=by), by, name=name, as_new=True, comment="Everybody forecasts.")
 
 
 def seen(proposal: Proposal) -> ReviewedState:
@@ -44,7 +44,7 @@ def seen(proposal: Proposal) -> ReviewedState:
 Step = Callable[[Proposal, User, User], object]
 STEPS: dict[str, Step] = {
     "answer": lambda row, olga, cora: answer(
-        row, saved(f"numpy==2.1.{10 + row.revision}\n", user=olga), olga, "Pinned."
+        row, save_text(f"numpy==2.1.{10 + row.revision}\n", user=olga), olga, "Pinned."
     ),
     "changes": lambda row, olga, cora: ask_for_changes(row, cora, "Pin it."),
     "publish": lambda row, olga, cora: publish(row, cora, "", seen(row)),
@@ -111,7 +111,7 @@ def test_each_step_leads_from_each_stage_where_the_table_says(
 
 def test_what_is_published_is_the_very_definition_that_was_proposed(olga: User, cora: User) -> None:
     row = proposed(olga)
-    saved("numpy==2.2.0\n", user=olga)  # not what was proposed
+    save_text("numpy==2.2.0\n", user=olga)  # not what was proposed
 
     version = publish(row, cora, "Good.", seen(row))
 
@@ -124,8 +124,10 @@ def test_what_is_published_is_the_very_definition_that_was_proposed(olga: User, 
 
 
 def test_the_next_version_follows_the_latest(olga: User, cora: User) -> None:
-    before = saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
-    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, comment="Newer.")
+    before = save_text("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    row = propose(
+        save_text("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, comment="Newer."
+    )
 
     version = publish(row, cora, "", seen(row))
 
@@ -134,10 +136,12 @@ def test_the_next_version_follows_the_latest(olga: User, cora: User) -> None:
 
 
 def test_a_review_against_an_older_version_names_the_version_in_between(olga: User, cora: User) -> None:
-    saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
-    row = propose(saved("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, comment="Newer.")
+    save_text("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    row = propose(
+        save_text("numpy==2.1.3\n", user=olga), olga, name="AzureML-x", as_new=False, comment="Newer."
+    )
     looked = seen(row)
-    saved("numpy==2.0.1\n", name="AzureML-x", workspace="curated")
+    save_text("numpy==2.0.1\n", name="AzureML-x", workspace="curated")
 
     with pytest.raises(StaleReview, match=r"AzureML-x:2 has come into the catalogue in the meantime"):
         publish(row, cora, "", looked)
@@ -162,7 +166,7 @@ def test_what_was_looked_at_is_what_is_decided_about(olga: User, cora: User) -> 
     """A newer version that was proposed meanwhile is not approved by a review of the previous version."""
     row = proposed(olga)
     looked = seen(row)
-    answer(row, saved("numpy==2.2.0\n", user=olga), olga, "A newer one.")
+    answer(row, save_text("numpy==2.2.0\n", user=olga), olga, "A newer one.")
 
     with pytest.raises(StaleReview, match="olga has proposed forecast:2"):
         publish(row, cora, "", looked)
@@ -172,7 +176,7 @@ def test_what_was_looked_at_is_what_is_decided_about(olga: User, cora: User) -> 
 
 def test_two_that_want_the_same_new_name_get_it_once(olga: User, cora: User) -> None:
     first = proposed(olga)
-    other = saved("idna==3.10\n", name="other", user=olga)
+    other = save_text("idna==3.10\n", name="other", user=olga)
     second = propose(other, olga, name="AzureML-forecast", as_new=True, comment="Too.")
     looked = seen(second)
     publish(first, cora, "", seen(first))
@@ -194,12 +198,12 @@ def test_nobody_decides_about_their_own(role: str, olga: User) -> None:
     boss = person("boss", lab=Role.OWNER, curated=Role.OWNER)
     boss.is_superuser = True
     boss.save()
-    version = saved("numpy==2.1.3\n", user=boss if role == "author" else olga)
+    version = save_text("numpy==2.1.3\n", user=boss if role == "author" else olga)
     row = propose(
         version, boss if role == "proposer" else olga, name="AzureML-x", as_new=True, comment="It is good."
     )
     if role == "answerer":
-        answer(row, saved("numpy==2.2.0\n", user=olga), boss, "Newer.")
+        answer(row, save_text("numpy==2.2.0\n", user=olga), boss, "Newer.")
 
     decisions: list[Callable[[], object]] = [
         lambda: publish(row, boss, "", seen(row)),
@@ -217,9 +221,9 @@ def test_nobody_decides_about_their_own(role: str, olga: User) -> None:
 
 
 def test_a_proposal_needs_a_reason_a_name_and_something_new(olga: User, cora: User) -> None:
-    there = saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
-    version = saved("numpy==2.1.3\n", user=olga)
-    same = saved("numpy==2.0.0\n", name="same", user=olga)
+    there = save_text("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    version = save_text("numpy==2.1.3\n", user=olga)
+    same = save_text("numpy==2.0.0\n", name="same", user=olga)
 
     def code(version: Version, name: str, as_new: bool = True, comment: str = "Good.") -> str:
         with pytest.raises(ServiceError) as problem:
@@ -243,7 +247,7 @@ def test_a_proposal_needs_a_reason_a_name_and_something_new(olga: User, cora: Us
 
 def test_an_environment_is_proposed_once_at_a_time(olga: User, cora: User) -> None:
     row = proposed(olga)
-    newer = saved("numpy==2.2.0\n", user=olga)
+    newer = save_text("numpy==2.2.0\n", user=olga)
     with pytest.raises(ServiceError) as problem:
         propose(newer, olga, name="AzureML-other", as_new=True, comment="Good.")
     assert problem.value.code == "already-proposed"
@@ -252,10 +256,10 @@ def test_an_environment_is_proposed_once_at_a_time(olga: User, cora: User) -> No
 
 
 def test_only_a_newer_version_of_the_same_environment_answers(olga: User, cora: User) -> None:
-    older = saved("numpy==2.0.0\n", user=olga)
+    older = save_text("numpy==2.0.0\n", user=olga)
     row = proposed(olga)
     ask_for_changes(row, cora, "Pin it.")
-    for version in (older, row.version, saved("six==1.16.0\n", name="other", user=olga)):
+    for version in (older, row.version, save_text("six==1.16.0\n", name="other", user=olga)):
         with pytest.raises(ServiceError) as problem:
             answer(row, version, olga, "Here.")
         assert problem.value.code == "not-newer"

@@ -11,7 +11,7 @@ from environments.models import Environment, ListEntry, Version
 from environments.paging import KeysetPaginator, bounded_count
 from environments.versions.listing import latest_versions, listings_of, search
 from environments.versions.service import archive_environment, archive_version, describe
-from tests.builds.scenarios import person, saved
+from tests.builds.scenarios import person, save_text
 
 pytestmark = pytest.mark.django_db
 
@@ -32,14 +32,14 @@ def search_names(version: Version, query: str) -> list[str]:
 
 
 def test_an_environment_is_listed_at_its_latest_version() -> None:  # rule 31
-    saved("a==1\n", name="beta")
-    saved("a==1\n", name="alpha")
-    assert shown(saved("a==2\n", name="beta")) == ["alpha:1", "beta:2"]
+    save_text("a==1\n", name="beta")
+    save_text("a==1\n", name="alpha")
+    assert shown(save_text("a==2\n", name="beta")) == ["alpha:1", "beta:2"]
 
 
 def test_with_the_latest_version_archived_the_previous_is_listed() -> None:  # rules 31, 33
     owner = person("olga")
-    first, second = saved("a==1\n"), saved("a==2\n")
+    first, second = save_text("a==1\n"), save_text("a==2\n")
 
     archive_version(second, owner)
     assert shown(second) == shown(second, archived=True) == ["forecast:1"]
@@ -51,10 +51,10 @@ def test_with_the_latest_version_archived_the_previous_is_listed() -> None:  # r
 
 
 def test_an_archived_environment_is_listed_among_archived_ones_only() -> None:  # rule 33
-    owner, version = person("olga"), saved("a==1\n")
+    owner, version = person("olga"), save_text("a==1\n")
 
     archive_environment(version.environment, owner)
-    version = saved("a==2\n")
+    version = save_text("a==2\n")
     assert shown(version) == []
     assert shown(version, archived=True) == ["forecast:2"]
     archive_environment(Environment.objects.get(), owner, restore=True)
@@ -62,8 +62,8 @@ def test_an_archived_environment_is_listed_among_archived_ones_only() -> None:  
 
 
 def test_the_search_reads_name_tags_description_base_text_and_hash_in_any_case() -> None:
-    version = saved("numpy==2.1.3\n", name="Forecast-Nord")
-    saved("six==1.16.0\n", name="other")
+    version = save_text("numpy==2.1.3\n", name="Forecast-Nord")
+    save_text("six==1.16.0\n", name="other")
     describe(version, description="Für das Team Wetter", tags={"team": "Küste"}, user=person("olga"))
 
     for query in (
@@ -82,7 +82,7 @@ def test_the_search_reads_name_tags_description_base_text_and_hash_in_any_case()
 
 @pytest.mark.parametrize("query", ["%", "_", "\\", "100%", "a_b", "'", '"; DROP TABLE x'])
 def test_signs_that_mean_something_to_databases_are_just_signs(query: str) -> None:
-    version = saved("numpy==2.1.3\n")
+    version = save_text("numpy==2.1.3\n")
     assert search_names(version, query) == []
     describe(version, description=f"it has {query} in it", tags={}, user=person("olga"))
     assert search_names(version, query) == ["forecast:1"]
@@ -91,7 +91,7 @@ def test_signs_that_mean_something_to_databases_are_just_signs(query: str) -> No
 def test_nobody_counts_further_than_people_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "MAX_COUNTED", 4)
     for number in range(6):
-        version = saved("a==1\n", name=f"env-{number}")
+        version = save_text("a==1\n", name=f"env-{number}")
     rows = listings_of(version.environment.workspace)
     assert str(bounded_count(rows)) == "4+"
     assert str(bounded_count(rows.filter(name__lt="env-4"))) == "4"
@@ -101,7 +101,7 @@ def test_nobody_counts_further_than_people_read(monkeypatch: pytest.MonkeyPatch)
 
 def test_pages_show_each_row_once_in_order() -> None:
     for number in range(7):
-        version = saved("a==1\n", name=f"env-{number}")
+        version = save_text("a==1\n", name=f"env-{number}")
     rows = listings_of(version.environment.workspace).order_by("-name")
     pages = KeysetPaginator(rows, 3)
     names = [[row.name for row in pages.get_page(number)] for number in (1, 2, 3)]
@@ -114,7 +114,7 @@ def test_pages_show_each_row_once_in_order() -> None:
 def test_what_fits_on_one_page_is_looked_for_once(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    version = saved("a==1\n")
+    version = save_text("a==1\n")
     rows = search(listings_of(version.environment.workspace), "forecast").order_by("name")
     with django_assert_num_queries(2):  # its keys, its rows
         page = KeysetPaginator(rows, 3).get_page(1)
@@ -123,5 +123,5 @@ def test_what_fits_on_one_page_is_looked_for_once(
 
 def test_an_environment_with_a_history_is_not_deleted() -> None:
     with pytest.raises(ProtectedError):
-        saved("a==1\n").environment.delete()
+        save_text("a==1\n").environment.delete()
     assert ListEntry.objects.exists()

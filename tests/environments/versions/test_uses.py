@@ -13,7 +13,7 @@ from environments.errors import ServiceError
 from environments.models import Environment, Event, Role, Scope, Usage, Version
 from environments.versions.service import archive_environment, archive_version
 from environments.versions.uses import end_use, report_use
-from tests.builds.scenarios import person, saved, workspace_named
+from tests.builds.scenarios import person, save_text, workspace_named
 from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,7 @@ def olga() -> User:
 
 @pytest.fixture
 def call(olga: User) -> Caller:
-    saved("numpy==2.1.3", user=olga)
+    save_text("numpy==2.1.3", user=olga)
     return Caller(olga)
 
 
@@ -76,7 +76,7 @@ def test_a_run_that_is_reported_only_at_its_end_is_kept_as_ended(call: Caller) -
 
 
 def test_a_deployment_on_another_version_ends_its_previous_use(olga: User) -> None:
-    first, second = saved("numpy==2.1.3"), saved("numpy==2.2.0")
+    first, second = save_text("numpy==2.1.3"), save_text("numpy==2.2.0")
     run = used(first, "blue", "run")
     for version in (first, second):
         used(version, user=olga)
@@ -122,7 +122,7 @@ def test_a_report_that_makes_no_sense_is_refused_and_nothing_is_kept(
 
 
 def test_who_uses_a_curated_environment_reports_it_for_a_workspace_of_their_own(call: Caller) -> None:
-    saved("numpy==2.1.3", name="AzureML-base", workspace="curated")
+    save_text("numpy==2.1.3", name="AzureML-base", workspace="curated")
     report = {"kind": "run", "name": "train-41"}
     assert call("POST", CURATED, report).status == 403  # they are no curator
     assert call("POST", CURATED, report | {"workspace": "other"}).status == 404
@@ -192,7 +192,7 @@ def test_what_is_in_use_is_not_archived_and_the_answer_says_who_uses_it(call: Ca
 
 
 def test_a_use_holds_its_version_and_not_the_others_and_an_archived_one_can_be_used(olga: User) -> None:
-    first, second = saved("numpy==2.1.3"), saved("numpy==2.2.0")
+    first, second = save_text("numpy==2.1.3"), save_text("numpy==2.2.0")
     used(second)
     archive_version(first, olga)
     with pytest.raises(ServiceError, match="deployment blue"):
@@ -204,7 +204,7 @@ def test_a_use_holds_its_version_and_not_the_others_and_an_archived_one_can_be_u
 
 
 def test_what_was_ever_used_cannot_be_deleted(olga: User) -> None:
-    version = saved("numpy==2.1.3")
+    version = save_text("numpy==2.1.3")
     end_use(used(version), olga)
     with pytest.raises(RestrictedError):
         version.delete()

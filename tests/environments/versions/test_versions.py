@@ -8,21 +8,25 @@ from environments.definition import read
 from environments.errors import ServiceError
 from environments.models import Event
 from environments.versions.service import VersionTaken, archive_environment, archive_version, save_reading
-from tests.builds.scenarios import person, saved, workspace_named
+from tests.builds.scenarios import person, save_text, workspace_named
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_next_version_is_taken_when_none_is_given() -> None:
     """Rule 30."""
-    assert [saved("a==1\n").version, saved("a==2\n").version, saved("a==3\n").version] == ["1", "2", "3"]
+    assert [save_text("a==1\n").version, save_text("a==2\n").version, save_text("a==3\n").version] == [
+        "1",
+        "2",
+        "3",
+    ]
 
 
 def test_the_next_version_follows_the_highest_whole_number() -> None:
-    saved("a==1\n", version="7")
-    saved("a==2\n", version="2024.1")
+    save_text("a==1\n", version="7")
+    save_text("a==2\n", version="2024.1")
 
-    assert saved("a==3\n").version == "8"
+    assert save_text("a==3\n").version == "8"
 
 
 def test_the_same_content_again_makes_no_new_version_and_says_so() -> None:
@@ -39,10 +43,10 @@ def test_the_same_content_again_makes_no_new_version_and_says_so() -> None:
 
 def test_other_content_under_a_taken_version_is_refused_with_the_difference() -> None:
     """Rule 30."""
-    saved("numpy==2.1.3\n", version="1")
+    save_text("numpy==2.1.3\n", version="1")
 
     with pytest.raises(VersionTaken) as refused:
-        saved("numpy==2.2.0\n", version="1")
+        save_text("numpy==2.2.0\n", version="1")
 
     change = refused.value.difference.packages[0]
     assert (change.name, change.change) == ("numpy", "upgraded")
@@ -54,7 +58,7 @@ def test_other_content_under_a_taken_version_is_refused_with_the_difference() ->
 def test_reserved_and_malformed_names_are_refused(name: str) -> None:
     """Rules 27 and 28."""
     with pytest.raises(ServiceError) as refused:
-        saved("a==1\n", name=name)
+        save_text("a==1\n", name=name)
 
     assert refused.value.message
     assert refused.value.help
@@ -62,14 +66,14 @@ def test_reserved_and_malformed_names_are_refused(name: str) -> None:
 
 def test_a_curated_name_may_be_reserved() -> None:
     """Rule 27."""
-    assert saved("a==1\n", name="AzureML-x", workspace="curated").environment.shown_name == "x"
+    assert save_text("a==1\n", name="AzureML-x", workspace="curated").environment.shown_name == "x"
 
 
 def test_a_new_environment_never_becomes_a_version_of_an_existing_environment() -> None:
-    saved("a==1\n", name="taken")
+    save_text("a==1\n", name="taken")
 
     with pytest.raises(ServiceError, match="already"):
-        saved("a==2\n", name="taken", only_new=True)
+        save_text("a==2\n", name="taken", only_new=True)
 
     assert workspace_named("lab").environments.get(name="taken").versions.count() == 1
 
@@ -86,7 +90,7 @@ def test_a_refused_definition_leaves_nothing_behind() -> None:
 def test_latest_is_the_newest_version_that_is_not_archived() -> None:
     """Rule 31."""
     user = person("ada")
-    first, second = saved("a==1\n"), saved("a==2\n")
+    first, second = save_text("a==1\n"), save_text("a==2\n")
     assert first.environment.latest() == second
 
     archive_version(second, user)
@@ -97,9 +101,9 @@ def test_latest_is_the_newest_version_that_is_not_archived() -> None:
 def test_a_version_under_an_archived_environment_is_archived_and_not_restored_alone() -> None:
     """Rule 33."""
     user = person("ada")
-    first = saved("a==1\n")
+    first = save_text("a==1\n")
     archive_environment(first.environment, user)
-    second = saved("a==2\n")
+    second = save_text("a==2\n")
     assert second.archived_at
 
     with pytest.raises(ServiceError, match="archived"):
@@ -112,7 +116,7 @@ def test_a_version_under_an_archived_environment_is_archived_and_not_restored_al
 
 def test_who_saved_what_is_on_record() -> None:
     user = person("ada")
-    version = saved("a==1\n", user=user)
+    version = save_text("a==1\n", user=user)
 
     event = Event.objects.get(verb="version.created")
     assert (event.actor, event.subject) == (user, "forecast:1")

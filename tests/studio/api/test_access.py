@@ -10,7 +10,7 @@ from django.test import Client
 
 from builds.models import Build
 from environments.models import Role, Scope
-from tests.builds.scenarios import person, saved, workspace_named
+from tests.builds.scenarios import person, save_text, workspace_named
 from tests.studio.api.calling import Caller
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_requests_counted")]
@@ -26,7 +26,7 @@ NOWHERE = "6f1d3c1e-0b5a-4e0e-9a5c-2f7c4d1e8a90"
      ("GET", f"{LAB}events/"), ("GET", f"{LAB}members/"), ("GET", f"{LAB}builds/{NOWHERE}/log/")],
 )  # fmt: skip
 def test_strangers_cannot_tell_a_workspace_from_none(method: str, path: str) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     stranger, nobody = Caller(person("stranger")), Caller(None)
     assert (stranger(method, path, {"text": "a"}).status, nobody(method, path, {"text": "a"}).status) == (
         404,
@@ -38,7 +38,7 @@ def test_strangers_cannot_tell_a_workspace_from_none(method: str, path: str) -> 
 
 
 def test_readers_read_and_tokens_that_may_only_read_change_nothing(olga: User) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     reader = Caller(person("paul", lab=Role.READER))
     reading = Caller(olga, Scope.READ)
     pulling = Caller(olga, Scope.PULL)
@@ -63,7 +63,7 @@ def test_a_token_makes_no_token(call: Caller, olga: User) -> None:
 
 
 def test_a_browser_needs_its_form_token_to_change_anything(olga: User) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     browser = Client(enforce_csrf_checks=True)
     browser.force_login(olga)
     assert browser.get(f"/api/v1/{FORECAST}").status_code == 200

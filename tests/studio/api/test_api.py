@@ -13,9 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from builds.models import Build, State
+from builds.models import Build, BuildState
 from environments.models import Event, Member, Role, Version, Workspace
-from tests.builds.scenarios import person, queue_build, saved, workspace_named
+from tests.builds.scenarios import person, queue_build, save_text, workspace_named
 from tests.studio.api.calling import Caller
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_requests_counted")]
@@ -88,7 +88,7 @@ def test_names_are_refused_in_the_words_of_the_pages(call: Caller) -> None:
 
 
 def test_a_change_needs_the_latest_entity_tag(call: Caller) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     path = f"{FORECAST}versions/1/"
     seen = call("GET", path).headers["ETag"]
     changed = call("PATCH", path, {"tags": {"team": "a"}}, If_Match=seen)
@@ -106,14 +106,14 @@ def test_a_change_needs_the_latest_entity_tag(call: Caller) -> None:
 
 def test_latest_is_the_newest_version_that_is_not_archived(call: Caller) -> None:
     for text in ("numpy==2.1.3", "numpy==2.2.0"):
-        saved(text)
+        save_text(text)
     assert call("GET", f"{FORECAST}versions/latest/").json["version"] == "2"
     assert call("POST", f"{FORECAST}versions/2/archive/").json["archived"] is True
     assert call("GET", f"{FORECAST}versions/latest/").json["version"] == "1"
 
 
 def test_a_version_does_not_leave_an_archived_environment_alone(call: Caller) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     assert call("POST", f"{FORECAST}archive/").json["archived"] is True
     refused = call("POST", f"{FORECAST}versions/1/restore/")
     assert (refused.status, refused.code) == (409, "environment-archived")
@@ -122,7 +122,7 @@ def test_a_version_does_not_leave_an_archived_environment_alone(call: Caller) ->
 
 
 def test_a_definition_is_given_in_other_formats_or_the_format_says_why_not(call: Caller) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     conda = call("GET", f"{FORECAST}versions/1/definition/?as=v2-yaml")
     assert b"numpy==2.1.3" in conda.response.content
     assert call("GET", f"{FORECAST}versions/1/definition/").response.content == b"numpy==2.1.3"
@@ -134,9 +134,9 @@ def test_a_definition_is_given_in_other_formats_or_the_format_says_why_not(call:
 
 def test_lists_come_in_pages_that_hold_while_rows_come(call: Caller) -> None:
     for number in range(7):
-        saved(f"numpy==2.1.{number}", name=f"e{number}")
+        save_text(f"numpy==2.1.{number}", name=f"e{number}")
     first = call("GET", f"{LAB}environments/?size=3").json
-    saved("numpy==2.0.0", name="a-new-first-one")
+    save_text("numpy==2.0.0", name="a-new-first-one")
     rest = call.all(first["next"].partition("/api/v1/")[2])
     assert [row["name"] for row in [*first["results"], *rest]] == [f"e{number}" for number in range(7)]
 
@@ -151,7 +151,7 @@ def test_a_list_takes_as_many_queries_for_thirty_rows_as_for_three(
     counts = []
     for rows in (3, 30):
         for number in range(rows):
-            version = saved(f"numpy==2.{rows}.{number}", name=f"e{rows}-{number}")
+            version = save_text(f"numpy==2.{rows}.{number}", name=f"e{rows}-{number}")
             queue_build(version)
         call("GET", LAB + path)
         with CaptureQueriesContext(connection) as queries:
@@ -164,7 +164,7 @@ def test_a_list_takes_as_many_queries_for_thirty_rows_as_for_three(
 def test_a_cursor_with_a_place_that_no_row_can_have_is_refused_or_finds_nothing(
     call: Caller, position: str
 ) -> None:
-    queue_build(saved("numpy==2.1.3"))
+    queue_build(save_text("numpy==2.1.3"))
     cursor = base64.b64encode(urlencode({"p": position}).encode()).decode()
     for rows in ("environments", "builds", "images", "events", "proposals"):
         answer = call("GET", f"{LAB}{rows}/?{urlencode({'cursor': cursor})}")
@@ -194,7 +194,7 @@ def test_a_cursor_that_is_made_up_is_refused(call: Caller) -> None:
 
 
 def test_asking_for_an_image_joins_the_build_that_is_under_way(call: Caller) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     first = call("POST", f"{FORECAST}versions/1/builds/", {})
     second = call("POST", f"{FORECAST}versions/latest/builds/")
     assert (first.status, second.status) == (202, 202)
@@ -210,7 +210,7 @@ def test_asking_for_an_image_joins_the_build_that_is_under_way(call: Caller) -> 
 def test_names_that_differ_in_case_alone_are_all_listed_page_by_page(call: Caller) -> None:
     names = ["Delta", "alpha", "ALPHA", "Alpha", "beta"]
     for name in names:
-        saved("numpy==2.1.3\n", name=name)
+        save_text("numpy==2.1.3\n", name=name)
 
     listed = [row["name"] for row in call.all(f"{LAB}environments/?size=2")]
 
@@ -219,22 +219,22 @@ def test_names_that_differ_in_case_alone_are_all_listed_page_by_page(call: Calle
 
 
 def test_cancelling_what_has_ended_is_a_conflict(call: Caller) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     build = call("POST", f"{FORECAST}versions/1/builds/", {}).json["build"]["id"]
-    while Build.objects.get(pk=build).state != State.CANCELLED:
+    while Build.objects.get(pk=build).state != BuildState.CANCELLED:
         assert call("POST", f"{LAB}builds/{build}/cancel/").status == 200
     assert call("POST", f"{LAB}builds/{build}/cancel/").status == 409
     assert call("POST", f"{LAB}builds/{build}/retry/").status == 202
 
 
 def test_packages_of_what_was_not_built_are_not_known_yet(call: Caller) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     assert call("GET", f"{FORECAST}versions/1/packages/").status == 409
     assert call("GET", f"{FORECAST}versions/1/lock/").status == 409
 
 
 def test_a_log_is_text(call: Caller, olga: User) -> None:
-    build = queue_build(saved("numpy==2.1.3"), olga)
+    build = queue_build(save_text("numpy==2.1.3"), olga)
     answer = call("GET", f"{LAB}builds/{build.pk}/log/")
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
 
@@ -243,10 +243,10 @@ def test_a_log_is_text(call: Caller, olga: User) -> None:
 
 
 def test_an_idempotency_key_is_answered_once_despite_changes_in_between(call: Caller) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     path = f"{FORECAST}versions/1/builds/"
     first = call("POST", path, {"rebuild": False}, Idempotency_Key="k1")
-    Build.objects.update(state=State.FAILED)
+    Build.objects.update(state=BuildState.FAILED)
     again = call("POST", path, {"rebuild": False}, Idempotency_Key="k1")
     assert (again.status, again.json) == (first.status, first.json)
     assert again.headers["Idempotent-Replayed"] == "true"
@@ -257,7 +257,7 @@ def test_an_idempotency_key_is_answered_once_despite_changes_in_between(call: Ca
 
 def test_a_key_is_not_for_another_request_nor_for_another_person(call: Caller) -> None:
     for number in ("3", "4"):
-        saved(f"numpy==2.1.{number}")
+        save_text(f"numpy==2.1.{number}")
     assert call("POST", f"{FORECAST}versions/1/builds/", {}, Idempotency_Key="k").status == 202
     assert call("POST", f"{FORECAST}versions/2/builds/", {}, Idempotency_Key="k").status == 409
     other = Caller(person("paul", lab=Role.CONTRIBUTOR))
@@ -265,7 +265,7 @@ def test_a_key_is_not_for_another_request_nor_for_another_person(call: Caller) -
 
 
 def test_a_key_tells_nobody_again_what_they_may_not_see_or_no_longer(call: Caller, olga: User) -> None:
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     Member.objects.create(workspace=workspace_named("shop"), user=olga, role=Role.OWNER)
     path = f"{FORECAST}versions/1/builds/"
     assert call("POST", path, {}, Idempotency_Key="k").status == 202
@@ -277,7 +277,7 @@ def test_a_key_tells_nobody_again_what_they_may_not_see_or_no_longer(call: Calle
 
 def test_a_request_that_failed_may_be_sent_again_with_its_key(call: Caller) -> None:
     assert call("POST", f"{FORECAST}versions/1/builds/", {}, Idempotency_Key="k").status == 404
-    saved("numpy==2.1.3")
+    save_text("numpy==2.1.3")
     assert call("POST", f"{FORECAST}versions/1/builds/", {}, Idempotency_Key="k").status == 202
 
 
@@ -288,8 +288,8 @@ def test_findings_and_differences_are_returned_without_saving(call: Caller) -> N
     read = call("POST", "findings/", {"text": "numpy\nnumpy==1\n", "filename": "requirements.txt"}).json
     assert (read["accepted"], read["format"]) == (True, "requirements")
     assert {finding["code"] for finding in read["findings"]} >= {"duplicate-package"}
-    saved("numpy==2.1.3", name="a")
-    saved("numpy==2.2.0", name="b")
+    save_text("numpy==2.1.3", name="a")
+    save_text("numpy==2.2.0", name="b")
     difference = call("GET", "diff/?a=lab/a:1&b=lab/b:latest").json
     assert [change["change"] for change in difference["packages"]] == ["upgraded"]
     assert call("GET", "diff/?a=lab/a:1").status == 400

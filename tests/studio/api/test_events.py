@@ -14,7 +14,7 @@ from django.test import AsyncClient
 from builds.live import build_events
 from environments.models import Member, Role, Scope
 from environments.workspaces.tokens import create_token, revoke_token
-from tests.builds.scenarios import person, queue_build, saved, succeed_build
+from tests.builds.scenarios import person, queue_build, save_text, succeed_build
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +30,7 @@ async def events(path: str, secret: str) -> tuple[int, str]:
 
 def test_a_program_is_sent_the_log_the_build_and_its_end() -> None:
     olga = person("olga", lab=Role.READER)
-    build = queue_build(saved("numpy==2.1.3"))
+    build = queue_build(save_text("numpy==2.1.3"))
     succeed_build(build, "Packing numpy")
     path = f"/api/v1/workspaces/lab/builds/{build.pk}/events/"
 
@@ -55,7 +55,7 @@ def test_a_stream_ends_for_a_caller_who_may_no_longer_see_the_build(
     monkeypatch.setattr(build_events, "HEARTBEAT_SECONDS", 0.05)
     olga = person("olga", lab=Role.READER)
     token, secret = create_token(olga, "t", Scope.READ)
-    path = f"/api/v1/workspaces/lab/builds/{queue_build(saved('numpy==2.1.3')).pk}/events/"
+    path = f"/api/v1/workspaces/lab/builds/{queue_build(save_text('numpy==2.1.3')).pk}/events/"
     client = AsyncClient()
     by_session = how in ("password changed", "signed out")
     headers = {} if by_session else {"Authorization": f"Bearer {secret}"}

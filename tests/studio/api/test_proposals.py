@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from environments.models import Role, Version
-from tests.builds.scenarios import person, queue_build, saved, succeed_build
+from tests.builds.scenarios import person, queue_build, save_text, succeed_build
 from tests.studio.api.calling import Caller
 
 pytestmark = pytest.mark.django_db
@@ -41,7 +41,7 @@ def curator() -> Caller:
 
 
 def test_a_release_from_proposal_to_publication(olga: User, author: Caller, curator: Caller) -> None:
-    version = saved("numpy==2.1.3\n", user=olga)
+    version = save_text("numpy==2.1.3\n", user=olga)
     body = {"name": "AzureML-x", "new": True, "reason": "Everybody needs it."}
     made = author("POST", f"{FORECAST}/1/propose/", body)
     assert (made.status, made.json["stage"], made.json["image_state"], made.json["misfits"]) == (
@@ -76,12 +76,12 @@ def test_a_release_from_proposal_to_publication(olga: User, author: Caller, cura
 
 
 def test_asked_changes_are_answered_at_the_same_address(olga: User, author: Caller, curator: Caller) -> None:
-    saved("numpy==2.1.3\n", user=olga)
+    save_text("numpy==2.1.3\n", user=olga)
     made = author("POST", f"{FORECAST}/1/propose/", {"name": "AzureML-x", "new": True, "reason": "Good."})
     url = f"{made.json['id']}/"
     assert curator("POST", f"{REVIEW}{url}ask-for-changes/", {}).code == "words-missing"
     assert curator("POST", f"{REVIEW}{url}ask-for-changes/", {"comment": "Pin."}).json["stage"] == "changes"
-    saved("numpy==2.2.0\n", user=olga)
+    save_text("numpy==2.2.0\n", user=olga)
     answered = author("POST", f"{FORECAST}/2/propose/", {"reason": "Pinned."})
     assert (answered.status, answered.json["id"]) == (200, made.json["id"])
     assert (answered.json["version"], answered.json["stage"]) == ("lab/forecast:2", "waiting")
@@ -92,7 +92,7 @@ def test_nobody_approves_their_own_by_a_token_either(olga: User) -> None:
     boss = person("boss", lab=Role.OWNER)
     boss.is_superuser = True
     boss.save()
-    version = saved("numpy==2.1.3\n", user=boss)
+    version = save_text("numpy==2.1.3\n", user=boss)
     succeed_build(queue_build(version))
     call = Caller(boss)
     made = call("POST", f"{FORECAST}/1/propose/", {"name": "AzureML-x", "new": True, "reason": "Mine."})
@@ -102,16 +102,16 @@ def test_nobody_approves_their_own_by_a_token_either(olga: User) -> None:
 
 
 def test_nothing_comes_into_the_catalogue_past_its_review(curator: Caller) -> None:  # rule 29
-    saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    save_text("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
     refused = curator("POST", f"{X}versions/", {"text": "numpy==2.1.3"})
     assert (refused.status, refused.code) == (409, "only-by-review")
     assert Version.objects.count() == 1
 
 
 def test_what_is_deprecated_says_so_in_every_answer(olga: User, author: Caller, curator: Caller) -> None:
-    start = saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
-    saved("numpy==2.1.0\n", name="AzureML-y", workspace="curated")
-    saved("numpy==2.0.1\n", user=olga, based_on=start)
+    start = save_text("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    save_text("numpy==2.1.0\n", name="AzureML-y", workspace="curated")
+    save_text("numpy==2.0.1\n", user=olga, based_on=start)
     body = {"on": SOON, "reason": "A hole.", "successor": "AzureML-y"}
     made = curator("PUT", f"{X}deprecation/", body)
     payload = {"on": SOON, "reason": "A hole.", "successor": "AzureML-y", "retired": False}
@@ -150,5 +150,5 @@ def test_what_is_deprecated_says_so_in_every_answer(olga: User, author: Caller, 
      {"on": SOON, "reason": "x", "successor": "nothing"}, {"on": SOON, "reason": "x\0"}],
 )  # fmt: skip
 def test_a_deprecation_that_is_wrong_is_refused(body: object, curator: Caller) -> None:
-    saved("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
+    save_text("numpy==2.0.0\n", name="AzureML-x", workspace="curated")
     assert curator("PUT", f"{X}deprecation/", body).status == 400

@@ -17,7 +17,7 @@ from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import ask_for_changes, propose
 from environments.models import Role
 from environments.models.catalogue import Deprecation, Proposal, Stage
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build
 from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def cora() -> User:
 def waiting(
     olga: User, name: str = "forecast", text: str = "numpy==2.1.3\n", *, built: bool = True
 ) -> Proposal:
-    version = saved(text, name=name, user=olga)
+    version = save_text(text, name=name, user=olga)
     if built:
         succeed_build(queue_build(version, olga))
     return propose(version, olga, name=f"AzureML-{name}"[:255], as_new=True, comment=f"Why {name}.")
@@ -60,7 +60,7 @@ def decision(row: Proposal, what: str, comment: str = "", seen: str = "") -> dic
 
 
 def test_from_a_version_to_the_catalogue_that_everybody_sees(olga: User, cora: User) -> None:
-    succeed_build(queue_build(saved("numpy==2.1.3\n", user=olga), olga))
+    succeed_build(queue_build(save_text("numpy==2.1.3\n", user=olga), olga))
     author, curator = browser_of(olga), browser_of(cora)
     assert "Propose" in text_of(author, VERSION)
     assert 'value="AzureML-forecast"' in text_of(author, f"{VERSION}propose/")
@@ -100,7 +100,7 @@ def test_asked_changes_are_answered_by_a_newer_version_on_the_same_proposal(olga
     assert "Changes are asked for before forecast:1" in text_of(author, VERSION)
     assert "Pin six too." in text_of(author, f"/w/lab/proposals/{row.pk}/")
 
-    saved("numpy==2.1.3\nsix==1.16.0\n", user=olga)
+    save_text("numpy==2.1.3\nsix==1.16.0\n", user=olga)
     newer = VERSION.replace("/1/", "/2/")
     assert "forecast:2 takes its place" in text_of(author, f"{newer}propose/")
     author.post(f"{newer}propose/", {"words": "Done."})
@@ -117,7 +117,7 @@ def test_asked_changes_are_answered_by_a_newer_version_on_the_same_proposal(olga
 
 
 def test_a_refused_form_keeps_what_was_typed_and_says_why(olga: User, cora: User) -> None:
-    saved("numpy==2.1.3\n", user=olga)
+    save_text("numpy==2.1.3\n", user=olga)
     author = browser_of(olga)
     for sent, sentence in (
         ({"target": "new", "name": "no name", "words": "My words"}, "My words"),
@@ -197,7 +197,7 @@ def test_a_look_at_the_review_leaves_a_curator_in_their_workspace() -> None:
 def test_people_see_the_proposals_of_their_workspace_and_no_other(olga: User) -> None:
     mine = waiting(olga)
     paul = person("paul", shop=Role.CONTRIBUTOR)
-    version = saved("six==1.16.0\n", name="secret", workspace="shop", user=paul)
+    version = save_text("six==1.16.0\n", name="secret", workspace="shop", user=paul)
     theirs = propose(version, paul, name="AzureML-secret", as_new=True, comment="Ours.")
     author = browser_of(olga)
     page = text_of(author, "/w/lab/proposals/?state=all")
@@ -273,9 +273,9 @@ def leaving(days: int = 30, **more: object) -> dict[str, object]:
 
 
 def test_what_is_deprecated_says_so_where_it_is_used(olga: User, cora: User) -> None:
-    version = saved("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
-    saved("numpy==2.1.0\n", name="AzureML-after", workspace="curated")
-    saved("numpy==2.0.1\n", user=olga, based_on=version)
+    version = save_text("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
+    save_text("numpy==2.1.0\n", name="AzureML-after", workspace="curated")
+    save_text("numpy==2.0.1\n", user=olga, based_on=version)
     curator = browser_of(cora)
     text_of(curator, f"{CURATED}deprecate/")
     curator.post(f"{CURATED}deprecate/", leaving(successor="AzureML-after"))
@@ -294,7 +294,7 @@ def test_what_is_deprecated_says_so_where_it_is_used(olga: User, cora: User) -> 
 
 
 def test_its_buttons_retire_it_from_its_day_on_and_keep_it_after_all(cora: User) -> None:
-    saved("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
+    save_text("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
     curator = browser_of(cora)
     curator.post(f"{CURATED}deprecate/", leaving(days=0))
     row = Deprecation.objects.get()
@@ -326,7 +326,7 @@ def test_its_buttons_retire_it_from_its_day_on_and_keep_it_after_all(cora: User)
 def test_a_deprecation_that_cannot_be_is_refused_beside_its_field(
     sent: dict[str, str], sentence: str, cora: User
 ) -> None:
-    saved("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
+    save_text("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
     response = browser_of(cora).post(f"{CURATED}deprecate/", leaving() | sent)
     assert response.status_code == 422
     assert sentence in response.content.decode()
@@ -336,9 +336,9 @@ def test_a_deprecation_that_cannot_be_is_refused_beside_its_field(
 def test_an_environments_page_takes_no_more_queries_for_a_long_chain_of_versions(
     olga: User, cora: User
 ) -> None:
-    version = saved("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
+    version = save_text("numpy==2.0.0\n", name="AzureML-forecast", workspace="curated")
     deprecate(version.environment, cora, on=timezone.localdate(), reason="A hole.")
-    before = saved("numpy==2.0.1\n", user=olga, based_on=version)
+    before = save_text("numpy==2.0.1\n", user=olga, based_on=version)
     client = browser_of(olga)
 
     client.get(VERSION)
@@ -346,7 +346,7 @@ def test_an_environments_page_takes_no_more_queries_for_a_long_chain_of_versions
         client.get(VERSION)
     first_count = len(queries)
     for number in range(20):
-        before = saved(f"numpy==2.1.{number}\n", user=olga, based_on=before)
+        before = save_text(f"numpy==2.1.{number}\n", user=olga, based_on=before)
     with CaptureQueriesContext(connection) as queries:
         page = text_of(client, VERSION.replace("/1/", "/21/"))
     assert "This was started from AzureML-forecast:1" in page

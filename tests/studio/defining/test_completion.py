@@ -19,7 +19,7 @@ from environments.models import Role
 from environments.versions.service import save_reading
 from studio.defining import completion
 from tests.builds.imaging.serving import Answer, Server
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build, workspace_named
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +45,7 @@ def answer_to(client: Client, **query: str) -> Any:
 def image_with(workspace: str, *packages: tuple[str, str, str]) -> Image:
     """Build an image that holds these (ecosystem, name, version)."""
     name = f"holds-{'-'.join(package[1] for package in packages)}"
-    image = succeed_build(queue_build(saved(f"{packages[0][1]}==1\n", name=name, workspace=workspace)))
+    image = succeed_build(queue_build(save_text(f"{packages[0][1]}==1\n", name=name, workspace=workspace)))
     for ecosystem, package, version in packages:
         row, _ = Package.objects.get_or_create(ecosystem=ecosystem, name=package, version=version)
         ImagePackage.objects.create(image=image, package=row)

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from builds.models import Build
 from environments.models import Role, Version
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build, workspace_named
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build, workspace_named
 from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def test_save_and_build_goes_to_the_build(contributor: Client) -> None:
 
 
 def test_what_has_an_image_already_is_ready_at_once(contributor: Client) -> None:  # rule 12
-    succeed_build(queue_build(saved(TEXT)))
+    succeed_build(queue_build(save_text(TEXT)))
     response = contributor.post(NEW, form(name="another", action="build"), follow=True)
     assert "ready at once" in response.content.decode()
     assert Build.objects.count() == 1
@@ -104,7 +104,7 @@ def test_a_name_that_may_not_be_is_refused_beside_its_field(
 
 
 def test_a_taken_name_is_refused_and_the_old_environment_stays(contributor: Client) -> None:
-    saved("six==1.16.0\n")
+    save_text("six==1.16.0\n")
     response = contributor.post(NEW, form())
     assert response.status_code == 422
     assert Version.objects.count() == 1
@@ -175,13 +175,13 @@ def test_nothing_at_all_is_refused(contributor: Client) -> None:
 def test_nobody_creates_in_a_workspace_that_is_not_theirs(contributor: Client) -> None:
     workspace_named("other")
     assert contributor.post(NEW, form(workspace="other")).status_code == 422
-    saved(TEXT, name="AzureML-x", workspace="curated")
+    save_text(TEXT, name="AzureML-x", workspace="curated")
     assert contributor.post(NEW, form(workspace="curated")).status_code == 422
     assert Version.objects.count() == 1
 
 
 def test_checking_says_what_a_build_would_do_and_saves_nothing(contributor: Client) -> None:
-    succeed_build(queue_build(saved(TEXT)))
+    succeed_build(queue_build(save_text(TEXT)))
     assert "already has an image" in contributor.post("/w/lab/check", form()).content.decode()
     assert "New image" in contributor.post("/w/lab/check", form(text="six==1.16.0")).content.decode()
     page = contributor.post(NEW, form(action="check")).content.decode()  # without JavaScript
@@ -193,7 +193,7 @@ def test_checking_says_what_a_build_would_do_and_saves_nothing(contributor: Clie
 
 
 def test_editing_makes_the_next_version_and_keeps_the_old_version(contributor: Client) -> None:  # rule 30
-    saved(TEXT, tags={"team": "x"})
+    save_text(TEXT, tags={"team": "x"})
     assert TEXT in text_of(contributor, EDIT)
     response = contributor.post(EDIT, {"text": "numpy==2.2.0\n", "action": "save"})
     assert response["Location"] == f"{PAGE}versions/2/"
@@ -203,7 +203,7 @@ def test_editing_makes_the_next_version_and_keeps_the_old_version(contributor: C
 
 
 def test_editing_without_a_change_says_so_and_makes_none(contributor: Client) -> None:  # rule 30
-    saved(TEXT)
+    save_text(TEXT)
     response = contributor.post(EDIT, {"text": TEXT, "action": "save"}, follow=True)
     assert "no new version" in response.content.decode()
     assert Version.objects.count() == 1
@@ -212,7 +212,7 @@ def test_editing_without_a_change_says_so_and_makes_none(contributor: Client) ->
 def test_other_content_under_a_taken_number_is_refused_with_the_difference(
     contributor: Client,
 ) -> None:  # rule 30
-    saved(TEXT)
+    save_text(TEXT)
     response = contributor.post(EDIT, {"text": "numpy==2.2.0\n", "version": "1", "action": "save"})
     assert response.status_code == 422
     assert "1 package up" in response.content.decode()
@@ -220,7 +220,7 @@ def test_other_content_under_a_taken_number_is_refused_with_the_difference(
 
 
 def test_a_curated_environment_cannot_be_edited_only_started_from(contributor: Client) -> None:  # rule 29
-    start = saved(TEXT, name="AzureML-sklearn-1.5", workspace="curated")
+    start = save_text(TEXT, name="AzureML-sklearn-1.5", workspace="curated")
     assert contributor.get("/w/curated/environments/AzureML-sklearn-1.5/versions/1/edit/").status_code == 404
     address = f"{NEW}?from=curated/AzureML-sklearn-1.5:1"
     page = text_of(contributor, address)
@@ -231,5 +231,5 @@ def test_a_curated_environment_cannot_be_edited_only_started_from(contributor: C
 
 
 def test_nobody_starts_from_what_they_cannot_see(contributor: Client) -> None:
-    saved("six==1.16.0\n", workspace="other")
+    save_text("six==1.16.0\n", workspace="other")
     assert contributor.get(f"{NEW}?from=other/forecast:1").status_code == 404

@@ -16,7 +16,7 @@ from builds.models import BaseImage, Build, Image
 from environments.definition import read
 from environments.models import Event, Role, Version
 from environments.versions.service import save_reading
-from tests.builds.scenarios import browser_of, person, queue_build, saved, succeed_build, workspace_named
+from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -46,8 +46,8 @@ def test_the_review_names_the_version_and_saves_nothing(contributor: Client) -> 
 
 
 def test_the_review_says_which_number_the_next_version_gets(contributor: Client) -> None:
-    saved(TEXT)
-    saved("numpy==2.2.0\n")
+    save_text(TEXT)
+    save_text("numpy==2.2.0\n")
     page = contributor.post(EDIT, form(text="numpy==2.3.0\n")).content.decode()
     assert "forecast:3 will be the next version" in page
     assert Version.objects.count() == 2
@@ -87,13 +87,13 @@ def test_a_problem_is_shown_and_nothing_can_be_created(
 
 
 def test_a_taken_name_is_reported_before_saving(contributor: Client) -> None:
-    saved("six==1.16.0\n")
+    save_text("six==1.16.0\n")
     page = contributor.post(NEW, form(), headers={"HX-Request": "true"}).content.decode()
     assert "There is an environment forecast" in page
 
 
 def test_the_review_shows_what_differs_from_where_it_started(contributor: Client) -> None:
-    saved("numpy==2.1.3\nsix==1.16.0\n", name="AzureML-base", workspace="curated")
+    save_text("numpy==2.1.3\nsix==1.16.0\n", name="AzureML-base", workspace="curated")
     page = contributor.post(
         f"{NEW}?from=curated/AzureML-base:1", form(text="numpy==2.2.0\n")
     ).content.decode()
@@ -102,7 +102,7 @@ def test_the_review_shows_what_differs_from_where_it_started(contributor: Client
 
 
 def test_the_page_of_a_derived_environment_shows_what_differs_from_its_start(contributor: Client) -> None:
-    start = saved(TEXT, name="AzureML-base", workspace="curated")
+    start = save_text(TEXT, name="AzureML-base", workspace="curated")
     contributor.post(f"{NEW}?from=curated/AzureML-base:1", form(text="numpy==2.2.0\n", action="save"))
     assert Version.objects.get(environment__name="forecast").based_on == start
     page = contributor.get("/w/lab/environments/forecast/?tab=context").content.decode()
@@ -112,15 +112,15 @@ def test_the_page_of_a_derived_environment_shows_what_differs_from_its_start(con
 
 
 def test_an_invisible_origin_is_not_named_in_the_context() -> None:
-    hidden = saved(TEXT, name="secret", workspace="other")
-    saved("numpy==2.2.0\n", based_on=hidden)
+    hidden = save_text(TEXT, name="secret", workspace="other")
+    save_text("numpy==2.2.0\n", based_on=hidden)
     reader = browser_of(person("rita", lab=Role.READER))
     assert "secret" not in reader.get("/w/lab/environments/forecast/?tab=context").content.decode()
 
 
 def test_the_expected_duration_comes_from_earlier_builds(contributor: Client) -> None:
     for number in range(3):
-        build = queue_build(saved(f"numpy==2.1.{number}\n", name=f"e{number}"))
+        build = queue_build(save_text(f"numpy==2.1.{number}\n", name=f"e{number}"))
         succeed_build(build)
         Build.objects.filter(pk=build.pk).update(started_at=timezone.now() - timedelta(seconds=40))
     page = contributor.post("/w/lab/check", form(text="six==1.16.0\n")).content.decode()
@@ -143,7 +143,7 @@ def test_an_image_on_a_base_whose_tag_floats_is_looked_at_before_anything_is_sav
 
 
 def test_the_outlook_is_that_of_the_workspace_it_goes_to() -> None:
-    succeed_build(queue_build(saved(TEXT, workspace="attic")))
+    succeed_build(queue_build(save_text(TEXT, workspace="attic")))
     client = browser_of(person("carla", lab=Role.CONTRIBUTOR, attic=Role.CONTRIBUTOR))
     assert "New image" in client.post("/w/lab/check", form()).content.decode()
     assert "already has an image" in client.post("/w/lab/check", form(workspace="attic")).content.decode()
@@ -240,7 +240,7 @@ def test_an_archive_is_requested_again_if_the_browser_cannot_keep_it(contributor
 
 
 def test_the_context_tab_is_an_editor_for_those_who_may_define_and_a_text_for_others() -> None:
-    saved(TEXT, description="Kept", tags={"team": "x"})
+    save_text(TEXT, description="Kept", tags={"team": "x"})
     address = "/w/lab/environments/forecast/?tab=context"
     reader = browser_of(person("rita", lab=Role.READER)).get(address).content.decode()
     assert "<textarea" not in reader
@@ -251,7 +251,7 @@ def test_the_context_tab_is_an_editor_for_those_who_may_define_and_a_text_for_ot
 
 
 def test_the_context_tab_saves_and_builds_what_keeps_its_description(contributor: Client) -> None:
-    saved(TEXT, description="Kept", tags={"team": "x"})
+    save_text(TEXT, description="Kept", tags={"team": "x"})
     page = contributor.get("/w/lab/environments/forecast/?tab=context").content.decode()
     sent = dict(re.findall(r'<input type="hidden" name="(description|tags)" value="([^"]*)"', page))
     response = contributor.post(EDIT, {**sent, "text": "numpy==2.2.0\n", "action": "build"})
@@ -261,7 +261,7 @@ def test_the_context_tab_saves_and_builds_what_keeps_its_description(contributor
 
 
 def test_only_pages_with_the_editor_let_it_style_them(contributor: Client) -> None:
-    saved(TEXT)
+    save_text(TEXT)
     plain = contributor.get("/w/lab/environments/forecast/")
     assert "nonce" not in plain["Content-Security-Policy"]
     pages = [contributor.get(address) for address in (NEW, EDIT, "/w/lab/environments/forecast/?tab=context")]

@@ -14,7 +14,7 @@ from django.utils.html import escape
 from environments.definition import read
 from environments.models import Role, Version
 from environments.versions.service import save_reading
-from tests.builds.scenarios import browser_of, person, saved, workspace_named
+from tests.builds.scenarios import browser_of, person, save_text, workspace_named
 from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
@@ -117,10 +117,10 @@ def test_a_build_context_is_requested_as_a_file_with_its_limits(contributor: Cli
 def test_environments_to_start_from_are_found_by_what_they_hold_and_only_those_one_may_see(
     contributor: Client,
 ) -> None:
-    saved("numpy==2.1.3\n", name="forecast")
-    saved("torch==2.8.0\n", name="vision")
-    saved("torch==2.8.0\n", name="AzureML-torch", workspace="curated")
-    saved("torch==2.8.0\n", name="secret", workspace="other")
+    save_text("numpy==2.1.3\n", name="forecast")
+    save_text("torch==2.8.0\n", name="vision")
+    save_text("torch==2.8.0\n", name="AzureML-torch", workspace="curated")
+    save_text("torch==2.8.0\n", name="secret", workspace="other")
     page = page_of(contributor, source="start", q="torch")
     assert "?from=lab/vision:1" in page
     assert "?from=curated/AzureML-torch:1" in page
@@ -136,7 +136,7 @@ def test_nothing_to_start_from_says_so(contributor: Client) -> None:
 
 
 def test_typing_gets_the_lists_alone(contributor: Client) -> None:
-    saved("torch==2.8.0\n", name="vision")
+    save_text("torch==2.8.0\n", name="vision")
     response = contributor.get(NEW, {"source": "start", "q": "vis"}, headers={"HX-Request": "true"})
     part = response.content.decode()
     assert "?from=lab/vision:1" in part
@@ -145,11 +145,11 @@ def test_typing_gets_the_lists_alone(contributor: Client) -> None:
 
 def test_the_ways_to_begin_take_the_same_queries_however_much_there_is(contributor: Client) -> None:
     queries: list[dict[str, str]] = [{"source": "start"}, {"source": "packages"}, {}]
-    saved("numpy==2.0.0\n", name="the-first")
+    save_text("numpy==2.0.0\n", name="the-first")
     contributor.get(NEW)
     few = [queries_of(contributor, query) for query in queries]
     for number in range(30):
-        saved(f"numpy==2.1.{number}\n", name=f"environment-{number}")
+        save_text(f"numpy==2.1.{number}\n", name=f"environment-{number}")
     assert [queries_of(contributor, query) for query in queries] == few
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 
 from environments.models import Event, Member, Role, Version, Workspace
 from studio.middleware.nul import without_nul
-from tests.builds.scenarios import browser_of, person, saved
+from tests.builds.scenarios import browser_of, person, save_text
 from tests.studio.api.calling import Caller
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
@@ -35,7 +35,7 @@ def owner() -> Client:
     ],
 )
 def test_a_page_with_nul_in_its_path_does_not_exist(owner: Client, path: str) -> None:
-    saved("six==1.16.0\n")
+    save_text("six==1.16.0\n")
     response = owner.get(path)
     assert response.status_code == 404
     assert "text/html" in response.headers["Content-Type"]
@@ -62,7 +62,7 @@ def test_a_login_link_with_nul_is_not_valid() -> None:
     ],
 )
 def test_a_query_is_read_without_its_nuls(owner: Client, path: str) -> None:
-    saved("six==1.16.0\n")
+    save_text("six==1.16.0\n")
     assert owner.get(f"/w/lab/{path}").status_code == 200
 
 
@@ -176,7 +176,7 @@ def test_the_api_finds_no_member_whose_name_has_a_nul(method: str) -> None:
     ],
 )
 def test_the_api_reads_a_query_without_its_nuls(path: str) -> None:
-    saved("six==1.16.0\n")
+    save_text("six==1.16.0\n")
     assert Caller(person("olga", lab=Role.OWNER))("GET", path).status == 200
 
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from builds.models import Build, BuildRequest, State, Step
+from builds.models import Build, BuildRequest, BuildState, Step
 from environments.models import Environment, Version, Workspace
 from studio.models import CounterCursor
 from studio.operations import metrics, tallies, workers
@@ -44,7 +44,7 @@ def version() -> Version:
     )
 
 
-def build(version: Version, state: State, **more: object) -> Build:
+def build(version: Version, state: BuildState, **more: object) -> Build:
     now = timezone.now() - timedelta(seconds=60)
     times = (
         {} if state in ("queued", "running") else {"started_at": now - timedelta(seconds=3), "ended_at": now}
@@ -68,11 +68,11 @@ def metrics_of(client: Client) -> dict[str, float]:
 
 
 def test_numbers_of_builds(client: Client, version: Version) -> None:
-    build(version, State.QUEUED)
-    build(version, State.RUNNING)
-    done = build(version, State.SUCCEEDED)
-    build(version, State.SUCCEEDED, reused=True)
-    build(version, State.FAILED, error_code="package-not-found", error_fault="author")
+    build(version, BuildState.QUEUED)
+    build(version, BuildState.RUNNING)
+    done = build(version, BuildState.SUCCEEDED)
+    build(version, BuildState.SUCCEEDED, reused=True)
+    build(version, BuildState.FAILED, error_code="package-not-found", error_fault="author")
     end = timezone.now() - timedelta(seconds=60)
     Step.objects.create(
         build=done,
@@ -112,7 +112,7 @@ def test_hits_joins_and_builds(client: Client, version: Version) -> None:
 
 
 def test_each_thing_is_counted_once_however_often_one_asks(client: Client, version: Version) -> None:
-    build(version, State.FAILED, error_code="timeout", error_fault="author")
+    build(version, BuildState.FAILED, error_code="timeout", error_fault="author")
     BuildRequest.objects.create(workspace=version.environment.workspace, version=version)
     BuildRequest.objects.update(created_at=timezone.now() - timedelta(seconds=30))
     for _ in range(3):

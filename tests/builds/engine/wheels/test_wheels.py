@@ -311,7 +311,10 @@ def test_a_source_in_c_is_compiled_and_runs_in_the_image(
     (wheel,) = built.fetched.wheels
     assert not wheel.path.name.endswith("-any.whl")
     made = as_base(image, with_compiler, lock, workshop)
-    with Engine.at(docker_engine.host) as engine, engine.lent(made, workshop.store, Listener()) as name:
+    with (
+        Engine.at(docker_engine.host) as engine,
+        engine.temporary_image(made, workshop.store, Listener()) as name,
+    ):
         command = ["python", "-c", "import native; print(native.answer(), native.__file__)"]
         output = docker_engine.client.containers.run(name, command, remove=True).decode()
     assert output.startswith("42 /opt/env/lib/python3")

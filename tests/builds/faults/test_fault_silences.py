@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +16,7 @@ from tests.builds.faults.test_faults import IN_EACH_STEP, PAUSED, QUICK, SHOP
 from tests.builds.imaging.serving import Index
 from tests.services.fixtures import StartDeployment, StartStudio
 from tests.services.parts import program
-from tests.services.processes import Process, wait_until
+from tests.services.processes import kill, wait_until
 from tests.services.servers.postgres import Postgres
 from tests.services.servers.redis import Redis
 from tests.services.studio import Studio
@@ -43,12 +42,6 @@ def partition(port: int, run_folder: Path) -> Iterator[None]:
             subprocess.run([*iptables, "-D", *rule], check=True)
 
 
-def send(process: Process, number: int) -> None:
-    """Send a signal to a process and all that came from it."""
-    for member in process.family():
-        os.kill(member.pid, number)
-
-
 def test_a_worker_that_is_stopped_for_long_loses_its_builds_and_doubles_none_when_it_continues(
     start_deployment: StartDeployment, stock: Path, redis_server: Redis, open_index: Index, tmp_path: Path
 ) -> None:
@@ -64,10 +57,10 @@ def test_a_worker_that_is_stopped_for_long_loses_its_builds_and_doubles_none_whe
     studio.start(webs=0, workers=1)
     stopped, other = studio.workers
 
-    send(stopped, signal.SIGSTOP)
+    kill(stopped.family(), signal.SIGSTOP)
     ends = assert_invariants(studio, requested)
     (studio.var / "resume").touch()
-    send(stopped, signal.SIGCONT)
+    kill(stopped.family(), signal.SIGCONT)
 
     assert {(end["state"], end["attempt"]) for end in ends.values()} == {("succeeded", 2)}, ends
     # It notices that its builds are another's, and works on: a build of its own ends well.

@@ -23,7 +23,7 @@ from tests.builds.imaging.making import make_wheel
 from tests.builds.imaging.serving import Index
 from tests.services.deployment import Deployment
 from tests.services.fixtures import StartDeployment
-from tests.services.processes import NotReadyError, wait_until
+from tests.services.processes import NotReadyError, kill, wait_until
 from tests.services.servers.postgres import Postgres
 from tests.services.servers.redis import Redis
 
@@ -104,14 +104,11 @@ def kill_one(studio: Deployment, chance: random.Random) -> None:
 def stop_one(studio: Deployment, chance: random.Random) -> None:
     """Stop a worker for longer than its builds wait for it."""
     worker = chance.choice(studio.workers)
-    members = [member.pid for member in worker.family()]
-    for pid in members:
-        os.kill(pid, signal.SIGSTOP)
+    stopped = worker.family()
+    kill(stopped, signal.SIGSTOP)
     with suppress(NotReadyError):
         wait_until(lambda: not left(studio), float(QUICK["STUDIO_LOST_AFTER_SECONDS"]) + 2, "it is stopped")
-    for pid in members:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
+    kill(stopped, signal.SIGCONT)
 
 
 def crash(service: Postgres | Redis) -> None:

@@ -196,10 +196,6 @@ class BlobStore:
         """Return whether an image is here with all its blobs, and keep them from the next cleaning."""
         return self.has(descriptor.digest) and all(self.has(d) for d in self._reachable([descriptor]))
 
-    def referenced(self) -> set[str]:
-        """Return the digests of all blobs that a named image needs."""
-        return self._reachable(self._named())
-
     def collect(
         self, *, dry_run: bool = True, keep: Iterable[str] = (), grace_seconds: float = GRACE_SECONDS
     ) -> dict[str, int]:

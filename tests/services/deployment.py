@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.services.processes import Process, free_port
-from tests.services.servers.preloaded import run_preloaded
+from tests.services.servers.preloaded import PreloadedProcess, run_preloaded
 from tests.services.studio import PRIVATE, ROOT, copy_stock
 
 RUNNING = ROOT / "docs" / "running.md"
@@ -78,7 +78,7 @@ class Deployment:
     def _launch(self, module_argv: list[str], output: str, settings: Mapping[str, str]) -> Process:
         argv = [sys.executable, "-m", *module_argv]
         environment = {**self.environment(), **settings}
-        return Process(argv, output=self.folder / output, env=environment, cwd=ROOT)
+        return PreloadedProcess(argv, output=self.folder / output, env=environment, cwd=ROOT)
 
     def text(self) -> str:
         """Return the output of all processes, for messages of failed tests."""

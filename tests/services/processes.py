@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
+from typing import Protocol
 from uuid import uuid4
 
 # Every process of a test run carries this; the reaper finds the forgotten ones by it.
@@ -124,6 +125,16 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+class Child(Protocol):
+    """A child process, as `subprocess.Popen` gives it."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+
+
 class Process:
     """A program running in a session of its own, with its output kept in a file.
 
@@ -148,20 +159,26 @@ class Process:
         environment = {**(os.environ if env is None else env), MARKER: f"{run} {self.marker}".strip()}
         with output.open("ab") as file:
             self.started_at = file.tell()
-            self.popen = subprocess.Popen(
-                self.argv,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=cwd,
-                user=user,
-                group=group,
-                extra_groups=None if user is None else [],
-                start_new_session=True,
-                # A run in the background of a shell is deaf to Ctrl-C, and so would be what it starts.
-                preexec_fn=_hear_ctrl_c,
-            )
+            self.popen = self.start(file.fileno(), environment, cwd, user, group)
+
+    def start(
+        self, output: int, env: Mapping[str, str], cwd: Path | None, user: int | None, group: int | None
+    ) -> Child:
+        """Start the program with its output in an open file."""
+        return subprocess.Popen(
+            self.argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=env,
+            cwd=cwd,
+            user=user,
+            group=group,
+            extra_groups=None if user is None else [],
+            start_new_session=True,
+            # A run in the background of a shell is deaf to Ctrl-C, and so would be what it starts.
+            preexec_fn=_hear_ctrl_c,
+        )
 
     @property
     def pid(self) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.services.processes import Process, free_port
+from tests.services.servers.preloaded import PreloadedProcess
 from tests.services.servers.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +39,7 @@ class Studio(Service):
 
     def launch(self) -> Process:
         argv = [sys.executable, "manage.py", "run"]
-        return Process(argv, output=self.log, env=self.environment(), cwd=ROOT)
+        return PreloadedProcess(argv, output=self.log, env=self.environment(), cwd=ROOT)
 
     def start(self) -> None:
         super().start()

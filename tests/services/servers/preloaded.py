@@ -1,17 +1,20 @@
-"""Commands forked from a process that has imported the libraries, which costs a new Python a second of CPU.
+"""Commands and servers forked from a process that has imported the libraries, which costs a new Python a second of CPU.
 
 The process has imported libraries alone, nothing of the studio and no settings, so that a command reads its own
-environment like any other. `run_preloaded(argv, …)` is `subprocess.run([sys.executable, *argv], …)` for tests.
+environment like any other. For tests, `run_preloaded(argv, …)` is `subprocess.run([sys.executable, *argv], …)` and
+`PreloadedProcess([sys.executable, *argv], …)` is `Process([sys.executable, *argv], …)`.
 """
 
 from __future__ import annotations
 
 import array
 import atexit
+import ctypes
 import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -21,12 +24,27 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.services.processes import MARKER, Child, Process
+
 ROOT = Path(__file__).resolve().parents[3]
 # Imports of the studio's commands. Libraries that need Django's settings are left to the commands.
 LIBRARIES = (
+    "ada_url",
     "celery.app",
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.concurrency.prefork",
+    "celery.concurrency.thread",
+    "celery.fixups.django",
+    "celery.worker.worker",
     "cryptography.fernet",
+    "deflate",
+    "dj_database_url",
+    "django.contrib.admindocs.views",
     "django.contrib.messages",
+    "django.core.asgi",
+    "django.core.handlers.asgi",
+    "django.core.mail",
     "django.core.management.commands.migrate",
     "django.core.serializers.json",
     "django.db.backends.postgresql.psycopg_any",
@@ -34,25 +52,67 @@ LIBRARIES = (
     "django.db.migrations.executor",
     "django.db.models",
     "django.forms",
-    "django.template",
+    "django.middleware.csrf",
+    "django.shortcuts",
+    "django.template.defaultfilters",
+    "django.template.defaulttags",
+    "django.template.loader_tags",
+    "django.test",
     "django.urls",
+    "django.views.debug",
+    "django.views.generic",
     "docker",
     "environs",
+    "httpcore",
     "httpx",
+    "inflection",
     "isal.igzip",
     "jwt",
     "kombu.transport.filesystem",
+    "kombu.transport.pyamqp",
     "kombu.transport.redis",
     "packaging.pylock",
+    "packaging.requirements",
+    "prometheus_client",
     "psycopg",
     "pydantic",
+    "pydantic.fields",
+    "pydantic.main",
+    "pygments.formatters.html",
+    "pygments.lexers.python",
     "rattler",
     "requests",
+    "rest_framework.status",
+    "squarify",
+    "standardwebhooks",
     "structlog.stdlib",
+    "unittest.mock",
+    "uritemplate",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
+    "uvicorn.main",
+    "uvicorn.protocols.http.httptools_impl",
+    "whitenoise.base",
+    "xml.dom.minidom",
     "yaml",
     "zstandard",
+    # These import neither Django nor settings: a contract in pyproject.toml holds that.
+    "builds.imaging.assemble",
+    "builds.imaging.bases.find",
+    "builds.imaging.conda.layers",
+    "builds.imaging.packing.pipeline",
+    "builds.imaging.publish.push",
+    "builds.proxy.forward",
+    "environments.definition.cli",
+    "environments.definition.hash",
 )
+# Overwritten by what is started: /proc/PID/environ shows what a process was started with, not what it was forked with.
+ROOM = 1000
+ROOM_NAME = "PRELOADED_ROOM"
+PR_SET_CHILD_SUBREAPER = 36
 _lock = threading.Lock()
+_lock_of_orphans = threading.Lock()
+RUN, START = b"r", b"s"
 _server: _Server | None = None
 
 
@@ -60,15 +120,77 @@ def run_preloaded(
     argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
     """Run `python ARGV…` (a script, or `-m` and a module) to its end, and return its exit code and output."""
-    global _server
-    with _lock:
-        _server = _server or _Server()
     arguments = [str(argument) for argument in argv]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = _server.run({"argv": arguments, "env": dict(env), "cwd": str(cwd)}, out.fileno(), err.fileno())
+        request = {"argv": arguments, "env": dict(env), "cwd": str(cwd)}
+        code = _preloaded().request(RUN, request, out.fileno(), err.fileno())
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(arguments, code, out.read().decode(), err.read().decode())
+
+
+class PreloadedProcess(Process):
+    """A `Process` of this Python (`argv` begins with `sys.executable`), forked instead of started."""
+
+    def start(
+        self, output: int, env: Mapping[str, str], cwd: Path | None, user: int | None, group: int | None
+    ) -> Child:
+        """Fork it, as a child of this process in a session of its own."""
+        assert self.argv[0] == sys.executable
+        if "LD_PRELOAD" in env or user is not None or group is not None:  # only a new process can have these
+            return super().start(output, env, cwd, user, group)
+        request = {"argv": self.argv[1:], "env": dict(env), "cwd": str(cwd or Path.cwd())}
+        with _lock_of_orphans:
+            _adopt_orphans(True)
+            try:
+                return Forked(_preloaded().request(START, request, output, output))
+            finally:
+                _adopt_orphans(False)
+
+
+def _adopt_orphans(adopt: bool) -> None:
+    """Become, or stop being, the new parent of descendants that have lost theirs."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _preloaded() -> _Server:
+    global _server
+    with _lock:
+        _server = _server or _Server()
+    return _server
+
+
+class Forked:
+    """A child process with the part of `subprocess.Popen` that tests use."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._descriptor = os.pidfd_open(pid)
+
+    def poll(self) -> int | None:
+        """Return the exit code if it has ended."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+                os.close(self._descriptor)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once it has ended, or raise subprocess.TimeoutExpired."""
+        if self.poll() is None:
+            select.select([self._descriptor], [], [], timeout)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+        return code
+
+    def send_signal(self, sign: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sign)
 
 
 class _Server:
@@ -80,18 +202,20 @@ class _Server:
         self._process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(far.fileno())],
             cwd=ROOT,
+            env={**os.environ, ROOM_NAME: " " * ROOM},
             pass_fds=[far.fileno()],
             stdin=subprocess.DEVNULL,
         )
         far.close()
         atexit.register(self.close)
 
-    def run(self, request: Mapping[str, object], out: int, err: int) -> int:
+    def request(self, kind: bytes, request: Mapping[str, object], out: int, err: int) -> int:
+        """Return the exit code of a command that is run, the id of a process that is started."""
         mine, its = socket.socketpair()
         descriptors = array.array("i", [its.fileno(), out, err])
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
         with mine, its:
-            self._socket.sendmsg([b"."], ancillary)
+            self._socket.sendmsg([kind], ancillary)
             its.close()
             mine.sendall(json.dumps(request).encode())
             mine.shutdown(socket.SHUT_WR)
@@ -113,13 +237,18 @@ def serve(descriptor: int) -> None:
     assert alone, "A library has started a thread: what is forked would lack it."
     with socket.socket(fileno=descriptor) as requests:
         while True:
-            message, descriptors, _flags, _address = socket.recv_fds(requests, 1, 3)
-            if not message:
+            kind, descriptors, _flags, _address = socket.recv_fds(requests, 1, 3)
+            if not kind:
                 return
-            if os.fork() == 0:
+            orphaned, opened = os.pipe()
+            between = os.fork()
+            if between == 0:
                 requests.close()
-                _answer(*descriptors)
-            for copy in descriptors:
+                os.close(opened)
+                _answer(kind, orphaned, *descriptors)
+            if kind == START:  # when these copies are closed, what was started has its new parent
+                os.waitpid(between, 0)
+            for copy in (orphaned, opened, *descriptors):
                 os.close(copy)
             _reap()
 
@@ -135,17 +264,32 @@ def _reap() -> None:
             return
 
 
-def _answer(request_fd: int, out: int, err: int) -> None:
-    """Run the command in a child of its own, report its exit code, and end."""
+def _answer(kind: bytes, orphaned: int, request_fd: int, out: int, err: int) -> None:
+    """Run the command in a child, report its exit code (or, of what is only started, its id), and end."""
     with socket.socket(fileno=request_fd) as connection:
         request = json.loads(connection.makefile().read())
         child = os.fork()
         if child == 0:
             connection.close()
+            if kind == START:
+                os.read(orphaned, 1)
+            os.close(orphaned)
             _become(request, out, err)
-        _pid, status = os.waitpid(child, 0)
-        connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
+        if kind == START:
+            connection.sendall(str(child).encode())
+        else:
+            _pid, status = os.waitpid(child, 0)
+            connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
+
+
+def _show(marker: str) -> None:
+    """Write the marker to where /proc/PID/environ is read from."""
+    start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47])
+    room = Path("/proc/self/environ").read_bytes().index(b" " * ROOM)
+    text = marker.encode()
+    assert len(text) <= ROOM, "The marker is longer than its room."
+    ctypes.memmove(start + room, text, len(text))
 
 
 def _become(request: dict[str, object], out: int, err: int) -> None:
@@ -159,6 +303,7 @@ def _become(request: dict[str, object], out: int, err: int) -> None:
     argv, env = request["argv"], request["env"]
     assert isinstance(argv, list)
     assert isinstance(env, dict)
+    _show(str(env.get(MARKER, "")))
     os.chdir(str(request["cwd"]))
     os.environ.clear()
     os.environ.update(env)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.services.servers.preloaded import run_preloaded
+from tests.services.processes import Process, kill, process_table, processes_holding, wait_until
+from tests.services.servers.preloaded import Forked, PreloadedProcess, run_preloaded
 
 PROGRAMS = {
     "ends well": "print('well')",
@@ -42,15 +46,102 @@ def test_a_command_is_run_as_a_new_python_runs_it(program: str, tmp_path: Path) 
     assert forked.stderr.splitlines()[-1:] == plain.stderr.splitlines()[-1:]
 
 
-def test_nothing_of_the_studio_and_no_settings_are_imported_before_the_command(tmp_path: Path) -> None:
+def test_no_settings_and_nothing_that_needs_them_are_imported_before_the_command(tmp_path: Path) -> None:
     script = tmp_path / "command.py"
     script.write_text(
         "import sys\n"
         "from django.conf import settings\n"
-        "print([name for name in sys.modules if name.split('.')[0] in ('studio', 'builds', 'environments')])\n"
+        "print([name for name in sys.modules if name.startswith('studio.') or name.endswith('.models')\n"
+        "       and name.split('.')[0] in ('builds', 'environments')])\n"
         "print(settings.configured, 'django.db.models' in sys.modules)\n"
     )
 
     done = run_preloaded([script], env={})
 
     assert done.stdout == "[]\nFalse True\n", done.stderr
+
+
+REPORT = """
+import os, subprocess, sys
+print(os.getppid(), os.getsid(0) == os.getpid(), sys.argv, os.getcwd(), os.environ["ONLY"], flush=True)
+subprocess.run(["sleep", "1000"])
+"""
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Process]:
+    script = tmp_path / "server.py"
+    script.write_text(REPORT)
+    environment = {"PATH": os.environ["PATH"], "ONLY": "this"}
+    argv: list[str | Path] = [sys.executable, script, "--port", "1"]
+    process = PreloadedProcess(argv, output=tmp_path / "out.txt", env=environment, cwd=tmp_path)
+    yield process
+    process.kill_family()
+
+
+def test_a_forked_server_is_a_child_of_the_test_with_its_own_session_folder_and_environment(
+    started: Process, tmp_path: Path
+) -> None:
+    script = str(tmp_path / "server.py")
+    expected = f"{os.getpid()} True {[script, '--port', '1']} {tmp_path} this"
+
+    started.wait_for_line(re.escape(expected))
+
+    assert isinstance(started.popen, Forked)
+
+
+def test_a_forked_server_is_found_by_its_marker_with_what_it_started(started: Process) -> None:
+    started.wait_for_line("True")
+    wait_until(lambda: len(started.family()) == 2, 30, "no child")
+
+    assert {process.pid for process in processes_holding(started.marker)} == {
+        process.pid for process in started.family()
+    }
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL])
+def test_the_signal_that_ended_a_forked_server_is_its_exit_code(started: Process, sign: int) -> None:
+    started.wait_for_line("True")
+    assert started.returncode is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        started.popen.wait(0.01)
+
+    started.signal(sign)
+
+    assert started.popen.wait(30) == started.returncode == -sign
+
+
+def test_ctrl_c_reaches_a_forked_server_and_its_children(started: Process) -> None:
+    wait_until(lambda: len(started.family()) == 2, 30, "no child")
+
+    started.interrupt()
+
+    assert started.wait() == 1
+    assert "KeyboardInterrupt" in started.text()
+    started.assert_nothing_left()
+
+
+def test_what_needs_another_library_from_its_start_is_not_forked(tmp_path: Path) -> None:
+    environment = {**os.environ, "LD_PRELOAD": ""}
+    process = PreloadedProcess(
+        [sys.executable, "-c", "print('new')"], output=tmp_path / "out.txt", env=environment
+    )
+
+    assert process.wait() == 0
+    assert not isinstance(process.popen, Forked)
+
+
+def test_orphans_of_other_programs_do_not_come_to_the_test(started: Process) -> None:
+    """Or each would stay a zombie."""
+    left = subprocess.run(
+        ["sh", "-c", "sleep 1000 > /dev/null & echo $!"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        start_new_session=True,
+    )
+    pid = int(left.stdout)
+    parent = process_table()[pid].parent
+    kill([pid])
+
+    assert parent != os.getpid()

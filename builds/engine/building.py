@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from builds.engine.dockerfiles.named import Addition, Answers, Source
 from builds.engine.dockerfiles.sources import judged, sources
 from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
+from builds.engine.gateway import Network, network_of
 from builds.engine.layers import LEVEL, Known, take_over
 from builds.engine.local import ELSEWHERE
 from builds.engine.output import Output
@@ -220,16 +222,18 @@ def _built(
     path = place_of(definition, builder)
     started = time.monotonic()
     try:
-        image = engine.build(
-            packed(definition, dockerfile, path),
-            path,
-            builder,
-            output,
-            reporter,
-            arguments=_arguments(definition),
-            target=definition.context.target if definition.context else "",
-            memory=settings.BUILD_MEMORY,
-        )
+        with _network(dockerfile, builder, engine, workshop, reporter) as network:
+            image = engine.build(
+                packed(definition, dockerfile, path),
+                path,
+                builder,
+                output,
+                network.reporter,
+                arguments={**_arguments(definition), **_proxies(network)},
+                target=definition.context.target if definition.context else "",
+                network=network.mode,
+                memory=settings.BUILD_MEMORY,
+            )
         reporter.line(f"Built in {time.monotonic() - started:.1f} s; taking its layers over")
         return take_over(engine, image, known, workshop, reporter)
     except EngineRefused as error:
@@ -238,6 +242,21 @@ def _built(
         engine.remove(output)
         if builder == syntax.BUILDKIT:
             engine.prune_build_cache(settings.BUILD_CACHE)
+
+
+def _network(
+    dockerfile: str, builder: str, engine: Engine, workshop: Workshop, reporter: Reporter
+) -> AbstractContextManager[Network]:
+    """Return the network of RUN."""
+    if all(instruction.keyword != "RUN" for instruction in instructions(dockerfile)):
+        return nullcontext(Network("none", reporter))
+    return network_of(engine, workshop, reporter, buildkit=builder == syntax.BUILDKIT)
+
+
+def _proxies(network: Network) -> dict[str, str]:
+    """Return build arguments that every engine knows, and keeps out of the image and its history."""
+    own = "localhost,127.0.0.1,::1"  # servers that a step starts for itself
+    return {**network.variables, "no_proxy": own, "NO_PROXY": own} if network.variables else {}
 
 
 def _layers_of(bases: Iterable[Base]) -> Known:

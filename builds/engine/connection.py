@@ -180,17 +180,19 @@ class Engine:
         *,
         arguments: Mapping[str, str],
         target: str,
+        network: str,
         memory: int = 0,
     ) -> str:
         """Build an untagged image from the Dockerfile at a place in the context; return the image's id.
 
-        `memory` is how many bytes a step may take, 0 for as much as there is. BuildKit knows no such limit.
+        `network` is what the engine calls the network of RUN. `memory` is how many bytes a step may take, 0 for as much as there is. BuildKit knows no such limit.
         """
         params = {
             "version": builder,
             "dockerfile": path,
             "rm": "1",
             "forcerm": "1",
+            "networkmode": network,
             "nocache": "1",  # the outcome is cached here, as a whole
             "buildargs": json.dumps(dict(arguments)),
             **({"target": target} if target else {}),

@@ -18,6 +18,7 @@ from django.conf import settings
 
 from builds.engine.connection import Engine
 from builds.engine.exchange import PIECE, EngineRefused
+from builds.engine.gateway import Network, network_of
 from builds.engine.running import Changes, Container, container
 from builds.imaging.bases.model import Base
 from builds.imaging.lock import LockedPackage
@@ -56,8 +57,11 @@ def linked(
     try:
         with Engine.at(host) as engine:
             engine.remove_left_over()
-            with engine.temporary_image(image, workshop.store, reporter) as name:
-                layer = _run(engine, name, image, packages, workshop, reporter)
+            with (
+                network_of(engine, workshop, reporter) as network,
+                engine.temporary_image(image, workshop.store, reporter) as name,
+            ):
+                layer = _run(engine, name, image, packages, workshop, network)
     except ImageError as error:
         if error.code != "engine-unreachable":
             raise
@@ -74,12 +78,20 @@ def _run(
     image: Base,
     packages: Sequence[LockedPackage],
     workshop: Workshop,
-    reporter: Reporter,
+    network: Network,
 ) -> Layer:
-    variables = {"PREFIX": _PREFIX, "PYTHONDONTWRITEBYTECODE": "1"}
+    variables = {"PREFIX": _PREFIX, "PYTHONDONTWRITEBYTECODE": "1", **network.variables}
+    reporter = network.reporter
     script = "\n".join(_script_lines(package) for package in packages)
     with container(
-        engine, name, ["/bin/sh"], ["-c", script], label=image.digest, user="0:0", variables=variables
+        engine,
+        name,
+        ["/bin/sh"],
+        ["-c", script],
+        label=image.digest,
+        user="0:0",
+        variables=variables,
+        network=network.mode,
     ) as running:
         code = running.run(reporter)
         if code:

@@ -132,12 +132,16 @@ def container(
     user: str,
     folder: str = "/",
     variables: Mapping[str, str] | None = None,
-    network: bool = True,
+    network: str = "none",
     bounds: Bounds = Bounds(),
 ) -> Iterator[Container]:
-    """Make a container without privileges for a program, and take it away at the end, however that comes."""
+    """Make a container without privileges for a program, and take it away at the end, however that comes.
+
+    `network` is what the engine calls it; see `builds/engine/gateway.py`.
+    """
     output = Output()
     limits = engine.api.create_host_config(
+        network_mode=network,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         **bounds.as_host_config(),
@@ -152,7 +156,6 @@ def container(
             environment=dict(variables or {}),
             labels={LABEL: label},
             tty=True,  # one stream of lines, in the order in which they were written
-            network_disabled=not network,
             host_config=limits,
         )
     output.containers.append(str(made["Id"]))

@@ -11,7 +11,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -138,6 +138,13 @@ class EgressPolicy:
             return
         self.addresses(host, port)
 
+    def without_loopback(self, urls: Iterable[str] = ()) -> Self:
+        """Return the policy without the loopback that it allows, except at the hosts and ports of these URLs."""
+        if "loopback" not in self.keywords:
+            return self
+        named = {endpoint for url in urls for endpoint in _endpoints_of(url) if _is_loopback(endpoint[0])}
+        return replace(self, keywords=self.keywords - {"loopback"}, endpoints=self.endpoints | named)
+
     def _is_listed(self, host: str, port: int) -> bool:
         name = _normalized_host(host)
         below = (name[at:] for at, letter in enumerate(name) if letter == ".")
@@ -167,6 +174,13 @@ def _kind(address: Address) -> str:
     if address.is_reserved:
         return "special"
     return "" if address.is_global else "private"
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether a host is the loopback itself, not a name that may point there now and elsewhere later."""
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def _embedded_addresses(address: Address) -> list[Address]:

@@ -119,7 +119,6 @@ def import_in(
                     label=owner,
                     user="",  # the image's own, as its users start it
                     variables={"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},  # noqa: S108
-                    network=False,
                     bounds=bounds,
                 ) as running:
                     code = running.run(collector)

@@ -25,6 +25,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from builds.engine.connection import Engine
 from builds.engine.exchange import PIECE, EngineRefused
+from builds.engine.gateway import Network, network_of
 from builds.engine.running import Container, container
 from builds.engine.wheels.build_environment import FOLDER, NOBODY, BuildEnvironment
 from builds.engine.wheels.wheel_errors import not_a_wheel, refused, unbuilt, unreachable
@@ -85,9 +86,10 @@ def build_wheels(
             engine.remove_left_over()
             pip = _pip(base, workshop, reporter)
             image = engine.give(base, workshop.store, reporter)
+            network = stack.enter_context(network_of(engine, workshop, reporter, urls=around.urls))
             for number, sdist in enumerate(missing):
                 reporter.progress(number, len(missing), "packages")
-                wheel = wheels[sdist] = _built(sdist, pip, image, base, around, engine, workshop, reporter)
+                wheel = wheels[sdist] = _built(sdist, pip, image, base, around, engine, network, workshop)
                 if _surprising(sdist, wheel, base, workshop, reporter):
                     surprises.append(sdist.name)
     for sdist in [wheel for wheel in wheels if wheel not in missing]:
@@ -135,10 +137,11 @@ def _built(
     base: Base,
     around: BuildEnvironment,
     engine: Engine,
+    network: Network,
     workshop: Workshop,
-    reporter: Reporter,
 ) -> WheelFile:
     """Build one wheel, keep it, and leave nothing of it in the engine."""
+    reporter = network.reporter
     reporter.line(f"Building a wheel from {sdist.path.name} in a container of {base.reference}")
     began = time.monotonic()
     arguments = ["wheel", "--verbose", "--no-deps", "--wheel-dir", f"/{FOLDER}/out"]
@@ -151,7 +154,8 @@ def _built(
             label=base.digest,
             user=f"{NOBODY}:{NOBODY}",
             folder=f"/{FOLDER}/home",
-            variables=around.variables(),
+            variables={**around.variables(), **network.variables},
+            network=network.mode,
         ) as running:
             running.put(around.given(sdist, pip), reporter)
             code = running.run(reporter)

@@ -37,6 +37,11 @@ class BuildEnvironment:
         named = [without_login(url) for url in self._indexes.urls]
         self.mark = () if self._indexes == usual and not private else (*named, private)
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Return the indexes, without logins."""
+        return tuple(map(without_login, self._indexes.urls))
+
     def variables(self) -> dict[str, str]:
         """Return the environment of the build."""
         result = {

@@ -18,7 +18,7 @@ from django.conf import settings
 
 from builds.engine.connection import Engine
 from builds.engine.exchange import PIECE, EngineRefused
-from builds.engine.gateway import Network, network_of
+from builds.engine.gateway.network import Network, network_of
 from builds.engine.running import Changes, Container, container
 from builds.imaging.bases.model import Base
 from builds.imaging.lock import LockedPackage

@@ -137,7 +137,7 @@ def container(
 ) -> Iterator[Container]:
     """Make a container without privileges for a program, and take it away at the end, however that comes.
 
-    `network` is what the engine calls it; see `builds/engine/gateway.py`.
+    `network` is what the engine calls it; see `builds/engine/gateway`.
     """
     output = Output()
     limits = engine.api.create_host_config(

@@ -25,7 +25,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from builds.engine.connection import Engine
 from builds.engine.exchange import PIECE, EngineRefused
-from builds.engine.gateway import Network, network_of
+from builds.engine.gateway.network import Network, network_of
 from builds.engine.running import Container, container
 from builds.engine.wheels.build_environment import FOLDER, NOBODY, BuildEnvironment
 from builds.engine.wheels.wheel_errors import not_a_wheel, refused, unbuilt, unreachable

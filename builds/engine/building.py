@@ -19,7 +19,7 @@ from builds.engine.dockerfiles.named import Addition, Answers, Source
 from builds.engine.dockerfiles.sources import judged, sources
 from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
-from builds.engine.gateway.network import Network, network_of
+from builds.engine.gateway.network import NONE, Network, network_of
 from builds.engine.layers import LEVEL, Known, take_over
 from builds.engine.local import ELSEWHERE
 from builds.engine.output import Output
@@ -249,7 +249,7 @@ def _network(
 ) -> AbstractContextManager[Network]:
     """Return the network of RUN."""
     if all(instruction.keyword != "RUN" for instruction in instructions(dockerfile)):
-        return nullcontext(Network("none", reporter))
+        return nullcontext(Network(NONE, reporter))
     return network_of(engine, workshop, reporter, buildkit=builder == syntax.BUILDKIT)
 
 

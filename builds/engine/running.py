@@ -13,6 +13,7 @@ from docker.errors import APIError
 
 from builds.engine.connection import LABEL, Engine
 from builds.engine.exchange import EngineRefused, Exchange
+from builds.engine.gateway.network import NONE
 from builds.engine.output import Output
 from builds.imaging.reporting import Reporter
 
@@ -132,7 +133,7 @@ def container(
     user: str,
     folder: str = "/",
     variables: Mapping[str, str] | None = None,
-    network: str = "none",
+    network: str = NONE,
     bounds: Bounds = Bounds(),
 ) -> Iterator[Container]:
     """Make a container without privileges for a program, and take it away at the end, however that comes.

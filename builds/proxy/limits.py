@@ -37,8 +37,7 @@ class Account:
             self._spend(size)
             if self.bytes > self.limits.bytes:
                 raise LimitReached(
-                    f"The servers that the definition names sent more than {self.limits.bytes / 1e6:,.0f} MB"
-                    " of listings."
+                    f"The servers that the definition names sent more than {self.limits.bytes / 1e6:,.0f} MB."
                 )
         except Exception as error:
             self.remember(error)

@@ -18,8 +18,8 @@ from builds.imaging.workshop import Workshop
 from builds.proxy.forward import ForwardProxy
 from builds.proxy.limits import Limits
 
-PROXY = "proxy"
-"""The value of STUDIO_BUILD_NETWORK by which code reaches the worker's proxy only."""
+PROXY, NONE, DEFAULT = "proxy", "none", "default"
+"""Values of STUDIO_BUILD_NETWORK: the worker's proxy only, nothing, and what the engine gives to every container."""
 
 _URL = f"http://127.0.0.1:{PORT}"
 _VARIABLES = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _URL)
@@ -42,7 +42,9 @@ class Network:
 
 
 def unconfined(engine: Engine) -> str:
-    """Return why code in this engine's containers is not confined to the proxy, as a sentence; empty if it is."""
+    """Return why code in this engine's containers reaches more than the proxy, as a sentence; empty if it does not."""
+    if settings.BUILD_NETWORK == NONE:
+        return ""
     if settings.BUILD_NETWORK != PROXY:
         return f"STUDIO_BUILD_NETWORK gives it the Docker network “{settings.BUILD_NETWORK}”."
     ours = _ARCHITECTURES.get(platform.machine(), platform.machine())
@@ -80,11 +82,11 @@ def _of_buildkit(reporter: Reporter) -> Network:
     """Return the network of RUN in BuildKit, which joins no container: the engine's own, or none."""
     if settings.REQUIRE_CONFINEMENT:
         reporter.line("RUN has no network here: this Dockerfile needs BuildKit, which cannot be confined.")
-        return Network("none", reporter)
+        return Network(NONE, reporter)
     reporter.line(
         "RUN is not confined here: this Dockerfile needs BuildKit, whose network the studio cannot choose."
     )
-    return Network("default", reporter)
+    return Network(DEFAULT, reporter)
 
 
 def _unconfined(reason: str, reporter: Reporter) -> Network:
@@ -96,7 +98,7 @@ def _unconfined(reason: str, reporter: Reporter) -> Network:
             fault="studio",
         )
     reporter.line(f"The network of code in containers is not confined here. {reason}")
-    return Network("default", reporter)
+    return Network(DEFAULT, reporter)
 
 
 @contextmanager

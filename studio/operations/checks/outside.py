@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.mail import get_connection
 
 from builds.engine.connection import Engine
+from builds.engine.gateway.network import NONE, unconfined
 from builds.imaging.pip.indexes import indexes_of
 from builds.imaging.reporting import ImageError
 from environments.notifications.notices import mail_is_set_up
@@ -29,6 +30,7 @@ def engine() -> Iterator[Finding]:
     try:
         with Engine.at(settings.DOCKER_HOST) as connection:
             yield ok("engine", f"Docker Engine {connection.version} answers at {settings.DOCKER_HOST}.")
+            yield _network_of_code(connection)
     except ImageError:
         yield warning(
             "engine",
@@ -36,6 +38,22 @@ def engine() -> Iterator[Finding]:
             "be built. Everything else can.",
             "Start Docker, or set DOCKER_HOST to where it listens.",
         )
+
+
+def _network_of_code(engine: Engine) -> Finding:
+    if reason := unconfined(engine):
+        level = wrong if settings.REQUIRE_CONFINEMENT else warning
+        return level(
+            "engine",
+            f"Code in containers (sources of packages, RUN) is not confined to the studio's proxy. {reason}",
+            "Leave STUDIO_BUILD_NETWORK unset, and run workers on the engine's kind of machine.",
+        )
+    if settings.BUILD_NETWORK == NONE:
+        return ok("engine", "Code in containers has no network.")
+    more = "has no network" if settings.REQUIRE_CONFINEMENT else "reaches what the engine's network allows"
+    return ok(
+        "engine", f"Code in containers reaches the studio's proxy only; RUN that needs BuildKit {more}."
+    )
 
 
 def mail() -> Iterator[Finding]:

@@ -291,15 +291,19 @@ def test_a_silent_step_is_cancelled_and_nothing_goes_on(
 
 
 class Wire:
-    """A socket in front of the engine's, which can be cut."""
+    """A socket in front of the engine's, which can be cut; without a path it is a port of 127.0.0.1."""
 
-    def __init__(self, engine: DockerEngine, path: Path) -> None:
+    def __init__(self, engine: DockerEngine, path: Path | None = None) -> None:
         self._engine = engine
         self._ends: list[socket.socket] = []
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(path))
-        self._listening.listen()
-        self.host = f"unix://{path}"
+        if path is None:
+            self._listening = socket.create_server(("127.0.0.1", 0))
+            self.host = f"tcp://127.0.0.1:{self._listening.getsockname()[1]}"
+        else:
+            self._listening = socket.socket(socket.AF_UNIX)
+            self._listening.bind(str(path))
+            self._listening.listen()
+            self.host = f"unix://{path}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:

@@ -253,7 +253,23 @@ def test_an_engine_that_is_not_there_is_only_a_warning(settings: Settings, tmp_p
 
 def test_an_engine_that_answers(settings: Settings, docker_engine: DockerEngine) -> None:
     settings.DOCKER_HOST = docker_engine.host
-    assert only(outside.engine()).level == Level.OK
+    answers, confined = outside.engine()
+    assert (answers.level, confined.level) == (Level.OK, Level.OK)
+    assert "reaches the studio's proxy only" in confined.message
+
+
+def test_code_in_containers_that_is_not_confined_is_reported_and_is_wrong_where_it_must_be(
+    settings: Settings, docker_engine: DockerEngine
+) -> None:
+    settings.DOCKER_HOST, settings.BUILD_NETWORK = docker_engine.host, "default"
+    _, finding = outside.engine()
+    settings.REQUIRE_CONFINEMENT = True
+    _, required = outside.engine()
+    settings.BUILD_NETWORK = "none"
+    _, without = outside.engine()
+
+    assert [result.level for result in (finding, required, without)] == [Level.WARNING, Level.WRONG, Level.OK]
+    assert "STUDIO_BUILD_NETWORK" in finding.message
 
 
 # Settings and the broker

@@ -105,7 +105,7 @@ DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.soc
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images
 # Whether builds fail where the machine cannot confine what reads packages and base images
 REQUIRE_CONFINEMENT = setting(env.bool, "STUDIO_REQUIRE_CONFINEMENT", False)
-# What code in containers connects to: the worker's proxy, or a network of the Docker Engine
+# The network of code in containers: the worker's proxy, none, or a network of the Docker Engine
 BUILD_NETWORK = setting(env.str, "STUDIO_BUILD_NETWORK", "") or "proxy"
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
 BUILD_CACHE = read_bytes(setting(env.str, "STUDIO_BUILD_CACHE", "10g"), "STUDIO_BUILD_CACHE")

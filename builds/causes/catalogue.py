@@ -148,7 +148,7 @@ _ENTRIES = (
           "Whoever runs this studio has to add that key to STUDIO_ENCRYPTION_KEYS."),
     Entry("worker-died", "Worker died", "studio", "The process that built was killed, several times.",
           "Most often the machine ran out of memory. Look at the last lines of the log and at the machine, then retry."),
-    Entry("cannot-confine", "Worker cannot confine", "studio", "The worker cannot confine the processes that read packages.",
+    Entry("cannot-confine", "Worker cannot confine", "studio", "The worker cannot confine the processes that read packages, or the network of code in containers.",
           "Run workers on Linux 6.7 or newer, or unset STUDIO_REQUIRE_CONFINEMENT."),
     Entry("engine-unreachable", "No Docker Engine", "studio", "Dockerfiles are built by a Docker Engine, and none answers.",
           "Start Docker, or set DOCKER_HOST to where it listens."),

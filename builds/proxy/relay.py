@@ -1,4 +1,4 @@
-"""Carry connections over one stream, from where there is no network to the one port that may be reached.
+"""Carry connections over a stream, from where there is no network to the only port that may be reached.
 
 Both ends run this file. The far end is a program: it listens on 127.0.0.1, and its input and output are the stream.
 The near end connects to its port for every connection there. A connection that ends at one end ends at the other.
@@ -91,9 +91,7 @@ class Relay:
             return
         await self._carry(number, reader, writer)
 
-    async def _carry(
-        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _carry(self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         carried = self._carried[number]
         tasks = [
             asyncio.ensure_future(self._outward(number, carried, reader)),

@@ -39,7 +39,9 @@ def gateway_image(engine: Engine, reporter: Reporter) -> str:
     name = f"{BASES}:{tag}"
     if engine.local(name) is None:
         files = _archive(reporter)
-        engine.api.import_image_from_data(files, repository=BASES, tag=tag, changes=[f"LABEL {LABEL}=gateway"])
+        engine.api.import_image_from_data(
+            files, repository=BASES, tag=tag, changes=[f"LABEL {LABEL}=gateway"]
+        )
     engine.api.tag(name, BASES, tag)  # which notes the time: a clean-up leaves what is in use
     return name
 
@@ -52,7 +54,9 @@ def _archive(reporter: Reporter) -> bytes:
         tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive,
     ):
         compiling = ["-X", f"pycache_prefix={bytecode}"]
-        modules = _printed([_INTERPRETER, *_OPTIONS, *compiling, "-c", _LISTING, _SCRIPT], reporter).splitlines()
+        modules = _printed(
+            [_INTERPRETER, *_OPTIONS, *compiling, "-c", _LISTING, _SCRIPT], reporter
+        ).splitlines()
         programs = [_INTERPRETER, *(path for path in modules if path.endswith(".so"))]
         listed = _printed([shutil.which("ldd") or "ldd", *programs], reporter).split()
         libraries = [word.rstrip(":") for word in listed if word.startswith("/")]

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from docker.errors import APIError
+from docker.types import LogConfig
 
 from builds.engine.connection import LABEL, Engine
 from builds.engine.gateway.image import ARGV, gateway_image
@@ -61,7 +62,7 @@ def _created(engine: Engine, reporter: Reporter) -> str:
         mem_limit=_MEMORY,
         memswap_limit=_MEMORY,
         pids_limit=_PROCESSES,
-        log_config={"Type": "none"},  # its output is what others download
+        log_config=LogConfig(type="none"),  # its output is what others download
         auto_remove=True,  # and its input ends with the worker, so that nothing stays behind
     )
     made = engine.api.create_container(

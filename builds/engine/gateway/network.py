@@ -105,7 +105,7 @@ def _unconfined(reason: str, reporter: Reporter) -> Network:
 def _by_proxy(
     engine: Engine, workshop: Workshop, reporter: Reporter, urls: Iterable[str]
 ) -> Iterator[Network]:
-    # What the user of a machine may reach on its loopback is not for the code of packages.
+    # The loopback of a machine is for its user, not for the code of packages.
     with (
         ForwardProxy(workshop.reach.without_loopback(urls), _LIMITS) as proxy,
         gateway(engine, proxy.port, reporter) as identifier,

@@ -23,6 +23,7 @@ from tests.studio.management.commands import Desk, Done
 
 SCRIPT = """#!/bin/sh
 echo "linking $PKG_NAME $PKG_VERSION $PKG_BUILDNUM at $PREFIX"
+echo "network:" $(ls /sys/class/net) $https_proxy
 mkdir -p $PREFIX/share/made/deep
 cat $PREFIX/share/first > $PREFIX/share/made/deep/copy
 chmod 755 $PREFIX/share/made/deep/copy
@@ -94,6 +95,7 @@ def test_a_post_link_script_runs_in_a_container_and_its_changes_are_the_last_lay
 
     assert done.code == 0, done.stderr
     assert "linking linked 1.0 0 at /opt/env" in done.stderr
+    assert "network: lo http://127.0.0.1:3128" in done.stderr
     assert "Thank you for installing linked." in done.stderr
     assert "1 changes outside of /opt/env are left out" in done.stderr
     command = "cd /opt/env/share && cat made/link first && ls -l gone /tmp/elsewhere ../.messages.txt 2>&1"

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from builds.engine import build_base
 from builds.engine.connection import Engine
-from builds.engine.gateway import link, network
+from builds.engine.gateway.image import ARGV
 from builds.imaging.bases.model import Base
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError
@@ -122,18 +122,10 @@ def test_an_operator_names_a_network_which_buildkit_cannot_use(
         interfaces(BUILDKIT, workshop, Listener(), docker_engine)
 
 
-def test_a_firewall_rule_confines_buildkit_and_leaves_the_proxy(
-    docker_engine: DockerEngine, workshop: Workshop
-) -> None:
-    """The rule of docs/running.md, for the bridge of the tests' engine."""
-    text = f"FROM machine:1\nRUN {{}}(exec 3<>/dev/tcp/{docker_engine.network[1]}/9) 2> /tmp/error || true\n"
-    del text, workshop
-
-
 def test_where_no_gateway_runs_the_log_reports_it_and_required_confinement_ends_the_build(
     docker_engine: DockerEngine, workshop: Workshop, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
     listener = Listener()
     assert interfaces(CLASSIC, workshop, listener, docker_engine) == ["eth0", "lo"]
     assert any("not confined here" in line and "riscv64" in line for line in listener.lines)
@@ -147,7 +139,8 @@ def test_where_no_gateway_runs_the_log_reports_it_and_required_confinement_ends_
 def test_a_gateway_that_does_not_start_ends_the_build_with_its_last_words(
     docker_engine: DockerEngine, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(link, "ARGV", (*link.ARGV[:-1], "raise SystemExit('no such luck')"))
+    failing = (*ARGV[:-1], "raise SystemExit('no such luck')")
+    monkeypatch.setattr("builds.engine.gateway.link.ARGV", failing)
 
     with pytest.raises(ImageError, match="no such luck") as failed:
         interfaces(CLASSIC, workshop, Listener(), docker_engine)

@@ -98,7 +98,12 @@ def by_buildkit(engine: Engine, context: Path) -> list[dict[str, Any]]:
     packed = context.with_suffix(".tar")
     with tarfile.open(packed, "w", format=tarfile.GNU_FORMAT) as archive:
         archive.add(context, ".")
-    engine.build(packed.read_bytes(), "Dockerfile", BUILDKIT, Output(), Quiet(), arguments={}, target="")
+    engine.build(
+        *(packed.read_bytes(), "Dockerfile", BUILDKIT, Output(), Quiet()),
+        arguments={},
+        target="",
+        network="default",
+    )
     return events
 
 

@@ -15,8 +15,10 @@ from typing import Any
 
 _HEAD = struct.Struct("!IBI")
 _READY, _OPEN, _DATA, _CREDIT, _END = range(5)
-_WINDOW = 256 << 10
-_PIECE = 32 << 10
+_WINDOW = 512 << 10
+_PIECE = 128 << 10
+MOST = 100
+"""Connections at a time: each takes files and memory of the near end's process."""
 
 
 class _Carried:
@@ -59,6 +61,8 @@ class Relay:
     def _take(self, number: int, kind: int, data: bytes) -> None:
         if kind == _READY:
             self._ready()
+        elif kind == _OPEN and len(self._carried) >= MOST:
+            self._start(self._send(number, _END))
         elif kind == _OPEN:
             self._carried[number] = _Carried()
             self._start(self._connect(number))

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from builds.proxy import relay
-from builds.proxy.relay import Relay
+from builds.proxy.relay import MOST, Relay
 from tests.services.processes import free_port
 
 MUCH = bytes(range(256)) * 4_000
@@ -96,6 +96,22 @@ def test_a_connection_that_ends_at_one_end_ends_at_the_other_after_all_its_bytes
             return received
 
     assert asyncio.run(run()) == MUCH
+
+
+def test_connections_beyond_the_limit_end_and_the_others_go_on() -> None:
+    async def run() -> tuple[set[bytes], set[bytes]]:
+        async with relayed(echo) as port:
+            within = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MOST)]
+            for _, writer in within:
+                writer.write(b"a")
+            answers = {await reader.readexactly(1) for reader, _ in within}
+            beyond = [await asyncio.open_connection("127.0.0.1", port) for _ in range(10)]
+            ends = {await reader.read() for reader, _ in beyond}
+            for _, writer in (*within, *beyond):
+                writer.close()
+            return answers, ends
+
+    assert asyncio.run(run()) == ({b"a"}, {b""})
 
 
 def test_a_connection_that_nobody_takes_ends() -> None:

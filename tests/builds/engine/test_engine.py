@@ -296,14 +296,11 @@ class Wire:
     def __init__(self, engine: DockerEngine, path: Path | None = None) -> None:
         self._engine = engine
         self._ends: list[socket.socket] = []
-        if path is None:
-            self._listening = socket.create_server(("127.0.0.1", 0))
-            self.host = f"tcp://127.0.0.1:{self._listening.getsockname()[1]}"
-        else:
-            self._listening = socket.socket(socket.AF_UNIX)
-            self._listening.bind(str(path))
-            self._listening.listen()
-            self.host = f"unix://{path}"
+        self._listening = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
+        self._listening.bind(str(path) if path else ("127.0.0.1", 0))
+        self._listening.listen()
+        port = "" if path else self._listening.getsockname()[1]
+        self.host = f"unix://{path}" if path else f"tcp://127.0.0.1:{port}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:

@@ -310,3 +310,24 @@ def test_for_other_programs_urls_are_judged_and_those_that_they_may_read_otherwi
     for odd in ("http://8.8.8.8\\@127.0.0.1/", "http://１２７.0.0.1/", "http://127.0\t.0.1/"):  # noqa: RUF001
         with pytest.raises(ValueError, match="ASCII"):
             reach.check(odd)
+
+
+def test_without_loopback_only_addresses_of_the_loopback_itself_can_be_excepted() -> None:
+    everywhere = replace(LOCAL_POLICY, look_up=lambda host, port: ["127.0.0.1"])
+    urls = ["http://127.0.0.1:8080/simple", "http://localhost:3141/", "https://index.example:8443/simple"]
+
+    policy = everywhere.without_loopback(urls)
+
+    assert policy.addresses("127.0.0.1", 8080)
+    assert policy.addresses("localhost", 3141)
+    # A name that points to the loopback now may point to a metadata service later.
+    for host, port in (("127.0.0.1", 8081), ("localhost", 80), ("index.example", 8443)):
+        with pytest.raises(AddressRefused):
+            policy.addresses(host, port)
+
+
+def test_without_loopback_nothing_is_allowed_that_was_not_before() -> None:
+    policy = EgressPolicy().without_loopback(["http://127.0.0.1:8080/"])
+
+    with pytest.raises(AddressRefused):
+        policy.addresses("127.0.0.1", 8080)

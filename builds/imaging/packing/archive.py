@@ -43,7 +43,6 @@ class Archive:
         except _UNREADABLE as error:
             raise bad(f"it is not a zip file ({error})") from error
         self._refuse_excess()
-        self.by_name = {info.filename: info for info in self.members}
 
     def content(self, info: zipfile.ZipInfo, most: int = MOST_BYTES) -> bytes:
         """Return a member's content, checked; refuse more than `most` bytes before any of it is read."""

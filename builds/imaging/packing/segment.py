@@ -17,11 +17,11 @@ from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing import bytecode
 from builds.imaging.packing.bytecode import Compilers
-from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, record_hash
+from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, command_of, record_hash
 from builds.imaging.reporting import Cancelled
 from builds.imaging.workshop import Workshop
 
-FORMAT = "segment-4"
+FORMAT = "segment-5"
 _BATCH_BYTES = 512 * 1024
 MOST_SOURCE = 4 * 1024**2
 # A smaller file is compressed again together with its neighbours: that is faster, and packs better.
@@ -131,11 +131,12 @@ class Packer:
         with Wheel(file.path, file.name, self._python, file.version) as wheel:
             compiling = Compiling(self._compilers, wheel.site)
             recorded, known = Recorded(), wheel.recorded()
-            unwanted = wheel.is_record
+            scripts = dict(wheel.entry_points())
+            unwanted = wheel.is_record | scripts.keys()
             for member in wheel.members:
                 if self._abandoned.is_set():
                     raise Cancelled
-                if member.path in unwanted:
+                if member.path in unwanted or (member.script and command_of(member.path) in scripts):
                     continue
                 folder(member.path)
                 content = _add(out, wheel, member)
@@ -145,11 +146,10 @@ class Packer:
                 recorded[member.path] = digest_and_size
                 if content is not None:
                     compiling.add(member.path, content)
-            for path, text in wheel.entry_points():
+            for path, text in scripts.items():
                 folder(path)
-                if path not in recorded:
-                    out.file(path, text, 0o755)
-                    recorded[path] = record_hash(text)
+                out.file(path, text, 0o755)
+                recorded[path] = record_hash(text)
             made = compiling.results(self._python, recorded)
             recorded.update(dict.fromkeys(made))
             path, text = wheel.record(recorded)

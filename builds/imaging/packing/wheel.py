@@ -23,6 +23,7 @@ from builds.imaging.packing.identity import DIST_INFO, dist_info_folders, why_an
 from builds.imaging.reporting import ImageError
 
 PREFIX = "opt/env"
+DATA = ".data"
 LARGE = 32 * 1024**2  # bigger members are never held in memory whole
 OWN_SHEBANG = b"#!python"  # an installer writes its own Python there
 MOST_METADATA = 2 * 1024**2  # parsed, it takes up to sixty times that
@@ -73,6 +74,7 @@ class Wheel:
         self.site = f"{PREFIX}/lib/python{self.python[0]}.{self.python[1]}/site-packages"
         self._archive = Archive(self.file, self.bad)
         self._refuse_names()
+        self._by_name = {info.filename: info for info in self._archive.members}
         self._dist_info = self._find_dist_info()
         self.members = list(self._placed())
         if why := why_another(self.file.name, self._dist_info, self.metadata(), self.name, self.version):
@@ -97,9 +99,9 @@ class Wheel:
 
     def read(self, name: str, most: int) -> bytes:
         """Return a small member by its name in the wheel; refuse more than `most` bytes."""
-        if name not in self._archive.by_name:
+        if name not in self._by_name:
             raise self.bad(f"it has no {name}")
-        return self._archive.content(self._archive.by_name[name], most)
+        return self._archive.content(self._by_name[name], most)
 
     def content(self, info: zipfile.ZipInfo, most: int = LARGE) -> bytes:
         """Return a member's content, checked."""
@@ -127,7 +129,7 @@ class Wheel:
     def entry_points(self) -> list[tuple[str, bytes]]:
         """Return path and text of each script that the entry points ask for."""
         name = f"{self._dist_info}/entry_points.txt"
-        if name not in self._archive.by_name:
+        if name not in self._by_name:
             return []
         parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
         parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -174,7 +176,7 @@ class Wheel:
         try:
             for row in csv.reader(io.StringIO(text, newline="")):
                 if len(row) >= 3 and _SHA256.fullmatch(row[1]) and _SIZE.fullmatch(row[2]):
-                    result[row[0]] = (row[1], int(row[2]))
+                    result[plain(row[0])] = (row[1], int(row[2]))
         except csv.Error as error:
             raise self.bad(f"its RECORD cannot be read ({error})") from error
         return result
@@ -190,18 +192,19 @@ class Wheel:
         return "../../../" + path[len(PREFIX) + 1 :]
 
     def _refuse_names(self) -> None:
-        """Refuse members whose names cannot be used, or that two readers would read as two names."""
+        """Refuse members whose names cannot be used; give the others the name that they are unpacked by."""
         for info in self._archive.members:
             name = info.orig_filename
             if name != info.filename or "\\" in name:
                 raise self.bad(f"“{shown(name)}” in it would be written elsewhere")
-            if why := why_unusable(name):
+            info.filename = plain(name)
+            if why := why_unusable(info.filename):
                 raise self.bad(f"“{shown(name)}” in it cannot be used: {why}")
             if info.flag_bits & 1:
                 raise self.bad(f"“{shown(name)}” in it is encrypted")
 
     def _find_dist_info(self) -> str:
-        folders = dist_info_folders({name.split("/")[0] for name in self._archive.by_name})
+        folders = dist_info_folders({name.split("/")[0] for name in self._by_name})
         if len(folders) != 1:
             named = ", ".join(shown(folder) for folder in folders[:5])
             raise self.bad(
@@ -210,14 +213,13 @@ class Wheel:
         return folders[0]
 
     def _placed(self) -> Iterator[Member]:
-        data = self._dist_info[: -len(DIST_INFO)] + ".data/"
         placed: dict[str, Member] = {}
         for info in self._archive.members:
             if info.filename.endswith("/"):
                 continue
             mode = info.external_attr >> 16
             executable = bool(mode & 0o111) and (stat.S_ISREG(mode) or not stat.S_IFMT(mode))
-            path, script = self._destination(info.filename, data)
+            path, script = self._destination(info.filename)
             self._refuse_destination(path)
             first = placed.setdefault(path, Member(path, 0o755 if executable else 0o644, info, script)).info
             if (first.CRC, first.file_size) != (info.CRC, info.file_size):
@@ -232,10 +234,11 @@ class Wheel:
         if path.startswith(f"{self.site}/") and folder != self._dist_info and dist_info_folders({folder}):
             raise self.bad(f"it brings metadata of another package: {shown(folder)}")
 
-    def _destination(self, name: str, data: str) -> tuple[str, bool]:
-        if not name.startswith(data):
+    def _destination(self, name: str) -> tuple[str, bool]:
+        top, _, below = name.partition("/")
+        if not top.endswith(DATA):  # however the name before it is spelled
             return f"{self.site}/{name}", False
-        kind, slash, rest = name[len(data) :].partition("/")
+        kind, slash, rest = below.partition("/")
         if not slash or not rest:
             raise self.bad(f"“{name}” in it is not in a folder of its .data")
         major, minor = self.python
@@ -248,6 +251,8 @@ class Wheel:
         }
         if kind not in paths:
             raise self.bad(f"it has a .data folder “{kind}”, which no installer knows")
+        if kind == "data" and rest.startswith("lib64/"):  # a link to lib, in a virtual environment
+            rest = rest.replace("lib64", "lib", 1)
         return f"{paths[kind]}/{rest}", kind == "scripts"
 
     def bad(self, why: str) -> ImageError:
@@ -258,6 +263,22 @@ class Wheel:
             "Pin another version of the package, or tell its maintainers.",
             fault="outside",
         )
+
+
+def plain(name: str) -> str:
+    """Return the name that a member is unpacked by: `.` and nothing between slashes lead nowhere."""
+    if name.startswith("/") or ("./" not in name and "//" not in name):
+        return name
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return "/".join(parts) + ("/" if name.endswith("/") else "")
+
+
+def command_of(script: str) -> str:
+    """Return the path of the command that a script of the wheel is, or that it starts in the way of old setuptools."""
+    for end in (".exe", "-script.py", ".pya"):
+        if script.lower().endswith(end):
+            return script[: -len(end)]
+    return script
 
 
 def record_hash(content: bytes | Iterable[bytes]) -> tuple[str, int]:

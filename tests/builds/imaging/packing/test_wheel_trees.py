@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import csv
 import hashlib
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -64,6 +66,23 @@ def tree(root: Path, *, generated: set[str]) -> dict[str, tuple[int, str]]:
         text = "generated" if name in generated else hashlib.sha256(path.read_bytes()).hexdigest()
         result[name] = (path.stat().st_mode & 0o111, text)
     return result
+
+
+def of_pip(wheel: Path, folder: Path) -> Path:
+    """Return the folder of a virtual environment that pip has installed the wheel in."""
+    root = folder / "pip"
+    env = root / "opt/env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", env], check=True)
+    options = ["--no-index", "--no-deps", "--no-compile", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, "-m", "pip", "--python", env, "install", *options, wheel], check=True)
+    for script in (env / "bin").iterdir():
+        if not script.is_symlink():
+            script.write_bytes(script.read_bytes().replace(f"#!{root}/".encode(), b"#!/"))
+    for name in ("Activate.ps1", "activate", "activate.csh", "activate.fish"):
+        (env / "bin" / name).unlink()
+    for name in ("INSTALLER", "REQUESTED", "direct_url.json"):
+        (root / SITE / "shop-1.0.dist-info" / name).unlink()
+    return root
 
 
 def record(root: Path) -> set[tuple[str, str, str]]:
@@ -175,8 +194,39 @@ def test_scripts_start_on_the_python_of_an_old_base(odd_wheel: Path, tmp_path: P
     ast.parse(text, feature_version=(3, 6))
 
 
+def test_odd_names_and_scripts_become_the_tree_that_pip_makes(tmp_path: Path) -> None:
+    """Also a command that an old script and an entry point both bring: the entry point's wrapper is there."""
+    old = "#!python\nimport pkg_resources\n"
+    files = {
+        "./shop/dotted.py": "dotted = 1\n",
+        "shop//./doubled.py": "doubled = 1\n",
+        "Shop.data/scripts/other-spelling": "#!python\n",
+        "shop-1.0.data/data/lib64/shop/native.txt": "in lib\n",
+        "shop-1.0.data/scripts/shop": old,
+        "shop-1.0.data/scripts/shop-script.py": old,
+        "shop-1.0.data/scripts/shopw.exe": old,
+        "shop-1.0.data/scripts/shop.pya": old,
+        "shop-1.0.data/scripts/other-script.py": old,
+        "shop-1.0.data/data/bin/shop-deep": old,
+    }
+    wheel = make_wheel(tmp_path, files=files, entry_points=ENTRY_POINTS)
+
+    mine, expected = ours(wheel, tmp_path), of_pip(wheel, tmp_path)
+
+    assert tree(mine, generated=GENERATED) == tree(expected, generated=GENERATED)
+    assert (mine / "opt/env/lib64").is_symlink()
+    assert "sys.exit(main())" in (mine / "opt/env/bin/shop").read_text()
+
+
+def test_two_folders_of_metadata_are_refused_with_their_names(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"other-2.0.dist-info/METADATA": "Name: other\nVersion: 2.0\n"})
+
+    with pytest.raises(ImageError, match=r"2 \.dist-info folders, not one: other-2\.0.*, shop-1\.0"):
+        ours(wheel, tmp_path)
+
+
 @pytest.mark.parametrize(
-    "path", ["../evil.py", "/etc/passwd", "shop/../../evil.py", "shop\\evil.py", "shop//evil.py", "./evil.py"]
+    "path", ["../evil.py", "/etc/passwd", "shop/../../evil.py", "shop\\evil.py", "./../evil.py", ".//etc/x/../../../y"]
 )
 def test_a_wheel_that_writes_elsewhere_is_refused(path: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={path: "evil"})

@@ -44,7 +44,7 @@ _ENTRIES = (
           "Correct the requirement, such as numpy==1.26.4.", of_a_tool=True),
     Entry("package-gone", "Package gone", "outside", "An index lists a file that it does not hand out.",
           "Build again, or pin another version."),
-    Entry("package-clash", "Packages clash", "author", "Two packages bring the same file with another content.",
+    Entry("package-clash", "Packages clash", "author", "A wheel has a file where another has a folder.",
           "Leave one of them out."),
     Entry("bad-package", "Damaged package", "outside", "A package's file is not what its format says.",
           "Pin another version, or tell whoever publishes it."),

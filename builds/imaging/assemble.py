@@ -16,6 +16,7 @@ from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
 from builds.imaging.packing.grouping import layer_budget
 from builds.imaging.packing.layers import package_layers
+from builds.imaging.packing.order import installation_order
 from builds.imaging.packing.segment import FORMAT
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.reporting import ImageError, Reporter
@@ -94,7 +95,8 @@ def assemble(
             layers.append(_skeleton(base, workshop))
         if fetched.wheels:
             python = base.probe.model_copy(update={"version": lock.python}) if lock.conda else base.probe
-            layers += package_layers(fetched.wheels, python.minor, budget - 1, workshop, reporter)
+            order = installation_order({p.name: p.needed_by for p in lock.packages if p.ecosystem == "pypi"})
+            layers += package_layers(fetched.wheels, order, python.minor, budget - 1, workshop, reporter)
     layers += last_layers
     if len(base.layers) + len(layers) > 127:
         raise ImageError(

@@ -12,15 +12,19 @@ from builds.imaging.reporting import ImageError
 
 @dataclass(frozen=True, slots=True)
 class CondaFile(WheelFile):
-    """A fetched conda package, where the lock says it is from, and for which platform it is."""
+    """A fetched conda package, where the lock says it is from, and for which platform it is.
+
+    `aside` are its paths that another package's take the place of.
+    """
 
     url: str
     channel: str
     subdir: str
+    aside: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON for a worker."""
-        own = {"url": self.url, "channel": self.channel, "subdir": self.subdir}
+        own = {"url": self.url, "channel": self.channel, "subdir": self.subdir, "aside": self.aside}
         return {**WheelFile.as_json(self), **own}
 
 

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from builds.imaging.conda.clashes import ASIDE
 from builds.imaging.conda.files import CondaFile
 from builds.imaging.conda.package.beneath import Beneath
 from builds.imaging.conda.package.copying import Copy
@@ -40,6 +41,7 @@ class Installed:
             self._record: dict[str, Any] = json.loads(record.read())
         self._listed = {entry["_path"]: entry for entry in self._record["paths_data"]["paths"]}
         self._left_out: set[str] = set()
+        self._aside: dict[str, str] = {}
 
     def paths(self) -> Iterator[str]:
         """Yield the paths of its files and links, in order."""
@@ -60,8 +62,26 @@ class Installed:
 
     def leave_out(self, path: str) -> None:
         """Take a file out of the record that is not in the layer."""
-        self.written.remove(path)
+        self.written.remove(self._aside.get(path, path))
         self._left_out.add(path)
+
+    def put_aside(self, path: str) -> str:
+        """Give a file the path that rattler moves it to where another package's takes its place; return that path."""
+        moved = f"{ASIDE}/{self._file.name}/{path}"
+        self._aside[path] = moved
+        self.written.remove(path)
+        self.written.append(moved)
+        self._listed[path] |= {"_path": moved, "original_path": path}
+        return moved
+
+    def destination(self, path: str) -> str:
+        """Return the path in the image of an installed file."""
+        return f"{PREFIX}/{self._aside.get(path, path)}"
+
+    def files(self) -> dict[str, str]:
+        """Return what was written: enough of each file's hash to see that two differ, by its path in the image."""
+        known = {entry["_path"]: entry for entry in self._listed.values()}
+        return {f"{PREFIX}/{path}": _mark(known.get(path, {})) for path in self.written}
 
     def note(self, path: str, content: bytes, *, kind: str = "") -> None:
         """Record a file that was made or changed here."""
@@ -81,7 +101,8 @@ class Installed:
         """Return path and text of conda's record: where the package is from, nothing of this machine."""
         for name in ("extracted_package_dir", "package_tarball_full_path", "link"):
             self._record.pop(name, None)
-        listed = [self._listed[path] for path in sorted(self._listed) if path not in self._left_out]
+        kept = (entry for path, entry in self._listed.items() if path not in self._left_out)
+        listed = sorted(kept, key=lambda entry: str(entry["_path"]))
         # These would be the copy's, as that was installed.
         self._record |= {"fn": self._file.path.name, "sha256": self._file.sha256, "size": self._file.size}
         self._record["url"], self._record["channel"] = self._file.url, self._file.channel
@@ -92,7 +113,7 @@ class Installed:
 
 def add(out: TarGzip, path: str, installed: Installed) -> bytes | None:
     """Write one file or link; return its content, unless that is too large to hold."""
-    prefix, destination = installed.prefix, f"{PREFIX}/{path}"
+    prefix, destination = installed.prefix, installed.destination(path)
     target = prefix.target(path)
     if target is not None:
         out.symlink(destination, target)
@@ -117,6 +138,13 @@ def add(out: TarGzip, path: str, installed: Installed) -> bytes | None:
             installed.note(path, content)
     out.file(destination, content, mode)
     return content
+
+
+def _mark(entry: Mapping[str, Any]) -> str:
+    """Return the same for equal content. All bytecode counts as equal, as equal sources give equal code."""
+    if str(entry.get("_path", "")).endswith(".pyc"):
+        return ""
+    return str(entry.get("sha256_in_prefix") or entry.get("sha256") or "")[:12]
 
 
 def _source_size(prefix: Beneath, path: str) -> int | None:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import os
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from builds.confinement.confine import Confinement
 from builds.imaging.bases.model import Base
 from builds.imaging.child_process import Worker
+from builds.imaging.conda.clashes import clash, put_aside
 from builds.imaging.conda.environment import platform_of
 from builds.imaging.conda.files import CondaFile, python_minor
 from builds.imaging.conda.packing import CondaPacker
 from builds.imaging.conda.staging import Target
-from builds.imaging.conda.workers import conda_worker
+from builds.imaging.conda.workers import conda_worker, installation_order
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.lock import Lock
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.packing.bytecode import interpreter_for
-from builds.imaging.packing.grouping import DEEPEST, layer_budget
-from builds.imaging.packing.layers import spread_layers
+from builds.imaging.packing.grouping import DEEPEST, grouped, layer_budget
+from builds.imaging.packing.layers import spread_layers, work_of
 from builds.imaging.packing.packers import Work
 from builds.imaging.packing.segment import Segment
 from builds.imaging.packing.wheel import PREFIX
@@ -39,13 +41,14 @@ def environment_layers(
     """Return the layers that make /opt/env the lock's conda environment; none if it has no conda packages."""
     if not lock.conda:
         return []
-    files = _conda_files(lock, fetched)
+    files: Sequence[CondaFile] = _conda_files(lock, fetched)
     packing = _Packing(files, platform_of(base), workshop, reporter)
     budget = layer_budget(len(base.layers)) - 1
     if fetched.wheels:
         # The packages of pip go on top, and need layers as well.
         budget = min(budget, (DEEPEST - len(base.layers)) // 2)
-    packages = spread_layers(files, packing.pack, budget, workshop, reporter)
+    files = _apart(files, packing, budget, lock, reporter)
+    packages = spread_layers(files, [file.name for file in files], packing.pack, budget, workshop, reporter)
     return [*packages, _history(lock, workshop)]
 
 
@@ -57,6 +60,42 @@ def _conda_files(lock: Lock, fetched: Fetched) -> list[CondaFile]:
         known = (file.name, file.version, file.path, file.sha256, file.size)
         result.append(CondaFile(*known, url=package.url, channel=package.channel, subdir=package.subdir))
     return result
+
+
+def _apart(
+    files: Sequence[CondaFile], packing: _Packing, budget: int, lock: Lock, reporter: Reporter
+) -> Sequence[CondaFile]:
+    """Return the packages so that no two bring the same path: as rattler would leave them."""
+    segments = packing.pack(work_of(grouped(files, budget)))
+    if not clash(segment.files for segment in segments.values()):
+        return files
+    paths = {
+        name: [path.removeprefix(f"{PREFIX}/") for path in segment.files]
+        for name, segment in segments.items()
+    }
+    order = installation_order(lock)
+    aside = put_aside(paths, order)
+    _report(aside, order, segments, reporter)
+    return [replace(file, aside=aside.get(file.name, ())) for file in files]
+
+
+def _report(
+    aside: Mapping[str, Sequence[str]],
+    order: Sequence[str],
+    segments: Mapping[str, Segment],
+    reporter: Reporter,
+) -> None:
+    """Say whose file is used where two differ: once for each pair of packages."""
+    reported = set()
+    for name in order:
+        for path in (f"{PREFIX}/{path}" for path in aside.get(name, ())):
+            content = segments[name].files[path]
+            owner = next((other for other in reversed(order) if path in segments[other].files), name)
+            if owner == name:
+                reporter.line(f"/{path} of {name} is put aside: another package has a file or folder there")
+            elif segments[owner].files[path] != content and (owner, name) not in reported:
+                reported.add((owner, name))
+                reporter.line(f"{owner} and {name} both bring /{path}: that of {owner} is used")
 
 
 def _history(lock: Lock, workshop: Workshop) -> Layer:
@@ -78,8 +117,7 @@ class _Packing:
     def __init__(
         self, files: Sequence[CondaFile], platform: str, workshop: Workshop, reporter: Reporter
     ) -> None:
-        self._files = {file.name: file for file in files}
-        self._python = self._files.get("python")
+        self._python = next((file for file in files if file.name == "python"), None)
         self._workshop = workshop
         self._reporter = reporter
         self._interpreter = self._find_interpreter()
@@ -87,6 +125,7 @@ class _Packing:
         target = Target(self._python, platform, Path())
         self._finder = CondaPacker(workshop, target, None, compiled=self._interpreter is not None)
         self._platform = platform
+        self._packed: dict[Work, Segment] = {}
 
     def pack(self, work: Sequence[Work]) -> dict[str, Segment]:
         """Return the segment of each; what was packed before is found."""
@@ -94,18 +133,18 @@ class _Packing:
         packed: dict[str, Segment] = {}
         missing: list[Work] = []
         for file, alone in work:
-            known = self._finder.known(file, alone=alone)
+            known = self._packed.get((file, alone)) or self._finder.known(file, alone=alone)
             if known is None:
                 missing.append((file, alone))
             else:
-                packed[file.name] = known
+                packed[file.name] = self._packed[file, alone] = known
         done = total - sum(file.size for file, _ in missing)
         self._reporter.progress(done, total, "bytes")
         missing.sort(key=lambda item: -item[0].size)
         for file, alone in self._each(missing):
             segment = self._finder.known(file, alone=alone)
             assert segment is not None  # noqa: S101
-            packed[file.name] = segment
+            packed[file.name] = self._packed[file, alone] = segment
             done += file.size
             self._reporter.progress(done, total, "bytes")
         return packed
@@ -157,7 +196,7 @@ class _Packing:
                     "interpreter": self._interpreter,
                     "platform": self._platform,
                     "python": self._python.as_json() if self._python else None,
-                    "file": self._files[file.name].as_json(),
+                    "file": file.as_json(),
                     "alone": alone,
                 }
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,7 +25,7 @@ from builds.imaging.packing.segment import Compiling, Packer
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.workshop import Workshop
 
-FORMAT = f"conda-2 rattler-{importlib.metadata.version('py-rattler')}"
+FORMAT = f"conda-3 rattler-{importlib.metadata.version('py-rattler')}"
 
 
 class Packing:
@@ -80,10 +81,12 @@ class CondaPacker(Packer):
         if wheel.subdir == "noarch":
             # The path of its modules, and their bytecode, depend on the Python.
             parts += [str(self._minor), bytecode.FORMAT if self._compiled else "no-bytecode"]
+        if wheel.aside:
+            parts.append(hashlib.sha256("\n".join(wheel.aside).encode()).hexdigest())
         return " ".join(parts)
 
-    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> list[str]:
-        """Write all that the package installs, bytecode after it, and conda's own record of it last."""
+    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> dict[str, str]:
+        """Write all that the package installs, bytecode after it, and conda's own record of it last. Return `Segment.files`."""
         assert isinstance(file, CondaFile)  # noqa: S101
         with (
             TemporaryDirectory(dir=self._target.folder) as copies,
@@ -96,7 +99,12 @@ class CondaPacker(Packer):
             folder_of_it = stack.enter_context(staged(file, copy, self._target))
             installed = Installed(stack.enter_context(Beneath(folder_of_it)), file, copy)
             compiling = Compiling(self._compilers if about.noarch_python else None, PREFIX)
+            aside = set(file.aside)
             for path in installed.paths():
+                if path in aside:
+                    folder(f"{PREFIX}/{installed.put_aside(path)}")
+                    add(out, path, installed)
+                    continue
                 folder(f"{PREFIX}/{path}")
                 content = add(out, path, installed)
                 if content is not None:
@@ -112,4 +120,4 @@ class CondaPacker(Packer):
             record, text = installed.record()
             folder(f"{PREFIX}/{record}")
             out.file(f"{PREFIX}/{record}", text)
-            return [*(f"{PREFIX}/{path}" for path in installed.written), f"{PREFIX}/{record}"]
+            return installed.files() | {f"{PREFIX}/{record}": ""}

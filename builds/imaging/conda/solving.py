@@ -16,6 +16,7 @@ from rattler import (
     GenericVirtualPackage,
     MatchSpec,
     PackageName,
+    PackageRecord,
     RepoDataRecord,
     Version,
     solve,
@@ -35,6 +36,23 @@ def answer_solving(request: dict[str, Any]) -> dict[str, Any]:
     """Return the records of the packages that the specifications come to."""
     question = _Question(request)
     return {"records": asyncio.run(question.answer()), "requested": question.names}
+
+
+def answer_order(request: dict[str, Any]) -> dict[str, Any]:
+    """Return the names of these packages in the order in which rattler installs them."""
+    records = [
+        PackageRecord(
+            package["name"],
+            package["version"],
+            BuildString("0"),
+            0,
+            package["subdir"],
+            noarch="python" if package["subdir"] == "noarch" else None,
+            depends=package["needs"],
+        )
+        for package in request["packages"]
+    ]
+    return {"order": [record.name.normalized for record in PackageRecord.sort_topologically(records)]}
 
 
 class _Question:

@@ -14,7 +14,7 @@ from typing import Any
 from builds.imaging.child_process import answer_requests
 from builds.imaging.conda.archive import contents
 from builds.imaging.conda.packing import Packing
-from builds.imaging.conda.solving import answer_solving
+from builds.imaging.conda.solving import answer_order, answer_solving
 from builds.imaging.files import WheelFile
 from builds.imaging.reporting import ImageError
 
@@ -32,6 +32,8 @@ def _answer(packing: Packing, request: dict[str, Any]) -> dict[str, Any]:
         match request["do"]:
             case "solve":
                 return answer_solving(request)
+            case "order":
+                return answer_order(request)
             case "read":
                 return asdict(contents(WheelFile.from_json(request["file"])))
             case _:

@@ -8,7 +8,8 @@ from builds.confinement.confine import Confinement
 from builds.imaging.child_process import Worker
 from builds.imaging.conda.archive import Contents
 from builds.imaging.files import WheelFile
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.lock import Lock
+from builds.imaging.reporting import ImageError, Quiet, Reporter
 
 _READING_BYTES = 1024**3
 
@@ -22,6 +23,22 @@ def conda_worker(confinement: Confinement, env: Mapping[str, str] | None = None)
         fault="studio",
     )
     return Worker("builds.imaging.conda.worker", confinement, vanished, env)
+
+
+def installation_order(lock: Lock) -> list[str]:
+    """Return the names of the lock's conda packages in the order in which rattler installs them."""
+    needs: dict[str, list[str]] = {package.name: [] for package in lock.packages}
+    conda = [package for package in lock.packages if package.kind == "conda"]
+    for package in conda:
+        for parent in package.needed_by:
+            needs.setdefault(parent, []).append(package.name)
+    packages = [
+        {"name": p.name, "version": p.version, "subdir": p.subdir, "needs": sorted(needs[p.name])}
+        for p in conda
+    ]
+    with conda_worker(Confinement(memory=_READING_BYTES)) as worker:
+        order: list[str] = worker.ask({"do": "order", "packages": packages}, Quiet())["order"]
+    return order
 
 
 def read_contents(files: Sequence[WheelFile], reporter: Reporter) -> Iterator[tuple[WheelFile, Contents]]:

@@ -16,21 +16,26 @@ from builds.imaging.workshop import Workshop
 
 def package_layers(
     wheels: Sequence[WheelFile],
+    order: Sequence[str],
     python: tuple[int, int],
     budget: int,
     workshop: Workshop,
     reporter: Reporter,
 ) -> list[Layer]:
-    """Return the layers that hold these wheels, lowest first; made now, or found as they were made before."""
+    """Return the layers that hold these wheels, lowest first; made now, or found as they were made before.
+
+    Where several bring the same path, that of the last in the `order` of their names is used.
+    """
 
     def pack(work: Sequence[Work]) -> dict[str, Segment]:
         return pack_all(work, python, workshop, reporter)
 
-    return spread_layers(wheels, pack, budget, workshop, reporter)
+    return spread_layers(wheels, order, pack, budget, workshop, reporter)
 
 
 def spread_layers(
     files: Sequence[WheelFile],
+    order: Sequence[str],
     pack: Callable[[Sequence[Work]], dict[str, Segment]],
     budget: int,
     workshop: Workshop,
@@ -38,11 +43,11 @@ def spread_layers(
 ) -> list[Layer]:
     """Return the layers of these packages of any kind: big packages alone, small packages in buckets."""
     grouping = grouped(files, budget)
-    segments = pack(_work(grouping))
-    spread = _apart(grouping, segments, reporter)
+    segments = pack(work_of(grouping))
+    spread = _apart(grouping, segments, order, reporter)
     if spread != grouping:
         # Those taken out of their bucket are packed again, as layers.
-        segments |= pack(_work(Grouping(spread.alone, ())))
+        segments |= pack(work_of(Grouping(spread.alone, ())))
     layers = [layer for w in spread.alone if (layer := segments[w.name].layer) is not None]
     for bucket in spread.buckets:
         reporter.check()
@@ -50,36 +55,55 @@ def spread_layers(
     return layers
 
 
-def _work(grouping: Grouping) -> list[Work]:
+def work_of(grouping: Grouping) -> list[Work]:
+    """Return what is to be packed, and whether as a layer of its own."""
     together = [wheel for bucket in grouping.buckets for wheel in bucket]
     return [(wheel, True) for wheel in grouping.alone] + [(wheel, False) for wheel in together]
 
 
-def _apart(grouping: Grouping, segments: Mapping[str, Segment], reporter: Reporter) -> Grouping:
-    """Give wheels that share a file layers of their own: engines refuse a path that is twice in one layer."""
-    owners: dict[str, str] = {}
-    pairs: set[tuple[str, str]] = set()
+def _apart(
+    grouping: Grouping, segments: Mapping[str, Segment], order: Sequence[str], reporter: Reporter
+) -> Grouping:
+    """Give packages that share a path layers of their own, the last on top.
+
+    Engines refuse a path that is twice in one layer.
+    """
+    rank = {name: number for number, name in enumerate(order)}
     everyone = [*grouping.alone, *(w for bucket in grouping.buckets for w in bucket)]
-    for wheel in sorted(everyone, key=lambda w: w.name):
-        for path in segments[wheel.name].paths:
-            first = owners.setdefault(path, wheel.name)
-            if first != wheel.name and (first, wheel.name) not in pairs:
-                reporter.line(f"{first} and {wheel.name} both bring /{path}: that of {wheel.name} is used")
-                pairs.add((first, wheel.name))
-    _refuse_file_as_folder(owners)
-    clashing = {name for pair in pairs for name in pair}
+    clashing = _clashing([segments[w.name] for w in sorted(everyone, key=lambda w: rank[w.name])], reporter)
     if not clashing:
         return grouping
-    inside = {w.name for bucket in grouping.buckets for w in bucket}
-    moved = [w for w in everyone if w.name in clashing & inside]
+    apart = sorted((w for w in everyone if w.name in clashing), key=lambda w: rank[w.name])
     return Grouping(
-        alone=tuple(sorted((*grouping.alone, *moved), key=lambda w: w.name)),
+        alone=(*(w for w in grouping.alone if w.name not in clashing), *apart),
         buckets=tuple(
             rest
             for bucket in grouping.buckets
             if (rest := tuple(w for w in bucket if w.name not in clashing))
         ),
     )
+
+
+def _clashing(segments: Sequence[Segment], reporter: Reporter) -> set[str]:
+    """Return the names of packages that bring a path of another; say so where the content differs."""
+    owners: dict[str, Segment] = {}
+    clashing: set[str] = set()
+    reported: set[tuple[str, str]] = set()
+    for segment in segments:
+        for path, content in segment.files.items():
+            before = owners.get(path)
+            owners[path] = segment
+            if before is None:
+                continue
+            pair = before.name, segment.name
+            clashing.update(pair)
+            if content != before.files[path] and pair not in reported:
+                reported.add(pair)
+                reporter.line(
+                    f"{before.name} and {segment.name} both bring /{path}: that of {segment.name} is used"
+                )
+    _refuse_file_as_folder({path: segment.name for path, segment in owners.items()})
+    return clashing
 
 
 def _refuse_file_as_folder(owners: dict[str, str]) -> None:
@@ -108,7 +132,7 @@ def _bucket(segments: Sequence[Segment], workshop: Workshop) -> Layer:
             return layer
     with workshop.store.writer() as blob:
         writer = LayerWriter(blob)
-        for path in sorted({path for segment in segments for path in segment.paths}):
+        for path in sorted({path for segment in segments for path in segment.files}):
             writer.tree(path)
         for segment in segments:
             if segment.file is not None:

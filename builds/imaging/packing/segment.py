@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +32,15 @@ Recorded = dict[str, tuple[str, int] | None]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A packed wheel: gzip members in a file of their own, or a whole layer already in the store."""
+    """A packed wheel: gzip members in a file of their own, or a whole layer already in the store.
+
+    `files` is a short hash of each file's content by its path, the same for all bytecode: equal sources give equal code.
+    """
 
     key: str
     name: str
     version: str
-    paths: tuple[str, ...]
+    files: Mapping[str, str]
     file: Path | None
     layer: Layer | None
 
@@ -78,15 +81,15 @@ class Packer:
         result: Any = self._workshop.recall("segments", key)
         if result is None:
             return None
-        paths = tuple(result["paths"])
+        files = result["files"]
         if result["layer"] is not None:
             layer = Layer.from_json(result["layer"])
             there = self._workshop.store.has(layer.descriptor.digest)
-            return Segment(key, wheel.name, wheel.version, paths, None, layer) if there else None
+            return Segment(key, wheel.name, wheel.version, files, None, layer) if there else None
         file = self._file(key)
         # A machine that lost its power may have kept the note, and less of the file.
         whole = self._workshop.used(file) and file.stat().st_size == result.get("size")
-        return Segment(key, wheel.name, wheel.version, paths, file, None) if whole else None
+        return Segment(key, wheel.name, wheel.version, files, file, None) if whole else None
 
     def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
         """Pack a wheel, as a whole layer if `alone`, and return its segment."""
@@ -94,22 +97,22 @@ class Packer:
         if alone:
             with self._workshop.store.writer() as blob:
                 writer = LayerWriter(blob)
-                paths = self._write(wheel, writer.tar, writer.tree)
+                files = self._write(wheel, writer.tar, writer.tree)
                 layer = writer.commit(f"{wheel.name} {wheel.version}")
-            segment = Segment(key, wheel.name, wheel.version, tuple(paths), None, layer)
+            segment = Segment(key, wheel.name, wheel.version, files, None, layer)
         else:
             file = self._file(key)
             temporary = file.with_name(f".{secrets.token_hex(8)}")
             try:
                 with disk_errors(), temporary.open("wb") as out:
                     writing = TarGzip(out.write)
-                    paths = self._write(wheel, writing, lambda path: None)
+                    files = self._write(wheel, writing, lambda path: None)
                     writing.flush()
                 self._workshop.reserve_disk(temporary.stat().st_size)
                 temporary.replace(file)
             finally:
                 temporary.unlink(missing_ok=True)
-            segment = Segment(key, wheel.name, wheel.version, tuple(paths), file, None)
+            segment = Segment(key, wheel.name, wheel.version, files, file, None)
         self._remember(segment)
         return segment
 
@@ -120,14 +123,14 @@ class Packer:
 
     def _remember(self, segment: Segment) -> None:
         layer = segment.layer.to_json() if segment.layer else None
-        entry = {"paths": segment.paths, "layer": layer, "size": segment.stored}
+        entry = {"files": segment.files, "layer": layer, "size": segment.stored}
         self._workshop.remember("segments", segment.key, entry)
 
     def _file(self, key: str) -> Path:
         return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"
 
-    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> list[str]:
-        """Write all that the wheel installs: its files, its scripts, RECORD, and bytecode last."""
+    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> dict[str, str]:
+        """Write all that the wheel installs: its files, its scripts, RECORD, and bytecode last. Return `Segment.files`."""
         with Wheel(file.path, file.name, self._python, file.version) as wheel:
             compiling = Compiling(self._compilers, wheel.site)
             recorded, known = Recorded(), wheel.recorded()
@@ -156,7 +159,12 @@ class Packer:
             for name, data in ((path, text), *made.items()):
                 folder(name)
                 out.file(name, data)
-            return [*recorded, path]
+            return {name: short(what[0]) if what else "" for name, what in recorded.items()} | {path: ""}
+
+
+def short(digest: str) -> str:
+    """Return enough of a file's hash (`sha256=…`, as RECORD writes it) to see that two files differ."""
+    return digest[7:19]
 
 
 class Compiling:

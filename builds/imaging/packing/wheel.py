@@ -19,7 +19,7 @@ from pathlib import Path
 from builds.imaging.oci.gzipped import Stream
 from builds.imaging.oci.names import shown, why_unusable
 from builds.imaging.packing.archive import Archive
-from builds.imaging.packing.identity import DIST_INFO, dist_info_folders, why_another
+from builds.imaging.packing.identity import dist_info_folders, why_another
 from builds.imaging.reporting import ImageError
 
 PREFIX = "opt/env"

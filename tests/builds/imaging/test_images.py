@@ -240,9 +240,28 @@ def test_no_path_is_twice_in_a_layer_even_when_two_packages_bring_the_same_file(
         paths = unpacked(workshop.store, layer.digest, root)
         assert len(paths) == len(set(paths))
     site = root / "opt/env/lib/python3.11/site-packages"
-    assert (site / "shared/__init__.py").read_text() == "who = 'two'\n"
+    assert (site / "shared/__init__.py").read_text() == "who = 'one'\n"
     assert (site / "shared/one.py").exists()
-    assert "one and two both bring /opt/env/lib/python3.11/site-packages/shared/__init__.py" in reporter.log
+    line = (
+        "two and one both bring /opt/env/lib/python3.11/site-packages/shared/__init__.py: that of one is used"
+    )
+    assert line in reporter.log
+
+
+def test_files_that_two_packages_bring_with_the_same_content_are_not_reported(
+    tmp_path: Path, workshop: Workshop
+) -> None:
+    """As the packages of NVIDIA bring the same empty module."""
+    wheels = [
+        make_wheel(tmp_path, name, files={"nvidia/__init__.py": "", f"nvidia/{name}.py": ""})
+        for name in ("cublas", "cudnn")
+    ]
+    reporter = Recorder()
+    lock, fetched = locked(*wheels)
+
+    assemble(empty_base(), lock, fetched, ImageSettings(), replace(workshop, bytecode=True), reporter)
+
+    assert "both bring" not in reporter.log
 
 
 def test_a_file_where_another_package_has_a_folder_is_refused(tmp_path: Path, workshop: Workshop) -> None:

@@ -141,7 +141,7 @@ class Machine:
         """Pack a package into a layer, and return the layer's paths in the environment."""
         packer = CondaPacker(self.workshop, Target(python, "linux-64", self.staging), None)
         segment = packer.pack(fetched(package), alone=True)
-        return [path.removeprefix("opt/env/") for path in segment.paths]
+        return [path.removeprefix("opt/env/") for path in segment.files]
 
     def python(self, version: str = "3.11.7", **index: Any) -> CondaFile:
         """Return a Python for the environment."""

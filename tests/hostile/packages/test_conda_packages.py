@@ -311,6 +311,15 @@ def test_unusual_packages_that_harm_nobody_are_installed(machine: Machine, made:
     assert not [name for name in files if name.startswith("info")]
 
 
+@pytest.mark.parametrize(
+    "index", [{"platform": ""}, {"platform": "", "arch": ""}, {"platform": None, "subdir": ""}]
+)
+def test_a_package_that_names_no_platform_is_installed(machine: Machine, index: dict[str, Any]) -> None:
+    making = Making([raw("share/x", b"x")], index=index)
+
+    assert "share/x" in machine.pack(making.new(machine.made), machine.python())
+
+
 def test_a_command_replaces_a_script_of_its_name(machine: Machine) -> None:
     members = [
         raw("site-packages/m.py"),

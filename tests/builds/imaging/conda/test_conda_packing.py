@@ -190,7 +190,7 @@ def test_a_package_is_packed_once_and_one_more_changes_one_layer(
     assert len(_blobs(workshop)) - len(stored) == 2, "one for the package, one for conda's history"
 
 
-def test_packages_that_bring_the_same_file_stand_in_layers_of_their_own(
+def test_of_packages_that_bring_the_same_file_the_first_by_name_is_used(
     workshop: Workshop, base: Base, tmp_path: Path
 ) -> None:
     channel, reporter = tmp_path / "channel", Recorder()
@@ -199,8 +199,8 @@ def test_packages_that_bring_the_same_file_stand_in_layers_of_their_own(
 
     root = tree(workshop, layers(workshop, base, package, two, reporter=reporter), tmp_path / "root")
 
-    assert (root / "opt/env/share/same").read_text() == "two"
-    assert "one and two both bring /opt/env/share/same: that of two is used" in reporter.log
+    assert (root / "opt/env/share/same").read_text() == "one"
+    assert "one and two both bring /opt/env/share/same: that of one is used" in reporter.log
 
 
 def test_layers_stay_within_what_an_engine_takes(workshop: Workshop, base: Base, tmp_path: Path) -> None:

@@ -226,7 +226,15 @@ def test_two_folders_of_metadata_are_refused_with_their_names(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["../evil.py", "/etc/passwd", "shop/../../evil.py", "shop\\evil.py", "./../evil.py", ".//etc/x/../../../y"]
+    "path",
+    [
+        "../evil.py",
+        "/etc/passwd",
+        "shop/../../evil.py",
+        "shop\\evil.py",
+        "./../evil.py",
+        ".//etc/x/../../../y",
+    ],
 )
 def test_a_wheel_that_writes_elsewhere_is_refused(path: str, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={path: "evil"})

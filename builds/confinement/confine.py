@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from builds.confinement import landlock, seccomp
+from builds.confinement import landlock, seccomp, watching
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 1, 38, 4
 _CAPABILITIES_3 = 0x20080522
@@ -58,15 +58,16 @@ GIGABYTE = 1024**3
 class Confinement:
     """The files, network and resources of a child.
 
-    It reads `reads`, the system and its interpreter; it writes `writes`, folders that are made if they
-    are not there. `network` is False for none, or the ports
-    it may connect to; True leaves the network open. `memory` and `file_size` are bytes for each process, `cpu`
-    seconds of CPU for each process.
+    It reads `reads`, the system and its interpreter; it writes `writes`, folders that are made if they are not there.
+    `network` is False for none, or the ports it may connect to; True leaves the network open. `processes` is how many
+    there may be at a time, itself included: with one, it starts none. `memory` in bytes and `cpu` in seconds are for
+    all of them together, `file_size` is the bytes of a file.
     """
 
     reads: tuple[Path, ...] = ()
     writes: tuple[Path, ...] = ()
     network: bool | tuple[int, ...] = False
+    processes: int = 1
     memory: int = 4 * GIGABYTE
     file_size: int = 32 * GIGABYTE
     cpu: int = 3600
@@ -120,7 +121,9 @@ def entering(confinement: Confinement) -> Iterator[Callable[[], None]]:
         network = confinement.network
         ports = None if network is True else network or ()
         rules = landlock.ruleset(reads, (Path("/dev/null"), *confinement.writes), (_CODE,), ports)
-    calls = seccomp.program(_sockets(confinement.network)) if support().calls else None
+    calls = None
+    if support().calls:
+        calls = seccomp.program(_sockets(confinement.network), processes=confinement.processes > 1)
     limits = (
         (resource.RLIMIT_DATA, confinement.memory),
         (resource.RLIMIT_FSIZE, confinement.file_size),
@@ -150,10 +153,25 @@ def entering(confinement: Confinement) -> Iterator[Callable[[], None]]:
             os.close(rules)
 
 
-def start(argv: Sequence[str], confinement: Confinement, **options: Any) -> subprocess.Popen[Any]:
-    """Start a confined child; the options are those of `subprocess.Popen`, with `env` complete."""
+def start(
+    argv: Sequence[str], confinement: Confinement, *, session: bool = True, **options: Any
+) -> subprocess.Popen[Any]:
+    """Start a confined child; the options are those of `subprocess.Popen`, with `env` complete.
+
+    It leads a session of its own, unless it is started by a confined process, whose session it cannot leave.
+    """
     with entering(confinement) as enter:
-        return subprocess.Popen(argv, preexec_fn=enter, start_new_session=True, **options)
+        child = subprocess.Popen(argv, preexec_fn=enter, start_new_session=session, **options)
+    if session:
+        watch_tree(child.pid, confinement)
+    return child
+
+
+def watch_tree(leader: int, confinement: Confinement, process: int | None = None) -> None:
+    """Hold a confined process to the limits of all that it starts. `process` is its descriptor, if there is one."""
+    if confinement.processes > 1 and sys.platform == "linux":
+        most = watching.Most(confinement.processes, confinement.memory, confinement.cpu)
+        watching.watch(leader, os.pidfd_open(leader) if process is None else os.dup(process), most)
 
 
 def _sockets(network: bool | tuple[int, ...]) -> seccomp.Sockets:

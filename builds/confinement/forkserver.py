@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
 
-from builds.confinement.confine import Confinement, entering, environment, start
+from builds.confinement.confine import Confinement, entering, environment, start, watch_tree
 
 LINUX = platform.system() == "Linux"
 _ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ class _Forked:
     pid: int
     stdin: IO[str]
     stdout: IO[str]
-    _process: int  # a descriptor: a process id could be another process's by now
+    process: int  # a descriptor: a process id could be another process's by now
     _control: socket.socket
     returncode: int | None = None
 
@@ -72,7 +72,7 @@ class _Forked:
             code = self._control.recv(64)
             self.returncode = int(code) if code else -signal.SIGKILL  # with the server
             self._control.close()
-            os.close(self._process)
+            os.close(self.process)
         return self.returncode
 
     def terminate(self) -> None:
@@ -86,10 +86,10 @@ class _Forked:
     def _signal(self, number: int) -> None:
         if self.returncode is None:
             with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._process, number)
+                signal.pidfd_send_signal(self.process, number)
 
     def _ended(self, timeout: float | None) -> bool:
-        return bool(select.select([self._process], [], [], timeout)[0])
+        return bool(select.select([self.process], [], [], timeout)[0])
 
 
 class _Spawned:
@@ -141,10 +141,12 @@ class ForkServer:
         }
         with self._lock:
             try:
-                return self._fork(request)
+                child = self._fork(request)
             except (OSError, EOFError):  # it was killed, perhaps for lack of memory
                 self._close()
-                return self._fork(request)
+                child = self._fork(request)
+        watch_tree(child.pid, confinement, child.process)
+        return child
 
     def close(self) -> None:
         """End the server and all its children."""
@@ -265,6 +267,7 @@ def _become(request: dict[str, Any], input_: int, output: int, main: Callable[[]
             reads=tuple(map(Path, given["reads"])),
             writes=tuple(map(Path, given["writes"])),
             network=network if isinstance(network, bool) else tuple(network),
+            processes=given["processes"],
             memory=given["memory"],
             file_size=given["file_size"],
             cpu=given["cpu"],

@@ -2,7 +2,8 @@
 
 It closes what Landlock leaves open: other processes' memory, kernel interfaces with a history of holes, mounts,
 namespaces, and sockets other than TCP: Landlock does not cover the Docker Engine's Unix socket, nor UDP. Without
-network, TCP sockets are refused too.
+network, TCP sockets are refused too. So that the limits of a process are all that it can use, memory that they do not
+count is refused, and so are new processes unless it needs some; threads are not.
 """
 
 from __future__ import annotations
@@ -62,17 +63,30 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "name_to_handle_at": (303, 264),
     "mknod": (133, None),
     "mknodat": (259, 33),
+    # Memory that no limit counts.
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
+    "shmget": (29, 194),
+    # A process stays in the session by which it is watched and ended.
+    "setsid": (112, 157),
+    "setpgid": (109, 154),
     "iopl": (172, None),
     "ioperm": (173, None),
 }
 _SOCKET = (41, 198)
+_MMAP = (9, 222)
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_GROWSDOWN = 0x01, 0x20, 0x100
+_FORKS = ((57, None), (58, None))  # fork, vfork
+_CLONE, _CLONE3 = (56, 220), (435, 435)
+_CLONE_THREAD = 0x00010000
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 0xF
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
-_LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
-_NUMBER_AT, _ARCH_AT, _FIRST_AT, _SECOND_AT = 0, 4, 16, 24
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+_NUMBER_AT, _ARCH_AT, _FIRST_AT, _SECOND_AT, _FOURTH_AT = 0, 4, 16, 24, 40
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
+_NOT_THERE = 0x00050000 | errno.ENOSYS
 _X32 = 0x40000000
 _PR_SET_SECCOMP, _MODE_FILTER = 22, 2
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -91,9 +105,9 @@ def available() -> bool:
     return sys.platform == "linux" and platform.machine() in _ARCHITECTURES
 
 
-@lru_cache(maxsize=3)
-def program(sockets: Sockets) -> bytes:
-    """Return the filter as BPF instructions. Pairs of connected sockets can always be made."""
+@lru_cache(maxsize=6)
+def program(sockets: Sockets, *, processes: bool) -> bytes:
+    """Return the filter as BPF instructions, with or without new processes. Pairs of connected sockets can always be made."""
     column, architecture = _ARCHITECTURES[platform.machine()]
     code: list[tuple[int, int, int, int]] = [
         (_LOAD, 0, 0, _ARCH_AT),
@@ -107,9 +121,41 @@ def program(sockets: Sockets) -> bytes:
         number = numbers[column]
         if number is not None:
             code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERROR)]
+    if not processes:
+        code += _no_processes(column)
+    code += _counted_memory(_MMAP[column])
     code += _sockets(_SOCKET[column], sockets)
     code.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in code)
+
+
+def _no_processes(column: int) -> list[tuple[int, int, int, int]]:
+    """Refuse new processes. The flags of clone3 are out of a filter's sight: without it, libraries use clone."""
+    code: list[tuple[int, int, int, int]] = []
+    for numbers in _FORKS:
+        if (number := numbers[column]) is not None:
+            code += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERROR)]
+    code += [(_EQUAL, 0, 1, _CLONE3[column]), (_RETURN, 0, 0, _NOT_THERE)]
+    thread = [
+        (_LOAD, 0, 0, _FIRST_AT),
+        (_ANY_BIT, 1, 0, _CLONE_THREAD),
+        (_RETURN, 0, 0, _ERROR),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return [*code, (_EQUAL, 0, len(thread), _CLONE[column]), *thread]
+
+
+def _counted_memory(mmap: int) -> list[tuple[int, int, int, int]]:
+    """Refuse shared memory without a file, and stacks that grow: RLIMIT_DATA counts neither."""
+    rules = [
+        (_LOAD, 0, 0, _FOURTH_AT),
+        (_ANY_BIT, 3, 0, _MAP_GROWSDOWN),
+        (_AND, 0, 0, _MAP_SHARED | _MAP_ANONYMOUS),
+        (_EQUAL, 1, 0, _MAP_SHARED | _MAP_ANONYMOUS),
+        (_RETURN, 0, 0, _ALLOW),
+        (_RETURN, 0, 0, _ERROR),
+    ]
+    return [(_EQUAL, 0, len(rules), mmap), *rules]
 
 
 def _sockets(number: int, sockets: Sockets) -> list[tuple[int, int, int, int]]:

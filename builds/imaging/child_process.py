@@ -36,6 +36,7 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _POLL_SECONDS = 0.25
 _ENDING_SECONDS = 1.0
+_OVER = (-signal.SIGKILL, -signal.SIGXCPU)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ def run(
         while True:
             with suppress(subprocess.TimeoutExpired):
                 out, error = child.communicate(timeout=_POLL_SECONDS)
+                if confinement is not None and child.returncode in _OVER:
+                    raise _over(argv[0])
                 return Ended(child.returncode, out.decode(errors="replace"), error.decode(errors="replace"))
             reporter.check()
             if time.monotonic() > until:
@@ -96,6 +99,14 @@ def run(
             with suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
+
+
+def _over(program: str) -> ImageError:
+    return ImageError(
+        "out-of-memory",
+        f"{Path(program).name} was ended: it took more memory, CPU or processes than a build may.",
+        "Ask for fewer packages, or pin more of them.",
+    )
 
 
 class Worker:

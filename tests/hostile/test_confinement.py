@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +17,11 @@ from pathlib import Path
 import pytest
 
 from builds.confinement.confine import Confinement, environment, start, support
+from builds.confinement.watching import members
+from tests.services.processes import wait_until
+
+CLONE3 = 435
+SHMGET = {"x86_64": 29, "aarch64": 194}[platform.machine()]
 
 # Runs each expression of a JSON object in the child, and prints what came of it.
 TRY = """
@@ -218,9 +225,127 @@ def test_a_child_of_root_has_none_of_roots_powers(folder: Path) -> None:
 def test_what_a_child_starts_is_confined_too(folder: Path, secret: Path) -> None:
     program = f"subprocess.run(['cat', {str(secret)!r}], capture_output=True).stdout"
 
-    (output,) = outcomes(Confinement(writes=(folder,)), folder, program)
+    (output,) = outcomes(Confinement(writes=(folder,), processes=3), folder, program)
 
     assert output == "b''"
+
+
+def test_a_child_that_needs_no_other_processes_starts_none_but_threads(folder: Path) -> None:
+    """The limits of one process are then those of all that it could do."""
+    *refused, thread = outcomes(
+        Confinement(writes=(folder,)),
+        folder,
+        "os.fork()",
+        "subprocess.run(['true'])",
+        "os.posix_spawn('/bin/true', ['true'], {})",
+        f"ctypes.c_long(libc.syscall({CLONE3}, None, 0)).value or ctypes.get_errno()",
+        "__import__('concurrent.futures').futures.ThreadPoolExecutor().submit(len, 'abc').result()",
+    )
+
+    assert refused == ["PermissionError"] * 3 + ["-1"]
+    assert thread == "3"
+
+
+def test_memory_that_no_limit_counts_is_refused(folder: Path) -> None:
+    shared, growing, unnamed, segment, own = outcomes(
+        Confinement(writes=(folder,), memory=512 * 1024**2),
+        folder,
+        "__import__('mmap').mmap(-1, 1024**3)",
+        "__import__('mmap').mmap(-1, 1024**3, flags=0x122)",
+        "os.memfd_create('memory')",
+        f"libc.syscall({SHMGET}, 0, 1024, 0o1600)",
+        "len(__import__('mmap').mmap(-1, 1024**2, flags=0x22))",
+    )
+
+    assert (shared, growing, unnamed, segment) == (*("PermissionError",) * 3, "-1")
+    assert own == str(1024**2)
+
+
+def test_what_a_child_starts_does_not_leave_its_session(folder: Path) -> None:
+    left = outcomes(
+        Confinement(writes=(folder,), processes=3),
+        folder,
+        "os.setsid()",
+        "os.setpgid(0, 0)",
+        "subprocess.run(['true'], start_new_session=True)",
+        "subprocess.run(['true']).returncode",
+    )
+
+    assert left == ["PermissionError"] * 3 + ["0"]
+
+
+# Orphans among orphans: nobody waits for any of them.
+MULTIPLY = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+# Each stays below the limit of a process.
+SHARE_OUT = """
+import os, signal
+for _ in range(3):
+    if os.fork() == 0:
+        break
+held = bytearray(os.urandom(1024)) * (200 * 1024)
+signal.pause()
+"""
+SPIN = """
+import os
+for _ in range(3):
+    os.fork()
+while True:
+    pass
+"""
+# The first process ends, and leaves one that has no parent any more.
+LEAVE = """
+import os, signal
+if os.fork() == 0:
+    if os.fork() == 0:
+        open('orphan', 'w').write(str(os.getpid()))
+        signal.pause()
+    os._exit(0)
+os.wait()
+while not os.path.exists('orphan') or not open('orphan').read():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(MULTIPLY, id="processes"),
+        pytest.param(SHARE_OUT, id="memory"),
+        pytest.param(SPIN, id="cpu"),
+    ],
+)
+def test_a_tree_of_processes_that_takes_too_much_is_ended_whole(program: str, folder: Path) -> None:
+    limits = Confinement(writes=(folder,), processes=20, memory=512 * 1024**2, cpu=2)
+
+    child = start([sys.executable, "-c", program], limits, env=environment({}, folder))
+
+    assert child.wait(60) == -signal.SIGKILL
+    wait_until(lambda: not [*members(child.pid)], 30, "Some of the tree is still there.")
+
+
+def test_a_tree_of_processes_ends_with_its_first(folder: Path) -> None:
+    limits = Confinement(writes=(folder,), processes=20)
+
+    child = start([sys.executable, "-c", LEAVE], limits, env=environment({}, folder), cwd=folder)
+
+    assert child.wait(60) == 0
+    assert (folder / "orphan").read_text().isdecimal()
+    wait_until(lambda: not [*members(child.pid)], 30, "The orphan is still there.")
+
+
+def test_a_tree_within_its_limits_is_left_alone(folder: Path) -> None:
+    """Watching starts with the first process, so that this one is looked at many times."""
+    program = "import os, time; os.fork(); time.sleep(0)\nwhile sum(os.times()[:4]) < 1: pass"
+    limits = Confinement(writes=(folder,), processes=2, cpu=60)
+
+    assert start([sys.executable, "-c", program], limits, env=environment({}, folder)).wait(60) == 0
 
 
 def test_children_of_many_threads_start_side_by_side(folder: Path) -> None:

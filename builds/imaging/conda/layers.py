@@ -163,7 +163,9 @@ class _Packing:
                 self._workshop.store.path.absolute(),
                 self._workshop.cache.absolute(),
             )
-            workers = [stack.enter_context(conda_worker(Confinement(writes=writes))) for _ in range(count)]
+            # A compiler, and a few that are just being replaced.
+            confinement = Confinement(writes=writes, processes=5 if self._interpreter else 1)
+            workers = [stack.enter_context(conda_worker(confinement)) for _ in range(count)]
             for worker in workers:
                 idle.put(worker)
             pool = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="conda"))

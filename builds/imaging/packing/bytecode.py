@@ -27,6 +27,8 @@ _VERSION_SCRIPT = (
     "print(sys.implementation.name, *sys.version_info[:2], hasattr(importlib.util, 'source_hash'))"
 )
 
+_MEMORY_BYTES = 1024**3
+
 # Part of the key of every cached segment that holds bytecode.
 FORMAT = "pyc-2"
 
@@ -128,7 +130,10 @@ class Compilers:
                 raise EOFError
             child = start(
                 [self._interpreter, "-s", "-S", "-X", "utf8", str(_WORKER)],
-                Confinement(reads=(Path(self._interpreter).resolve().parents[1], _WORKER)),
+                Confinement(
+                    reads=(Path(self._interpreter).resolve().parents[1], _WORKER), memory=_MEMORY_BYTES
+                ),
+                session=False,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -98,7 +98,9 @@ class Processes:
     ) -> None:
         self._workshop = workshop
         written = (workshop.store.path.absolute(), workshop.cache.absolute())
-        self._confinement = Confinement(reads=tuple(wheels), writes=written)
+        # A compiler for each core, and a few that are just being replaced.
+        count = workshop.jobs + 4 if interpreter is not None else 1
+        self._confinement = Confinement(reads=tuple(wheels), writes=written, processes=count)
         self._finder = Packer(workshop, python, None, compiled=interpreter is not None)
         self._settings = {
             "store": str(workshop.store.path.absolute()),

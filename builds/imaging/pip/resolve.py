@@ -200,7 +200,11 @@ class _Solver:
             timeout=TIMEOUT_SECONDS,
             env=environment(self._reporter.environment(solver_environment(os.environ)), self._folder),
             folder=self._folder,
-            confinement=Confinement(writes=(self._folder, self._cache), network=(self._reporter.port,)),
+            confinement=Confinement(
+                writes=(self._folder, self._cache),
+                network=(self._reporter.port,),
+                processes=4,  # uv asks the interpreter about itself
+            ),
         )
         # To the solver, a refusal is an index without the package: it would take it from the next index.
         self._reporter.check()

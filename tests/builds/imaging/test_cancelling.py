@@ -45,9 +45,25 @@ def test_cancelling_kills_a_child_and_what_it_started(tmp_path: Path) -> None:
     )
 
     with pytest.raises(Cancelled):
-        run([sys.executable, "-c", script], CancelledAtOnce(), timeout=60, confinement=Confinement())
+        run(
+            [sys.executable, "-c", script],
+            CancelledAtOnce(),
+            timeout=60,
+            confinement=Confinement(processes=3),
+        )
 
     assert subprocess.run(["pgrep", "-f", "open..dev/zero.."], capture_output=True, check=False).stdout == b""
+
+
+def test_a_child_that_takes_more_than_it_may_is_ended_with_a_sentence() -> None:
+    with pytest.raises(ImageError, match="more memory, CPU or processes") as over:
+        run(
+            [sys.executable, "-c", "import os\nwhile os.fork() >= 0: pass"],
+            Recorder(),
+            timeout=60,
+            confinement=Confinement(processes=5),
+        )
+    assert over.value.code == "out-of-memory"
 
 
 def test_a_child_that_takes_too_long_is_ended_with_a_sentence() -> None:

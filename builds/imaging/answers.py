@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import httpx
 
 from builds.imaging import egress
 from builds.imaging.workshop import Workshop
+from environments.network.deadlines import end_within
 
 MOST_REDIRECTS = 10
 MOST_SECONDS = 60.0
@@ -18,7 +18,7 @@ PLAIN = {"Accept-Encoding": "identity"}
 
 
 class BadAnswer(httpx.TransportError):
-    """An answer that is too long, too slow, compressed, or sends the studio on without end."""
+    """An answer that is too long, compressed, or sends the studio on without end."""
 
 
 @contextmanager
@@ -40,17 +40,15 @@ def answer(client: httpx.Client, request: httpx.Request) -> Iterator[httpx.Respo
 
 
 def bounded(response: httpx.Response, most: int) -> bytes:
-    """Return the body of an answer that is open, if it has at most so many bytes. Raises BadAnswer."""
+    """Return the body of an answer that is open, if it has at most so many bytes. Raises httpx.TransportError."""
     if (encoding := response.headers.get("content-encoding", "identity").lower()) not in ("", "identity"):
         raise BadAnswer(f"its answer is compressed ({encoding[:40]}), which was not requested")
-    began = time.monotonic()
+    end_within(response, MOST_SECONDS)
     pieces, size = [], 0
-    for piece in response.iter_raw():  # in pieces as they arrive, so that time is checked
+    for piece in response.iter_raw():
         size += len(piece)
         if size > most:
             raise BadAnswer(f"its answer is longer than {most / 1e6:.0f} MB")
-        if time.monotonic() - began > MOST_SECONDS:
-            raise BadAnswer(f"its answer takes longer than {MOST_SECONDS:.0f} seconds")
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -63,15 +61,17 @@ def following_redirects(
 
     Raises ImageError for a URL without a host.
     """
-    private = False
+    private, extensions = False, None
     for _ in range(MOST_REDIRECTS):
         egress.check_url(url)
         login = workshop.login(kind, url)
         private = private or bool(workshop.private(kind, [url]))
         shown = {**headers, "Authorization": login.header} if login is not None else dict(headers)
-        with client.stream("GET", url, headers=shown, follow_redirects=False) as response:
+        request = client.build_request("GET", url, headers=shown, extensions=extensions)
+        with closing(client.send(request, stream=True, follow_redirects=False)) as response:
             if response.next_request is None:
                 yield response, private
                 return
-            url = str(response.next_request.url)
+            # With them goes the exchange: its deadlines are for all redirects together.
+            url, extensions = str(response.next_request.url), response.next_request.extensions
     raise httpx.TooManyRedirects(f"it sent the studio on more than {MOST_REDIRECTS} times")

@@ -4,98 +4,100 @@
         client.post(url, json=…)  # raises AddressRefused, or httpx' own errors
 
 A name is resolved once for each request and redirect, and the connection goes to the address that was checked:
-a name that resolves to another machine a moment later (DNS rebinding) makes no difference.
+a name that resolves to another machine a moment later (DNS rebinding) makes no difference. An answer that trickles is
+ended by deadlines (`environments.network.deadlines`).
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 import httpcore
 import httpx
 
-from environments.network.policy import AddressRefused, EgressPolicy
+from environments.network.deadlines import Deadlines, TimedBackend, TimedTransport
+from environments.network.policy import AddressRefused, EgressPolicy, resolve_host
 from environments.network.upstream import upstream_proxies, upstream_proxy
 from environments.network.urls import UnreadableUrl
 
 
 def checked_client(
-    policy: EgressPolicy, *, refusing: Callable[[AddressRefused], Exception] | None = None, **options: Any
+    policy: EgressPolicy,
+    *,
+    refusing: Callable[[AddressRefused], Exception] | None = None,
+    deadlines: Deadlines | None = None,
+    **options: Any,
 ) -> httpx.Client:
     """Return an HTTP client that connects within a policy only; `options` are httpx.Client's own.
 
-    A refusal is raised as AddressRefused, or as the error that `refusing` makes of it. Threads may share the client.
+    A refusal is raised as AddressRefused, or as the error that `refusing` makes of it. An answer that is not there
+    within the deadlines, by default the policy's own, is an httpx.ReadTimeout. Threads may share the client.
     """
-    return httpx.Client(transport=_PolicyTransport(policy, refusing or (lambda refused: refused)), **options)
+    transport = _PolicyTransport(policy, refusing or (lambda refused: refused))
+    return httpx.Client(transport=TimedTransport(transport, deadlines or policy.deadlines), **options)
 
 
-class _PolicyTransport(httpx.BaseTransport):
-    """Connects to a checked address, or through the machine's proxy, which resolves names itself."""
+def timed_client(deadlines: Deadlines, **options: Any) -> httpx.Client:
+    """Return an HTTP client with deadlines for servers that the operator names: it connects to any address."""
+    return httpx.Client(transport=TimedTransport(_Transport(resolve_host), deadlines), **options)
 
-    def __init__(self, policy: EgressPolicy, refusing: Callable[[AddressRefused], Exception]) -> None:
-        self._policy = policy
-        self._refusing = refusing
+
+class _Transport(httpx.BaseTransport):
+    """Connects to the addresses of a host, or through the machine's proxy."""
+
+    def __init__(self, addresses: Callable[[str, int], Iterable[str]]) -> None:
         ssl_context = httpx.create_ssl_context()
-        self._direct = _DirectTransport(policy, ssl_context)
+        self._direct = _Pooled(ssl_context, TimedBackend(addresses))
         self._proxies = {
-            scheme: httpx.HTTPTransport(verify=ssl_context, proxy=address)
+            scheme: _Pooled(ssl_context, TimedBackend(resolve_host), address)
             for scheme, address in upstream_proxies().items()
         }
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def proxy(self, request: httpx.Request) -> httpx.BaseTransport | None:
+        """Return the way through the machine's proxy, if the request takes it."""
         proxy = self._proxies.get(request.url.scheme)
-        try:
-            if proxy is None or upstream_proxy(request.url.scheme, request.url.netloc.decode()) is None:
-                return self._direct.handle_request(request)
-            # A name that does not resolve here is the proxy's to judge.
-            with suppress(OSError):
-                self._policy.check(str(request.url))
-            return proxy.handle_request(request)
-        except AddressRefused as refused:
-            raise self._refusing(refused) from refused
-        except UnreadableUrl as error:
-            raise httpx.UnsupportedProtocol(str(error), request=request) from error
+        if proxy is None or upstream_proxy(request.url.scheme, request.url.netloc.decode()) is None:
+            return None
+        return proxy
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return (self.proxy(request) or self._direct).handle_request(request)
 
     def close(self) -> None:
         for transport in (self._direct, *self._proxies.values()):
             transport.close()
 
 
-class _DirectTransport(httpx.HTTPTransport):
-    """httpx' own transport, which checks addresses when it opens a connection."""
+class _PolicyTransport(_Transport):
+    """Connects to a checked address, or through the machine's proxy, which resolves names itself."""
 
-    def __init__(self, policy: EgressPolicy, ssl_context: ssl.SSLContext) -> None:
-        super().__init__(verify=ssl_context)
-        # httpx offers no parameter for the network backend of its pool.
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context,
-            max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=5.0,
-            network_backend=_CheckedBackend(policy),
-        )
-
-
-class _CheckedBackend(httpcore.NetworkBackend):
-    """Opens connections to checked addresses."""
-
-    def __init__(self, policy: EgressPolicy) -> None:
+    def __init__(self, policy: EgressPolicy, refusing: Callable[[AddressRefused], Exception]) -> None:
+        super().__init__(policy.addresses)
         self._policy = policy
-        self._backend = httpcore.SyncBackend()
+        self._refusing = refusing
 
-    def connect_tcp(self, host: str, port: int, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            addresses = self._policy.addresses(host, port)
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
-        failure: Exception | None = None
-        for address in addresses:
-            try:
-                return self._backend.connect_tcp(address, port, *args, **kwargs)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        assert failure is not None  # noqa: S101 (a host without addresses is unknown)
-        raise failure
+            if self.proxy(request) is not None:
+                # A name that does not resolve here is the proxy's to judge.
+                with suppress(OSError):
+                    self._policy.check(str(request.url))
+            return super().handle_request(request)
+        except AddressRefused as refused:
+            raise self._refusing(refused) from refused
+        except UnreadableUrl as error:
+            raise httpx.UnsupportedProtocol(str(error), request=request) from error
+
+
+class _Pooled(httpx.HTTPTransport):
+    """httpx' own transport, with another way to open connections."""
+
+    def __init__(
+        self, ssl_context: ssl.SSLContext, backend: httpcore.NetworkBackend, proxy: str | None = None
+    ) -> None:
+        super().__init__(verify=ssl_context, proxy=proxy)
+        # httpx offers no parameter for the network backend of its pool.
+        self._pool._network_backend = backend

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 from urllib.parse import urlsplit
 
+from environments.network.deadlines import Deadlines
 from environments.network.urls import UnreadableUrl, parse_url
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -68,13 +69,14 @@ def resolve_host(host: str, port: int) -> list[str]:
 
 @dataclass(frozen=True)
 class EgressPolicy:
-    """The addresses that may be connected to; public addresses always may."""
+    """The addresses that may be connected to, and how long their answers may take; public addresses always may."""
 
     keywords: frozenset[str] = frozenset()
     networks: tuple[Network, ...] = ()
     hosts: frozenset[str] = frozenset()
     endpoints: frozenset[tuple[str, int]] = frozenset()
     look_up: Resolver = field(default=resolve_host, compare=False)
+    deadlines: Deadlines = field(default_factory=Deadlines)
 
     @classmethod
     def read(cls, entries: Iterable[str], configured: Iterable[str] = ()) -> Self:

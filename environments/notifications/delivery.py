@@ -7,7 +7,6 @@ Nothing is sent inside of a transaction.
 import json
 import logging
 import smtplib
-import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +24,7 @@ from environments import encryption
 from environments.audit.events import event_as_json
 from environments.models.notifications import Delivery, DeliveryState, Notice, Webhook, retry_delay
 from environments.network.client import checked_client
+from environments.network.deadlines import Deadlines
 from environments.network.policy import AddressRefused
 
 log = logging.getLogger(__name__)
@@ -142,14 +142,11 @@ def signed_headers(secret: str, id: str, timestamp: int, body: bytes) -> dict[st
 def post(address: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
     """POST a body, and return the result. Redirects are not followed, and only the status is read."""
     code, problem = None, ""
+    deadlines = Deadlines(head=ATTEMPT_SECONDS, whole=ATTEMPT_SECONDS)
     with checked_client(
-        settings.EGRESS_POLICY, timeout=ATTEMPT_SECONDS / 2, follow_redirects=False
+        settings.EGRESS_POLICY, deadlines=deadlines, timeout=ATTEMPT_SECONDS / 2, follow_redirects=False
     ) as client:
         started_at = time.monotonic()
-        # A receiver that sends a byte now and then would never time out.
-        timer = threading.Timer(ATTEMPT_SECONDS, client.close)
-        timer.daemon = True
-        timer.start()
         try:
             with client.stream("POST", address, content=body, headers=headers) as response:
                 code = response.status_code
@@ -163,12 +160,8 @@ def post(address: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
             problem = f"{refused.message} {refused.help}"
         except (httpx.TimeoutException, TimeoutError):
             problem = f"It did not answer within {ATTEMPT_SECONDS:.0f} seconds."
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as error:
-            late = time.monotonic() - started_at >= ATTEMPT_SECONDS
-            timeout = f"It did not answer within {ATTEMPT_SECONDS:.0f} seconds." if late else ""
-            problem = timeout or f"It could not be reached: {str(error) or type(error).__name__}."
-        finally:
-            timer.cancel()
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            problem = f"It could not be reached: {str(error) or type(error).__name__}."
     return DeliveryResult(code, round(1000 * (time.monotonic() - started_at)), problem)
 
 

@@ -7,7 +7,6 @@ same images and from the package index, which is queried in the background and c
 import os
 import re
 import threading
-import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +31,8 @@ from builds.imaging.pip.indexes import indexes_of
 from builds.models import ImagePackage, Package
 from environments.access import workspaces_of
 from environments.definition.packages.specs import pip_name
+from environments.network.client import timed_client
+from environments.network.deadlines import Deadlines
 
 ECOSYSTEMS = ("pypi", "conda")
 MAX_OPTIONS = 50
@@ -151,10 +152,10 @@ def index_url() -> str:
 
 def fetch_versions(url: str, name: str) -> list[str]:
     """Return the versions of a package that an index lists, as JSON or HTML. Raises httpx.HTTPError."""
-    began = time.monotonic()
+    deadlines = Deadlines(head=DEADLINE_SECONDS, whole=DEADLINE_SECONDS)
     accepted = f"{JSON_LISTING}, text/html;q=0.1"
     with (
-        httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=True) as client,
+        timed_client(deadlines, timeout=TIMEOUT_SECONDS, follow_redirects=True) as client,
         client.stream("GET", f"{url.rstrip('/')}/{name}/", headers={"Accept": accepted}) as response,
     ):
         if response.status_code == 404:
@@ -165,8 +166,6 @@ def fetch_versions(url: str, name: str) -> list[str]:
             body += part
             if len(body) > MAX_LISTING_BYTES:
                 raise ValueError(f"{url} lists more of {name} than anybody reads.")
-            if time.monotonic() - began > DEADLINE_SECONDS:
-                raise TimeoutError(f"{url} takes too long to list {name}.")
     if response.headers.get("Content-Type", "").startswith(JSON_LISTING):
         answer = httpx.Response(200, content=bytes(body)).json()
         listed = answer.get("versions")

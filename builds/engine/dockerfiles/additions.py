@@ -14,6 +14,7 @@ import httpx
 from builds.engine.dockerfiles.named import Addition
 from builds.engine.dockerfiles.sources import file_name
 from builds.imaging import egress
+from builds.imaging.answers import PLAIN, answer
 from builds.imaging.bases.model import Base, base_of_layer
 from builds.imaging.bases.probe import Probe
 from builds.imaging.interruptible import interruptible
@@ -46,7 +47,7 @@ def fetched(addition: Addition, platform: str, workshop: Workshop, reporter: Rep
 
 def _fetched(url: str, addition: Addition, workshop: Workshop, reporter: Reporter) -> bytes:
     content = bytearray()
-    with closing(egress.client(workshop.reach, timeout=_TIMEOUT, follow_redirects=True)) as client:
+    with closing(egress.client(workshop.reach, timeout=_TIMEOUT)) as client:
         pieces = _pieces(client, url, addition)
         while piece := interruptible(lambda: next(pieces, b""), reporter):
             content += piece
@@ -60,7 +61,7 @@ def _fetched(url: str, addition: Addition, workshop: Workshop, reporter: Reporte
 
 def _pieces(client: httpx.Client, url: str, addition: Addition) -> Iterator[bytes]:
     try:
-        with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
+        with answer(client, client.build_request("GET", url, headers=PLAIN)) as response:
             if response.status_code != 200:
                 raise _failed(addition, url, f"its server answers with {response.status_code}")
             yield from response.iter_raw(_PIECE)

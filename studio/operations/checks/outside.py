@@ -16,6 +16,8 @@ from builds.engine.connection import Engine
 from builds.engine.gateway.network import NONE, unconfined
 from builds.imaging.pip.indexes import indexes_of
 from builds.imaging.reporting import ImageError
+from environments.network.client import timed_client
+from environments.network.deadlines import Deadlines
 from environments.notifications.notices import mail_is_set_up
 from studio.operations.finding import Finding, ok, warning, wrong
 from studio.operations.readiness import first_line
@@ -134,7 +136,11 @@ def ask(url: str) -> str:
         path = Path(url2pathname(urlsplit(url).path))
         return "" if path.exists() or path.with_suffix(".json.zst").exists() else f"{path} is not there"
     try:
-        with httpx.stream("GET", url, timeout=ANSWER_SECONDS, follow_redirects=True) as answer:
+        deadlines = Deadlines(head=ANSWER_SECONDS, whole=ANSWER_SECONDS)
+        with (
+            timed_client(deadlines, timeout=ANSWER_SECONDS, follow_redirects=True) as client,
+            client.stream("GET", url) as answer,
+        ):
             return "" if answer.status_code in ANSWERS else f"it answers {answer.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return first_line(error) or type(error).__name__

@@ -11,7 +11,21 @@ from builds.imaging.oci.store import BlobStore
 from builds.imaging.workshop import Workshop
 from builds.proxy.forward import ForwardProxy
 from tests.builds.imaging.serving import Server
+from tests.hostile.invariants import modest, unchanged
 from tests.hostile.network.proxying import OUTSIDE
+from tests.services.studio import ROOT
+
+
+@pytest.fixture(autouse=True)
+def harmless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No hostile input changes files outside, or takes more than a gigabyte of memory where it is read.
+
+    Whole builds have more invariants (`test_whole_builds.py`).
+    """
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "file").write_text("of somebody else")
+    with unchanged(outside, *(ROOT / name for name in ("builds", "environments", "studio"))), modest():
+        yield
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ _HELD = ("RssAnon:", "RssShmem:", "VmSwap:")  # what files hold can be read agai
 
 @dataclass(frozen=True, slots=True)
 class Most:
-    """What a tree may use: processes at a time, bytes of memory, seconds of CPU."""
+    """The limits of a tree: processes at a time, bytes of memory, seconds of CPU."""
 
     processes: int
     memory: int
@@ -48,7 +48,7 @@ def members(leader: int) -> Iterator[int]:
 
 
 class _Tree:
-    """What a session uses. The CPU time of processes that have ended stays counted."""
+    """The use of a session. The CPU time of processes that have ended stays counted."""
 
     def __init__(self, leader: int) -> None:
         self._leader = leader

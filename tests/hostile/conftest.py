@@ -11,15 +11,15 @@ from builds.imaging.oci.store import BlobStore
 from builds.imaging.workshop import Workshop
 from builds.proxy.forward import ForwardProxy
 from tests.builds.imaging.serving import Server
-from tests.hostile.invariants import modest, unchanged
 from tests.hostile.network.proxying import OUTSIDE
+from tests.hostile.whole_builds.invariants import modest, unchanged
 
 
 @pytest.fixture(autouse=True)
 def harmless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No hostile input changes files outside, or takes more than a gigabyte of memory where it is read.
 
-    Whole builds have more invariants (`test_whole_builds.py`).
+    Whole builds have more invariants (`whole_builds/`).
     """
     outside = tmp_path_factory.mktemp("outside")
     (outside / "file").write_text("of somebody else")

@@ -341,7 +341,7 @@ def test_a_tree_of_processes_ends_with_its_first(folder: Path) -> None:
 
 
 def test_a_tree_within_its_limits_is_left_alone(folder: Path) -> None:
-    """Watching starts with the first process, so that this one is looked at many times."""
+    """It runs for long enough to be looked at many times."""
     program = "import os, time; os.fork(); time.sleep(0)\nwhile sum(os.times()[:4]) < 1: pass"
     limits = Confinement(writes=(folder,), processes=2, cpu=60)
 

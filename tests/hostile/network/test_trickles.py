@@ -1,4 +1,4 @@
-"""A server that sends a byte now and then is not waited for, whatever it sends and whatever it was asked for."""
+"""A server that sends a byte now and then is not waited for: no part of an answer, and on no route."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_handshake_does_not_trickle_on(proxied: bool, monkeypatch: pytest.Monk
 
 
 def test_a_server_that_takes_an_upload_byte_by_byte_is_not_waited_for() -> None:
-    """It reads nothing after the head of the request, and so the upload stands still."""
+    """It reads nothing after the head of the request, and so the upload does not go on."""
     with (
         Trickle(lambda line: (b"" for _ in range(1500))).running() as server,
         timed_client(SOON, timeout=20.0) as client,
@@ -201,15 +201,15 @@ def test_no_route_waits_for_the_body_of_an_answer(route: str, shape: str, hurrie
 
 
 @pytest.mark.parametrize("shape", ["headers", "header of a chunk"])
-@pytest.mark.parametrize("asked", ["/token", "/blobs/"])
-def test_neither_tokens_nor_blobs_trickle_on(asked: str, shape: str, hurried: Workshop) -> None:
+@pytest.mark.parametrize("path", ["/token", "/blobs/"])
+def test_neither_tokens_nor_blobs_trickle_on(path: str, shape: str, hurried: Workshop) -> None:
     image = Image()
     manifest = json.dumps(image.written()).encode()
 
     def answer(line: str) -> Iterator[bytes]:
-        if asked in line:
+        if path in line:
             yield from {**HEADS, **BODIES}[shape](line)
-        elif asked == "/token":
+        elif path == "/token":
             challenge = f'WWW-Authenticate: Bearer realm="{server.url}/token"\r\n'.encode()
             yield b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n" + challenge + b"\r\n"
         else:
@@ -219,7 +219,7 @@ def test_neither_tokens_nor_blobs_trickle_on(asked: str, shape: str, hurried: Wo
     with Trickle(answer).running() as server, pytest.raises(ImageError, match=LATE) as error:
         pulled(server, hurried)
     assert error.value.fault != "studio"
-    assert any(asked in line for line in server.requests)
+    assert any(path in line for line in server.requests)
 
 
 @pytest.mark.parametrize("shape", [*HEADS, *BODIES])

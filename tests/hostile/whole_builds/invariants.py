@@ -1,4 +1,4 @@
-"""What holds after every hostile input: nothing outside has changed, no secret is anywhere, memory and heartbeats are as usual."""
+"""Invariants after every hostile input: nothing outside has changed, no secret is anywhere, memory and heartbeats are as usual."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ State = tuple[int, int, int, int]
 
 def files_of(folders: Iterable[Path]) -> dict[Path, State]:
     """Return every file below these folders with its inode, mode, size and time; what Python compiles is left out."""
-    found: dict[Path, State] = {}
+    states: dict[Path, State] = {}
     for folder in folders:
         for top, names, files in os.walk(folder):
             names[:] = [name for name in names if name != "__pycache__"]
             for name in (*names, *files):
                 status = Path(top, name).lstat()
                 changed = 0 if name in names else status.st_mtime_ns
-                found[Path(top, name)] = (status.st_ino, status.st_mode, status.st_size, changed)
-    return found
+                states[Path(top, name)] = (status.st_ino, status.st_mode, status.st_size, changed)
+    return states
 
 
 @contextmanager

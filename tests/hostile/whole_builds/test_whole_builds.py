@@ -27,11 +27,11 @@ from tests.builds.imaging.making import make_wheel
 from tests.builds.imaging.serving import Index
 from tests.builds.scenarios import person, queue_build, workspace_named
 from tests.hostile import tars
-from tests.hostile.invariants import assert_no_secret, files_of, modest, punctual, unchanged
 from tests.hostile.network.registries import Image, Registry
 from tests.hostile.network.trickling import BODIES, HEADS, Trickle
 from tests.hostile.packages.conda_packages import Making, link, listed, raw
 from tests.hostile.packages.wheels import claiming, rewritten
+from tests.hostile.whole_builds.invariants import assert_no_secret, files_of, modest, punctual, unchanged
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 

@@ -13,7 +13,7 @@ import pytest
 
 from builds.models import Build
 from tests.builds.scenarios import claim_build, person, queue_build, save_text
-from tests.hostile.invariants import assert_no_secret, modest, punctual, unchanged
+from tests.hostile.whole_builds.invariants import assert_no_secret, modest, punctual, unchanged
 
 MEGABYTE = 1024**2
 HOLD = f"held = bytearray(b'x') * {200 * MEGABYTE}; print(flush=True); input()"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from builds.confinement.confine import Confinement
 from builds.imaging.bases.model import Base
@@ -18,10 +18,10 @@ from builds.imaging.child_process import Worker
 from builds.imaging.conda.clashes import clash, put_aside
 from builds.imaging.conda.environment import platform_of
 from builds.imaging.conda.files import CondaFile, python_minor
-from builds.imaging.conda.packing import CondaPacker
-from builds.imaging.conda.staging import Target
+from builds.imaging.conda.packing import CondaSegments
 from builds.imaging.conda.workers import conda_worker, installation_order
 from builds.imaging.download.fetch import Fetched
+from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.lock import Lock
 from builds.imaging.oci.layer import Layer, LayerWriter
@@ -29,7 +29,7 @@ from builds.imaging.packing.bytecode import interpreter_for
 from builds.imaging.packing.grouping import DEEPEST, grouped, layer_budget
 from builds.imaging.packing.layers import spread_layers, work_of
 from builds.imaging.packing.packers import Work
-from builds.imaging.packing.segment import Segment
+from builds.imaging.packing.segment import Packed, Segment
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
@@ -121,9 +121,7 @@ class _Packing:
         self._workshop = workshop
         self._reporter = reporter
         self._interpreter = self._find_interpreter()
-        # It only looks, and installs nothing anywhere.
-        target = Target(self._python, platform, Path())
-        self._finder = CondaPacker(workshop, target, None, compiled=self._interpreter is not None)
+        self._segments = CondaSegments(workshop, self._python, compiled=self._interpreter is not None)
         self._platform = platform
         self._packed: dict[Work, Segment] = {}
 
@@ -133,7 +131,7 @@ class _Packing:
         packed: dict[str, Segment] = {}
         missing: list[Work] = []
         for file, alone in work:
-            known = self._packed.get((file, alone)) or self._finder.known(file, alone=alone)
+            known = self._packed.get((file, alone)) or self._segments.known(file, alone=alone)
             if known is None:
                 missing.append((file, alone))
             else:
@@ -141,42 +139,34 @@ class _Packing:
         done = total - sum(file.size for file, _ in missing)
         self._reporter.progress(done, total, "bytes")
         missing.sort(key=lambda item: -item[0].size)
-        for file, alone in self._each(missing):
-            segment = self._finder.known(file, alone=alone)
-            assert segment is not None  # noqa: S101
-            packed[file.name] = self._packed[file, alone] = segment
+        for file, segment in self._each(missing):
+            packed[file.name] = segment
             done += file.size
             self._reporter.progress(done, total, "bytes")
         return packed
 
-    def _each(self, missing: Sequence[Work]) -> Iterator[Work]:
+    def _each(self, missing: Sequence[Work]) -> Iterator[tuple[WheelFile, Segment]]:
         """Yield each as it is packed. A cancelled build ends all that is under way."""
         if not missing:
             return
         count = min(self._workshop.jobs, len(missing))
         with ExitStack() as stack:
-            # Removed by us: a worker that is killed leaves what it had half unpacked.
-            staging = stack.enter_context(TemporaryDirectory(dir=self._workshop.folder("conda/staging")))
-            idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
-            writes = (
-                Path(staging).absolute(),
-                self._workshop.store.path.absolute(),
-                self._workshop.cache.absolute(),
-            )
-            # A compiler, and a few that are just being replaced.
-            confinement = Confinement(writes=writes, processes=5 if self._interpreter else 1)
-            workers = [stack.enter_context(conda_worker(confinement)) for _ in range(count)]
-            for worker in workers:
-                idle.put(worker)
+            idle: queue.SimpleQueue[tuple[Worker, Path]] = queue.SimpleQueue()
+            workers = []
+            for _ in range(count):
+                # Removed by us: a worker that is killed leaves what it had half unpacked.
+                folder = self._workshop.store.staging()
+                stack.callback(shutil.rmtree, folder, ignore_errors=True)
+                workers.append(stack.enter_context(conda_worker(self._confinement(folder, missing))))
+                idle.put((workers[-1], folder))
             pool = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="conda"))
-            futures: dict[Future[None], Work] = {
-                pool.submit(self._ask, idle, work, staging): work for work in missing
+            futures: dict[Future[Segment], Work] = {
+                pool.submit(self._ask, idle, work): work for work in missing
             }
             try:
                 for completed in completed_batches(futures, self._reporter):
                     for future in completed:
-                        future.result()
-                        yield futures.pop(future)
+                        yield futures.pop(future)[0], future.result()
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for worker in workers:
@@ -185,16 +175,22 @@ class _Packing:
                     worker.end()
                 raise
 
-    def _ask(self, idle: queue.SimpleQueue[Worker], work: Work, staging: str) -> None:
+    def _confinement(self, folder: Path, missing: Sequence[Work]) -> Confinement:
+        """Return what a worker may do: read the packages, write its folder, and start compilers."""
+        reads = {file.path.parent.absolute() for file, _ in missing}
+        # A compiler, and a few that are just being replaced.
+        return Confinement(reads=tuple(reads), writes=(folder,), processes=5 if self._interpreter else 1)
+
+    def _ask(self, idle: queue.SimpleQueue[tuple[Worker, Path]], work: Work) -> Segment:
         file, alone = work
-        worker = idle.get()
+        worker, folder = idle.get()
+        out = folder / secrets.token_hex(8)
         try:
-            worker.ask(
+            answer = worker.ask(
                 {
                     "do": "pack",
-                    "store": str(self._workshop.store.path.absolute()),
-                    "cache": str(self._workshop.cache.absolute()),
-                    "staging": os.path.abspath(staging),
+                    "staging": str(folder),
+                    "out": str(out),
                     "interpreter": self._interpreter,
                     "platform": self._platform,
                     "python": self._python.as_json() if self._python else None,
@@ -202,8 +198,9 @@ class _Packing:
                     "alone": alone,
                 }
             )
+            return self._segments.keep(file, Packed.from_json(answer), out, alone=alone)
         finally:
-            idle.put(worker)
+            idle.put((worker, folder))
 
     def _find_interpreter(self) -> str | None:
         minor = python_minor(self._python)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -18,10 +19,10 @@ from builds.imaging.conda.package.copying import copied
 from builds.imaging.conda.staging import Target, staged
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.gzipped import CODEC, TarGzip
-from builds.imaging.oci.store import BlobStore
 from builds.imaging.packing import bytecode
 from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.packing.segment import Compiling, Packer
+from builds.imaging.packing.segments import Segments
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.workshop import Workshop
 
@@ -42,15 +43,13 @@ class Packing:
         self._open.close()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Pack one package."""
-        workshop = Workshop(store=BlobStore(request["store"]), cache=Path(request["cache"]))
+        """Pack one package into the file that is requested."""
         python = CondaFile.from_json(request["python"]) if request["python"] else None
         compilers = self._compilers_of(request["interpreter"]) if request["interpreter"] else None
         target = Target(python, request["platform"], Path(request["staging"]))
-        CondaPacker(workshop, target, compilers).pack(
-            CondaFile.from_json(request["file"]), alone=request["alone"]
-        )
-        return {}
+        packer = CondaPacker(target, compilers)
+        file = CondaFile.from_json(request["file"])
+        return asdict(packer.pack(file, Path(request["out"]), alone=request["alone"]))
 
     def _compilers_of(self, interpreter: str) -> Compilers:
         if interpreter not in self._compilers:
@@ -59,20 +58,11 @@ class Packing:
         return self._compilers[interpreter]
 
 
-class CondaPacker(Packer):
-    """Packs conda packages for one environment's Python, where it has one."""
+class CondaSegments(Segments):
+    """The segments of conda packages for one environment's Python, where it has one."""
 
-    def __init__(
-        self,
-        workshop: Workshop,
-        target: Target,
-        compilers: Compilers | None,
-        *,
-        compiled: bool | None = None,
-    ) -> None:
-        self._minor = python_minor(target.python)
-        super().__init__(workshop, self._minor, compilers, compiled=compiled)
-        self._target = target
+    def __init__(self, workshop: Workshop, python: CondaFile | None, *, compiled: bool) -> None:
+        super().__init__(workshop, python_minor(python), compiled=compiled)
 
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         assert isinstance(wheel, CondaFile)  # noqa: S101
@@ -80,10 +70,18 @@ class CondaPacker(Packer):
         parts = [FORMAT, CODEC, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
         if wheel.subdir == "noarch":
             # The path of its modules, and their bytecode, depend on the Python.
-            parts += [str(self._minor), bytecode.FORMAT if self._compiled else "no-bytecode"]
+            parts += [str(self._python), bytecode.FORMAT if self._compiled else "no-bytecode"]
         if wheel.aside:
             parts.append(hashlib.sha256("\n".join(wheel.aside).encode()).hexdigest())
         return " ".join(parts)
+
+
+class CondaPacker(Packer):
+    """Packs conda packages for one environment's Python, where it has one."""
+
+    def __init__(self, target: Target, compilers: Compilers | None) -> None:
+        super().__init__(python_minor(target.python), compilers)
+        self._target = target
 
     def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> dict[str, str]:
         """Write all that the package installs, bytecode after it, and conda's own record of it last. Return `Segment.files`."""
@@ -92,7 +90,7 @@ class CondaPacker(Packer):
             TemporaryDirectory(dir=self._target.folder) as copies,
             ExitStack() as stack,
         ):
-            copy = copied(file, Path(copies), self._minor)
+            copy = copied(file, Path(copies), self._python)
             about = contents_of(copy.metadata)
             if about.pre_link:
                 raise wants_to_run(file)
@@ -112,7 +110,7 @@ class CondaPacker(Packer):
             taken: dict[str, tuple[str, int] | None] = {
                 f"{PREFIX}/{path}": None for path in installed.written
             }
-            made = compiling.results(self._minor, taken)
+            made = compiling.results(self._python, taken)
             for path, code in made.items():
                 folder(path)
                 out.file(path, code)

@@ -92,7 +92,8 @@ def _files(
     missing = [package for package in packages if not _is_here(package, workshop)]
     received = 0
     if missing:
-        with packing_ahead(python, len(missing), workshop, reporter) as ahead:
+        folders = [_cache_path(package, workshop).parent.absolute() for package in missing]
+        with disk_errors(), packing_ahead(python, folders, workshop, reporter) as ahead:
             received = _Downloads(missing, workshop, reporter, ahead).run()
     files = [_file(package, workshop) for package in packages]
     size = sum(file.size for file in files)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -40,15 +41,15 @@ class Layer:
         return cls(descriptor=Descriptor.model_validate(value["descriptor"]), **rest)
 
 
-class LayerWriter:
-    """A layer on its way into the store. Each directory appears in it once, before its content."""
+class LayerStream:
+    """A layer that is being written. Each directory appears in it once, before its content."""
 
-    def __init__(self, blob: BlobWriter) -> None:
-        self._blob = blob
+    def __init__(self, write: Callable[[bytes | memoryview], object]) -> None:
+        self._compressed = write
         self._plain = hashlib.sha256()
         self._directories: set[str] = set()
         self._spliced = 0
-        self.tar = TarGzip(blob.write, self._plain)
+        self.tar = TarGzip(write, self._plain)
 
     def tree(self, path: str) -> None:
         """Add the directories above a path that are not in the layer yet."""
@@ -86,16 +87,28 @@ class LayerWriter:
         self.tar.flush()
         with members.open("rb") as packed:
             while piece := packed.read(1 << 20):
-                self._blob.write(piece)
+                self._compressed(piece)
         with igzip.open(members, "rb") as plain:  # type: ignore[no-untyped-call]
             while piece := plain.read(1 << 20):
                 self._plain.update(piece)
                 self._spliced += len(piece)
 
+    def end(self) -> tuple[str, int]:
+        """End the layer; return the digest of its plain tar, and the bytes of that."""
+        self.tar.end()
+        return f"sha256:{self._plain.hexdigest()}", self.tar.unpacked + self._spliced
+
+
+class LayerWriter(LayerStream):
+    """A layer on its way into the store."""
+
+    def __init__(self, blob: BlobWriter) -> None:
+        super().__init__(blob.write)
+        self._blob = blob
+
     def commit(self, holds: str) -> Layer:
         """End the layer and put it into the store."""
-        self.tar.end()
+        diff_id, unpacked = self.end()
         digest, size = self._blob.commit()
         descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
-        unpacked = self.tar.unpacked + self._spliced
-        return Layer(descriptor, f"sha256:{self._plain.hexdigest()}", unpacked, holds)
+        return Layer(descriptor, diff_id, unpacked, holds)

@@ -13,6 +13,8 @@ import json
 import math
 import os
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+from builds.imaging.oci.handover import handed_over
 from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor, descriptors_of
 from builds.imaging.reporting import ImageError
 
@@ -138,6 +141,22 @@ class BlobStore:
         """Start a blob; use as a context manager, so that an uncommitted blob leaves nothing behind."""
         return BlobWriter(self._ingest, self.blob_path, self._reserve_disk)
 
+    def staging(self) -> Path:
+        """Return a new folder for a confined process, on the store's disk; the caller removes it."""
+        with disk_errors():
+            return Path(tempfile.mkdtemp(dir=self._ingest)).absolute()
+
+    def adopt(self, file: Path) -> tuple[str, int]:
+        """Move a file that a confined process wrote into a folder of its own here; return digest and size."""
+        with disk_errors(), handed_over(file, self._ingest) as (moved, content):
+            size = os.fstat(content.fileno()).st_size
+            self._reserve_disk(size)
+            digest = f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+            os.fsync(content.fileno())
+            moved.chmod(0o644)
+            moved.replace(self.blob_path(digest))
+        return digest, size
+
     def put(self, data: bytes, media_type: str) -> Descriptor:
         """Store a small blob and return its descriptor."""
         digest = "sha256:" + hashlib.sha256(data).hexdigest()
@@ -227,7 +246,7 @@ class BlobStore:
         for path in self._ingest.iterdir():
             with suppress(FileNotFoundError):  # it was put in its place meanwhile
                 if path.stat().st_mtime < before:
-                    path.unlink()
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
         return unused
 
     def _reachable(self, roots: Iterable[Descriptor]) -> set[str]:

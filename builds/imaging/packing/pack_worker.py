@@ -7,16 +7,15 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from builds.imaging.child_process import die_with_parent
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.store import BlobStore
 from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.packing.segment import Packer
 from builds.imaging.reporting import ImageError
-from builds.imaging.workshop import Workshop
 
 
 def main() -> None:
@@ -27,23 +26,20 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     settings: dict[str, Any] = json.loads(sys.stdin.readline())
-    workshop = Workshop(
-        store=BlobStore(settings["store"]), cache=Path(settings["cache"]), jobs=settings["jobs"]
-    )
     with ExitStack() as stack:
         interpreter = settings["interpreter"]
         compilers = stack.enter_context(Compilers(interpreter, settings["jobs"])) if interpreter else None
-        packer = Packer(workshop, tuple(settings["python"]), compilers)
+        packer = Packer(tuple(settings["python"]), compilers)
         for line in sys.stdin:
             print(json.dumps(_answer(packer, json.loads(line))), file=answers, flush=True)
 
 
 def _answer(packer: Packer, request: dict[str, Any]) -> dict[str, Any]:
     try:
-        packer.pack(WheelFile.from_json(request["wheel"]), alone=request["alone"])
+        wheel = WheelFile.from_json(request["wheel"])
+        return asdict(packer.pack(wheel, Path(request["out"]), alone=request["alone"]))
     except ImageError as error:
         return {"code": error.code, "message": error.message, "help": error.help, "fault": error.fault}
-    return {}
 
 
 if __name__ == "__main__":

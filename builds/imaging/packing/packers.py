@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import secrets
+import shutil
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child
@@ -17,7 +20,8 @@ from builds.imaging.child_process import FORKS
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.packing.bytecode import interpreter_for
-from builds.imaging.packing.segment import Packer, Segment
+from builds.imaging.packing.segment import Packed, Segment
+from builds.imaging.packing.segments import Segments
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -33,7 +37,7 @@ def pack_all(
 ) -> dict[str, Segment]:
     """Return the segment of every wheel by its name; what was packed before is found, the rest packed now."""
     interpreter = _interpreter(python, workshop, reporter)
-    finder = Packer(workshop, python, None, compiled=interpreter is not None)
+    finder = Segments(workshop, python, compiled=interpreter is not None)
     total = sum(wheel.size for wheel, _ in work)
     packed: dict[str, Segment] = {}
     missing: list[Work] = []
@@ -87,31 +91,28 @@ def _each(
 
 
 class Processes:
-    """Processes that pack, one for each thread that asks; `wheels` are folders of wheels outside of the cache. Leaving it ends them."""
+    """Processes that pack, one for each thread that asks. Leaving it ends them.
+
+    Each reads the folders of the wheels, and writes one file after the other into a folder of its own, from which they
+    are taken over.
+    """
 
     def __init__(
         self,
         workshop: Workshop,
         python: tuple[int, int],
         interpreter: str | None,
-        wheels: Iterable[Path] = (),
+        wheels: Iterable[Path],
     ) -> None:
         self._workshop = workshop
-        written = (workshop.store.path.absolute(), workshop.cache.absolute())
         # A compiler for each core, and a few that are just being replaced.
         count = workshop.jobs + 4 if interpreter is not None else 1
-        self._confinement = Confinement(reads=tuple(wheels), writes=written, processes=count)
-        self._finder = Packer(workshop, python, None, compiled=interpreter is not None)
-        self._settings = {
-            "store": str(workshop.store.path.absolute()),
-            "cache": str(workshop.cache.absolute()),
-            "python": python,
-            "interpreter": interpreter,
-            "jobs": workshop.jobs,
-        }
+        self._confinement = Confinement(reads=tuple(wheels), processes=count)
+        self._segments = Segments(workshop, python, compiled=interpreter is not None)
+        self._settings = {"python": python, "interpreter": interpreter, "jobs": workshop.jobs}
         self._mine = threading.local()
         self._lock = threading.Lock()
-        self._children: list[Child] = []
+        self._children: dict[Path, Child] = {}
         self._abandoned = False
 
     def __enter__(self) -> Self:
@@ -119,7 +120,7 @@ class Processes:
 
     def __exit__(self, *_: object) -> None:
         # Their input ends, and with it they do.
-        for child in self._children:
+        for child in self._children.values():
             with suppress(BrokenPipeError):
                 child.stdin.close()
             with suppress(subprocess.TimeoutExpired):
@@ -128,44 +129,47 @@ class Processes:
 
     def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
         """Have a process pack the wheel, and return its segment."""
-        child: Child = getattr(self._mine, "child", None) or self._start()
-        answer = self._ask(child, wheel, alone=alone)
-        if answer:
-            raise ImageError(answer["code"], answer["message"], answer["help"], fault=answer["fault"])  # type: ignore[arg-type]
-        segment = self._finder.known(wheel, alone=alone)
-        if segment is None:
-            raise _vanished(wheel)
-        self._workshop.reserve_disk(segment.stored)  # the process itself counts for nobody
-        return segment
-
-    def _ask(self, child: Child, wheel: WheelFile, *, alone: bool) -> dict[str, str]:
+        folder, child = getattr(self._mine, "child", None) or self._start()
+        out = folder / secrets.token_hex(8)
+        answer = self._ask(child, {"wheel": wheel.as_json(), "alone": alone, "out": str(out)}, wheel)
+        if "code" in answer:
+            raise ImageError(answer["code"], answer["message"], answer["help"], fault=answer["fault"])
         try:
-            print(json.dumps({"wheel": wheel.as_json(), "alone": alone}), file=child.stdin, flush=True)
-            answer: dict[str, str] = json.loads(child.stdout.readline())
+            return self._segments.keep(wheel, Packed.from_json(answer), out, alone=alone)
+        except ValueError as error:
+            raise _vanished(wheel) from error
+
+    def _ask(self, child: Child, question: Mapping[str, Any], wheel: WheelFile) -> dict[str, Any]:
+        try:
+            print(json.dumps(question), file=child.stdin, flush=True)
+            answer: dict[str, Any] = json.loads(child.stdout.readline())
         except (BrokenPipeError, ValueError) as error:
             if self._abandoned:
                 raise Cancelled from error
             raise _vanished(wheel) from error
         return answer
 
-    def _start(self) -> Child:
+    def _start(self) -> tuple[Path, Child]:
         with self._lock:
             if self._abandoned:
                 raise Cancelled
-            child = FORKS.start("builds.imaging.packing.pack_worker", self._confinement)
-            self._children.append(child)
+            folder = self._workshop.store.staging()
+            child = FORKS.start(
+                "builds.imaging.packing.pack_worker", replace(self._confinement, writes=(folder,))
+            )
+            self._children[folder] = child
         print(json.dumps(self._settings), file=child.stdin, flush=True)
-        self._mine.child = child
-        return child
+        self._mine.child = folder, child
+        return folder, child
 
     def abandon(self) -> None:
         """End the processes: asked first, so that they clean up, then killed."""
         with self._lock:
             self._abandoned = True
-            children, self._children = self._children, []
-        for child in children:
+            children, self._children = self._children, {}
+        for child in children.values():
             child.terminate()
-        for child in children:
+        for folder, child in children.items():
             try:
                 child.wait(_ENDING_SECONDS)
             except subprocess.TimeoutExpired:
@@ -174,6 +178,7 @@ class Processes:
             for pipe in (child.stdin, child.stdout):
                 with suppress(BrokenPipeError):
                     pipe.close()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _vanished(wheel: WheelFile) -> ImageError:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.packing.bytecode import interpreter_for
 from builds.imaging.packing.grouping import BIG
 from builds.imaging.packing.packers import Processes
-from builds.imaging.packing.segment import Packer, Segment
+from builds.imaging.packing.segment import Segment
+from builds.imaging.packing.segments import Segments
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -22,10 +24,10 @@ WORTH_FILES = 8
 class Ahead:
     """Packs wheels in processes of its own, into the cache where the layers find them."""
 
-    def __init__(self, python: tuple[int, int], workshop: Workshop) -> None:
+    def __init__(self, python: tuple[int, int], folders: Iterable[Path], workshop: Workshop) -> None:
         interpreter = interpreter_for(python) if workshop.bytecode else None
-        self._finder = Packer(workshop, python, None, compiled=interpreter is not None)
-        self._processes = Processes(workshop, python, interpreter)
+        self._finder = Segments(workshop, python, compiled=interpreter is not None)
+        self._processes = Processes(workshop, python, interpreter, folders)
         self._pool = ThreadPoolExecutor(workshop.jobs, thread_name_prefix="ahead")
         self._begun: list[Future[Segment]] = []
 
@@ -52,13 +54,20 @@ class Ahead:
 
 
 @contextmanager
-def packing_ahead(python: str, files: int, workshop: Workshop, reporter: Reporter) -> Iterator[Ahead | None]:
-    """Pack during the block, where so many files for that Python are worth it and there are cores for it."""
-    if not python or files < WORTH_FILES or workshop.jobs < 2:
+def packing_ahead(
+    python: str, folders: Sequence[Path], workshop: Workshop, reporter: Reporter
+) -> Iterator[Ahead | None]:
+    """Pack during the block, where so many files for that Python are worth it and there are cores for it.
+
+    The files will be in these folders, one in each; processes that pack read nothing else.
+    """
+    if not python or len(folders) < WORTH_FILES or workshop.jobs < 2:
         yield None
         return
     major, minor, *_ = (int(part) for part in python.split("."))
-    ahead = Ahead((major, minor), workshop)
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    ahead = Ahead((major, minor), folders, workshop)
     try:
         yield ahead
         ahead.finish(reporter)

@@ -1,31 +1,29 @@
-"""A wheel as a piece of a layer: packed once, cached, and the same bytes on every machine."""
+"""A wheel as a piece of a layer: packed into a file, with the same bytes on every machine."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-import threading
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import CODEC, Damaged, Stream, TarGzip
-from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.oci.gzipped import Damaged, Stream, TarGzip
+from builds.imaging.oci.layer import Layer, LayerStream
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing import bytecode
 from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, command_of, record_hash
-from builds.imaging.reporting import Cancelled
-from builds.imaging.workshop import Workshop
 
 FORMAT = "segment-5"
 _BATCH_BYTES = 512 * 1024
 MOST_SOURCE = 4 * 1024**2
 # A smaller file is compressed again together with its neighbours: that is faster, and packs better.
 SMALL = 8 * 1024
+
+_DIFF_ID = re.compile(r"(?:sha256:[0-9a-f]{64})?")
 
 Recorded = dict[str, tuple[str, int] | None]
 
@@ -52,82 +50,43 @@ class Segment:
         return self.file.stat().st_size if self.file is not None else 0
 
 
-class Packer:
-    """Packs wheels for one Python; many threads may call it."""
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """The description of a packed package by the process that packed it: `diff_id` and bytes unpacked of a whole layer."""
 
-    def __init__(
-        self,
-        workshop: Workshop,
-        python: tuple[int, int],
-        compilers: Compilers | None,
-        *,
-        compiled: bool | None = None,
-    ) -> None:
-        self._workshop = workshop
+    files: Mapping[str, str]
+    diff_id: str = ""
+    unpacked: int = 0
+
+    @classmethod
+    def from_json(cls, value: Any) -> Self:
+        """Read what a process answers. Raises ValueError for anything else."""
+        match value:
+            case {"files": dict(files), "diff_id": str(diff_id), "unpacked": int(unpacked)} if all(
+                isinstance(content, str) for content in files.values()
+            ) and _DIFF_ID.fullmatch(diff_id):
+                return cls(files, diff_id, unpacked)
+        raise ValueError("This describes no packed package.")
+
+
+class Packer:
+    """Packs wheels for one Python into files; many threads may call it."""
+
+    def __init__(self, python: tuple[int, int], compilers: Compilers | None) -> None:
         self._python = python
         self._compilers = compilers
-        self._compiled = compilers is not None if compiled is None else compiled
-        self._abandoned = threading.Event()
 
-    def abandon(self) -> None:
-        """Cancel all packing, at once."""
-        self._abandoned.set()
-        if self._compilers is not None:
-            self._compilers.close()
-
-    def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
-        """Return the wheel's segment if it was packed before and is still here."""
-        key = self._key(wheel, alone=alone)
-        result: Any = self._workshop.recall("segments", key)
-        if result is None:
-            return None
-        files = result["files"]
-        if result["layer"] is not None:
-            layer = Layer.from_json(result["layer"])
-            there = self._workshop.store.has(layer.descriptor.digest)
-            return Segment(key, wheel.name, wheel.version, files, None, layer) if there else None
-        file = self._file(key)
-        # A machine that lost its power may have kept the note, and less of the file.
-        whole = self._workshop.used(file) and file.stat().st_size == result.get("size")
-        return Segment(key, wheel.name, wheel.version, files, file, None) if whole else None
-
-    def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
-        """Pack a wheel, as a whole layer if `alone`, and return its segment."""
-        key = self._key(wheel, alone=alone)
-        if alone:
-            with self._workshop.store.writer() as blob:
-                writer = LayerWriter(blob)
-                files = self._write(wheel, writer.tar, writer.tree)
-                layer = writer.commit(f"{wheel.name} {wheel.version}")
-            segment = Segment(key, wheel.name, wheel.version, files, None, layer)
-        else:
-            file = self._file(key)
-            temporary = file.with_name(f".{secrets.token_hex(8)}")
-            try:
-                with disk_errors(), temporary.open("wb") as out:
-                    writing = TarGzip(out.write)
-                    files = self._write(wheel, writing, lambda path: None)
-                    writing.flush()
-                self._workshop.reserve_disk(temporary.stat().st_size)
-                temporary.replace(file)
-            finally:
-                temporary.unlink(missing_ok=True)
-            segment = Segment(key, wheel.name, wheel.version, files, file, None)
-        self._remember(segment)
-        return segment
-
-    def _key(self, wheel: WheelFile, *, alone: bool) -> str:
-        compiled = bytecode.FORMAT if self._compiled else "no-bytecode"
-        kind = "layer" if alone else "part"
-        return f"{FORMAT} {CODEC} {compiled} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
-
-    def _remember(self, segment: Segment) -> None:
-        layer = segment.layer.to_json() if segment.layer else None
-        entry = {"files": segment.files, "layer": layer, "size": segment.stored}
-        self._workshop.remember("segments", segment.key, entry)
-
-    def _file(self, key: str) -> Path:
-        return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"
+    def pack(self, wheel: WheelFile, out: Path, *, alone: bool) -> Packed:
+        """Pack a wheel into a new file, as a whole layer if `alone`."""
+        with disk_errors(), out.open("xb", buffering=1 << 20) as file:
+            if alone:
+                layer = LayerStream(file.write)
+                files = self._write(wheel, layer.tar, layer.tree)
+                return Packed(files, *layer.end())
+            writing = TarGzip(file.write)
+            files = self._write(wheel, writing, lambda path: None)
+            writing.flush()
+            return Packed(files)
 
     def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> dict[str, str]:
         """Write all that the wheel installs: its files, its scripts, RECORD, and bytecode last. Return `Segment.files`."""
@@ -137,8 +96,6 @@ class Packer:
             scripts = dict(wheel.entry_points())
             unwanted = wheel.is_record | scripts.keys()
             for member in wheel.members:
-                if self._abandoned.is_set():
-                    raise Cancelled
                 if member.path in unwanted or (member.script and command_of(member.path) in scripts):
                     continue
                 folder(member.path)

@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from builds.imaging.conda.files import CondaFile
-from builds.imaging.conda.packing import CondaPacker
+from builds.imaging.conda.packing import CondaPacker, CondaSegments
 from builds.imaging.conda.staging import Target
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError
@@ -139,8 +139,10 @@ class Machine:
 
     def pack(self, package: Path, python: CondaFile | None = None) -> list[str]:
         """Pack a package into a layer, and return the layer's paths in the environment."""
-        packer = CondaPacker(self.workshop, Target(python, "linux-64", self.staging), None)
-        segment = packer.pack(fetched(package), alone=True)
+        packer = CondaPacker(Target(python, "linux-64", self.staging), None)
+        file, out = fetched(package), self.workshop.store.staging() / "out"
+        segments = CondaSegments(self.workshop, python, compiled=False)
+        segment = segments.keep(file, packer.pack(file, out, alone=True), out, alone=True)
         return [path.removeprefix("opt/env/") for path in segment.files]
 
     def python(self, version: str = "3.11.7", **index: Any) -> CondaFile:

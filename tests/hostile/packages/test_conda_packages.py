@@ -273,7 +273,7 @@ def test_a_build_with_a_hostile_package_fails_and_leaves_the_machine_as_it_was(
         layers(machine.workshop, base, making.new(folder))
 
     assert (error.value.code, error.value.fault) == ("bad-package", "outside")
-    assert list((machine.workshop.cache / "conda" / "staging").iterdir()) == []
+    assert list((machine.workshop.store.path / "ingest").iterdir()) == []
 
 
 # Unusual but harmless packages must go on working.

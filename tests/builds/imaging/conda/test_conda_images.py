@@ -131,4 +131,4 @@ def test_the_same_lock_gives_the_same_image_from_empty_caches(
 
     assert again.digest == made.image.digest
     assert not again.cached
-    assert list((tmp_path / "cache" / "conda" / "staging").iterdir()) == []
+    assert list((tmp_path / "store" / "ingest").iterdir()) == []

@@ -81,7 +81,7 @@ def tree(workshop: Workshop, made: list[Layer], into: Path) -> Path:
 def refused(workshop: Workshop, base: Base, package: Path) -> ImageError:
     with pytest.raises(ImageError) as result:
         layers(workshop, base, package)
-    assert list((workshop.cache / "conda" / "staging").iterdir()) == []
+    assert list((workshop.store.path / "ingest").iterdir()) == []
     return result.value
 
 
@@ -360,7 +360,7 @@ def test_a_cancelled_build_ends_the_packing_and_leaves_nothing(
         environment_layers(base, lock, fetched, shop, reporter)
 
     assert result.value.code == "cancelled"
-    assert list((workshop.cache / "conda" / "staging").iterdir()) == []
+    assert list((workshop.store.path / "ingest").iterdir()) == []
     assert children() == before
 
 

@@ -1,0 +1,70 @@
+"""Packages that are packed: found again, or taken over from the confined processes that packed them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from builds.imaging.files import WheelFile
+from builds.imaging.oci.gzipped import CODEC
+from builds.imaging.oci.handover import handed_over
+from builds.imaging.oci.layer import Layer
+from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
+from builds.imaging.packing import bytecode
+from builds.imaging.packing.segment import FORMAT, Packed, Segment
+from builds.imaging.workshop import Workshop
+
+
+class Segments:
+    """The segments of wheels for one Python. `compiled` is whether they have bytecode."""
+
+    def __init__(self, workshop: Workshop, python: tuple[int, int], *, compiled: bool) -> None:
+        self._workshop = workshop
+        self._python = python
+        self._compiled = compiled
+
+    def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
+        """Return the wheel's segment if it was packed before and is still here."""
+        key = self._key(wheel, alone=alone)
+        result: Any = self._workshop.recall("segments", key)
+        if result is None:
+            return None
+        files = result["files"]
+        if result["layer"] is not None:
+            layer = Layer.from_json(result["layer"])
+            there = self._workshop.store.has(layer.descriptor.digest)
+            return Segment(key, wheel.name, wheel.version, files, None, layer) if there else None
+        file = self._file(key)
+        # A machine that lost its power may have kept the note, and less of the file.
+        whole = self._workshop.used(file) and file.stat().st_size == result.get("size")
+        return Segment(key, wheel.name, wheel.version, files, file, None) if whole else None
+
+    def keep(self, wheel: WheelFile, packed: Packed, file: Path, *, alone: bool) -> Segment:
+        """Take over the file that a process has packed the wheel into, and return its segment.
+
+        Names come from here: the key from the wheel, the digest from the bytes that arrived.
+        """
+        key = self._key(wheel, alone=alone)
+        if alone:
+            digest, size = self._workshop.store.adopt(file)
+            descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
+            layer = Layer(descriptor, packed.diff_id, packed.unpacked, f"{wheel.name} {wheel.version}")
+            segment = Segment(key, wheel.name, wheel.version, packed.files, None, layer)
+        else:
+            with handed_over(file, self._workshop.folder("segments")) as (moved, content):
+                self._workshop.reserve_disk(os.fstat(content.fileno()).st_size)
+                moved.replace(self._file(key))
+            segment = Segment(key, wheel.name, wheel.version, packed.files, self._file(key), None)
+        entry = {"files": segment.files, "layer": segment.layer and segment.layer.to_json()}
+        self._workshop.remember("segments", key, {**entry, "size": segment.stored})
+        return segment
+
+    def _key(self, wheel: WheelFile, *, alone: bool) -> str:
+        compiled = bytecode.FORMAT if self._compiled else "no-bytecode"
+        kind = "layer" if alone else "part"
+        return f"{FORMAT} {CODEC} {compiled} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
+
+    def _file(self, key: str) -> Path:
+        return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"

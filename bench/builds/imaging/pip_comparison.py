@@ -47,7 +47,7 @@ WRAPPER = re.compile(
 
 @dataclass
 class Comparison:
-    """What differs for one set of requirements; `failed` is why it could not be compared."""
+    """The differences for one set of requirements; `failed` is why it could not be compared."""
 
     requirements: Sequence[str]
     failed: str = ""

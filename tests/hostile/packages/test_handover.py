@@ -173,7 +173,7 @@ def test_what_a_packer_claims_names_nothing(tmp_path: Path, workshop: Workshop) 
     out = workshop.store.staging() / "out"
     out.write_bytes(b"bytes")
 
-    segment = segments.keep(wheel, Packed(("x",), "sha256:" + "0" * 64, 1), out, alone=True)
+    segment = segments.keep(wheel, Packed({"x": ""}, "sha256:" + "0" * 64, 1), out, alone=True)
 
     assert segment.layer is not None
     assert segment.layer.descriptor.digest == f"sha256:{hashlib.sha256(b'bytes').hexdigest()}"
@@ -185,10 +185,10 @@ def test_what_a_packer_claims_names_nothing(tmp_path: Path, workshop: Workshop) 
     [
         None,
         {},
-        {"paths": "x", "diff_id": "", "unpacked": 0},
-        {"paths": [1], "diff_id": "", "unpacked": 0},
-        {"paths": [], "diff_id": "sha256:../../x", "unpacked": 0},
-        {"paths": [], "diff_id": "", "unpacked": "0"},
+        {"files": "x", "diff_id": "", "unpacked": 0},
+        {"files": {"x": 1}, "diff_id": "", "unpacked": 0},
+        {"files": {}, "diff_id": "sha256:../../x", "unpacked": 0},
+        {"files": {}, "diff_id": "", "unpacked": "0"},
     ],
 )
 def test_an_answer_that_describes_no_package_is_refused(claimed: object) -> None:

@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
-from urllib.parse import unquote, urlsplit
-
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from builds.imaging.reporting import ImageError
+from environments.definition.packages.buildable import problem_of, wheel_at
+from environments.definition.packages.pip_line import as_pip_takes_it
 from environments.network.masking import masked
 
-_OPTIONS = (
-    "-i",
-    "--index-url",
-    "--extra-index-url",
-    "-f",
-    "--find-links",
-    "--no-index",
-    "--pre",
-    "--require-hashes",
-    "--prefer-binary",
-    "--only-binary",
-    "--no-binary",
-    "--trusted-host",
-)
-# Those whose value is an address.
-_AT_ADDRESSES = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links")
 _CONSTRAINT = ("-c", "--constraint")
-_EDITABLE = ("-e", "--editable")
-_NAMED = re.compile(
-    r"^(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\]?)?\s*(?P<rest>.*)$", re.DOTALL
-)
-# Text that may follow a name: a version, a marker, an address. The solver may take anything else as a path.
-_FOLLOWING = ("=", "<", ">", "!", "~", "(", ";", "@", "--hash")
-_REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+|git@|git://", re.IGNORECASE)
-_WEB = ("https://", "http://")
-_ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2")
 
 
 def checked(requirements: Sequence[str]) -> list[str]:
     """Return the lines without comments; refuse one that names a file, a variable or code of this machine."""
     lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in requirements)
-    return [_allowed(line) for line in lines if line]
+    return [allowed for line in lines if line for allowed in _allowed(line)]
 
 
 def constraints_of(lines: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -65,96 +37,17 @@ def option_of(line: str) -> tuple[str, str]:
     return option, value.strip()
 
 
-def _allowed(line: str) -> str:
-    if "\n" in line or "\r" in line or line.endswith("\\"):
-        raise _refusal(line, "it goes on in another line", "Write it in one line.")
-    if "${" in line:
-        # The solver would put the studio's own environment in.
-        raise _refusal(line, "variables are not filled in here", "Write the value itself.")
-    if line.startswith("-"):
-        return _allowed_option(line)
-    if line.startswith(_WEB):
-        # The solver asks for a name.
-        return f"{_wheel_at(line, line)} @ {line}"
-    matched = _NAMED.match(line)
-    rest = matched["rest"] if matched else line
-    address = rest[1:].strip() if rest.startswith("@") else ""
-    if address.startswith(_WEB):
-        _wheel_at(address, line)
-        return line
-    if _REPOSITORY.match(address) or _REPOSITORY.match(line):
-        raise _from_repository(line)
-    if matched is None or address or _is_path(line, rest):
-        raise _from_path(line, matched["name"] if matched and address else "")
-    if rest and not rest.startswith(_FOLLOWING):
-        raise _refusal(line, "it is not a package's name", "Write a name, such as numpy==1.26.4.")
-    return line
-
-
-def _allowed_option(line: str) -> str:
-    option, value = option_of(line)
-    if option in _CONSTRAINT:
-        return _allowed_constraint(line, value)
-    if option in _EDITABLE:
-        raise _from_repository(line) if _REPOSITORY.match(value) else _from_path(line)
-    if option not in _OPTIONS:
-        raise _refusal(line, f"the option {option} cannot be used here", "Leave it out.")
-    if option in _AT_ADDRESSES and value and not value.startswith(_WEB):
-        raise _refusal(line, "its address is not one of the web", "Give an http(s) address.")
-    return line
-
-
-def _wheel_at(address: str, line: str) -> str:
-    """Return the name of the wheel at an address; refuse anything else, as the solver would run it to ask it."""
-    filename = unquote(urlsplit(address.partition(" ")[0]).path).rpartition("/")[2]
-    try:
-        return parse_wheel_filename(filename)[0]
-    except InvalidWheelFilename:
-        raise _refusal(
-            line,
-            "its address is not that of a wheel",
-            "Give the address of a wheel (.whl), or take the package from an index.",
-        ) from None
-
-
-def _is_path(line: str, rest: str) -> bool:
-    """Return whether pip would look for this on its own disk."""
-    return rest.startswith(("/", "\\", ":")) or line.lower().endswith(_ARCHIVES)
-
-
-def _from_repository(line: str) -> ImageError:
-    return _refusal(
-        line,
-        "it is a repository of source code, and none is cloned here",
-        "Take a version from an index, give the address of a wheel, or install it in a Dockerfile.",
-    )
-
-
-def _from_path(line: str, name: str = "") -> ImageError:
-    """Return the error for a file of somebody's machine; what conda's own pip lists says which version it was."""
-    filename = unquote(urlsplit(line.partition("@")[2].strip() or line).path).rpartition("/")[2]
-    instead = f"{name}==version" if name else ""
-    with suppress(InvalidWheelFilename):
-        wheel, version, *_ = parse_wheel_filename(filename)
-        instead = f"{wheel}=={version}"
-    help = "Write a name, such as numpy==1.26.4; or install it in the Dockerfile of a context that holds it."
-    if instead:
-        help = f"Write {instead} if an index has it, or give the http(s) address of a wheel."
-    return _refusal(line, "it is not a package's name, but a place on somebody's machine", help)
-
-
-def _allowed_constraint(line: str, value: str) -> str:
-    try:
-        constraint = Requirement(value)
-    except InvalidRequirement:
-        constraint = None
-    # A name without a version holds nothing, and is most likely a file.
-    if constraint is None or constraint.extras or not constraint.specifier:
-        raise _refusal(
-            line, "it does not hold a package to versions", "Write it as --constraint numpy<2, one a line."
+def _allowed(line: str) -> list[str]:
+    """Return a line as pip obeys it. Raises ImageError for one that no build takes."""
+    problem = problem_of(line)
+    if problem is not None:
+        raise ImageError(
+            "bad-spec",
+            f"The requirement “{masked(line)[:200]}” cannot be used: {problem.why}.",
+            problem.help,
         )
-    return line
-
-
-def _refusal(line: str, why: str, help: str) -> ImageError:
-    return ImageError("bad-spec", f"The requirement “{masked(line)[:200]}” cannot be used: {why}.", help)
+    lines = as_pip_takes_it(line)
+    if line.lower().startswith(("https://", "http://")) and (wheel := wheel_at(line)) is not None:
+        # The solver asks for a name.
+        return [f"{wheel[0]} @ {item}" for item in lines]
+    return lines

@@ -129,9 +129,18 @@ _ENTRIES = (
     Entry("unreadable-address", "warning", "Address that programs read differently", "an address cannot be used: {why}",
           "A build refuses it, as the solver might connect to another host than the one that people read.",
           "Write the host in plain ASCII, as https://host/path."),
-    Entry("local-path", "warning", "Local path among the packages", "{what!r} is a path on somebody's machine",
-          "A build finds only what is in the definition; a path outside it does not exist there.",
-          "Use a package, a URL, or a build context that holds the files."),
+    Entry("local-path", "warning", "Local path among the packages",
+          "{what!r} is a path on somebody's machine, and no build takes it",
+          "A build has only what is in the definition; a path outside it does not exist there.",
+          "Write name==version if an index has it, give the address of a wheel, or install it in the Dockerfile of a "
+          "build context that holds the files."),
+    Entry("not-buildable", "warning", "Line that no build takes", "a build refuses {what!r}: {why}",
+          "Nothing of a definition runs on the studio's machine: no repository is cloned, no source at a URL is "
+          "built, and no variable is filled in.",
+          "Write name==version if an index has it, give the address of a wheel, or install it in a Dockerfile."),
+    Entry("option-ignored", "warning", "Option that counts for nothing here", "{what} has no effect on this line: {why}",
+          "pip reads some options only on a line of their own, and passes over what follows the address of an index.",
+          "Write the option on a line of its own, or leave it out."),
     Entry("build-string", "note", "Exact builds", "{count} packages are pinned to one exact build",
           "Builds differ between platforms and are removed from channels in time.",
           "Where the file should live long, export it without builds (conda env export --no-builds)."),
@@ -195,14 +204,14 @@ CATALOGUE = {entry.code: entry for entry in _ENTRIES}
 At = Placed | Scalar | Sequence | Mapping | None
 
 
-def finding(code: str, at: At = None, *, file: str = "", **values: object) -> Finding:
-    """The finding with this code at this place, its message filled in with the values."""
+def finding(code: str, at: At = None, *, file: str = "", help: str = "", **values: object) -> Finding:
+    """The finding with this code at this place, its message filled in with the values; `help` is better advice."""
     entry = CATALOGUE[code]
     return Finding(
         code,
         entry.severity,
         entry.message.format(**values),
-        entry.help.format(**values),
+        help or entry.help.format(**values),
         at.line if at is not None else None,
         at.column if at is not None else None,
         file or (at.file if isinstance(at, Placed) else ""),

@@ -7,12 +7,11 @@ import re
 
 from environments.definition.findings import secrets
 from environments.definition.findings.result import Draft
+from environments.definition.packages.buildable import ignored_on, problem_of
 from environments.definition.packages.specs import (
     BadSpec,
     Spec,
     conda_spec,
-    is_local_path,
-    option,
     pip_name,
     pip_spec,
     single_equals,
@@ -38,7 +37,7 @@ END_OF_LIFE = {
 }
 NEAR = dt.timedelta(days=183)
 PLACEHOLDER = re.compile(r"\$?(?<!\{)\{\{[^\n]{0,120}?\}\}")
-_URL = re.compile(r"\bhttps?:[^\s;]*", re.IGNORECASE)
+_URL = re.compile(r"\bhttps?:[^\s;\"']*", re.IGNORECASE)
 _OLD_IMAGES = (
     (re.compile(r"ubuntu.?(14\.?04|16\.?04|18\.?04|20\.?04)"), "its Ubuntu is past standard support"),
     (re.compile(r"(^|/)centos(:|$)"), "CentOS Linux has ended"),
@@ -103,7 +102,7 @@ def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:
         try:
             specs.append((text, conda_spec(str(text))))
         except BadSpec as reason:
-            draft.note("bad-conda-spec", text, what=str(text), why=str(reason))
+            draft.note("bad-conda-spec", text, what=str(text), why=str(reason), help=reason.help)
     return specs
 
 
@@ -127,21 +126,34 @@ def _pip(draft: Draft) -> list[tuple[Placed, Spec]]:
         try:
             spec = pip_spec(str(text))
         except BadSpec as reason:
-            fixed = single_equals(text)
-            if fixed:
-                draft.note("single-equals", text, what=str(text), fixed=fixed)
-            else:
-                draft.note("bad-requirement", text, what=str(text), why=str(reason))
+            _bad_requirement(draft, text, reason)
             continue
-        if spec is None:
-            name, value = option(text)
-            if name in ("-f", "--find-links") and "://" not in value:
-                draft.note("local-path", text, what=str(text))
-            continue
-        if spec.url and is_local_path(spec.url):
-            draft.note("local-path", text, what=str(text))
-        specs.append((text, spec))
+        if not draft.user_managed:
+            _buildable(draft, text)
+        if spec is not None:
+            specs.append((text, spec))
     return specs
+
+
+def _bad_requirement(draft: Draft, text: Placed, reason: BadSpec) -> None:
+    fixed = single_equals(text)
+    if fixed:
+        draft.note("single-equals", text, what=str(text), fixed=fixed)
+        return
+    problem = problem_of(text) if "${" in text or not reason.help else None
+    why, help = (problem.why, problem.help) if problem else (str(reason), reason.help)
+    draft.note("bad-requirement", text, what=str(text), why=why, help=help)
+
+
+def _buildable(draft: Draft, text: Placed) -> None:
+    """Say what a build would refuse or pass over, by the check that the build itself makes."""
+    problem = problem_of(text)
+    if problem is not None:
+        code = "local-path" if problem.path else "not-buildable"
+        draft.note(code, text, what=str(text), why=problem.why, help=problem.help)
+        return
+    for what, why, help in ignored_on(text):
+        draft.note("option-ignored", text, what=what, why=why, help=help)
 
 
 def _placeholders(draft: Draft) -> None:

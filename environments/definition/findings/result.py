@@ -93,17 +93,17 @@ class Draft:
     """The lines of the file that is read first, for what only its comments say."""
     counts: Counter[str] = field(default_factory=Counter)
 
-    def note(self, code: str, at: At = None, **values: object) -> None:
-        """Add the finding with this code (of any severity) at this place."""
+    def note(self, code: str, at: At = None, *, help: str = "", **values: object) -> None:
+        """Add the finding with this code (of any severity) at this place; `help` replaces the catalogue's advice."""
         self.counts[code] += 1
         if self.counts[code] <= MOST_OF_A_KIND:
             # Every message passes here, so that no secret leaves in one of them.
             shown = {key: masked(value) if isinstance(value, str) else value for key, value in values.items()}
-            self.findings.append(finding(code, at, file=self.file, **shown))
+            self.findings.append(finding(code, at, file=self.file, help=masked(help), **shown))
 
-    def refuse(self, code: str, at: At = None, **values: object) -> Refused:
+    def refuse(self, code: str, at: At = None, *, help: str = "", **values: object) -> Refused:
         """Add the finding and return what to raise: nothing after this place can be read."""
-        self.note(code, at, **values)
+        self.note(code, at, help=help, **values)
         return Refused(code)
 
     @property

@@ -9,53 +9,12 @@ from dataclasses import dataclass, replace
 from environments.definition.files.folder import OutsideFolder, inside
 from environments.definition.findings.result import Draft
 from environments.definition.formats.source import Source
-from environments.definition.packages.specs import option, without_options
+from environments.definition.packages.pip_line import INLINE_CONSTRAINT, BadOption, taken_apart
+from environments.definition.packages.specs import without_options
 from environments.definition.syntax.text import Placed
 
 FORMAT = "requirements"
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
-_INLINE_CONSTRAINT = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\]\s*)?(?:[<>=!~]=?|@)")
-_OPTIONS = frozenset(
-    (
-        "-i",
-        "--index-url",
-        "--extra-index-url",
-        "--no-index",
-        "-f",
-        "--find-links",
-        "--no-binary",
-        "--only-binary",
-        "--prefer-binary",
-        "--require-hashes",
-        "--pre",
-        "--trusted-host",
-        "--use-feature",
-        "-r",
-        "--requirement",
-        "-c",
-        "--constraint",
-        "-e",
-        "--editable",
-        "--config-settings",
-        "--global-option",
-        "--hash",
-        "--process-dependency-links",
-        "--allow-external",
-        "--allow-unverified",
-        "--always-unzip",
-        "-Z",
-        "--use-wheel",
-        "--no-use-wheel",
-        "--upgrade",
-        "-U",
-        "--no-deps",
-        "--no-build-isolation",
-        "--user",
-        "--install-option",
-        "--only-final",
-        "--all-releases",
-    )
-)
 _LONGEST_LINE = 64 << 10
 _DEEPEST = 20
 
@@ -78,17 +37,17 @@ class _Reader:
         if not line.startswith("-"):
             self.keep(line)
             return
-        name, value = option(line)
-        if name in ("-r", "--requirement"):
+        try:
+            options = taken_apart(line).options
+        except BadOption:  # reported by the checks
+            options = (("", ""),)
+        name, value = options[0] if options else ("", "")
+        if name == "--requirement":
             self.include(line, value, self.constraint)
-        elif name in ("-c", "--constraint"):
-            if _INLINE_CONSTRAINT.match(value):
-                self.draft.pip.append(line.moved(f"--constraint {value}"))
-            else:
-                self.include(line, value, True)
-        elif name not in _OPTIONS:
-            self.draft.note("unknown-key", line, what=f"the option {name}", suggestion="")
-            self.draft.pip.append(line)
+        elif name == "--constraint" and INLINE_CONSTRAINT.match(value):
+            self.draft.pip.append(line.moved(f"--constraint {value}"))
+        elif name == "--constraint":
+            self.include(line, value, True)
         elif not self.constraint:
             self.draft.pip.append(line)
 

@@ -7,6 +7,9 @@ import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import unquote
+
+from environments.definition.packages.misread import why_not
 
 _PLAIN_PIP = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([0-9]+(?:\.[0-9]+)*))?")
 _PLAIN_CONDA = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)(?:(==|=)([0-9]{1,18}(?:\.[0-9]{1,18})*))?")
@@ -21,7 +24,11 @@ _EDITABLE = re.compile(r"(?:-e|--editable(?=[=\s]|$)=?)\s*+(.*)")
 
 
 class BadSpec(ValueError):
-    """The text names no package; the message says why."""
+    """The text names no package; the message says why, `help` what to write if that is clear."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.help = help
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +148,8 @@ def _requirement(text: str, bare: str) -> Spec:
 
     try:
         requirement = Requirement(bare)
-    except InvalidRequirement as error:
-        raise BadSpec(str(error).splitlines()[0].rstrip(".").lower()) from None
+    except InvalidRequirement:
+        raise BadSpec(*why_not(bare)) from None
     except (RecursionError, MemoryError):
         raise BadSpec("it is nested too deeply") from None
     exact = ""
@@ -201,7 +208,7 @@ def option(line: str) -> tuple[str, str]:
 
 def _from_location(text: str, location: str) -> Spec:
     egg = _EGG.search(location)
-    file = location.partition("#")[0].rpartition("/")[2]
+    file = unquote(location.partition("#")[0].partition("?")[0].rpartition("/")[2])
     named = _WHEEL_OR_SDIST.fullmatch(file) if len(file) <= _LONGEST_FILE_NAME else None
     if egg:
         name, version = egg[1], ""

@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from environments.definition.findings.catalogue import CATALOGUE
+from environments.definition.findings.secret_names import (
+    Judgement,
+    declared_harmless,
+    is_placeholder,
+    judged,
+)
+from environments.definition.syntax.text import Placed
 
 if TYPE_CHECKING:
     from environments.definition.findings.result import Draft
 
+__all__ = ["holds_secret", "is_placeholder", "is_secret_variable", "masked", "masked_script", "masked_values"]
+
 MASK = "****"
+_IF_NONE = "If it is none, write `# not a secret` behind it; in a Dockerfile, on the line above."
 # Every pattern begins with a fixed word or at the start of a word, so that a line of a megabyte is read once.
 _IN_URL = re.compile(r"(://[^\s/@:\"'<>]*:)([^\s/@\"'<>]+)(@)")
 _USER_ONLY = re.compile(r"(https?://)([A-Za-z0-9_-]{20,})(@)")
@@ -18,16 +31,10 @@ _QUERY = re.compile(
 )
 _KNOWN = re.compile(
     r"\b(gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[\w-]{20,}|AKIA[0-9A-Z]{16}|hf_[A-Za-z0-9]{30,}"
-    r"|pypi-[\w-]{50,}|sk-[A-Za-z0-9_-]{32,}|xox[abp]-[\w-]{20,}|AccountKey=[A-Za-z0-9+/=]{20,}"
+    r"|pypi-[\w-]{50,}|sk-[A-Za-z0-9_-]{32,}|xox[abp]-[\w-]{20,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|dapi[0-9a-f]{32}"
+    r"|[sr]k_live_[A-Za-z0-9]{20,}|hvs\.[\w-]{20,}|AccountKey=[A-Za-z0-9+/=]{20,}"
     r"|(?<![\w.-])eyJ[\w-]{15,2000}\.eyJ[\w-]{15,2000}\.[\w-]{15,2000})"
 )
-_VARIABLE = re.compile(r"\$\{?\w+\}?|\$\{\{.*\}\}|\{\{.*\}\}|<[^>]*>|%\w+%|\*+|")
-_SECRET_NAME = re.compile(
-    r"(?:^|_|-|(?-i:(?<=[a-z])(?=[A-Z])))(pass(?:word|wd|phrase)?|pwd|secret|token|api_?key|access_?key|account_?key|private_?key"
-    r"|credentials?|conn(?:ection)?_?str(?:ing)?|sas)(?:_|-|$)",
-    re.IGNORECASE,
-)
-_WORDS_OF_NO_SECRET = frozenset(("", "true", "false", "none", "null", "0", "1", "changeme", "placeholder"))
 _ASSIGNMENT = re.compile(r"(?<![\w-])([A-Za-z_][\w-]*)=(?!=)(\"[^\"]*\"|'[^']*'|\S+)")
 
 
@@ -35,8 +42,8 @@ def masked(text: str) -> str:
     """Mask the secrets that are recognised by their form: passwords in URLs, known tokens."""
     shown = str(text)
     for pattern in (_IN_URL, _USER_ONLY, _CONDA_TOKEN):
-        shown = pattern.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK + m[3], shown)
-    shown = _QUERY.sub(lambda m: m[0] if _VARIABLE.fullmatch(m[2]) else m[1] + MASK, shown)
+        shown = pattern.sub(lambda m: m[0] if is_placeholder(m[2]) else m[1] + MASK + m[3], shown)
+    shown = _QUERY.sub(lambda m: m[0] if is_placeholder(m[2]) else m[1] + MASK, shown)
     return _KNOWN.sub(MASK, shown)
 
 
@@ -50,21 +57,27 @@ def holds_secret(text: str) -> bool:
     return masked(text) != text
 
 
-def is_placeholder(value: str) -> bool:
-    """Whether something else is to be put in this value's place: `$TOKEN`, `<password>`, asterisks."""
-    return _VARIABLE.fullmatch(value) is not None
+def judged_variable(name: str, value: str) -> Judgement:
+    """Return whether a variable holds a secret by its name or by the form of its value, or perhaps holds one."""
+    return "secret" if _KNOWN.search(value) else judged(name, value)
 
 
 def is_secret_variable(name: str, value: str) -> bool:
     """Whether a variable of this name seems to hold a secret, and not a reference to one."""
-    plain = value.strip().strip("\"'")
-    if (
-        plain.lower() in _WORDS_OF_NO_SECRET
-        or _VARIABLE.fullmatch(plain)
-        or plain.startswith(("$", "/", "{{"))
-    ):
-        return False
-    return bool(_SECRET_NAME.search(name)) or bool(_KNOWN.search(plain))
+    return judged_variable(name, value) == "secret"
+
+
+def report_variable(draft: Draft, name: str, value: str, at: Placed, lines: Sequence[str]) -> None:
+    """Refuse a variable that holds a secret, and warn of one that may; a comment can say that it holds none."""
+    what = f"the variable {name}"
+    if holds_secret(value):
+        draft.note("secret-in-definition", at, what=what)
+        return
+    judgement = judged(name, value)
+    if not judgement or declared_harmless(lines, at.line):
+        return
+    code = "secret-in-definition" if judgement == "secret" else "secret-suspected"
+    draft.note(code, at, what=what, help=f"{CATALOGUE[code].help} {_IF_NONE}")
 
 
 def check(draft: Draft) -> None:
@@ -76,13 +89,12 @@ def check(draft: Draft) -> None:
         if holds_secret(written):
             draft.note("secret-in-definition", None, what=f"the property {name}")
     for name, value in draft.variables.items():
-        if is_secret_variable(name, value) or holds_secret(value):
-            draft.note("secret-in-definition", value, what=f"the variable {name}")
+        report_variable(draft, name, str(value), value, () if value.file else draft.lines)
 
 
 def _masked_assignment(match: re.Match[str]) -> str:
     name, value = match[1], match[2]
-    if not is_secret_variable(name, value):
+    if not judged_variable(name, value):
         return match[0]
     return f"{name}={MASK}"
 

@@ -85,8 +85,9 @@ def inspect(draft: Draft, text: str, *, alone: bool) -> None:
             )
     for image, line in base_images(parsed):
         check_image(draft, Placed(image, line, 1, draft.file))
+    lines = text.split("\n")
     for instruction in parsed:
-        _secrets(draft, instruction)
+        _secrets(draft, instruction, lines)
         if alone and instruction.keyword in ("COPY", "ADD"):
             _copies(draft, instruction)
     if draft.conda:
@@ -141,7 +142,7 @@ def _filled(text: str, arguments: dict[str, str]) -> str:
     return text if len(text) > _LONGEST_VALUE else _VARIABLE.sub(value, text)[:_LONGEST_VALUE]
 
 
-def _secrets(draft: Draft, instruction: Instruction) -> None:
+def _secrets(draft: Draft, instruction: Instruction, lines: list[str]) -> None:
     for number, line in instruction.lines or ((instruction.line, instruction.arguments),):
         if secrets.holds_secret(line):
             draft.note("secret-in-definition", Placed("", number, 1), what="this line")
@@ -155,10 +156,8 @@ def _secrets(draft: Draft, instruction: Instruction) -> None:
         if instruction.keyword == "ENV" and "=" not in name:
             pairs = {name: value}
         for name, value in pairs.items():
-            if secrets.is_secret_variable(name, value):
-                draft.note(
-                    "secret-in-definition", Placed("", instruction.line, 1), what=f"the variable {name}"
-                )
+            if not secrets.holds_secret(value):  # else its line is reported above
+                secrets.report_variable(draft, name, value, Placed("", instruction.line, 1), lines)
     elif instruction.keyword == "RUN" and secrets.masked_script(instruction.body) != secrets.masked(
         instruction.body
     ):

@@ -91,3 +91,87 @@ def test_variables_are_judged_by_name_and_value(name: str, value: str, secret: b
 def test_masking_keeps_everything_else() -> None:
     assert masked("-i https://me:pw@h/simple?sig=abc&x=1") == "-i https://me:****@h/simple?sig=****&x=1"
     assert masked_script("A=1 DB_PASSWORD='a b' run") == "A=1 DB_PASSWORD=**** run"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MAX_TOKEN_LENGTH", "512"),
+        ("MAX_TOKEN", "4096"),
+        ("EOS_TOKEN", "</s>"),
+        ("PAD_TOKEN", "[PAD]"),
+        ("STOP_TOKEN", "im_end"),
+        ("AUTH_TOKEN_VERSION", "2"),
+        ("TOKEN_TTL_SECONDS", "3600"),
+        ("VAULT_SECRET_NAME", "team-openai"),
+        ("apiKeyHeader", "X-Api-Key"),
+        ("PASSWORD_PROMPT_STRING", "Your password"),
+        ("PASSWORD_MIN_LENGTH", "12"),
+        ("PASSWORD_HASHER", "argon2id"),
+        ("CREDENTIAL_MANAGER", "keyring"),
+        ("GIT_CREDENTIAL_HELPER", "store"),
+        ("SESSION_SECRET_FILE", "session.txt"),
+        ("OAUTH_TOKEN_URL", "https://login.example/token"),
+        ("REQUIRE_PASSWORD", "always"),
+        ("NO_TOKEN", "fail"),
+    ],
+)
+def test_a_name_that_only_speaks_of_a_secret_is_no_secret(name: str, value: str) -> None:
+    conda = f"channels: [c]\ndependencies: [python=3.12]\nvariables:\n  {name}: {json.dumps(value)}\n"
+    for text in (conda, f"FROM ubuntu:24.04\nENV {name}={json.dumps(value)}\n"):
+        codes = {finding.code for finding in read(text).findings}
+        assert not codes & {"secret-in-definition", "secret-suspected"}, text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("DB_PASSWORD", "123456", "secret-in-definition"),
+        ("PASSPHRASE", "correct horse battery", "secret-in-definition"),
+        ("SECRET_KEY", "letmein", "secret-in-definition"),
+        ("WANDB_API_KEY", "4f1a9c0b7d3e4f1a9c0b7d3e4f1a9c0b7d3e4f1a", "secret-in-definition"),
+        ("TOKEN_SERVICE_PASSWORD", "gate", "secret-in-definition"),
+        ("ACCESS_TOKEN", "a8Fk29dLq0", "secret-in-definition"),
+        ("TOKEN_FILE_NAME", "ghp_" + "b1" * 18, "secret-in-definition"),
+        ("MAX_TOKEN_LENGTH", "hf_" + "c2" * 17, "secret-in-definition"),
+        ("API_KEY_NAME", "9f8e7d6c5b4a39281706f5e4d3c2b1a0", "secret-suspected"),
+        ("SESSION_TOKEN", "demo", "secret-suspected"),
+        ("CREDENTIALS", "gcm", "secret-suspected"),
+    ],
+)
+def test_a_secret_is_refused_and_a_doubtful_value_is_a_warning(name: str, value: str, code: str) -> None:
+    conda = f"channels: [c]\ndependencies: [python=3.12]\nvariables:\n  {name}: {json.dumps(value)}\n"
+    for text, line in ((conda, 4), (f"FROM ubuntu:24.04\nENV {name}={json.dumps(value)}\n", 2)):
+        reading = read(text)
+        assert [(f.code, f.line) for f in reading.findings if f.code.startswith("secret")] == [(code, line)]
+        assert reading.accepted is (code == "secret-suspected")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image: ubuntu:24.04\nvariables:\n  PUZZLE_PASSWORD: open-sesame  # not a secret\n",
+        "image: ubuntu:24.04\nvariables:\n  # Not a secret: the word of a game\n  PUZZLE_PASSWORD: open-sesame\n",
+        "FROM ubuntu:24.04\n# not a secret\nENV PUZZLE_PASSWORD=open-sesame\n",
+        "FROM ubuntu:24.04\n#not-a-secret\nARG SESSION_TOKEN=demo\n",
+    ],
+)
+def test_a_comment_says_that_a_value_is_no_secret(text: str) -> None:
+    reading = read(text)
+    assert reading.accepted, reading.errors
+    assert [finding.code for finding in reading.findings if finding.code.startswith("secret")] == []
+    for line in (
+        "  # not a secret",
+        "# Not a secret: the word of a game",
+        "# not a secret\n",
+        "#not-a-secret\n",
+    ):
+        text = text.replace(line, "")
+    assert "`# not a secret`" in next(f.help for f in read(text).findings if f.code.startswith("secret"))
+
+
+def test_no_comment_lets_a_known_token_or_the_password_of_an_address_pass() -> None:
+    for value in (f"ghp_{'a' * 36}", f"postgres://u:{SECRET}@db/x"):
+        reading = read(f"image: ubuntu:24.04\nvariables:\n  NAME: {value}  # not a secret\n")
+        assert [error.code for error in reading.errors] == ["secret-in-definition"]
+        assert value not in repr(reading)

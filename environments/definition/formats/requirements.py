@@ -15,6 +15,10 @@ from environments.definition.syntax.text import Placed
 
 FORMAT = "requirements"
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
+# A comment that conda's own commands write or that names one.
+_BY_CONDA = re.compile(
+    r"(?mi)^[ \t]*#.{0,200}?(?:conda (?:create|list|env|install)|conda[\w-]{0,30}lock|packages in environment at)"
+)
 _LONGEST_LINE = 64 << 10
 _DEEPEST = 20
 
@@ -83,6 +87,9 @@ def read(draft: Draft, text: str, source: Source) -> None:
     """Read every requirement and option; included files of the same folder are written in place."""
     start = (source.path,) if source.path else ()
     _Reader(draft, source, start).read(text, draft.file)
+    by_conda = _BY_CONDA.search(text)
+    if by_conda:
+        draft.note("read-as-pip", Placed("", text.count("\n", 0, by_conda.start()) + 1, 1))
     if not draft.pip and not draft.refused:
         raise draft.refuse("empty", Placed("", 1), what="list of requirements")
 

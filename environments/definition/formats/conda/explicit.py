@@ -22,11 +22,12 @@ _PLATFORM = re.compile(r"#\s*platform:\s*([\w-]+)")
 
 def recognised(text: str) -> bool:
     """Whether the text is an explicit list: marked as one, or nothing but URLs of conda packages."""
-    if _MARK.search(text) or _PIP_LINE.search(text):
+    if _MARK.search(text):
         return True
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    return bool(lines) and all(_PACKAGE_URL.fullmatch(line) for line in lines)
+    listed = bool(lines) or _PIP_LINE.search(text) is not None
+    return listed and all(_PACKAGE_URL.fullmatch(line) for line in lines)
 
 
 def read(draft: Draft, text: str, source: Source) -> None:

@@ -20,11 +20,12 @@ SPECS = "conda-specs"
 _CONDA_HEADER = re.compile(r"(?m)^[ \t]*(?:#[ \t]*)?Name[ \t]+Version(?:[ \t]+\w+)*[ \t]*\r?$")
 _PIP_HEADER = re.compile(r"(?m)^Package[ \t]+Version(?:[ \t].*)?\r?\n-{3,}")
 _DPKG = re.compile(r"(?m)^ii[ \t]+\S+[ \t]+\S+[ \t]+\S+")
+_ROW = re.compile(r"[^\s=<>~!]+[ \t]+[^\s=<>~!]+(?:[ \t]|$)")
 _DPKG_LINE = re.compile(r"[a-z]{2}\s+(\S+?)(?::\w+)?\s+(\S+)\s+\S+(?:\s.*)?")
 _TAB_LINE = re.compile(r"([a-z0-9][a-z0-9+.-]*)(?::\w+)?\t(\S+)")
 _EXPORT_LINE = re.compile(r"([A-Za-z0-9_][\w.-]*)=([^=\s]+)=([^=\s]+)")
-_FROM_CONDA = re.compile(
-    r"(?mi)^#.{0,200}?(?:conda[\w-]{0,30}lock|conda list|conda create|packages in environment)"
+_MADE_BY_CONDA = re.compile(
+    r"(?mi)^#.{0,200}?(?:from|by|parsing) conda[\w-]{0,30}lock|^# packages in environment at"
 )
 _PLATFORM = re.compile(r"(?m)^#\s*platform:\s*([\w-]+)")
 _LOCKED_LINE = re.compile(r"([A-Za-z0-9_][\w.-]*)==((?:\d+!)?[^\s;#=<>~!,@\[\]*]+)")
@@ -34,9 +35,11 @@ def recognised(text: str, filename: str) -> bool:
     """Whether the text is a table or an export of installed packages."""
     if filename.lower().endswith((".yml", ".yaml", ".json")):
         return False
-    if _CONDA_HEADER.search(text) or _PIP_HEADER.search(text) or _DPKG.search(text):
+    if _PIP_HEADER.search(text) or _DPKG.search(text):
         return True
     lines = list(_lines(text))
+    if _CONDA_HEADER.search(text) and (not lines or any(_ROW.match(line) for line in lines)):
+        return True
     if not lines:
         return False
     if all(_EXPORT_LINE.fullmatch(line) for line in lines) or all(
@@ -44,7 +47,17 @@ def recognised(text: str, filename: str) -> bool:
     ):
         return True
     pinned = all(_LOCKED_LINE.fullmatch(line) for line in lines)
-    return pinned and (any(line.startswith("_") for line in lines) or _FROM_CONDA.search(text) is not None)
+    if not pinned:
+        return False
+    if any(line.startswith("_") for line in lines):  # a name that pip has not
+        return True
+    # == is pip's sign. A comment alone makes the list conda's only where a tool of conda's wrote it.
+    of_pip = _is_named_requirements(filename) or any("+" in line for line in lines)
+    return not of_pip and _MADE_BY_CONDA.search(text) is not None
+
+
+def _is_named_requirements(filename: str) -> bool:
+    return filename.rpartition("/")[2].lower().startswith(("requirements", "constraints"))
 
 
 def recognised_specs(text: str, filename: str) -> bool:
@@ -55,9 +68,8 @@ def recognised_specs(text: str, filename: str) -> bool:
     marks = [line for line in lines if _CONDA_ONLY.search(line)]
     if not marks:
         return False
-    name = filename.rpartition("/")[2].lower()
     surely = any("::" in line or line.startswith("_") or _EXPORT_LINE.fullmatch(line) for line in marks)
-    return surely or not name.startswith(("requirements", "constraints"))
+    return surely or not _is_named_requirements(filename)
 
 
 _PIP_ONLY = re.compile(r"^-|;|\s@\s|===|^\S+\[[\w, -]*\]|\\$|^git\+|--hash")

@@ -217,6 +217,32 @@ def test_a_generated_list_of_conda_names_is_no_requirements_file() -> None:
     assert [package[2] for package in packages(read(text, "packages.txt"))] == ["conda"] * 3
 
 
+@pytest.mark.parametrize(
+    ("name", "comment"),
+    [
+        ("requirements.txt", "# conda create -n lab python=3.11, then pip install -r requirements.txt"),
+        ("requirements.txt", "# $ conda create --name <env> --file <this file>"),
+        ("requirements.txt", "# generated from conda-linux-64.lock"),
+        ("packages.txt", "# needs conda install cudatoolkit first"),
+        ("packages.txt", "# Name Version"),
+        ("", "# pip install @ conda list"),
+    ],
+)
+def test_a_comment_about_conda_makes_no_conda_list_of_pips_requirements(name: str, comment: str) -> None:
+    reading = read(f"{comment}\nnumpy==1.26.4\ntorch==2.1.0+cu121\n", name)
+    assert reading.format == "requirements"
+    assert reading.definition is not None
+    assert reading.definition.python.pip == ("numpy==1.26.4", "torch==2.1.0+cu121")
+    assert reading.definition.python.conda == ()
+
+
+def test_which_of_conda_and_pip_is_meant_is_reported_with_the_line_of_the_comment() -> None:
+    reading = read("numpy==1.26.4\n# conda create -n lab\nflask==3.0.0\n", "requirements.txt")
+    (finding,) = [finding for finding in reading.findings if finding.code == "read-as-pip"]
+    assert (finding.severity, finding.line) == ("note", 2)
+    assert "environment.yml" in finding.help
+
+
 def test_conda_specifications_in_lines_are_distinguished_from_requirements() -> None:
     specs = read("conda-forge::pytorch[version='>=2.0.0,<3.0.0']\npython=3.12.*\nnumpy >=1\n", "cpu.env.in")
     assert specs.definition is not None, specs.errors

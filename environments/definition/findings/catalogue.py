@@ -30,6 +30,11 @@ _ENTRIES = (
     Entry("empty", "error", "Empty file", "there is nothing in this {what}",
           "An empty file says nothing about what to install; taking it as a definition would hide a mistake.",
           "Give the file that holds the definition."),
+    Entry("empty-lock", "error", "Lock without packages", "this lock lists no packages",
+          "A tool writes such a lock for a project whose dependencies are written for another tool: uv reads none of "
+          "those of poetry or pixi.",
+          "Write the lock with the project's own tool: `pixi workspace export conda-environment environment.yml`, or "
+          "`poetry export --format requirements.txt --output requirements.txt`."),
     Entry("not-text", "error", "Not text", "this is not UTF-8 text: {what}",
           "Definitions are text. A byte that is no text usually means a damaged or a binary file.",
           "Save the file as UTF-8."),
@@ -145,6 +150,9 @@ _ENTRIES = (
     Entry("option-ignored", "warning", "Option that counts for nothing here", "{what} has no effect on this line: {why}",
           "pip reads some options only on a line of their own, and passes over what follows the address of an index.",
           "Write the option on a line of its own, or leave it out."),
+    Entry("project-left-out", "warning", "The project itself is left out", "{what} is a folder of the project, and left out",
+          "A lock names the project beside its packages; an image gets the packages, and no files of the project.",
+          "Nothing, or install the project in a Dockerfile; `uv export --no-emit-project` leaves it out itself."),
     Entry("build-string", "note", "Exact builds", "{count} packages are pinned to one exact build",
           "Builds differ between platforms and are removed from channels in time.",
           "Where the file should live long, export it without builds (conda env export --no-builds)."),

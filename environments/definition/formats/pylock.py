@@ -76,11 +76,16 @@ def read(draft: Draft, text: str, source: Source) -> None:
         at = Placed("", lines[number] if number < len(lines) else None, 1, draft.file)
         if not isinstance(package, dict) or not isinstance(package.get("name"), str):
             raise draft.refuse("missing-key", at, what="packages.name")
+        if _table(package, "directory"):
+            draft.note("project-left-out", at, what=str(package["name"])[:80])
+            continue
         draft.pip.append(at.moved(_line(draft, package, at)))
         locked.append(_locked(package))
         index = package.get("index")
         if isinstance(index, str) and index.rstrip("/") != _PYPI:
             indexes.setdefault(index.rstrip("/"), at.moved(index.rstrip("/")))
+    if not locked:
+        raise draft.refuse("empty-lock", Placed("", lines[0] if lines else 1))
     options = [index.moved(f"--extra-index-url {index}") for index in indexes.values()]
     draft.pip[:0] = options
     draft.packages = tuple(locked)
@@ -97,7 +102,7 @@ def _header_lines(text: str) -> Iterator[int]:
 def _line(draft: Draft, package: Table, at: Placed) -> str:
     name, version, marker = package["name"], package.get("version"), package.get("marker")
     tail = f" ; {' '.join(str(marker).split())}" if marker else ""
-    vcs, archive, directory = (_table(package, key) for key in ("vcs", "archive", "directory"))
+    vcs, archive = _table(package, "vcs"), _table(package, "archive")
     if vcs:
         source = vcs.get("url") or vcs.get("path") or ""
         commit = vcs.get("commit-id") or vcs.get("requested-revision") or ""
@@ -107,9 +112,6 @@ def _line(draft: Draft, package: Table, at: Placed) -> str:
         digest = _sha256(archive)
         source = archive.get("url") or archive.get("path") or ""
         return f"{name} @ {source}" + (f"#sha256={digest}" if digest else "") + tail
-    if directory:
-        editable = "-e " if directory.get("editable") else ""
-        return f"{editable}{directory.get('path', '.')}"
     if not isinstance(version, str):
         raise draft.refuse("missing-key", at, what=f"the version of {str(name)[:80]}")
     hashes = [_sha256(file) for file in _files(package)]

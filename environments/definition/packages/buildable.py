@@ -215,6 +215,20 @@ def _path(path: str, name: str) -> Problem:
     return Problem("it is not a package's name, but a path on somebody's machine", help, path=True)
 
 
+def local_project(line: str) -> bool:
+    """Return whether a line installs a folder of the author's machine: `-e .`, `./lib`, `name @ file:///home/me/name`."""
+    try:
+        parts = taken_apart(line)
+    except BadOption:
+        return False
+    editable = next((value for name, value in parts.options if name == "--editable"), "")
+    path = (editable or parts.requirement).partition(" ;")[0].strip()
+    if not editable:
+        path = path.partition(" @ ")[2].strip() or path
+    local = path.startswith((".", "/", "file:", "~")) and not _REPOSITORY.match(path)
+    return local and not path.partition("#")[0].lower().endswith(_ARCHIVES)
+
+
 def is_project(path: str) -> bool:
     """Return whether a path is the folder of the file itself: `.`, `./` or `.[extra]`."""
     return re.fullmatch(r"(?:file:)?\.(?:[/\\])?(?:\[[^\]]*\])?", path.strip()) is not None

@@ -9,6 +9,7 @@ from environments.definition.findings.result import Draft
 from environments.definition.formats import context
 from environments.definition.formats.azure import curated
 from environments.definition.formats.source import Source
+from environments.definition.reading.other_tools import file_of_other_tool
 from environments.definition.syntax.text import Placed
 
 _ReadText = Callable[[Draft, bytes, Source], None]
@@ -39,7 +40,7 @@ _ENDS = (".yml", ".yaml", ".json", ".txt", ".lock", ".toml", ".dockerfile")
 def read_folder(draft: Draft, source: Source, read_text: _ReadText) -> None:
     """Read the definition that this folder holds."""
     names = list(source.folder.names())
-    chosen = _chosen(names)
+    chosen = _chosen(names) or file_of_other_tool(names)
     if chosen is None:
         listed = ", ".join(names[:5]) or "nothing"
         raise draft.refuse(

@@ -15,6 +15,7 @@ from environments.definition.formats.source import Source, decode
 from environments.definition.model import HOST
 from environments.definition.reading import recognise
 from environments.definition.reading.choose_file import read_folder
+from environments.definition.reading.other_tools import other_file
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.tree import Mapping, Sequence, Unreadable, parse
 
@@ -86,9 +87,9 @@ def read_text(draft: Draft, content: bytes, source: Source) -> None:
         draft.format = known.name
         known.read(draft, text, source)
         return
-    other = recognise.other_file(text, source.path)
-    if other:
-        raise draft.refuse("not-a-definition", Placed("", 1), what=other)
+    other = other_file(text, source.path)
+    if other is not None:
+        raise draft.refuse("not-a-definition", Placed("", 1), what=other.what, help=other.help)
     _read_tree(draft, text, source)
 
 

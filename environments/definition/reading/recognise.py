@@ -16,6 +16,7 @@ from environments.definition.formats.conda import (
     package_list,
 )
 from environments.definition.formats.source import Source
+from environments.definition.reading.other_tools import other_file
 from environments.definition.syntax.tree import Mapping, Scalar, Tree
 
 # A key at the beginning of a line, which a YAML document has and a line of requirements has not.
@@ -60,49 +61,6 @@ def tree_format(tree: Mapping) -> TreeFormat | None:
 def text_format(text: str, filename: str) -> TextFormat | None:
     """The format of a text that is neither YAML nor JSON; None where it is, or where it is no definition."""
     return next((candidate for candidate in _TEXT_FORMATS if candidate.recognised(text, filename)), None)
-
-
-def other_file(text: str, filename: str) -> str:
-    """Name the kind of a file that is often mistaken for a definition; empty if unknown."""
-    name = filename.rpartition("/")[2].lower()
-    if name in _OTHER_NAMES:
-        return _OTHER_NAMES[name]
-    if name.endswith(".toml"):
-        return "a TOML file other than pylock.toml"
-    return next((what for pattern, what in _OTHER_CONTENT if pattern.search(text)), "")
-
-
-_OTHER_NAMES = {
-    "pyproject.toml": "a pyproject.toml; export its lock (`uv export --format pylock.toml`)",
-    "pipfile": "a Pipfile; export its lock (`pipenv requirements > requirements.txt`)",
-    "pipfile.lock": "a Pipfile.lock; export it (`pipenv requirements > requirements.txt`)",
-    "poetry.lock": "a poetry.lock; export it (`poetry export > requirements.txt`)",
-    "uv.lock": "a uv.lock; export it (`uv export --format pylock.toml`)",
-    "pixi.lock": "a pixi.lock; export it (`pixi workspace export conda-explicit-spec`)",
-    "pixi.toml": "a pixi.toml; export it (`pixi workspace export conda-environment`)",
-    "package.json": "npm's package.json, which holds no Python environment",
-    "apt.txt": "a list of system packages for apt; install them in a Dockerfile",
-    "runtime.txt": "a runtime.txt, which names a language's version only",
-    "install.r": "an R script",
-    "setup.py": "a Python program",
-    "setup.cfg": "a setup.cfg; give its requirements as requirements.txt",
-    "mlmodel": "an MLmodel file; give the model's folder, or its conda.yaml",
-}
-_OTHER_CONTENT = (
-    (re.compile(r"(?m)^\[(?:project|build-system|tool\.[\w.-]+)\]\s*$"), _OTHER_NAMES["pyproject.toml"]),
-    (re.compile(r"(?m)^\[(?:packages|dev-packages)\]\s*$"), _OTHER_NAMES["pipfile"]),
-    (
-        re.compile(r"(?m)^\[\[package\]\]\s*$"),
-        "a lock of poetry or uv; export it as pylock.toml",
-    ),
-    (re.compile(r"(?m)^[^|\n]{1,200}\|[^\n]{0,2000}\r?\n[ |:]{0,8}-{3,}"), "a page in Markdown with a table"),
-    (
-        re.compile(r"\A(?:[ \t]*+(?:[#;][^\n]*+|\r?)\n)*+\[[\w.\"' -]{1,80}\][ \t]*\r?\n"),
-        "a TOML or INI file",
-    ),
-    (re.compile(r"\A#!"), "a script"),
-    (re.compile(r"(?i)\A\s*<(?:!doctype|html|\?xml)"), "a web page or an XML file"),
-)
 
 
 def _is_dockerfile(text: str, filename: str) -> bool:

@@ -16,18 +16,17 @@ FORMAT = "conda-explicit"
 _MARK = re.compile(r"(?m)^@EXPLICIT[ \t]*\r?$")
 _PACKAGE_URL = re.compile(r"(?:https?|file|ftp|s3)://[^\s#]+\.(?:conda|tar\.bz2)(?:#\S*+)?")
 _PIP = re.compile(r"#\s*pip\s+(\S.*)")
-_PIP_LINE = re.compile(r"(?m)^# pip \S+ @ ")
+_PIP_LINE = re.compile(r"(?m)^# pip (?!install )\S+ @ ")
 _PLATFORM = re.compile(r"#\s*platform:\s*([\w-]+)")
 
 
 def recognised(text: str) -> bool:
     """Whether the text is an explicit list: marked as one, or nothing but URLs of conda packages."""
-    if _MARK.search(text):
+    if _MARK.search(text) or _PIP_LINE.search(text):
         return True
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
-    listed = bool(lines) or _PIP_LINE.search(text) is not None
-    return listed and all(_PACKAGE_URL.fullmatch(line) for line in lines)
+    return bool(lines) and all(_PACKAGE_URL.fullmatch(line) for line in lines)
 
 
 def read(draft: Draft, text: str, source: Source) -> None:

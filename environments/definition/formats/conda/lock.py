@@ -66,7 +66,7 @@ def _categories(part: Mapping) -> list[Scalar]:
 
 def _chosen(draft: Draft, platforms: list[str], at: Mapping) -> str:
     if not platforms:
-        raise draft.refuse("empty", at, what="lock")
+        raise draft.refuse("empty-lock", at)
     wanted = SUBDIRS[draft.platform]
     chosen = wanted if wanted in platforms else platforms[0]
     if len(platforms) > 1:
@@ -130,7 +130,7 @@ def _read_mamba(draft: Draft, mapping: Mapping) -> None:
         draft.pip.append(name.moved(f"{name}=={version}"))
         packages.append(LockedPackage(str(name), str(version), PIP))
     if not packages:
-        raise draft.refuse("empty", mapping, what="lock")
+        raise draft.refuse("empty-lock", mapping)
     draft.packages = tuple(packages)
 
 

@@ -1,0 +1,121 @@
+"""Files of other tools that are often mistaken for a definition, and the command that makes one of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OtherFile:
+    """A file that is no definition: what it is, and what to do instead (empty if nothing better is known)."""
+
+    what: str
+    help: str = ""
+
+
+def _made_by(command: str, file: str, before: str = "") -> str:
+    return f"{before}Run `{command}` in its folder, and give {file}."
+
+
+_PIXI = _made_by("pixi workspace export conda-environment environment.yml", "environment.yml")
+_UV = _made_by(
+    "uv export --no-emit-project --format requirements-txt --output-file requirements.txt", "requirements.txt"
+)
+_POETRY = _made_by(
+    "poetry export --format requirements.txt --output requirements.txt",
+    "requirements.txt",
+    "Add the command once (`poetry self add poetry-plugin-export`). ",
+)
+_PDM = _made_by("pdm export --format requirements --output requirements.txt", "requirements.txt")
+_PIPENV = _made_by("pipenv requirements > requirements.txt", "requirements.txt")
+_SETUP = "Run `uv pip compile {} --output-file requirements.txt` in its folder, and give requirements.txt."
+
+# The first of these that a folder holds decides what is said about it.
+_NAMES = {
+    "pixi.lock": OtherFile("a pixi.lock", _PIXI),
+    "pixi.toml": OtherFile("a pixi.toml", _PIXI),
+    "poetry.lock": OtherFile("a poetry.lock", _POETRY),
+    "pdm.lock": OtherFile("a pdm.lock", _PDM),
+    "uv.lock": OtherFile("a uv.lock", _UV),
+    "pipfile.lock": OtherFile("a Pipfile.lock", _PIPENV),
+    "pipfile": OtherFile("a Pipfile", _PIPENV),
+    "pyproject.toml": OtherFile("a pyproject.toml", _UV),
+    "setup.py": OtherFile("a Python program", _SETUP.format("setup.py")),
+    "setup.cfg": OtherFile("a setup.cfg", _SETUP.format("setup.cfg")),
+    "package.json": OtherFile("npm's package.json, which holds no Python environment"),
+    "apt.txt": OtherFile("a list of system packages for apt", "Install them in a Dockerfile."),
+    "runtime.txt": OtherFile(
+        "a runtime.txt, which names a language's version only", "Write python=3.12 in an environment.yml."
+    ),
+    "install.r": OtherFile("an R script", "Write the packages in an environment.yml, as r-name."),
+    "renv.lock": OtherFile("an renv.lock of R", "Write the packages in an environment.yml, as r-name."),
+    "mlmodel": OtherFile("an MLmodel file", "Give the model's folder, or its conda.yaml."),
+    "meta.yaml": OtherFile("a recipe of conda-build", "Write its run requirements in an environment.yml."),
+}
+_COMPOSE = re.compile(r"(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml")
+_PYPROJECT = re.compile(r"(?m)^\[(?:project|build-system|dependency-groups|tool\.[\w.-]+)\]\s*$")
+_OF_TOOLS = (
+    (re.compile(r"(?m)^\[tool\.pixi[\].]"), OtherFile("a pyproject.toml of pixi", _PIXI)),
+    (re.compile(r"(?m)^\[tool\.poetry[\].]"), OtherFile("a pyproject.toml of poetry", _POETRY)),
+    (re.compile(r"(?m)^\[tool\.pdm[\].]"), OtherFile("a pyproject.toml of pdm", _PDM)),
+    (re.compile(r"(?m)^\[project\]"), OtherFile("a pyproject.toml", _UV)),
+)
+_CONTENT = (
+    (re.compile(r"(?m)^\[(?:packages|dev-packages)\]\s*$"), _NAMES["pipfile"]),
+    (re.compile(r"(?m)^source = \{ (?:registry|virtual|editable|git) ="), _NAMES["uv.lock"]),
+    (re.compile(r"(?m)^strategy = \[.{0,200}$\n(?:.{0,200}\n)?lock_version ="), _NAMES["pdm.lock"]),
+    (re.compile(r"(?m)^\[\[package\]\]\s*$"), _NAMES["poetry.lock"]),
+    (re.compile(r"\Aversion: \d{1,3}\r?\nenvironments:\r?$", re.MULTILINE), _NAMES["pixi.lock"]),
+    (
+        re.compile(r"(?m)^[^|\n]{1,200}\|[^\n]{0,2000}\r?\n[ |:]{0,8}-{3,}"),
+        OtherFile("a page in Markdown with a table"),
+    ),
+    (
+        re.compile(r"\A(?:[ \t]*+(?:[#;][^\n]*+|\r?)\n)*+\[[\w.\"' -]{1,80}\][ \t]*\r?\n"),
+        OtherFile("a TOML or INI file"),
+    ),
+    (re.compile(r"(?i)\A\s*<(?:!doctype|html|\?xml)"), OtherFile("a web page or an XML file")),
+)
+_SCRIPT = re.compile(r"\A#!")
+# In these a first line that begins with #! is a comment.
+_MAY_BEGIN_AS_SCRIPT = re.compile(
+    r"(?i)\.(?:txt|in|pip|ya?ml|toml|lock|cfg|dockerfile)$|(?:^|/)(?:docker|container)file[^/]*$"
+)
+
+
+def other_file(text: str, filename: str) -> OtherFile | None:
+    """Return what a file is that is no definition; None if it may be one."""
+    name = filename.rpartition("/")[2].lower()
+    if name == "pyproject.toml" or (not name.startswith("pylock") and _PYPROJECT.search(text)):
+        return _pyproject(text, name)
+    if name in _NAMES:
+        return _NAMES[name]
+    if _COMPOSE.fullmatch(name):
+        return OtherFile(
+            "a file of Docker Compose", "Give the folder with the Dockerfile of one of its services."
+        )
+    if name.endswith(".toml"):
+        return next((other for pattern, other in _CONTENT if pattern.search(text)), _TOML)
+    if _SCRIPT.match(text) and not _MAY_BEGIN_AS_SCRIPT.search(name):
+        return OtherFile("a script")
+    return next((other for pattern, other in _CONTENT if pattern.search(text)), None)
+
+
+_TOML = OtherFile("a TOML file other than pylock.toml")
+
+
+def _pyproject(text: str, name: str) -> OtherFile:
+    for pattern, other in _OF_TOOLS:
+        if pattern.search(text):
+            return other
+    if name == "setup.cfg":
+        return _NAMES[name]
+    return OtherFile("a pyproject.toml that lists no dependencies", "Give the file that lists the packages.")
+
+
+def file_of_other_tool(names: Iterable[str]) -> str | None:
+    """Return the file in a folder that says which tool its packages are written for; None if there is none."""
+    by_name = {name.lower(): name for name in names}
+    return next((by_name[name] for name in _NAMES if name in by_name), None)

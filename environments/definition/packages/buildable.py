@@ -1,4 +1,4 @@
-"""What no build takes among pip's lines, and what to write instead: the one check of readers and builds.
+"""The check of readers and builds for lines of pip's that no build takes, with what to write instead.
 
 Nothing of a definition is run on the studio's machine, so neither a repository, nor a source at a URL, nor a path,
 nor a variable of its environment is taken.

@@ -27,7 +27,7 @@ TAKES_VALUE = frozenset(
     )
 )
 ALONE = frozenset(("--no-index", "--prefer-binary", "--require-hashes", "--pre"))
-# What pip has a second spelling for. pip's own name comes out.
+# Second spellings of pip's, with the name that comes out.
 _ALIASES = {
     "--pypi-url": "--index-url",
     "--config-setting": "--config-settings",
@@ -59,7 +59,7 @@ class BadOption(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PipLine:
-    """What pip takes from a line: a requirement (empty on a line of options), options by their whole names."""
+    """The parts of a line: a requirement (empty on a line of options), and options by their whole names."""
 
     requirement: str
     options: tuple[tuple[str, str], ...] = ()

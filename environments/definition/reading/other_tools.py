@@ -32,7 +32,7 @@ _PDM = _made_by("pdm export --format requirements --output requirements.txt", "r
 _PIPENV = _made_by("pipenv requirements > requirements.txt", "requirements.txt")
 _SETUP = "Run `uv pip compile {} --output-file requirements.txt` in its folder, and give requirements.txt."
 
-# The first of these that a folder holds decides what is said about it.
+# The first of these that a folder holds decides which tool is named.
 _NAMES = {
     "pixi.lock": OtherFile("a pixi.lock", _PIXI),
     "pixi.toml": OtherFile("a pixi.toml", _PIXI),

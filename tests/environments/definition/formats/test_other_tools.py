@@ -79,7 +79,7 @@ def test_what_uv_exports_by_the_command_that_is_named_is_read_again(tmp_path: Pa
         run = [uv.find_uv_bin(), *command.split()[1:]]
         subprocess.run(run, cwd=tmp_path, env=environment, check=True, capture_output=True)
     for name in ("requirements.txt", "with-project.txt", "pylock.toml"):
-        # There is nothing in them but the project, which is said and no accident.
+        # There is nothing in them but the project.
         assert [error.code for error in read_path(tmp_path / name).errors] == ["empty-lock"]
     assert "project-left-out" in [code for code, _ in codes(read_path(tmp_path / "with-project.txt"))]
 

@@ -1,4 +1,4 @@
-"""What a build always refuses is reported while the definition is written, by the build's own check."""
+"""Lines that every build refuses are reported while the definition is written, by the build's own check."""
 
 from __future__ import annotations
 

@@ -37,6 +37,13 @@ END_OF_LIFE = {
 }
 NEAR = dt.timedelta(days=183)
 PLACEHOLDER = re.compile(r"\$?(?<!\{)\{\{[^\n]{0,120}?\}\}")
+# Containers also take the '.' and '-' of Java's and Spark's names.
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_R = re.compile(r"_?r(?:-.*)?|bioconductor-.*|mro-.*")
+# Programs that environments of R alone hold, and that need no Python.
+_BESIDE_R = re.compile(
+    r"pandoc|make|cmake|git|curl|gcc.*|gxx.*|gfortran.*|compilers|(?:c|cxx|fortran)-compiler|lib.+|zlib|openssl|gdal|proj|geos|udunits2|radian|texlive-core"
+)
 _URL = re.compile(r"\bhttps?:[^\s;\"']*", re.IGNORECASE)
 _OLD_IMAGES = (
     (re.compile(r"ubuntu.?(14\.?04|16\.?04|18\.?04|20\.?04)"), "its Ubuntu is past standard support"),
@@ -58,6 +65,7 @@ def check(draft: Draft, today: dt.date | None = None) -> None:
     conda = _conda(draft)
     pip = _pip(draft)
     secrets.check(draft)
+    _variables(draft)
     _placeholders(draft)
     _addresses(draft)
     if draft.image is not None:
@@ -156,6 +164,12 @@ def _buildable(draft: Draft, text: Placed) -> None:
         draft.note("option-ignored", text, what=what, why=why, help=help)
 
 
+def _variables(draft: Draft) -> None:
+    for name, value in draft.variables.items():
+        if not _VARIABLE_NAME.fullmatch(name) and not PLACEHOLDER.search(name):
+            draft.note("bad-variable", value, what=name[:80])
+
+
 def _placeholders(draft: Draft) -> None:
     texts = [*draft.channels, *draft.conda, *draft.pip, *draft.variables.values()]
     if draft.image is not None:
@@ -216,7 +230,8 @@ def _conda_as_a_whole(draft: Draft, specs: list[tuple[Placed, Spec]], today: dt.
     if draft.has_pip_section and "pip" not in names:
         draft.note("pip-without-pip", draft.pip[0] if draft.pip else first)
     pythons = [(text, spec) for text, spec in specs if spec.name == "python"]
-    if not pythons or all(not spec.constraint and not spec.url for _, spec in pythons):
+    unpinned = not pythons or all(not spec.constraint and not spec.url for _, spec in pythons)
+    if unpinned and (draft.pip or not _is_r_alone(names)):
         draft.note("python-missing", pythons[0][0] if pythons else first)
     for text, _ in pythons[1:]:
         draft.note("python-several", text)
@@ -225,6 +240,12 @@ def _conda_as_a_whole(draft: Draft, specs: list[tuple[Placed, Spec]], today: dt.
         draft.note("build-string", first, count=len(exact))
     for text, spec in pythons[:1]:
         check_python(draft, text, spec.exact, today)
+
+
+def _is_r_alone(names: set[str]) -> bool:
+    """Whether only packages of R are requested, which need no Python."""
+    of_r = [name for name in names if _R.fullmatch(name)]
+    return bool(of_r) and all(name in of_r or _BESIDE_R.fullmatch(name) for name in names)
 
 
 def check_python(draft: Draft, at: Placed, version: str, today: dt.date) -> None:

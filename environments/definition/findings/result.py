@@ -91,6 +91,8 @@ class Draft:
     file: str = ""
     lines: list[str] = field(default_factory=list)
     """The lines of the file that is read first, for what only its comments say."""
+    files_read: set[str] = field(default_factory=set)
+    """The other files that the definition names, by their paths in the folder."""
     counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, code: str, at: At = None, *, help: str = "", **values: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from environments.definition.findings.result import Draft
@@ -11,6 +12,17 @@ from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree
 
 _MOST_STRANGERS = 50
 """How many unknown keys are named; a file of a hundred thousand is not looked through to its end."""
+
+
+def likely_key(name: str, known: list[str]) -> str:
+    """Return the key that a misspelt name stands for: spelt nearly so, or a part of it (`local_path`: `path`)."""
+    bare = re.sub(r"[-_\s]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name[:60])).lower()
+    near = difflib.get_close_matches(bare, known, n=1, cutoff=0.75)
+    if near:
+        return near[0]
+    parts = bare.split("_")
+    held = [key for key in known if len(key) > 2 and (key.lower() in parts or bare in key.lower().split("_"))]
+    return held[0] if len(held) == 1 else ""
 
 
 def kind_of(node: Tree) -> str:
@@ -92,12 +104,15 @@ def truth_of(draft: Draft, node: Tree | None, what: str) -> bool | None:
     raise draft.refuse("wrong-shape", node, what=what, expected="true or false", found=kind_of(node))
 
 
-def unknown_keys(draft: Draft, mapping: Mapping, known: Iterable[str], prefix: str = "") -> None:
-    """Add a finding for each unknown key, with the known key that was probably meant."""
-    names = sorted(known)
+def unknown_keys(
+    draft: Draft, mapping: Mapping, known: Iterable[str], prefix: str = "", meant: Iterable[str] = ()
+) -> None:
+    """Add a finding for each unknown key, with the key that was probably meant (of `meant`, or of those known)."""
+    names = frozenset(known)
+    candidates = sorted(meant or names)
     strangers = [name for name in mapping.keys if name not in names]
     for name in strangers[:_MOST_STRANGERS]:
         key = mapping.keys[name]
-        near = difflib.get_close_matches(name.lower()[:60], names, n=1, cutoff=0.75)
-        suggestion = f"; is {near[0]} meant?" if near else ""
+        near = likely_key(name, candidates)
+        suggestion = f"; is {near} meant?" if near else ""
         draft.note("unknown-key", key, what=f"{prefix}{name[:60]}", suggestion=suggestion)

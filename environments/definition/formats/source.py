@@ -21,6 +21,7 @@ class Source:
 
     def text(self, draft: Draft, path: str, at: Placed) -> str | None:
         """The text of another file; where it cannot be had, the draft says so and None comes back."""
+        draft.files_read.add(path)
         try:
             content = self.folder.read(path, self.limits.definition)
         except OutsideFolder:

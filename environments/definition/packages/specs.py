@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote
 
+from environments.definition.packages import misread_conda
 from environments.definition.packages.misread import why_not
 
 _PLAIN_PIP = re.compile(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?:==([0-9]+(?:\.[0-9]+)*))?")
@@ -55,13 +56,15 @@ class Spec:
 def conda_spec(text: str) -> Spec:
     """The conda match specification that this text is, by conda's own grammar. Raises BadSpec."""
     text = text.strip()
-    if text.startswith(("http://", "https://", "file://")):
-        return _conda_file(text)
     plain = _PLAIN_CONDA.fullmatch(text)
     if plain:
         # The commonest spellings need no solver library, which costs more to load than all the rest.
         name, sign, version = plain[1], plain[2] or "", _without_leading_zeros(plain[3] or "")
         return Spec(text, name.lower(), "conda", sign + version, version)
+    if (reason := misread_conda.of_pip(text)) is not None:
+        raise BadSpec(*reason)
+    if text.startswith(("http://", "https://", "file://")):
+        return _conda_file(text)
     return _conda_spec_by_rattler(text)
 
 
@@ -90,8 +93,8 @@ def _conda_spec_by_rattler(text: str) -> Spec:
         raise BadSpec("it is too long" if "\0" not in text else "it holds a NUL character")
     try:
         spec = MatchSpec(text)
-    except (InvalidMatchSpecError, ValueError) as error:
-        raise BadSpec(str(error).partition("\n")[0].strip()) from None
+    except (InvalidMatchSpecError, ValueError):
+        raise BadSpec(*misread_conda.why_not(text)) from None
     if spec.name is None:
         raise BadSpec("it names no package")
     if spec.build and " " in str(spec.build):

@@ -1,14 +1,15 @@
-"""Which of a folder's files is the definition, and reading it with the others around it."""
+"""Which of a folder's files is the definition, reading it with the others around it, and what is not read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import context
 from environments.definition.formats.azure import curated
 from environments.definition.formats.source import Source
+from environments.definition.reading import left_unread
 from environments.definition.reading.other_tools import file_of_other_tool
 from environments.definition.syntax.text import Placed
 
@@ -35,25 +36,67 @@ _ORDER = (
 )
 _OF_MLFLOW = ("conda.yaml", "python_env.yaml", "requirements.txt")
 _ENDS = (".yml", ".yaml", ".json", ".txt", ".lock", ".toml", ".dockerfile")
+BINDER = ("binder", ".binder")
+"""Folders in which Binder looks for a repository's environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A file that holds a folder's definition: its name, and the subfolder that it lies in."""
+
+    name: str
+    below: str = ""
+
+    @property
+    def path(self) -> str:
+        return f"{self.below}/{self.name}" if self.below else self.name
 
 
 def read_folder(draft: Draft, source: Source, read_text: _ReadText) -> None:
     """Read the definition that this folder holds."""
     names = list(source.folder.names())
-    chosen = _chosen(names) or file_of_other_tool(names)
-    if chosen is None:
-        listed = ", ".join(names[:5]) or "nothing"
-        raise draft.refuse(
-            "not-a-definition", None, what=f"a folder without a definition; it holds {listed[:200]}"
-        )
+    choice = _choice(source, names)
+    if choice is None:
+        raise _without_definition(draft, names)
+    chosen = choice.name
     if chosen in ("asset.yaml", "spec.yaml") and ("environment.yaml" in names or chosen == "asset.yaml"):
         draft.format = curated.FORMAT
         curated.read(draft, source, Placed("", 1))
-    elif chosen == "Dockerfile":
+    elif is_dockerfile(chosen):
         draft.format = context.FORMAT
-        context.read(draft, source, "", Placed("Dockerfile", 1))
+        context.read(draft, source, "", Placed(choice.path, 1))
     else:
-        _read_file(draft, source, chosen, read_text)
+        _read_file(draft, source, choice.path, read_text)
+        if "MLmodel" not in names:  # whose folder holds the same packages in several files
+            around = _names_below(source, choice.below) if choice.below else names
+            left_unread.report(draft, source, choice.below, chosen, around)
+            for below in () if choice.below else BINDER:
+                left_unread.report_folder(draft, below, _chosen(_names_below(source, below)), chosen)
+
+
+def is_dockerfile(name: str) -> bool:
+    """Return whether a file has a Dockerfile's name: `Dockerfile`, `Dockerfile.gpu`, `gpu.Dockerfile`."""
+    name = name.lower()
+    if name.endswith((".dockerignore", ".txt", ".md", ".swp", "~")):
+        return False
+    return (
+        name.startswith(("dockerfile.", "containerfile."))
+        or name.endswith((".dockerfile", ".containerfile"))
+        or name in ("dockerfile", "containerfile")
+    )
+
+
+def _choice(source: Source, names: list[str]) -> _Choice | None:
+    chosen = _chosen(names)
+    if chosen is not None:
+        return _Choice(chosen)
+    for below in BINDER:
+        chosen = _chosen(_names_below(source, below))
+        if chosen is not None:
+            return _Choice(chosen, below)
+    here = [name for name in names if name.lower().endswith(_ENDS)]
+    other = here[0] if len(here) == 1 else file_of_other_tool(names)
+    return _Choice(other) if other else None
 
 
 def _chosen(names: list[str]) -> str | None:
@@ -63,8 +106,34 @@ def _chosen(names: list[str]) -> str | None:
             return next((part for part in _OF_MLFLOW if part in present), None)
         if name in present:
             return name
-    here = [name for name in names if name.lower().endswith(_ENDS)]
-    return here[0] if len(here) == 1 else None
+    dockerfiles = [name for name in names if is_dockerfile(name)]
+    return dockerfiles[0] if len(dockerfiles) == 1 else None
+
+
+def _names_below(source: Source, below: str) -> list[str]:
+    """Return the files that lie in a subfolder itself; as many as could be a definition's."""
+    names = []
+    for entry in source.folder.files(below):
+        if "/" not in entry.path and not entry.link:
+            names.append(entry.path)
+        if len(names) > source.limits.context_files:
+            break
+    return names
+
+
+def _without_definition(draft: Draft, names: list[str]) -> Exception:
+    dockerfiles = [name for name in names if is_dockerfile(name)]
+    listed = ", ".join((dockerfiles or names)[:5]) or "nothing"
+    if not dockerfiles:
+        what = f"a folder without a definition; it holds {listed[:200]}"
+        return draft.refuse("not-a-definition", None, what=what)
+    return draft.refuse(
+        "not-a-definition",
+        None,
+        what=f"a folder of several Dockerfiles: {listed[:200]}",
+        help="Name the one that counts Dockerfile; or add an environment.yml with"
+        f" `build: {{path: ., dockerfile_path: {dockerfiles[0][:80]}}}`.",
+    )
 
 
 def _read_file(draft: Draft, source: Source, name: str, read_text: _ReadText) -> None:

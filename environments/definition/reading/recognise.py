@@ -15,10 +15,12 @@ from environments.definition.formats.conda import (
     lock,
     package_list,
 )
+from environments.definition.formats.shapes import likely_key
 from environments.definition.formats.source import Source
 from environments.definition.reading.other_tools import other_file
 from environments.definition.syntax.tree import Mapping, Scalar, Tree
 
+_MARKS = ["dependencies", "channels", "image", "build", "conda_file"]
 # A key at the beginning of a line, which a YAML document has and a line of requirements has not.
 _KEY_AT_START = re.compile(
     r"""(?m)^(?:[A-Za-z_$][\w$. -]{0,80}|"[^"\n]{1,80}"|'[^'\n]{1,80}')[ \t]*:(?:[ \t]|\r?$)"""
@@ -105,5 +107,13 @@ def what_it_is(tree: Tree | None) -> str:
         if curated.is_asset(tree) or curated.is_image_config(tree):
             return "one file of a curated environment, whose other files are not here"
         keys = ", ".join(list(tree.entries)[:4])
-        return f"a mapping with the keys {keys[:120] or '(none)'}, which is no environment definition"
+        meant = next(
+            (
+                f"; is {key} meant by {name[:60]}?"
+                for name in list(tree.entries)[:20]
+                if (key := likely_key(name, _MARKS))
+            ),
+            "",
+        )
+        return f"a mapping with the keys {keys[:120] or '(none)'}, which is no environment definition{meant}"
     return "a document without keys, which is no environment definition"

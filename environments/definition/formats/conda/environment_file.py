@@ -51,16 +51,15 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     mapping = mapping_of(draft, tree, "the conda environment")
     draft.name = text_of(draft, mapping.get("name"), "name") or ""
     read_layer(draft, mapping, source)
-    draft.variables.update(strings_of(draft, mapping.get("variables"), "variables"))
 
 
 def read_layer(draft: Draft, tree: Tree | None, source: Source) -> None:
-    """Read channels and packages only, for a conda file that is part of a larger definition."""
+    """Read channels, packages and variables, also of a conda file that is part of a larger definition."""
     mapping = mapping_of(draft, tree, "the conda file")
-    if mapping.get("variables") is not None and draft.format != FORMAT:
-        key = mapping.keys["variables"]
-        draft.note("variables-misplaced", key, what="variables", where="the job or deployment")
-    unknown_keys(draft, mapping, KEYS)
+    if "pip" in mapping.entries:
+        draft.note("pip-misplaced", mapping.keys["pip"], what="pip")
+    unknown_keys(draft, mapping, KEYS | {"pip"}, meant=KEYS)
+    _variables(draft, mapping)
     draft.channels += texts_of(draft, mapping.get("channels"), "channels")
     outer = len(draft.conda), len(draft.pip)
     for item in list_of(draft, mapping.get("dependencies"), "dependencies"):
@@ -68,6 +67,17 @@ def read_layer(draft: Draft, tree: Tree | None, source: Source) -> None:
     if source.path == draft.file or not draft.file:
         for spec in (*draft.conda[outer[0] :], *draft.pip[outer[1] :]):
             _comment_selector(draft, spec)
+
+
+def _variables(draft: Draft, mapping: Mapping) -> None:
+    """Take the variables that the definition does not give itself."""
+    variables = strings_of(draft, mapping.get("variables"), "variables")
+    for name, value in variables.items():
+        draft.variables.setdefault(name, value)
+    if variables:
+        names = ", ".join(list(variables)[:3])
+        more = f" and {len(variables) - 3} more" if len(variables) > 3 else ""
+        draft.note("variables-at-start", mapping.keys["variables"], what=f"{names[:200]}{more}")
 
 
 def read_named(draft: Draft, path: Placed, source: Source) -> None:

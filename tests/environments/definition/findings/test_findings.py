@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -52,11 +53,62 @@ def test_serving_needs_azureml_defaults(pip: str, message: bool) -> None:
     assert ("serving-defaults" in [finding.code for finding in reading.findings]) is message
 
 
-def test_variables_inside_the_conda_file_of_a_definition_are_in_the_wrong_place() -> None:
-    """Rule 47."""
+def test_variables_of_a_conda_file_are_the_definitions_and_a_note_says_when_they_are_given() -> None:
+    """Rule 3."""
     text = "image: ubuntu:22.04\nconda_file:\n  channels: [c]\n  dependencies: [python=3.12]\n  variables: {A: '1'}\n"
     reading = read(text)
-    assert [(finding.code, finding.line) for finding in reading.findings] == [("variables-misplaced", 5)]
+    assert [(finding.code, finding.line) for finding in reading.findings] == [("variables-at-start", 5)]
+    assert reading.definition is not None
+    assert reading.definition.variables == {"A": "1"}
+
+
+def test_the_variables_of_a_definition_win_over_those_of_its_conda_file() -> None:
+    text = (
+        "image: ubuntu:22.04\nvariables: {A: own}\n"
+        "conda_file: {channels: [c], dependencies: [python=3.12], variables: {A: conda, B: conda}}\n"
+    )
+    reading = read(text)
+    assert reading.definition is not None
+    assert reading.definition.variables == {"A": "own", "B": "conda"}
+
+
+@pytest.mark.parametrize("name", ['BAD"', "1 2", "1ST", "A=B", "", "a b", "é"])
+def test_what_cannot_be_the_name_of_a_variable_is_refused(name: str) -> None:
+    for text in (
+        f"channels: [c]\ndependencies: [python=3.12]\nvariables:\n  {json.dumps(name)}: x\n",
+        f"image: ubuntu:22.04\nvariables:\n  {json.dumps(name)}: x\n",
+        json.dumps({"docker": {"baseImage": "ubuntu:22.04"}, "environmentVariables": {name: "x"}}),
+    ):
+        assert [error.code for error in read(text).errors] == ["bad-variable"], text
+
+
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "_x", "spark.executor.memory", "a-b"])
+def test_names_of_variables_that_containers_take(name: str) -> None:
+    assert read(f"image: ubuntu:22.04\nvariables:\n  {name}: x\n").accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "meant"),
+    [
+        ("image: ubuntu:22.04\nconda-file: x.yml\n", "conda-file", "conda_file"),
+        ("image: ubuntu:22.04\ncondaFile: x.yml\n", "condaFile", "conda_file"),
+        ("image: ubuntu:22.04\ninferenceConfig: {}\n", "inferenceConfig", "inference_config"),
+        ("channels: [c]\ndependencies: [python=3.12]\nchanels: [d]\n", "chanels", "channels"),
+        (
+            "image: ubuntu:22.04\npython: {interpreter: /usr/bin/python}\n",
+            "python.interpreter",
+            "interpreter_path",
+        ),
+    ],
+)
+def test_an_unknown_key_has_the_key_that_was_probably_meant(text: str, key: str, meant: str) -> None:
+    (finding,) = [finding for finding in read(text).findings if finding.code == "unknown-key"]
+    assert f"{key} is not a key of this format; is {meant} meant?" in finding.message
+
+
+def test_a_file_with_one_misspelt_key_says_which_is_meant() -> None:
+    (error,) = read("name: lab\ndependancies:\n  - numpy\n").errors
+    assert "is dependencies meant by dependancies?" in error.message
 
 
 @pytest.mark.parametrize("name", ["a", "sklearn-1.5", "A" * 255, "0", "x_y.z"])

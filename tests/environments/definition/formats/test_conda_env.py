@@ -220,3 +220,54 @@ def test_placeholders_hide_no_package_from_the_other_findings() -> None:
         ("template-placeholder", 5),
         ("template-placeholder", 8),
     ]
+
+
+def test_a_list_of_pip_beside_the_dependencies_is_reported_with_the_right_path() -> None:
+    reading = read("channels: [c]\ndependencies: [python=3.12]\npip:\n  - flask\n", "environment.yml")
+    (finding,) = [finding for finding in reading.findings if finding.severity != "note"]
+    assert (finding.code, finding.line) == ("pip-misplaced", 3)
+    assert "`- pip:`" in finding.help
+
+
+@pytest.mark.parametrize(
+    ("spec", "why", "help"),
+    [
+        ("git+https://git.example/team/solver.git@v1.4.4", "repository of source code", "Write solver=1.4.4"),
+        ("git+ssh://git@git.example/team/solver.git", "repository of source code", "`- pip:`"),
+        ("https://git.example/team/solver.git", "repository of source code", "`- pip:`"),
+        ("https://files.example/solver-1.5-py3-none-any.whl", "a package of pip's", "`- pip:`"),
+        ("solver @ https://files.example/solver-1.5-py3-none-any.whl", "written for pip", "`- pip:`"),
+        ("-r requirements.txt", "an option of pip's", "`- pip:`"),
+        ("--extra-index-url https://index.example/simple", "an option of pip's", "`- pip:`"),
+        ("uvicorn[standard]>=0.30", "extras are pip's", "or write uvicorn alone"),
+        ("solver==1.0 --hash=sha256:00", "an option of pip's", "`- pip:`"),
+        ("'numpy==1.26; python_version > \"3\"'", "a marker after ; is pip's", "leave the marker out"),
+        ("numpy=>1.26", "=> is no operator", "Write >="),
+        ("numpy===1.26", "=== is no operator", "Write =="),
+        ("numpy>=1.26,", "a version is missing", "leave , out"),
+        ("naïve", "letters, digits", "Write name"),
+    ],
+)
+def test_what_is_no_specification_of_condas_is_explained_in_words_of_ours(
+    spec: str, why: str, help: str
+) -> None:
+    reading = read(f"channels: [c]\ndependencies:\n  - python=3.12\n  - {spec}\n")
+    (error,) = reading.errors
+    assert (error.code, error.line) == ("bad-conda-spec", 4)
+    assert why in error.message
+    assert help in error.help
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "missing"),
+    [
+        ("[r-base=4.3, r-essentials, r-irkernel]", False),
+        ("[r-base, bioconductor-deseq2, pandoc, libxml2]", False),
+        ("[r-base=4.3, numpy]", True),
+        ("[r-base=4.3, pip, {pip: [flask]}]", True),
+        ("[pandoc]", True),
+    ],
+)
+def test_no_python_is_missed_where_only_r_is_requested(dependencies: str, missing: bool) -> None:
+    reading = read(f"channels: [c]\ndependencies: {dependencies}\n")
+    assert ("python-missing" in {finding.code for finding in reading.findings}) is missing

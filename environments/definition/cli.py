@@ -16,7 +16,7 @@ from environments.definition.findings.finding import Finding
 from environments.definition.findings.result import Reading
 from environments.definition.model import HOST
 from environments.definition.reading.read import read, read_path
-from environments.definition.writing.write import FORMATS, CannotWrite, write_reading
+from environments.definition.writing.write import FORMATS, CannotWrite, left_out, write_reading
 
 ACCEPTED, FAILED, REFUSED = 0, 1, 2
 _PAGE = "docs/findings.md#"
@@ -137,7 +137,7 @@ def _finding(path: str, finding: Finding) -> str:
     path_label = finding.file or path
     if finding.line is not None:
         path_label += f":{finding.line}" + (f":{finding.column}" if finding.column is not None else "")
-    return f"  {_printable(path_label)}: {finding.severity}: {_printable(finding.message)} [{finding.code}]\n    {finding.help}"
+    return f"  {_printable(path_label)}: {finding.severity}: {_printable(finding.message)} [{finding.code}]\n    {_printable(finding.help)}"
 
 
 def _printable(text: str) -> str:
@@ -187,6 +187,9 @@ def _convert(arguments: argparse.Namespace, out: TextIO) -> int:
     except CannotWrite as reason:
         print(f"{arguments.path}: {reason}", file=sys.stderr)
         return REFUSED
+    lost = left_out(reading, arguments.to)
+    if lost:
+        print(f"{arguments.path}: {arguments.to} has no place for: {', '.join(lost)}", file=sys.stderr)
     if arguments.output:
         Path(arguments.output).write_text(text, encoding="utf-8")
     else:

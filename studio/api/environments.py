@@ -198,7 +198,14 @@ def definition(request: ApiRequest, workspace: str, name: str, version: str) -> 
     if not wanted:
         return HttpResponse(row.source, content_type="text/plain; charset=utf-8")
     try:
-        text = write(row.definition, wanted, name=row.environment.name, version=row.version)
+        text = write(
+            row.definition,
+            wanted,
+            name=row.environment.name,
+            version=row.version,
+            description=row.description,
+            tags=row.tags,
+        )
     except CannotWrite as problem:
         raise Conflict(str(problem)) from problem
     return HttpResponse(text, content_type="text/plain; charset=utf-8")

@@ -45,6 +45,11 @@ _BESIDE_R = re.compile(
     r"pandoc|make|cmake|git|curl|gcc.*|gxx.*|gfortran.*|compilers|(?:c|cxx|fortran)-compiler|lib.+|zlib|openssl|gdal|proj|geos|udunits2|radian|texlive-core"
 )
 _URL = re.compile(r"\bhttps?:[^\s;\"']*", re.IGNORECASE)
+_ENVIRONMENT = re.compile(
+    r"azureml:(?://(?:registries/(?P<registry>[^/\s]{1,255})/|subscriptions/\S{1,500}?/)?environments/)?"
+    r"(?P<name>[^/:@\s]{1,255})(?:(?:/labels/|@)(?P<label>[^/\s]{1,255})|(?:/versions/|:)(?P<version>[^/\s]{1,255}))?$",
+    re.IGNORECASE,
+)
 _OLD_IMAGES = (
     (re.compile(r"ubuntu.?(14\.?04|16\.?04|18\.?04|20\.?04)"), "its Ubuntu is past standard support"),
     (re.compile(r"(^|/)centos(:|$)"), "CentOS Linux has ended"),
@@ -86,6 +91,11 @@ def check_image(draft: Draft, image: Placed) -> None:
     """Say what is wrong with, or to be known of, this base image."""
     if image == "host" or PLACEHOLDER.search(image):
         return
+    environment = _ENVIRONMENT.match(image)
+    if environment:
+        help = _for_environment(environment)
+        draft.note("image-is-environment", image, what=str(image), help=help)
+        return
     try:
         reference = ImageReference.parse(image)
     except BadReference as reason:
@@ -97,6 +107,17 @@ def check_image(draft: Draft, image: Placed) -> None:
         if pattern.search(f"{reference.repository}:{reference.tag or ''}"):
             draft.note("base-deprecated", image, image=str(reference), why=why)
             break
+
+
+def _for_environment(match: re.Match[str]) -> str:
+    """Return how to learn which image an environment of Azure ML has."""
+    name, label, version = match["name"], match["label"], match["version"]
+    registry = f" --registry-name {match['registry']}" if match["registry"] else ""
+    which = f" --label {label}" if label else f" --version {version}" if version else ""
+    return (
+        f"Write the image that `az ml environment show --name {name}{which}{registry}` prints, or start from the"
+        f" environment {name} if the studio has it."
+    )
 
 
 def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:

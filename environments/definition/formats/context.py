@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from environments.definition.files import dockerignore
 from environments.definition.files.dockerignore import Ignored
 from environments.definition.files.folder import FileEntry, OutsideFolder, inside
@@ -13,17 +15,31 @@ from environments.definition.model import BuildContext, ContextFile
 from environments.definition.syntax.text import Placed
 
 FORMAT = "context"
+_GIT = re.compile(
+    r"git://|git@|(?:https?://)?github\.com/|(?:https?|ssh)://[^\s#]{1,1000}\.git(?:#|$)", re.IGNORECASE
+)
+_REMOTE = re.compile(r"git@|github\.com/|[a-z][a-z0-9+.-]{1,20}:", re.IGNORECASE)
 _NO_PART_OF_A_CONTEXT = frozenset((".git", "__MACOSX", ".svn", ".hg", "__pycache__", ".DS_Store"))
 
 
 def read_named(draft: Draft, path: Placed, dockerfile: Placed, source: Source) -> None:
     """Take the folder that a definition names (`build.path`) as its build context."""
-    if "://" in path or path.startswith("git@"):
-        draft.note("file-missing", path, what=f"the build context at {path.partition('#')[0]}")
+    if _REMOTE.match(path):
+        draft.note("context-remote", path, what=path.partition("#")[0][:200], help=_how_to_fetch(path))
         return
     location = source.resolve(draft, path)
     if location is not None:
         read(draft, source, location, dockerfile)
+
+
+def _how_to_fetch(path: str) -> str:
+    """Return how to get the files of a Git repository, written as Docker does: `URL#branch:folder`."""
+    url, _, rest = path.partition("#")
+    if not _GIT.match(path):
+        return ""
+    branch, _, folder = rest.partition(":")
+    clone = f"git clone{f' --branch {branch}' if branch else ''} {url}"
+    return f"Run `{clone[:300]}`, and give {f'its folder {folder[:100]}' if folder else 'the folder'} or an archive of it."
 
 
 def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:

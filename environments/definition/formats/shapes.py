@@ -15,7 +15,7 @@ _MOST_STRANGERS = 50
 
 
 def likely_key(name: str, known: list[str]) -> str:
-    """Return the key that a misspelt name stands for: spelt nearly so, or a part of it (`local_path`: `path`)."""
+    """Return the key that is meant by a misspelt name: spelt nearly so, or a part of it (`local_path`: `path`)."""
     bare = re.sub(r"[-_\s]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name[:60])).lower()
     near = difflib.get_close_matches(bare, known, n=1, cutoff=0.75)
     if near:

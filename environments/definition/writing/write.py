@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from environments.definition.findings.result import Reading
 from environments.definition.formats import dockerfile_text, pylock, requirements
 from environments.definition.formats.azure import v1, v2
 from environments.definition.formats.conda import environment_file, explicit
 from environments.definition.hash import canonical_form
-from environments.definition.model import HOST, Definition
+from environments.definition.model import HOST, Definition, RunOptions
 from environments.definition.packages.locked import CONDA, PIP, LockedPackage
 from environments.definition.reading.read import read
 
@@ -35,19 +38,26 @@ class CannotWrite(ValueError):
 
 
 def write(
-    definition: Definition, format: str, *, name: str = "", version: str = "", description: str = ""
+    definition: Definition,
+    format: str,
+    *,
+    name: str = "",
+    version: str = "",
+    description: str = "",
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The definition as a text in this format; CannotWrite where reading it would not give the same hash.
 
     A conda file and requirements name no base image: they are to be read with the same `default_image`.
+    `left_out` names the rest that a format has no key for.
     """
     if format not in DEFINITION_FORMATS:
         raise CannotWrite(f"{format!r} is no format that a definition can be written in")
     _check(definition, format)
     if format == v2.FORMAT:
-        text = v2.write(definition, name, version, description)
+        text = v2.write(definition, name, version, description, tags)
     elif format == v1.FORMAT:
-        text = v1.write(definition, name, version)
+        text = v1.write(definition, name, version, description, tags)
     elif format == environment_file.FORMAT:
         text = environment_file.write(definition, name)
     elif format == requirements.FORMAT:
@@ -97,7 +107,36 @@ def write_reading(reading: Reading, format: str) -> str:
         name=reading.name,
         version=reading.version,
         description=reading.description,
+        tags=reading.tags,
     )
+
+
+def left_out(reading: Reading, format: str) -> tuple[str, ...]:
+    """Return what a definition says beside its content that this format has no key for."""
+    definition = reading.definition
+    if definition is None or format not in DEFINITION_FORMATS:
+        return ()
+    given = {
+        "name": reading.name,
+        "version": reading.version,
+        "description": reading.description,
+        "tags": reading.tags,
+        "variables": definition.variables,
+        "properties": definition.properties,
+        "inference routes": definition.inference,
+        "options of docker run": definition.run if definition.run != RunOptions() else None,
+    }
+    return tuple(what for what, value in given.items() if value and what not in _BESIDE_CONTENT[format])
+
+
+_DESCRIBED = ("name", "version", "description", "tags", "variables", "properties")
+_BESIDE_CONTENT = {
+    v1.FORMAT: (*_DESCRIBED, "options of docker run"),
+    v2.FORMAT: (*_DESCRIBED, "inference routes"),
+    environment_file.FORMAT: ("name", "variables"),
+    requirements.FORMAT: (),
+    dockerfile_text.FORMAT: (),
+}
 
 
 def _only(packages: tuple[LockedPackage, ...], ecosystem: str, format: str) -> None:

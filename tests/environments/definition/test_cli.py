@@ -148,3 +148,16 @@ def test_half_a_surrogate_pair_is_refused_and_can_be_printed(tmp_path: Path) -> 
     code, text = run("inspect", "--json", path)
     assert code == 2
     assert text.encode("utf-8")
+
+
+def test_convert_names_what_the_format_has_no_key_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "env.yml"
+    path.write_text(
+        "name: lab\nversion: 3\nimage: host\ntags: {team: a}\nconda_file: {channels: [c], dependencies: [python=3.12]}\n"
+    )
+    assert run("convert", path, "--to", "conda-env")[0] == 0
+    assert "conda-env has no place for: version, tags" in capsys.readouterr().err
+    assert run("convert", path, "--to", "v2-yaml")[0] == 0
+    assert capsys.readouterr().err == ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping as Mapping_
+from types import MappingProxyType
 
 from environments.definition.findings import secrets
 from environments.definition.findings.result import Draft
@@ -55,6 +57,7 @@ _PYTHON = frozenset(
         "userManagedDependencies",
     )
 )
+_BUILD = frozenset(("location", "path", "locationType", "dockerfilePath"))
 _REGISTRY = frozenset(("address", "username", "password", "registryIdentity"))
 # A run or inference configuration holds the environment under one of these.
 _AROUND = ("environment", "Environment", "configuration", "Configuration")
@@ -185,6 +188,7 @@ def _platform(draft: Draft, node: Tree | None) -> None:
 
 
 def _build_context(draft: Draft, build: Mapping, source: Source) -> None:
+    unknown_keys(draft, build, _BUILD, "docker.buildContext.")
     path = text_of(draft, build.get("location", "path"), "docker.buildContext.location")
     dockerfile = text_of(draft, build.get("dockerfilePath"), "docker.buildContext.dockerfilePath")
     if path is None:
@@ -210,7 +214,13 @@ def _python(draft: Draft, python: Mapping, source: Source) -> None:
         environment_file.read_named(draft, Placed(SAVED_CONDA, python.line, python.column), source)
 
 
-def write(definition: Definition, name: str = "", version: str = "") -> str:
+def write(
+    definition: Definition,
+    name: str = "",
+    version: str = "",
+    description: str = "",
+    tags: Mapping_[str, str] = MappingProxyType({}),
+) -> str:
     """A v1 environment in JSON; reading it gives the same hash."""
     python, spark_layer, run = definition.python, definition.spark, definition.run
     system, _, machine = definition.platform.partition("/")
@@ -218,7 +228,7 @@ def write(definition: Definition, name: str = "", version: str = "") -> str:
     if python.pip:
         dependencies.append({"pip": list(python.pip)})
     conda = {"name": "project_environment", "channels": list(python.channels), "dependencies": dependencies}
-    document = {
+    document: dict[str, object] = {
         "name": name or None,
         "version": version or None,
         "environmentVariables": definition.variables,
@@ -246,4 +256,6 @@ def write(definition: Definition, name: str = "", version: str = "") -> str:
         },
         "inferencingStackVersion": run.inferencing_stack_version or None,
     }
+    described = {"description": description, "tags": dict(tags), "properties": definition.properties}
+    document |= {key: value for key, value in described.items() if value}
     return json.dumps(document, indent=4, ensure_ascii=False) + "\n"

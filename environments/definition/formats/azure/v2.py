@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Mapping_
+from types import MappingProxyType
+
 from environments.definition.findings.result import Draft, Refused
 from environments.definition.formats import context, dockerfile_text
 from environments.definition.formats.azure import spark
@@ -95,6 +98,10 @@ def _base(draft: Draft, mapping: Mapping, source: Source) -> None:
     else:
         part = mapping_of(draft, build, "build")
         unknown_keys(draft, part, ("path", "dockerfile_path", "args", "target"), "build.")
+        keys = ("path", "dockerfile_path", "args", "target")
+        if part.get("path") is None and any(key not in keys for key in part.keys):
+            # Another folder would be taken in silence.
+            raise draft.refuse("missing-key", part, what="build.path")
         path = text_of(draft, part.get("path"), "build.path") or Placed(
             ".", build.line, build.column, draft.file
         )
@@ -147,7 +154,13 @@ def _inference(draft: Draft, node: Tree | None) -> InferenceConfig | None:
     return InferenceConfig(**routes)
 
 
-def write(definition: Definition, name: str = "", version: str = "", description: str = "") -> str:
+def write(
+    definition: Definition,
+    name: str = "",
+    version: str = "",
+    description: str = "",
+    tags: Mapping_[str, str] = MappingProxyType({}),
+) -> str:
     """A v2 environment in YAML; reading it gives the same hash."""
     lines = [f"$schema: {SCHEMA}"]
     if definition.platform == "windows/amd64":
@@ -155,6 +168,8 @@ def write(definition: Definition, name: str = "", version: str = "", description
     lines += [f"{key}: {scalar(value)}" for key, value in (("name", name), ("version", version)) if value]
     if description:
         lines.append(f"description: {quoted(description)}")
+    if tags:
+        lines += ["tags:", *(f"  {scalar(key)}: {quoted(value)}" for key, value in tags.items())]
     if definition.context is not None:
         lines += ["build:", "  path: context"]
         if definition.context.dockerfile_path != "Dockerfile":

@@ -225,7 +225,7 @@ def test_v2_takes_conda_file_and_build_context_from_its_folder(tmp_path: Path) -
         ("image: ubuntu:22.04\nbuild: {path: .}\n", "base-twice", 2),
         ("image: ubuntu:22.04\nconda_file: conda.yml\n", "file-missing", 2),
         ("image: ubuntu:22.04\nconda_file: ../conda.yml\n", "outside-folder", 2),
-        ("build:\n  path: https://github.com/o/r.git#main\n", "file-missing", 2),
+        ("build:\n  path: https://github.com/o/r.git#main\n", "context-remote", 2),
         ("image: UPPER CASE\n", "bad-image", 1),
         ("image: a:1\ninference_config: {scoring_route: {port: x}}\n", "wrong-shape", 2),
     ],

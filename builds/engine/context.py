@@ -27,6 +27,7 @@ def place_of(definition: Definition, builder: str) -> str:
 def packed(definition: Definition, dockerfile: str, dockerfile_path: str = HIDDEN) -> bytes:
     """Return the context with this Dockerfile at that path, as a tar archive."""
     files = {path: (content, mode) for path, content, mode in _files(definition)}
+    links, folders = _links(definition), definition.context.folders if definition.context else ()
     files[dockerfile_path] = (dockerfile.encode(), 0o644)
     if dockerfile_path == HIDDEN:
         own = files.get(dockerignore.NAME, (b"", 0))[0]
@@ -41,6 +42,11 @@ def packed(definition: Definition, dockerfile: str, dockerfile_path: str = HIDDE
             entry = tarfile.TarInfo(path)
             entry.size, entry.mode, entry.mtime = len(content), mode, MODIFIED
             archive.addfile(entry, io.BytesIO(content))
+        for path in sorted((*links, *folders)):
+            entry = tarfile.TarInfo(path)
+            entry.type = tarfile.SYMTYPE if path in links else tarfile.DIRTYPE
+            entry.linkname, entry.mode, entry.mtime = links.get(path, ""), 0o755, MODIFIED
+            archive.addfile(entry)
     return buffer.getvalue()
 
 
@@ -60,6 +66,10 @@ def fingerprint(definition: Definition) -> str:
             add(name, value)
     for path, content, mode in _files(definition):
         add(path, content, str(mode))
+    for path, target in sorted(_links(definition).items()):
+        add("link", path, target)
+    for path in sorted(definition.context.folders if definition.context else ()):
+        add("folder", path)
     return seen.hexdigest()
 
 
@@ -74,5 +84,11 @@ def _files(definition: Definition) -> list[tuple[str, bytes, int]]:
     return [
         (file.path, file.content, 0o755 if file.mode & 0o111 else 0o644)
         for file in sorted(context.files, key=lambda file: file.path)
-        if file.path not in hidden
+        if file.path not in hidden and not file.link
     ]
+
+
+def _links(definition: Definition) -> dict[str, str]:
+    """Return the links to folders of the context, by path."""
+    context = definition.context
+    return {file.path: file.link for file in context.files if file.link} if context else {}

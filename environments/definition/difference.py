@@ -274,12 +274,18 @@ def _text_changes(kind: str, what: str, old: str, new: str) -> Iterable[OtherCha
 def _context_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
     before = {file.path: file for file in old.context.files} if old.context else {}
     after = {file.path: file for file in new.context.files} if new.context else {}
+    empty_before = set(old.context.folders) if old.context else set()
+    empty_after = set(new.context.folders) if new.context else set()
+    for path in sorted(empty_before ^ empty_after):
+        yield OtherChange("context", f"empty folder {path} {'added' if path in empty_after else 'removed'}")
     for path in sorted(before.keys() | after.keys()):
         was, now = before.get(path), after.get(path)
         if was == now:
             continue
         if was is None or now is None:
             yield OtherChange("context", f"{path} {'removed' if now is None else 'added'}", "", "")
+        elif was.link or now.link:
+            yield OtherChange("context", f"{path}: link changed", was.link, now.link)
         elif old.context and path != old.context.dockerfile_path:
             if was.content == now.content:
                 yield OtherChange("context", f"{path}: permissions changed", oct(was.mode), oct(now.mode))

@@ -67,6 +67,9 @@ def _base(definition: Definition) -> dict[str, object]:
 def _context(context: BuildContext) -> dict[str, object]:
     files: list[list[object]] = []
     for file in sorted(context.files, key=lambda entry: entry.path):
+        if file.link:
+            files.append([file.path, "link", file.link])
+            continue
         content = file.content
         if file.path == context.dockerfile_path:
             content = canonical_dockerfile(content.decode("utf-8", "surrogateescape")).encode(
@@ -74,8 +77,10 @@ def _context(context: BuildContext) -> dict[str, object]:
             )
         executable = bool(file.mode & 0o111)
         files.append([file.path, executable, hashlib.sha256(content).hexdigest()])
+    empty = {"folders": sorted(context.folders)} if context.folders else {}
     return {
         "files": files,
+        **empty,
         "dockerfile_path": context.dockerfile_path,
         "args": context.args,
         "target": context.target,

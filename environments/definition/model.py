@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from environments.definition.files.folder import link_stays_inside
 from environments.definition.hash import definition_hash
 
 SYSTEM_MANAGED = "system-managed"
@@ -24,26 +25,37 @@ class Value(BaseModel):
     model_config = _MODEL
 
 
-class ContextFile(Value):
-    """One file of a build context: its path inside the context, permission bits and bytes."""
+def _inside_context(path: str) -> str:
+    parts = path.split("/")
+    if not path or path.startswith("/") or ".." in parts or "" in parts or "\0" in path:
+        raise ValueError(f"{path!r} is not a path inside the build context")
+    return path
 
-    path: str
+
+class ContextFile(Value):
+    """One file of a build context: its path inside the context, permission bits and bytes.
+
+    `link` is where a symbolic link to a folder of the context leads, relative to its own folder.
+    """
+
+    path: Annotated[str, AfterValidator(_inside_context)]
     mode: int = 0o644
     content: Annotated[bytes, Field(repr=False)]
+    link: str = ""
 
-    @field_validator("path")
-    @classmethod
-    def _stays_inside(cls, path: str) -> str:
-        parts = path.split("/")
-        if not path or path.startswith("/") or ".." in parts or "" in parts or "\0" in path:
-            raise ValueError(f"{path!r} is not a path inside the build context")
-        return path
+    @model_validator(mode="after")
+    def _leads_to_the_inside(self) -> Self:
+        if self.link and not link_stays_inside(self.path, self.link):
+            raise ValueError(f"{self.path!r} is a link out of the build context")
+        return self
 
 
 class BuildContext(Value):
     """The files that a Dockerfile may COPY, and which of them is the Dockerfile."""
 
     files: tuple[ContextFile, ...]
+    folders: tuple[Annotated[str, AfterValidator(_inside_context)], ...] = ()
+    """The empty folders, which COPY takes as well."""
     dockerfile_path: str = "Dockerfile"
     args: dict[str, str] = {}
     target: str = ""
@@ -64,7 +76,7 @@ class BuildContext(Value):
     def _has_its_dockerfile(self) -> Self:
         if self.text(self.dockerfile_path) is None:
             raise ValueError(f"the build context has no file {self.dockerfile_path!r}")
-        paths = [file.path for file in self.files]
+        paths = [*(file.path for file in self.files), *self.folders]
         if len(set(paths)) != len(paths):
             raise ValueError("the build context holds the same path twice")
         return self

@@ -114,7 +114,7 @@ def initial_values(version: Version, path: str) -> dict[str, str]:
     context = version.definition.context
     if context is None:
         return initial | {"text": text_to_edit(version)}
-    files = {file.path for file in context.files if editable(file.content, LIMITS)}
+    files = {file.path for file in context.files if not file.link and editable(file.content, LIMITS)}
     path = next((candidate for candidate in (path, context.dockerfile_path) if candidate in files), "")
     return initial | {"text": context.text(path) or "", "context_file": path}
 

@@ -25,7 +25,8 @@ def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     tab: dict[str, Any] = {
         "texts": texts_of(version),
         "files": [
-            (file.path, len(file.content), editable(file.content, LIMITS)) for file in files[:MAX_FILES]
+            (file.path, len(file.content), not file.link and editable(file.content, LIMITS))
+            for file in files[:MAX_FILES]
         ],
         "files_count": len(files),
         "variables": [(name, masked(value)) for name, value in sorted(definition.variables.items())],

@@ -12,6 +12,7 @@ import zlib
 from typing import NoReturn, Protocol
 
 from environments.definition.files.folder import ZIPS, MemoryFolder
+from environments.definition.files.heaviest import heaviest
 from environments.definition.files.limits import Limits, size_text
 
 MOST_ENTRIES = 100_000
@@ -21,51 +22,81 @@ _MOST_XZ_MEMORY = 256 << 20
 _MOST_HEADER = 64 << 10  # of a tar's entry, which is read at once
 _BESIDE = 10 << 20  # headers and padding of an archive whose files are within the limit
 _ZIP_ENTRY = b"PK\x01\x02"
+_WITHOUT_LINKS = (
+    "Pack what the link leads to: `tar --dereference -czf context.tar.gz -C FOLDER .`, or zip without --symlinks;"
+    " `cp -rL` copies a folder without its links."
+)
 _UNIX_LINK, _UNIX_FILE, _UNIX_FOLDER, _UNIX_KINDS = 0o120000, 0o100000, 0o040000, 0o170000
 
 
 class BadArchive(ValueError):
-    """The archive cannot be taken; the message says why."""
+    """The archive cannot be taken; the message says why, `help` what to do if that is clear."""
+
+    def __init__(self, message: str, help: str = "") -> None:
+        super().__init__(message)
+        self.help = help
 
 
 class ArchiveTooLarge(ValueError):
-    """The archive is over a limit; `size` and `limit` say which."""
+    """The archive is over a limit; `size` and `limit` say which, `largest` what takes the most of it."""
 
     def __init__(self, size: str, limit: str) -> None:
         super().__init__(f"{size} is over the limit of {limit}")
         self.size, self.limit = size, limit
+        self.largest = ""
 
 
 def unpack(content: bytes, limits: Limits) -> MemoryFolder:
     """The files of the archive. Raises BadArchive, or ArchiveTooLarge before a limit is passed."""
     held: dict[str, tuple[int, bytes]] = {}
+    folders: set[str] = set()
+    sizes: dict[str, int] = {}
     if len(content) > limits.context:
         raise ArchiveTooLarge(f"more than {size_text(limits.context)}", size_text(limits.context))
     try:
         if content.startswith(ZIPS):
-            _unzip(content, limits, held)
+            _unzip(content, limits, held, folders, sizes)
         else:
-            _untar(content, limits, held)
+            _untar(content, limits, held, folders, sizes)
+    except ArchiveTooLarge as error:
+        error.largest = _largest(sizes, files=error.limit.endswith("files"))
+        raise
     except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise BadArchive(f"it is damaged ({' '.join(str(error).split())[:200]})") from None
     except (NotImplementedError, RuntimeError, ValueError, UnicodeError, OverflowError) as error:
-        if isinstance(error, (BadArchive, ArchiveTooLarge)):
+        if isinstance(error, BadArchive):
             raise
         raise BadArchive(" ".join(str(error).split())[:200]) from None
-    return MemoryFolder(_without_top_folder(held))
+    return _without_top_folder(held, frozenset(folders) - held.keys())
 
 
-def _unzip(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -> None:
+def _largest(sizes: dict[str, int], *, files: bool) -> str:
+    """Return what takes the most of the archive, as far as it was read: a path and how much."""
+    if not sizes:
+        return ""
+    path, amount = heaviest(dict.fromkeys(sizes, 1) if files else sizes)
+    return f"{path} has {f'{amount} files' if files else size_text(amount)} of it"
+
+
+def _unzip(
+    content: bytes,
+    limits: Limits,
+    held: dict[str, tuple[int, bytes]],
+    folders: set[str],
+    sizes: dict[str, int],
+) -> None:
     if content.count(_ZIP_ENTRY) > MOST_ENTRIES:
         raise ArchiveTooLarge(f"more than {MOST_ENTRIES} entries", f"{limits.context_files} files")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         room = limits.context
+        sizes.update((info.filename, info.file_size) for info in archive.infolist() if not info.is_dir())
         for info in archive.infolist():
             kind = (info.external_attr >> 16) & _UNIX_KINDS
             if info.is_dir() or kind == _UNIX_FOLDER:
+                _add_folder(folders, info.filename, limits)
                 continue
             if kind == _UNIX_LINK:
-                raise BadArchive(f"{info.filename!r} is a link")
+                raise BadArchive(f"{info.filename!r} is a link", _WITHOUT_LINKS)
             if kind not in (0, _UNIX_FILE):
                 raise BadArchive(f"{info.filename!r} is no plain file")
             if info.flag_bits & 0x1:
@@ -82,19 +113,31 @@ def _unzip(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -
             held[path] = ((info.external_attr >> 16) & 0o777 or 0o644, data)
 
 
-def _untar(content: bytes, limits: Limits, held: dict[str, tuple[int, bytes]]) -> None:
+def _untar(
+    content: bytes,
+    limits: Limits,
+    held: dict[str, tuple[int, bytes]],
+    folders: set[str],
+    sizes: dict[str, int],
+) -> None:
     room = limits.context
     plain = _Bounded(_opened(content), limits.context + _BESIDE, limits)
     with tarfile.open(fileobj=plain, mode="r|", tarinfo=_Member) as archive:  # type: ignore[call-overload]
         for number, member in enumerate(archive):
             if number > 4 * limits.context_files:
                 raise ArchiveTooLarge(f"more than {number} entries", f"{limits.context_files} files")
-            if member.isdir() or member.type in (tarfile.XHDTYPE, tarfile.XGLTYPE):
+            if member.isdir():
+                _add_folder(folders, member.name, limits)
                 continue
+            if member.type in (tarfile.XHDTYPE, tarfile.XGLTYPE):
+                continue
+            if member.issym() or member.islnk():
+                to = f" to {member.linkname[:200]!r}" if member.linkname else ""
+                raise BadArchive(f"{member.name!r} is a link{to}", _WITHOUT_LINKS)
             if not member.isreg():
-                what = "a link" if member.issym() or member.islnk() else "no plain file"
-                raise BadArchive(f"{member.name!r} is {what}")
+                raise BadArchive(f"{member.name!r} is no plain file")
             path = _safe(member.name)
+            sizes[path] = member.size
             _count(held, path, limits)
             if member.size > room:
                 _check_room(-1, limits)
@@ -187,6 +230,15 @@ def _safe(name: str) -> str:
     return "/".join(parts)
 
 
+def _add_folder(folders: set[str], name: str, limits: Limits) -> None:
+    """Keep a folder's path: if it holds nothing, only its own entry shows that it is there."""
+    if name.strip("./"):
+        folders.add(_safe(name))
+    if len(folders) > limits.context_files:
+        limit = f"{limits.context_files} files"
+        raise ArchiveTooLarge(f"more than {limits.context_files} folders", limit)
+
+
 def _count(held: dict[str, tuple[int, bytes]], path: str, limits: Limits) -> None:
     if len(held) >= limits.context_files:
         raise ArchiveTooLarge(f"more than {limits.context_files} files", f"{limits.context_files} files")
@@ -200,9 +252,10 @@ def _check_room(room: int, limits: Limits) -> None:
         raise ArchiveTooLarge(f"more than {limit} unpacked", limit)
 
 
-def _without_top_folder(held: dict[str, tuple[int, bytes]]) -> dict[str, tuple[int, bytes]]:
+def _without_top_folder(held: dict[str, tuple[int, bytes]], folders: frozenset[str]) -> MemoryFolder:
     """Most tools pack the folder itself: a single top folder is the context."""
-    tops = {path.partition("/")[0] for path in held}
+    tops = {path.partition("/")[0] for path in (*held, *folders)}
     if len(tops) != 1 or any("/" not in path for path in held):
-        return held
-    return {path.partition("/")[2]: value for path, value in held.items()}
+        return MemoryFolder(held, folders)
+    inner = frozenset(path.partition("/")[2] for path in folders) - {""}
+    return MemoryFolder({path.partition("/")[2]: value for path, value in held.items()}, inner)

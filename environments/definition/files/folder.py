@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,12 +20,17 @@ class OutsideFolder(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A file of a folder: its path in it, permission bits and size; `link` where it is a symbolic link."""
+    """A file or folder in a folder: its path in it, permission bits and size.
+
+    `link` is true for a symbolic link that is not followed: it leads to `target`, a folder inside if `folder` is true.
+    """
 
     path: str
     mode: int
     size: int
     link: bool = False
+    target: str = ""
+    folder: bool = False
 
 
 class Folder(Protocol):
@@ -35,7 +40,7 @@ class Folder(Protocol):
         """At most `limit` + 1 bytes of the file; None where there is none. Raises OutsideFolder."""
 
     def files(self, below: str = "") -> Iterator[FileEntry]:
-        """Every file in the folder below this path, one by one, in an order that is always the same."""
+        """Every file and folder below this path, one by one, in an order that is always the same."""
 
     def names(self) -> list[str]:
         """The files that lie in the folder itself, sorted."""
@@ -53,6 +58,13 @@ def inside(base: str, path: str) -> str:
     if path.startswith(("/", "~")) or joined == ".." or joined.startswith("../") or "\0" in path:
         raise OutsideFolder(path)
     return "" if joined == "." else joined
+
+
+def link_stays_inside(path: str, target: str) -> bool:
+    """Whether a link at this path, with this target, leads to a path below the same root."""
+    end = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    outside = end == ".." or end.startswith("../")
+    return bool(target) and not target.startswith("/") and "\0" not in target and not outside
 
 
 class NoFolder:
@@ -102,6 +114,7 @@ class DiskFolder:
                 yield self._linked(Path(entry.path), path)
             elif entry.is_dir(follow_symlinks=False):
                 if entry.name not in _OF_OTHER_TOOLS:
+                    yield FileEntry(path, 0o755, 0, folder=True)
                     yield from self._walk(Path(entry.path), f"{path}/")
             elif entry.is_file(follow_symlinks=False):
                 info = entry.stat(follow_symlinks=False)
@@ -109,21 +122,26 @@ class DiskFolder:
 
     def _linked(self, link: Path, path: str) -> FileEntry:
         """A link to a file inside is that file; any other is named as what it is."""
+        folder, target = False, ""
         try:
-            target = link.resolve()
-            if target.is_relative_to(self.root) and target.is_file():
-                info = target.stat()
+            target = str(link.readlink())
+            end = link.resolve()
+            if end.is_relative_to(self.root) and end.is_file():
+                info = end.stat()
                 return FileEntry(path, info.st_mode & 0o7777, info.st_size)
+            folder = end.is_relative_to(self.root) and end.is_dir()
         except (OSError, RuntimeError):
-            return FileEntry(path, 0, 0, link=True)
-        return FileEntry(path, 0, 0, link=True)
+            folder = False
+        return FileEntry(path, 0, 0, link=True, target=target, folder=folder)
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryFolder:
-    """The content of an archive: mode and bytes by path."""
+    """The content of an archive: mode and bytes by path, the paths of folders, and the targets of links to folders."""
 
     held: Mapping[str, tuple[int, bytes]]
+    folders: frozenset[str] = frozenset()
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def read(self, path: str, limit: int) -> bytes | None:
         entry = self.held.get(path)
@@ -131,10 +149,17 @@ class MemoryFolder:
 
     def files(self, below: str = "") -> Iterator[FileEntry]:
         start = f"{below}/" if below else ""
-        for path in sorted(self.held):
-            if path.startswith(start):
+        for path in sorted((*self.held, *self.folders, *self.links)):
+            if not path.startswith(start):
+                continue
+            inner = path[len(start) :]
+            if path in self.links:
+                yield FileEntry(inner, 0, 0, link=True, target=self.links[path], folder=True)
+            elif path in self.folders:
+                yield FileEntry(inner, 0o755, 0, folder=True)
+            else:
                 mode, content = self.held[path]
-                yield FileEntry(path[len(start) :], mode, len(content))
+                yield FileEntry(inner, mode, len(content))
 
     def names(self) -> list[str]:
         return sorted(path for path in self.held if "/" not in path)

@@ -6,9 +6,10 @@ import re
 
 from environments.definition.files import dockerignore
 from environments.definition.files.dockerignore import Ignored
-from environments.definition.files.folder import FileEntry, OutsideFolder, inside
+from environments.definition.files.folder import FileEntry, OutsideFolder, inside, link_stays_inside
+from environments.definition.files.heaviest import heaviest
 from environments.definition.files.limits import size_text
-from environments.definition.findings.result import Draft
+from environments.definition.findings.result import Draft, Refused
 from environments.definition.formats import dockerfile_text
 from environments.definition.formats.source import Source
 from environments.definition.model import BuildContext, ContextFile
@@ -19,6 +20,7 @@ _GIT = re.compile(
     r"git://|git@|(?:https?://)?github\.com/|(?:https?|ssh)://[^\s#]{1,1000}\.git(?:#|$)", re.IGNORECASE
 )
 _REMOTE = re.compile(r"git@|github\.com/|[a-z][a-z0-9+.-]{1,20}:", re.IGNORECASE)
+_ENOUGH_TO_SEE = 20
 _NO_PART_OF_A_CONTEXT = frozenset((".git", "__MACOSX", ".svn", ".hg", "__pycache__", ".DS_Store"))
 
 
@@ -44,33 +46,93 @@ def _how_to_fetch(path: str) -> str:
 
 def read(draft: Draft, source: Source, below: str, dockerfile: Placed) -> None:
     """Take every file below this path as the definition's build context."""
-    limits = source.limits
+    entries = _entries(draft, source, below, dockerfile)
     files: list[ContextFile] = []
-    total = 0
+    for entry in entries:
+        if entry.link:
+            files.append(ContextFile(path=entry.path, content=b"", link=_target(draft, entry)))
+        elif not entry.folder:
+            content = _content(draft, source, below, entry)
+            if content is not None:
+                mode = entry.mode & 0o755 | 0o644
+                files.append(ContextFile(path=entry.path, mode=mode, content=content))
+    if not files:
+        draft.note("file-missing", dockerfile, what=f"the build context {below or '.'}")
+        return
+    name = _dockerfile_name(draft, dockerfile, {file.path for file in files if not file.link})
+    if name is None:
+        return
+    folders = _empty([entry.path for entry in entries if entry.folder and not entry.link], files)
+    draft.context = BuildContext(files=tuple(files), folders=folders, dockerfile_path=name)
+    _inspect(draft, draft.context, below)
+
+
+def _entries(draft: Draft, source: Source, below: str, dockerfile: Placed) -> list[FileEntry]:
+    """Return what Docker would send. Refuses more than the limits, with the path that has the most part in it."""
+    limits = source.limits
+    entries: list[FileEntry] = []
+    total = count = folders = 0
     ignored = _ignored(source, below, dockerfile)
     for entry in source.folder.files(below):
         if _NO_PART_OF_A_CONTEXT & set(entry.path.split("/")) or entry.path in ignored:
             continue
+        entries.append(entry)
         total += entry.size
-        if len(files) >= limits.context_files:
-            limit = f"{limits.context_files} files"
-            raise draft.refuse("too-large", dockerfile, what="the build context", size="more", limit=limit)
-        if total > limits.context:
-            limit = size_text(limits.context)
-            raise draft.refuse(
-                "too-large", dockerfile, what="the build context", size=size_text(total), limit=limit
-            )
-        content = _content(draft, source, below, entry)
-        if content is not None:
-            files.append(ContextFile(path=entry.path, mode=entry.mode & 0o755 | 0o644, content=content))
-    if not files:
-        draft.note("file-missing", dockerfile, what=f"the build context {below or '.'}")
-        return
-    name = _dockerfile_name(draft, dockerfile, {file.path for file in files})
-    if name is None:
-        return
-    draft.context = BuildContext(files=tuple(files), dockerfile_path=name)
-    _inspect(draft, draft.context, below)
+        folders += entry.folder
+        count += not entry.folder
+        # Somewhat beyond a limit, to see what takes the room.
+        if len(entries) > _ENOUGH_TO_SEE * limits.context_files:
+            break
+    if max(count, folders) > limits.context_files:
+        amounts = {entry.path: 1 for entry in entries if not entry.folder} or {
+            entry.path: 1 for entry in entries
+        }
+        path, amount = heaviest(amounts)
+        what = f"more than {limits.context_files} {'files' if count > limits.context_files else 'folders'}"
+        limit = f"{limits.context_files} files"
+        raise _too_large(draft, dockerfile, path, f"{amount} files", what, limit)
+    if total > limits.context:
+        path, amount = heaviest({entry.path: entry.size for entry in entries if not entry.folder})
+        limit = size_text(limits.context)
+        raise _too_large(draft, dockerfile, path, size_text(amount), size_text(total), limit)
+    return entries
+
+
+def _too_large(draft: Draft, at: Placed, path: str, part: str, size: str, limit: str) -> Refused:
+    help = (
+        f"{path[:200]} has {part} of it: a line `{path.rstrip('/')[:200]}` in .dockerignore leaves it out. Otherwise"
+        f" have the administrator raise the limit of {limit}."
+    )
+    return draft.refuse("too-large", at, what="the build context", size=size, limit=limit, help=help)
+
+
+def _target(draft: Draft, entry: FileEntry) -> str:
+    """Return where a link to a folder of the context leads; refuse any other that is not followed."""
+    why = ""
+    if not entry.target:
+        why = "which cannot be read"
+    elif entry.target.startswith("/"):
+        why = "an absolute path of the machine that it comes from"
+    elif not link_stays_inside(entry.path, entry.target):
+        why = "which is outside of the build context"
+    elif not entry.folder:
+        why = "where nothing is"
+    if why:
+        target = entry.target[:200] or "somewhere"
+        raise draft.refuse("context-link", Placed("", 1), what=entry.path[:200], target=target, why=why)
+    return entry.target
+
+
+def _empty(folders: list[str], files: list[ContextFile]) -> tuple[str, ...]:
+    """Return the folders in which nothing is left."""
+    filled = {file.path for file in files}
+    for path in (*filled, *folders):
+        while "/" in path:
+            path = path.rpartition("/")[0]
+            if path in filled:
+                break
+            filled.add(path)
+    return tuple(path for path in folders if path not in filled)
 
 
 def _ignored(source: Source, below: str, dockerfile: str) -> Ignored:
@@ -88,8 +150,6 @@ def _ignored(source: Source, below: str, dockerfile: str) -> Ignored:
 
 def _content(draft: Draft, source: Source, below: str, entry: FileEntry) -> bytes | None:
     path = f"{below}/{entry.path}" if below else entry.path
-    if entry.link:
-        raise draft.refuse("bad-archive", Placed("", 1), what=f"{entry.path} is a link")
     try:
         return source.folder.read(path, source.limits.context)
     except OutsideFolder:

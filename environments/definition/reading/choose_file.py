@@ -114,7 +114,7 @@ def _names_below(source: Source, below: str) -> list[str]:
     """Return the files that lie in a subfolder itself; as many as could be a definition's."""
     names = []
     for entry in source.folder.files(below):
-        if "/" not in entry.path and not entry.link:
+        if "/" not in entry.path and not entry.link and not entry.folder:
             names.append(entry.path)
         if len(names) > source.limits.context_files:
             break

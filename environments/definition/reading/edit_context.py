@@ -31,10 +31,13 @@ def read_with(definition: Definition, path: str, text: str, limits: Limits) -> R
     before = definition.context
     if before is None or before.text(path) is None:
         raise ValueError(f"the definition has no build context with a file {path!r}")
-    held = {file.path: (file.mode, file.content) for file in before.files}
+    held = {file.path: (file.mode, file.content) for file in before.files if not file.link}
+    if path not in held:
+        raise ValueError(f"{path!r} is a link")
+    links = {file.path: file.link for file in before.files if file.link}
     held[path] = (held[path][0], text.encode())
     draft = Draft(context.FORMAT)
-    source = Source(MemoryFolder(held), limits=limits)
+    source = Source(MemoryFolder(held, frozenset(before.folders), links), limits=limits)
     try:
         context.read(draft, source, "", Placed(before.dockerfile_path, 1))
         finish(draft, limits)

@@ -60,9 +60,11 @@ def _read_archive(content: bytes, draft: Draft, limits: Limits) -> Reading:
     try:
         folder = unpack(content, limits)
     except BadArchive as reason:
-        draft.note("bad-archive", None, what=str(reason))
+        draft.note("bad-archive", None, what=str(reason), help=reason.help)
     except ArchiveTooLarge as reason:
-        draft.note("too-large", None, what="the archive", size=reason.size, limit=reason.limit)
+        help = f"{reason.largest}: pack the archive without it, or have the administrator raise the limit."
+        help = help if reason.largest else ""
+        draft.note("too-large", None, what="the archive", size=reason.size, limit=reason.limit, help=help)
     else:
         return _read_folder(folder, draft, limits)
     draft.format = "archive"

@@ -6,6 +6,7 @@ import io
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from builds.engine.exchange import EngineRefused
 from builds.engine.failures import explained
 from builds.engine.output import Output, output_of
 from builds.imaging.reporting import ImageError
-from environments.definition import Definition, read
+from environments.definition import Definition, read, read_path
 
 STAGES = """\
 ARG VERSION=22.04
@@ -176,6 +177,26 @@ def test_an_ignored_file_changes_nothing_and_any_other_does() -> None:
     other = in_context(Dockerfile="FROM a\n", a_log="1", _dockerignore="*.log", b_txt="2")
 
     assert fingerprint(item) == fingerprint(ignored) != fingerprint(other)
+
+
+def test_empty_folders_and_links_are_in_the_context_and_count(tmp_path: Path) -> None:
+    for name in ("logs", "real"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "real" / "a.txt").write_text("a")
+    (tmp_path / "alias").symlink_to("real")
+    (tmp_path / "Dockerfile").write_text("FROM a\n")
+    definition = read_path(tmp_path).definition
+    assert definition is not None
+
+    with tarfile.open(fileobj=io.BytesIO(packed(definition, "FROM b\n"))) as archive:
+        assert archive.getmember("logs").isdir()
+        assert archive.getmember("alias").linkname == "real"
+
+    before = fingerprint(definition)
+    (tmp_path / "logs").rmdir()
+    without = read_path(tmp_path).definition
+    assert without is not None
+    assert fingerprint(without) != before
 
 
 def lines_of(*texts: str) -> list[str]:

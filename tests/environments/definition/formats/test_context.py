@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from environments.definition import Reading, read, read_path
+from environments.definition import Definition, Reading, diff, read, read_path
+from environments.definition.files.heaviest import heaviest
 from environments.definition.files.limits import Limits
+from environments.definition.model import ContextFile
 
 FILES = {
     "Dockerfile": b"FROM ubuntu:22.04\nCOPY . /srv\n",
@@ -163,8 +168,132 @@ def test_a_link_in_a_folder_counts_only_where_it_stays_inside(tmp_path: Path) ->
     assert reading.definition.context.text("also") == "FROM a:1\n"
     (context / "out").symlink_to("../secret")
     reading = read_path(context)
-    assert codes(reading) == ["bad-archive"]
+    assert codes(reading) == ["context-link"]
+    assert "out is a link to ../secret, which is outside of the build context" in reading.errors[0].message
     assert "hush" not in repr(reading)
+
+
+def test_a_link_to_a_folder_of_the_context_stays_a_link(tmp_path: Path) -> None:
+    """As Docker sends it; the content is there once."""
+    (tmp_path / "data" / "small").mkdir(parents=True)
+    (tmp_path / "data" / "small" / "a.csv").write_text("1\n")
+    (tmp_path / "Dockerfile").write_text("FROM ubuntu:24.04\nCOPY . /srv\n")
+    (tmp_path / "current").symlink_to("data/small")
+    first = read_path(tmp_path).definition
+    assert first is not None
+    assert first.context is not None
+    (link,) = [file for file in first.context.files if file.link]
+    assert (link.path, link.link) == ("current", "data/small")
+    assert [file.path for file in first.context.files] == ["Dockerfile", "current", "data/small/a.csv"]
+    assert Definition.model_validate(first.model_dump(mode="json")) == first
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to("data")
+    second = read_path(tmp_path).definition
+    assert second is not None
+    assert second.hash != first.hash
+    assert [change.text for change in diff(first, second).other] == ["current: link changed"]
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("/etc", "an absolute path of the machine that it comes from"),
+        ("..", "which is outside of the build context"),
+        ("nowhere", "where nothing is"),
+    ],
+)
+def test_a_link_that_cannot_be_kept_is_explained(tmp_path: Path, target: str, why: str) -> None:
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM ubuntu:24.04\n")
+    (context / "alias").symlink_to(target)
+    (error,) = read_path(context).errors
+    assert error.code == "context-link"
+    assert error.message == f"alias is a link to {target}, {why}"
+    assert ".dockerignore" in error.help
+    (context / ".dockerignore").write_text("alias\n")
+    assert read_path(context).accepted
+
+
+def test_no_definition_holds_a_link_out_of_its_context() -> None:
+    for target in ("..", "../x", "/etc", "a/../../x"):
+        with pytest.raises(ValueError, match="is a link out of the build context"):
+            ContextFile(path="alias", content=b"", link=target)
+
+
+def test_empty_folders_are_part_of_a_context(tmp_path: Path) -> None:
+    """COPY takes an empty folder as well."""
+    for folder in ("logs", "data/raw", "src", ".git/refs", "ignored/deep"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src" / "a.py").write_text("")
+    (tmp_path / "data" / "big.csv").write_text("1\n")
+    (tmp_path / ".dockerignore").write_text("ignored\n*.csv\n**/*.csv\n")
+    (tmp_path / "Dockerfile").write_text("FROM ubuntu:24.04\nCOPY logs /logs\n")
+    with tarfile.open(tmp_path.parent / "context.tar", "w") as archive:
+        archive.add(tmp_path, "context")
+    shutil.make_archive(str(tmp_path.parent / "zipped"), "zip", tmp_path)
+    readings = [read_path(tmp_path), read((tmp_path.parent / "context.tar").read_bytes())]
+    readings.append(read((tmp_path.parent / "zipped.zip").read_bytes()))
+    for reading in readings:
+        assert reading.definition is not None, reading.errors
+        assert reading.definition.context is not None
+        assert reading.definition.context.folders == ("data/raw", "logs")
+    assert len({reading.definition.hash for reading in readings if reading.definition}) == 1
+    (tmp_path / "logs").rmdir()
+    without = read_path(tmp_path).definition
+    assert without is not None
+    assert readings[0].definition is not None
+    assert without.hash != readings[0].definition.hash
+    assert [change.text for change in diff(without, readings[0].definition).other] == [
+        "empty folder logs added"
+    ]
+
+
+def test_a_context_over_a_limit_names_what_takes_the_most_of_it(tmp_path: Path) -> None:
+    """Rule 41."""
+    web = tmp_path / "web" / "node_modules"
+    for number in range(12):
+        (web / f"package{number}").mkdir(parents=True)
+        (web / f"package{number}" / "index.js").write_text("")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.bin").write_bytes(bytes(300_000))
+    (tmp_path / "Dockerfile").write_text("FROM ubuntu:24.04\n")
+    shutil.make_archive(str(tmp_path.parent / "context"), "zip", tmp_path)
+    packed = (tmp_path.parent / "context.zip").read_bytes()
+    for limits, part in (
+        (Limits(context_files=10), "web/node_modules/ has 12 files of it"),
+        (Limits(context=1 << 18), "data/train.bin has 293 kB of it"),
+    ):
+        for reading in (read_path(tmp_path, limits=limits), read(packed, limits=limits)):
+            (error,) = reading.errors
+            assert error.code == "too-large"
+            assert part in error.help
+    (error,) = read_path(tmp_path, limits=Limits(context_files=10)).errors
+    assert "a line `web/node_modules` in .dockerignore leaves it out" in error.help
+    (tmp_path / ".dockerignore").write_text("web/node_modules\ndata/train.bin\n")
+    assert read_path(tmp_path, limits=Limits(context=1 << 18, context_files=10)).accepted
+
+
+def test_a_link_in_an_archive_is_refused_with_the_way_to_pack_without_it() -> None:
+    (error,) = read(tarred(FILES, extra=_link(tarfile.SYMTYPE, "src"))).errors
+    assert "'src/link' is a link to 'src'" in error.message
+    assert "tar --dereference" in error.help
+
+
+@given(
+    st.dictionaries(
+        st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join), st.integers(1, 9), min_size=1
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_what_is_named_as_the_heaviest_has_that_much(amounts: dict[str, int]) -> None:
+    path, amount = heaviest(amounts)
+    inside = [
+        size
+        for name, size in amounts.items()
+        if name == path or (path.endswith("/") and name.startswith(path))
+    ]
+    assert sum(inside) == amount
 
 
 def test_a_folder_of_pipes_and_sockets_is_read_without_waiting_for_them(tmp_path: Path) -> None:

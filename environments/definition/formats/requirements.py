@@ -129,13 +129,12 @@ def logical_lines(text: str, file: str = "") -> Iterator[Placed]:
     """The lines as pip sees them: comments gone, continuation lines joined, blanks between words single."""
     pending: list[str] = []
     first = 0
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.rstrip("\r")
+    for number, line in enumerate(text.splitlines(), 1):
         if not pending:
             first = number
         is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
-            pending.append(line[:-1])
+            pending.append(line.strip("\\"))
             continue
         # pip lets a comment end a continuation.
         pending.append(" " if is_comment else line)

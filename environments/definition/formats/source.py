@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from environments.definition.files.folder import Folder, NoFolder, OutsideFolder, inside
 from environments.definition.files.limits import Limits, size_text
 from environments.definition.findings.result import Draft
+from environments.definition.formats.encoding import decode
 from environments.definition.syntax.text import Placed
 
 
@@ -43,21 +44,3 @@ class Source:
         except OutsideFolder:
             draft.note("outside-folder", path, what=str(path))
             return None
-
-
-def decode(draft: Draft, content: bytes) -> str | None:
-    """Decode UTF-8, or UTF-16 with a mark; return None and add a finding if it is neither."""
-    # PowerShell's `pip freeze > requirements.txt` writes UTF-16.
-    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        draft.note("not-text", Placed("", line), what=f"byte {error.start} is 0x{content[error.start]:02x}")
-        return None
-    if "\0" in text:
-        at = text.index("\0")
-        position = Placed("", text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1)
-        draft.note("not-text", position, what="there is a NUL character in it")
-        return None
-    return text

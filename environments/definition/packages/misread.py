@@ -20,11 +20,21 @@ _WRONG_OPERATORS = {
 }
 _WRONG = re.compile(r"(=>|=<|=!|<>|~>|=~|=(?!=)|\^|~(?!=))\s*")
 _LETTERS = re.compile(r"(\d+(?:\.\d+)*)([a-z])(?![\w.])")
+_CURLY = re.compile("[\u2018\u2019\u201c\u201d]")
 _LONGEST = 60
 
 
 def why_not(text: str) -> tuple[str, str]:
     """Return why pip cannot read this requirement, and what to do."""
+    hidden = next((sign for sign in text if not sign.isprintable()), "")
+    if hidden:
+        return (
+            f"it holds an invisible character, U+{ord(hidden):04X}",
+            "Remove the character, or write the line again.",
+        )
+    curly = _CURLY.search(text)
+    if curly:
+        return f"{curly[0]} is no quotation mark of pip's", "Write straight quotation marks."
     name = _NAME.match(text)
     if name is None:
         return "it does not begin with a package's name", _WRITE

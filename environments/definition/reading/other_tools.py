@@ -78,7 +78,9 @@ _CONTENT = (
     ),
     (re.compile(r"(?i)\A\s*<(?:!doctype|html|\?xml)"), OtherFile("a web page or an XML file")),
 )
-_SCRIPT = re.compile(r"\A#!")
+_SCRIPT = re.compile(
+    r"\A#![^\n]{0,200}?\b(?:(?:ba|da|z|k|fi|tc|c)?sh|python[\d.]{0,8}|perl|ruby|node|Rscript)\b"
+)
 # In these a first line that begins with #! is a comment.
 _MAY_BEGIN_AS_SCRIPT = re.compile(
     r"(?i)\.(?:txt|in|pip|ya?ml|toml|lock|cfg|dockerfile)$|(?:^|/)(?:docker|container)file[^/]*$"

@@ -11,7 +11,8 @@ from environments.definition.findings import checks
 from environments.definition.findings.result import Draft, Reading, Refused
 from environments.definition.formats.azure import curated
 from environments.definition.formats.conda import package_list
-from environments.definition.formats.source import Source, decode
+from environments.definition.formats.encoding import decode
+from environments.definition.formats.source import Source
 from environments.definition.model import HOST
 from environments.definition.reading import recognise
 from environments.definition.reading.choose_file import read_folder

@@ -256,6 +256,22 @@ def test_the_address_of_a_wheel_is_enough_to_ask_for_it(shopping: Workshop, inde
     assert "could not be found out" not in reporter.log
 
 
+@pytest.mark.parametrize(
+    "line", ["{url}#sha256={digest}", "shop @ {url}#sha256={digest} ; python_version > '3'"]
+)
+def test_a_wheel_with_its_hash_in_the_address_is_a_requested_package(
+    shopping: Workshop, index: Index, line: str
+) -> None:
+    url = f"{index.server.url}/files/shop-1.0-py3-none-any.whl"
+    wanted = digest(index, "shop-1.0-py3-none-any.whl")
+
+    lock = resolve(empty_base(), [line.format(url=url, digest=wanted)], shopping, Recorder())
+
+    shop = lock.named("shop")
+    assert shop is not None
+    assert (shop.sha256, shop.requested, shop.needed_by) == (wanted, True, ())
+
+
 def test_a_wheel_on_condas_own_disk_is_refused_with_a_correction() -> None:
     """Requirements as `pip freeze` prints them in a conda environment."""
     line = "numpy @ file:///home/conda/work/dist/numpy-1.26.4-cp311-cp311-linux_x86_64.whl#sha256=d08e"

@@ -140,6 +140,9 @@ def test_the_reader_and_the_build_agree_about_any_line(pieces: list[tuple[str, s
         ("solver ;", "leave the ; out"),
         ("solver numpy scipy", "each package on a line of its own"),
         ("==1.0", "Write name"),
+        ("solver\u200b==1.0", "Remove the character"),
+        ("\ufeffsolver==1.0", "Remove the character"),
+        ("solver ; python_version < “3.12”", "straight quotation marks"),
         ("solver>=", "Write solver>=1.2."),
     ],
 )

@@ -104,3 +104,24 @@ def test_direct_references_name_their_package_where_they_can(line: str, name: st
     spec = pip_spec(line)
     assert spec is not None
     assert (spec.name, spec.exact) == (name, version)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "exact"),
+    [
+        ("https://w.example/torch-2.1.0%2Bcu121-cp311-cp311-linux_x86_64.whl", "torch", "2.1.0+cu121"),
+        (
+            "https://w.example/torch-2.1.0+cu121-cp311-cp311-linux_x86_64.whl#sha256=aa",
+            "torch",
+            "2.1.0+cu121",
+        ),
+        ("https://w.example/My_Solver-1.5-py3-none-any.whl?download=1#sha256=aa", "my-solver", "1.5"),
+        ("https://w.example/solver-1.5.tar.gz ; python_version > '3'", "solver", "1.5"),
+    ],
+)
+def test_the_address_of_a_file_has_the_name_and_the_version_of_the_package(
+    line: str, name: str, exact: str
+) -> None:
+    spec = pip_spec(line)
+    assert spec is not None
+    assert (spec.name, spec.exact) == (name, exact)

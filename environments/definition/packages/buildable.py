@@ -26,9 +26,7 @@ _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+|git@|git://", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{")
 _LOGIN = re.compile(r"(https?://)[^/\s@]*@", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
-_TAG = re.compile(
-    r"(?:@|/archive/(?:refs/tags/)?|/zipball/|/tarball/)v?(\d+(?:\.\d+)+[\w.]*?)(?:\.(?:zip|tar\.gz))?(?:[#?]|$)"
-)
+_TAG = re.compile(r"(?:@|/archive/(?:refs/tags/)?|/zipball/|/tarball/)v?(\d[\w.]*+)(?=[#?]|$)")
 _SDIST = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>\d[\w.!+]*?)\.(?:tar\.gz|zip|tar\.bz2|tgz)")
 _BUILD_OPTIONS = frozenset(
     ("--config-settings", "--global-option", "--use-feature", "--all-releases", "--only-final")
@@ -150,10 +148,10 @@ def _instead(url: str, name: str) -> str:
     if wheel is not None:
         return "==".join(wheel)
     sdist = _SDIST.fullmatch(_file_of(url))
-    tag = _TAG.search(url.partition(" ")[0][:4096])
+    tag = _version_in(url)
     if name:
         same = sdist is not None and _same(sdist["name"], name)
-        version = sdist["version"] if sdist is not None and same else tag[1] if tag else "version"
+        version = sdist["version"] if sdist is not None and same else tag or "version"
         return f"{name}=={version}"
     if sdist is not None and not tag:
         return f"{sdist['name']}=={sdist['version']}"
@@ -161,7 +159,14 @@ def _instead(url: str, name: str) -> str:
         return ""
     egg = _EGG.search(url)
     project = egg[1] if egg else _project(url)
-    return f"{project}=={tag[1] if tag else 'version'}" if project else ""
+    return f"{project}=={tag or 'version'}" if project else ""
+
+
+def _version_in(url: str) -> str:
+    """Return the version that a repository's tag names, such as `@v1.4.4`; empty for a branch or a commit."""
+    tag = _TAG.search(url.partition(" ")[0][:4096])
+    version = tag[1].removesuffix(".zip").removesuffix(".tar.gz") if tag else ""
+    return version if "." in version else ""
 
 
 def _same(name: str, other: str) -> bool:

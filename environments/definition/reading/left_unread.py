@@ -18,7 +18,6 @@ _OTHERS = {
     "project.toml": "Install Julia and its packages in a Dockerfile.",
     "default.nix": "Install these packages in a Dockerfile.",
 }
-_REQUIREMENTS = re.compile(r"(?i)(?:[\w-]+[-_])?requirements?(?:[-_.][\w-]+)*\.(?:txt|in)|constraints\.txt")
 _CONDA = re.compile(r"(?i)(?:conda[\w-]*|env(?:ironment)?[\w.-]*)\.ya?ml|conda[\w-]*\.lock")
 _DOCKERFILE = re.compile(r"(?i)(?:docker|container)file\.(?!dockerignore)[\w.-]+|[\w.-]+\.dockerfile")
 _PYTHON = re.compile(rb"\s*python-?(\d+\.\d+)(?:\.\d+)?\s*", re.IGNORECASE)
@@ -57,7 +56,7 @@ def _advice(source: Source, path: str, chosen: str) -> str:
     if name.lower() in _OTHERS:
         return _OTHERS[name.lower()]
     in_conda = chosen.lower().endswith((".yml", ".yaml"))
-    if _REQUIREMENTS.fullmatch(name):
+    if _is_requirements(name.lower()):
         if in_conda:
             return f"Name it in {chosen}: `- pip:` with `- -r {name}` below it; or move its lines there."
         return f"Name it in {chosen}, as -r {name}, if the image needs it." if chosen.endswith(".txt") else ""
@@ -66,6 +65,11 @@ def _advice(source: Source, path: str, chosen: str) -> str:
     if _DOCKERFILE.fullmatch(name):
         return f"Name it Dockerfile if the image is built by it and not by {chosen}."
     return ""
+
+
+def _is_requirements(name: str) -> bool:
+    listed = "requirements" in name and name.endswith((".txt", ".in"))
+    return listed or name == "constraints.txt"
 
 
 def _for_runtime(source: Source, path: str, chosen: str) -> str:

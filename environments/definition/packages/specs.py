@@ -61,15 +61,19 @@ def conda_spec(text: str) -> Spec:
         # The commonest spellings need no solver library, which costs more to load than all the rest.
         name, sign, version = plain[1], plain[2] or "", _without_leading_zeros(plain[3] or "")
         return Spec(text, name.lower(), "conda", sign + version, version)
-    if (reason := misread_conda.of_pip(text)) is not None:
-        raise BadSpec(*reason)
     if text.startswith(("http://", "https://", "file://")):
         return _conda_file(text)
     return _conda_spec_by_rattler(text)
 
 
+def _refuse_pips(text: str) -> None:
+    if (reason := misread_conda.of_pip(text)) is not None:
+        raise BadSpec(*reason)
+
+
 def _conda_file(url: str) -> Spec:
     """The package that a line of an explicit list names by its file."""
+    _refuse_pips(url)
     address = url.partition("#")[0].partition("?")[0]
     file = address.rpartition("/")[2]
     stem = file.removesuffix(".conda").removesuffix(".tar.bz2")
@@ -85,6 +89,7 @@ def _without_leading_zeros(version: str) -> str:
 
 
 def _conda_spec_by_rattler(text: str) -> Spec:
+    _refuse_pips(text)
     # Loaded here and not above: `inspect` of a plain file starts in half the time without it.
     from rattler import MatchSpec
     from rattler.exceptions import InvalidMatchSpecError

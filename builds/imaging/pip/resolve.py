@@ -42,7 +42,9 @@ _ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")
 _ON_MUSL = ("x86_64", "aarch64")
 _NEWEST_GLIBC = 40  # the newest 2.x that uv has a name for
 _ADDRESS = re.compile(r"https?://\S+")
-_VIA = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)\s*+\S*+[^#]*+(?:#\s*via\s++(?P<via>.*))?$")
+_VIA = re.compile(
+    r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@)\s*+\S*+[^#]*+(?:#\s*via\s++(?P<via>.*))?$"
+)
 
 
 def resolve(

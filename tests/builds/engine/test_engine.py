@@ -22,7 +22,7 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
-from environments.definition import Definition, read, read_path
+from environments.definition import Definition, read
 from tests.services.machine_image import import_machine_image
 from tests.services.processes import wait_until
 from tests.services.servers.docker_engine import DockerEngine
@@ -238,28 +238,6 @@ def test_what_dockerignore_excludes_is_not_copied(
     # BuildKit needs its Dockerfile in the context that it is sent.
     assert copied - {"tmp/context/Dockerfile"} == {"tmp/context/a.txt"}
     assert ("tmp/context/Dockerfile" in copied) == bool(flag)
-
-
-@pytest.mark.parametrize("flag", ["", "--chmod=755 "], ids=["classic", "buildkit"])
-def test_empty_folders_and_links_are_copied_as_docker_copies_them(
-    docker_engine: DockerEngine, workshop: Workshop, tmp_path: Path, flag: str
-) -> None:
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real" / "a.txt").write_text("a")
-    (tmp_path / "alias").symlink_to("real")
-    (tmp_path / "Dockerfile").write_text(
-        f"FROM machine:1\nCOPY {flag}logs /tmp/logs\nCOPY . /tmp/all\nRUN ls -ld /tmp/logs /tmp/all/* > /tmp/listing\n"
-    )
-    reading = read_path(tmp_path)
-    assert reading.definition is not None, reading.errors
-
-    base = build_base(reading.definition, workshop, Quiet(), docker_host=docker_engine.host)
-
-    listing = added(base, workshop.store)["tmp/listing"].decode().splitlines()
-    kinds = {line.partition(" /tmp/")[2]: line[0] for line in listing}
-    assert kinds["logs"] == kinds["all/logs"] == "d"
-    assert kinds["all/alias -> real"] == "l"
 
 
 @pytest.mark.parametrize("flag", ["", "--chmod=644 "], ids=["classic", "buildkit"])

@@ -47,7 +47,7 @@ def _allowed(line: str) -> list[str]:
             problem.help,
         )
     lines = as_pip_takes_it(line)
-    if line.lower().startswith(("https://", "http://")) and (wheel := wheel_at(line)) is not None:
+    if line.startswith(("https://", "http://")) and (wheel := wheel_at(line)) is not None:
         # The solver asks for a name.
         return [f"{wheel[0]} @ {item}" for item in lines]
     return lines

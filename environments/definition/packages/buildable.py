@@ -16,6 +16,7 @@ from environments.definition.packages.pip_line import ALONE, TAKES_VALUE, BadOpt
 
 _WEB = ("https://", "http://")
 _AT_URLS = ("--index-url", "--extra-index-url", "--find-links")
+_SHOUTED = re.compile(r"(?:^|@\s{0,9})(?!https?://)(?i:https?)://")
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2")
 _NAMED = re.compile(
     r"^(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\]?)?\s*(?P<rest>.*)$", re.DOTALL
@@ -59,13 +60,18 @@ def problem_of(line: str) -> Problem | None:
 
 
 def _of_requirement(text: str) -> Problem | None:
-    if text.lower().startswith(_WEB):
+    if _SHOUTED.search(text):
+        # The rules for addresses are held where the solver and its proxy read the same scheme.
+        return Problem(
+            "the scheme of its address has capital letters", "Write http:// or https:// in small letters."
+        )
+    if text.startswith(_WEB):
         return None if wheel_at(text) else _no_wheel(text, "")
     matched = _NAMED.match(text)
     rest = matched["rest"] if matched else text
     url = rest[1:].strip() if rest.startswith("@") else ""
     name = matched["name"] if matched and url else ""
-    if url.lower().startswith(_WEB):
+    if url.startswith(_WEB):
         return None if wheel_at(url) else _no_wheel(url, name)
     if _REPOSITORY.match(url) or _REPOSITORY.match(text):
         return _repository(url or text, name)
@@ -85,7 +91,7 @@ def _of_options(parts: PipLine) -> Problem | None:
                 return problem
         elif name == "--requirement":
             return Problem("another file is not read from here", "Write its lines in this file.")
-        elif name in _AT_URLS and value and not value.lower().startswith(_WEB):
+        elif name in _AT_URLS and value and not value.startswith(_WEB):
             path = "://" not in value
             return Problem("its address is not one of the web", "Give an http(s) address.", path)
         elif name in _BUILD_OPTIONS or name not in TAKES_VALUE | ALONE:

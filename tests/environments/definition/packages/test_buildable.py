@@ -43,6 +43,8 @@ def about(line: str) -> list[Finding]:
         ("--extra-index-url https://${USER}:${PASSWORD}@index.example/simple", "Settings → Connections"),
         ("solver @ https://files.example/${NAME}-1.0-py3-none-any.whl", "Write the value itself."),
         ("solver==${SOLVER_VERSION}", "Write the value itself."),
+        ("HTTPS://files.example/solver-1.5-py3-none-any.whl", "in small letters"),
+        ("solver @ HTTP://files.example/solver-1.5-py3-none-any.whl", "in small letters"),
         ("--find-links ./wheels", "Give an http(s) address."),
         ("--extra-index-ulr https://index.example/simple", "Write --extra-index-url."),
         ("--upgrade", "leave it out"),
@@ -90,8 +92,8 @@ def test_an_option_that_counts_for_nothing_is_reported_and_no_build_fails_for_it
         ("-ihttps://index.example/simple", "--index-url https://index.example/simple"),
         ("--pre", "--pre"),
         ("solver==1.5 --hash=sha256:aa", "solver==1.5 --hash=sha256:aa"),
-        ("HTTPS://files.example/solver-1.5%2Bcu1-py3-none-any.whl#sha256=aa",
-         "solver @ HTTPS://files.example/solver-1.5%2Bcu1-py3-none-any.whl#sha256=aa"),
+        ("https://files.example/solver-1.5%2Bcu1-py3-none-any.whl#sha256=aa",
+         "solver @ https://files.example/solver-1.5%2Bcu1-py3-none-any.whl#sha256=aa"),
     ],
 )  # fmt: skip
 def test_what_pip_takes_is_taken_without_a_finding(line: str, taken: str) -> None:

@@ -56,6 +56,10 @@ def problem_of(line: str) -> Problem | None:
     except BadOption as error:
         help = f"Write {error.near}." if error.near else "Correct the option, or leave it out."
         return Problem(str(error), help)
+    for name, value in parts.options:
+        # Without its quotation marks it would be read as several options.
+        if name not in ("--constraint", "--editable", "--requirement") and len(value.split()) != bool(value):
+            return Problem(f"the value of {name} has a blank in it", "Write the value without blanks.")
     return _of_requirement(parts.requirement) if parts.requirement else _of_options(parts)
 
 

@@ -45,6 +45,8 @@ def about(line: str) -> list[Finding]:
         ("solver==${SOLVER_VERSION}", "Write the value itself."),
         ("HTTPS://files.example/solver-1.5-py3-none-any.whl", "in small letters"),
         ("solver @ HTTP://files.example/solver-1.5-py3-none-any.whl", "in small letters"),
+        ("--index-url 'https://index.example/simple -r /etc/passwd'", "without blanks"),
+        ("solver==1.5 --hash='sha256:aa -r /etc/passwd'", "without blanks"),
         ("--find-links ./wheels", "Give an http(s) address."),
         ("--extra-index-ulr https://index.example/simple", "Write --extra-index-url."),
         ("--upgrade", "leave it out"),

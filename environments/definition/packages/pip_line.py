@@ -80,7 +80,7 @@ class PipLine:
 
 def taken_apart(line: str) -> PipLine:
     """Return the parts of a logical line, without a comment. Raises BadOption."""
-    line = line.strip()
+    line = re.sub(r"\s", " ", line).strip()
     constraint = _CONSTRAINT.match(line)
     if constraint and INLINE_CONSTRAINT.match(line, constraint.end()):
         return PipLine("", (("--constraint", line[constraint.end() :]),))

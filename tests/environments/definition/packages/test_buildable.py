@@ -47,6 +47,7 @@ def about(line: str) -> list[Finding]:
         ("solver @ HTTP://files.example/solver-1.5-py3-none-any.whl", "in small letters"),
         ("--index-url 'https://index.example/simple -r /etc/passwd'", "without blanks"),
         ("solver==1.5 --hash='sha256:aa -r /etc/passwd'", "without blanks"),
+        ("--pre\t-r more.txt", "Write its lines in this file."),
         ("--find-links ./wheels", "Give an http(s) address."),
         ("--extra-index-ulr https://index.example/simple", "Write --extra-index-url."),
         ("--upgrade", "leave it out"),

@@ -91,8 +91,8 @@ class Draft:
     file: str = ""
     lines: list[str] = field(default_factory=list)
     """The lines of the file that is read first, for what only its comments say."""
-    files_read: set[str] = field(default_factory=set)
-    """The other files that the definition names, by their paths in the folder."""
+    files_read: dict[str, list[str]] = field(default_factory=dict)
+    """The lines of the other files that the definition names, by their paths in the folder."""
     counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, code: str, at: At = None, *, help: str = "", **values: object) -> None:
@@ -107,6 +107,10 @@ class Draft:
         """Add the finding and return what to raise: nothing after this place can be read."""
         self.note(code, at, help=help, **values)
         return Refused(code)
+
+    def lines_around(self, at: Placed) -> list[str]:
+        """Return the lines of the file that this is from."""
+        return self.lines if at.file in ("", self.file) else self.files_read.get(at.file, [])
 
     @property
     def refused(self) -> bool:

@@ -89,7 +89,7 @@ def check(draft: Draft) -> None:
         if holds_secret(written):
             draft.note("secret-in-definition", None, what=f"the property {name}")
     for name, value in draft.variables.items():
-        report_variable(draft, name, str(value), value, () if value.file else draft.lines)
+        report_variable(draft, name, str(value), value, draft.lines_around(value))
 
 
 def _masked_assignment(match: re.Match[str]) -> str:

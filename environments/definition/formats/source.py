@@ -22,7 +22,7 @@ class Source:
 
     def text(self, draft: Draft, path: str, at: Placed) -> str | None:
         """The text of another file; where it cannot be had, the draft says so and None comes back."""
-        draft.files_read.add(path)
+        draft.files_read[path] = []
         try:
             content = self.folder.read(path, self.limits.definition)
         except OutsideFolder:
@@ -35,7 +35,9 @@ class Source:
             limit = size_text(self.limits.definition)
             draft.note("too-large", at, what=path, size=f"more than {limit}", limit=limit)
             return None
-        return decode(draft, content)
+        text = decode(draft, content)
+        draft.files_read[path] = (text or "").split("\n")
+        return text
 
     def resolve(self, draft: Draft, path: Placed) -> str | None:
         """Return the path inside the folder for a relative path; None, with a finding, if it leads out."""

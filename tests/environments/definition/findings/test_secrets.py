@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from environments.definition import read
+from environments.definition import read, read_path
 from environments.definition.cli import reading_json
 from environments.definition.findings.secrets import holds_secret, is_secret_variable, masked, masked_script
 
@@ -168,6 +169,18 @@ def test_a_comment_says_that_a_value_is_no_secret(text: str) -> None:
     ):
         text = text.replace(line, "")
     assert "`# not a secret`" in next(f.help for f in read(text).findings if f.code.startswith("secret"))
+
+
+def test_the_comment_counts_in_each_file_of_a_folder(tmp_path: Path) -> None:
+    conda = "channels: [c]\ndependencies: [python=3.12]\nvariables:\n  PUZZLE_PASSWORD: open-sesame{}\n"
+    for comment, accepted in (("  # not a secret", True), ("", False)):
+        (tmp_path / "environment.yml").write_text(conda.format(comment))
+        assert read_path(tmp_path).accepted is accepted
+        inner = tmp_path / "inner"
+        inner.mkdir(exist_ok=True)
+        (inner / "conda.yml").write_text(conda.format(comment))
+        (inner / "env.yml").write_text("image: ubuntu:24.04\nconda_file: conda.yml\n")
+        assert read_path(inner / "env.yml").accepted is accepted
 
 
 def test_no_comment_lets_a_known_token_or_the_password_of_an_address_pass() -> None:

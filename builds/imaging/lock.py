@@ -48,6 +48,10 @@ class Lock(BaseModel):
     platform: str = Field(default="", description='What wheels must fit, such as "manylinux_2_36_x86_64".')
     base_digest: str = Field(default="", description="Digest of the base image's manifest.")
     packages: tuple[LockedPackage, ...] = ()
+    warnings: tuple[str, ...] = Field(
+        default=(),
+        description="Packages that are older than they would be with a Docker Engine, as sentences.",
+    )
 
     @property
     def digest(self) -> str:

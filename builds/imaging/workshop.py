@@ -24,7 +24,8 @@ _MARKED_SECONDS = 3600.0  # how exact the time of the last use is
 class Workshop:
     """The context passed to every step of a build. `cache` may be deleted at any time; builds are then slower.
 
-    `spend` is called with the bytes that are added to the cache; it raises when they are too many.
+    `reserve_disk` is called with the bytes that are added to the cache; it raises when they are too many.
+    `builds_sources` says whether wheels can be built from source distributions.
     """
 
     store: BlobStore
@@ -38,6 +39,7 @@ class Workshop:
     jobs: int = 2
     bytecode: bool = True
     reserve_disk: Callable[[int], None] = free
+    builds_sources: Callable[[], bool] = lambda: True
 
     def login(self, kind: str, url: str) -> Login | None:
         """Return the credentials that belong to an address: the workspace's, else those of the studio's index."""

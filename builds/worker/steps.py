@@ -13,7 +13,7 @@ from django.utils import timezone
 from builds.engine import build_base
 from builds.engine.dockerfiles.sources import sources
 from builds.engine.postlink import linked
-from builds.engine.wheels.build import build_wheels
+from builds.engine.wheels.build import build_wheels, engine_answers
 from builds.images.layers import save_layers
 from builds.images.packages import save_packages
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
@@ -95,6 +95,7 @@ def make_workshop(reserve_disk: Callable[[int], None] = free, logins: Logins | N
         logins=logins or Logins(),
         file_channels=settings.FILE_CHANNELS,
         reach=settings.EGRESS_POLICY,
+        builds_sources=engine_answers,
     )
 
 
@@ -119,7 +120,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     image = _layers(build, base, plan, lock, fetched, workshop, reporter)
     with reporter.step(StepName.VERIFY):
         misfits = interpreter_misfits(definition, base, workshop, reporter)
-        misfits = _verify(lock, fetched, misfits, reporter)
+        misfits = _verify(lock, fetched, [*misfits, *lock.warnings], reporter)
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
         pushed_to = _store(build, base, image, workshop, reporter)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from builds.imaging.files import WheelFile
-from builds.imaging.pip.sdist import needs_of
+from builds.imaging.pip.declared.sdist import needs_of
 from builds.imaging.reporting import ImageError
 from tests.builds.imaging.making import make_sdist
 from tests.hostile import tars

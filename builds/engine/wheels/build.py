@@ -35,12 +35,12 @@ from builds.imaging.files import WheelFile
 from builds.imaging.lock import Lock
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.archive import MOST_BYTES
+from builds.imaging.pip.declared.reading import needs_of_sdists, needs_of_wheels
+from builds.imaging.pip.declared.sdist import checked_need
 from builds.imaging.pip.pylock import target_tags
-from builds.imaging.pip.reading import needs_of_sdists, needs_of_wheels
 from builds.imaging.pip.resolve import resolve
-from builds.imaging.pip.sdist import checked_need
 from builds.imaging.pip.sources import needs_when_built, remember_needs
-from builds.imaging.reporting import Reporter
+from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
 _FORMAT = "wheel-1"
@@ -97,6 +97,15 @@ def build_wheels(
     made = [wheel for wheel in wheels.values() if wheel is not None]
     everything = tuple(sorted((*fetched.wheels, *made), key=lambda file: file.name))
     return Built(replace(fetched, wheels=everything), tuple(surprises), cached=not missing)
+
+
+def engine_answers(docker_host: str | None = None) -> bool:
+    """Return whether a Docker Engine is there that can build wheels."""
+    try:
+        with Engine.at(docker_host or settings.DOCKER_HOST):
+            return True
+    except ImageError:
+        return False
 
 
 def _key(sdist: WheelFile, base: Base, around: BuildEnvironment) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from builds.engine.exchange import PIECE
 from builds.imaging.files import WheelFile
 from builds.imaging.pip.indexes import indexes_of
-from builds.imaging.pip.requirement import checked
+from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.workshop import Workshop
 from environments.network.credentials import host_of, without_login
 

@@ -22,7 +22,7 @@ from builds.imaging.conda.workers import conda_worker, read_contents
 from builds.imaging.download.fetch import fetch_conda
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.packing.wheel import PREFIX
-from builds.imaging.pip.requirement import checked
+from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
@@ -232,7 +232,9 @@ def _with_pip(
         resolved = resolve(onto, pip, workshop, reporter, previous=previous, present=present)
     except ImageError as error:
         raise _both(error, present) from error
-    return lock.model_copy(update={"packages": (*packages, *resolved.packages)})
+    return lock.model_copy(
+        update={"packages": (*packages, *resolved.packages), "warnings": resolved.warnings}
+    )
 
 
 def _both(error: ImageError, present: Mapping[str, str]) -> ImageError:

@@ -10,8 +10,8 @@ from packaging.utils import canonicalize_name
 
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
-from builds.imaging.pip.foreign_requirements import applies, requirement_of
-from builds.imaging.pip.reading import needs_of_wheels
+from builds.imaging.pip.declared.foreign_requirements import applies, requirement_of
+from builds.imaging.pip.declared.reading import needs_of_wheels
 from builds.imaging.reporting import Reporter
 
 

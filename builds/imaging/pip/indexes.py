@@ -21,7 +21,12 @@ _OPTION = re.compile(r"^(?P<name>-i|--index-url|--extra-index-url)[\s=]++(?P<url
 
 @dataclass(frozen=True, slots=True)
 class Indexes:
-    """The indexes of a definition: the main index is queried last, the extra indexes before it."""
+    """The indexes of a definition: the main index is queried last, the extra indexes before it.
+
+    A name that an index which needs a connection has is taken from there alone: anybody may put a package of that
+    name into a public index. So those indexes come first, and the first index that has a name is the only one.
+    Where no index needs a connection, a package comes in its newest version from any of them, as by pip.
+    """
 
     main: str
     extra: tuple[str, ...]
@@ -31,13 +36,27 @@ class Indexes:
         """All URLs, in the order in which they are queried."""
         return (*self.extra, self.main)
 
+    def is_private(self, url: str, logins: Logins) -> bool:
+        """Return whether an index needs a connection of the workspace."""
+        return logins.find("index", url) is not None
+
+    def private_first(self, logins: Logins) -> tuple[str, ...]:
+        """Return the URLs with those of private indexes before all others, each once."""
+        urls = sorted(self.urls, key=lambda url: not self.is_private(url, logins))
+        return tuple(dict.fromkeys(urls))
+
+    def mixes(self, logins: Logins) -> bool:
+        """Return whether a package may come from any of several indexes."""
+        urls = self.private_first(logins)
+        return len(urls) > 1 and not any(self.is_private(url, logins) for url in urls)
+
     def config(self, logins: Logins, *, refresh: bool = False) -> str:
         """Return the solver's configuration file; with `refresh`, it bypasses the cache of listings.
 
         Passwords are in it and not on the command line.
         """
-        parts = [_entry(url, logins, refresh=refresh) for url in self.extra]
-        return "\n".join([*parts, _entry(self.main, logins, refresh=refresh) + "default = true\n"])
+        parts = [_entry(url, logins, refresh=refresh) for url in self.private_first(logins)]
+        return "\n".join(parts) + "default = true\n"
 
 
 def indexes_of(

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from builds.imaging.lock import Lock, LockedPackage
+from builds.imaging.pip.solver_errors import without_files
 from builds.imaging.reporting import Reporter
 from environments.network.masking import masked
 
@@ -52,4 +53,4 @@ def report_warnings(message: str, reporter: Reporter) -> None:
     )
     for warning in dict.fromkeys(warnings):
         if not _BESIDE_THE_POINT.search(warning):
-            reporter.line(f"Warning: {masked(warning)}")
+            reporter.line(f"Warning: {without_files(masked(warning))}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -16,7 +17,8 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from builds.imaging.bases.probe import Probe
 from builds.imaging.lock import Kind, Lock, LockedPackage
-from builds.imaging.pip.hashes import NO_HASHES, Hashes
+from builds.imaging.pip.lines.hashes import NO_HASHES, Hashes
+from builds.imaging.pip.listings import ListedFile, systems_of
 from builds.imaging.reporting import ImageError
 
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -25,29 +27,54 @@ File = Mapping[str, Any]
 Selector = Callable[[Iterable[tuple[File, AbstractSet[Tag]]]], Iterator[File]]
 
 
-def packages_of(
-    text: str,
-    probe: Probe,
-    *,
-    present: Container[str] = (),
-    sources: Container[str] = (),
-    hashes: Hashes = NO_HASHES,
-) -> tuple[LockedPackage, ...]:
-    """Return the packages of a pylock, each with the wheel that fits the base best, by name.
+@dataclass(frozen=True)
+class Selection:
+    """What is taken of a solver's lock: `present` packages are left out, `forced` come as source.
 
-    What is `present` already is left out; what is among `sources` is taken as its source distribution. Where
-    there are `hashes`, a file has one of its package's.
+    `offered` are files by name and version that were presented to the solver as wheels. Where there are `hashes`,
+    a file has one of its package's, and may be any that is `listed`.
     """
+
+    present: Container[str] = ()
+    forced: Container[str] = ()
+    offered: Mapping[str, Mapping[str, Sequence[ListedFile]]] = field(default_factory=dict)
+    hashes: Hashes = NO_HASHES
+    listed: Callable[[str], Iterable[ListedFile]] = lambda _: ()
+    may_be_source: Callable[[str], bool] = lambda _: True
+
+
+def packages_of(text: str, probe: Probe, selection: Selection = Selection()) -> tuple[LockedPackage, ...]:
+    """Return the packages of a pylock, each with the wheel that fits the base best, by name."""
+    select: Selector = create_compatible_tags_selector(target_tags(probe))
+    result = []
+    for entry in tomllib.loads(text).get("packages", []):
+        name, version = str(canonicalize_name(entry["name"])), str(entry.get("version", ""))
+        if name in selection.present:
+            continue
+        offered = selection.offered.get(name, {}).get(version, ())
+        if offered:
+            sources = [file.as_entry() for file in offered]
+            result.append(_locked(name, version, selection.hashes.chosen(name, sources)[0], "sdist"))
+        elif "sdist" in entry and name in selection.forced:
+            file = selection.hashes.chosen(name, [entry["sdist"]])[0]
+            result.append(_locked(name, version, file, "sdist"))
+        else:
+            result.append(_package(entry, select, probe, selection))
+    return tuple(sorted(result, key=lambda package: package.name))
+
+
+def versions_of(text: str, probe: Probe) -> dict[str, tuple[str, bool]]:
+    """Return the version of each package of a pylock, and whether a wheel of it runs on this base."""
     select: Selector = create_compatible_tags_selector(target_tags(probe))
     entries = tomllib.loads(text).get("packages", [])
-    entries = [entry for entry in entries if canonicalize_name(entry["name"]) not in present]
-    result = [
-        _source(entry, hashes)
-        if "sdist" in entry and canonicalize_name(entry["name"]) in sources
-        else _package(entry, select, probe, hashes)
+    return {
+        str(canonicalize_name(entry["name"])): (
+            str(entry["version"]),
+            bool(_fitting(entry.get("wheels", []), select)),
+        )
         for entry in entries
-    ]
-    return tuple(sorted(result, key=lambda package: package.name))
+        if "version" in entry
+    }
 
 
 def preference(lock: Lock) -> str:
@@ -88,25 +115,42 @@ def _platforms(probe: Probe) -> list[str]:
     return [*names, f"linux_{machine}"]
 
 
-def _source(entry: File, hashes: Hashes) -> LockedPackage:
-    name = str(canonicalize_name(entry["name"]))
-    return _locked(name, entry["version"], hashes.chosen(name, [entry["sdist"]])[0], "sdist")
-
-
-def _package(entry: File, select: Selector, probe: Probe, hashes: Hashes) -> LockedPackage:
+def _package(entry: File, select: Selector, probe: Probe, selection: Selection) -> LockedPackage:
     name, version = str(canonicalize_name(entry["name"])), str(entry.get("version", ""))
-    offered = [*entry.get("wheels", [])]
+    files = [*entry.get("wheels", [])]
     if str(entry.get("archive", {}).get("url", "")).split("#")[0].endswith(".whl"):
-        offered.append(entry["archive"])
-    fitting = _fitting(offered, select)
+        files.append(entry["archive"])
+    fitting = _fitting(files, select)
     if not fitting:
-        raise ImageError(
-            "no-matching-distribution",
-            f"{name} {version} has no wheel for Python {probe.version} on {probe.platform}.",
-            "Pin a version that has one, or take another Python version or base image.",
-        )
-    best = hashes.chosen(name, fitting)[0]
+        raise _unfit(name, version, files, probe)
+    if version and not selection.hashes.match(name, fitting):
+        # Another index may have the file, or the hash be that of the source.
+        others = [file for file in selection.listed(name) if str(file.version) == version]
+        wheels = _fitting([file.as_entry() for file in others if file.tags], select)
+        if selection.hashes.match(name, wheels):
+            fitting = wheels
+        elif selection.may_be_source(name):
+            sources = [file.as_entry() for file in others if not file.tags]
+            if selection.hashes.match(name, sources):
+                return _locked(name, version, selection.hashes.chosen(name, sources)[0], "sdist")
+    best = selection.hashes.chosen(name, fitting)[0]
     return _locked(name, version or str(parse_wheel_filename(_filename(best))[1]), best, "wheel")
+
+
+def _unfit(name: str, version: str, files: Sequence[File], probe: Probe) -> ImageError:
+    """Return the error for a package whose wheels all are for something else."""
+    systems = systems_of(map(_filename, files))
+    if systems:
+        return ImageError(
+            "no-matching-distribution",
+            f"The wheel of {name} {version} is for {systems}, and an image is Linux ({probe.platform}).",
+            "Give the address of its wheel for Linux, or leave the package out.",
+        )
+    return ImageError(
+        "no-matching-distribution",
+        f"{name} {version} has no wheel for Python {probe.version} on {probe.platform}.",
+        "Pin a version that has one, or take another Python version or base image.",
+    )
 
 
 def _locked(name: str, version: str, file: File, kind: Kind) -> LockedPackage:

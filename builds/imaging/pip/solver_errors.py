@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from packaging.utils import canonicalize_name
 
 from builds.imaging.access_errors import refused
-from builds.imaging.bases.probe import Probe
+from builds.imaging.pip.available import advice_for_version, of_one_system, unavailable
+from builds.imaging.pip.solver import Solver, requirement_in
 from builds.imaging.reporting import ImageError
+from environments.network.credentials import host_of
 from environments.network.masking import masked
 
 _NETWORK = ("Request failed after", "error sending request", "HTTP status server error", "timed out")
@@ -14,13 +19,24 @@ _MISSING = re.compile(
     r"(?<![A-Za-z0-9._-])([A-Za-z0-9._-]++) was not found in the (?:package registry|provided package locations)"
 )
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:,| and|$)")
-_NO_WHEEL = re.compile(r"(?<!\S)(\S++) has no (?:usable )?wheels")
+_NO_WHEEL = re.compile(
+    r"(?<!\S)(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?(?:==(?P<version>\S+))? has no (?:usable )?wheels"
+)
+_EXACT = re.compile(
+    r"(?<![A-Za-z0-9._-])(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s,*]+)"
+)
 _PYTHON = re.compile(r"(?:the requested|current) Python version")
 _REFUSED = re.compile(
     r"(?:An index URL \(\S+\) could not be queried due to[^(]*)?\(?(?P<status>401 Unauthorized|403 Forbidden)"
 )
 _ADDRESS = re.compile(r"https?://[^\s`)]+")
-
+# The solver's own files, and where in them something is.
+_FILES = re.compile(
+    r"\s*(?:\b(?:in|at|from|of)\s+)?[`(]?(?:[^\s`(]*/)?"
+    r"(?:requirements\.in|alone\.in|constraints\.txt|present\.txt|pins\.txt|uv\.toml|alone\.toml|pylock[\w.]*\.toml)"
+    r"(?::\d+(?::\d+)?)?[`)]?:?"
+)
+_TEMPORARY = re.compile(r"(?:file://)?/\S*resolve-[^\s`)]*")
 
 # Names that are in many requirement lists, and in no index.
 _NO_PACKAGES = {
@@ -34,7 +50,7 @@ def closed(output: str) -> bool:
     return _REFUSED.search(output) is not None
 
 
-def explained(output: str, probe: Probe) -> ImageError:
+def explained(output: str, solver: Solver) -> ImageError:
     """Return the error for what the solver wrote when it gave up; its own explanation is kept."""
     output = "\n".join(line for line in masked(output).splitlines() if not line.startswith("warning:"))
     why = _explanation(output)
@@ -48,8 +64,7 @@ def explained(output: str, probe: Probe) -> ImageError:
         address = _ADDRESS.search(output, closed.start()) or _ADDRESS.search(output)
         return refused("index", address[0] if address else why, status=closed["status"])
     if (match := _MISSING.search(output)) is not None:
-        help = _NO_PACKAGES.get(match[1].lower(), "Check the spelling, or add the index that has it.")
-        return ImageError("package-not-found", f"There is no package {match[1]} in the index.", help)
+        return _missing(match[1], solver)
     if any(sign in output for sign in _NETWORK):
         address = _ADDRESS.search(output)
         return ImageError(
@@ -59,11 +74,34 @@ def explained(output: str, probe: Probe) -> ImageError:
             fault="outside",
         )
     if "No solution found" in output:
-        return _no_solution(output, why, probe)
-    return ImageError("resolve-failed", f"The packages could not be resolved: {why}", fault="outside")
+        return _no_solution(output, why, solver)
+    return ImageError(
+        "resolve-failed",
+        f"The packages could not be resolved: {why}",
+        "Change or leave out the requirement that this names.",
+        fault="outside",
+    )
 
 
-def _no_solution(output: str, why: str, probe: Probe) -> ImageError:
+def without_files(text: str) -> str:
+    """Return the solver's text without the names of its own files, which no definition knows."""
+    return _FILES.sub("", _TEMPORARY.sub("", text))
+
+
+def _missing(name: str, solver: Solver) -> ImageError:
+    if (system := of_one_system(name)) is not None:
+        return system
+    help = _NO_PACKAGES.get(name.lower(), "Check the spelling, or add the index that has it.")
+    return ImageError(
+        "package-not-found", f"There is no package {name} in the index.", _own_line(name, solver) or help
+    )
+
+
+def _no_solution(output: str, why: str, solver: Solver) -> ImageError:
+    probe = solver.probe
+    for name, version in _named(output):
+        if (error := unavailable(name, version, solver.listings.of(name), probe)) is not None:
+            return error
     if _PYTHON.search(output):
         return ImageError(
             "no-matching-python",
@@ -72,26 +110,73 @@ def _no_solution(output: str, why: str, probe: Probe) -> ImageError:
         )
     missing, unbuilt = _NO_VERSION.search(output), _NO_WHEEL.search(output)
     if missing is not None and "depends on" not in output:
-        return ImageError(
-            "no-matching-distribution",
-            f"There is no version {missing[1]} in the index.",
-            "Pin a version that exists.",
-        )
+        return _no_version(missing[1], solver)
     if unbuilt is not None and "depends on" not in output:
+        what = f"{unbuilt['name']} {unbuilt['version'] or ''}".rstrip(" ,")
         return ImageError(
             "no-matching-distribution",
-            f"{unbuilt[1]} has no wheel for Python {probe.version} on {probe.platform}.",
+            f"{what} has no wheel for Python {probe.version} on {probe.platform}.",
             "Pin a version that has one, or take another Python version.",
         )
+    alone = _from_one_index(output, solver)
     return ImageError(
         "conflict",
-        f"The requirements contradict one another: {why}",
+        f"The requirements contradict one another: {why}{alone}",
         "Loosen or change one of the versions named.",
     )
 
 
+def _no_version(wanted: str, solver: Solver) -> ImageError:
+    """Return the error for a version that no index has, with where such versions are."""
+    named = _EXACT.match(wanted)
+    name, version = (named["name"], named["version"]) if named is not None else (_name(wanted), "")
+    alone = _from_one_index(wanted, solver)
+    help = "Pin a version that is there, or give the address of a wheel."
+    if not alone:
+        help = _own_line(name, solver) or advice_for_version(name, version)
+    return ImageError("no-matching-distribution", f"There is no version {wanted} in the index.{alone}", help)
+
+
+def _from_one_index(output: str, solver: Solver) -> str:
+    """Return a sentence for each package that the solver names and that is taken from a private index alone."""
+    wanted = filter(None, map(requirement_in, solver.requirements))
+    named = {
+        wanted.name
+        for wanted in wanted
+        if re.search(rf"(?<![\w.-]){re.escape(wanted.name)}(?![\w-])", output)
+    }
+    indexes = {name: solver.listings.private_index_of(str(canonicalize_name(name))) for name in sorted(named)}
+    return "".join(
+        f" {name} is taken from {host_of(url)} alone, as that index has it and needs a connection."
+        for name, url in indexes.items()
+        if url
+    )
+
+
+def _named(output: str) -> list[tuple[str, str]]:
+    """Return the packages that the solver has no wheel or no version of, or that it names exactly."""
+    unbuilt = [(match["name"], (match["version"] or "").rstrip(",")) for match in _NO_WHEEL.finditer(output)]
+    if not unbuilt and "depends on" in output:
+        return []
+    exact = [(match["name"], match["version"].rstrip(",.")) for match in _EXACT.finditer(output)]
+    pairs = [(str(canonicalize_name(name)), version) for name, version in (*unbuilt, *exact)]
+    return list(dict.fromkeys(pairs))[:5]
+
+
+def _own_line(name: str, solver: Solver) -> str:
+    """Return what to do with an option beside a requirement that has no effect there; empty for none."""
+    option = solver.options.misplaced.get(str(canonicalize_name(name)))
+    return f"Put {option} on a line of its own: beside {name} it has no effect, as in pip." if option else ""
+
+
+def _name(wanted: str) -> str:
+    match = re.match(r"[A-Za-z0-9._-]+", wanted)
+    return match[0] if match else wanted
+
+
 def _explanation(output: str) -> str:
     """Return the solver's reasons in one paragraph."""
-    lines = [line.strip().removeprefix("cause: ") for line in output.splitlines()]
+    lines: Sequence[str] = [line.strip().removeprefix("cause: ") for line in output.splitlines()]
     reasons = [line for line in lines if line and not line.startswith(("error:", "hint:", "^"))]
-    return " ".join(reasons) or output.strip().removeprefix("error: ")
+    why = " ".join(reasons) or output.strip().removeprefix("error: ")
+    return without_files(why).strip()

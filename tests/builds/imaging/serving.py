@@ -9,9 +9,10 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.services.servers.threads import serving
 
@@ -75,6 +76,7 @@ class Index:
         self.server = Server(self._answer, host)
         self.failures: list[Answer] = []
         self.withdrawn: dict[str, str] = {}  # why, by the file's name
+        self.pythons: dict[str, str] = {}  # Requires-Python, by the file's name
         self.first: list[Callable[[], object]] = []  # done before a file is answered, one each
 
     @property
@@ -84,7 +86,7 @@ class Index:
     def _answer(self, request: BaseHTTPRequestHandler) -> Answer:
         if self.login and request.headers.get("Authorization") != basic(self.login):
             return 401, {"WWW-Authenticate": "Basic realm=index"}, b""
-        _, kind, name, *_ = [*urlsplit(request.path).path.split("/"), ""]
+        _, kind, name, *_ = [*unquote(urlsplit(request.path).path).split("/"), ""]
         if kind == "files":
             if self.first:
                 self.first.pop(0)()
@@ -95,10 +97,13 @@ class Index:
         if not files:
             return 404, {}, b""
         links = "".join(
-            f'<a href="/files/{f.name}#sha256={_sha256(f)}"{self._withdrawn(f.name)}>{f.name}</a>'
+            f'<a href="/files/{f.name}#sha256={_sha256(f)}"{self._withdrawn(f.name)}{self._for(f.name)}>{f.name}</a>'
             for f in files
         )
         return 200, {"Content-Type": "text/html"}, f"<html><body>{links}</body></html>".encode()
+
+    def _for(self, name: str) -> str:
+        return f' data-requires-python="{escape(self.pythons[name])}"' if name in self.pythons else ""
 
     def _withdrawn(self, name: str) -> str:
         return f' data-yanked="{self.withdrawn[name]}"' if name in self.withdrawn else ""

@@ -11,7 +11,7 @@ import pytest
 
 from builds.imaging.download.fetch import fetch
 from builds.imaging.lock import Lock
-from builds.imaging.pip.requirement import checked
+from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
@@ -99,8 +99,7 @@ def test_what_was_published_a_moment_ago_is_found(shopping: Workshop, index: Ind
 
 
 def test_an_older_version_than_one_would_expect_is_pointed_out(shopping: Workshop, index: Index) -> None:
-    make_wheel(index.folder, "shop", "3.0", needs=["only-as-source"])
-    (index.folder / "only-as-source-1.0.tar.gz").write_bytes(b"")
+    make_wheel(index.folder, "shop", "3.0", needs=["paper==9"])
     reporter = Recorder()
 
     lock = resolve(empty_base(), ["shop"], shopping, reporter)
@@ -160,26 +159,6 @@ def test_an_extra_index_is_asked_too(shopping: Workshop, tmp_path: Path) -> None
         )
 
     assert versions(lock) == {"sauce": "1.0", "paper": "1.0"}
-
-
-def test_only_the_first_index_with_a_package_is_queried_for_it(shopping: Workshop, tmp_path: Path) -> None:
-    make_wheel(tmp_path / "more", "basket", "1.5")
-    more = Index(tmp_path / "more")
-    with more.server.running():
-        lock = resolve(empty_base(), [f"--extra-index-url {more.url}", "basket"], shopping, Recorder())
-
-    assert versions(lock) == {"basket": "1.5"}
-
-
-def test_all_indexes_are_asked_where_the_first_lacks_the_version(shopping: Workshop, tmp_path: Path) -> None:
-    make_wheel(tmp_path / "more", "basket", "1.5")
-    more = Index(tmp_path / "more")
-    reporter = Recorder()
-    with more.server.running():
-        lock = resolve(empty_base(), [f"--extra-index-url {more.url}", "basket>=2"], shopping, reporter)
-
-    assert versions(lock) == {"basket": "2.1"}
-    assert "all are asked, as by pip" in reporter.log
 
 
 def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(

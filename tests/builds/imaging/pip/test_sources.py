@@ -10,8 +10,8 @@ import pytest
 
 from builds.imaging.download.fetch import fetch
 from builds.imaging.lock import Lock
+from builds.imaging.pip.declared.sdist import needs_of
 from builds.imaging.pip.resolve import resolve
-from builds.imaging.pip.sdist import needs_of
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conftest import Recorder
@@ -153,13 +153,10 @@ def test_a_definition_says_what_is_built_from_source_and_what_never_is(
         resolve(empty_base(), ["--no-binary :all:", "shop"], shopping, Recorder())
 
 
-def test_options_of_pip_without_effect_are_logged(shopping: Workshop) -> None:
+def test_an_option_of_pip_without_effect_is_logged(shopping: Workshop) -> None:
     reporter = Recorder()
 
-    lock = resolve(
-        empty_base(), ["--prefer-binary", "--trusted-host pypi.example", "basket"], shopping, reporter
-    )
+    lock = resolve(empty_base(), ["--trusted-host pypi.example", "basket"], shopping, reporter)
 
     assert kinds(lock) == {"basket": ("2.0", "wheel")}
-    assert "--prefer-binary: a package comes as source only where" in reporter.log
     assert "--trusted-host pypi.example: certificates are checked all the same" in reporter.log

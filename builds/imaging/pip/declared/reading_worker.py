@@ -7,7 +7,7 @@ from typing import Any
 from builds.imaging.child_process import answer_requests
 from builds.imaging.files import WheelFile
 from builds.imaging.packing.wheel import Wheel
-from builds.imaging.pip.sdist import needs_of
+from builds.imaging.pip.declared.sdist import needs_of
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from environments.network.masking import masked
 
 _OPTION = re.compile(r"(?<!\s)\s++--hash(?:=|\s)\s*+(?P<how>\w++):(?P<digest>\w++)")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_REQUIRED = "--require-hashes"
+_REQUIRED, _NOT_REQUIRED = "--require-hashes", "--no-require-hashes"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class Hashes:
 
     by_name: Mapping[str, frozenset[str]] = field(default_factory=dict)
     required: bool = False
+
+    def match(self, name: str, files: Iterable[Mapping[str, Any]]) -> bool:
+        """Return whether any of a package's files may be taken, as far as hashes go."""
+        expected = self.by_name.get(name)
+        return expected is None or any(_sha256(file) in expected for file in files)
 
     def chosen(self, name: str, files: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return those of a package's files that may be taken. Raises ImageError where none may."""
@@ -56,9 +61,10 @@ def hashes_of(lines: Sequence[str]) -> tuple[list[str], Hashes]:
     rest: list[str] = []
     result: dict[str, frozenset[str]] = {}
     required = False
+    wanted: bool | None = None
     for line in lines:
-        if line.strip() == _REQUIRED:
-            required = True
+        if line.strip() in (_REQUIRED, _NOT_REQUIRED):
+            wanted = line.strip() == _REQUIRED
             continue
         given = list(_OPTION.finditer(line))
         if given:
@@ -75,7 +81,7 @@ def hashes_of(lines: Sequence[str]) -> tuple[list[str], Hashes]:
                 # Lines of one package differ in their markers: any of them may be the line that applies.
                 result[key] = result.get(key, frozenset()) | digests
         rest.append(_OPTION.sub("", line))
-    return rest, Hashes(result, required)
+    return rest, Hashes(result, required if wanted is None else wanted)
 
 
 def _sha256(file: Mapping[str, Any]) -> str:

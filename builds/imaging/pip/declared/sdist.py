@@ -16,7 +16,7 @@ from builds.imaging.oci.names import MOST_PATH_BYTES, shown
 from builds.imaging.oci.untar import BadTar, Readable, Untar, Unxz
 from builds.imaging.packing.archive import MOST_BYTES, MOST_FILES, Archive
 from builds.imaging.packing.wheel import MOST_REQUIREMENTS
-from builds.imaging.pip.foreign_requirements import requirement_of
+from builds.imaging.pip.declared.foreign_requirements import requirement_of
 from builds.imaging.reporting import ImageError
 
 _MOST_METADATA = 2 * 1024**2

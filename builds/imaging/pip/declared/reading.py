@@ -38,6 +38,6 @@ def _read(
     )
     folders = tuple({file.path.parent.absolute() for file in files})
     confinement = Confinement(reads=folders, memory=_MEMORY_BYTES)
-    with Worker("builds.imaging.pip.reading_worker", confinement, vanished) as worker:
+    with Worker("builds.imaging.pip.declared.reading_worker", confinement, vanished) as worker:
         for file in files:
             yield file, tuple(worker.ask({**question, "file": file.as_json()}, reporter)["needs"])

@@ -1,0 +1,179 @@
+"""What there is of a package that cannot be installed: for other Pythons, other systems, or in another index."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from builds.imaging.bases.probe import Probe
+from builds.imaging.pip.listings import ListedFile, in_words, pythons_of, systems_of
+from builds.imaging.pip.pylock import target_tags
+from builds.imaging.reporting import ImageError
+
+# Packages that are for one system by their nature, some of them with sources that only build there.
+_ONE_SYSTEM = {
+    "Windows": re.compile(
+        r"pywin32|pypiwin32|pywinpty|winpty|pywinauto|comtypes|wmi|pythonnet-win|windows-curses|pyreadline"
+        r"|win-inet-pton|win-unicode-console|winrt(?:-.*)?|xlwings-win|menuinst|wincertstore|vc|vc14-runtime"
+        r"|vs20\d\d-(?:runtime|win-64)|vcomp14|ucrt|msys2-conda-epoch|m2w64-.*|m2-.*|icc-rt|console-shortcut"
+        r"|powershell-shortcut|anaconda-windows-.*"
+    ),
+    "macOS": re.compile(
+        r"pyobjc(?:-.*)?|rumps|py2app|appscript|macfsevents|coremltools-mac|libcxx-mac|python\.app|python-app"
+        r"|mlx-metal|xattr-mac|macholib-mac|tensorflow-m(?:acos|etal)"
+    ),
+}
+_LOCAL = re.compile(r"\+(?P<local>[A-Za-z0-9.]+)$")
+_TORCH = re.compile(r"(?:cu\d{2,3}|cpu|rocm[\d.]+|xpu)")
+_OF_TORCH = re.compile(
+    r"torch|torchvision|torchaudio|torchtext|torchdata|triton|pytorch-triton.*|xformers|fbgemm-gpu.*"
+)
+_OF_PYG = re.compile(r"torch-(?:scatter|sparse|cluster|spline-conv|geometric)|pyg-lib")
+_IN_PYG = re.compile(r"pt(?P<torch>\d{2,3})(?P<cuda>cu\d{2,3}|cpu)")
+
+
+def of_one_system(name: str) -> ImageError | None:
+    """Return the error for a package that is for Windows or macOS alone by its nature; None for any other."""
+    normal = str(canonicalize_name(name))
+    for system, names in _ONE_SYSTEM.items():
+        if names.fullmatch(normal):
+            return _for_systems(normal, "", system)
+    return None
+
+
+def unavailable(name: str, version: str, files: Sequence[ListedFile], probe: Probe) -> ImageError | None:
+    """Return the error for a package of which nothing listed runs on a base, and why; None where something does.
+
+    `version` is empty for all versions.
+    """
+    mine = [file for file in files if not version or _same(file, version)]
+    wheels = [file for file in mine if file.tags]
+    here = frozenset(target_tags(probe))
+    if not mine or any(file.runs_on(probe.version) and (not file.tags or file.tags & here) for file in mine):
+        return of_one_system(name) if mine and not any(file.tags & here for file in wheels) else None
+    named = f"{name} {version}".rstrip()
+    if not any(file.runs_on(probe.version) for file in mine):
+        return _for_pythons(named, mine, files, probe)
+    if systems := systems_of(file.filename for file in wheels):
+        return _for_systems(name, version, systems)
+    if pythons_of(wheels) and not _minor(probe) & _pythons(wheels):
+        return _for_pythons(named, mine, files, probe)
+    return None
+
+
+def wheels_of(name: str, version: str, files: Sequence[ListedFile], probe: Probe) -> tuple[str, str]:
+    """Return a sentence about the wheels of a version that has none for a base, and what to do; empty for none known."""
+    mine = [file for file in files if file.tags and _same(file, version)]
+    fitting = f"or pin {name}=={newest}, which has a wheel" if (newest := _with_wheel(files, probe)) else ""
+    if systems := systems_of(file.filename for file in mine):
+        return (
+            f"{version} has wheels for {systems} only",
+            f"Is it for {systems} alone? Then leave it out; {fitting}".rstrip("; "),
+        )
+    if pythons := pythons_of(mine):
+        bases = f"Take a base image with Python {pythons.replace(' and ', ' or ')}"
+        return f"{version} has wheels for Python {pythons} only", ", ".join(filter(None, [bases, fitting]))
+    if fitting:
+        return "", fitting[3:].capitalize()
+    return ("no version of it has a wheel in the index" if files else ""), ""
+
+
+def advice_for_version(name: str, version: str) -> str:
+    """Return what to do about a version that no index has: versions with + are in indexes of their makers."""
+    local = _LOCAL.search(version)
+    if local is None:
+        return "Pin a version that exists."
+    normal = str(canonicalize_name(name))
+    plain = version.partition("+")[0]
+    if _TORCH.fullmatch(local["local"]) and _OF_TORCH.fullmatch(normal):
+        return (
+            f"+{local['local']} is in PyTorch's own index: add the line"
+            f" --extra-index-url https://download.pytorch.org/whl/{local['local']}"
+        )
+    if _OF_PYG.fullmatch(normal) and (pyg := _IN_PYG.fullmatch(local["local"])) is not None:
+        torch = f"{pyg['torch'][0]}.{pyg['torch'][1:]}.0+{pyg['cuda']}"
+        return f"+{local['local']} is at PyG: add the line --find-links https://data.pyg.org/whl/torch-{torch}.html"
+    if normal in ("jax", "jaxlib"):
+        return (
+            f"+{local['local']} is at Google: add the line"
+            " --find-links https://storage.googleapis.com/jax-releases/jax_cuda_releases.html"
+        )
+    if normal == "dgl":
+        return (
+            f"+{local['local']} is at DGL: add the line"
+            f" --find-links https://data.dgl.ai/wheels/{local['local']}/repo.html"
+        )
+    return (
+        f"Versions with + are not on PyPI but with their maker: add --extra-index-url or --find-links with the"
+        f" address that the maker names; or write {name}=={plain}."
+    )
+
+
+def _for_systems(name: str, version: str, systems: str) -> ImageError:
+    return ImageError(
+        "no-matching-distribution",
+        f"{name} {version}".rstrip() + f" is for {systems} only, and an image is Linux.",
+        f'Take it out, or let it apply there only: {name}; sys_platform == "{_SIGNS.get(systems, "win32")}".',
+    )
+
+
+_SIGNS = {"Windows": "win32", "macOS": "darwin"}
+
+
+def _for_pythons(
+    named: str, mine: Sequence[ListedFile], files: Sequence[ListedFile], probe: Probe
+) -> ImageError:
+    """Return the error for a version that is for other Pythons, which it names."""
+    required = sorted({file.requires_python for file in mine if file.requires_python})
+    excluded = bool(required) and not any(file.runs_on(probe.version) for file in mine)
+    pythons = pythons_of(mine)
+    made = [f"Python {pythons}"] if pythons else []
+    made += [f"Requires-Python: {in_words(required)}"] if excluded else []
+    made_for = f"{made[0]} ({made[1]})" if len(made) == 2 else "".join(made)
+    verb = "is made for" if excluded else "has wheels for"
+    name = named.partition(" ")[0]
+    newest = _with_wheel(files, probe)
+    other = (
+        f", or pin {name}=={newest}, which has a wheel for it"
+        if newest
+        else ", or another version of the package"
+    )
+    bases = f"with Python {pythons.replace(' and ', ' or ')}" if pythons else "with another Python"
+    return ImageError(
+        "no-matching-python",
+        f"{named} {verb} {made_for}, and the base image has Python {probe.version}.",
+        f"Take a base image {bases}{other}.",
+    )
+
+
+def _with_wheel(files: Sequence[ListedFile], probe: Probe) -> str:
+    """Return the newest release with a wheel for a base; empty where there is none."""
+    here = frozenset(target_tags(probe))
+    versions = [
+        file.version
+        for file in files
+        if file.tags & here
+        and file.runs_on(probe.version)
+        and not file.withdrawn
+        and not file.version.is_prerelease
+    ]
+    return str(max(versions)) if versions else ""
+
+
+def _pythons(wheels: Sequence[ListedFile]) -> set[str]:
+    return {tag.interpreter for file in wheels for tag in file.tags}
+
+
+def _minor(probe: Probe) -> set[str]:
+    major, minor = probe.minor
+    return {f"cp{major}{minor}", f"py{major}{minor}", f"py{major}"}
+
+
+def _same(file: ListedFile, version: str) -> bool:
+    try:
+        return file.version == Version(version)
+    except InvalidVersion:
+        return False

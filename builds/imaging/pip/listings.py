@@ -1,0 +1,223 @@
+"""What indexes list of a package: all its files, with their hashes and the Pythons that they are for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_name,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import InvalidVersion, Version
+
+from builds.imaging import egress
+from builds.imaging.answers import PLAIN, BadAnswer, bounded, following_redirects
+from builds.imaging.interruptible import interruptible
+from builds.imaging.pip.indexes import Indexes
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
+from environments.network.credentials import login_from_url, without_login
+
+MOST_BYTES = 64 * 1024**2
+MOST_FILES = 100_000
+_LONGEST = 300
+_TIMEOUT = httpx.Timeout(20.0)
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+_SYSTEMS = {"win": "Windows", "macosx": "macOS", "ios": "iOS", "android": "Android"}
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ListedFile:
+    """A file of an index: a wheel, with its tags, or a source distribution, without any."""
+
+    filename: str
+    version: Version
+    url: str
+    sha256: str
+    size: int
+    requires_python: str
+    withdrawn: bool
+    tags: frozenset[Tag] = frozenset()
+
+    def runs_on(self, python: str) -> bool:
+        """Return whether the index says that this file is for a Python, as pip reads it: upper bounds count."""
+        try:
+            return SpecifierSet(self.requires_python).contains(python, prereleases=True)
+        except InvalidSpecifier:
+            return True
+
+    def as_entry(self) -> Mapping[str, Any]:
+        """Return the file as a solver's lock has it."""
+        entry: dict[str, Any] = {"name": self.filename, "url": self.url, "size": self.size}
+        return {**entry, "hashes": {"sha256": self.sha256}}
+
+
+class Listings:
+    """The listings of a definition's indexes, each requested once.
+
+    Where an index that needs a connection has a package, the others are not asked for it.
+    """
+
+    def __init__(
+        self, indexes: Indexes, pages: Sequence[str], workshop: Workshop, reporter: Reporter
+    ) -> None:
+        self._indexes = indexes
+        self._pages = pages
+        self._workshop = workshop
+        self._reporter = reporter
+        self._known: dict[str, tuple[ListedFile, ...]] = {}
+        self._private: dict[str, str] = {}
+
+    def of(self, name: str) -> tuple[ListedFile, ...]:
+        """Return every file of a package, by its normalised name; none where no index answers with it."""
+        if name not in self._known:
+            self._known[name] = interruptible(partial(self._of, name), self._reporter)
+        return self._known[name]
+
+    def private_index_of(self, name: str) -> str:
+        """Return the index that needs a connection and has a package; empty for none."""
+        return self._private.get(name, "") if self.of(name) else ""
+
+    def _of(self, name: str) -> tuple[ListedFile, ...]:
+        with egress.client(self._workshop.reach, timeout=_TIMEOUT) as client:
+            files: list[ListedFile] = []
+            for url in self._indexes.private_first(self._workshop.logins):
+                listed = self._read(client, f"{url.rstrip('/')}/{name}/", name)
+                files += listed
+                if listed and self._indexes.is_private(url, self._workshop.logins):
+                    self._private[name] = url
+                    break
+            for page in self._pages:
+                files += self._read(client, page, name)
+        return tuple(files)
+
+    def _read(self, client: httpx.Client, url: str, name: str) -> list[ListedFile]:
+        """Return the files that a page lists of a package; the solver has reported an index that fails."""
+        headers = {**PLAIN, "Accept": _ACCEPT}
+        plain = without_login(url)
+        if (own := login_from_url(url)) is not None:
+            headers["Authorization"] = own.header
+        try:
+            with following_redirects(client, "index", plain, self._workshop, headers) as (response, _):
+                if response.status_code != 200:
+                    return []
+                text = bounded(response, MOST_BYTES).decode(errors="replace")
+                at, kind = str(response.url), response.headers.get("content-type", "")
+        except (httpx.HTTPError, httpx.InvalidURL, BadAnswer, ImageError):
+            return []
+        entries = _from_json(text) if "json" in kind else _from_html(text)
+        found = (_file(entry, at, name) for entry in entries[:MOST_FILES])
+        return [file for file in found if file is not None]
+
+
+def pythons_of(files: Iterable[ListedFile]) -> str:
+    """Return the Pythons that wheels are made for, as "3.7, 3.8 and 3.9"; empty where wheels name none."""
+    minors = {
+        tuple(map(int, match.groups()))
+        for file in files
+        for tag in file.tags
+        if (match := re.fullmatch(r"cp(\d)(\d{1,2})", tag.interpreter)) and tag.abi != "abi3"
+    }
+    return in_words([f"{major}.{minor}" for major, minor in sorted(minors)])
+
+
+def systems_of(filenames: Iterable[str]) -> str:
+    """Return the systems other than Linux that wheels are for, if none is for Linux or for all: "Windows"."""
+    systems: set[str] = set()
+    for filename in filenames:
+        named = _named(filename)
+        for tag in named[2] if named is not None else ():
+            systems.add(next((name for sign, name in _SYSTEMS.items() if tag.platform.startswith(sign)), ""))
+    return "" if "" in systems else in_words(sorted(systems))
+
+
+def in_words(items: Sequence[str]) -> str:
+    """Return a list as a phrase: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), *items[-1:]]))
+
+
+def _from_json(text: str) -> list[dict[str, Any]]:
+    with suppress(ValueError, RecursionError):
+        files = json.loads(text).get("files")
+        return [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []
+    return []
+
+
+class _Links(HTMLParser):
+    """The links of a page, in the form that JSON listings have."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.entries: list[dict[str, Any]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag != "a" or not given.get("href"):
+            return
+        url, _, fragment = str(given["href"]).partition("#")
+        entry: dict[str, Any] = {"url": url, "requires-python": given.get("data-requires-python") or ""}
+        if fragment.startswith("sha256="):
+            entry["hashes"] = {"sha256": fragment.removeprefix("sha256=")}
+        self.entries.append({**entry, "yanked": "data-yanked" in given})
+
+
+def _from_html(text: str) -> list[dict[str, Any]]:
+    with suppress(AssertionError, ValueError):  # of markup that the parser gives up on
+        return _Links(text).entries
+    return []
+
+
+def _file(entry: Mapping[str, Any], page: str, name: str) -> ListedFile | None:
+    """Return a listed file of this package; None for what is neither a wheel nor a source distribution."""
+    try:
+        url = urljoin(page, str(entry.get("url", "")))
+        path = httpx.URL(url).path
+    except (ValueError, httpx.InvalidURL):
+        return None
+    filename = path.rpartition("/")[2]
+    named = (
+        _named(filename) if len(filename) <= _LONGEST and urlsplit(url).scheme in ("http", "https") else None
+    )
+    if named is None or named[0] != name:
+        return None
+    hashes, size = entry.get("hashes"), entry.get("size")
+    sha256 = str(hashes.get("sha256", "")).lower() if isinstance(hashes, dict) else ""
+    return ListedFile(
+        filename=filename,
+        version=named[1],
+        url=without_login(url),
+        sha256=sha256 if _SHA256.fullmatch(sha256) else "",
+        size=size if isinstance(size, int) and size >= 0 else 0,
+        requires_python=str(entry.get("requires-python") or "")[:_LONGEST],
+        withdrawn=bool(entry.get("yanked")),
+        tags=named[2],
+    )
+
+
+def _named(filename: str) -> tuple[str, Version, frozenset[Tag]] | None:
+    with suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
+        if filename.endswith(".whl"):
+            name, version, _, tags = parse_wheel_filename(filename)
+            return str(name), version, tags
+        for ending in (".tgz", ".tar.bz2", ".tar.xz"):
+            if filename.endswith(ending):
+                filename = f"{filename.removesuffix(ending)}.tar.gz"
+        name, version = parse_sdist_filename(filename)
+        return str(canonicalize_name(name)), version, frozenset()
+    return None

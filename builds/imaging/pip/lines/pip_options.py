@@ -23,6 +23,7 @@ _SO_ANYWAY = {
     "--trusted-host": "certificates are checked all the same; plain http:// is used where an address says so",
     "--use-feature": "it is a feature of pip's own, and nothing depends on it here",
 }
+_ANYWHERE = ("--only-binary", "--no-binary", "--all-releases", "--only-final")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -76,9 +77,11 @@ def _bare(read: PipLine, chosen: _Chosen, reporter: Reporter | None) -> str:
     settings = tuple(value for option, value in read.own if option == "--config-settings")
     if settings:
         chosen.settings[name] = (*chosen.settings.get(name, ()), *settings)
-    if read.misplaced:
-        text = masked(written(read.misplaced))
-        if any(option in OF_INDEXES for option, _ in read.misplaced):
+    # pip's parser takes these into account for the whole file as soon as it reads them.
+    without = [option for option in read.misplaced if option[0] not in _ANYWHERE or not chosen.take(*option)]
+    if without:
+        text = masked(written(without))
+        if any(option in OF_INDEXES for option, _ in without):
             chosen.misplaced[name] = text
         if reporter is not None:
             reporter.line(

@@ -24,6 +24,7 @@ _NAMED = re.compile(
 # Text that may follow a name: a version, a marker, an address. The solver may take anything else as a path.
 _FOLLOWING = ("=", "<", ">", "!", "~", "(", ";", "@")
 _SINGLE = re.compile(r"(?P<name>[\w.-]+(?:\[[^\]]*\])?)\s*=\s*(?P<version>[^=\s;,]+)\s*(?:;|$)")
+_LAST_COMMA = re.compile(r",\s*(?=[;)]|$)")
 _VERSIONS = re.compile(r"(?:===?|~=|!=|<=?|>=?)\s*([^\s,;()]+)")
 _REPOSITORY = re.compile(r"(?:git|hg|svn|bzr)\+|git@|git://", re.IGNORECASE)
 _WEB = ("https://", "http://")
@@ -98,17 +99,15 @@ def _allowed_requirement(text: str, line: str) -> str:
         Requirement(text)
     except InvalidRequirement:
         raise _refusal(line, *_unreadable(text)) from None
-    return text
+    # pip takes a comma at the end of versions, and the solver does not.
+    return _LAST_COMMA.sub("", text, count=1)
 
 
 def _unreadable(text: str) -> tuple[str, str]:
     """Return why pip cannot read a requirement that begins with a name, and what to write."""
     if (single := _SINGLE.match(text)) is not None:
         return "pip compares versions with two =", f"Write {single['name']}=={single['version']}."
-    bare = text.partition(";")[0].rstrip()
-    if bare.endswith(","):
-        return "it ends in a comma", f"Write {bare.rstrip(', ')}."
-    for version in _VERSIONS.findall(bare):
+    for version in _VERSIONS.findall(text.partition(";")[0]):
         with suppress(InvalidVersion):
             Version(version.removesuffix(".*"))
             continue

@@ -132,9 +132,10 @@ def test_an_index_that_lets_nobody_in_is_not_passed_over(
     def denies(_: BaseHTTPRequestHandler) -> Answer:
         return status, {}, b""
 
-    with Server(denies).running() as closed, pytest.raises(ImageError) as refused:
+    with Server(denies).running() as closed:
         lines = [f"--extra-index-url {url}" for url in (extra.url, f"{closed.url}/simple")]
-        resolve(empty_base(), [*lines, "houselib"], shopping, Recorder())
+        with pytest.raises(ImageError) as refused:
+            resolve(empty_base(), [*lines, "houselib"], shopping, Recorder())
 
     assert refused.value.code == "index-refused"
     assert closed.address in refused.value.message

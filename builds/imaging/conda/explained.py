@@ -39,6 +39,16 @@ def no_version(spec: str, versions: Sequence[str]) -> ImageError:
     )
 
 
+def no_build(spec: str, name: str, version: str) -> ImageError:
+    """Return the error for a build that is not there, of a version that is: builds are of one system each."""
+    bare = f"{name}={version.lstrip('=')}" if version else name
+    return ImageError(
+        "no-matching-version",
+        f"The build that “{spec.rpartition('::')[2]}” names is not in these channels for Linux; its version is.",
+        f"Write {bare} without the build; or export the environment anew with `conda env export --no-builds`.",
+    )
+
+
 def conflict(explanation: str) -> ImageError:
     """Return the error for packages that cannot be together; rattler's own explanation is kept."""
     lines = explanation.removeprefix("Cannot solve the request because of:").splitlines()

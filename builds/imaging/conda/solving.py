@@ -27,9 +27,11 @@ from rattler.networking.middleware import AddHeadersMiddleware, RetryMiddleware
 from rattler.platform.subdir import Subdir
 
 from builds.imaging.conda import explained
+from builds.imaging.pip.systems import exported_elsewhere, system_of
 from builds.imaging.reporting import ImageError
 
 _MOST_NAMED = 8
+_OTHERS = {"Windows": ("win-64",), "macOS": ("osx-arm64", "osx-64")}
 
 
 def answer_solving(request: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +113,11 @@ class _Question:
     async def _why(self, message: str) -> ImageError:
         """Name the requested package that is missing, entirely or in that version; otherwise quote rattler."""
         records = await self._records([name for name in self.names if not name.startswith("__")])
+        absent = [
+            name for name in self.names if not any(record.name.normalized == name for record in records)
+        ]
+        if (foreign := await self._foreign(absent)) is not None:
+            return foreign
         for text, spec, name in zip(self._written, self._specs, self.names, strict=True):
             if name.startswith("__"):
                 continue
@@ -118,9 +125,36 @@ class _Question:
             if not there:
                 return explained.absent(name, await self._alike(name))
             if not any(_same(spec, record) for record in there):
+                if spec.build is not None and any(_same(_any_build(spec), record) for record in there):
+                    return explained.no_build(text, name, str(spec.version or ""))
                 versions = sorted({record.version for record in there}, reverse=True)
                 return explained.no_version(text, [str(version) for version in versions[:_MOST_NAMED]])
         return explained.conflict(message)
+
+    async def _foreign(self, absent: Sequence[str]) -> ImageError | None:
+        """Return the error for packages that are for another system; None where none is known as that."""
+        for system, platforms in _OTHERS.items():
+            names = [name for name in absent if system_of(name) == system]
+            if not names and absent:
+                names = await self._in_others(absent, platforms)
+            if names:
+                return exported_elsewhere(names, system)
+        return None
+
+    async def _in_others(self, names: Sequence[str], platforms: Sequence[str]) -> list[str]:
+        """Return those of the names that the channels have for other platforms."""
+        try:
+            answer = await self._gateway.query(
+                self._channels,
+                list(map(Subdir, platforms)),
+                names,
+                recursive=False,
+                channel_relations="disabled",
+            )
+        except GatewayError:
+            return []
+        there = {record.name.normalized for records in answer for record in records}
+        return [name for name in names if name in there]
 
     async def _alike(self, name: str) -> list[str]:
         known = await self._gateway.names(self._channels, self._platforms)
@@ -141,6 +175,10 @@ def _same(spec: MatchSpec, record: RepoDataRecord) -> bool:
         return spec.matches(record)
     except InvalidMatchSpecError:
         return True
+
+
+def _any_build(spec: MatchSpec) -> MatchSpec:
+    return MatchSpec(f"{_name(spec)} {spec.version or '*'}", strict=False)
 
 
 def _spec(text: str) -> MatchSpec:

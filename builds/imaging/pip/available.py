@@ -11,21 +11,9 @@ from packaging.version import InvalidVersion, Version
 from builds.imaging.bases.probe import Probe
 from builds.imaging.pip.listings import ListedFile, in_words, pythons_of, systems_of
 from builds.imaging.pip.pylock import target_tags
+from builds.imaging.pip.systems import for_one_system
 from builds.imaging.reporting import ImageError
 
-# Packages that are for one system by their nature, some of them with sources that only build there.
-_ONE_SYSTEM = {
-    "Windows": re.compile(
-        r"pywin32|pypiwin32|pywinpty|winpty|pywinauto|comtypes|wmi|pythonnet-win|windows-curses|pyreadline"
-        r"|win-inet-pton|win-unicode-console|winrt(?:-.*)?|xlwings-win|menuinst|wincertstore|vc|vc14-runtime"
-        r"|vs20\d\d-(?:runtime|win-64)|vcomp14|ucrt|msys2-conda-epoch|m2w64-.*|m2-.*|icc-rt|console-shortcut"
-        r"|powershell-shortcut|anaconda-windows-.*"
-    ),
-    "macOS": re.compile(
-        r"pyobjc(?:-.*)?|rumps|py2app|appscript|macfsevents|coremltools-mac|libcxx-mac|python\.app|python-app"
-        r"|mlx-metal|xattr-mac|macholib-mac|tensorflow-m(?:acos|etal)"
-    ),
-}
 _LOCAL = re.compile(r"\+(?P<local>[A-Za-z0-9.]+)$")
 _TORCH = re.compile(r"(?:cu\d{2,3}|cpu|rocm[\d.]+|xpu)")
 _OF_TORCH = re.compile(
@@ -33,15 +21,6 @@ _OF_TORCH = re.compile(
 )
 _OF_PYG = re.compile(r"torch-(?:scatter|sparse|cluster|spline-conv|geometric)|pyg-lib")
 _IN_PYG = re.compile(r"pt(?P<torch>\d{2,3})(?P<cuda>cu\d{2,3}|cpu)")
-
-
-def of_one_system(name: str) -> ImageError | None:
-    """Return the error for a package that is for Windows or macOS alone by its nature; None for any other."""
-    normal = str(canonicalize_name(name))
-    for system, names in _ONE_SYSTEM.items():
-        if names.fullmatch(normal):
-            return _for_systems(normal, "", system)
-    return None
 
 
 def unavailable(name: str, version: str, files: Sequence[ListedFile], probe: Probe) -> ImageError | None:
@@ -53,12 +32,12 @@ def unavailable(name: str, version: str, files: Sequence[ListedFile], probe: Pro
     wheels = [file for file in mine if file.tags]
     here = frozenset(target_tags(probe))
     if not mine or any(file.runs_on(probe.version) and (not file.tags or file.tags & here) for file in mine):
-        return of_one_system(name) if mine and not any(file.tags & here for file in wheels) else None
+        return for_one_system(name) if mine and not any(file.tags & here for file in wheels) else None
     named = f"{name} {version}".rstrip()
     if not any(file.runs_on(probe.version) for file in mine):
         return _for_pythons(named, mine, files, probe)
     if systems := systems_of(file.filename for file in wheels):
-        return _for_systems(name, version, systems)
+        return for_one_system(name, version, systems)
     if pythons_of(wheels) and not _minor(probe) & _pythons(wheels):
         return _for_pythons(named, mine, files, probe)
     return None
@@ -110,17 +89,6 @@ def advice_for_version(name: str, version: str) -> str:
         f"Versions with + are not on PyPI but with their maker: add --extra-index-url or --find-links with the"
         f" address that the maker names; or write {name}=={plain}."
     )
-
-
-def _for_systems(name: str, version: str, systems: str) -> ImageError:
-    return ImageError(
-        "no-matching-distribution",
-        f"{name} {version}".rstrip() + f" is for {systems} only, and an image is Linux.",
-        f'Take it out, or let it apply there only: {name}; sys_platform == "{_SIGNS.get(systems, "win32")}".',
-    )
-
-
-_SIGNS = {"Windows": "win32", "macOS": "darwin"}
 
 
 def _for_pythons(

@@ -18,6 +18,7 @@ from builds.imaging.pip.notes import report_left_out, report_older, report_warni
 from builds.imaging.pip.solver import Solver
 from builds.imaging.pip.solver_errors import closed, explained
 from builds.imaging.pip.sources import MOST_ROUNDS, endless
+from builds.imaging.pip.systems import for_one_system
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -145,6 +146,9 @@ class _Resolution:
         """Let packages be taken as source that the solver wants; raise ImageError where that is not the reason."""
         sources = self._solver.sources
         wanted = set() if closed(ended.error) else sources.wanted(ended.error)
+        for name in sorted(wanted):
+            if (error := for_one_system(name)) is not None:
+                raise error
         sources.offer(wanted, self._solver.pins)
         offered = sorted(name for name in wanted if sources.offered[name])
         if not offered:

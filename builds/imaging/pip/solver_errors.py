@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from packaging.utils import canonicalize_name
 
 from builds.imaging.access_errors import refused
-from builds.imaging.pip.available import advice_for_version, of_one_system, unavailable
+from builds.imaging.pip.available import advice_for_version, unavailable
 from builds.imaging.pip.solver import Solver, requirement_in
+from builds.imaging.pip.systems import for_one_system
 from builds.imaging.reporting import ImageError
 from environments.network.credentials import host_of
 from environments.network.masking import masked
@@ -89,7 +90,7 @@ def without_files(text: str) -> str:
 
 
 def _missing(name: str, solver: Solver) -> ImageError:
-    if (system := of_one_system(name)) is not None:
+    if (system := for_one_system(str(canonicalize_name(name)))) is not None:
         return system
     help = _NO_PACKAGES.get(name.lower(), "Check the spelling, or add the index that has it.")
     return ImageError(

@@ -174,6 +174,36 @@ def test_an_unavailable_package_is_an_error_with_a_way_out(
     assert error.help
 
 
+def test_packages_of_an_export_from_windows_are_named_as_that_all_at_once(
+    workshop: Workshop, base: Base, channel: Path
+) -> None:
+    """By their names, and by what the channel has for Windows."""
+    named = refused(
+        workshop, base, [channel.as_uri()], "greeter", "vs2015_runtime=14.27", "m2w64-gmp", "pywin32"
+    )
+    make_package(channel, "gadget", subdir="win-64")
+    index(channel)
+    listed = refused(workshop, base, [channel.as_uri()], "gadget")
+
+    assert (
+        "vs2015_runtime, m2w64-gmp and pywin32 are for Windows only, and an image is Linux" in named.message
+    )
+    assert "--from-history" in named.help
+    assert "gadget is for Windows only" in listed.message
+    assert (named.code, listed.code) == ("no-matching-distribution",) * 2
+
+
+def test_a_build_of_another_system_is_distinguished_from_a_missing_version(
+    workshop: Workshop, base: Base, channel: Path
+) -> None:
+    error = refused(workshop, base, [channel.as_uri()], "greeter=2.0=py38hadc3359_0")
+
+    assert error.code == "no-matching-version"
+    assert "its version is" in error.message
+    assert "Write greeter=2.0 without the build" in error.help
+    assert "--no-builds" in error.help
+
+
 def test_packages_that_contradict_one_another_are_named(
     workshop: Workshop, base: Base, channel: Path
 ) -> None:

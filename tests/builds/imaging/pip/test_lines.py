@@ -112,7 +112,6 @@ def test_an_index_in_any_of_pips_spellings_is_queried(workshop: Workshop, index:
         ["tiles==1.0 --config-settings=fast=yes"],
         ['tiles==1.0 --config-settings "fast=yes"'],
         ["tiles ; python_version > '3'"],
-        ["tiles<2,"],
     ],
 )
 def test_options_have_the_effect_that_they_have_in_pip(
@@ -197,6 +196,13 @@ def test_no_sentence_names_a_file_of_the_studio(shopping: Workshop, lines: list[
     text = f"{refused.value}\n{reporter.log}"
     for name in ("requirements.in", "constraints.txt", "uv.toml", "pylock", "resolve-"):
         assert name not in text
+
+
+def test_a_comma_at_the_end_of_versions_is_no_error(shopping: Workshop) -> None:
+    """As in pip since 24.1."""
+    lock = resolve(empty_base(), ["tiles<2, ; python_version > '3'"], shopping, Recorder())
+
+    assert versions(lock) == {"tiles": "1.5"}
 
 
 def test_settings_of_a_build_belong_to_their_requirement() -> None:

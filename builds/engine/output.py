@@ -12,6 +12,7 @@ from typing import Any
 
 from builds.engine import protobuf
 from builds.engine.progress import Progress
+from builds.imaging.reporting import plain
 
 _STEP = re.compile(r"Step (\d+)/(\d+) : (.*)", re.DOTALL)
 _RUNNING = re.compile(r" ---> Running in ([0-9a-f]{12,64})")
@@ -47,6 +48,8 @@ class Output:
     """Our names for images, and what their author calls them."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """Where each instruction stands in the Dockerfile."""
+    plain: bool = False
+    """Whether lines come without colours and other escapes of a terminal."""
     step: str = ""
     image: str = ""
     error: str = ""
@@ -90,6 +93,7 @@ class Output:
         if not parts:
             return
         for shown in self._progress.left_of(self.named(parts[-1].rstrip())):
+            shown = plain(shown) if self.plain else shown
             self._last_lines.setdefault(source, deque(maxlen=_LAST_LINES)).append(shown)
             yield from self._speaker(source)
             yield shown

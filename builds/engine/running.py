@@ -140,7 +140,7 @@ def container(
 
     `network` is what the engine calls it; see `builds/engine/gateway`.
     """
-    output = Output()
+    output = Output(plain=True)
     limits = engine.api.create_host_config(
         network_mode=network,
         cap_drop=["ALL"],

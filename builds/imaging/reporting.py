@@ -7,10 +7,23 @@ for programs, and whose fault it is.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Protocol
 
 Fault = Literal["author", "studio", "outside"]
 """Whose fault: of the definition's author, of the studio itself, or of something outside of both."""
+
+_ESCAPE = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # colours, cursor movements
+    r"|\x1b[\]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\)"  # links, window titles and the like
+    r"|\x1b[ -/]*[0-~]?"  # incomplete escapes
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Return text without terminal escapes and control characters; its lines and tabs stay."""
+    return _CONTROL.sub("", _ESCAPE.sub("", text))
 
 
 class Reporter(Protocol):

@@ -16,6 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 from builds.causes import CATALOGUE
 from builds.images.layers import shared_layers
 from builds.images.listing import ImageFilter, find_images
+from builds.imaging.reporting import plain
 from builds.logs import read_log
 from builds.logs.ansi import chunks_html
 from builds.models import BuildState
@@ -114,7 +115,7 @@ def build(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
 @require_safe
 @login_required
 def log(request: StudioRequest, workspace: str, build: uuid.UUID) -> StreamingHttpResponse:
-    """Send the whole log as text."""
+    """Send the whole log as plain text: it may be shown in a terminal."""
     row = get_build(request.user, workspace, build)
     response = StreamingHttpResponse(log_text(row.pk), content_type="text/plain; charset=utf-8")
     name = f"{row.version.environment.name}-{row.version.version}-{str(row.pk)[:8]}.log"
@@ -126,7 +127,7 @@ async def log_text(build: uuid.UUID) -> AsyncIterator[str]:
     """Yield a log from its first line, as it is read: what is not async would be collected whole first."""
     cursor = 0
     while (page := await sync_to_async(read_log)(build, cursor)).chunks:
-        yield page.text
+        yield plain(page.text)
         cursor = page.cursor
 
 

@@ -35,6 +35,7 @@ from builds.imaging.files import WheelFile
 from builds.imaging.lock import Lock
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.archive import MOST_BYTES
+from builds.imaging.pip.available import wheels_of
 from builds.imaging.pip.declared.reading import needs_of_sdists, needs_of_wheels
 from builds.imaging.pip.declared.sdist import checked_need
 from builds.imaging.pip.pylock import target_tags
@@ -82,7 +83,7 @@ def build_wheels(
     surprises = []
     if missing:
         with ExitStack() as stack:
-            engine = _reached(docker_host or settings.DOCKER_HOST, missing, stack)
+            engine = _reached(docker_host or settings.DOCKER_HOST, missing, base, around, reporter, stack)
             engine.remove_left_over()
             pip = _pip(base, workshop, reporter)
             image = engine.give(base, workshop.store, reporter)
@@ -110,7 +111,8 @@ def engine_answers(docker_host: str | None = None) -> bool:
 
 def _key(sdist: WheelFile, base: Base, around: BuildEnvironment) -> str:
     # Other indexes may give other things to build it with.
-    return json.dumps([_FORMAT, sdist.sha256, base.digest, base.probe.version, *around.mark])
+    given = around.settings(sdist.name)
+    return json.dumps([_FORMAT, sdist.sha256, base.digest, base.probe.version, *around.mark, *given])
 
 
 def _known(sdist: WheelFile, base: Base, around: BuildEnvironment, workshop: Workshop) -> WheelFile | None:
@@ -128,9 +130,21 @@ def _kept_at(workshop: Workshop, sha256: str, filename: str) -> Path:
     return workshop.cache / "files" / sha256[:2] / sha256 / filename
 
 
-def _reached(host: str, missing: Sequence[WheelFile], stack: ExitStack) -> Engine:
-    with unreachable(host, missing):
+def _reached(
+    host: str,
+    missing: Sequence[WheelFile],
+    base: Base,
+    around: BuildEnvironment,
+    reporter: Reporter,
+    stack: ExitStack,
+) -> Engine:
+    with unreachable(host, missing, lambda sdist: _wheels(sdist, base, around, reporter)):
         return stack.enter_context(Engine.at(host))
+
+
+def _wheels(sdist: WheelFile, base: Base, around: BuildEnvironment, reporter: Reporter) -> tuple[str, str]:
+    """Return what wheels there are of a source's version, and what can be done instead of building it."""
+    return wheels_of(sdist.name, sdist.version, around.listed(sdist.name, reporter), base.probe)
 
 
 def _pip(base: Base, workshop: Workshop, reporter: Reporter) -> WheelFile:
@@ -153,7 +167,14 @@ def _built(
     reporter = network.reporter
     reporter.line(f"Building a wheel from {sdist.path.name} in a container of {base.reference}")
     began = time.monotonic()
-    arguments = ["wheel", "--verbose", "--no-deps", "--wheel-dir", f"/{FOLDER}/out"]
+    arguments = [
+        "wheel",
+        "--verbose",
+        "--no-deps",
+        *around.settings(sdist.name),
+        "--wheel-dir",
+        f"/{FOLDER}/out",
+    ]
     try:
         with container(
             engine,
@@ -169,7 +190,7 @@ def _built(
             running.put(around.given(sdist, pip), reporter)
             code = running.run(reporter)
             if code:
-                raise unbuilt(sdist, base, code, running.output)
+                raise unbuilt(sdist, base, code, running.output, _wheels(sdist, base, around, reporter))
             wheel = _taken(sdist, running, base, around, workshop, reporter)
     except EngineRefused as error:
         raise refused(sdist, base, error) from error

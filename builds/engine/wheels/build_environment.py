@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 from builds.engine.exchange import PIECE
 from builds.imaging.files import WheelFile
 from builds.imaging.pip.indexes import indexes_of
+from builds.imaging.pip.lines.pip_options import options_of
 from builds.imaging.pip.lines.requirement import checked
+from builds.imaging.pip.listings import ListedFile, Listings
+from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
 from environments.network.credentials import host_of, without_login
 
@@ -30,7 +33,11 @@ class BuildEnvironment:
     """
 
     def __init__(self, lines: Sequence[str], workshop: Workshop) -> None:
-        _, self._indexes = indexes_of(checked(lines), workshop.index_url, os.environ)
+        plain, options = options_of(checked(lines))
+        rest, self._indexes = indexes_of(plain, workshop.index_url, os.environ)
+        self._pages = [line.partition(" ")[2] for line in rest if line.startswith("--find-links ")]
+        self._settings = options.settings
+        self._workshop = workshop
         _, usual = indexes_of((), workshop.index_url, os.environ)
         self._logins = workshop.logins
         private = workshop.private("index", self._indexes.urls)
@@ -41,6 +48,14 @@ class BuildEnvironment:
     def urls(self) -> tuple[str, ...]:
         """Return the indexes, without logins."""
         return tuple(map(without_login, self._indexes.urls))
+
+    def settings(self, name: str) -> list[str]:
+        """Return pip's options for the settings that a definition gives the build of a package."""
+        return [word for setting in self._settings.get(name, ()) for word in ("--config-settings", setting)]
+
+    def listed(self, name: str, reporter: Reporter) -> tuple[ListedFile, ...]:
+        """Return all files that the indexes have of a package."""
+        return Listings(self._indexes, self._pages, self._workshop, reporter).of(name)
 
     def variables(self) -> dict[str, str]:
         """Return the environment of the build."""

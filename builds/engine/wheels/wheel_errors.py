@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from builds.causes import clues_in, first_real
@@ -27,23 +27,31 @@ _CLOSED = re.compile(r"(?m:^)(?>.*?\b(?P<status>401|403) Client Error: ).* for u
 _ELSEWHERE = {"disk-full", "index-unreachable", "timeout", "no-matching-distribution"}
 _ERROR_LINE = re.compile(r"^\s*((?:\w+(?:Error|Exception)|error)\b.*)", re.IGNORECASE)
 _COMMAND = re.compile(r"^\s*Running command ")
+_MODULE = re.compile(r"(?:ModuleNotFoundError|ImportError): No module named ['\"]?(?P<name>[\w.]+)")
 _WITH_A_COMPILER = (
-    "Choose a base image with a compiler and headers (such as python:3.11 rather than python:3.11-slim),"
-    " or pin a version that has a wheel."
+    "Choose a base image with a compiler and headers (such as python:3.11 rather than python:3.11-slim)"
 )
-_OTHERWISE = (
-    "Pin a version that has a wheel, or another one: the lines before this one say why this one fails."
+_LINES = "The lines before this one say why it fails."
+_ELSEWISE = (
+    "If its maker offers wheels elsewhere, such as beside its releases, write"
+    " {name} @ https://….whl with the address of the wheel for this Python; or install it in a Dockerfile."
 )
 
+Wheels = tuple[str, str]
+"""What wheels there are of a version, and what can be done instead of building one; each may be empty."""
 
-def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageError:
+
+def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output, wheels: Wheels = ("", "")) -> ImageError:
     """Return the error for a build that ended with this exit code."""
-    what = f"{sdist.name} {sdist.version} has no wheel, and none could be built in {base.reference}"
+    known, instead = wheels
+    what = f"{sdist.name} {sdist.version} has no wheel for this base, and none could be built in {base.reference}"
+    after = f" {known[:1].upper()}{known[1:]}." if known else ""
+    pinned = f"{instead or 'Pin a version that has a wheel'}."
     if code == 137:
         return ImageError(
             "out-of-memory",
-            f"{what}: the build was killed, most likely for want of memory.",
-            "Pin a version that has a wheel, or give the Docker Engine more memory.",
+            f"{what}: the build was killed, most likely for want of memory.{after}",
+            f"Give the Docker Engine more memory. {pinned}",
         )
     if (closed := _CLOSED.search("\n".join(output.last))) is not None:
         error = not_let_in("index", closed["url"], status=closed["status"])
@@ -56,8 +64,26 @@ def unbuilt(sdist: WheelFile, base: Base, code: int, output: Output) -> ImageErr
         return ImageError(clue.code, f"{what}: {clue.text}", help, fault=clue.fault)
     compiling = _last(output.last, _NO_COMPILER)
     message = compiling or _last(output.last, _ERROR_LINE) or _first_words(output.last) or f"exit code {code}"
-    help = _WITH_A_COMPILER if compiling else _OTHERWISE
-    return ImageError("compile-failed", f"{what}: {message.strip()[:500]}", help)
+    message = message.strip()[:500].rstrip(".")
+    help = _what_to_do(sdist, _last(output.last, _MODULE), bool(compiling), instead)
+    return ImageError("compile-failed", f"{what}: {message}{after and '.'}{after}", help)
+
+
+def _what_to_do(sdist: WheelFile, lacking: str, compiling: bool, instead: str) -> str:
+    """Return the ways out of a build that failed: a base with more, another version, a wheel from elsewhere."""
+    if (module := _MODULE.search(lacking)) is not None and not compiling:
+        why = (
+            f"It wants {module['name']} to be installed before it is built, and does not declare that;"
+            " each wheel is built by itself, as by pip."
+        )
+        return " ".join(
+            filter(None, [why, f"{instead}." if instead else "", _ELSEWISE.format(name=sdist.name)])
+        )
+    if compiling:
+        return ". ".join(filter(None, [_WITH_A_COMPILER, instead])) + "."
+    if instead:
+        return f"{instead}. {_LINES}"
+    return f"{_LINES} {_ELSEWISE.format(name=sdist.name)}"
 
 
 def refused(sdist: WheelFile, base: Base, error: EngineRefused) -> ImageError:
@@ -82,7 +108,9 @@ def not_a_wheel(sdist: WheelFile, why: str) -> ImageError:
 
 
 @contextmanager
-def unreachable(host: str, missing: Sequence[WheelFile]) -> Iterator[None]:
+def unreachable(
+    host: str, missing: Sequence[WheelFile], wheels: Callable[[WheelFile], Wheels] = lambda _: ("", "")
+) -> Iterator[None]:
     """Tell, where no engine is reached, which packages need one and what else can be done."""
     try:
         yield
@@ -90,11 +118,14 @@ def unreachable(host: str, missing: Sequence[WheelFile]) -> Iterator[None]:
         if error.code != "engine-unreachable":
             raise
         names = ", ".join(f"{file.name} {file.version}" for file in missing)
+        known = [(file, *wheels(file)) for file in missing]
+        facts = "".join(f" {file.name}: {why}." for file, why, _ in known if why)
+        others = [instead for _, _, instead in known if instead] or ["Pin a version that has a wheel"]
         raise ImageError(
             error.code,
-            f"{names}: there is no wheel, only source, which is built in a container; and the Docker Engine"
-            f" at {host} cannot be reached.",
-            "Start Docker, or set DOCKER_HOST to where it listens; or pin a version that has a wheel.",
+            f"{names}: there is no wheel for this base, only source, which is built in a container; and the Docker"
+            f" Engine at {host} cannot be reached.{facts}",
+            f"Start Docker, or set DOCKER_HOST to where it listens. Without it: {'; '.join(others)}.",
             fault="studio",
         ) from error
 

@@ -44,20 +44,26 @@ def unavailable(name: str, version: str, files: Sequence[ListedFile], probe: Pro
 
 
 def wheels_of(name: str, version: str, files: Sequence[ListedFile], probe: Probe) -> tuple[str, str]:
-    """Return a sentence about the wheels of a version that has none for a base, and what to do; empty for none known."""
+    """Return a phrase about the wheels of a version that has none for a base, and what to do; empty where unknown."""
     mine = [file for file in files if file.tags and _same(file, version)]
-    fitting = f"or pin {name}=={newest}, which has a wheel" if (newest := _with_wheel(files, probe)) else ""
+    newest = _with_wheel(files, probe)
+    pin = f"pin {name}=={newest}, which has a wheel" if newest else ""
     if systems := systems_of(file.filename for file in mine):
-        return (
-            f"{version} has wheels for {systems} only",
-            f"Is it for {systems} alone? Then leave it out; {fitting}".rstrip("; "),
-        )
+        ways = [f"leave it out if it is for {systems} alone", pin]
+        return f"{version} has wheels for {systems} only", _ways(ways)
     if pythons := pythons_of(mine):
-        bases = f"Take a base image with Python {pythons.replace(' and ', ' or ')}"
-        return f"{version} has wheels for Python {pythons} only", ", ".join(filter(None, [bases, fitting]))
-    if fitting:
-        return "", fitting[3:].capitalize()
-    return ("no version of it has a wheel in the index" if files else ""), ""
+        ways = [f"take a base image with Python {pythons.replace(' and ', ' or ')}", pin]
+        return f"{version} has wheels for Python {pythons} only", _ways(ways)
+    if mine or newest or not files:
+        return "", _ways([pin])
+    if any(file.tags for file in files):
+        return "no version of it has a wheel for this base in the index", ""
+    return "no version of it has a wheel in the index", ""
+
+
+def _ways(ways: Sequence[str]) -> str:
+    text = ", or ".join(filter(None, ways))
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def advice_for_version(name: str, version: str) -> str:

@@ -11,8 +11,9 @@ import pytest
 
 from builds.engine.output import Output
 from builds.engine.wheels.build_environment import BuildEnvironment
-from builds.engine.wheels.wheel_errors import unbuilt
+from builds.engine.wheels.wheel_errors import unbuilt, unreachable
 from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.making import empty_base, make_sdist, make_wheel, wheel_file
 
@@ -104,3 +105,63 @@ def test_a_package_that_explains_itself_is_quoted(tmp_path: Path) -> None:
     error = unbuilt(wheel_file(make_sdist(tmp_path, "shop")), empty_base(), 1, output)
 
     assert error.message.endswith(": The 'shop' package is deprecated, use 'store'")
+
+
+def test_a_source_that_wants_a_module_while_it_is_built_leads_to_a_wheel_of_its_maker(tmp_path: Path) -> None:
+    output = Output()
+    lines = [
+        "  File setup.py, line 9",
+        "  ModuleNotFoundError: No module named 'tensors'",
+        "  error: subprocess-exited",
+    ]
+    assert list(output.text("\n".join(lines) + "\n"))
+    none = ("no version of it has a wheel in the index", "")
+
+    error = unbuilt(wheel_file(make_sdist(tmp_path, "attention")), empty_base(), 1, output, none)
+
+    assert error.code == "compile-failed"
+    assert "No module named 'tensors'. No version of it has a wheel in the index." in error.message
+    assert "It wants tensors to be installed before it is built" in error.help
+    assert "attention @ https://" in error.help
+    assert "Pin" not in error.help
+
+
+def test_a_source_without_a_compiler_says_for_which_pythons_there_are_wheels(tmp_path: Path) -> None:
+    output = Output()
+    assert list(output.text("error: command 'gcc' failed: No such file or directory\n"))
+    wheels = ("1.0 has wheels for Python 3.6 and 3.7 only", "Take a base image with Python 3.6 or 3.7")
+
+    error = unbuilt(wheel_file(make_sdist(tmp_path, "arrays")), empty_base(), 1, output, wheels)
+
+    assert "1.0 has wheels for Python 3.6 and 3.7 only." in error.message
+    assert "with a compiler" in error.help
+    assert "Take a base image with Python 3.6 or 3.7." in error.help
+
+
+def test_without_an_engine_the_wheels_that_there_are_are_named(tmp_path: Path) -> None:
+    sdist = wheel_file(make_sdist(tmp_path, "arrays"))
+    gone = ImageError("engine-unreachable", "gone", fault="studio")
+
+    with (
+        pytest.raises(ImageError) as refused,
+        unreachable("here", [sdist], lambda _: ("1.0 is old", "Pin 2.0")),
+    ):
+        raise gone
+
+    assert "arrays: 1.0 is old." in refused.value.message
+    assert "Without it: Pin 2.0." in refused.value.help
+
+
+def test_what_a_package_prints_has_no_escapes_for_a_terminal() -> None:
+    output = Output(plain=True)
+    text = "\x1b[?25l\x1b[31mred\x1b[0m \x1b]0;title\x07and\x9b1m \u202eturned\x1b[2K\n"
+
+    assert list(output.text(text)) == ["red and1m turned"]
+    assert list(output.last) == ["red and1m turned"]
+
+
+def test_settings_of_a_definition_are_for_the_build_of_their_package(workshop: Workshop) -> None:
+    around = BuildEnvironment(["arrays==1.0 --config-settings=fast=yes -C a=b", "other"], workshop)
+
+    assert around.settings("arrays") == ["--config-settings", "fast=yes", "--config-settings", "a=b"]
+    assert around.settings("other") == []

@@ -185,7 +185,7 @@ def test_a_version_with_a_plus_names_its_index(
     ("tags", "says", "help"),
     [
         ([f"cp38-cp38-{LINUX}"], "1.0 has wheels for Python 3.8 only", "Take a base image with Python 3.8"),
-        (["cp311-cp311-win32"], "1.0 has wheels for Windows only", "leave it out"),
+        (["cp311-cp311-win32"], "1.0 has wheels for Windows only", "Leave it out"),
         ([], "no version of it has a wheel in the index", ""),
     ],
 )

@@ -1,4 +1,4 @@
-"""What there is of a package that cannot be installed: for other Pythons, other systems, or in another index."""
+"""Explain why a package cannot be installed: it is for other Pythons or systems, or in another index."""
 
 from __future__ import annotations
 

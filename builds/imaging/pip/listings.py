@@ -1,4 +1,4 @@
-"""What indexes list of a package: all its files, with their hashes and the Pythons that they are for."""
+"""Read what indexes list of a package: all its files, with their hashes and the Pythons that they are for."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class ListedFile:
 class Listings:
     """The listings of a definition's indexes, each requested once.
 
-    Where an index that needs a connection has a package, the others are not asked for it.
+    Where an index that needs a connection has a package, the others are not read.
     """
 
     def __init__(
@@ -121,8 +121,8 @@ class Listings:
         except (httpx.HTTPError, httpx.InvalidURL, BadAnswer, ImageError):
             return []
         entries = _from_json(text) if "json" in kind else _from_html(text)
-        found = (_file(entry, at, name) for entry in entries[:MOST_FILES])
-        return [file for file in found if file is not None]
+        files = (_file(entry, at, name) for entry in entries[:MOST_FILES])
+        return [file for file in files if file is not None]
 
 
 def pythons_of(files: Iterable[ListedFile]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from packaging.version import InvalidVersion, Version
 
@@ -13,45 +13,29 @@ from builds.imaging.reporting import Cancelled, ImageError
 Packages = tuple[LockedPackage, ...]
 Solve = Callable[..., Packages]
 
-# Whether an older package waits for a source is looked into one by one.
-_MOST_OLDER = 3
-
 
 class Newer:
-    """Packages that were solved for with wheels, and the versions that each would have alone, sources included.
+    """Packages that were solved for with wheels, and the `newest` version that each would have alone, sources included."""
 
-    `versions` holds for each package that version, and whether a wheel of it runs on the base.
-    """
-
-    def __init__(
-        self,
-        packages: Packages,
-        versions: Mapping[str, tuple[str, bool]],
-        previous: Lock | None,
-        solver: Solver,
-        why: Mapping[str, tuple[bool, tuple[str, ...]]],
-    ) -> None:
+    def __init__(self, packages: Packages, previous: Lock | None, solver: Solver) -> None:
         self._packages = packages
         self._previous = previous
         self._solver = solver
+        versions = solver.alone([package.name for package in packages])
+        self.newest = {name: version for name, (version, _) in versions.items()}
         self._versions = {
             package.name: (package.version, *versions[package.name])
             for package in packages
             if package.name in versions and not _stays(package, previous)
         }
-        requested = {name for name, (by_definition, _) in why.items() if by_definition}
-        self._older = [
-            name
-            for name, (before, alone, has_wheel) in self._versions.items()
-            if has_wheel and name in requested and _newer(alone, before)
-        ]
+        self._names = self._candidates()
 
     def choose(self, solve: Solve, builds_sources: Callable[[], bool]) -> tuple[Packages, list[str]]:
         """Return the packages with newer sources where they can be built, else with warnings of them.
 
         A pre-release that nobody requested gives way in either case: it was taken for want of another wheel.
         """
-        names = self._candidates(solve)
+        names = self._names
         if not names:
             return self._packages, []
         newer = self._attempt(names, solve)
@@ -74,7 +58,7 @@ class Newer:
             if _early(before) and not _early(alone)
         }
 
-    def _candidates(self, solve: Solve) -> set[str]:
+    def _candidates(self) -> set[str]:
         """Return the packages that would be newer as source, or let others be newer."""
         kinds = self._solver.options.kinds
         names = {
@@ -82,17 +66,16 @@ class Newer:
             for name, (before, alone, has_wheel) in self._versions.items()
             if not has_wheel and (_newer(alone, before) or name in self._early)
         }
-        for name in self._older[:_MOST_OLDER]:
-            names |= self._held_back_by(name)
+        requested = self._solver.requested
+        older = {
+            name: alone
+            for name, (before, alone, has_wheel) in self._versions.items()
+            if has_wheel and name in requested and _newer(alone, before)
+        }
+        if older and not kinds.prefer_wheels:
+            names |= self._solver.lacking_wheels(older)
         names = {name for name in names if kinds.may_be_source(name)} - self._solver.sources.forced
         return names & self._early if kinds.prefer_wheels else names
-
-    def _held_back_by(self, name: str) -> set[str]:
-        """Return the packages without a wheel for want of which an older version of this package was taken."""
-        version = self._versions[name][1]
-        self._solver.prefer(self._previous)
-        ended = self._solver.lock(constraints=[f"{name}=={version}"])
-        return self._solver.sources.wanted(ended.error) if ended.code != 0 else set()
 
     def _attempt(self, names: set[str], solve: Solve) -> Packages:
         """Return what is solved for where these packages may be sources; as before where nothing fits."""

@@ -29,7 +29,7 @@ Selector = Callable[[Iterable[tuple[File, AbstractSet[Tag]]]], Iterator[File]]
 
 @dataclass(frozen=True)
 class Selection:
-    """What is taken of a solver's lock: `present` packages are left out, `forced` come as source.
+    """The choice of files from a solver's lock: `present` packages are left out, `forced` come as source.
 
     `offered` are files by name and version that were presented to the solver as wheels. Where there are `hashes`,
     a file has one of its package's, and may be any that is `listed`.

@@ -97,11 +97,10 @@ class _Resolution:
         self._solver.prefer(self._previous)
         packages = self._first(refresh=refresh)
         with ThreadPoolExecutor(1, thread_name_prefix="newest") as beside:
-            alone = beside.submit(self._solver.alone, [package.name for package in packages])
+            looking = beside.submit(Newer, packages, self._previous, self._solver)
             self.why = self._solver.reasons(packages)
-            versions = alone.result()
-        self.newest = {name: version for name, (version, _) in versions.items()}
-        newer = Newer(packages, versions, self._previous, self._solver, self.why)
+            newer = looking.result()
+        self.newest = newer.newest
         chosen, warnings = newer.choose(self._solved, self._workshop.builds_sources)
         if chosen is not packages:
             self.why = self._solver.reasons(chosen)

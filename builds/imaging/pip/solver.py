@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import uv
@@ -27,7 +28,7 @@ from builds.imaging.pip.sources import Sources, metadata_entry
 from builds.imaging.pip.stand_ins import stand_ins
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
-from environments.network.credentials import Logins, host_of
+from environments.network.credentials import Logins, host_of, without_login
 from environments.network.masking import masked
 
 TIMEOUT_SECONDS = 600.0
@@ -42,6 +43,7 @@ _VIA = re.compile(
 _FIND_LINKS = re.compile(r"--find-links (https?://\S+)$")
 _ALL_INDEXES = ("--index-strategy", "unsafe-best-match")
 _LOCK = "pylock.toml"
+_BY_WHEELS = "had-by-wheels"
 
 
 class Solver:
@@ -59,6 +61,7 @@ class Solver:
         self.probe = probe
         self._folder = folder
         self._reporter = reporter
+        self._workshop = workshop
         self.present = present or {}
         plain, self.options = options_of(lines, reporter)
         hashless, self._hashes = hashes_of(plain)
@@ -96,6 +99,12 @@ class Solver:
             for item in wanted.specifier
             if is_exact(item.operator, item.version)
         )
+
+    @property
+    def requested(self) -> set[str]:
+        """The normalised names of the packages that the definition asks for."""
+        wanted = filter(None, map(requirement_in, self.requirements))
+        return {str(canonicalize_name(requirement.name)) for requirement in wanted}
 
     def prefer(self, previous: Lock | None) -> None:
         """Stay with the versions of a lock where they fit; without one, with none of what was solved before."""
@@ -155,13 +164,15 @@ class Solver:
             )
         return dict(result for line in ended.out.splitlines() if (result := _reason(line)))
 
-    def alone(self, names: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    def alone(self, names: Collection[str]) -> dict[str, tuple[str, bool]]:
         """Return each package's version if it were alone, as far as the cache knows, and whether it has a wheel.
 
         Sources count here. None is at hand to be run: the solver gets no network, no file, and what each package
         needs from its configuration.
         """
         kinds = self.options.kinds
+        if {*names} <= {name for name, _ in self.pins}:
+            return {}
         given = {
             str(canonicalize_name(wanted.name)) for wanted in map(requirement_in, self.requirements) if wanted
         }
@@ -181,6 +192,31 @@ class Solver:
         if ended.code != 0:
             return {}
         return versions_of((self._folder / "pylock.alone.toml").read_text(), self.probe)
+
+    def lacking_wheels(self, pins: Mapping[str, str]) -> set[str]:
+        """Return the packages for want of whose wheels these versions cannot be had, looked at by themselves."""
+        keys = {f"{name}=={version}": self._key(name, version) for name, version in sorted(pins.items())}
+        lines = [line for line, key in keys.items() if not self._workshop.recall(_BY_WHEELS, key)]
+        # Together they mostly can be had, and one run is enough.
+        for together in filter(None, (lines, *([line] for line in lines if len(lines) > 1))):
+            self._folder.joinpath("newer.in").write_text("".join(f"{line}\n" for line in together))
+            ended = self._run("newer.in", "--quiet", *(_ALL_INDEXES if self.mixes else ()))
+            wanted = self.sources.wanted(ended.error) if ended.code != 0 else set()
+            if wanted:
+                return wanted
+            decided = ended.code == 0 or "No solution found" in ended.error
+            if decided and (ended.code == 0 or len(together) == 1):
+                # A version stays as it is, and wheels are not taken back: this is looked at once.
+                for line in together:
+                    self._workshop.remember(_BY_WHEELS, keys[line], value=True)
+            if ended.code == 0:
+                break
+        return set()
+
+    def _key(self, name: str, version: str) -> str:
+        urls = [without_login(url) for url in self.indexes.urls]
+        private = self._workshop.private("index", self.indexes.urls)
+        return json.dumps([name, version, self.probe.version, self.probe.platform, *urls, private])
 
     def configure(self, constraints: Iterable[str] = (), *, refresh: bool = False) -> None:
         """Write the solver's configuration; `constraints` are beside those of the definition."""

@@ -74,6 +74,7 @@ BACKEND = """
 import zipfile
 {code}
 def build_wheel(folder, config_settings=None, metadata_directory=None):
+    print("settings:", config_settings, flush=True)
     name = "{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(folder + "/" + name, "w") as wheel:
         for path, text in {files!r}.items():

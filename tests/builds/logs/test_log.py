@@ -24,7 +24,8 @@ from builds.logs import (
     step_at,
     writing,
 )
-from builds.models import Build, LogBlock, LogChunk
+from builds.logs.follow import follow
+from builds.models import Build, BuildState, LogBlock, LogChunk
 from builds.models.steps import StepName
 from builds.worker.reconciler import Reconciler
 from environments.models import Role
@@ -330,3 +331,20 @@ def test_a_page_fetches_the_lines_that_it_lacks_and_those_that_hold_a_word(
     stranger = browser_of(person("stan", other=Role.OWNER))
     assert stranger.get(f"{url}/lines?from=1&to=2").status_code == 404
     assert stranger.get(f"{url}/search?q=a").status_code == 404
+
+
+@pytest.mark.django_db
+def test_a_log_that_is_followed_in_a_terminal_has_no_escapes_of_what_was_built() -> None:
+    """A package may print anything: titles, links, text that erases other text."""
+    build = queue_build(save_text("a==1\n"))
+    with claim_build(build) as (_, reporter):
+        reporter.line("\x1b[31mred\x1b[0m \x1b]0;title\x07and \x1b[2K\x9b2Jplain\ttext \u202eturned")
+        reporter.log.flush()
+    written: list[str] = []
+
+    def ended() -> None:
+        Build.objects.filter(pk=build.pk).update(state=BuildState.FAILED)
+
+    follow(build.pk, written.append, ended)
+
+    assert "".join(written) == "red and 2Jplain\ttext turned\n"

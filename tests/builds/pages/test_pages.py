@@ -249,6 +249,18 @@ def test_the_log_is_a_text_to_download_whole(contributor: Client, build: Build) 
     ]
 
 
+@pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
+def test_a_saved_log_has_no_terminal_escapes(contributor: Client, build: Build) -> None:
+    """It may be shown in a terminal; on the page, colours are shown as colours."""
+    with claim_build(build) as (_, reporter):
+        reporter.line("\x1b[31mred\x1b[0m \x1b]0;title\x07and plain")
+        reporter.log.flush()
+
+    response = contributor.get(f"{page_of(build)}log.txt")
+
+    assert b"".join(response).decode() == "red and plain\n"
+
+
 def test_a_log_cannot_put_markup_on_the_page(contributor: Client, build: Build) -> None:
     fail_build(build, error="<script>alert(1)</script>", help="<img src=x>")
     page = text_of(contributor, page_of(build))

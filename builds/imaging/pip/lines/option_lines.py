@@ -76,16 +76,16 @@ class PipLine:
 
 def read_line(line: str) -> PipLine:
     """Return a line's requirement and options. Raises BadOptions."""
-    words = line.split(" ")
-    first = next((number for number, word in enumerate(words) if word.startswith("-")), len(words))
-    requirement = " ".join(words[:first]).strip()
-    if first == len(words):
+    parts = line.split(" ")
+    first = next((number for number, word in enumerate(parts) if word.startswith("-")), len(parts))
+    requirement = " ".join(parts[:first]).strip()
+    if first == len(parts):
         return PipLine(requirement, ())
     if "\\" in line:
         # Not all programs read it alike in an address.
         raise BadOptions("there is a backslash in it", "Write its options without.")
     try:
-        arguments = shlex.split(" ".join(words[first:]))
+        arguments = shlex.split(" ".join(parts[first:]))
     except ValueError:
         raise BadOptions("a quotation mark in it has no partner", "Close the quotation mark.") from None
     parser = _Parser()
@@ -95,10 +95,10 @@ def read_line(line: str) -> PipLine:
 
 def written(options: Sequence[Option]) -> str:
     """Return options as they are written on a line, in their long names."""
-    return " ".join(_one(name, value) for name, value in options)
+    return " ".join(_spelled(name, value) for name, value in options)
 
 
-def _one(name: str, value: str) -> str:
+def _spelled(name: str, value: str) -> str:
     if name in OF_A_REQUIREMENT:
         return f"{name}={shlex.quote(value)}"
     return f"{name} {value}".rstrip()

@@ -135,7 +135,8 @@ def test_without_an_engine_the_error_names_the_packages_that_need_it_and_alterna
     assert (error.code, error.fault) == ("engine-unreachable", "studio")
     assert "studio-tests-alone 1.0" in error.message
     assert "DOCKER_HOST" in error.help
-    assert "pin a version that has a wheel" in error.help
+    assert "no version of it has a wheel in the index" in error.message
+    assert "Pin a version that has a wheel" in error.help
 
 
 def test_a_source_in_c_fails_on_a_base_without_a_compiler(
@@ -198,6 +199,33 @@ def test_a_failed_build_is_explained_with_its_own_output(
     assert error.code == "compile-failed"
     assert "studio-tests-wrong 1.0" in error.message
     assert "RuntimeError: this is not built here" in error.message
+
+
+def test_what_a_package_prints_is_logged_without_terminal_escapes(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    code = r"print('\x1b[?25l\x1b[31mbuilding\x1b[0m in colour', flush=True)"
+    make_sdist(index.folder, "studio_tests_colourful", code=code)
+    listener = Listener()
+
+    built("studio_tests_colourful", index, base, workshop, listener, docker_engine.host)
+
+    log = "\n".join(listener.lines)
+    assert "building in colour" in log
+    assert "\x1b" not in log
+
+
+def test_settings_on_a_requirements_line_reach_its_build(
+    docker_engine: DockerEngine, index: Index, base: Base, workshop: Workshop
+) -> None:
+    make_sdist(index.folder, "studio_tests_set")
+    line = "studio_tests_set==1.0 --config-settings=fast=yes"
+    lock, fetched = locked(line, index, base, workshop)
+    listener = Listener()
+
+    build_wheels(base, lock, fetched, workshop, listener, docker_host=docker_engine.host, lines=[line])
+
+    assert "settings: {'fast': 'yes'}" in "\n".join(listener.lines)
 
 
 def test_a_wheel_of_something_else_is_not_taken(

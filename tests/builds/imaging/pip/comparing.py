@@ -22,8 +22,8 @@ def would_install(lines: Sequence[str], folder: Path) -> dict[str, str]:
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in lines))
     command = ["install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-", "--no-cache-dir"]
     done = _pip(*command, "--isolated", "--no-build-isolation", "-r", str(folder / "requirements.txt"))
-    found = [item["metadata"] for item in json.loads(done)["install"]]
-    return {item["name"].replace("_", "-").lower(): item["version"] for item in found}
+    reported = [item["metadata"] for item in json.loads(done)["install"]]
+    return {item["name"].replace("_", "-").lower(): item["version"] for item in reported}
 
 
 def as_pip_reads(line: str, folder: Path) -> tuple[str, dict[str, object]]:

@@ -1,4 +1,4 @@
-"""Hashes of a definition: the file that has one is taken, whatever it is and from whichever index."""
+"""Hashes of a definition: the file that has one is taken, a source or from another index too."""
 
 from __future__ import annotations
 

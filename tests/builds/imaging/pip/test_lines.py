@@ -127,10 +127,10 @@ def test_pre_releases_may_be_wanted_of_one_package(shopping: Workshop, index: In
     make_wheel(index.folder, "other", "1.0")
     make_wheel(index.folder, "other", "2.0rc1")
 
-    one = resolve(empty_base(), ["--all-releases tiles", "tiles", "other"], shopping, Recorder())
+    only = resolve(empty_base(), ["--all-releases tiles", "tiles", "other"], shopping, Recorder())
     but = resolve(empty_base(), ["--pre", "--only-final other", "tiles", "other"], shopping, Recorder())
 
-    assert versions(one) == versions(but) == {"tiles": "3.0b1", "other": "1.0"}
+    assert versions(only) == versions(but) == {"tiles": "3.0b1", "other": "1.0"}
 
 
 def test_an_option_beside_a_requirement_that_pip_passes_over_is_reported(shopping: Workshop) -> None:

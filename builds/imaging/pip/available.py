@@ -14,6 +14,7 @@ from builds.imaging.pip.pylock import target_tags
 from builds.imaging.pip.systems import for_one_system
 from builds.imaging.reporting import ImageError
 
+_OLDEST = (3, 6)  # of the Pythons that bases may have
 _LOCAL = re.compile(r"\+(?P<local>[A-Za-z0-9.]+)$")
 _TORCH = re.compile(r"(?:cu\d{2,3}|cpu|rocm[\d.]+|xpu)")
 _OF_TORCH = re.compile(
@@ -52,13 +53,19 @@ def wheels_of(name: str, version: str, files: Sequence[ListedFile], probe: Probe
         ways = [f"leave it out if it is for {systems} alone", pin]
         return f"{version} has wheels for {systems} only", _ways(ways)
     if pythons := pythons_of(mine):
-        ways = [f"take a base image with Python {pythons.replace(' and ', ' or ')}", pin]
+        ways = [_bases(pythons), pin]
         return f"{version} has wheels for Python {pythons} only", _ways(ways)
     if mine or newest or not files:
         return "", _ways([pin])
     if any(file.tags for file in files):
         return "no version of it has a wheel for this base in the index", ""
     return "no version of it has a wheel in the index", ""
+
+
+def _bases(pythons: str) -> str:
+    """Return the advice to take a base with one of these Pythons; empty where none of them can be a base."""
+    able = [text for text in re.findall(r"[\d.]+", pythons) if tuple(map(int, text.split("."))) >= _OLDEST]
+    return f"take a base image with Python {in_words(able).replace(' and ', ' or ')}" if able else ""
 
 
 def _ways(ways: Sequence[str]) -> str:
@@ -115,11 +122,11 @@ def _for_pythons(
         if newest
         else ", or another version of the package"
     )
-    bases = f"with Python {pythons.replace(' and ', ' or ')}" if pythons else "with another Python"
+    bases = _bases(pythons) or "take a base image with another Python"
     return ImageError(
         "no-matching-python",
         f"{named} {verb} {made_for}, and the base image has Python {probe.version}.",
-        f"Take a base image {bases}{other}.",
+        f"{bases[:1].upper()}{bases[1:]}{other}.",
     )
 
 

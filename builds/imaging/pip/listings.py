@@ -30,11 +30,12 @@ from builds.imaging.interruptible import interruptible
 from builds.imaging.pip.indexes import Indexes
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
-from environments.network.credentials import login_from_url, without_login
+from environments.network.credentials import host_of, login_from_url, without_login
 
 MOST_BYTES = 64 * 1024**2
 MOST_FILES = 100_000
 _LONGEST = 300
+_ABSENT = (404, 410)
 _TIMEOUT = httpx.Timeout(20.0)
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _SYSTEMS = {"win": "Windows", "macosx": "macOS", "ios": "iOS", "android": "Android"}
@@ -97,17 +98,21 @@ class Listings:
         with egress.client(self._workshop.reach, timeout=_TIMEOUT) as client:
             files: list[ListedFile] = []
             for url in self._indexes.private_first(self._workshop.logins):
-                listed = self._read(client, f"{url.rstrip('/')}/{name}/", name)
+                private = self._indexes.is_private(url, self._workshop.logins)
+                listed = self._read(client, f"{url.rstrip('/')}/{name}/", name, required=private)
                 files += listed
-                if listed and self._indexes.is_private(url, self._workshop.logins):
+                if listed and private:
                     self._private[name] = url
                     break
             for page in self._pages:
                 files += self._read(client, page, name)
         return tuple(files)
 
-    def _read(self, client: httpx.Client, url: str, name: str) -> list[ListedFile]:
-        """Return the files that a page lists of a package; the solver has reported an index that fails."""
+    def _read(self, client: httpx.Client, url: str, name: str, *, required: bool = False) -> list[ListedFile]:
+        """Return the files that a page lists of a package; none from a page that fails, unless it is `required`.
+
+        Whether a private index has a name must be known before another index is read.
+        """
         headers = {**PLAIN, "Accept": _ACCEPT}
         plain = without_login(url)
         if (own := login_from_url(url)) is not None:
@@ -115,14 +120,29 @@ class Listings:
         try:
             with following_redirects(client, "index", plain, self._workshop, headers) as (response, _):
                 if response.status_code != 200:
+                    if required and response.status_code not in _ABSENT:
+                        raise _unread(url, f"it answers {response.status_code}")
                     return []
                 text = bounded(response, MOST_BYTES).decode(errors="replace")
                 at, kind = str(response.url), response.headers.get("content-type", "")
-        except (httpx.HTTPError, httpx.InvalidURL, BadAnswer, ImageError):
-            return []
+        except (httpx.HTTPError, httpx.InvalidURL, BadAnswer, ImageError) as error:
+            if not required:
+                return []
+            if isinstance(error, ImageError):
+                raise
+            raise _unread(url, str(error)) from error
         entries = _from_json(text) if "json" in kind else _from_html(text)
         files = (_file(entry, at, name) for entry in entries[:MOST_FILES])
         return [file for file in files if file is not None]
+
+
+def _unread(url: str, why: str) -> ImageError:
+    return ImageError(
+        "index-unreachable",
+        f"The package index {host_of(url)} cannot be read: {why}.",
+        "Check the index's address and the studio's network, and build again.",
+        fault="outside",
+    )
 
 
 def pythons_of(files: Iterable[ListedFile]) -> str:

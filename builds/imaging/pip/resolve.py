@@ -109,6 +109,11 @@ class _Resolution:
     def _first(self, *, refresh: bool) -> tuple[LockedPackage, ...]:
         """Solve with wheels, and with sources of what has no wheel."""
         if not self._solver.mixes:
+            if host := self._solver.first_index:
+                self._reporter.line(
+                    f"Each package is taken from the first index that has it, {host} before all others: that index"
+                    " needs a connection, and what it has must not come from elsewhere"
+                )
             return self._solved(refresh=refresh)
         # Of several indexes, the solver passes over one that lets nobody in; then a package of that index
         # would be taken from another, where anybody may have put it.
@@ -145,7 +150,8 @@ class _Resolution:
         """Let packages be taken as source that the solver wants; raise ImageError where that is not the reason."""
         sources = self._solver.sources
         wanted = set() if closed(ended.error) else sources.wanted(ended.error)
-        for name in sorted(wanted):
+        foreign = {name for name in wanted if for_one_system(name) is not None}
+        for name in sorted(foreign and foreign | self._solver.requested):
             if (error := for_one_system(name)) is not None:
                 raise error
         sources.offer(wanted, self._solver.pins)

@@ -106,6 +106,12 @@ class Solver:
         wanted = filter(None, map(requirement_in, self.requirements))
         return {str(canonicalize_name(requirement.name)) for requirement in wanted}
 
+    @property
+    def first_index(self) -> str:
+        """The host of the index that is queried before others, as it needs a connection; empty for none."""
+        first, *others = self.indexes.private_first(self.logins)
+        return host_of(first) if others and self.indexes.is_private(first, self.logins) else ""
+
     def prefer(self, previous: Lock | None) -> None:
         """Stay with the versions of a lock where they fit; without one, with none of what was solved before."""
         if previous is not None and previous.packages:

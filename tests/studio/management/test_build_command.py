@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from builds.imaging.oci.store import BlobStore
+from tests.builds.imaging.making import make_sdist, make_wheel
+from tests.builds.imaging.serving import Index
 from tests.services.servers.registry import Registry
 from tests.studio.management.commands import Desk
 
@@ -147,6 +149,24 @@ def test_what_the_index_does_not_have_fails_by_its_authors_fault(
 
 def _lines_before_log(text: str) -> int:
     return next(number for number, line in enumerate(text.splitlines()) if line.startswith("Build "))
+
+
+def test_without_an_engine_an_older_wheel_is_warned_of_before_and_after_the_build(
+    desk: Desk, tmp_path: Path
+) -> None:
+    make_wheel(tmp_path / "index", "studio_tests_scorer", "0.1")
+    make_sdist(tmp_path / "index", "studio_tests_scorer", "1.2")
+    index = Index(tmp_path / "index")
+    with index.server.running():
+        text = f"--index-url {index.url}\nstudio_tests_scorer\n"
+        done = desk.build(text, "--name", "older", DOCKER_HOST="tcp://127.0.0.1:9")
+
+    assert done.code == 0, done.stderr
+    warning = "Warning: studio-tests-scorer 0.1 is installed and not the newer 1.2"
+    lines = done.stderr.splitlines()
+    before, after = (number for number, line in enumerate(lines) if line.startswith(warning))
+    resolved = next(number for number, line in enumerate(lines) if line.startswith("Resolved "))
+    assert before < resolved < after
 
 
 def test_an_index_that_does_not_answer_is_not_the_authors_fault(desk: Desk) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from builds.imaging.lock import Lock
+from builds.imaging.pip.indexes import Indexes
+from builds.imaging.pip.listings import Listings
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
@@ -101,8 +103,11 @@ def test_a_private_name_is_never_taken_from_a_public_index(
     if private_is_main:
         lines = [f"--index-url {private.url}", f"--extra-index-url {main.url}"]
 
-    lock = resolve(empty_base(), [*lines, "houselib"], connected, Recorder())
+    reporter = Recorder()
 
+    lock = resolve(empty_base(), [*lines, "houselib"], connected, reporter)
+
+    assert f"from the first index that has it, {private.server.address} before all others" in reporter.log
     assert versions(lock) == {"houselib": "1.0", "locks": "4.0"}
     houselib = lock.named("houselib")
     assert houselib is not None
@@ -139,3 +144,19 @@ def test_an_index_that_lets_nobody_in_is_not_passed_over(
 
     assert refused.value.code == "index-refused"
     assert closed.address in refused.value.message
+
+
+def test_where_a_private_index_fails_no_other_index_is_read_for_its_names(
+    connected: Workshop, main: Index, private: Index
+) -> None:
+    """Sources are looked up beside the solver, by the same rule."""
+    make_sdist(main.folder, "houselib", "99.0")
+    indexes = Indexes(main.url, (private.url,))
+    wrong = Logins([Login("index", private.server.url, "robot", "wr0ng")], "lab")
+
+    listed = Listings(indexes, (), connected, Recorder()).of("houselib")
+    with pytest.raises(ImageError) as refused:
+        Listings(indexes, (), replace(connected, logins=wrong), Recorder()).of("houselib")
+
+    assert [str(file.version) for file in listed] == ["1.0"]
+    assert private.server.address in refused.value.message

@@ -29,9 +29,6 @@ _LOGIN = re.compile(r"(https?://)[^/\s@]*@", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
 _TAG = re.compile(r"(?:@|/archive/(?:refs/tags/)?|/zipball/|/tarball/)v?(\d[\w.]*+)(?=[#?]|$)")
 _SDIST = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>\d[\w.!+]*?)\.(?:tar\.gz|zip|tar\.bz2|tgz)")
-_BUILD_OPTIONS = frozenset(
-    ("--config-settings", "--global-option", "--use-feature", "--all-releases", "--only-final")
-)
 _LONGEST_FILE_NAME = 255
 
 
@@ -60,6 +57,8 @@ def problem_of(line: str) -> Problem | None:
         # Without its quotation marks it would be read as several options.
         if name not in ("--constraint", "--editable", "--requirement") and len(value.split()) != bool(value):
             return Problem(f"the value of {name} has a blank in it", "Write the value without blanks.")
+        if name == "--config-settings" and "=" not in value:
+            return Problem("its --config-settings has no =", "Write it as --config-settings KEY=VALUE.")
     return _of_requirement(parts.requirement) if parts.requirement else _of_options(parts)
 
 
@@ -98,7 +97,7 @@ def _of_options(parts: PipLine) -> Problem | None:
         elif name in _AT_URLS and value and not value.startswith(_WEB):
             path = "://" not in value
             return Problem("its address is not one of the web", "Give an http(s) address.", path)
-        elif name in _BUILD_OPTIONS or name not in TAKES_VALUE | ALONE:
+        elif name not in TAKES_VALUE | ALONE:
             return Problem(f"the option {name} cannot be used here", "Leave it out.")
     return None
 
@@ -113,8 +112,8 @@ def ignored_on(line: str) -> Iterator[tuple[str, str, str]]:
         else:
             yield name, "it belongs to a requirement", "Write it behind the requirement that it is for."
     for name, _ in parts.honoured if parts.requirement else ():
-        if name != "--hash":
-            why = "it is for building a package from its source, and no build passes it on"
+        if name == "--global-option":
+            why = "pip no longer has it, and no build passes it on"
             yield name, why, "Leave it out, or install the package in a Dockerfile."
     if parts.rest:
         what, why = repr(parts.rest[:80]), "pip passes over what follows an option's value"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 TAKES_VALUE = frozenset(
@@ -26,7 +27,7 @@ TAKES_VALUE = frozenset(
         "--only-final",
     )
 )
-ALONE = frozenset(("--no-index", "--prefer-binary", "--require-hashes", "--pre"))
+ALONE = frozenset(("--no-index", "--prefer-binary", "--require-hashes", "--no-require-hashes", "--pre"))
 # Second spellings of pip's, with the name that comes out.
 _ALIASES = {
     "--pypi-url": "--index-url",
@@ -42,6 +43,8 @@ SHORT = {
     "-C": "--config-settings",
 }
 OF_A_REQUIREMENT = frozenset(("--hash", "--config-settings", "--global-option"))
+# pip's parser takes these into account for the whole file as soon as it reads them, behind a requirement too.
+OF_THE_FILE = frozenset(("--only-binary", "--no-binary", "--all-releases", "--only-final"))
 _PLAIN = re.compile(r"(-[a-z]|--[a-z-]+)[ =]([^\s\"'\\]+)")
 INLINE_CONSTRAINT = re.compile(r"[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\]\s*)?(?:[<>=!~]=?|@)")
 """A constraint in the option's place for a file: the reader's own way to keep what `-c limits.txt` held."""
@@ -68,9 +71,11 @@ class PipLine:
 
     @property
     def honoured(self) -> tuple[tuple[str, str], ...]:
-        """The options that count: behind a requirement only its own, elsewhere all but those."""
-        of_it = bool(self.requirement)
-        return tuple(pair for pair in self.options if (pair[0] in OF_A_REQUIREMENT) is of_it)
+        """The options that count: behind a requirement its own and those of the file, elsewhere all but its own."""
+        mine = OF_A_REQUIREMENT | OF_THE_FILE
+        return tuple(
+            p for p in self.options if (p[0] in mine if self.requirement else p[0] not in OF_A_REQUIREMENT)
+        )
 
     @property
     def passed_over(self) -> tuple[tuple[str, str], ...]:
@@ -101,15 +106,22 @@ def taken_apart(line: str) -> PipLine:
 
 
 def as_pip_takes_it(line: str) -> list[str]:
-    """Return the line as pip obeys it: a requirement with its hashes, or a line for each option in its whole spelling.
+    """Return the line in one spelling: a requirement with its options, or a line for each option; whole names.
 
     Raises BadOption.
     """
     parts = taken_apart(line)
     if parts.requirement:
-        hashes = [f" --hash={value}" for name, value in parts.options if name == "--hash"]
-        return [parts.requirement + "".join(hashes)]
-    return [f"{name} {value}".strip() for name, value in parts.honoured]
+        return [f"{parts.requirement} {written(parts.options)}".rstrip()]
+    return [written([option]) for option in parts.options]
+
+
+def written(options: Iterable[tuple[str, str]]) -> str:
+    """Return options as they are written on a line."""
+    return " ".join(
+        f"{name}={shlex.quote(value)}" if name in OF_A_REQUIREMENT else f"{name} {value}".rstrip()
+        for name, value in options
+    )
 
 
 def _parsed(tokens: list[str]) -> tuple[list[tuple[str, str]], list[str]]:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 
-from builds.imaging.pip.lines.option_lines import (
+from builds.imaging.reporting import ImageError, Reporter
+from environments.definition.packages.pip_line import (
     OF_A_REQUIREMENT,
-    OF_INDEXES,
+    OF_THE_FILE,
     PipLine,
-    read_line,
+    taken_apart,
     written,
 )
-from builds.imaging.reporting import ImageError, Reporter
 from environments.network.masking import masked
 
 ALL, NONE = ":all:", ":none:"
@@ -23,7 +23,7 @@ _SO_ANYWAY = {
     "--trusted-host": "certificates are checked all the same; plain http:// is used where an address says so",
     "--use-feature": "it is a feature of pip's own, and nothing depends on it here",
 }
-_ANYWHERE = ("--only-binary", "--no-binary", "--all-releases", "--only-final")
+_OF_INDEXES = ("--index-url", "--extra-index-url", "--find-links", "--no-index")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -58,7 +58,7 @@ def options_of(lines: Sequence[str], reporter: Reporter | None = None) -> tuple[
     rest: list[str] = []
     chosen = _Chosen()
     for line in lines:
-        read = read_line(line) if " -" in line or line.startswith("-") else PipLine(line, ())
+        read = taken_apart(line) if " -" in line or line.startswith("-") else PipLine(line)
         if read.requirement:
             rest.append(_bare(read, chosen, reporter))
             continue
@@ -74,20 +74,21 @@ def options_of(lines: Sequence[str], reporter: Reporter | None = None) -> tuple[
 def _bare(read: PipLine, chosen: _Chosen, reporter: Reporter | None) -> str:
     """Return a requirement with its hashes only; note its settings, and what has no effect beside it."""
     name = canonicalize_name(named[0]) if (named := _NAME.match(read.requirement)) else ""
-    settings = tuple(value for option, value in read.own if option == "--config-settings")
+    settings = tuple(value for option, value in read.options if option == "--config-settings")
     if settings:
         chosen.settings[name] = (*chosen.settings.get(name, ()), *settings)
-    # pip's parser takes these into account for the whole file as soon as it reads them.
-    without = [option for option in read.misplaced if option[0] not in _ANYWHERE or not chosen.take(*option)]
-    if without:
+    for option, value in read.honoured:
+        if option in OF_THE_FILE:
+            chosen.take(option, value)
+    if without := read.passed_over:
         text = masked(written(without))
-        if any(option in OF_INDEXES for option, _ in without):
+        if any(option in _OF_INDEXES for option, _ in without):
             chosen.misplaced[name] = text
         if reporter is not None:
             reporter.line(
                 f"Warning: {text} has no effect on the line of {name}, as in pip: put it on a line of its own"
             )
-    hashes = [option for option in read.own if option[0] == "--hash"]
+    hashes = [option for option in read.options if option[0] == "--hash"]
     return f"{read.requirement} {written(hashes)}".rstrip()
 
 

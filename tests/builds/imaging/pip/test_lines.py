@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builds.imaging.pip.lines.option_lines import read_line
 
 from builds.imaging.lock import Lock
-from builds.imaging.pip.lines.option_lines import read_line
 from builds.imaging.pip.lines.pip_options import options_of
 from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.resolve import resolve

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from builds.imaging.pip.requirement import checked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from builds.imaging.pip.requirement import checked
 from builds.imaging.reporting import ImageError
 from environments.definition import read
 from environments.definition.findings.finding import Finding

@@ -68,7 +68,9 @@ def test_a_folder_of_another_tool_is_named_by_the_file_that_shows_the_tool(tmp_p
 
 @pytest.mark.slow
 def test_what_uv_exports_by_the_command_that_is_named_is_read_again(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(PROJECT)
+    # uv names only a project that can be installed among the packages.
+    installable = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    (tmp_path / "pyproject.toml").write_text(PROJECT + installable)
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(tmp_path),

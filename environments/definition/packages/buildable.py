@@ -29,6 +29,7 @@ _LOGIN = re.compile(r"(https?://)[^/\s@]*@", re.IGNORECASE)
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
 _TAG = re.compile(r"(?:@|/archive/(?:refs/tags/)?|/zipball/|/tarball/)v?(\d[\w.]*+)(?=[#?]|$)")
 _SDIST = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>\d[\w.!+]*?)\.(?:tar\.gz|zip|tar\.bz2|tgz)")
+_MAY_HAVE_BLANKS = ("--constraint", "--editable", "--requirement", "--config-settings")
 _LONGEST_FILE_NAME = 255
 
 
@@ -55,7 +56,7 @@ def problem_of(line: str) -> Problem | None:
         return Problem(str(error), help)
     for name, value in parts.options:
         # Without its quotation marks it would be read as several options.
-        if name not in ("--constraint", "--editable", "--requirement") and len(value.split()) != bool(value):
+        if name not in _MAY_HAVE_BLANKS and len(value.split()) != bool(value):
             return Problem(f"the value of {name} has a blank in it", "Write the value without blanks.")
         if name == "--config-settings" and "=" not in value:
             return Problem("its --config-settings has no =", "Write it as --config-settings KEY=VALUE.")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from builds.imaging.pip.lines.option_lines import read_line
 
 from builds.imaging.lock import Lock
 from builds.imaging.pip.lines.pip_options import options_of
@@ -16,6 +15,7 @@ from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
+from environments.definition.packages.pip_line import taken_apart
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base, make_sdist, make_wheel
 from tests.builds.imaging.pip.comparing import as_pip_reads, would_install
@@ -77,7 +77,7 @@ def versions(lock: Lock) -> dict[str, str]:
 def test_a_line_is_read_as_pip_reads_it(line: str, tmp_path: Path) -> None:
     requirement, options = as_pip_reads(line, tmp_path)
 
-    read = read_line(line)
+    read = taken_apart(line)
 
     assert read.requirement == requirement.strip()
     for name, destination in _DESTINATIONS.items():
@@ -157,16 +157,16 @@ def test_a_package_that_only_the_index_on_its_line_has_leads_to_a_line_of_its_ow
 @pytest.mark.parametrize(
     ("line", "says", "help"),
     [
-        ("--no-such-option", "--no-such-option cannot be used here", "Leave it out"),
-        ("--no-bin tiles --no tiles", "may be any of --no-", "whole name"),
-        ('--index-url "http://127.0.0.1:9', "quotation mark", "Close"),
-        ("--index-url", "has no value", "after it"),
+        ("--no-such-option", "pip has no option --no-such-option", "leave it out"),
+        ("--no-bin tiles --no tiles", "--no may be --no-binary or --no-index", "--no-binary"),
+        ('--index-url "http://127.0.0.1:9', "quotation mark in it is not closed", "Correct"),
+        ("--index-url", "--index-url needs a value", "Correct"),
         ("tiles --config-settings fast", "--config-settings has no =", "KEY=VALUE"),
-        ("tiles==2012h", "“2012h” is not a version", "index lists"),
-        ("tiles==1.0,<dev", "“dev” is not a version", "index lists"),
-        ("tiles>=dev", "“dev” is not a version", "index lists"),
-        ("tiles=1.0", "two =", "tiles==1.0"),
-        ("tiles ; python_version", "not a requirement", "name==version"),
+        ("tiles==2012h", "'2012h' is no version", "index lists"),
+        ("tiles==1.0,<dev", "'dev' is no version", "index lists"),
+        ("tiles>=dev", "'dev' is no version", "index lists"),
+        ("tiles=1.0", "= is no operator", "tiles==1.0"),
+        ("tiles ; python_version", "the marker 'python_version' cannot be read", "condition after the ;"),
     ],
 )
 def test_what_pip_cannot_read_is_refused_in_plain_sentences(line: str, says: str, help: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from builds.imaging.pip.requirement import checked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.reporting import ImageError
 from environments.definition import read
 from environments.definition.findings.finding import Finding
@@ -70,8 +70,8 @@ def test_a_line_that_no_build_takes_has_a_finding_with_what_to_write(line: str, 
          "Write --extra-index-url https://w.example/cu121 on a line of its own."),
         ("torch==1.10.0 -f https://w.example/links.html", "--find-links",
          "Write --find-links https://w.example/links.html on a line of its own."),
-        ("solver==1.5 --no-binary=solver", "--no-binary", "Write --no-binary solver on a line of its own."),
-        ("solver==1.5 --config-settings=blas=none", "--config-settings", "install the package in a Dockerfile"),
+        ("solver==1.5 --pre", "--pre", "Write --pre on a line of its own."),
+        ("solver==1.5 --global-option=blas", "--global-option", "install the package in a Dockerfile"),
         ("--extra-index-url https://w.example/simple ; sys_platform != 'darwin'", "'; sys_platform != darwin'",
          "an option takes no marker"),
         ("--pre --hash=sha256:aa", "--hash", "behind the requirement"),
@@ -85,6 +85,13 @@ def test_an_option_that_counts_for_nothing_is_reported_and_no_build_fails_for_it
     assert finding.message.startswith(f"{what} has no effect on this line")
     assert help in finding.help
     assert checked([line])
+
+
+@pytest.mark.parametrize(
+    "option", ["--no-binary=solver", "--only-binary :all:", "--config-settings=blas=none"]
+)
+def test_an_option_that_counts_behind_a_requirement_is_not_reported(option: str) -> None:
+    assert about(f"solver==1.5 {option}") == []
 
 
 @pytest.mark.parametrize(

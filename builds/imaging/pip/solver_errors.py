@@ -21,23 +21,31 @@ _MISSING = re.compile(
 )
 _NO_VERSION = re.compile(r"there is no version of (\S+?)(?:,| and|$)")
 _NO_WHEEL = re.compile(
-    r"(?<!\S)(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?(?:==(?P<version>\S+))? has no (?:usable )?wheels"
+    r"(?<!\S)(?P<name>[A-Za-z0-9._-]+)(?:\[[^\[\]]*\])?(?:==(?P<version>\S+))? has no (?:usable )?wheels"
 )
 _EXACT = re.compile(
-    r"(?<![A-Za-z0-9._-])(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==(?P<version>[^\s,*]+)"
+    r"(?<![A-Za-z0-9._-])(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\[\]]*\])?==(?P<version>[^\s,*]+)"
 )
 _PYTHON = re.compile(r"(?:the requested|current) Python version")
 _REFUSED = re.compile(
     r"(?:An index URL \(\S+\) could not be queried due to[^(]*)?\(?(?P<status>401 Unauthorized|403 Forbidden)"
 )
 _ADDRESS = re.compile(r"https?://[^\s`)]+")
-# The solver's own files, and where in them something is.
-_FILES = re.compile(
-    r"\s*(?:\b(?:in|at|from|of)\s+)?[`(]?(?:[^\s`(]*/)?"
-    r"(?:requirements\.in|alone\.in|constraints\.txt|present\.txt|pins\.txt|uv\.toml|alone\.toml|pylock[\w.]*\.toml)"
-    r"(?::\d+(?::\d+)?)?[`)]?:?"
+# The solver's own files.
+_FILES = frozenset(
+    (
+        "requirements.in",
+        "alone.in",
+        "constraints.txt",
+        "present.txt",
+        "pins.txt",
+        "uv.toml",
+        "alone.toml",
+        "pylock.toml",
+    )
 )
-_TEMPORARY = re.compile(r"(?:file://)?/\S*resolve-[^\s`)]*")
+_LINE_AND_COLUMN = re.compile(r"(?::\d{1,9}){1,2}$")
+_BEFORE_A_FILE = ("in", "at", "from", "of")
 
 # Names that are in many requirement lists, and in no index.
 _NO_PACKAGES = {
@@ -86,7 +94,20 @@ def explained(output: str, solver: Solver) -> ImageError:
 
 def without_files(text: str) -> str:
     """Return the solver's text without the names of its own files, which no definition knows."""
-    return _FILES.sub("", _TEMPORARY.sub("", text))
+    return "\n".join(_without_files(line) for line in text.split("\n"))
+
+
+def _without_files(line: str) -> str:
+    kept: list[str] = []
+    for part in line.split(" "):
+        bare = part.strip("`()'\",.;:")
+        name = _LINE_AND_COLUMN.sub("", bare).rpartition("/")[2]
+        if name not in _FILES and not (name.startswith("pylock") and name.endswith(".toml")):
+            kept.append(part if "/resolve-" not in part else "")
+            continue
+        while kept and kept[-1] in ("", *_BEFORE_A_FILE):
+            kept.pop()
+    return " ".join(kept)
 
 
 def _missing(name: str, solver: Solver) -> ImageError:

@@ -143,10 +143,24 @@ class Wheel:
             raise self.bad(f"its entry points cannot be read ({str(error)[:200]})") from error
         result: dict[str, bytes] = {}
         for section in ("console_scripts", "gui_scripts"):
-            for command, target in parser.items(section) if parser.has_section(section) else ():
+            targets = dict(parser.items(section)) if parser.has_section(section) else {}
+            for command, target in (self._with_versions(targets) if section[0] == "c" else targets).items():
                 if target:
                     result[f"{PREFIX}/bin/{command}"] = self._script(command, target)
         return sorted(result.items())
+
+    def _with_versions(self, targets: dict[str, str]) -> dict[str, str]:
+        """Return the commands with those that pip gives the version of the Python it installs for: itself, for one."""
+        major, minor = self.python
+        for command, versioned in (
+            ("pip", (f"pip{major}", f"pip{major}.{minor}")),
+            ("easy_install", (f"easy_install-{major}.{minor}",)),
+        ):
+            if target := targets.get(command):
+                own = re.compile(rf"{command}-?\d{{1,3}}(\.\d{{1,3}})?")
+                targets = {name: value for name, value in targets.items() if not own.fullmatch(name)}
+                targets |= dict.fromkeys(versioned, target)
+        return targets
 
     def _script(self, command: str, target: str) -> bytes:
         why = why_unusable(f"{PREFIX}/bin/{command}")

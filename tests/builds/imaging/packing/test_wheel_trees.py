@@ -218,6 +218,19 @@ def test_odd_names_and_scripts_become_the_tree_that_pip_makes(tmp_path: Path) ->
     assert "sys.exit(main())" in (mine / "opt/env/bin/shop").read_text()
 
 
+def test_pip_itself_has_the_commands_that_pip_gives_it(tmp_path: Path) -> None:
+    commands = "[console_scripts]\npip = shop:main\npip3 = shop:main\npip2.7 = shop:main\neasy_install-2.7 = shop:a\neasy_install = shop:b\n"
+    wheel = make_wheel(tmp_path, entry_points=commands)
+    generated = {
+        f"opt/env/bin/{name}" for name in ("pip", "pip3", "pip3.11", "easy_install", "easy_install-3.11")
+    }
+
+    mine, expected = ours(wheel, tmp_path), of_pip(wheel, tmp_path)
+
+    assert tree(mine, generated=generated) == tree(expected, generated=generated)
+    assert generated <= tree(mine, generated=generated).keys()
+
+
 def test_two_folders_of_metadata_are_refused_with_their_names(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, files={"other-2.0.dist-info/METADATA": "Name: other\nVersion: 2.0\n"})
 

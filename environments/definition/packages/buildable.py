@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from environments.definition.packages.misread import why_not
 from environments.definition.packages.pip_line import ALONE, TAKES_VALUE, BadOption, PipLine, taken_apart
 
 _WEB = ("https://", "http://")
@@ -30,6 +31,7 @@ _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][\w.-]*)")
 _TAG = re.compile(r"(?:@|/archive/(?:refs/tags/)?|/zipball/|/tarball/)v?(\d[\w.]*+)(?=[#?]|$)")
 _SDIST = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*?)-(?P<version>\d[\w.!+]*?)\.(?:tar\.gz|zip|tar\.bz2|tgz)")
 _MAY_HAVE_BLANKS = ("--constraint", "--editable", "--requirement", "--config-settings")
+_PLAIN = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?(?:==\d+(?:\.\d+)*)?", re.ASCII)
 _LONGEST_FILE_NAME = 255
 
 
@@ -83,7 +85,17 @@ def _of_requirement(text: str) -> Problem | None:
         return _path(url or text, name)
     if rest and not rest.startswith(_FOLLOWING):
         return Problem("it is not a package's name", "Write a name, such as numpy==1.26.4.")
-    return None
+    return None if _PLAIN.fullmatch(text) else _unreadable(text)
+
+
+def _unreadable(text: str) -> Problem | None:
+    # Loaded here and not above: plain lines do without it.
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    with suppress(InvalidRequirement, RecursionError):
+        Requirement(text)
+        return None
+    return Problem(*why_not(text))
 
 
 def _of_options(parts: PipLine) -> Problem | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -141,6 +142,8 @@ def test_any_text_survives_both_azure_formats(variables: dict[str, str], script:
 
 def _unwritable(variables: dict[str, str]) -> bool:
     return any(
-        key == "<<" or is_secret_variable(key, value) or holds_secret(value)
+        not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", key)
+        or is_secret_variable(key, value)
+        or holds_secret(value)
         for key, value in variables.items()
     )

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from builds.imaging.reporting import ImageError
-from environments.definition.packages.buildable import Problem, problem_of, wheel_at
-from environments.definition.packages.misread import why_not
-from environments.definition.packages.pip_line import as_pip_takes_it, taken_apart
+from environments.definition.packages.buildable import problem_of, wheel_at
+from environments.definition.packages.pip_line import as_pip_takes_it
 from environments.network.masking import masked
 
 _CONSTRAINT = ("-c", "--constraint")
@@ -46,7 +43,7 @@ def option_of(line: str) -> tuple[str, str]:
 
 def _allowed(line: str) -> list[str]:
     """Return a line as pip obeys it. Raises ImageError for one that no build takes."""
-    if (problem := problem_of(line) or _unreadable(line)) is not None:
+    if (problem := problem_of(line)) is not None:
         raise ImageError(
             "bad-spec",
             f"The requirement “{masked(line)[:200]}” cannot be used: {problem.why}.",
@@ -57,15 +54,3 @@ def _allowed(line: str) -> list[str]:
         # The solver asks for a name.
         return [f"{wheel[0]} @ {item}" for item in lines]
     return lines
-
-
-def _unreadable(line: str) -> Problem | None:
-    """Return why pip cannot read the requirement of a line; None where it can."""
-    text = taken_apart(line).requirement
-    if not text or text.startswith(_WEB):
-        return None
-    try:
-        Requirement(text)
-    except InvalidRequirement:
-        return Problem(*why_not(text))
-    return None

@@ -130,7 +130,7 @@ def test_without_an_engine_the_error_names_the_packages_that_need_it_and_alterna
 ) -> None:
     make_sdist(index.folder, "studio_tests_alone")
 
-    error = refusal("studio_tests_alone", index, base, workshop, NOWHERE)
+    error = refusal("studio_tests_alone", index, base, replace(workshop, index_url=index.url), NOWHERE)
 
     assert (error.code, error.fault) == ("engine-unreachable", "studio")
     assert "studio-tests-alone 1.0" in error.message

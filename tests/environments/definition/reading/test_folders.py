@@ -22,7 +22,7 @@ def folder(root: Path, files: dict[str, str]) -> Reading:
 def unread(reading: Reading) -> dict[str, str]:
     """Return the advice about each file that is not read."""
     return {
-        finding.message.partition(" lies")[0]: finding.help
+        finding.message.partition(" is not read;")[0]: finding.help
         for finding in reading.findings
         if finding.code == "file-not-read"
     }

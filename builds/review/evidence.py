@@ -51,6 +51,11 @@ class Evidence:
         return self.image.conflicts if self.image else None
 
     @property
+    def older(self) -> list[str]:
+        """Packages that are older than they would be with a Docker Engine, as sentences."""
+        return list((self.image.lock or {}).get("warnings", ())) if self.image else []
+
+    @property
     def changes(self) -> int:
         """The number of differences to the earlier definition."""
         return len(self.difference.packages) + len(self.difference.other) if self.difference else 0

@@ -120,7 +120,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     image = _layers(build, base, plan, lock, fetched, workshop, reporter)
     with reporter.step(StepName.VERIFY):
         misfits = interpreter_misfits(definition, base, workshop, reporter)
-        misfits = _verify(lock, fetched, [*misfits, *lock.warnings], reporter)
+        misfits = _verify(lock, fetched, misfits, reporter)
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
         pushed_to = _store(build, base, image, workshop, reporter)
@@ -348,7 +348,7 @@ def _image_settings(build: Build, plan: InstallPlan) -> ImageSettings:
 def _verify(lock: Lock, fetched: Fetched, misfits: list[str], reporter: BuildReporter) -> list[str]:
     """Log and return what does not fit together, after the misfits that are known already."""
     problems = [*misfits, *check_lock(lock, fetched, reporter)]
-    for problem in problems:
+    for problem in (*problems, *lock.warnings):
         reporter.line(f"Warning: {problem}")
     if not problems and lock.packages:
         reporter.line(f"The packages fit together: {len(lock.packages)} checked.")

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from builds.models import Build
+from builds.models import Build, Image
 from builds.review.evidence import gather
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import ask_for_changes, propose
@@ -111,6 +111,20 @@ def test_asked_changes_are_answered_by_a_newer_version_on_the_same_proposal(olga
     assert "Done." in page
     assert "It can be approved once there is an image of it." in page  # of the new version
     assert Proposal.objects.count() == 1
+
+
+def test_the_review_names_packages_that_are_older_than_with_an_engine(olga: User, cora: User) -> None:
+    row = waiting(olga)
+    image = Image.objects.get()
+    assert image.lock is not None
+    image.lock["warnings"] = ["seqeval 0.0.10 is used: 1.2.2 comes as source."]
+    image.save()
+
+    page = text_of(browser_of(cora), f"{REVIEW}{row.pk}/")
+
+    assert "Older versions" in page
+    assert "seqeval 0.0.10 is used: 1.2.2 comes as source." in page
+    assert "1 package fits" in page
 
 
 # Errors appear at their fields, and keep the input

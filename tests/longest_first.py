@@ -53,9 +53,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Run a process a core, and more where services and browsers are waited for: above all by slow tests."""
-    return len(os.sched_getaffinity(0)) + (1 if config.getoption("markexpr") == "not slow" else 2)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run a process a core, and one more where services and browsers are waited for."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

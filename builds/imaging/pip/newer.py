@@ -70,7 +70,7 @@ class Newer:
         older = {
             name: alone
             for name, (before, alone, has_wheel) in self._versions.items()
-            if has_wheel and name in requested and _newer(alone, before)
+            if has_wheel and (name in self._early or (name in requested and _newer(alone, before)))
         }
         if older and not kinds.prefer_wheels:
             names |= self._solver.lacking_wheels(older)

@@ -175,3 +175,22 @@ def test_a_source_that_cannot_be_read_is_an_error(shopping: Workshop, index: Ind
 
     with pytest.raises(ImageError, match=r"scorer-1\.3\.tar\.gz"):
         resolve(empty_base(), ["scorer==1.3"], shopping, Recorder())
+
+
+def test_a_pre_release_is_not_taken_for_want_of_a_wheel_that_the_release_needs(
+    shopping: Workshop, index: Index, tmp_path: Path
+) -> None:
+    """As hydra-core, whose releases need a package that comes as source alone."""
+    make_sdist(index.folder, "grammar", "4.9")
+    make_wheel(index.folder, "settings_reader", "1.3", needs=["grammar==4.*"])
+    make_wheel(index.folder, "settings_reader", "1.4rc3")
+    make_wheel(index.folder, "application", "3.0", needs=["settings-reader>=1.1"])
+
+    lock = resolve(empty_base(), ["application"], shopping, Recorder())
+
+    assert kinds(lock) == {
+        "application": ("3.0", "wheel"),
+        "grammar": ("4.9", "sdist"),
+        "settings-reader": ("1.3", "wheel"),
+    }
+    assert versions(lock) == would_install([f"-i {index.url}", "application"], tmp_path)

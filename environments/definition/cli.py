@@ -19,7 +19,6 @@ from environments.definition.reading.read import read, read_path
 from environments.definition.writing.write import FORMATS, CannotWrite, left_out, write_reading
 
 ACCEPTED, FAILED, REFUSED = 0, 1, 2
-_PAGE = "docs/findings.md#"
 
 
 def main(argv: Sequence[str], out: TextIO | None = None) -> int:

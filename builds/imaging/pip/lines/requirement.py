@@ -10,7 +10,7 @@ from environments.definition.packages.buildable import problem_of, wheel_at
 from environments.definition.packages.pip_line import as_pip_takes_it
 from environments.network.masking import masked
 
-_CONSTRAINT = ("-c", "--constraint")
+_CONSTRAINT = "--constraint "
 _WEB = ("https://", "http://")
 
 
@@ -24,21 +24,9 @@ def checked(requirements: Sequence[str]) -> list[str]:
 
 
 def constraints_of(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the lines that ask for something, and what the others hold its versions to."""
-    rest, constraints = [], []
-    for line in lines:
-        option, value = option_of(line)
-        if option in _CONSTRAINT:
-            constraints.append(value)
-        else:
-            rest.append(line)
-    return rest, constraints
-
-
-def option_of(line: str) -> tuple[str, str]:
-    """Return the first word of a line, which may be an option, and what it is given."""
-    option, _, value = re.sub(r"[\s=]+", " ", line, count=1).partition(" ")
-    return option, value.strip()
+    """Return the checked lines that ask for something, and what the others hold its versions to."""
+    rest = [line for line in lines if not line.startswith(_CONSTRAINT)]
+    return rest, [line.removeprefix(_CONSTRAINT) for line in lines if line.startswith(_CONSTRAINT)]
 
 
 def _allowed(line: str) -> list[str]:

@@ -214,7 +214,9 @@ def test_odd_names_and_scripts_become_the_tree_that_pip_makes(tmp_path: Path) ->
     mine, expected = ours(wheel, tmp_path), of_pip(wheel, tmp_path)
 
     assert tree(mine, generated=GENERATED) == tree(expected, generated=GENERATED)
-    assert (mine / "opt/env/lib64").is_symlink()
+    # Unpacking follows the link of a lower layer, which an engine replaces by a folder.
+    with Wheel(wheel, "shop", (3, 11)) as opened:
+        assert not [member.path for member in opened.members if member.path.startswith("opt/env/lib64")]
     assert "sys.exit(main())" in (mine / "opt/env/bin/shop").read_text()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from environments.definition.syntax.dockerfile import canonical_dockerfile
 
@@ -46,6 +46,7 @@ def canonical_form(definition: Definition) -> dict[str, dict[str, object]]:
             # "python" is what everybody means who gives no path.
             "interpreter_path": "" if python.interpreter_path == "python" else python.interpreter_path,
             "base_conda_environment": python.base_conda_environment,
+            **_given(package_indexes=python.package_indexes),
         },
         "spark": {
             "repositories": list(spark.repositories),
@@ -53,7 +54,14 @@ def canonical_form(definition: Definition) -> dict[str, dict[str, object]]:
             "precache": spark.precache if spark.packages else True,
         },
         "platform": {"is": definition.platform},
+        **_given(target=_given(**definition.target.model_dump())),
+        **_given(cutoff=_given(**definition.cutoff.model_dump())),
     }
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Only what is given: what a definition does not say leaves its hash as it was."""
+    return {name: value for name, value in values.items() if value}
 
 
 def _base(definition: Definition) -> dict[str, object]:

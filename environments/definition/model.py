@@ -91,6 +91,42 @@ class PythonLayer(Value):
     user_managed: bool = False
     interpreter_path: str = ""
     base_conda_environment: str = ""
+    package_indexes: dict[str, str] = {}
+    """The only index that a pip package may come from, by its normalised name."""
+    requires_python: str = ""
+    """The Pythons that the packages are meant for (`>=3.11`); checked before a build, no part of its content."""
+
+
+class Target(Value):
+    """The machine that an image will run on, by conda's virtual packages."""
+
+    cuda: str = ""
+    """The newest CUDA that its driver supports, such as 12.4; empty without a GPU."""
+    glibc: str = ""
+    linux: str = ""
+    cpu: str = ""
+    """The level of its processor by archspec's names, such as x86_64_v3."""
+
+
+class Cutoff(Value):
+    """The time after which uploads are left out: a date, or an age that they must have."""
+
+    as_of: str = ""
+    """A date or time in ISO 8601; nothing uploaded later is used."""
+    newest: str = ""
+    """The least age of what is used, such as `14 days`, counted from the solve."""
+    exceptions: dict[str, str] = {}
+    """Another date or age for a package, by its normalised name; `any` for no limit."""
+
+
+class Selection(Value):
+    """The part of a project to read, where it holds several environments; its own default where empty."""
+
+    environment: str = ""
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    ignore_lock: bool = False
+    """Whether to read what the project requests instead of what its lock holds."""
 
 
 class SparkPackage(Value):
@@ -147,6 +183,10 @@ class Definition(Value):
     inference: InferenceConfig | None = None
     run: RunOptions = RunOptions()
     properties: dict[str, str] = {}
+    target: Target = Target()
+    cutoff: Cutoff = Cutoff()
+    selection: Selection = Selection()
+    """What was read of the project that this is from; no part of the image's content."""
     registry: str = ""
     """Address of the private registry that `image` names; its credentials are a connection's."""
 

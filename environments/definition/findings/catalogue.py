@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from environments.definition.findings.finding import Finding, Severity
+from environments.definition.findings.finding import Entry, Finding
+from environments.definition.findings.of_projects import OF_PROJECTS
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.tree import Mapping, Scalar, Sequence
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A kind of finding: its code and severity, a title, the message, why it matters, what to do."""
-
-    code: str
-    severity: Severity
-    title: str
-    message: str
-    why: str
-    help: str
-
 
 _ENTRIES = (
     # -- the file cannot be read -------------------------------------------------------------------
@@ -234,7 +220,7 @@ _ENTRIES = (
           "Use 1 to 255 letters, digits, '.', '_' and '-', beginning with a letter or digit."),
 )  # fmt: skip
 
-CATALOGUE = {entry.code: entry for entry in _ENTRIES}
+CATALOGUE = {entry.code: entry for entry in (*_ENTRIES, *OF_PROJECTS)}
 
 At = Placed | Scalar | Sequence | Mapping | None
 

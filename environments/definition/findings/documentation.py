@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from environments.definition.findings.catalogue import CATALOGUE, Entry
+from environments.definition.findings.catalogue import CATALOGUE
+from environments.definition.findings.finding import Entry
 
 PAGE = Path(__file__).parents[3] / "docs" / "findings.md"
 _HEAD = """\

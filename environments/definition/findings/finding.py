@@ -31,3 +31,15 @@ class Finding:
             "message": self.message,
             "help": self.help,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A kind of finding: its code and severity, a title, the message, why it matters, what to do."""
+
+    code: str
+    severity: Severity
+    title: str
+    message: str
+    why: str
+    help: str

@@ -12,14 +12,31 @@ from environments.definition.findings.finding import Finding
 from environments.definition.findings.secrets import masked
 from environments.definition.model import (
     BuildContext,
+    Cutoff,
     Definition,
     InferenceConfig,
     PythonLayer,
     RunOptions,
+    Selection,
     SparkLayer,
+    Target,
 )
 from environments.definition.packages.locked import LockedPackage
 from environments.definition.syntax.text import Placed
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """The environments, extras and groups of a project, by name, in the order of its file."""
+
+    environments: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    default: Selection = field(default_factory=Selection)
+    """What is read without a selection."""
+
+    def __bool__(self) -> bool:
+        return bool(len(self.environments) > 1 or self.extras or self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +52,8 @@ class Reading:
     tags: dict[str, str] = field(default_factory=dict)
     packages: tuple[LockedPackage, ...] = ()
     """What a lock or a list of resolved packages holds; empty for every other format."""
+    offers: Offers = field(default_factory=Offers)
+    """What else of the project could be read, for a choice; what was read is `definition.selection`."""
 
     @property
     def accepted(self) -> bool:
@@ -87,6 +106,13 @@ class Draft:
     run: RunOptions = field(default_factory=RunOptions)
     properties: dict[str, str] = field(default_factory=dict)
     registry: str = ""
+    package_indexes: dict[str, str] = field(default_factory=dict)
+    requires_python: str = ""
+    target: Target = field(default_factory=Target)
+    cutoff: Cutoff = field(default_factory=Cutoff)
+    offers: Offers = field(default_factory=Offers)
+    selection: Selection = field(default_factory=Selection)
+    """What is requested of a project; its reader fills in the defaults that it took."""
     packages: tuple[LockedPackage, ...] = ()
     file: str = ""
     lines: list[str] = field(default_factory=list)
@@ -129,6 +155,7 @@ class Draft:
             description=masked(self.description),
             tags={name: masked(value) for name, value in self.tags.items()},
             packages=() if self.counts["secret-in-definition"] else self.packages,
+            offers=self.offers,
         )
 
     def _definition(self) -> Definition | None:
@@ -144,6 +171,8 @@ class Draft:
                     user_managed=self.user_managed,
                     interpreter_path=self.interpreter_path,
                     base_conda_environment=self.base_conda_environment,
+                    package_indexes=self.package_indexes,
+                    requires_python=self.requires_python,
                 ),
                 spark=self.spark,
                 variables={name: str(value) for name, value in self.variables.items()},
@@ -152,6 +181,9 @@ class Draft:
                 run=self.run,
                 properties=self.properties,
                 registry=self.registry,
+                target=self.target,
+                cutoff=self.cutoff,
+                selection=self.selection,
             )
         except ValidationError as error:
             first = error.errors()[0]

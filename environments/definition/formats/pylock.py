@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
 from environments.definition.findings.result import Draft
+from environments.definition.formats import toml
 from environments.definition.formats.source import Source
 from environments.definition.packages.locked import PIP, LockedPackage
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
+from environments.definition.syntax.toml import Table, header_lines
 
 FORMAT = "pylock"
 _PYPI = "https://pypi.org/simple"
 _HEADER = re.compile(r"(?m)^[ \t]*\[\[[ \t]*packages[ \t]*\]\]")
-_DEEPEST_LINE = 100
-# tomllib needs quadratic time for a key of many parts. In a string this is a path of that many names with dots between.
-_MOST_PARTS = 32
-_PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-_KEYS = re.compile(rf"""{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+|["'][^\n]*+""")
-Table = dict[str, Any]
 
 
 def recognised(text: str, filename: str) -> bool:
@@ -32,42 +27,12 @@ def recognised(text: str, filename: str) -> bool:
     return "lock-version" in text and _HEADER.search(text) is not None
 
 
-def parse(draft: Draft, text: str) -> Table:
-    """The TOML document. Refuses what is none."""
-    import tomllib
-
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.count("[") + line.count("{") > _DEEPEST_LINE:
-            raise draft.refuse("bad-toml", Placed("", number), what="the nesting is too deep")
-    for match in _KEYS.finditer(text):
-        # A dot in quotes counts too: a key is rarely that long at all.
-        if (
-            match.end() - match.start() > _MOST_PARTS
-            and match[0].count(".") > _MOST_PARTS
-            and _is_deep(match[0])
-        ):
-            at = Placed("", text.count("\n", 0, match.start()) + 1)
-            raise draft.refuse("bad-toml", at, what=f"a key has more than {_MOST_PARTS} parts")
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        match = re.search(r"line (\d+), column (\d+)", str(error))
-        at = Placed("", int(match[1]), int(match[2])) if match else Placed("", 1)
-        raise draft.refuse("bad-toml", at, what=str(error).partition(" (at")[0].lower()) from None
-    except RecursionError:
-        raise draft.refuse("bad-toml", Placed("", 1), what="the nesting is too deep") from None
-
-
-def _is_deep(key: str) -> bool:
-    return sum(1 for _ in re.finditer(_PART, key)) > _MOST_PARTS
-
-
 def read(draft: Draft, text: str, source: Source) -> None:
     """Read every package of the lock into the draft, with its hashes."""
     draft.locked = True
-    document = parse(draft, text)
-    lines = list(_header_lines(text))
-    packages = document.get("packages")
+    values = toml.document(draft, text).values
+    lines = list(header_lines(text, "packages"))
+    packages = values.get("packages")
     if not isinstance(packages, list):
         raise draft.refuse("missing-key", Placed("", 1), what="packages")
     locked: list[LockedPackage] = []
@@ -89,14 +54,6 @@ def read(draft: Draft, text: str, source: Source) -> None:
     options = [index.moved(f"--extra-index-url {index}") for index in indexes.values()]
     draft.pip[:0] = options
     draft.packages = tuple(locked)
-
-
-def _header_lines(text: str) -> Iterator[int]:
-    line, counted = 1, 0
-    for match in _HEADER.finditer(text):
-        line += text.count("\n", counted, match.start())
-        counted = match.start()
-        yield line
 
 
 def _line(draft: Draft, package: Table, at: Placed) -> str:

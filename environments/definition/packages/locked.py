@@ -23,6 +23,17 @@ SUBDIRS = {platform: subdir for subdir, platform in PLATFORMS.items()}
 
 
 @dataclass(frozen=True, slots=True)
+class LockedFile:
+    """A wheel or source distribution that a lock names; `sha256` without its algorithm's name."""
+
+    name: str
+    url: str = ""
+    sha256: str = ""
+    size: int | None = None
+    uploaded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LockedPackage:
     """A package in one exact version. `ecosystem` is conda, pip or system (deb, rpm, apk)."""
 
@@ -39,6 +50,10 @@ class LockedPackage:
     requested: bool = False
     requires: tuple[str, ...] = ()
     """Names of the packages that it needs; together with `requested` it says why each is there."""
+    marker: str = ""
+    """Where it is installed at all (`python_version < "3.11"`); empty for everywhere."""
+    files: tuple[LockedFile, ...] = ()
+    """All files that the lock allows; `url` and `sha256` are those of the first."""
 
     @property
     def spec(self) -> Spec:

@@ -13,7 +13,7 @@ from environments.definition.formats.azure import curated
 from environments.definition.formats.conda import package_list
 from environments.definition.formats.encoding import decode
 from environments.definition.formats.source import Source
-from environments.definition.model import HOST
+from environments.definition.model import HOST, Selection
 from environments.definition.reading import recognise
 from environments.definition.reading.choose_file import read_folder
 from environments.definition.reading.other_tools import other_file
@@ -24,26 +24,52 @@ _CONFLICT = re.compile(r"(?m)^(<{7}|>{7})(?:[ \t].*)?\r?$")
 
 
 def read(
-    content: bytes | str, filename: str = "", *, default_image: str = HOST, limits: Limits | None = None
+    content: bytes | str,
+    filename: str = "",
+    *,
+    default_image: str = HOST,
+    limits: Limits | None = None,
+    selection: Selection | None = None,
 ) -> Reading:
     """Read one file by itself. Never raises for its content: faults are among the findings."""
     source = Source(NoFolder(), filename, limits=limits or Limits())
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
-    return _read(raw, source, default_image)
+    return _read(raw, source, _draft(default_image, selection))
 
 
-def read_path(path: Path, *, default_image: str = HOST, limits: Limits | None = None) -> Reading:
+def read_path(
+    path: Path,
+    *,
+    default_image: str = HOST,
+    limits: Limits | None = None,
+    selection: Selection | None = None,
+) -> Reading:
     """Read a file with the files beside it that it names, a folder, or an archive. Raises OSError only."""
     limits = limits or Limits()
+    draft = _draft(default_image, selection)
     if path.is_dir():
-        return _read_folder(DiskFolder(path), Draft("unknown", default_image), limits)
+        return _read_folder(DiskFolder(path), draft, limits)
     with path.open("rb") as file:
         content = file.read(limits.context + 1)
-    return _read(content, Source(DiskFolder(path.parent), path.name, limits=limits), default_image)
+    return _read(content, Source(DiskFolder(path.parent), path.name, limits=limits), draft)
 
 
-def _read(content: bytes, source: Source, default_image: str) -> Reading:
-    draft = Draft("unknown", default_image)
+def read_folder_of(
+    folder: Folder,
+    *,
+    default_image: str = HOST,
+    limits: Limits | None = None,
+    selection: Selection | None = None,
+) -> Reading:
+    """Read several files that were given together, as the folder that they make."""
+    return _read_folder(folder, _draft(default_image, selection), limits or Limits())
+
+
+def _draft(default_image: str, selection: Selection | None) -> Draft:
+    return Draft("unknown", default_image, selection=selection or Selection())
+
+
+def _read(content: bytes, source: Source, draft: Draft) -> Reading:
     if is_archive(content):
         return _read_archive(content, draft, source.limits)
     try:

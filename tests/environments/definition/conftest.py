@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-CORPUS = Path(os.environ.get("STUDIO_CORPUS") or Path(__file__).parents[4] / "shared" / "corpus")
+_SHARED = Path(__file__).parents[4] / "shared"
+CORPUS = Path(os.environ.get("STUDIO_CORPUS") or _SHARED / "corpus")
+PROJECTS = Path(os.environ.get("STUDIO_PROJECTS") or _SHARED / "corpus-2")
+_NEEDED = {"test_corpus.py": CORPUS, "test_project_files.py": PROJECTS}
 
-collect_ignore = [] if (CORPUS / "index.csv").is_file() else ["test_corpus.py"]
+collect_ignore = [name for name, folder in _NEEDED.items() if not (folder / "index.csv").is_file()]

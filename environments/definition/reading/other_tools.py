@@ -54,6 +54,8 @@ _NAMES = {
     "mlmodel": OtherFile("an MLmodel file", "Give the model's folder, or its conda.yaml."),
     "meta.yaml": OtherFile("a recipe of conda-build", "Write its run requirements in an environment.yml."),
 }
+_ENOUGH = 64 << 10
+"""A file shows at its beginning what it is; a lock is not searched to its end."""
 _COMPOSE = re.compile(r"(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml")
 _PYPROJECT = re.compile(r"(?m)^\[(?:project|build-system|dependency-groups|tool\.[\w.-]+)\]\s*$")
 _OF_TOOLS = (
@@ -89,7 +91,7 @@ _MAY_BEGIN_AS_SCRIPT = re.compile(
 
 def other_file(text: str, filename: str) -> OtherFile | None:
     """Return what a file is that is no definition; None if it may be one."""
-    name = filename.rpartition("/")[2].lower()
+    name, text = filename.rpartition("/")[2].lower(), text[:_ENOUGH]
     if name == "pyproject.toml" or (not name.startswith("pylock") and _PYPROJECT.search(text)):
         return _pyproject(text, name)
     if name in _NAMES:

@@ -2,94 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from json.decoder import scanstring  # type: ignore[attr-defined]
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import yaml
 
-DEEPEST = 60
-MOST_NODES = 200_000
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
-_TRUE = frozenset(("true", "yes", "on"))
-_FALSE = frozenset(("false", "no", "off"))
+from environments.definition.syntax import json_tree
+from environments.definition.syntax.nodes import (
+    DEEPEST,
+    MOST_NODES,
+    Mapping,
+    Scalar,
+    Sequence,
+    Tree,
+    Unreadable,
+)
+
+__all__ = ["Mapping", "Scalar", "Sequence", "Tree", "Unreadable", "parse", "parse_yaml", "walk"]
+
 _TAGS = "tag:yaml.org,2002:"
-
-
-class Unreadable(ValueError):
-    """The text is not YAML or JSON that is safe to read. `line` and `column` count from 1."""
-
-    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
-        super().__init__(message)
-        self.line, self.column = line, column
-
-
-@dataclass(slots=True, kw_only=True)
-class Node:
-    """A node: its position, and its number of nodes with aliases expanded."""
-
-    line: int
-    column: int
-    weight: int = 1
-
-
-@dataclass(slots=True)
-class Scalar(Node):
-    """A value, kept as it was written: `1.10` stays `1.10`."""
-
-    text: str
-    plain: bool = True
-
-    @property
-    def is_null(self) -> bool:
-        return self.plain and self.text in _NULLS
-
-    @property
-    def truth(self) -> bool | None:
-        """True or False where the scalar says so; None for anything else."""
-        word = self.text.lower() if self.plain else ""
-        return True if word in _TRUE else False if word in _FALSE else None
-
-
-@dataclass(slots=True)
-class Sequence(Node):
-    """A list."""
-
-    items: list[Tree] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Mapping(Node):
-    """A mapping in its written order; `repeated` are the keys that stand there again."""
-
-    entries: dict[str, Tree] = field(default_factory=dict)
-    keys: dict[str, Scalar] = field(default_factory=dict)
-    repeated: list[Scalar] = field(default_factory=list)
-
-    def get(self, *names: str) -> Tree | None:
-        """The first of these keys that holds something other than null."""
-        for name in names:
-            entry = self.entries.get(name)
-            if entry is not None and not (isinstance(entry, Scalar) and entry.is_null):
-                return entry
-        return None
-
-    def put(self, key: Scalar, value: Tree) -> None:
-        if key.text in self.entries:
-            self.repeated.append(key)
-        self.entries[key.text], self.keys[key.text] = value, key
-
-    def merge(self, other: Tree) -> None:
-        """Take over the keys of a YAML merge (`<<`) that are not given here."""
-        for mapping in other.items if isinstance(other, Sequence) else [other]:
-            if isinstance(mapping, Mapping):
-                for name, value in mapping.entries.items():
-                    self.entries.setdefault(name, value)
-                    self.keys.setdefault(name, mapping.keys[name])
-
-
-Tree = Scalar | Sequence | Mapping
+_STRING = _TAGS + "str"
 
 
 def parse(text: str) -> Tree | None:
@@ -97,11 +30,12 @@ def parse(text: str) -> Tree | None:
     head = text.lstrip("\ufeff \t\r\n")[:1]
     if head in ("{", "["):
         try:
-            return _Json(text.lstrip("\ufeff")).document()
+            return json_tree.document(text.lstrip("\ufeff"))
         except Unreadable as not_json:
             try:
                 return parse_yaml(text)
-            except Unreadable:
+            except Unreadable as not_yaml:
+                not_json.read, not_json.open_from = not_yaml.read, not_yaml.open_from
                 raise not_json from None
     return parse_yaml(text)
 
@@ -109,18 +43,29 @@ def parse(text: str) -> Tree | None:
 def parse_yaml(text: str) -> Tree | None:
     """Return the single document of a YAML text; None if it is empty. Raises Unreadable."""
     builder = _Builder()
+    # Nothing of this is garbage before the end, and looking for it takes half of the time.
+    collecting = gc.isenabled()
+    gc.disable()
     try:
-        for event in yaml.parse(text.removeprefix("\ufeff"), Loader=yaml.CSafeLoader):
-            builder.take(event)
+        builder.build(yaml.CSafeLoader(text.removeprefix("\ufeff")).get_event)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        message = " ".join(part for part in (error.context, error.problem) if part)
-        raise Unreadable(
-            message, mark.line + 1 if mark else None, mark.column + 1 if mark else None
-        ) from error
+        raise builder.cut(_unreadable(error)) from error
     except yaml.YAMLError as error:
-        raise Unreadable(" ".join(str(error).split())) from error
+        raise builder.cut(Unreadable(" ".join(str(error).split()))) from error
+    except Unreadable as error:
+        raise builder.cut(error) from None
+    finally:
+        if collecting:
+            gc.enable()
     return builder.root
+
+
+def _unreadable(error: yaml.MarkedYAMLError) -> Unreadable:
+    mark = error.problem_mark or error.context_mark
+    message = " ".join(part for part in (error.context, error.problem) if part)
+    unreadable = Unreadable(message, mark.line + 1 if mark else None, mark.column + 1 if mark else None)
+    unreadable.begun = error.context_mark.line + 1 if error.context_mark else None
+    return unreadable
 
 
 def walk(node: Tree | None) -> Iterator[Scalar]:
@@ -146,35 +91,79 @@ class _Builder:
         self.key: Scalar | None = None
         self.nodes = 0
 
-    def take(self, event: yaml.Event) -> None:
-        if isinstance(event, yaml.DocumentStartEvent) and self.root is not None:
-            raise Unreadable("a second YAML document begins here; one was expected", *_at(event))
-        if isinstance(event, yaml.AliasEvent):
-            self._alias(event)
-        elif isinstance(event, yaml.NodeEvent):
-            self._node(event)
-        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
-            node, key, anchor = self.open.pop()
-            self._done(node, key, anchor)
+    def build(self, next_event: Callable[[], yaml.Event | None]) -> None:
+        """Take every event up to the end of the text."""
+        while True:
+            event: Any = next_event()
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._begin(event)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                node, key, anchor = self.open.pop()
+                self._done(node, key, anchor)
+            elif kind is yaml.AliasEvent:
+                self._alias(event)
+            elif kind is yaml.DocumentStartEvent and self.root is not None:
+                raise Unreadable("a second YAML document begins here; one was expected", *_at(event))
+            elif kind is yaml.StreamEndEvent:
+                return
 
-    def _node(self, event: yaml.NodeEvent) -> None:
+    def cut(self, fault: Unreadable) -> Unreadable:
+        """Give the fault what was read before it; its place is the beginning of the item that it breaks."""
+        items = zip(self.open, self.open[1:], strict=False)
+        lines = [inner[0].line for outer, inner in items if isinstance(outer[0], Sequence)]
+        fault.open_from = lines[-1] if lines else None
+        while self.open:
+            node, key, _ = self.open.pop()
+            self._done(node, key, None)
+        fault.read = self.root
+        return fault
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        mark: Any = event.start_mark
+        line, column = mark.line + 1, mark.column + 1
+        self.nodes += 1
+        if self.nodes > MOST_NODES:
+            self._refuse_size(line, column)
+        tag = event.tag
+        if tag is not None:
+            _check_tag(tag, line, column)
+        node = Scalar(event.value, not event.style and tag != _STRING, line=line, column=column)
+        if event.anchor or not self.open:
+            self._done(node, self.key, event.anchor)
+            return
+        # As in _done: most nodes are of this kind.
+        parent, key = self.open[-1][0], self.key
+        parent.weight += 1
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+        elif key is None:
+            self.key = node
+        else:
+            self.key = None
+            name = key.text
+            if name in parent.entries or name == "<<":
+                self._put(parent, key, node)
+            else:
+                parent.entries[name], parent.keys[name] = node, key
+
+    def _begin(self, event: yaml.CollectionStartEvent) -> None:
         line, column = _at(event)
         self._count(line, column, 1)
-        _check_tag(event, line, column)
-        if isinstance(event, yaml.ScalarEvent):
-            plain = event.style in (None, "") and event.tag != _TAGS + "str"
-            self._done(Scalar(event.value, plain, line=line, column=column), self._take_key(), event.anchor)
-            return
+        if event.tag is not None:
+            _check_tag(event.tag, line, column)
         if len(self.open) >= DEEPEST:
             raise Unreadable(f"the nesting is deeper than {DEEPEST} levels", line, column)
         node: Sequence | Mapping
-        if isinstance(event, yaml.SequenceStartEvent):
+        if type(event) is yaml.SequenceStartEvent:
             node = Sequence(line=line, column=column)
         else:
             node = Mapping(line=line, column=column)
         if self._expects_key():
             raise Unreadable("a list or a mapping stands where a key was expected", line, column)
-        self.open.append((node, self._take_key(), event.anchor))
+        self.open.append((node, self.key, event.anchor))
         self.key = None
 
     def _alias(self, event: yaml.AliasEvent) -> None:
@@ -183,20 +172,18 @@ class _Builder:
         if node is None:
             raise Unreadable(f"the alias *{event.anchor} points at nothing above it", line, column)
         self._count(line, column, node.weight)
-        self._done(node, self._take_key(), None)
+        self._done(node, self.key, None)
 
     def _count(self, line: int, column: int, more: int) -> None:
         self.nodes += more
         if self.nodes > MOST_NODES:
-            raise Unreadable(
-                f"with its aliases written out this is more than {MOST_NODES} values", line, column
-            )
+            self._refuse_size(line, column)
+
+    def _refuse_size(self, line: int, column: int) -> None:
+        raise Unreadable(f"with its aliases written out this is more than {MOST_NODES} values", line, column)
 
     def _expects_key(self) -> bool:
         return bool(self.open) and isinstance(self.open[-1][0], Mapping) and self.key is None
-
-    def _take_key(self) -> Scalar | None:
-        return self.key
 
     def _done(self, node: Tree, key: Scalar | None, anchor: str | None) -> None:
         if anchor:
@@ -216,10 +203,13 @@ class _Builder:
             self.key = node
         else:
             self.key = None
-            if key.text == "<<" and key.plain:
-                parent.merge(node)
-            else:
-                parent.put(key, node)
+            self._put(parent, key, node)
+
+    def _put(self, parent: Mapping, key: Scalar, node: Tree) -> None:
+        if key.text == "<<" and key.plain:
+            parent.merge(node)
+        else:
+            parent.put(key, node)
 
 
 def _at(event: yaml.Event) -> tuple[int, int]:
@@ -227,127 +217,7 @@ def _at(event: yaml.Event) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
-def _check_tag(event: yaml.NodeEvent, line: int, column: int) -> None:
-    tag = getattr(event, "tag", None)
-    if (
-        tag
-        and tag != "!"
-        and tag.removeprefix(_TAGS) not in ("str", "int", "float", "bool", "null", "seq", "map")
-    ):
+def _check_tag(tag: str, line: int, column: int) -> None:
+    known = ("str", "int", "float", "bool", "null", "seq", "map")
+    if tag and tag != "!" and tag.removeprefix(_TAGS) not in known:
         raise Unreadable(f"the tag {tag!r} is not allowed here", line, column)
-
-
-class _Json:
-    """A JSON reader that keeps lines and columns."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
-        self.nodes = 0
-        self.line, self.line_start, self.counted = 1, 0, 0
-
-    def document(self) -> Tree:
-        node = self._value(0)
-        self._space()
-        if self.at < len(self.text):
-            raise self._wrong("the JSON ended before this")
-        return node
-
-    def _wrong(self, what: str) -> Unreadable:
-        return Unreadable(what, *self._position())
-
-    def _position(self) -> tuple[int, int]:
-        # From where it was counted last: a document may be a single line.
-        newlines = self.text.count("\n", self.counted, self.at)
-        if newlines:
-            self.line += newlines
-            self.line_start = self.text.rindex("\n", self.counted, self.at) + 1
-        self.counted = max(self.counted, self.at)
-        return self.line, self.at - self.line_start + 1
-
-    def _space(self) -> None:
-        text, at = self.text, self.at
-        while at < len(text) and text[at] in " \t\r\n":
-            at += 1
-        self.at = at
-
-    def _value(self, depth: int) -> Tree:
-        self._space()
-        if depth > DEEPEST:
-            raise self._wrong(f"the nesting is deeper than {DEEPEST} levels")
-        self.nodes += 1
-        if self.nodes > MOST_NODES:
-            raise self._wrong(f"this is more than {MOST_NODES} values")
-        sign = self.text[self.at : self.at + 1]
-        if sign == "{":
-            return self._mapping(depth)
-        if sign == "[":
-            return self._sequence(depth)
-        line, column = self._position()
-        if sign == '"':
-            return Scalar(self._string(), False, line=line, column=column)
-        end = self.at
-        while end < len(self.text) and self.text[end] not in ',]}: \t\r\n"':
-            end += 1
-        word = self.text[self.at : end]
-        if word not in ("true", "false", "null"):
-            try:
-                json.loads(word)
-            except (ValueError, RecursionError):
-                raise self._wrong("a JSON value was expected here") from None
-        self.at = end
-        return Scalar(word, line=line, column=column)
-
-    def _string(self) -> str:
-        text: str
-        try:
-            text, self.at = scanstring(self.text, self.at + 1, True)
-        except ValueError as error:
-            raise self._wrong(str(error).partition(":")[0].lower()) from None
-        if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise self._wrong("half of a surrogate pair stands in this string")
-        return text
-
-    def _mapping(self, depth: int) -> Mapping:
-        line, column = self._position()
-        node = Mapping(line=line, column=column)
-        self.at += 1
-        self._space()
-        if self._eat("}"):
-            return node
-        while True:
-            self._space()
-            key_line, key_column = self._position()
-            if self.text[self.at : self.at + 1] != '"':
-                raise self._wrong("a key in double quotes was expected here")
-            key = Scalar(self._string(), False, line=key_line, column=key_column)
-            self._space()
-            if not self._eat(":"):
-                raise self._wrong("':' was expected here")
-            node.put(key, self._value(depth + 1))
-            self._space()
-            if self._eat("}"):
-                return node
-            if not self._eat(","):
-                raise self._wrong("',' or '}' was expected here")
-
-    def _sequence(self, depth: int) -> Sequence:
-        line, column = self._position()
-        node = Sequence(line=line, column=column)
-        self.at += 1
-        self._space()
-        if self._eat("]"):
-            return node
-        while True:
-            node.items.append(self._value(depth + 1))
-            self._space()
-            if self._eat("]"):
-                return node
-            if not self._eat(","):
-                raise self._wrong("',' or ']' was expected here")
-
-    def _eat(self, sign: str) -> bool:
-        if self.text[self.at : self.at + 1] == sign:
-            self.at += 1
-            return True
-        return False

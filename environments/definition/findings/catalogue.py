@@ -235,5 +235,5 @@ def finding(code: str, at: At = None, *, file: str = "", help: str = "", **value
         help or entry.help.format(**values),
         at.line if at is not None else None,
         at.column if at is not None else None,
-        file or (at.file if isinstance(at, Placed) else ""),
+        (at.file if isinstance(at, Placed) else "") or file,
     )

@@ -120,6 +120,10 @@ class Draft:
     files_read: dict[str, list[str]] = field(default_factory=dict)
     """The lines of the other files that the definition names, by their paths in the folder."""
     counts: Counter[str] = field(default_factory=Counter)
+    complete: bool = True
+    """Whether the file was read to its end; if not, what it lacks may be in the part that was not read."""
+    open_from: int | None = None
+    """The line of the item in which reading ended, where it is not complete."""
 
     def note(self, code: str, at: At = None, *, help: str = "", **values: object) -> None:
         """Add the finding with this code (of any severity) at this place; `help` replaces the catalogue's advice."""
@@ -134,6 +138,10 @@ class Draft:
         self.note(code, at, help=help, **values)
         return Refused(code)
 
+    def cut(self, open_from: int | None) -> None:
+        """Take down that the file was not read to its end, and the line of the item in which reading ended."""
+        self.complete, self.open_from = False, open_from
+
     def lines_around(self, at: Placed) -> list[str]:
         """Return the lines of the file that this is from."""
         return self.lines if at.file in ("", self.file) else self.files_read.get(at.file, [])
@@ -142,6 +150,18 @@ class Draft:
     def refused(self) -> bool:
         """Whether an error was found."""
         return any(finding.severity == "error" for finding in self.findings)
+
+    def another(self) -> Draft:
+        """Return an empty draft for reading the same file another time."""
+        return Draft(self.format, self.default_image, file=self.file, selection=self.selection)
+
+    def take_findings(self, other: Draft) -> None:
+        """Take the format and the findings of another reading of the same file, each once."""
+        known = set(self.findings)
+        self.format = other.format
+        self.files_read.update(other.files_read)
+        self.findings += [finding for finding in dict.fromkeys(other.findings) if finding not in known]
+        self.counts |= other.counts
 
     def finish(self) -> Reading:
         """The reading that this draft became."""

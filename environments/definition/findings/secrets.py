@@ -35,6 +35,8 @@ _KNOWN = re.compile(
     r"|[sr]k_live_[A-Za-z0-9]{20,}|hvs\.[\w-]{20,}|AccountKey=[A-Za-z0-9+/=]{20,}"
     r"|(?<![\w.-])eyJ[\w-]{15,2000}\.eyJ[\w-]{15,2000}\.[\w-]{15,2000})"
 )
+_NAMED = re.compile(r"""[ \t]*+["']?([A-Za-z_][\w-]*)["']?[ \t]*+[:=][ \t]*+(\S.*)""")
+_LONGEST_LINE = 4096
 _ASSIGNMENT = re.compile(r"(?<![\w-])([A-Za-z_][\w-]*)=(?!=)(\"[^\"]*\"|'[^']*'|\S+)")
 
 
@@ -90,6 +92,22 @@ def check(draft: Draft) -> None:
             draft.note("secret-in-definition", None, what=f"the property {name}")
     for name, value in draft.variables.items():
         report_variable(draft, name, str(value), value, draft.lines_around(value))
+
+
+def scan(draft: Draft) -> None:
+    """Report the secrets in the lines of a refused file that no other finding names: it may not be read to its end."""
+    known = {(each.file, each.line) for each in draft.findings if each.code == "secret-in-definition"}
+    for file, lines in ((draft.file, draft.lines), *draft.files_read.items()):
+        # Once for the whole text: most files hold none.
+        if not holds_secret("\n".join(lines)) and (draft.complete or file != draft.file):
+            continue
+        for number, line in enumerate(lines, 1):
+            if line.lstrip().startswith("#") or (file, number) in known:
+                continue
+            if holds_secret(line):
+                draft.note("secret-in-definition", Placed("", number, 1, file), what="this line")
+            elif not draft.complete and (assigned := _NAMED.match(line[:_LONGEST_LINE])):
+                report_variable(draft, assigned[1], assigned[2], Placed("", number, 1, file), lines)
 
 
 def _masked_assignment(match: re.Match[str]) -> str:

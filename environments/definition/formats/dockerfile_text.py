@@ -77,7 +77,7 @@ def inspect(draft: Draft, text: str, *, alone: bool) -> None:
     """Say what there is to say about a Dockerfile's text; `alone` where no files are around it."""
     parsed = list(instructions(text))
     if not any(instruction.keyword == "FROM" for instruction in parsed):
-        raise draft.refuse("dockerfile-no-from", Placed("", 1))
+        draft.note("dockerfile-no-from", Placed("", 1))
     for instruction in parsed:
         if instruction.keyword not in KEYWORDS:
             draft.note(

@@ -22,6 +22,7 @@ _TEXT_ENCODINGS = re.compile(
     r"|gbk|gb2312|gb18030|big5"
 )
 _UTF_16_PAIRS = 4
+_MOST_STRANGE = 0.2
 
 
 def decode(draft: Draft, content: bytes) -> str | None:
@@ -42,6 +43,13 @@ def decode(draft: Draft, content: bytes) -> str | None:
         _report_nul(draft, text.encode("utf-8", "surrogatepass"))
         return None
     return text
+
+
+def decode_damaged(content: bytes) -> str | None:
+    """Return a text with signs in place of its few bytes that are none; None for what is not mostly text."""
+    text = content.decode("utf-8", "replace")
+    strange = text.count("\ufffd")
+    return None if "\0" in text or strange > _MOST_STRANGE * len(text) else text
 
 
 def _by_declaration(content: bytes) -> str | None:

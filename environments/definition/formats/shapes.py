@@ -1,4 +1,4 @@
-"""Taking values of the expected shape out of a tree; anything else is refused with its place."""
+"""Taking values of the expected shape out of a tree; anything else is a finding with its place, and then as absent."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ def kind_of(node: Tree) -> str:
 
 
 def text_of(draft: Draft, node: Tree | None, what: str) -> Placed | None:
-    """The single value of this node; None where it is absent or null."""
+    """The single value of this node; None where it is absent, null or something else."""
     if node is None:
         return None
     if isinstance(node, Scalar):
         return None if node.is_null else Placed(node.text, node.line, node.column, draft.file)
-    raise draft.refuse("wrong-shape", node, what=what, expected="a single value", found=kind_of(node))
+    draft.note("wrong-shape", node, what=what, expected="a single value", found=kind_of(node))
+    return None
 
 
 def mapping_of(draft: Draft, node: Tree | None, what: str) -> Mapping:
@@ -51,7 +52,8 @@ def mapping_of(draft: Draft, node: Tree | None, what: str) -> Mapping:
         for key in node.repeated:
             draft.note("duplicate-key", key, what=f"{key.text!r}")
         return node
-    raise draft.refuse("wrong-shape", node, what=what, expected="a mapping", found=kind_of(node))
+    draft.note("wrong-shape", node, what=what, expected="a mapping", found=kind_of(node))
+    return Mapping(line=node.line, column=node.column)
 
 
 def list_of(draft: Draft, node: Tree | None, what: str) -> list[Tree]:
@@ -60,7 +62,8 @@ def list_of(draft: Draft, node: Tree | None, what: str) -> list[Tree]:
         return []
     if isinstance(node, Sequence):
         return node.items
-    raise draft.refuse("wrong-shape", node, what=what, expected="a list", found=kind_of(node))
+    draft.note("wrong-shape", node, what=what, expected="a list", found=kind_of(node))
+    return []
 
 
 def texts_of(draft: Draft, node: Tree | None, what: str) -> list[Placed]:
@@ -82,13 +85,8 @@ def strings_of(draft: Draft, node: Tree | None, what: str) -> dict[str, Placed]:
         if isinstance(value, Scalar):
             strings[name] = Placed("" if value.is_null else value.text, value.line, value.column, draft.file)
         else:
-            raise draft.refuse(
-                "wrong-shape",
-                value,
-                what=f"{name} in {what}",
-                expected="a single value",
-                found=kind_of(value),
-            )
+            shape = {"expected": "a single value", "found": kind_of(value)}
+            draft.note("wrong-shape", value, what=f"{name} in {what}", **shape)
     return strings
 
 
@@ -101,7 +99,8 @@ def truth_of(draft: Draft, node: Tree | None, what: str) -> bool | None:
         truth = {"true": True, "false": False}.get(node.text.lower(), node.truth)
         if truth is not None:
             return truth
-    raise draft.refuse("wrong-shape", node, what=what, expected="true or false", found=kind_of(node))
+    draft.note("wrong-shape", node, what=what, expected="true or false", found=kind_of(node))
+    return None
 
 
 def unknown_keys(

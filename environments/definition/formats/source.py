@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from environments.definition.files.folder import Folder, NoFolder, OutsideFolder, inside
 from environments.definition.files.limits import Limits, size_text
 from environments.definition.findings.result import Draft
-from environments.definition.formats.encoding import decode
+from environments.definition.formats.encoding import decode, decode_damaged
+from environments.definition.syntax.conflicts import conflicts
 from environments.definition.syntax.text import Placed
 
 
@@ -23,19 +24,26 @@ class Source:
     def text(self, draft: Draft, path: str, at: Placed) -> str | None:
         """The text of another file; where it cannot be had, the draft says so and None comes back."""
         draft.files_read[path] = []
+        most = self.limits.definition
         try:
-            content = self.folder.read(path, self.limits.definition)
+            content = self.folder.read(path, most)
         except OutsideFolder:
             draft.note("outside-folder", at, what=str(at))
             return None
         if content is None:
             draft.note("file-missing", at, what=path)
             return None
-        if len(content) > self.limits.definition:
-            limit = size_text(self.limits.definition)
+        if len(content) > most:
+            limit = size_text(most)
             draft.note("too-large", at, what=path, size=f"more than {limit}", limit=limit)
             return None
-        text = decode(draft, content)
+        outer, draft.file = draft.file, path
+        text = decode(draft, content) or decode_damaged(content)
+        merge = conflicts(text or "")
+        for line, marker in merge.markers if merge else ():
+            draft.note("merge-conflict", Placed("", line, 1, path), what=marker)
+        draft.file = outer
+        text = merge.sides[0] if merge else text
         draft.files_read[path] = (text or "").split("\n")
         return text
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from environments.definition.files.folder import MemoryFolder
 from environments.definition.files.limits import Limits
 from environments.definition.findings.result import Draft, Reading, Refused
@@ -38,11 +40,9 @@ def read_with(definition: Definition, path: str, text: str, limits: Limits) -> R
     held[path] = (held[path][0], text.encode())
     draft = Draft(context.FORMAT)
     source = Source(MemoryFolder(held, frozenset(before.folders), links), limits=limits)
-    try:
+    with suppress(Refused):
         context.read(draft, source, "", Placed(before.dockerfile_path, 1))
-        finish(draft, limits)
-    except Refused:
-        pass
+    finish(draft, limits)
     reading = draft.finish()
     if reading.definition is None or reading.definition.context is None:
         return reading

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 from pathlib import Path
 
 from environments.definition.files.folder import DiskFolder, Folder, NoFolder, is_archive
 from environments.definition.files.limits import Limits, size_text
-from environments.definition.findings import checks
+from environments.definition.findings import checks, secrets
+from environments.definition.findings.finding import Finding
 from environments.definition.findings.result import Draft, Reading, Refused
+from environments.definition.formats import trees
 from environments.definition.formats.azure import curated
 from environments.definition.formats.conda import package_list
-from environments.definition.formats.encoding import decode
+from environments.definition.formats.encoding import decode, decode_damaged
 from environments.definition.formats.source import Source
 from environments.definition.model import HOST, Selection
 from environments.definition.reading import recognise
 from environments.definition.reading.choose_file import read_folder
 from environments.definition.reading.other_tools import other_file
+from environments.definition.syntax.conflicts import conflicts
 from environments.definition.syntax.text import Placed
-from environments.definition.syntax.tree import Mapping, Sequence, Unreadable, parse
+from environments.definition.syntax.tree import Mapping, Sequence
 
-_CONFLICT = re.compile(r"(?m)^(<{7}|>{7})(?:[ \t].*)?\r?$")
+# Findings about something that may be in the part of a file that was not read.
+_OF_WHOLE_FILES = frozenset(
+    ("base-missing", "empty", "empty-lock", "no-channel", "pip-without-pip", "python-missing")
+)
 
 
 def read(
@@ -72,11 +78,9 @@ def _draft(default_image: str, selection: Selection | None) -> Draft:
 def _read(content: bytes, source: Source, draft: Draft) -> Reading:
     if is_archive(content):
         return _read_archive(content, draft, source.limits)
-    try:
+    with suppress(Refused):
         read_text(draft, content, source)
-        finish(draft, source.limits)
-    except Refused:
-        pass
+    finish(draft, source.limits)
     return draft.finish()
 
 
@@ -99,18 +103,33 @@ def _read_archive(content: bytes, draft: Draft, limits: Limits) -> Reading:
 
 
 def _read_folder(folder: Folder, draft: Draft, limits: Limits) -> Reading:
-    try:
+    with suppress(Refused):
         read_folder(draft, Source(folder, limits=limits), read_text)
-        finish(draft, limits)
-    except Refused:
-        pass
+    finish(draft, limits)
     return draft.finish()
 
 
 def read_text(draft: Draft, content: bytes, source: Source) -> None:
     """Read the text of one file, in any format, into the draft."""
-    text = _text(draft, content, source.limits)
+    text = _text(draft, content, source.path, source.limits)
     draft.lines = text.split("\n")
+    merge = conflicts(text)
+    if merge is None:
+        _read_as_format(draft, text, source)
+        return
+    for line, marker in merge.markers:
+        draft.note("merge-conflict", Placed("", line, 1), what=marker)
+    for side in merge.sides:
+        reading = draft.another()
+        reading.lines = side.split("\n")
+        with suppress(Refused):
+            _read_as_format(reading, side, source)
+        finish(reading, source.limits, base=False)
+        draft.take_findings(reading)
+    raise Refused("merge-conflict")
+
+
+def _read_as_format(draft: Draft, text: str, source: Source) -> None:
     known = recognise.text_format(text, source.path)
     if known is not None:
         draft.format = known.name
@@ -122,35 +141,44 @@ def read_text(draft: Draft, content: bytes, source: Source) -> None:
     _read_tree(draft, text, source)
 
 
-def finish(draft: Draft, limits: Limits) -> None:
-    """Give a list of packages the default base, and say what there is to say."""
-    if not (draft.refused or draft.image or draft.dockerfile or draft.context):
+def finish(draft: Draft, limits: Limits, *, base: bool = True) -> None:
+    """Give a list of packages the default base, and say what there is to say, also of a file with errors."""
+    if base and not (draft.refused or draft.image or draft.dockerfile or draft.context):
         draft.image = Placed(draft.default_image)
         draft.note("base-assumed", None, image=draft.default_image)
     count = len(draft.conda) + len(draft.pip)
     if count > limits.packages:
         limit = f"{limits.packages} packages"
-        raise draft.refuse("too-large", None, what="the definition", size=f"{count} packages", limit=limit)
-    checks.check(draft)
+        draft.note("too-large", None, what="the definition", size=f"{count} packages", limit=limit)
+    else:
+        checks.check(draft)
+    if not draft.complete:
+        draft.findings = [finding for finding in draft.findings if not _may_follow(draft, finding)]
+    if draft.refused:
+        secrets.scan(draft)
 
 
-def _text(draft: Draft, content: bytes, limits: Limits) -> str:
-    if len(content) > limits.definition:
-        size, limit = size_text(len(content)), size_text(limits.definition)
+def _may_follow(draft: Draft, finding: Finding) -> bool:
+    """Return whether this is about something that may be in the part of the file that was not read."""
+    if finding.code == "missing-key":
+        return draft.open_from is not None and (finding.line or 0) >= draft.open_from
+    return finding.code in _OF_WHOLE_FILES
+
+
+def _text(draft: Draft, content: bytes, name: str, limits: Limits) -> str:
+    most, most_lines = limits.definition, limits.lines
+    if len(content) > most:
+        size, limit = size_text(len(content)), size_text(most)
         raise draft.refuse("too-large", Placed("", 1), what="the file", size=size, limit=limit)
-    text = decode(draft, content)
+    text = decode(draft, content) or decode_damaged(content)
     if text is None:
         raise Refused
     if not text.strip():
         raise draft.refuse("empty", Placed("", 1), what="file")
     lines = text.count("\n")
-    if lines > limits.lines:
-        size, limit = f"{lines} lines", f"{limits.lines} lines"
+    if lines > most_lines:
+        size, limit = f"{lines} lines", f"{most_lines} lines"
         raise draft.refuse("too-large", Placed("", 1), what="the file", size=size, limit=limit)
-    conflict = _CONFLICT.search(text)
-    if conflict:
-        line = text.count("\n", 0, conflict.start()) + 1
-        raise draft.refuse("merge-conflict", Placed("", line, 1), what=conflict[1])
     return text
 
 
@@ -161,11 +189,7 @@ def _is_spec_of_folder(tree: Mapping, source: Source) -> bool:
 
 
 def _read_tree(draft: Draft, text: str, source: Source) -> None:
-    try:
-        tree = parse(text)
-    except Unreadable as error:
-        code = "bad-json" if text.lstrip()[:1] in ("{", "[") else "bad-yaml"
-        raise draft.refuse(code, Placed("", error.line, error.column), what=str(error)) from None
+    tree = trees.document(draft, text)
     if isinstance(tree, Mapping):
         if curated.is_asset(tree) or curated.is_image_config(tree) or _is_spec_of_folder(tree, source):
             draft.format = curated.FORMAT
@@ -180,5 +204,8 @@ def _read_tree(draft: Draft, text: str, source: Source) -> None:
         draft.format = package_list.FORMAT
         package_list.read_json(draft, tree)
         return
+    if draft.refused:
+        draft.cut(None)
+        raise Refused("not-a-definition")
     line = tree.line if tree is not None else 1
     raise draft.refuse("not-a-definition", Placed("", line), what=recognise.what_it_is(tree))

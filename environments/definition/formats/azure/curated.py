@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats import context
+from environments.definition.formats import context, trees
 from environments.definition.formats.azure import v2
 from environments.definition.formats.shapes import mapping_of, strings_of, text_of
 from environments.definition.formats.source import Source
 from environments.definition.syntax.text import Placed
-from environments.definition.syntax.tree import Mapping, Scalar, Tree, Unreadable, parse_yaml
+from environments.definition.syntax.tree import Mapping, Scalar, Tree, parse_yaml
 
 FORMAT = "curated"
 _TEMPLATE = "{{"
@@ -88,11 +88,7 @@ def _part(draft: Draft, source: Source, path: str, start: Placed, *, needed: boo
     text = source.text(draft, location, start.moved(path)) or ""
     outer, draft.file = draft.file, location
     try:
-        return mapping_of(draft, parse_yaml(text), path)
-    except Unreadable as error:
-        raise draft.refuse(
-            "bad-yaml", Placed("", error.line, error.column, location), what=str(error)
-        ) from None
+        return mapping_of(draft, trees.document(draft, text, location, parse_yaml), path)
     finally:
         draft.file = outer
 

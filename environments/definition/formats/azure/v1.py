@@ -192,7 +192,8 @@ def _build_context(draft: Draft, build: Mapping, source: Source) -> None:
     path = text_of(draft, build.get("location", "path"), "docker.buildContext.location")
     dockerfile = text_of(draft, build.get("dockerfilePath"), "docker.buildContext.dockerfilePath")
     if path is None:
-        raise draft.refuse("missing-key", build, what="docker.buildContext.location")
+        draft.note("missing-key", build, what="docker.buildContext.location")
+        return
     context.read_named(draft, path, dockerfile or path.moved("Dockerfile"), source)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Mapping_
 from types import MappingProxyType
 
-from environments.definition.findings.result import Draft, Refused
+from environments.definition.findings.result import Draft
 from environments.definition.formats import context, dockerfile_text
 from environments.definition.formats.azure import spark
 from environments.definition.formats.conda import environment_file
@@ -101,7 +101,8 @@ def _base(draft: Draft, mapping: Mapping, source: Source) -> None:
         keys = ("path", "dockerfile_path", "args", "target")
         if part.get("path") is None and any(key not in keys for key in part.keys):
             # Another folder would be taken in silence.
-            raise draft.refuse("missing-key", part, what="build.path")
+            draft.note("missing-key", part, what="build.path")
+            return
         path = text_of(draft, part.get("path"), "build.path") or Placed(
             ".", build.line, build.column, draft.file
         )
@@ -148,7 +149,7 @@ def _inference(draft: Draft, node: Tree | None) -> InferenceConfig | None:
                 draft.note(
                     "wrong-shape", port, what=f"{name}_route.port", expected="a port", found=repr(port[:20])
                 )
-                raise Refused
+                continue
             path = text_of(draft, route.get("path"), f"{name}_route.path") or ""
             routes[name] = Route(port=int(port), path=str(path))
     return InferenceConfig(**routes)

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats import requirements
+from environments.definition.formats import requirements, trees
 from environments.definition.formats.shapes import (
     kind_of,
     list_of,
@@ -20,7 +20,7 @@ from environments.definition.formats.shapes import (
 from environments.definition.formats.source import Source
 from environments.definition.model import Definition
 from environments.definition.syntax.text import Placed
-from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree, Unreadable, parse_yaml
+from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree, parse_yaml
 
 FORMAT = "conda-env"
 KEYS = frozenset(
@@ -88,11 +88,8 @@ def read_named(draft: Draft, path: Placed, source: Source) -> None:
         return
     outer, draft.file = draft.file, location
     try:
-        read_layer(draft, parse_yaml(text), replace(source, path=location, base=location.rpartition("/")[0]))
-    except Unreadable as error:
-        raise draft.refuse(
-            "bad-yaml", Placed("", error.line, error.column, location), what=str(error)
-        ) from None
+        tree = trees.document(draft, text, location, parse_yaml)
+        read_layer(draft, tree, replace(source, path=location, base=location.rpartition("/")[0]))
     finally:
         draft.file = outer
 
@@ -104,9 +101,9 @@ def _dependency(draft: Draft, item: Tree, source: Source) -> None:
             draft.conda.append(spec)
         return
     if isinstance(item, Sequence):
-        raise draft.refuse(
-            "wrong-shape", item, what="a dependency", expected="a single value", found=kind_of(item)
-        )
+        shape = {"expected": "a single value", "found": kind_of(item)}
+        draft.note("wrong-shape", item, what="a dependency", **shape)
+        return
     for name, value in mapping_of(draft, item, "a dependency").entries.items():
         selector = _SELECTOR.fullmatch(name.strip())
         if name == "pip":
@@ -114,10 +111,8 @@ def _dependency(draft: Draft, item: Tree, source: Source) -> None:
         elif selector:
             _selected(draft, selector[1], item.keys[name], value, source)
         else:
-            raise draft.refuse(
-                "wrong-shape", item.keys[name], what="a dependency", expected="a package, pip: or sel(…):",
-                found=f"the key {name[:60]!r}",
-            )  # fmt: skip
+            shape = {"expected": "a package, pip: or sel(…):", "found": f"the key {name[:60]!r}"}
+            draft.note("wrong-shape", item.keys[name], what="a dependency", **shape)
 
 
 def _comment_selector(draft: Draft, spec: Placed) -> None:

@@ -98,9 +98,10 @@ def take(draft: Draft, packages: list[tuple[LockedPackage, Placed]]) -> None:
         raise draft.refuse("empty", Placed("", 1), what="list of packages")
     for package, at in packages:
         if package.ecosystem == SYSTEM:
-            raise draft.refuse(
-                "not-a-definition", at, what="a list of system packages; it can be compared only"
-            )
+            if not draft.counts["not-a-definition"]:
+                what = "a list of system packages; it can be compared only"
+                draft.note("not-a-definition", at, what=what)
+            continue
         if package.ecosystem == PIP:
             draft.pip.append(at.moved(f"{package.name}=={package.version}"))
         else:
@@ -135,7 +136,8 @@ def read_json(draft: Draft, tree: Sequence) -> None:
         name = text_of(draft, part.get("name"), "name")
         version = text_of(draft, part.get("version"), "version")
         if not name or not version:
-            raise draft.refuse("missing-key", item, what="name and version of a package")
+            draft.note("missing-key", item, what="name and version of a package")
+            continue
         build = text_of(draft, part.get("build_string"), "build_string")
         channel = text_of(draft, part.get("channel"), "channel") or ""
         url = part.get("url")

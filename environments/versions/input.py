@@ -45,11 +45,11 @@ def read_input(text: str, filename: str, file: "UploadedFile[bytes] | None") -> 
         return DefinitionInput(reading, text, filename)
     name = Path(file.name or "definition").name
     # One byte over the limit is enough to refuse a large file without holding it in memory.
-    content = file.read(LIMITS.definition + 1)
+    content = file.read(LIMITS.largest + 1)
     if is_archive(content):
         content += file.read(LIMITS.context + 1 - len(content))
     reading = read(content, name, default_image=settings.DEFAULT_BASE, limits=LIMITS)
-    editable = not is_archive(content) and b"\0" not in content and len(content) <= LIMITS.definition
+    editable = not is_archive(content) and b"\0" not in content and len(content) <= LIMITS.largest
     return DefinitionInput(reading, content.decode("utf-8", "replace") if editable else "", name)
 
 

@@ -24,7 +24,7 @@ class Source:
     def text(self, draft: Draft, path: str, at: Placed) -> str | None:
         """The text of another file; where it cannot be had, the draft says so and None comes back."""
         draft.files_read[path] = []
-        most = self.limits.definition
+        most, _ = self.limits.of(path)
         try:
             content = self.folder.read(path, most)
         except OutsideFolder:

@@ -166,7 +166,7 @@ def _may_follow(draft: Draft, finding: Finding) -> bool:
 
 
 def _text(draft: Draft, content: bytes, name: str, limits: Limits) -> str:
-    most, most_lines = limits.definition, limits.lines
+    most, most_lines = limits.of(name, content)
     if len(content) > most:
         size, limit = size_text(len(content)), size_text(most)
         raise draft.refuse("too-large", Placed("", 1), what="the file", size=size, limit=limit)

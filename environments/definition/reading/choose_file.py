@@ -10,11 +10,13 @@ from environments.definition.formats import context
 from environments.definition.formats.azure import curated
 from environments.definition.formats.source import Source
 from environments.definition.reading import left_unread
+from environments.definition.reading.choose_project import chosen_of_project
 from environments.definition.reading.other_tools import file_of_other_tool
 from environments.definition.syntax.text import Placed
 
 _ReadText = Callable[[Draft, bytes, Source], None]
-# The first of these that is there is the definition; the others are parts of it, or another tool's.
+# The first of these that is there is the definition; the others are parts of it, or another tool's. A project's
+# own files follow.
 _ORDER = (
     "azureml_environment.json",
     "asset.yaml",
@@ -30,9 +32,6 @@ _ORDER = (
     "python_env.yaml",
     "env.yml",
     "env.yaml",
-    "conda-lock.yml",
-    "pylock.toml",
-    "requirements.txt",
 )
 _OF_MLFLOW = ("conda.yaml", "python_env.yaml", "requirements.txt")
 _ENDS = (".yml", ".yaml", ".json", ".txt", ".lock", ".toml", ".dockerfile")
@@ -55,7 +54,8 @@ class _Choice:
 def read_folder(draft: Draft, source: Source, read_text: _ReadText) -> None:
     """Read the definition that this folder holds."""
     names = list(source.folder.names())
-    choice = _choice(source, names)
+    ignore_lock = draft.selection.ignore_lock
+    choice = _choice(source, names, ignore_lock=ignore_lock)
     if choice is None:
         raise _without_definition(draft, names)
     chosen = choice.name
@@ -66,12 +66,21 @@ def read_folder(draft: Draft, source: Source, read_text: _ReadText) -> None:
         draft.format = context.FORMAT
         context.read(draft, source, "", Placed(choice.path, 1))
     else:
-        _read_file(draft, source, choice.path, read_text)
-        if "MLmodel" not in names:  # whose folder holds the same packages in several files
-            around = _names_below(source, choice.below) if choice.below else names
-            left_unread.report(draft, source, choice.below, chosen, around)
-            for below in () if choice.below else BINDER:
-                left_unread.report_folder(draft, below, _chosen(_names_below(source, below)), chosen)
+        try:
+            _read_file(draft, source, choice.path, read_text)
+        finally:  # a fault in the file hides nothing of what is beside it
+            if "MLmodel" not in names:  # whose folder holds the same packages in several files
+                _report_unread(draft, source, choice, names, read_text)
+
+
+def _report_unread(
+    draft: Draft, source: Source, choice: _Choice, names: list[str], read_text: _ReadText
+) -> None:
+    around = _names_below(source, choice.below) if choice.below else names
+    left_unread.report(draft, source, choice.below, choice.name, around)
+    for below in () if choice.below else BINDER:
+        other = _chosen(source, below, _names_below(source, below), ignore_lock=False)
+        left_unread.report_folder(draft, below, other, choice.name)
 
 
 def is_dockerfile(name: str) -> bool:
@@ -86,12 +95,13 @@ def is_dockerfile(name: str) -> bool:
     )
 
 
-def _choice(source: Source, names: list[str]) -> _Choice | None:
-    chosen = _chosen(names)
+def _choice(source: Source, names: list[str], *, ignore_lock: bool) -> _Choice | None:
+    chosen = _chosen(source, "", names, ignore_lock=ignore_lock)
     if chosen is not None:
         return _Choice(chosen)
     for below in BINDER:
-        chosen = _chosen(_names_below(source, below))
+        inner = _names_below(source, below)
+        chosen = _chosen(source, below, inner, ignore_lock=ignore_lock)
         if chosen is not None:
             return _Choice(chosen, below)
     here = [name for name in names if name.lower().endswith(_ENDS)]
@@ -99,13 +109,16 @@ def _choice(source: Source, names: list[str]) -> _Choice | None:
     return _Choice(other) if other else None
 
 
-def _chosen(names: list[str]) -> str | None:
+def _chosen(source: Source, below: str, names: list[str], *, ignore_lock: bool) -> str | None:
     present = set(names)
     for name in _ORDER:
         if name == "MLmodel" and name in present:
             return next((part for part in _OF_MLFLOW if part in present), None)
         if name in present:
             return name
+    of_project = chosen_of_project(source, below, names, ignore_lock=ignore_lock)
+    if of_project is not None:
+        return of_project
     dockerfiles = [name for name in names if is_dockerfile(name)]
     return dockerfiles[0] if len(dockerfiles) == 1 else None
 
@@ -137,6 +150,6 @@ def _without_definition(draft: Draft, names: list[str]) -> Exception:
 
 
 def _read_file(draft: Draft, source: Source, name: str, read_text: _ReadText) -> None:
-    content = source.folder.read(name, source.limits.definition)
+    content = source.folder.read(name, source.limits.largest)
     draft.file = name
     read_text(draft, content or b"", replace(source, path=name, base=name.rpartition("/")[0]))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats.source import Source
+from environments.definition.reading.choose_project import FILES, PYPROJECT, counterparts, requests_packages
 from environments.definition.syntax.text import Placed
 
 # Files that Binder and others obey, by lower-case name.
@@ -28,10 +29,11 @@ _LONGEST_RUNTIME = 200
 def report(draft: Draft, source: Source, below: str, chosen: str, names: Sequence[str]) -> None:
     """Say which of the files beside the definition are not read, and where their content belongs."""
     count = 0
+    own = counterparts(chosen)
     for name in names:
         path = f"{below}/{name}" if below else name
         help = _advice(source, path, chosen)
-        if name == chosen or path in draft.files_read or not help:
+        if name == chosen or name in own or path in draft.files_read or not help:
             continue
         count += 1
         if count > _MOST:
@@ -53,6 +55,10 @@ def _advice(source: Source, path: str, chosen: str) -> str:
     name = path.rpartition("/")[2]
     if name.lower() == "runtime.txt":
         return _for_runtime(source, path, chosen)
+    if name in FILES:
+        if name == PYPROJECT and not requests_packages(source, path):
+            return ""
+        return f"Give {name} alone if it is what the image needs; or remove the one that is out of date."
     if name.lower() in _OTHERS:
         return _OTHERS[name.lower()]
     in_conda = chosen.lower().endswith((".yml", ".yaml"))

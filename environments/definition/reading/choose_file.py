@@ -9,7 +9,7 @@ from environments.definition.findings.result import Draft
 from environments.definition.formats import context
 from environments.definition.formats.azure import curated
 from environments.definition.formats.source import Source
-from environments.definition.reading import left_unread
+from environments.definition.reading import disagreements, left_unread
 from environments.definition.reading.choose_project import chosen_of_project
 from environments.definition.reading.other_tools import file_of_other_tool
 from environments.definition.syntax.text import Placed
@@ -78,6 +78,7 @@ def _report_unread(
 ) -> None:
     around = _names_below(source, choice.below) if choice.below else names
     left_unread.report(draft, source, choice.below, choice.name, around)
+    disagreements.report(draft, source, choice.below, list(around), read_text)
     for below in () if choice.below else BINDER:
         other = _chosen(source, below, _names_below(source, below), ignore_lock=False)
         left_unread.report_folder(draft, below, other, choice.name)

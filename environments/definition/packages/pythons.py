@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -25,13 +25,34 @@ _FULL = re.compile(r"""python_full_version\s*[<>=!~]{1,3}\s*["']3\.(\d{1,3})(?:\
 _FULL_SWAPPED = re.compile(r"""["']3\.(\d{1,3})(?:\.(\d{1,3}))?[^"']{0,9}["']\s*[<>=!~]{1,3}\s*python_full""")
 _VERSION = re.compile(r"(?<![<>=!~])([<>=!~]{1,3})\s*3\.(\d{1,3})(?:\.(\d{1,3}))?(?![\d.])")
 _MOST_STRETCHES = 256
+_MOST_ANSWERS = 5_000
+"""How many comparisons are answered for one lock; a real one has a few hundred."""
+_OPERAND = r"""(?:"[^"]{0,500}"|'[^']{0,500}'|[A-Za-z_][\w.]{0,60})"""
+_WORD = re.compile(
+    rf"""\s*+(?:(?P<word>[()]|(?:and|or)(?![\w.]))"""
+    rf"""|(?P<comparison>{_OPERAND}\s*+(?:[<>=!~]{{1,3}}|not\s++in(?!\w)|in(?!\w))\s*+{_OPERAND}))?"""
+)
 
 
 class Pythons:
     """The stretches of Python versions that the markers of one lock tell apart, on one kind of machine."""
 
-    def __init__(self, requires: str, markers: Iterable[str], machine: str = "x86_64") -> None:
-        """`requires` is the lock's `requires-python`; versions outside it are left out where any is inside."""
+    def __init__(
+        self,
+        requires: str,
+        markers: Iterable[str],
+        machine: str = "x86_64",
+        *,
+        extras: Iterable[str] = (),
+        groups: Iterable[str] = (),
+    ) -> None:
+        """`requires` is the lock's `requires-python`; versions outside it are left out where any is inside.
+
+        `extras` and `groups` are what PEP 751's markers compare with: `"dev" in dependency_groups`.
+        """
+        self._sets = {"extras": frozenset(extras), "dependency_groups": frozenset(groups)}
+        self._atoms: dict[str, int] = {}
+        self._left = _MOST_ANSWERS
         starts = {(3, minor, 0) for minor in range(OLDEST, NEWEST + 1)}
         for text in (requires, *markers):
             starts |= _named(text)
@@ -89,18 +110,50 @@ class Pythons:
         return f"({text})" if several and len(parts) > 1 else text
 
     def _where(self, marker: str) -> int:
+        """Combine the answers of its comparisons: a lock has thousands of markers, made of a few comparisons."""
+        values: list[int] = []
+        waiting: list[str] = []
+        for comparison, word in _parts(marker):
+            if comparison:
+                values.append(self._compared(comparison, marker))
+            elif word == "(":
+                waiting.append(word)
+            elif word == ")":
+                _combine(values, waiting, ("and", "or"), marker)
+                if not waiting or waiting.pop() != "(":
+                    raise _bad(marker)
+            else:
+                _combine(values, waiting, ("and",) if word == "and" else ("and", "or"), marker)
+                waiting.append(word)
+        _combine(values, waiting, ("and", "or"), marker)
+        if len(values) != 1 or waiting:
+            raise _bad(marker)
+        return values[0]
+
+    def _compared(self, comparison: str, marker: str) -> int:
+        answer = self._atoms.get(comparison)
+        if answer is None:
+            answer = self._atoms[comparison] = self._answer(comparison, marker)
+        return answer
+
+    def _answer(self, comparison: str, marker: str) -> int:
         try:
-            parsed = Marker(marker)
-        except (InvalidMarker, RecursionError) as error:
-            raise ValueError(f"{marker[:80]!r} is not a marker") from error
+            parsed = Marker(comparison)
+        except InvalidMarker as error:
+            raise _bad(marker) from error
+        # A comparison that does not depend on the version has one answer.
+        starts = self._starts if "python" in comparison or "version" in comparison else self._starts[:1]
+        self._left -= len(starts)
+        if self._left < 0:
+            raise ValueError("the lock has more markers than can be told apart")
         stretches = 0
-        for index, start in enumerate(self._starts):
+        for index, start in enumerate(starts):
             # A marker on something that no image has (`extra` without a value) installs nothing.
             with suppress(UndefinedComparison, UndefinedEnvironmentName):
-                stretches |= int(parsed.evaluate(self._environment(start))) << index
-        return stretches
+                stretches |= int(parsed.evaluate(self._environment(start), "lock_file")) << index
+        return (1 << len(self._starts)) - 1 if stretches and len(starts) == 1 else stretches
 
-    def _environment(self, start: Release) -> dict[str, str]:
+    def _environment(self, start: Release) -> dict[str, str | frozenset[str]]:
         full = ".".join(map(str, start))
         return {
             "implementation_name": "cpython",
@@ -115,6 +168,7 @@ class Pythons:
             "python_version": f"{start[0]}.{start[1]}",
             "sys_platform": "linux",
             "extra": "",
+            **self._sets,
         }
 
     def _meant(self, requires: str) -> int:
@@ -148,6 +202,40 @@ def reach(roots: Mapping[Key, int], needs: Callable[[Key], Iterable[tuple[Key, i
             if where & stretches:
                 waiting.append((needed, where & stretches))
     return reached
+
+
+def _parts(marker: str) -> Iterator[tuple[str, str]]:
+    """Yield the comparisons of a marker, and what is between them: `and`, `or` and brackets."""
+    at, expects_value = 0, True
+    while at < len(marker):
+        match = _WORD.match(marker, at)
+        if match is None or match.end() == at:
+            raise _bad(marker)
+        at = match.end()
+        if match["comparison"]:
+            if not expects_value:
+                raise _bad(marker)
+            expects_value = False
+        elif match["word"]:
+            if (match["word"] == "(") != expects_value:
+                raise _bad(marker)
+            expects_value = match["word"] != ")"
+        else:
+            continue
+        yield match["comparison"] or "", match["word"] or ""
+
+
+def _combine(values: list[int], waiting: list[str], operators: tuple[str, ...], marker: str) -> None:
+    """Combine values by the operators before that bind at least as tightly."""
+    while waiting and waiting[-1] in operators:
+        if len(values) < 2:
+            raise _bad(marker)
+        right = values.pop()
+        values[-1] = values[-1] & right if waiting.pop() == "and" else values[-1] | right
+
+
+def _bad(marker: str) -> ValueError:
+    return ValueError(f"{marker[:80]!r} is not a marker")
 
 
 def _named(text: str) -> set[Release]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.markers import Marker
 
@@ -89,3 +89,51 @@ def test_packages_are_reached_where_the_path_to_them_holds() -> None:
         "tomli": 'python_version < "3.11"',
         "late": 'python_version >= "3.11"',
     }
+
+
+OPERANDS = st.sampled_from(
+    [
+        'python_version >= "3.9"', "python_full_version < '3.11.4'", '"3.10" <= python_version', 'os_name == "nt"',
+        'sys_platform != "linux"', "platform_machine == 'x86_64'", 'python_version not in "3.9 3.10"',
+        'extra == "x"', '"dev" in dependency_groups', "'Test_X' not in extras",
+    ]
+)  # fmt: skip
+ANY_MARKER = st.recursive(
+    OPERANDS,
+    lambda inner: st.one_of(
+        st.builds("{} and {}".format, inner, inner),
+        st.builds("{}  or {}".format, inner, inner),
+        st.builds("({})".format, inner),
+    ),
+    max_leaves=6,
+)
+
+
+@given(ANY_MARKER)
+@settings(max_examples=150, deadline=None)
+def test_a_marker_holds_where_packaging_says_so(marker: str) -> None:
+    pythons = Pythons("", [marker], extras=["test-x"], groups=["dev"])
+    for version in ("3.8.0", "3.9.0", "3.10.0", "3.11.0", "3.11.3", "3.11.4", "3.12.0"):
+        environment: dict[str, str | frozenset[str]] = {
+            "python_version": version.rpartition(".")[0], "python_full_version": version, "os_name": "posix",
+            "sys_platform": "linux", "platform_machine": "x86_64", "platform_system": "Linux", "platform_release": "",
+            "extra": "", "extras": frozenset(["test-x"]), "dependency_groups": frozenset(["dev"]),
+        }  # fmt: skip
+        held = bool(pythons.where(marker) & pythons.python(version))
+        assert held == Marker(marker).evaluate(environment, "lock_file"), version
+
+
+@pytest.mark.parametrize(
+    "marker",
+    ["(", ")", "and", 'os_name == "a" os_name == "b"', '(os_name == "a"', 'os_name == "a" and', 'x == "1"', "1",
+     'os_name == "a") or (os_name == "b"', "os_name", "os_name == 'a' & os_name == 'b'", "()"],
+)  # fmt: skip
+def test_brackets_and_words_that_do_not_fit_together_are_no_marker(marker: str) -> None:
+    with pytest.raises(ValueError, match="marker"):
+        Pythons("", []).where(marker)
+
+
+def test_a_lock_with_endless_markers_is_refused_soon() -> None:
+    endless = " or ".join(f'python_version >= "3.{number}"' for number in range(10_000))
+    with pytest.raises(ValueError, match="more markers"):
+        Pythons("", []).where(endless)

@@ -206,9 +206,9 @@ _ENTRIES = (
     Entry("comment-selector", "warning", "Selector in a comment", "{what} is marked [{selector}] for conda-lock, and is read all the same",
           "conda takes `# [win]` for a comment and installs the package on every platform; only conda-lock obeys it.",
           "Write sel(win): package, or keep packages of other platforms in a file of their own."),
-    Entry("lock-categories", "note", "Several categories", "the lock holds the categories {what}; all of them are read",
+    Entry("lock-categories", "note", "Several categories", "the lock holds the categories {what}; read: {read}",
           "A lock may hold optional packages for development or tests besides the main ones.",
-          "Lock without the categories that the image should not hold."),
+          "Choose other categories as groups if the image needs them."),
     Entry("lock-platforms", "note", "One platform of several", "the lock holds {what}; {platform} is read",
           "A definition is for one platform.", "Nothing, or set the platform."),
     # -- names -------------------------------------------------------------------------------------

@@ -47,6 +47,14 @@ class Source:
         draft.files_read[path] = (text or "").split("\n")
         return text
 
+    def beside(self, name: str) -> str | None:
+        """Return the path of a file with this name in the same folder; None if there is none."""
+        path = f"{self.base}/{name}" if self.base else name
+        try:
+            return path if self.folder.read(path, 0) is not None else None
+        except OutsideFolder:
+            return None
+
     def resolve(self, draft: Draft, path: Placed) -> str | None:
         """Return the path inside the folder for a relative path; None, with a finding, if it leads out."""
         try:

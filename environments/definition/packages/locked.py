@@ -43,6 +43,7 @@ class LockedPackage:
     build: str = ""
     url: str = ""
     channel: str = ""
+    """Where it is from: conda's channel, or an index other than PyPI."""
     subdir: str = ""
     sha256: str = ""
     md5: str = ""
@@ -54,6 +55,9 @@ class LockedPackage:
     """Where it is installed at all (`python_version < "3.11"`); empty for everywhere."""
     files: tuple[LockedFile, ...] = ()
     """All files that the lock allows; `url` and `sha256` are those of the first."""
+
+    direct: bool = False
+    """Whether it comes from a repository or an address of its own, and from no index."""
 
     @property
     def spec(self) -> Spec:

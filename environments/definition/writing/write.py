@@ -9,10 +9,13 @@ from environments.definition.findings.result import Reading
 from environments.definition.formats import dockerfile_text, pylock, requirements
 from environments.definition.formats.azure import v1, v2
 from environments.definition.formats.conda import environment_file, explicit
+from environments.definition.formats.conda import lock as conda_lock
 from environments.definition.hash import canonical_form
 from environments.definition.model import HOST, Definition, RunOptions
 from environments.definition.packages.locked import CONDA, PIP, LockedPackage
+from environments.definition.packages.pythons import Pythons
 from environments.definition.reading.read import read
+from environments.definition.writing import pylock as pylock_text
 
 DEFINITION_FORMATS = (
     v1.FORMAT,
@@ -29,7 +32,7 @@ FILE_NAMES = {
     dockerfile_text.FORMAT: "Dockerfile",
 }
 BILLS = ("cyclonedx", "spdx")
-LOCK_FORMATS = (pylock.FORMAT, explicit.FORMAT, *BILLS)
+LOCK_FORMATS = (pylock.FORMAT, conda_lock.FORMAT, explicit.FORMAT, *BILLS)
 FORMATS = (*DEFINITION_FORMATS, *LOCK_FORMATS)
 
 
@@ -71,15 +74,22 @@ def write(
 
 
 def write_lock(
-    packages: tuple[LockedPackage, ...], format: str, *, platform: str = "linux/amd64", name: str = ""
+    packages: tuple[LockedPackage, ...],
+    format: str,
+    *,
+    platform: str = "linux/amd64",
+    name: str = "",
+    requires_python: str = "",
 ) -> str:
     """Exact packages as a lock or a bill of materials; CannotWrite where the format has no place for them."""
     if format == pylock.FORMAT:
         _only(packages, PIP, format)
-        bare = next((package for package in packages if not (package.url and package.sha256)), None)
+        bare = next((package for package in packages if not pylock_text.can_write(package)), None)
         if bare is not None:
             raise CannotWrite(f"pylock needs the URL and the sha256 of every package; {bare.name} has none")
-        return pylock.write(packages)
+        return pylock_text.write(packages, requires_python)
+    if format == conda_lock.FORMAT:
+        return conda_lock.write(_for_conda_lock(packages), platform)
     if format == explicit.FORMAT:
         if any(package.ecosystem == CONDA and not package.url for package in packages):
             raise CannotWrite("an explicit list needs the URL of every conda package; this lock has none")
@@ -100,7 +110,13 @@ def write_reading(reading: Reading, format: str) -> str:
     if format in LOCK_FORMATS:
         if not reading.packages:
             raise CannotWrite(f"{format} holds exact packages; give a lock or a list of installed packages")
-        return write_lock(reading.packages, format, platform=reading.definition.platform, name=reading.name)
+        return write_lock(
+            reading.packages,
+            format,
+            platform=reading.definition.platform,
+            name=reading.name,
+            requires_python=reading.definition.python.requires_python,
+        )
     return write(
         reading.definition,
         format,
@@ -137,6 +153,30 @@ _BESIDE_CONTENT = {
     requirements.FORMAT: (),
     dockerfile_text.FORMAT: (),
 }
+
+
+def _for_conda_lock(packages: tuple[LockedPackage, ...]) -> tuple[LockedPackage, ...]:
+    """Return the packages that a lock of conda-lock holds, which knows no markers: those of its own Python."""
+    for package in packages:
+        kind = "MD5" if package.ecosystem == CONDA else "sha256"
+        digest = package.md5 if package.ecosystem == CONDA else package.sha256
+        if package.ecosystem not in (CONDA, PIP):
+            raise CannotWrite(
+                f"conda-lock has no place for {package.ecosystem} packages such as {package.name}"
+            )
+        if not (package.url and digest):
+            raise CannotWrite(
+                f"conda-lock needs the URL and the {kind} of every package; {package.name} lacks one"
+            )
+    python = next((p.version for p in packages if p.ecosystem == CONDA and p.name == "python"), "")
+    marked = next((package for package in packages if package.marker), None)
+    if marked is None:
+        return packages
+    if not python:
+        raise CannotWrite(f"conda-lock has no markers, and no Python of the lock decides on {marked.name}")
+    pythons = Pythons("", {package.marker for package in packages})
+    own = pythons.python(python)
+    return tuple(package for package in packages if pythons.where(package.marker) & own)
 
 
 def _only(packages: tuple[LockedPackage, ...], ecosystem: str, format: str) -> None:

@@ -100,6 +100,11 @@ _ENTRIES = (
           "conda could not read it either.", "Write name, name=1.2, name>=1.2,<2 or channel::name."),
     Entry("bad-requirement", "error", "Not a pip requirement", "{what!r} is not a pip requirement: {why}",
           "pip could not read it either.", "Write name, name==1.2, name>=1.2,<2 or name @ https://…"),
+    Entry("extras-ignored", "warning", "Extras among the conda packages",
+          "{what!r} is read as {read!r}: conda ignores {extras}",
+          "Extras are pip's. conda passes over them and installs the package without what they stand for; mamba finds no "
+          "such package where a version follows.",
+          "Leave the extras out and name the packages that they bring, or move the line below `- pip:`."),
     Entry("single-equals", "warning", "Single = in a pip requirement",
           "{what!r} has a single '=', which pip cannot read", "pip's sign is ==; a single = is conda's.",
           "Write {fixed}."),

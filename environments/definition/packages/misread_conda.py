@@ -12,6 +12,9 @@ _OF_TAG = re.compile(r"/([A-Za-z0-9][\w.-]*?)(?:\.git)?@v?(\d+(?:\.\d+)+)(?:[#\s
 _ARCHIVE = re.compile(r"https?://\S{1,2000}(?:\.whl|\.zip|\.tar\.gz|\.tgz)(?:#\S*)?$", re.IGNORECASE)
 _REFERENCE = re.compile(r"[A-Za-z0-9][\w.-]{0,200}(?:\[[^\]]{0,200}\])?\s*@\s*\S")
 _EXTRAS = re.compile(r"([A-Za-z0-9][\w.-]{0,200})\[([\w.,\s-]{1,200})\]")
+_WITH_EXTRAS = re.compile(
+    r"((?:[^\s\[\]:]{1,200}::)?[A-Za-z0-9_][\w.-]{0,200})(\[[\w.,\s-]{1,200}\])([^\[\]]*+)"
+)
 _NAME = re.compile(r"(?:[^\s:]+::)?([A-Za-z0-9_][A-Za-z0-9_.-]*)")
 _OPERATORS = {"=>": ">=", "=<": "<=", "=!": "!=", "<>": "!=", "~>": "~=", "===": "=="}
 _WRONG_OPERATOR = re.compile("|".join(sorted(map(re.escape, _OPERATORS), key=len, reverse=True)))
@@ -41,6 +44,17 @@ def of_pip(text: str) -> tuple[str, str] | None:
     if re.search(r"\s--[a-z]", text):
         return "it has an option of pip's", _BELOW_PIP
     return None
+
+
+def without_extras(text: str) -> tuple[str, str]:
+    """Return a specification as conda reads it, and the extras of pip's that it passes over; empty if there are none.
+
+    conda takes what is in brackets for `key=value`, and ignores the rest.
+    """
+    match = _WITH_EXTRAS.fullmatch(text)
+    if match is None or of_pip(f"{match[1]}{match[3]}") is not None:
+        return text, ""
+    return f"{match[1]}{match[3]}", match[2]
 
 
 def why_not(text: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from environments.definition.formats.shapes import (
 )
 from environments.definition.formats.source import Source
 from environments.definition.model import Definition
+from environments.definition.packages.misread_conda import without_extras
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree, parse_yaml
 
@@ -98,7 +99,10 @@ def _dependency(draft: Draft, item: Tree, source: Source) -> None:
     if isinstance(item, Scalar):
         if not item.is_null and item.text.strip():
             spec = Placed(" ".join(item.text.split()), item.line, item.column, draft.file)
-            draft.conda.append(spec)
+            bare, extras = without_extras(spec)
+            if extras:
+                draft.note("extras-ignored", spec, what=str(spec), extras=extras, read=bare)
+            draft.conda.append(spec.moved(bare))
         return
     if isinstance(item, Sequence):
         shape = {"expected": "a single value", "found": kind_of(item)}

@@ -239,7 +239,7 @@ def test_a_list_of_pip_beside_the_dependencies_is_reported_with_the_right_path()
         ("solver @ https://files.example/solver-1.5-py3-none-any.whl", "written for pip", "`- pip:`"),
         ("-r requirements.txt", "an option of pip's", "`- pip:`"),
         ("--extra-index-url https://index.example/simple", "an option of pip's", "`- pip:`"),
-        ("uvicorn[standard]>=0.30", "extras are pip's", "or write uvicorn alone"),
+        ("uvicorn[standard]; os_name == 'posix'", "extras are pip's", "or write uvicorn alone"),
         ("solver==1.0 --hash=sha256:00", "an option of pip's", "`- pip:`"),
         ("'numpy==1.26; python_version > \"3\"'", "a marker after ; is pip's", "leave the marker out"),
         ("numpy=>1.26", "=> is no operator", "Write >="),
@@ -271,3 +271,25 @@ def test_what_is_no_specification_of_condas_is_explained_in_words_of_ours(
 def test_no_python_is_missed_where_only_r_is_requested(dependencies: str, missing: bool) -> None:
     reading = read(f"channels: [c]\ndependencies: {dependencies}\n")
     assert ("python-missing" in {finding.code for finding in reading.findings}) is missing
+
+
+@pytest.mark.parametrize(
+    ("text", "spec"),
+    [
+        ("pyspark[connect] >= 3.2.0", "pyspark >= 3.2.0"),
+        ("uvicorn[standard]", "uvicorn"),
+        ("conda-forge::dask[complete, test]=2024.1", "conda-forge::dask=2024.1"),
+    ],
+)
+def test_extras_among_the_conda_packages_are_passed_over_as_conda_does(text: str, spec: str) -> None:
+    reading = read(f"channels: [c]\ndependencies:\n  - python=3.12\n  - {text}\n")
+    assert reading.definition is not None, reading.errors
+    assert reading.definition.python.conda == ("python=3.12", spec)
+    (warning,) = [finding for finding in reading.findings if finding.code == "extras-ignored"]
+    assert (warning.line, warning.severity) == (4, "warning")
+
+
+def test_what_conda_takes_in_brackets_is_kept() -> None:
+    reading = read('channels: [c]\ndependencies: [python=3.12, "blas[build=mkl]", "a[version=\'>=1\']"]\n')
+    assert reading.definition is not None, reading.errors
+    assert reading.definition.python.conda[1:] == ("blas[build=mkl]", "a[version='>=1']")

@@ -15,6 +15,8 @@ from environments.definition.syntax.tree import Unreadable
 
 PYPROJECT = "pyproject.toml"
 REQUIREMENTS = "requirements.txt"
+CONDA_FILES = ("environment.yml", "environment.yaml")
+CONDA_LOCK = "conda-lock.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ LOCKS = (
     Lock("poetry.lock", (PYPROJECT,), "poetry"),
     Lock("pdm.lock", (PYPROJECT,), "pdm"),
     Lock("Pipfile.lock", ("Pipfile",)),
-    Lock("conda-lock.yml", ("environment.yml", "environment.yaml")),
+    Lock(CONDA_LOCK, CONDA_FILES),
     Lock("pylock.toml", (PYPROJECT, "requirements.in")),
 )
 MANIFESTS = ("pixi.toml", PYPROJECT, "Pipfile")

@@ -11,10 +11,15 @@ from environments.definition.findings.result import Draft, Refused
 from environments.definition.formats.source import Source
 from environments.definition.packages.allows import allows, exact_version, overlaps
 from environments.definition.packages.specs import BadSpec, Spec, conda_spec, pip_name, pip_spec
-from environments.definition.reading.choose_project import LOCKS, MANIFESTS, REQUIREMENTS, counterparts
+from environments.definition.reading.choose_project import (
+    CONDA_FILES,
+    LOCKS,
+    MANIFESTS,
+    REQUIREMENTS,
+    counterparts,
+)
 from environments.definition.syntax.text import Placed
 
-_CONDA_FILES = ("environment.yml", "environment.yaml")
 _LOCKS = frozenset(lock.name for lock in LOCKS)
 _MOST_FINDINGS = 20
 _MOST_PACKAGES = 2_000
@@ -68,7 +73,7 @@ def report(
 def _others(chosen: str, names: list[str]) -> list[str]:
     """Return the files to compare with: manifests of any tool, and the lock that belongs to the file itself."""
     own = [name for name in counterparts(chosen) if name in names]
-    plain = [name for name in (*_CONDA_FILES, *MANIFESTS, REQUIREMENTS) if name in names and name not in own]
+    plain = [name for name in (*CONDA_FILES, *MANIFESTS, REQUIREMENTS) if name in names and name not in own]
     return [name for name in (*own, *plain) if name != chosen][:_MOST_FILES]
 
 

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats.source import Source
-from environments.definition.reading.choose_project import FILES, PYPROJECT, counterparts, requests_packages
+from environments.definition.reading.choose_project import (
+    CONDA_FILES,
+    CONDA_LOCK,
+    FILES,
+    PYPROJECT,
+    counterparts,
+    requests_packages,
+)
 from environments.definition.syntax.text import Placed
 
 # Files that Binder and others obey, by lower-case name.
@@ -30,6 +37,9 @@ def report(draft: Draft, source: Source, below: str, chosen: str, names: Sequenc
     """Say which of the files beside the definition are not read, and where their content belongs."""
     count = 0
     own = counterparts(chosen)
+    if chosen in CONDA_FILES and CONDA_LOCK in names and not draft.selection.ignore_lock:
+        help = f"Give {CONDA_LOCK} alone for its exact versions."
+        draft.note("lock-unread", Placed("", 1), lock=CONDA_LOCK, why=f"{chosen} comes first", help=help)
     for name in names:
         path = f"{below}/{name}" if below else name
         help = _advice(source, path, chosen)

@@ -147,6 +147,7 @@ BROKEN = {
     "environment.yml": ["\t- tab", "@@@", "}", "a: b: c"],
     "conda-lock.yml": ["\t- tab", "@@@", "}", "a: b: c"],
     "spec.yaml": ["\t- tab", "@@@", "}", "a: b: c"],
+    "azureml_environment.json": ["}{", ",,", '"a" "b",'],
     "pylock.toml": ["}", "name = ", "name name", "= 1"],
     "requirements.txt": ["}{", "-", "numpy = = 1"],
     "Dockerfile": ["RUNNN x"],

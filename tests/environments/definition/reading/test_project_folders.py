@@ -94,6 +94,13 @@ def test_what_else_of_projects_is_in_the_folder_is_named_but_not_the_files_setti
     assert unread(read_path(folder(tmp_path / "b", files))) == {"Pipfile"}
 
 
+def test_a_conda_file_is_read_before_its_lock_and_says_so(tmp_path: Path) -> None:
+    reading = read_path(folder(tmp_path, {"environment.yml": CONDA, "conda-lock.yml": ""}))
+    assert reading.format == "conda-env"
+    (note,) = [finding for finding in reading.findings if finding.code == "lock-unread"]
+    assert "Give conda-lock.yml alone" in note.help
+
+
 def test_an_archive_with_one_top_folder_is_read_as_that_folder() -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:

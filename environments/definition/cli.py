@@ -118,6 +118,8 @@ def _inspected(path: str, reading: Reading) -> str:
         packages = f"{len(python.conda)} conda and {len(python.pip)} pip packages"
         lines = [f"{path}: {reading.format}, {packages}, hash {definition.hash}"]
         lines.append(f"  base: {_printable(_base(reading))}")
+        if stated := str(definition.target):
+            lines.append(f"  target: {stated}")
     lines += [_finding(path, finding) for finding in reading.findings]
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ from itertools import groupby
 
 from environments.definition.findings import secrets
 from environments.definition.findings.result import Reading
+from environments.definition.formats import target
 from environments.definition.formats.dockerfile_text import base_images
 from environments.definition.hash import content_key
 from environments.definition.model import Definition
@@ -95,21 +96,14 @@ def diff_readings(old: Reading, new: Reading) -> Difference:
 
 def diff_locks(old: Sequence[LockedPackage], new: Sequence[LockedPackage]) -> tuple[PackageChange, ...]:
     """The packages that differ between two locks: versions, builds, what came and went."""
+
     # Most of two locks is the same: only what is not, is looked at closely.
-    before = {(package.ecosystem, package.name, package.version, package.build) for package in old}
-    after = {(package.ecosystem, package.name, package.version, package.build) for package in new}
-    same = before & after
+    def key(package: LockedPackage) -> tuple[str, ...]:
+        return (package.ecosystem, package.name, package.version, package.build)
+
+    same = set(map(key, old)) & set(map(key, new))
     return package_changes(
-        [
-            package.spec
-            for package in old
-            if (package.ecosystem, package.name, package.version, package.build) not in same
-        ],
-        [
-            package.spec
-            for package in new
-            if (package.ecosystem, package.name, package.version, package.build) not in same
-        ],
+        *([package.spec for package in side if key(package) not in same] for side in (old, new))
     )
 
 
@@ -340,6 +334,8 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
             yield OtherChange("python", f"{what} changed", str(before), str(after))
     if old.platform != new.platform:
         yield OtherChange("platform", "platform changed", old.platform, new.platform)
+    for text, was, now in target.changes(old.target, new.target):
+        yield OtherChange("target", text, was, now)
     if old.spark != new.spark:
         yield OtherChange("spark", "Spark layer changed", _spark(old), _spark(new))
     for kind, before, after in (

@@ -97,6 +97,9 @@ class PythonLayer(Value):
     """The Pythons that the packages are meant for (`>=3.11`); checked before a build, no part of its content."""
 
 
+TARGET_LABELS = {"cuda": "CUDA", "glibc": "glibc", "linux": "Linux kernel", "cpu": "processor"}
+
+
 class Target(Value):
     """The machine that an image will run on, by conda's virtual packages."""
 
@@ -106,6 +109,14 @@ class Target(Value):
     linux: str = ""
     cpu: str = ""
     """The level of its processor by archspec's names, such as x86_64_v3."""
+
+    @property
+    def stated(self) -> dict[str, str]:
+        """The values that are given, by the names of their fields."""
+        return {name: value for name in TARGET_LABELS if (value := getattr(self, name))}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{TARGET_LABELS[name]} {value}" for name, value in self.stated.items())
 
 
 class Cutoff(Value):

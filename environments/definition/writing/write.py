@@ -209,5 +209,7 @@ def _check(definition: Definition, format: str) -> None:
             raise CannotWrite(f"{format} has no place for python.{key}")
     if spark["packages"] or spark["repositories"]:
         raise CannotWrite(f"{format} has no place for Spark packages")
+    if (stated := str(definition.target)) and format != environment_file.FORMAT:
+        raise CannotWrite(f"{format} has no place for the target ({stated})")
     if definition.platform != "linux/amd64":
         raise CannotWrite(f"{format} has no place for the platform {definition.platform}")

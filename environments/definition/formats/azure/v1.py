@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from environments.definition.findings import secrets
 from environments.definition.findings.result import Draft
-from environments.definition.formats import context, dockerfile_text
+from environments.definition.formats import context, dockerfile_text, target
 from environments.definition.formats.azure import spark
 from environments.definition.formats.conda import environment_file
 from environments.definition.formats.shapes import (
@@ -31,7 +31,7 @@ _TOP = {
     for name in (
         "name", "version", "environmentVariables", "docker", "python", "spark", "inferencingStackVersion",
         "databricks", "assetId", "autoRebuild", "r", "attribution", "description", "tags", "properties",
-        "isPublic",
+        "isPublic", "target",
     )
 }  # fmt: skip
 _DOCKER = frozenset(
@@ -93,6 +93,7 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     draft.variables.update(strings_of(draft, variables, "environmentVariables"))
     _python(draft, mapping_of(draft, mapping.get("python"), "python"), source)
     _docker(draft, mapping_of(draft, mapping.get("docker"), "docker"), source)
+    target.read(draft, mapping.get("target"))
     draft.spark = spark.read(draft, mapping.get("spark"))
     stack = text_of(draft, mapping.get("inferencingStackVersion"), "inferencingStackVersion")
     if stack:
@@ -258,5 +259,6 @@ def write(
         "inferencingStackVersion": run.inferencing_stack_version or None,
     }
     described = {"description": description, "tags": dict(tags), "properties": definition.properties}
+    described["target"] = definition.target.stated
     document |= {key: value for key, value in described.items() if value}
     return json.dumps(document, indent=4, ensure_ascii=False) + "\n"

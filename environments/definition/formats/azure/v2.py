@@ -6,7 +6,7 @@ from collections.abc import Mapping as Mapping_
 from types import MappingProxyType
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats import context, dockerfile_text
+from environments.definition.formats import context, dockerfile_text, target
 from environments.definition.formats.azure import spark
 from environments.definition.formats.conda import environment_file
 from environments.definition.formats.conda.environment_file import quoted, scalar
@@ -37,6 +37,7 @@ KEYS = frozenset(
         "variables",
         "spark",
         "python",
+        "target",
     )
 )
 _ROUTES = ("liveness", "readiness", "scoring")
@@ -125,6 +126,7 @@ def _extensions(draft: Draft, mapping: Mapping) -> None:
     """Read what v2 has no key for from the keys that `write` uses."""
     draft.variables.update(strings_of(draft, mapping.get("variables"), "variables"))
     draft.platform = text_of(draft, mapping.get("platform"), "platform") or draft.platform
+    target.read(draft, mapping.get("target"))
     python = mapping_of(draft, mapping.get("python"), "python")
     unknown_keys(draft, python, ("user_managed", "interpreter_path", "base_conda_environment"), "python.")
     draft.user_managed = truth_of(draft, python.get("user_managed"), "python.user_managed") or False
@@ -204,6 +206,7 @@ def _extensions_text(definition: Definition) -> str:
     text = ""
     if definition.platform not in ("linux/amd64", "windows/amd64"):
         text += f"platform: {definition.platform}\n"
+    text += target.write_yaml(definition.target)
     python = definition.python
     values = {
         "user_managed": "true" if python.user_managed else "",

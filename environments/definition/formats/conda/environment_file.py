@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats import requirements, trees
+from environments.definition.formats import requirements, target, trees
 from environments.definition.formats.shapes import (
     kind_of,
     list_of,
@@ -51,15 +51,20 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     """Read the mapping of a conda environment file into the draft."""
     mapping = mapping_of(draft, tree, "the conda environment")
     draft.name = text_of(draft, mapping.get("name"), "name") or ""
-    read_layer(draft, mapping, source)
+    # The studio's own key: conda warns of it, and goes on.
+    target.read(draft, mapping.get("target"))
+    read_layer(draft, mapping, source, own=("target",))
 
 
-def read_layer(draft: Draft, tree: Tree | None, source: Source) -> None:
-    """Read channels, packages and variables, also of a conda file that is part of a larger definition."""
+def read_layer(draft: Draft, tree: Tree | None, source: Source, own: tuple[str, ...] = ()) -> None:
+    """Read channels, packages and variables, also of a conda file that is part of a larger definition.
+
+    `own` are the studio's own keys that are read elsewhere.
+    """
     mapping = mapping_of(draft, tree, "the conda file")
     if "pip" in mapping.entries:
         draft.note("pip-misplaced", mapping.keys["pip"], what="pip")
-    unknown_keys(draft, mapping, KEYS | {"pip"}, meant=KEYS)
+    unknown_keys(draft, mapping, KEYS | {"pip", *own}, meant=KEYS)
     _variables(draft, mapping)
     draft.channels += texts_of(draft, mapping.get("channels"), "channels")
     outer = len(draft.conda), len(draft.pip)
@@ -148,6 +153,7 @@ def write(definition: Definition, name: str = "") -> str:
     text += write_layer(definition)
     if not (definition.python.conda or definition.python.pip):
         text += "dependencies: []\n"
+    text += target.write_yaml(definition.target)
     if definition.variables:
         text += "variables:\n" + "".join(
             f"  {scalar(k)}: {quoted(v)}\n" for k, v in definition.variables.items()

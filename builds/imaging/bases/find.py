@@ -27,7 +27,7 @@ def logged(base: Base, reporter: Reporter) -> Base:
     """Log a base and its probe, and return it."""
     probe = base.probe
     python = f"Python {probe.version} at {probe.python}" if probe.python else "no Python"
-    reporter.line(
-        f"Base {base.reference} ({base.digest}): {python}, {probe.libc} {probe.libc_version}".rstrip()
-    )
+    cuda = f", CUDA {probe.cuda} ({probe.cuda_from})" if probe.cuda else ""
+    libc = f"{probe.libc} {probe.libc_version}".rstrip()
+    reporter.line(f"Base {base.reference} ({base.digest}): {python}, {libc}{cuda}")
     return base

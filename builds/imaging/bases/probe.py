@@ -1,4 +1,4 @@
-"""The properties of a base image: its Python, its C library, its architecture."""
+"""The properties of a base image: its Python, its C library, its architecture, its CUDA."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class Probe(BaseModel):
     libc: Libc = "none"
     libc_version: str = ""
     architecture: str = "amd64"
+    cuda: str = ""
+    """The CUDA that the image is made for, such as "12.4"; empty where it shows none."""
+    cuda_from: str = ""
+    """The variable or file that shows it."""
 
     @property
     def minor(self) -> tuple[int, int]:

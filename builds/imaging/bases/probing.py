@@ -1,4 +1,4 @@
-"""Probe a base's layers, once, for its Python and C library, without starting a container."""
+"""Probe a base's layers, once, for its Python, C library and CUDA, without starting a container."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
-_FORMAT = "probe-1"
+_FORMAT = "probe-2"
 _MEMORY_BYTES = 1024**3
 
 

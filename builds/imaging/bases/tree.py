@@ -1,4 +1,4 @@
-"""Read the layers of a base: its files after all layers, its Python and its C library.
+"""Read the layers of a base: its files after all layers, its Python, its C library and its CUDA.
 
 Used in a confined process (`probe_worker`): layers are foreign.
 """
@@ -28,12 +28,28 @@ _PIECE, _OVERLAP = 1024**2, 512
 _MOST_VERSIONS = 200  # in a program; Python's own have about ten
 _MOST_PROGRAMS = 500  # in an image
 _MOST_FOLDERS = 100  # in PATH
+_MOST_CUDA = 100  # in an image
 _PYTHON = re.compile(r"(?:^|/)bin/python(\d{1,3}\.\d{1,3})$")
 _WORTH_READING = re.compile(
     r"(?:/|^)(?:bin/python\d{1,3}\.\d{1,3}|libpython\d{1,3}\.\d{1,3}\.so[.0-9]*|libc\.so\.6|libc-2\.\d+\.so|ld-musl-\w+\.so\.1)$"
 )
 _GLIBC = re.compile(rb"GNU C Library(?:(?!GNU C Library)[^\n]){0,200}?version (\d{1,3}\.\d{1,3})")
 _MUSL = re.compile(rb"(?<![\d.])(1\.[12]\.\d{1,2})\x00")
+# The paths of CUDA's runtime, by its own installers, in wheels and in conda packages.
+_CUDA = re.compile(
+    r"^/usr/local/cuda-(?P<folder>[1-9]\d?\.\d{1,2})(?=/|$)"
+    r"|/libcudart\.so\.(?P<library>[1-9]\d?(?:\.\d{1,2})?)(?:\.\d{1,4})?$"
+    r"|/nvidia_cuda_runtime(?:_cu\d{1,2})?-(?P<wheel>[1-9]\d?\.\d{1,2})[\d.]{0,20}\.dist-info(?=/|$)"
+    r"|/conda-meta/(?:cuda-cudart|cudatoolkit)-(?P<conda>[1-9]\d?\.\d{1,2})[^/]{0,100}\.json$",
+    re.ASCII,
+)
+# The first that says a version counts: NVIDIA's images set all of them.
+_CUDA_VARIABLES = {
+    "CUDA_VERSION": re.compile(r"([1-9]\d?(?:\.\d{1,2})?)(?:\.\d{1,4})?", re.ASCII),
+    "NV_CUDA_CUDART_VERSION": re.compile(r"([1-9]\d?\.\d{1,2})[\d.]{0,20}(?:-\d{1,4})?", re.ASCII),
+    "NV_CUDA_LIB_VERSION": re.compile(r"([1-9]\d?\.\d{1,2})[\d.]{0,20}(?:-\d{1,4})?", re.ASCII),
+    "NVIDIA_REQUIRE_CUDA": re.compile(r"cuda>=([1-9]\d?\.\d{1,2})(?:[ ,].*)?", re.DOTALL | re.ASCII),
+}
 _VERSION = re.compile(rb"(?<![\d.])\d\.\d{1,2}\.\d{1,2}\x00")
 
 
@@ -44,6 +60,8 @@ class Tree:
         self.names_only = names_only
         self.files: dict[str, bytes] = {}
         self.links: dict[str, str] = {}
+        self.cuda: dict[str, str] = {}
+        """The versions of CUDA that paths show."""
         self._held = 0
 
     def add(self, archive: Untar, reporter: Reporter) -> None:
@@ -55,6 +73,8 @@ class Tree:
                 continue  # no engine can unpack it either
             path = posixpath.normpath("/" + entry.name)
             folder, name = posixpath.split(path)
+            if "cuda" in path and not name.startswith(".wh."):
+                self._notice_cuda(path, fresh)
             if name == ".wh..wh..opq":
                 gone |= {folder, f"{folder.rstrip('/')}/"}
             elif name.startswith(".wh."):
@@ -81,6 +101,13 @@ class Tree:
                 done, waiting = "/", [part for part in whole.split("/") if part] + waiting
         return path
 
+    def _notice_cuda(self, path: str, fresh: set[str]) -> None:
+        match = _CUDA.search(path)
+        if match is not None and len(self.cuda) < _MOST_CUDA:
+            shown = path[: match.end()]
+            self.cuda[shown] = match[match.lastgroup or 0]
+            fresh.add(shown)
+
     def _has_room(self, path: str) -> bool:
         return path in self.files or len(self.files) < _MOST_PROGRAMS
 
@@ -96,7 +123,7 @@ class Tree:
     def _forget(self, gone: set[str], fresh: set[str]) -> None:
         if not gone:
             return
-        for known in (self.files, self.links):
+        for known in (self.files, self.links, self.cuda):
             for path in [p for p in known if p not in fresh and not gone.isdisjoint(_with_folders(p))]:
                 known.pop(path)
 
@@ -139,19 +166,39 @@ def described(tree: Tree, config: dict[str, Any]) -> Probe:
         if "ld-musl" in path:
             musl = _MUSL.search(content)
             libc, version = "musl", musl[1].decode() if musl else "1.2"
+    cuda, cuda_from = _cuda(tree, config)
     return Probe(
         python=python,
         version=_version(tree, python, config),
         libc=cast(Any, libc),
         libc_version=version,
         architecture=str(config.get("architecture") or "amd64"),
+        cuda=cuda,
+        cuda_from=cuda_from,
     )
+
+
+def _cuda(tree: Tree, config: dict[str, Any]) -> tuple[str, str]:
+    """Return the CUDA that an image shows, and by what: its variables, then the newest runtime in it."""
+    variables = _variables(config)
+    for name, pattern in _CUDA_VARIABLES.items():
+        if (match := pattern.fullmatch(variables.get(name, "").strip())) is not None:
+            return match[1], name
+    if not tree.cuda:
+        return "", ""
+    path, version = max(
+        tree.cuda.items(), key=lambda item: ([int(part) for part in item[1].split(".")], item[0])
+    )
+    return version, path if path.startswith("/usr/local/cuda") else posixpath.basename(path)
+
+
+def _variables(config: dict[str, Any]) -> dict[str, str]:
+    return dict(entry.partition("=")[::2] for entry in (config.get("config") or {}).get("Env") or [])
 
 
 def _python(tree: Tree, config: dict[str, Any]) -> str:
     """Return the interpreter that `python3` starts: by PATH, then in the usual places; empty for none."""
-    variables = dict(entry.partition("=")[::2] for entry in (config.get("config") or {}).get("Env") or [])
-    written = variables.get("PATH", "").split(":", _MOST_FOLDERS)[:_MOST_FOLDERS]
+    written = _variables(config).get("PATH", "").split(":", _MOST_FOLDERS)[:_MOST_FOLDERS]
     folders = [folder for folder in written if folder.startswith("/") and len(folder) <= MOST_PATH_BYTES]
     for folder in (*folders, *_USUAL):
         for name in ("python3", "python"):

@@ -198,7 +198,7 @@ def test_the_host_base_is_made_once_and_is_the_same_again(workshop: Workshop, tm
 
 
 def served(
-    architectures: tuple[str, ...] = ("amd64",), index_type: str = OCI_INDEX
+    architectures: tuple[str, ...] = ("amd64",), index_type: str = OCI_INDEX, env: tuple[str, ...] = ()
 ) -> dict[str, tuple[str, bytes]]:
     """Return the blobs and manifests of an image for several platforms, by tag and digest."""
     blobs: dict[str, tuple[str, bytes]] = {}
@@ -216,6 +216,7 @@ def served(
         config = {
             "architecture": architecture,
             "os": "linux",
+            "config": {"Env": [*env]},
             "rootfs": {"type": "layers", "diff_ids": [diff_id]},
         }
         described = put(OCI_CONFIG, json.dumps(config).encode())

@@ -50,7 +50,8 @@ class Lock(BaseModel):
     packages: tuple[LockedPackage, ...] = ()
     warnings: tuple[str, ...] = Field(
         default=(),
-        description="Packages that are older than they would be with a Docker Engine, as sentences.",
+        description="Packages that are older than they would be with a Docker Engine, or that are for CPUs"
+        " though there are builds for GPUs, as sentences.",
     )
 
     @property

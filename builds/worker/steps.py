@@ -276,10 +276,27 @@ def _resolve(build: Build, base: Base, plan: InstallPlan, workshop: Workshop, re
         previous = reporter.lease.run(lambda: previous_lock(build))
     if previous is not None:
         reporter.line("Versions of the previous image are kept where the definition allows it.")
+    definition = build.version.definition
+    python = definition.python
     if not plan.conda:
-        return resolve(base, plan.pip, workshop, reporter, previous=previous, refresh=build.rebuild)
-    channels = build.version.definition.python.channels
-    return resolve_environment(base, channels, plan.conda, plan.pip, workshop, reporter, previous=previous)
+        return resolve(
+            base,
+            plan.pip,
+            workshop,
+            reporter,
+            previous=previous,
+            refresh=build.rebuild,
+        )
+    return resolve_environment(
+        base,
+        python.channels,
+        plan.conda,
+        plan.pip,
+        workshop,
+        reporter,
+        previous=previous,
+        target=definition.target,
+    )
 
 
 def _with_wheels(

@@ -15,9 +15,9 @@ from packaging.utils import canonicalize_name
 from builds.confinement.confine import Confinement
 from builds.imaging import egress
 from builds.imaging.bases.model import Base
-from builds.imaging.bases.probe import Probe
 from builds.imaging.channels import Channels, channels_of, proofs
 from builds.imaging.conda.files import wants_to_run
+from builds.imaging.conda.virtual import cpu_build_warnings, virtual_packages
 from builds.imaging.conda.workers import conda_worker, read_contents
 from builds.imaging.download.fetch import fetch_conda
 from builds.imaging.lock import Lock, LockedPackage
@@ -26,10 +26,11 @@ from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
+from environments.definition.model import Target
 
 TIMEOUT_SECONDS = 600.0
 PLATFORMS = {"amd64": "linux-64", "arm64": "linux-aarch64"}
-_KERNEL = "5.10"  # what engines of today run on at least; the image cannot know
+_ANY = Target()
 
 
 def resolve_environment(
@@ -40,15 +41,18 @@ def resolve_environment(
     workshop: Workshop,
     reporter: Reporter,
     previous: Lock | None = None,
+    target: Target = _ANY,
 ) -> Lock:
-    """Return the exact conda and pip packages, at the versions of `previous` where they fit.
+    """Return the exact conda and pip packages for a target, at the versions of `previous` where they fit.
 
     What conda installed counts as installed for pip too: at that very version, and not once more.
     """
     platform_of(base)
     where = channels_of(channels, conda, workshop.channel_mirrors, reporter, folders=workshop.file_channels)
-    packages = _solve(base, where, conda, workshop, reporter, previous)
-    lock = Lock(platform=base.probe.platform, base_digest=base.digest, packages=packages)
+    packages, warnings = _solve(base, where, conda, workshop, reporter, previous, target)
+    lock = Lock(
+        platform=base.probe.platform, base_digest=base.digest, packages=packages, warnings=tuple(warnings)
+    )
     python = lock.named("python", "conda")
     lock = lock.model_copy(update={"python": python.version if python else ""})
     if not any(not line.startswith("-") for line in checked(pip)):
@@ -82,10 +86,13 @@ def _solve(
     workshop: Workshop,
     reporter: Reporter,
     previous: Lock | None,
-) -> tuple[LockedPackage, ...]:
+    target: Target,
+) -> tuple[tuple[LockedPackage, ...], list[str]]:
+    """Return the packages of conda, and what to warn of."""
     egress.check(channels.effective_urls(), workshop.reach, reporter, "channel")
     began = time.monotonic()
     before = [p for p in previous.packages if p.kind == "conda"] if previous else []
+    virtual = virtual_packages(base.probe, target, reporter)
     question: dict[str, Any] = {
         "do": "solve",
         "cache": str(workshop.folder(f"conda/{_apart(channels, workshop)}").absolute()),
@@ -93,7 +100,7 @@ def _solve(
         "channels": channels.effective_urls(),
         "platform": platform_of(base),
         "specs": [channels.spec(spec) for spec in specs],
-        "virtual": _virtual(base.probe),
+        "virtual": [(package.name, package.version, package.build) for package in virtual],
         "keep": [package.sha256 for package in before],
         "keep_names": sorted({package.name for package in before}),
     }
@@ -106,8 +113,11 @@ def _solve(
             f"  {package.name} {package.version} {package.build}"
             + ("" if package.requested else "  (needed)")
         )
+    warnings = cpu_build_warnings(answer["cpu_builds"], virtual)
+    for warning in warnings:
+        reporter.line(f"Warning: {warning}")
     reporter.line(f"Resolved {len(packages)} conda packages in {time.monotonic() - began:.1f} s")
-    return packages
+    return packages, warnings
 
 
 def _file_channels(channels: Channels) -> tuple[Path, ...]:
@@ -155,16 +165,6 @@ def _refuse_other_pythons(records: Sequence[dict[str, Any]]) -> None:
                 " the studio does not know where modules belong in it.",
                 "Ask for python with a build such as *_cpython.",
             )
-
-
-def _virtual(probe: Probe) -> list[tuple[str, str, str]]:
-    """Return what packages may ask of the system beneath them, as conda names it."""
-    return [
-        ("__unix", "0", "0"),
-        ("__linux", _KERNEL, "0"),
-        ("__glibc", probe.libc_version, "0"),
-        ("__archspec", "1", probe.machine),
-    ]
 
 
 def _locked(
@@ -232,9 +232,8 @@ def _with_pip(
         resolved = resolve(onto, pip, workshop, reporter, previous=previous, present=present)
     except ImageError as error:
         raise _both(error, present) from error
-    return lock.model_copy(
-        update={"packages": (*packages, *resolved.packages), "warnings": resolved.warnings}
-    )
+    warnings = (*lock.warnings, *resolved.warnings)
+    return lock.model_copy(update={"packages": (*packages, *resolved.packages), "warnings": warnings})
 
 
 def _both(error: ImageError, present: Mapping[str, str]) -> ImageError:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from builds.imaging.access_errors import refused
+from builds.imaging.conda.virtual import STATE_IT
 from builds.imaging.reporting import ImageError
 from environments.network.masking import masked
 
@@ -49,15 +50,18 @@ def no_build(spec: str, name: str, version: str) -> ImageError:
     )
 
 
-def conflict(explanation: str) -> ImageError:
-    """Return the error for packages that cannot be together; rattler's own explanation is kept."""
+def conflict(explanation: str, virtual: Sequence[str] = ()) -> ImageError:
+    """Return the error for packages that cannot be together; rattler's own explanation is kept.
+
+    `virtual` are the virtual packages that the solver was given.
+    """
     lines = explanation.removeprefix("Cannot solve the request because of:").splitlines()
     reasons = "; ".join(text.rstrip(",. ") for line in lines if (text := _TREE.sub("", line).strip()))
     help = "Loosen or change one of the versions named."
     if "__" in reasons:
-        help += (
-            " What begins with __ is what the base image offers, such as __glibc; there is no __cuda in it."
-        )
+        help += f" What begins with __ is what the image will run on: {', '.join(virtual)}."
+    if "__cuda" in reasons and not any(package.startswith("__cuda=") for package in virtual):
+        help += f" There is no __cuda in it: {STATE_IT}."
     return ImageError(
         "conflict",
         f"The conda packages contradict one another: {masked(reasons)}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,25 +20,36 @@ from rattler import (
     PackageRecord,
     RepoDataRecord,
     Version,
+    VersionSpec,
     solve,
 )
-from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
+from rattler.exceptions import (
+    GatewayError,
+    InvalidMatchSpecError,
+    InvalidVersionSpecError,
+    SolverError,
+)
 from rattler.networking import Client
 from rattler.networking.middleware import AddHeadersMiddleware, RetryMiddleware
 from rattler.platform.subdir import Subdir
 
 from builds.imaging.conda import explained
+from builds.imaging.conda.virtual import written
 from builds.imaging.pip.systems import exported_elsewhere, system_of
 from builds.imaging.reporting import ImageError
 
 _MOST_NAMED = 8
+_GPU = re.compile(r"(?<!no)(?<!no_)(?<!non)(?:cuda|gpu)", re.IGNORECASE)
+_CUDA = re.compile(r"__cuda(?![\w-])")
+_CPU_ONLY = "cpuonly"  # requested to have CPU builds of PyTorch
+_Rank = tuple[bool, bool, Version, int, str]
 _OTHERS = {"Windows": ("win-64",), "macOS": ("osx-arm64", "osx-64")}
 
 
 def answer_solving(request: dict[str, Any]) -> dict[str, Any]:
     """Return the records of the packages that the specifications come to."""
     question = _Question(request)
-    return {"records": asyncio.run(question.answer()), "requested": question.names}
+    return asyncio.run(question.answer())
 
 
 def answer_order(request: dict[str, Any]) -> dict[str, Any]:
@@ -76,8 +88,13 @@ class _Question:
             GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
             for name, version, build in request["virtual"]
         ]
+        self._virtual_names = [written(*package) for package in request["virtual"]]
+        self._cuda = next((version for name, version, _ in request["virtual"] if name == "__cuda"), "")
+        self._enough: dict[str, bool] = {}
+        # A build that is named is chosen on purpose, for a CPU or not.
+        self._builds_named = {_name(spec) for spec in self._specs if spec.build is not None}
 
-    async def answer(self) -> list[dict[str, Any]]:
+    async def answer(self) -> dict[str, Any]:
         try:
             result = await solve(
                 self._channels,
@@ -92,23 +109,76 @@ class _Question:
             raise explained.unreachable(str(error)) from error
         except SolverError as error:
             raise await self._why(str(error)) from error
-        return [_payload(record) for record in result]
+        return {
+            "records": [_payload(record) for record in result],
+            "requested": self.names,
+            "cpu_builds": await self._cpu_builds(result),
+        }
 
     async def _kept(self) -> list[RepoDataRecord]:
-        """Return the records of the image before that the channels still have."""
+        """Return the records of the image before that the channels still have.
+
+        A CPU build of it is not kept where a GPU build would fit: the target may be new.
+        """
         if not self._keep:
             return []
-        return [
-            record
-            for record in await self._records(self._keep_names)
-            if record.sha256 is not None and record.sha256.hex() in self._keep
-        ]
+        records = await self._records(self._keep_names)
+        kept = [record for record in records if record.sha256 and record.sha256.hex() in self._keep]
+        if not self._cuda:
+            return kept
+        fitting = {
+            record.name.normalized for record in records if for_gpu(record) and self._fits(_cuda_of(record))
+        }
+        fitting -= self._builds_named
+        return [record for record in kept if for_gpu(record) or record.name.normalized not in fitting]
 
-    async def _records(self, names: Sequence[str]) -> list[RepoDataRecord]:
+    async def _records(self, specs: Sequence[str | MatchSpec]) -> list[RepoDataRecord]:
         answer = await self._gateway.query(
-            self._channels, self._platforms, names, recursive=False, channel_relations="disabled"
+            self._channels, self._platforms, specs, recursive=False, channel_relations="disabled"
         )
         return [record for records in answer for record in records]
+
+    async def _cpu_builds(self, result: Sequence[RepoDataRecord]) -> list[dict[str, Any]]:
+        """Return the records that are no GPU builds, of packages with one in the same version or a newer one."""
+        chosen = {r.name.normalized: r for r in result if not for_gpu(r)}
+        if _CPU_ONLY in chosen:
+            return []
+        specs = [MatchSpec(f"{name} >={record.version}", strict=False) for name, record in chosen.items()]
+        best: dict[str, tuple[_Rank, RepoDataRecord]] = {}
+        for record in filter(for_gpu, await self._records(specs)):
+            name, version = record.name.normalized, record.version
+            own = chosen[name]
+            if record.channel != own.channel or version < own.version:
+                continue
+            fits = self._fits(_cuda_of(record))
+            rank = (fits, version == own.version, version, record.build_number, str(record.build))
+            if name not in best or rank > best[name][0]:
+                best[name] = (rank, record)
+        names = _without_needed(result, set(best) - self._builds_named, self.names)
+        return [self._cpu_build(chosen[name], best[name][1]) for name in names]
+
+    def _cpu_build(self, own: RepoDataRecord, gpu: RepoDataRecord) -> dict[str, Any]:
+        return {
+            "name": own.name.normalized,
+            "version": str(own.version),
+            "build": str(own.build),
+            "gpu_version": str(gpu.version),
+            "gpu_build": str(gpu.build),
+            "cuda": _cuda_of(gpu),
+            "fits": self._fits(_cuda_of(gpu)),
+        }
+
+    def _fits(self, need: str) -> bool:
+        """Whether the CUDA that the solver was given is enough for what a build needs of it."""
+        if not self._cuda or not need:
+            return bool(self._cuda)
+        if need not in self._enough:
+            try:
+                version = MatchSpec(need, strict=False).version
+                self._enough[need] = not version or VersionSpec(version).matches(Version(self._cuda))
+            except (InvalidMatchSpecError, InvalidVersionSpecError):
+                self._enough[need] = False  # the solver cannot take it either
+        return self._enough[need]
 
     async def _why(self, message: str) -> ImageError:
         """Name the requested package that is missing, entirely or in that version; otherwise quote rattler."""
@@ -129,7 +199,7 @@ class _Question:
                     return explained.no_build(text, name, str(spec.version or ""))
                 versions = sorted({record.version for record in there}, reverse=True)
                 return explained.no_version(text, [str(version) for version in versions[:_MOST_NAMED]])
-        return explained.conflict(message)
+        return explained.conflict(message, self._virtual_names)
 
     async def _foreign(self, absent: Sequence[str]) -> ImageError | None:
         """Return the error for packages that are for another system; None where none is known as that."""
@@ -159,6 +229,45 @@ class _Question:
     async def _alike(self, name: str) -> list[str]:
         known = await self._gateway.names(self._channels, self._platforms)
         return difflib.get_close_matches(name, [result.normalized for result in known], n=3)
+
+
+def for_gpu(record: RepoDataRecord) -> bool:
+    """Whether a build is for GPUs: it needs CUDA of the machine, or its build string says so."""
+    return _GPU.search(str(record.build)) is not None or bool(_cuda_of(record))
+
+
+def _cuda_of(record: RepoDataRecord) -> str:
+    return next((need for need in record.depends if _CUDA.match(need)), "")
+
+
+def _without_needed(result: Sequence[RepoDataRecord], names: set[str], requested: Sequence[str]) -> list[str]:
+    """Return the names, those requested first, without what only others of them need: that is of the same kind.
+
+    Nor those of which another package names the build, as pytorch-cpu does.
+    """
+    needs: dict[str, set[str]] = {}
+    builds: dict[str, set[str]] = {}
+    if not names:
+        return []
+    for record in result:
+        specs = [MatchSpec(need, strict=False) for need in record.depends]
+        needs[record.name.normalized] = {_name(spec) for spec in specs}
+        builds[record.name.normalized] = {_name(spec) for spec in specs if spec.build is not None}
+    while chosen := names & {need for name in builds.keys() - names for need in builds[name]}:
+        names = names - chosen
+    kept: list[str] = []
+    needed: set[str] = set()
+    order = [record.name.normalized for record in PackageRecord.sort_topologically([*result])]
+    for name in reversed(order):
+        if name not in names or (name in needed and name not in requested):
+            continue
+        kept.append(name)
+        waiting = [name]
+        while waiting:
+            fresh = needs.get(waiting.pop(), set()) - needed
+            needed |= fresh
+            waiting += fresh
+    return sorted(kept, key=lambda name: (name not in requested, name))
 
 
 def _shown(proofs: Sequence[tuple[str, str, str]], host: str, path: str) -> dict[str, str] | None:

@@ -161,7 +161,7 @@ def test_a_channel_with_a_password_in_it_is_refused_without_saying_it(written: s
         ("foo @@", "bad-spec", "foo @@"),
         ("https://channel.example/noarch/foo-1-0.conda", "bad-spec", "address of a file"),
         ("modern", "conflict", "__glibc >=9"),
-        ("__cuda", "conflict", "there is no __cuda in it"),
+        ("__cuda", "conflict", "There is no __cuda in it: state the CUDA version"),
     ],
 )
 def test_an_unavailable_package_is_an_error_with_a_way_out(

@@ -286,6 +286,7 @@ def _resolve(build: Build, base: Base, plan: InstallPlan, workshop: Workshop, re
             reporter,
             previous=previous,
             refresh=build.rebuild,
+            requires_python=python.requires_python,
         )
     return resolve_environment(
         base,
@@ -296,6 +297,7 @@ def _resolve(build: Build, base: Base, plan: InstallPlan, workshop: Workshop, re
         reporter,
         previous=previous,
         target=definition.target,
+        requires_python=python.requires_python,
     )
 
 

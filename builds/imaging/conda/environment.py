@@ -23,6 +23,7 @@ from builds.imaging.download.fetch import fetch_conda
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.pip.lines.requirement import checked
+from builds.imaging.pip.pythons import check_python
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
@@ -42,10 +43,13 @@ def resolve_environment(
     reporter: Reporter,
     previous: Lock | None = None,
     target: Target = _ANY,
+    *,
+    requires_python: str = "",
 ) -> Lock:
     """Return the exact conda and pip packages for a target, at the versions of `previous` where they fit.
 
     What conda installed counts as installed for pip too: at that very version, and not once more.
+    `requires_python` are the Pythons that the definition is for.
     """
     platform_of(base)
     where = channels_of(channels, conda, workshop.channel_mirrors, reporter, folders=workshop.file_channels)
@@ -55,6 +59,7 @@ def resolve_environment(
     )
     python = lock.named("python", "conda")
     lock = lock.model_copy(update={"python": python.version if python else ""})
+    check_python(lock.python, "", requires_python, reporter)
     if not any(not line.startswith("-") for line in checked(pip)):
         return lock
     return _with_pip(base, lock, pip, workshop, reporter, previous)

@@ -15,6 +15,7 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.newer import Newer
 from builds.imaging.pip.notes import report_left_out, report_older, report_warnings
+from builds.imaging.pip.pythons import check_lines, check_python
 from builds.imaging.pip.solver import Solver
 from builds.imaging.pip.solver_errors import closed, explained
 from builds.imaging.pip.sources import MOST_ROUNDS, endless
@@ -34,10 +35,12 @@ def resolve(
     present: Mapping[str, str] | None = None,
     *,
     refresh: bool = False,
+    requires_python: str = "",
 ) -> Lock:
     """Return the exact packages for these requirements, at the versions of `previous` where they fit.
 
-    Recent listings of the index are reused, unless `refresh` is set.
+    Recent listings of the index are reused, unless `refresh` is set. `requires_python` are the Pythons that the
+    definition is for.
     `present` are distributions that are installed already, by their normalised names: they stay at their
     versions, and are not among the packages returned.
     """
@@ -57,6 +60,8 @@ def resolve(
             f"The base image's Python, {base.probe.version}, is too old for today's packages.",
             "Take a base image with Python 3.6 or newer, or install the packages in a Dockerfile.",
         )
+    check_python(base.probe.version, base.reference, requires_python, reporter)
+    check_lines(lines, base.probe, "" if present is not None else base.reference)
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="resolve-") as name,

@@ -19,6 +19,7 @@ from rattler import (
 )
 from rattler.platform.subdir import Subdir
 
+from builds.imaging.bases.model import Base
 from builds.imaging.bases.probe import Probe
 from builds.imaging.conda.environment import resolve_environment
 from builds.imaging.lock import Lock
@@ -293,3 +294,21 @@ def test_a_cpu_build_of_the_image_before_gives_way_once_a_target_is_stated(
     assert ("torch", "1.1", "cuda12_0") in packages(stated)
     assert packages(again) == packages(before)
     assert ("torch", "1.1", "cpu_0") in packages(back)
+
+
+# The Python that the definition is for
+
+
+def test_a_python_of_conda_that_the_definition_is_not_for_stops_the_build(
+    workshop: Workshop, gpus: str
+) -> None:
+    base: Base = replace(empty_base(), probe=PLAIN)
+
+    with pytest.raises(ImageError) as result:
+        resolve_environment(
+            base, [gpus], ["python"], ["six"], workshop, Recorder(), requires_python=">=3.13,<3.15"
+        )
+
+    assert (result.value.code, result.value.fault) == ("other-python", "author")
+    assert "for Python >=3.13,<3.15, and conda brings Python 3.12.4." in result.value.message
+    assert "Name among the conda packages a Python that it is for, such as Python 3.13" in result.value.help

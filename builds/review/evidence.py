@@ -51,8 +51,8 @@ class Evidence:
         return self.image.conflicts if self.image else None
 
     @property
-    def older(self) -> list[str]:
-        """Packages that are older than they would be with a Docker Engine, as sentences."""
+    def warnings(self) -> list[str]:
+        """Packages that are older than expected, or installed in their CPU builds, as sentences."""
         return list((self.image.lock or {}).get("warnings", ())) if self.image else []
 
     @property

@@ -113,7 +113,7 @@ def test_asked_changes_are_answered_by_a_newer_version_on_the_same_proposal(olga
     assert Proposal.objects.count() == 1
 
 
-def test_the_review_names_packages_that_are_older_than_with_an_engine(olga: User, cora: User) -> None:
+def test_the_review_shows_what_the_solvers_warned_of(olga: User, cora: User) -> None:
     row = waiting(olga)
     image = Image.objects.get()
     assert image.lock is not None
@@ -122,7 +122,7 @@ def test_the_review_names_packages_that_are_older_than_with_an_engine(olga: User
 
     page = text_of(browser_of(cora), f"{REVIEW}{row.pk}/")
 
-    assert "Older versions" in page
+    assert "Warnings" in page
     assert "seqeval 0.0.10 is used: 1.2.2 comes as source." in page
     assert "1 package fits" in page
 

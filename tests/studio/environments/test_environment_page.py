@@ -103,6 +103,28 @@ def test_in_place_the_same_form_answers_with_the_part_that_changed(browser: Clie
     assert Version.objects.get().description == "New words"
 
 
+# The target, and what the solvers warned of
+
+
+def test_the_target_and_the_warnings_of_an_image_are_on_its_page(browser: Client, reader: Client) -> None:
+    version = save_text(
+        'image: host\ntarget: {cuda: "12.4", cpu: x86_64_v3}\nconda_file: {dependencies: [python]}'
+    )
+    image = succeed_build(queue_build(version))
+    Image.objects.filter(pk=image.pk).update(
+        lock={**(image.lock or {}), "warnings": ["torch 1.0 is installed in its CPU build <cpu_0>."]}
+    )
+
+    for client in (browser, reader):
+        page = text_of(client, PAGE)
+        assert "<dt>Target</dt><dd>CUDA 12.4, processor x86_64_v3</dd>" in page
+        assert "torch 1.0 is installed in its CPU build <cpu_0>." in page
+
+    context = text_of(reader, f"{PAGE}?tab=context")
+    assert 'target: cuda: "12.4" cpu: "x86_64_v3"' in context  # its conda file
+    assert "<dt>Target</dt><dd>CUDA 12.4, processor x86_64_v3</dd>" in text_of(browser, f"{PAGE}?tab=context")
+
+
 # Usage snippets
 
 

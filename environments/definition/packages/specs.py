@@ -61,7 +61,7 @@ def conda_spec(text: str) -> Spec:
         # The commonest spellings need no solver library, which costs more to load than all the rest.
         name, sign, version = plain[1], plain[2] or "", _without_leading_zeros(plain[3] or "")
         return Spec(text, name.lower(), "conda", sign + version, version)
-    if text.startswith(("http://", "https://", "file://")):
+    if text.startswith(("http://", "https://", "file://")) and "::" not in text:
         return _conda_file(text)
     return _conda_spec_by_rattler(text)
 

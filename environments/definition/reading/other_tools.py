@@ -19,7 +19,6 @@ def _made_by(command: str, file: str, before: str = "") -> str:
     return f"{before}Run `{command}` in its folder, and give {file}."
 
 
-_PIXI = _made_by("pixi workspace export conda-environment environment.yml", "environment.yml")
 _UV = _made_by(
     "uv export --no-emit-project --format requirements-txt --output-file requirements.txt", "requirements.txt"
 )
@@ -34,8 +33,6 @@ _SETUP = "Run `uv pip compile {} --output-file requirements.txt` in its folder, 
 
 # The first of these that a folder holds decides which tool is named.
 _NAMES = {
-    "pixi.lock": OtherFile("a pixi.lock", _PIXI),
-    "pixi.toml": OtherFile("a pixi.toml", _PIXI),
     "poetry.lock": OtherFile("a poetry.lock", _POETRY),
     "pdm.lock": OtherFile("a pdm.lock", _PDM),
     "uv.lock": OtherFile("a uv.lock", _UV),
@@ -59,7 +56,6 @@ _ENOUGH = 64 << 10
 _COMPOSE = re.compile(r"(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml")
 _PYPROJECT = re.compile(r"(?m)^\[(?:project|build-system|dependency-groups|tool\.[\w.-]+)\]\s*$")
 _OF_TOOLS = (
-    (re.compile(r"(?m)^\[tool\.pixi[\].]"), OtherFile("a pyproject.toml of pixi", _PIXI)),
     (re.compile(r"(?m)^\[tool\.poetry[\].]"), OtherFile("a pyproject.toml of poetry", _POETRY)),
     (re.compile(r"(?m)^\[tool\.pdm[\].]"), OtherFile("a pyproject.toml of pdm", _PDM)),
     (re.compile(r"(?m)^\[project\]"), OtherFile("a pyproject.toml", _UV)),
@@ -69,7 +65,6 @@ _CONTENT = (
     (re.compile(r"(?m)^source = \{ (?:registry|virtual|editable|git) ="), _NAMES["uv.lock"]),
     (re.compile(r"(?m)^strategy = \[.{0,200}$\n(?:.{0,200}\n)?lock_version ="), _NAMES["pdm.lock"]),
     (re.compile(r"(?m)^\[\[package\]\]\s*$"), _NAMES["poetry.lock"]),
-    (re.compile(r"\Aversion: \d{1,3}\r?\nenvironments:\r?$", re.MULTILINE), _NAMES["pixi.lock"]),
     (
         re.compile(r"(?m)^[^|\n]{1,200}\|[^\n]{0,2000}\r?\n[ |:]{0,8}-{3,}"),
         OtherFile("a page in Markdown with a table"),

@@ -15,6 +15,8 @@ from environments.definition.formats.conda import (
     lock,
     package_list,
 )
+from environments.definition.formats.projects.pixi import lock as pixi_lock
+from environments.definition.formats.projects.pixi import manifest as pixi
 from environments.definition.formats.shapes import likely_key
 from environments.definition.formats.source import Source
 from environments.definition.reading.other_tools import other_file
@@ -88,6 +90,9 @@ def _is_lines(text: str, filename: str) -> bool:
 
 
 _TEXT_FORMATS = (
+    TextFormat(pixi.FORMAT, pixi.recognised, pixi.read),
+    TextFormat(pixi.IN_PYPROJECT, pixi.recognised_in_pyproject, pixi.read),
+    TextFormat(pixi_lock.FORMAT, pixi_lock.recognised, pixi_lock.read),
     TextFormat(pylock.FORMAT, pylock.recognised, pylock.read),
     TextFormat(explicit.FORMAT, lambda text, _: explicit.recognised(text), explicit.read),
     TextFormat(dockerfile_text.FORMAT, _is_dockerfile, dockerfile_text.read_source),

@@ -11,7 +11,6 @@ import uv
 from environments.definition import Reading, read, read_path
 
 PROJECT = '[project]\nname = "lab"\nversion = "0.1"\nrequires-python = ">=3.11"\ndependencies = []\n'
-PIXI = "pixi workspace export conda-environment environment.yml"
 POETRY = "poetry export --format requirements.txt --output requirements.txt"
 UV = "uv export --no-emit-project --format requirements-txt --output-file requirements.txt"
 HASH = "--hash=sha256:" + "0" * 64
@@ -26,7 +25,6 @@ def codes(reading: Reading) -> list[tuple[str, int | None]]:
     [
         ("pyproject.toml", PROJECT, "a pyproject.toml", UV),
         ("", PROJECT, "a pyproject.toml", UV),
-        ("pyproject.toml", PROJECT + "[tool.pixi.workspace]\n", "of pixi", PIXI),
         ("pyproject.toml", "[tool.poetry]\nname = 'lab'\n", "of poetry", POETRY),
         ("", "[tool.poetry.dependencies]\npython = '^3.11'\n", "of poetry", POETRY),
         ("pyproject.toml", PROJECT + "[tool.pdm]\n", "of pdm", "pdm export --format requirements"),
@@ -40,9 +38,6 @@ def codes(reading: Reading) -> list[tuple[str, int | None]]:
         ("", 'version = 1\n[[package]]\nname = "lab"\nsource = { virtual = "." }\n', "a uv.lock", UV),
         ("poetry.lock", '[[package]]\nname = "lab"\n', "a poetry.lock", POETRY),
         ("", '[[package]]\nname = "lab"\n', "a poetry.lock", POETRY),
-        ("pixi.toml", "[workspace]\nname = 'lab'\n", "a pixi.toml", PIXI),
-        ("pixi.lock", "version: 6\nenvironments:\n  default: {}\n", "a pixi.lock", PIXI),
-        ("", "version: 6\nenvironments:\n  default: {}\npackages: []\n", "a pixi.lock", PIXI),
         ("Pipfile", "[packages]\nflask = '*'\n", "a Pipfile", "pipenv requirements > requirements.txt"),
         ("setup.py", "from setuptools import setup\n", "a Python program", "uv pip compile setup.py"),
         ("compose.yaml", "services: {}\n", "Docker Compose", "Dockerfile"),
@@ -59,11 +54,11 @@ def test_a_file_of_another_tool_is_named_with_the_command_that_makes_a_definitio
 
 
 def test_a_folder_of_another_tool_is_named_by_the_file_that_shows_the_tool(tmp_path: Path) -> None:
-    (tmp_path / "pyproject.toml").write_text(PROJECT + "[tool.pixi.workspace]\n")
-    (tmp_path / "pixi.lock").write_text("version: 6\nenvironments: {}\n")
+    (tmp_path / "pyproject.toml").write_text(PROJECT + "[tool.poetry]\n")
+    (tmp_path / "poetry.lock").write_text('[[package]]\nname = "lab"\n')
     (tmp_path / "settings.json").write_text("{}")
     (error,) = read_path(tmp_path).errors
-    assert PIXI in error.help
+    assert POETRY in error.help
 
 
 @pytest.mark.slow

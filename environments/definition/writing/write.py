@@ -10,6 +10,11 @@ from environments.definition.formats import dockerfile_text, pylock, requirement
 from environments.definition.formats.azure import v1, v2
 from environments.definition.formats.conda import environment_file, explicit
 from environments.definition.formats.conda import lock as conda_lock
+from environments.definition.formats.projects.pixi import lock as pixi_lock
+from environments.definition.formats.projects.pixi import manifest as pixi
+from environments.definition.formats.projects.pixi import write_lock as write_pixi_lock
+from environments.definition.formats.projects.pixi import write_manifest as write_pixi
+from environments.definition.formats.projects.pixi.specs import NotALine
 from environments.definition.hash import canonical_form
 from environments.definition.model import HOST, Definition, RunOptions
 from environments.definition.packages.locked import CONDA, PIP, LockedPackage
@@ -23,6 +28,7 @@ DEFINITION_FORMATS = (
     environment_file.FORMAT,
     requirements.FORMAT,
     dockerfile_text.FORMAT,
+    pixi.FORMAT,
 )
 FILE_NAMES = {
     v1.FORMAT: "azureml_environment.json",
@@ -30,9 +36,10 @@ FILE_NAMES = {
     environment_file.FORMAT: "environment.yml",
     requirements.FORMAT: "requirements.txt",
     dockerfile_text.FORMAT: "Dockerfile",
+    pixi.FORMAT: pixi.MANIFEST,
 }
 BILLS = ("cyclonedx", "spdx")
-LOCK_FORMATS = (pylock.FORMAT, conda_lock.FORMAT, explicit.FORMAT, *BILLS)
+LOCK_FORMATS = (pylock.FORMAT, conda_lock.FORMAT, explicit.FORMAT, pixi_lock.FORMAT, *BILLS)
 FORMATS = (*DEFINITION_FORMATS, *LOCK_FORMATS)
 
 
@@ -65,12 +72,21 @@ def write(
         text = environment_file.write(definition, name)
     elif format == requirements.FORMAT:
         text = requirements.write(definition.python.pip)
+    elif format == pixi.FORMAT:
+        text = _pixi(definition, name, version, description)
     else:
         text = dockerfile_text.write(definition)
     again = read(text, FILE_NAMES[format], default_image=definition.image or HOST).definition
     if again is None or again.hash != definition.hash:
         raise CannotWrite(f"{format} would be read as something else than this definition")
     return text
+
+
+def _pixi(definition: Definition, name: str, version: str, description: str) -> str:
+    try:
+        return write_pixi.write(definition, name, version, description)
+    except NotALine as reason:
+        raise CannotWrite(str(reason)) from None
 
 
 def write_lock(
@@ -94,6 +110,11 @@ def write_lock(
         if any(package.ecosystem == CONDA and not package.url for package in packages):
             raise CannotWrite("an explicit list needs the URL of every conda package; this lock has none")
         return explicit.write(packages, platform)
+    if format == pixi_lock.FORMAT:
+        try:
+            return write_pixi_lock.write(packages, platform)
+        except NotALine as reason:
+            raise CannotWrite(str(reason)) from None
     if format in BILLS:
         from environments.definition.writing import sbom
 
@@ -152,6 +173,7 @@ _BESIDE_CONTENT = {
     environment_file.FORMAT: ("name", "variables"),
     requirements.FORMAT: (),
     dockerfile_text.FORMAT: (),
+    pixi.FORMAT: ("name", "version", "description", "variables"),
 }
 
 
@@ -189,6 +211,7 @@ _KEYS = {
     environment_file.FORMAT: ("channels", "conda", "pip"),
     requirements.FORMAT: ("pip",),
     dockerfile_text.FORMAT: (),
+    pixi.FORMAT: ("channels", "conda", "pip", "package_indexes"),
 }
 
 
@@ -209,7 +232,7 @@ def _check(definition: Definition, format: str) -> None:
             raise CannotWrite(f"{format} has no place for python.{key}")
     if spark["packages"] or spark["repositories"]:
         raise CannotWrite(f"{format} has no place for Spark packages")
-    if (stated := str(definition.target)) and format != environment_file.FORMAT:
+    if (stated := str(definition.target)) and format not in (environment_file.FORMAT, pixi.FORMAT):
         raise CannotWrite(f"{format} has no place for the target ({stated})")
-    if definition.platform != "linux/amd64":
+    if definition.platform != "linux/amd64" and format != pixi.FORMAT:
         raise CannotWrite(f"{format} has no place for the platform {definition.platform}")

@@ -95,7 +95,7 @@ _NO_WORKSPACE = "Give the pixi.toml of the workspace that this file belongs to."
 def _fill_in(draft: Draft, workspace: Workspace, environment: Environment, requested: Requested) -> None:
     draft.conda += [line for lines in requested.conda.values() for line in _joined(lines)]
     pip = [line for lines in requested.pip.values() for line in lines]
-    if not draft.conda and not pip:
+    if not draft.conda and not pip and not draft.refused:
         at = workspace.at(draft, *workspace.table_path)
         raise draft.refuse(
             "project-empty", at, what=f"the environment {environment.name} of this pixi project"
@@ -196,9 +196,9 @@ def _pip(draft: Draft, requested: Requested, name: str, value: object, at: Place
         draft.note("bad-requirement", at, what=name[:80], why=str(reason))
         return
     _add(requested.pip, pip_name(name), at.moved(" ".join(line.split())))
-    index = toml.text(table, "index").strip()
+    index = toml.text(table, "index").strip().rstrip("/")
     if index:
-        requested.indexes[pip_name(name)] = index
+        requested.indexes[pip_name(name)] = at.moved(index)
 
 
 def _add(lines: dict[str, list[Placed]], name: str, line: Placed) -> None:

@@ -140,7 +140,7 @@ def variables(draft: Draft, workspace: Workspace, environment: Environment) -> N
             for name, value in toml.table(part.table, "activation", "env").items():
                 at = workspace.at(draft, *path, "env", name)
                 text = _variable(value)
-                if _FILLED_IN.search(text):
+                if refers_to_others(text):
                     why = "it is made of other variables, which nobody fills in"
                     draft.note("project-setting", at, what=f"the variable {name[:80]}", why=why)
                     continue
@@ -149,6 +149,11 @@ def variables(draft: Draft, workspace: Workspace, environment: Environment) -> N
     if taken:
         more = f" and {len(taken) - 3} more" if len(taken) > 3 else ""
         draft.note("variables-at-start", taken[0], what=f"{', '.join(taken[:3])[:200]}{more}")
+
+
+def refers_to_others(value: str) -> bool:
+    """Whether a shell would fill in another variable in this value."""
+    return _FILLED_IN.search(value) is not None
 
 
 def _variable(value: object) -> str:
@@ -238,7 +243,8 @@ def _age(text: str) -> str:
         minutes += int(number) * size
     for size, name in ((1440, "days"), (60, "hours"), (1, "minutes")):
         if minutes % size == 0:
-            return f"{minutes // size} {name}"
+            count = minutes // size
+            return f"{count} {name if count != 1 else name[:-1]}"
     return ""
 
 

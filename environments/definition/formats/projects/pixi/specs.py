@@ -55,9 +55,8 @@ def _from_table(name: str, texts: Mapping[str, str]) -> str:
     build, written = texts.get("build", ""), texts.get("version", "")
     version = _version(written)
     if any(key in texts for key in _BRACKETS):
-        given = {"version": version, "build": build} | {
-            _BRACKETS[key]: texts[key] for key in _BRACKETS if key in texts
-        }
+        given = {_BRACKETS.get(key, key): text for key, text in texts.items() if key != "channel"}
+        given |= {"version": version} if "version" in given else {}
         return f"{name}[{','.join(f'{key}={_in_brackets(text)}' for key, text in given.items() if text)}]"
     if not build:
         return name + _conda_gap(version, rarer=list(texts)[-1:] == ["version"]) + version
@@ -103,7 +102,7 @@ def pip_line(name: str, value: object) -> str:
     if "url" in table:
         return f"{head} @ {_text(table, 'url')}{_below(table)}{tail}"
     version = _pip_version(_text(table, "version"))
-    rarer = list(table)[-1:] == ["version"] and list(table)[-2:-1] != ["env-markers"]
+    rarer = list(table)[-1:] == ["version"] and {*table} != {"env-markers", "version"}
     return head + (" " if version and rarer else "") + version + tail
 
 
@@ -156,7 +155,7 @@ _CONDA_PARTS = re.compile(
 )
 _PAIR = re.compile(r"""\s*+(\w+)\s*+=\s*+(?:'([^']*+)'|"([^"]*+)"|([^,'"\s]*+))\s*+(?:,|$)""")
 _REQUIREMENT = re.compile(
-    r"(?P<name>[A-Za-z0-9][\w.-]*+)[ ]?(?:\[(?P<extras>[^\[\]]*+)\])?(?P<rest>(?:[ ]?@ [^ ;]++|[^@;-]*+)[ ]?)(?:; (?P<marker>.++))?"
+    r"(?P<name>[A-Za-z0-9][\w.-]*+)(?:\[(?P<extras>[^\[\]]*+)\])?(?P<rest>(?:[ ]?@ [^ ;]++|[^@;-]*+)[ ]?)(?:; (?P<marker>.++))?"
 )
 _REPOSITORY = re.compile(
     r"git\+(?P<git>[^#@]*+(?:@[^#@/]*+/[^#@]*+)?)(?:@(?P<rev>[^#@/]*+))?(?:#subdirectory=(?P<subdirectory>[^#&]*+))?"

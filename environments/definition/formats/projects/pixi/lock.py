@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
+from environments.definition.files.limits import Limits
 from environments.definition.findings.result import Draft, Offers
 from environments.definition.formats.projects.pixi import manifest, staleness
 from environments.definition.formats.projects.pixi.lock_text import LockText
@@ -77,7 +78,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
     draft.locked = True
     requested = Selection(environment=draft.selection.environment, ignore_lock=draft.selection.ignore_lock)
     try:
-        locked = _locked(draft, text)
+        locked = _locked(draft, text, source.limits)
     except Unreadable as error:
         at = Placed("", error.line, error.column)
         raise draft.refuse("bad-yaml", at, what=str(error)) from None
@@ -91,24 +92,25 @@ def read(draft: Draft, text: str, source: Source) -> None:
     _fill_in(draft, locked, direct, roots)
 
 
-def _locked(draft: Draft, text: str) -> Locked:
+def _locked(draft: Draft, text: str, limits: Limits) -> Locked:
     lock = LockText(text)
     version = _version(draft, text)
     if version < 4:
         return _of_one_environment(draft, lock)
     names = list(lock.environments)
-    whole = lock.head(DEFAULT if not names else draft.selection.environment or DEFAULT)
-    head = mapping_of(draft, whole, "the lock")
+    if names:
+        _select(draft, names, Placed("", lock.line_of_environments))
+    head = mapping_of(draft, lock.head(draft.selection.environment), "the lock")
     environments = mapping_of(draft, head.get("environments"), "environments")
-    names = names or list(environments.entries)
     at = Placed("", head.keys["environments"].line if "environments" in head.keys else 1)
-    draft.offers = Offers(environments=tuple(names), default=Selection(environment=DEFAULT))
     if not names:
-        raise draft.refuse("empty-lock", at)
-    name = selected(draft, names, at)
-    note_others(draft, names, at)
+        _select(draft, list(environments.entries), at)
+    name = draft.selection.environment
     environment = mapping_of(draft, environments.get(name), f"environments.{name}")
     platform, references = _platform(draft, head, environment, at)
+    if len(references) > limits.packages:
+        limit, size = f"{limits.packages} packages", f"{len(references)} packages"
+        raise draft.refuse("too-large", at, what="the environment", size=size, limit=limit)
     wanted = [_reference(draft, item) for item in references]
     records = {_key(draft, part): part for part in lock.packages({location for _, location in wanted})}
     entries = []
@@ -124,6 +126,15 @@ def _locked(draft: Draft, text: str) -> Locked:
         tuple(_urls(draft, environment, "find-links")),
         _target(draft, platform),
     )
+
+
+def _select(draft: Draft, names: list[str], at: Placed) -> None:
+    """Offer the environments of the lock, and choose. Refuses a lock without any, and a selection that it lacks."""
+    draft.offers = Offers(environments=tuple(names), default=Selection(environment=DEFAULT))
+    if not names:
+        raise draft.refuse("empty-lock", at)
+    selected(draft, names, at)
+    note_others(draft, names, at)
 
 
 def _version(draft: Draft, text: str) -> int:

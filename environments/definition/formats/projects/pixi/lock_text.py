@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from functools import cached_property
 
-from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree, Unreadable, parse_yaml
+from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree, Unreadable, parse, parse_yaml
 
 _TOP = re.compile(
     r"""(?:"(?P<quoted>[^"\\]{1,200})"|'(?P<single>[^']{1,200})'|(?P<plain>[A-Za-z0-9_][\w.-]{0,200}))[ ]*:(?=[ \r]|$)"""
@@ -37,18 +38,30 @@ class LockText:
     """The lines of a lock, by its sections."""
 
     def __init__(self, text: str) -> None:
+        """Raises Unreadable."""
         self._lines = text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
         self._sections = dict(self._keys(0, len(self._lines), 0))
+        self._whole: Tree | None = None
+        if not self.environments and "package" not in self._sections:
+            # It is in no layout of pixi's own.
+            self._whole = parse(text)
 
-    @property
+    @cached_property
     def environments(self) -> dict[str, tuple[int, int]]:
         """The environments by name, each with its lines; empty where the lock has none, or another layout."""
         start, end = self._sections.get("environments", (0, 0))
         indent = self._indent(start + 1, end)
         return dict(self._keys(start + 1, end, indent)) if indent else {}
 
+    @property
+    def line_of_environments(self) -> int:
+        """The line on which the environments begin."""
+        return self._sections["environments"][0] + 1 if "environments" in self._sections else 1
+
     def head(self, environment: str) -> Tree | None:
         """The lock without its packages, and with this environment alone. Raises Unreadable."""
+        if self._whole is not None:
+            return self._whole
         start, end = self._sections.get("environments", (0, 0))
         keep: list[int] = []
         for key, (first, last) in self._sections.items():
@@ -76,16 +89,14 @@ class LockText:
         return list(dict.fromkeys(match[1] for match in matches if match))
 
     def _items(self, section: str, wanted: object) -> list[Mapping]:
+        if self._whole is not None:
+            return _mappings(self._whole, section)
         start, end = self._sections.get(section, (0, 0))
         keep = [start] if end else []
         for item in self._split(start + 1, end):
             if callable(wanted) and wanted(item):
                 keep += self._needed(item)
-        tree = self._parsed(keep)
-        items = tree.get(section) if isinstance(tree, Mapping) else None
-        return (
-            [node for node in items.items if isinstance(node, Mapping)] if isinstance(items, Sequence) else []
-        )
+        return _mappings(self._parsed(keep), section)
 
     def _needed(self, item: Item) -> Iterator[int]:
         """Yield the lines of the item's keys that are read; most of the others are licences and constraints."""
@@ -150,6 +161,11 @@ class LockText:
             if bare.strip() and not bare.startswith("#"):
                 return len(self._lines[number]) - len(bare)
         return 0
+
+
+def _mappings(tree: Tree | None, section: str) -> list[Mapping]:
+    items = tree.get(section) if isinstance(tree, Mapping) else None
+    return [node for node in items.items if isinstance(node, Mapping)] if isinstance(items, Sequence) else []
 
 
 def _move(tree: Tree | None, numbers: list[int]) -> None:

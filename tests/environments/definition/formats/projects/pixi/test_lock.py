@@ -1,8 +1,9 @@
-"""pixi.lock of every format: exact packages of an environment, as rattler reads them; stale and uncovered locks are refused."""
+"""pixi.lock of every format: exact packages of an environment, as rattler reads them; damaged locks are refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,191 +12,19 @@ from rattler import LockFile
 
 from environments.definition import Reading, read, read_path
 from environments.definition.model import Selection, Target
-
-FORGE = "https://conda.anaconda.org/conda-forge"
-PYTHON = f"{FORGE}/linux-64/python-3.12.3-hab00c5b_0_cpython.conda"
-TZ = f"{FORGE}/noarch/tzdata-2024.07.02-0.conda"
-FLASK = "https://files.pythonhosted.org/packages/aa/flask-3.0.0-py3-none-any.whl"
-SHA, OTHER = "ab" * 32, "cd" * 32
-MD5 = "01" * 16
-MANIFEST = """[workspace]
-channels = ["conda-forge"]
-platforms = ["linux-64"]
-
-[dependencies]
-python = "3.12.*"
-
-[pypi-dependencies]
-flask = ">=3"
-
-[feature.test.dependencies]
-tzdata = "*"
-
-[environments]
-test = ["test"]
-"""
-V1 = f"""metadata:
-  content_hash: {{}}
-  channels:
-  - url: {FORGE}/
-    used_env_vars: []
-  platforms: [linux-64, osx-64]
-  sources: []
-package:
-- name: python
-  version: 3.12.3
-  manager: conda
-  platform: osx-64
-  dependencies: {{}}
-  url: {PYTHON.replace("linux", "osx")}
-  hash:
-    md5: {MD5}
-  category: main
-- name: python
-  version: 3.12.3
-  manager: conda
-  platform: linux-64
-  dependencies:
-    tzdata: '*'
-  url: {PYTHON}
-  hash:
-    md5: {MD5}
-    sha256: {SHA}
-  optional: false
-  category: main
-  build: hab00c5b_0_cpython
-  arch: x86_64
-  subdir: linux-64
-  build_number: 0
-- name: flask
-  version: 3.0.0
-  manager: pip
-  platform: linux-64
-  dependencies: {{}}
-  url: {FLASK}
-  hash:
-    sha256: {OTHER}
-  category: main
-version: 1
-"""
-V5 = f"""version: 5
-environments:
-  default:
-    channels:
-    - url: {FORGE}/
-    indexes:
-    - https://pypi.org/simple
-    packages:
-      linux-64:
-      - conda: {PYTHON}
-      - pypi: {FLASK}
-      osx-64:
-      - conda: {PYTHON.replace("linux", "osx")}
-  test:
-    channels:
-    - url: {FORGE}/
-    packages:
-      linux-64:
-      - conda: {PYTHON}
-      - conda: {TZ}
-packages:
-- kind: conda
-  name: python
-  version: 3.12.3
-  build: hab00c5b_0_cpython
-  subdir: linux-64
-  url: {PYTHON}
-  sha256: {SHA}
-  md5: {MD5}
-  depends:
-  - tzdata
-  license: Python-2.0
-  size: 31000000
-- kind: conda
-  name: python
-  version: 3.12.3
-  build: hab00c5b_0_cpython
-  subdir: osx-64
-  url: {PYTHON.replace("linux", "osx")}
-  sha256: {OTHER}
-- kind: conda
-  name: tzdata
-  version: 2024.07.02
-  build: '0'
-  subdir: noarch
-  noarch: generic
-  url: {TZ}
-  sha256: {SHA}
-- kind: pypi
-  name: flask
-  version: 3.0.0
-  url: {FLASK}
-  sha256: {OTHER}
-  requires_dist:
-  - werkzeug>=3 ; python_version >= '3.8'
-  - asgiref ; extra == 'async'
-  requires_python: '>=3.8'
-"""
-V4 = V5.replace("version: 5", "version: 4").replace("    indexes:\n    - https://pypi.org/simple\n", "")
-V6 = f"""version: 6
-environments:
-  default:
-    channels:
-    - url: {FORGE}/
-    indexes:
-    - https://pypi.org/simple
-    packages:
-      linux-64:
-      - conda: {PYTHON}
-      - pypi: {FLASK}
-  test:
-    channels:
-    - url: {FORGE}/
-    packages:
-      linux-64:
-      - conda: {PYTHON}
-      - conda: {TZ}
-packages:
-- conda: {PYTHON}
-  sha256: {SHA}
-  md5: {MD5}
-  depends:
-  - tzdata
-  purls: []
-  size: 31000000
-- conda: {TZ}
-  sha256: {SHA}
-  purls: []
-- pypi: {FLASK}
-  name: flask
-  version: 3.0.0
-  sha256: {OTHER}
-  requires_dist:
-  - werkzeug>=3
-"""
-V7 = V6.replace(
-    "version: 6\n",
-    """version: 7
-platforms:
-- name: p1
-  subdir: linux-64
-  virtual-packages:
-  - __cuda=12.4
-  - __glibc=2.28
-  - __archspec=0=x86_64_v3
-- name: win-64
-""",
-    1,
-).replace("linux-64:", "p1:")
-ALL = {
-    1: V1,
-    2: V1.replace("version: 1\n", "version: 2\n"),
-    3: V1.replace("version: 1\n", "version: 3\n"),
-    4: V4,
-    5: V5,
-    6: V6,
-    7: V7,
-}
+from tests.environments.definition.formats.projects.pixi.samples import (
+    ALL,
+    FLASK,
+    FORGE,
+    MD5,
+    OTHER,
+    PYTHON,
+    SHA,
+    TZ,
+    V1,
+    V6,
+    V7,
+)
 
 
 def codes(reading: Reading) -> list[tuple[str, int | None]]:
@@ -225,7 +54,7 @@ def test_rattler_reads_the_same_packages(version: int, tmp_path: Path) -> None:
     environment = LockFile.from_path(path).default_environment()
     assert environment is not None
     platform = next(platform for platform in environment.platforms() if str(platform) in ("linux-64", "p1"))
-    packages = environment.packages(platform)
+    packages: Any = environment.packages(platform)
     assert packages is not None
     assert {(package.name, str(package.version)) for package in packages} == {
         (package.name, package.version) for package in read_path(path).packages
@@ -268,97 +97,6 @@ def test_a_lock_that_does_not_cover_linux_is_refused(text: str, what: str) -> No
     (error,) = read(text, "pixi.lock").errors
     assert error.code == "lock-uncovered"
     assert what in error.message
-
-
-def project(folder: Path, lock: str, manifest: str = MANIFEST, name: str = "pixi.toml") -> Path:
-    (folder / "pixi.lock").write_text(lock)
-    (folder / name).write_text(manifest)
-    return folder
-
-
-def test_a_folder_is_read_by_its_lock_with_the_variables_and_roots_of_its_manifest(tmp_path: Path) -> None:
-    manifest = MANIFEST + '\n[activation.env]\nLEVEL = "1"\n[system-requirements]\ncuda = "12.4"\n'
-    reading = read_path(project(tmp_path, V6, manifest))
-    assert reading.definition is not None, reading.errors
-    assert reading.format == "pixi-lock"
-    assert reading.definition.variables == {"LEVEL": "1"}
-    assert reading.definition.target == Target(cuda="12.4")
-    assert [package.name for package in reading.packages if package.requested] == ["python", "flask"]
-    assert reading.definition.hash == read_path(tmp_path / "pixi.lock").definition.hash  # type: ignore[union-attr]
-
-
-def test_the_lock_is_passed_over_on_request(tmp_path: Path) -> None:
-    for path in (project(tmp_path, V6), tmp_path / "pixi.lock"):
-        reading = read_path(path, selection=Selection(ignore_lock=True))
-        assert reading.definition is not None, reading.errors
-        assert reading.format == "pixi-toml"
-        assert reading.definition.python.conda == ("python 3.12.*",)
-        assert reading.definition.selection == Selection(environment="default", ignore_lock=True)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line", "why"),
-    [
-        (
-            'python = "3.12.*"',
-            'python = "3.13.*"',
-            6,
-            "it has python 3.12.3, and 'python 3.13.*' is requested",
-        ),
-        ('python = "3.12.*"', 'python = ">=3.10,<3.12"', 6, "it has python 3.12.3"),
-        ('python = "3.12.*"', 'python = "!=3.12.3|>4"', 6, "it has python 3.12.3"),
-        ('python = "3.12.*"', 'python = { version = "*", build = "*pypy*" }', 6, "it has python 3.12.3"),
-        ('python = "3.12.*"', 'python = "3.12.*"\nscipy = "*"', 7, "it lacks scipy"),
-        ('flask = ">=3"', 'flask = ">=3.1"', 9, "it has flask 3.0.0, and 'flask>=3.1' is requested"),
-        ('flask = ">=3"', 'flask = "*"\nhttpx = "*"', 10, "it lacks httpx"),
-    ],
-)
-def test_a_lock_that_does_not_hold_what_its_manifest_requests_is_stale(
-    tmp_path: Path, old: str, new: str, line: int, why: str
-) -> None:
-    (error,) = read_path(project(tmp_path, V6, MANIFEST.replace(old, new))).errors
-    assert (error.code, error.file, error.line) == ("lock-stale", "pixi.toml", line)
-    assert why in error.message
-    assert "pixi lock" in error.help
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        ('flask = ">=3"', "flask = { version = '>=3', env-markers = \"python_version >= '3.12'\" }"),
-        ('flask = ">=3"', "flask = '>=3'\nold = { version = '*', env-markers = \"python_version < '3'\" }"),
-        ('flask = ">=3"', 'flask = ">=3"\nlab = { path = "." }'),
-        ('python = "3.12.*"', 'python = "3.12.3"'),
-        ('python = "3.12.*"', 'python = "=3.12"'),
-        ('python = "3.12.*"', 'python = { version = ">=3.12,<4|9", build = "*_cpython" }'),
-        ('python = "3.12.*"', 'python = "*"\n__cuda = "*"'),
-    ],
-)
-def test_a_lock_that_holds_what_is_requested_is_not_stale(tmp_path: Path, old: str, new: str) -> None:
-    reading = read_path(project(tmp_path, V6, MANIFEST.replace(old, new)))
-    assert reading.accepted, reading.errors
-
-
-def test_a_requirement_of_pypi_may_be_met_by_a_conda_package_of_another_name(tmp_path: Path) -> None:
-    lock = V6.replace("  purls: []\n", "  purls:\n  - pkg:pypi/The_Torch?source=hash\n", 1)
-    manifest = MANIFEST.replace('flask = ">=3"', 'flask = ">=3"\nthe-torch = "*"')
-    assert read_path(project(tmp_path, lock, manifest)).accepted
-    # Older locks do not say what conda's packages are called on PyPI.
-    assert read_path(project(tmp_path, V4, manifest)).accepted
-
-
-def test_a_broken_manifest_beside_a_lock_is_named(tmp_path: Path) -> None:
-    (error,) = read_path(project(tmp_path, V6, MANIFEST + "\n= broken")).errors
-    assert (error.code, error.file) == ("bad-toml", "pixi.toml")
-
-
-def test_a_pyproject_beside_the_lock_is_its_manifest(tmp_path: Path) -> None:
-    manifest = (
-        '[project]\nname = "lab"\ndependencies = ["flask>=4"]\nrequires-python = ">=3.11"\n'
-        '[tool.pixi.workspace]\nchannels = ["conda-forge"]\nplatforms = ["linux-64"]\n'
-    )
-    (error,) = read_path(project(tmp_path, V6, manifest, "pyproject.toml")).errors
-    assert (error.code, error.file, error.line) == ("lock-stale", "pyproject.toml", 3)
 
 
 def of_pypi(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from environments.definition import Definition, Reading, read, read_path
-from environments.definition.model import Cutoff, Selection, Target
+from environments.definition.model import Selection, Target
 
 HEAD = '[workspace]\nname = "lab"\nchannels = ["conda-forge"]\nplatforms = ["osx-arm64", "linux-64"]\n\n'
 
@@ -281,40 +281,6 @@ def test_platforms_with_virtual_packages_are_the_target_where_no_plain_one_is_me
     assert definition(feature, environment="fast").target.cuda == "12"
 
 
-@pytest.mark.parametrize(
-    ("value", "cutoff"),
-    [
-        ('"2026-06-01"', Cutoff(as_of="2026-06-01")),
-        ("2026-06-01", Cutoff(as_of="2026-06-01")),
-        ('"2026-06-01T10:00:00Z"', Cutoff(as_of="2026-06-01T10:00:00Z")),
-        ('"14d"', Cutoff(newest="14 days")),
-        ('"1 day"', Cutoff(newest="1 day")),
-        ('"1h30m"', Cutoff(newest="90 minutes")),
-        ('"2w"', Cutoff(newest="14 days")),
-    ],
-)
-def test_exclude_newer_is_a_date_or_an_age(value: str, cutoff: Cutoff) -> None:
-    text = HEAD.replace('name = "lab"', f"exclude-newer = {value}") + '[dependencies]\npython = "*"\n'
-    assert definition(text).cutoff == cutoff
-    excepted = definition(text + '[exclude-newer]\nA_b = "0d"\n[pypi-exclude-newer]\nc = "7d"\n').cutoff
-    assert excepted.exceptions == {"a-b": "any", "c": "7 days"}
-
-
-def test_an_exclude_newer_that_is_neither_is_a_finding_on_its_line() -> None:
-    text = HEAD.replace('name = "lab"', 'exclude-newer = "yesterday"') + '[dependencies]\npython = "*"\n'
-    assert ("wrong-shape", 2) in codes(read(text, "pixi.toml"))
-
-
-def test_settings_that_an_image_does_not_obey_are_named() -> None:
-    text = HEAD.replace("name =", 'channel-priority = "disabled"\nsolve-strategy = "lowest"\nname =') + (
-        '[dependencies]\npython = "*"\n[constraints]\nopenssl = ">=3"\n[activation]\nscripts = ["x.sh"]\n'
-        '[pypi-options]\nno-build-isolation = ["a"]\nindex-strategy = "unsafe-best-match"\n[pypi-dependencies]\na = "*"\n'
-    )
-    reading = read(text, "pixi.toml")
-    assert reading.accepted
-    assert [line for code, line in codes(reading) if code == "project-setting"] == [2, 3, 10, 13, 15, 16]
-
-
 def test_mistakes_have_their_line() -> None:
     text = (
         HEAD
@@ -334,58 +300,6 @@ source = { git = "https://git.example/x.git" }
         ("not-buildable", 10),
         ("bad-requirement", 12),
     ]
-
-
-PYPROJECT = """[project]
-name = "My_Lab"
-requires-python = ">=3.11, ==3.*"
-dependencies = ["numpy>=1", "rich", "pandas[excel]>=2"]
-[project.optional-dependencies]
-test = ["pytest"]
-all = ["my-lab[test]", "httpx"]
-[dependency-groups]
-docs = ["sphinx", { include-group = "more" }]
-more = ["furo", { include-group = "docs" }]
-[tool.pixi.workspace]
-channels = ["conda-forge"]
-platforms = ["linux-64"]
-[tool.pixi.dependencies]
-numpy = "*"
-[tool.pixi.pypi-dependencies]
-my_lab = { path = ".", editable = true }
-rich = ">=13"
-[tool.pixi.environments]
-full = ["all"]
-docs = { features = ["docs"] }
-only = { features = ["docs"], no-default-feature = true }
-"""
-
-
-def test_a_pyproject_has_its_requirements_and_its_python_besides_pixis_tables() -> None:
-    read_as = definition(PYPROJECT, "pyproject.toml")
-    assert read_as.python.conda == ("python >=3.11,3.*", "numpy")
-    # numpy is conda's, and pixi's own table decides about rich.
-    assert read_as.python.pip == ("rich>=13", "pandas[excel]>=2")
-
-
-def test_extras_and_groups_of_a_pyproject_are_features() -> None:
-    assert definition(PYPROJECT, "pyproject.toml", environment="full").python.pip[2:] == ("pytest", "httpx")
-    assert definition(PYPROJECT, "pyproject.toml", environment="docs").python.pip[2:] == ("sphinx", "furo")
-    assert definition(PYPROJECT, "pyproject.toml", environment="only").python.pip == ("sphinx", "furo")
-    assert definition(PYPROJECT, "pyproject.toml", environment="only").python.conda == ()
-
-
-def test_extras_of_the_project_itself_are_requested_where_it_installs_itself_with_them() -> None:
-    text = PYPROJECT.replace('path = ".", editable', 'path = ".", extras = ["test"], editable')
-    assert "pytest" in definition(text, "pyproject.toml").python.pip
-
-
-def test_old_names_and_dotted_tables_are_read() -> None:
-    text = PYPROJECT.replace("tool.pixi.workspace", "tool.pixi.project").replace(
-        "[tool.pixi.pypi-dependencies]",
-        "[tool.pixi]\npypi-dependencies.boltons = '*'\n[tool.pixi.feature.x.pypi-dependencies]",
-    )
-    assert "boltons" in definition(text, "pyproject.toml").python.pip
 
 
 def test_a_manifest_that_is_given_alone_says_that_its_lock_is_not_read(tmp_path: Path) -> None:

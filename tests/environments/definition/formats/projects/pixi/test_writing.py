@@ -252,7 +252,7 @@ def test_rattler_reads_the_packages_of_a_written_lock(tmp_path: Path) -> None:
     (platform,) = environment.platforms()
     assert str(platform) == "linux-64"
     assert [str(channel).rstrip("/") for channel in environment.channels()] == ["https://repo.example/c"]
-    packages = environment.packages(platform)
+    packages: Any = environment.packages(platform)
     assert packages is not None
     locations = {package.name: (str(package.version), package.location) for package in packages}
     assert locations == {package.name.lower(): (package.version, package.url) for package in PACKAGES}

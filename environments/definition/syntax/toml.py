@@ -110,8 +110,10 @@ def _positions(text: str) -> Iterator[tuple[Path, int]]:
             path = (*table, *_parts(assigned["key"]))
             yield path, line
             at = assigned.end()
+            of_item, counted = line, at
             for index, offset in _items(text, at):
-                yield (*path, index), line + text.count("\n", assigned.end(), offset)
+                of_item, counted = of_item + text.count("\n", counted, offset), offset
+                yield (*path, index), of_item
         end = _end_of_lines(text, header.end() if header else at)
         line += text.count("\n", at, end)
         at = end

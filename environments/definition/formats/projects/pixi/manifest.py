@@ -24,6 +24,7 @@ from environments.definition.syntax.text import Placed
 
 FORMAT = "pixi-toml"
 IN_PYPROJECT = "pyproject-pixi"
+_MOST_EXTRAS = 200
 MANIFEST, PYPROJECT, LOCK = "pixi.toml", "pyproject.toml", "pixi.lock"
 _TABLES = ("build-dependencies", "host-dependencies", "dependencies")
 """The tables of conda packages; the last of them that has a package decides."""
@@ -158,7 +159,7 @@ def _extras_of_project(
     """Add what the project's own extras require, where the project installs itself with them."""
     table = toml.table(value)
     if "path" in table and pip_name(name) == standard.name:
-        for extra in toml.items(table, "extras"):
+        for extra in toml.items(table, "extras")[:_MOST_EXTRAS]:
             if isinstance(extra, str):
                 _standard(draft, workspace, requested, standard.of_extra(extra))
 

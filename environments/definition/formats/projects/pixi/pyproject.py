@@ -11,7 +11,9 @@ from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.toml import Document, Path, Table
 
 _HEAD = re.compile(r"\s*+([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*+(?:\[([^\]]*+)\])?")
-_MOST_LINES = 10_000
+_DEEPEST = 50
+_MOST_LINES = 100_000
+"""More requirements than any definition may have, counted over all features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +30,21 @@ class Standard:
     """The tables `project` and `dependency-groups` of a pyproject.toml."""
 
     def __init__(self, document: Document) -> None:
-        self._document = document
         self._project: Table = toml.table(document.values, "project")
         self.name = pip_name(toml.text(self._project, "name"))
         self.python = toml.text(self._project, "requires-python").strip()
-        self.features: dict[str, Table] = {
-            **toml.table(self._project, "optional-dependencies"),
-            **toml.table(document.values, "dependency-groups"),
+        self._extras = toml.table(self._project, "optional-dependencies")
+        self._groups = toml.table(document.values, "dependency-groups")
+        self._keys = {
+            **{("extra", pip_name(key)): key for key in self._extras},
+            **{("group", pip_name(key)): key for key in self._groups},
         }
+        self._left = _MOST_LINES
+
+    @property
+    def features(self) -> dict[str, object]:
         """The extras and groups, which are features of the same name."""
+        return {**self._extras, **self._groups}
 
     def requirements(self) -> list[Requirement]:
         """The requirements of the project itself."""
@@ -44,58 +52,40 @@ class Standard:
 
     def feature(self, name: str) -> list[Requirement]:
         """The requirements of the extra and the group of this name."""
-        return [*self.of_extra(name), *self._group(name, set())]
+        seen: set[tuple[str, str]] = set()
+        return [*self._of("extra", name, seen, 0), *self._of("group", name, seen, 0)]
 
-    def of_extra(self, name: str, seen: set[str] | None = None) -> list[Requirement]:
+    def of_extra(self, name: str) -> list[Requirement]:
         """The requirements of an extra, with those of the project's other extras that it names."""
-        seen = set() if seen is None else seen
-        key = self._key(toml.table(self._project, "optional-dependencies"), name)
-        if key is None or key in seen:
-            return []
-        seen.add(key)
-        path: Path = ("project", "optional-dependencies", key)
-        items = toml.items(toml.table(self._project, "optional-dependencies"), key)
-        return self._unfolded(list(self._listed(path, items)), seen)
+        return list(self._of("extra", name, set(), 0))
 
-    def _unfolded(self, requirements: list[Requirement], seen: set[str]) -> list[Requirement]:
-        lines: list[Requirement] = []
-        for requirement in requirements:
-            if self.name and requirement.name == self.name:
-                for extra in requirement.extras:
-                    lines += self.of_extra(extra, seen)
-            else:
-                lines.append(requirement)
-        return lines
-
-    def _group(self, name: str, seen: set[str]) -> list[Requirement]:
-        groups = toml.table(self._document.values, "dependency-groups")
-        key = self._key(groups, name)
-        if key is None or key in seen:
-            return []
-        seen.add(key)
-        lines: list[Requirement] = []
-        items = toml.items(groups, key)[:_MOST_LINES]
-        for number, item in enumerate(items):
-            included = toml.text(toml.table(item), "include-group")
+    def _of(self, kind: str, name: str, seen: set[tuple[str, str]], depth: int) -> Iterator[Requirement]:
+        """Yield what an extra or group requires, each of those that it includes once."""
+        key = self._keys.get((kind, pip_name(name)))
+        if key is None or (kind, key) in seen or depth > _DEEPEST:
+            return
+        seen.add((kind, key))
+        path: Path = (
+            ("dependency-groups", key) if kind == "group" else ("project", "optional-dependencies", key)
+        )
+        for number, item in enumerate(toml.items(self._groups if kind == "group" else self._extras, key)):
+            if self._left <= 0:
+                return
+            included = toml.text(toml.table(item), "include-group") if kind == "group" else ""
             if included:
-                lines += self._group(included, seen)
-            else:
-                lines += self._listed(("dependency-groups", key), [item], number)
-        return self._unfolded(lines, set())
-
-    @staticmethod
-    def _key(table: Table, name: str) -> str | None:
-        return next((key for key in table if pip_name(key) == pip_name(name)), None)
+                yield from self._of("group", included, seen, depth + 1)
+            for requirement in self._listed(path, [item], number):
+                if self.name and requirement.name == self.name:
+                    for extra in requirement.extras:
+                        yield from self._of("extra", extra, seen, depth + 1)
+                else:
+                    yield requirement
 
     def _listed(self, path: Path, items: list[object], first: int = 0) -> Iterator[Requirement]:
-        for number, item in enumerate(items[:_MOST_LINES], first):
-            head = _HEAD.match(item) if isinstance(item, str) else None
+        for number, item in enumerate(items[: self._left], first):
+            self._left -= 1
             if isinstance(item, str) and item.strip():
-                extras = (
-                    tuple(extra.strip() for extra in (head[2] or "").split(",") if extra.strip())
-                    if head
-                    else ()
-                )
-                yield Requirement(
-                    " ".join(item.split()), pip_name(head[1]) if head else "", extras, (*path, number)
-                )
+                head = _HEAD.match(item)
+                name, extras = (pip_name(head[1]), head[2] or "") if head else ("", "")
+                listed = tuple(extra.strip() for extra in extras.split(",") if extra.strip())
+                yield Requirement(" ".join(item.split()), name, listed, (*path, number))

@@ -50,10 +50,16 @@ def channels(draft: Draft, workspace: Workspace, environment: Environment) -> No
     own = list(_channels(draft, workspace, workspace.table, workspace.table_path))
     for feature in environment.features:
         part = feature.parts[0]
-        listed += _channels(draft, workspace, part.table, part.path) if "channels" in part.table else own
-    for _, channel in sorted(listed, key=lambda entry: -entry[0]):
-        if channel not in draft.channels:
-            draft.channels.append(channel)
+        if "channels" in part.table:
+            listed += _channels(draft, workspace, part.table, part.path)
+        else:
+            listed += own
+            own = []  # what is listed again adds nothing
+    ordered = sorted(listed, key=lambda entry: -entry[0])
+    first: dict[str, Placed] = {}
+    for _, channel in ordered:
+        first.setdefault(str(channel), channel)
+    draft.channels += first.values()
 
 
 def _channels(draft: Draft, workspace: Workspace, table: Table, path: Path) -> Iterator[tuple[int, Placed]]:

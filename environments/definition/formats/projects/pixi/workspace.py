@@ -16,6 +16,7 @@ from environments.definition.syntax.toml import Document, Path, Table
 DEFAULT = "default"
 _MOST_FEATURES = 200
 _MOST_LISTED = 20
+_MOST_PLATFORMS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def workspace_of(document: Document) -> Workspace | None:
     return None
 
 
-def choose(draft: Draft, workspace: Workspace, extra: Mapping[str, Table]) -> Environment:
+def choose(draft: Draft, workspace: Workspace, extra: Mapping[str, object]) -> Environment:
     """The environment that is selected, or the default one; the draft offers the others.
 
     `extra` are the features that a pyproject.toml adds. Refuses what the project does not have.
@@ -117,7 +118,7 @@ def choose(draft: Draft, workspace: Workspace, extra: Mapping[str, Table]) -> En
     value = workspace.environments[name]
     path = (*workspace.path, "environments", name)
     listed = value if isinstance(value, list) else toml.items(toml.table(value), "features")
-    features = [feature for feature in listed if isinstance(feature, str)][:_MOST_FEATURES]
+    features = list(dict.fromkeys(feature for feature in listed if isinstance(feature, str)))[:_MOST_FEATURES]
     known = {**toml.table(workspace.root, "feature"), **dict.fromkeys(extra)}
     for feature in features:
         if feature not in known and feature != DEFAULT:
@@ -178,7 +179,7 @@ def _feature(workspace: Workspace, name: str, keys: Path, platform: Platform) ->
 
 
 def _platforms(table: Table) -> Iterator[Platform]:
-    for value in toml.items(table, "platforms"):
+    for value in toml.items(table, "platforms")[:_MOST_PLATFORMS]:
         if isinstance(value, str):
             yield Platform(value, value)
         elif isinstance(value, dict):

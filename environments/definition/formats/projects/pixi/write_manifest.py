@@ -48,29 +48,35 @@ def _subdir(platform: str) -> str:
 
 def _conda(lines: Iterable[str]) -> dict[str, Any]:
     entries: dict[str, Any] = {}
+    seen: set[str] = set()
     for line in lines:
         name, value = conda_entry(line)
-        if name.lower() in {known.lower() for known in entries}:
-            raise NotALine(f"pixi.toml has each package once, and {name} is given twice")
+        _once(seen, name.lower())
         entries[name] = value
     return entries
 
 
 def _pip(lines: Iterable[str], indexes: Mapping[str, str]) -> dict[str, Any]:
     entries: dict[str, Any] = {}
+    seen: set[str] = set()
     for line in lines:
         if line.lstrip().startswith("-"):
             continue
         named = _NAME_IN_LINE.match(line.strip())
         key = pip_name(named[0]) if named else ""
-        if key in map(pip_name, entries):
-            raise NotALine(f"pixi.toml has each package once, and {key} is given twice")
+        _once(seen, key)
         name, value = pip_entry(line, indexes.get(key, ""))
         entries[name] = value
-    unused = [name for name in indexes if name not in map(pip_name, entries)]
+    unused = [name for name in indexes if name not in seen]
     if unused:
         raise NotALine(f"pixi.toml has no place for the index of {unused[0]}, which is not requested")
     return entries
+
+
+def _once(seen: set[str], name: str) -> None:
+    if name in seen:
+        raise NotALine(f"pixi.toml has each package once, and {name} is given twice")
+    seen.add(name)
 
 
 def _options(lines: Iterable[str]) -> dict[str, Any]:

@@ -60,6 +60,11 @@ def check(
         _say(draft, scratch, name)
         raise
     requested = manifest.requests(scratch, workspace, environment, standard)
+    tables = (*(feature.table for feature in environment.features), workspace.table)
+    for table in tables:
+        # pixi puts these in the place of what is requested.
+        for overridden in toml.table(table, "pypi-options", "dependency-overrides"):
+            requested.pip.pop(pip_name(overridden), None)
     _refuse_stale(draft, Contents.of(entries), requested, name)
     outer, draft.file = draft.file, name
     draft.name = draft.name or toml.text(workspace.table, "name")

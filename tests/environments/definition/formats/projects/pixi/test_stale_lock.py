@@ -69,6 +69,7 @@ def test_a_lock_that_does_not_hold_what_its_manifest_requests_is_stale(
         ('flask = ">=3"', "flask = { version = '>=3', env-markers = \"python_version >= '3.12'\" }"),
         ('flask = ">=3"', "flask = '>=3'\nold = { version = '*', env-markers = \"python_version < '3'\" }"),
         ('flask = ">=3"', 'flask = ">=3"\nlab = { path = "." }'),
+        ('flask = ">=3"', 'flask = ">=4"\n[pypi-options.dependency-overrides]\nFlask = "==3.0"'),
         ('python = "3.12.*"', 'python = "3.12.3"'),
         ('python = "3.12.*"', 'python = "=3.12"'),
         ('python = "3.12.*"', 'python = { version = ">=3.12,<4|9", build = "*_cpython" }'),

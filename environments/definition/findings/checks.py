@@ -202,7 +202,7 @@ def _placeholders(draft: Draft) -> None:
 
 
 def _addresses(draft: Draft) -> None:
-    for text in (*draft.channels, *draft.conda, *draft.pip):
+    for text in (*draft.channels, *draft.conda, *draft.pip, *map(Placed, draft.package_indexes.values())):
         if "${" in text or PLACEHOLDER.search(text):
             continue
         for url in _URL.findall(re.sub(r"(^|\s)#.*$", "", text)):

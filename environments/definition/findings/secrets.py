@@ -12,6 +12,7 @@ from environments.definition.findings.secret_names import (
     declared_harmless,
     is_placeholder,
     judged,
+    looks_random,
 )
 from environments.definition.syntax.text import Placed
 
@@ -43,8 +44,10 @@ _ASSIGNMENT = re.compile(r"(?<![\w-])([A-Za-z_][\w-]*)=(?!=)(\"[^\"]*\"|'[^']*'|
 def masked(text: str) -> str:
     """Mask the secrets that are recognised by their form: passwords in URLs, known tokens."""
     shown = str(text)
-    for pattern in (_IN_URL, _USER_ONLY, _CONDA_TOKEN):
+    for pattern in (_IN_URL, _CONDA_TOKEN):
         shown = pattern.sub(lambda m: m[0] if is_placeholder(m[2]) else m[1] + MASK + m[3], shown)
+    # A name alone (`oauth2accesstoken@`) is no secret; a token in its place is.
+    shown = _USER_ONLY.sub(lambda m: m[1] + MASK + m[3] if looks_random(m[2]) else m[0], shown)
     shown = _QUERY.sub(lambda m: m[0] if is_placeholder(m[2]) else m[1] + MASK, shown)
     return _KNOWN.sub(MASK, shown)
 
@@ -87,6 +90,9 @@ def check(draft: Draft) -> None:
     for text in (*draft.channels, *draft.conda, *draft.pip, *([draft.image] if draft.image else [])):
         if holds_secret(text):
             draft.note("secret-in-definition", text, what="this line")
+    for name, index in draft.package_indexes.items():
+        if holds_secret(index):
+            draft.note("secret-in-definition", None, what=f"the index of {name}")
     for name, written in draft.properties.items():
         if holds_secret(written):
             draft.note("secret-in-definition", None, what=f"the property {name}")

@@ -188,3 +188,27 @@ def test_no_comment_lets_a_known_token_or_the_password_of_an_address_pass() -> N
         reading = read(f"image: ubuntu:24.04\nvariables:\n  NAME: {value}  # not a secret\n")
         assert [error.code for error in reading.errors] == ["secret-in-definition"]
         assert value not in repr(reading)
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "oauth2accesstoken",
+        "my-team-service-account-name",
+        "x-access-token-of-nobody",
+        "_json_key_base64_of_the_team",
+    ],
+)
+def test_a_user_name_without_a_password_is_no_secret(user: str) -> None:
+    line = f"--extra-index-url https://{user}@pypi.example/simple"
+    reading = read(f"{line}\nflask==1\n", "requirements.txt")
+    assert reading.definition is not None, reading.errors
+    assert reading.definition.python.pip[0] == line
+
+
+@pytest.mark.parametrize("token", ["3f9a1c07be5d4482a6c1", "Ab3dEf6hIj9kLm2nOp5qRs"])
+def test_a_token_in_the_place_of_a_user_name_is_a_secret(token: str) -> None:
+    assert (
+        masked(f"--index-url https://{token}@pypi.example/simple")
+        == "--index-url https://****@pypi.example/simple"
+    )

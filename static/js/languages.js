@@ -36,6 +36,10 @@
     dockerfile: "dockerfile",
     context: "dockerfile",
     pylock: "toml",
+    pyproject: "toml",
+    "uv-lock": "toml",
+    "setup-cfg": "toml",
+    "pep723-script": "requirements",
   };
 
   // Guess the language from the first lines, until the server reports the format.

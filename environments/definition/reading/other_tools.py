@@ -19,9 +19,6 @@ def _made_by(command: str, file: str, before: str = "") -> str:
     return f"{before}Run `{command}` in its folder, and give {file}."
 
 
-_UV = _made_by(
-    "uv export --no-emit-project --format requirements-txt --output-file requirements.txt", "requirements.txt"
-)
 _POETRY = _made_by(
     "poetry export --format requirements.txt --output requirements.txt",
     "requirements.txt",
@@ -35,12 +32,9 @@ _SETUP = "Run `uv pip compile {} --output-file requirements.txt` in its folder, 
 _NAMES = {
     "poetry.lock": OtherFile("a poetry.lock", _POETRY),
     "pdm.lock": OtherFile("a pdm.lock", _PDM),
-    "uv.lock": OtherFile("a uv.lock", _UV),
     "pipfile.lock": OtherFile("a Pipfile.lock", _PIPENV),
     "pipfile": OtherFile("a Pipfile", _PIPENV),
-    "pyproject.toml": OtherFile("a pyproject.toml", _UV),
     "setup.py": OtherFile("a Python program", _SETUP.format("setup.py")),
-    "setup.cfg": OtherFile("a setup.cfg", _SETUP.format("setup.cfg")),
     "package.json": OtherFile("npm's package.json, which holds no Python environment"),
     "apt.txt": OtherFile("a list of system packages for apt", "Install them in a Dockerfile."),
     "runtime.txt": OtherFile(
@@ -57,12 +51,9 @@ _COMPOSE = re.compile(r"(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml")
 _PYPROJECT = re.compile(r"(?m)^\[(?:project|build-system|dependency-groups|tool\.[\w.-]+)\]\s*$")
 _OF_TOOLS = (
     (re.compile(r"(?m)^\[tool\.poetry[\].]"), OtherFile("a pyproject.toml of poetry", _POETRY)),
-    (re.compile(r"(?m)^\[tool\.pdm[\].]"), OtherFile("a pyproject.toml of pdm", _PDM)),
-    (re.compile(r"(?m)^\[project\]"), OtherFile("a pyproject.toml", _UV)),
 )
 _CONTENT = (
     (re.compile(r"(?m)^\[(?:packages|dev-packages)\]\s*$"), _NAMES["pipfile"]),
-    (re.compile(r"(?m)^source = \{ (?:registry|virtual|editable|git) ="), _NAMES["uv.lock"]),
     (re.compile(r"(?m)^strategy = \[.{0,200}$\n(?:.{0,200}\n)?lock_version ="), _NAMES["pdm.lock"]),
     (re.compile(r"(?m)^\[\[package\]\]\s*$"), _NAMES["poetry.lock"]),
     (
@@ -88,7 +79,7 @@ def other_file(text: str, filename: str) -> OtherFile | None:
     """Return what a file is that is no definition; None if it may be one."""
     name, text = filename.rpartition("/")[2].lower(), text[:_ENOUGH]
     if name == "pyproject.toml" or (not name.startswith("pylock") and _PYPROJECT.search(text)):
-        return _pyproject(text, name)
+        return _pyproject(text)
     if name in _NAMES:
         return _NAMES[name]
     if _COMPOSE.fullmatch(name):
@@ -105,12 +96,15 @@ def other_file(text: str, filename: str) -> OtherFile | None:
 _TOML = OtherFile("a TOML file other than pylock.toml")
 
 
-def _pyproject(text: str, name: str) -> OtherFile:
+def of_other_project(text: str) -> bool:
+    """Return whether a pyproject.toml is that of a tool that keeps the packages in tables of its own."""
+    return any(pattern.search(text) for pattern, _ in _OF_TOOLS)
+
+
+def _pyproject(text: str) -> OtherFile:
     for pattern, other in _OF_TOOLS:
         if pattern.search(text):
             return other
-    if name == "setup.cfg":
-        return _NAMES[name]
     return OtherFile("a pyproject.toml that lists no dependencies", "Give the file that lists the packages.")
 
 

@@ -17,9 +17,11 @@ from environments.definition.formats.conda import (
 )
 from environments.definition.formats.projects.pixi import lock as pixi_lock
 from environments.definition.formats.projects.pixi import manifest as pixi
+from environments.definition.formats.projects.pep621 import pyproject, script, setup_cfg
+from environments.definition.formats.projects.uv import lock as uv_lock
 from environments.definition.formats.shapes import likely_key
 from environments.definition.formats.source import Source
-from environments.definition.reading.other_tools import other_file
+from environments.definition.reading.other_tools import of_other_project, other_file
 from environments.definition.syntax.tree import Mapping, Scalar, Tree
 
 _MARKS = ["dependencies", "channels", "image", "build", "conda_file"]
@@ -73,6 +75,10 @@ def _is_dockerfile(text: str, filename: str) -> bool:
     return called or name.endswith(".dockerfile") or dockerfile_text.recognised(text)
 
 
+def _is_pyproject(text: str, filename: str) -> bool:
+    return pyproject.recognised(text, filename) and not of_other_project(text)
+
+
 def _is_conda_specs(text: str, filename: str) -> bool:
     return _is_lines(text, filename) and package_list.recognised_specs(text, filename)
 
@@ -94,6 +100,10 @@ _TEXT_FORMATS = (
     TextFormat(pixi.IN_PYPROJECT, pixi.recognised_in_pyproject, pixi.read),
     TextFormat(pixi_lock.FORMAT, pixi_lock.recognised, pixi_lock.read),
     TextFormat(pylock.FORMAT, pylock.recognised, pylock.read),
+    TextFormat(uv_lock.FORMAT, uv_lock.recognised, uv_lock.read),
+    TextFormat(script.FORMAT, script.recognised, script.read),
+    TextFormat(pyproject.FORMAT, _is_pyproject, pyproject.read),
+    TextFormat(setup_cfg.FORMAT, setup_cfg.recognised, setup_cfg.read),
     TextFormat(explicit.FORMAT, lambda text, _: explicit.recognised(text), explicit.read),
     TextFormat(dockerfile_text.FORMAT, _is_dockerfile, dockerfile_text.read_source),
     TextFormat(package_list.FORMAT, package_list.recognised, package_list.read),

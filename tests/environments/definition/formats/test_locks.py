@@ -339,11 +339,9 @@ def test_a_package_of_two_categories_is_read_once_and_the_categories_are_named()
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("pyproject.toml", "[project]\nname = 'x'\n"),
         ("", "[tool.poetry.dependencies]\npython = '^3.9'\n"),
         ("environment.toml", "name = 'x'\n"),
         ("Pipfile", "[packages]\nflask = '*'\n"),
-        ("uv.lock", "version = 1\n\n[[package]]\nname = 'x'\n"),
         ("setup.py", "from setuptools import setup\n"),
         ("apt.txt", "gcc\n"),
         ("RELEASE.md", "# Notes\n\nPackage | cpu\n---|---\nnumpy|1.0\n"),

@@ -23,19 +23,8 @@ def codes(reading: Reading) -> list[tuple[str, int | None]]:
 @pytest.mark.parametrize(
     ("name", "text", "what", "command"),
     [
-        ("pyproject.toml", PROJECT, "a pyproject.toml", UV),
-        ("", PROJECT, "a pyproject.toml", UV),
         ("pyproject.toml", "[tool.poetry]\nname = 'lab'\n", "of poetry", POETRY),
         ("", "[tool.poetry.dependencies]\npython = '^3.11'\n", "of poetry", POETRY),
-        ("pyproject.toml", PROJECT + "[tool.pdm]\n", "of pdm", "pdm export --format requirements"),
-        (
-            "pyproject.toml",
-            "[tool.ruff]\nline-length = 100\n",
-            "lists no dependencies",
-            "the file that lists",
-        ),
-        ("uv.lock", 'version = 1\n[[package]]\nname = "lab"\n', "a uv.lock", UV),
-        ("", 'version = 1\n[[package]]\nname = "lab"\nsource = { virtual = "." }\n', "a uv.lock", UV),
         ("poetry.lock", '[[package]]\nname = "lab"\n', "a poetry.lock", POETRY),
         ("", '[[package]]\nname = "lab"\n', "a poetry.lock", POETRY),
         ("Pipfile", "[packages]\nflask = '*'\n", "a Pipfile", "pipenv requirements > requirements.txt"),

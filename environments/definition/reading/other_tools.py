@@ -49,9 +49,7 @@ _ENOUGH = 64 << 10
 """A file shows at its beginning what it is; a lock is not searched to its end."""
 _COMPOSE = re.compile(r"(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml")
 _PYPROJECT = re.compile(r"(?m)^\[(?:project|build-system|dependency-groups|tool\.[\w.-]+)\]\s*$")
-_OF_TOOLS = (
-    (re.compile(r"(?m)^\[tool\.poetry[\].]"), OtherFile("a pyproject.toml of poetry", _POETRY)),
-)
+_OF_TOOLS = ((re.compile(r"(?m)^\[tool\.poetry[\].]"), OtherFile("a pyproject.toml of poetry", _POETRY)),)
 _CONTENT = (
     (re.compile(r"(?m)^\[(?:packages|dev-packages)\]\s*$"), _NAMES["pipfile"]),
     (re.compile(r"(?m)^strategy = \[.{0,200}$\n(?:.{0,200}\n)?lock_version ="), _NAMES["pdm.lock"]),

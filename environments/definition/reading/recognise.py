@@ -15,9 +15,9 @@ from environments.definition.formats.conda import (
     lock,
     package_list,
 )
+from environments.definition.formats.projects.pep621 import pyproject, script, setup_cfg
 from environments.definition.formats.projects.pixi import lock as pixi_lock
 from environments.definition.formats.projects.pixi import manifest as pixi
-from environments.definition.formats.projects.pep621 import pyproject, script, setup_cfg
 from environments.definition.formats.projects.uv import lock as uv_lock
 from environments.definition.formats.shapes import likely_key
 from environments.definition.formats.source import Source

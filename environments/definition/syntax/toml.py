@@ -171,3 +171,17 @@ def _items(text: str, at: int) -> Iterator[tuple[int, int]]:
             index, inside = index + 1, False
         if depth == 0 and not blank:
             return
+
+
+def quoted(text: str) -> str:
+    """The text as a string of TOML."""
+    return '"' + "".join(_ESCAPES.get(sign) or _plain(sign) for sign in text) + '"'
+
+
+def _plain(sign: str) -> str:
+    if sign.isprintable():
+        return sign
+    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}

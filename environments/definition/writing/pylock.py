@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from environments.definition.packages.locked import LockedFile, LockedPackage
 from environments.definition.packages.specs import pip_name
+from environments.definition.syntax.toml import quoted
 
 _REPOSITORY = re.compile(
     r"(git|hg|svn|bzr)\+([^@#]+(?:@[^@#/]+/[^@#]*)?)(?:@([^#]+))?(?:#(?:.*&)?subdirectory=([^&]+))?.*"
@@ -17,19 +18,19 @@ def write(packages: tuple[LockedPackage, ...], requires_python: str = "") -> str
     """Return a pylock.toml of packages from pip, each from a repository, or with files that have a URL and a sha256."""
     lines = ['lock-version = "1.0"', 'created-by = "environment-studio"']
     if requires_python:
-        lines.insert(1, f"requires-python = {_quoted(requires_python)}")
+        lines.insert(1, f"requires-python = {quoted(requires_python)}")
     for package in packages:
-        lines += ["", "[[packages]]", f"name = {_quoted(pip_name(package.name))}"]
+        lines += ["", "[[packages]]", f"name = {quoted(pip_name(package.name))}"]
         repository = _REPOSITORY.fullmatch(package.url)
         if package.version:
-            lines.append(f"version = {_quoted(package.version)}")
+            lines.append(f"version = {quoted(package.version)}")
         if package.marker:
-            lines.append(f"marker = {_quoted(package.marker)}")
+            lines.append(f"marker = {quoted(package.marker)}")
         if package.requires:
-            needs = ", ".join(f"{{ name = {_quoted(pip_name(name))} }}" for name in package.requires)
+            needs = ", ".join(f"{{ name = {quoted(pip_name(name))} }}" for name in package.requires)
             lines.append(f"dependencies = [{needs}]")
         if package.channel:
-            lines.append(f"index = {_quoted(package.channel)}")
+            lines.append(f"index = {quoted(package.channel)}")
         lines += [_vcs(repository)] if repository else _files(package)
     return "\n".join(lines) + "\n"
 
@@ -49,7 +50,7 @@ def files_of(package: LockedPackage) -> list[LockedFile]:
 def _vcs(match: re.Match[str]) -> str:
     kind, url, commit, below = match.groups()
     parts = {"type": kind, "url": url, "commit-id": commit, "subdirectory": below}
-    return f"vcs = {{ {', '.join(f'{key} = {_quoted(value)}' for key, value in parts.items() if value)} }}"
+    return f"vcs = {{ {', '.join(f'{key} = {quoted(value)}' for key, value in parts.items() if value)} }}"
 
 
 def _files(package: LockedPackage) -> list[str]:
@@ -75,15 +76,8 @@ def _name(url: str) -> str:
 
 
 def _table(file: LockedFile, *, named: bool = True) -> str:
-    parts = [f"name = {_quoted(_name_of(file))}"] if named else []
-    parts.append(f"url = {_quoted(file.url)}")
+    parts = [f"name = {quoted(_name_of(file))}"] if named else []
+    parts.append(f"url = {quoted(file.url)}")
     if file.size is not None:
         parts.append(f"size = {file.size}")
-    return f"{{ {', '.join(parts)}, hashes = {{ sha256 = {_quoted(file.sha256)} }} }}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + "".join(_ESCAPES.get(c, c if c.isprintable() else f"\\u{ord(c):04x}") for c in text) + '"'
-
-
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+    return f"{{ {', '.join(parts)}, hashes = {{ sha256 = {quoted(file.sha256)} }} }}"

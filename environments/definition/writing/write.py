@@ -10,17 +10,19 @@ from environments.definition.formats import dockerfile_text, pylock, requirement
 from environments.definition.formats.azure import v1, v2
 from environments.definition.formats.conda import environment_file, explicit
 from environments.definition.formats.conda import lock as conda_lock
+from environments.definition.formats.projects.pep621 import pyproject
 from environments.definition.formats.projects.pixi import lock as pixi_lock
 from environments.definition.formats.projects.pixi import manifest as pixi
 from environments.definition.formats.projects.pixi import write_lock as write_pixi_lock
 from environments.definition.formats.projects.pixi import write_manifest as write_pixi
 from environments.definition.formats.projects.pixi.specs import NotALine
 from environments.definition.hash import canonical_form
-from environments.definition.model import HOST, Definition, RunOptions
+from environments.definition.model import HOST, Cutoff, Definition, RunOptions
 from environments.definition.packages.locked import CONDA, PIP, LockedPackage
 from environments.definition.packages.pythons import Pythons
 from environments.definition.reading.read import read
 from environments.definition.writing import pylock as pylock_text
+from environments.definition.writing import pyproject as pyproject_text
 
 DEFINITION_FORMATS = (
     v1.FORMAT,
@@ -29,6 +31,7 @@ DEFINITION_FORMATS = (
     requirements.FORMAT,
     dockerfile_text.FORMAT,
     pixi.FORMAT,
+    pyproject.FORMAT,
 )
 FILE_NAMES = {
     v1.FORMAT: "azureml_environment.json",
@@ -37,6 +40,7 @@ FILE_NAMES = {
     requirements.FORMAT: "requirements.txt",
     dockerfile_text.FORMAT: "Dockerfile",
     pixi.FORMAT: pixi.MANIFEST,
+    pyproject.FORMAT: pyproject.FILE_NAME,
 }
 BILLS = ("cyclonedx", "spdx")
 LOCK_FORMATS = (pylock.FORMAT, conda_lock.FORMAT, explicit.FORMAT, pixi_lock.FORMAT, *BILLS)
@@ -74,6 +78,8 @@ def write(
         text = requirements.write(definition.python.pip)
     elif format == pixi.FORMAT:
         text = _pixi(definition, name, version, description)
+    elif format == pyproject.FORMAT:
+        text = _pyproject(definition, name, version, description)
     else:
         text = dockerfile_text.write(definition)
     again = read(text, FILE_NAMES[format], default_image=definition.image or HOST).definition
@@ -87,6 +93,13 @@ def _pixi(definition: Definition, name: str, version: str, description: str) -> 
         return write_pixi.write(definition, name, version, description)
     except NotALine as reason:
         raise CannotWrite(str(reason)) from None
+
+
+def _pyproject(definition: Definition, name: str, version: str, description: str) -> str:
+    try:
+        return pyproject_text.write(definition, name, version, description)
+    except pyproject_text.NoPlace as reason:
+        raise CannotWrite(f"{pyproject.FORMAT}: {reason}") from None
 
 
 def write_lock(
@@ -174,6 +187,7 @@ _BESIDE_CONTENT = {
     requirements.FORMAT: (),
     dockerfile_text.FORMAT: (),
     pixi.FORMAT: ("name", "version", "description", "variables"),
+    pyproject.FORMAT: ("name", "version", "description"),
 }
 
 
@@ -212,6 +226,7 @@ _KEYS = {
     requirements.FORMAT: ("pip",),
     dockerfile_text.FORMAT: (),
     pixi.FORMAT: ("channels", "conda", "pip", "package_indexes"),
+    pyproject.FORMAT: ("pip", "package_indexes"),
 }
 
 
@@ -234,5 +249,7 @@ def _check(definition: Definition, format: str) -> None:
         raise CannotWrite(f"{format} has no place for Spark packages")
     if (stated := str(definition.target)) and format not in (environment_file.FORMAT, pixi.FORMAT):
         raise CannotWrite(f"{format} has no place for the target ({stated})")
+    if definition.cutoff != Cutoff() and format not in (pyproject.FORMAT, pixi.FORMAT):
+        raise CannotWrite(f"{format} has no place for the cutoff")
     if definition.platform != "linux/amd64" and format != pixi.FORMAT:
         raise CannotWrite(f"{format} has no place for the platform {definition.platform}")

@@ -12,6 +12,7 @@ from environments.definition.model import Cutoff, Definition
 from environments.definition.packages.locked import SUBDIRS
 from environments.definition.packages.pip_line import BadOption, taken_apart
 from environments.definition.packages.specs import pip_name
+from environments.definition.syntax.toml import quoted
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NAME_IN_LINE = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -144,17 +145,3 @@ def _value(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return quoted(str(value))
-
-
-def quoted(text: str) -> str:
-    """The text as a string of TOML."""
-    return '"' + "".join(_ESCAPES.get(sign) or _plain(sign) for sign in text) + '"'
-
-
-def _plain(sign: str) -> str:
-    if sign.isprintable():
-        return sign
-    return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
-
-
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}

@@ -43,7 +43,8 @@ def table(holder: object, *keys: str) -> Table:
     """Return the table at this path; an empty one where there is none, or something else."""
     for key in keys:
         holder = holder.get(key) if isinstance(holder, Mapping) else None
-    return dict(holder) if isinstance(holder, Mapping) else {}
+    # No copy: a project may have thousands of extras, each of which is looked up here.
+    return holder if isinstance(holder, dict) else {}
 
 
 def items(holder: Mapping[str, Any], key: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What a project requests, by the tables that the standards have for it (PEP 621, PEP 735, PEP 723)."""
+"""The requests of a project, by the tables that the standards have for it (PEP 621, PEP 735, PEP 723)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from environments.definition.syntax.toml import Document
 
 ALL = "all"
 DEV = "dev"
+_LONGEST = 16 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,9 @@ def _entries(draft: Draft, document: Document, *path: str) -> list[Placed | Incl
     for index, entry in enumerate(value):
         at = toml.at(draft, document, *path, index)
         group = entry.get("include-group") if isinstance(entry, Mapping) else None
-        if isinstance(entry, str):
+        if isinstance(entry, str) and len(entry) > _LONGEST:
+            draft.note("bad-requirement", at, what=f"{entry[:40]}…", why="the line is too long")
+        elif isinstance(entry, str):
             entries.append(at.moved(" ".join(entry.split())))
         elif isinstance(group, str) and path[0] == "dependency-groups":
             entries.append(Include(at.moved(group)))

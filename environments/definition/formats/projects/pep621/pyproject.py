@@ -13,7 +13,7 @@ from environments.definition.formats.projects.pep621.manifest import (
     report_parts,
     resolve_python,
 )
-from environments.definition.formats.projects.pep621.requests import requests
+from environments.definition.formats.projects.pep621.requests import MOST_REQUESTS, requests
 from environments.definition.formats.projects.pep621.settings import overridden, settings
 from environments.definition.formats.projects.pep621.sources import origins
 from environments.definition.formats.source import Source
@@ -67,11 +67,15 @@ def take(draft: Draft, document: Document, manifest: Manifest, at: Placed) -> No
     resolve_python(draft, manifest)
     result = settings(draft, document)
     requested = overridden(draft, result, requests(draft, manifest, draft.selection))
-    places = origins(draft, document, result.indexes, draft.requires_python)
+    sources = origins(draft, document, result.indexes, draft.requires_python)
     lines: dict[str, Placed] = {}
     for request in requested:
-        for line in places.lines(request):
+        for line in sources.lines(request):
             lines.setdefault(str(line), line)
+        if len(lines) > MOST_REQUESTS:
+            raise draft.refuse(
+                "too-large", at, what="the project", size=f"{len(lines)} lines", limit=str(MOST_REQUESTS)
+            )
     for name in {request.name for request in requested} & result.package_indexes.keys():
         draft.package_indexes.setdefault(name, result.package_indexes[name])
     if not lines and not draft.refused:
@@ -108,7 +112,7 @@ def _instead(manifest: Manifest) -> str:
 
 
 def _advice(document: Document) -> str:
-    """Return which file holds the requirements, where setuptools is told of one."""
+    """Return which file holds the requirements, where setuptools reads them from one."""
     named = toml.table(document.values, "tool", "setuptools", "dynamic", "dependencies").get("file")
     files = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     names = [name for name in files if isinstance(name, str)]

@@ -17,6 +17,8 @@ from environments.definition.syntax.text import Placed
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 MOST_REQUESTS = 10_000
+MOST_OF_A_NAME = 100
+"""Sources or overrides of a package: each of its requests is taken with each of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,13 @@ class _Reader:
     taken: dict[Request, None] = field(default_factory=dict)
     seen: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
+    extra_names: dict[str, str] = field(init=False)
+    group_names: dict[str, str] = field(init=False)
     count: int = 0
+
+    def __post_init__(self) -> None:
+        self.extra_names = {pip_name(name): name for name in self.manifest.extras}
+        self.group_names = {pip_name(name): name for name in self.manifest.groups}
 
     def take(self, waiting: Iterable[Request]) -> None:
         """Take requirements; those on the project itself are replaced by what its extras request."""
@@ -88,9 +96,8 @@ class _Reader:
             return
         marker = (str(requirement.marker),) if requirement.marker else ()
         conditions = tuple(dict.fromkeys((*request.conditions, *marker)))
-        by_name = {pip_name(name): name for name in self.manifest.extras}
         for name in sorted(requirement.extras):
-            extra = by_name.get(pip_name(name))
+            extra = self.extra_names.get(pip_name(name))
             if extra is None:
                 self.draft.note("extra-unknown", request.line, what=name)
             elif (extra, conditions) not in self.seen:
@@ -102,12 +109,11 @@ class _Reader:
         """Take a group with those that it includes; a group that includes itself is refused (PEP 735)."""
         if name in self.groups:
             return
-        by_name = {pip_name(group): group for group in self.manifest.groups}
         for entry in self.manifest.groups[name]:
             if not isinstance(entry, Include):
                 self.take([Request(entry, group=(within or (name,))[0])])
                 continue
-            included = by_name.get(pip_name(entry.group))
+            included = self.group_names.get(pip_name(entry.group))
             if included is None:
                 known = ", ".join(self.manifest.groups)[:200]
                 self.draft.note(

@@ -57,7 +57,7 @@ def _header(draft: Draft, lines: list[str]) -> tuple[int, str]:
     if len(blocks) > 1:
         at = Placed("", blocks[1][0] + 1, 1, draft.file)
         raise draft.refuse("script-header", at, what="the script has a second block `# /// script`")
-    # The last such line ends the block: an earlier one may be part of its content.
+    # The last such line ends the block: those before it may be part of its content.
     closing = [number for number in range(start + 1, end) if lines[number].rstrip() == _END]
     if not closing:
         at = Placed("", start + 1, 1, draft.file)

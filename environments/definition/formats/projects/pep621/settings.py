@@ -1,4 +1,4 @@
-"""What uv and pdm add to a project: indexes, options, constraints, overrides, the cutoff."""
+"""The additions of uv and pdm to a project: indexes, options, constraints, overrides, the cutoff."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from typing import Any
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pep621.manifest import requirements
-from environments.definition.formats.projects.pep621.requests import Request, parsed
+from environments.definition.formats.projects.pep621.requests import (
+    MOST_OF_A_NAME,
+    MOST_REQUESTS,
+    Request,
+    parsed,
+)
 from environments.definition.model import Cutoff
 from environments.definition.packages.lock_lines import PYPI
 from environments.definition.packages.pythons import Pythons
@@ -57,11 +62,14 @@ def settings(draft: Draft, document: Document) -> Settings:
 def overridden(draft: Draft, result: Settings, requested: list[Request]) -> list[Request]:
     """Return the requests with the overrides in their places; the others become constraints."""
     names = {request.name for request in requested}
-    kept = []
+    kept: list[Request] = []
     for request in requested:
         if request.name in result.excluded:
             continue
         lines = result.overrides.get(request.name)
+        if len(kept) > MOST_REQUESTS:
+            limit = str(MOST_REQUESTS)
+            raise draft.refuse("too-large", request.line, what="the project", size="larger", limit=limit)
         kept += [_in_its_place(request, line) for line in lines] if lines else [request]
     for name, lines in result.overrides.items():
         for line in lines if name not in names else ():
@@ -183,7 +191,13 @@ def _overrides(draft: Draft, document: Document, result: Settings) -> None:
             sign = "" if version[:1] in "<>=!~" else "=="
             lines.append(toml.at(draft, document, *resolution, name).moved(f"{name}{sign}{version}"))
     for line in lines:
-        result.overrides.setdefault(Request(line).name, []).append(line)
+        same = result.overrides.setdefault(Request(line).name, [])
+        if len(same) >= MOST_OF_A_NAME:
+            limit = str(MOST_OF_A_NAME)
+            raise draft.refuse(
+                "too-large", line, what="the list of overrides of a package", size="longer", limit=limit
+            )
+        same.append(line)
     excluded = toml.items(toml.table(document.values, *UV), "exclude-dependencies")
     result.excluded = frozenset(pip_name(name) for name in excluded if isinstance(name, str))
 

@@ -23,6 +23,7 @@ FORMAT = "setup-cfg"
 FILE_NAME = "setup.cfg"
 _OPTIONS, _EXTRAS = "options", "options.extras_require"
 _FILE = "file:"
+_MOST_COMMENTS = 50
 _KEY = re.compile(r"([^\s:=#;\[][^:=\n]{0,200}?)[ \t]{0,200}[:=]")
 
 
@@ -38,9 +39,9 @@ def read(draft: Draft, text: str, source: Source) -> None:
         parser.read_string(text)
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or 1
-        found = str(error).partition("\n")[0][:200]
+        reason = str(error).partition("\n")[0][:200]
         raise draft.refuse(
-            "wrong-shape", Placed("", line), what=FILE_NAME, expected="an INI file", found=found
+            "wrong-shape", Placed("", line), what=FILE_NAME, expected="an INI file", found=reason
         ) from None
     lines = {(section, key): number for section, key, number in _keys(text)}
     manifest = Manifest(name=parser.get("metadata", "name", fallback="").strip())
@@ -76,8 +77,8 @@ def _listed(draft: Draft, value: str, at: Placed) -> list[Placed]:
         bare = _bare(line)
         if not bare:
             continue
-        while number < len(draft.lines) and not _bare(draft.lines[number]).endswith(bare):
-            number += 1
+        ahead = range(number, min(number + _MOST_COMMENTS, len(draft.lines)))
+        number = next((row for row in ahead if _bare(draft.lines[row]).endswith(bare)), number)
         lines.append(Placed(bare, number + 1, None, at.file))
     return lines
 

@@ -1,4 +1,4 @@
-"""Where the packages of a project come from: the indexes, repositories, addresses and folders of [tool.uv.sources]."""
+"""The sources of a project's packages: the indexes, repositories, addresses and folders of [tool.uv.sources]."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
-from environments.definition.formats.projects.pep621.requests import Request, parsed
+from environments.definition.formats.projects.pep621.requests import MOST_OF_A_NAME, Request, parsed
 from environments.definition.packages.pythons import Pythons
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
@@ -26,7 +26,7 @@ class Origin:
 
     @property
     def marker(self) -> str:
-        """Where it counts; empty for everywhere."""
+        """The marker of where it counts; empty for everywhere."""
         return toml.text(self.values, "marker")
 
     def counts_for(self, request: Request) -> bool:
@@ -129,8 +129,14 @@ def origins(draft: Draft, document: Document, indexes: Mapping[str, str], requir
     for name, value in toml.table(document.values, "tool", "uv", "sources").items():
         at = toml.at(draft, document, "tool", "uv", "sources", name)
         for entry in value if isinstance(value, list) else [value]:
+            same = by_name.setdefault(pip_name(name), [])
+            if len(same) >= MOST_OF_A_NAME:
+                limit = str(MOST_OF_A_NAME)
+                raise draft.refuse(
+                    "too-large", at, what="the list of sources of a package", size="longer", limit=limit
+                )
             if isinstance(entry, Mapping):
-                by_name.setdefault(pip_name(name), []).append(Origin(entry, at))
+                same.append(Origin(entry, at))
             else:
                 draft.note(
                     "wrong-shape", at, what=f"the source of {name}", expected="a table", found=str(entry)[:80]

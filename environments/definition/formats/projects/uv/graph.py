@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
@@ -18,6 +18,10 @@ LOCAL = ("editable", "virtual", "directory", "path")
 GROUP = "group:"
 _EXTRA = re.compile(r"extra\s{0,9}(==|!=)\s{0,9}'([^'\n]{0,999})'")
 _ALWAYS, _NEVER = "python_version >= '0'", "python_version < '0'"
+
+# Real locks need a hundredth of it.
+_MOST_STEPS = 1_000_000
+_MOST_EXTRAS = 20
 
 Node = tuple[int, str]
 """A package by its number in the lock, and one of its extras (or groups); empty for the package itself."""
@@ -45,6 +49,7 @@ class Graph:
     conflicting: bool = False
     by_name: dict[str, list[int]] = field(init=False)
     _edges: dict[Node, list[Edge]] = field(default_factory=dict, init=False)
+    _steps: int = field(default=0, init=False)
     _answers: dict[Edge, int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +68,7 @@ class Graph:
         return reach(start, self._needs)
 
     def edges(self, node: Node) -> list[Edge]:
-        """What a package, or one of its extras or groups, needs."""
+        """The needs of a package, or of one of its extras or groups."""
         edges = self._edges.get(node)
         if edges is None:
             edges = self._edges[node] = list(self._read_edges(*node))
@@ -75,6 +80,7 @@ class Graph:
             if isinstance(entry, Mapping) and isinstance(entry.get("name"), str):
                 extras = tuple(extra for extra in toml.items(entry, "extra") if isinstance(extra, str))
                 numbers = self._meant(entry)
+                self._count(len(numbers))
                 for number in numbers:
                     yield Edge(number, extras, toml.text(entry, "marker"), len(numbers) > 1)
 
@@ -89,6 +95,11 @@ class Graph:
     def is_local(self, number: int) -> bool:
         """Whether this is a folder or file of the project."""
         return any(key in toml.table(self.packages[number], "source") for key in LOCAL)
+
+    def _count(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > _MOST_STEPS:
+            raise ValueError("its packages need more of one another than can be followed")
 
     def _read_edges(self, number: int, part: str) -> Iterator[Edge]:
         package = self.packages[number]
@@ -109,7 +120,9 @@ class Graph:
         return numbers
 
     def _needs(self, node: Node) -> Iterator[tuple[Node, int]]:
-        for edge in self.edges(node):
+        edges = self.edges(node)
+        self._count(len(edges))
+        for edge in edges:
             where = self._where(edge)
             if where:
                 yield (edge.number, ""), where
@@ -125,7 +138,7 @@ class Graph:
     def _evaluated(self, edge: Edge) -> int:
         marker = edge.marker
         if self.conflicting and "extra" in marker:
-            marker = with_extras(marker, self.active | self._in_markers(edge.number, edge.extras))
+            marker = with_extras(marker, self.active, self._in_markers(edge.number, edge.extras))
         where = self.pythons.where(marker)
         if where and edge.forks:
             forks = toml.items(self.packages[edge.number], "resolution-markers")
@@ -146,15 +159,18 @@ def in_markers(name: str, part: str) -> str:
 
 
 def extras_in(marker: str) -> list[str]:
-    """Return the extras that a marker names."""
-    return list(dict.fromkeys(match[2] for match in _EXTRA.finditer(marker)))
+    """Return the extras that a marker names. Raises ValueError for more than a few."""
+    extras = list(dict.fromkeys(match[2] for match in _EXTRA.finditer(marker)))
+    if len(extras) > _MOST_EXTRAS:
+        raise ValueError(f"{marker[:80]!r} names more than {_MOST_EXTRAS} extras")
+    return extras
 
 
-def with_extras(marker: str, active: set[str]) -> str:
+def with_extras(marker: str, active: Set[str], more: Set[str] = frozenset()) -> str:
     """Return the marker with what is known of extras put in, which is most of a marker between conflicting extras."""
 
     def truth(match: re.Match[str]) -> bool:
-        return (match[2] in active) == (match[1] == "==")
+        return (match[2] in active or match[2] in more) == (match[1] == "==")
 
     if not marker:
         return marker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ FORMAT = "uv-lock"
 FILE_NAME = "uv.lock"
 _OF_SCRIPT = ".py.lock"
 _NEWEST_FORMAT = 1
+_MOST_VERSIONS = 100
 _SOURCE = re.compile(r"(?m)^source = \{ (?:registry|virtual|editable|directory|git|url|path) =")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?")
 _WHOLE: Table = {"name": "-", "source": {"virtual": ""}}
@@ -82,7 +84,7 @@ class _Lock:
         self.draft, self.values, self.beside = draft, document.values, beside
         self.lines = list(header_lines(document.text, "package"))
         self.manifest = toml.table(self.values, "manifest")
-        # What belongs to no package of the lock: a script's requirements, the groups of a workspace without a project.
+        # A script's requirements, and the groups of a workspace without a project, belong to no package of the lock.
         whole = _WHOLE | {
             "dependencies": toml.items(self.manifest, "requirements"),
             "dev-dependencies": toml.table(self.manifest, "dependency-groups"),
@@ -229,11 +231,16 @@ def _packages(draft: Draft, document: Document, lines: list[int]) -> list[Table]
     packages = toml.items(document.values, "package")
     if not packages:
         raise draft.refuse("empty-lock", Placed("", 1))
+    counts: Counter[str] = Counter()
     for number, package in enumerate(packages):
         at = Placed("", lines[number] if number < len(lines) else 1, 1, draft.file)
         name = package.get("name") if isinstance(package, Mapping) else None
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise draft.refuse("missing-key", at, what="the name of a package")
+        counts[name] += 1
+        if counts[name] > _MOST_VERSIONS:
+            size, limit = f"{counts[name]} versions", str(_MOST_VERSIONS)
+            raise draft.refuse("too-large", at, what=f"the list of {name}", size=size, limit=limit)
     return packages
 
 

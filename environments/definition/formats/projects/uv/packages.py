@@ -21,6 +21,7 @@ from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Table
 
+_MOST_FILES = 1_000
 _VERSION = re.compile(r"[0-9A-Za-z.!+_-]{1,200}")
 
 
@@ -59,6 +60,9 @@ class Lines:
         if not _VERSION.fullmatch(version):
             raise self._draft.refuse("missing-key", self._at(number), what=f"the version of {name}")
         every = tuple(_files(table))
+        if len(every) > _MOST_FILES:
+            size, limit = f"{len(every)} files", str(_MOST_FILES)
+            raise self._draft.refuse("too-large", self._at(number), what=name, size=size, limit=limit)
         files = for_linux(every)
         if every and not files:
             what = f"{name} {version} on Linux: it lists files for other systems only"

@@ -12,7 +12,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pep621.manifest import Include, Manifest
-from environments.definition.formats.projects.pep621.requests import Request
+from environments.definition.formats.projects.pep621.requests import MOST_REQUESTS, Request
 from environments.definition.formats.projects.pep621.sources import Origins, origins
 from environments.definition.formats.projects.uv.beside import Beside
 from environments.definition.formats.projects.uv.graph import GROUP, LOCAL, extras_in, with_extras
@@ -132,27 +132,32 @@ def _repository(url: str, revision: str) -> str:
 def _of_manifest(draft: Draft, beside: Beside, pythons: Pythons) -> Iterator[tuple[_Wish, int]]:
     manifest = beside.manifest
     # A draft of its own: what is wrong with the manifest is no matter of the lock.
-    places = origins(Draft(draft.format), beside.document, {}, "")
+    sources = origins(Draft(draft.format), beside.document, {}, "")
     requests = [Request(line) for line in manifest.dependencies]
     requests += [Request(line, extra=extra) for extra, lines in manifest.extras.items() for line in lines]
-    for group in manifest.groups:
-        requests += [Request(line, group=group) for line in _flat(manifest, group, set())]
-    for request in requests:
-        yield from _wishes(request, places, pythons)
-
-
-def _flat(manifest: Manifest, group: str, within: set[str]) -> Iterator[Placed]:
-    """Yield the requirements of a group and of those that it includes."""
     by_name = {pip_name(name): name for name in manifest.groups}
-    within.add(group)
-    for entry in manifest.groups[group]:
-        if not isinstance(entry, Include):
-            yield entry
-        elif (included := by_name.get(pip_name(entry.group))) is not None and included not in within:
-            yield from _flat(manifest, included, within)
+    for group in manifest.groups:
+        requests += [Request(line, group=group) for line in _flat(manifest, by_name, group)]
+        if len(requests) > MOST_REQUESTS:
+            limit = str(MOST_REQUESTS)
+            raise draft.refuse("too-large", beside.at(), what="the project", size="larger", limit=limit)
+    for request in requests:
+        yield from _wishes(request, sources, pythons)
 
 
-def _wishes(request: Request, places: Origins, pythons: Pythons) -> Iterator[tuple[_Wish, int]]:
+def _flat(manifest: Manifest, by_name: Mapping[str, str], group: str) -> Iterator[Placed]:
+    """Yield the requirements of a group and of those that it includes."""
+    seen, waiting = {group}, [group]
+    while waiting:
+        for entry in manifest.groups[waiting.pop()]:
+            if not isinstance(entry, Include):
+                yield entry
+            elif (included := by_name.get(pip_name(entry.group))) is not None and included not in seen:
+                seen.add(included)
+                waiting.append(included)
+
+
+def _wishes(request: Request, sources: Origins, pythons: Pythons) -> Iterator[tuple[_Wish, int]]:
     requirement = request.parsed()
     if requirement is None:  # a finding where the manifest itself is read
         return
@@ -162,7 +167,7 @@ def _wishes(request: Request, places: Origins, pythons: Pythons) -> Iterator[tup
         rest = pythons.where(str(requirement.marker) if requirement.marker else "")
     except ValueError:
         return
-    for origin in places.by_name.get(request.name, []):
+    for origin in sources.by_name.get(request.name, []):
         if origin.counts_for(request) and (origin.local or origin.url):
             try:
                 where = pythons.where(origin.marker) & rest

@@ -28,7 +28,7 @@ ALL_PARTS = (
 
 
 def lines(text: str, selection: Selection | None = None) -> list[str]:
-    """What is read of a pyproject.toml, as lines of pip's."""
+    """The lines of pip's that a pyproject.toml is read as."""
     return list(accepted(text, selection).definition.python.pip)  # type: ignore[union-attr]
 
 
@@ -176,6 +176,17 @@ def test_markers_on_the_way_cannot_multiply_without_end() -> None:
     text = f'{HEAD}dependencies = []\n[project.optional-dependencies]\n{extras}e40 = ["end"]\n'
     reading = read(text, "pyproject.toml", selection=Selection(extras=("e0",)))
     assert [error.code for error in reading.errors] == ["too-large"]
+
+
+def test_more_sources_and_overrides_of_a_package_than_anyone_writes_are_refused() -> None:
+    sources = '{ git = "https://example.org/x" },\n' * 101
+    for tool in (
+        f"[tool.uv.sources]\nx = [\n{sources}]\n",
+        "[tool.uv]\noverride-dependencies = [\n" + '"x<2",\n' * 101 + "]\n",
+    ):
+        assert [error.code for error in read(with_uv(tool, "x"), "pyproject.toml").errors] == ["too-large"]
+    long = read(with_uv("", "x" * 20_000), "pyproject.toml")
+    assert "bad-requirement" in [error.code for error in long.errors]
 
 
 def with_uv(tool: str, *requirements: str) -> str:

@@ -256,6 +256,27 @@ def test_many_markers_end_as_a_refusal() -> None:
     assert errors(read(lock(entries, package("x")), "uv.lock")) == [("wrong-shape", 1)]
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (lock('{ name = "x" }', *(package("x", f"1.{n}") for n in range(101))), "too-large"),
+        (
+            lock(",\n".join(['{ name = "x" }'] * 20_000), *(package("x", f"1.{n}") for n in range(60))),
+            "wrong-shape",
+        ),
+        (
+            lock(
+                '{ name = "x" }',
+                package("x", more="wheels = [\n" + '{ url = "https://x/y.whl" },\n' * 1001 + "]\n"),
+            ),
+            "too-large",
+        ),
+    ],
+)
+def test_more_than_any_lock_holds_is_refused(text: str, code: str) -> None:
+    assert [error[0] for error in errors(read(text, "uv.lock"))] == [code]
+
+
 PIECES = st.sampled_from(
     [
         HEAD, ROOT, NUMPY, PYPI, PARTS, CONFLICTS, package("x"), package("x", "2.0"), 'dependencies = [{ name = "x" }]\n',

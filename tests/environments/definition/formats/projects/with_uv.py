@@ -55,7 +55,7 @@ def run_uv(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def exported(folder: Path, *arguments: str) -> list[Requirement]:
-    """What uv exports of the lock of a project."""
+    """The requirements that uv exports of the lock of a project."""
     done = run_uv(
         folder,
         "export",

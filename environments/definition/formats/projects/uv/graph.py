@@ -84,6 +84,10 @@ class Graph:
                 for number in numbers:
                     yield Edge(number, extras, toml.text(entry, "marker"), len(numbers) > 1)
 
+    def versions(self, name: str) -> list[str]:
+        """The versions that the lock has of a package."""
+        return [toml.text(self.packages[number], "version") for number in self.by_name.get(name, [])]
+
     def requested(self, roots: Iterable[Node]) -> set[int]:
         """The packages that the roots need themselves."""
         return {edge.number for root in roots for edge in self.edges(root)}

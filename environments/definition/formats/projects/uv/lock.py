@@ -17,7 +17,7 @@ from environments.definition.formats.projects.pep621.manifest import (
 from environments.definition.formats.projects.uv.beside import Beside, manifest_beside
 from environments.definition.formats.projects.uv.graph import GROUP, LOCAL, Graph, Node
 from environments.definition.formats.projects.uv.packages import Lines
-from environments.definition.formats.projects.uv.stale import lock_pythons, report_stale
+from environments.definition.formats.projects.uv.stale import differences, lock_pythons
 from environments.definition.formats.source import Source
 from environments.definition.packages.pythons import Pythons
 from environments.definition.packages.specs import pip_name
@@ -174,9 +174,12 @@ class _Lock:
             return
         self._check_pythons(self.beside)
         package = self.graph.packages[root]
-        why = report_stale(self.draft, self.values, package, self.beside)
-        if why is not None:
-            self.stale(why, self.beside.at("project", "dependencies"))
+        why, harmless = differences(self.draft, self.values, package, self.beside, self.graph.versions)
+        at = self.beside.at("project", "dependencies")
+        if why:
+            self.stale(why, at)
+        elif harmless:
+            self.draft.note("lock-behind", at, lock=FILE_NAME, manifest="pyproject.toml", why=harmless)
 
     def _check_pythons(self, beside: Beside) -> None:
         """Say where the lock is for other Pythons than the project; those of both can be installed."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
@@ -40,15 +41,23 @@ class _Wish:
         return f"{self.name}{extras}{self.specifier}{f' from {self.origin}' if self.origin else ''}"
 
 
-def report_stale(draft: Draft, values: Table, package: Table, beside: Beside) -> str | None:
-    """Return why the lock is not that of the manifest; None where it is, or where it does not record its request.
+_Wishes = dict[_Wish, int]
+Versions = Callable[[str], list[str]]
+"""The locked versions of a package, by its normalised name."""
 
-    Raises ValueError for a bad marker in the lock.
+
+def differences(
+    draft: Draft, values: Table, package: Table, beside: Beside, versions: Versions
+) -> tuple[str, str]:
+    """Return how the manifest differs from what the lock was made for, with and without an effect on its packages.
+
+    A changed range that the locked version is in has none: uv would lock the same version again. Both are empty where
+    nothing differs, or where the lock does not record its request. Raises ValueError for a bad marker in the lock.
     """
     manifest = beside.manifest
     metadata = toml.table(package, "metadata")
     if not metadata or "dependencies" in manifest.dynamic:
-        return None
+        return "", ""
     pythons = Pythons(toml.text(values, "requires-python"), _markers(metadata, manifest))
     locked = _summed(_of_lock(metadata, pythons))
     requested = _summed(_of_manifest(draft, beside, pythons))
@@ -56,31 +65,52 @@ def report_stale(draft: Draft, values: Table, package: Table, beside: Beside) ->
         locked = {
             wish: where for wish, where in locked.items() if not wish.part or wish.part.startswith(GROUP)
         }
-    return _difference(requested, locked)
+    stale: list[str] = []
+    harmless: list[str] = []
+    for name, (now, then) in sorted(_by_name(requested, locked).items()):
+        if now != then:
+            (harmless if _fits(now, then, versions(name)) else stale).append(_difference(name, now, then))
+    return _shown(stale), _shown(harmless)
 
 
-def _difference(requested: Mapping[_Wish, int], locked: Mapping[_Wish, int]) -> str | None:
-    new = [wish for wish, where in requested.items() if locked.get(wish) != where]
-    old = [wish for wish, where in locked.items() if requested.get(wish) != where]
-    names = sorted({wish.name for wish in (*new, *old)})
-    if not names:
-        return None
-    parts = []
-    for name in names[:_SHOWN]:
-        now = sorted({str(wish) for wish in new if wish.name == name})
-        then = sorted({str(wish) for wish in old if wish.name == name})
-        if now == then:
-            parts.append(f"{name} is requested for other Pythons or parts of the project")
-        else:
-            parts.append(
-                f"it requests {' and '.join(now) or f'no {name}'}, the lock is for {' and '.join(then) or f'no {name}'}"
-            )
-    more = len(names) - _SHOWN
-    return "; ".join(parts)[:600] + (f"; and {more} more" if more > 0 else "")
+def _by_name(requested: _Wishes, locked: _Wishes) -> dict[str, tuple[_Wishes, _Wishes]]:
+    result: dict[str, tuple[_Wishes, _Wishes]] = {}
+    for side, wishes in enumerate((requested, locked)):
+        for wish, where in wishes.items():
+            result.setdefault(wish.name, ({}, {}))[side][wish] = where
+    return result
 
 
-def _summed(wishes: Iterator[tuple[_Wish, int]]) -> dict[_Wish, int]:
-    result: dict[_Wish, int] = {}
+def _fits(now: _Wishes, then: _Wishes, versions: list[str]) -> bool:
+    """Return whether only ranges of versions have changed, and the locked versions are in the new ranges."""
+    if _unranged(now) != _unranged(then):
+        return False
+    try:
+        ranges = [SpecifierSet(wish.specifier) for wish in now if wish not in then]
+        return all(part.contains(version, prereleases=True) for part in ranges for version in versions)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
+
+
+def _unranged(wishes: _Wishes) -> _Wishes:
+    return _summed((replace(wish, specifier=""), where) for wish, where in wishes.items())
+
+
+def _difference(name: str, now: _Wishes, then: _Wishes) -> str:
+    new = sorted({str(wish) for wish, where in now.items() if then.get(wish) != where})
+    old = sorted({str(wish) for wish, where in then.items() if now.get(wish) != where})
+    if new == old:
+        return f"{name} is requested for other Pythons or parts of the project"
+    return f"it requests {' and '.join(new) or f'no {name}'}, the lock is for {' and '.join(old) or f'no {name}'}"
+
+
+def _shown(parts: list[str]) -> str:
+    more = len(parts) - _SHOWN
+    return "; ".join(parts[:_SHOWN])[:600] + (f"; and {more} more" if more > 0 else "")
+
+
+def _summed(wishes: Iterable[tuple[_Wish, int]]) -> _Wishes:
+    result: _Wishes = {}
     for wish, where in wishes:
         if where:
             result[wish] = result.get(wish, 0) | where

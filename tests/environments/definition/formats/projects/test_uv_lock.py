@@ -204,11 +204,11 @@ def test_a_lock_that_names_another_project_or_other_requirements_is_outdated(tmp
     manifest.write_text('[project]\nname = "lab"\nrequires-python = ">=3.11"\ndependencies = ["numpy>=1"]\n')
     assert read_path(tmp_path).accepted
     manifest.write_text(
-        '[project]\nname = "lab"\nrequires-python = ">=3.11"\ndependencies = ["numpy>=2", "scipy"]\n'
+        '[project]\nname = "lab"\nrequires-python = ">=3.11"\ndependencies = ["numpy>=3", "scipy"]\n'
     )
     (error,) = read_path(tmp_path).errors
     assert (error.code, error.file, error.line) == ("lock-stale", "pyproject.toml", 4)
-    assert "it requests numpy>=2, the lock is for numpy>=1" in error.message
+    assert "it requests numpy>=3, the lock is for numpy>=1" in error.message
     assert "it requests scipy, the lock is for no scipy" in error.message
     assert "`uv lock`" in error.help
     manifest.write_text('[project]\nname = "other"\ndependencies = ["numpy>=1"]\n')

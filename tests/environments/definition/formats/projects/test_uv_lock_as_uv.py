@@ -128,7 +128,7 @@ def test_a_lock_is_outdated_where_uv_says_so(wheels: Path, tmp_path: Path) -> No
     path.write_text(f'{HEAD}dependencies = ["base"]\n[project.optional-dependencies]\nmore = ["leaf"]\n')
     assert run_uv(tmp_path, "lock", *solve).returncode == 0
     changes = {
-        '["base>=1"]\n[project.optional-dependencies]\nmore = ["leaf"]\n': True,
+        '["base<2"]\n[project.optional-dependencies]\nmore = ["leaf"]\n': True,
         '["base", "leaf"]\n[project.optional-dependencies]\nmore = ["leaf"]\n': True,
         '["base[more]"]\n[project.optional-dependencies]\nmore = ["leaf"]\n': True,
         '["base"]\n[project.optional-dependencies]\nmore = ["leaf", "twig"]\n': True,
@@ -141,6 +141,22 @@ def test_a_lock_is_outdated_where_uv_says_so(wheels: Path, tmp_path: Path) -> No
         assert (run_uv(tmp_path, "lock", "--check", *solve).returncode != 0) == outdated
         codes = [error.code for error in read_path(tmp_path / "uv.lock").errors]
         assert codes == (["lock-stale"] if outdated else []), change
+
+
+@pytest.mark.slow
+def test_a_change_that_leaves_the_lock_its_packages_is_a_warning(wheels: Path, tmp_path: Path) -> None:
+    solve = ("--no-index", "--find-links", str(wheels))
+    path = tmp_path / "pyproject.toml"
+    path.write_text(f'{HEAD}dependencies = ["base", "leaf<3"]\n')
+    assert run_uv(tmp_path, "lock", *solve).returncode == 0
+    path.write_text(f'{HEAD}dependencies = ["base>=1,<3", "leaf"]\n')
+    reading = read_path(tmp_path / "uv.lock")
+    assert "lock-behind" in [finding.code for finding in reading.findings]
+    before = read_requirements(reading)
+    assert run_uv(tmp_path, "lock", *solve).returncode == 0
+    again = read_path(tmp_path / "uv.lock")
+    assert read_requirements(again) == before
+    assert "lock-behind" not in [finding.code for finding in again.findings]
 
 
 @pytest.mark.slow

@@ -58,16 +58,16 @@ def of_specifier(text: str) -> Ranges:
 def both(first: Ranges, second: Ranges) -> Ranges:
     """The versions that are in both."""
     inside = []
-    for one in first:
-        for other in second:
-            low, high = _higher(one.low, other.low), _lower(one.high, other.high)
+    for left in first:
+        for right in second:
+            low, high = _higher(left.low, right.low), _lower(left.high, right.high)
             if not _empty(low, high):
                 inside.append(Range(low, high))
     return tuple(inside)
 
 
 def either(first: Ranges, second: Ranges) -> Ranges:
-    """The versions that are in one of them, as ranges in order that do not touch."""
+    """The versions that are in either, as ranges in order that do not touch."""
     merged: list[Range] = []
     for each in sorted((*first, *second), key=_by_low):
         if merged and _touch(merged[-1].high, each.low):
@@ -151,28 +151,28 @@ def _by_low(each: Range) -> tuple[bool, Version, bool]:
     return each.low.version is not None, each.low.version or Version("0"), not each.low.closed
 
 
-def _higher(one: Edge, other: Edge) -> Edge:
-    if one.version is None or other.version is None:
-        return other if one.version is None else one
-    if one.version == other.version:
-        return Edge(one.version, one.closed and other.closed)
-    return one if one.version > other.version else other
+def _higher(first: Edge, second: Edge) -> Edge:
+    if first.version is None or second.version is None:
+        return second if first.version is None else first
+    if first.version == second.version:
+        return Edge(first.version, first.closed and second.closed)
+    return first if first.version > second.version else second
 
 
-def _lower(one: Edge, other: Edge) -> Edge:
-    if one.version is None or other.version is None:
-        return other if one.version is None else one
-    if one.version == other.version:
-        return Edge(one.version, one.closed and other.closed)
-    return one if one.version < other.version else other
+def _lower(first: Edge, second: Edge) -> Edge:
+    if first.version is None or second.version is None:
+        return second if first.version is None else first
+    if first.version == second.version:
+        return Edge(first.version, first.closed and second.closed)
+    return first if first.version < second.version else second
 
 
-def _widest(one: Edge, other: Edge) -> Edge:
-    if one.version is None or other.version is None:
+def _widest(first: Edge, second: Edge) -> Edge:
+    if first.version is None or second.version is None:
         return _OPEN
-    if one.version == other.version:
-        return Edge(one.version, one.closed or other.closed)
-    return one if one.version > other.version else other
+    if first.version == second.version:
+        return Edge(first.version, first.closed or second.closed)
+    return first if first.version > second.version else second
 
 
 def _empty(low: Edge, high: Edge) -> bool:

@@ -1,4 +1,4 @@
-"""poetry's constraints allow the versions that poetry-core allows, said in PEP 440's words."""
+"""poetry's constraints allow the versions that poetry-core allows, in PEP 440's words."""
 
 from __future__ import annotations
 

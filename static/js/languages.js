@@ -40,6 +40,11 @@
     "uv-lock": "toml",
     "setup-cfg": "toml",
     "pep723-script": "requirements",
+    "pyproject-poetry": "toml",
+    "poetry-lock": "toml",
+    "pdm-lock": "toml",
+    pipfile: "toml",
+    "pipfile-lock": "yaml",
   };
 
   // Guess the language from the first lines, until the server reports the format.

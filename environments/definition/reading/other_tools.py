@@ -1,4 +1,4 @@
-"""Files of other tools that are often mistaken for a definition, and the command that makes one of each."""
+"""Files that are often mistaken for a definition, and what to give in their place."""
 
 from __future__ import annotations
 
@@ -15,25 +15,10 @@ class OtherFile:
     help: str = ""
 
 
-def _made_by(command: str, file: str, before: str = "") -> str:
-    return f"{before}Run `{command}` in its folder, and give {file}."
-
-
-_POETRY = _made_by(
-    "poetry export --format requirements.txt --output requirements.txt",
-    "requirements.txt",
-    "Add the command once (`poetry self add poetry-plugin-export`). ",
-)
-_PDM = _made_by("pdm export --format requirements --output requirements.txt", "requirements.txt")
-_PIPENV = _made_by("pipenv requirements > requirements.txt", "requirements.txt")
 _SETUP = "Run `uv pip compile {} --output-file requirements.txt` in its folder, and give requirements.txt."
 
 # The first of these that a folder holds decides which tool is named.
 _NAMES = {
-    "poetry.lock": OtherFile("a poetry.lock", _POETRY),
-    "pdm.lock": OtherFile("a pdm.lock", _PDM),
-    "pipfile.lock": OtherFile("a Pipfile.lock", _PIPENV),
-    "pipfile": OtherFile("a Pipfile", _PIPENV),
     "setup.py": OtherFile("a Python program", _SETUP.format("setup.py")),
     "package.json": OtherFile("npm's package.json, which holds no Python environment"),
     "apt.txt": OtherFile("a list of system packages for apt", "Install them in a Dockerfile."),
@@ -49,11 +34,8 @@ _ENOUGH = 64 << 10
 """A file shows at its beginning what it is; a lock is not searched to its end."""
 _COMPOSE = re.compile(r"(?:docker-)?compose(?:\.[\w-]+)?\.ya?ml")
 _PYPROJECT = re.compile(r"(?m)^\[(?:project|build-system|dependency-groups|tool\.[\w.-]+)\]\s*$")
-_OF_TOOLS = ((re.compile(r"(?m)^\[tool\.poetry[\].]"), OtherFile("a pyproject.toml of poetry", _POETRY)),)
 _CONTENT = (
-    (re.compile(r"(?m)^\[(?:packages|dev-packages)\]\s*$"), _NAMES["pipfile"]),
-    (re.compile(r"(?m)^strategy = \[.{0,200}$\n(?:.{0,200}\n)?lock_version ="), _NAMES["pdm.lock"]),
-    (re.compile(r"(?m)^\[\[package\]\]\s*$"), _NAMES["poetry.lock"]),
+    (re.compile(r"(?m)^\[\[package\]\]\s*$"), OtherFile("a lock of another tool")),
     (
         re.compile(r"(?m)^[^|\n]{1,200}\|[^\n]{0,2000}\r?\n[ |:]{0,8}-{3,}"),
         OtherFile("a page in Markdown with a table"),
@@ -77,7 +59,7 @@ def other_file(text: str, filename: str) -> OtherFile | None:
     """Return what a file is that is no definition; None if it may be one."""
     name, text = filename.rpartition("/")[2].lower(), text[:_ENOUGH]
     if name == "pyproject.toml" or (not name.startswith("pylock") and _PYPROJECT.search(text)):
-        return _pyproject(text)
+        return _PYPROJECT_FILE
     if name in _NAMES:
         return _NAMES[name]
     if _COMPOSE.fullmatch(name):
@@ -91,19 +73,10 @@ def other_file(text: str, filename: str) -> OtherFile | None:
     return next((other for pattern, other in _CONTENT if pattern.search(text)), None)
 
 
-_TOML = OtherFile("a TOML file other than pylock.toml")
-
-
-def of_other_project(text: str) -> bool:
-    """Return whether a pyproject.toml is that of a tool that keeps the packages in tables of its own."""
-    return any(pattern.search(text) for pattern, _ in _OF_TOOLS)
-
-
-def _pyproject(text: str) -> OtherFile:
-    for pattern, other in _OF_TOOLS:
-        if pattern.search(text):
-            return other
-    return OtherFile("a pyproject.toml that lists no dependencies", "Give the file that lists the packages.")
+_TOML = OtherFile("a TOML file that lists no packages")
+_PYPROJECT_FILE = OtherFile(
+    "a pyproject.toml that lists no dependencies", "Give the file that lists the packages."
+)
 
 
 def file_of_other_tool(names: Iterable[str]) -> str | None:

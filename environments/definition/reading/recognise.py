@@ -15,13 +15,18 @@ from environments.definition.formats.conda import (
     lock,
     package_list,
 )
+from environments.definition.formats.projects.pdm import lock as pdm_lock
 from environments.definition.formats.projects.pep621 import pyproject, script, setup_cfg
+from environments.definition.formats.projects.pipenv import lock as pipfile_lock
+from environments.definition.formats.projects.pipenv import pipfile
 from environments.definition.formats.projects.pixi import lock as pixi_lock
 from environments.definition.formats.projects.pixi import manifest as pixi
+from environments.definition.formats.projects.poetry import lock as poetry_lock
+from environments.definition.formats.projects.poetry import project as poetry_project
 from environments.definition.formats.projects.uv import lock as uv_lock
 from environments.definition.formats.shapes import likely_key
 from environments.definition.formats.source import Source
-from environments.definition.reading.other_tools import of_other_project, other_file
+from environments.definition.reading.other_tools import other_file
 from environments.definition.syntax.tree import Mapping, Scalar, Tree
 
 _MARKS = ["dependencies", "channels", "image", "build", "conda_file"]
@@ -51,6 +56,7 @@ class TextFormat:
 
 
 TREE_FORMATS = (
+    TreeFormat(pipfile_lock.FORMAT, pipfile_lock.recognised, pipfile_lock.read),
     TreeFormat(lock.FORMAT, lock.recognised, lock.read),
     TreeFormat(mlflow.FORMAT, mlflow.recognised, mlflow.read),
     TreeFormat(v1.FORMAT, v1.recognised, v1.read),
@@ -75,10 +81,6 @@ def _is_dockerfile(text: str, filename: str) -> bool:
     return called or name.endswith(".dockerfile") or dockerfile_text.recognised(text)
 
 
-def _is_pyproject(text: str, filename: str) -> bool:
-    return pyproject.recognised(text, filename) and not of_other_project(text)
-
-
 def _is_conda_specs(text: str, filename: str) -> bool:
     return _is_lines(text, filename) and package_list.recognised_specs(text, filename)
 
@@ -101,8 +103,12 @@ _TEXT_FORMATS = (
     TextFormat(pixi_lock.FORMAT, pixi_lock.recognised, pixi_lock.read),
     TextFormat(pylock.FORMAT, pylock.recognised, pylock.read),
     TextFormat(uv_lock.FORMAT, uv_lock.recognised, uv_lock.read),
+    TextFormat(poetry_lock.FORMAT, poetry_lock.recognised, poetry_lock.read),
+    TextFormat(pdm_lock.FORMAT, pdm_lock.recognised, pdm_lock.read),
+    TextFormat(pipfile.FORMAT, pipfile.recognised, pipfile.read),
     TextFormat(script.FORMAT, script.recognised, script.read),
-    TextFormat(pyproject.FORMAT, _is_pyproject, pyproject.read),
+    TextFormat(poetry_project.FORMAT, poetry_project.recognised, poetry_project.read),
+    TextFormat(pyproject.FORMAT, pyproject.recognised, pyproject.read),
     TextFormat(setup_cfg.FORMAT, setup_cfg.recognised, setup_cfg.read),
     TextFormat(explicit.FORMAT, lambda text, _: explicit.recognised(text), explicit.read),
     TextFormat(dockerfile_text.FORMAT, _is_dockerfile, dockerfile_text.read_source),

@@ -20,7 +20,7 @@ with atheris.instrument_imports(include=["environments.definition", "packaging"]
 NAMES = (
     "", "environment.yml", "requirements.txt", "Dockerfile", "conda-lock.yml", "pylock.toml", "spec.json",
     "conda-linux-64.lock", "packages.txt", "context.zip", "pixi.toml", "pyproject.toml", "pixi.lock", "uv.lock",
-    "tool.py", "setup.cfg",
+    "poetry.lock", "pdm.lock", "Pipfile", "Pipfile.lock", "tool.py", "setup.cfg",
 )  # fmt: skip
 ROUND_TRIPS = ("v1-json", "v2-yaml", "conda-env", "requirements", "dockerfile", "pixi-toml", "pyproject")
 

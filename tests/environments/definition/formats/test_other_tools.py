@@ -11,7 +11,6 @@ import uv
 from environments.definition import Reading, read, read_path
 
 PROJECT = '[project]\nname = "lab"\nversion = "0.1"\nrequires-python = ">=3.11"\ndependencies = []\n'
-POETRY = "poetry export --format requirements.txt --output requirements.txt"
 UV = "uv export --no-emit-project --format requirements-txt --output-file requirements.txt"
 HASH = "--hash=sha256:" + "0" * 64
 
@@ -23,11 +22,6 @@ def codes(reading: Reading) -> list[tuple[str, int | None]]:
 @pytest.mark.parametrize(
     ("name", "text", "what", "command"),
     [
-        ("pyproject.toml", "[tool.poetry]\nname = 'lab'\n", "of poetry", POETRY),
-        ("", "[tool.poetry.dependencies]\npython = '^3.11'\n", "of poetry", POETRY),
-        ("poetry.lock", '[[package]]\nname = "lab"\n', "a poetry.lock", POETRY),
-        ("", '[[package]]\nname = "lab"\n', "a poetry.lock", POETRY),
-        ("Pipfile", "[packages]\nflask = '*'\n", "a Pipfile", "pipenv requirements > requirements.txt"),
         ("setup.py", "from setuptools import setup\n", "a Python program", "uv pip compile setup.py"),
         ("compose.yaml", "services: {}\n", "Docker Compose", "Dockerfile"),
     ],

@@ -339,9 +339,8 @@ def test_a_package_of_two_categories_is_read_once_and_the_categories_are_named()
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("", "[tool.poetry.dependencies]\npython = '^3.9'\n"),
-        ("environment.toml", "name = 'x'\n"),
-        ("Pipfile", "[packages]\nflask = '*'\n"),
+        ("environment.toml", "name = 'x'
+"),
         ("setup.py", "from setuptools import setup\n"),
         ("apt.txt", "gcc\n"),
         ("RELEASE.md", "# Notes\n\nPackage | cpu\n---|---\nnumpy|1.0\n"),

@@ -13,7 +13,6 @@ from environments.definition.syntax.toml import Table
 
 _OF_PROJECT = ("requires-python", "dependencies", "optional-dependencies")
 _ALWAYS = ("dependencies", "source", "extras", "dev-dependencies")
-_BEFORE_GROUPS = ("dependencies", "dev-dependencies", "source", "extras")
 
 
 def is_fresh(content_hash: str, values: Table) -> bool:
@@ -25,8 +24,7 @@ def _hashes(values: Table) -> Iterator[str]:
     for groups in (True, False):  # poetry 2.3 takes the standard's groups into account
         yield _digest(_relevant(values, groups))
     poetry = table(values, "tool", "poetry")
-    yield _digest({key: poetry.get(key) for key in _ALWAYS})
-    yield _digest({key: poetry.get(key) for key in _BEFORE_GROUPS})
+    yield _digest({key: poetry.get(key) for key in _ALWAYS})  # poetry before its groups
 
 
 def _relevant(values: Table, with_groups: bool) -> dict[str, Any]:

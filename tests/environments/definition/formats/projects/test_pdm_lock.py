@@ -72,6 +72,13 @@ def test_a_lock_without_markers_is_walked_from_the_project(tmp_path: Path) -> No
     assert {"rich==13.0", "pytest==8.0"} <= set(lines(chosen))
 
 
+def test_the_hash_of_the_project_is_that_of_pdm(tmp_path: Path) -> None:
+    # pdm 2.29.4 computes it.
+    digest = "e0120b531bfad186b960c5f5d6a95242b89d1b752409270e37a7a0be019da6c4"
+    files = {"pyproject.toml": MANIFEST, "pdm.lock": lock("").replace("sha256:x", f"sha256:{digest}")}
+    assert faults(reading_of(tmp_path, files, "pdm.lock")) == []
+
+
 def test_a_group_that_is_not_locked_is_refused(tmp_path: Path) -> None:
     files = {"pyproject.toml": MANIFEST, "pdm.lock": lock('"inherit_metadata"')}
     reading = reading_of(tmp_path, files, "pdm.lock", groups=("lint",))

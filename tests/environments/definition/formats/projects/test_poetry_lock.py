@@ -8,6 +8,7 @@ import pytest
 
 from environments.definition import read
 from tests.environments.definition.formats.projects.files import FILES, HASH, faults, lines, reading_of
+from tests.environments.definition.formats.projects.test_poetry_project import POETRY_1, POETRY_2
 
 MANIFEST = """\
 [tool.poetry]
@@ -151,6 +152,24 @@ def test_a_lock_that_cannot_be_what_the_project_requests_is_refused(
     assert reading.accepted == (code != "lock-stale")
     if code != "lock-changed":
         assert (findings[code].line, findings[code].file) == (3, "pyproject.toml")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "digest"),
+    [
+        (MANIFEST, "c5e22097f204b814e7fb4551cf2e8e5a2e4809c8428c0eddc54ffdd26d57f2ce"),
+        (POETRY_1, "c8ad929b619d50d05b9a6edd233ce6372b5481063999aadbb34201bc70827d6d"),
+        (POETRY_2, "267738df8e58ca3aae1270ec194f2888e907c09cc134650f7d74941fe938d629"),
+    ],
+)
+def test_the_hash_of_the_project_is_that_of_poetry(tmp_path: Path, manifest: str, digest: str) -> None:
+    # poetry 2.5.1 computes these.
+    files = {
+        "pyproject.toml": manifest,
+        "poetry.lock": old_lock(True).replace('hash = "x"', f'hash = "{digest}"'),
+    }
+    codes = [code for code, _ in faults(reading_of(tmp_path, files, "poetry.lock"))]
+    assert "lock-changed" not in codes
 
 
 def test_the_pyproject_of_another_backend_leaves_the_lock_to_itself(tmp_path: Path) -> None:

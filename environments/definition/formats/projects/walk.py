@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -20,6 +20,7 @@ from environments.definition.packages.pythons import Pythons, reach
 from environments.definition.packages.specs import pip_name
 
 _MOST_VERSIONS = 60
+_MOST_COMPARED = 50_000
 _ROUNDS = 6
 Node = tuple[int, str]
 """An entry of the lock by its number, and one of its extras; empty for the package itself."""
@@ -65,6 +66,7 @@ class Lock(ABC):
     """A lock's packages by name, and what they need."""
 
     entries: Sequence[Held]
+    _compared: int = field(default=0, init=False)
 
     @abstractmethod
     def needed(self, node: Node) -> Iterator[tuple[Requested, frozenset[str]]]:
@@ -89,9 +91,22 @@ class Lock(ABC):
         return named
 
     def fitting(self, wanted: Requested) -> list[int]:
-        """The entries that a requirement allows, newest first."""
-        numbers = self.by_name.get(wanted.key, [])
-        return [number for number in numbers if fits(wanted, self.entries[number])]
+        """The entries that a requirement allows, newest first. Raises TooManyVersions."""
+        specifier = "" if wanted.narrowed else wanted.specifier
+        key = (wanted.key, specifier, wanted.index, bool(wanted.url), bool(wanted.folder))
+        numbers = self._fitting.get(key)
+        if numbers is None:
+            candidates = self.by_name.get(wanted.key, [])
+            self._compared += len(candidates)
+            if self._compared > _MOST_COMPARED:
+                raise TooManyVersions("its versions meet more constraints than can be compared")
+            numbers = [number for number in candidates if fits(wanted, self.entries[number])]
+            self._fitting[key] = numbers
+        return numbers
+
+    @cached_property
+    def _fitting(self) -> dict[tuple[str, str, str, bool, bool], list[int]]:
+        return {}
 
 
 @dataclass
@@ -224,7 +239,6 @@ def fits(wanted: Requested, entry: Held) -> bool:
     return not wanted.specifier or bool(wanted.narrowed) or _allows(wanted.specifier, entry.version)
 
 
-@lru_cache(maxsize=65_536)
 def _allows(specifier: str, version: str) -> bool:
     try:
         return SpecifierSet(specifier).contains(version, prereleases=True)

@@ -43,6 +43,7 @@ def test_a_hundred_thousand_dependencies_are_walked() -> None:
     [
         ("".join(package("a", version=f"1.{n}") for n in range(200)) + END, "poetry.lock"),
         ("".join(package(f"a{n}", f'b = {{version = "*", markers = "python_version > \\"3.{n}.1\\""}}\n') for n in range(6_000)) + END, "poetry.lock"),
+        ("".join(package("b", version=f"1.{n}") for n in range(60)) + "".join(package(f"a{n}", f'b = "!=0.{n}"\n') for n in range(1_000)) + END, "poetry.lock"),
         (package("a", 'b = {version = "*", markers = "no marker"}\n') + package("b") + END, "poetry.lock"),
         (PDM + "".join(package("a", version=f"1.{n}") for n in range(200)), "pdm.lock"),
         ('{"_meta": {"pipfile-spec": 6}, "default": {"a": {"version": "==1", "markers": "no marker"}}}', "Pipfile.lock"),

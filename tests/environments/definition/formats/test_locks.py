@@ -339,8 +339,7 @@ def test_a_package_of_two_categories_is_read_once_and_the_categories_are_named()
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("environment.toml", "name = 'x'
-"),
+        ("environment.toml", "name = 'x'\n"),
         ("setup.py", "from setuptools import setup\n"),
         ("apt.txt", "gcc\n"),
         ("RELEASE.md", "# Notes\n\nPackage | cpu\n---|---\nnumpy|1.0\n"),

@@ -15,8 +15,8 @@ from environments.definition.formats.projects.exact import Exact, take_exact
 from environments.definition.formats.projects.extra_markers import with_extras
 from environments.definition.formats.projects.pdm.entries import DEFAULT, Entry, PdmLock, entries
 from environments.definition.formats.projects.pdm.manifest import Manifest
-from environments.definition.formats.projects.pep621 import extra_names
 from environments.definition.formats.projects.requested import Requested
+from environments.definition.formats.projects.standard_tables import extra_names
 from environments.definition.formats.projects.walk import Walk
 from environments.definition.formats.source import Source
 from environments.definition.formats.toml import items, table, text

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats.projects import pep621
+from environments.definition.formats.projects import standard_tables
 from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.requested import BadRequest, Requested, from_pep508
 from environments.definition.formats.toml import items, table, text
@@ -50,8 +50,8 @@ class Manifest:
 
     def requested(self, draft: Draft, chosen: Selection) -> list[Requested]:
         """Return what the project and the chosen extras and groups request; faults are findings."""
-        parts: list[Iterable[Requested]] = [pep621.dependencies(self.beside)]
-        parts += [pep621.optional(self.beside, name) for name in chosen.extras]
+        parts: list[Iterable[Requested]] = [standard_tables.dependencies(self.beside)]
+        parts += [standard_tables.optional(self.beside, name) for name in chosen.extras]
         parts += [self._group(name) for name in chosen.groups]
         everything: dict[Requested, None] = {}
         for part in parts:
@@ -76,7 +76,7 @@ class Manifest:
         return kind != "sha256" or digest in self._hashes()
 
     def _group(self, name: str) -> Iterator[Requested]:
-        yield from pep621.group(self.beside, name)
+        yield from standard_tables.group(self.beside, name)
         groups = table(self.pdm, "dev-dependencies")
         for each in groups:
             for number, line in enumerate(items(groups, each) if pip_name(each) == pip_name(name) else []):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats.projects import pep621
+from environments.definition.formats.projects import standard_tables
 from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.poetry.constraints import BadConstraint, specifier
 from environments.definition.formats.projects.poetry.dependencies import requested
@@ -65,7 +65,7 @@ class Manifest:
     def extras(self) -> list[str]:
         """The names of its extras."""
         if self._is_standard:
-            return pep621.extra_names(self.beside)
+            return standard_tables.extra_names(self.beside)
         return list(table(self.poetry, "extras"))
 
     @property
@@ -104,7 +104,7 @@ class Manifest:
         if not self._is_standard:
             yield from (each for each in of_poetry if not each.optional)
             return
-        standard = list(pep621.dependencies(self.beside))
+        standard = list(standard_tables.dependencies(self.beside))
         if not standard and "dependencies" in items(self.project, "dynamic"):
             standard = [each for each in of_poetry if not each.optional]
         yield from _enriched(standard, of_poetry)
@@ -112,7 +112,7 @@ class Manifest:
     def _extra(self, name: str) -> Iterator[Requested]:
         of_poetry = list(self._table("dependencies"))
         if self._is_standard:
-            yield from _enriched(pep621.optional(self.beside, name), of_poetry)
+            yield from _enriched(standard_tables.optional(self.beside, name), of_poetry)
             return
         names = {
             pip_name(each) for each in items(table(self.poetry, "extras"), name) if isinstance(each, str)
@@ -125,7 +125,7 @@ class Manifest:
         of_poetry = [dependency for each in own for dependency in self._table("group", each, "dependencies")]
         if pip_name(name) == "dev":
             of_poetry += self._table("dev-dependencies")
-        standard = list(pep621.group(self.beside, name))
+        standard = list(standard_tables.group(self.beside, name))
         yield from _enriched(standard, of_poetry) if standard else of_poetry
         for each in own:
             for included in items(table(groups, each), "include-groups"):

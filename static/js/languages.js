@@ -45,6 +45,9 @@
     "pdm-lock": "toml",
     pipfile: "toml",
     "pipfile-lock": "yaml",
+    "pixi-toml": "toml",
+    "pyproject-pixi": "toml",
+    "pixi-lock": "yaml",
   };
 
   // Guess the language from the first lines, until the server reports the format.

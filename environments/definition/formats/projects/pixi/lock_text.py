@@ -16,14 +16,14 @@ from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree,
 _TOP = re.compile(
     r"""(?:"(?P<quoted>[^"\\]{1,200})"|'(?P<single>[^']{1,200})'|(?P<plain>[A-Za-z0-9_][\w.-]{0,200}))[ ]*:(?=[ \r]|$)"""
 )
-_REFERENCE = re.compile(r"""[ ]*(?:-[ ]+)?(?:conda|pypi|conda_source|url|path):[ ]+(\S.*)""")
+_REFERENCE = re.compile(r"""[ ]*+(?:-[ ]++)?(?:conda|pypi|conda_source|url|path):[ ]++(\S.*+)""")
 _NEEDED = frozenset(
     (
         "kind", "conda", "pypi", "conda_source", "name", "version", "url", "path", "sha256", "md5", "hash", "index", "size",
         "depends", "requires_dist", "dependencies", "purls", "manager", "platform",
     )
 )  # fmt: skip
-_PLATFORM = re.compile(r"""[ ]*(?:-[ ]+)?platform:[ ]+["']?([\w-]+)""")
+_PLATFORM = re.compile(r"""[ ]*+(?:-[ ]++)?platform:[ ]++["']?([\w-]++)""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ _CHANNELS = re.compile(r"(?m)^[ \t]*(?:channels|platforms)[ \t]*=")
 _IN_PYPROJECT = re.compile(
     r"(?m)^[ \t]*\[[ \t]*tool[ \t]*\.[ \t]*pixi[ \t]*(?:\.[ \t]*(?:workspace|project)\b|\])"
 )
-_SIMPLE = re.compile(r"[A-Za-z0-9_.-]+(?: ?(?P<version>[^\s|()\[\]:]+))?")
+_SIMPLE = re.compile(r"[A-Za-z0-9_.-]++(?: ?(?P<version>[^\s|()\[\]:]++))?")
 
 
 def recognised(text: str, filename: str) -> bool:

@@ -10,7 +10,7 @@ from environments.definition.formats import toml
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.toml import Document, Path, Table
 
-_HEAD = re.compile(r"\s*+([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*+(?:\[([^\]]*+)\])?")
+_HEAD = re.compile(r"\s*+([A-Za-z0-9][\w.-]*+)\s*+(?:\[([^\]]*+)\])?")
 _DEEPEST = 50
 _MOST_LINES = 100_000
 """More requirements than any definition may have, counted over all features."""

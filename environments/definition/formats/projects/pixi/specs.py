@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?")
-_SEPARATOR = re.compile(r"\s*+([,|])\s*+")
+_SEPARATOR = re.compile(r"(?<!\s)\s*+([,|])\s*+")
 _BRACKETS = {
     "build-number": "build_number",
     "file-name": "fn",
@@ -151,9 +151,9 @@ def _text(table: Mapping[str, Any], key: str) -> str:
 # -- writing -----------------------------------------------------------------------------------------
 
 _CONDA_PARTS = re.compile(
-    r"(?:(?P<channel>[^\s\[]+)::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*+)(?P<rest>[^\[]*+)(?:\[(?P<brackets>[^\[\]]*+)\])?"
+    r"(?:(?P<channel>[^\s\[:]++(?:://?[^\s\[:]++)*+)::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*+)(?P<rest>[^\[]*+)(?:\[(?P<brackets>[^\[\]]*+)\])?"
 )
-_PAIR = re.compile(r"""\s*+(\w+)\s*+=\s*+(?:'([^']*+)'|"([^"]*+)"|([^,'"\s]*+))\s*+(?:,|$)""")
+_PAIR = re.compile(r"""(?<![\w\s])\s*+(\w++)\s*+=\s*+(?:'([^']*+)'|"([^"]*+)"|([^,'"\s]*+))\s*+(?:,|$)""")
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9][\w.-]*+)(?:\[(?P<extras>[^\[\]]*+)\])?(?P<rest>(?:[ ]?@ [^ ;]++|[^@;-]*+)[ ]?)(?:; (?P<marker>.++))?"
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from urllib.parse import unquote, urlsplit
 
 from environments.definition.findings.result import Draft, Offers, Refused
@@ -24,6 +25,7 @@ _HEADER = re.compile(r"(?m)^[ \t]*\[\[[ \t]*packages[ \t]*\]\]")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,200}[A-Za-z0-9])?")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.!+_-]{0,200}")
 _URL = re.compile(r"[^\s;\"']{1,4000}")
+_MOST_NAMES, _LONGEST_NAME = 1_000, 100
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 _OF_FILE = re.compile(r"[^-/]+-([^-/]+?)(?:-[^/]*\.whl|\.tar\.gz|\.zip)")
 
@@ -134,13 +136,10 @@ def _pythons(draft: Draft, values: Table, packages: list[object]) -> Pythons:
     # A lock may name its default groups nowhere else.
     offers = replace(offers, groups=tuple(dict.fromkeys((*offers.groups, *offers.default.groups))))
     selection = selected(draft, offers, at)
-    left = tuple(
-        name
-        for name in (*offers.extras, *offers.groups)
-        if name not in (*selection.extras, *selection.groups)
-    )
+    chosen = {*selection.extras, *selection.groups}
+    left = [name for name in (*offers.extras, *offers.groups) if name not in chosen]
     if left:
-        what = ", ".join((*selection.extras, *selection.groups)) or "what is always installed"
+        what = ", ".join((*selection.extras, *selection.groups)[:20]) or "what is always installed"
         draft.note("project-parts", at, what=what, others=", ".join(left[:20]))
     draft.requires_python = toml.text(values, "requires-python")
     markers = [
@@ -175,7 +174,8 @@ def _cover(draft: Draft, pythons: Pythons, environments: list[str], at: Placed) 
 
 
 def _names(values: Table, key: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in toml.items(values, key) if isinstance(name, str) and name))
+    names = (name[:_LONGEST_NAME] for name in toml.items(values, key) if isinstance(name, str) and name)
+    return tuple(dict.fromkeys(islice(names, _MOST_NAMES)))
 
 
 def _options(indexes: Iterable[Placed]) -> Iterator[Placed]:

@@ -17,14 +17,16 @@ def selected(draft: Draft, offers: Offers, at: At) -> Selection:
         "group": (wanted.groups, offers.groups),
     }
     for kind, (names, known) in requested.items():
+        choices = frozenset(known)
         for name in names:
-            if name not in known:
+            if name not in choices:
                 listed = ", ".join(known[:20]) or f"it has no {kind}s"
                 draft.note("selection-unknown", at, kind=kind, what=name, known=listed)
+    extras, groups = {*default.extras, *wanted.extras}, {*default.groups, *wanted.groups}
     draft.selection = Selection(
         environment=wanted.environment if wanted.environment in offers.environments else default.environment,
-        extras=tuple(name for name in offers.extras if name in (*default.extras, *wanted.extras)),
-        groups=tuple(name for name in offers.groups if name in (*default.groups, *wanted.groups)),
+        extras=tuple(name for name in offers.extras if name in extras),
+        groups=tuple(name for name in offers.groups if name in groups),
         ignore_lock=wanted.ignore_lock,
     )
     return draft.selection

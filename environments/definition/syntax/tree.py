@@ -43,7 +43,7 @@ def parse(text: str) -> Tree | None:
 def parse_yaml(text: str) -> Tree | None:
     """Return the single document of a YAML text; None if it is empty. Raises Unreadable."""
     builder = _Builder()
-    # Nothing of this is garbage before the end, and looking for it takes half of the time.
+    # Nothing of this is garbage before the end, and looking for it takes a good part of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from environments.definition import read
+from environments.definition.model import Selection
 
 MEGABYTE = 1 << 20
 NAMES = [
@@ -73,6 +74,39 @@ def bomb() -> str:
 def test_bombs_tags_and_depths_are_refused_by_name(text: str, code: str) -> None:
     reading = read(text)
     assert code in [error.code for error in reading.errors]
+
+
+GROUPS = "".join(f'"g{number}",' for number in range(100_000))
+HEAD = 'lock-version = "1.0"\n'
+ENDLESS = " or ".join(f"python_version > '3.{number}'" for number in range(50_000))
+ENVIRONMENTS = ",".join(f"\"python_version > '3.{number}'\"" for number in range(50_000))
+PACKAGE = '[[packages]]\nname = "a"\nversion = "1"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}default-groups = [{GROUPS}]\n{PACKAGE}marker = \"'x' in dependency_groups\"\n",
+        f"{HEAD}dependency-groups = [{GROUPS}]\nextras = [{GROUPS}]\n{PACKAGE}",
+        f"{HEAD}{PACKAGE}marker = '{'(' * 500_000}'\n",
+        f'{HEAD}{PACKAGE}marker = "{ENDLESS}"\n',
+        f"{HEAD}environments = [{ENVIRONMENTS}]\n{PACKAGE}",
+        HEAD + "[[packages]]\nname=\n" * 60_000,
+        "version: 1\nmetadata: {}\npackage:\n"
+        + "".join(f"- {{platform: linux-{n}, category: c{n}}}\n" for n in range(40_000)),
+    ],
+    ids=range(7),
+)
+def test_a_hostile_lock_ends_with_messages_that_somebody_can_read(text: str) -> None:
+    reading = read(text, selection=Selection(groups=("g1", "none"), extras=("g2",)))
+    assert all(len(finding.message) < 3_000 for finding in reading.findings)
+
+
+@pytest.mark.parametrize(
+    "unit", ["<<<<<<< a\n", "<<<<<<< a\n=======\n", "<<<<<<< a\na==\n=======\nb==\n>>>>>>> b\n"]
+)
+def test_a_file_of_nothing_but_conflicts_is_refused(unit: str) -> None:
+    assert read(unit * 15_000, "requirements.txt").errors
 
 
 def test_a_byte_that_is_no_text_is_named_with_its_line() -> None:

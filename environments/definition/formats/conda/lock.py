@@ -21,6 +21,7 @@ from environments.definition.syntax.tree import Mapping, Scalar, Sequence, Tree,
 FORMAT = "conda-lock"
 MAIN = "main"
 _VIRTUAL = ("virtual-packages.yml", "virtual-packages.yaml")
+_MOST_CATEGORIES = 1_000
 _PYPI_FILES = "https://files.pythonhosted.org/"
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 
@@ -87,13 +88,15 @@ def _categories(part: Mapping) -> list[str]:
 
 def _selected(draft: Draft, parts: list[Mapping], at: Mapping) -> frozenset[str]:
     """Return the categories to read: main (or the only one), and the others by request, which are offered as groups."""
-    known = list(dict.fromkeys(category for part in parts for category in _categories(part)))
+    known = list(dict.fromkeys(category for part in parts for category in _categories(part)))[
+        :_MOST_CATEGORIES
+    ]
     always = [MAIN] if MAIN in known or len(known) > 1 else known
     others = tuple(category for category in known if category not in always)
     chosen = selected(draft, Offers(groups=others), at).groups
     if others:
-        read = ", ".join((*always, *chosen))
-        draft.note("lock-categories", at, what=", ".join(known), read=read)
+        read = _listed([*always, *chosen])
+        draft.note("lock-categories", at, what=_listed(known), read=read)
     return frozenset((*always, *chosen))
 
 
@@ -107,14 +110,20 @@ def _chosen(draft: Draft, platforms: list[str], at: Mapping) -> str:
     if not of_linux:
         help = f"Lock it again with `conda-lock lock --platform {wanted}`, or have the versions solved again."
         draft.note(
-            "lock-uncovered", at, lock="the lock", what=f"Linux; it is for {', '.join(platforms)}", help=help
+            "lock-uncovered", at, lock="the lock", what=f"Linux; it is for {_listed(platforms)}", help=help
         )
         return platforms[0]
     chosen = wanted if wanted in platforms else of_linux[0]
     if len(platforms) > 1:
-        draft.note("lock-platforms", at, what=", ".join(platforms), platform=chosen)
+        draft.note("lock-platforms", at, what=_listed(platforms), platform=chosen)
     set_platform(draft, chosen, Placed("", at.line, at.column))
     return chosen
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(name[:40] for name in names[:20]) + (
+        f" and {len(names) - 20} more" if len(names) > 20 else ""
+    )
 
 
 def _package(draft: Draft, part: Mapping) -> LockedPackage | None:

@@ -20,8 +20,8 @@ HEAD = "version: 1\nmetadata: {channels: [conda-forge], platforms: [linux-64]}\n
 def lock(size: int) -> str:
     """A lock of about this size, most of it for another platform."""
     entries = [ENTRY.format(0, "linux-64")]
-    one = len(ENTRY.format(100_000, "osx-64"))
-    entries += [ENTRY.format(100_000 + number, "osx-64") for number in range(size // one)]
+    each = len(ENTRY.format(100_000, "osx-64"))
+    entries += [ENTRY.format(100_000 + number, "osx-64") for number in range(size // each)]
     return HEAD + "".join(entries)
 
 

@@ -92,7 +92,8 @@ def check(draft: Draft) -> None:
             draft.note("secret-in-definition", text, what="this line")
     for name, index in draft.package_indexes.items():
         if holds_secret(index):
-            draft.note("secret-in-definition", None, what=f"the index of {name}")
+            at = index if isinstance(index, Placed) else None
+            draft.note("secret-in-definition", at, what=f"the index of {name}")
     for name, written in draft.properties.items():
         if holds_secret(written):
             draft.note("secret-in-definition", None, what=f"the property {name}")

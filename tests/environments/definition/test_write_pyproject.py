@@ -75,10 +75,11 @@ def test_what_a_pyproject_has_no_key_for_is_not_left_out_silently(what: Definiti
 
 
 def test_other_formats_do_not_lose_the_cutoff_or_the_target() -> None:
-    for more in ({"cutoff": Cutoff(as_of="2026-06-01")}, {"target": Target(glibc="2.28")}):
-        for format in ("requirements", "conda-env"):
-            with pytest.raises(CannotWrite, match=next(iter(more))):
-                write(definition("numpy", **more), format)
+    for format in ("requirements", "conda-env"):
+        with pytest.raises(CannotWrite, match="cutoff"):
+            write(definition("numpy", cutoff=Cutoff(as_of="2026-06-01")), format)
+    with pytest.raises(CannotWrite, match="target"):
+        write(definition("numpy", target=Target(glibc="2.28")), "requirements")
 
 
 NAMES = st.sampled_from(["numpy", "Pandas", "a.b-c_d", "environment", "x1"])

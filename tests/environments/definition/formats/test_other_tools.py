@@ -39,6 +39,7 @@ def test_a_file_of_another_tool_is_named_with_the_command_that_makes_a_definitio
 def test_a_folder_of_another_tool_is_named_by_the_file_that_shows_the_tool(tmp_path: Path) -> None:
     (tmp_path / "setup.py").write_text("from setuptools import setup\n")
     (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "names.json").write_text("{}")
     (error,) = read_path(tmp_path).errors
     assert "uv pip compile setup.py" in error.help
 

@@ -116,7 +116,9 @@ def _indexes(draft: Draft, document: Document, result: Settings) -> None:
         if not url:
             draft.note("missing-key", at, what="the url of an index")
             continue
-        result.indexes.setdefault(toml.text(index, "name"), url)
+        result.indexes.setdefault(
+            toml.text(index, "name"), toml.at(draft, document, *UV, "index", number, "url").moved(url)
+        )
         if index.get("format") == "flat":
             lines.append((False, at.moved(f"--find-links {url}")))
         elif index.get("explicit") is not True and url != PYPI:

@@ -51,6 +51,8 @@ def check(
     scratch = Draft(draft.format, selection=selection, platform=draft.platform, file=name)
     try:
         document = toml.document(scratch, text)
+        if scratch.refused:
+            raise Refused("bad-toml")
         workspace = workspace_of(document)
         if workspace is None:
             return Checked()

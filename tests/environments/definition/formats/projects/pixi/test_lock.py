@@ -203,7 +203,7 @@ def test_a_package_that_the_lock_does_not_describe_is_refused_with_its_line() ->
     ],
 )
 def test_a_broken_lock_is_refused_with_its_line(text: str, code: str, line: int) -> None:
-    (error,) = read(text, "pixi.lock").errors
+    error, *_ = read(text, "pixi.lock").errors
     assert (error.code, error.line) == (code, line)
 
 

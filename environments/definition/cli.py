@@ -15,6 +15,7 @@ from environments.definition.findings import secrets
 from environments.definition.findings.finding import Finding
 from environments.definition.findings.result import Reading
 from environments.definition.model import HOST
+from environments.definition.packages import cutoffs
 from environments.definition.reading.read import read, read_path
 from environments.definition.writing.write import FORMATS, CannotWrite, left_out, write_reading
 
@@ -120,6 +121,12 @@ def _inspected(path: str, reading: Reading) -> str:
         lines.append(f"  base: {_printable(_base(reading))}")
         if stated := str(definition.target):
             lines.append(f"  target: {stated}")
+        if limit := cutoffs.in_words(**definition.cutoff.model_dump()):
+            lines.append(f"  uploads: {_printable(limit)}")
+        lines += [
+            f"  index of {_printable(name)}: {_printable(secrets.masked(url))}"
+            for name, url in sorted(python.package_indexes.items())
+        ]
     lines += [_finding(path, finding) for finding in reading.findings]
     return "\n".join(lines)
 

@@ -13,6 +13,7 @@ from environments.definition.formats import target
 from environments.definition.formats.dockerfile_text import base_images
 from environments.definition.hash import content_key
 from environments.definition.model import Definition
+from environments.definition.packages import cutoffs
 from environments.definition.packages.locked import LockedPackage
 from environments.definition.packages.specs import BadSpec, Spec, conda_spec, pip_spec
 from environments.definition.packages.versions import is_newer, meaning
@@ -332,6 +333,7 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
         before, after = getattr(old.python, kind), getattr(new.python, kind)
         if before != after:
             yield OtherChange("python", f"{what} changed", str(before), str(after))
+    yield from _upload_changes(old, new)
     if old.platform != new.platform:
         yield OtherChange("platform", "platform changed", old.platform, new.platform)
     for text, was, now in target.changes(old.target, new.target):
@@ -353,6 +355,19 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
         )
     if old.run != new.run:
         yield OtherChange("run", "options for starting a container changed")
+
+
+def _upload_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
+    """What limits which uploads are used, and which index a package comes from."""
+    before, after = (cutoffs.in_words(**definition.cutoff.model_dump()) for definition in (old, new))
+    if before != after:
+        how = "added" if not before else "removed" if not after else "changed"
+        yield OtherChange("uploads", f"limit of uploads {how}", before, after)
+    was, now = old.python.package_indexes, new.python.package_indexes
+    for name in sorted(was.keys() | now.keys()):
+        if was.get(name) != now.get(name):
+            urls = [secrets.masked(indexes.get(name, "")) for indexes in (was, now)]
+            yield OtherChange("indexes", f"index of {name} changed", *urls)
 
 
 def _spark(definition: Definition) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from environments.definition.findings import secrets
+from environments.definition.findings import cutoffs, secrets
 from environments.definition.findings.result import Draft
 from environments.definition.packages.buildable import ignored_on, problem_of
 from environments.definition.packages.specs import (
@@ -70,6 +70,7 @@ def check(draft: Draft, today: dt.date | None = None) -> None:
     conda = _conda(draft)
     pip = _pip(draft)
     secrets.check(draft)
+    cutoffs.check(draft)
     _variables(draft)
     _placeholders(draft)
     _addresses(draft)

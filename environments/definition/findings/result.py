@@ -110,6 +110,9 @@ class Draft:
     requires_python: str = ""
     target: Target = field(default_factory=Target)
     cutoff: Cutoff = field(default_factory=Cutoff)
+    """What limits which uploads are used, as written; the checks bring it into one spelling."""
+    cutoff_places: dict[str, Placed] = field(default_factory=dict)
+    """Where `as_of`, `newest` and the exceptions are written, by their names."""
     offers: Offers = field(default_factory=Offers)
     selection: Selection = field(default_factory=Selection)
     """What is requested of a project; its reader fills in the defaults that it took."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from environments.definition.findings import secrets
 from environments.definition.findings.result import Draft
 from environments.definition.formats import context, dockerfile_text, target
-from environments.definition.formats.azure import spark
+from environments.definition.formats.azure import own_keys, spark
 from environments.definition.formats.conda import environment_file
 from environments.definition.formats.shapes import (
     mapping_of,
@@ -31,7 +31,7 @@ _TOP = {
     for name in (
         "name", "version", "environmentVariables", "docker", "python", "spark", "inferencingStackVersion",
         "databricks", "assetId", "autoRebuild", "r", "attribution", "description", "tags", "properties",
-        "isPublic", "target",
+        "isPublic", "target", "asOf", "newest",
     )
 }  # fmt: skip
 _DOCKER = frozenset(
@@ -54,6 +54,7 @@ _PYTHON = frozenset(
         "condaDependencies",
         "condaDependenciesFile",
         "interpreterPath",
+        "packageIndexes",
         "userManagedDependencies",
     )
 )
@@ -95,6 +96,7 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     _docker(draft, mapping_of(draft, mapping.get("docker"), "docker"), source)
     target.read(draft, mapping.get("target"))
     draft.spark = spark.read(draft, mapping.get("spark"))
+    own_keys.read_cutoff(draft, mapping.get("asOf"), mapping.get("newest"))
     stack = text_of(draft, mapping.get("inferencingStackVersion"), "inferencingStackVersion")
     if stack:
         draft.run = draft.run.model_copy(update={"inferencing_stack_version": str(stack)})
@@ -206,6 +208,7 @@ def _python(draft: Draft, python: Mapping, source: Source) -> None:
     draft.interpreter_path = str(text_of(draft, python.get("interpreterPath"), "interpreterPath") or "")
     base = text_of(draft, python.get("baseCondaEnvironment"), "baseCondaEnvironment")
     draft.base_conda_environment = str(base or "")
+    draft.package_indexes = own_keys.read_indexes(draft, python.get("packageIndexes"), "packageIndexes")
     inline = python.get("condaDependencies")
     path = text_of(draft, python.get("condaDependenciesFile"), "condaDependenciesFile")
     if inline is not None:
@@ -230,6 +233,13 @@ def write(
     if python.pip:
         dependencies.append({"pip": list(python.pip)})
     conda = {"name": "project_environment", "channels": list(python.channels), "dependencies": dependencies}
+    layer: dict[str, object] = {
+        "baseCondaEnvironment": python.base_conda_environment or None,
+        "condaDependencies": conda if dependencies or python.channels else None,
+        "condaDependenciesFile": None,
+        "interpreterPath": python.interpreter_path or None,
+        "userManagedDependencies": python.user_managed,
+    }
     document: dict[str, object] = {
         "name": name or None,
         "version": version or None,
@@ -244,13 +254,7 @@ def write(
             "sharedVolumes": run.shared_volumes,
             "shmSize": run.shm_size or None,
         },
-        "python": {
-            "baseCondaEnvironment": python.base_conda_environment or None,
-            "condaDependencies": conda if dependencies or python.channels else None,
-            "condaDependenciesFile": None,
-            "interpreterPath": python.interpreter_path or None,
-            "userManagedDependencies": python.user_managed,
-        },
+        "python": layer,
         "spark": {
             "repositories": list(spark_layer.repositories),
             "packages": [package.model_dump() for package in spark_layer.packages],
@@ -258,6 +262,9 @@ def write(
         },
         "inferencingStackVersion": run.inferencing_stack_version or None,
     }
+    if python.package_indexes:
+        document["python"] = {**layer, "packageIndexes": python.package_indexes}
+    document |= own_keys.cutoff_values(definition.cutoff, as_of="asOf")
     described = {"description": description, "tags": dict(tags), "properties": definition.properties}
     described["target"] = definition.target.stated
     document |= {key: value for key, value in described.items() if value}

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import context, dockerfile_text, target
-from environments.definition.formats.azure import spark
+from environments.definition.formats.azure import own_keys, spark
+from environments.definition.formats.azure.own_keys import CUTOFF_KEYS
 from environments.definition.formats.conda import environment_file
 from environments.definition.formats.conda.environment_file import quoted, scalar
 from environments.definition.formats.shapes import mapping_of, strings_of, text_of, truth_of, unknown_keys
@@ -38,8 +39,10 @@ KEYS = frozenset(
         "spark",
         "python",
         "target",
+        *CUTOFF_KEYS,
     )
 )
+_PYTHON = ("user_managed", "interpreter_path", "base_conda_environment", "package_indexes")
 _ROUTES = ("liveness", "readiness", "scoring")
 _VARIABLES = frozenset(("environment_variables", "environmentVariables", "env"))
 
@@ -128,11 +131,15 @@ def _extensions(draft: Draft, mapping: Mapping) -> None:
     draft.platform = text_of(draft, mapping.get("platform"), "platform") or draft.platform
     target.read(draft, mapping.get("target"))
     python = mapping_of(draft, mapping.get("python"), "python")
-    unknown_keys(draft, python, ("user_managed", "interpreter_path", "base_conda_environment"), "python.")
+    unknown_keys(draft, python, _PYTHON, "python.")
     draft.user_managed = truth_of(draft, python.get("user_managed"), "python.user_managed") or False
     draft.interpreter_path = text_of(draft, python.get("interpreter_path"), "python.interpreter_path") or ""
     base = text_of(draft, python.get("base_conda_environment"), "python.base_conda_environment")
     draft.base_conda_environment = base or ""
+    draft.package_indexes = own_keys.read_indexes(
+        draft, python.get("package_indexes"), "python.package_indexes"
+    )
+    own_keys.read_cutoff(draft, mapping.get("as_of"), mapping.get("newest"))
     draft.spark = spark.read(draft, mapping.get("spark"))
 
 
@@ -215,8 +222,13 @@ def _extensions_text(definition: Definition) -> str:
         if python.base_conda_environment
         else "",
     }
-    if any(values.values()):
-        text += "python:\n" + "".join(f"  {name}: {value}\n" for name, value in values.items() if value)
+    layer = "".join(f"  {name}: {value}\n" for name, value in values.items() if value)
+    if python.package_indexes:
+        pairs = python.package_indexes.items()
+        layer += "  package_indexes:\n" + "".join(f"    {scalar(k)}: {quoted(v)}\n" for k, v in pairs)
+    if layer:
+        text += f"python:\n{layer}"
+    text += own_keys.write_cutoff(definition.cutoff)
     if definition.variables:
         text += "variables:\n" + "".join(
             f"  {scalar(k)}: {quoted(v)}\n" for k, v in definition.variables.items()

@@ -12,6 +12,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from environments.definition.model import Cutoff
+
 Ecosystem = Literal["pypi", "conda"]
 Kind = Literal["wheel", "sdist", "conda"]
 
@@ -52,6 +54,12 @@ class Lock(BaseModel):
         default=(),
         description="Packages that are older than they would be with a Docker Engine, or that are for CPUs"
         " though there are builds for GPUs, as sentences.",
+    )
+    cutoff: Cutoff = Field(
+        default=Cutoff(), description="What limited uploads, with absolute times; empty for no limit."
+    )
+    skipped: tuple[str, ...] = Field(
+        default=(), description="Newer versions that were uploaded too late to be used, as sentences."
     )
 
     @property

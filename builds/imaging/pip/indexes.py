@@ -6,10 +6,12 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from environments.network.credentials import Logins, login_from_url
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limit, Limits
+from environments.network.credentials import Logins, login_from_url, without_login
 
+PROJECT = "studio-own-indexes"
 PYPI = "https://pypi.org/simple"
 
 # The list of an index may change, so it is requested again after ten minutes. A file never changes under its name.
@@ -30,6 +32,17 @@ class Indexes:
 
     main: str
     extra: tuple[str, ...]
+    own: Mapping[str, str] = field(default_factory=dict)
+    """The only index of a package, by its normalised name; it is queried for no other package."""
+
+    @property
+    def every_url(self) -> tuple[str, ...]:
+        """All URLs, those for single packages included."""
+        return (*self.urls, *dict.fromkeys(self.own.values()))
+
+    def of(self, name: str, logins: Logins) -> tuple[str, ...]:
+        """Return the URLs that a package may come from, those of private indexes first."""
+        return (self.own[name],) if name in self.own else self.private_first(logins)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -50,17 +63,42 @@ class Indexes:
         urls = self.private_first(logins)
         return len(urls) > 1 and not any(self.is_private(url, logins) for url in urls)
 
-    def config(self, logins: Logins, *, refresh: bool = False) -> str:
+    def config(self, logins: Logins, limits: Limits = NO_LIMITS, *, refresh: bool = False) -> str:
         """Return the solver's configuration file; with `refresh`, it bypasses the cache of listings.
 
         Passwords are in it and not on the command line.
         """
-        parts = [_entry(url, logins, refresh=refresh) for url in self.private_first(logins)]
-        return "\n".join(parts) + "default = true\n"
+        parts = [_entry(url, logins, limits, refresh=refresh) for url in self.private_first(logins)]
+        return _exclusions(limits) + "\n".join(parts) + "default = true\n"
+
+    def project(
+        self,
+        requirements: Sequence[str],
+        logins: Logins,
+        limits: Limits = NO_LIMITS,
+        *,
+        refresh: bool = False,
+    ) -> str:
+        """Return a project that requests these packages from their own indexes, which the solver asks for no others."""
+        urls = list(dict.fromkeys(self.own.values()))
+        lines = [f'[project]\nname = {json.dumps(PROJECT)}\nversion = "0"']
+        lines.append(f"dependencies = {json.dumps(list(requirements))}\n")
+        for number, url in enumerate(urls):
+            entry = _entry(url, logins, limits, refresh=refresh)
+            lines.append(f'[[tool.uv.index]]\nname = "own-{number}"\nexplicit = true')
+            lines.append(entry.partition("\n")[2])
+        lines.append("[tool.uv.sources]")
+        lines += [
+            f'{json.dumps(name)} = {{ index = "own-{urls.index(url)}" }}' for name, url in self.own.items()
+        ]
+        return "\n".join(lines) + "\n"
 
 
 def indexes_of(
-    lines: Sequence[str], index_url: str | None, env: Mapping[str, str]
+    lines: Sequence[str],
+    index_url: str | None,
+    env: Mapping[str, str],
+    own: Mapping[str, str] | None = None,
 ) -> tuple[list[str], Indexes]:
     """Return the lines that are no index options, and the indexes: the definition's, else the studio's."""
     rest, main, extra = [], None, []
@@ -73,7 +111,7 @@ def indexes_of(
         else:
             main = option["url"]
     usual = next((env[name] for name in _OURS if env.get(name)), PYPI)
-    return rest, Indexes(main or index_url or usual, tuple(extra))
+    return rest, Indexes(main or index_url or usual, tuple(extra), own or {})
 
 
 def solver_environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -83,12 +121,33 @@ def solver_environment(env: Mapping[str, str]) -> dict[str, str]:
     return {**usual, "NETRC": os.devnull, "UV_KEYRING_PROVIDER": "disabled"}
 
 
-def _entry(url: str, logins: Logins, *, refresh: bool) -> str:
+def _exclusions(limits: Limits) -> str:
+    """Return the solver's settings for the times before which packages must have been uploaded."""
+    default, text = limits.of(), ""
+    if default is not None:
+        text += f"exclude-newer = {_before(default)}\n"
+    own = {name: limits.of(name) for name in limits.names}
+    if own:
+        text += "\n[exclude-newer-package]\n"
+        text += "".join(f"{json.dumps(name)} = {_before(limit)}\n" for name, limit in own.items())
+    return f"{text}\n" if text else ""
+
+
+def _before(limit: Limit | None) -> str:
+    return "false" if limit is None else json.dumps(limit.before.isoformat().replace("+00:00", "Z"))
+
+
+def _entry(url: str, logins: Logins, limits: Limits, *, refresh: bool) -> str:
     listing = "" if refresh else f'api = "{_LISTING}", '
     control = f'{{ {listing}files = "{_FILES}" }}'
     # The solver would show a password to everything of its host, not to its own address only.
     silent = 'authenticate = "never"\n' if logins.beside("index", url) and login_from_url(url) is None else ""
-    return f"[[index]]\nurl = {json.dumps(shown_to(url, logins))}\n{silent}cache-control = {control}\n"
+    # An index has a limit of its own where an exception names it.
+    limit = limits.of(url=without_login(url))
+    limited = f"exclude-newer = {_before(limit)}\n" if limit != limits.of() else ""
+    return (
+        f"[[index]]\nurl = {json.dumps(shown_to(url, logins))}\n{limited}{silent}cache-control = {control}\n"
+    )
 
 
 def shown_to(url: str, logins: Logins) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,7 @@ from packaging.version import InvalidVersion, Version
 
 from builds.imaging import egress
 from builds.imaging.answers import PLAIN, BadAnswer, bounded, following_redirects
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
 from builds.imaging.interruptible import interruptible
 from builds.imaging.pip.indexes import Indexes
 from builds.imaging.reporting import ImageError, Reporter
@@ -54,6 +56,8 @@ class ListedFile:
     requires_python: str
     withdrawn: bool
     tags: frozenset[Tag] = frozenset()
+    uploaded: dt.datetime | None = None
+    index: str = ""
 
     def runs_on(self, python: str) -> bool:
         """Return whether the index says that this file is for a Python, as pip reads it: upper bounds count."""
@@ -65,50 +69,68 @@ class ListedFile:
     def as_entry(self) -> Mapping[str, Any]:
         """Return the file as a solver's lock has it."""
         entry: dict[str, Any] = {"name": self.filename, "url": self.url, "size": self.size}
+        if self.uploaded is not None:
+            entry["upload-time"] = self.uploaded
         return {**entry, "hashes": {"sha256": self.sha256}}
 
 
 class Listings:
     """The listings of a definition's indexes, each requested once.
 
-    Where an index that needs a connection has a package, the others are not read.
+    Where an index that needs a connection has a package, the others are not read; nor where the package has an index
+    of its own.
     """
 
     def __init__(
-        self, indexes: Indexes, pages: Sequence[str], workshop: Workshop, reporter: Reporter
+        self,
+        indexes: Indexes,
+        pages: Sequence[str],
+        workshop: Workshop,
+        reporter: Reporter,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self._indexes = indexes
         self._pages = pages
         self._workshop = workshop
         self._reporter = reporter
+        self._limits = limits
         self._known: dict[str, tuple[ListedFile, ...]] = {}
         self._private: dict[str, str] = {}
 
     def of(self, name: str) -> tuple[ListedFile, ...]:
-        """Return every file of a package, by its normalised name; none where no index answers with it."""
+        """Return the files of a package, by its normalised name, that were uploaded early enough."""
+        files = self.every(name)
+        if not self._limits:
+            return files
+        return tuple(file for file in files if self._limits.allows(name, file.index, file.uploaded))
+
+    def every(self, name: str) -> tuple[ListedFile, ...]:
+        """Return every file of a package; none where no index answers with it."""
         if name not in self._known:
             self._known[name] = interruptible(partial(self._of, name), self._reporter)
         return self._known[name]
 
     def private_index_of(self, name: str) -> str:
         """Return the index that needs a connection and has a package; empty for none."""
-        return self._private.get(name, "") if self.of(name) else ""
+        return self._private.get(name, "") if self.every(name) else ""
 
     def _of(self, name: str) -> tuple[ListedFile, ...]:
         with egress.client(self._workshop.reach, timeout=_TIMEOUT) as client:
             files: list[ListedFile] = []
-            for url in self._indexes.private_first(self._workshop.logins):
+            for url in self._indexes.of(name, self._workshop.logins):
                 private = self._indexes.is_private(url, self._workshop.logins)
-                listed = self._read(client, f"{url.rstrip('/')}/{name}/", name, required=private)
+                listed = self._read(client, f"{url.rstrip('/')}/{name}/", name, url, required=private)
                 files += listed
                 if listed and private:
                     self._private[name] = url
                     break
-            for page in self._pages:
-                files += self._read(client, page, name)
+            for page in () if name in self._indexes.own else self._pages:
+                files += self._read(client, page, name, page)
         return tuple(files)
 
-    def _read(self, client: httpx.Client, url: str, name: str, *, required: bool = False) -> list[ListedFile]:
+    def _read(
+        self, client: httpx.Client, url: str, name: str, index: str, *, required: bool = False
+    ) -> list[ListedFile]:
         """Return the files that a page lists of a package; none from a page that fails, unless it is `required`.
 
         Whether a private index has a name must be known before another index is read.
@@ -132,7 +154,7 @@ class Listings:
                 raise
             raise _unread(url, str(error)) from error
         entries = _from_json(text) if "json" in kind else _from_html(text)
-        files = (_file(entry, at, name) for entry in entries[:MOST_FILES])
+        files = (_file(entry, at, name, without_login(index)) for entry in entries[:MOST_FILES])
         return [file for file in files if file is not None]
 
 
@@ -203,7 +225,20 @@ def _from_html(text: str) -> list[dict[str, Any]]:
     return []
 
 
-def _file(entry: Mapping[str, Any], page: str, name: str) -> ListedFile | None:
+def uploaded_at(value: object) -> dt.datetime | None:
+    """Return the time that an index or a solver's lock gives a file; None where it gives none."""
+    time = value if isinstance(value, dt.datetime) else None
+    if isinstance(value, str) and len(value) <= _LONGEST:
+        with suppress(ValueError):
+            time = dt.datetime.fromisoformat(value)
+    if time is None:
+        return None
+    with suppress(OverflowError):
+        return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time.astimezone(dt.UTC)
+    return None
+
+
+def _file(entry: Mapping[str, Any], page: str, name: str, index: str) -> ListedFile | None:
     """Return a listed file of this package; None for what is neither a wheel nor a source distribution."""
     try:
         url = urljoin(page, str(entry.get("url", "")))
@@ -227,6 +262,8 @@ def _file(entry: Mapping[str, Any], page: str, name: str) -> ListedFile | None:
         requires_python=str(entry.get("requires-python") or "")[:_LONGEST],
         withdrawn=bool(entry.get("yanked")),
         tags=named[2],
+        uploaded=uploaded_at(entry.get("upload-time")),
+        index=index,
     )
 
 

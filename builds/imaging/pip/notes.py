@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.solver_errors import without_files
+from builds.imaging.pip.uploads import UNDATED
 from builds.imaging.reporting import Reporter
 from environments.network.masking import masked
 
@@ -52,5 +53,5 @@ def report_warnings(message: str, reporter: Reporter) -> None:
         line.removeprefix("warning: ") for line in message.splitlines() if line.startswith("warning: ")
     )
     for warning in dict.fromkeys(warnings):
-        if not _BESIDE_THE_POINT.search(warning):
+        if not _BESIDE_THE_POINT.search(warning) and not UNDATED.search(warning):
             reporter.line(f"Warning: {without_files(masked(warning))}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import tomllib
@@ -18,7 +19,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from builds.imaging.bases.probe import Probe
 from builds.imaging.lock import Kind, Lock, LockedPackage
 from builds.imaging.pip.lines.hashes import NO_HASHES, Hashes
-from builds.imaging.pip.listings import ListedFile, systems_of
+from builds.imaging.pip.listings import ListedFile, systems_of, uploaded_at
 from builds.imaging.reporting import ImageError
 
 _LEGACY = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
@@ -41,6 +42,8 @@ class Selection:
     hashes: Hashes = NO_HASHES
     listed: Callable[[str], Iterable[ListedFile]] = lambda _: ()
     may_be_source: Callable[[str], bool] = lambda _: True
+    check: Callable[[str, str, File], None] = lambda *_: None
+    """Raises ImageError for a file that must not be taken, by its package's name and version."""
 
 
 def packages_of(text: str, probe: Probe, selection: Selection = Selection()) -> tuple[LockedPackage, ...]:
@@ -54,10 +57,12 @@ def packages_of(text: str, probe: Probe, selection: Selection = Selection()) -> 
         offered = selection.offered.get(name, {}).get(version, ())
         if offered:
             sources = [file.as_entry() for file in offered]
-            result.append(_locked(name, version, selection.hashes.chosen(name, sources)[0], "sdist"))
+            result.append(
+                _locked(name, version, selection.hashes.chosen(name, sources)[0], "sdist", selection)
+            )
         elif "sdist" in entry and name in selection.forced:
             file = selection.hashes.chosen(name, [entry["sdist"]])[0]
-            result.append(_locked(name, version, file, "sdist"))
+            result.append(_locked(name, version, file, "sdist", selection))
         else:
             result.append(_package(entry, select, probe, selection))
     return tuple(sorted(result, key=lambda package: package.name))
@@ -75,6 +80,18 @@ def versions_of(text: str, probe: Probe) -> dict[str, tuple[str, bool]]:
         for entry in entries
         if "version" in entry
     }
+
+
+def uploads_of(text: str, probe: Probe) -> dict[str, tuple[str, dt.datetime | None]]:
+    """Return of each package of a pylock its version, and when the file was uploaded that fits the base best."""
+    select: Selector = create_compatible_tags_selector(target_tags(probe))
+    result = {}
+    for entry in tomllib.loads(text).get("packages", []):
+        files = [*_fitting(entry.get("wheels", []), select), *([entry["sdist"]] if "sdist" in entry else [])]
+        if "version" in entry and files:
+            uploaded = uploaded_at(files[0].get("upload-time"))
+            result[str(canonicalize_name(entry["name"]))] = (str(entry["version"]), uploaded)
+    return result
 
 
 def preference(lock: Lock) -> str:
@@ -132,9 +149,9 @@ def _package(entry: File, select: Selector, probe: Probe, selection: Selection) 
         elif selection.may_be_source(name):
             sources = [file.as_entry() for file in others if not file.tags]
             if selection.hashes.match(name, sources):
-                return _locked(name, version, selection.hashes.chosen(name, sources)[0], "sdist")
+                return _locked(name, version, selection.hashes.chosen(name, sources)[0], "sdist", selection)
     best = selection.hashes.chosen(name, fitting)[0]
-    return _locked(name, version or str(parse_wheel_filename(_filename(best))[1]), best, "wheel")
+    return _locked(name, version or str(parse_wheel_filename(_filename(best))[1]), best, "wheel", selection)
 
 
 def _unfit(name: str, version: str, files: Sequence[File], probe: Probe) -> ImageError:
@@ -153,7 +170,8 @@ def _unfit(name: str, version: str, files: Sequence[File], probe: Probe) -> Imag
     )
 
 
-def _locked(name: str, version: str, file: File, kind: Kind) -> LockedPackage:
+def _locked(name: str, version: str, file: File, kind: Kind, selection: Selection) -> LockedPackage:
+    selection.check(name, version, file)
     digest = file.get("hashes", {}).get("sha256")
     if "url" not in file or not re.fullmatch("[0-9a-f]{64}", str(digest)):
         raise ImageError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from builds.imaging import egress
 from builds.imaging.bases.model import Base
 from builds.imaging.child_process import Ended
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.newer import Newer
@@ -20,6 +21,7 @@ from builds.imaging.pip.solver import Solver
 from builds.imaging.pip.solver_errors import closed, explained
 from builds.imaging.pip.sources import MOST_ROUNDS, endless
 from builds.imaging.pip.systems import for_one_system
+from builds.imaging.pip.uploads import needed, skipped_versions
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -36,11 +38,15 @@ def resolve(
     *,
     refresh: bool = False,
     requires_python: str = "",
+    limits: Limits = NO_LIMITS,
+    package_indexes: Mapping[str, str] | None = None,
 ) -> Lock:
     """Return the exact packages for these requirements, at the versions of `previous` where they fit.
 
-    Recent listings of the index are reused, unless `refresh` is set. `requires_python` are the Pythons that the
-    definition is for.
+    Only what was uploaded early enough for `limits` is used. A package of `package_indexes` comes from its index only,
+    and that index is used for no other package. `requires_python` are the Pythons that the definition is for.
+
+    Recent listings of the index are reused, unless `refresh` is set.
     `present` are distributions that are installed already, by their normalised names: they stay at their
     versions, and are not among the packages returned.
     """
@@ -67,7 +73,7 @@ def resolve(
         tempfile.TemporaryDirectory(prefix="resolve-") as name,
         egress.way_out(workshop, reporter) as way_out,
     ):
-        solver = Solver(Path(name), base.probe, lines, workshop, way_out, present)
+        solver = Solver(Path(name), base.probe, lines, workshop, way_out, present, limits, package_indexes)
         resolution = _Resolution(solver, workshop, way_out, previous)
         packages, warnings = resolution.run(refresh=refresh)
     locked = [
@@ -77,13 +83,16 @@ def resolve(
     ]
     for package in locked:
         reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (needed)"))
+    for sentence in resolution.skipped:
+        reporter.line(f"  {sentence}")
     report_older(locked, resolution.newest, previous, reporter)
     report_left_out(lines, {*(package.name for package in locked), *(present or ())}, reporter)
     for warning in warnings:
         reporter.line(f"Warning: {warning}")
     took = time.monotonic() - began
     reporter.line(f"Resolved {len(locked)} packages for Python {base.probe.version} in {took:.1f} s")
-    return empty.model_copy(update={"packages": tuple(locked), "warnings": tuple(warnings)})
+    found = {"packages": tuple(locked), "warnings": tuple(warnings), "skipped": resolution.skipped}
+    return empty.model_copy(update={**found, "cutoff": limits.recorded()})
 
 
 class _Resolution:
@@ -96,6 +105,8 @@ class _Resolution:
         self._previous = previous
         self.why: dict[str, tuple[bool, tuple[str, ...]]] = {}
         self.newest: dict[str, str] = {}
+        self.skipped: tuple[str, ...] = ()
+        self._said = ""  # by the solver when it last solved
 
     def run(self, *, refresh: bool) -> tuple[tuple[LockedPackage, ...], list[str]]:
         """Return the packages that the requirements come to, and what to warn of."""
@@ -109,6 +120,10 @@ class _Resolution:
         chosen, warnings = newer.choose(self._solved, self._workshop.builds_sources)
         if chosen is not packages:
             self.why = self._solver.reasons(chosen)
+        if self._solver.transitive:
+            chosen = needed(chosen, self.why)
+        if self._solver.limits:
+            self.skipped = skipped_versions(chosen, self.newest, self._said, self._solver)
         return chosen, warnings
 
     def _first(self, *, refresh: bool) -> tuple[LockedPackage, ...]:
@@ -142,10 +157,13 @@ class _Resolution:
             ended = solver.lock(refresh=True, constraints=constraints)
         for _ in range(MOST_ROUNDS):
             if ended.code != 0:
-                self._offer_wanted(ended)
+                if not solver.discover(solver.named_in(ended.error)):
+                    self._offer_wanted(ended)
             else:
+                self._said = ended.error
                 packages = solver.packages()
-                if not sources.learn(packages):
+                new = solver.discover(package.name for package in packages)
+                if not sources.learn(packages) and not new:
                     report_warnings(ended.error, self._reporter)
                     return packages
             ended = solver.lock(constraints=constraints)

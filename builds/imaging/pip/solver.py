@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import reduce
+from operator import and_
 from pathlib import Path
+from typing import Any
 
 import uv
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from builds.confinement.confine import Confinement, environment
 from builds.imaging import egress
 from builds.imaging.bases.probe import Probe
 from builds.imaging.child_process import Ended, run
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
+from builds.imaging.cutoffs.messages import too_new, undated
 from builds.imaging.lock import Lock, LockedPackage
-from builds.imaging.pip.indexes import indexes_of, shown_to, solver_environment
+from builds.imaging.pip.indexes import PROJECT, indexes_of, shown_to, solver_environment
 from builds.imaging.pip.lines.hashes import hashes_of
 from builds.imaging.pip.lines.pip_options import ALL, options_of
 from builds.imaging.pip.lines.requirement import constraints_of
-from builds.imaging.pip.listings import Listings
-from builds.imaging.pip.pylock import Selection, packages_of, preference, versions_of
+from builds.imaging.pip.listings import Listings, uploaded_at
+from builds.imaging.pip.platforms import uv_platform
+from builds.imaging.pip.pylock import Selection, packages_of, preference, uploads_of, versions_of
 from builds.imaging.pip.sources import Sources, metadata_entry
 from builds.imaging.pip.stand_ins import stand_ins
 from builds.imaging.reporting import ImageError
@@ -32,11 +40,8 @@ from environments.network.credentials import Logins, host_of, without_login
 from environments.network.masking import masked
 
 TIMEOUT_SECONDS = 600.0
-# Platforms that uv has names for.
-_ARCHITECTURES = ("amd64", "arm64", "ppc64le", "s390x")
-_ON_MUSL = ("x86_64", "aarch64")
-_NEWEST_GLIBC = 40  # the newest 2.x that uv has a name for
 _ADDRESS = re.compile(r"https?://\S+")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VIA = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@\s)\s*\S+\s*(?:;[^#]*)?(?:(?<=\s)#\s*via\s++(?P<via>.*))?$"
 )
@@ -57,7 +62,10 @@ class Solver:
         workshop: Workshop,
         reporter: egress.WayOut,
         present: Mapping[str, str] | None,
+        limits: Limits = NO_LIMITS,
+        own_indexes: Mapping[str, str] | None = None,
     ) -> None:
+        self.limits = limits
         self.probe = probe
         self._folder = folder
         self._reporter = reporter
@@ -66,18 +74,26 @@ class Solver:
         plain, self.options = options_of(lines, reporter)
         hashless, self._hashes = hashes_of(plain)
         requested, self._constraints = constraints_of(hashless)
-        self.requirements, self.indexes = indexes_of(requested, workshop.index_url, os.environ)
+        self.requirements, self.indexes = indexes_of(requested, workshop.index_url, os.environ, own_indexes)
         self.logins = workshop.logins
         addresses = [address for line in self.requirements for address in _ADDRESS.findall(line)]
-        urls = (*self.indexes.urls, *addresses)
+        urls = (*self.indexes.every_url, *addresses)
         prepared = [_with_login(line, workshop.logins, urls) for line in self.requirements]
         self._prepared = "".join(f"{line}\n" for line in prepared)
         folder.joinpath("requirements.in").write_text(self._prepared)
+        self._pinned = [
+            line
+            for line in self.requirements
+            if (wanted := requirement_in(line)) is not None
+            and wanted.url is None
+            and canonicalize_name(wanted.name) in self.indexes.own
+        ]
+        self.transitive: set[str] = set()
         egress.check(urls, workshop.reach, reporter)
         private = workshop.private("index", urls)
         self._cache = cache = workshop.folder(f"uv-{private}" if private else "uv").absolute()
         pages = [page[1] for line in self.requirements if (page := _FIND_LINKS.match(line))]
-        self.listings = Listings(self.indexes, pages, workshop, reporter)
+        self.listings = Listings(self.indexes, pages, workshop, reporter, limits)
         self.sources = Sources(folder, probe, self.listings, workshop, reporter, self.options.kinds)
         self._held: tuple[str, ...] = ()
         self.mixes = self.indexes.mixes(workshop.logins)
@@ -87,6 +103,7 @@ class Solver:
             *("--python-platform", uv_platform(probe), "--no-python-downloads"),
             *self.options.releases,
             *(stand_ins(folder, present) if present else ()),
+            *(("--preview-features", "index-exclude-newer") if limits.addresses else ()),
         ]
 
     @property
@@ -105,6 +122,14 @@ class Solver:
         """The normalised names of the packages that the definition asks for."""
         wanted = filter(None, map(requirement_in, self.requirements))
         return {str(canonicalize_name(requirement.name)) for requirement in wanted}
+
+    def specifier(self, name: str) -> SpecifierSet:
+        """Return the versions that the definition itself allows of a package, by its normalised name."""
+        read = filter(None, map(requirement_in, (*self.requirements, *self._constraints)))
+        wanted = [
+            requirement.specifier for requirement in read if canonicalize_name(requirement.name) == name
+        ]
+        return reduce(and_, wanted, SpecifierSet())
 
     @property
     def first_index(self) -> str:
@@ -150,6 +175,7 @@ class Solver:
             hashes=self._hashes,
             listed=self.listings.of,
             may_be_source=self.options.kinds.may_be_source,
+            check=self._check_upload,
         )
         return packages_of((self._folder / _LOCK).read_text(), self.probe, selection)
 
@@ -173,19 +199,78 @@ class Solver:
     def alone(self, names: Collection[str]) -> dict[str, tuple[str, bool]]:
         """Return each package's version if it were alone, as far as the cache knows, and whether it has a wheel.
 
-        Sources count here. None is at hand to be run: the solver gets no network, no file, and what each package
-        needs from its configuration.
+        Sources count here.
+        """
+        text = self._alone(names, self.limits)
+        return versions_of(text, self.probe) if text else {}
+
+    def newest(self, names: Collection[str]) -> dict[str, tuple[str, dt.datetime | None]]:
+        """Return each package's version if it were alone and nothing limited uploads, and when it was uploaded."""
+        text = self._alone(names, NO_LIMITS)
+        return uploads_of(text, self.probe) if text else {}
+
+    def unlimited(self) -> dict[str, tuple[str, dt.datetime | None]]:
+        """Solve as if nothing limited uploads; return each package's version, and when it was uploaded."""
+        self._folder.joinpath("pylock.unlimited.toml").unlink(missing_ok=True)
+        self._put("unlimited.toml", self.indexes.config(self.logins) + self.sources.config())
+        self._write_project(NO_LIMITS)
+        options = ("--quiet", "--format", "pylock.toml", "--output-file", "pylock.unlimited.toml")
+        strategy = _ALL_INDEXES if self.mixes else ()
+        ended = self._run("requirements.in", *options, *strategy, config="unlimited.toml")
+        self._write_project(self.limits)
+        if ended.code != 0:
+            return {}
+        return uploads_of((self._folder / "pylock.unlimited.toml").read_text(), self.probe)
+
+    def discover(self, names: Iterable[str]) -> bool:
+        """Take these packages from their own indexes too, where they have one; return whether any is new."""
+        known = {
+            str(canonicalize_name(wanted.name)) for wanted in map(requirement_in, self._pinned) if wanted
+        }
+        new = {*names} & self.indexes.own.keys() - known - self.transitive
+        self.transitive |= new
+        return bool(new)
+
+    def named_in(self, message: str) -> set[str]:
+        """Return the packages with an index of their own that a message names."""
+        words = {str(canonicalize_name(word)) for word in _WORD.findall(message)}
+        return words & self.indexes.own.keys()
+
+    def _check_upload(self, name: str, version: str, file: Mapping[str, Any]) -> None:
+        """Raise ImageError for a file that was uploaded too late, or nobody says when."""
+        limit = self.limits.of(name)
+        if limit is None:
+            return
+        uploaded, url = uploaded_at(file.get("upload-time")), without_login(str(file.get("url", "")))
+        if self.limits.allows(name, url, uploaded) or any(
+            listed.url == url or listed.sha256 == file.get("hashes", {}).get("sha256")
+            for listed in self.listings.of(name)
+        ):
+            return
+        if uploaded is None:
+            raise undated(name, version, host_of(url), limit)
+        raise too_new(name, version, uploaded, limit)
+
+    def _alone(self, names: Collection[str], limits: Limits) -> str:
+        """Return the solver's lock of packages as if each were alone; empty where the cache does not suffice.
+
+        No source is at hand to be run: the solver gets no network, no file, and what each package needs from its
+        configuration.
         """
         kinds = self.options.kinds
         if {*names} <= {name for name, _ in self.pins}:
-            return {}
+            return ""
         given = {
             str(canonicalize_name(wanted.name)) for wanted in map(requirement_in, self.requirements) if wanted
         }
         names = sorted({*names} - given - set(self.present))
         self._folder.joinpath("alone.in").write_text(self._prepared + "".join(f"{name}\n" for name in names))
-        entries = self.indexes.config(self.logins) + "".join(map(metadata_entry, sorted({*names, *given})))
+        entries = self.indexes.config(self.logins, limits) + "".join(
+            map(metadata_entry, sorted({*names, *given}))
+        )
         self._folder.joinpath("alone.toml").write_text(entries)
+        # The solver would stay with the versions of a lock that is there.
+        self._folder.joinpath("pylock.alone.toml").unlink(missing_ok=True)
         wheels = [":all:"] if ALL in kinds.wheels else sorted(kinds.wheels)
         ended = self._run(
             *("alone.in", "--offline", "--quiet", "--no-deps"),
@@ -195,14 +280,15 @@ class Solver:
             config="alone.toml",
             offline=True,
         )
-        if ended.code != 0:
-            return {}
-        return versions_of((self._folder / "pylock.alone.toml").read_text(), self.probe)
+        return (self._folder / "pylock.alone.toml").read_text() if ended.code == 0 else ""
 
     def lacking_wheels(self, pins: Mapping[str, str]) -> set[str]:
         """Return the packages for want of whose wheels these versions cannot be had, looked at by themselves."""
         keys = {f"{name}=={version}": self._key(name, version) for name, version in sorted(pins.items())}
-        lines = [line for line, key in keys.items() if not self._workshop.recall(_BY_WHEELS, key)]
+        # What is early enough today may have been too late yesterday.
+        lines = [
+            line for line, key in keys.items() if self.limits or not self._workshop.recall(_BY_WHEELS, key)
+        ]
         # Together they mostly can be had, and one run is enough.
         for together in filter(None, (lines, *([line] for line in lines if len(lines) > 1))):
             self._folder.joinpath("newer.in").write_text("".join(f"{line}\n" for line in together))
@@ -211,7 +297,7 @@ class Solver:
             if wanted:
                 return wanted
             decided = ended.code == 0 or "No solution found" in ended.error
-            if decided and (ended.code == 0 or len(together) == 1):
+            if decided and not self.limits and (ended.code == 0 or len(together) == 1):
                 # A version stays as it is, and wheels are not taken back: this is looked at once.
                 for line in together:
                     self._workshop.remember(_BY_WHEELS, keys[line], value=True)
@@ -220,17 +306,24 @@ class Solver:
         return set()
 
     def _key(self, name: str, version: str) -> str:
-        urls = [without_login(url) for url in self.indexes.urls]
-        private = self._workshop.private("index", self.indexes.urls)
+        urls = [without_login(url) for url in self.indexes.every_url]
+        private = self._workshop.private("index", self.indexes.every_url)
         return json.dumps([name, version, self.probe.version, self.probe.platform, *urls, private])
 
     def configure(self, constraints: Iterable[str] = (), *, refresh: bool = False) -> None:
         """Write the solver's configuration; `constraints` are beside those of the definition."""
-        config = self.indexes.config(self.logins, refresh=refresh) + self.sources.config()
+        config = self.indexes.config(self.logins, self.limits, refresh=refresh) + self.sources.config()
         self._put("uv.toml", config)
+        self._write_project(self.limits, refresh=refresh)
         held = (*self._constraints, *self.sources.constraints(), *constraints)
         self._held = ("--constraints", "constraints.txt") if held else ()
         self._put("constraints.txt", "".join(f"{line}\n" for line in held))
+
+    def _write_project(self, limits: Limits, *, refresh: bool = False) -> None:
+        """Write the project that says which packages come from an index of their own, if any does."""
+        if self.indexes.own:
+            requests = [*self._pinned, *sorted(self.transitive)]
+            self._put("pyproject.toml", self.indexes.project(requests, self.logins, limits, refresh=refresh))
 
     def _put(self, name: str, text: str) -> None:
         """Write a file whole or not at all: another run of the solver may be reading it."""
@@ -241,8 +334,9 @@ class Solver:
     def _run(self, *more: str, config: str = "uv.toml", offline: bool = False) -> Ended:
         # Nothing of a package may run on the studio's machine: a source distribution would.
         kinds = () if offline else ("--only-binary", ":all:", *self.sources.options())
+        project = ("pyproject.toml",) if self.indexes.own else ()
         ended = run(
-            [*self._base, "--config-file", config, *self._held, *kinds, *more],
+            [*self._base, "--config-file", config, *self._held, *kinds, *project, *more],
             self._reporter,
             timeout=TIMEOUT_SECONDS,
             env=environment(self._reporter.environment(solver_environment(os.environ)), self._folder),
@@ -294,29 +388,7 @@ def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:
     if matched is None:
         return None
     via = [part.strip() for part in (matched["via"] or "").split(",") if part.strip()]
-    files = {part for part in via if part.startswith("-")}
+    files = {part for part in via if part.startswith(("-", PROJECT))}
     needed_by = tuple(sorted(str(canonicalize_name(part)) for part in via if part not in files))
     requested = any(part.endswith("requirements.in") for part in files)
     return str(canonicalize_name(matched["name"])), (requested, needed_by)
-
-
-def uv_platform(probe: Probe) -> str:
-    """Return uv's name for the newest platform whose wheels run on this base. Raises ImageError for none."""
-    if probe.architecture not in _ARCHITECTURES or (probe.libc == "musl" and probe.machine not in _ON_MUSL):
-        raise ImageError(
-            "base-unfit",
-            f"Packages cannot be put on a base image for {probe.architecture} with"
-            f" {'musl' if probe.libc == 'musl' else 'glibc'}.",
-            "Take a base image for amd64 or arm64, or install the packages in a Dockerfile.",
-        )
-    if probe.libc == "musl":
-        return f"{probe.machine}-unknown-linux-musl"
-    major, minor, *_ = (int(part) for part in (probe.libc_version or "2.17").split("."))
-    if major != 2 or minor < 17:
-        raise ImageError(
-            "base-too-old",
-            f"The base image's C library, glibc {probe.libc_version}, is too old for today's packages.",
-            "Take a base image with glibc 2.17 or newer.",
-        )
-    known = [17, 28, *range(31, _NEWEST_GLIBC + 1)]
-    return f"{probe.machine}-manylinux_2_{max(version for version in known if version <= minor)}"

@@ -11,6 +11,7 @@ from builds.imaging.access_errors import refused
 from builds.imaging.pip.available import advice_for_version, unavailable
 from builds.imaging.pip.solver import Solver, requirement_in
 from builds.imaging.pip.systems import for_one_system
+from builds.imaging.pip.uploads import cutoff_error
 from builds.imaging.reporting import ImageError
 from environments.network.credentials import host_of
 from environments.network.masking import masked
@@ -41,6 +42,8 @@ _FILES = frozenset(
         "pins.txt",
         "uv.toml",
         "alone.toml",
+        "unlimited.toml",
+        "pyproject.toml",
         "pylock.toml",
     )
 )
@@ -72,6 +75,8 @@ def explained(output: str, solver: Solver) -> ImageError:
     if (closed := _REFUSED.search(output)) is not None:
         address = _ADDRESS.search(output, closed.start()) or _ADDRESS.search(output)
         return refused("index", address[0] if address else why, status=closed["status"])
+    if (error := cutoff_error(output, [name for name, _ in _named(output)], solver)) is not None:
+        return error
     if (match := _MISSING.search(output)) is not None:
         return _missing(match[1], solver)
     if any(sign in output for sign in _NETWORK):

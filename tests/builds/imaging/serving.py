@@ -77,6 +77,7 @@ class Index:
         self.failures: list[Answer] = []
         self.withdrawn: dict[str, str] = {}  # why, by the file's name
         self.pythons: dict[str, str] = {}  # Requires-Python, by the file's name
+        self.uploaded: dict[str, str] = {}  # the time, by the file's name; with any, listings are JSON
         self.first: list[Callable[[], object]] = []  # done before a file is answered, one each
 
     @property
@@ -96,11 +97,31 @@ class Index:
         files = [file for file in sorted(self.folder.iterdir()) if _of(file.name) == name]
         if not files:
             return 404, {}, b""
+        if self.uploaded:
+            return self._as_json(name, files)
         links = "".join(
             f'<a href="/files/{f.name}#sha256={_sha256(f)}"{self._withdrawn(f.name)}{self._for(f.name)}>{f.name}</a>'
             for f in files
         )
         return 200, {"Content-Type": "text/html"}, f"<html><body>{links}</body></html>".encode()
+
+    def _as_json(self, name: str, files: list[Path]) -> Answer:
+        """Answer as PEP 691 and PEP 700 say."""
+        entries = [
+            {
+                "filename": file.name,
+                "url": f"/files/{file.name}",
+                "hashes": {"sha256": _sha256(file)},
+                "size": file.stat().st_size,
+                **({"upload-time": self.uploaded[file.name]} if file.name in self.uploaded else {}),
+                **({"requires-python": self.pythons[file.name]} if file.name in self.pythons else {}),
+                **({"yanked": self.withdrawn[file.name]} if file.name in self.withdrawn else {}),
+            }
+            for file in files
+        ]
+        listing = {"meta": {"api-version": "1.1"}, "name": name, "files": entries}
+        kind = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+        return 200, kind, json.dumps(listing).encode()
 
     def _for(self, name: str) -> str:
         return f' data-requires-python="{escape(self.pythons[name])}"' if name in self.pythons else ""

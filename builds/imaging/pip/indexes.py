@@ -38,7 +38,7 @@ class Indexes:
     @property
     def every_url(self) -> tuple[str, ...]:
         """All URLs, those for single packages included."""
-        return (*self.urls, *dict.fromkeys(self.own.values()))
+        return (*dict.fromkeys(self.own.values()), *self.urls)
 
     def of(self, name: str, logins: Logins) -> tuple[str, ...]:
         """Return the URLs that a package may come from, those of private indexes first."""

@@ -26,6 +26,7 @@ from packaging.utils import (
 from packaging.version import InvalidVersion, Version
 
 from builds.imaging import egress
+from builds.imaging.access_errors import refused
 from builds.imaging.answers import PLAIN, BadAnswer, bounded, following_redirects
 from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
 from builds.imaging.interruptible import interruptible
@@ -38,6 +39,7 @@ MOST_BYTES = 64 * 1024**2
 MOST_FILES = 100_000
 _LONGEST = 300
 _ABSENT = (404, 410)
+_DENIED = (401, 403)
 _TIMEOUT = httpx.Timeout(20.0)
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 _SYSTEMS = {"win": "Windows", "macosx": "macOS", "ios": "iOS", "android": "Android"}
@@ -119,7 +121,8 @@ class Listings:
             files: list[ListedFile] = []
             for url in self._indexes.of(name, self._workshop.logins):
                 private = self._indexes.is_private(url, self._workshop.logins)
-                listed = self._read(client, f"{url.rstrip('/')}/{name}/", name, url, required=private)
+                required = private or name in self._indexes.own
+                listed = self._read(client, f"{url.rstrip('/')}/{name}/", name, url, required=required)
                 files += listed
                 if listed and private:
                     self._private[name] = url
@@ -142,6 +145,8 @@ class Listings:
         try:
             with following_redirects(client, "index", plain, self._workshop, headers) as (response, _):
                 if response.status_code != 200:
+                    if required and response.status_code in _DENIED:
+                        raise refused("index", plain, status=str(response.status_code))
                     if required and response.status_code not in _ABSENT:
                         raise _unread(url, f"it answers {response.status_code}")
                     return []

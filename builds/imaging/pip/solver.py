@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from operator import and_
 from pathlib import Path
@@ -42,6 +43,7 @@ from environments.network.masking import masked
 TIMEOUT_SECONDS = 600.0
 _ADDRESS = re.compile(r"https?://\S+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_AS_REQUESTED = re.compile(rf"{PROJECT}(?:==0)? depends on")
 _VIA = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@\s)\s*\S+\s*(?:;[^#]*)?(?:(?<=\s)#\s*via\s++(?P<via>.*))?$"
 )
@@ -94,7 +96,9 @@ class Solver:
         self._cache = cache = workshop.folder(f"uv-{private}" if private else "uv").absolute()
         pages = [page[1] for line in self.requirements if (page := _FIND_LINKS.match(line))]
         self.listings = Listings(self.indexes, pages, workshop, reporter, limits)
-        self.sources = Sources(folder, probe, self.listings, workshop, reporter, self.options.kinds)
+        self.sources = Sources(
+            folder, probe, self.listings, workshop, reporter, self.options.kinds, self.indexes.own
+        )
         self._held: tuple[str, ...] = ()
         self.mixes = self.indexes.mixes(workshop.logins)
         self._base = [
@@ -349,7 +353,7 @@ class Solver:
         )
         # To the solver, a refusal is an index without the package: it would take it from the next index.
         self._reporter.check()
-        return ended
+        return replace(ended, error=_AS_REQUESTED.sub("you require", ended.error))
 
 
 def requirement_in(line: str) -> Requirement | None:

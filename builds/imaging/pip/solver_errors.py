@@ -118,6 +118,14 @@ def _without_files(line: str) -> str:
 def _missing(name: str, solver: Solver) -> ImageError:
     if (system := for_one_system(str(canonicalize_name(name)))) is not None:
         return system
+    if (own := solver.indexes.own.get(str(canonicalize_name(name)))) is not None:
+        # Of an index that denies access, the solver says only that it lacks the package.
+        solver.listings.every(str(canonicalize_name(name)))
+        return ImageError(
+            "package-not-found",
+            f"There is no package {name} in {host_of(own)}, the only index that it may come from.",
+            "Check the spelling and the index's address (package_indexes).",
+        )
     help = _NO_PACKAGES.get(name.lower(), "Check the spelling, or add the index that has it.")
     return ImageError(
         "package-not-found", f"There is no package {name} in the index.", _own_line(name, solver) or help

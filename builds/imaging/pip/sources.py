@@ -47,8 +47,10 @@ class Sources:
         workshop: Workshop,
         reporter: Reporter,
         kinds: Kinds,
+        own: Collection[str] = (),
     ) -> None:
         self.forced = frozenset(kinds.sources)
+        self._own = own
         self.offered: dict[str, dict[str, tuple[ListedFile, ...]]] = {}
         self.unfit: dict[str, frozenset[str]] = {}  # versions that are not for this Python, by the package
         self._folder = folder
@@ -70,12 +72,16 @@ class Sources:
         """Let versions of these packages be taken as source that have no wheel for this base."""
         for name in sorted(names):
             self.offered[name] = self._without_wheel(name, pins)
+            if name in self._own and self.offered[name]:
+                # The solver takes it from its own index only, and from no folder of ours.
+                self.forced |= {name}
         self._write()
 
     def withdraw(self, names: Iterable[str]) -> None:
         """Let these packages come as wheels only."""
         for name in names:
             self.offered.pop(name, None)
+            self.forced -= {name} - self._kinds.sources
         self._write()
 
     def learn(self, packages: Sequence[LockedPackage]) -> bool:

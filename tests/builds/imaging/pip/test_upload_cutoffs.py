@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from builds.imaging.cutoffs.limits import NO_LIMITS, Limits, limits_of
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
 from builds.imaging.lock import Lock
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError
@@ -60,7 +60,7 @@ def shopping(workshop: Workshop, index: Index) -> Workshop:
 
 
 def limited(definition: Cutoff = TWO_WEEKS, policy: Cutoff = NONE) -> Limits:
-    return limits_of(definition, policy, NOW)
+    return Limits(definition, policy, NOW)
 
 
 def solved(
@@ -87,7 +87,7 @@ def as_uv(index: Index, folder: Path, *lines: str, options: tuple[str, ...]) -> 
     command = [uv.find_uv_bin(), "pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet"]
     command += ["--python-version", "3.11", "--no-cache", "--default-index", index.url, *options]
     done = subprocess.run([*command, str(folder / "direct.in")], capture_output=True, text=True, check=True)
-    return dict(line.split("==") for line in done.stdout.split())  # type: ignore[misc]
+    return dict(line.split("==") for line in done.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -19,6 +20,8 @@ from builds.imaging.channels import Channels, channels_of, proofs
 from builds.imaging.conda.files import wants_to_run
 from builds.imaging.conda.virtual import cpu_build_warnings, virtual_packages
 from builds.imaging.conda.workers import conda_worker, read_contents
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
+from builds.imaging.cutoffs.messages import bounded
 from builds.imaging.download.fetch import fetch_conda
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.packing.wheel import PREFIX
@@ -45,24 +48,33 @@ def resolve_environment(
     target: Target = _ANY,
     *,
     requires_python: str = "",
+    limits: Limits = NO_LIMITS,
+    package_indexes: Mapping[str, str] | None = None,
 ) -> Lock:
     """Return the exact conda and pip packages for a target, at the versions of `previous` where they fit.
 
-    What conda installed counts as installed for pip too: at that very version, and not once more.
-    `requires_python` are the Pythons that the definition is for.
+    Only what was uploaded early enough for `limits` is used; `package_indexes` are those of pip packages. What conda
+    installed counts as installed for pip too: at that very version, and not once more. `requires_python` are the
+    Pythons that the definition is for.
     """
     platform_of(base)
     where = channels_of(channels, conda, workshop.channel_mirrors, reporter, folders=workshop.file_channels)
-    packages, warnings = _solve(base, where, conda, workshop, reporter, previous, target)
+    packages, warnings, skipped = _solve(base, where, conda, workshop, reporter, previous, target, limits)
     lock = Lock(
-        platform=base.probe.platform, base_digest=base.digest, packages=packages, warnings=tuple(warnings)
+        platform=base.probe.platform,
+        base_digest=base.digest,
+        packages=packages,
+        warnings=tuple(warnings),
+        cutoff=limits.recorded(),
+        skipped=bounded(skipped),
     )
     python = lock.named("python", "conda")
     lock = lock.model_copy(update={"python": python.version if python else ""})
     check_python(lock.python, "", requires_python, reporter)
     if not any(not line.startswith("-") for line in checked(pip)):
         return lock
-    return _with_pip(base, lock, pip, workshop, reporter, previous)
+    resolve_pip = partial(resolve, limits=limits, package_indexes=package_indexes)
+    return _with_pip(base, lock, pip, workshop, reporter, previous, resolve_pip)
 
 
 def platform_of(base: Base) -> str:
@@ -92,8 +104,9 @@ def _solve(
     reporter: Reporter,
     previous: Lock | None,
     target: Target,
-) -> tuple[tuple[LockedPackage, ...], list[str]]:
-    """Return the packages of conda, and what to warn of."""
+    limits: Limits,
+) -> tuple[tuple[LockedPackage, ...], list[str], list[str]]:
+    """Return the packages of conda, what to warn of, and what was uploaded too late."""
     egress.check(channels.effective_urls(), workshop.reach, reporter, "channel")
     began = time.monotonic()
     before = [p for p in previous.packages if p.kind == "conda"] if previous else []
@@ -108,6 +121,8 @@ def _solve(
         "virtual": [(package.name, package.version, package.build) for package in virtual],
         "keep": [package.sha256 for package in before],
         "keep_names": sorted({package.name for package in before}),
+        "limits": limits.to_json(),
+        "official": dict(zip(channels.effective_urls(), channels.urls, strict=True)),
     }
     reporter.line(f"Asking {', '.join(channels.urls)}")
     answer = _answer(question, channels, workshop, reporter)
@@ -118,11 +133,13 @@ def _solve(
             f"  {package.name} {package.version} {package.build}"
             + ("" if package.requested else "  (needed)")
         )
+    for sentence in bounded(answer["skipped"]):
+        reporter.line(f"  {sentence}")
     warnings = cpu_build_warnings(answer["cpu_builds"], virtual)
     for warning in warnings:
         reporter.line(f"Warning: {warning}")
     reporter.line(f"Resolved {len(packages)} conda packages in {time.monotonic() - began:.1f} s")
-    return packages, warnings
+    return packages, warnings, answer["skipped"]
 
 
 def _file_channels(channels: Channels) -> tuple[Path, ...]:
@@ -214,6 +231,7 @@ def _with_pip(
     workshop: Workshop,
     reporter: Reporter,
     previous: Lock | None,
+    resolve_pip: Callable[..., Lock],
 ) -> Lock:
     if not lock.python:
         raise ImageError(
@@ -234,11 +252,11 @@ def _with_pip(
     present = dict(_distribution(text) for result in brought.values() for text in result)
     onto = replace(base, probe=probe)
     try:
-        resolved = resolve(onto, pip, workshop, reporter, previous=previous, present=present)
+        resolved = resolve_pip(onto, pip, workshop, reporter, previous=previous, present=present)
     except ImageError as error:
         raise _both(error, present) from error
-    warnings = (*lock.warnings, *resolved.warnings)
-    return lock.model_copy(update={"packages": (*packages, *resolved.packages), "warnings": warnings})
+    more = {"packages": (*packages, *resolved.packages), "warnings": (*lock.warnings, *resolved.warnings)}
+    return lock.model_copy(update={**more, "skipped": bounded((*lock.skipped, *resolved.skipped))})
 
 
 def _both(error: ImageError, present: Mapping[str, str]) -> ImageError:

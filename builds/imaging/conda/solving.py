@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -20,13 +19,11 @@ from rattler import (
     PackageRecord,
     RepoDataRecord,
     Version,
-    VersionSpec,
     solve,
 )
 from rattler.exceptions import (
     GatewayError,
     InvalidMatchSpecError,
-    InvalidVersionSpecError,
     SolverError,
 )
 from rattler.networking import Client
@@ -34,15 +31,15 @@ from rattler.networking.middleware import AddHeadersMiddleware, RetryMiddleware
 from rattler.platform.subdir import Subdir
 
 from builds.imaging.conda import explained
+from builds.imaging.conda.records import gpu_builds
+from builds.imaging.conda.records.gpu_builds import Cuda, for_gpu, name_of
+from builds.imaging.conda.records.uploads import EarlyRecords, Uploads
 from builds.imaging.conda.virtual import written
+from builds.imaging.cutoffs.limits import Limits
 from builds.imaging.pip.systems import exported_elsewhere, system_of
 from builds.imaging.reporting import ImageError
 
 _MOST_NAMED = 8
-_GPU = re.compile(r"(?<!no)(?<!no_)(?<!non)(?:cuda|gpu)", re.IGNORECASE)
-_CUDA = re.compile(r"__cuda(?![\w-])")
-_CPU_ONLY = "cpuonly"  # requested to have CPU builds of PyTorch
-_Rank = tuple[bool, bool, Version, int, str]
 _OTHERS = {"Windows": ("win-64",), "macOS": ("osx-arm64", "osx-64")}
 
 
@@ -81,39 +78,68 @@ class _Question:
         self._platforms = [Subdir(request["platform"]), Subdir("noarch")]
         self._written = [str(text) for text in request["specs"]]
         self._specs = [_spec(text) for text in self._written]
-        self.names = [_name(spec) for spec in self._specs]
+        self.names = [name_of(spec) for spec in self._specs]
         self._keep = {str(sha256) for sha256 in request["keep"]}
         self._keep_names = [str(name) for name in request["keep_names"]]
         self._virtual = [
             GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
             for name, version, build in request["virtual"]
         ]
+        self._cuda = Cuda(request["virtual"])
         self._virtual_names = [written(*package) for package in request["virtual"]]
-        self._cuda = next((version for name, version, _ in request["virtual"] if name == "__cuda"), "")
-        self._enough: dict[str, bool] = {}
         # A build that is named is chosen on purpose, for a CPU or not.
-        self._builds_named = {_name(spec) for spec in self._specs if spec.build is not None}
+        self._builds_named = {name_of(spec) for spec in self._specs if spec.build is not None}
+        self._uploads = Uploads(Limits.from_json(request["limits"]), request["official"])
 
     async def answer(self) -> dict[str, Any]:
+        """Return the records, those that are CPU builds, and a sentence for each newer version uploaded too late."""
         try:
-            result = await solve(
-                self._channels,
-                self._specs,
-                gateway=self._gateway,
-                platforms=self._platforms,
-                virtual_packages=self._virtual,
-                locked_packages=await self._kept(),
-                channel_relations="disabled",
-            )
+            result = await self._solve(limited=True)
+            skipped = await self._skipped(result) if self._uploads else []
         except GatewayError as error:
             raise explained.unreachable(str(error)) from error
         except SolverError as error:
-            raise await self._why(str(error)) from error
+            raise await self._too_late() or await self._why(str(error)) from error
         return {
             "records": [_payload(record) for record in result],
             "requested": self.names,
             "cpu_builds": await self._cpu_builds(result),
+            "skipped": skipped,
         }
+
+    async def _solve(self, *, limited: bool) -> list[RepoDataRecord]:
+        before = self._uploads.option if limited else None
+        sources: list[Any] = list(self._channels)
+        if limited and self._uploads and before is None:
+            free = {
+                name for name, spec in zip(self.names, self._specs, strict=True) if spec.channel is not None
+            }
+            sources = [EarlyRecords(self._uploads, self._gateway, self._channels, self._platforms, free)]
+        return await solve(
+            sources,
+            self._specs,
+            gateway=self._gateway,
+            platforms=self._platforms,
+            virtual_packages=self._virtual,
+            locked_packages=await self._kept() if limited else None,
+            channel_relations="disabled",
+            exclude_newer=before,
+        )
+
+    async def _skipped(self, chosen: Sequence[RepoDataRecord]) -> list[str]:
+        known = await self._records([record.name.normalized for record in chosen])
+        return self._uploads.skipped(chosen, self._specs, known)
+
+    async def _too_late(self) -> ImageError | None:
+        """Return the error where limits on uploads are why nothing was found: without them, something is."""
+        if not self._uploads:
+            return None
+        try:
+            found = await self._solve(limited=False)
+        except (GatewayError, SolverError):
+            return None
+        first = sorted(found, key=lambda record: record.name.normalized not in self.names)
+        return self._uploads.excluded(first)
 
     async def _kept(self) -> list[RepoDataRecord]:
         """Return the records of the image before that the channels still have.
@@ -123,11 +149,15 @@ class _Question:
         if not self._keep:
             return []
         records = await self._records(self._keep_names)
-        kept = [record for record in records if record.sha256 and record.sha256.hex() in self._keep]
-        if not self._cuda:
+        kept = [
+            record
+            for record in records
+            if record.sha256 and record.sha256.hex() in self._keep and self._uploads.allows(record)
+        ]
+        if not self._cuda.version:
             return kept
         fitting = {
-            record.name.normalized for record in records if for_gpu(record) and self._fits(_cuda_of(record))
+            record.name.normalized for record in records if for_gpu(record) and self._cuda.fits(record)
         }
         fitting -= self._builds_named
         return [record for record in kept if for_gpu(record) or record.name.normalized not in fitting]
@@ -140,45 +170,9 @@ class _Question:
 
     async def _cpu_builds(self, result: Sequence[RepoDataRecord]) -> list[dict[str, Any]]:
         """Return the records that are no GPU builds, of packages with one in the same version or a newer one."""
-        chosen = {r.name.normalized: r for r in result if not for_gpu(r)}
-        if _CPU_ONLY in chosen:
-            return []
-        specs = [MatchSpec(f"{name} >={record.version}", strict=False) for name, record in chosen.items()]
-        best: dict[str, tuple[_Rank, RepoDataRecord]] = {}
-        for record in filter(for_gpu, await self._records(specs)):
-            name, version = record.name.normalized, record.version
-            own = chosen[name]
-            if record.channel != own.channel or version < own.version:
-                continue
-            fits = self._fits(_cuda_of(record))
-            rank = (fits, version == own.version, version, record.build_number, str(record.build))
-            if name not in best or rank > best[name][0]:
-                best[name] = (rank, record)
-        names = _without_needed(result, set(best) - self._builds_named, self.names)
-        return [self._cpu_build(chosen[name], best[name][1]) for name in names]
-
-    def _cpu_build(self, own: RepoDataRecord, gpu: RepoDataRecord) -> dict[str, Any]:
-        return {
-            "name": own.name.normalized,
-            "version": str(own.version),
-            "build": str(own.build),
-            "gpu_version": str(gpu.version),
-            "gpu_build": str(gpu.build),
-            "cuda": _cuda_of(gpu),
-            "fits": self._fits(_cuda_of(gpu)),
-        }
-
-    def _fits(self, need: str) -> bool:
-        """Whether the CUDA that the solver was given is enough for what a build needs of it."""
-        if not self._cuda or not need:
-            return bool(self._cuda)
-        if need not in self._enough:
-            try:
-                version = MatchSpec(need, strict=False).version
-                self._enough[need] = not version or VersionSpec(version).matches(Version(self._cuda))
-            except (InvalidMatchSpecError, InvalidVersionSpecError):
-                self._enough[need] = False  # the solver cannot take it either
-        return self._enough[need]
+        specs = gpu_builds.candidates(result)
+        records = [record for record in await self._records(specs) if self._uploads.allows(record)]
+        return gpu_builds.cpu_builds(result, records, self._cuda, self._builds_named, self.names)
 
     async def _why(self, message: str) -> ImageError:
         """Name the requested package that is missing, entirely or in that version; otherwise quote rattler."""
@@ -231,45 +225,6 @@ class _Question:
         return difflib.get_close_matches(name, [result.normalized for result in known], n=3)
 
 
-def for_gpu(record: RepoDataRecord) -> bool:
-    """Whether a build is for GPUs: it needs CUDA of the machine, or its build string says so."""
-    return _GPU.search(str(record.build)) is not None or bool(_cuda_of(record))
-
-
-def _cuda_of(record: RepoDataRecord) -> str:
-    return next((need for need in record.depends if _CUDA.match(need)), "")
-
-
-def _without_needed(result: Sequence[RepoDataRecord], names: set[str], requested: Sequence[str]) -> list[str]:
-    """Return the names, those requested first, without what only others of them need: that is of the same kind.
-
-    Nor those of which another package names the build, as pytorch-cpu does.
-    """
-    needs: dict[str, set[str]] = {}
-    builds: dict[str, set[str]] = {}
-    if not names:
-        return []
-    for record in result:
-        specs = [MatchSpec(need, strict=False) for need in record.depends]
-        needs[record.name.normalized] = {_name(spec) for spec in specs}
-        builds[record.name.normalized] = {_name(spec) for spec in specs if spec.build is not None}
-    while chosen := names & {need for name in builds.keys() - names for need in builds[name]}:
-        names = names - chosen
-    kept: list[str] = []
-    needed: set[str] = set()
-    order = [record.name.normalized for record in PackageRecord.sort_topologically([*result])]
-    for name in reversed(order):
-        if name not in names or (name in needed and name not in requested):
-            continue
-        kept.append(name)
-        waiting = [name]
-        while waiting:
-            fresh = needs.get(waiting.pop(), set()) - needed
-            needed |= fresh
-            waiting += fresh
-    return sorted(kept, key=lambda name: (name not in requested, name))
-
-
 def _shown(proofs: Sequence[tuple[str, str, str]], host: str, path: str) -> dict[str, str] | None:
     """Return the header that a request to one of the channels needs; redirects lead away without it."""
     for own, channel, proof in proofs:
@@ -287,7 +242,7 @@ def _same(spec: MatchSpec, record: RepoDataRecord) -> bool:
 
 
 def _any_build(spec: MatchSpec) -> MatchSpec:
-    return MatchSpec(f"{_name(spec)} {spec.version or '*'}", strict=False)
+    return MatchSpec(f"{name_of(spec)} {spec.version or '*'}", strict=False)
 
 
 def _spec(text: str) -> MatchSpec:
@@ -298,10 +253,6 @@ def _spec(text: str) -> MatchSpec:
     if getattr(spec, "url", None) is not None or "[url=" in str(spec):
         raise explained.senseless(text, "it is the address of a file")
     return spec
-
-
-def _name(spec: MatchSpec) -> str:
-    return "" if spec.name is None else str(getattr(spec.name, "normalized", spec.name))
 
 
 def _payload(record: RepoDataRecord) -> dict[str, Any]:
@@ -316,5 +267,5 @@ def _payload(record: RepoDataRecord) -> dict[str, Any]:
         "size": record.size or 0,
         "filename": record.file_name,
         "modules": record.python_site_packages_path or "",
-        "needs": [_name(MatchSpec(need, strict=False)) for need in record.depends],
+        "needs": [name_of(MatchSpec(need, strict=False)) for need in record.depends],
     }

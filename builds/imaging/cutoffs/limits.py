@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Self
 
 from builds.imaging.reporting import ImageError
 from environments.definition.model import Cutoff
 from environments.definition.packages.cutoffs import ANY, BadCutoff, is_date, limit_of, spelled
 
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+_NONE = Cutoff()
 Whose = Literal["definition", "workspace"]
 
 
@@ -48,23 +49,32 @@ class _Side:
 class Limits:
     """The limits of one solve: for each package, the stricter of the definition's and the workspace's.
 
-    Ages are counted from `now`, once: every solve of a build has the same limits.
+    Ages are counted from `now`, once: every solve of a build has the same limits. Raises ImageError for what is
+    neither a date nor an age.
     """
 
-    definition: _Side = _Side()
-    workspace: _Side = _Side()
+    definition: Cutoff = _NONE
+    workspace: Cutoff = _NONE
     now: dt.datetime = _NEVER
+    _sides: tuple[_Side, _Side] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sides = (
+            _side(self.definition, "definition", self.now),
+            _side(self.workspace, "workspace", self.now),
+        )
+        object.__setattr__(self, "_sides", sides)
 
     def __bool__(self) -> bool:
         return any(
             limit is not None
-            for side in (self.definition, self.workspace)
+            for side in self._sides
             for limit in (side.default, *side.by_name.values(), *side.by_address.values())
         )
 
     def of(self, name: str = "", url: str = "") -> Limit | None:
         """Return the limit for a package (by its normalised name) of an index or channel; None for none."""
-        sides = [side.of(name, url.rstrip("/")) for side in (self.definition, self.workspace)]
+        sides = [side.of(name, url.rstrip("/")) for side in self._sides]
         return min((limit for limit in sides if limit is not None), key=_before, default=None)
 
     def allows(self, name: str, url: str, uploaded: dt.datetime | None) -> bool:
@@ -75,12 +85,12 @@ class Limits:
     @property
     def names(self) -> list[str]:
         """The packages that have a limit of their own."""
-        return sorted({*self.definition.by_name, *self.workspace.by_name})
+        return sorted({name for side in self._sides for name in side.by_name})
 
     @property
     def addresses(self) -> list[str]:
         """The indexes and channels that have a limit of their own."""
-        return sorted({*self.definition.by_address, *self.workspace.by_address})
+        return sorted({url for side in self._sides for url in side.by_address})
 
     def recorded(self) -> Cutoff:
         """Return the limits with absolute times, as the lock keeps them."""
@@ -91,13 +101,16 @@ class Limits:
             exceptions={key: _written(limit) if limit else ANY for key, limit in own.items()},
         )
 
+    def to_json(self) -> dict[str, object]:
+        """Return the limits as JSON that `from_json` reads back."""
+        sides = {"definition": self.definition, "workspace": self.workspace}
+        return {"now": self.now.isoformat(), **{name: side.model_dump() for name, side in sides.items()}}
 
-NO_LIMITS = Limits()
-
-
-def limits_of(definition: Cutoff, workspace: Cutoff, now: dt.datetime) -> Limits:
-    """Return the limits that a definition and a workspace's policy set, with ages counted from `now`."""
-    return Limits(_side(definition, "definition", now), _side(workspace, "workspace", now), now)
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        now = dt.datetime.fromisoformat(value["now"])
+        return cls(Cutoff(**value["definition"]), Cutoff(**value["workspace"]), now)
 
 
 def _side(cutoff: Cutoff, whose: Whose, now: dt.datetime) -> _Side:
@@ -127,3 +140,6 @@ def _before(limit: Limit) -> dt.datetime:
 
 def _written(limit: Limit) -> str:
     return limit.before.isoformat().replace("+00:00", "Z")
+
+
+NO_LIMITS = Limits()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import bz2
+import datetime as dt
 import hashlib
 import importlib.util
 import io
@@ -177,6 +178,23 @@ def index(channel: Path) -> str:
     for subdir in ("noarch", "linux-64"):
         (channel / subdir).mkdir(parents=True, exist_ok=True)
     asyncio.run(index_fs(channel))
+    return channel.absolute().as_uri()
+
+
+def date_records(channel: Path, times: Mapping[str, str | None]) -> str:
+    """Give the records of a channel upload times, by the beginning of their file names; None for none."""
+    for listing in channel.glob("*/repodata.json"):
+        listed = json.loads(listing.read_text())
+        for name, record in [*listed["packages"].items(), *listed["packages.conda"].items()]:
+            time = next((time for start, time in times.items() if name.startswith(start)), None)
+            record.pop("indexed_timestamp", None)
+            record.pop("timestamp", None)
+            if time is not None:
+                record["timestamp"] = int(dt.datetime.fromisoformat(time).timestamp() * 1000)
+        listing.write_text(json.dumps(listed))
+        # The same in other forms, which say otherwise.
+        for other in (*listing.parent.glob("repodata_shards*"), *listing.parent.glob("repodata.json.*")):
+            other.unlink()
     return channel.absolute().as_uri()
 
 

@@ -1,0 +1,1 @@
+"""Questions about the records of channels: which are early enough, which are for GPUs."""

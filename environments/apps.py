@@ -13,11 +13,11 @@ class EnvironmentsConfig(AppConfig):
         """Register the path converters and the settings' tabs, and configure each connection to PostgreSQL."""
         # Views need the models, which are loaded only now.
         from environments.notifications import views as notification_views
-        from environments.workspaces import settings_views
+        from environments.workspaces import settings_views, uploads_views
         from environments.workspaces.tabs import register_tabs
 
         register_converters()
-        register_tabs(*settings_views.TABS, notification_views.TAB)
+        register_tabs(*settings_views.TABS, uploads_views.TAB, notification_views.TAB)
         connection_created.connect(disable_jit, dispatch_uid="disable_jit")
 
 

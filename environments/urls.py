@@ -6,7 +6,7 @@ from environments.audit import views as audit_views
 from environments.notifications import views as notification_views
 from environments.sections import in_section
 from environments.versions import views
-from environments.workspaces import members_views, registry_views, settings_views
+from environments.workspaces import members_views, registry_views, settings_views, uploads_views
 
 app_name = "environments"
 urlpatterns = [
@@ -38,6 +38,8 @@ urlpatterns = [
     path("settings/members/remove", in_section("settings", members_views.remove), name="remove_member"),
     # /w/<workspace>/settings/registry
     path("settings/registry", in_section("settings", registry_views.change_registry), name="change_registry"),
+    # /w/<workspace>/settings/uploads
+    path("settings/uploads", in_section("settings", uploads_views.change_uploads), name="change_uploads"),
     # /w/<workspace>/settings/pull
     path("settings/pull", registry_views.change_pull, name="change_pull"),
     # /w/<workspace>/settings/webhooks/

@@ -35,6 +35,11 @@ class Workspace(models.Model):
         ],
         help_text="A registry that images are also pushed to, such as registry.example.com/ml.",
     )
+    cutoff = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="How old packages must be, as a definition's cutoff; empty for no limit.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

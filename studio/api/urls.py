@@ -38,6 +38,9 @@ ROUTES = {
     # Workspaces
     "workspaces/": route(GET=workspaces.workspaces, POST=workspaces.create_workspace),
     "workspaces/<slug:workspace>/": route(GET=workspaces.workspace, PATCH=workspaces.rename_workspace),
+    "workspaces/<slug:workspace>/uploads/": route(
+        GET=workspaces.upload_policy, PUT=workspaces.change_upload_policy
+    ),
     "workspaces/<slug:workspace>/members/": route(GET=workspaces.members),
     "workspaces/<slug:workspace>/members/<str:user>/": route(
         PUT=workspaces.keep_member, DELETE=workspaces.remove_member

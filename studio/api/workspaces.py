@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from environments.access import Right, get_workspace, workspaces_of
 from environments.models import Member, Role
 from environments.workspaces import members as membership
-from environments.workspaces import service
+from environments.workspaces import service, uploads
 from studio.api.http.answers import page_of
 from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
@@ -58,6 +58,22 @@ def rename_workspace(request: ApiRequest, workspace: str) -> Response:
 def workspace(request: ApiRequest, workspace: str) -> Response:
     """Give a workspace."""
     return Response(rows.workspace(get_workspace(request.user, workspace), request.user))
+
+
+@documented("GET", responses.UploadPolicy, path=WORKSPACE)
+def upload_policy(request: ApiRequest, workspace: str) -> Response:
+    """Give how old packages must be in a workspace."""
+    return Response(rows.upload_policy(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
+
+
+@documented("PUT", responses.UploadPolicy, takes=bodies.UploadPolicyIn, path=WORKSPACE)
+def change_upload_policy(request: ApiRequest, workspace: str) -> Response:
+    """Change how old packages must be in a workspace."""
+    space = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    sent = bodies.UploadPolicyIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    uploads.set_upload_policy(space, **sent.validated_data, by=request.user)
+    return Response(rows.upload_policy(space))
 
 
 @documented("GET", responses.paged(responses.Member), path=WORKSPACE, paged=True)

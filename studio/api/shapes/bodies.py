@@ -101,6 +101,19 @@ class TitleIn(s.Serializer[Any]):
     title = NoNul(max_length=120)
 
 
+class UploadPolicyIn(s.Serializer[Any]):
+    """How old packages must be in a workspace."""
+
+    limit = NoNul(
+        max_length=100, allow_blank=True, help_text="An age such as 14 days, or a date; empty for no limit."
+    )
+    exceptions = s.DictField(
+        child=NoNul(max_length=100),
+        default=dict,
+        help_text="Another limit, or `any`, by a package's name or the address of an index or channel.",
+    )
+
+
 class MemberIn(s.Serializer[Any]):
     """The role that a member is to have."""
 

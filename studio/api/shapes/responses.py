@@ -113,6 +113,13 @@ class Workspace(s.Serializer[Any]):
     role = s.ChoiceField(choices=[role.label for role in Role], help_text="Yours.")
 
 
+class UploadPolicy(s.Serializer[Any]):
+    """How old packages must be in a workspace."""
+
+    limit = s.CharField(allow_blank=True, help_text="An age such as 14 days, or a date; empty for no limit.")
+    exceptions = s.DictField(child=s.CharField())
+
+
 class Member(s.Serializer[Any]):
     """A person in a workspace."""
 

@@ -11,6 +11,7 @@ from environments.access import role_in
 from environments.catalogue.deprecations import deprecated_ancestor, deprecations_of
 from environments.definition import Reading
 from environments.models.catalogue import Deprecation
+from environments.workspaces import uploads
 
 
 def reference(version: models.Version | None) -> str | None:
@@ -30,6 +31,12 @@ def workspace(row: models.Workspace, user: Any) -> dict[str, Any]:
         "curated": row.curated,
         "role": role.label if role else "reader",
     }
+
+
+def upload_policy(row: models.Workspace) -> dict[str, Any]:
+    """Return how old packages must be in a workspace."""
+    policy = uploads.upload_policy(row)
+    return {"limit": policy.as_of or policy.newest, "exceptions": policy.exceptions}
 
 
 def version(

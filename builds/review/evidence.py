@@ -52,8 +52,9 @@ class Evidence:
 
     @property
     def warnings(self) -> list[str]:
-        """Packages that are older than expected, or installed in their CPU builds, as sentences."""
-        return list((self.image.lock or {}).get("warnings", ())) if self.image else []
+        """Packages in other versions or builds than expected: older, too new for a limit on uploads, for a CPU; as sentences."""
+        lock = (self.image.lock or {}) if self.image else {}
+        return [*lock.get("warnings", ()), *lock.get("skipped", ())]
 
     @property
     def changes(self) -> int:

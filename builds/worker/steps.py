@@ -40,6 +40,7 @@ from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import InstallPlan, interpreter_misfits, plan_for_base
 from builds.worker.publish import push_image
 from builds.worker.reporter import BuildReporter
+from builds.worker.upload_limits import upload_limits
 from environments.connections.service import workspace_logins
 from environments.definition import Definition, ImageReference
 from environments.encryption import DecryptionError
@@ -278,6 +279,7 @@ def _resolve(build: Build, base: Base, plan: InstallPlan, workshop: Workshop, re
         reporter.line("Versions of the previous image are kept where the definition allows it.")
     definition = build.version.definition
     python = definition.python
+    limits = upload_limits(build, reporter)
     if not plan.conda:
         return resolve(
             base,
@@ -287,6 +289,8 @@ def _resolve(build: Build, base: Base, plan: InstallPlan, workshop: Workshop, re
             previous=previous,
             refresh=build.rebuild,
             requires_python=python.requires_python,
+            limits=limits,
+            package_indexes=python.package_indexes,
         )
     return resolve_environment(
         base,
@@ -298,6 +302,8 @@ def _resolve(build: Build, base: Base, plan: InstallPlan, workshop: Workshop, re
         previous=previous,
         target=definition.target,
         requires_python=python.requires_python,
+        limits=limits,
+        package_indexes=python.package_indexes,
     )
 
 

@@ -30,7 +30,7 @@ from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
 from builds.imaging.oci.store import BlobStore, free
 from builds.imaging.pip.check import check_lock
 from builds.imaging.pip.resolve import resolve
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import BaseImage, Build, Image
 from builds.models.steps import StepName
@@ -322,9 +322,10 @@ def _with_wheels(
     are resolved again.
     """
     cached = True
+    limits = upload_limits(build, Quiet())  # which the log has already
     while True:
         onto = _conda_python(base, lock, fetched, workshop, reporter) if lock.conda else base
-        built = build_wheels(onto, lock, fetched, workshop, reporter, lines=plan.pip)
+        built = build_wheels(onto, lock, fetched, workshop, reporter, lines=plan.pip, limits=limits)
         cached = cached and built.cached
         if not built.surprises:
             return lock, built.fetched, cached

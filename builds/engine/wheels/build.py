@@ -30,6 +30,7 @@ from builds.engine.running import Container, container
 from builds.engine.wheels.build_environment import FOLDER, NOBODY, BuildEnvironment
 from builds.engine.wheels.wheel_errors import not_a_wheel, refused, unbuilt, unreachable
 from builds.imaging.bases.model import Base
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
 from builds.imaging.download.fetch import Fetched, fetch
 from builds.imaging.files import WheelFile
 from builds.imaging.lock import Lock
@@ -69,13 +70,15 @@ def build_wheels(
     *,
     docker_host: str | None = None,
     lines: Sequence[str] = (),
+    limits: Limits = NO_LIMITS,
 ) -> Built:
     """Return the files with a wheel for each source distribution: built before, else built now.
 
     The same source on the same base is built once; then no engine is asked. What builds it comes from the
-    indexes that the requirement `lines` name, else from the studio's. Raises ImageError.
+    indexes that the requirement `lines` name, else from the studio's, and was uploaded early enough for `limits`.
+    Raises ImageError.
     """
-    around = BuildEnvironment(lines, workshop)
+    around = BuildEnvironment(lines, workshop, limits)
     wheels: dict[WheelFile, WheelFile | None] = {
         sdist: _known(sdist, base, around, workshop) for sdist in fetched.sdists
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from builds.engine.exchange import PIECE
+from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
 from builds.imaging.files import WheelFile
 from builds.imaging.pip.indexes import indexes_of
 from builds.imaging.pip.lines.pip_options import options_of
@@ -32,7 +33,8 @@ class BuildEnvironment:
     indexes want that the definition names: in a file of the container, which is in no layer and goes with it.
     """
 
-    def __init__(self, lines: Sequence[str], workshop: Workshop) -> None:
+    def __init__(self, lines: Sequence[str], workshop: Workshop, limits: Limits = NO_LIMITS) -> None:
+        self._limits = limits
         plain, options = options_of(checked(lines))
         rest, self._indexes = indexes_of(plain, workshop.index_url, os.environ)
         self._pages = [line.partition(" ")[2] for line in rest if line.startswith("--find-links ")]
@@ -75,6 +77,10 @@ class BuildEnvironment:
             # Build requirements come from the same indexes as packages do.
             "PIP_INDEX_URL": without_login(self._indexes.main),
         }
+        # pip from 26 on obeys it, and wants upload times of every index; it knows no exceptions.
+        limit = self._limits.of()
+        if limit is not None and all(self._limits.of(url=url) == limit for url in self.urls):
+            result["PIP_UPLOADED_PRIOR_TO"] = limit.before.isoformat()
         # The solver asked them over plain HTTP too, where the definition or the studio says so.
         plain = [host_of(url) for url in self._indexes.urls if url.startswith("http://")]
         if plain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import tarfile
 from dataclasses import replace
@@ -12,15 +13,30 @@ import pytest
 from builds.engine.output import Output
 from builds.engine.wheels.build_environment import BuildEnvironment
 from builds.engine.wheels.wheel_errors import unbuilt, unreachable
+from builds.imaging.cutoffs.limits import Limits
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
+from environments.definition.model import Cutoff
 from tests.builds.imaging.making import empty_base, make_sdist, make_wheel, wheel_file
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
+
+
+def test_what_builds_a_wheel_is_held_to_the_limit_that_pip_can_obey(workshop: Workshop) -> None:
+    """pip knows no exceptions: where an index has another limit, pip has none."""
+    now = dt.datetime(2026, 6, 15, tzinfo=dt.UTC)
+    lines = ["-i https://index.example/simple"]
+    excepted = Cutoff(newest="14 days", exceptions={"https://index.example": "any"})
+
+    named = "PIP_UPLOADED_PRIOR_TO"
+    limited = BuildEnvironment(lines, workshop, Limits(Cutoff(newest="14 days"), Cutoff(), now))
+    assert limited.variables()[named] == "2026-06-01T00:00:00+00:00"
+    assert named not in BuildEnvironment(lines, workshop, Limits(excepted, Cutoff(), now)).variables()
+    assert named not in BuildEnvironment(lines, workshop).variables()
 
 
 def test_no_password_goes_into_the_container(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,8 +68,8 @@ def set_upload_policy(workspace: Workspace, limit: str, exceptions: dict[str, st
     if before == cutoff:
         return False
     workspace.save(update_fields=["cutoff"])
-    sides = {"before": _as_fields(before), "after": _as_fields(cutoff)}
-    record("workspace.uploads", str(workspace), workspace=workspace, actor=by, **sides)
+    old, new = _as_fields(before), _as_fields(cutoff)
+    record("workspace.uploads", str(workspace), workspace=workspace, actor=by, before=old, after=new)
     return True
 
 

@@ -103,7 +103,7 @@ def test_contributors_read_it_and_cannot_change_it(olga: Client) -> None:
     mia = browser_of(person("mia", lab=Role.CONTRIBUTOR))
 
     page = mia.get(PAGE).content.decode()
-    assert "Only packages that are 14 days old are used." in page
+    assert "Only packages that are at least 14 days old are used." in page
     assert "numpy: any" in page
     assert "<textarea" not in page
     assert mia.post(CHANGE, {"limit": ""}).status_code == 403

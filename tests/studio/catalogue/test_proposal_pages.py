@@ -118,12 +118,16 @@ def test_the_review_shows_what_the_solvers_warned_of(olga: User, cora: User) -> 
     image = Image.objects.get()
     assert image.lock is not None
     image.lock["warnings"] = ["seqeval 0.0.10 is used: 1.2.2 comes as source."]
+    image.lock["skipped"] = [f"p{number} 2.0 is 3 days old; using 1.0" for number in range(30)]
     image.save()
 
     page = text_of(browser_of(cora), f"{REVIEW}{row.pk}/")
 
     assert "Warnings" in page
     assert "seqeval 0.0.10 is used: 1.2.2 comes as source." in page
+    assert "p18 2.0 is 3 days old; using 1.0" in page
+    assert "p19 2.0" not in page
+    assert "and 11 more, in the log" in page
     assert "1 package fits" in page
 
 

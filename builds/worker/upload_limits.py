@@ -1,4 +1,4 @@
-"""What limits the uploads that a build uses: its definition, and the policy of its workspace."""
+"""Limits on the uploads that a build uses: by its definition, and by the policy of its workspace."""
 
 from django.utils import timezone
 
@@ -19,8 +19,8 @@ def upload_limits(build: Build, reporter: Reporter) -> Limits:
     limits = Limits(definition, policy, build.queued_at or timezone.now())
     if limits:
         sides = {"the definition": definition, "the workspace's policy": policy}
-        words = {name: in_words(**side.model_dump()) for name, side in sides.items()}
-        named = "; ".join(f"{name}: {text}" for name, text in words.items() if text)
+        labels = {name: in_words(**side.model_dump()) for name, side in sides.items()}
+        named = "; ".join(f"{name}: {text}" for name, text in labels.items() if text)
         default = limits.of()
         until = f"Only what was uploaded before {default.text} is used" if default else "Uploads are limited"
         reporter.line(f"{until} ({named})")

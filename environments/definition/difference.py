@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
+from environments.definition.changes import OtherChange, context_changes, text_changes
 from environments.definition.findings import secrets
 from environments.definition.findings.result import Reading
 from environments.definition.formats import target
@@ -33,16 +33,6 @@ class PackageChange:
     change: str
     old: str
     new: str
-
-
-@dataclass(frozen=True, slots=True)
-class OtherChange:
-    """Anything else that differs: its kind, a sentence, and what it was and is."""
-
-    kind: str
-    text: str
-    old: str = ""
-    new: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +211,8 @@ def _base_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
         yield OtherChange("base", f"the base is {kinds[1]} and was {kinds[0]}", kinds[0], kinds[1])
     if old.dockerfile_text and new.dockerfile_text:
         yield from _stage_changes(old.dockerfile_text, new.dockerfile_text)
-        yield from _text_changes("dockerfile", "Dockerfile", old.dockerfile_text, new.dockerfile_text)
-    yield from _context_changes(old, new)
+        yield from text_changes("dockerfile", "Dockerfile", old.dockerfile_text, new.dockerfile_text)
+    yield from context_changes(old, new)
 
 
 def _stage_changes(old: str, new: str) -> Iterable[OtherChange]:
@@ -247,48 +237,6 @@ def _image_text(old: str, new: str) -> str:
     if before.name != after.name:
         return "base image changed"
     return "base image's tag changed" if before.tag != after.tag else "base image's digest changed"
-
-
-def _text_changes(kind: str, what: str, old: str, new: str) -> Iterable[OtherChange]:
-    before, after = old.splitlines(), new.splitlines()
-    removed = added = 0
-    pieces: list[str] = []
-    for line in difflib.unified_diff(before, after, lineterm="", n=0):
-        if line.startswith(("---", "+++", "@@")):
-            continue
-        removed += line.startswith("-")
-        added += line.startswith("+")
-        pieces.append(line)
-    if pieces:
-        text = f"{what}: {added} {'line' if added == 1 else 'lines'} added, {removed} removed"
-        gone = "\n".join(line[1:] for line in pieces if line.startswith("-"))
-        come = "\n".join(line[1:] for line in pieces if line.startswith("+"))
-        yield OtherChange(kind, text, secrets.masked_script(gone), secrets.masked_script(come))
-
-
-def _context_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
-    before = {file.path: file for file in old.context.files} if old.context else {}
-    after = {file.path: file for file in new.context.files} if new.context else {}
-    empty_before = set(old.context.folders) if old.context else set()
-    empty_after = set(new.context.folders) if new.context else set()
-    for path in sorted(empty_before ^ empty_after):
-        yield OtherChange("context", f"empty folder {path} {'added' if path in empty_after else 'removed'}")
-    for path in sorted(before.keys() | after.keys()):
-        was, now = before.get(path), after.get(path)
-        if was == now:
-            continue
-        if was is None or now is None:
-            yield OtherChange("context", f"{path} {'removed' if now is None else 'added'}", "", "")
-        elif was.link or now.link:
-            yield OtherChange("context", f"{path}: link changed", was.link, now.link)
-        elif old.context and path != old.context.dockerfile_path:
-            if was.content == now.content:
-                yield OtherChange("context", f"{path}: permissions changed", oct(was.mode), oct(now.mode))
-            elif b"\0" in was.content or b"\0" in now.content:
-                yield OtherChange("context", f"{path} changed")
-            else:
-                texts = (was.content.decode("utf-8", "replace"), now.content.decode("utf-8", "replace"))
-                yield from _text_changes("context", path, *texts)
 
 
 def _order_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
@@ -358,7 +306,7 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
 
 
 def _upload_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
-    """What limits which uploads are used, and which index a package comes from."""
+    """Changes of the limit on uploads, and of the indexes of single packages."""
     before, after = (cutoffs.in_words(**definition.cutoff.model_dump()) for definition in (old, new))
     if before != after:
         how = "added" if not before else "removed" if not after else "changed"

@@ -135,10 +135,10 @@ class _Question:
         if not self._uploads:
             return None
         try:
-            found = await self._solve(limited=False)
+            records = await self._solve(limited=False)
         except (GatewayError, SolverError):
             return None
-        first = sorted(found, key=lambda record: record.name.normalized not in self.names)
+        first = sorted(records, key=lambda record: record.name.normalized not in self.names)
         return self._uploads.excluded(first)
 
     async def _kept(self) -> list[RepoDataRecord]:

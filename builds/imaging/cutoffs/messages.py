@@ -1,4 +1,4 @@
-"""What a cutoff leads to, in words: versions that were skipped, and errors with a way out."""
+"""Sentences about cutoffs: versions that were skipped, and errors with a way out."""
 
 from __future__ import annotations
 

@@ -91,8 +91,8 @@ def resolve(
         reporter.line(f"Warning: {warning}")
     took = time.monotonic() - began
     reporter.line(f"Resolved {len(locked)} packages for Python {base.probe.version} in {took:.1f} s")
-    found = {"packages": tuple(locked), "warnings": tuple(warnings), "skipped": resolution.skipped}
-    return empty.model_copy(update={**found, "cutoff": limits.recorded()})
+    fields = {"packages": tuple(locked), "warnings": tuple(warnings), "skipped": resolution.skipped}
+    return empty.model_copy(update={**fields, "cutoff": limits.recorded()})
 
 
 class _Resolution:
@@ -106,7 +106,7 @@ class _Resolution:
         self.why: dict[str, tuple[bool, tuple[str, ...]]] = {}
         self.newest: dict[str, str] = {}
         self.skipped: tuple[str, ...] = ()
-        self._said = ""  # by the solver when it last solved
+        self._message = ""  # by the solver when it last solved
 
     def run(self, *, refresh: bool) -> tuple[tuple[LockedPackage, ...], list[str]]:
         """Return the packages that the requirements come to, and what to warn of."""
@@ -123,7 +123,7 @@ class _Resolution:
         if self._solver.transitive:
             chosen = needed(chosen, self.why)
         if self._solver.limits:
-            self.skipped = skipped_versions(chosen, self.newest, self._said, self._solver)
+            self.skipped = skipped_versions(chosen, self.newest, self._message, self._solver)
         return chosen, warnings
 
     def _first(self, *, refresh: bool) -> tuple[LockedPackage, ...]:
@@ -160,7 +160,7 @@ class _Resolution:
                 if not solver.discover(solver.named_in(ended.error)):
                     self._offer_wanted(ended)
             else:
-                self._said = ended.error
+                self._message = ended.error
                 packages = solver.packages()
                 new = solver.discover(package.name for package in packages)
                 if not sources.learn(packages) and not new:

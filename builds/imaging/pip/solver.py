@@ -237,8 +237,8 @@ class Solver:
 
     def named_in(self, message: str) -> set[str]:
         """Return the packages with an index of their own that a message names."""
-        words = {str(canonicalize_name(word)) for word in _WORD.findall(message)}
-        return words & self.indexes.own.keys()
+        names = {str(canonicalize_name(word)) for word in _WORD.findall(message)}
+        return names & self.indexes.own.keys()
 
     def _check_upload(self, name: str, version: str, file: Mapping[str, Any]) -> None:
         """Raise ImageError for a file that was uploaded too late, or nobody says when."""
@@ -289,7 +289,7 @@ class Solver:
     def lacking_wheels(self, pins: Mapping[str, str]) -> set[str]:
         """Return the packages for want of whose wheels these versions cannot be had, looked at by themselves."""
         keys = {f"{name}=={version}": self._key(name, version) for name, version in sorted(pins.items())}
-        # What is early enough today may have been too late yesterday.
+        # A version that is early enough today may have been too late yesterday.
         lines = [
             line for line, key in keys.items() if self.limits or not self._workshop.recall(_BY_WHEELS, key)
         ]

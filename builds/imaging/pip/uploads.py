@@ -1,4 +1,4 @@
-"""What limits on uploads did to a resolution: versions that were skipped, and files that nobody dates."""
+"""Effects of upload limits on a resolution: versions that were skipped, and files without an upload time."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _FILTERED = re.compile(r"`(?P<name>[A-Za-z0-9._-]+)` was filtered by `exclude-ne
 
 
 def skipped_versions(
-    packages: Sequence[LockedPackage], newest: Mapping[str, str], said: str, solver: Solver
+    packages: Sequence[LockedPackage], newest: Mapping[str, str], message: str, solver: Solver
 ) -> tuple[str, ...]:
     """Return a sentence for each package of which a newer version was uploaded too late.
 
     A package that others hold to an older version is not among them. `newest` are the versions that each package
-    would have alone, and `said` is what the solver wrote. Raises ImageError where the newer version has no upload time:
-    it may be the one that is meant.
+    would have alone, and `message` is the solver's output. Raises ImageError where the newer version has no upload
+    time: it may be the version that is meant.
     """
     limits = solver.limits
     held = [package for package in packages if newest.get(package.name, package.version) == package.version]
-    _refuse_undated({package.name: package.version for package in held}, said, solver)
+    _refuse_undated({package.name: package.version for package in held}, message, solver)
     unlimited = solver.newest([package.name for package in held])
     sentences = []
     for package in held:
@@ -76,9 +76,9 @@ def cutoff_error(output: str, named: Sequence[str], solver: Solver) -> ImageErro
     for name in dict.fromkeys((*filtered, *named)):
         if solver.listings.every(name) and not solver.listings.of(name):
             return _nothing_left(name, solver)
-    found = solver.unlimited()
-    for name in dict.fromkeys((*filtered, *sorted(found))):
-        version, uploaded = found.get(name, ("", None))
+    versions = solver.unlimited()
+    for name in dict.fromkeys((*filtered, *sorted(versions))):
+        version, uploaded = versions.get(name, ("", None))
         limit = solver.limits.of(name)
         if version and limit is not None and (uploaded is None or uploaded >= limit.before):
             listed = [file for file in solver.listings.every(name) if str(file.version) == version]
@@ -103,9 +103,9 @@ def _nothing_left(name: str, solver: Solver) -> ImageError | None:
     return too_new(name, version, uploaded, limit)
 
 
-def _refuse_undated(versions: Mapping[str, str], said: str, solver: Solver) -> None:
-    """Raise ImageError for a version newer than the one used that no index dates, and that the definition allows."""
-    for name, version in _undated_in(said):
+def _refuse_undated(versions: Mapping[str, str], message: str, solver: Solver) -> None:
+    """Raise ImageError for a newer version without an upload time that the definition allows."""
+    for name, version in _undated_in(message):
         limit = solver.limits.of(name)
         used = versions.get(name)
         if used is None or limit is None or version <= Version(used):
@@ -119,8 +119,8 @@ def _refuse_undated(versions: Mapping[str, str], said: str, solver: Solver) -> N
             raise undated(name, str(version), host_of(nobody.index), limit)
 
 
-def _undated_in(said: str) -> Iterator[tuple[str, Version]]:
-    for filename in dict.fromkeys(UNDATED.findall(said)):
+def _undated_in(message: str) -> Iterator[tuple[str, Version]]:
+    for filename in dict.fromkeys(UNDATED.findall(message)):
         with suppress(InvalidWheelFilename, InvalidSdistFilename, InvalidVersion):
             if filename.endswith(".whl"):
                 name, version, *_ = parse_wheel_filename(filename)

@@ -37,23 +37,28 @@ def cutoff_of(text: str, exceptions: dict[str, str] | None = None) -> Cutoff:
 
 def _checked(draft: Draft, cutoff: Cutoff) -> Cutoff:
     if cutoff.as_of and cutoff.newest:
-        draft.note("cutoff-twice", _place(draft, "newest"))
+        draft.note("cutoff-twice", _location(draft, "newest"))
     as_of = _value(draft, "as_of", cutoff.as_of)
     newest = _value(draft, "newest", cutoff.newest)
     if as_of not in ("", ANY) and not is_date(as_of):
         help = f"Write `newest: {as_of}`, or a date such as 2026-06-01."
         draft.note(
-            "bad-cutoff", _place(draft, "as_of"), what="as_of", value=as_of, why="it is an age", help=help
+            "bad-cutoff", _location(draft, "as_of"), what="as_of", value=as_of, why="it is an age", help=help
         )
     if is_date(newest):
         help = f"Write `as_of: {newest}`, or an age such as 14 days."
         draft.note(
-            "bad-cutoff", _place(draft, "newest"), what="newest", value=newest, why="it is a date", help=help
+            "bad-cutoff",
+            _location(draft, "newest"),
+            what="newest",
+            value=newest,
+            why="it is a date",
+            help=help,
         )
     if len(cutoff.exceptions) > MOST_EXCEPTIONS:
         draft.note(
             "too-large",
-            _place(draft, next(iter(cutoff.exceptions))),
+            _location(draft, next(iter(cutoff.exceptions))),
             what="the number of exceptions",
             size=len(cutoff.exceptions),
             limit=MOST_EXCEPTIONS,
@@ -62,7 +67,7 @@ def _checked(draft: Draft, cutoff: Cutoff) -> Cutoff:
     exceptions: dict[str, str] = {}
     for name, written in cutoff.exceptions.items():
         if holds_secret(name):
-            draft.note("secret-in-definition", _place(draft, name), what="an exception's address")
+            draft.note("secret-in-definition", _location(draft, name), what="an exception's address")
             continue
         try:
             exceptions[exception_key(name)] = _value(draft, name, written)
@@ -84,11 +89,11 @@ def _value(draft: Draft, name: str, written: str) -> str:
 
 
 def _bad(draft: Draft, name: str, what: str, value: str, reason: BadCutoff) -> None:
-    at = _place(draft, name)
+    at = _location(draft, name)
     draft.note("bad-cutoff", at, what=what[:80], value=value[:80], why=str(reason), help=reason.help)
 
 
-def _place(draft: Draft, name: str) -> Placed | None:
+def _location(draft: Draft, name: str) -> Placed | None:
     return draft.cutoff_places.get(name)
 
 

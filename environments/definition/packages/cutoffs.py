@@ -36,7 +36,7 @@ _HELP = "Write a date such as 2026-06-01, an age such as 14 days, or `any` for n
 
 
 class BadCutoff(ValueError):
-    """What is neither a date nor an age; the message says why, `help` what to write."""
+    """A text that is neither a date nor an age; the message says why, `help` what to write."""
 
     def __init__(self, why: str, help: str = _HELP) -> None:
         super().__init__(why)
@@ -44,7 +44,7 @@ class BadCutoff(ValueError):
 
 
 def spelled(text: str) -> str:
-    """Return the one spelling of a date, a time, an age, or `any`. Raises BadCutoff."""
+    """Return the canonical spelling of a date, a time, an age, or `any`. Raises BadCutoff."""
     text = " ".join(text[: _LONGEST + 1].split())
     if len(text) > _LONGEST:
         raise BadCutoff(f"it has more than {_LONGEST} characters")

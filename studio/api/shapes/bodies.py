@@ -102,7 +102,7 @@ class TitleIn(s.Serializer[Any]):
 
 
 class UploadPolicyIn(s.Serializer[Any]):
-    """How old packages must be in a workspace."""
+    """A workspace's policy for uploads: how old packages must be."""
 
     limit = NoNul(
         max_length=100, allow_blank=True, help_text="An age such as 14 days, or a date; empty for no limit."

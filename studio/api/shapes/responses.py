@@ -114,7 +114,7 @@ class Workspace(s.Serializer[Any]):
 
 
 class UploadPolicy(s.Serializer[Any]):
-    """How old packages must be in a workspace."""
+    """A workspace's policy for uploads: how old packages must be."""
 
     limit = s.CharField(allow_blank=True, help_text="An age such as 14 days, or a date; empty for no limit.")
     exceptions = s.DictField(child=s.CharField())

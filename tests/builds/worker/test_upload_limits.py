@@ -104,15 +104,15 @@ def test_a_build_that_the_limit_leaves_no_version_fails_with_a_cause_and_a_way_o
 
 def test_every_attempt_and_everybody_who_joins_has_the_same_limits(index: Index) -> None:
     build = queue_build(saved("newest: 14 days"))
-    asked = datetime(2026, 1, 15, 12, tzinfo=UTC)
-    Build.objects.filter(pk=build.pk).update(queued_at=asked, attempt=2)
+    requested = datetime(2026, 1, 15, 12, tzinfo=UTC)
+    Build.objects.filter(pk=build.pk).update(queued_at=requested, attempt=2)
     joined = request_build(build.version, None).build
     assert joined is not None
     reporter = Recorder()
 
     first, second = (upload_limits(Build.objects.get(pk=pk), reporter) for pk in (build.pk, joined.pk))
 
-    assert first == second == Limits(Cutoff(newest="14 days"), Cutoff(), asked)
+    assert first == second == Limits(Cutoff(newest="14 days"), Cutoff(), requested)
     assert reporter.lines[0] == (
         "Only what was uploaded before 2026-01-01 12:00 UTC is used (the definition: at least 14 days old)"
     )

@@ -1,4 +1,4 @@
-"""In the worker: the records that limits on uploads leave, and what is said of the others."""
+"""In the worker: the records that limits on uploads leave, and sentences about the others."""
 
 from __future__ import annotations
 

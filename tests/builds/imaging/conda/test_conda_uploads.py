@@ -209,7 +209,7 @@ def test_versions_of_the_image_before_are_given_up_where_they_are_too_new(
 
 
 @pytest.mark.parametrize("exceptions", [{}, {"other": "any"}])
-def test_a_package_that_is_too_new_in_its_channel_does_not_come_from_a_later_one(
+def test_a_package_that_is_too_new_in_its_channel_does_not_come_from_a_later_channel(
     workshop: Workshop, base: Base, channel: str, tmp_path: Path, exceptions: dict[str, str]
 ) -> None:
     make_package(tmp_path / "later", "brandnew", "9.0")

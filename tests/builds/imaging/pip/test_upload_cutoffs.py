@@ -137,7 +137,7 @@ def test_log_and_lock_say_what_was_skipped_and_keep_the_limit_as_a_time(shopping
     assert solved(shopping, "tensors", limits=NO_LIMITS).skipped == ()
 
 
-def test_what_others_hold_back_is_not_said_to_be_skipped(shopping: Workshop, index: Index) -> None:
+def test_what_others_hold_back_is_not_reported_as_skipped(shopping: Workshop, index: Index) -> None:
     index.uploaded[make_wheel(index.folder, "numbers", "1.0").name] = OLD
     index.uploaded[make_wheel(index.folder, "legacy", "1.0", needs=["numbers<2"]).name] = OLD
 
@@ -207,7 +207,7 @@ def test_a_source_is_held_to_its_upload_time_too(shopping: Workshop, index: Inde
 def test_an_index_without_upload_times_is_named_with_the_package(
     shopping: Workshop, undated: Index, lines: tuple[str, ...]
 ) -> None:
-    """Passing over it in silence would install another package than the one that is meant."""
+    """Passing over it in silence would install another package than is meant."""
     error = refused(shopping, f"--extra-index-url {undated.url}", *lines)
 
     assert error.code == "no-upload-time"

@@ -39,7 +39,7 @@ def test_what_is_neither_a_date_nor_an_age_is_refused_with_what_to_write(wrong: 
 
 
 @pytest.mark.parametrize(
-    ("written", "one"),
+    ("written", "canonical"),
     [
         ("14 days", "14 days"), ("2 weeks", "14 days"), ("P14D", "14 days"), ("P2W", "14 days"), ("14d", "14 days"),
         (" 1  week, 7 days ", "14 days"), ("1w7d", "14 days"), ("PT36H", "36 hours"), ("1 day 12 hours", "36 hours"),
@@ -49,8 +49,8 @@ def test_what_is_neither_a_date_nor_an_age_is_refused_with_what_to_write(wrong: 
         ("2026-06-01t00:00:00z", "2026-06-01T00:00:00Z"),
     ],
 )  # fmt: skip
-def test_each_meaning_has_one_spelling(written: str, one: str) -> None:
-    assert spelled(written) == one
+def test_each_meaning_has_one_spelling(written: str, canonical: str) -> None:
+    assert spelled(written) == canonical
 
 
 def test_a_date_includes_its_day_and_an_age_counts_from_now() -> None:
@@ -66,12 +66,12 @@ def test_a_date_includes_its_day_and_an_age_counts_from_now() -> None:
 @example("P1DT")
 def test_any_text_is_refused_or_has_a_spelling_that_stays(text: str) -> None:
     try:
-        one = spelled(text)
+        canonical = spelled(text)
     except BadCutoff:
         return
-    assert spelled(one) == one
-    assert limit_of(one, NOW) == limit_of(text, NOW)
-    assert is_date(one) == one[:4].isdigit() & ("-" in one)
+    assert spelled(canonical) == canonical
+    assert limit_of(canonical, NOW) == limit_of(text, NOW)
+    assert is_date(canonical) == canonical[:4].isdigit() & ("-" in canonical)
 
 
 @given(st.integers(1, 36_525 * 86_400))

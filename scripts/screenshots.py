@@ -21,7 +21,7 @@ from tests.services.studio import Studio
 FOLDER = Path("screenshots")
 README = Path("docs/studio.png")
 BUILD_SECONDS = 300
-TABS = ("connections", "registry", "limits", "members", "webhooks", "general")
+TABS = ("connections", "registry", "uploads", "limits", "members", "webhooks", "general")
 WORKSPACE = "research"
 FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
 BROKEN = "numpy==2.3.5\nthis-package-does-not-exist-anywhere==1.0\n"

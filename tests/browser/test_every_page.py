@@ -69,6 +69,7 @@ PAGES = [
     "/account/tokens/",
     "/account/password/",
     "/w/lab/settings/?tab=registry",
+    "/w/lab/settings/?tab=uploads",
     "/w/lab/settings/?tab=limits",
     "/w/lab/settings/?tab=general",
     "/workspaces/new/",

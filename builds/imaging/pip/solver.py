@@ -76,7 +76,8 @@ class Solver:
         plain, self.options = options_of(lines, reporter)
         hashless, self._hashes = hashes_of(plain)
         requested, self._constraints = constraints_of(hashless)
-        self.requirements, self.indexes = indexes_of(requested, workshop.index_url, os.environ, own_indexes)
+        own = {name: url for name, url in (own_indexes or {}).items() if name not in self.present}
+        self.requirements, self.indexes = indexes_of(requested, workshop.index_url, os.environ, own)
         self.logins = workshop.logins
         addresses = [address for line in self.requirements for address in _ADDRESS.findall(line)]
         urls = (*self.indexes.every_url, *addresses)

@@ -11,6 +11,7 @@ from environments.definition.packages.cutoffs import (
     BadCutoff,
     exception_key,
     is_date,
+    is_name,
     spelled,
 )
 from environments.definition.packages.specs import pip_name
@@ -100,8 +101,17 @@ def _location(draft: Draft, name: str) -> Placed | None:
 def _indexes(draft: Draft) -> dict[str, str]:
     """Return the indexes of single packages by normalised names; refuse an address that holds a secret."""
     result: dict[str, str] = {}
+    first = next(iter(draft.package_indexes.values()))
+    if len(draft.package_indexes) > MOST_EXCEPTIONS:
+        what, size = "the number of packages with an index", len(draft.package_indexes)
+        at = first if isinstance(first, Placed) else None
+        draft.note("too-large", at, what=what, size=size, limit=MOST_EXCEPTIONS)
+        return {}
     for name, url in draft.package_indexes.items():
         at = url if isinstance(url, Placed) else None
+        if not is_name(name):
+            draft.note("bad-package-index", at, what=repr(name[:80]), why="that is no package's name.")
+            continue
         if holds_secret(url):
             draft.note("secret-in-definition", at, what=f"the index of {name[:80]}")
             continue

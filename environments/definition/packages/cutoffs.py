@@ -89,12 +89,17 @@ def exception_key(written: str) -> str:
     text = written.strip()
     if "://" in text and text.isprintable() and " " not in text:
         return text.rstrip("/")
-    if _NAME.fullmatch(text) is None:
+    if not is_name(text):
         raise BadCutoff(
             "it is neither a package's name nor the address of an index",
             "Name a package, such as numpy, or the address of an index or channel that begins with https://.",
         )
     return pip_name(text)
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be the name of a package, of pip or conda."""
+    return _NAME.fullmatch(text) is not None
 
 
 def in_words(as_of: str, newest: str, exceptions: Mapping[str, str]) -> str:

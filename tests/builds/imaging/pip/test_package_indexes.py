@@ -141,6 +141,21 @@ def test_what_was_needed_only_by_a_hostile_version_is_not_installed(
     }
 
 
+def test_what_conda_installed_already_stays_and_is_not_taken_from_its_index(
+    shopping: Workshop, public: Index, house: Index
+) -> None:
+    lock = resolve(
+        empty_base(),
+        ["app"],
+        shopping,
+        Recorder(),
+        present={"houselib": "5.0"},
+        package_indexes={"houselib": house.url},
+    )
+
+    assert origins(lock, public=public, house=house) == {"app": ("1.0", "public")}
+
+
 def test_a_source_of_its_own_index_is_taken_and_no_newer_one_of_another(
     shopping: Workshop, public: Index, house: Index
 ) -> None:

@@ -45,6 +45,7 @@ def refused(keys: str) -> list[tuple[str, int | None]]:
         ("newest:\n  https://u:pass0word@x.example: any", [("secret-in-definition", 3)]),
         ("as_of: 2026-06-01\nnewest: 14 days", [("cutoff-twice", 3)]),
         ("newest: x\npython: {package_indexes: {a: b}}", [("bad-cutoff", 2), ("bad-package-index", 3)]),
+        ("python:\n  package_indexes:\n    'a\"b': https://x.example/", [("bad-package-index", 4)]),
         ("python:\n  package_indexes:\n    a: ftp://x.example/", [("bad-package-index", 4)]),
         ("python:\n  package_indexes:\n    a: https://u:pass0word@x.example/", [("secret-in-definition", 4)]),
     ],
@@ -56,6 +57,14 @@ def test_what_cannot_be_meant_is_refused_at_its_line(keys: str, errors: list[tup
 def test_thousands_of_exceptions_are_refused_in_one_finding() -> None:
     keys = "newest:\n" + "".join(f"  p{number}: any\n" for number in range(5_000))
     assert refused(keys) == [("too-large", 3)]
+
+
+def test_thousands_of_indexes_are_refused_in_one_finding() -> None:
+    """A build looks up the host of each."""
+    keys = "python:\n  package_indexes:\n" + "".join(
+        f"    p{n}: https://h{n}.example\n" for n in range(5_000)
+    )
+    assert refused(keys) == [("too-large", 4)]
 
 
 def test_the_keys_are_read_in_one_spelling() -> None:

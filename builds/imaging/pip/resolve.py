@@ -159,11 +159,10 @@ class _Resolution:
             if ended.code != 0:
                 if not solver.discover(solver.named_in(ended.error)):
                     self._offer_wanted(ended)
-            else:
+            elif not solver.indexes.own or not solver.discover(solver.names):
                 self._message = ended.error
                 packages = solver.packages()
-                new = solver.discover(package.name for package in packages)
-                if not sources.learn(packages) and not new:
+                if not sources.learn(packages):
                     report_warnings(ended.error, self._reporter)
                     return packages
             ended = solver.lock(constraints=constraints)

@@ -29,6 +29,7 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.indexes import PROJECT, indexes_of, shown_to, solver_environment
 from builds.imaging.pip.lines.hashes import hashes_of
 from builds.imaging.pip.lines.pip_options import ALL, options_of
+from builds.imaging.pip.lines.reasons import reason_in
 from builds.imaging.pip.lines.requirement import constraints_of
 from builds.imaging.pip.listings import Listings, uploaded_at
 from builds.imaging.pip.platforms import uv_platform
@@ -44,9 +45,6 @@ TIMEOUT_SECONDS = 600.0
 _ADDRESS = re.compile(r"https?://\S+")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _AS_REQUESTED = re.compile(rf"{PROJECT}(?:==0)? depends on")
-_VIA = re.compile(
-    r"^(?P<name>[A-Za-z0-9._-]+)(?:\[[^\]]*\])?\s*(?:==|@\s)\s*\S+\s*(?:;[^#]*)?(?:(?<=\s)#\s*via\s++(?P<via>.*))?$"
-)
 _FIND_LINKS = re.compile(r"--find-links (https?://\S+)$")
 _ALL_INDEXES = ("--index-strategy", "unsafe-best-match")
 _LOCK = "pylock.toml"
@@ -199,7 +197,7 @@ class Solver:
             self._reporter.line(
                 "Why each package is there could not be locked out; the packages are as resolved"
             )
-        return dict(result for line in ended.out.splitlines() if (result := _reason(line)))
+        return dict(result for line in ended.out.splitlines() if (result := reason_in(line)))
 
     def alone(self, names: Collection[str]) -> dict[str, tuple[str, bool]]:
         """Return each package's version if it were alone, as far as the cache knows, and whether it has a wheel.
@@ -226,6 +224,11 @@ class Solver:
         if ended.code != 0:
             return {}
         return uploads_of((self._folder / "pylock.unlimited.toml").read_text(), self.probe)
+
+    @property
+    def names(self) -> set[str]:
+        """The packages that were solved for last, before any of them is looked at."""
+        return {*versions_of((self._folder / _LOCK).read_text(), self.probe)}
 
     def discover(self, names: Iterable[str]) -> bool:
         """Take these packages from their own indexes too, where they have one; return whether any is new."""
@@ -386,14 +389,3 @@ def _with_login(line: str, logins: Logins, hosts: Sequence[str]) -> str:
                 "Correct the connection's address in Settings → Connections, so that both are below it.",
             )
     return line.replace(match[0], shown_to(match[0], logins))
-
-
-def _reason(line: str) -> tuple[str, tuple[bool, tuple[str, ...]]] | None:
-    matched = _VIA.match(line.strip())
-    if matched is None:
-        return None
-    via = [part.strip() for part in (matched["via"] or "").split(",") if part.strip()]
-    files = {part for part in via if part.startswith(("-", PROJECT))}
-    needed_by = tuple(sorted(str(canonicalize_name(part)) for part in via if part not in files))
-    requested = any(part.endswith("requirements.in") for part in files)
-    return str(canonicalize_name(matched["name"])), (requested, needed_by)

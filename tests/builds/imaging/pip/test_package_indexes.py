@@ -130,6 +130,7 @@ def test_what_was_needed_only_by_a_hostile_version_is_not_installed(
 ) -> None:
     """The first solve sees it before its own index is known to matter."""
     make_wheel(public.folder, "houselib", "100.0", needs=["hostile"])
+    make_sdist(public.folder, "houselib", "101.0")
     make_wheel(public.folder, "hostile", "1.0", needs=["housebase"])
     make_wheel(house.folder, "houselib", "2.0")
 

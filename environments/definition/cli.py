@@ -6,15 +6,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from environments.definition.difference import Difference, diff_readings
 from environments.definition.findings import secrets
 from environments.definition.findings.finding import Finding
-from environments.definition.findings.result import Reading
-from environments.definition.model import HOST
+from environments.definition.findings.result import Offers, Reading
+from environments.definition.model import HOST, Selection
 from environments.definition.packages import cutoffs
 from environments.definition.reading.read import read, read_path
 from environments.definition.writing.write import FORMATS, CannotWrite, left_out, write_reading
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     inspect.add_argument("--json", action="store_true", help="one JSON object a path, one on each line")
     inspect.add_argument("--base", default=HOST, metavar="IMAGE", help="base image of files that name none")
+    add_choice(inspect)
     inspect.set_defaults(run=_inspect)
     compare = commands.add_parser(
         "diff", help="say what differs between two definitions, locks or package lists"
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("old", metavar="A")
     compare.add_argument("new", metavar="B")
     compare.add_argument("--json", action="store_true", help="one JSON object")
+    add_choice(compare)
     compare.set_defaults(run=_diff)
     convert = commands.add_parser("convert", help="write a definition in another format")
     convert.add_argument("path", metavar="PATH")
@@ -60,21 +62,44 @@ def _parser() -> argparse.ArgumentParser:
         "--to", required=True, choices=sorted(FORMATS), metavar="FORMAT", help=", ".join(sorted(FORMATS))
     )
     convert.add_argument("--output", metavar="FILE", help="the file to write instead of standard output")
+    add_choice(convert)
     convert.set_defaults(run=_convert)
     return parser
 
 
-def _read(path: str, default_image: str = HOST) -> Reading:
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    """Take the part of a project to read: one option for each field of `Selection`."""
+    part = parser.add_argument_group("part of a project", "its default where none of these is given")
+    part.add_argument("--environment", default="", metavar="NAME", help="one of its environments")
+    part.add_argument("--extra", action="append", default=[], metavar="NAME", help="an extra; repeatable")
+    part.add_argument("--group", action="append", default=[], metavar="NAME", help="a group; repeatable")
+    part.add_argument(
+        "--ignore-lock", action="store_true", help="solve the versions again instead of reading the lock"
+    )
+
+
+def choice_from(options: Mapping[str, Any]) -> Selection:
+    """Return the part of a project that these options name."""
+    return Selection(
+        environment=options["environment"],
+        extras=tuple(dict.fromkeys(options["extra"])),
+        groups=tuple(dict.fromkeys(options["group"])),
+        ignore_lock=options["ignore_lock"],
+    )
+
+
+def _read(path: str, arguments: argparse.Namespace, default_image: str = HOST) -> Reading:
+    selection = choice_from(vars(arguments))
     if path == "-":
-        return read(sys.stdin.buffer.read(), default_image=default_image)
-    return read_path(Path(path), default_image=default_image)
+        return read(sys.stdin.buffer.read(), default_image=default_image, selection=selection)
+    return read_path(Path(path), default_image=default_image, selection=selection)
 
 
 def _inspect(arguments: argparse.Namespace, out: TextIO) -> int:
     code = ACCEPTED
     for path in arguments.paths:
         try:
-            reading = _read(path, arguments.base)
+            reading = _read(path, arguments, arguments.base)
         except OSError as error:
             if len(arguments.paths) == 1:
                 raise
@@ -106,7 +131,21 @@ def reading_json(reading: Reading) -> dict[str, object]:
         "description": reading.description,
         "tags": reading.tags,
         "definition": shown,
+        "offers": offers_json(reading.offers),
+        "selection": None if definition is None else definition.selection.model_dump(mode="json"),
         "findings": [finding.as_json() for finding in reading.findings],
+    }
+
+
+def offers_json(offers: Offers) -> dict[str, object] | None:
+    """Return the names that a project offers, and its default; None where there is no choice."""
+    if not offers:
+        return None
+    return {
+        "environments": list(offers.environments),
+        "extras": list(offers.extras),
+        "groups": list(offers.groups),
+        "default": offers.default.model_dump(mode="json"),
     }
 
 
@@ -119,6 +158,8 @@ def _inspected(path: str, reading: Reading) -> str:
         packages = f"{len(python.conda)} conda and {len(python.pip)} pip packages"
         lines = [f"{path}: {reading.format}, {packages}, hash {definition.hash}"]
         lines.append(f"  base: {_printable(_base(reading))}")
+        chosen = _printable(str(definition.selection))
+        lines += [f"  read: {chosen}"] if chosen else []
         if stated := str(definition.target):
             lines.append(f"  target: {stated}")
         if limit := cutoffs.in_words(**definition.cutoff.model_dump()):
@@ -127,8 +168,19 @@ def _inspected(path: str, reading: Reading) -> str:
             f"  index of {_printable(name)}: {_printable(secrets.masked(url))}"
             for name, url in sorted(python.package_indexes.items())
         ]
+    if reading.offers:
+        lines.append(f"  offers: {_printable(_offers(reading.offers))}")
     lines += [_finding(path, finding) for finding in reading.findings]
     return "\n".join(lines)
+
+
+def _offers(offers: Offers) -> str:
+    named = {
+        "environments": offers.environments,
+        "extras": offers.extras,
+        "groups": offers.groups,
+    }
+    return "; ".join(f"{kind} {', '.join(names)}" for kind, names in named.items() if names)
 
 
 def _base(reading: Reading) -> str:
@@ -154,7 +206,7 @@ def _printable(text: str) -> str:
 
 
 def _diff(arguments: argparse.Namespace, out: TextIO) -> int:
-    old, new = _read(arguments.old), _read(arguments.new)
+    old, new = _read(arguments.old, arguments), _read(arguments.new, arguments)
     code = ACCEPTED
     for path, reading in ((arguments.old, old), (arguments.new, new)):
         if not reading.accepted and not reading.packages:
@@ -185,7 +237,7 @@ def _difference_text(difference: Difference) -> str:
 
 
 def _convert(arguments: argparse.Namespace, out: TextIO) -> int:
-    reading = _read(arguments.path)
+    reading = _read(arguments.path, arguments)
     if not reading.accepted:
         for error in reading.errors:
             print(_finding(arguments.path, error), file=sys.stderr)

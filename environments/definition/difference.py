@@ -301,6 +301,8 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
         yield OtherChange(
             "inference", "inference routes changed", str(old.inference or ""), str(new.inference or "")
         )
+    if old.selection != new.selection:
+        yield OtherChange("selection", "another part of the project", str(old.selection), str(new.selection))
     if old.run != new.run:
         yield OtherChange("run", "options for starting a container changed")
 

@@ -139,6 +139,12 @@ class Selection(Value):
     ignore_lock: bool = False
     """Whether to read what the project requests instead of what its lock holds."""
 
+    def __str__(self) -> str:
+        """It by the names of the command's options: `environment gpu; extra viz, test; ignore-lock`."""
+        named = {"environment": (self.environment,), "extra": self.extras, "group": self.groups}
+        parts = [f"{kind} {', '.join(names)}" for kind, names in named.items() if any(names)]
+        return "; ".join(parts + ["ignore-lock"] * self.ignore_lock)
+
 
 class SparkPackage(Value):
     """A Maven coordinate."""

@@ -135,6 +135,33 @@ class DiskFolder:
         return FileEntry(path, 0, 0, link=True, target=target, folder=folder)
 
 
+class RecordedFolder:
+    """A folder that remembers what was read from it."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self._content: dict[str, bytes] = {}
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        content = self._folder.read(path, limit)
+        if content is not None and len(content) >= len(self._content.get(path, b"")):
+            self._content[path] = content
+        return content
+
+    def files(self, below: str = "") -> Iterator[FileEntry]:
+        return self._folder.files(below)
+
+    def names(self) -> list[str]:
+        return self._folder.names()
+
+    def texts(self, most: int) -> dict[str, bytes]:
+        """Return what was read, by its paths; nothing if it is more than this, or if one of them is no text."""
+        content = self._content.values()
+        if sum(map(len, content)) > most or any(b"\0" in part for part in content):
+            return {}
+        return dict(self._content)
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryFolder:
     """The content of an archive: mode and bytes by path, the paths of folders, and the targets of links to folders."""

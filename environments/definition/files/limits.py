@@ -27,6 +27,8 @@ class Limits:
     packages: int = 10_000
     context: int = 100 << 20
     context_files: int = 5_000
+    sources: int = 4 << 20
+    """What is kept of the texts that a definition was read from, where they were several."""
 
     @property
     def largest(self) -> int:

@@ -27,6 +27,9 @@ _ENTRIES = (
     Entry("too-large", "error", "Over a size limit", "{what} is {size}; the limit is {limit}",
           "Limits keep one definition from taking the room and time of everybody else's.",
           "Make it smaller, or have the administrator raise the limit that is named."),
+    Entry("file-twice", "error", "Same file twice", "{what} was given twice",
+          "Files that are given together are read as one folder, which holds a name once.",
+          "Give it once; or pack files of several folders as a zip or tar."),
     Entry("bad-yaml", "error", "Not readable as YAML", "this is not YAML that can be read: {what}",
           "The file looks like YAML and breaks its grammar, or uses a part of YAML that is not allowed here "
           "(custom tags, very deep nesting, aliases that unfold without end).",

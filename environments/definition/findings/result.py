@@ -54,6 +54,10 @@ class Reading:
     """What a lock or a list of resolved packages holds; empty for every other format."""
     offers: Offers = field(default_factory=Offers)
     """What else of the project could be read, for a choice; what was read is `definition.selection`."""
+    file: str = ""
+    """Which file of a folder, an archive or several files holds the definition."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """The texts that were read of them, by their paths; read as a folder again, they give the same definition."""
 
     @property
     def accepted(self) -> bool:
@@ -66,6 +70,8 @@ class Reading:
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
+_WITHOUT_PACKAGES = ("secret-in-definition", "selection-unknown")
+"""Errors with which there is nothing to compare either: a secret must not leave, and a wrong part answers nothing."""
 MOST_OF_A_KIND = 1_000
 """Nobody reads more findings of one code than this; a hostile file would have a hundred thousand."""
 
@@ -177,7 +183,7 @@ class Draft:
             version=masked(self.version),
             description=masked(self.description),
             tags={name: masked(value) for name, value in self.tags.items()},
-            packages=() if self.counts["secret-in-definition"] else self.packages,
+            packages=() if any(map(self.counts.__getitem__, _WITHOUT_PACKAGES)) else self.packages,
             offers=self.offers,
         )
 

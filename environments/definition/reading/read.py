@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from environments.definition.files.folder import DiskFolder, Folder, NoFolder, is_archive
+from environments.definition.files.folder import DiskFolder, Folder, NoFolder, RecordedFolder, is_archive
 from environments.definition.files.limits import Limits, size_text
 from environments.definition.findings import checks, secrets
 from environments.definition.findings.finding import Finding
-from environments.definition.findings.result import Draft, Reading, Refused
+from environments.definition.findings.result import Draft, Offers, Reading, Refused
 from environments.definition.formats import trees
 from environments.definition.formats.azure import curated
 from environments.definition.formats.conda import package_list
@@ -103,10 +104,14 @@ def _read_archive(content: bytes, draft: Draft, limits: Limits) -> Reading:
 
 
 def _read_folder(folder: Folder, draft: Draft, limits: Limits) -> Reading:
+    recorded = RecordedFolder(folder)
     with suppress(Refused):
-        read_folder(draft, Source(folder, limits=limits), read_text)
+        read_folder(draft, Source(recorded, limits=limits), read_text)
     finish(draft, limits)
-    return draft.finish()
+    reading = draft.finish()
+    if reading.definition is not None and reading.definition.context is not None:
+        return reading  # it holds its files itself
+    return replace(reading, file=draft.file, files=recorded.texts(limits.sources))
 
 
 def read_text(draft: Draft, content: bytes, source: Source) -> None:
@@ -146,6 +151,7 @@ def finish(draft: Draft, limits: Limits, *, base: bool = True) -> None:
     if base and not (draft.refused or draft.image or draft.dockerfile or draft.context):
         draft.image = Placed(draft.default_image)
         draft.note("base-assumed", None, image=draft.default_image)
+    _check_choice(draft)
     count = len(draft.conda) + len(draft.pip)
     if count > limits.packages:
         limit = f"{limits.packages} packages"
@@ -163,6 +169,18 @@ def _may_follow(draft: Draft, finding: Finding) -> bool:
     if finding.code == "missing-key":
         return draft.open_from is not None and (finding.line or 0) >= draft.open_from
     return finding.code in _OF_WHOLE_FILES
+
+
+def _check_choice(draft: Draft) -> None:
+    """Refuse a choice where there is nothing to choose. The readers of projects check their own."""
+    chosen = draft.selection
+    if draft.offers != Offers() or draft.counts["selection-unknown"]:
+        return
+    names = {"environment": [chosen.environment], "extra": chosen.extras, "group": chosen.groups}
+    for kind, requested in names.items():
+        for name in filter(None, requested):
+            help = "Leave the choice out: this file holds one set of packages, and no other to choose."
+            draft.note("selection-unknown", None, kind=kind, what=name[:100], known="", help=help)
 
 
 def _text(draft: Draft, content: bytes, name: str, limits: Limits) -> str:

@@ -18,7 +18,7 @@ from environments.definition.findings.naming import name_problem
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Version, Workspace
 from environments.models.catalogue import OPEN, Proposal, Stage
-from environments.versions.input import version_findings
+from environments.versions.input import texts_beside, version_findings
 from environments.versions.service import save_version
 
 MAX_COMMENT_LENGTH = 5000
@@ -117,6 +117,8 @@ def publish(proposal: Proposal, by: User, comment: str, seen: ReviewedState) -> 
         description=version.description,
         tags=version.tags,
         source=version.source,
+        source_path=version.source_path,
+        beside=texts_beside(version),
         source_format=version.source_format,
         only_new=proposal.as_new,
     )

@@ -1,7 +1,7 @@
 """Tables of workspaces, environments and their activity, a module by topic.
 
 - `workspaces`: Workspace, Member, Role
-- `environments`: Environment, Version
+- `environments`: Environment, Version, SourceFile
 - `usage`: Usage, the runs, models and deployments that use a version
 - `list_entries`: ListEntry, the row that lists sort and search
 - `identities`: Identity, AccessToken, Scope
@@ -13,7 +13,7 @@
 
 from environments.models.catalogue import OPEN, Deprecation, Proposal, ProposalStep, Stage
 from environments.models.connections import Connection
-from environments.models.environments import Environment, EnvironmentQuerySet, Version
+from environments.models.environments import Environment, EnvironmentQuerySet, SourceFile, Version
 from environments.models.events import Event, EventGroup
 from environments.models.identities import AccessToken, Identity, Scope
 from environments.models.list_entries import ListEntry
@@ -55,6 +55,7 @@ __all__ = [
     "ProposalStep",
     "Role",
     "Scope",
+    "SourceFile",
     "Stage",
     "Usage",
     "Version",

@@ -59,6 +59,7 @@ class Version(models.Model):
     hash = models.CharField(max_length=32, db_index=True)  # computed once, on saving (rule 7)
     data = models.JSONField(help_text="The definition.")
     source = models.TextField(blank=True, help_text="The text that the definition was read from, unchanged.")
+    source_path = models.CharField(max_length=1000, blank=True, help_text="The file that the text is of.")
     source_format = models.CharField(max_length=40, blank=True)
     kind = models.CharField(max_length=20)
     base = models.CharField(max_length=400, blank=True)
@@ -88,3 +89,20 @@ class Version(models.Model):
     def definition(self) -> Definition:
         """The definition as a value."""
         return Definition.model_validate(self.data)
+
+
+class SourceFile(models.Model):
+    """A file that a version's definition was read from, beside the text that is its source."""
+
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, related_name="source_files")
+    path = models.CharField(max_length=1000)
+    text = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["path"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["version", "path"], name="source_file_path_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return self.path

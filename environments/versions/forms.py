@@ -5,10 +5,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.translation import gettext
 
+from environments.definition.files.archive import LONGEST_PATH
+from environments.definition.model import Selection
 from environments.models import Version, Workspace
 from environments.requests import StudioRequest
+from environments.versions.input import texts_beside
 
 
 def query_param(request: StudioRequest, name: str) -> str:
@@ -62,12 +66,33 @@ class WorkspaceField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return str(obj.title)
 
 
+def selection_in(values: QueryDict) -> Selection:
+    """Return the chosen part of a project, by the fields of the form."""
+    return Selection(
+        environment=values.get("environment", ""),
+        extras=tuple(dict.fromkeys(values.getlist("extras"))),
+        groups=tuple(dict.fromkeys(values.getlist("groups"))),
+        ignore_lock=values.get("ignore_lock") == "yes",
+    )
+
+
+def beside_in(values: QueryDict, start: Version | None) -> dict[str, str]:
+    """Return the texts of the files beside the definition's: from the form, else from the version it starts from."""
+    held = texts_beside(start) if start is not None and "beside" in values else {}
+    texts = {path: values.get(f"beside:{path}", held.get(path)) for path in values.getlist("beside")}
+    return {
+        path: text.replace("\r\n", "\n")
+        for path, text in texts.items()
+        if text is not None and 0 < len(path) <= LONGEST_PATH
+    }
+
+
 class DefinitionForm(forms.Form):
     """A definition, pasted or uploaded, and its name."""
 
     workspace = WorkspaceField(Workspace.objects.none(), to_field_name="name", empty_label=None)
     text = forms.CharField(required=False, strip=False, max_length=5_000_000)
-    filename = forms.CharField(required=False, max_length=255)
+    filename = forms.CharField(required=False, max_length=1000)
     file = forms.FileField(required=False, allow_empty_file=True)
     # The service checks names and versions, the same for pages, API and commands.
     name = forms.CharField(required=False)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from environments.audit.record import record
 from environments.definition import Definition, Difference, Reading, diff
 from environments.definition.findings.naming import name_problem
 from environments.errors import ConflictError, ServiceError
-from environments.models import Environment, Version, Workspace
+from environments.models import Environment, SourceFile, Version, Workspace
 from environments.models.catalogue import Deprecation
 from environments.versions.listing import update_listing
 from environments.versions.uses import check_unused
@@ -63,6 +64,8 @@ def save_reading(
     reading: Reading,
     *,
     source: str,
+    source_path: str = "",
+    beside: Mapping[str, str] | None = None,
     user: User | None = None,
     version: str = "",
     description: str | None = None,
@@ -85,6 +88,8 @@ def save_reading(
         tags=dict(reading.tags or {}) if tags is None else tags,
         based_on=based_on,
         source=source,
+        source_path=source_path,
+        beside=beside,
         source_format=reading.format,
         only_new=only_new,
     )
@@ -102,11 +107,14 @@ def save_version(
     tags: dict[str, str] | None = None,
     based_on: Version | None = None,
     source: str = "",
+    source_path: str = "",
+    beside: Mapping[str, str] | None = None,
     source_format: str = "",
     only_new: bool = False,
 ) -> SavedVersion:
     """Save a definition under a name: as the given version, else as the next version.
 
+    `source` is the text that the definition was read from, of the file `source_path`; `beside` are the other files.
     Content that is the same as in the latest (or the given) version makes no new version. With `only_new` the name
     must be free. Raises ServiceError or VersionTaken.
     """
@@ -138,6 +146,7 @@ def save_version(
         hash=definition.hash,
         data=definition.model_dump(mode="json"),
         source=source,
+        source_path=source_path,
         source_format=source_format,
         kind="curated" if workspace.curated else definition.kind,
         base=definition.image or "",
@@ -149,6 +158,8 @@ def save_version(
         archived_at=environment.archived_at,
         created_by=user,
     )
+    others = (beside or {}).items()
+    SourceFile.objects.bulk_create(SourceFile(version=created, path=path, text=text) for path, text in others)
     update_listing(environment)
     record(
         "version.created",

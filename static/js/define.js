@@ -7,7 +7,11 @@
   const file = document.getElementById("id_file");
   const filename = document.getElementById("id_filename");
   const dropped = document.getElementById("dropped");
-  const LARGEST_TEXT = 1024 * 1024;
+  const beside = document.getElementById("beside");
+  // Of several files, the one that a person edits.
+  const MAIN = /^((pixi|pyproject)\.toml|Pipfile|(environment|conda)\.ya?ml|requirements\.txt|Dockerfile)$/;
+  const MOST_FILES = 100; // of a request
+  const LARGEST_TEXTS = 4 * 1024 * 1024; // all together, in a form of up to 5 MB
   const ARCHIVE = /\.(zip|tar|tgz|tar\.(gz|bz2|xz))$/i;
 
   const setText = (value) => {
@@ -18,19 +22,74 @@
     dropped.textContent = template.replace("{file}", () => name);
   };
 
-  // A text file is put into the text, to be edited; other files are uploaded unchanged.
-  const takeFile = async (chosen) => {
-    if (!text || ARCHIVE.test(chosen.name) || chosen.size > LARGEST_TEXT) {
-      const transfer = new DataTransfer();
-      transfer.items.add(chosen);
-      file.files = transfer.files;
-      filename.value = "";
-      showStatus(dropped.dataset.sent, chosen.name);
+  // The files beside the text, which it is read together with.
+  const besideName = (row) => row.querySelector("input").value;
+  const besideRows = () => (beside ? [...beside.querySelectorAll("div")] : []);
+  const forgetBeside = () => {
+    for (const row of besideRows()) row.remove();
+    if (beside) beside.hidden = true;
+  };
+  const putBeside = (name, value) => {
+    besideRows().find((row) => besideName(row) === name)?.remove();
+    const row = beside.querySelector("template").content.cloneNode(true);
+    row.querySelector("input").value = name;
+    row.querySelector("span").textContent = name;
+    row.querySelector("textarea").name = `beside:${name}`;
+    row.querySelector("textarea").value = value;
+    beside.append(row);
+    beside.hidden = false;
+  };
+  const forgetChoice = () => document.getElementById("choice")?.replaceChildren();
+
+  // Text files are put into the form, to be edited: one into the text, the others beside it.
+  const isLock = (name) => /\.lock$/i.test(name);
+  const belongsBeside = (name) => {
+    if (!filename.value || name === filename.value) return false;
+    return besideRows().some((row) => besideName(row) === name) || (isLock(name) && !isLock(filename.value));
+  };
+  const takeTexts = (files) => {
+    const [only] = files;
+    if (files.length === 1 && belongsBeside(only.name)) {
+      putBeside(only.name, only.value);
     } else {
-      setText(await chosen.text());
+      if (files.length > 1 || only.name !== filename.value) {
+        forgetBeside();
+        forgetChoice();
+      }
+      const shown = files.find(({ name }) => MAIN.test(name)) || files.find(({ name }) => !isLock(name)) || only;
+      setText(shown.value);
+      filename.value = shown.name;
+      for (const other of files) if (other !== shown) putBeside(other.name, other.value);
+    }
+    showStatus(dropped.dataset.taken, filename.value);
+  };
+  // Other files are uploaded as they are: archives, large ones, and what is no text.
+  const sendFiles = (files) => {
+    const transfer = new DataTransfer();
+    for (const one of files) transfer.items.add(one);
+    file.files = transfer.files;
+    filename.value = "";
+    forgetBeside();
+    forgetChoice();
+    showStatus(files.length > 1 ? dropped.dataset.several : dropped.dataset.sent, files.map(({ name }) => name).join(", "));
+  };
+  const takeFiles = async (files) => {
+    if (files.length > MOST_FILES) {
       file.value = "";
-      filename.value = chosen.name;
-      showStatus(dropped.dataset.taken, chosen.name);
+      showStatus(dropped.dataset.many, files.length);
+      return;
+    }
+    const names = new Set(files.map(({ name }) => name));
+    const size = files.reduce((sum, one) => sum + one.size, 0);
+    let texts = null;
+    if (text && names.size === files.length && size <= LARGEST_TEXTS && !files.some(({ name }) => ARCHIVE.test(name))) {
+      texts = await Promise.all(files.map(async (one) => ({ name: one.name, value: await one.text() })));
+    }
+    if (texts && !texts.some(({ value }) => value.includes("\0"))) {
+      file.value = "";
+      takeTexts(texts);
+    } else {
+      sendFiles(files);
     }
     document.body.dispatchEvent(new Event("studio:file"));
   };
@@ -38,7 +97,7 @@
     file.addEventListener("change", (event) => {
       if (!file.files.length) return;
       event.stopImmediatePropagation();
-      takeFile(file.files[0]);
+      takeFiles([...file.files]);
     });
   }
   const target = file && form.querySelector("[data-drop]");
@@ -54,19 +113,28 @@
     target.addEventListener("drop", (event) => {
       if (!event.dataTransfer.files.length) return;
       event.preventDefault();
-      takeFile(event.dataTransfer.files[0]);
+      const folder = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).find((entry) => entry?.isDirectory);
+      if (folder) showStatus(dropped.dataset.folder, folder.name);
+      else takeFiles([...event.dataTransfer.files]);
     });
   }
 
   // The file name determines the format; a text that was replaced as a whole has no file name.
   const isReplaced = () => (text.editor ? text.editor.replaced() : text.selectionStart === 0 && text.selectionEnd === text.value.length);
   const forgetFilename = () => {
-    if (filename && isReplaced()) filename.value = "";
+    if (!filename || !isReplaced() || besideRows().length) return;
+    filename.value = "";
+    forgetChoice();
   };
   if (text) {
     text.parentElement.addEventListener("paste", forgetFilename, { capture: true });
     text.addEventListener("input", () => {
-      if (text.value.trim() || !filename.value) return;
+      // What is written counts, and no longer the files that were to be sent.
+      if (file?.files.length && text.value.trim()) {
+        file.value = "";
+        dropped.textContent = "";
+      }
+      if (text.value.trim() || !filename.value || besideRows().length) return;
       filename.value = "";
       dropped.textContent = "";
     });

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import F
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
@@ -15,7 +16,6 @@ from environments.definition.writing.write import DEFINITION_FORMATS
 from environments.errors import ConflictError
 from environments.models import Environment, Version
 from environments.versions import service
-from environments.versions.input import read_input
 from environments.versions.listing import latest_versions
 from environments.versions.views import version_named
 from studio.api.http.answers import Changed, Conflict, check_unchanged, etag, page_of
@@ -123,13 +123,10 @@ def save(request: ApiRequest, workspace: str, name: str) -> Response:
     sent = bodies.VersionIn(data=request.data)
     sent.is_valid(raise_exception=True)
     payload: dict[str, Any] = sent.validated_data
-    given = read_input(payload.get("text", ""), payload["filename"], payload.get("file"))
     based_on = version_named(request.user, payload["based_on"]) if payload["based_on"] else None
-    saved = service.save_reading(
+    saved = sent.given().save(
         space,
         name,
-        given.reading,
-        source=given.text,
         user=request.user,
         version=payload["version"],
         description=payload.get("description"),
@@ -188,12 +185,19 @@ def restore_version(request: ApiRequest, workspace: str, name: str, version: str
     "GET",
     {(200, "text/plain"): str},
     path=VERSION,
-    query={"as": f"The format: {', '.join(DEFINITION_FORMATS)}. Left out: as it was given."},
+    query={
+        "as": f"The format: {', '.join(DEFINITION_FORMATS)}. Left out: as it was given.",
+        "file": "One of the other files that it was read from: those in the version's `files`.",
+    },
     may=(409,),
 )
 def definition(request: ApiRequest, workspace: str, name: str, version: str) -> HttpResponse:
     """Give a version's definition as a file of a format."""
     row = get_version(request.user, workspace, name, version)
+    path = request.query_params.get("file", "")
+    if path and path != row.source_path:
+        file = get_object_or_404(row.source_files, path=path)
+        return HttpResponse(file.text, content_type="text/plain; charset=utf-8")
     wanted = request.query_params.get("as", "")
     if not wanted:
         return HttpResponse(row.source, content_type="text/plain; charset=utf-8")

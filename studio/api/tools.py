@@ -11,7 +11,6 @@ from rest_framework.response import Response
 from environments.access import get_workspace, token_used_by, workspaces_of
 from environments.definition import diff
 from environments.models import Scope
-from environments.versions.input import read_input
 from environments.versions.views import version_named
 from environments.workspaces.tokens import create_token, revoke_token, tokens_visible_to
 from studio.api.http.answers import page_of
@@ -24,14 +23,13 @@ from studio.environments.compare import resolved_difference
 @documented(
     "POST",
     responses.Reading,
-    takes=bodies.TextIn,
+    takes=bodies.DefinitionIn,
 )
 def findings(request: ApiRequest) -> Response:
     """Read a definition and say what there is to say about it; nothing is saved."""
-    sent = bodies.TextIn(data=request.data)
+    sent = bodies.DefinitionIn(data=request.data)
     sent.is_valid(raise_exception=True)
-    given = read_input(sent.validated_data["text"], sent.validated_data["filename"], None)
-    return Response(rows.reading(given.reading))
+    return Response(rows.reading(sent.given().reading))
 
 
 @documented(

@@ -100,7 +100,7 @@ ROUTES = {
 
 app_name = "api"
 urlpatterns = [
-    *(path(url, view) for url, view in ROUTES.items()),
+    *(path(url, view, name=view.cls.__name__) for url, view in ROUTES.items()),
     # The framework cannot send event streams; docs/api.md describes the stream.
     path(f"{BUILD}events/", events.stream),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),

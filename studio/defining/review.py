@@ -12,7 +12,8 @@ from environments.definition import Definition, Difference, Reading, diff
 from environments.errors import ServiceError
 from environments.models import Environment, Version, Workspace
 from environments.versions.input import DefinitionInput
-from environments.versions.service import SavedVersion, save_reading
+from environments.versions.service import SavedVersion
+from studio.defining.choice import choice_of
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,9 @@ class SaveRequest:
 
     def save(self, user: User) -> SavedVersion:
         """Save it as a version. Raises ServiceError."""
-        return save_reading(
+        return self.given.save(
             self.workspace,
             self.name,
-            self.given.reading,
-            source=self.given.source,
             user=user,
             version=self.version,
             description=self.description or self.given.reading.description,
@@ -105,6 +104,7 @@ def review(
     return {
         "reading": reading,
         "given": given,
+        "choice": choice_of(given) if reading else None,
         "outlook": forecast_build(reading, workspace, fixed.environment if fixed else None)
         if reading
         else None,

@@ -17,8 +17,21 @@ from environments.definition.reading.edit_context import editable
 from environments.errors import ServiceError
 from environments.models import Version, Workspace
 from environments.requests import StudioRequest, wants_partial
-from environments.versions.forms import DefinitionForm, query_param, write_tags
-from environments.versions.input import LIMITS, DefinitionInput, read_input, replace_file
+from environments.versions.forms import (
+    DefinitionForm,
+    beside_in,
+    query_param,
+    selection_in,
+    write_tags,
+)
+from environments.versions.input import (
+    LIMITS,
+    DefinitionInput,
+    input_of,
+    read_input,
+    replace_file,
+    texts_beside,
+)
 from environments.versions.texts import text_to_edit
 from environments.versions.views import version_named
 from studio.defining import starting_points
@@ -129,7 +142,7 @@ def check(request: StudioRequest, workspace: str) -> HttpResponse:
     fixed = start if start is not None and query_param(request, "next") else None
     draft = Draft(workspace, DefinitionForm(), start=start, fixed=fixed)
     context = review(submitted_input(request, draft), draft.target(request), start, fixed)
-    return render(request, "studio/_review.html", {"workspace": workspace, **context})
+    return render(request, "studio/_checked.html", {"workspace": workspace, **context})
 
 
 def pick_start(request: StudioRequest, workspace: Workspace, source: str) -> HttpResponse:
@@ -154,9 +167,16 @@ def submitted_input(request: StudioRequest, draft: Draft) -> DefinitionInput:
     """Return the submitted definition, also from an invalid form."""
     text = request.POST.get("text", "").replace("\r\n", "\n")
     path = request.POST.get("context_file", "")
-    if path and draft.start is not None and "file" not in request.FILES:
+    files = request.FILES.getlist("file")
+    if path and draft.start is not None and not files:
         return with_changed_file(draft.start, path, text)
-    return read_input(text, request.POST.get("filename", ""), request.FILES.get("file"))
+    return read_input(
+        text,
+        request.POST.get("filename", ""),
+        files,
+        beside=beside_in(request.POST, draft.start),
+        selection=selection_in(request.POST),
+    )
 
 
 def with_changed_file(version: Version, path: str, text: str) -> DefinitionInput:
@@ -298,7 +318,7 @@ def form_context(
     if given is None and path and draft.start is not None:
         given = with_changed_file(draft.start, path, text)
     elif given is None and text:
-        given = read_input(text, initial.get("filename", ""), None)
+        given = input_of(draft.start) if draft.start else read_input(text, initial.get("filename", ""))
     context = {
         "form": draft.form,
         "workspace": draft.workspace,
@@ -311,5 +331,12 @@ def form_context(
         "phrases": phrases(),
     }
     if given is not None:
+        context["beside"] = beside_rows(given, draft.start)
         context |= review(given, draft.target(request), draft.start, draft.fixed)
     return context
+
+
+def beside_rows(given: DefinitionInput, start: Version | None) -> list[tuple[str, str | None]]:
+    """Return the files beside the text, each with its own text; None where it is that of the version it starts from."""
+    held = texts_beside(start) if start is not None and given.beside else {}
+    return [(path, None if held.get(path) == text else text) for path, text in given.beside.items()]

@@ -4,6 +4,7 @@ from typing import Any
 
 from environments.access import Right, may
 from environments.definition.findings.secrets import masked
+from environments.definition.model import Selection
 from environments.definition.reading.edit_context import editable
 from environments.models import Version
 from environments.requests import StudioRequest
@@ -29,6 +30,8 @@ def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             for file in files[:MAX_FILES]
         ],
         "files_count": len(files),
+        "selection": definition.selection if definition.selection != Selection() else None,
+        "beside_paths": list(version.source_files.values_list("path", flat=True)),
         "variables": [(name, masked(value)) for name, value in sorted(definition.variables.items())],
         "origin": origin,
         "since_origin": difference_from(origin, definition),

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from builds.queue.requests import StateConflict
+from environments.definition.cli import offers_json
 from environments.errors import ServiceError
 from environments.versions.service import VersionTaken
 from studio.api.http.parsing import TooLarge
@@ -86,9 +87,11 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
 
 
 def _refused(error: ServiceError) -> dict[str, Any]:
-    findings = [finding.as_json() for finding in error.reading.findings] if error.reading else None
     message = f"{error.message} {error.help}".strip()
-    return shaped(error.code, message) | ({"findings": findings} if findings is not None else {})
+    if error.reading is None:
+        return shaped(error.code, message)
+    findings = [finding.as_json() for finding in error.reading.findings]
+    return shaped(error.code, message, findings=findings, offers=offers_json(error.reading.offers))
 
 
 def _fields(detail: Any, prefix: str = "") -> dict[str, list[str]]:

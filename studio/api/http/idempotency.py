@@ -60,10 +60,12 @@ def _digest(request: ApiRequest) -> str:
     # A body that came as a form was read as such; its fields stand for it.
     data = request.data
     fields = sorted((name, data.getlist(name)) for name in data) if isinstance(data, QueryDict) else data
-    for file in request.FILES.values():
-        for chunk in file.chunks():
-            sent.update(chunk)
-        file.seek(0)
+    for name, files in request.FILES.lists():
+        for file in files:
+            sent.update(repr((name, file.name, file.size)).encode())
+            for chunk in file.chunks():
+                sent.update(chunk)
+            file.seek(0)
     sent.update(repr(fields).encode())
     return sent.hexdigest()
 

@@ -5,7 +5,9 @@ from typing import Any
 from rest_framework import serializers as s
 from rest_framework.fields import empty
 
+from environments.definition.model import Selection
 from environments.models import Role
+from environments.versions.input import DefinitionInput, read_input
 
 
 class NoNul(s.CharField):
@@ -32,21 +34,20 @@ class Tags(s.DictField):
         return tags
 
 
-class TextIn(s.Serializer[Any]):
-    """A definition as the text of a file."""
+class Files(s.ListField):
+    """One file or several, in a multipart form. Elsewhere than in a form there is none."""
+
+    child = s.FileField(allow_empty_file=True)
+
+
+class DefinitionIn(s.Serializer[Any]):
+    """A definition: the text of a file of any known format, or the files themselves; and which part of a project."""
 
     text = NoNul(
-        max_length=5_000_000, help_text="The file: environment YAML or JSON, conda, pip, Dockerfile, a lock …"
+        max_length=5_000_000,
+        required=False,
+        help_text="The text of a file: environment YAML or JSON, conda, pip, a project, Dockerfile, a lock …",
     )
-    filename = NoNul(
-        max_length=255, required=False, default="", allow_blank=True, help_text="Helps to tell what it is."
-    )
-
-
-class VersionIn(s.Serializer[Any]):
-    """A version to save: its definition as the text of a file of any known format, or as the file itself."""
-
-    text = NoNul(max_length=5_000_000, required=False, help_text="The definition as the text of a file.")
     filename = NoNul(
         max_length=255,
         required=False,
@@ -54,11 +55,51 @@ class VersionIn(s.Serializer[Any]):
         allow_blank=True,
         help_text="Helps to tell what the text is.",
     )
-    file = s.FileField(
+    file = Files(
         required=False,
-        allow_empty_file=True,
-        help_text="In place of the text: any known file, or a build context as zip or tar (multipart).",
+        allow_empty=False,
+        max_length=100,
+        help_text="In place of the text: any known file, a build context as zip or tar, or several files that are "
+        "read as one folder, such as pyproject.toml and uv.lock (multipart; repeat the field).",
     )
+    environment = NoNul(
+        max_length=1000,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="The project's environment to read; its default if left out.",
+    )
+    extras = s.ListField(
+        child=NoNul(max_length=1000), required=False, default=list, help_text="Extras of the project."
+    )
+    groups = s.ListField(
+        child=NoNul(max_length=1000), required=False, default=list, help_text="Its dependency groups."
+    )
+    ignore_lock = s.BooleanField(
+        default=False, help_text="Solve the versions again instead of reading the project's lock."
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Take exactly one of text and file."""
+        if ("text" in given) == ("file" in given):
+            raise s.ValidationError({"text": ["Send either a text or a file, and not both."]})
+        return given
+
+    def given(self) -> DefinitionInput:
+        """Return the reading of what was sent."""
+        data = self.validated_data
+        selection = Selection(
+            environment=data["environment"],
+            extras=tuple(dict.fromkeys(data["extras"])),
+            groups=tuple(dict.fromkeys(data["groups"])),
+            ignore_lock=data["ignore_lock"],
+        )
+        return read_input(data.get("text", ""), data["filename"], data.get("file", ()), selection=selection)
+
+
+class VersionIn(DefinitionIn):
+    """A version to save: its definition as the text of a file of any known format, or as the file itself."""
+
     version = NoNul(
         max_length=64, required=False, default="", allow_blank=True, help_text="Left out: the next number."
     )
@@ -67,12 +108,6 @@ class VersionIn(s.Serializer[Any]):
     based_on = NoNul(
         max_length=400, required=False, allow_blank=True, default="", help_text="workspace/name:version"
     )
-
-    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Take exactly one of the two."""
-        if ("text" in given) == ("file" in given):
-            raise s.ValidationError({"text": ["Send either a text or a file, and not both."]})
-        return given
 
 
 class DescriptionIn(s.Serializer[Any]):

@@ -31,6 +31,24 @@ class Finding(s.Serializer[Any]):
     help = s.CharField(allow_blank=True)
 
 
+class Selection(s.Serializer[Any]):
+    """A part of a project."""
+
+    environment = s.CharField(allow_blank=True)
+    extras = s.ListField(child=s.CharField())
+    groups = s.ListField(child=s.CharField())
+    ignore_lock = s.BooleanField()
+
+
+class Offers(s.Serializer[Any]):
+    """The parts of a project that can be read, by name."""
+
+    environments = s.ListField(child=s.CharField())
+    extras = s.ListField(child=s.CharField())
+    groups = s.ListField(child=s.CharField())
+    default = Selection()
+
+
 class Reading(s.Serializer[Any]):
     """A reading of a definition."""
 
@@ -40,6 +58,8 @@ class Reading(s.Serializer[Any]):
     version = s.CharField(allow_blank=True)
     hash = s.CharField(allow_null=True)
     definition = s.DictField(allow_null=True)
+    offers = Offers(allow_null=True, help_text="None where there is nothing to choose.")
+    selection = Selection(allow_null=True, help_text="What was read.")
     findings = Finding(many=True)
 
 
@@ -47,6 +67,7 @@ class DefinitionRefused(Error):
     """A definition that cannot be saved, and why."""
 
     findings = Finding(many=True, required=False)
+    offers = Offers(allow_null=True, required=False)
 
 
 class PackageChange(s.Serializer[Any]):
@@ -169,6 +190,10 @@ class WholeVersion(Version):
     """A version with its definition."""
 
     definition = s.DictField()
+    selection = Selection(help_text="What was read of the project that it is from.")
+    files = s.ListField(
+        child=s.CharField(), help_text="The files that it was read from, if they were several."
+    )
     source_format = s.CharField(allow_blank=True)
     deprecated_origin = DeprecatedOrigin(
         allow_null=True,

@@ -10,6 +10,7 @@ from environments import models
 from environments.access import role_in
 from environments.catalogue.deprecations import deprecated_ancestor, deprecations_of
 from environments.definition import Reading
+from environments.definition.cli import offers_json
 from environments.models.catalogue import Deprecation
 from environments.workspaces import uploads
 
@@ -84,10 +85,14 @@ def whole_version(row: models.Version) -> dict[str, Any]:
     """Return a version with its definition."""
     (shown,) = versions([row], row.environment.workspace)
     origin = deprecated_ancestor(row)
+    definition = row.definition.model_dump(mode="json")
+    others = list(row.source_files.values_list("path", flat=True))
     from_there = deprecation(origin.deprecation) | {"version": reference(origin.version)} if origin else None
     return shown | {
         "deprecated_origin": from_there,
-        "definition": row.definition.model_dump(mode="json"),
+        "definition": definition,
+        "selection": definition["selection"],
+        "files": [row.source_path, *others] if others else [],
         "source_format": row.source_format,
     }
 
@@ -168,6 +173,8 @@ def reading(read: Reading) -> dict[str, Any]:
         "version": read.version,
         "hash": definition.hash if definition else None,
         "definition": definition.model_dump(mode="json") if definition else None,
+        "offers": offers_json(read.offers),
+        "selection": definition.selection.model_dump(mode="json") if definition else None,
         "findings": [finding.as_json() for finding in read.findings],
     }
 

@@ -8,7 +8,6 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 
 from builds.logs.follow import follow
@@ -16,10 +15,12 @@ from builds.models import Build, BuildRequest, BuildState
 from builds.pages.outcome import outcome
 from builds.queue.requests import StateConflict, cancel_request, request_build
 from builds.worker import runner
-from environments.definition import Reading, read_path
+from environments.definition import Reading
+from environments.definition.cli import add_choice, choice_from
+from environments.definition.model import Selection
 from environments.errors import ServiceError
 from environments.models import Version, Workspace
-from environments.versions.service import save_reading
+from environments.versions.input import read_at
 from studio.management.base import StudioCommand
 from studio.preparation import prepare
 
@@ -38,6 +39,7 @@ class Command(StudioCommand):
         parser.add_argument(
             "--name", help="the environment's name (default: the file's own, or its file name)"
         )
+        add_choice(parser)
         parser.add_argument("--rebuild", action="store_true", help="make a new image even where there is one")
         parser.add_argument("--json", action="store_true", help="log to stderr, one JSON object to stdout")
 
@@ -46,7 +48,7 @@ class Command(StudioCommand):
         self.json: bool = options["json"]
         prepare()
         try:
-            version = self.save(options["file"], options["workspace"], options["name"])
+            version = self.save(options["file"], options["workspace"], options["name"], choice_from(options))
             request = request_build(version, rebuild=options["rebuild"], inline=True)
         except ServiceError as error:
             self.refuse(error)
@@ -60,7 +62,7 @@ class Command(StudioCommand):
             self.say(result)
         sys.exit(SUCCEEDED if result["state"] == BuildState.SUCCEEDED else FAILED)
 
-    def save(self, file: Path, workspace: str, name: str | None) -> Version:
+    def save(self, file: Path, workspace: str, name: str | None, selection: Selection) -> Version:
         """Return the version that holds this file's definition, and say whether it is new."""
         if not file.exists():
             raise ServiceError("file-not-found", f"There is no file {file}.", "Check the path.")
@@ -71,10 +73,9 @@ class Command(StudioCommand):
                 f"There is no workspace {workspace}.",
                 "Leave --workspace out for the default one.",
             )
-        reading = read_path(file, default_image=settings.DEFAULT_BASE)
-        self.show_findings(reading)
-        source = file.read_text("utf-8", "replace") if file.is_file() else ""
-        saved = save_reading(home, name or reading.name or name_from(file), reading, source=source)
+        given = read_at(file, selection)
+        self.show_findings(given.reading)
+        saved = given.save(home, name or given.reading.name or name_from(file))
         self.log(f"{saved.version} {'saved' if saved.created else 'has this content already'}.\n")
         return saved.version
 

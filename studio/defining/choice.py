@@ -1,0 +1,72 @@
+"""The choice of a part of a project: an environment, extras, groups, and whether its lock is read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from environments.definition import Reading
+from environments.definition.model import Selection
+from environments.versions.input import DefinitionInput
+
+LOCK_REFUSED = {"lock-stale", "lock-uncovered"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """A name to choose, and whether it is chosen."""
+
+    name: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The form's part for choosing; a list of a single environment, or an empty one, is not shown."""
+
+    environments: list[Option]
+    extras: list[Option]
+    groups: list[Option]
+    has_lock: bool
+    ignore_lock: bool
+
+
+def choice_of(given: DefinitionInput) -> Choice | None:
+    """Return what there is to choose; None where the definition is no project with several parts."""
+    reading = given.reading
+    offers, chosen = reading.offers, _chosen(given)
+    choice = Choice(
+        _environments(offers.environments, chosen.environment),
+        _options(offers.extras, chosen.extras),
+        _options(offers.groups, chosen.groups),
+        chosen.ignore_lock or _has_lock(reading),
+        chosen.ignore_lock,
+    )
+    several = len(choice.environments) > 1 or choice.extras or choice.groups
+    return choice if several or choice.has_lock else None
+
+
+def _chosen(given: DefinitionInput) -> Selection:
+    """Return what was read; for a refused definition, what was requested, else the project's default."""
+    if given.reading.definition is not None:
+        return given.reading.definition.selection
+    requested = given.selection
+    if requested.model_copy(update={"ignore_lock": False}) != Selection():
+        return requested
+    return given.reading.offers.default.model_copy(update={"ignore_lock": requested.ignore_lock})
+
+
+def _environments(offered: tuple[str, ...], chosen: str) -> list[Option]:
+    options = _options(offered, [chosen])
+    # One that is not offered can be taken back for the default, whose name may be unknown.
+    return options if not chosen or chosen in offered else [Option("", False), *options]
+
+
+def _options(offered: Iterable[str], chosen: Iterable[str]) -> list[Option]:
+    """Return what is offered, and after it what is chosen and not offered: it can only be taken back here."""
+    chosen = [name for name in chosen if name]
+    return [Option(name, name in chosen) for name in dict.fromkeys((*offered, *chosen))]
+
+
+def _has_lock(reading: Reading) -> bool:
+    """Return whether a lock was read, or refused, beside the manifest that it is for."""
+    refused = any(finding.code in LOCK_REFUSED for finding in reading.errors)
+    return refused or (bool(reading.packages) and len(reading.files) > 1)

@@ -76,7 +76,7 @@ def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_pat
     file = tmp_path / "environment.yml"
     file.write_text("name: from-a-file\nchannels: [conda-forge]\ndependencies: [python=3.12, numpy=2.1]\n")
     olga.goto(f"{studio.url}/w/lab/new/")
-    olga.get_by_label("or a file").set_input_files(file)
+    olga.get_by_label("or files").set_input_files(file)
     expect(editor_of(olga)).to_contain_text("from-a-file")
     expect(olga.locator("#review").get_by_text("2 conda, 0 pip")).to_be_visible()
 

@@ -51,3 +51,41 @@ def test_files_that_are_no_texts_are_sent_until_a_text_is_written(olga: Page, st
     editor_of(olga).press_sequentially("six==1.17.0")
     expect(review.get_by_text("0 conda, 1 pip")).to_be_visible()
     expect(olga.get_by_text("These files are sent as they are")).to_be_hidden()
+
+
+PROJECT = """[project]
+name = "shop"
+version = "1"
+requires-python = ">=3.11"
+dependencies = ["packaging==24.2"]
+
+[project.optional-dependencies]
+plots = ["six==1.17.0"]
+docs = ["attrs==25.3.0"]
+"""
+
+
+def test_an_extra_of_a_project_is_chosen_reviewed_and_recorded(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/new/")
+    olga.evaluate(DROP, [["pyproject.toml", PROJECT]])
+    review, part = olga.locator("#review"), olga.get_by_role("region", name="Part of the project")
+    expect(review.get_by_text("0 conda, 1 pip")).to_be_visible()
+    part.get_by_label("plots").check()
+    expect(review.get_by_text("0 conda, 2 pip")).to_be_visible()
+    expect(part.get_by_label("plots")).to_be_focused()
+    olga.get_by_role("button", name="Review").click()
+    expect(olga.get_by_role("heading", name="shop:1 will be created in Lab")).to_be_visible()
+    olga.get_by_role("button", name="Create", exact=True).click()
+    expect(olga.get_by_text("shop:1 is saved.")).to_be_visible()
+
+    olga.get_by_role("link", name="Context").click()
+    expect(olga.get_by_role("region", name="What was read of the project")).to_contain_text("plots")
+    expect(part.get_by_label("plots")).to_be_checked()
+    # A text that cannot be read for a moment keeps the choice; another project begins without it.
+    editor_of(olga).press("Control+Home")
+    olga.keyboard.type("[")
+    expect(review.get_by_text("bad-toml")).to_be_visible()
+    expect(part.get_by_label("plots")).to_be_checked()
+    olga.evaluate(DROP, [["requirements.txt", "six==1.17.0\n"]])
+    expect(part).to_be_hidden()
+    expect(review.get_by_text("0 conda, 1 pip")).to_be_visible()

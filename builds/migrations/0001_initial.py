@@ -121,6 +121,43 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-queued_at"],
+                "indexes": [
+                    models.Index(fields=["state", "heartbeat_at"], name="builds_buil_state_649ea8_idx"),
+                    models.Index(fields=["ended_at"], name="build_ended_at_idx"),
+                    models.Index(fields=["workspace", "queued_at"], name="build_queued_at_idx"),
+                    models.Index(fields=["workspace", "state", "queued_at"], name="build_state_idx"),
+                    models.Index(fields=["workspace", "hash", "queued_at"], name="build_hash_idx"),
+                    models.Index(
+                        condition=models.Q(("ended_at__isnull", False)),
+                        fields=[
+                            "workspace",
+                            "queued_at",
+                            "state",
+                            "reused",
+                            "started_at",
+                            "ended_at",
+                            "error_code",
+                        ],
+                        name="build_statistics_idx",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state__in", ["queued", "running"])),
+                        fields=["workspace", "state", "queued_at"],
+                        name="build_queue_order_idx",
+                    ),
+                    models.Index(
+                        condition=models.Q(("reused", False), ("state", "succeeded")),
+                        fields=["workspace", "-ended_at"],
+                        name="build_duration_idx",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("state__in", ["queued", "running"])),
+                        fields=("workspace", "hash"),
+                        name="build_active_uniq",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -182,6 +219,20 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-built_at"],
+                "indexes": [
+                    models.Index(fields=["workspace", "repository"], name="image_repository_idx"),
+                    models.Index(fields=["workspace", "built_at", "id"], name="image_built_at_idx"),
+                    models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
+                    models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("current", True)),
+                        fields=("workspace", "hash"),
+                        name="image_current_uniq",
+                    ),
+                    models.UniqueConstraint(fields=("workspace", "hash", "digest"), name="image_digest_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -250,6 +301,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["pk"],
+                "indexes": [
+                    models.Index(fields=["user", "workspace", "build"], name="buildrequest_user_idx"),
+                    models.Index(
+                        fields=["workspace", "created_at", "reused", "joined"],
+                        name="buildrequest_statistics_idx",
+                    ),
+                    models.Index(
+                        condition=models.Q(("seen_at", None)),
+                        fields=["user", "-id"],
+                        name="buildrequest_unseen_idx",
+                    ),
+                ],
             },
         ),
         migrations.AddField(
@@ -282,6 +345,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["digest", "image"], name="imagelayer_digest_idx")],
+            },
         ),
         migrations.CreateModel(
             name="LogBlock",
@@ -306,6 +372,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["first_seq"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("build", "first_seq"), name="logblock_first_seq_uniq")
+                ],
             },
         ),
         migrations.CreateModel(
@@ -330,6 +399,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["seq"],
+                "constraints": [models.UniqueConstraint(fields=("build", "seq"), name="logchunk_seq_uniq")],
             },
         ),
         migrations.CreateModel(
@@ -382,6 +452,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [models.Index(fields=["package", "image"], name="imagepackage_package_idx")],
+            },
         ),
         migrations.CreateModel(
             name="RebuildPreview",
@@ -444,6 +517,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["attempt", "position"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("build", "attempt", "position"), name="step_position_uniq"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -527,123 +605,5 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name_plural": "workspace limits",
             },
-        ),
-        migrations.AddIndex(
-            model_name="image",
-            index=models.Index(fields=["workspace", "repository"], name="image_repository_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="image",
-            index=models.Index(fields=["workspace", "built_at", "id"], name="image_built_at_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="image",
-            index=models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="image",
-            index=models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
-        ),
-        migrations.AddConstraint(
-            model_name="image",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("current", True)), fields=("workspace", "hash"), name="image_current_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="image",
-            constraint=models.UniqueConstraint(
-                fields=("workspace", "hash", "digest"), name="image_digest_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="buildrequest",
-            index=models.Index(fields=["user", "workspace", "build"], name="buildrequest_user_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="buildrequest",
-            index=models.Index(
-                fields=["workspace", "created_at", "reused", "joined"], name="buildrequest_statistics_idx"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="buildrequest",
-            index=models.Index(
-                condition=models.Q(("seen_at", None)), fields=["user", "-id"], name="buildrequest_unseen_idx"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(fields=["state", "heartbeat_at"], name="builds_buil_state_649ea8_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(fields=["ended_at"], name="build_ended_at_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(fields=["workspace", "queued_at"], name="build_queued_at_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(fields=["workspace", "state", "queued_at"], name="build_state_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(fields=["workspace", "hash", "queued_at"], name="build_hash_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(
-                condition=models.Q(("ended_at__isnull", False)),
-                fields=["workspace", "queued_at", "state", "reused", "started_at", "ended_at", "error_code"],
-                name="build_statistics_idx",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(
-                condition=models.Q(("state__in", ["queued", "running"])),
-                fields=["workspace", "state", "queued_at"],
-                name="build_queue_order_idx",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="build",
-            index=models.Index(
-                condition=models.Q(("reused", False), ("state", "succeeded")),
-                fields=["workspace", "-ended_at"],
-                name="build_duration_idx",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="build",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("state__in", ["queued", "running"])),
-                fields=("workspace", "hash"),
-                name="build_active_uniq",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="imagelayer",
-            index=models.Index(fields=["digest", "image"], name="imagelayer_digest_idx"),
-        ),
-        migrations.AddConstraint(
-            model_name="logblock",
-            constraint=models.UniqueConstraint(fields=("build", "first_seq"), name="logblock_first_seq_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="logchunk",
-            constraint=models.UniqueConstraint(fields=("build", "seq"), name="logchunk_seq_uniq"),
-        ),
-        migrations.AddIndex(
-            model_name="imagepackage",
-            index=models.Index(fields=["package", "image"], name="imagepackage_package_idx"),
-        ),
-        migrations.AddConstraint(
-            model_name="step",
-            constraint=models.UniqueConstraint(
-                fields=("build", "attempt", "position"), name="step_position_uniq"
-            ),
         ),
     ]

@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-at", "-pk"],
+                "indexes": [models.Index(fields=["environment", "-at", "-id"], name="event_environment_idx")],
             },
         ),
         migrations.CreateModel(
@@ -157,6 +158,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-pk"],
+                "indexes": [models.Index(fields=["stage", "changed_at", "id"], name="proposal_stage_idx")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("stage__in", ["waiting", "changes"])),
+                        fields=("environment",),
+                        name="proposal_open_uniq",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -219,6 +228,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-number"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("environment", "version"), name="version_name_uniq"),
+                    models.UniqueConstraint(fields=("environment", "number"), name="version_number_uniq"),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -359,6 +372,18 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["on", "pk"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("version", None)),
+                        fields=("environment",),
+                        name="deprecation_environment_uniq",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("version__isnull", False)),
+                        fields=("version",),
+                        name="deprecation_version_uniq",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -452,6 +477,14 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-created_at"],
+                "indexes": [
+                    models.Index(fields=["webhook", "-created_at"], name="delivery_webhook_idx"),
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["webhook", "next_at"],
+                        name="delivery_due_idx",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -574,6 +607,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["environment", "-last_at", "-id"], name="usage_last_at_idx"),
+                    models.Index(fields=["workspace", "kind", "name"], name="usage_workspace_name_idx"),
+                    models.Index(
+                        condition=models.Q(("ended_at", None)),
+                        fields=["environment", "version"],
+                        name="usage_active_idx",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "workspace", "kind", "name"), name="usage_name_uniq"
+                    )
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Member",
@@ -607,6 +656,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=("workspace", "user"), name="member_workspace_user_uniq")
+                ],
+            },
         ),
         migrations.AddField(
             model_name="event",
@@ -671,6 +725,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["kind", "address"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("workspace", "kind", "address"), name="connection_address_uniq"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
@@ -759,6 +818,18 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "indexes": [
+                    models.Index(fields=["workspace", "archived"], name="listentry_archived_idx"),
+                    models.Index(
+                        fields=["workspace", "changed_at", "environment"], name="listentry_changed_at_idx"
+                    ),
+                    models.Index(fields=["workspace", "name"], name="listentry_name_idx"),
+                    models.Index(fields=["workspace", "packages", "name"], name="listentry_packages_idx"),
+                    models.Index(fields=["workspace", "kind", "name"], name="listentry_kind_idx"),
+                    models.Index(fields=["workspace", "base", "name"], name="listentry_base_idx"),
+                ],
+            },
         ),
         migrations.CreateModel(
             name="Identity",
@@ -845,82 +916,6 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddConstraint(
-            model_name="version",
-            constraint=models.UniqueConstraint(fields=("environment", "version"), name="version_name_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="version",
-            constraint=models.UniqueConstraint(fields=("environment", "number"), name="version_number_uniq"),
-        ),
-        migrations.AddIndex(
-            model_name="proposal",
-            index=models.Index(fields=["stage", "changed_at", "id"], name="proposal_stage_idx"),
-        ),
-        migrations.AddConstraint(
-            model_name="proposal",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("stage__in", ["waiting", "changes"])),
-                fields=("environment",),
-                name="proposal_open_uniq",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deprecation",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("version", None)),
-                fields=("environment",),
-                name="deprecation_environment_uniq",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="deprecation",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("version__isnull", False)),
-                fields=("version",),
-                name="deprecation_version_uniq",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(fields=["webhook", "-created_at"], name="delivery_webhook_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="delivery",
-            index=models.Index(
-                condition=models.Q(("state", "waiting")),
-                fields=["webhook", "next_at"],
-                name="delivery_due_idx",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="usage",
-            index=models.Index(fields=["environment", "-last_at", "-id"], name="usage_last_at_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="usage",
-            index=models.Index(fields=["workspace", "kind", "name"], name="usage_workspace_name_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="usage",
-            index=models.Index(
-                condition=models.Q(("ended_at", None)),
-                fields=["environment", "version"],
-                name="usage_active_idx",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="usage",
-            constraint=models.UniqueConstraint(
-                fields=("version", "workspace", "kind", "name"), name="usage_name_uniq"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="member",
-            constraint=models.UniqueConstraint(
-                fields=("workspace", "user"), name="member_workspace_user_uniq"
-            ),
-        ),
         migrations.AddIndex(
             model_name="event",
             index=models.Index(fields=["workspace", "-at", "-id"], name="event_time_idx"),
@@ -937,44 +932,8 @@ class Migration(migrations.Migration):
             model_name="event",
             index=models.Index(fields=["workspace", "verb", "-at", "-id"], name="event_verb_idx"),
         ),
-        migrations.AddIndex(
-            model_name="event",
-            index=models.Index(fields=["environment", "-at", "-id"], name="event_environment_idx"),
-        ),
         migrations.AddConstraint(
             model_name="environment",
             constraint=models.UniqueConstraint(fields=("workspace", "name"), name="environment_name_uniq"),
-        ),
-        migrations.AddConstraint(
-            model_name="connection",
-            constraint=models.UniqueConstraint(
-                fields=("workspace", "kind", "address"), name="connection_address_uniq"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="listentry",
-            index=models.Index(fields=["workspace", "archived"], name="listentry_archived_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="listentry",
-            index=models.Index(
-                fields=["workspace", "changed_at", "environment"], name="listentry_changed_at_idx"
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="listentry",
-            index=models.Index(fields=["workspace", "name"], name="listentry_name_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="listentry",
-            index=models.Index(fields=["workspace", "packages", "name"], name="listentry_packages_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="listentry",
-            index=models.Index(fields=["workspace", "kind", "name"], name="listentry_kind_idx"),
-        ),
-        migrations.AddIndex(
-            model_name="listentry",
-            index=models.Index(fields=["workspace", "base", "name"], name="listentry_base_idx"),
         ),
     ]

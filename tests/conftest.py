@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from django.db import models  # noqa: F401 (first: its parts import each other)
 from django.db.backends.base.operations import BaseDatabaseOperations
+from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 from tests.services.parts import PARTS
 
@@ -68,4 +70,22 @@ def empty_what_is_only_added() -> Generator[None, None, None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", emptied)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def static_files_are_listed_once() -> Generator[None, None, None]:
+    """Each test client lists all static files before its first request; nothing changes them while tests run."""
+    list_files = WhiteNoiseMiddleware.add_files_from_finders
+    known: dict[tuple[object, ...], dict[str, StaticFile]] = {}
+
+    def listed(self: WhiteNoiseMiddleware) -> None:
+        key = (type(self), self.static_prefix, self.max_age, self.allow_all_origins, self.charset)
+        if key not in known:
+            list_files(self)
+            known[key] = dict(self.files)
+        self.files.update(known[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoiseMiddleware, "add_files_from_finders", listed)
         yield

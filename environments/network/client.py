@@ -10,9 +10,11 @@ ended by deadlines (`environments.network.deadlines`).
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -45,11 +47,26 @@ def timed_client(deadlines: Deadlines, **options: Any) -> httpx.Client:
     return httpx.Client(transport=TimedTransport(_Transport(resolve_host), deadlines), **options)
 
 
+def trusted() -> ssl.SSLContext:
+    """Return a context with the certificates this machine trusts; clients and threads may share it.
+
+    Its certificates are read when they change: to read them takes 25 ms, which each client would pay.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE", ""), os.environ.get("SSL_CERT_DIR", "")
+    path = file or folder
+    return _trusted(file, folder, os.stat(path).st_mtime_ns if path else 0)
+
+
+@lru_cache(maxsize=2)
+def _trusted(file: str, folder: str, changed_ns: int) -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
 class _Transport(httpx.BaseTransport):
     """Connects to the addresses of a host, or through the machine's proxy."""
 
     def __init__(self, addresses: Callable[[str, int], Iterable[str]]) -> None:
-        ssl_context = httpx.create_ssl_context()
+        ssl_context = trusted()
         self._direct = _Pooled(ssl_context, TimedBackend(addresses))
         self._proxies = {
             scheme: _Pooled(ssl_context, TimedBackend(resolve_host), address)

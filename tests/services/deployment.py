@@ -13,6 +13,7 @@ import httpx
 
 from tests.services.processes import Process, free_port
 from tests.services.servers.preloaded import PreloadedProcess, run_preloaded
+from tests.services.servers.service import TRUSTS_NOBODY
 from tests.services.studio import PRIVATE, ROOT, copy_stock
 
 RUNNING = ROOT / "docs" / "running.md"
@@ -93,6 +94,6 @@ class Deployment:
 def answers(url: str) -> bool:
     """Say whether a web process answers."""
     try:
-        return httpx.get(f"{url}/login/", trust_env=False).status_code < 500
+        return httpx.get(f"{url}/login/", trust_env=False, verify=TRUSTS_NOBODY).status_code < 500
     except httpx.TransportError:
         return False

@@ -99,13 +99,17 @@ def kill(processes: Iterable[ProcessInfo | int], sign: int = signal.SIGKILL) -> 
 
 
 def wait_until(happened: Callable[[], bool], seconds: float, otherwise: Callable[[], str] | str) -> None:
-    """Return as soon as it happened, else raise NotReadyError with the sentence after so many seconds."""
-    end = time.monotonic() + seconds
+    """Return as soon as it happened, else raise NotReadyError with the sentence after so many seconds.
+
+    It looks again after a fiftieth of the time waited so far, so that long waits leave the CPU to what they wait for.
+    """
+    start = time.monotonic()
     while not happened():
-        if time.monotonic() > end:
+        waited = time.monotonic() - start
+        if waited > seconds:
             sentence = otherwise if isinstance(otherwise, str) else otherwise()
             raise NotReadyError(f"{sentence} (waited {seconds:g} s)")
-        time.sleep(0.02)
+        time.sleep(min(max(waited / 50, 0.02), 0.2))
 
 
 def free_port() -> int:

@@ -33,6 +33,7 @@ from tests.services.processes import free_port, wait_until
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.postgres import Postgres
 from tests.services.servers.redis import Redis
+from tests.services.servers.service import TRUSTS_NOBODY
 from tests.services.studio import ROOT
 
 BASE = "python:3.11-slim-bookworm"
@@ -244,7 +245,7 @@ def test_web_and_worker_of_the_image_are_ready_and_build(studio: Studio) -> None
 
     def ready() -> bool:
         try:
-            return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+            return httpx.get(f"{url}/readyz", trust_env=False, verify=TRUSTS_NOBODY).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -261,7 +262,7 @@ def test_web_and_worker_of_the_image_are_ready_and_build(studio: Studio) -> None
     assert web.exec_run(check, environment={"PORT": str(port)}).exit_code == 0
 
     def heard() -> bool:
-        return "studio_workers 1.0" in httpx.get(f"{url}/metrics", trust_env=False).text
+        return "studio_workers 1.0" in httpx.get(f"{url}/metrics", trust_env=False, verify=TRUSTS_NOBODY).text
 
     wait_until(heard, 40, lambda: logs_of(worker))
     text = "print('six==1.16.0', file=open('/tmp/requirements.txt', 'w'))"

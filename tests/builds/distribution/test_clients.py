@@ -22,6 +22,7 @@ from tests.services.machine_image import machine_files
 from tests.services.processes import Process, free_port, wait_until
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.preloaded import run_preloaded
+from tests.services.servers.service import TRUSTS_NOBODY
 from tests.services.studio import PRIVATE, copy_stock
 
 pytestmark = pytest.mark.slow
@@ -70,7 +71,10 @@ def serve(folder: Path, stock: Path, layer: bytes) -> Iterator[Studio]:
 
 def answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/v2/", trust_env=False).status_code == 401
+        return (
+            httpx.get(f"http://127.0.0.1:{port}/v2/", trust_env=False, verify=TRUSTS_NOBODY).status_code
+            == 401
+        )
     except httpx.TransportError:
         return False
 

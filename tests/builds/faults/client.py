@@ -6,8 +6,9 @@ import json
 import re
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from html import unescape
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ import psycopg
 
 from tests.services.processes import wait_until
 from tests.services.servers.preloaded import run_preloaded
+from tests.services.servers.service import TRUSTS_NOBODY
 
 ENDED = {"succeeded", "failed", "cancelled"}
 
@@ -32,14 +34,31 @@ class SetUp(Protocol):
     def text(self) -> str: ...
 
 
+_connections: weakref.WeakKeyDictionary[SetUp, psycopg.Connection[Any]] = weakref.WeakKeyDictionary()
+
+
 def query(studio: SetUp, sql: str, *values: str) -> list[tuple[Any, ...]]:
     """Run a query on the studio's database; `?` is a parameter."""
     url = studio.settings.get("DATABASE_URL")
     if url:
-        with psycopg.connect(url, connect_timeout=5) as connection:
-            return connection.execute(sql.replace("?", "%s").encode(), values).fetchall()
+        statement = sql.replace("?", "%s").encode()
+        known = _connections.get(studio)
+        if known is not None:
+            with suppress(psycopg.OperationalError):  # the server has ended it, or been restarted since
+                return known.execute(statement, values).fetchall()
+        return _connect(studio, url).execute(statement, values).fetchall()
     with closing(sqlite3.connect(studio.var / "studio.sqlite3", timeout=20)) as connection:
         return connection.execute(sql, [value.replace("-", "") for value in values]).fetchall()
+
+
+def _connect(studio: SetUp, url: str) -> psycopg.Connection[Any]:
+    """Return a connection that is kept as long as the studio: to log in costs much more than what is polled for."""
+    if studio in _connections:
+        _connections[studio].close()
+    connection = psycopg.connect(url, autocommit=True, connect_timeout=5, tcp_user_timeout=5000)
+    _connections[studio] = connection
+    weakref.finalize(studio, connection.close)
+    return connection
 
 
 def request_builds(studio: SetUp, folder: Path, **definitions: str) -> RequestedBuilds:
@@ -158,7 +177,7 @@ class Watcher:
 
     def _follow(self, url: str) -> None:
         with (
-            httpx.Client(cookies=self.cookies, trust_env=False, timeout=5) as client,
+            httpx.Client(cookies=self.cookies, trust_env=False, timeout=5, verify=TRUSTS_NOBODY) as client,
             client.stream("GET", url) as answer,
         ):
             answer.raise_for_status()
@@ -189,6 +208,9 @@ class Watcher:
 def log_of(url: str, build: str, cookies: Mapping[str, str]) -> list[str]:
     """Download the log as lines."""
     answer = httpx.get(
-        f"{url}/w/default/builds/{build}/log.txt", cookies=dict(cookies), trust_env=False
+        f"{url}/w/default/builds/{build}/log.txt",
+        cookies=dict(cookies),
+        trust_env=False,
+        verify=TRUSTS_NOBODY,
     ).raise_for_status()
     return answer.text.removesuffix("\n").split("\n")

@@ -9,7 +9,7 @@ import yaml
 
 from tests.services.parts import program
 from tests.services.processes import Process, free_port
-from tests.services.servers.service import Service
+from tests.services.servers.service import TRUSTS_NOBODY, Service
 
 USER = "studio"
 PASSWORD = "correct horse"
@@ -51,13 +51,20 @@ class Registry(Service):
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/v2/", auth=self.auth, trust_env=False).status_code == 200
+            return (
+                httpx.get(
+                    f"{self.url}/v2/", auth=self.auth, trust_env=False, verify=TRUSTS_NOBODY
+                ).status_code
+                == 200
+            )
         except httpx.TransportError:
             return False
 
     def tags(self, repository: str) -> list[str]:
         """Return the tags that the registry lists for a repository."""
-        answer = httpx.get(f"{self.url}/v2/{repository}/tags/list", auth=self.auth, trust_env=False)
+        answer = httpx.get(
+            f"{self.url}/v2/{repository}/tags/list", auth=self.auth, trust_env=False, verify=TRUSTS_NOBODY
+        )
         if answer.status_code == 404:
             return []
         return sorted(answer.raise_for_status().json()["tags"] or [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pwd
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.services.processes import NotReadyError, Process
+
+# For httpx clients of plain HTTP: to read this machine's certificates takes each of them 25 ms of CPU.
+TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 class Service(ABC):

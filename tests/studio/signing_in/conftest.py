@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.services.processes import Process, free_port
-from tests.services.servers.service import Service
+from tests.services.servers.service import TRUSTS_NOBODY, Service
 
 BACK = "http://testserver/login/provider/back/"
 
@@ -35,7 +35,7 @@ class Provider(Service):
     def answers(self) -> bool:
         try:
             address = f"{self.issuer}/.well-known/openid-configuration"
-            return httpx.get(address, trust_env=False).status_code == 200
+            return httpx.get(address, trust_env=False, verify=TRUSTS_NOBODY).status_code == 200
         except httpx.TransportError:
             return False
 

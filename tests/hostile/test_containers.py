@@ -18,7 +18,6 @@ from builds.engine.wheels.build import build_wheels
 from builds.imaging.bases.find import find_base
 from builds.imaging.bases.model import Base
 from builds.imaging.download.fetch import fetch
-from builds.imaging.oci.store import BlobStore
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError, Quiet
 from builds.imaging.workshop import Workshop
@@ -27,6 +26,7 @@ from environments.network.policy import LOCAL_POLICY, EgressPolicy
 from tests.builds.engine.test_engine import PROGRAMS, Listener, added, push
 from tests.builds.imaging.making import make_sdist
 from tests.builds.imaging.serving import Answer, Index, Server
+from tests.services.fixtures import HostWorkshop
 from tests.services.parts import program
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.registry import Registry
@@ -61,10 +61,9 @@ def mirror(docker_engine: DockerEngine, registry: Registry) -> Registry:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory, mirror: Registry) -> Workshop:
-    root = tmp_path_factory.mktemp("containers")
-    mirrors = {"docker.io": mirror.address}
-    return Workshop(store=BlobStore(root / "store"), cache=root / "cache", mirrors=mirrors)
+def shop(tmp_path_factory: pytest.TempPathFactory, mirror: Registry, host_workshop: HostWorkshop) -> Workshop:
+    workshop = host_workshop(tmp_path_factory.mktemp("containers"))
+    return replace(workshop, mirrors={"docker.io": mirror.address})
 
 
 @pytest.fixture

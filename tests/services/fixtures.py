@@ -17,6 +17,10 @@ from uuid import uuid4
 
 import pytest
 
+from builds.imaging.bases.find import find_base
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Quiet
+from builds.imaging.workshop import Workshop
 from tests.services import parts
 from tests.services.clock import Clock
 from tests.services.deployment import Deployment
@@ -29,7 +33,7 @@ from tests.services.servers.redis import Redis
 from tests.services.servers.registry import Registry
 from tests.services.servers.service import Service
 from tests.services.sharing import belonging_to, folder_for_workers, guarded_folder, made_once, shared
-from tests.services.studio import PRIVATE, Studio
+from tests.services.studio import PRIVATE, Studio, copy_stock
 
 S = TypeVar("S", bound=Service)
 
@@ -164,14 +168,49 @@ class StartStudio(Protocol):
     def __call__(self, stock: Path | None = None, /, **settings: str) -> Studio: ...
 
 
+class HostWorkshop(Protocol):
+    """Make a workshop in an existing folder."""
+
+    def __call__(self, folder: Path, /) -> Workshop: ...
+
+
 @pytest.fixture(scope="session")
-def stock(shared_folder: Path) -> Path:
-    """The data of a studio that was prepared and has made the `host` base: others start from copies of it."""
-    return made_once(shared_folder, "stock", lambda: make_stock(shared_folder / f"stock-{uuid4().hex[:8]}"))
+def stock(shared_folder: Path, host_workshop: HostWorkshop) -> Path:
+    """The data of a studio that was prepared and has the `host` base: others start from copies of it."""
+
+    def make() -> Path:
+        folder = shared_folder / f"stock-{uuid4().hex[:8]}"
+        (folder / "var").mkdir(parents=True, mode=0o755)
+        host_workshop(folder / "var")
+        return make_stock(folder)
+
+    return made_once(shared_folder, "stock", make)
+
+
+@pytest.fixture(scope="session")
+def host_workshop(shared_folder: Path) -> HostWorkshop:
+    """Make a workshop in a folder; its store and cache have the `host` base, which takes three seconds of CPU to make."""
+    made = made_once(shared_folder, "host-workshop", lambda: make_host(shared_folder / "host-workshop"))
+
+    def workshop(folder: Path) -> Workshop:
+        for name in ("store", "cache"):
+            copy_stock(made / name, folder / name)
+        return workshop_in(folder)
+
+    return workshop
+
+
+def workshop_in(folder: Path) -> Workshop:
+    return Workshop(store=BlobStore(folder / "store"), cache=folder / "cache")
+
+
+def make_host(folder: Path) -> Path:
+    folder.mkdir(mode=0o755)
+    find_base("host", workshop_in(folder), Quiet())
+    return folder
 
 
 def make_stock(folder: Path) -> Path:
-    folder.mkdir()
     definition = folder / "base.yaml"
     definition.write_text("name: base\nimage: host\n")
     inherited = {name: value for name, value in os.environ.items() if name not in PRIVATE}

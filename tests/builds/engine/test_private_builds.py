@@ -13,7 +13,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -24,15 +24,14 @@ from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
-from builds.imaging.oci.store import BlobStore
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
-from builds.imaging.workshop import Workshop
 from environments.network.credentials import Login, Logins
 from tests.builds.imaging.conda.making import index as index_channel
 from tests.builds.imaging.conda.making import make_package
 from tests.builds.imaging.making import make_sdist, make_wheel
 from tests.builds.imaging.serving import Channel, Index
+from tests.services.fixtures import HostWorkshop
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.registry import Registry
 from tests.studio.management.commands import Desk, Done
@@ -93,12 +92,15 @@ class Private:
 
 @pytest.fixture(scope="module")
 def private(
-    tmp_path_factory: pytest.TempPathFactory, private_registry: Registry, docker_engine: DockerEngine
+    tmp_path_factory: pytest.TempPathFactory,
+    private_registry: Registry,
+    docker_engine: DockerEngine,
+    host_workshop: HostWorkshop,
 ) -> Iterator[Private]:
     """A registry, an index and a channel with something in them."""
     folder = tmp_path_factory.mktemp("private")
     login = Login("registry", private_registry.url, private_registry.user, private_registry.password)
-    shop = Workshop(BlobStore(folder / "store"), folder / "cache", logins=Logins([login]))
+    shop = replace(host_workshop(folder), logins=Logins([login]))
     host = find_base("host", shop, Quiet())
     image = assemble(
         host, Lock(base_digest=host.digest), Fetched((), 0), ImageSettings(environment=False), shop, Quiet()

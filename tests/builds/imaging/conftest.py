@@ -9,6 +9,7 @@ import pytest
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Cancelled
 from builds.imaging.workshop import Workshop
+from tests.services.fixtures import HostWorkshop
 
 
 class Recorder:
@@ -45,7 +46,6 @@ def workshop(tmp_path: Path) -> Workshop:
 
 
 @pytest.fixture(scope="session")
-def shared_workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+def shared_workshop(tmp_path_factory: pytest.TempPathFactory, host_workshop: HostWorkshop) -> Workshop:
     """One workshop for the tests that need a whole base or packages of the real index."""
-    root = tmp_path_factory.mktemp("workshop")
-    return Workshop(store=BlobStore(root / "store"), cache=root / "cache")
+    return host_workshop(tmp_path_factory.mktemp("workshop"))

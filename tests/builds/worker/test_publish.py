@@ -18,7 +18,7 @@ from builds.imaging.oci.store import BlobStore
 from builds.imaging.publish.push import push
 from builds.imaging.registry_client import ATTEMPTS
 from builds.imaging.reporting import Quiet
-from builds.imaging.workshop import Workshop
+from tests.services.fixtures import HostWorkshop
 from tests.services.processes import free_port
 from tests.services.servers.failing_registry import FailingRegistry
 from tests.services.servers.registry import Registry
@@ -219,9 +219,9 @@ def test_what_was_made_before_is_pushed_with_the_workspaces_login(
 
 
 def test_the_bases_layers_are_mounted_from_the_bases_own_repository(
-    desk: Desk, registry: Registry, tmp_path: Path
+    desk: Desk, registry: Registry, tmp_path: Path, host_workshop: HostWorkshop
 ) -> None:
-    workshop = Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
+    workshop = host_workshop(tmp_path)
     base = find_base("host", workshop, Quiet())
     size = workshop.store.size(base.digest)
     manifest = Descriptor(media_type=OCI_MANIFEST, digest=base.digest, size=size)

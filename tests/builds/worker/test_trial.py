@@ -16,7 +16,6 @@ from builds.imaging.bases.find import find_base
 from builds.imaging.bases.model import Base
 from builds.imaging.derived import as_base
 from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST
-from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
 from builds.models import Image
@@ -29,6 +28,7 @@ from environments.models import Role
 from tests.builds.engine.test_engine import Listener
 from tests.builds.imaging.making import locked, make_wheel
 from tests.builds.scenarios import browser_of, image_for, person, save_text
+from tests.services.fixtures import HostWorkshop
 from tests.services.servers.docker_engine import DockerEngine
 
 NETWORK = """
@@ -65,9 +65,8 @@ MODULES = {
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    root = tmp_path_factory.mktemp("trying")
-    return Workshop(store=BlobStore(root / "store"), cache=root / "cache")
+def workshop(tmp_path_factory: pytest.TempPathFactory, host_workshop: HostWorkshop) -> Workshop:
+    return host_workshop(tmp_path_factory.mktemp("trying"))
 
 
 @pytest.fixture(scope="module")

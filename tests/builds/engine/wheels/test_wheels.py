@@ -34,6 +34,7 @@ from builds.imaging.workshop import Workshop
 from tests.builds.engine.test_engine import NOWHERE, Listener, files_in
 from tests.builds.imaging.making import make_sdist
 from tests.builds.imaging.serving import Index
+from tests.services.fixtures import HostWorkshop
 from tests.services.servers.docker_engine import DockerEngine
 from tests.studio.management.commands import Desk, Done
 
@@ -61,9 +62,8 @@ class Indented(Listener):
 
 
 @pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    root = tmp_path_factory.mktemp("wheels")
-    return Workshop(store=BlobStore(root / "store"), cache=root / "cache")
+def workshop(tmp_path_factory: pytest.TempPathFactory, host_workshop: HostWorkshop) -> Workshop:
+    return host_workshop(tmp_path_factory.mktemp("wheels"))
 
 
 @pytest.fixture(scope="module")

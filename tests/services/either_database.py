@@ -21,10 +21,8 @@ from tests.services.sharing import made_once
 
 
 @pytest.fixture(scope="session")
-def postgres_tables(
-    postgres: Postgres, shared_folder: Path, django_db_blocker: DjangoDbBlocker
-) -> Iterator[dict[str, Any]]:
-    """Django's settings of a PostgreSQL database that has the tables, and nothing in them."""
+def migrated_database(postgres: Postgres, shared_folder: Path, django_db_blocker: DjangoDbBlocker) -> str:
+    """The name of a PostgreSQL database that has the tables, and nothing in them: others are copies of it."""
 
     def migrated() -> str:
         name = postgres.make_database()
@@ -32,7 +30,13 @@ def postgres_tables(
             call_command("migrate", verbosity=0)
         return name
 
-    with postgres.fresh_database(template=made_once(shared_folder, "postgres-tables", migrated)) as url:
+    return made_once(shared_folder, "postgres-tables", migrated)
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres: Postgres, migrated_database: str) -> Iterator[dict[str, Any]]:
+    """Django's settings of a PostgreSQL database that has the tables, and nothing in them."""
+    with postgres.fresh_database(template=migrated_database) as url:
         yield settings_of(url)
 
 

@@ -262,11 +262,11 @@ class StartDeployment(Protocol):
 
 
 @pytest.fixture(scope="session")
-def prepared_database(postgres: Postgres, shared_folder: Path) -> str:
+def prepared_database(postgres: Postgres, shared_folder: Path, migrated_database: str) -> str:
     """The name of a database that `manage.py prepare` has been at: copies of it need no migrations."""
 
     def prepare() -> str:
-        name = postgres.make_database()
+        name = postgres.make_database(migrated_database)
         settings = {"DATABASE_URL": postgres.url_of(name), "SECRET_KEY": "k" * 50}
         Deployment(shared_folder / f"prepared-{name}", settings).prepare()
         return name

@@ -26,8 +26,8 @@ from builds.imaging.download.fetch import fetch_conda
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.pip.lines.requirement import checked
-from builds.imaging.pip.pythons import check_python
 from builds.imaging.pip.resolve import resolve
+from builds.imaging.pip.targets.pythons import check_python
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from environments.definition.model import Target

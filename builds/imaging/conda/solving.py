@@ -36,7 +36,7 @@ from builds.imaging.conda.records.gpu_builds import Cuda, for_gpu, name_of
 from builds.imaging.conda.records.uploads import EarlyRecords, Uploads
 from builds.imaging.conda.virtual import written
 from builds.imaging.cutoffs.limits import Limits
-from builds.imaging.pip.systems import exported_elsewhere, system_of
+from builds.imaging.pip.targets.systems import exported_elsewhere, system_of
 from builds.imaging.reporting import ImageError
 
 _MOST_NAMED = 8

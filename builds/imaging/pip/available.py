@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from builds.imaging.bases.probe import Probe
 from builds.imaging.pip.listings import ListedFile, in_words, pythons_of, systems_of
 from builds.imaging.pip.pylock import target_tags
-from builds.imaging.pip.systems import for_one_system
+from builds.imaging.pip.targets.systems import for_one_system
 from builds.imaging.reporting import ImageError
 
 _OLDEST = (3, 6)  # of the Pythons that bases may have

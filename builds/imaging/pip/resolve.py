@@ -16,11 +16,11 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.newer import Newer
 from builds.imaging.pip.notes import report_left_out, report_older, report_warnings
-from builds.imaging.pip.pythons import check_lines, check_python
 from builds.imaging.pip.solver import Solver
 from builds.imaging.pip.solver_errors import closed, explained
 from builds.imaging.pip.sources import MOST_ROUNDS, endless
-from builds.imaging.pip.systems import for_one_system
+from builds.imaging.pip.targets.pythons import check_lines, check_python
+from builds.imaging.pip.targets.systems import for_one_system
 from builds.imaging.pip.uploads import needed, skipped_versions
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop

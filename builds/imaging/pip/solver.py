@@ -32,10 +32,10 @@ from builds.imaging.pip.lines.pip_options import ALL, options_of
 from builds.imaging.pip.lines.reasons import reason_in
 from builds.imaging.pip.lines.requirement import constraints_of
 from builds.imaging.pip.listings import Listings, uploaded_at
-from builds.imaging.pip.platforms import uv_platform
 from builds.imaging.pip.pylock import Selection, packages_of, preference, uploads_of, versions_of
 from builds.imaging.pip.sources import Sources, metadata_entry
 from builds.imaging.pip.stand_ins import stand_ins
+from builds.imaging.pip.targets.platforms import uv_platform
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 from environments.network.credentials import Logins, host_of, without_login

@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from builds.imaging.access_errors import refused
 from builds.imaging.pip.available import advice_for_version, unavailable
 from builds.imaging.pip.solver import Solver, requirement_in
-from builds.imaging.pip.systems import for_one_system
+from builds.imaging.pip.targets.systems import for_one_system
 from builds.imaging.pip.uploads import cutoff_error
 from builds.imaging.reporting import ImageError
 from environments.network.credentials import host_of

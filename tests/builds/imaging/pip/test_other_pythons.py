@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from builds.imaging.lock import Lock
-from builds.imaging.pip.pythons import check_lines
 from builds.imaging.pip.resolve import resolve
+from builds.imaging.pip.targets.pythons import check_lines
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conftest import Recorder

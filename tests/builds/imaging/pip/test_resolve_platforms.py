@@ -8,9 +8,9 @@ import pytest
 
 from builds.imaging.bases.probe import Probe
 from builds.imaging.lock import Lock, LockedPackage
-from builds.imaging.pip.platforms import uv_platform
 from builds.imaging.pip.pylock import packages_of, target_tags
 from builds.imaging.pip.resolve import resolve
+from builds.imaging.pip.targets.platforms import uv_platform
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conftest import Recorder

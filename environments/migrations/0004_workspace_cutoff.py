@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0002_event_triggers_search_index"),
+        ("environments", "0003_source_files"),
     ]
 
     operations = [

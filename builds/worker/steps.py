@@ -1,12 +1,10 @@
 """The steps of a build, run in the order of `StepName`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -14,8 +12,6 @@ from builds.engine import build_base
 from builds.engine.dockerfiles.sources import sources
 from builds.engine.postlink import linked
 from builds.engine.wheels.build import build_wheels, engine_answers
-from builds.images.layers import save_layers
-from builds.images.packages import save_packages
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.pull import stored_base
@@ -34,8 +30,8 @@ from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import BaseImage, Build, Image
 from builds.models.steps import StepName
-from builds.queue.claims import Claim, LogLines
 from builds.worker.bases import resolve_base
+from builds.worker.build_result import BuildResult
 from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import InstallPlan, interpreter_misfits, plan_for_base
 from builds.worker.publish import push_image
@@ -48,40 +44,6 @@ from environments.models import Version
 from environments.network.credentials import Logins
 
 PYTHON = "/opt/env/bin/python"
-
-
-@dataclass(frozen=True)
-class BuildResult:
-    """A build's result: an existing image, or the fields of a new image's row."""
-
-    existing: Image | None = None
-    row: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def reused(self) -> bool:
-        """Whether the image existed before."""
-        return self.existing is not None
-
-    @transaction.atomic
-    def save(self, build: Build, claim: Claim, log: Sequence[LogLines]) -> Image:
-        """Make the image the current one, end the build and write its last lines: all or nothing."""
-        if self.existing is not None:
-            image = self.existing
-        else:
-            now = timezone.now()
-            images = Image.objects.filter(workspace=build.workspace, hash=build.hash)
-            images.filter(current=True).update(current=False)
-            # The same bytes again (a rebuild that moved nothing) are the same image.
-            image, _ = images.update_or_create(
-                workspace=build.workspace,
-                hash=build.hash,
-                digest=self.row["digest"],
-                defaults={**self.row, "current": True, "built_at": now, "used_at": now},
-            )
-            save_packages(image)
-            save_layers(image)
-        claim.succeed(image, reused=self.reused, log=log)
-        return image
 
 
 def make_workshop(reserve_disk: Callable[[int], None] = free, logins: Logins | None = None) -> Workshop:

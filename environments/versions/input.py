@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
 
 from environments.definition import Definition, Finding, Reading, read, read_path
 from environments.definition.files.folder import MemoryFolder, is_archive
@@ -20,6 +22,7 @@ from environments.versions.service import SavedVersion, save_reading
 from environments.versions.texts import text_to_edit
 
 LIMITS = Limits()
+_FINDINGS_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,17 @@ def input_of(version: Version) -> DefinitionInput:
 
 
 def version_findings(version: Version) -> tuple[Finding, ...]:
-    """Return the warnings and notes about a version's text; it was accepted, so it has no errors."""
-    reading = input_of(version).reading if version.source else None
-    return reading.findings if reading is not None and reading.accepted else ()
+    """Return the warnings and notes about a version's text; it was accepted, so it has no errors.
+
+    They are kept for an hour: a large lock takes most of a second to read. The day is part of their name, as some of
+    them count the days to a Python's end of life.
+    """
+    if not version.source:
+        return ()
+    key = f"findings-{version.pk}-{version.created_at.timestamp()}-{timezone.now():%Y-%m-%d}"
+    findings: tuple[Finding, ...] | None = cache.get(key)
+    if findings is None:
+        reading = input_of(version).reading
+        findings = reading.findings if reading.accepted else ()
+        cache.set(key, findings, _FINDINGS_SECONDS)
+    return findings

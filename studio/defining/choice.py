@@ -1,6 +1,6 @@
 """The choice of a part of a project: an environment, extras, groups, and whether its lock is read."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from environments.definition import Reading
@@ -12,10 +12,11 @@ LOCK_REFUSED = {"lock-stale", "lock-uncovered"}
 
 @dataclass(frozen=True)
 class Option:
-    """A name to choose, and whether it is chosen."""
+    """A name to choose, whether it is chosen, and whether it is read in any case."""
 
     name: str
     chosen: bool
+    default: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ def choice_of(given: DefinitionInput) -> Choice | None:
     offers, chosen = reading.offers, _chosen(given)
     choice = Choice(
         _environments(offers.environments, chosen.environment),
-        _options(offers.extras, chosen.extras),
-        _options(offers.groups, chosen.groups),
+        _options(offers.extras, chosen.extras, offers.default.extras),
+        _options(offers.groups, chosen.groups, offers.default.groups),
         chosen.ignore_lock or _has_lock(reading),
         chosen.ignore_lock,
     )
@@ -60,10 +61,13 @@ def _environments(offered: tuple[str, ...], chosen: str) -> list[Option]:
     return options if not chosen or chosen in offered else [Option("", False), *options]
 
 
-def _options(offered: Iterable[str], chosen: Iterable[str]) -> list[Option]:
+def _options(offered: Iterable[str], chosen: Iterable[str], default: Collection[str] = ()) -> list[Option]:
     """Return what is offered, and after it what is chosen and not offered: it can only be taken back here."""
     chosen = [name for name in chosen if name]
-    return [Option(name, name in chosen) for name in dict.fromkeys((*offered, *chosen))]
+    return [
+        Option(name, name in chosen or name in default, name in default)
+        for name in dict.fromkeys((*offered, *chosen))
+    ]
 
 
 def _has_lock(reading: Reading) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = (
     *("builds", "docs", "environments", "locale", "scripts", "static", "studio", "templates", "tests"),
-    *(".gitignore", "CONTRIBUTING.md", "Makefile", "manage.py", "pyproject.toml"),
+    *(".gitignore", "CONTRIBUTING.md", "Makefile", "manage.py", "pyproject.toml", "uv.lock"),
 )
 # A file or folder, complete or without its first folders, such as `hash.py`
 _PATH = re.compile(r"[\w.*-]+(?:/[\w.*-]*)*")

@@ -104,7 +104,7 @@ def test_a_field_of_definitions_needs_only_the_files_of_its_recipe(follow: Follo
         '        yield OtherChange("hostname", "hostname changed", old.hostname, new.hostname)\n',
         before="    if old.spark != new.spark:\n",
     )
-    project.edit("docs/formats.md", "Spark; platform. It excludes", "Spark; platform; host name. It excludes")
+    project.edit("docs/formats.md", "Spark; platform; the target", "Spark; platform; host name; the target")
     project.write("tests/environments/definition/test_hostname.py", NEW_FIELD)
 
     tests = ("test_hostname.py", "test_difference.py", "test_cli.py")
@@ -168,11 +168,9 @@ def test_a_file_format_needs_only_the_files_of_its_recipe(follow: Follow) -> Non
     )
     row = "    TextFormat(packages_ini.FORMAT, packages_ini.recognised, packages_ini.read),\n"
     project.add(recognise, row, before="    TextFormat(pylock.FORMAT,")
-    project.add(
-        f"{DEFINITION}/reading/choose_file.py", '    "packages.ini",\n', before='    "pylock.toml",\n'
-    )
+    project.add(f"{DEFINITION}/reading/choose_file.py", '    "packages.ini",\n', before='    "env.yaml",\n')
     project.add("static/js/languages.js", '    "packages-ini": "toml",\n', before='    pylock: "toml",\n')
-    row = "| `packages-ini` | `packages.ini`, a line `name = version` for each package | \N{EN DASH} |\n"
+    row = "| `packages-ini` | `packages.ini`, a line `name = version` for each package | \N{EN DASH} | yes | own |\n"
     project.add("docs/formats.md", row, before="| `pylock` |")
     project.write("tests/environments/definition/formats/test_packages_ini.py", FORMAT_TEST)
 

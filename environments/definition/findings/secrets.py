@@ -90,10 +90,6 @@ def check(draft: Draft) -> None:
     for text in (*draft.channels, *draft.conda, *draft.pip, *([draft.image] if draft.image else [])):
         if holds_secret(text):
             draft.note("secret-in-definition", text, what="this line")
-    for name, index in draft.package_indexes.items():
-        if holds_secret(index):
-            at = index if isinstance(index, Placed) else None
-            draft.note("secret-in-definition", at, what=f"the index of {name}")
     for name, written in draft.properties.items():
         if holds_secret(written):
             draft.note("secret-in-definition", None, what=f"the property {name}")

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from environments.definition.findings.result import Draft, Offers, Refused
 from environments.definition.formats import toml
-from environments.definition.formats.selection import selected
+from environments.definition.formats.selection import note_parts, selected
 from environments.definition.formats.source import Source
 from environments.definition.model import Selection
 from environments.definition.packages.lock_lines import PYPI, direct_line, for_linux, index_lines, locked_line
@@ -136,11 +136,7 @@ def _pythons(draft: Draft, values: Table, packages: list[object]) -> Pythons:
     # A lock may name its default groups nowhere else.
     offers = replace(offers, groups=tuple(dict.fromkeys((*offers.groups, *offers.default.groups))))
     selection = selected(draft, offers, at)
-    chosen = {*selection.extras, *selection.groups}
-    left = [name for name in (*offers.extras, *offers.groups) if name not in chosen]
-    if left:
-        what = ", ".join((*selection.extras, *selection.groups)[:20]) or "what is always installed"
-        draft.note("project-parts", at, what=what, others=", ".join(left[:20]))
+    note_parts(draft, "what is always installed", at)
     draft.requires_python = toml.text(values, "requires-python")
     markers = [
         entry["marker"]

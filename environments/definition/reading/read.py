@@ -174,7 +174,7 @@ def _may_follow(draft: Draft, finding: Finding) -> bool:
 def _check_choice(draft: Draft) -> None:
     """Refuse a choice where there is nothing to choose. The readers of projects check their own."""
     chosen = draft.selection
-    if draft.offers != Offers() or draft.counts["selection-unknown"]:
+    if draft.offers != Offers() or draft.refused:
         return
     names = {"environment": [chosen.environment], "extra": chosen.extras, "group": chosen.groups}
     for kind, requested in names.items():

@@ -245,13 +245,11 @@ def _check(definition: Definition, format: str) -> None:
     for key, value in python.items():
         if value and key not in _KEYS[format]:
             raise CannotWrite(f"{format} has no place for python.{key}")
-    if definition.cutoff != Cutoff():
+    if definition.cutoff != Cutoff() and format not in (pyproject.FORMAT, pixi.FORMAT):
         raise CannotWrite(f"{format} has no place for a date or age that limits uploads (as_of, newest)")
     if spark["packages"] or spark["repositories"]:
         raise CannotWrite(f"{format} has no place for Spark packages")
     if (stated := str(definition.target)) and format not in (environment_file.FORMAT, pixi.FORMAT):
         raise CannotWrite(f"{format} has no place for the target ({stated})")
-    if definition.cutoff != Cutoff() and format not in (pyproject.FORMAT, pixi.FORMAT):
-        raise CannotWrite(f"{format} has no place for the cutoff")
     if definition.platform != "linux/amd64" and format != pixi.FORMAT:
         raise CannotWrite(f"{format} has no place for the platform {definition.platform}")

@@ -16,9 +16,9 @@ from builds.models import Build, BuildState, Image
 from builds.queue.claims import Claim
 from builds.queue.requests import cancel_requests_of, request_build
 from builds.worker import runner
+from builds.worker.build_result import BuildResult
 from builds.worker.reconciler import release_builds_of
 from builds.worker.reporter import BuildReporter
-from builds.worker.steps import BuildResult
 from environments.audit.record import record
 from environments.models import Event, Role
 from environments.models.notifications import DeliveryState, Notice, NoticeKind, NoticePreferences

@@ -21,6 +21,7 @@ from builds.queue.limits import Limits, limits_of, set_limits
 from builds.queue.requests import QueueFull, request_build
 from builds.worker import runner, steps
 from builds.worker.budget import Budget, LimitExceeded
+from builds.worker.build_result import BuildResult
 from builds.worker.reporter import BuildReporter
 from environments.models import Role
 from tests.builds.imaging.making import locked, make_wheel
@@ -114,7 +115,7 @@ def silent_step(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Make builds a single step without output, which only checks, as during a silent RUN."""
     never = threading.Event()
 
-    def make(build: Build, reporter: BuildReporter) -> steps.BuildResult:
+    def make(build: Build, reporter: BuildReporter) -> BuildResult:
         with reporter.step(StepName.BASE):
             while not never.wait(0.05):
                 reporter.check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import tomli
@@ -13,7 +14,7 @@ from packaging.requirements import Requirement
 
 from environments.definition import CannotWrite, Definition, read, write
 from environments.definition.model import Cutoff, PythonLayer, Target
-from tests.environments.definition.formats.projects.with_uv import run_uv, wheel
+from tests.environments.definition.formats.projects.with_uv import run_uv, served, wheel
 
 
 def definition(*lines: str, python: dict[str, Any] | None = None, **more: Any) -> Definition:
@@ -76,7 +77,7 @@ def test_what_a_pyproject_has_no_key_for_is_not_left_out_silently(what: Definiti
 
 def test_other_formats_do_not_lose_the_cutoff_or_the_target() -> None:
     for format in ("requirements", "conda-env"):
-        with pytest.raises(CannotWrite, match="cutoff"):
+        with pytest.raises(CannotWrite, match="limits uploads"):
             write(definition("numpy", cutoff=Cutoff(as_of="2026-06-01")), format)
     with pytest.raises(CannotWrite, match="target"):
         write(definition("numpy", target=Target(glibc="2.28")), "requirements")
@@ -129,30 +130,47 @@ def test_uv_solves_what_was_written_with_its_indexes_constraints_and_dates(tmp_p
         wheel(main, "beta", version)
     wheel(own, "gamma", "1.0+own")
     wheel(main, "gamma", "9.0")
-    index = _index(tmp_path / "index", own)
-    what = definition(
-        f"--find-links {main.as_uri()}",
-        "alpha<3",
-        'gamma ; sys_platform == "linux"',
-        "--constraint beta<2",
-        python={"package_indexes": {"gamma": index}, "requires_python": ">=3.11"},
-    )
+    _index(tmp_path / "index", own)
+    _index(tmp_path / "simple", main)
+    with served(tmp_path) as url:
+        what = definition(
+            f"--index-url {url}/simple",
+            "alpha<3",
+            'gamma ; sys_platform == "linux"',
+            "--constraint beta<2",
+            python={"package_indexes": {"gamma": f"{url}/index"}, "requires_python": ">=3.11"},
+        )
+        _lock_and_compile(tmp_path, what)
+
+
+def _lock_and_compile(tmp_path: Path, what: Definition) -> None:
+    """Have uv lock and compile the written project, and check the versions."""
     (tmp_path / "project").mkdir()
     (tmp_path / "project" / "pyproject.toml").write_text(write(what, "pyproject", name="lab"))
-    done = run_uv(tmp_path / "project", "lock")
+    done = run_uv(tmp_path / "project", "lock", offline=False)
     assert done.returncode == 0, done.stderr
     lock = tomli.loads((tmp_path / "project" / "uv.lock").read_text())
     versions = {package["name"]: package["version"] for package in lock["package"]}
     assert versions == {"lab": "0", "alpha": "2.0", "beta": "1.0", "gamma": "1.0+own"}
-    done = run_uv(tmp_path / "project", "pip", "compile", "pyproject.toml", "--no-header", "--no-annotate")
+    done = run_uv(
+        tmp_path / "project",
+        "pip",
+        "compile",
+        "pyproject.toml",
+        "--no-header",
+        "--no-annotate",
+        offline=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "alpha==2.0" in done.stdout.split()
 
 
-def _index(folder: Path, wheels: Path) -> str:
-    """A simple index of the wheels in a folder, as files; return its URL."""
-    for path in wheels.glob("*.whl"):
-        page = folder / path.name.partition("-")[0] / "index.html"
-        page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(f'<a href="{path.as_uri()}">{path.name}</a>')
-    return folder.as_uri()
+def _index(folder: Path, wheels: Path) -> None:
+    """Write a simple index of the wheels in a folder beside it."""
+    links: dict[str, list[str]] = {}
+    for path in sorted(wheels.glob("*.whl")):
+        link = f'<a href="../../{wheels.name}/{quote(path.name)}">{path.name}</a>'
+        links.setdefault(path.name.partition("-")[0], []).append(link)
+    for name, of_name in links.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "index.html").write_text("<br>".join(of_name))

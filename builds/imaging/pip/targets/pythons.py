@@ -25,7 +25,9 @@ def check_python(version: str, base: str, requires: str, reporter: Reporter) -> 
     except InvalidSpecifier:
         reporter.line(f"Warning: “{masked(requires)[:100]}” cannot be read as Python versions: not checked")
         return
-    if not allowed.contains(version, prereleases=True):
+    # A base may show its minor version only: any micro version of it may be there.
+    possible = (version, f"{version}.99") if version.count(".") == 1 else (version,)
+    if not any(allowed.contains(each, prereleases=True) for each in possible):
         raise _other(version, base, f"Python {masked(requires.strip())[:100]}", _nearest(version, allowed))
 
 

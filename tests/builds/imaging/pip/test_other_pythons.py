@@ -8,7 +8,7 @@ import pytest
 
 from builds.imaging.lock import Lock
 from builds.imaging.pip.resolve import resolve
-from builds.imaging.pip.targets.pythons import check_lines
+from builds.imaging.pip.targets.pythons import check_lines, check_python
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conftest import Recorder
@@ -45,6 +45,12 @@ def test_both_versions_are_named_and_a_python_that_would_do(
 @pytest.mark.parametrize("requires", ["", ">=3.9", ">=3.11,<4", "~=3.11", "no versions", ">=3.11.0a1"])
 def test_a_python_that_fits_or_that_nobody_can_read_stops_no_build(workshop: Workshop, requires: str) -> None:
     assert refused(workshop, "six", requires=requires).code == "index-unreachable"
+
+
+def test_a_base_that_shows_its_minor_version_only_may_have_any_micro_version() -> None:
+    check_python("3.12", "base", ">=3.12.3", Recorder())
+    with pytest.raises(ImageError):
+        check_python("3.12", "base", ">=3.13.1", Recorder())
 
 
 def test_a_lock_whose_lines_are_all_for_other_pythons_is_refused(workshop: Workshop) -> None:

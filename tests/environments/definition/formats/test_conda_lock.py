@@ -67,7 +67,7 @@ def test_a_category_is_read_on_request_and_the_choice_is_recorded() -> None:
 def test_what_the_lock_does_not_hold_cannot_be_chosen(selection: Selection) -> None:
     reading = read(CATEGORIES, selection=selection)
     assert [error.code for error in reading.errors] == ["selection-unknown"]
-    assert "dev, docs" in reading.errors[0].help or "it has no" in reading.errors[0].help
+    assert "dev and docs" in reading.errors[0].help or "has none" in reading.errors[0].help
 
 
 def test_a_lock_of_one_category_is_read_under_any_name_of_it() -> None:

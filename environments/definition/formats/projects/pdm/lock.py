@@ -10,7 +10,6 @@ from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.beside import findings_in, manifest_beside
 from environments.definition.formats.projects.checking import check, pythons_of, refusing, report_gaps
-from environments.definition.formats.projects.choosing import choose
 from environments.definition.formats.projects.exact import Exact, take_exact
 from environments.definition.formats.projects.extra_markers import with_extras
 from environments.definition.formats.projects.pdm.entries import DEFAULT, Entry, PdmLock, entries
@@ -18,6 +17,7 @@ from environments.definition.formats.projects.pdm.manifest import Manifest
 from environments.definition.formats.projects.requested import Requested
 from environments.definition.formats.projects.standard_tables import extra_names
 from environments.definition.formats.projects.walk import Walk
+from environments.definition.formats.selection import choose
 from environments.definition.formats.source import Source
 from environments.definition.formats.toml import items, table, text
 from environments.definition.model import Selection

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -92,50 +92,6 @@ def resolve_python(draft: Draft, manifest: Manifest) -> None:
         return
     draft.requires_python = str(text)
     draft.note("project-python", text, what=str(text))
-
-
-def choose(draft: Draft, offers: Offers) -> Selection:
-    """Return the extras and groups to read: what is requested of them, by their names in the file, else the default."""
-    wanted = draft.selection
-    extras = _known(draft, "extra", wanted.extras, offers.extras)
-    groups = _known(draft, "group", wanted.groups, offers.groups)
-    if wanted.environment:
-        draft.note(
-            "selection-unknown", None, kind="environment", what=wanted.environment, known="extras and groups"
-        )
-    groups = groups or offers.default.groups
-    draft.offers = offers
-    draft.selection = Selection(extras=extras, groups=groups, ignore_lock=wanted.ignore_lock)
-    return draft.selection
-
-
-def report_parts(draft: Draft, at: Placed, what: str) -> None:
-    """Say which extras and groups the project has beside those that are read."""
-    offers, chosen = draft.offers, draft.selection
-    parts = {"extra": (offers.extras, chosen.extras), "group": (offers.groups, chosen.groups)}
-    others = []
-    for kind, (names, taken) in parts.items():
-        left = [name for name in names if name not in taken]
-        if left:
-            more = f" and {len(left) - 10} more" if len(left) > 10 else ""
-            others.append(f"the {kind}{'s' if len(left) > 1 else ''} {', '.join(left[:10])}{more}")
-    taken_too = [*chosen.extras, *chosen.groups]
-    if others:
-        read = f"{what} with {', '.join(taken_too)}" if taken_too else what
-        draft.note("project-parts", at, what=read, others=" and ".join(others))
-
-
-def _known(draft: Draft, kind: str, wanted: Iterable[str], offered: tuple[str, ...]) -> tuple[str, ...]:
-    by_name = {pip_name(name): name for name in offered}
-    chosen: dict[str, None] = {}
-    for name in wanted:
-        known = by_name.get(pip_name(name))
-        if known is None:
-            choices = ", ".join(offered[:20]) or f"no {kind}: it defines none"
-            draft.note("selection-unknown", None, kind=kind, what=name, known=choices)
-        else:
-            chosen[known] = None
-    return tuple(chosen)
 
 
 def _text(draft: Draft, document: Document, *path: str) -> Placed:

@@ -8,14 +8,13 @@ from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pep621.manifest import (
     Manifest,
-    choose,
     of_pyproject,
-    report_parts,
     resolve_python,
 )
 from environments.definition.formats.projects.pep621.requests import MOST_REQUESTS, requests
 from environments.definition.formats.projects.pep621.settings import overridden, settings
 from environments.definition.formats.projects.pep621.sources import origins
+from environments.definition.formats.selection import note_parts, selected
 from environments.definition.formats.source import Source
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Document
@@ -50,7 +49,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
         version,
         toml.text(toml.table(document.values, "project"), "description"),
     )
-    choose(draft, manifest.offers)
+    selected(draft, manifest.offers)
     if draft.refused:
         return
     at = toml.at(draft, document, "project", "dependencies")
@@ -59,7 +58,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
         raise draft.refuse("project-dynamic", at, what="the project", help=_advice(document))
     report_lock(draft, source, at)
     take(draft, document, manifest, at)
-    report_parts(draft, at, manifest.name or "the project")
+    note_parts(draft, manifest.name or "the project", at)
 
 
 def take(draft: Draft, document: Document, manifest: Manifest, at: Placed) -> None:

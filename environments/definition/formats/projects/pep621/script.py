@@ -6,8 +6,9 @@ import re
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
-from environments.definition.formats.projects.pep621.manifest import choose, of_script
+from environments.definition.formats.projects.pep621.manifest import of_script
 from environments.definition.formats.projects.pep621.pyproject import report_lock, take
+from environments.definition.formats.selection import selected
 from environments.definition.formats.source import Source
 from environments.definition.syntax.text import Placed
 
@@ -30,7 +31,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
     """Read what the script's header requests."""
     first, header = _header(draft, [line.removesuffix("\r") for line in text.split("\n")])
     document = toml.document(draft, "\n" * first + header)
-    choose(draft, of_script(draft, document).offers)
+    selected(draft, of_script(draft, document).offers)
     if draft.refused:
         return
     at = Placed("", first, 1, draft.file)

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.pep621.manifest import (
     Manifest,
-    choose,
-    report_parts,
     resolve_python,
 )
 from environments.definition.formats.projects.pep621.pyproject import report_lock
 from environments.definition.formats.projects.pep621.requests import requests
 from environments.definition.formats.projects.pep621.sources import marked
+from environments.definition.formats.selection import note_parts, selected
 from environments.definition.formats.source import Source
 from environments.definition.syntax.text import Placed
 
@@ -58,7 +57,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
     for extra, value in extras.items():
         start = Placed("", lines.get((_EXTRAS, extra)), None, draft.file)
         manifest.extras[extra] = [] if value.strip().startswith(_FILE) else _listed(draft, value, start)
-    choose(draft, manifest.offers)
+    selected(draft, manifest.offers)
     if draft.refused:
         return
     resolve_python(draft, manifest)
@@ -67,7 +66,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
     draft.pip += [request.line.moved(marked(request.line, request.conditions)) for request in requested]
     if not draft.pip:
         raise draft.refuse("project-empty", at, what=manifest.name or FILE_NAME)
-    report_parts(draft, at, manifest.name or "the project")
+    note_parts(draft, manifest.name or "the project", at)
 
 
 def _listed(draft: Draft, value: str, at: Placed) -> list[Placed]:

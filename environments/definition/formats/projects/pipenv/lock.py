@@ -11,7 +11,6 @@ from typing import Any
 from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.beside import Beside, findings_in, manifest_beside
 from environments.definition.formats.projects.checking import check, pythons_of, refusing, report_gaps
-from environments.definition.formats.projects.choosing import choose
 from environments.definition.formats.projects.exact import Exact, sha256_of, take_exact
 from environments.definition.formats.projects.pipenv.pipfile import (
     DEV,
@@ -25,6 +24,7 @@ from environments.definition.formats.projects.pipenv.pipfile import (
 from environments.definition.formats.projects.pipenv.sources import Sources, take_sources
 from environments.definition.formats.projects.requested import BadRequest, Requested
 from environments.definition.formats.projects.walk import Lock, Node, Walk
+from environments.definition.formats.selection import choose
 from environments.definition.formats.source import Source
 from environments.definition.formats.toml import items, table, text
 from environments.definition.packages.locked import LockedFile

@@ -11,7 +11,6 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.beside import Beside, has_beside
-from environments.definition.formats.projects.choosing import choose
 from environments.definition.formats.projects.pipenv.sources import Sources, take_sources
 from environments.definition.formats.projects.requested import (
     LONGEST,
@@ -21,6 +20,7 @@ from environments.definition.formats.projects.requested import (
     repository_url,
 )
 from environments.definition.formats.projects.taking import take
+from environments.definition.formats.selection import choose
 from environments.definition.formats.source import Source
 from environments.definition.formats.toml import items, table, text
 from environments.definition.model import Selection

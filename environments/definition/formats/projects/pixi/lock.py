@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
 from environments.definition.files.limits import Limits
-from environments.definition.findings.result import Draft, Offers
+from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.pixi import manifest, staleness
 from environments.definition.formats.projects.pixi.lock_text import LockText
-from environments.definition.formats.projects.pixi.workspace import DEFAULT, listing, note_others, selected
+from environments.definition.formats.projects.pixi.workspace import DEFAULT, environment_of, listing
+from environments.definition.formats.selection import note_parts
 from environments.definition.formats.shapes import list_of, mapping_of, text_of
 from environments.definition.formats.source import Source
 from environments.definition.model import Selection, Target
@@ -130,11 +131,10 @@ def _locked(draft: Draft, text: str, limits: Limits) -> Locked:
 
 def _select(draft: Draft, names: list[str], at: Placed) -> None:
     """Offer the environments of the lock, and choose. Refuses a lock without any, and a selection that it lacks."""
-    draft.offers = Offers(environments=tuple(names), default=Selection(environment=DEFAULT))
     if not names:
         raise draft.refuse("empty-lock", at)
-    selected(draft, names, at)
-    note_others(draft, names, at)
+    environment_of(draft, names, at)
+    note_parts(draft, "", at)
 
 
 def _version(draft: Draft, text: str) -> int:
@@ -151,8 +151,7 @@ def _version(draft: Draft, text: str) -> int:
 
 def _of_one_environment(draft: Draft, lock: LockText) -> Locked:
     """Return what a lock of format 1 to 3 holds, which is like conda-lock's."""
-    draft.offers = Offers(environments=(DEFAULT,), default=Selection(environment=DEFAULT))
-    selected(draft, [DEFAULT], Placed("", 1))
+    environment_of(draft, [DEFAULT], Placed("", 1))
     wanted = SUBDIRS[draft.platform]
     parts = lock.packages_for(wanted)
     if not parts:

@@ -14,9 +14,9 @@ from environments.definition.formats.projects.pixi.workspace import (
     Environment,
     Workspace,
     choose,
-    note_others,
     workspace_of,
 )
+from environments.definition.formats.selection import note_parts
 from environments.definition.formats.source import Source
 from environments.definition.packages.locked import PLATFORMS
 from environments.definition.packages.specs import pip_name
@@ -85,7 +85,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
     for name in requested.left_out:
         draft.note("project-left-out", name, what=str(name))
     _fill_in(draft, workspace, environment, requested)
-    note_others(draft, list(draft.offers.environments), workspace.at(draft, *workspace.path, "environments"))
+    note_parts(draft, "", workspace.at(draft, *workspace.path, "environments"))
     if LOCK in source.folder.names() and not draft.selection.ignore_lock and not source.base:
         draft.note("lock-unread", Placed("", 1), lock=LOCK, why=f"{source.path or MANIFEST} was given")
 

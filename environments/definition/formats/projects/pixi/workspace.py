@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from environments.definition.findings.result import Draft, Offers
+from environments.definition.findings.result import Draft, Offers, Refused
 from environments.definition.formats import toml
+from environments.definition.formats.selection import selected
 from environments.definition.model import Selection
 from environments.definition.packages.locked import SUBDIRS
 from environments.definition.syntax.text import Placed
@@ -113,8 +114,7 @@ def choose(draft: Draft, workspace: Workspace, extra: Mapping[str, object]) -> E
     `extra` are the features that a pyproject.toml adds. Refuses what the project does not have.
     """
     names = [name for name in workspace.environments if isinstance(name, str)]
-    draft.offers = Offers(environments=tuple(names), default=Selection(environment=DEFAULT))
-    name = selected(draft, names, workspace.at(draft, *workspace.path, "environments"))
+    name = environment_of(draft, names, workspace.at(draft, *workspace.path, "environments"))
     value = workspace.environments[name]
     path = (*workspace.path, "environments", name)
     listed = value if isinstance(value, list) else toml.items(toml.table(value), "features")
@@ -137,25 +137,15 @@ def choose(draft: Draft, workspace: Workspace, extra: Mapping[str, object]) -> E
     return Environment(name, tuple(made), platform)
 
 
-def selected(draft: Draft, names: list[str], at: Placed) -> str:
-    """The environment that the selection names, or the default one. Refuses a selection that the project cannot fill."""
-    selection = draft.selection
-    for kind, wanted in (("extra", selection.extras), ("group", selection.groups)):
-        if wanted:
-            raise draft.refuse("selection-unknown", at, kind=kind, what=wanted[0], known="its environments")
-    name = selection.environment or DEFAULT
+def environment_of(draft: Draft, names: list[str], at: Placed) -> str:
+    """The environment that is selected, or the default one. Refuses a selection that the project cannot fill."""
+    offers = Offers(environments=tuple(names), default=Selection(environment=DEFAULT))
+    name = selected(draft, offers, at).environment
+    if draft.counts["selection-unknown"]:
+        raise Refused("selection-unknown")
     if name not in names:
         raise draft.refuse("selection-unknown", at, kind="environment", what=name, known=listing(names))
-    draft.selection = Selection(environment=name, ignore_lock=selection.ignore_lock)
     return name
-
-
-def note_others(draft: Draft, names: list[str], at: Placed) -> None:
-    """Say which environments of the project are not read."""
-    others = [name for name in names if name != draft.selection.environment]
-    if others:
-        what = f"the environment {draft.selection.environment}"
-        draft.note("project-parts", at, what=what, others=listing(others))
 
 
 def listing(names: object) -> str:

@@ -7,11 +7,11 @@ import re
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.beside import Beside, has_beside
-from environments.definition.formats.projects.choosing import choose
 from environments.definition.formats.projects.poetry.indexes import indexes
 from environments.definition.formats.projects.poetry.manifest import Manifest
 from environments.definition.formats.projects.requested import BadRequest
 from environments.definition.formats.projects.taking import take
+from environments.definition.formats.selection import choose
 from environments.definition.formats.source import Source
 from environments.definition.syntax.text import Placed
 

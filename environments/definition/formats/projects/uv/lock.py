@@ -10,14 +10,13 @@ from typing import Any
 from environments.definition.findings.result import Draft, Offers, Refused
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pep621.manifest import (
-    choose,
-    report_parts,
     resolve_python,
 )
 from environments.definition.formats.projects.uv.beside import Beside, manifest_beside
 from environments.definition.formats.projects.uv.graph import GROUP, LOCAL, Graph, Node
 from environments.definition.formats.projects.uv.packages import Lines
 from environments.definition.formats.projects.uv.stale import differences, lock_pythons
+from environments.definition.formats.selection import note_parts, selected
 from environments.definition.formats.source import Source
 from environments.definition.packages.pythons import Pythons
 from environments.definition.packages.specs import pip_name
@@ -53,7 +52,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
     beside = None if of_script else manifest_beside(draft, source)
     lock = _Lock(draft, document, packages, beside)
     root = lock.root()
-    choose(draft, lock.offers(root))
+    selected(draft, lock.offers(root))
     if draft.refused:
         return
     try:
@@ -64,7 +63,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
         raise draft.refuse(
             "wrong-shape", at, what="marker", expected="a marker (PEP 508)", found=str(error)
         ) from error
-    report_parts(draft, Placed("", 1, None, draft.file), lock.name(root))
+    note_parts(draft, lock.name(root), Placed("", 1, None, draft.file))
 
 
 def _take(draft: Draft, lock: _Lock, roots: list[Node]) -> None:

@@ -74,7 +74,7 @@ def test_extras_and_groups_are_added_by_name(tmp_path: Path) -> None:
     reading = reading_of(
         tmp_path, {"pyproject.toml": POETRY_1}, "pyproject.toml", extras=("Tables",), groups=("dev", "docs")
     )
-    assert lines(reading)[-3:] == ["rich>=13", "pytest>=8,<9,>=0.dev0", "mkdocs"]
+    assert lines(reading)[-3:] == ["rich>=13", "mkdocs", "pytest>=8,<9,>=0.dev0"]
     assert reading.definition is not None
     assert reading.definition.selection.extras == ("tables",)
 

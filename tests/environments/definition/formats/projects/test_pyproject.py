@@ -50,7 +50,7 @@ def test_the_requirements_of_the_project_are_read_and_its_other_parts_are_offere
     assert reading.offers.extras == ("plot", "fast", "all")
     assert reading.offers.groups == ("docs", "Test", "dev")
     (note,) = [finding for finding in reading.findings if finding.code == "project-parts"]
-    assert "the extras plot, fast, all and the groups docs, Test, dev" in note.message
+    assert "the extras plot, fast and all and the groups docs, Test and dev" in note.message
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_requirements_of_the_project_are_read_and_its_other_parts_are_offere
             ["matplotlib", 'numba ; python_version < "3.14" and sys_platform == "linux"'],
         ),
         (Selection(groups=("test",)), ["pytest", "sphinx"]),
-        (Selection(groups=("dev", "docs")), ["ruff", "pytest", "sphinx"]),
+        (Selection(groups=("dev", "docs")), ["sphinx", "ruff", "pytest"]),
     ],
 )
 def test_extras_and_groups_are_read_with_what_they_refer_to(selection: Selection, more: list[str]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import uv
@@ -12,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from environments.definition import Reading
+from tests.services.servers.threads import serving
 
 LINUX = {
     "sys_platform": "linux",
@@ -40,12 +44,26 @@ def wheel(
     return path
 
 
-def run_uv(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run uv in a folder, without a network."""
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder on this machine; the value is the URL."""
+    handler = partial(_Quiet, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    with serving(server):
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def run_uv(folder: Path, *arguments: str, offline: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run uv in a folder, without a network unless it is allowed."""
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
-        "UV_OFFLINE": "1",
+        "UV_OFFLINE": str(int(offline)),
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_CACHE_DIR": str(folder.parent / "uv-cache"),
         "UV_NO_PROGRESS": "1",

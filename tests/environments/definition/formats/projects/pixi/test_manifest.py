@@ -189,7 +189,9 @@ def test_the_default_environment_is_read_and_the_others_are_offered_by_name() ->
     assert reading.offers.environments == ("default", "gpu", "test", "lint")
     assert reading.offers.default == Selection(environment="default")
     parts = [finding.message for finding in reading.findings if finding.code == "project-parts"]
-    assert parts == ["the environment default is read; the project also has gpu, test, lint"]
+    assert parts == [
+        "the environment default is read; the project also has the environments gpu, test and lint"
+    ]
 
 
 def test_an_environment_joins_its_features_with_channels_by_priority() -> None:

@@ -1,0 +1,47 @@
+"""The result of a build: saved with the build's end, or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from builds.images.layers import save_layers
+from builds.images.packages import save_packages
+from builds.models import Build, Image
+from builds.queue.claims import Claim, LogLines
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """A build's result: an existing image, or the fields of a new image's row."""
+
+    existing: Image | None = None
+    row: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def reused(self) -> bool:
+        """Whether the image existed before."""
+        return self.existing is not None
+
+    @transaction.atomic
+    def save(self, build: Build, claim: Claim, log: Sequence[LogLines]) -> Image:
+        """Make the image the current one, end the build and write its last lines: all or nothing."""
+        if self.existing is not None:
+            image = self.existing
+        else:
+            now = timezone.now()
+            images = Image.objects.filter(workspace=build.workspace, hash=build.hash)
+            images.filter(current=True).update(current=False)
+            # The same bytes again (a rebuild that moved nothing) are the same image.
+            image, _ = images.update_or_create(
+                workspace=build.workspace,
+                hash=build.hash,
+                digest=self.row["digest"],
+                defaults={**self.row, "current": True, "built_at": now, "used_at": now},
+            )
+            save_packages(image)
+            save_layers(image)
+        claim.succeed(image, reused=self.reused, log=log)
+        return image

@@ -150,7 +150,9 @@
     view.dispatch(cm.setDiagnostics(view.state, matches));
     const format = review.querySelector("[data-format]")?.dataset.format;
     settings.format = format || "";
-    if (format) setLanguage(ofFormat[format] || guess(text.value));
+    // A lock is read with its manifest, which is the text that is shown.
+    const known = format?.endsWith("-lock") ? "" : ofFormat[format];
+    if (format) setLanguage(known || guess(text.value));
   };
   document.body.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt === review) checked = view.state.doc;

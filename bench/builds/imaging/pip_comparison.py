@@ -67,7 +67,7 @@ def main() -> None:
     done = []
     with tempfile.TemporaryDirectory(prefix="pip-comparison-", dir="/tmp") as name:
         comparing = Comparing(Path(name), options.most << 20)
-        for requirements in sets:
+        for requirements in sets[options.skip :]:
             result = comparing.compare(requirements)
             done.append(result)
             print(line_of(result), flush=True)
@@ -78,6 +78,7 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
     parser.add_argument("--sets", type=int, default=40, help="random sets of three to eight packages")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0, help="comparisons that an earlier run has made")
     parser.add_argument("--most", type=int, default=400, help="MB of wheels whose files are compared")
     parser.add_argument("--only", nargs="*", help="these packages instead of the list")
     return parser.parse_args()

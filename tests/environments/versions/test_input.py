@@ -6,6 +6,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from environments.definition.model import Selection
 from environments.models import Version
@@ -43,6 +44,17 @@ def test_a_folder_and_its_archive_are_read_again_as_they_were(project: Path) -> 
         assert (again.filename, again.text, again.beside) == ("project.toy", MANIFEST, {"toy.lock": LOCK})
     assert Version.objects.count() == 1
     assert "selection-unknown" not in {finding.code for finding in version_findings(Version.objects.get())}
+
+
+def test_the_findings_of_a_version_are_read_once(
+    project: Path, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    saved(project)
+    version = Version.objects.get()
+    findings = version_findings(version)
+    assert findings
+    with django_assert_num_queries(0):
+        assert version_findings(Version(pk=version.pk, created_at=version.created_at, source="x")) == findings
 
 
 def test_a_single_file_keeps_its_text_and_name(project: Path) -> None:

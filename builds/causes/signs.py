@@ -53,6 +53,15 @@ _APT_AWAY = (
 )
 
 SIGNS = (
+    # -- apt without its servers: before the general signs, which its warnings have as well ---------
+    _sign(
+        "apt-failed",
+        rf"^\s*(?:err:\d+ |w: failed to fetch .*(?:{_NO_NAME}|{_NO_WAY})|(?:{_NO_NAME}) ')",
+        0,
+        explains="apt-failed index-unreachable",
+        fault="outside",
+        help=_APT_AWAY,
+    ),
     # -- the machine -----------------------------------------------------------------------------
     _sign("disk-full", r"no space left on device|disk quota exceeded", 4),
     _sign(
@@ -88,14 +97,6 @@ SIGNS = (
     _sign("conflict", r"LibMambaUnsatisfiableError|UnsatisfiableError|could not solve for environment", 1),
     _sign("index-unreachable", r"CondaHTTPError|CondaSSLError|HTTP 000 CONNECTION FAILED"),
     # -- apt -------------------------------------------------------------------------------------
-    _sign(
-        "apt-failed",
-        rf"^\s*(?:err:\d+ |w: failed to fetch .*(?:{_NO_NAME}|{_NO_WAY})|(?:{_NO_NAME}) ')",
-        0,
-        explains="apt-failed index-unreachable",
-        fault="outside",
-        help=_APT_AWAY,
-    ),
     _sign("apt-failed", r"^\s*E: ", 2, case=True),
     _sign("apt-failed", r"^\s*ERROR: unable to select packages|returned an error code \(1\)$", 1),
     # -- npm -------------------------------------------------------------------------------------

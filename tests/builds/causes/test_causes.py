@@ -141,7 +141,8 @@ FAILING = {
         " && echo 'deb [trusted=yes] http://127.0.0.1:9/debian stable main' > /etc/apt/sources.list"
         " && apt-get -o APT::Sandbox::User=root update ; apt-get install -y nonesuch",
         "apt-failed",
-        "Err:1 http://127.0.0.1:9/debian",
+        # The engine sends a command's two outputs side by side, not in the order in which they were written.
+        "Err:1 http://127.0.0.1:9/debian|W: Failed to fetch http://127.0.0.1:9/debian",
     ),
     "a command is missing": ("FROM host\nRUN nonesuch --help", "missing-command", "nonesuch: not found"),
     "a command ends badly": (
@@ -162,6 +163,20 @@ FAILING = {
     ),
     "a registry is away": ("FROM 127.0.0.1:9/team/image:1\nRUN true", "registry-unreachable", "Error: "),
 }
+
+
+@pytest.mark.parametrize("first", ["Err:1 http://127.0.0.1:9/debian stable InRelease", ""])
+def test_apt_that_does_not_reach_its_servers_finds_no_package_for_that_reason(first: str) -> None:
+    lines = [
+        first,
+        "W: Failed to fetch http://127.0.0.1:9/debian/dists/stable/InRelease  Could not connect to 127.0.0.1:9"
+        " (127.0.0.1). - connect (111: Connection refused)",
+        "E: Unable to locate package nonesuch",
+        "Err:1 http://127.0.0.1:9/debian stable InRelease",
+    ]
+    clue = first_real(clues_in(enumerate(lines)))
+    assert clue is not None
+    assert (clue.code, clue.fault, clue.line) == ("apt-failed", "outside", 0 if first else 1)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -195,7 +195,7 @@ class Solver:
             ended = self._run("--quiet", *prepared)
         if ended.code != 0:
             self._reporter.line(
-                "Why each package is there could not be locked out; the packages are as resolved"
+                "Why each package is there could not be determined; the packages are as resolved"
             )
         return dict(result for line in ended.out.splitlines() if (result := reason_in(line)))
 

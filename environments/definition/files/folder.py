@@ -136,7 +136,7 @@ class DiskFolder:
 
 
 class RecordedFolder:
-    """A folder that remembers what was read from it."""
+    """A folder that remembers the files that were read from it to their ends."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
@@ -144,7 +144,7 @@ class RecordedFolder:
 
     def read(self, path: str, limit: int) -> bytes | None:
         content = self._folder.read(path, limit)
-        if content is not None and len(content) >= len(self._content.get(path, b"")):
+        if content is not None and len(content) <= limit:
             self._content[path] = content
         return content
 

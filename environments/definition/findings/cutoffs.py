@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+
 from environments.definition.findings.result import Draft
 from environments.definition.findings.secrets import holds_secret
 from environments.definition.model import Cutoff
@@ -27,13 +30,31 @@ def check(draft: Draft) -> None:
         draft.package_indexes = _indexes(draft)
 
 
-def cutoff_of(text: str, exceptions: dict[str, str] | None = None) -> Cutoff:
-    """Return the cutoff that a date or an age is, as one key of other tools holds either; it is checked later."""
-    text = text.strip()
+def take(
+    draft: Draft, value: object, exceptions: Mapping[str, object], written_at: Mapping[str, Placed]
+) -> None:
+    """Take the date or age that a key of another tool holds, and those of single packages; they are checked later.
+
+    `written_at` is where the exceptions are, by name, and the value itself under an empty name.
+    """
+    text = _written(value)
     dated = is_date(text)
-    return Cutoff(
-        as_of=text if dated else "", newest="" if dated else text, exceptions=dict(exceptions or {})
+    draft.cutoff = Cutoff(
+        as_of=text if dated else "",
+        newest="" if dated else text,
+        exceptions={name: _written(each) for name, each in exceptions.items()},
     )
+    whole = {key: written_at[""] for key in ("as_of", "newest") if "" in written_at}
+    draft.cutoff_places = {**written_at, **whole}
+
+
+def _written(value: object) -> str:
+    """Return what TOML holds as a text, a date or a time; `false` is no limit."""
+    if value is False:
+        return ANY
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, dt.date) else str(value).strip()
 
 
 def _checked(draft: Draft, cutoff: Cutoff) -> Cutoff:

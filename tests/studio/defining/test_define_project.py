@@ -213,6 +213,24 @@ def test_a_check_offers_the_parts_with_the_default_chosen(contributor: Client) -
     assert 'name="ignore_lock"' not in page
 
 
+def test_a_group_that_is_read_in_any_case_is_shown_as_that(contributor: Client) -> None:
+    text = (
+        '[project]\nname = "lab"\nversion = "1"\ndependencies = ["six"]\n'
+        '[dependency-groups]\ndocs = ["packaging"]\ntest = ["attrs"]\n[tool.uv]\ndefault-groups = ["docs"]\n'
+    )
+    for groups in ([], ["test"]):
+        page = contributor.post(CHECK, form(text=text, groups=groups)).content.decode()
+        boxes = {value: box for box in re.findall(r"<input[^>]*>", page) if (value := _value(box))}
+        assert ("checked disabled" in boxes["docs"], "disabled" in boxes["test"]) == (True, False)
+        assert ("checked" in boxes["test"]) == bool(groups)
+        assert f"0 conda, {2 + len(groups)} pip" in page
+
+
+def _value(box: str) -> str:
+    match = re.search(r'name="groups" value="([^"]*)"', box)
+    return match[1] if match else ""
+
+
 @pytest.mark.parametrize("text", ["numpy==2.1.3\n", ""])
 def test_there_is_no_choice_where_there_is_nothing_to_choose(contributor: Client, text: str) -> None:
     response = contributor.post(CHECK, form(text=text))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from environments.definition.files.folder import OutsideFolder
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.encoding import decode
@@ -20,7 +19,7 @@ class Beside:
     """A TOML file with the name that findings give it."""
 
     document: Document
-    file: str = ""
+    file: str
 
     @property
     def values(self) -> Table:
@@ -37,9 +36,9 @@ def manifest_beside(draft: Draft, source: Source, name: str) -> Beside | None:
 
     Refuses what is no TOML.
     """
-    path = f"{source.base}/{name}" if source.base else name
-    content = _content(source, path)
-    if content is None:
+    path = source.beside(name)
+    content = None if path is None else source.folder.read(path, source.limits.definition)
+    if path is None or content is None or len(content) > source.limits.definition:
         return None
     with findings_in(draft, path):
         text = decode(draft, content)
@@ -47,11 +46,6 @@ def manifest_beside(draft: Draft, source: Source, name: str) -> Beside | None:
             return None
         draft.files_read[path] = text.split("\n")
         return Beside(toml.document(draft, text), path)
-
-
-def has_beside(source: Source, name: str) -> bool:
-    """Whether a file with this name is beside what is read."""
-    return _content(source, f"{source.base}/{name}" if source.base else name) is not None
 
 
 @contextmanager
@@ -62,11 +56,3 @@ def findings_in(draft: Draft, file: str) -> Iterator[None]:
         yield
     finally:
         draft.file = outer
-
-
-def _content(source: Source, path: str) -> bytes | None:
-    try:
-        content = source.folder.read(path, source.limits.definition)
-    except OutsideFolder:
-        return None
-    return content if content is None or len(content) <= source.limits.definition else None

@@ -199,13 +199,16 @@ def test_records_without_a_time_are_used_where_allowed_and_do_not_matter_where_o
     assert versions(solved(workshop, base, channel, "antique")) == {"antique": "1.0"}
 
 
+@pytest.mark.parametrize("exceptions", [{}, {"other": "any"}])
 def test_versions_of_the_image_before_are_given_up_where_they_are_too_new(
-    workshop: Workshop, base: Base, channel: str
+    workshop: Workshop, base: Base, channel: str, exceptions: dict[str, str]
 ) -> None:
+    limits = limited(Cutoff(newest="14 days", exceptions=exceptions))
     before = solved(workshop, base, channel, "numbers", limits=NO_LIMITS)
     assert versions(before) == {"numbers": "2.5.1"}
 
-    assert versions(solved(workshop, base, channel, "numbers", previous=before)) == {"numbers": "2.5.0"}
+    lock = solved(workshop, base, channel, "numbers", limits=limits, previous=before)
+    assert versions(lock) == {"numbers": "2.5.0"}
 
 
 @pytest.mark.parametrize("exceptions", [{}, {"other": "any"}])
@@ -222,3 +225,16 @@ def test_a_package_that_is_too_new_in_its_channel_does_not_come_from_a_later_cha
     assert refused.value.code == "uploaded-too-late"
     lock = solved(workshop, base, [channel, later], f"{later}::brandnew", limits=limits)
     assert versions(lock) == {"brandnew": "9.0"}
+
+
+def test_a_gpu_build_that_was_uploaded_too_late_is_no_way_out(
+    workshop: Workshop, base: Base, tmp_path: Path
+) -> None:
+    make_package(tmp_path, "torch", "1.0", build="cpu_0")
+    make_package(tmp_path, "torch", "1.0", build="cuda12_0", needs=["__cuda >=12"])
+    index(tmp_path)
+    channel = date_records(tmp_path, {"torch-1.0-cuda12_0": RECENT, "": OLD})
+
+    assert solved(workshop, base, channel, "torch", limits=limited()).warnings == ()
+    (warning,) = solved(workshop, base, channel, "torch", limits=NO_LIMITS).warnings
+    assert "torch" in warning

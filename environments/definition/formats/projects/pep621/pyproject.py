@@ -85,8 +85,7 @@ def take(draft: Draft, document: Document, manifest: Manifest, at: Placed) -> No
 def report_lock(draft: Draft, source: Source, at: Placed, names: tuple[str, ...] = LOCKS) -> None:
     """Say that the lock beside the manifest is not read."""
     for name in names:
-        path = f"{source.base}/{name}" if source.base else name
-        if source.folder.read(path, 1) is not None:
+        if source.beside(name):
             why = (
                 "the project is solved again, as requested"
                 if draft.selection.ignore_lock

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
+from environments.definition.findings import cutoffs
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pep621.manifest import requirements
@@ -18,7 +15,6 @@ from environments.definition.formats.projects.pep621.requests import (
     Request,
     parsed,
 )
-from environments.definition.model import Cutoff
 from environments.definition.packages.lock_lines import PYPI
 from environments.definition.packages.pythons import Pythons
 from environments.definition.packages.specs import pip_name
@@ -27,9 +23,6 @@ from environments.definition.syntax.toml import Document
 
 UV = ("tool", "uv")
 PDM = ("tool", "pdm")
-_DAYS = {"day": 1, "d": 1, "week": 7, "w": 7}
-_SPAN = re.compile(r"(\d{1,5})\s{0,9}(days?|d|weeks?|w|hours?|hrs?|hr|h)", re.IGNORECASE)
-_ISO_SPAN = re.compile(r"P(?:(\d{1,5})W)?(?:(\d{1,5})D)?(?:T(\d{1,5})H)?", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -60,7 +53,7 @@ def settings(draft: Draft, document: Document) -> Settings:
 
 
 def overridden(draft: Draft, result: Settings, requested: list[Request]) -> list[Request]:
-    """Return the requests with the overrides in their places; the others become constraints."""
+    """Return the requests with the overrides in their written_at; the others become constraints."""
     names = {request.name for request in requested}
     kept: list[Request] = []
     for request in requested:
@@ -206,43 +199,10 @@ def _overrides(draft: Draft, document: Document, result: Settings) -> None:
 
 def _cutoff(draft: Draft, document: Document) -> None:
     uv = toml.table(document.values, *UV)
-    at = toml.at(draft, document, *UV, "exclude-newer")
-    limit = _limit(draft, at, uv["exclude-newer"]) if "exclude-newer" in uv else None
-    exceptions: dict[str, str] = {}
-    for name, value in toml.table(uv, "exclude-newer-package").items():
-        own = "any" if value is False else _limit(draft, at, value)
-        if own:
-            exceptions[pip_name(name)] = own
-    if limit:
-        key = "newest" if " " in limit else "as_of"
-        draft.cutoff = Cutoff(**{key: limit}, exceptions=exceptions)
-    elif exceptions:
-        draft.cutoff = Cutoff(exceptions=exceptions)
-
-
-def _limit(draft: Draft, at: Placed, value: Any) -> str | None:
-    """Return a date as ISO 8601 has it, or an age such as `14 days`; None, with a finding, for anything else."""
-    if isinstance(value, dt.date):  # or a datetime, which TOML has as well
-        return value.isoformat().replace("+00:00", "Z")
-    text = value.strip() if isinstance(value, str) else ""
-    with suppress(ValueError):
-        dt.datetime.fromisoformat(text)
-        return text
-    span, iso = _SPAN.fullmatch(text), _ISO_SPAN.fullmatch(text)
-    if span:
-        days = _DAYS.get(span[2].lower().removesuffix("s"))
-        return _age(int(span[1]) * days * 24 if days else int(span[1]))
-    if iso and len(text) > 2:
-        weeks, days, hours = (int(part or 0) for part in iso.groups())
-        return _age((weeks * 7 + days) * 24 + hours)
-    expected = "a date (2026-06-01) or an age (14 days)"
-    draft.note("wrong-shape", at, what="exclude-newer", expected=expected, found=str(value)[:80])
-    return None
-
-
-def _age(hours: int) -> str:
-    count, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    exceptions = toml.table(uv, "exclude-newer-package")
+    written_at = {name: toml.at(draft, document, *UV, "exclude-newer-package", name) for name in exceptions}
+    written_at[""] = toml.at(draft, document, *UV, "exclude-newer")
+    cutoffs.take(draft, uv.get("exclude-newer"), exceptions, written_at)
 
 
 def _platforms(draft: Draft, document: Document) -> None:

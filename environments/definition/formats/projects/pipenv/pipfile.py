@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
-from environments.definition.formats.projects.beside import Beside, has_beside
+from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.pipenv.sources import Sources, take_sources
 from environments.definition.formats.projects.requested import (
     LONGEST,
@@ -99,7 +99,7 @@ def read(draft: Draft, text: str, source: Source) -> None:
     take_sources(draft, sources)
     if draft.requires_python:
         draft.note("project-python", pipfile.beside.at("requires"), what=draft.requires_python)
-    if has_beside(source, LOCK):
+    if source.beside(LOCK):
         draft.note("lock-unread", None, lock=LOCK, why="the Pipfile was given")
 
 

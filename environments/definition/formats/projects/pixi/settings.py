@@ -2,33 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from environments.definition.findings import cutoffs
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pixi.workspace import Environment, Workspace
-from environments.definition.model import Cutoff, Target
-from environments.definition.packages.specs import pip_name
+from environments.definition.model import Target
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Path, Table
 
 _FILLED_IN = re.compile(r"\$\{?[A-Za-z_]")
-_AGE = re.compile(r"(\d{1,6})\s*([A-Za-z]{1,7})")
-_MINUTES = {
-    "m": 1,
-    "min": 1,
-    "minute": 1,
-    "h": 60,
-    "hr": 60,
-    "hour": 60,
-    "d": 1440,
-    "day": 1440,
-    "w": 10080,
-    "week": 10080,
-}
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,4}")
 _LEVEL = re.compile(r"[A-Za-z0-9_]{1,40}")
 _NOT_APPLIED = {
@@ -202,56 +188,13 @@ def _order(version: str) -> tuple[list[int], str]:
 
 def cutoff(draft: Draft, workspace: Workspace) -> None:
     """Fill in the time after which uploads are left out."""
-    at = workspace.at(draft, *workspace.table_path, "exclude-newer")
-    as_of, newest = _cutoff(draft, workspace.table.get("exclude-newer"), at)
-    exceptions: dict[str, str] = {}
+    exceptions: dict[str, object] = {}
+    written_at = {"": workspace.at(draft, *workspace.table_path, "exclude-newer")}
     for key in ("exclude-newer", "pypi-exclude-newer"):
         for name, value in toml.table(workspace.root, key).items():
-            date, age = _cutoff(draft, value, workspace.at(draft, *workspace.path, key, name))
-            if date or age:
-                exceptions[pip_name(name)] = "any" if age == "0 days" else date or age
-    draft.cutoff = Cutoff(as_of=as_of, newest=newest, exceptions=exceptions)
-
-
-def _cutoff(draft: Draft, value: object, at: Placed) -> tuple[str, str]:
-    """Return a date or an age; neither, with a finding, where it is none."""
-    if value is None:
-        return "", ""
-    if isinstance(value, dt.date):
-        return value.isoformat(), ""
-    text = str(value).strip()
-    age = _age(text)
-    if age:
-        return "", age
-    try:
-        dt.datetime.fromisoformat(text)
-    except ValueError:
-        draft.note(
-            "wrong-shape",
-            at,
-            what="exclude-newer",
-            expected="a date such as 2026-06-01 or an age such as 14d",
-            found=repr(text[:40]),
-        )
-        return "", ""
-    return text, ""
-
-
-def _age(text: str) -> str:
-    parts = _AGE.findall(text)
-    if not parts or _AGE.sub("", text).strip():
-        return ""
-    minutes = 0
-    for number, unit in parts:
-        size = _MINUTES.get(unit.lower()) or _MINUTES.get(unit.lower().removesuffix("s"))
-        if size is None:
-            return ""
-        minutes += int(number) * size
-    for size, name in ((1440, "days"), (60, "hours"), (1, "minutes")):
-        if minutes % size == 0:
-            count = minutes // size
-            return f"{count} {name if count != 1 else name[:-1]}"
-    return ""
+            exceptions[name] = value
+            written_at[name] = workspace.at(draft, *workspace.path, key, name)
+    cutoffs.take(draft, workspace.table.get("exclude-newer"), exceptions, written_at)
 
 
 def not_applied(draft: Draft, workspace: Workspace, environment: Environment) -> None:

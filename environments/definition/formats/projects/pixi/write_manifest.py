@@ -16,7 +16,6 @@ from environments.definition.syntax.toml import quoted
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _NAME_IN_LINE = re.compile(r"[A-Za-z0-9][\w.-]*")
-_LISTS = {"--extra-index-url": "extra-index-urls", "--find-links": "find-links"}
 _CHOICES = {"--only-binary": "no-build", "--no-binary": "no-binary"}
 _REQUIREMENTS = {"cuda": "cuda", "glibc": "libc", "linux": "linux", "cpu": "archspec"}
 

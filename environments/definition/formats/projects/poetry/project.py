@@ -6,7 +6,7 @@ import re
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
-from environments.definition.formats.projects.beside import Beside, has_beside
+from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.poetry.indexes import indexes
 from environments.definition.formats.projects.poetry.manifest import Manifest
 from environments.definition.formats.projects.requested import BadRequest
@@ -54,5 +54,5 @@ def read(draft: Draft, text: str, source: Source) -> None:
             manifest.beside.at("tool", "poetry", "dependencies", "python"),
             what=draft.requires_python,
         )
-    if has_beside(source, "poetry.lock"):
+    if source.beside("poetry.lock"):
         draft.note("lock-unread", None, lock="poetry.lock", why="pyproject.toml was given")

@@ -127,7 +127,7 @@ def test_default_groups_other_than_dev_are_read_without_a_selection() -> None:
             HEAD + 'dependencies = ["numpy"]\n[tool.uv.sources]\nnumpy = { index = "lab" }\n',
             ("index-unknown", 7),
         ),
-        (HEAD + 'dependencies = ["numpy"]\n[tool.uv]\nexclude-newer = "soon"\n', ("wrong-shape", 7)),
+        (HEAD + 'dependencies = ["numpy"]\n[tool.uv]\nexclude-newer = "soon"\n', ("bad-cutoff", 7)),
         (HEAD.replace(">=3.11", "3.11 or so") + 'dependencies = ["numpy"]\n', ("wrong-shape", 4)),
     ],
 )
@@ -295,6 +295,7 @@ def test_options_constraints_and_overrides_become_lines_of_pip() -> None:
         ('"1 week"', Cutoff(newest="7 days")),
         ('"P1D"', Cutoff(newest="1 day")),
         ('"PT36H"', Cutoff(newest="36 hours")),
+        ('"1 day 30 minutes"', Cutoff(newest="1470 minutes")),
     ],
 )
 def test_what_uv_excludes_as_too_new_is_the_cutoff(written: str, cutoff: Cutoff) -> None:

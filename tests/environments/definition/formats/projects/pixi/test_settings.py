@@ -19,6 +19,7 @@ from tests.environments.definition.formats.projects.pixi.test_manifest import HE
         ('"1 day"', Cutoff(newest="1 day")),
         ('"1h30m"', Cutoff(newest="90 minutes")),
         ('"2w"', Cutoff(newest="14 days")),
+        ('"P1D"', Cutoff(newest="1 day")),
     ],
 )
 def test_exclude_newer_is_a_date_or_an_age(value: str, cutoff: Cutoff) -> None:
@@ -30,7 +31,7 @@ def test_exclude_newer_is_a_date_or_an_age(value: str, cutoff: Cutoff) -> None:
 
 def test_an_exclude_newer_that_is_neither_is_a_finding_on_its_line() -> None:
     text = HEAD.replace('name = "lab"', 'exclude-newer = "yesterday"') + '[dependencies]\npython = "*"\n'
-    assert ("wrong-shape", 2) in codes(read(text, "pixi.toml"))
+    assert ("bad-cutoff", 2) in codes(read(text, "pixi.toml"))
 
 
 def test_settings_that_an_image_does_not_obey_are_named() -> None:

@@ -14,6 +14,7 @@ from environments.definition import Definition, Finding, Reading, read, read_pat
 from environments.definition.files.folder import MemoryFolder, is_archive
 from environments.definition.files.limits import Limits
 from environments.definition.model import Selection
+from environments.definition.reading.choose_project import manifests_of
 from environments.definition.reading.edit_context import read_with
 from environments.definition.reading.read import read_folder_of
 from environments.models import Version, Workspace
@@ -148,10 +149,9 @@ def _with_texts(
 
 def _file_to_edit(chosen: str, paths: Sequence[str]) -> str:
     """Return which of the files a person would edit: the chosen one, or the manifest where that is a lock."""
-    others = [path for path in paths if not path.lower().endswith(".lock")]
-    if chosen.lower().endswith(".lock") and others:
-        return others[0]
-    return chosen if chosen in paths else ""
+    folder, slash, name = chosen.rpartition("/")
+    manifests = [f"{folder}{slash}{manifest}" for manifest in manifests_of(name)]
+    return next((path for path in (*manifests, chosen) if path in paths), "")
 
 
 def texts_beside(version: Version) -> dict[str, str]:

@@ -63,10 +63,12 @@ def chosen_of_project(source: Source, below: str, names: Iterable[str], *, ignor
 
 def counterparts(name: str) -> tuple[str, ...]:
     """Return the files that belong to this file: the manifests of a lock, or the locks of a manifest."""
-    for lock in LOCKS:
-        if lock.name == name:
-            return lock.manifests
-    return tuple(lock.name for lock in LOCKS if name in lock.manifests)
+    return manifests_of(name) or tuple(lock.name for lock in LOCKS if name in lock.manifests)
+
+
+def manifests_of(name: str) -> tuple[str, ...]:
+    """Return the manifests that a lock with this name may be of; none for any other file."""
+    return next((lock.manifests for lock in LOCKS if lock.name == name), ())
 
 
 def requests_packages(source: Source, path: str) -> bool:

@@ -12,7 +12,8 @@ from environments.definition.findings.result import Draft, Offers
 from environments.definition.formats.source import Source
 from environments.definition.model import Selection
 from environments.definition.packages.locked import LockedPackage
-from environments.definition.reading import choose_file, recognise
+from environments.definition.reading import choose_file, choose_project, recognise
+from environments.definition.reading.choose_project import LOCKS, Lock
 from environments.definition.syntax.text import Placed
 
 MANIFEST = """\
@@ -40,6 +41,7 @@ def install(patch: pytest.MonkeyPatch) -> None:
     manifest = recognise.TextFormat("toy", lambda text, _: text.startswith("# a project"), _read_manifest)
     lock = recognise.TextFormat("toy-lock", lambda text, _: text.startswith("# a lock"), _read_lock)
     patch.setattr(recognise, "_TEXT_FORMATS", (manifest, lock, *recognise._TEXT_FORMATS))
+    patch.setattr(choose_project, "LOCKS", (Lock("toy.lock", ("project.toy",)), *LOCKS))
     patch.setattr(choose_file, "_ORDER", ("toy.lock", "project.toy", *choose_file._ORDER))
 
 

@@ -77,6 +77,15 @@ def test_dropped_files_are_read_as_one_folder_and_kept(contributor: Client) -> N
     assert version.definition.selection.extras == ("viz",)
 
 
+def test_of_files_beside_a_lock_its_manifest_is_edited(contributor: Client) -> None:
+    readme = SimpleUploadedFile("README.md", b"# A project\n")
+    page = contributor.post(CHECK, form(file=[readme, *project()])).content.decode()
+    assert "0 conda, " in page
+    contributor.post(NEW, form(file=[SimpleUploadedFile("README.md", b"# A project\n"), *project()]))
+    version = Version.objects.get()
+    assert (version.source_path, version.source) == ("project.toy", MANIFEST)
+
+
 def test_the_next_version_begins_with_the_same_definition(contributor: Client) -> None:
     contributor.post(NEW, form(file=project(), extras=["viz"], environment="gpu"))
     page = contributor.get(EDIT).content.decode()

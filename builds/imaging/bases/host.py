@@ -20,10 +20,11 @@ from pathlib import Path
 
 from builds.imaging.bases.model import Base, base_of_layer
 from builds.imaging.bases.probe import Probe
+from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.interpreters import running
 from builds.imaging.child_process import run
 from builds.imaging.oci.gzipped import CODEC
 from builds.imaging.oci.layer import Layer, LayerWriter
-from builds.imaging.packing import bytecode
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -150,7 +151,7 @@ def _make(workshop: Workshop, reporter: Reporter) -> Layer:
 
 def _written(files: dict[str, Path], links: dict[str, str], workshop: Workshop, reporter: Reporter) -> Layer:
     with (
-        bytecode.Compilers(sys.executable, workshop.jobs) as compilers,
+        bytecode.Compilers(running(), workshop.jobs) as compilers,
         workshop.store.writer() as blob,
     ):
         writer = LayerWriter(blob)

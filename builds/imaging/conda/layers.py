@@ -14,6 +14,7 @@ from pathlib import Path
 
 from builds.confinement.confine import Confinement
 from builds.imaging.bases.model import Base
+from builds.imaging.bytecode.interpreters import Interpreter, interpreter_for
 from builds.imaging.child_process import Worker
 from builds.imaging.conda.clashes import clash, put_aside
 from builds.imaging.conda.environment import platform_of
@@ -25,7 +26,6 @@ from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.lock import Lock
 from builds.imaging.oci.layer import Layer, LayerWriter
-from builds.imaging.packing.bytecode import interpreter_for
 from builds.imaging.packing.grouping import DEEPEST, grouped, layer_budget
 from builds.imaging.packing.layers import spread_layers, work_of
 from builds.imaging.packing.packers import Work
@@ -121,7 +121,7 @@ class _Packing:
         self._workshop = workshop
         self._reporter = reporter
         self._interpreter = self._find_interpreter()
-        self._segments = CondaSegments(workshop, self._python, compiled=self._interpreter is not None)
+        self._segments = CondaSegments(workshop, self._python, self._interpreter)
         self._platform = platform
         self._packed: dict[Work, Segment] = {}
 
@@ -191,7 +191,7 @@ class _Packing:
                     "do": "pack",
                     "staging": str(folder),
                     "out": str(out),
-                    "interpreter": self._interpreter,
+                    "interpreter": self._interpreter and self._interpreter.as_json(),
                     "platform": self._platform,
                     "python": self._python.as_json() if self._python else None,
                     "file": file.as_json(),
@@ -202,7 +202,7 @@ class _Packing:
         finally:
             idle.put((worker, folder))
 
-    def _find_interpreter(self) -> str | None:
+    def _find_interpreter(self) -> Interpreter | None:
         minor = python_minor(self._python)
         if self._python is None or not self._workshop.bytecode:
             return None

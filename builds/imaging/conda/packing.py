@@ -11,6 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.compilers import Compilers
+from builds.imaging.bytecode.interpreters import Interpreter
 from builds.imaging.conda.archive import contents_of
 from builds.imaging.conda.files import CondaFile, python_minor, wants_to_run
 from builds.imaging.conda.installed import Installed, add
@@ -19,8 +22,6 @@ from builds.imaging.conda.package.copying import copied
 from builds.imaging.conda.staging import Target, staged
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.gzipped import CODEC, TarGzip
-from builds.imaging.packing import bytecode
-from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.packing.segment import Compiling, Packer
 from builds.imaging.packing.segments import Segments
 from builds.imaging.packing.wheel import PREFIX
@@ -34,7 +35,7 @@ class Packing:
 
     def __init__(self) -> None:
         self._open = ExitStack()
-        self._compilers: dict[str, Compilers] = {}
+        self._compilers: dict[Interpreter, Compilers] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -45,13 +46,17 @@ class Packing:
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Pack one package into the file that is requested."""
         python = CondaFile.from_json(request["python"]) if request["python"] else None
-        compilers = self._compilers_of(request["interpreter"]) if request["interpreter"] else None
+        compilers = (
+            self._compilers_of(Interpreter.from_json(request["interpreter"]))
+            if request["interpreter"]
+            else None
+        )
         target = Target(python, request["platform"], Path(request["staging"]))
         packer = CondaPacker(target, compilers)
         file = CondaFile.from_json(request["file"])
         return asdict(packer.pack(file, Path(request["out"]), alone=request["alone"]))
 
-    def _compilers_of(self, interpreter: str) -> Compilers:
+    def _compilers_of(self, interpreter: Interpreter) -> Compilers:
         if interpreter not in self._compilers:
             # One, as there is a worker for every core.
             self._compilers[interpreter] = self._open.enter_context(Compilers(interpreter, 1))
@@ -61,8 +66,8 @@ class Packing:
 class CondaSegments(Segments):
     """The segments of conda packages for one environment's Python, where it has one."""
 
-    def __init__(self, workshop: Workshop, python: CondaFile | None, *, compiled: bool) -> None:
-        super().__init__(workshop, python_minor(python), compiled=compiled)
+    def __init__(self, workshop: Workshop, python: CondaFile | None, interpreter: Interpreter | None) -> None:
+        super().__init__(workshop, python_minor(python), interpreter)
 
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         assert isinstance(wheel, CondaFile)  # noqa: S101
@@ -70,7 +75,7 @@ class CondaSegments(Segments):
         parts = [FORMAT, CODEC, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
         if wheel.subdir == "noarch":
             # The path of its modules, and their bytecode, depend on the Python.
-            parts += [str(self._python), bytecode.FORMAT if self._compiled else "no-bytecode"]
+            parts += [str(self._python), bytecode.key(self._interpreter)]
         if wheel.aside:
             parts.append(hashlib.sha256("\n".join(wheel.aside).encode()).hexdigest())
         return " ".join(parts)

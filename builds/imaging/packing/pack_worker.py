@@ -11,9 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from builds.imaging.bytecode.compilers import Compilers
+from builds.imaging.bytecode.interpreters import Interpreter
 from builds.imaging.child_process import die_with_parent
 from builds.imaging.files import WheelFile
-from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.packing.segment import Packer
 from builds.imaging.reporting import ImageError
 
@@ -27,8 +28,10 @@ def main() -> None:
     os.dup2(2, 1)
     settings: dict[str, Any] = json.loads(sys.stdin.readline())
     with ExitStack() as stack:
-        interpreter = settings["interpreter"]
-        compilers = stack.enter_context(Compilers(interpreter, settings["jobs"])) if interpreter else None
+        compilers = None
+        if settings["interpreter"]:
+            interpreter = Interpreter.from_json(settings["interpreter"])
+            compilers = stack.enter_context(Compilers(interpreter, settings["jobs"]))
         packer = Packer(tuple(settings["python"]), compilers)
         for line in sys.stdin:
             print(json.dumps(_answer(packer, json.loads(line))), file=answers, flush=True)

@@ -16,10 +16,10 @@ from typing import Any, Self
 
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child
+from builds.imaging.bytecode.interpreters import Interpreter, interpreter_for
 from builds.imaging.child_process import FORKS
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
-from builds.imaging.packing.bytecode import interpreter_for
 from builds.imaging.packing.segment import Packed, Segment
 from builds.imaging.packing.segments import Segments
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
@@ -37,7 +37,7 @@ def pack_all(
 ) -> dict[str, Segment]:
     """Return the segment of every wheel by its name; what was packed before is found, the rest packed now."""
     interpreter = _interpreter(python, workshop, reporter)
-    finder = Segments(workshop, python, compiled=interpreter is not None)
+    finder = Segments(workshop, python, interpreter)
     total = sum(wheel.size for wheel, _ in work)
     packed: dict[str, Segment] = {}
     missing: list[Work] = []
@@ -62,7 +62,7 @@ def pack_all(
     return packed
 
 
-def _interpreter(python: tuple[int, int], workshop: Workshop, reporter: Reporter) -> str | None:
+def _interpreter(python: tuple[int, int], workshop: Workshop, reporter: Reporter) -> Interpreter | None:
     if not workshop.bytecode:
         return None
     result = interpreter_for(python)
@@ -101,15 +101,19 @@ class Processes:
         self,
         workshop: Workshop,
         python: tuple[int, int],
-        interpreter: str | None,
+        interpreter: Interpreter | None,
         wheels: Iterable[Path],
     ) -> None:
         self._workshop = workshop
         # A compiler for each core, and a few that are just being replaced.
         count = workshop.jobs + 4 if interpreter is not None else 1
         self._confinement = Confinement(reads=tuple(wheels), processes=count)
-        self._segments = Segments(workshop, python, compiled=interpreter is not None)
-        self._settings = {"python": python, "interpreter": interpreter, "jobs": workshop.jobs}
+        self._segments = Segments(workshop, python, interpreter)
+        self._settings = {
+            "python": python,
+            "interpreter": interpreter and interpreter.as_json(),
+            "jobs": workshop.jobs,
+        }
         self._mine = threading.local()
         self._lock = threading.Lock()
         self._children: dict[Path, Child] = {}

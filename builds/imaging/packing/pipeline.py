@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from builds.imaging.bytecode.interpreters import interpreter_for
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
-from builds.imaging.packing.bytecode import interpreter_for
 from builds.imaging.packing.grouping import BIG
 from builds.imaging.packing.packers import Processes
 from builds.imaging.packing.segment import Segment
@@ -26,7 +26,7 @@ class Ahead:
 
     def __init__(self, python: tuple[int, int], folders: Iterable[Path], workshop: Workshop) -> None:
         interpreter = interpreter_for(python) if workshop.bytecode else None
-        self._finder = Segments(workshop, python, compiled=interpreter is not None)
+        self._finder = Segments(workshop, python, interpreter)
         self._processes = Processes(workshop, python, interpreter, folders)
         self._pool = ThreadPoolExecutor(workshop.jobs, thread_name_prefix="ahead")
         self._begun: list[Future[Segment]] = []

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.compilers import Compilers
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.gzipped import Damaged, Stream, TarGzip
 from builds.imaging.oci.layer import Layer, LayerStream
 from builds.imaging.oci.store import disk_errors
-from builds.imaging.packing import bytecode
-from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, command_of, record_hash
 
 FORMAT = "segment-5"

@@ -7,23 +7,24 @@ import os
 from pathlib import Path
 from typing import Any
 
+from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.interpreters import Interpreter
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.gzipped import CODEC
 from builds.imaging.oci.handover import handed_over
 from builds.imaging.oci.layer import Layer
 from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
-from builds.imaging.packing import bytecode
 from builds.imaging.packing.segment import FORMAT, Packed, Segment
 from builds.imaging.workshop import Workshop
 
 
 class Segments:
-    """The segments of wheels for one Python. `compiled` is whether they have bytecode."""
+    """The segments of wheels for one Python, with the bytecode of an interpreter, or with none."""
 
-    def __init__(self, workshop: Workshop, python: tuple[int, int], *, compiled: bool) -> None:
+    def __init__(self, workshop: Workshop, python: tuple[int, int], interpreter: Interpreter | None) -> None:
         self._workshop = workshop
         self._python = python
-        self._compiled = compiled
+        self._interpreter = interpreter
 
     def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
         """Return the wheel's segment if it was packed before and is still here."""
@@ -62,9 +63,8 @@ class Segments:
         return segment
 
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
-        compiled = bytecode.FORMAT if self._compiled else "no-bytecode"
         kind = "layer" if alone else "part"
-        return f"{FORMAT} {CODEC} {compiled} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
+        return f"{FORMAT} {CODEC} {bytecode.key(self._interpreter)} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
 
     def _file(self, key: str) -> Path:
         return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"

@@ -16,9 +16,10 @@ import pytest
 from builds.confinement.confine import Confinement
 from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base
+from builds.imaging.bytecode.compilers import Compilers
+from builds.imaging.bytecode.interpreters import running
 from builds.imaging.child_process import run
 from builds.imaging.download.fetch import fetch
-from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import Cancelled, ImageError
 from builds.imaging.workshop import Workshop
@@ -120,7 +121,7 @@ def test_cancelling_does_not_wait_for_a_silent_index(workshop: Workshop, tmp_pat
 
 
 def test_a_source_that_kills_its_compiler_costs_only_its_own_bytecode() -> None:
-    with Compilers(sys.executable, 1) as compilers:
+    with Compilers(running(), 1) as compilers:
         deep = b"x = " + b"-" * 3_000_000 + b"1\n"
         sources = [("a.py", b"x = 1\n"), ("deep.py", deep), ("b.py", b"y = 1\n")]
 
@@ -133,7 +134,7 @@ def test_a_source_that_kills_its_compiler_costs_only_its_own_bytecode() -> None:
 
 def test_leaving_the_compilers_ends_them() -> None:
     before = children()
-    with Compilers(sys.executable, 2) as compilers:
+    with Compilers(running(), 2) as compilers:
         waiting = [compilers.compile([("a.py", b"x = 1\n")]) for _ in range(4)]
         assert all(future.result()[0] for future in waiting)
         assert children() > before

@@ -16,12 +16,12 @@ from isal import igzip
 
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.bases.model import Base
+from builds.imaging.bytecode.interpreters import interpreter_for, running
 from builds.imaging.download.integrity import undamaged
 from builds.imaging.files import WheelFile
 from builds.imaging.lock import Lock
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
-from builds.imaging.packing.bytecode import interpreter_for
 from builds.imaging.packing.grouping import grouped, layer_budget
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
@@ -327,7 +327,11 @@ def test_only_a_python_that_runs_and_is_of_that_version_is_taken_to_compile(
     """pyenv, for one, has a program for each version that it knows, which may only say where that is."""
     minor = (sys.version_info[0], sys.version_info[1])
     paths = {name: tmp_path / name / "python3.99" for name in ("pyenv", "other", "real")}
-    scripts = {"pyenv": "exit 127", "other": f'exec {sys.executable} "$@"', "real": "echo cpython 3 99 True"}
+    scripts = {
+        "pyenv": "exit 127",
+        "other": f'exec {sys.executable} "$@"',
+        "real": "echo cpython 3.99.1 True",
+    }
     for name, path in paths.items():
         path.parent.mkdir()
         path.write_text(f"#!/bin/sh\n{scripts[name]}\n")
@@ -335,10 +339,11 @@ def test_only_a_python_that_runs_and_is_of_that_version_is_taken_to_compile(
     folders = [str(path.parent) for path in paths.values()]
 
     monkeypatch.setenv("PATH", ":".join(folders))
-    assert interpreter_for((3, 99)) == str(paths["real"])
+    assert (chosen := interpreter_for((3, 99))) is not None
+    assert chosen.path == str(paths["real"])
     monkeypatch.setenv("PATH", ":".join(folders[:2]))
     assert interpreter_for((3, 99)) is None
-    assert interpreter_for(minor) == sys.executable
+    assert interpreter_for(minor) == running()
 
 
 def test_a_python_that_is_not_on_this_machine_gets_no_bytecode_and_the_log_says_so(

@@ -197,7 +197,7 @@ def test_a_build_stops_while_bytecode_is_compiled(tmp_path: Path, settings: Sett
     def compiling() -> None:
         at_step(build, "assemble")
         wait_until(
-            lambda: any("bytecode_worker" in command for command in children().values()),
+            lambda: any("compile_worker" in command for command in children().values()),
             30,
             str(children()),
         )

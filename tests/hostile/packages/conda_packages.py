@@ -141,7 +141,7 @@ class Machine:
         """Pack a package into a layer, and return the layer's paths in the environment."""
         packer = CondaPacker(Target(python, "linux-64", self.staging), None)
         file, out = fetched(package), self.workshop.store.staging() / "out"
-        segments = CondaSegments(self.workshop, python, compiled=False)
+        segments = CondaSegments(self.workshop, python, None)
         segment = segments.keep(file, packer.pack(file, out, alone=True), out, alone=True)
         return [path.removeprefix("opt/env/") for path in segment.files]
 

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import marshal
-import os
-import shutil
 import struct
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
 from builds.confinement.confine import Confinement, environment, start
+from builds.imaging.bytecode.interpreters import Interpreter, Minor
 
-_WORKER = Path(__file__).with_name("bytecode_worker.py")
+_WORKER = Path(__file__).with_name("compile_worker.py")
 _LENGTH = struct.Struct("<Q")
-
-# Bytecode that is never checked against its source came with Python 3.7.
-_VERSION_SCRIPT = (
-    "import importlib.util, sys;"
-    "print(sys.implementation.name, *sys.version_info[:2], hasattr(importlib.util, 'source_hash'))"
-)
 
 _MEMORY_BYTES = 1024**3
 
@@ -36,34 +27,12 @@ Source = tuple[str, bytes]
 """Where the file will be in the image, and its text."""
 
 
-def interpreter_for(python: tuple[int, int]) -> str | None:
-    """Return a Python of exactly this minor version on this machine: only its bytecode fits the image."""
-    if sys.version_info[:2] == python and sys.implementation.name == "cpython":
-        return sys.executable
-    name = f"python{python[0]}.{python[1]}"
-    result = (shutil.which(name, path=folder) for folder in os.get_exec_path())
-    return next(
-        (interpreter for interpreter in result if interpreter and _compiles(interpreter, python)), None
-    )
+def key(interpreter: Interpreter | None) -> str:
+    """Return the part of a cache key that tells whose bytecode, if any, is in what is cached."""
+    return f"{FORMAT} {interpreter.version}" if interpreter is not None else "no-bytecode"
 
 
-@lru_cache(maxsize=64)
-def _compiles(interpreter: str, python: tuple[int, int]) -> bool:
-    """Return whether this is such a Python: version managers put shims there that only locate a Python."""
-    try:
-        answer = subprocess.run(
-            [interpreter, "-s", "-S", "-c", _VERSION_SCRIPT],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return answer.split() == ["cpython", str(python[0]), str(python[1]), "True"]
-
-
-def cached_path(path: str, python: tuple[int, int]) -> str:
+def cached_path(path: str, python: Minor) -> str:
     """Return where the bytecode of a source belongs."""
     folder, _, name = path.rpartition("/")
     return f"{folder}/__pycache__/{name.removesuffix('.py')}.cpython-{python[0]}{python[1]}.pyc"
@@ -77,7 +46,7 @@ def worth_compiling(path: str) -> bool:
 class Compilers:
     """A few child processes that compile. Use as a context manager: leaving it ends them at once."""
 
-    def __init__(self, interpreter: str, count: int) -> None:
+    def __init__(self, interpreter: Interpreter, count: int) -> None:
         self._interpreter = interpreter
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="compile")
         self._mine = threading.local()
@@ -129,9 +98,9 @@ class Compilers:
             if self._closed:
                 raise EOFError
             child = start(
-                [self._interpreter, "-s", "-S", "-X", "utf8", str(_WORKER)],
+                [self._interpreter.path, "-s", "-S", "-X", "utf8", str(_WORKER)],
                 Confinement(
-                    reads=(Path(self._interpreter).resolve().parents[1], _WORKER), memory=_MEMORY_BYTES
+                    reads=(Path(self._interpreter.path).resolve().parents[1], _WORKER), memory=_MEMORY_BYTES
                 ),
                 session=False,
                 stdin=subprocess.PIPE,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from builds.imaging.bases.model import Base
+from builds.imaging.bytecode import compilers as bytecode
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
 from builds.imaging.oci.gzipped import CODEC
@@ -17,6 +18,7 @@ from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descri
 from builds.imaging.packing.grouping import layer_budget
 from builds.imaging.packing.layers import package_layers
 from builds.imaging.packing.order import installation_order
+from builds.imaging.packing.packers import Compiler, compiler_for
 from builds.imaging.packing.segment import FORMAT
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.reporting import ImageError, Reporter
@@ -75,7 +77,8 @@ def assemble(
 
     `extra_layers` stand below the packages' layers, `last_layers` above them.
     """
-    key = _key(base, lock, settings, workshop, (*extra_layers, *last_layers))
+    compiler = compiler_for(lock.python if lock.conda else base.probe.version, workshop)
+    key = _key(base, lock, settings, compiler, workshop, (*extra_layers, *last_layers))
     known = _known(key, workshop)
     if known is not None:
         reporter.line(f"The image is here already: {known.digest}")
@@ -94,9 +97,10 @@ def assemble(
         if not lock.conda:
             layers.append(_skeleton(base, workshop))
         if fetched.wheels:
-            python = base.probe.model_copy(update={"version": lock.python}) if lock.conda else base.probe
             order = installation_order({p.name: p.needed_by for p in lock.packages if p.ecosystem == "pypi"})
-            layers += package_layers(fetched.wheels, order, python.minor, budget - 1, workshop, reporter)
+            layers += package_layers(
+                fetched.wheels, order, lock.requested, compiler, budget - 1, workshop, reporter
+            )
     layers += last_layers
     if len(base.layers) + len(layers) > 127:
         raise ImageError(
@@ -115,11 +119,17 @@ def assemble(
 
 
 def _key(
-    base: Base, lock: Lock, settings: ImageSettings, workshop: Workshop, extra_layers: Sequence[Layer]
+    base: Base,
+    lock: Lock,
+    settings: ImageSettings,
+    compiler: Compiler,
+    workshop: Workshop,
+    extra_layers: Sequence[Layer],
 ) -> str:
     configured = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
     extra = [layer.descriptor.digest for layer in extra_layers]
-    parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
+    parts: list[Any] = [FORMAT, CODEC, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
+    parts += [bytecode.key(compiler.interpreter), sorted(lock.requested)]
     parts.append(settings.environment)
     if settings.environment and has_environment(base):
         parts.append("hides")

@@ -32,6 +32,12 @@ def completed_batches(futures: Iterable[Future[T]], reporter: Reporter) -> Itera
     """
     pending = set(futures)
     while pending:
-        completed, pending = wait(pending, _CHECK_SECONDS, FIRST_COMPLETED)
-        reporter.check()
+        completed, pending = wait_for_first(pending, reporter)
         yield completed
+
+
+def wait_for_first(futures: set[Future[T]], reporter: Reporter) -> tuple[set[Future[T]], set[Future[T]]]:
+    """Return the futures that are completed and the others, after 0.2 seconds at the latest; raise Cancelled."""
+    completed, pending = wait(futures, _CHECK_SECONDS, FIRST_COMPLETED)
+    reporter.check()
+    return completed, pending

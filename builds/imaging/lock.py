@@ -70,6 +70,11 @@ class Lock(BaseModel):
         return "sha256:" + hashlib.sha256(json.dumps(meant, separators=(",", ":")).encode()).hexdigest()
 
     @property
+    def requested(self) -> frozenset[str]:
+        """The names of the requested pip packages."""
+        return frozenset(p.name for p in self.packages if p.requested and p.ecosystem == "pypi")
+
+    @property
     def conda(self) -> bool:
         """Whether the environment is one of conda's."""
         return any(package.ecosystem == "conda" for package in self.packages)

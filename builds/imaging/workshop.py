@@ -10,11 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from builds.imaging.oci.store import BlobStore, disk_errors, free
 from environments.network.credentials import Login, Logins, login_from_url
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
+
+Bytecode = Literal["imported", "all", "none"]
+"""Which modules of packages are compiled: those that imports reach from the requested packages, all, or none."""
 
 _RECEIVED = "received"
 _MARKED_SECONDS = 3600.0  # how exact the time of the last use is
@@ -37,7 +40,7 @@ class Workshop:
     file_channels: bool = True
     reach: EgressPolicy = LOCAL_POLICY
     jobs: int = 2
-    bytecode: bool = True
+    bytecode: Bytecode = "imported"
     reserve_disk: Callable[[int], None] = free
     builds_sources: Callable[[], bool] = lambda: True
 

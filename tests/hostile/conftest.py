@@ -49,4 +49,4 @@ def proxy() -> Iterator[ForwardProxy]:
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
-    return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache", bytecode=False)
+    return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache", bytecode="none")

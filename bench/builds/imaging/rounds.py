@@ -72,7 +72,7 @@ def measure_round(run: Run, number: int) -> None:
 
 def without_bytecode(run: Run, path: Path) -> None:
     """Measure the layers of wheels that are on the disk, and the floor with the same bytes."""
-    workshop = Workshop(store=BlobStore(path / "plain"), cache=path / "plain-cache", bytecode=False)
+    workshop = Workshop(store=BlobStore(path / "plain"), cache=path / "plain-cache", bytecode="none")
     base, lock = find_base("host", workshop, Quiet()), run.ours.locks[ROWS.index(COLD)]
     fetched = fetch(lock, run.ours.workshop, Quiet())
     layers = partial(assemble, base, lock, fetched, ImageSettings(), workshop, Quiet())

@@ -170,7 +170,7 @@ def _written(files: dict[str, Path], links: dict[str, str], workshop: Workshop, 
                 reporter.progress(done, total, "files")
         for paths, future in compiled:
             reporter.check()
-            for path, code in zip(paths, future.result(), strict=True):
+            for path, (code, _) in zip(paths, future.result(), strict=True):
                 if code is not None:
                     writer.file(bytecode.cached_path(path, _MINOR), code)
         return writer.commit(f"Python {platform.python_version()} of the studio's own machine")
@@ -178,7 +178,7 @@ def _written(files: dict[str, Path], links: dict[str, str], workshop: Workshop, 
 
 def _compiling(
     files: dict[str, Path], compilers: bytecode.Compilers
-) -> list[tuple[list[str], Future[list[bytes | None]]]]:
+) -> list[tuple[list[str], Future[list[bytecode.Compiled]]]]:
     sources = sorted(path for path in files if path.startswith(_STDLIB) and path.endswith(".py"))
     batches = [sources[start : start + 30] for start in range(0, len(sources), 30)]
     return [(batch, compilers.compile([(p, files[p].read_bytes()) for p in batch])) for batch in batches]

@@ -21,10 +21,13 @@ _LENGTH = struct.Struct("<Q")
 _MEMORY_BYTES = 1024**3
 
 # Part of the key of every cached segment that holds bytecode.
-FORMAT = "pyc-2"
+FORMAT = "pyc-3"
 
 Source = tuple[str, bytes]
 """Where the file will be in the image, and its text."""
+
+Compiled = tuple[bytes | None, list[str]]
+"""The bytecode, None for what is no Python; and what the module imports, relative names with their dots."""
 
 
 def key(interpreter: Interpreter | None) -> str:
@@ -75,11 +78,11 @@ class Compilers:
                 child.kill()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def compile(self, batch: Sequence[Source]) -> Future[list[bytes | None]]:
-        """Start compiling a batch; the future gives the bytecode in order, None for what is no Python."""
+    def compile(self, batch: Sequence[Source]) -> Future[list[Compiled]]:
+        """Start compiling a batch; the future gives the results in order."""
         return self._pool.submit(self._compile, batch)
 
-    def _compile(self, batch: Sequence[Source]) -> list[bytes | None]:
+    def _compile(self, batch: Sequence[Source]) -> list[Compiled]:
         child = getattr(self._mine, "child", None) or self._start()
         try:
             return _ask(child, batch)
@@ -89,7 +92,7 @@ class Compilers:
             if self._closed:
                 raise
         if len(batch) == 1:
-            return [None]
+            return [(None, [])]
         half = len(batch) // 2
         return self._compile(batch[:half]) + self._compile(batch[half:])
 
@@ -114,7 +117,7 @@ class Compilers:
         return child
 
 
-def _ask(child: subprocess.Popen[bytes], batch: Sequence[Source]) -> list[bytes | None]:
+def _ask(child: subprocess.Popen[bytes], batch: Sequence[Source]) -> list[Compiled]:
     assert child.stdin is not None  # noqa: S101
     assert child.stdout is not None  # noqa: S101
     question = marshal.dumps([(f"/{path}", source) for path, source in batch])
@@ -124,5 +127,5 @@ def _ask(child: subprocess.Popen[bytes], batch: Sequence[Source]) -> list[bytes 
     if len(length) < _LENGTH.size:
         raise EOFError
     answer = child.stdout.read(_LENGTH.unpack(length)[0])
-    result: list[bytes | None] = marshal.loads(answer)  # noqa: S302
+    result: list[Compiled] = marshal.loads(answer)  # noqa: S302
     return result

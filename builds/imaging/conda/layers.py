@@ -204,7 +204,7 @@ class _Packing:
 
     def _find_interpreter(self) -> Interpreter | None:
         minor = python_minor(self._python)
-        if self._python is None or not self._workshop.bytecode:
+        if self._python is None or self._workshop.bytecode == "none":
             return None
         result = interpreter_for(minor)
         if result is None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from builds.imaging.bytecode import compilers as bytecode
 from builds.imaging.bytecode.compilers import Compilers
+from builds.imaging.bytecode.compiling import Compiling
 from builds.imaging.bytecode.interpreters import Interpreter
 from builds.imaging.conda.archive import contents_of
 from builds.imaging.conda.files import CondaFile, python_minor, wants_to_run
@@ -22,7 +23,7 @@ from builds.imaging.conda.package.copying import copied
 from builds.imaging.conda.staging import Target, staged
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.gzipped import CODEC, TarGzip
-from builds.imaging.packing.segment import Compiling, Packer
+from builds.imaging.packing.segment import Packer
 from builds.imaging.packing.segments import Segments
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.workshop import Workshop
@@ -67,7 +68,8 @@ class CondaSegments(Segments):
     """The segments of conda packages for one environment's Python, where it has one."""
 
     def __init__(self, workshop: Workshop, python: CondaFile | None, interpreter: Interpreter | None) -> None:
-        super().__init__(workshop, python_minor(python), interpreter)
+        super().__init__(workshop, python_minor(python))
+        self._interpreter = interpreter
 
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         assert isinstance(wheel, CondaFile)  # noqa: S101
@@ -85,11 +87,14 @@ class CondaPacker(Packer):
     """Packs conda packages for one environment's Python, where it has one."""
 
     def __init__(self, target: Target, compilers: Compilers | None) -> None:
-        super().__init__(python_minor(target.python), compilers)
+        super().__init__(python_minor(target.python))
         self._target = target
+        self._compilers = compilers
 
-    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> dict[str, str]:
-        """Write all that the package installs, bytecode after it, and conda's own record of it last. Return `Segment.files`."""
+    def _write(
+        self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Write all that the package installs, bytecode after it, and conda's own record of it last. Return `Segment.files`, and no commands."""
         assert isinstance(file, CondaFile)  # noqa: S101
         with (
             TemporaryDirectory(dir=self._target.folder) as copies,
@@ -112,9 +117,7 @@ class CondaPacker(Packer):
                 content = add(out, path, installed)
                 if content is not None:
                     compiling.add(f"{PREFIX}/{path}", content)
-            taken: dict[str, tuple[str, int] | None] = {
-                f"{PREFIX}/{path}": None for path in installed.written
-            }
+            taken = {f"{PREFIX}/{path}" for path in installed.written}
             made = compiling.results(self._python, taken)
             for path, code in made.items():
                 folder(path)
@@ -123,4 +126,4 @@ class CondaPacker(Packer):
             record, text = installed.record()
             folder(f"{PREFIX}/{record}")
             out.file(f"{PREFIX}/{record}", text)
-            return installed.files() | {f"{PREFIX}/{record}": ""}
+            return installed.files() | {f"{PREFIX}/{record}": ""}, ()

@@ -63,7 +63,9 @@ def measured(lock: Lock, fetched: Fetched) -> Lock:
 def fetch(lock: Lock, workshop: Workshop, reporter: Reporter) -> Fetched:
     """Return the files of the lock's packages; those that are not here yet are fetched and verified."""
     conda, received = fetch_conda(lock, workshop, reporter)
-    wheels, more = _files([p for p in lock.packages if p.kind == "wheel"], workshop, reporter, lock.python)
+    wheels, more = _files(
+        [p for p in lock.packages if p.kind == "wheel"], workshop, reporter, lock.python, lock.requested
+    )
     sdists, still_more = fetch_sdists(lock.packages, workshop, reporter)
     return Fetched(wheels, received + more + still_more, conda, sdists)
 
@@ -86,14 +88,18 @@ def fetch_conda(lock: Lock, workshop: Workshop, reporter: Reporter) -> tuple[tup
 
 
 def _files(
-    packages: Sequence[LockedPackage], workshop: Workshop, reporter: Reporter, python: str = ""
+    packages: Sequence[LockedPackage],
+    workshop: Workshop,
+    reporter: Reporter,
+    python: str = "",
+    requested: frozenset[str] = frozenset(),
 ) -> tuple[tuple[WheelFile, ...], int]:
     """Return the packages' files; for a `python` they are packed while others still arrive."""
     missing = [package for package in packages if not _is_here(package, workshop)]
     received = 0
     if missing:
         folders = [_cache_path(package, workshop).parent.absolute() for package in missing]
-        with disk_errors(), packing_ahead(python, folders, workshop, reporter) as ahead:
+        with disk_errors(), packing_ahead(python, requested, folders, workshop, reporter) as ahead:
             received = _Downloads(missing, workshop, reporter, ahead).run()
     files = [_file(package, workshop) for package in packages]
     size = sum(file.size for file in files)

@@ -93,6 +93,14 @@ class LayerStream:
                 self._plain.update(piece)
                 self._spliced += len(piece)
 
+    def splice_member(self, member: bytes) -> None:
+        """Add one small gzip member that was made before."""
+        self.tar.flush()
+        self._compressed(member)
+        plain = igzip.decompress(member)  # type: ignore[no-untyped-call]
+        self._plain.update(plain)
+        self._spliced += len(plain)
+
     def end(self) -> tuple[str, int]:
         """End the layer; return the digest of its plain tar, and the bytes of that."""
         self.tar.end()

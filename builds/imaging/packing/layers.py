@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.packing.bytecode_layers import buckets_within, bytecode_layers
 from builds.imaging.packing.grouping import Grouping, grouped
-from builds.imaging.packing.packers import Work, pack_all
+from builds.imaging.packing.packers import Compiler, Processes, Work, compile_reached, pack_all
+from builds.imaging.packing.reach import Reach
 from builds.imaging.packing.segment import Segment
+from builds.imaging.packing.wheel import site_of
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -17,20 +20,54 @@ from builds.imaging.workshop import Workshop
 def package_layers(
     wheels: Sequence[WheelFile],
     order: Sequence[str],
-    python: tuple[int, int],
+    requested: Collection[str],
+    compiler: Compiler,
     budget: int,
     workshop: Workshop,
     reporter: Reporter,
 ) -> list[Layer]:
-    """Return the layers that hold these wheels, lowest first; made now, or found as they were made before.
+    """Return the layers that hold these wheels and their bytecode, lowest first; made now, or found as made before.
 
-    Where several bring the same path, that of the last in the `order` of their names is used.
+    Where several bring the same path, that of the last in the `order` of their names is used. Bytecode is that of what
+    imports reach from the `requested` packages.
     """
+    python, interpreter = compiler
+    packed: dict[str, Segment] = {}
+    count = buckets_within(budget) if interpreter is not None else 0
+    folders = {wheel.path.parent.absolute() for wheel in wheels}
+    with Processes(workshop, python, interpreter, folders) as processes:
 
-    def pack(work: Sequence[Work]) -> dict[str, Segment]:
-        return pack_all(work, python, workshop, reporter)
+        def pack(work: Sequence[Work]) -> dict[str, Segment]:
+            segments = pack_all(work, processes, reporter)
+            packed.update(segments)
+            return segments
 
-    return spread_layers(wheels, order, pack, budget, workshop, reporter)
+        layers = spread_layers(wheels, order, pack, budget - count, workshop, reporter)
+        if interpreter is None or processes.modules is None:
+            if workshop.bytecode != "none":
+                reporter.line(
+                    f"No bytecode, as no Python {python[0]}.{python[1]} is here to make it:"
+                    " imports will take longer"
+                )
+            return layers
+        rank = {name: number for number, name in enumerate(order)}
+        modules = processes.modules
+        reach = Reach(requested, site_of(python), modules.known, everything=workshop.bytecode == "all")
+        for wheel in sorted(wheels, key=lambda wheel: rank[wheel.name]):
+            reach.add(wheel, packed[wheel.name])
+        reach.start()
+        try:
+            made = compile_reached(reach, processes, reporter)
+        finally:
+            modules.save()
+    reached = reach.reached()
+    total = sum(len(own) for own in reached.values())
+    reporter.line(
+        f"Bytecode of {total:,} modules by CPython {interpreter.version}: {total - made:,} compiled before, {made:,} now"
+    )
+    return layers + bytecode_layers(
+        list(packed.values()), reached, modules, interpreter, count, workshop, reporter
+    )
 
 
 def spread_layers(

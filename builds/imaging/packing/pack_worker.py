@@ -1,4 +1,4 @@
-"""The process that packs wheels: reads a request per line from stdin, writes a response per line to stdout."""
+"""The process that packs wheels and compiles their modules: reads a request per line from stdin, writes a response per line to stdout."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from builds.imaging.bytecode.compilers import Compilers
-from builds.imaging.bytecode.interpreters import Interpreter
+from builds.imaging.bytecode.interpreters import Interpreter, Minor
 from builds.imaging.child_process import die_with_parent
 from builds.imaging.files import WheelFile
+from builds.imaging.packing.modules import compile_modules
 from builds.imaging.packing.segment import Packer
+from builds.imaging.packing.wheel import Wheel
 from builds.imaging.reporting import ImageError
 
 
@@ -28,21 +31,38 @@ def main() -> None:
     os.dup2(2, 1)
     settings: dict[str, Any] = json.loads(sys.stdin.readline())
     with ExitStack() as stack:
-        compilers = None
+        major, minor = settings["python"]
+        compilers = interpreter = None
         if settings["interpreter"]:
             interpreter = Interpreter.from_json(settings["interpreter"])
             compilers = stack.enter_context(Compilers(interpreter, settings["jobs"]))
-        packer = Packer(tuple(settings["python"]), compilers)
+        work = Work((major, minor), compilers, interpreter)
         for line in sys.stdin:
-            print(json.dumps(_answer(packer, json.loads(line))), file=answers, flush=True)
+            print(json.dumps(work.answer(json.loads(line))), file=answers, flush=True)
 
 
-def _answer(packer: Packer, request: dict[str, Any]) -> dict[str, Any]:
-    try:
-        wheel = WheelFile.from_json(request["wheel"])
-        return asdict(packer.pack(wheel, Path(request["out"]), alone=request["alone"]))
-    except ImageError as error:
-        return {"code": error.code, "message": error.message, "help": error.help, "fault": error.fault}
+class Work:
+    """Answers requests: to pack a wheel, or to compile modules of it."""
+
+    def __init__(self, python: Minor, compilers: Compilers | None, interpreter: Interpreter | None) -> None:
+        self._packer = Packer(python)
+        self._compilers = compilers
+        self._interpreter = interpreter
+        # Modules of one wheel are requested in several batches.
+        self._open = lru_cache(maxsize=8)(lambda wheel: Wheel(wheel.path, wheel.name, python, wheel.version))
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what is requested, and describe what was written."""
+        wheel, out = WheelFile.from_json(request["wheel"]), Path(request["out"])
+        try:
+            if request["do"] == "pack":
+                return asdict(self._packer.pack(wheel, out, alone=request["alone"]))
+            assert self._compilers is not None  # noqa: S101
+            assert self._interpreter is not None  # noqa: S101
+            opened, paths = self._open(wheel), request["paths"]
+            return {"modules": compile_modules(opened, paths, self._compilers, self._interpreter, out)}
+        except ImageError as error:
+            return {"code": error.code, "message": error.message, "help": error.help, "fault": error.fault}
 
 
 if __name__ == "__main__":

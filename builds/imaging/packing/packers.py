@@ -12,14 +12,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child
-from builds.imaging.bytecode.interpreters import Interpreter, interpreter_for
+from builds.imaging.bytecode.interpreters import Interpreter, Minor, interpreter_for
 from builds.imaging.child_process import FORKS
 from builds.imaging.files import WheelFile
-from builds.imaging.interruptible import completed_batches
+from builds.imaging.interruptible import completed_batches, wait_for_first
+from builds.imaging.packing.modules import Module, Modules
+from builds.imaging.packing.reach import Batch, Reach
 from builds.imaging.packing.segment import Packed, Segment
 from builds.imaging.packing.segments import Segments
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
@@ -32,51 +34,75 @@ Work = tuple[WheelFile, bool]
 """A wheel, and whether it gets a layer of its own."""
 
 
-def pack_all(
-    work: Sequence[Work], python: tuple[int, int], workshop: Workshop, reporter: Reporter
-) -> dict[str, Segment]:
+class Compiler(NamedTuple):
+    """The Python that packages are for, and the interpreter that compiles for it, if there is one."""
+
+    python: Minor
+    interpreter: Interpreter | None
+
+
+def compiler_for(python: str, workshop: Workshop) -> Compiler:
+    """Return what compiles for a Python ("3.11.7"; empty for none)."""
+    if not python:
+        return Compiler((0, 0), None)
+    major, minor, *_ = (int(part) for part in python.split("."))
+    interpreter = interpreter_for((major, minor)) if workshop.bytecode != "none" else None
+    return Compiler((major, minor), interpreter)
+
+
+def pack_all(work: Sequence[Work], processes: Processes, reporter: Reporter) -> dict[str, Segment]:
     """Return the segment of every wheel by its name; what was packed before is found, the rest packed now."""
-    interpreter = _interpreter(python, workshop, reporter)
-    finder = Segments(workshop, python, interpreter)
     total = sum(wheel.size for wheel, _ in work)
     packed: dict[str, Segment] = {}
     missing: list[Work] = []
     for wheel, alone in work:
-        known = finder.known(wheel, alone=alone)
+        known = processes.segments.known(wheel, alone=alone)
         if known is None:
             missing.append((wheel, alone))
         else:
             packed[wheel.name] = known
     done = total - sum(wheel.size for wheel, _ in missing)
     reporter.progress(done, total, "bytes")
-    if not missing:
-        return packed
     # The largest first, so that no core waits for one at the end.
     missing.sort(key=lambda item: -item[0].size)
-    folders = {wheel.path.parent.absolute() for wheel, _ in missing}
-    with Processes(workshop, python, interpreter, folders) as processes:
-        for wheel, segment in _each(missing, processes, workshop.jobs, reporter):
-            packed[wheel.name] = segment
-            done += wheel.size
-            reporter.progress(done, total, "bytes")
+    for wheel, segment in _each(missing, processes, reporter):
+        packed[wheel.name] = segment
+        done += wheel.size
+        reporter.progress(done, total, "bytes")
     return packed
 
 
-def _interpreter(python: tuple[int, int], workshop: Workshop, reporter: Reporter) -> Interpreter | None:
-    if not workshop.bytecode:
-        return None
-    result = interpreter_for(python)
-    if result is None:
-        version = f"{python[0]}.{python[1]}"
-        reporter.line(f"No bytecode, as no Python {version} is here to make it: imports will take longer")
-    return result
+def compile_reached(reach: Reach, processes: Processes, reporter: Reporter) -> int:
+    """Compile whatever is reached and not compiled yet; return how many modules that were."""
+    count = 0
+    with ThreadPoolExecutor(processes.jobs, thread_name_prefix="compile") as pool:
+        under_way: set[Future[int]] = set()
+        try:
+            while True:
+                while len(under_way) < processes.jobs and (batch := reach.take()) is not None:
+                    under_way.add(pool.submit(compile_batch, batch, reach, processes))
+                if not under_way:
+                    return count
+                completed, under_way = wait_for_first(under_way, reporter)
+                count += sum(future.result() for future in completed)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            processes.abandon()
+            raise
+
+
+def compile_batch(batch: Batch, reach: Reach, processes: Processes) -> int:
+    """Compile a batch, and let it be followed; return how many modules it has."""
+    wheel, paths = batch
+    reach.done(wheel, processes.compile(wheel, paths))
+    return len(paths)
 
 
 def _each(
-    missing: Sequence[Work], processes: Processes, jobs: int, reporter: Reporter
+    missing: Sequence[Work], processes: Processes, reporter: Reporter
 ) -> Iterator[tuple[WheelFile, Segment]]:
     """Yield wheel and segment as each is done. A cancelled build ends all that is under way."""
-    with ThreadPoolExecutor(jobs, thread_name_prefix="pack") as pool:
+    with ThreadPoolExecutor(processes.jobs, thread_name_prefix="pack") as pool:
         futures: dict[Future[Segment], WheelFile] = {
             pool.submit(processes.pack, wheel, alone=alone): wheel for wheel, alone in missing
         }
@@ -91,24 +117,22 @@ def _each(
 
 
 class Processes:
-    """Processes that pack, one for each thread that asks. Leaving it ends them.
+    """Processes that pack and compile, one for each thread that asks, started when it asks. Leaving it ends them.
 
     Each reads the folders of the wheels, and writes one file after the other into a folder of its own, from which they
     are taken over.
     """
 
     def __init__(
-        self,
-        workshop: Workshop,
-        python: tuple[int, int],
-        interpreter: Interpreter | None,
-        wheels: Iterable[Path],
+        self, workshop: Workshop, python: Minor, interpreter: Interpreter | None, wheels: Iterable[Path]
     ) -> None:
         self._workshop = workshop
+        self.jobs = workshop.jobs
+        self.segments = Segments(workshop, python)
+        self.modules = Modules(workshop, interpreter) if interpreter is not None else None
         # A compiler for each core, and a few that are just being replaced.
         count = workshop.jobs + 4 if interpreter is not None else 1
         self._confinement = Confinement(reads=tuple(wheels), processes=count)
-        self._segments = Segments(workshop, python, interpreter)
         self._settings = {
             "python": python,
             "interpreter": interpreter and interpreter.as_json(),
@@ -133,17 +157,34 @@ class Processes:
 
     def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
         """Have a process pack the wheel, and return its segment."""
-        folder, child = getattr(self._mine, "child", None) or self._start()
-        out = folder / secrets.token_hex(8)
-        answer = self._ask(child, {"wheel": wheel.as_json(), "alone": alone, "out": str(out)}, wheel)
-        if "code" in answer:
-            raise ImageError(answer["code"], answer["message"], answer["help"], fault=answer["fault"])
+        out, answer = self._ask(wheel, {"do": "pack", "alone": alone})
         try:
-            return self._segments.keep(wheel, Packed.from_json(answer), out, alone=alone)
+            return self.segments.keep(wheel, Packed.from_json(answer), out, alone=alone)
         except ValueError as error:
             raise _vanished(wheel) from error
 
-    def _ask(self, child: Child, question: Mapping[str, Any], wheel: WheelFile) -> dict[str, Any]:
+    def compile(self, wheel: WheelFile, paths: list[str]) -> dict[str, Module]:
+        """Have a process compile modules of the wheel, and return them by their paths."""
+        assert self.modules is not None  # noqa: S101
+        out, answer = self._ask(wheel, {"do": "compile", "paths": paths})
+        try:
+            match answer:
+                case {"modules": list(made)}:
+                    return self.modules.keep(wheel, paths, made, out)
+            raise ValueError("This describes no compiled modules.")
+        except ValueError as error:
+            raise _vanished(wheel) from error
+
+    def _ask(self, wheel: WheelFile, question: Mapping[str, Any]) -> tuple[Path, dict[str, Any]]:
+        """Return the file that a process of this thread wrote, and what it says of it."""
+        folder, child = getattr(self._mine, "child", None) or self._start()
+        out = folder / secrets.token_hex(8)
+        answer = self._answer(child, {**question, "wheel": wheel.as_json(), "out": str(out)}, wheel)
+        if "code" in answer:
+            raise ImageError(answer["code"], answer["message"], answer["help"], fault=answer["fault"])
+        return out, answer
+
+    def _answer(self, child: Child, question: Mapping[str, Any], wheel: WheelFile) -> dict[str, Any]:
         try:
             print(json.dumps(question), file=child.stdin, flush=True)
             answer: dict[str, Any] = json.loads(child.stdout.readline())

@@ -2,60 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from builds.imaging.bytecode.interpreters import interpreter_for
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.packing.grouping import BIG
-from builds.imaging.packing.packers import Processes
-from builds.imaging.packing.segment import Segment
-from builds.imaging.packing.segments import Segments
+from builds.imaging.packing.packers import Compiler, Processes, compile_batch, compiler_for
+from builds.imaging.packing.reach import Batch, Reach
+from builds.imaging.packing.wheel import site_of
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
+
+T = TypeVar("T")
 
 # Fewer are packed sooner than processes for it are started.
 WORTH_FILES = 8
 
 
 class Ahead:
-    """Packs wheels in processes of its own, into the cache where the layers find them."""
+    """Packs wheels and compiles what imports reach, in processes of its own, into the cache where the layers find it."""
 
-    def __init__(self, python: tuple[int, int], folders: Iterable[Path], workshop: Workshop) -> None:
-        interpreter = interpreter_for(python) if workshop.bytecode else None
-        self._finder = Segments(workshop, python, interpreter)
+    def __init__(
+        self, compiler: Compiler, requested: Collection[str], folders: Iterable[Path], workshop: Workshop
+    ) -> None:
+        python, interpreter = compiler
         self._processes = Processes(workshop, python, interpreter, folders)
         self._pool = ThreadPoolExecutor(workshop.jobs, thread_name_prefix="ahead")
-        self._begun: list[Future[Segment]] = []
+        self._lock = threading.Lock()
+        self._begun: list[Future[None]] = []
+        self._compiling = 0
+        self._closed = False
+        self._reach: Reach | None = None
+        if self._processes.modules is not None:
+            everything = workshop.bytecode == "all"
+            known = self._processes.modules.known
+            self._reach = Reach(requested, site_of(python), known, everything=everything)
+            self._reach.start()
 
     def arrived(self, wheel: WheelFile) -> None:
         """Pack the wheel when its turn comes, in the form that is needed unless layers are scarce."""
-        alone = wheel.size >= BIG
-        if self._finder.known(wheel, alone=alone) is None:
-            self._begun.append(self._pool.submit(self._processes.pack, wheel, alone=alone))
+        self._submit(self._pack, wheel)
 
     def finish(self, reporter: Reporter) -> None:
         """Leave what was not begun, and return when the rest is done."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._end()
         for _ in completed_batches((future for future in self._begun if not future.cancelled()), reporter):
             pass
         for future in self._begun:
             # Errors in a wheel are raised when it is packed for its layer, after all wheels have arrived.
             if not future.cancelled() and not isinstance(future.exception(), ImageError | None):
                 future.result()
+        if self._processes.modules is not None:
+            self._processes.modules.save()
 
     def close(self) -> None:
         """End everything at once."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._end()
         self._processes.abandon()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._closed = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, call: Callable[[T], None], argument: T) -> None:
+        with self._lock:
+            if not self._closed:
+                self._begun.append(self._pool.submit(call, argument))
+
+    def _pack(self, wheel: WheelFile) -> None:
+        alone = wheel.size >= BIG
+        segment = self._processes.segments.known(wheel, alone=alone)
+        segment = segment or self._processes.pack(wheel, alone=alone)
+        if self._reach is not None:
+            self._reach.add(wheel, segment)
+            self._compile_next(self._reach)
+
+    def _compile_next(self, reach: Reach) -> None:
+        """Compile behind the wheels that wait to be packed, as many batches at a time as there are cores."""
+        while True:
+            with self._lock:
+                batch = reach.take() if self._compiling < self._processes.jobs else None
+                if batch is None:
+                    return
+                self._compiling += 1
+            self._submit(self._compile, batch)
+
+    def _compile(self, batch: Batch) -> None:
+        assert self._reach is not None  # noqa: S101
+        try:
+            compile_batch(batch, self._reach, self._processes)
+        finally:
+            with self._lock:
+                self._compiling -= 1
+        self._compile_next(self._reach)
 
 
 @contextmanager
 def packing_ahead(
-    python: str, folders: Sequence[Path], workshop: Workshop, reporter: Reporter
+    python: str,
+    requested: Collection[str],
+    folders: Sequence[Path],
+    workshop: Workshop,
+    reporter: Reporter,
 ) -> Iterator[Ahead | None]:
     """Pack during the block, where so many files for that Python are worth it and there are cores for it.
 
@@ -64,10 +118,9 @@ def packing_ahead(
     if not python or len(folders) < WORTH_FILES or workshop.jobs < 2:
         yield None
         return
-    major, minor, *_ = (int(part) for part in python.split("."))
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    ahead = Ahead((major, minor), folders, workshop)
+    ahead = Ahead(compiler_for(python, workshop), requested, folders, workshop)
     try:
         yield ahead
         ahead.finish(reporter)

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from builds.imaging.bytecode import compilers as bytecode
-from builds.imaging.bytecode.compilers import Compilers
+from builds.imaging.bytecode.interpreters import Minor
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.gzipped import Damaged, Stream, TarGzip
 from builds.imaging.oci.layer import Layer, LayerStream
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, command_of, record_hash
 
-FORMAT = "segment-5"
-_BATCH_BYTES = 512 * 1024
-MOST_SOURCE = 4 * 1024**2
+FORMAT = "segment-6"
 # A smaller file is compressed again together with its neighbours: that is faster, and packs better.
 SMALL = 8 * 1024
 
 _DIFF_ID = re.compile(r"(?:sha256:[0-9a-f]{64})?")
 
-Recorded = dict[str, tuple[str, int] | None]
+Recorded = dict[str, tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A packed wheel: gzip members in a file of their own, or a whole layer already in the store.
 
-    `files` is a short hash of each file's content by its path, the same for all bytecode: equal sources give equal code.
+    `files` is a short hash of each file's content by its path; `commands` are the modules that its commands import.
     """
 
     key: str
@@ -41,6 +37,7 @@ class Segment:
     files: Mapping[str, str]
     file: Path | None
     layer: Layer | None
+    commands: tuple[str, ...] = ()
 
     @property
     def stored(self) -> int:
@@ -57,41 +54,47 @@ class Packed:
     files: Mapping[str, str]
     diff_id: str = ""
     unpacked: int = 0
+    commands: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
         """Read what a process answers. Raises ValueError for anything else."""
         match value:
-            case {"files": dict(files), "diff_id": str(diff_id), "unpacked": int(unpacked)} if all(
-                isinstance(content, str) for content in files.values()
-            ) and _DIFF_ID.fullmatch(diff_id):
-                return cls(files, diff_id, unpacked)
+            case {
+                "files": dict(files),
+                "diff_id": str(diff_id),
+                "unpacked": int(unpacked),
+                "commands": list(commands),
+            } if all(isinstance(text, str) for text in (*files.values(), *commands)) and _DIFF_ID.fullmatch(
+                diff_id
+            ):
+                return cls(files, diff_id, unpacked, tuple(commands))
         raise ValueError("This describes no packed package.")
 
 
 class Packer:
     """Packs wheels for one Python into files; many threads may call it."""
 
-    def __init__(self, python: tuple[int, int], compilers: Compilers | None) -> None:
+    def __init__(self, python: Minor) -> None:
         self._python = python
-        self._compilers = compilers
 
     def pack(self, wheel: WheelFile, out: Path, *, alone: bool) -> Packed:
         """Pack a wheel into a new file, as a whole layer if `alone`."""
         with disk_errors(), out.open("xb", buffering=1 << 20) as file:
             if alone:
                 layer = LayerStream(file.write)
-                files = self._write(wheel, layer.tar, layer.tree)
-                return Packed(files, *layer.end())
+                files, commands = self._write(wheel, layer.tar, layer.tree)
+                return Packed(files, *layer.end(), commands)
             writing = TarGzip(file.write)
-            files = self._write(wheel, writing, lambda path: None)
+            files, commands = self._write(wheel, writing, lambda path: None)
             writing.flush()
-            return Packed(files)
+            return Packed(files, commands=commands)
 
-    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> dict[str, str]:
-        """Write all that the wheel installs: its files, its scripts, RECORD, and bytecode last. Return `Segment.files`."""
+    def _write(
+        self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Write all that the wheel installs: its files, its scripts, and RECORD. Return `Segment.files` and `commands`."""
         with Wheel(file.path, file.name, self._python, file.version) as wheel:
-            compiling = Compiling(self._compilers, wheel.site)
             recorded, known = Recorded(), wheel.recorded()
             scripts = dict(wheel.entry_points())
             unwanted = wheel.is_record | scripts.keys()
@@ -104,63 +107,19 @@ class Packer:
                 if digest_and_size is None or member.script:
                     digest_and_size = record_hash(wheel.pieces(member.info) if content is None else content)
                 recorded[member.path] = digest_and_size
-                if content is not None:
-                    compiling.add(member.path, content)
             for path, text in scripts.items():
                 folder(path)
                 out.file(path, text, 0o755)
                 recorded[path] = record_hash(text)
-            made = compiling.results(self._python, recorded)
-            recorded.update(dict.fromkeys(made))
             path, text = wheel.record(recorded)
-            for name, data in ((path, text), *made.items()):
-                folder(name)
-                out.file(name, data)
-            return {name: short(what[0]) if what else "" for name, what in recorded.items()} | {path: ""}
+            folder(path)
+            out.file(path, text)
+            return {name: short(what[0]) for name, what in recorded.items()} | {path: ""}, wheel.commands()
 
 
 def short(digest: str) -> str:
     """Return enough of a file's hash (`sha256=…`, as RECORD writes it) to see that two files differ."""
     return digest[7:19]
-
-
-class Compiling:
-    """Sources on their way to the compilers while the rest of the wheel is written."""
-
-    def __init__(self, compilers: Compilers | None, site: str) -> None:
-        self._compilers = compilers
-        self._site = site
-        self._batch: list[bytecode.Source] = []
-        self._size = 0
-        self._under_way: list[tuple[list[str], Future[list[bytes | None]]]] = []
-
-    def add(self, path: str, content: bytes | bytearray) -> None:
-        # Compiling takes a hundred times the memory of the source.
-        if len(content) > MOST_SOURCE:
-            return
-        if self._compilers is None or not path.startswith(self._site) or not bytecode.worth_compiling(path):
-            return
-        self._batch.append((path, bytes(content)))
-        self._size += len(content)
-        if self._size >= _BATCH_BYTES:
-            self._send()
-
-    def results(self, python: tuple[int, int], taken: Recorded) -> dict[str, bytes]:
-        """Return the bytecode by its path, in order; without what the wheel brings itself."""
-        self._send()
-        made = {}
-        for paths, future in self._under_way:
-            for path, code in zip(paths, future.result(), strict=True):
-                cached = bytecode.cached_path(path, python)
-                if code is not None and cached not in taken:
-                    made[cached] = code
-        return made
-
-    def _send(self) -> None:
-        if self._compilers is not None and self._batch:
-            paths = [path for path, _ in self._batch]
-            self._under_way.append((paths, self._compilers.compile(self._batch)))
-            self._batch, self._size = [], 0
 
 
 def _add(out: TarGzip, wheel: Wheel, member: Member) -> bytes | None:

@@ -71,7 +71,7 @@ class Wheel:
     members: list[Member] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.site = f"{PREFIX}/lib/python{self.python[0]}.{self.python[1]}/site-packages"
+        self.site = site_of(self.python).rstrip("/")
         self._archive = Archive(self.file, self.bad)
         self._refuse_names()
         self._by_name = {info.filename: info for info in self._archive.members}
@@ -128,9 +128,21 @@ class Wheel:
 
     def entry_points(self) -> list[tuple[str, bytes]]:
         """Return path and text of each script that the entry points ask for."""
+        result = {
+            f"{PREFIX}/bin/{command}": self._script(command, target)
+            for command, target in self._targets().items()
+        }
+        return sorted(result.items())
+
+    def commands(self) -> tuple[str, ...]:
+        """Return the modules that the commands of the entry points import."""
+        return tuple(sorted({target.partition(":")[0].strip() for target in self._targets().values()}))
+
+    def _targets(self) -> dict[str, str]:
+        """Return the target of each command by its name."""
         name = f"{self._dist_info}/entry_points.txt"
         if name not in self._by_name:
-            return []
+            return {}
         parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
         parser.optionxform = str  # type: ignore[assignment,method-assign]
         raw = self.read(name, MOST_METADATA)
@@ -141,13 +153,13 @@ class Wheel:
         except (configparser.Error, UnicodeDecodeError, AttributeError) as error:
             # AttributeError: a line that goes on after an option without a value.
             raise self.bad(f"its entry points cannot be read ({str(error)[:200]})") from error
-        result: dict[str, bytes] = {}
+        result: dict[str, str] = {}
         for section in ("console_scripts", "gui_scripts"):
             targets = dict(parser.items(section)) if parser.has_section(section) else {}
             for command, target in (self._with_versions(targets) if section[0] == "c" else targets).items():
                 if target:
-                    result[f"{PREFIX}/bin/{command}"] = self._script(command, target)
-        return sorted(result.items())
+                    result[command] = target
+        return result
 
     def _with_versions(self, targets: dict[str, str]) -> dict[str, str]:
         """Return the commands with those that pip gives the version of the Python it installs for: itself, for one."""
@@ -172,13 +184,11 @@ class Wheel:
         python = f"/{PREFIX}/bin/python"
         return _SCRIPT.format(python=python, module=module, first=call.split(".")[0], call=call).encode()
 
-    def record(self, written: dict[str, tuple[str, int] | None]) -> tuple[str, bytes]:
-        """Return path and text of RECORD, given hash and size of each file by its path; None for bytecode."""
+    def record(self, written: dict[str, tuple[str, int]]) -> tuple[str, bytes]:
+        """Return path and text of RECORD, given hash and size of each file by its path."""
         path = f"{self.site}/{self._dist_info}/RECORD"
         rows = [(self._in_record(path), "", "")]
-        for file, what in written.items():
-            digest_and_size = ("", "") if what is None else (what[0], str(what[1]))
-            rows.append((self._in_record(file), *digest_and_size))
+        rows += [(self._in_record(file), digest, str(size)) for file, (digest, size) in written.items()]
         out = io.StringIO()
         csv.writer(out, lineterminator="\n").writerows(sorted(rows))
         return path, out.getvalue().encode()
@@ -277,6 +287,11 @@ class Wheel:
             "Pin another version of the package, or tell its maintainers.",
             fault="outside",
         )
+
+
+def site_of(python: tuple[int, int]) -> str:
+    """Return the folder that packages are imported from, with its slash."""
+    return f"{PREFIX}/lib/python{python[0]}.{python[1]}/site-packages/"
 
 
 def plain(name: str) -> str:

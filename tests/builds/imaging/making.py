@@ -144,6 +144,7 @@ def locked(*wheels: Path) -> tuple[Lock, Fetched]:
             sha256=file.sha256,
             filename=file.path.name,
             kind="wheel",
+            requested=True,
         )
         for file in files
     )

@@ -123,7 +123,7 @@ def test_real_wheels_become_the_trees_that_installer_makes(learning: Made, tmp_p
         with zipfile.ZipFile(wheel.path) as archive:
             points = [n for n in archive.namelist() if n.endswith(".dist-info/entry_points.txt")]
             text = archive.read(points[0]).decode() if points else ""
-        mine, standard = ours(wheel.path, folder, bytecode=False), theirs(wheel.path, folder, wheel.name)
+        mine, standard = ours(wheel.path, folder, bytecode="none"), theirs(wheel.path, folder, wheel.name)
         generated = {
             f"opt/env/bin/{line.partition('=')[0].strip()}" for line in text.splitlines() if "=" in line
         }

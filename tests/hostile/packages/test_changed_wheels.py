@@ -46,7 +46,7 @@ def test_any_wheel_is_packed_or_refused_as_a_wheel(
     folder = tmp_path_factory.mktemp("wheels")
     wheel = folder / "shop-1.0-py3-none-any.whl"
     wheel.write_bytes(changed(valid, drawn, (b"PK\1\2", b"PK\3\4", b"PK\5\6"), 46, SWAPS))
-    workshop = Workshop(store=BlobStore(folder / "store"), cache=folder / "cache", bytecode=False, jobs=1)
+    workshop = Workshop(store=BlobStore(folder / "store"), cache=folder / "cache", bytecode="none", jobs=1)
     refusal = None
     try:
         check_lock(*locked(wheel), Quiet())

@@ -168,7 +168,7 @@ def test_a_file_is_taken_over_under_the_name_of_its_own_bytes(elsewhere: bool, t
 
 def test_what_a_packer_claims_names_nothing(tmp_path: Path, workshop: Workshop) -> None:
     """The key is of the wheel that was to be packed, the digest of the bytes that arrived."""
-    segments = Segments(workshop, (3, 11), None)
+    segments = Segments(workshop, (3, 11))
     wheel = wheel_file(make_wheel(tmp_path))
     out = workshop.store.staging() / "out"
     out.write_bytes(b"bytes")

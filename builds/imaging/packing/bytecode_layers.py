@@ -1,0 +1,79 @@
+"""Layers of bytecode: above the packages' own layers, so that those do not depend on what is compiled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.interpreters import Interpreter
+from builds.imaging.oci.gzipped import CODEC
+from builds.imaging.oci.layer import Layer, LayerWriter
+from builds.imaging.packing.modules import Module, Modules, identity
+from builds.imaging.packing.segment import Segment
+from builds.imaging.reporting import Reporter
+from builds.imaging.workshop import Workshop
+
+BUCKETS = 8
+_FORMAT = "bytecode-1"
+
+
+def buckets_within(budget: int) -> int:
+    """Return how many of that many layers are for bytecode."""
+    return min(BUCKETS, max(1, budget // 5))
+
+
+def bytecode_layers(
+    segments: Sequence[Segment],
+    reached: Mapping[str, Mapping[str, Module]],
+    modules: Modules,
+    interpreter: Interpreter,
+    count: int,
+    workshop: Workshop,
+    reporter: Reporter,
+) -> list[Layer]:
+    """Return the layers with the bytecode of the reached modules; a package's layer depends on its own name."""
+    # What a wheel brings in this way itself stays.
+    taken = {path for segment in segments for path in segment.files}
+    buckets: dict[int, list[tuple[Segment, dict[str, Module]]]] = {}
+    for segment in sorted(segments, key=lambda segment: segment.name):
+        own = {
+            path: module
+            for path, module in sorted(reached.get(segment.name, {}).items())
+            if module.length and bytecode.cached_path(path, interpreter.minor) not in taken
+        }
+        if own:
+            number = int.from_bytes(hashlib.sha256(segment.name.encode()).digest()[4:8], "big") % count
+            buckets.setdefault(number, []).append((segment, own))
+    layers = []
+    for _, bucket in sorted(buckets.items()):
+        reporter.check()
+        layers.append(_bucket(bucket, modules, interpreter, workshop))
+    return layers
+
+
+def _bucket(
+    bucket: Sequence[tuple[Segment, Mapping[str, Module]]],
+    modules: Modules,
+    interpreter: Interpreter,
+    workshop: Workshop,
+) -> Layer:
+    contents = [[segment.key, identity(own)] for segment, own in bucket]
+    key = json.dumps([_FORMAT, bytecode.key(interpreter), CODEC, contents])
+    known = workshop.recall("buckets", key)
+    if known is not None:
+        layer = Layer.from_json(known)
+        if workshop.store.has(layer.descriptor.digest):
+            return layer
+    with workshop.store.writer() as blob:
+        writer = LayerWriter(blob)
+        for path in sorted(path for _, own in bucket for path in own):
+            writer.tree(bytecode.cached_path(path, interpreter.minor))
+        for _, own in bucket:
+            for member in modules.pieces(own.values()):
+                writer.splice_member(member)
+        names = ", ".join(f"{segment.name} {segment.version}" for segment, _ in bucket)
+        layer = writer.commit(f"bytecode of {names}")
+    workshop.remember("buckets", key, layer.to_json())
+    return layer

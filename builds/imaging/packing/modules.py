@@ -1,0 +1,147 @@
+"""Compiled modules of wheels: cached one by one, so that whatever an environment reaches is compiled once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.compilers import Compilers, cached_path
+from builds.imaging.bytecode.compiling import MOST_SOURCE
+from builds.imaging.bytecode.interpreters import Interpreter
+from builds.imaging.files import WheelFile
+from builds.imaging.oci.gzipped import CODEC, TarGzip
+from builds.imaging.oci.handover import handed_over
+from builds.imaging.oci.store import disk_errors
+from builds.imaging.packing.wheel import Member, Wheel
+from builds.imaging.workshop import Workshop
+
+_KIND = "modules"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A compiled module: the piece of a cached file with its entry in the tar, and what it imports.
+
+    `length` is that of the piece; 0 for what is no Python. Relative imports begin with dots.
+    """
+
+    file: str
+    start: int
+    length: int
+    imports: tuple[str, ...]
+
+    @classmethod
+    def from_json(cls, file: str, value: Any) -> Self:
+        """Read one module of an index, or of a process's answer. Raises ValueError for anything else."""
+        match value:
+            case [int(start), int(length), list(imports)] if (
+                start >= 0 and length >= 0 and all(isinstance(name, str) for name in imports)
+            ):
+                return cls(file, start, length, tuple(imports))
+        raise ValueError("This describes no compiled module.")
+
+
+def compile_modules(
+    wheel: Wheel, paths: Iterable[str], compilers: Compilers, interpreter: Interpreter, out: Path
+) -> list[Any]:
+    """Compile modules of a wheel, in the confined process; write each as a piece of its own. Return what `Module` reads."""
+    members = {member.path: member for member in wheel.members}
+    chosen = list(paths)
+    made = compilers.compile([(path, _source(wheel, members[path])) for path in chosen]).result()
+    results: list[Any] = []
+    with disk_errors(), out.open("xb", buffering=1 << 20) as file:
+        start = 0
+        for path, (code, imports) in zip(chosen, made, strict=True):
+            if code is not None:
+                writing = TarGzip(file.write)
+                writing.file(cached_path(path, interpreter.minor), code)
+                writing.flush()
+            end = file.tell()
+            results.append([start, end - start, imports])
+            start = end
+    return results
+
+
+def _source(wheel: Wheel, member: Member) -> bytes:
+    # What is too large to compile is no Python to the compiler.
+    return wheel.content(member.info) if member.info.file_size <= MOST_SOURCE else b"\0"
+
+
+class Modules:
+    """The compiled modules of wheels, by one interpreter. Many threads may use it."""
+
+    def __init__(self, workshop: Workshop, interpreter: Interpreter) -> None:
+        self._workshop = workshop
+        self._interpreter = interpreter
+        self._lock = threading.Lock()
+        self._new: dict[str, dict[str, Module]] = {}
+
+    def known(self, wheel: WheelFile) -> dict[str, Module]:
+        """Return the wheel's modules that were compiled before, by the path of their source."""
+        index: Any = self._workshop.recall(_KIND, self._key(wheel)) or {}
+        modules: dict[str, Module] = {}
+        for file, entries in index.items():
+            if not self._workshop.used(self._path(file)):
+                continue
+            # A machine that lost its power may have kept the index, and less of the file.
+            size = self._path(file).stat().st_size
+            made = {path: Module.from_json(file, entry) for path, entry in entries.items()}
+            modules |= {path: module for path, module in made.items() if module.start + module.length <= size}
+        return modules
+
+    def keep(
+        self, wheel: WheelFile, paths: Iterable[str], answer: Iterable[Any], out: Path
+    ) -> dict[str, Module]:
+        """Take over the file that a process wrote the modules to. Raises ValueError for an answer that does not fit."""
+        name = f"{secrets.token_hex(16)}.gz"
+        with handed_over(out, self._workshop.folder(_KIND)) as (moved, content):
+            size = os.fstat(content.fileno()).st_size
+            made = {path: Module.from_json(name, entry) for path, entry in zip(paths, answer, strict=True)}
+            if any(module.start + module.length > size for module in made.values()):
+                raise ValueError("A module is outside of its file.")
+            self._workshop.reserve_disk(size)
+            moved.replace(self._path(name))
+        with self._lock:
+            self._new.setdefault(self._key(wheel), {}).update(made)
+        return made
+
+    def save(self) -> None:
+        """Let later builds know what was kept. What another build keeps at the same moment may be compiled again."""
+        with self._lock:
+            new, self._new = self._new, {}
+        for key, modules in new.items():
+            index: dict[str, dict[str, Any]] = self._workshop.recall(_KIND, key) or {}
+            for path, module in modules.items():
+                entry = [module.start, module.length, list(module.imports)]
+                index.setdefault(module.file, {})[path] = entry
+            self._workshop.remember(_KIND, key, index)
+
+    def pieces(self, modules: Iterable[Module]) -> Iterator[bytes]:
+        """Yield the pieces of these modules; their files are opened once each."""
+        with ExitStack() as stack:
+            files: dict[str, BinaryIO] = {}
+            for module in modules:
+                if module.file not in files:
+                    files[module.file] = stack.enter_context(self._path(module.file).open("rb"))
+                files[module.file].seek(module.start)
+                yield files[module.file].read(module.length)
+
+    def _path(self, file: str) -> Path:
+        return self._workshop.cache / _KIND / file
+
+    def _key(self, wheel: WheelFile) -> str:
+        return f"{bytecode.key(self._interpreter)} {CODEC} {wheel.path.name} {wheel.sha256}"
+
+
+def identity(modules: Mapping[str, Module]) -> str:
+    """Return a hash of the modules that have bytecode: with the wheel and the interpreter, it tells their bytes."""
+    paths = sorted(path for path, module in modules.items() if module.length)
+    return hashlib.sha256("\n".join(paths).encode()).hexdigest()

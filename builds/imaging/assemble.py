@@ -128,7 +128,16 @@ def _key(
 ) -> str:
     configured = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
     extra = [layer.descriptor.digest for layer in extra_layers]
-    parts: list[Any] = [FORMAT, CODEC, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
+    parts: list[Any] = [
+        FORMAT,
+        CODEC,
+        base.reference,
+        base.digest,
+        lock.digest,
+        configured,
+        extra,
+        workshop.bytecode,
+    ]
     parts += [bytecode.key(compiler.interpreter), sorted(lock.requested)]
     parts.append(settings.environment)
     if settings.environment and has_environment(base):

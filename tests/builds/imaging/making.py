@@ -8,7 +8,7 @@ import io
 import tarfile
 import zipfile
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from isal import igzip
@@ -132,8 +132,8 @@ def wheel_file(path: Path) -> WheelFile:
     return WheelFile(name.lower().replace("_", "-"), version, path, digest, path.stat().st_size)
 
 
-def locked(*wheels: Path) -> tuple[Lock, Fetched]:
-    """Return a lock of these wheels, and the wheels as fetched."""
+def locked(*wheels: Path, requested: Collection[str] | None = None) -> tuple[Lock, Fetched]:
+    """Return a lock of these wheels, all or these of them requested, and the wheels as fetched."""
     files = tuple(sorted((wheel_file(path) for path in wheels), key=lambda w: w.name))
     packages = tuple(
         LockedPackage(
@@ -144,7 +144,7 @@ def locked(*wheels: Path) -> tuple[Lock, Fetched]:
             sha256=file.sha256,
             filename=file.path.name,
             kind="wheel",
-            requested=True,
+            requested=requested is None or file.name in requested,
         )
         for file in files
     )

@@ -144,7 +144,9 @@ def test_a_package_that_was_never_whole_is_blamed_itself(tmp_path: Path, worksho
     assert wheel.exists()
 
 
-def test_one_more_small_package_changes_one_layer_and_one_of_bytecode(tmp_path: Path, workshop: Workshop) -> None:
+def test_one_more_small_package_changes_one_layer_and_one_of_bytecode(
+    tmp_path: Path, workshop: Workshop
+) -> None:
     wheels = [make_wheel(tmp_path, f"pack{n}", files={f"pack{n}.py": f"n = {n}\n"}) for n in range(30)]
     before = image_of(workshop, *wheels[1:])
 

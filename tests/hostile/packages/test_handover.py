@@ -185,10 +185,12 @@ def test_what_a_packer_claims_names_nothing(tmp_path: Path, workshop: Workshop) 
     [
         None,
         {},
-        {"files": "x", "diff_id": "", "unpacked": 0},
-        {"files": {"x": 1}, "diff_id": "", "unpacked": 0},
-        {"files": {}, "diff_id": "sha256:../../x", "unpacked": 0},
-        {"files": {}, "diff_id": "", "unpacked": "0"},
+        {"files": "x", "diff_id": "", "unpacked": 0, "commands": []},
+        {"files": {"x": 1}, "diff_id": "", "unpacked": 0, "commands": []},
+        {"files": {}, "diff_id": "sha256:../../x", "unpacked": 0, "commands": []},
+        {"files": {}, "diff_id": "", "unpacked": "0", "commands": []},
+        {"files": {}, "diff_id": "", "unpacked": 0, "commands": [1]},
+        {"files": {}, "diff_id": "", "unpacked": 0},
     ],
 )
 def test_an_answer_that_describes_no_package_is_refused(claimed: object) -> None:

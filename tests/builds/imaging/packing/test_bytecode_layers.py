@@ -1,0 +1,194 @@
+"""Bytecode in images: which modules have it, that it fits its sources, and that it is always the same."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
+from builds.imaging.bytecode.compilers import cached_path
+from builds.imaging.bytecode.interpreters import running
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.packing import packers
+from builds.imaging.packing.packers import compiler_for
+from builds.imaging.packing.pipeline import Ahead
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Bytecode, Workshop
+from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, locked, make_wheel, unpacked, wheel_file
+
+SITE = "opt/env/lib/python3.11/site-packages"
+SHOP = {
+    "shop/__init__.py": "import till.open\n",
+    "shop/plot.py": "x = 1\n",
+    "shop/_private.py": "x = 1\n",
+    "shop/desk.py": "def main():\n    import till.never\n",
+}
+TILL = {
+    "till/__init__.py": "",
+    "till/open.py": "from . import drawer\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import till.checked\n",
+    "till/drawer.py": "",
+    "till/never.py": "",
+    "till/checked.py": "",
+}
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> list[Path]:
+    return [make_wheel(tmp_path, "shop", files=SHOP), make_wheel(tmp_path, "till", files=TILL)]
+
+
+def fresh(folder: Path, bytecode: Bytecode = "imported", jobs: int = 2) -> Workshop:
+    return Workshop(store=BlobStore(folder / "store"), cache=folder / "cache", bytecode=bytecode, jobs=jobs)
+
+
+def image_of(workshop: Workshop, *wheels: Path, requested: set[str] | None = None) -> AssembledImage:
+    lock, fetched = locked(*wheels, requested=requested)
+    return assemble(empty_base(), lock, fetched, ImageSettings(), workshop, Recorder())
+
+
+def root_of(image: AssembledImage, workshop: Workshop, into: Path) -> Path:
+    for layer in image.layers:
+        unpacked(workshop.store, layer.digest, into)
+    return into / SITE
+
+
+def compiled_in(site: Path) -> set[str]:
+    """Return the modules that have bytecode, by their paths."""
+    return {
+        str(path.relative_to(site))
+        for path in site.rglob("*.py")
+        if (site / cached_path(str(path.relative_to(site)), (3, 11)).lstrip("/")).exists()
+    }
+
+
+@pytest.mark.parametrize(
+    ("bytecode", "left_out"),
+    [
+        ("imported", {"shop/_private.py", "till/never.py", "till/checked.py"}),
+        ("all", set()),
+        ("none", SHOP.keys() | TILL.keys()),
+    ],
+)
+def test_the_setting_decides_which_modules_have_bytecode(
+    wheels: list[Path], tmp_path: Path, bytecode: Bytecode, left_out: set[str]
+) -> None:
+    workshop = fresh(tmp_path, bytecode)
+
+    site = root_of(image_of(workshop, *wheels, requested={"shop"}), workshop, tmp_path / "root")
+
+    assert compiled_in(site) == (SHOP.keys() | TILL.keys()) - left_out
+
+
+def test_layers_of_packages_do_not_depend_on_their_bytecode(wheels: list[Path], tmp_path: Path) -> None:
+    images = {name: image_of(fresh(tmp_path / name, name), *wheels) for name in ("none", "imported", "all")}
+    layers = {name: [layer.digest for layer in image.layers] for name, image in images.items()}
+
+    assert layers["imported"][: len(layers["none"])] == layers["none"]
+    assert layers["all"][: len(layers["none"])] == layers["none"]
+    assert len({image.digest for image in images.values()}) == 3
+
+
+def test_bytecode_is_that_of_the_source_beside_it_and_never_checked(
+    wheels: list[Path], tmp_path: Path
+) -> None:
+    workshop = fresh(tmp_path)
+    other = make_wheel(tmp_path, "zebra", files={"shop/plot.py": "x = 2\n"})
+
+    site = root_of(image_of(workshop, *wheels, other), workshop, tmp_path / "root")
+
+    for path in compiled_in(site):
+        code = (site / cached_path(path, (3, 11)).lstrip("/")).read_bytes()
+        assert code[:8] == importlib.util.MAGIC_NUMBER + b"\1\0\0\0"
+        assert code[8:16] == importlib.util.source_hash((site / path).read_bytes()), path
+
+
+def test_bytecode_that_a_wheel_brings_itself_stays(tmp_path: Path) -> None:
+    workshop = fresh(tmp_path)
+    own = {"shop/__init__.py": "", "shop/__pycache__/__init__.cpython-311.pyc": b"own"}
+
+    site = root_of(image_of(workshop, make_wheel(tmp_path, files=own)), workshop, tmp_path / "root")
+
+    assert (site / "shop/__pycache__/__init__.cpython-311.pyc").read_bytes() == b"own"
+
+
+def test_modules_compiled_before_or_while_wheels_arrived_give_the_same_image(
+    wheels: list[Path], tmp_path: Path
+) -> None:
+    expected = image_of(fresh(tmp_path / "cold"), *wheels, requested={"shop"}).digest
+    warm = fresh(tmp_path / "warm")
+    image_of(warm, *wheels, requested={"till"})
+    ahead = fresh(tmp_path / "ahead")
+    packing = Ahead(compiler_for("3.11.7", ahead), {"shop"}, {tmp_path}, ahead)
+    for path in wheels:
+        packing.arrived(wheel_file(path))
+    packing.finish(Recorder())
+    packing.close()
+
+    assert image_of(warm, *wheels, requested={"shop"}).digest == expected
+    assert image_of(ahead, *wheels, requested={"shop"}).digest == expected
+
+
+def test_a_module_is_compiled_once_for_all_environments(wheels: list[Path], tmp_path: Path) -> None:
+    workshop = fresh(tmp_path)
+    image_of(workshop, *wheels, requested={"shop"})
+    lock, fetched = locked(*wheels, requested={"shop", "till"})
+    reporter = Recorder()
+
+    assemble(empty_base(), lock, fetched, ImageSettings(), workshop, reporter)
+
+    assert "Bytecode of 8 modules by CPython" in reporter.log
+    assert ": 6 compiled before, 2 now" in reporter.log
+
+
+def test_a_cached_file_that_lost_its_end_is_made_again(wheels: list[Path], tmp_path: Path) -> None:
+    workshop = fresh(tmp_path)
+    expected = image_of(workshop, *wheels).digest
+    for path in (tmp_path / "cache/modules").glob("*.gz"):
+        path.write_bytes(path.read_bytes()[:10])
+    again = replace(workshop, store=BlobStore(tmp_path / "other"))
+
+    assert image_of(again, *wheels).digest == expected
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"modules": "x"},
+        {"modules": []},
+        {"modules": [[0, 10**9, []]]},
+        {"modules": [[-1, 1, []]]},
+        {"modules": [[0, 1, [1]]]},
+        {"modules": [["0", 1, []]]},
+    ],
+)
+def test_an_answer_that_describes_no_modules_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]
+) -> None:
+    workshop = fresh(tmp_path)
+    path = make_wheel(tmp_path, files={"shop.py": ""})
+    real = packers.Processes._answer
+
+    def lie(self: packers.Processes, child: object, question: dict[str, object], wheel: object) -> object:
+        honest = real(self, child, question, wheel)  # type: ignore[arg-type]
+        return answer if question["do"] == "compile" else honest
+
+    monkeypatch.setattr(packers.Processes, "_answer", lie)
+
+    with pytest.raises(ImageError) as refused:
+        image_of(workshop, path)
+
+    assert refused.value.code == "packing-failed"
+
+
+def test_the_version_of_the_interpreter_is_logged(wheels: list[Path], tmp_path: Path) -> None:
+    lock, fetched = locked(*wheels)
+    reporter = Recorder()
+
+    assemble(empty_base(), lock, fetched, ImageSettings(), fresh(tmp_path), reporter)
+
+    assert f"by CPython {running().version}" in reporter.log

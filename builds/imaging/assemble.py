@@ -11,7 +11,6 @@ from typing import Any
 from builds.imaging.bases.model import Base
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
-from builds.imaging.oci.gzipped import CODEC
 from builds.imaging.oci.index import listed, put_index
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
@@ -156,7 +155,8 @@ def _key(
 ) -> str:
     configured = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
     extra = [layer.descriptor.digest for layer in extra_layers]
-    parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
+    packed = [FORMAT, workshop.codec.key]
+    parts = [*packed, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
     parts.append(settings.environment)
     if settings.environment and has_environment(base):
         parts.append("hides")
@@ -202,7 +202,7 @@ def has_environment(base: Base) -> bool:
 def _hiding(workshop: Workshop) -> Layer:
     """Return the layer that takes the environment of the images below out of sight."""
     with workshop.store.writer() as blob:
-        writer = LayerWriter(blob)
+        writer = LayerWriter(blob, workshop.codec)
         writer.whiteout(PREFIX)
         return writer.commit("nothing: it hides the environment of the base")
 
@@ -215,7 +215,7 @@ def _skeleton(base: Base, workshop: Workshop) -> Layer:
         f"home = {python.rpartition('/')[0]}\ninclude-system-site-packages = false\nversion = {version}\n"
     )
     with workshop.store.writer() as blob:
-        writer = LayerWriter(blob)
+        writer = LayerWriter(blob, workshop.codec)
         writer.symlink(f"{PREFIX}/bin/python", python)
         writer.symlink(f"{PREFIX}/bin/python3", "python")
         writer.symlink(f"{PREFIX}/bin/python{minor}", "python")

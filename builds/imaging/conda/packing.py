@@ -18,7 +18,7 @@ from builds.imaging.conda.package.beneath import Beneath
 from builds.imaging.conda.package.copying import copied
 from builds.imaging.conda.staging import Target, staged
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import CODEC, TarGzip
+from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.packing import bytecode
 from builds.imaging.packing.bytecode import Compilers
 from builds.imaging.packing.segment import Compiling, Packer
@@ -47,7 +47,7 @@ class Packing:
         python = CondaFile.from_json(request["python"]) if request["python"] else None
         compilers = self._compilers_of(request["interpreter"]) if request["interpreter"] else None
         target = Target(python, request["platform"], Path(request["staging"]))
-        packer = CondaPacker(target, compilers)
+        packer = CondaPacker(target, compilers, request["compression"])
         file = CondaFile.from_json(request["file"])
         return asdict(packer.pack(file, Path(request["out"]), alone=request["alone"]))
 
@@ -67,7 +67,7 @@ class CondaSegments(Segments):
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         assert isinstance(wheel, CondaFile)  # noqa: S101
         kind = "layer" if alone else "part"
-        parts = [FORMAT, CODEC, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
+        parts = [FORMAT, self._codec.key, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
         if wheel.subdir == "noarch":
             # The path of its modules, and their bytecode, depend on the Python.
             parts += [str(self._python), bytecode.FORMAT if self._compiled else "no-bytecode"]
@@ -79,11 +79,11 @@ class CondaSegments(Segments):
 class CondaPacker(Packer):
     """Packs conda packages for one environment's Python, where it has one."""
 
-    def __init__(self, target: Target, compilers: Compilers | None) -> None:
-        super().__init__(python_minor(target.python), compilers)
+    def __init__(self, target: Target, compilers: Compilers | None, compression: str = "gzip") -> None:
+        super().__init__(python_minor(target.python), compilers, compression)
         self._target = target
 
-    def _write(self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]) -> dict[str, str]:
+    def _write(self, file: WheelFile, out: PackedTar, folder: Callable[[str], None]) -> dict[str, str]:
         """Write all that the package installs, bytecode after it, and conda's own record of it last. Return `Segment.files`."""
         assert isinstance(file, CondaFile)  # noqa: S101
         with (

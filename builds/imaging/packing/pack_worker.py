@@ -29,7 +29,7 @@ def main() -> None:
     with ExitStack() as stack:
         interpreter = settings["interpreter"]
         compilers = stack.enter_context(Compilers(interpreter, settings["jobs"])) if interpreter else None
-        packer = Packer(tuple(settings["python"]), compilers)
+        packer = Packer(tuple(settings["python"]), compilers, settings["compression"])
         for line in sys.stdin:
             print(json.dumps(_answer(packer, json.loads(line))), file=answers, flush=True)
 

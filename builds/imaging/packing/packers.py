@@ -110,6 +110,7 @@ class Processes:
         self._confinement = Confinement(reads=tuple(wheels), processes=count)
         self._segments = Segments(workshop, python, compiled=interpreter is not None)
         self._settings = {"python": python, "interpreter": interpreter, "jobs": workshop.jobs}
+        self._settings["compression"] = workshop.compression
         self._mine = threading.local()
         self._lock = threading.Lock()
         self._children: dict[Path, Child] = {}

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import CODEC
 from builds.imaging.oci.handover import handed_over
 from builds.imaging.oci.layer import Layer
-from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
+from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.packing import bytecode
 from builds.imaging.packing.segment import FORMAT, Packed, Segment
 from builds.imaging.workshop import Workshop
@@ -24,6 +23,7 @@ class Segments:
         self._workshop = workshop
         self._python = python
         self._compiled = compiled
+        self._codec = workshop.codec
 
     def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
         """Return the wheel's segment if it was packed before and is still here."""
@@ -49,7 +49,7 @@ class Segments:
         key = self._key(wheel, alone=alone)
         if alone:
             digest, size = self._workshop.store.adopt(file)
-            descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
+            descriptor = Descriptor(media_type=self._codec.media_type, digest=digest, size=size)
             layer = Layer(descriptor, packed.diff_id, packed.unpacked, f"{wheel.name} {wheel.version}")
             segment = Segment(key, wheel.name, wheel.version, packed.files, None, layer)
         else:
@@ -64,7 +64,10 @@ class Segments:
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         compiled = bytecode.FORMAT if self._compiled else "no-bytecode"
         kind = "layer" if alone else "part"
-        return f"{FORMAT} {CODEC} {compiled} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
+        return f"{FORMAT} {self._codec.key} {compiled} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
 
     def _file(self, key: str) -> Path:
-        return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"
+        return (
+            self._workshop.folder("segments")
+            / f"{hashlib.sha256(key.encode()).hexdigest()}{self._codec.suffix}"
+        )

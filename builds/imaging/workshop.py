@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from builds.imaging.oci.codecs import CODECS, Codec
 from builds.imaging.oci.store import BlobStore, disk_errors, free
 from environments.network.credentials import Login, Logins, login_from_url
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
@@ -27,6 +28,7 @@ _MARKED_SECONDS = 3600.0  # how exact the time of the last use is
 class Workshop:
     """The context passed to every step of a build. `cache` may be deleted at any time; builds are then slower.
 
+    `compression` is that of the layers that are made, a key of CODECS.
     `reserve_disk` is called with the bytes that are added to the cache; it raises when they are too many.
     `builds_sources` says whether wheels can be built from source distributions.
     """
@@ -41,8 +43,14 @@ class Workshop:
     reach: EgressPolicy = LOCAL_POLICY
     jobs: int = 2
     bytecode: Bytecode = "imported"
+    compression: str = "gzip"
     reserve_disk: Callable[[int], None] = free
     builds_sources: Callable[[], bool] = lambda: True
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of layers that are made from packages."""
+        return CODECS[self.compression]
 
     def login(self, kind: str, url: str) -> Login | None:
         """Return the credentials that belong to an address: the workspace's, else those of the studio's index."""

@@ -23,7 +23,7 @@ from builds.imaging.bases.probe import Probe
 from builds.imaging.bytecode import compilers as bytecode
 from builds.imaging.bytecode.interpreters import running
 from builds.imaging.child_process import run
-from builds.imaging.oci.gzipped import CODEC
+from builds.imaging.oci.gzipped import GZIP
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
@@ -110,7 +110,7 @@ def _described(layer: Layer, workshop: Workshop, *, cached: bool) -> Base:
 
 def _key() -> str:
     """Return what changes when the machine's Python or C library does."""
-    seen = [_FORMAT, CODEC, bytecode.FORMAT, sys.version]
+    seen = [_FORMAT, GZIP.key, bytecode.FORMAT, sys.version]
     for path in (_interpreter(), _stdlib(), _extensions()):
         status = path.stat()
         seen.append(f"{path} {status.st_size} {status.st_mtime_ns}")

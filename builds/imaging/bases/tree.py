@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import zstandard
-from isal import igzip, isal_zlib
+from isal import isal_zlib
 
 from builds.imaging.bases.probe import Probe
+from builds.imaging.oci.gzipped import GZIP
 from builds.imaging.oci.names import MOST_PATH_BYTES
 from builds.imaging.oci.tar import LINK, SYMLINK
 from builds.imaging.oci.untar import BadTar, Untar
+from builds.imaging.oci.zstd import ZSTD, is_zstd
 from builds.imaging.reporting import ImageError, Reporter
 
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin", "/opt/conda/bin", "/opt/miniconda/bin", "/opt/miniconda3/bin")
@@ -249,7 +251,7 @@ def opened(path: Path, digest: str, reporter: Reporter) -> Iterator[Untar]:
 
 def _plain(file: BinaryIO, head: bytes) -> BinaryIO:
     if head.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, igzip.open(file, "rb"))  # type: ignore[no-untyped-call]
-    if head == b"\x28\xb5\x2f\xfd":
-        return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+        return GZIP.plain(file)
+    if is_zstd(head):
+        return ZSTD.plain(file)
     return file

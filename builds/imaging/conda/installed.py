@@ -14,7 +14,7 @@ from builds.imaging.conda.files import CondaFile
 from builds.imaging.conda.package.beneath import Beneath
 from builds.imaging.conda.package.copying import Copy
 from builds.imaging.conda.package.names import Kind
-from builds.imaging.oci.gzipped import TarGzip
+from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.packing.wheel import LARGE, PREFIX
 from builds.imaging.reporting import ImageError
 
@@ -111,7 +111,7 @@ class Installed:
         return self._name, (json.dumps(self._record, indent=2, sort_keys=True) + "\n").encode()
 
 
-def add(out: TarGzip, path: str, installed: Installed) -> bytes | None:
+def add(out: PackedTar, path: str, installed: Installed) -> bytes | None:
     """Write one file or link; return its content, unless that is too large to hold."""
     prefix, destination = installed.prefix, installed.destination(path)
     target = prefix.target(path)

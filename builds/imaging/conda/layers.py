@@ -106,7 +106,7 @@ def _history(lock: Lock, workshop: Workshop) -> Layer:
     lines += [f"+{p.channel}/{p.subdir}::{p.name}-{p.version}-{p.build}" for p in conda]
     lines += [f"# update specs: {json.dumps(requested)}"]
     with workshop.store.writer() as blob:
-        writer = LayerWriter(blob)
+        writer = LayerWriter(blob, workshop.codec)
         writer.file(f"{PREFIX}/conda-meta/history", ("\n".join(lines) + "\n").encode())
         return writer.commit("conda's history of the environment")
 
@@ -196,6 +196,7 @@ class _Packing:
                     "python": self._python.as_json() if self._python else None,
                     "file": file.as_json(),
                     "alone": alone,
+                    "compression": self._workshop.compression,
                 }
             )
             return self._segments.keep(file, Packed.from_json(answer), out, alone=alone)

@@ -22,7 +22,7 @@ from builds.imaging.conda.package.beneath import Beneath
 from builds.imaging.conda.package.copying import copied
 from builds.imaging.conda.staging import Target, staged
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import CODEC, TarGzip
+from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.packing.segment import Packer
 from builds.imaging.packing.segments import Segments
 from builds.imaging.packing.wheel import PREFIX
@@ -53,7 +53,7 @@ class Packing:
             else None
         )
         target = Target(python, request["platform"], Path(request["staging"]))
-        packer = CondaPacker(target, compilers)
+        packer = CondaPacker(target, compilers, request["compression"])
         file = CondaFile.from_json(request["file"])
         return asdict(packer.pack(file, Path(request["out"]), alone=request["alone"]))
 
@@ -74,7 +74,7 @@ class CondaSegments(Segments):
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         assert isinstance(wheel, CondaFile)  # noqa: S101
         kind = "layer" if alone else "part"
-        parts = [FORMAT, CODEC, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
+        parts = [FORMAT, self._codec.key, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
         if wheel.subdir == "noarch":
             # The path of its modules, and their bytecode, depend on the Python.
             parts += [str(self._python), bytecode.key(self._interpreter)]
@@ -86,13 +86,13 @@ class CondaSegments(Segments):
 class CondaPacker(Packer):
     """Packs conda packages for one environment's Python, where it has one."""
 
-    def __init__(self, target: Target, compilers: Compilers | None) -> None:
-        super().__init__(python_minor(target.python))
+    def __init__(self, target: Target, compilers: Compilers | None, compression: str = "gzip") -> None:
+        super().__init__(python_minor(target.python), compression)
         self._target = target
         self._compilers = compilers
 
     def _write(
-        self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]
+        self, file: WheelFile, out: PackedTar, folder: Callable[[str], None]
     ) -> tuple[dict[str, str], tuple[str, ...]]:
         """Write all that the package installs, bytecode after it, and conda's own record of it last. Return `Segment.files`, and no commands."""
         assert isinstance(file, CondaFile)  # noqa: S101

@@ -1,4 +1,4 @@
-"""Write a gzipped tar from files that are mostly compressed already.
+"""gzip as the compression of layers, with deflate streams that are taken over as they are.
 
 A gzip file may have many members (RFC 1952), and a wheel is a zip whose members are deflate streams. So a
 layer is made of members in turn: the deflate stream of a file, copied from its wheel, and between two of
@@ -8,35 +8,24 @@ those the tar's own headers and files that were not compressed yet.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, BinaryIO, cast
 
 import deflate
-from isal import isal_zlib
+from isal import igzip, isal_zlib
 
-from builds.imaging.oci import tar
+from builds.imaging.oci.manifest import OCI_LAYER_GZIP
 
-# libdeflate gives the same bytes on every processor, which isal does not promise. Part of every key.
-CODEC = f"libdeflate-{deflate.__version__}-1"
 LEVEL = 1
 
-_GLUE = 256 * 1024
+_JOINED = 256 * 1024
 _HEAD = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255])
 _TAIL = struct.Struct("<II")
-
-Write = Callable[[bytes | memoryview], object]
 
 
 class Damaged(ValueError):
     """A compressed stream does not hold what its archive says."""
-
-
-class Hash(Protocol):
-    """A consumer of the uncompressed bytes."""
-
-    def update(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Take the next bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,86 +75,35 @@ def _inflated(inflate: Any, data: bytes | memoryview, most: int) -> bytes:
     return piece
 
 
-class TarGzip:
-    """Writes entries of a tar as gzip members. `write` takes the compressed, `plain` the tar's own bytes."""
+class Gzip:
+    """Members of gzip. Deflate streams become members without being packed again."""
 
-    def __init__(self, write: Write, plain: Hash | None = None) -> None:
-        self._write = write
-        self._plain = plain or _Nobody()
-        self._glue = bytearray()
-        self.unpacked = 0
+    name = "gzip"
+    # libdeflate gives the same bytes on every processor, which isal does not promise.
+    key = f"libdeflate-{deflate.__version__}-{LEVEL}"
+    media_type = OCI_LAYER_GZIP
+    suffix = ".gz"
+    block = 256 * 1024
 
-    def directory(self, path: str, mode: int = 0o755) -> None:
-        """Add a directory; its path ends with a slash."""
-        self._add(tar.directory(path, mode))
+    def member(self, data: bytes) -> bytes:
+        """Return the data as a member."""
+        return bytes(_HEAD + deflate.deflate_compress(data, LEVEL) + _tail(isal_zlib.crc32(data), len(data)))
 
-    def symlink(self, path: str, target: str) -> None:
-        """Add a symbolic link."""
-        self._add(tar.header(path, 0, 0o777, tar.SYMLINK, target))
-
-    def whiteout(self, path: str) -> None:
-        """Hide a file or a folder of the layers below."""
-        self._add(tar.whiteout(path))
-
-    def file(self, path: str, content: bytes | bytearray, mode: int = 0o644) -> None:
-        """Add a file that is compressed here."""
-        self._add(tar.header(path, len(content), mode))
-        self._add(content)
-        self._add(tar.padding(len(content)))
-
-    def begin(self, path: str, size: int, mode: int = 0o644) -> None:
-        """Start a file whose content follows by `more`, and is ended by `padded`."""
-        self._add(tar.header(path, size, mode))
-
-    def more(self, data: bytes) -> None:
-        """Add a piece of the file that `begin` started."""
-        self._add(data)
-
-    def padded(self, size: int) -> None:
-        """End the file that `begin` started."""
-        self._add(tar.padding(size))
-
-    def deflated(
-        self, path: str, stream: Stream, content: bytes | bytearray | None, mode: int = 0o644
-    ) -> None:
-        """Add a file by its own deflate stream. `content` is given when it has been inflated already."""
-        self._add(tar.header(path, stream.size, mode))
-        self.flush()
-        for piece in (content,) if content is not None else stream.chunks():
-            self._plain.update(piece)
-        tail = _TAIL.pack(stream.crc, stream.size & 0xFFFFFFFF)
-        if len(stream.raw) < _GLUE:
-            self._write(b"".join((_HEAD, stream.raw, tail)))
+    def takes(self, stream: Stream) -> Iterable[bytes | memoryview]:
+        """Yield a member of the stream's own bytes, in pieces to be written."""
+        tail = _tail(stream.crc, stream.size)
+        if len(stream.raw) < _JOINED:
+            yield b"".join((_HEAD, stream.raw, tail))
         else:
-            self._write(_HEAD)
-            self._write(stream.raw)
-            self._write(tail)
-        self.unpacked += stream.size
-        self._add(tar.padding(stream.size))
+            yield from (_HEAD, stream.raw, tail)
 
-    def end(self) -> None:
-        """Add the two empty blocks that end a tar, and flush."""
-        self._add(tar.END)
-        self.flush()
-
-    def flush(self) -> None:
-        """Write out what is held back, so that members may follow from elsewhere."""
-        if self._glue:
-            glue, self._glue = bytes(self._glue), bytearray()
-            self._plain.update(glue)
-            self._write(_HEAD + deflate.deflate_compress(glue, LEVEL) + _tail(glue))
-            self.unpacked += len(glue)
-
-    def _add(self, data: bytes | bytearray) -> None:
-        self._glue += data
-        if len(self._glue) >= _GLUE:
-            self.flush()
+    def plain(self, file: BinaryIO) -> BinaryIO:
+        """Open members in a row, to read what they hold."""
+        return cast(BinaryIO, igzip.open(file, "rb"))  # type: ignore[no-untyped-call]
 
 
-class _Nobody:
-    def update(self, data: bytes | bytearray | memoryview, /) -> None:
-        """Take them and forget them."""
+def _tail(crc: int, size: int) -> bytes:
+    return _TAIL.pack(crc, size & 0xFFFFFFFF)
 
 
-def _tail(data: bytes) -> bytes:
-    return _TAIL.pack(isal_zlib.crc32(data), len(data) & 0xFFFFFFFF)
+GZIP = Gzip()

@@ -11,8 +11,10 @@ from typing import Any, Self
 from isal import igzip
 
 from builds.imaging.oci import tar
-from builds.imaging.oci.gzipped import TarGzip
-from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
+from builds.imaging.oci.codecs import Codec
+from builds.imaging.oci.gzipped import GZIP
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.oci.store import BlobWriter
 
 
@@ -44,12 +46,13 @@ class Layer:
 class LayerStream:
     """A layer that is being written. Each directory appears in it once, before its content."""
 
-    def __init__(self, write: Callable[[bytes | memoryview], object]) -> None:
+    def __init__(self, write: Callable[[bytes | memoryview], object], codec: Codec = GZIP) -> None:
+        self.codec = codec
         self._compressed = write
         self._plain = hashlib.sha256()
         self._directories: set[str] = set()
         self._spliced = 0
-        self.tar = TarGzip(write, self._plain)
+        self.tar = PackedTar(write, self._plain, codec)
 
     def tree(self, path: str) -> None:
         """Add the directories above a path that are not in the layer yet."""
@@ -83,21 +86,24 @@ class LayerStream:
         self.tar.whiteout(path)
 
     def splice(self, members: Path) -> None:
-        """Add gzip members made before, which stand in a file of their own."""
+        """Add members made before by the same codec, in a file of their own."""
         self.tar.flush()
         with members.open("rb") as packed:
             while piece := packed.read(1 << 20):
                 self._compressed(piece)
-        with igzip.open(members, "rb") as plain:  # type: ignore[no-untyped-call]
+        with members.open("rb") as packed, self.codec.plain(packed) as plain:
             while piece := plain.read(1 << 20):
                 self._plain.update(piece)
                 self._spliced += len(piece)
 
-    def splice_member(self, member: bytes) -> None:
-        """Add one small gzip member that was made before."""
+    def splice_gzipped(self, member: bytes) -> None:
+        """Add a small gzip member that was made before: as it is, or packed again where the codec is another."""
+        plain: bytes = igzip.decompress(member)  # type: ignore[no-untyped-call]
+        if self.codec is not GZIP:
+            self.tar.entries(plain)
+            return
         self.tar.flush()
         self._compressed(member)
-        plain = igzip.decompress(member)  # type: ignore[no-untyped-call]
         self._plain.update(plain)
         self._spliced += len(plain)
 
@@ -110,13 +116,13 @@ class LayerStream:
 class LayerWriter(LayerStream):
     """A layer on its way into the store."""
 
-    def __init__(self, blob: BlobWriter) -> None:
-        super().__init__(blob.write)
+    def __init__(self, blob: BlobWriter, codec: Codec = GZIP) -> None:
+        super().__init__(blob.write, codec)
         self._blob = blob
 
     def commit(self, holds: str) -> Layer:
         """End the layer and put it into the store."""
         diff_id, unpacked = self.end()
         digest, size = self._blob.commit()
-        descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
+        descriptor = Descriptor(media_type=self.codec.media_type, digest=digest, size=size)
         return Layer(descriptor, diff_id, unpacked, holds)

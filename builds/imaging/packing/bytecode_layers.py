@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 
 from builds.imaging.bytecode import compilers as bytecode
 from builds.imaging.bytecode.interpreters import Interpreter
-from builds.imaging.oci.gzipped import CODEC
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.packing.modules import Module, Modules, identity
 from builds.imaging.packing.segment import Segment
@@ -60,19 +59,19 @@ def _bucket(
     workshop: Workshop,
 ) -> Layer:
     contents = [[segment.key, identity(own)] for segment, own in bucket]
-    key = json.dumps([_FORMAT, bytecode.key(interpreter), CODEC, contents])
+    key = json.dumps([_FORMAT, bytecode.key(interpreter), workshop.codec.key, contents])
     known = workshop.recall("buckets", key)
     if known is not None:
         layer = Layer.from_json(known)
         if workshop.store.has(layer.descriptor.digest):
             return layer
     with workshop.store.writer() as blob:
-        writer = LayerWriter(blob)
+        writer = LayerWriter(blob, workshop.codec)
         for path in sorted(path for _, own in bucket for path in own):
             writer.tree(bytecode.cached_path(path, interpreter.minor))
         for _, own in bucket:
             for member in modules.pieces(own.values()):
-                writer.splice_member(member)
+                writer.splice_gzipped(member)
         names = ", ".join(f"{segment.name} {segment.version}" for segment, _ in bucket)
         layer = writer.commit(f"bytecode of {names}")
     workshop.remember("buckets", key, layer.to_json())

@@ -168,7 +168,7 @@ def _bucket(segments: Sequence[Segment], workshop: Workshop) -> Layer:
         if workshop.store.has(layer.descriptor.digest):
             return layer
     with workshop.store.writer() as blob:
-        writer = LayerWriter(blob)
+        writer = LayerWriter(blob, workshop.codec)
         for path in sorted({path for segment in segments for path in segment.files}):
             writer.tree(path)
         for segment in segments:

@@ -17,8 +17,9 @@ from builds.imaging.bytecode.compilers import Compilers, cached_path
 from builds.imaging.bytecode.compiling import MOST_SOURCE
 from builds.imaging.bytecode.interpreters import Interpreter
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import CODEC, TarGzip
+from builds.imaging.oci.gzipped import GZIP
 from builds.imaging.oci.handover import handed_over
+from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.wheel import Member, Wheel
 from builds.imaging.workshop import Workshop
@@ -61,7 +62,7 @@ def compile_modules(
         start = 0
         for path, (code, imports) in zip(chosen, made, strict=True):
             if code is not None:
-                writing = TarGzip(file.write)
+                writing = PackedTar(file.write)
                 writing.file(cached_path(path, interpreter.minor), code)
                 writing.flush()
             end = file.tell()
@@ -125,7 +126,7 @@ class Modules:
             self._workshop.remember(_KIND, key, index)
 
     def pieces(self, modules: Iterable[Module]) -> Iterator[bytes]:
-        """Yield the pieces of these modules; their files are opened once each."""
+        """Yield the pieces of these modules, as gzip members; their files are opened once each."""
         with ExitStack() as stack:
             files: dict[str, BinaryIO] = {}
             for module in modules:
@@ -138,7 +139,7 @@ class Modules:
         return self._workshop.cache / _KIND / file
 
     def _key(self, wheel: WheelFile) -> str:
-        return f"{bytecode.key(self._interpreter)} {CODEC} {wheel.path.name} {wheel.sha256}"
+        return f"{bytecode.key(self._interpreter)} {GZIP.key} {wheel.path.name} {wheel.sha256}"
 
 
 def identity(modules: Mapping[str, Module]) -> str:

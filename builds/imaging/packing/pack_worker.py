@@ -36,7 +36,7 @@ def main() -> None:
         if settings["interpreter"]:
             interpreter = Interpreter.from_json(settings["interpreter"])
             compilers = stack.enter_context(Compilers(interpreter, settings["jobs"]))
-        work = Work((major, minor), compilers, interpreter)
+        work = Work((major, minor), settings["compression"], compilers, interpreter)
         for line in sys.stdin:
             print(json.dumps(work.answer(json.loads(line))), file=answers, flush=True)
 
@@ -44,8 +44,14 @@ def main() -> None:
 class Work:
     """Answers requests: to pack a wheel, or to compile modules of it."""
 
-    def __init__(self, python: Minor, compilers: Compilers | None, interpreter: Interpreter | None) -> None:
-        self._packer = Packer(python)
+    def __init__(
+        self,
+        python: Minor,
+        compression: str,
+        compilers: Compilers | None,
+        interpreter: Interpreter | None,
+    ) -> None:
+        self._packer = Packer(python, compression)
         self._compilers = compilers
         self._interpreter = interpreter
         # Modules of one wheel are requested in several batches.

@@ -137,6 +137,7 @@ class Processes:
             "python": python,
             "interpreter": interpreter and interpreter.as_json(),
             "jobs": workshop.jobs,
+            "compression": workshop.compression,
         }
         self._mine = threading.local()
         self._lock = threading.Lock()

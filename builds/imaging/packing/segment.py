@@ -10,8 +10,10 @@ from typing import Any, Self
 
 from builds.imaging.bytecode.interpreters import Minor
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import Damaged, Stream, TarGzip
+from builds.imaging.oci.codecs import CODECS
+from builds.imaging.oci.gzipped import Damaged, Stream
 from builds.imaging.oci.layer import Layer, LayerStream
+from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, command_of, record_hash
 
@@ -26,7 +28,7 @@ Recorded = dict[str, tuple[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A packed wheel: gzip members in a file of their own, or a whole layer already in the store.
+    """A packed wheel: members of a codec in a file of their own, or a whole layer already in the store.
 
     `files` is a short hash of each file's content by its path; `commands` are the modules that its commands import.
     """
@@ -75,23 +77,24 @@ class Packed:
 class Packer:
     """Packs wheels for one Python into files; many threads may call it."""
 
-    def __init__(self, python: Minor) -> None:
+    def __init__(self, python: Minor, compression: str = "gzip") -> None:
         self._python = python
+        self._codec = CODECS[compression]
 
     def pack(self, wheel: WheelFile, out: Path, *, alone: bool) -> Packed:
         """Pack a wheel into a new file, as a whole layer if `alone`."""
         with disk_errors(), out.open("xb", buffering=1 << 20) as file:
             if alone:
-                layer = LayerStream(file.write)
+                layer = LayerStream(file.write, self._codec)
                 files, commands = self._write(wheel, layer.tar, layer.tree)
                 return Packed(files, *layer.end(), commands)
-            writing = TarGzip(file.write)
+            writing = PackedTar(file.write, codec=self._codec)
             files, commands = self._write(wheel, writing, lambda path: None)
             writing.flush()
             return Packed(files, commands=commands)
 
     def _write(
-        self, file: WheelFile, out: TarGzip, folder: Callable[[str], None]
+        self, file: WheelFile, out: PackedTar, folder: Callable[[str], None]
     ) -> tuple[dict[str, str], tuple[str, ...]]:
         """Write all that the wheel installs: its files, its scripts, and RECORD. Return `Segment.files` and `commands`."""
         with Wheel(file.path, file.name, self._python, file.version) as wheel:
@@ -122,7 +125,7 @@ def short(digest: str) -> str:
     return digest[7:19]
 
 
-def _add(out: TarGzip, wheel: Wheel, member: Member) -> bytes | None:
+def _add(out: PackedTar, wheel: Wheel, member: Member) -> bytes | None:
     """Write one file of the wheel; return its content, unless that is too large to hold."""
     info = member.info
     stream = wheel.stream(info)
@@ -141,7 +144,7 @@ def _add(out: TarGzip, wheel: Wheel, member: Member) -> bytes | None:
     return content
 
 
-def _add_large(out: TarGzip, wheel: Wheel, member: Member, stream: Stream | None) -> None:
+def _add_large(out: PackedTar, wheel: Wheel, member: Member, stream: Stream | None) -> None:
     if stream is not None:
         try:
             out.deflated(member.path, stream, None, member.mode)

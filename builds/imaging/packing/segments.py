@@ -9,10 +9,9 @@ from typing import Any
 
 from builds.imaging.bytecode.interpreters import Minor
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import CODEC
 from builds.imaging.oci.handover import handed_over
 from builds.imaging.oci.layer import Layer
-from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
+from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.packing.segment import FORMAT, Packed, Segment
 from builds.imaging.workshop import Workshop
 
@@ -23,6 +22,7 @@ class Segments:
     def __init__(self, workshop: Workshop, python: Minor) -> None:
         self._workshop = workshop
         self._python = python
+        self._codec = workshop.codec
 
     def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
         """Return the wheel's segment if it was packed before and is still here."""
@@ -48,7 +48,7 @@ class Segments:
         key = self._key(wheel, alone=alone)
         if alone:
             digest, size = self._workshop.store.adopt(file)
-            descriptor = Descriptor(media_type=OCI_LAYER_GZIP, digest=digest, size=size)
+            descriptor = Descriptor(media_type=self._codec.media_type, digest=digest, size=size)
             layer = Layer(descriptor, packed.diff_id, packed.unpacked, f"{wheel.name} {wheel.version}")
             segment = Segment(key, wheel.name, wheel.version, packed.files, None, layer, packed.commands)
         else:
@@ -68,7 +68,10 @@ class Segments:
 
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         kind = "layer" if alone else "part"
-        return f"{FORMAT} {CODEC} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
+        return f"{FORMAT} {self._codec.key} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
 
     def _file(self, key: str) -> Path:
-        return self._workshop.folder("segments") / f"{hashlib.sha256(key.encode()).hexdigest()}.gz"
+        return (
+            self._workshop.folder("segments")
+            / f"{hashlib.sha256(key.encode()).hexdigest()}{self._codec.suffix}"
+        )

@@ -108,7 +108,10 @@ def test_bytecode_is_that_of_the_source_beside_it_and_never_checked(
 
 def test_bytecode_that_a_wheel_brings_itself_stays(tmp_path: Path) -> None:
     workshop = fresh(tmp_path)
-    own = {"shop/__init__.py": "", "shop/__pycache__/__init__.cpython-311.pyc": b"own"}
+    own: dict[str, str | bytes] = {
+        "shop/__init__.py": "",
+        "shop/__pycache__/__init__.cpython-311.pyc": b"own",
+    }
 
     site = root_of(image_of(workshop, make_wheel(tmp_path, files=own)), workshop, tmp_path / "root")
 

@@ -62,8 +62,8 @@ def reached(
             under_way.append(batch)
         if not under_way:
             break
-        owner, paths = under_way.pop(chance.randrange(len(under_way)))
-        reach.done(owner, {path: modules(owner.name)[path] for path in paths})
+        owner, batch_paths = under_way.pop(chance.randrange(len(under_way)))
+        reach.done(owner, {path: modules(owner.name)[path] for path in batch_paths})
     return {module_name(path, SITE) for own in reach.reached().values() for path in own}
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from builds.imaging.reporting import Reporter
 
 T = TypeVar("T")
+A = TypeVar("A")
 
 _CHECK_SECONDS = 0.2
 
@@ -23,6 +24,19 @@ def interruptible(call: Callable[[], T], reporter: Reporter) -> T:
         return future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def each_of(call: Callable[[A], T], arguments: Iterable[A], jobs: int, reporter: Reporter) -> list[T]:
+    """Return the result of a call for each argument, in their order, some at a time; raise Cancelled in between."""
+    with ThreadPoolExecutor(jobs, thread_name_prefix="each") as pool:
+        futures = [pool.submit(call, argument) for argument in arguments]
+        try:
+            for _ in completed_batches(futures, reporter):
+                pass
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
 
 
 def completed_batches(futures: Iterable[Future[T]], reporter: Reporter) -> Iterator[set[Future[T]]]:

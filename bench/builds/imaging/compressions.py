@@ -32,7 +32,7 @@ from builds.imaging.oci.store import BlobStore
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
-from builds.imaging.workshop import Workshop
+from builds.imaging.workshop import Bytecode, Workshop
 from tests.services.parts import find_program
 from tests.services.servers.registry import Registry
 
@@ -93,7 +93,8 @@ def options() -> argparse.Namespace:
 
 def built(folder: Path, registry: Registry, size: str, *, bytecode: bool) -> dict[str, str]:
     """Build the image in every compression and push it; return the names by compression."""
-    workshop = Workshop(store=BlobStore(folder / "store"), cache=folder / "cache", bytecode=bytecode)
+    mode: Bytecode = "imported" if bytecode else "none"
+    workshop = Workshop(store=BlobStore(folder / "store"), cache=folder / "cache", bytecode=mode)
     base = find_base("host", workshop, Quiet())
     described = Descriptor(media_type=OCI_MANIFEST, digest=base.digest, size=workshop.store.size(base.digest))
     push(described, f"{registry.address}/{BASE}", workshop, Quiet())

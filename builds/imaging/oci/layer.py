@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from isal import igzip
-
 from builds.imaging.oci import tar
 from builds.imaging.oci.codecs import Codec
 from builds.imaging.oci.gzipped import GZIP
@@ -95,17 +93,6 @@ class LayerStream:
             while piece := plain.read(1 << 20):
                 self._plain.update(piece)
                 self._spliced += len(piece)
-
-    def splice_gzipped(self, member: bytes) -> None:
-        """Add a small gzip member that was made before: as it is, or packed again where the codec is another."""
-        plain: bytes = igzip.decompress(member)  # type: ignore[no-untyped-call]
-        if self.codec is not GZIP:
-            self.tar.entries(plain)
-            return
-        self.tar.flush()
-        self._compressed(member)
-        self._plain.update(plain)
-        self._spliced += len(plain)
 
     def end(self) -> tuple[str, int]:
         """End the layer; return the digest of its plain tar, and the bytes of that."""

@@ -48,7 +48,7 @@ class PackedTar:
         self._add(tar.padding(len(content)))
 
     def entries(self, data: bytes) -> None:
-        """Add whole entries that were made before."""
+        """Add whole entries of a tar that were made before."""
         self._add(data)
 
     def begin(self, path: str, size: int, mode: int = 0o644) -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from builds.imaging.bytecode import compilers as bytecode
 from builds.imaging.bytecode.interpreters import Interpreter
+from builds.imaging.interruptible import each_of
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.packing.modules import Module, Modules, identity
 from builds.imaging.packing.segment import Segment
 from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
 
-BUCKETS = 8
+BUCKETS = 4
 _FORMAT = "bytecode-1"
 
 
 def buckets_within(budget: int) -> int:
     """Return how many of that many layers are for bytecode."""
-    return min(BUCKETS, max(1, budget // 5))
+    return min(BUCKETS, max(1, budget // 10))
 
 
 def bytecode_layers(
@@ -45,11 +47,8 @@ def bytecode_layers(
         if own:
             number = int.from_bytes(hashlib.sha256(segment.name.encode()).digest()[4:8], "big") % count
             buckets.setdefault(number, []).append((segment, own))
-    layers = []
-    for _, bucket in sorted(buckets.items()):
-        reporter.check()
-        layers.append(_bucket(bucket, modules, interpreter, workshop))
-    return layers
+    making = partial(_bucket, modules=modules, interpreter=interpreter, workshop=workshop)
+    return each_of(making, [bucket for _, bucket in sorted(buckets.items())], workshop.jobs, reporter)
 
 
 def _bucket(
@@ -70,8 +69,8 @@ def _bucket(
         for path in sorted(path for _, own in bucket for path in own):
             writer.tree(bytecode.cached_path(path, interpreter.minor))
         for _, own in bucket:
-            for member in modules.pieces(own.values()):
-                writer.splice_gzipped(member)
+            for entry in modules.entries(own.values()):
+                writer.tar.entries(entry)
         names = ", ".join(f"{segment.name} {segment.version}" for segment, _ in bucket)
         layer = writer.commit(f"bytecode of {names}")
     workshop.remember("buckets", key, layer.to_json())

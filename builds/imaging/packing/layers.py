@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from builds.imaging.files import WheelFile
+from builds.imaging.interruptible import each_of
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.packing.bytecode_layers import buckets_within, bytecode_layers
 from builds.imaging.packing.grouping import Grouping, grouped
@@ -86,10 +88,8 @@ def spread_layers(
         # Those taken out of their bucket are packed again, as layers.
         segments |= pack(work_of(Grouping(spread.alone, ())))
     layers = [layer for w in spread.alone if (layer := segments[w.name].layer) is not None]
-    for bucket in spread.buckets:
-        reporter.check()
-        layers.append(_bucket([segments[w.name] for w in bucket], workshop))
-    return layers
+    buckets = [[segments[w.name] for w in bucket] for bucket in spread.buckets]
+    return layers + each_of(partial(_bucket, workshop=workshop), buckets, workshop.jobs, reporter)
 
 
 def work_of(grouping: Grouping) -> list[Work]:

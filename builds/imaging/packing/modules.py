@@ -17,9 +17,8 @@ from builds.imaging.bytecode.compilers import Compilers, cached_path
 from builds.imaging.bytecode.compiling import MOST_SOURCE
 from builds.imaging.bytecode.interpreters import Interpreter
 from builds.imaging.files import WheelFile
-from builds.imaging.oci.gzipped import GZIP
+from builds.imaging.oci import tar
 from builds.imaging.oci.handover import handed_over
-from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.wheel import Member, Wheel
 from builds.imaging.workshop import Workshop
@@ -29,7 +28,7 @@ _KIND = "modules"
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """A compiled module: the piece of a cached file with its entry in the tar, and what it imports.
+    """A compiled module: the piece of a cached file that is its entry in a tar, and what it imports.
 
     `length` is that of the piece; 0 for what is no Python. Relative imports begin with dots.
     """
@@ -53,7 +52,7 @@ class Module:
 def compile_modules(
     wheel: Wheel, paths: Iterable[str], compilers: Compilers, interpreter: Interpreter, out: Path
 ) -> list[Any]:
-    """Compile modules of a wheel, in the confined process; write each as a piece of its own. Return what `Module` reads."""
+    """Compile modules of a wheel, in the confined process; write each as an entry of a tar. Return what `Module` reads."""
     members = {member.path: member for member in wheel.members}
     chosen = list(paths)
     made = compilers.compile([(path, _source(wheel, members[path])) for path in chosen]).result()
@@ -62,9 +61,9 @@ def compile_modules(
         start = 0
         for path, (code, imports) in zip(chosen, made, strict=True):
             if code is not None:
-                writing = PackedTar(file.write)
-                writing.file(cached_path(path, interpreter.minor), code)
-                writing.flush()
+                file.write(tar.header(cached_path(path, interpreter.minor), len(code), 0o644))
+                file.write(code)
+                file.write(tar.padding(len(code)))
             end = file.tell()
             results.append([start, end - start, imports])
             start = end
@@ -102,7 +101,7 @@ class Modules:
         self, wheel: WheelFile, paths: Iterable[str], answer: Iterable[Any], out: Path
     ) -> dict[str, Module]:
         """Take over the file that a process wrote the modules to. Raises ValueError for an answer that does not fit."""
-        name = f"{secrets.token_hex(16)}.gz"
+        name = secrets.token_hex(16)
         with handed_over(out, self._workshop.folder(_KIND)) as (moved, content):
             size = os.fstat(content.fileno()).st_size
             made = {path: Module.from_json(name, entry) for path, entry in zip(paths, answer, strict=True)}
@@ -125,8 +124,8 @@ class Modules:
                 index.setdefault(module.file, {})[path] = entry
             self._workshop.remember(_KIND, key, index)
 
-    def pieces(self, modules: Iterable[Module]) -> Iterator[bytes]:
-        """Yield the pieces of these modules, as gzip members; their files are opened once each."""
+    def entries(self, modules: Iterable[Module]) -> Iterator[bytes]:
+        """Yield the entries of these modules; their files are opened once each."""
         with ExitStack() as stack:
             files: dict[str, BinaryIO] = {}
             for module in modules:
@@ -139,7 +138,7 @@ class Modules:
         return self._workshop.cache / _KIND / file
 
     def _key(self, wheel: WheelFile) -> str:
-        return f"{bytecode.key(self._interpreter)} {GZIP.key} {wheel.path.name} {wheel.sha256}"
+        return f"{bytecode.key(self._interpreter)} {wheel.path.name} {wheel.sha256}"
 
 
 def identity(modules: Mapping[str, Module]) -> str:

@@ -150,7 +150,7 @@ def test_a_module_is_compiled_once_for_all_environments(wheels: list[Path], tmp_
 def test_a_cached_file_that_lost_its_end_is_made_again(wheels: list[Path], tmp_path: Path) -> None:
     workshop = fresh(tmp_path)
     expected = image_of(workshop, *wheels).digest
-    for path in (tmp_path / "cache/modules").glob("*.gz"):
+    for path in (path for path in (tmp_path / "cache/modules").iterdir() if path.is_file()):
         path.write_bytes(path.read_bytes()[:10])
     again = replace(workshop, store=BlobStore(tmp_path / "other"))
 

@@ -42,6 +42,12 @@ urlpatterns = [
     path("settings/uploads", in_section("settings", uploads_views.change_uploads), name="change_uploads"),
     # /w/<workspace>/settings/pull
     path("settings/pull", registry_views.change_pull, name="change_pull"),
+    # /w/<workspace>/settings/compression
+    path(
+        "settings/compression",
+        in_section("settings", registry_views.change_compression),
+        name="change_compression",
+    ),
     # /w/<workspace>/settings/webhooks/
     path("settings/webhooks/", in_section("settings", notification_views.add), name="add_webhook"),
     # /w/<workspace>/settings/webhooks/7/change

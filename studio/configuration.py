@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environments.network.policy import EgressPolicy
 
 SHORTEST_KEY = 32
+COMPRESSIONS = ("gzip", "zstd", "both")
 LONGEST_PAUSE = 1e9  # seconds: thirty years
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL")  # the solver's own
 
@@ -83,6 +84,16 @@ def read_mirrors(
             )
         mirrors[registry.strip()] = address.strip()
     return mirrors
+
+
+def read_compression(name: str) -> str:
+    """Return the compression of images' layers: gzip, zstd, or both of them; gzip if it is empty."""
+    if name and name not in COMPRESSIONS:
+        raise ImproperlyConfigured(
+            f"STUDIO_COMPRESSION is {name!r}. Choose one of {', '.join(COMPRESSIONS)}; zstd alone is for engines "
+            "that read it: Docker Engine 23, containerd 1.5, podman 4, or newer."
+        )
+    return name or COMPRESSIONS[0]
 
 
 def read_channel_mirrors(pairs: list[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from environs import Env, EnvError
 from studio.configuration import (
     read_bytes,
     read_channel_mirrors,
+    read_compression,
     read_days,
     read_encryption_keys,
     read_limit,
@@ -84,6 +85,7 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
     raise ImproperlyConfigured(
         f"STUDIO_IMAGE_PREFIX is {IMAGE_PREFIX!r}. An image's name holds lower-case letters, digits, '.', '_', '-' and '/'."
     )
+COMPRESSION = read_compression(setting(env.str, "STUDIO_COMPRESSION", ""))  # of a workspace without its own
 ANYONE_CREATES_WORKSPACES = setting(env.bool, "STUDIO_ANYONE_CREATES_WORKSPACES", False)
 DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")
 REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", []))

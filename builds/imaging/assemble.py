@@ -139,9 +139,11 @@ def assemble(
 def indexed(images: Mapping[str, AssembledImage], workshop: Workshop) -> AssembledImage:
     """Return these images as one, an index in their order; the keys say what sets each apart ("zstd").
 
-    Its manifests have the annotations ANNOTATIONS for their key.
+    Its manifests have the annotations ANNOTATIONS for their key. A single image stays itself.
     """
     (_, first), *others = images.items()
+    if not others:
+        return first
     manifests = [
         listed(workshop.store, image.descriptor, ANNOTATIONS.get(variant))
         for variant, image in images.items()

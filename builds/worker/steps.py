@@ -1,6 +1,7 @@
 """The steps of a build, run in the order of `StepName`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from builds.engine import build_base
 from builds.engine.dockerfiles.sources import sources
 from builds.engine.postlink import linked
 from builds.engine.wheels.build import build_wheels, engine_answers
-from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble, indexed
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.pull import stored_base
 from builds.imaging.conda.environment import resolve_environment
@@ -22,6 +23,8 @@ from builds.imaging.derived import as_base
 from builds.imaging.download.fetch import Fetched, fetch, measured
 from builds.imaging.download.integrity import undamaged
 from builds.imaging.lock import Lock
+from builds.imaging.oci.codecs import COMPRESSIONS
+from builds.imaging.oci.layer import Layer
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
 from builds.imaging.oci.store import BlobStore, free
 from builds.imaging.pip.check import check_lock
@@ -42,11 +45,14 @@ from environments.definition import Definition, ImageReference
 from environments.encryption import DecryptionError
 from environments.models import Version
 from environments.network.credentials import Logins
+from environments.workspaces.registry import compression_of
 
 PYTHON = "/opt/env/bin/python"
 
 
-def make_workshop(reserve_disk: Callable[[int], None] = free, logins: Logins | None = None) -> Workshop:
+def make_workshop(
+    reserve_disk: Callable[[int], None] = free, logins: Logins | None = None, *, compression: str = "gzip"
+) -> Workshop:
     """Return the workshop that the settings describe; it calls `reserve_disk` with each size that it adds."""
     return Workshop(
         store=BlobStore(settings.STORE, reserve_disk),
@@ -59,12 +65,15 @@ def make_workshop(reserve_disk: Callable[[int], None] = free, logins: Logins | N
         file_channels=settings.FILE_CHANNELS,
         reach=settings.EGRESS_POLICY,
         builds_sources=engine_answers,
+        compression=compression,
     )
 
 
 def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     """Make the image of a build's version, or return the existing image."""
-    workshop = make_workshop(reporter.budget.reserve_disk, _logins(build, reporter))
+    compressions = COMPRESSIONS[compression_of(build.workspace)]
+    logins = _logins(build, reporter)
+    workshop = make_workshop(reporter.budget.reserve_disk, logins, compression=compressions[0])
     definition = build.version.definition
     reporter.line(f"Build {build.pk} of {build.version} ({build.hash}), attempt {reporter.claim.attempt}.")
 
@@ -80,7 +89,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     plan = plan_for_base(base, definition)
     reporter.line(plan.reason)
     lock, fetched = _packages(build, base, plan, workshop, reporter)
-    image = _layers(build, base, plan, lock, fetched, workshop, reporter)
+    image = _layers(build, base, plan, lock, fetched, workshop, reporter, compressions)
     with reporter.step(StepName.VERIFY):
         misfits = interpreter_misfits(definition, base, workshop, reporter)
         misfits = _verify(lock, fetched, misfits, reporter)
@@ -118,27 +127,28 @@ def _layers(
     fetched: Fetched,
     workshop: Workshop,
     reporter: BuildReporter,
+    compressions: Sequence[str],
 ) -> AssembledImage:
-    """Assemble the image; conda's post-link scripts, where there are any, add its last layer."""
+    """Assemble the image in each compression; conda's post-link scripts, if there are any, add its last layer."""
     image_settings = _image_settings(build, plan)
+
+    def assembled(compression: str, *last: Layer) -> AssembledImage:
+        chosen = replace(workshop, compression=compression)
+        conda = environment_layers(base, lock, fetched, chosen, reporter)
+        return assemble(
+            base, lock, fetched, image_settings, chosen, reporter, extra_layers=conda, last_layers=last
+        )
+
     with reporter.step(StepName.ASSEMBLE) as step, undamaged(fetched):
-        conda = environment_layers(base, lock, fetched, workshop, reporter)
-        image = assemble(base, lock, fetched, image_settings, workshop, reporter, extra_layers=conda)
-        step.cached = image.cached
+        images = {compression: assembled(compression) for compression in compressions}
+        step.cached = all(image.cached for image in images.values())
     if scripts := packages_with_scripts(lock, fetched, workshop, reporter):
         with reporter.step(StepName.LINK) as step:
-            last, step.cached = linked(as_base(image, base, lock, workshop), scripts, workshop, reporter)
-            image = assemble(
-                base,
-                lock,
-                fetched,
-                image_settings,
-                workshop,
-                reporter,
-                extra_layers=conda,
-                last_layers=(last,),
-            )
-    return image
+            # Every engine reads gzip.
+            plain = images.get("gzip") or assembled("gzip")
+            last, step.cached = linked(as_base(plain, base, lock, workshop), scripts, workshop, reporter)
+            images = {compression: assembled(compression, last) for compression in compressions}
+    return indexed(images, workshop)
 
 
 def _store(
@@ -305,6 +315,7 @@ def _conda_python(
     """Return the conda part of the environment as a base: wheels are built with the Python they are for."""
     conda = tuple(package for package in lock.packages if package.kind == "conda")
     only = lock.model_copy(update={"packages": conda})
+    workshop = replace(workshop, compression="gzip")  # which every engine reads
     layers = environment_layers(base, lock, fetched, workshop, reporter)
     conda_files = Fetched((), 0, fetched.conda)
     image = assemble(base, only, conda_files, ImageSettings(), workshop, reporter, extra_layers=layers)

@@ -10,6 +10,14 @@ from django.db.models import Q
 CATALOGUE = "curated"  # the name of the workspace that holds the curated environments
 
 
+class Compression(models.TextChoices):
+    """How the layers of images are compressed; `both` is an index of an image in each."""
+
+    GZIP = "gzip"
+    ZSTD = "zstd"
+    BOTH = "both"
+
+
 class Workspace(models.Model):
     """A group of people with their environments and images. Everybody can read the curated catalogue."""
 
@@ -39,6 +47,12 @@ class Workspace(models.Model):
         default=dict,
         blank=True,
         help_text="How old packages must be, as a definition's cutoff; empty for no limit.",
+    )
+    compression = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=Compression.choices,
+        help_text="The compression of its new images; empty for the studio's.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,4 +1,4 @@
-"""A workspace's registry, and whether its images can be pulled without signing in."""
+"""A workspace's registry, the compression of its images, and whether they can be pulled without signing in."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.db import transaction
 
 from environments.audit.record import record
 from environments.errors import ServiceError
-from environments.models import Workspace
+from environments.models import Compression, Workspace
 from environments.network.credentials import url_of
 from environments.network.policy import AddressRefused
 from environments.network.urls import UnreadableUrl
@@ -46,6 +46,31 @@ def set_registry(workspace: Workspace, address: str, by: User | None) -> bool:
 def set_anonymous_pull(workspace: Workspace, allowed: bool, by: User | None) -> bool:
     """Allow everybody to pull a workspace's images, or its members alone; return whether that is a change."""
     return _change(workspace, by, "workspace.pull", anonymous_pull=allowed)
+
+
+class CompressionRefused(ServiceError):
+    """A compression that there is not."""
+
+    field = "compression"
+
+    def __init__(self, value: str) -> None:
+        names = ", ".join(Compression.values)
+        super().__init__("bad-compression", f"“{value[:80]}” is no compression.", f"Choose one of {names}.")
+
+
+def compression_of(workspace: Workspace) -> str:
+    """Return the compression of a workspace's new images: its own, else the studio's."""
+    return workspace.compression or str(settings.COMPRESSION)
+
+
+def set_compression(workspace: Workspace, compression: str, by: User | None) -> bool:
+    """Compress the layers of future images so, as the studio does if it is empty; return whether that is a change.
+
+    Raises CompressionRefused. Images that exist stay as they are.
+    """
+    if compression and compression not in Compression.values:
+        raise CompressionRefused(compression)
+    return _change(workspace, by, "workspace.compression", compression=compression)
 
 
 @transaction.atomic

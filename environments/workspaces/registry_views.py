@@ -10,8 +10,15 @@ from django.views.decorators.http import require_POST
 
 from environments.access import Right, get_workspace
 from environments.requests import StudioRequest
-from environments.workspaces.registry import RegistryRefused, set_anonymous_pull, set_registry
-from environments.workspaces.settings_views import settings_page, tab_url
+from environments.workspaces.registry import (
+    CompressionRefused,
+    RegistryRefused,
+    compression_of,
+    set_anonymous_pull,
+    set_compression,
+    set_registry,
+)
+from environments.workspaces.settings_views import compression_label, settings_page, tab_url
 
 
 @never_cache
@@ -35,6 +42,27 @@ def change_registry(request: StudioRequest, workspace: str) -> HttpResponse:
         )
     else:
         messages.success(request, _("Images are pushed to no registry any more. What is there stays there."))
+    return redirect(tab_url(workspace, "registry"))
+
+
+@require_POST
+@login_required
+def change_compression(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Change the compression of new images."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    try:
+        changed = set_compression(workspace, request.POST.get("compression", ""), request.user)
+    except CompressionRefused as problem:
+        messages.error(request, f"{problem.message} {problem.help}")
+        return redirect(tab_url(workspace, "registry"))
+    if not changed:
+        messages.info(request, _("Nothing was changed: that is how it was."))
+    else:
+        messages.success(
+            request,
+            _("New images are compressed with %(compression)s. Images that exist stay as they are.")
+            % {"compression": compression_label(compression_of(workspace))},
+        )
     return redirect(tab_url(workspace, "registry"))
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings as studio_settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -16,10 +17,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from environments.access import Right, get_workspace, may, rights_in
 from environments.connections import service
-from environments.models import Connection, Member, Role, Workspace
+from environments.models import Compression, Connection, Member, Role, Workspace
 from environments.network.credentials import is_loopback
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
+from environments.workspaces.registry import compression_of
 from environments.workspaces.tabs import Tab, TabContext, settings_tabs
 
 
@@ -45,7 +47,15 @@ def registry_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
         "may_manage": may(request.user, Right.MANAGE_SETTINGS, workspace),
         "typed": workspace.registry,
         "host": request.get_host(),
+        "compressions": [(name, compression_label(name)) for name in Compression.values],
+        "of_the_studio": compression_label(studio_settings.COMPRESSION),
+        "in_use": compression_label(compression_of(workspace)),
     }
+
+
+def compression_label(name: str) -> str:
+    """Return a compression as pages name it."""
+    return _("gzip and zstd") if name == Compression.BOTH else name
 
 
 def members_tab(request: StudioRequest, workspace: Workspace) -> TabContext:

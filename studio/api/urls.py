@@ -41,6 +41,9 @@ ROUTES = {
     "workspaces/<slug:workspace>/uploads/": route(
         GET=workspaces.upload_policy, PUT=workspaces.change_upload_policy
     ),
+    "workspaces/<slug:workspace>/compression/": route(
+        GET=workspaces.compression, PUT=workspaces.change_compression
+    ),
     "workspaces/<slug:workspace>/members/": route(GET=workspaces.members),
     "workspaces/<slug:workspace>/members/<str:user>/": route(
         PUT=workspaces.keep_member, DELETE=workspaces.remove_member

@@ -8,12 +8,13 @@ from rest_framework.response import Response
 from environments.access import Right, get_workspace, workspaces_of
 from environments.models import Member, Role
 from environments.workspaces import members as membership
-from environments.workspaces import service, uploads
+from environments.workspaces import registry, service, uploads
 from studio.api.http.answers import page_of
 from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import bodies, responses, rows
+from studio.api.shapes import compression as compressions
 
 WORKSPACE = ("workspace",)
 MEMBER = ("workspace", "user")
@@ -74,6 +75,22 @@ def change_upload_policy(request: ApiRequest, workspace: str) -> Response:
     sent.is_valid(raise_exception=True)
     uploads.set_upload_policy(space, **sent.validated_data, by=request.user)
     return Response(rows.upload_policy(space))
+
+
+@documented("GET", compressions.CompressionOut, path=WORKSPACE)
+def compression(request: ApiRequest, workspace: str) -> Response:
+    """Give the compression of a workspace's new images."""
+    return Response(compressions.compression(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
+
+
+@documented("PUT", compressions.CompressionOut, takes=compressions.CompressionIn, path=WORKSPACE)
+def change_compression(request: ApiRequest, workspace: str) -> Response:
+    """Change the compression of a workspace's new images."""
+    space = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    sent = compressions.CompressionIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    registry.set_compression(space, sent.validated_data["compression"], request.user)
+    return Response(compressions.compression(space))
 
 
 @documented("GET", responses.paged(responses.Member), path=WORKSPACE, paged=True)

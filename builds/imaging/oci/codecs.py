@@ -42,4 +42,7 @@ class Codec(Protocol):
         """Open members in a row, to read what they hold."""
 
 
+# By the names in settings: what an image has its layers in. The first is for engines that know no other.
+COMPRESSIONS: Final = {"gzip": ("gzip",), "zstd": ("zstd",), "both": ("gzip", "zstd")}
+
 CODECS: Final[dict[str, Codec]] = {codec.name: codec for codec in (GZIP, ZSTD)}

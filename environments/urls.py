@@ -42,6 +42,12 @@ urlpatterns = [
     path("settings/uploads", in_section("settings", uploads_views.change_uploads), name="change_uploads"),
     # /w/<workspace>/settings/pull
     path("settings/pull", registry_views.change_pull, name="change_pull"),
+    # /w/<workspace>/settings/bytecode
+    path(
+        "settings/bytecode",
+        in_section("settings", registry_views.change_bytecode),
+        name="change_bytecode",
+    ),
     # /w/<workspace>/settings/compression
     path(
         "settings/compression",

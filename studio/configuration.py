@@ -86,6 +86,16 @@ def read_mirrors(
     return mirrors
 
 
+BYTECODES = ("imported", "all", "none")
+
+
+def read_bytecode(name: str) -> str:
+    """Return which modules are compiled for images: those that imports reach, all, or none; the first if it is empty."""
+    if name and name not in BYTECODES:
+        raise ImproperlyConfigured(f"STUDIO_BYTECODE is {name!r}. Choose one of {', '.join(BYTECODES)}.")
+    return name or BYTECODES[0]
+
+
 def read_compression(name: str) -> str:
     """Return the compression of images' layers: gzip, zstd, or both of them; gzip if it is empty."""
     if name and name not in COMPRESSIONS:

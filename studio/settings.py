@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 from studio.configuration import (
+    read_bytecode,
     read_bytes,
     read_channel_mirrors,
     read_compression,
@@ -85,6 +86,7 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
     raise ImproperlyConfigured(
         f"STUDIO_IMAGE_PREFIX is {IMAGE_PREFIX!r}. An image's name holds lower-case letters, digits, '.', '_', '-' and '/'."
     )
+BYTECODE = read_bytecode(setting(env.str, "STUDIO_BYTECODE", ""))  # of a workspace without its own
 COMPRESSION = read_compression(setting(env.str, "STUDIO_COMPRESSION", ""))  # of a workspace without its own
 ANYONE_CREATES_WORKSPACES = setting(env.bool, "STUDIO_ANYONE_CREATES_WORKSPACES", False)
 DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")

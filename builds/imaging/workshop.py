@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from builds.imaging.oci.codecs import CODECS, Codec
 from builds.imaging.oci.store import BlobStore, disk_errors, free
@@ -19,6 +19,8 @@ from environments.network.policy import LOCAL_POLICY, EgressPolicy
 
 Bytecode = Literal["imported", "all", "none"]
 """Which modules of packages are compiled: those that imports reach from the requested packages, all, or none."""
+
+BYTECODES: dict[str, Bytecode] = {choice: choice for choice in get_args(Bytecode)}
 
 _RECEIVED = "received"
 _MARKED_SECONDS = 3600.0  # how exact the time of the last use is

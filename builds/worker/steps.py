@@ -30,7 +30,7 @@ from builds.imaging.oci.store import BlobStore, free
 from builds.imaging.pip.check import check_lock
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError, Quiet, Reporter
-from builds.imaging.workshop import Workshop
+from builds.imaging.workshop import BYTECODES, Bytecode, Workshop
 from builds.models import BaseImage, Build, Image
 from builds.models.steps import StepName
 from builds.worker.bases import resolve_base
@@ -45,13 +45,17 @@ from environments.definition import Definition, ImageReference
 from environments.encryption import DecryptionError
 from environments.models import Version
 from environments.network.credentials import Logins
-from environments.workspaces.registry import compression_of
+from environments.workspaces.registry import bytecode_of, compression_of
 
 PYTHON = "/opt/env/bin/python"
 
 
 def make_workshop(
-    reserve_disk: Callable[[int], None] = free, logins: Logins | None = None, *, compression: str = "gzip"
+    reserve_disk: Callable[[int], None] = free,
+    logins: Logins | None = None,
+    *,
+    compression: str = "gzip",
+    bytecode: Bytecode = "imported",
 ) -> Workshop:
     """Return the workshop that the settings describe; it calls `reserve_disk` with each size that it adds."""
     return Workshop(
@@ -66,6 +70,7 @@ def make_workshop(
         reach=settings.EGRESS_POLICY,
         builds_sources=engine_answers,
         compression=compression,
+        bytecode=bytecode,
     )
 
 
@@ -73,7 +78,12 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     """Make the image of a build's version, or return the existing image."""
     compressions = COMPRESSIONS[compression_of(build.workspace)]
     logins = _logins(build, reporter)
-    workshop = make_workshop(reporter.budget.reserve_disk, logins, compression=compressions[0])
+    workshop = make_workshop(
+        reporter.budget.reserve_disk,
+        logins,
+        compression=compressions[0],
+        bytecode=BYTECODES[bytecode_of(build.workspace)],
+    )
     definition = build.version.definition
     reporter.line(f"Build {build.pk} of {build.version} ({build.hash}), attempt {reporter.claim.attempt}.")
 

@@ -1,6 +1,6 @@
 """Tables of workspaces, environments and their activity, a module by topic.
 
-- `workspaces`: Workspace, Member, Role, Compression
+- `workspaces`: Workspace, Member, Role, Compression, Bytecode
 - `environments`: Environment, Version, SourceFile
 - `usage`: Usage, the runs, models and deployments that use a version
 - `list_entries`: ListEntry, the row that lists sort and search
@@ -29,7 +29,7 @@ from environments.models.notifications import (
     retry_delay,
 )
 from environments.models.usage import Usage
-from environments.models.workspaces import CATALOGUE, Compression, Member, Role, Workspace
+from environments.models.workspaces import CATALOGUE, Bytecode, Compression, Member, Role, Workspace
 
 __all__ = [
     "CATALOGUE",
@@ -37,6 +37,7 @@ __all__ = [
     "RETRY_DELAYS",
     "WANTED_BY_DEFAULT",
     "AccessToken",
+    "Bytecode",
     "Compression",
     "Connection",
     "Delivery",

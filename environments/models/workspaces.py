@@ -18,6 +18,14 @@ class Compression(models.TextChoices):
     BOTH = "both"
 
 
+class Bytecode(models.TextChoices):
+    """Which modules are compiled for images: those that imports reach from the requested packages, all, or none."""
+
+    IMPORTED = "imported"
+    ALL = "all"
+    NONE = "none"
+
+
 class Workspace(models.Model):
     """A group of people with their environments and images. Everybody can read the curated catalogue."""
 
@@ -53,6 +61,12 @@ class Workspace(models.Model):
         blank=True,
         choices=Compression.choices,
         help_text="The compression of its new images; empty for the studio's.",
+    )
+    bytecode = models.CharField(
+        max_length=10,
+        blank=True,
+        choices=Bytecode.choices,
+        help_text="Which modules are compiled for its new images; empty for the studio's choice.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,4 +1,4 @@
-"""A workspace's registry, the compression of its images, and whether they can be pulled without signing in."""
+"""A workspace's registry, the compression and bytecode of its images, and whether they can be pulled without signing in."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from django.db import transaction
 
 from environments.audit.record import record
 from environments.errors import ServiceError
-from environments.models import Compression, Workspace
+from environments.models import Bytecode, Compression, Workspace
 from environments.network.credentials import url_of
 from environments.network.policy import AddressRefused
 from environments.network.urls import UnreadableUrl
@@ -71,6 +71,35 @@ def set_compression(workspace: Workspace, compression: str, by: User | None) -> 
     if compression and compression not in Compression.values:
         raise CompressionRefused(compression)
     return _change(workspace, by, "workspace.compression", compression=compression)
+
+
+class BytecodeRefused(ServiceError):
+    """A choice of modules that there is not."""
+
+    field = "bytecode"
+
+    def __init__(self, value: str) -> None:
+        names = ", ".join(Bytecode.values)
+        super().__init__(
+            "bad-bytecode",
+            f"“{value[:80]}” does not say which modules to compile.",
+            f"Choose one of {names}.",
+        )
+
+
+def bytecode_of(workspace: Workspace) -> str:
+    """Return which modules are compiled for a workspace's new images: its own choice, else the studio's."""
+    return workspace.bytecode or str(settings.BYTECODE)
+
+
+def set_bytecode(workspace: Workspace, bytecode: str, by: User | None) -> bool:
+    """Compile these modules for future images, as the studio does if it is empty; return whether that is a change.
+
+    Raises BytecodeRefused. Images that exist stay as they are.
+    """
+    if bytecode and bytecode not in Bytecode.values:
+        raise BytecodeRefused(bytecode)
+    return _change(workspace, by, "workspace.bytecode", bytecode=bytecode)
 
 
 @transaction.atomic

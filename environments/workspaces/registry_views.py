@@ -11,14 +11,17 @@ from django.views.decorators.http import require_POST
 from environments.access import Right, get_workspace
 from environments.requests import StudioRequest
 from environments.workspaces.registry import (
+    BytecodeRefused,
     CompressionRefused,
     RegistryRefused,
+    bytecode_of,
     compression_of,
     set_anonymous_pull,
+    set_bytecode,
     set_compression,
     set_registry,
 )
-from environments.workspaces.settings_views import compression_label, settings_page, tab_url
+from environments.workspaces.settings_views import bytecode_label, compression_label, settings_page, tab_url
 
 
 @never_cache
@@ -62,6 +65,27 @@ def change_compression(request: StudioRequest, workspace: str) -> HttpResponse:
             request,
             _("New images are compressed with %(compression)s. Images that exist stay as they are.")
             % {"compression": compression_label(compression_of(workspace))},
+        )
+    return redirect(tab_url(workspace, "registry"))
+
+
+@require_POST
+@login_required
+def change_bytecode(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Change which modules are compiled for new images."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    try:
+        changed = set_bytecode(workspace, request.POST.get("bytecode", ""), request.user)
+    except BytecodeRefused as problem:
+        messages.error(request, f"{problem.message} {problem.help}")
+        return redirect(tab_url(workspace, "registry"))
+    if not changed:
+        messages.info(request, _("Nothing was changed: that is how it was."))
+    else:
+        messages.success(
+            request,
+            _("Bytecode of new images: %(modules)s. Images that exist stay as they are.")
+            % {"modules": bytecode_label(bytecode_of(workspace))},
         )
     return redirect(tab_url(workspace, "registry"))
 

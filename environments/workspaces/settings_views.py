@@ -17,11 +17,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from environments.access import Right, get_workspace, may, rights_in
 from environments.connections import service
-from environments.models import Compression, Connection, Member, Role, Workspace
+from environments.models import Bytecode, Compression, Connection, Member, Role, Workspace
 from environments.network.credentials import is_loopback
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
-from environments.workspaces.registry import compression_of
+from environments.workspaces.registry import bytecode_of, compression_of
 from environments.workspaces.tabs import Tab, TabContext, settings_tabs
 
 
@@ -50,12 +50,25 @@ def registry_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
         "compressions": [(name, compression_label(name)) for name in Compression.values],
         "of_the_studio": compression_label(studio_settings.COMPRESSION),
         "in_use": compression_label(compression_of(workspace)),
+        "bytecodes": [(name, bytecode_label(name)) for name in Bytecode.values],
+        "bytecode_of_the_studio": bytecode_label(studio_settings.BYTECODE),
+        "bytecode_in_use": bytecode_label(bytecode_of(workspace)),
     }
 
 
 def compression_label(name: str) -> str:
     """Return a compression as pages name it."""
     return _("gzip and zstd") if name == Compression.BOTH else name
+
+
+def bytecode_label(name: str) -> str:
+    """Return a choice of modules as pages name it."""
+    labels = {
+        Bytecode.IMPORTED: _("imported modules"),
+        Bytecode.ALL: _("all modules"),
+        Bytecode.NONE: _("no modules"),
+    }
+    return labels[Bytecode(name)]
 
 
 def members_tab(request: StudioRequest, workspace: Workspace) -> TabContext:

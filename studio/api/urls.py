@@ -41,6 +41,7 @@ ROUTES = {
     "workspaces/<slug:workspace>/uploads/": route(
         GET=workspaces.upload_policy, PUT=workspaces.change_upload_policy
     ),
+    "workspaces/<slug:workspace>/bytecode/": route(GET=workspaces.bytecode, PUT=workspaces.change_bytecode),
     "workspaces/<slug:workspace>/compression/": route(
         GET=workspaces.compression, PUT=workspaces.change_compression
     ),

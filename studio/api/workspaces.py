@@ -14,6 +14,7 @@ from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import bodies, responses, rows
+from studio.api.shapes import bytecode as bytecodes
 from studio.api.shapes import compression as compressions
 
 WORKSPACE = ("workspace",)
@@ -75,6 +76,22 @@ def change_upload_policy(request: ApiRequest, workspace: str) -> Response:
     sent.is_valid(raise_exception=True)
     uploads.set_upload_policy(space, **sent.validated_data, by=request.user)
     return Response(rows.upload_policy(space))
+
+
+@documented("GET", bytecodes.BytecodeOut, path=WORKSPACE)
+def bytecode(request: ApiRequest, workspace: str) -> Response:
+    """Give which modules are compiled for a workspace's new images."""
+    return Response(bytecodes.bytecode(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
+
+
+@documented("PUT", bytecodes.BytecodeOut, takes=bytecodes.BytecodeIn, path=WORKSPACE)
+def change_bytecode(request: ApiRequest, workspace: str) -> Response:
+    """Change which modules are compiled for a workspace's new images."""
+    space = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    sent = bytecodes.BytecodeIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    registry.set_bytecode(space, sent.validated_data["bytecode"], request.user)
+    return Response(bytecodes.bytecode(space))
 
 
 @documented("GET", compressions.CompressionOut, path=WORKSPACE)

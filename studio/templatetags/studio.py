@@ -95,6 +95,7 @@ EVENTS = {
     "token.revoked": ("trash", pgettext_lazy("did", "revoked the token")),
     "workspace.registry": ("arrow-up", pgettext_lazy("did", "changed the registry of")),
     "workspace.pull": ("download", pgettext_lazy("did", "changed who may pull the images of")),
+    "workspace.bytecode": ("settings", pgettext_lazy("did", "changed the bytecode of images in")),
     "workspace.compression": ("settings", pgettext_lazy("did", "changed the compression of images in")),
     "workspace.uploads": ("settings", pgettext_lazy("did", "changed how old packages must be in")),
     "workspace.limits": ("settings", pgettext_lazy("did", "changed the limits of")),

@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from environments.models import Event, Role, Workspace
 from environments.network.policy import EgressPolicy
+from environments.workspaces.registry import bytecode_of
 from tests.builds.scenarios import browser_of, person, workspace_named
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,18 @@ def test_a_registry_inside_the_network_is_refused_where_members_may_not_send_the
     assert "10.0.0.7 is of a private network" in answer.content.decode()
     assert "STUDIO_ALLOW_ADDRESSES" in answer.content.decode()
     assert lab().registry == ""
+
+
+def test_an_owner_chooses_which_modules_are_compiled_or_leaves_it_to_the_studio(olga: Client) -> None:
+    change = "/w/lab/settings/bytecode"
+
+    assert "Bytecode of new images: all modules" in message_after(olga, change, bytecode="all")
+    assert lab().bytecode == "all"
+    assert "Nothing was changed" in message_after(olga, change, bytecode="all")
+    assert "does not say which modules to compile" in message_after(olga, change, bytecode="some")
+    assert lab().bytecode == "all"
+    assert "Bytecode of new images: imported modules" in message_after(olga, change, bytecode="")
+    assert bytecode_of(lab()) == "imported"
 
 
 def test_everybody_may_pull_only_where_an_owner_says_so(olga: Client) -> None:

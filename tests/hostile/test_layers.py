@@ -60,6 +60,29 @@ def test_a_header_in_zstd_is_not_read_either(workshop: Workshop) -> None:
     refused(workshop, layer, match="header of 67,108,864 bytes")
 
 
+def test_bytes_without_end_in_zstd_are_refused(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "builds.imaging.oci.untar.Untar.__init__.__kwdefaults__",
+        {"most_entries": 100, "most_bytes": 10 << 20},
+    )
+    frames = map(zstandard.ZstdCompressor().compress, [tars.header("x", tars.MUCH), *tars.ZEROS])
+    refused(workshop, b"".join(frames), match="unpacks to more")
+
+
+def test_a_window_in_zstd_that_takes_much_memory_is_refused(workshop: Workshop) -> None:
+    # A frame without its size names a window of 2 GB: 2^31 in its descriptor's upper bits.
+    window = bytes([(31 - 10) << 3])
+    frame = b"\x28\xb5\x2f\xfd" + b"\x00" + window + b"\x01\x00\x00"
+    refused(workshop, frame, match="too much memory")
+
+
+def test_a_layer_in_zstd_may_begin_with_a_frame_for_other_readers(workshop: Workshop) -> None:
+    skipped = b"\x5a\x2a\x4d\x18" + (4).to_bytes(4, "little") + b"note"
+    layer = skipped + zstandard.ZstdCompressor().compress(tarred(DEBIAN))
+
+    assert probe_here(workshop, layer) == probe_here(workshop, tars.gzipped([tarred(DEBIAN)]))
+
+
 @pytest.mark.parametrize("kind", tars.DAMAGED)
 def test_a_damaged_layer_is_its_own_fault(kind: str, workshop: Workshop) -> None:
     refused(workshop, tars.gzipped(tars.DAMAGED[kind]))

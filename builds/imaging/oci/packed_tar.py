@@ -75,7 +75,7 @@ class PackedTar:
         members = self._codec.takes(stream)
         if members is None:
             for piece in pieces:
-                self._add(piece)
+                self._add_blocks(piece)
         else:
             self.flush()
             for piece in pieces:
@@ -98,7 +98,15 @@ class PackedTar:
             self._write(self._codec.member(glue))
             self.unpacked += len(glue)
 
-    def _add(self, data: bytes | bytearray) -> None:
+    def _add_blocks(self, data: bytes | bytearray) -> None:
+        """Add data so that its blocks are the same, whatever pieces it comes in: those depend on the inflater."""
+        left = memoryview(data)
+        while left:
+            room = self._codec.block - len(self._glue)
+            self._add(left[:room])
+            left = left[room:]
+
+    def _add(self, data: bytes | bytearray | memoryview) -> None:
         self._glue += data
         if len(self._glue) >= self._codec.block:
             self.flush()

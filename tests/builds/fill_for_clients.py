@@ -1,0 +1,92 @@
+"""Fill a studio with images for all kinds of clients: `python -m tests.builds.fill_for_clients FOLDER`.
+
+Everybody may pull from the workspace `square`, its members from `shop`. Both have an environment `image`, and an
+environment `index` whose image is an index of images for two platforms. `ada` is a member of `shop`, `bob` is not.
+What was made is printed as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import django
+
+LAYER_BYTES = 3_000_000  # of noise, so that a download can be cut in the middle
+
+
+def main() -> None:
+    """Make the images, the workspaces and the accounts."""
+    django.setup()
+    # Models can be imported only now.
+    from django.conf import settings
+    from django.contrib.auth.models import User
+
+    from builds.imaging.oci.store import BlobStore
+    from builds.imaging.workshop import Workshop
+    from environments.models import Member, Scope, Workspace
+    from environments.workspaces.tokens import create_token
+    from tests.builds.distribution import add_image
+    from tests.builds.scenarios import save_text
+
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True)
+    workshop = Workshop(store=BlobStore(settings.STORE), cache=folder / "cache")
+    images = {platform: make_image(platform, folder, workshop) for platform in ("amd64", "arm64")}
+    manifests = {"image": images["amd64"], "index": make_index(images, workshop.store)}
+    square = Workspace.objects.create(name="square", title="Square", anonymous_pull=True)
+    shop = Workspace.objects.create(name="shop", title="Shop")
+    repositories = {}
+    for name, manifest in manifests.items():
+        for workspace in (square, shop):
+            version = save_text(f"{name}==1.0\n", name=name, workspace=workspace.name)
+            repositories[name] = add_image(workspace, manifest, hash=version.hash).repository
+    ada, bob = (User.objects.create_user(name) for name in ("ada", "bob"))
+    Member.objects.create(workspace=shop, user=ada)
+    filled = {
+        "repositories": repositories,
+        "digests": {name: manifest.digest for name, manifest in manifests.items()},
+        "layers": plain_digests(images["amd64"].digest, workshop.store),
+        "tokens": {user.username: create_token(user, "pulls", Scope.PULL)[1] for user in (ada, bob)},
+    }
+    print(json.dumps(filled))
+
+
+def make_image(platform: str, folder: Path, workshop: Any) -> Any:
+    """Return the descriptor of an image that the studio's own code assembles from a wheel, with no base under it."""
+    from builds.imaging.assemble import ImageSettings, assemble
+    from builds.imaging.reporting import Quiet
+    from tests.builds.imaging.making import empty_base, locked, make_wheel
+
+    noise = hashlib.shake_256(platform.encode()).digest(LAYER_BYTES)
+    wheel = make_wheel(folder / platform, "shop", files={"shop/__init__.py": "", "shop/noise": noise})
+    base = empty_base()
+    base = replace(base, probe=base.probe.model_copy(update={"architecture": platform}))
+    return assemble(base, *locked(wheel), ImageSettings(), workshop, Quiet()).descriptor
+
+
+def make_index(images: dict[str, Any], store: Any) -> Any:
+    """Return the descriptor of an index of images, by their platforms."""
+    from builds.imaging.oci.manifest import OCI_INDEX
+
+    entries = [
+        descriptor.model_copy(update={"platform": {"os": "linux", "architecture": platform}}).to_json()
+        for platform, descriptor in images.items()
+    ]
+    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
+    return store.put(json.dumps(index).encode(), OCI_INDEX)
+
+
+def plain_digests(digest: str, store: Any) -> list[str]:
+    """Return the digests of an image's layers as plain tars, as its config has them."""
+    config = json.loads(store.read(digest))["config"]
+    digests: list[str] = json.loads(store.read(config["digest"]))["rootfs"]["diff_ids"]
+    return digests
+
+
+if __name__ == "__main__":
+    main()

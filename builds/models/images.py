@@ -1,6 +1,6 @@
 """Images, their layers and packages, the bases they start from, and the last sweep of the store."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -18,7 +18,9 @@ class Image(models.Model):
     repository = models.CharField(max_length=200)  # azureml/azureml_<hash>
     digest = models.CharField(max_length=71, db_index=True)  # of the manifest
     size = models.BigIntegerField(help_text="Bytes of all layers, compressed.")
-    layers = models.JSONField(default=list)  # [{digest, size, what}]
+    layers = models.JSONField(
+        default=list
+    )  # [{digest, size, variant}]; `variant` where the first manifest has it not
     pushed_to = models.CharField(
         max_length=420, blank=True, help_text="Its name in the workspace's registry, if it was pushed there."
     )
@@ -61,6 +63,11 @@ class Image(models.Model):
     def name(self) -> str:
         """The image's full name in this studio: workspace/azureml/azureml_<hash>."""
         return f"{self.workspace.name}/{self.repository}"
+
+    @property
+    def pulled_layers(self) -> list[dict[str, Any]]:
+        """The layers of its first manifest; the others of an index are for other platforms or engines."""
+        return [layer for layer in self.layers if not layer.get("variant")]
 
     def use(self) -> bool:
         """Record a use, which keeps the image from the next clean-up; return False if it was just deleted."""

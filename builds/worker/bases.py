@@ -9,8 +9,9 @@ from builds.imaging.bases.find import find_base, logged
 from builds.imaging.bases.host import REFERENCE as HOST
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.pull import stored_base
-from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
-from builds.imaging.oci.platforms import refuse_other
+from builds.imaging.oci.index import image_of, manifest_for, manifests_of
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.platforms import named, refuse_other
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image
@@ -37,9 +38,7 @@ def resolve_base(
     own = _own_reference(reference, workshop)
     if own is not None:
         image = _readable_image(own, workspace)
-        manifest = Descriptor(
-            media_type=OCI_MANIFEST, digest=image.digest, size=workshop.store.size(image.digest)
-        )
+        manifest = _for_platform(own, image, workshop, platform)
         reporter.line(f"{own} is an image of this studio: it is read from the store.")
         base = stored_base(str(own), manifest, workshop, reporter)
         refuse_other(str(own), base.config, platform)
@@ -50,6 +49,20 @@ def resolve_base(
         if not (local and settings.LOCAL_IMAGES) or error.code not in ELSEWHERE or _is_malformed(reference):
             raise
         return logged(local_base(reference, workshop, reporter, platform=platform, why=error), reporter)
+
+
+def _for_platform(own: ImageReference, image: Image, workshop: Workshop, platform: str) -> Descriptor:
+    """Return the first manifest of a stored image that fits the platform."""
+    manifests = manifests_of(workshop.store, image_of(workshop.store, image.digest))
+    manifest = manifest_for(manifests, platform)
+    if manifest is None:
+        there = ", ".join(sorted({named(item.platform or {}) for item in manifests}))
+        raise ImageError(
+            "base-not-found",
+            f"The base image {own} is not made for {platform}: {there}.",
+            "Take another base image, or another platform.",
+        )
+    return manifest
 
 
 def _is_malformed(reference: str) -> bool:

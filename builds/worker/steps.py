@@ -349,7 +349,7 @@ def _row(build: Build, base: Base, lock: Lock, image: AssembledImage) -> dict[st
         "repository": repository(build.hash),
         "digest": image.digest,
         "size": image.size,
-        "layers": [layer.to_json() for layer in image.layers],
+        "layers": image.layers_of_all,
         "lock": lock.model_dump(mode="json"),
         "packages": len(lock.packages),
         "base": base.reference,

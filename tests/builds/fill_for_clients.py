@@ -1,8 +1,9 @@
 """Fill a studio with images for all kinds of clients: `python -m tests.builds.fill_for_clients FOLDER`.
 
 Everybody may pull from the workspace `square`, its members from `shop`. Both have an environment `image`, and an
-environment `index` whose image is an index of images for two platforms. `ada` is a member of `shop`, `bob` is not.
-What was made is printed as JSON.
+environment `index` whose image is an index of images for two platforms. In `shop` are also `later` and `never`,
+which have no image yet and get the same layers, and `fails`, whose build fails. `reader` and `builder` are members of
+`shop`, `stranger` is not. What was made is printed as JSON.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ def main() -> None:
     from django.conf import settings
     from django.contrib.auth.models import User
 
+    from builds.imaging.oci.index import listed, put_index
     from builds.imaging.oci.store import BlobStore
     from builds.imaging.workshop import Workshop
-    from environments.models import Member, Scope, Workspace
+    from environments.definition import read
+    from environments.models import Member, Role, Scope, Workspace
+    from environments.versions.service import save_reading
     from environments.workspaces.tokens import create_token
     from tests.builds.distribution import add_image
     from tests.builds.scenarios import save_text
@@ -37,7 +41,10 @@ def main() -> None:
     folder.mkdir(parents=True)
     workshop = Workshop(store=BlobStore(settings.STORE), cache=folder / "cache")
     images = {platform: make_image(platform, folder, workshop) for platform in ("amd64", "arm64")}
-    manifests = {"image": images["amd64"], "index": make_index(images, workshop.store)}
+    manifests = {
+        "image": images["amd64"],
+        "index": put_index(workshop.store, [listed(workshop.store, image) for image in images.values()]),
+    }
     square = Workspace.objects.create(name="square", title="Square", anonymous_pull=True)
     shop = Workspace.objects.create(name="shop", title="Shop")
     repositories = {}
@@ -45,13 +52,25 @@ def main() -> None:
         for workspace in (square, shop):
             version = save_text(f"{name}==1.0\n", name=name, workspace=workspace.name)
             repositories[name] = add_image(workspace, manifest, hash=version.hash).repository
-    ada, bob = (User.objects.create_user(name) for name in ("ada", "bob"))
-    Member.objects.create(workspace=shop, user=ada)
+    own = f"localhost:{settings.PORT}/square/{repositories['image']}"
+    for name, base in {"later": own, "never": own, "fails": "localhost:9/none:1"}.items():
+        text = f"name: {name}\nimage: {base}\n"
+        save_reading(shop, name, read(text, f"{name}.yaml"), source=text)
+    tokens = {}
+    for name, role, scope in (
+        ("reader", Role.READER, Scope.PULL),
+        ("builder", Role.CONTRIBUTOR, Scope.WRITE),
+        ("stranger", None, Scope.PULL),
+    ):
+        user = User.objects.create_user(name)
+        tokens[name] = create_token(user, "pulls", scope)[1]
+        if role is not None:
+            Member.objects.create(workspace=shop, user=user, role=role)
     filled = {
         "repositories": repositories,
         "digests": {name: manifest.digest for name, manifest in manifests.items()},
         "layers": plain_digests(images["amd64"].digest, workshop.store),
-        "tokens": {user.username: create_token(user, "pulls", Scope.PULL)[1] for user in (ada, bob)},
+        "tokens": tokens,
     }
     print(json.dumps(filled))
 
@@ -67,18 +86,6 @@ def make_image(platform: str, folder: Path, workshop: Any) -> Any:
     base = empty_base()
     base = replace(base, probe=base.probe.model_copy(update={"architecture": platform}))
     return assemble(base, *locked(wheel), ImageSettings(), workshop, Quiet()).descriptor
-
-
-def make_index(images: dict[str, Any], store: Any) -> Any:
-    """Return the descriptor of an index of images, by their platforms."""
-    from builds.imaging.oci.manifest import OCI_INDEX
-
-    entries = [
-        descriptor.model_copy(update={"platform": {"os": "linux", "architecture": platform}}).to_json()
-        for platform, descriptor in images.items()
-    ]
-    index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}
-    return store.put(json.dumps(index).encode(), OCI_INDEX)
 
 
 def plain_digests(digest: str, store: Any) -> list[str]:

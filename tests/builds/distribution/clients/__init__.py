@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -26,22 +26,22 @@ class Account:
 
 @dataclass(frozen=True)
 class Filled:
-    """A running studio with the environments `image` and `index` in the workspaces `square` and `shop`."""
+    """A running studio, filled by `tests.builds.fill_for_clients`."""
 
     studio: Studio
     repositories: Mapping[str, str]  # by the environment's name: azureml/azureml_<hash>
     digests: Mapping[str, str]
     layers: tuple[str, ...]  # the layers of both, for this machine, as digests of plain tars
-    member: Account
-    stranger: Account
+    accounts: Mapping[str, Account]  # reader and builder are members of `shop`, stranger is not
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.studio.port}"
 
-    def repository(self, what: str = "image", *, workspace: str = "square") -> str:
+    def name(self, environment: str = "image", workspace: str = "square", *, by_hash: bool = False) -> str:
         """Return a repository's name for clients."""
-        return f"{self.address}/{workspace}/{self.repositories.get(what, what)}"
+        repository = self.repositories[environment] if by_hash else environment
+        return f"{self.address}/{workspace}/{repository}"
 
 
 class Client(ABC):
@@ -52,9 +52,12 @@ class Client(ABC):
     # Whether it goes on where a download was cut. Otherwise the pull fails.
     resumes: ClassVar[bool] = True
 
-    def __init__(self, folder: Path, fixture: Callable[[str], Any]) -> None:
+    # Fixtures that it needs
+    needs: ClassVar[tuple[str, ...]]
+
+    def __init__(self, folder: Path, parts: Mapping[str, Any]) -> None:
         self.folder = folder
-        self.fixture = fixture  # returns a fixture of tests/services by its name
+        self.parts = parts  # the fixtures, by their names
 
     def arguments(self, image: str, *login: str) -> list[str]:
         """Return the arguments of its command, with the options of an account before the image."""

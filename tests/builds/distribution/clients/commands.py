@@ -44,10 +44,11 @@ class Docker(Client):
     """Docker Engine, with a `docker login` before."""
 
     command = "docker pull IMAGE"
+    needs = ("docker_command", "docker_engine")
 
     def run(self, *argv: str, **options: str) -> CompletedProcess[str]:
-        variables = {"DOCKER_HOST": self.fixture("docker_engine").host, "DOCKER_CONFIG": str(self.folder)}
-        return run([self.fixture("docker_command"), *argv], **options, **variables)
+        variables = {"DOCKER_HOST": self.parts["docker_engine"].host, "DOCKER_CONFIG": str(self.folder)}
+        return run([self.parts["docker_command"], *argv], **options, **variables)
 
     def pull(self, reference: str, account: Account | None = None) -> CompletedProcess[str]:
         host = reference.partition("/")[0]
@@ -73,13 +74,14 @@ class Podman(Client):
     """podman. Newer versions than Debian's resume downloads."""
 
     command = "podman pull --tls-verify=false IMAGE"
+    needs = ("podman",)
     resumes = False
 
     def run(self, *argv: str) -> CompletedProcess[str]:
         options = ["--cgroup-manager", "cgroupfs", "--events-backend", "file", "--storage-driver", "overlay"]
         for option in ("root", "runroot", "tmpdir"):
             options += [f"--{option}", str(self.folder / option)]
-        return run([self.fixture("podman"), *options, *argv], HOME=str(self.folder))
+        return run([self.parts["podman"], *options, *argv], HOME=str(self.folder))
 
     def pull(self, reference: str, account: Account | None = None) -> CompletedProcess[str]:
         login = ["--creds", f"{account.user}:{account.token}"] if account else []
@@ -97,9 +99,10 @@ class Ctr(Client):
     """containerd's own client. It requests the head of a manifest first, and a head has no message."""
 
     command = "ctr images pull --plain-http IMAGE"
+    needs = ("containerd",)
 
     def run(self, *argv: str) -> CompletedProcess[str]:
-        return run([*self.fixture("containerd").ctr, *argv])
+        return run([*self.parts["containerd"].ctr, *argv])
 
     def pull(self, reference: str, account: Account | None = None) -> CompletedProcess[str]:
         login = ["--user", f"{account.user}:{account.token}"] if account else []
@@ -130,10 +133,11 @@ class Skopeo(Lister):
     """skopeo. Newer versions than Debian's resume downloads."""
 
     command = "skopeo copy --src-tls-verify=false docker://IMAGE oci:FOLDER"
+    needs = ("skopeo",)
     resumes = False
 
     def run(self, *argv: str) -> CompletedProcess[str]:
-        return run([self.fixture("skopeo"), *argv], HOME=str(self.folder))
+        return run([self.parts["skopeo"], *argv], HOME=str(self.folder))
 
     def pull(self, reference: str, account: Account | None = None) -> CompletedProcess[str]:
         login = ["--src-creds", f"{account.user}:{account.token}"] if account else []
@@ -158,6 +162,7 @@ class Oras(Lister):
     """oras as a library (PyPI)."""
 
     command = "OrasClient(insecure=True)"
+    needs = ()
     resumes = False
 
     def run(self, *argv: str, account: Account | None) -> CompletedProcess[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +21,8 @@ from tests.services.studio import Studio
 @pytest.fixture(scope="session")
 def filled(run_folder: Path, stock: Path) -> Iterator[Filled]:
     """A running studio with images for all clients."""
-    studio = Studio(run_folder / "studio-for-clients", {}, stock)
+    # A pull waits for a build also where this machine is busy.
+    studio = Studio(run_folder / "studio-for-clients", {"STUDIO_PULL_WAIT_SECONDS": "300"}, stock)
     env = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
     done = run_preloaded(["-m", "tests.builds.fill_for_clients", studio.folder / "images"], env=env)
     assert done.returncode == 0, done.stderr
@@ -31,8 +33,7 @@ def filled(run_folder: Path, stock: Path) -> Iterator[Filled]:
             repositories=result["repositories"],
             digests=result["digests"],
             layers=tuple(result["layers"]),
-            member=Account("ada", result["tokens"]["ada"]),
-            stranger=Account("bob", result["tokens"]["bob"]),
+            accounts={name: Account(name, token) for name, token in result["tokens"].items()},
         )
 
 
@@ -46,10 +47,26 @@ def browser(filled: Filled) -> Iterator[httpx.Client]:
         yield browser
 
 
+@pytest.fixture(scope="session")
+def make_client(request: pytest.FixtureRequest, run_folder: Path) -> Callable[[type[Client]], Client]:
+    """Make a client with an empty folder; there is one of each kind."""
+
+    @cache
+    def make(kind: type[Client]) -> Client:
+        folder = run_folder / f"client-{kind.__name__.lower()}"
+        folder.mkdir()
+        return kind(folder, {name: request.getfixturevalue(name) for name in kind.needs})
+
+    return make
+
+
 @pytest.fixture(scope="session", params=CLIENTS, ids=lambda client: client.__name__.lower())
-def client(request: pytest.FixtureRequest, run_folder: Path) -> Client:
-    """Each client in turn: its folder is empty at the beginning."""
-    kind: type[Client] = request.param
-    folder = run_folder / f"client-{kind.__name__.lower()}"
-    folder.mkdir()
-    return kind(folder, request.getfixturevalue)
+def client(request: pytest.FixtureRequest, make_client: Callable[[type[Client]], Client]) -> Client:
+    """Each client in turn."""
+    return make_client(request.param)
+
+
+@pytest.fixture(scope="session")
+def clients(make_client: Callable[[type[Client]], Client]) -> list[Client]:
+    """All clients."""
+    return [make_client(kind) for kind in CLIENTS]

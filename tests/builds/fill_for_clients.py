@@ -1,13 +1,14 @@
 """Fill a studio with images for all kinds of clients: `python -m tests.builds.fill_for_clients FOLDER`.
 
-Everybody may pull from the workspace `square`, its members from `shop`. Both have an environment `image`, and an
-environment `index` whose image is an index of images for two platforms. In `shop` are also `later` and `never`,
+Everybody may pull from the workspace `square`, its members from `shop`. Both have an environment `image`, one called
+`index` with an index of images for two platforms, and `both`, with an index of two compressions. In `shop` are also `later` and `never`,
 which have no image yet and get the same layers, and `fails`, whose build fails. `reader` and `builder` are members of
 `shop`, `stranger` is not. What was made is printed as JSON.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+import zstandard
 
 LAYER_BYTES = 3_000_000  # of noise, so that a download can be cut in the middle
 
@@ -41,9 +43,11 @@ def main() -> None:
     folder.mkdir(parents=True)
     workshop = Workshop(store=BlobStore(settings.STORE), cache=folder / "cache")
     images = {platform: make_image(platform, folder, workshop) for platform in ("amd64", "arm64")}
+    both = images["amd64"], with_zstd(images["amd64"], workshop.store)
     manifests = {
         "image": images["amd64"],
         "index": put_index(workshop.store, [listed(workshop.store, image) for image in images.values()]),
+        "both": put_index(workshop.store, [listed(workshop.store, image) for image in both]),
     }
     square = Workspace.objects.create(name="square", title="Square", anonymous_pull=True)
     shop = Workspace.objects.create(name="shop", title="Shop")
@@ -86,6 +90,16 @@ def make_image(platform: str, folder: Path, workshop: Any) -> Any:
     base = empty_base()
     base = replace(base, probe=base.probe.model_copy(update={"architecture": platform}))
     return assemble(base, *locked(wheel), ImageSettings(), workshop, Quiet()).descriptor
+
+
+def with_zstd(image: Any, store: Any) -> Any:
+    """Return the descriptor of the same image with its layers compressed by zstd."""
+    from builds.imaging.oci.manifest import OCI_LAYER_ZSTD, OCI_MANIFEST
+
+    manifest = json.loads(store.read(image.digest))
+    plain = [gzip.decompress(store.read(layer["digest"])) for layer in manifest["layers"]]
+    layers = [store.put(zstandard.compress(tar), OCI_LAYER_ZSTD).to_json() for tar in plain]
+    return store.put(json.dumps({**manifest, "layers": layers}).encode(), OCI_MANIFEST)
 
 
 def plain_digests(digest: str, store: Any) -> list[str]:

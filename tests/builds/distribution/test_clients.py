@@ -1,4 +1,4 @@
-"""What clients do to a real server: they run what they pulled, push, read slowly, and hang up."""
+"""Clients of a real server run what they pulled, push, read slowly, and hang up."""
 
 from __future__ import annotations
 

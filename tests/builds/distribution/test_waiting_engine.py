@@ -77,9 +77,7 @@ class Docker:
 
 
 @pytest.fixture(scope="module")
-def docker(
-    studio: Studio, docker_engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory
-) -> Docker:
+def docker(studio: Studio, docker_engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Docker:
     in_studio(studio, PREPARE, PASSWORD)
     config = tmp_path_factory.mktemp("docker")
     login = base64.b64encode(f"cora:{PASSWORD}".encode()).decode()

@@ -61,9 +61,9 @@ class Client(ABC):
 
     def arguments(self, image: str, *login: str) -> list[str]:
         """Return the arguments of its command, with the options of an account before the image."""
-        words = shlex.split(self.command)[1:]
-        at = next(number for number, word in enumerate(words) if "IMAGE" in word)
-        return [word.replace("IMAGE", image) for word in (*words[:at], *login, *words[at:])]
+        argv = shlex.split(self.command)[1:]
+        at = next(number for number, argument in enumerate(argv) if "IMAGE" in argument)
+        return [argument.replace("IMAGE", image) for argument in (*argv[:at], *login, *argv[at:])]
 
     @abstractmethod
     def pull(self, reference: str, account: Account | None = None) -> CompletedProcess[str]:

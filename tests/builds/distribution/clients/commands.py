@@ -115,7 +115,8 @@ class Ctr(Client):
         document = self.content(digest)
         if "manifests" in document:
             platform = {"os": "linux", "architecture": "amd64"}
-            (manifest,) = [entry for entry in document["manifests"] if entry["platform"] == platform]
+            # It takes the first that fits, as every client does.
+            manifest = next(entry for entry in document["manifests"] if entry["platform"] == platform)
             document = self.content(manifest["digest"])
         return tuple(self.content(document["config"]["digest"])["rootfs"]["diff_ids"])
 

@@ -64,6 +64,7 @@ PULLED = (
     Case("a private version", workspace="shop", by="reader"),
     Case("an index", environment="index"),
     Case("a private index by its digest", "index", "shop", "@{digest}", by="reader"),
+    Case("an index of two compressions", environment="both"),
     Case("the hash", reference=":latest", by_hash=True),
     Case("a private digest by the hash", "image", "shop", "@{digest}", by="reader", by_hash=True),
     Case("an index by the hash", environment="index", reference=":latest", by_hash=True),

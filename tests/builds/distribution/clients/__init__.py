@@ -51,6 +51,8 @@ class Client(ABC):
     command: ClassVar[str]
     # Whether it goes on where a download was cut. Otherwise the pull fails.
     resumes: ClassVar[bool] = True
+    # Whether it takes a version together with a digest.
+    pins_versions: ClassVar[bool] = True
 
     # Fixtures that it needs
     needs: ClassVar[tuple[str, ...]]

@@ -119,6 +119,17 @@ def test_every_client_pulls(filled: Filled, client: Client, case: Case) -> None:
     client.forget(image)
 
 
+def test_a_version_is_pinned_by_its_digest(filled: Filled, client: Client) -> None:
+    image = f"{filled.name()}:1@{filled.digests['image']}"
+
+    done = client.pull(image)
+
+    assert (done.returncode == 0) == client.pins_versions, done.stdout
+    if client.pins_versions:
+        assert client.layers(image) == filled.layers
+        client.forget(image)
+
+
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
 def test_every_client_shows_why_a_pull_is_refused(filled: Filled, client: Client, case: Refused) -> None:
     account, name = case.account(filled), case.repository(filled).partition("/")[2]

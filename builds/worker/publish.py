@@ -1,18 +1,31 @@
-"""Push an image to its workspace's registry, if it has one."""
+"""Push an image to its workspace's registry, if it has one: by its hash, then by the names of its versions."""
 
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 
 from builds.imaging.bases.model import Base
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor, descriptors_of
 from builds.imaging.publish.mounts import origins_of, remember_origins
 from builds.imaging.publish.push import push
-from builds.imaging.reporting import Reporter
+from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image
+from builds.queue import registry_tags
+from builds.queue.registry_tags import MissingTag, missing_tags
+from builds.worker.deadline import DeadlineReporter
+from builds.worker.reporter import StudioStopping
+from environments.connections.service import workspace_logins
 from environments.definition import ImageReference
+from environments.encryption import DecryptionError
 from environments.models import Workspace
+from environments.network.credentials import Logins
+
+log = logging.getLogger(__name__)
+
+WorkshopFor = Callable[[Logins], Workshop]
 
 
 def push_image(
@@ -44,8 +57,42 @@ def push_existing_image(image: Image, workshop: Workshop, reporter: Reporter) ->
     workspace = image.workspace
     if image.pushed_to == f"{workspace.registry}/{image.repository}":
         return False
-    size = workshop.store.size(image.digest)
-    manifest = Descriptor(media_type=OCI_MANIFEST, digest=image.digest, size=size)
-    image.pushed_to = push_image(workspace, image.repository, manifest, workshop, reporter)
+    image.pushed_to = push_image(workspace, image.repository, _manifest(image, workshop), workshop, reporter)
     image.save(update_fields=["pushed_to"])
     return True
+
+
+def push_missing_tags(workshop_for: WorkshopFor) -> None:
+    """Push the tags that are missing in workspaces' registries; one that fails is pushed again after a pause."""
+    for tag in missing_tags():
+        row = registry_tags.claim(tag)
+        if row is None:
+            continue
+        try:
+            workshop = workshop_for(workspace_logins(tag.environment.workspace))
+            push_tag(tag, workshop, DeadlineReporter(registry_tags.PUSH_SECONDS, "registry"))
+        except StudioStopping:
+            registry_tags.release(row)
+            return
+        except (ImageError, DecryptionError, OSError) as error:
+            log.warning("The tag %s could not be pushed and is tried again: %s", tag.reference, error)
+            registry_tags.record_failed(row, str(error))
+        else:
+            registry_tags.record_pushed(row, tag)
+
+
+def push_tag(tag: MissingTag, workshop: Workshop, reporter: Reporter) -> None:
+    """Give an image that is in the registry by its hash another name there: its blobs are mounted, not sent.
+
+    Raises ImageError.
+    """
+    manifest, target = _manifest(tag.image, workshop), ImageReference.parse(tag.reference)
+    by_hash = ImageReference.parse(tag.image.pushed_to).repository
+    blobs = descriptors_of(json.loads(workshop.store.read(manifest.digest)))
+    push(manifest, str(target), workshop, reporter, origins={blob.digest: by_hash for blob in blobs})
+
+
+def _manifest(image: Image, workshop: Workshop) -> Descriptor:
+    content = workshop.store.read(image.digest)
+    media_type = json.loads(content).get("mediaType") or OCI_MANIFEST
+    return Descriptor(media_type=media_type, digest=image.digest, size=len(content))

@@ -158,14 +158,15 @@ def _is_taken(registry: str, repository: str, environment: str) -> Exists:
     )
 
 
-def pushed_names(versions: Iterable[Version], image: Image) -> dict[int, str]:
-    """Return the names by which an image is in its workspace's registry, by the keys of its versions."""
-    rows = PushedTag.objects.filter(version__in=list(versions), digest=image.digest)
-    rows = rows.filter(registry=F("environment__workspace__registry")).select_related(
-        "version", "environment"
+def pushed_names(shared: Iterable[tuple[Image, Version]]) -> dict[tuple[int, str], str]:
+    """Return the names of images in their workspaces' registries, by the key of a version and the image's digest."""
+    pairs = list(shared)
+    rows = PushedTag.objects.filter(
+        version__in=[version.pk for _, version in pairs], digest__in=[image.digest for image, _ in pairs]
     )
+    rows = rows.filter(registry=F("environment__workspace__registry")).exclude(registry="")
+    fields = ("version", "digest", "registry", "environment__repository", "version__version")
     return {
-        row.version_id: f"{row.registry}/{row.environment.repository}:{tag_of(row.version.version)}"
-        for row in rows
-        if row.version is not None and row.registry and row.version_id is not None
+        (version, digest): f"{registry}/{repository}:{tag_of(number)}"
+        for version, digest, registry, repository, number in rows.values_list(*fields)
     }

@@ -74,7 +74,8 @@ def test_a_version_that_finds_an_image_gets_its_name_and_latest(lab: Workspace) 
 
     assert missing() == ["forecast:_3.0_.a"]  # `latest` names this image already
     push_all()
-    assert pushed_names([third], Image.objects.get()) == {third.pk: f"{REGISTRY}/forecast:_3.0_.a"}
+    image = Image.objects.get()
+    assert pushed_names([(image, third)]) == {(third.pk, image.digest): f"{REGISTRY}/forecast:_3.0_.a"}
 
 
 def test_a_rebuild_an_archived_version_and_another_registry_move_names(lab: Workspace) -> None:
@@ -145,7 +146,7 @@ def test_two_workspaces_with_one_registry_never_share_a_name(lab: Workspace) -> 
     push_all()
     assert list(clashing(shop)) == [second.environment]
     assert not clashing(lab).exists()
-    assert pushed_names([second], Image.objects.get(hash=second.hash)) == {}
+    assert pushed_names([(Image.objects.get(hash=second.hash), second)]) == {}
     assert not PushedTag.objects.filter(environment=second.environment).exists()
 
 

@@ -49,7 +49,7 @@ def request_for_pull(user: Puller, version: Version, page: Callable[[str], str])
     build = _last_build(version)
     if build is not None and build.state in {BuildState.FAILED, BuildState.CANCELLED}:
         raise _no_image(_why_none(build, version, _url(build, page)))
-    if not may(user, Right.BUILD, workspace) or not settings.PULL_WAIT_SECONDS or version.archived_at:
+    if not may(user, Right.BUILD, workspace) or not settings.PULL_WAIT_SECONDS:
         raise _no_image(_why_not_built(build, version, page))
     return _request(user, version, page)
 
@@ -91,8 +91,6 @@ def _why_not_built(build: Build | None, version: Version, page: Callable[[str], 
         return f"{version} has no image yet. It is being built: {_url(build, page)}"
     environment = version.environment
     url = page(f"/w/{environment.workspace.name}/environments/{environment.name}/versions/{version.version}/")
-    if version.archived_at:
-        return f"{version} is archived and has no image. Restore it, and build it there: {url}"
     return f"{version} has no image yet. It is built there, by members who may build: {url}"
 
 

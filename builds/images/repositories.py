@@ -5,12 +5,13 @@ A repository is an environment, its tags are the versions that have an image, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
 from builds.models import Image
+from builds.queue.registry_tags import pushed_names
 from environments.definition.syntax.registry_names import LATEST, tag_of, version_of
 from environments.models import Environment, Version, Workspace
 from environments.models.environments import CONTENT
@@ -91,8 +92,14 @@ class PullNames:
 
     @property
     def command(self) -> str:
-        """The command that pulls it."""
+        """The command that pulls it by the name to show first."""
         return f"docker pull {self.first}"
+
+    @property
+    def other_commands(self) -> list[str]:
+        """The commands that pull it by its hash and by its digest."""
+        names = [self.by_digest] if self.first == self.by_hash else [self.by_hash, self.by_digest]
+        return [f"docker pull {name}" for name in names]
 
     @property
     def pinned(self) -> str:
@@ -100,17 +107,41 @@ class PullNames:
         return f"{self.first}@{self.by_digest.rpartition('@')[2]}"
 
 
-def pull_names(image: Image, host: str, version: Version | None, pushed: str = "") -> PullNames:
-    """Return the names of an image: in its workspace's registry if it is there, else in this studio.
+def pull_names(image: Image, host: str, version: Version | None) -> PullNames:
+    """Return the names of an image; `version` is one that shares it."""
+    return pull_names_of([(image, version)], host)[0]
 
-    `version` is one with this image, `pushed` its name in that registry, once it has one.
+
+def names_at(image: Image, version: Version) -> Callable[[str], PullNames]:
+    """Return what makes an image's names at a host, without queries."""
+    pushed = pushed_names([(image, version)]) if image.pushed_to else {}
+    return lambda host: _names(image, host, version, pushed)
+
+
+def pull_names_of(rows: Sequence[tuple[Image, Version | None]], host: str) -> list[PullNames]:
+    """Return the names of images, each with a version that shares it, with at most one query.
+
+    An image that was pushed to its workspace's registry has its names there, any other in this studio. A replaced
+    image has no readable name: that means its successor.
     """
+    shared = [(image, version) for image, version in rows if version is not None and image.pushed_to]
+    pushed = pushed_names(shared) if shared else {}
+    return [_names(image, host, version, pushed) for image, version in rows]
+
+
+def _names(
+    image: Image, host: str, version: Version | None, pushed: Mapping[tuple[int, str], str]
+) -> PullNames:
     by_hash = image.pushed_to or f"{host}/{image.name}"
-    readable = pushed or (f"{host}/{name_of(version)}" if version is not None else "")
+    readable = ""
+    if version is not None and image.current:
+        own = image.workspace_id == version.environment.workspace_id
+        there = pushed.get((version.pk, image.digest), "")
+        readable = there if own and image.pushed_to else f"{host}/{name_of(version)}"
     return PullNames(readable, by_hash, f"{by_hash}@{image.digest}")
 
 
-def sole(versions: Iterable[Version], image: Image) -> Version | None:
-    """Return the newest of the versions that share an image, in the image's own workspace; None if there is none."""
+def version_to_name(versions: Iterable[Version], image: Image) -> Version | None:
+    """Return which of the versions that share an image names it: the newest of its workspace; archived ones last."""
     own = [version for version in versions if version.environment.workspace_id == image.workspace_id]
-    return max(own, key=lambda version: version.created_at, default=None)
+    return max(own, key=lambda version: (version.archived_at is None, version.created_at), default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -166,7 +167,7 @@ def test_both_names_are_of_the_same_image(versions: list[Version]) -> None:
 
 def test_a_pull_by_name_counts_as_a_use(versions: list[Version]) -> None:
     images = Image.objects.filter(hash=versions[0].hash)
-    long_ago = timezone.now() - timezone.timedelta(days=9)
+    long_ago = timezone.now() - timedelta(days=9)
     images.update(used_at=long_ago)
 
     digest_at("square/forecast/manifests/1")

@@ -12,7 +12,6 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
 from django.db import connection
-from django.utils import timezone
 from pytest_django import Settings
 
 from builds.imaging.oci.store import BlobStore
@@ -21,6 +20,7 @@ from builds.models import Build, BuildRequest, BuildState, Image
 from builds.queue.limits import set_limits
 from builds.queue.requests import cancel_requests_of, retry, stop_build
 from environments.models import Member, Role, Scope, Version
+from environments.versions.service import archive_environment
 from environments.workspaces.tokens import create_token
 from studio.asgi import application
 from tests.builds.distribution import Answer, ask, basic, store_image
@@ -334,12 +334,14 @@ def test_nothing_is_built_where_pulls_do_not_wait(member: User, version: Version
     assert not Build.objects.exists()
 
 
-def test_an_archived_version_is_not_built(member: User, version: Version) -> None:
-    version.archived_at = timezone.now()
-    version.save()
+def test_an_archived_version_is_built_by_its_number_as_on_its_page(member: User, version: Version) -> None:
+    archive_environment(version.environment, member)
 
-    assert "forecast:1 is archived" in message(ask(PATH, Authorization=basic("cora", PASSWORD)))
+    latest = ask(PATH.replace("/1", "/latest"), Authorization=basic("cora", PASSWORD))
+    assert (latest.status, latest.code) == (404, "MANIFEST_UNKNOWN")
     assert not Build.objects.exists()
+    assert ask(PATH, Authorization=basic("cora", PASSWORD)).status == 429
+    assert Build.objects.count() == 1
 
 
 def test_a_full_queue_takes_no_build_by_a_pull(member: User, version: Version) -> None:

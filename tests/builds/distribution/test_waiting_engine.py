@@ -88,7 +88,7 @@ def docker(studio: Studio, docker_engine: DockerEngine, tmp_path_factory: pytest
 def test_docker_pulls_by_version_by_latest_and_by_digest(docker: Docker, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text("idna==3.10\n")
-    argv = ["manage.py", "build", file, "--name", "by-name", "--workspace", "pulling", "--json"]
+    argv = ["manage.py", "build", str(file), "--name", "by-name", "--workspace", "pulling", "--json"]
     done = run_preloaded(argv, env=docker.studio.environment())
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout.splitlines()[-1])

@@ -104,7 +104,7 @@ class PullNames:
     @property
     def pinned(self) -> str:
         """The name to show first, with the digest: it means these bytes, also after a rebuild."""
-        return f"{self.first}@{self.by_digest.rpartition('@')[2]}"
+        return f"{self.readable}@{self.by_digest.rpartition('@')[2]}" if self.readable else self.by_digest
 
 
 def pull_names(image: Image, host: str, version: Version | None) -> PullNames:
@@ -132,13 +132,14 @@ def pull_names_of(rows: Sequence[tuple[Image, Version | None]], host: str) -> li
 def _names(
     image: Image, host: str, version: Version | None, pushed: Mapping[tuple[int, str], str]
 ) -> PullNames:
-    by_hash = image.pushed_to or f"{host}/{image.name}"
+    repository = image.pushed_to or f"{host}/{image.name}"
     readable = ""
     if version is not None and image.current:
         own = image.workspace_id == version.environment.workspace_id
         there = pushed.get((version.pk, image.digest), "")
         readable = there if own and image.pushed_to else f"{host}/{name_of(version)}"
-    return PullNames(readable, by_hash, f"{by_hash}@{image.digest}")
+    # `ctr` takes no name without a tag or a digest.
+    return PullNames(readable, f"{repository}:{LATEST}", f"{repository}@{image.digest}")
 
 
 def version_to_name(versions: Iterable[Version], image: Image) -> Version | None:

@@ -249,7 +249,7 @@ def test_the_page_shows_the_images_details_and_every_version_that_shares_it(
         page.index(f"docker pull testserver/lab/{name}<")
         for name in (
             "forecast:1",
-            f"azureml/azureml_{version.hash}",
+            f"azureml/azureml_{version.hash}:latest",
             f"azureml/azureml_{version.hash}@{image.digest}",
         )
     )

@@ -180,15 +180,17 @@ def test_clients_that_wait_for_a_build_that_fails_show_its_cause(
         assert client.shows("MANIFEST_UNKNOWN", cause, builder) in done.stdout
 
 
-def test_the_command_on_the_page_pulls(filled: Filled, browser: httpx.Client, client: Client) -> None:
+def test_the_commands_on_the_page_pull(filled: Filled, browser: httpx.Client, client: Client) -> None:
     page = browser.get("/w/square/environments/image/versions/1/").text
-    (reference,) = set(re.findall(r"docker pull ([\w.:/@-]+)", page))
+    images = set(re.findall(r"docker pull ([\w.:/@-]+)", page))
+    assert len(images) == 3  # by name, by hash and by digest
 
-    done = client.pull(reference)
+    for image in images:
+        done = client.pull(image)
 
-    assert done.returncode == 0, done.stdout
-    assert client.layers(reference) == filled.layers
-    client.forget(reference)
+        assert done.returncode == 0, done.stdout
+        assert client.layers(image) == filled.layers
+        client.forget(image)
 
 
 def test_tags_are_listed(filled: Filled, client: Client) -> None:

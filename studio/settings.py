@@ -122,7 +122,7 @@ MAX_ATTEMPTS = 3
 CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
-# How long a pull waits for the build of its image; proxies give up after a minute
+# Seconds that a pull waits for the build of its image; proxies give up after a minute
 PULL_WAIT_SECONDS = read_pause(
     setting(env.float, "STUDIO_PULL_WAIT_SECONDS", 50.0), "STUDIO_PULL_WAIT_SECONDS"
 )

@@ -1,4 +1,4 @@
-"""Pulls of versions without an image: whoever may build starts the build by pulling, and waits for its end.
+"""Pulls of versions without an image: a pull by a person who may build starts the build, and waits for its end.
 
 A pull never repeats a build that failed or was cancelled: it answers with the cause, until somebody tries again.
 """

@@ -176,7 +176,7 @@ def save_version(
 
 
 def _check_repository_free(workspace: Workspace, name: str) -> None:
-    """Raise ConflictError if images of another environment are pulled by the name that this one would have."""
+    """Raise ConflictError if another environment has the same name in container registries."""
     repository = repository_name(name, curated=workspace.curated)
     other = Environment.objects.filter(workspace=workspace, repository=repository).exclude(name=name).first()
     if other is not None:

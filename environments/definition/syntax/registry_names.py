@@ -12,7 +12,7 @@ import re
 
 LATEST = "latest"
 LONGEST = 128  # with workspace and host within the 255 characters of an engine
-_LONGEST_WORDS = 100
+_LONGEST_SLUG = 100
 _SUM = 12
 _CURATED = "AzureML-"
 
@@ -35,8 +35,8 @@ def repository_name(name: str, *, curated: bool = False) -> str:
         plain = "" if name.startswith(_CURATED.lower()) else plain
     if len(plain) <= LONGEST and _REPOSITORY.fullmatch(plain) and not _MADE.search(plain):
         return plain
-    words = _SEPARATORS.sub(_valid_separator, name.lower())[:_LONGEST_WORDS].strip("._-")
-    return f"{words}--{hashlib.sha256(name.encode()).hexdigest()[:_SUM]}"
+    slug = _SEPARATORS.sub(_valid_separator, name.lower())[:_LONGEST_SLUG].strip("._-")
+    return f"{slug}--{hashlib.sha256(name.encode()).hexdigest()[:_SUM]}"
 
 
 def _valid_separator(match: re.Match[str]) -> str:

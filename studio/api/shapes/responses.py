@@ -169,7 +169,7 @@ class Version(s.Serializer[Any]):
     workspace = s.CharField()
     environment = s.CharField()
     version = s.CharField()
-    pull_name = s.CharField(help_text="Its image's name after this studio's host: workspace/repository:tag")
+    pull_name = s.CharField(help_text="Of its image, after the host: workspace/repository:tag")
     hash = s.CharField()
     kind = s.CharField()
     base = s.CharField(allow_blank=True)
@@ -235,13 +235,9 @@ class Image(s.Serializer[Any]):
     current = s.BooleanField()
     built_at = s.DateTimeField()
     used_at = s.DateTimeField()
-    pull = s.CharField(
-        help_text="The command that pulls it, by workspace/environment:version where it has that name."
-    )
-    pull_by_hash = s.CharField(
-        help_text="The command that pulls it by its hash; after a rebuild, the new image."
-    )
-    pull_by_digest = s.CharField(help_text="The command that pulls exactly this image.")
+    pull = s.CharField(help_text="The command that pulls it, by a version's name if it has one.")
+    pull_by_hash = s.CharField(help_text="After a rebuild: the new image.")
+    pull_by_digest = s.CharField(help_text="Always this image.")
 
 
 class WholeImage(Image):

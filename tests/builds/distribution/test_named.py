@@ -1,4 +1,4 @@
-"""Images by the names of environments and versions: tags, digests, blobs, and who may see them."""
+"""Images by the names of environments and versions: tags, digests, blobs and access."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def versions(store: BlobStore, square: Workspace) -> list[Version]:
     return made
 
 
-# What the names mean
+# Tags
 
 
 def test_a_version_is_a_tag_and_latest_is_the_latest_version(
@@ -198,7 +198,7 @@ def test_a_pull_by_the_plain_spelling_is_answered_with_the_name(store: BlobStore
     assert f"Forecast is square/{repository} here." in answer.json["errors"][0]["message"]
 
 
-def test_an_environment_named_like_another_ones_repository_gets_one_of_its_own(square: Workspace) -> None:
+def test_an_environment_named_like_anothers_repository_gets_its_own(square: Workspace) -> None:
     save_text("numpy\n", workspace="square", name="Forecast")
     taken = Environment.objects.get().repository
 
@@ -207,7 +207,7 @@ def test_an_environment_named_like_another_ones_repository_gets_one_of_its_own(s
     assert Environment.objects.get(name=taken).repository.startswith(f"{taken}--")
 
 
-def test_a_name_that_would_be_pulled_like_another_ones_is_refused(square: Workspace) -> None:
+def test_a_name_that_would_be_pulled_like_anothers_is_refused(square: Workspace) -> None:
     version = save_text("numpy\n", workspace="square", name="taken")
     Environment.objects.filter(pk=version.environment_id).update(repository="free")
 
@@ -302,7 +302,7 @@ def test_the_catalogues_image_of_the_same_content_is_pulled_by_those_who_may_pul
     assert digest_at("square/forecast/manifests/1") == image.digest
 
 
-# What a request costs
+# Queries
 
 
 def test_a_blob_of_many_images_costs_few_queries_and_rows(

@@ -280,7 +280,7 @@ def test_a_deleted_build_is_begun_again_within_the_time(member: User, version: V
     run(scenario())
 
 
-# Who may
+# Rights and limits
 
 
 def test_head_and_get_of_one_pull_make_one_request(member: User, version: Version) -> None:

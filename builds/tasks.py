@@ -17,10 +17,10 @@ from django.db import DatabaseError, connection
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
 from builds.queue.fairness import claim_next, has_claimable_builds
-from builds.queue.messages import BUILD_IMAGE, PREVIEW_REBUILD, SWEEP_STORE
+from builds.queue.messages import BUILD_IMAGE, PREVIEW_REBUILD, PUSH_TAGS, SWEEP_STORE
 from builds.queue.previews import resend_lost_previews
 from builds.queue.trials import has_waiting_trials
-from builds.worker import preview, runner
+from builds.worker import preview, publish, runner, steps
 from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
 from builds.worker.trial import run_waiting_trials
@@ -28,6 +28,7 @@ from builds.worker.trial import run_waiting_trials
 log = logging.getLogger(__name__)
 
 SWEEP_CHECK_SECONDS = 60.0
+TAGS_SECONDS = 30.0
 
 
 @shared_task(name=BUILD_IMAGE)
@@ -50,6 +51,15 @@ def sweep_store() -> None:
         _log_sweep(sweep(dry_run=False))
 
 
+@shared_task(name=PUSH_TAGS)
+def push_tags() -> None:
+    """Wake the thread that pushes missing tags to workspaces' registries."""
+    _tags_missing.set()
+
+
+_tags_missing = threading.Event()
+
+
 def _log_sweep(swept: Swept) -> None:
     log.info("Swept the store: %d files, %d bytes.", len(swept.blobs), swept.freed)
 
@@ -63,6 +73,7 @@ def run_queued_builds() -> None:
         if has_claimable_builds():
             build_poller.wake()
         runner.run_claimed(claim)
+        _tags_missing.set()
 
 
 class WorkPoller:
@@ -98,9 +109,10 @@ trial_poller = WorkPoller(run_waiting_trials)
 
 @worker_ready.connect
 def start_background_threads(sender: Any = None, **_: Any) -> None:
-    """Start the threads that reconcile every few seconds, and that sweep store and cache when due."""
+    """Start the threads that reconcile every few seconds, push missing tags, and sweep store and cache when due."""
     build_poller.pool = trial_poller.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
+    threading.Thread(target=_push_tags_until_stopped, name="tags", daemon=True).start()
     threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
 
 
@@ -108,6 +120,7 @@ def start_background_threads(sender: Any = None, **_: Any) -> None:
 def stop_gracefully(**_: Any) -> None:
     """Return the running builds to the queue."""
     stopping.set()
+    _tags_missing.set()
 
 
 def _reconcile_until_stopped() -> None:
@@ -125,6 +138,21 @@ def _reconcile_until_stopped() -> None:
         finally:
             connection.close()
         stopping.wait(settings.RECONCILE_SECONDS)
+
+
+def _push_tags_until_stopped() -> None:
+    # Not in the threads of builds, which a registry that does not answer would hold up.
+    while not stopping.is_set():
+        _tags_missing.clear()
+        try:
+            publish.push_missing_tags(lambda logins: steps.make_workshop(logins=logins))
+        except DatabaseError as error:
+            log.warning("Could not read which tags are missing in registries (%s); retrying.", error)
+        except Exception:  # nobody would notice that the thread had ended
+            log.exception("Could not push tags; retrying")
+        finally:
+            connection.close()
+        _tags_missing.wait(TAGS_SECONDS)
 
 
 def _sweep_until_stopped() -> None:

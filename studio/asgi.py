@@ -32,13 +32,17 @@ streams = get_asgi_application()
 # WhiteNoise sends static files that way; they are few, small and cached by the browser.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
-from builds.live.build_events import hub  # noqa: E402 (the applications must be loaded first)
+from builds.distribution.waiting import answer_when_built  # noqa: E402 (the applications must be loaded first)
+from builds.live.build_events import hub  # noqa: E402
 from studio.middleware.body_limits import Receive, Scope, Send, within_bounds  # noqa: E402
 
 # /w/<workspace>/builds/<uuid>/stream and /api/v1/workspaces/<workspace>/builds/<uuid>/events/
 EVENTS = re.compile(
     r"^(/w/[-\w]+/builds/[0-9a-f-]{36}/stream|/api/v1/workspaces/[-\w]+/builds/[0-9a-f-]{36}/events/)$"
 )
+
+# A pull that waits for its build is a page that is answered again, with no thread between.
+MANIFESTS = re.compile(r"^/v2/.+/manifests/[^/]+$")
 
 # asgiref wants an executor of one thread for a context; a few of them take turns. Each may hold a database
 # connection for a moment, beside the shared listener and readers: six at most.
@@ -105,9 +109,16 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif scope["type"] == "http" and EVENTS.match(scope["path"]):
         async with ThreadSensitiveContext(executor=next(_executors)):
             await within_bounds(streams, scope, receive, send)  # type: ignore[arg-type]
+    elif scope["type"] == "http" and MANIFESTS.match(scope["path"]):
+        await answer_when_built(page, scope, receive, send)
     elif scope["type"] == "http":
-        async with threads.thread():
-            await within_bounds(pages, scope, receive, send)  # type: ignore[arg-type]
+        await page(scope, receive, send)
+
+
+async def page(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a page in a thread."""
+    async with threads.thread():
+        await within_bounds(pages, scope, receive, send)  # type: ignore[arg-type]
 
 
 async def live_and_stop(receive: Receive, send: Send) -> None:

@@ -126,6 +126,11 @@ MAX_ATTEMPTS = 3
 CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
+# Seconds that a pull waits for the build of its image; proxies give up after a minute
+PULL_WAIT_SECONDS = read_pause(
+    setting(env.float, "STUDIO_PULL_WAIT_SECONDS", 50.0), "STUDIO_PULL_WAIT_SECONDS"
+)
+
 # Limits of a workspace without its own
 LIMIT_AT_ONCE = read_limit(setting(env.int, "STUDIO_LIMIT_AT_ONCE", 4), "STUDIO_LIMIT_AT_ONCE")
 LIMIT_QUEUED = read_limit(setting(env.int, "STUDIO_LIMIT_QUEUED", 200), "STUDIO_LIMIT_QUEUED")

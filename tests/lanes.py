@@ -21,8 +21,10 @@ from tests.longest_first import CPU, recorded_seconds
 SLOW_PARTS = frozenset(
     {
         "chromium",
+        "containerd",
         "desk",
         "docker_engine",
+        "podman",
         "prepared_database",
         "rabbitmq",
         "start_deployment",

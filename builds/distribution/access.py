@@ -52,6 +52,11 @@ def may_pull(person: Puller, workspace: Workspace) -> bool:
     return workspace.anonymous_pull or may(person, Right.PULL, workspace)
 
 
+def may_pull_catalogue(person: Puller) -> bool:
+    """Return whether this person, or everybody, may pull the catalogue's images."""
+    return person.is_authenticated or Workspace.objects.filter(curated=True, anonymous_pull=True).exists()
+
+
 def sign_in_matters() -> bool:
     """Return whether any image here needs a login to be pulled."""
     return Workspace.objects.filter(anonymous_pull=False).exists()

@@ -10,13 +10,23 @@ SERVICE = "environment-studio"
 class Refusal(Exception):
     """A refused request: HTTP status, code of the specification, message."""
 
-    def __init__(self, status: int, code: str, message: str, *, challenge: str = "", allow: str = "") -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        challenge: str = "",
+        allow: str = "",
+        retry_after: int = 0,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.challenge = challenge
         self.allow = allow
+        self.retry_after = retry_after
 
     def response(self) -> HttpResponse:
         """Return the error as clients of registries read it."""
@@ -25,6 +35,8 @@ class Refusal(Exception):
             answer["WWW-Authenticate"] = self.challenge
         if self.allow:
             answer["Allow"] = self.allow
+        if self.retry_after:
+            answer["Retry-After"] = str(self.retry_after)
         return answer
 
 
@@ -56,9 +68,10 @@ def too_many_tries(minutes: int) -> HttpResponse:
     ).response()
 
 
-def unknown_name(name: str) -> Refusal:
+def unknown_name(name: str, hint: str = "") -> Refusal:
     """Return the refusal for a repository that is not there, or not there for this person."""
-    return Refusal(404, "NAME_UNKNOWN", f"There is no repository {name[:300]} that you can see.")
+    message = f"There is no repository {name[:300]} that you can see. {hint}"
+    return Refusal(404, "NAME_UNKNOWN", message.rstrip())
 
 
 def unknown_manifest(name: str, reference: str) -> Refusal:

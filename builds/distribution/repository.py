@@ -1,4 +1,4 @@
-"""A repository: the images that a workspace has of one definition, and the blobs that belong to them."""
+"""A repository of the images that a workspace has of one definition, and the blobs that belong to them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from builds.distribution.errors import (
     unknown_manifest,
     unknown_name,
 )
+from builds.images.repositories import LATEST
 from builds.imaging.oci import index
 from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from environments.models import Workspace
 
-LATEST = "latest"
+Stream = tuple[BinaryIO, int]
+"""An open file, and its size."""
+
 DEFAULT_PLATFORM = "linux/amd64"  # what docker-registry gives clients that know no indexes
 USED_EVERY = timedelta(minutes=1)
 
@@ -57,21 +60,20 @@ class Repository:
 
     @classmethod
     def open(cls, user: access.Puller, name: str) -> Repository:
-        """Return the repository if the user may pull from it.
+        """Return the repository if the user may pull from it. Raises SignInNeeded or a refusal."""
+        workspace, repository = workspace_to_pull(user, name)
+        try:
+            return cls.of(workspace, repository)
+        except KeyError:
+            raise unknown_name(name) from None
 
-        Without an account the answer is to sign in, whether it exists or not; a user who may not pull gets
-        the same answer as for a repository that does not exist.
-        """
-        workspace_name, _, repository = name.partition("/")
-        workspace = Workspace.objects.filter(name=workspace_name).first()
-        if workspace is None or not access.may_pull(user, workspace):
-            if not user.is_authenticated:
-                raise SignInNeeded(name)
-            raise unknown_name(name)
+    @classmethod
+    def of(cls, workspace: Workspace, repository: str) -> Repository:
+        """Return a workspace's repository. Raises KeyError if there is none."""
         images = tuple(_images(workspace, repository))
         if not images:
-            raise unknown_name(name)
-        return cls(name, images)
+            raise KeyError(repository)
+        return cls(f"{workspace.name}/{repository}", images)
 
     @property
     def tags(self) -> list[str]:
@@ -88,6 +90,10 @@ class Repository:
         image = next((image for image in self.images if _means(reference, image)), None)
         if image is None:
             raise unknown_manifest(self.name, reference)
+        return self.manifest_of(image, reference, accepts)
+
+    def manifest_of(self, image: Image, reference: str, accepts: Callable[[str], bool]) -> Manifest:
+        """Return the manifest of an image's tag or digest, and note that the image was used."""
         try:
             whole = index.image_of(store(), reference if _DIGEST.fullmatch(reference) else image.digest)
             result = whole if _DIGEST.fullmatch(reference) or accepts(whole.media_type) else _default(whole)
@@ -104,7 +110,7 @@ class Repository:
         self._note_use(image)
         return Manifest(result.digest, result.media_type, content)
 
-    def blob(self, digest: str) -> tuple[BinaryIO, int]:
+    def blob(self, digest: str) -> Stream:
         """Return an open blob of one of the images, and its size."""
         if not _DIGEST.fullmatch(digest):
             raise Refusal(400, "DIGEST_INVALID", f"{digest[:200]} is not a sha256 digest.")
@@ -122,6 +128,21 @@ class Repository:
         now = timezone.now()
         if image.used_at < now - USED_EVERY:
             Image.objects.filter(pk=image.pk, used_at__lt=now - USED_EVERY).update(used_at=now)
+
+
+def workspace_to_pull(user: access.Puller, name: str) -> tuple[Workspace, str]:
+    """Return the workspace that a repository's name begins with, if the user may pull from it, and the rest.
+
+    Without an account the answer is to sign in, whether it exists or not; a user who may not pull gets the same
+    answer as for a repository that does not exist.
+    """
+    workspace_name, _, repository = name.partition("/")
+    workspace = Workspace.objects.filter(name=workspace_name).first()
+    if workspace is None or not access.may_pull(user, workspace):
+        if not user.is_authenticated:
+            raise SignInNeeded(name)
+        raise unknown_name(name)
+    return workspace, repository
 
 
 def _images(workspace: Workspace, repository: str) -> QuerySet[Image]:

@@ -10,11 +10,12 @@ urlpatterns = [
     path("", views.version, name="version"),
     # /v2/token?service=…&scope=…
     path("token", views.token, name="token"),
-    # /v2/<workspace>/azureml/azureml_<hash>/manifests/<tag or digest>
+    # A repository's name is <workspace>/<environment>, or <workspace>/azureml/azureml_<hash>.
+    # /v2/<name>/manifests/<tag or digest>
     re_path(r"^(?P<name>.+)/manifests/(?P<reference>[^/]+)$", views.manifest, name="manifest"),
-    # /v2/<workspace>/azureml/azureml_<hash>/blobs/<digest>
+    # /v2/<name>/blobs/<digest>
     re_path(r"^(?P<name>.+)/blobs/(?P<digest>[^/]+)$", views.blob, name="blob"),
-    # /v2/<workspace>/azureml/azureml_<hash>/tags/list?n=…&last=…
+    # /v2/<name>/tags/list?n=…&last=…
     re_path(r"^(?P<name>.+)/tags/list$", views.tags, name="tags"),
     # everything else: uploads, the catalogue of repositories, what clients try and do without
     re_path(r"", views.unsupported, name="unsupported"),

@@ -15,8 +15,11 @@ from django.views.decorators.csrf import csrf_exempt
 
 from builds.distribution import access
 from builds.distribution.body import BlobBody, Unsatisfiable, part
-from builds.distribution.errors import Refusal, SignInNeeded, sign_in_needed
-from builds.distribution.repository import Manifest, Repository
+from builds.distribution.errors import Refusal, SignInNeeded, sign_in_needed, unknown_manifest
+from builds.distribution.named import NotBuilt, open_repository
+from builds.distribution.on_demand import request_for_pull
+from builds.distribution.repository import Manifest
+from builds.distribution.waiting import wait_for
 
 READ = ("GET", "HEAD")
 TAGS_A_PAGE = 1000
@@ -83,9 +86,8 @@ def token(request: HttpRequest) -> HttpResponse:
 
 @registry
 def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
-    """Send the manifest of a tag or a digest."""
-    accepts = partial(_accepts, request.headers.get("Accept", ""))
-    result = Repository.open(access.puller(request), name).manifest(reference, accepts)
+    """Send the manifest of a tag or a digest; a version without an image is built, if the client may build."""
+    result = _manifest(request, name, reference)
     known = _known(request, result.digest)
     response = HttpResponse(status=304) if known else _whole(request, result)
     response["Vary"] = "Accept"  # a tag of an index has two answers
@@ -95,7 +97,7 @@ def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
 @registry
 def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
     """Send a blob of one of the repository's images, or a part of it."""
-    file, size = Repository.open(access.puller(request), name).blob(digest)
+    file, size = open_repository(access.puller(request), name).blob(digest)
     # A pull may last for minutes: it holds a file open, not a connection to the database.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
@@ -116,7 +118,7 @@ def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
 @registry
 def tags(request: HttpRequest, name: str) -> HttpResponse:
     """List the repository's tags in order, a page at a time."""
-    repository = Repository.open(access.puller(request), name)
+    repository = open_repository(access.puller(request), name)
     last = request.GET.get("last", "")
     try:
         wanted = int(request.GET.get("n", TAGS_A_PAGE))
@@ -124,7 +126,7 @@ def tags(request: HttpRequest, name: str) -> HttpResponse:
         wanted = -1
     if wanted < 0:
         raise Refusal(400, "PAGINATION_NUMBER_INVALID", "n is the number of tags to list: 0, 1, 2 …")
-    there = sorted(tag for tag in repository.tags if tag > last)
+    there = sorted((tag for tag in repository.tags if _lexical(tag) > _lexical(last)), key=_lexical)
     page = there[:wanted]
     answer = JsonResponse({"name": name, "tags": page})
     if page and len(page) < len(there):
@@ -139,6 +141,28 @@ def unsupported(request: HttpRequest) -> HttpResponse:
     raise Refusal(
         404, "UNSUPPORTED", "This registry serves manifests, blobs and lists of tags, nothing else."
     )
+
+
+def _manifest(request: HttpRequest, name: str, reference: str) -> Manifest:
+    user = access.puller(request)
+    repository = open_repository(user, name)
+    accepts = partial(_accepts, request.headers.get("Accept", ""))
+    try:
+        return repository.manifest(reference, accepts)
+    except NotBuilt as missing:
+        under_way = request_for_pull(user, missing.version, request.build_absolute_uri)
+    if under_way is not None:
+        wait_for(request, under_way.build_id)
+        raise under_way
+    try:
+        return repository.manifest(reference, accepts)  # which was made meanwhile
+    except NotBuilt:
+        raise unknown_manifest(name, reference) from None
+
+
+def _lexical(tag: str) -> tuple[str, str]:
+    """Return a tag's key in the order of the specification: lexical, capitals like small letters; so 10 before 2."""
+    return tag.lower(), tag
 
 
 def _whole(request: HttpRequest, manifest: Manifest) -> HttpResponse:

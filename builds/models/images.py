@@ -1,4 +1,4 @@
-"""Images, their layers and packages, the bases they start from, and the last sweep of the store."""
+"""Images, their tags in registries, their layers and packages, the bases they start from, and the last sweep of the store."""
 
 from typing import Any, ClassVar
 
@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from environments.definition import Definition, ImageReference
-from environments.models import Workspace
+from environments.models import Environment, Version, Workspace
 
 
 class Image(models.Model):
@@ -72,6 +72,33 @@ class Image(models.Model):
     def use(self) -> bool:
         """Record a use, which keeps the image from the next clean-up; return False if it was just deleted."""
         return bool(Image.objects.filter(pk=self.pk).update(used_at=timezone.now()))
+
+
+class PushedTag(models.Model):
+    """A version's tag in its workspace's registry, or with no version the tag `latest` of its environment."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="pushed_tags")
+    version = models.ForeignKey(Version, null=True, on_delete=models.CASCADE, related_name="pushed_tags")
+    registry = models.CharField(
+        max_length=200, blank=True, help_text="Where it was pushed; empty before that."
+    )
+    digest = models.CharField(max_length=71, blank=True, help_text="The image that it was last pushed for.")
+    next_at = models.DateTimeField(null=True, help_text="No worker pushes it before then.")
+    attempts = models.PositiveIntegerField(default=0, help_text="Failed attempts since the last success.")
+    problem = models.CharField(max_length=400, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["version"], condition=Q(version__isnull=False), name="pushedtag_version_uniq"
+            ),
+            models.UniqueConstraint(
+                fields=["environment"], condition=Q(version__isnull=True), name="pushedtag_latest_uniq"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.environment.repository}: {self.version or 'latest'}"
 
 
 class ImageLayer(models.Model):

@@ -9,8 +9,9 @@ from django.http import Http404
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
+from builds.images.repositories import names_at
 from builds.logs import lines_between
-from builds.models import Build, BuildState, Image, LogChunk, Step
+from builds.models import Build, BuildState, LogChunk, Step
 from builds.models.steps import StepName
 from builds.pages.queries import queue_position, steps_shown, waiting_for, why_it_waits
 from builds.statistics.estimates import build_estimate
@@ -61,6 +62,7 @@ def shared_context(build: Build) -> dict[str, Any]:
         "environment": build.version.environment,
         "steps": [shown(step) for step in steps],
         "waiting": waiting_for(build) if build.active else list(build.requests.select_related("user")),
+        "pull_names": names_at(build.image, build.version) if build.image else None,
         "queue_position": queue_position(build),
         "why_it_waits": why_it_waits(build),
         "expected": build_estimate(build, steps),
@@ -77,7 +79,7 @@ def viewer_context(
     may_write = "build" in may
     alone = requested and len({request.user_id for request in facts["waiting"]}) == 1
     return {
-        "pull": pull_command(build.image, host) if build.image else "",
+        "pull": facts["pull_names"](host) if facts["pull_names"] else None,
         "may_cancel": may_write and build.active and requested and not build.cancel_requested,
         "may_stop": "cancel_others" in may and build.active and not alone and not build.cancel_requested,
         "may_retry": may_write and build.state in {BuildState.FAILED, BuildState.CANCELLED},
@@ -142,11 +144,6 @@ def shown(step: Step) -> dict[str, Any]:
         "state": state,
         "part": min(100, round(100 * step.done / step.total)) if step.total else None,
     }
-
-
-def pull_command(image: Image, host: str) -> str:
-    """Return the command that fetches an image: from its workspace's registry, else from this studio."""
-    return f"docker pull {image.pushed_to or f'{host}/{image.name}'}"
 
 
 def last_chunks(build: Build, *, everything: bool) -> list[LogChunk]:

@@ -16,12 +16,13 @@ from django.views.decorators.vary import vary_on_headers
 from builds.causes import CATALOGUE
 from builds.images.layers import shared_layers
 from builds.images.listing import ImageFilter, find_images
+from builds.images.repositories import pull_names_of, version_to_name
 from builds.imaging.reporting import plain
 from builds.logs import read_log
 from builds.logs.ansi import chunks_html
 from builds.models import BuildState
 from builds.pages import queries
-from builds.pages.build_page import build_context, get_build, last_chunks, pull_command
+from builds.pages.build_page import build_context, get_build, last_chunks
 from builds.pages.finished import mark_seen
 from builds.queue import previews, requests
 from builds.queue.requests import StateConflict
@@ -242,14 +243,15 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
     page = KeysetPaginator(images, ROWS).get_page(request.GET.get("page"))
     names = queries.sharing_names(workspace, [image.hash for image in page])
     shared = shared_layers([image.pk for image in page])
+    named = [(image, version_to_name(names.get(image.hash, []), image)) for image in page]
     rows = [
         {
             "image": image,
             "versions": names.get(image.hash, []),
-            "pull": pull_command(image, request.get_host()),
+            "pull": pull.command,
             "shared": shared.get(image.pk),
         }
-        for image in page
+        for image, pull in zip(page, pull_names_of(named, request.get_host()), strict=True)
     ]
     context = {
         "workspace": workspace,

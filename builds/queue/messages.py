@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 BUILD_IMAGE = "builds.build_image"
 PREVIEW_REBUILD = "builds.preview_rebuild"
 SWEEP_STORE = "builds.sweep_store"
+PUSH_TAGS = "builds.push_tags"
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,14 @@ def send_preview(preview_id: int) -> None:
         current_app.send_task(PREVIEW_REBUILD, args=(preview_id,), retry=False)
     except (OperationalError, OSError) as error:
         log.warning("No preview: the broker is unreachable (%s).", error)
+
+
+def send_tags() -> None:
+    """Have a worker push missing tags to registries now; if the message is lost, it does so within half a minute."""
+    try:
+        current_app.send_task(PUSH_TAGS, retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("Tags are not pushed now: the broker is unreachable (%s).", error)
 
 
 def send_sweep() -> None:

@@ -85,6 +85,8 @@ def request_build(
         image = image_status(version).image
         # An image that is being cleaned up is built again.
         if image is not None and image.use():
+            if workspace.registry:
+                transaction.on_commit(messages.send_tags)  # the version has a name there too
             return BuildRequest.objects.create(
                 workspace=workspace,
                 version=version,

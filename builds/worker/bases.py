@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from builds.engine.local import ELSEWHERE, local_base
+from builds.images.repositories import LATEST, environment_in, image_of_version, images_of, version_tagged
 from builds.imaging.bases.find import find_base, logged
 from builds.imaging.bases.host import REFERENCE as HOST
 from builds.imaging.bases.model import Base
@@ -87,19 +88,33 @@ def _own_reference(reference: str, workshop: Workshop) -> ImageReference | None:
 def _readable_image(reference: ImageReference, workspace: Workspace) -> Image:
     """Return the image if the workspace may build on it: its own, or one that everybody may pull."""
     name, _, repository = reference.repository.partition("/")
-    images = Image.objects.filter(workspace__name=name, repository=repository).select_related("workspace")
+    owner = Workspace.objects.filter(name=name).first()
+    image = None
+    if owner is not None and (owner == workspace or owner.curated or owner.anonymous_pull):
+        image = _image_by_name(owner, repository, reference) or _image_by_hash(owner, repository, reference)
+    if image is None:
+        # With a separate code, so that the engine's own images are not searched for it.
+        raise ImageError(
+            "image-not-found",
+            f"There is no image {reference} in this studio that the workspace {workspace} may build on.",
+            "Check the name and the tag: a version with an image, or latest. Images of another workspace can be built "
+            "on if everybody may pull them.",
+        )
+    return image
+
+
+def _image_by_name(owner: Workspace, repository: str, reference: ImageReference) -> Image | None:
+    environment = environment_in(owner, repository)
+    if environment is None:
+        return None
     if reference.digest:
-        images = images.filter(digest=reference.digest)
-    else:
-        images = images.filter(current=True) if reference.tag in (None, "latest") else images.none()
-    image = images.first()
-    if image is not None:
-        owner = image.workspace
-        if owner == workspace or owner.curated or owner.anonymous_pull:
-            return image
-    # With a separate code, so that the engine's own images are not searched for it.
-    raise ImageError(
-        "image-not-found",
-        f"There is no image {reference} in this studio that the workspace {workspace} may build on.",
-        "Check the name; its tag is latest. Images of another workspace can be built on if everybody may pull them.",
-    )
+        return images_of(environment, catalogue=True).filter(digest=reference.digest).first()
+    version = version_tagged(environment, reference.tag or LATEST)
+    return image_of_version(version, catalogue=True) if version is not None else None
+
+
+def _image_by_hash(owner: Workspace, repository: str, reference: ImageReference) -> Image | None:
+    images = Image.objects.filter(workspace=owner, repository=repository)
+    if reference.digest:
+        return images.filter(digest=reference.digest).first()
+    return images.filter(current=True).first() if reference.tag in (None, LATEST) else None

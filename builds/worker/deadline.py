@@ -10,9 +10,10 @@ from builds.worker.reporter import StudioStopping, stopping
 
 
 class DeadlineReporter(Quiet):
-    """A silent reporter that raises LimitExceeded after a number of seconds."""
+    """A silent reporter that raises LimitExceeded after a number of seconds; its message names what kind of server was awaited."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, server: str = "index") -> None:
+        self._server = server
         self._seconds = seconds
         self._deadline = time.monotonic() + seconds
 
@@ -22,5 +23,5 @@ class DeadlineReporter(Quiet):
             raise StudioStopping("The studio is stopping.")
         if time.monotonic() > self._deadline:
             raise LimitExceeded(
-                "timeout", f"The index did not answer within {self._seconds:.0f} seconds.", ""
+                "timeout", f"The {self._server} did not answer within {self._seconds:.0f} seconds.", ""
             )

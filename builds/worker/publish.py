@@ -1,17 +1,31 @@
-"""Push an image to its workspace's registry, if it has one."""
+"""Push an image to its workspace's registry, if it has one: by its hash, then by the names of its versions."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Callable
 
 from builds.imaging.bases.model import Base
 from builds.imaging.oci.index import blobs_of, image_of
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.publish.mounts import origins_of, remember_origins
 from builds.imaging.publish.push import push
-from builds.imaging.reporting import Reporter
+from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image
+from builds.queue import registry_tags
+from builds.queue.registry_tags import MissingTag, missing_tags
+from builds.worker.deadline import DeadlineReporter
+from builds.worker.reporter import StudioStopping
+from environments.connections.service import workspace_logins
 from environments.definition import ImageReference
+from environments.encryption import DecryptionError
 from environments.models import Workspace
+from environments.network.credentials import Logins
+
+log = logging.getLogger(__name__)
+
+WorkshopFor = Callable[[Logins], Workshop]
 
 
 def push_image(
@@ -47,3 +61,33 @@ def push_existing_image(image: Image, workshop: Workshop, reporter: Reporter) ->
     image.pushed_to = push_image(workspace, image.repository, stored, workshop, reporter)
     image.save(update_fields=["pushed_to"])
     return True
+
+
+def push_missing_tags(workshop_for: WorkshopFor) -> None:
+    """Push the tags that are missing in workspaces' registries; one that fails is pushed again after a pause."""
+    for tag in missing_tags():
+        row = registry_tags.claim(tag)
+        if row is None:
+            continue
+        try:
+            workshop = workshop_for(workspace_logins(tag.environment.workspace))
+            push_tag(tag, workshop, DeadlineReporter(registry_tags.PUSH_SECONDS, "registry"))
+        except StudioStopping:
+            registry_tags.release(row)
+            return
+        except (ImageError, DecryptionError, OSError) as error:
+            log.warning("The tag %s could not be pushed and is tried again: %s", tag.reference, error)
+            registry_tags.record_failed(row, str(error))
+        else:
+            registry_tags.record_pushed(row, tag)
+
+
+def push_tag(tag: MissingTag, workshop: Workshop, reporter: Reporter) -> None:
+    """Give an image that is in the registry by its hash another name there: its blobs are mounted, not sent.
+
+    Raises ImageError.
+    """
+    stored, target = image_of(workshop.store, tag.image.digest), ImageReference.parse(tag.reference)
+    by_hash = ImageReference.parse(tag.image.pushed_to).repository
+    origins = {blob.digest: by_hash for blob in blobs_of(workshop.store, stored)}
+    push(stored, str(target), workshop, reporter, origins=origins)

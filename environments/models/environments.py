@@ -1,11 +1,12 @@
 """Environments and their versions."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 
 from environments.definition import Definition
+from environments.definition.syntax.registry_names import repository_name
 from environments.models.workspaces import Workspace
 
 
@@ -22,6 +23,9 @@ class Environment(models.Model):
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="environments")
     name = models.CharField(max_length=255)
+    repository = models.CharField(
+        max_length=128, editable=False, help_text="Its name in container registries, after the workspace's."
+    )
     anonymous = models.BooleanField(default=False)
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -34,20 +38,34 @@ class Environment(models.Model):
     class Meta:
         ordering = ["name"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["workspace", "name"], name="environment_name_uniq")
+            models.UniqueConstraint(fields=["workspace", "name"], name="environment_name_uniq"),
+            models.UniqueConstraint(fields=["workspace", "repository"], name="environment_repository_uniq"),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save it with its repository name, which is settled with the name."""
+        if not self.repository:
+            self.repository = repository_name(self.name, curated=self.workspace.curated)
+        super().save(*args, **kwargs)
 
     @property
     def shown_name(self) -> str:
         """The name on pages: that of a curated environment without its prefix."""
         return self.name.removeprefix("AzureML-") if self.workspace.curated else self.name
 
-    def latest(self) -> "Version | None":
-        """Return the most recently created version that is not archived (rule 31)."""
-        return self.versions.filter(archived_at=None).order_by("-created_at", "-pk").first()
+    def latest(self, *, without_content: bool = False) -> "Version | None":
+        """Return the most recently created version that is not archived (rule 31).
+
+        `without_content` leaves definition and source in the database until they are read.
+        """
+        versions = self.versions.filter(archived_at=None).order_by("-created_at", "-pk")
+        return (versions.defer(*CONTENT) if without_content else versions).first()
+
+
+CONTENT = ("data", "source")  # the long columns of a version
 
 
 class Version(models.Model):

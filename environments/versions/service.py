@@ -15,6 +15,7 @@ from django.utils import timezone
 from environments.audit.record import record
 from environments.definition import Definition, Difference, Reading, diff
 from environments.definition.findings.naming import name_problem
+from environments.definition.syntax.registry_names import repository_name
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, SourceFile, Version, Workspace
 from environments.models.catalogue import Deprecation
@@ -124,6 +125,7 @@ def save_version(
     if version and (not VERSION.fullmatch(version) or version.lower() == "latest"):
         raise ServiceError("version-invalid", *VERSION_INVALID)
     _check_not_started_from_retired(based_on, workspace, name)
+    _check_repository_free(workspace, name)
     environment, is_new = Environment.objects.get_or_create(
         workspace=workspace, name=name, defaults={"created_by": user}
     )
@@ -171,6 +173,18 @@ def save_version(
         based_on=str(based_on) if based_on else None,
     )
     return SavedVersion(created, created=True)
+
+
+def _check_repository_free(workspace: Workspace, name: str) -> None:
+    """Raise ConflictError if another environment has the same name in container registries."""
+    repository = repository_name(name, curated=workspace.curated)
+    other = Environment.objects.filter(workspace=workspace, repository=repository).exclude(name=name).first()
+    if other is not None:
+        raise ConflictError(
+            "name-taken",
+            f"In a container registry, {name} and {other} would both be {repository}.",
+            "Choose another name: lower-case letters, digits, and single “-”, “.” or “_” between them stay as they are.",
+        )
 
 
 def _check_not_started_from_retired(start: Version | None, workspace: Workspace, name: str) -> None:

@@ -8,6 +8,7 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from rest_framework.response import Response
 
 from builds.images.exports import FORMATS, lock_as
+from builds.images.repositories import version_to_name
 from builds.imaging.lock import Lock
 from builds.models import BuildState, Image
 from builds.pages import queries
@@ -129,9 +130,11 @@ def log(request: ApiRequest, workspace: str, build: uuid.UUID) -> StreamingHttpR
 @documented("GET", responses.paged(responses.Image), path=WORKSPACE, paged=True)
 def images(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's images, newest first."""
-    matching = queries.images_for_list(get_workspace(request.user, workspace))
-    page, pages = page_of(request, matching, ("-built_at", "-pk"))
-    return pages.get_paginated_response([rows.image(row, request.get_host()) for row in page])
+    space = get_workspace(request.user, workspace)
+    page, pages = page_of(request, queries.images_for_list(space), ("-built_at", "-pk"))
+    names = queries.sharing_names(space, [row.hash for row in page])
+    named = [(row, version_to_name(names.get(row.hash, []), row)) for row in page]
+    return pages.get_paginated_response(rows.images(named, request.get_host()))
 
 
 @documented(
@@ -145,8 +148,9 @@ def image(request: ApiRequest, workspace: str, digest: str) -> Response:
     row = Image.objects.filter(workspace=space, digest=digest).select_related("workspace").first()
     if row is None:
         raise Http404(f"{space} has no image {digest}.")
-    shown = rows.image(row, request.get_host())
-    shared = [rows.reference(version) for version in requests.versions_sharing(space, row.hash)]
+    versions = requests.versions_sharing(space, row.hash)
+    shown = rows.image(row, request.get_host(), version_to_name(versions, row))
+    shared = [rows.reference(version) for version in versions]
     return Response(shown | {"layers": _layers(row), "shared_by": shared})
 
 

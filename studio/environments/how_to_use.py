@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from builds.images.exports import formats_for
+from builds.images.repositories import PullNames, pull_names
 from builds.imaging.lock import Lock
 from builds.models import Image
 from environments.definition.findings.secrets import masked
@@ -43,6 +44,7 @@ class Consumer:
     image: Image | None
     base_url: str  # of this studio: https://studio.example.com
     user: str
+    names: PullNames | None = None  # of the image
 
     @property
     def host(self) -> str:
@@ -52,8 +54,8 @@ class Consumer:
     @property
     def image_reference(self) -> str:
         """The image's reference for a container engine."""
-        assert self.image is not None  # noqa: S101
-        return self.image.pushed_to or f"{self.host}/{self.image.name}"
+        assert self.names is not None  # noqa: S101
+        return self.names.first
 
     @property
     def name(self) -> str:
@@ -87,7 +89,9 @@ class Consumer:
 
 def snippets(version: Version, image: Image | None, address: str, user: str) -> list[Snippet]:
     """Return the snippets of a version: those of its image, or of its definition until it has one."""
-    consumer = Consumer(version, image, address.rstrip("/"), user)
+    address = address.rstrip("/")
+    names = pull_names(image, address.partition("://")[2], version) if image else None
+    consumer = Consumer(version, image, address, user, names)
     return (
         [*_image_snippets(consumer), *_local_snippets(consumer, image)]
         if image
@@ -153,9 +157,16 @@ def _image_snippets(consumer: Consumer) -> Iterator[Snippet]:
 
 def _login_command(consumer: Consumer) -> str:
     """Return the command that signs in to the registry; empty if anybody may pull."""
-    if consumer.image is None or consumer.image.pushed_to or consumer.image.workspace.anonymous_pull:
+    if consumer.image is None or _in_other_registry(consumer):
+        return ""
+    owners = (consumer.image.workspace, consumer.version.environment.workspace)
+    if all(owner.anonymous_pull for owner in owners):
         return ""
     return shlex.join(["docker", "login", "--username", consumer.user, consumer.host]) + "\n"
+
+
+def _in_other_registry(consumer: Consumer) -> bool:
+    return not consumer.image_reference.startswith(f"{consumer.host}/")
 
 
 def _access_notes(consumer: Consumer) -> list[str]:
@@ -167,7 +178,7 @@ def _access_notes(consumer: Consumer) -> list[str]:
     host = urlsplit(consumer.base_url).hostname or ""
     if (
         consumer.image
-        and not consumer.image.pushed_to
+        and not _in_other_registry(consumer)
         and consumer.base_url.startswith("http://")
         and host not in LOOPBACK_HOSTS
     ):
@@ -189,8 +200,8 @@ def _reachability_note() -> str:
 
 
 def _dockerfile(consumer: Consumer) -> str:
-    assert consumer.image is not None  # noqa: S101
-    lines = [f"FROM {consumer.image_reference}@{consumer.image.digest}"]
+    assert consumer.names is not None  # noqa: S101
+    lines = [f"FROM {consumer.names.pinned}"]
     # JSON quoting fits, except that a Dockerfile would substitute $NAME.
     lines += [
         f"ENV {name}={json.dumps(value, ensure_ascii=False).replace('$', chr(92) + '$')}"

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from builds.images.exports import FORMATS, lock_as
+from builds.images.repositories import name_of, pull_names
 from builds.imaging.lock import Lock
 from builds.models import Image
 from builds.pages import queries
-from builds.pages.build_page import pull_command
 from builds.queue import requests
 from builds.statistics.estimates import build_estimate, version_estimate
 from environments.access import Right, get_environment, get_version, get_workspace, may, rights_in
@@ -180,12 +180,21 @@ def _details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "findings": version_findings(version),
             "sharing": requests.versions_sharing(page["workspace"], version.hash),
             "expected": expected_duration(version, page["outlook"]),
-            "pull": pull_command(image, request.get_host()) if image else "",
+            "pull": pull_names(image, request.get_host(), version) if image else None,
+            "pull_builds": _pull_that_builds(request, page),
             "seen": description_fingerprint(version),
         }
         | _how_to_use(request, version, image)
         | _about(request, page)
     )
+
+
+def _pull_that_builds(request: StudioRequest, page: dict[str, Any]) -> str:
+    """Return the command that builds and pulls a version without an image; empty where a pull builds nothing."""
+    version: Version = page["version"]
+    if page["image"] or not (page["here"]["build"] and settings.PULL_WAIT_SECONDS):
+        return ""
+    return f"docker pull {request.get_host()}/{name_of(version)}"
 
 
 def _how_to_use(request: StudioRequest, version: Version, image: Image | None) -> dict[str, Any]:

@@ -40,8 +40,8 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
     expect(log.locator("#L1")).to_be_visible()  # line 1 is there, however late one comes
     expect(page).to_have_title(re.compile("Ready: first-environment:1"), timeout=BUILD_SECONDS * 1000)
     expect(page.get_by_text("The image is ready")).to_be_visible()
-    expect(page.locator(".pull-text")).to_have_text(
-        re.compile(r"^docker pull localhost:\d+/empty/azureml/azureml_")
+    expect(page.locator(".pull-text").first).to_have_text(
+        re.compile(r"^docker pull localhost:\d+/empty/first-environment:1$")
     )
     expect(page.locator("#favicon")).to_have_attribute("href", re.compile("good"))
     expect(page.locator("#said")).to_contain_text("Ready")  # the stream has ended

@@ -25,6 +25,7 @@ from tests.services import parts
 from tests.services.clock import Clock
 from tests.services.deployment import Deployment
 from tests.services.processes import Process
+from tests.services.servers.containerd import Containerd
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.postgres import Postgres
 from tests.services.servers.preloaded import run_preloaded
@@ -146,6 +147,27 @@ def skopeo() -> Path:
     """The path of the skopeo command."""
     need(parts.SKOPEO)
     return parts.program("skopeo")
+
+
+@pytest.fixture(scope="session")
+def podman() -> Path:
+    """The path of the podman command."""
+    need(parts.PODMAN)
+    return parts.program("podman")
+
+
+@pytest.fixture(scope="session")
+def docker_command() -> Path:
+    """The path of the docker command."""
+    need(parts.DOCKER_COMMAND)
+    return parts.program("docker")
+
+
+@pytest.fixture(scope="session")
+def containerd(run_folder: Path) -> Iterator[Containerd]:
+    """A containerd: `.ctr` is the command for it."""
+    need(parts.CONTAINERD)
+    yield from running(Containerd(run_folder / "containerd"))
 
 
 @pytest.fixture

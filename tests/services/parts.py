@@ -50,11 +50,27 @@ DOCKER = Part(
 )
 REGISTRY = Part("docker-registry", ("docker-registry",), ("docker-registry",))
 SKOPEO = Part("skopeo", ("skopeo",), ("skopeo",))
+PODMAN = Part("podman", ("podman",), ("podman",), needs_root=True)
+CONTAINERD = Part("containerd", ("containerd", "ctr"), ("containerd",), needs_root=True)
+DOCKER_COMMAND = Part("the docker command", ("docker",), ("docker.io",))
 FAKETIME = Part("libfaketime", ("faketime",), ("faketime",))
 CHROMIUM = Part("Chromium", ("chromium-headless-shell",), ("chromium-headless-shell", "fonts-liberation"))
 GETTEXT = Part("gettext", ("xgettext", "msgmerge", "msgfmt"), ("gettext",))
 
-PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, FAKETIME, CHROMIUM, GETTEXT)
+PARTS = (
+    POSTGRES,
+    REDIS,
+    RABBITMQ,
+    DOCKER,
+    DOCKER_COMMAND,
+    REGISTRY,
+    SKOPEO,
+    PODMAN,
+    CONTAINERD,
+    FAKETIME,
+    CHROMIUM,
+    GETTEXT,
+)
 
 
 def find_program(name: str) -> Path | None:

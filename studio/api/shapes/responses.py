@@ -169,6 +169,7 @@ class Version(s.Serializer[Any]):
     workspace = s.CharField()
     environment = s.CharField()
     version = s.CharField()
+    pull_name = s.CharField(help_text="Of its image, after the host: workspace/repository:tag")
     hash = s.CharField()
     kind = s.CharField()
     base = s.CharField(allow_blank=True)
@@ -234,7 +235,9 @@ class Image(s.Serializer[Any]):
     current = s.BooleanField()
     built_at = s.DateTimeField()
     used_at = s.DateTimeField()
-    pull = s.CharField(help_text="The command that fetches it.")
+    pull = s.CharField(help_text="The command that pulls it, by a version's name if it has one.")
+    pull_by_hash = s.CharField(help_text="After a rebuild: the new image.")
+    pull_by_digest = s.CharField(help_text="Always this image.")
 
 
 class WholeImage(Image):

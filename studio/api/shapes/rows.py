@@ -1,10 +1,10 @@
 """Rows of the database as the API gives them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from builds.images.repositories import PullNames, name_of, pull_names, pull_names_of
 from builds.models import Build, BuildRequest, BuildState, Image
-from builds.pages.build_page import pull_command
 from builds.pages.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
 from environments import models
 from environments.access import role_in
@@ -48,6 +48,7 @@ def version(
         "workspace": row.environment.workspace.name,
         "environment": row.environment.name,
         "version": row.version,
+        "pull_name": name_of(row),
         "hash": row.hash,
         "kind": row.kind,
         "base": row.base,
@@ -109,15 +110,26 @@ def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[
     }
 
 
-def image(row: Image, host: str) -> dict[str, Any]:
-    """Return an image."""
+def image(row: Image, host: str, version: models.Version | None) -> dict[str, Any]:
+    """Return an image; `version` is one that shares it."""
+    return _image(row, pull_names(row, host, version))
+
+
+def images(rows: Sequence[tuple[Image, models.Version | None]], host: str) -> list[dict[str, Any]]:
+    """Return images, each with a version that shares it, in a constant number of queries."""
+    return [_image(row, names) for (row, _), names in zip(rows, pull_names_of(rows, host), strict=True)]
+
+
+def _image(row: Image, names: PullNames) -> dict[str, Any]:
     fields = ("hash", "digest", "size", "packages", "base", "base_digest", "python", "interpreter", "current")
     return {field: getattr(row, field) for field in fields} | {
         "workspace": row.workspace.name,
         "name": row.name,
         "built_at": row.built_at,
         "used_at": row.used_at,
-        "pull": pull_command(row, host),
+        "pull": names.command,
+        "pull_by_hash": f"docker pull {names.by_hash}",
+        "pull_by_digest": f"docker pull {names.by_digest}",
     }
 
 
@@ -149,7 +161,7 @@ def build_request(row: BuildRequest, host: str) -> dict[str, Any]:
         "reused": row.reused,
         "joined": row.joined,
         "build": build(row.build) if row.build else None,
-        "image": image(row.image, host) if row.image else None,
+        "image": image(row.image, host, row.version) if row.image else None,
     }
 
 

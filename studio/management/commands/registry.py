@@ -6,8 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from builds.imaging.reporting import ImageError, Quiet
+from builds.imaging.workshop import Workshop
 from builds.models import Image
-from builds.worker.publish import push_existing_image
+from builds.queue import registry_tags
+from builds.worker.publish import push_existing_image, push_tag
 from builds.worker.steps import make_workshop
 from environments.connections.service import workspace_logins
 from environments.encryption import DecryptionError
@@ -26,7 +28,9 @@ class Command(StudioCommand):
         parser.add_argument("workspace", help="the workspace's name")
         parser.add_argument("address", nargs="?", help="such as registry.example.com/ml")
         parser.add_argument("--none", action="store_true", help="push to no registry any more")
-        parser.add_argument("--push", action="store_true", help="push the current images that are not there")
+        parser.add_argument(
+            "--push", action="store_true", help="push the current images and names that are not there"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Set it if asked to, say what it is, and push if asked to."""
@@ -64,6 +68,25 @@ class Command(StudioCommand):
                 raise CommandError(str(error)) from error
             if not sent:
                 self.stdout.write(f"{image.pushed_to} is there already.")
+        self.push_tags(workspace, shop)
+
+    def push_tags(self, workspace: Workspace, shop: Workshop) -> None:
+        """Give the images that are there the names of their versions."""
+        while tags := registry_tags.missing_tags(workspace, at_once=True):
+            for tag in tags:
+                row = registry_tags.claim(tag, at_once=True)
+                assert row is not None  # noqa: S101 (at once, it is never another's)
+                try:
+                    push_tag(tag, shop, _Lines(self))
+                except (ImageError, OSError) as error:
+                    registry_tags.record_failed(row, str(error))
+                    raise CommandError(str(error)) from error
+                registry_tags.record_pushed(row, tag)
+        for environment in registry_tags.clashing(workspace):
+            self.stdout.write(
+                f"{environment} has no name there: another workspace pushes to {workspace.registry}/"
+                f"{environment.repository}. Its images have their hash names."
+            )
 
 
 class _Lines(Quiet):

@@ -91,12 +91,12 @@ def store_image(
     return store.put(json.dumps(manifest).encode(), OCI_MANIFEST)
 
 
-def add_image(workspace: Workspace, manifest: Descriptor, *, current: bool = True) -> Image:
+def add_image(workspace: Workspace, manifest: Descriptor, *, current: bool = True, hash: str = HASH) -> Image:
     """Say that the workspace has this image."""
     return Image.objects.create(
         workspace=workspace,
-        hash=HASH,
-        repository=NAME,
+        hash=hash,
+        repository=f"azureml/azureml_{hash}",
         digest=manifest.digest,
         size=1,
         base="host",

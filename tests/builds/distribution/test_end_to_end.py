@@ -72,7 +72,8 @@ def test_what_the_page_gives_to_copy_works(
     program = "import six; print(six.__version__)"
 
     *_, name, python = shlex.split(ways["docker-run"])
-    docker_engine.client.images.pull(name, tag="latest")
+    assert name == f"localhost:{studio.port}/default/small-requirements:1"
+    docker_engine.client.images.pull(name)
     assert docker_engine.client.containers.run(name, [python, "-c", program], remove=True) == b"1.16.0\n"
 
     folder = tmp_path / "project"

@@ -385,6 +385,8 @@ def test_a_successful_build_ends_with_the_command_that_pulls_it(build: Build, ow
 
     async def watch() -> None:
         viewer = await Viewer(build, owner).open()
-        assert f"docker pull testserver/{image.name}" in await viewer.to_its_end()
+        page = await viewer.to_its_end()
+        assert "docker pull testserver/lab/forecast:1<" in page
+        assert f"docker pull testserver/{image.name}<" in page
 
     live(watch)

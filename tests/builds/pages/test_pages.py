@@ -198,7 +198,8 @@ def test_retrying_what_somebody_else_has_built_is_ready_at_once(contributor: Cli
 def test_a_finished_build_shows_the_image_and_how_to_pull_it(contributor: Client, build: Build) -> None:
     image = succeed_build(build, "Build done")
     page = text_of(contributor, page_of(build))
-    assert f"docker pull testserver/{image.name}" in page
+    by_name = page.index("docker pull testserver/lab/forecast:1<")
+    assert by_name < page.index(f"docker pull testserver/{image.name}<")
     assert image.digest in page
     assert 'data-active="no"' in page
 

@@ -22,9 +22,10 @@ from builds.imaging.reporting import ImageError, Quiet
 from builds.imaging.workshop import Workshop
 from builds.models import Image
 from builds.worker.bases import resolve_base
-from environments.models import Workspace
+from environments.models import Version, Workspace
 from tests.builds.distribution import store_index
 from tests.builds.engine.test_engine import NOWHERE, PROGRAMS, Listener, definition
+from tests.builds.scenarios import save_text
 from tests.services.machine_image import import_machine_image
 from tests.services.servers.docker_engine import DockerEngine
 
@@ -179,6 +180,17 @@ def test_an_image_of_this_studio_is_built_on_by_those_who_may_pull_it(
     with pytest.raises(ImageError, match="the workspace stranger may build on") as refused:
         resolved(stranger, workshop, reference)
     assert refused.value.code == "image-not-found"
+    save_text("numpy\n", name="forecast")
+    Image.objects.update(hash=Version.objects.get().hash)
+    by_name = f"localhost:{settings.PORT}/lab/forecast"
+    names = ("", ":1", ":latest", f"@{host.digest}", f":1@{host.digest}")
+    assert {resolved(lab, workshop, by_name + name).digest for name in names} == {host.digest}
+    for unknown in (":2", f"@sha256:{'0' * 64}"):
+        with pytest.raises(ImageError, match="There is no image"):
+            resolved(lab, workshop, by_name + unknown)
+    with pytest.raises(ImageError, match="the workspace stranger may build on"):
+        resolved(stranger, workshop, by_name)
     lab.anonymous_pull = True
     lab.save()
     assert resolved(stranger, workshop, reference).digest == host.digest
+    assert resolved(stranger, workshop, by_name).digest == host.digest

@@ -190,6 +190,80 @@ def test_what_was_made_before_is_pushed_and_the_next_image_sends_only_what_is_ne
     assert manifest_in(registry, name, done.result["digest"]).content == there.content
 
 
+PUSH_TAGS = """
+from builds.worker import publish, steps
+publish.push_missing_tags(lambda logins: steps.make_workshop(logins=logins))
+"""
+TAGS = """
+import json
+from builds.models import PushedTag
+rows = PushedTag.objects.filter(environment__name="NAME").order_by("-version")
+print(json.dumps([[row.registry, row.attempts, row.problem] for row in rows]))
+"""
+
+
+def tags_pushed(desk: Desk, environment: str) -> list[list[object]]:
+    rows: list[list[object]] = json.loads(
+        desk.manage("shell", "-v", "0", "-c", TAGS.replace("NAME", environment)).stdout
+    )
+    return rows
+
+
+def test_images_get_the_names_of_their_versions_without_sending_a_byte_again(
+    desk: Desk, registry: Registry
+) -> None:
+    pushed = use(desk, f"{registry.address}/named", "--push").stdout
+
+    by_hash, *by_name = (
+        [line for line in pushed.splitlines() if "Pushed" in line and "/azureml/" in line],
+        [line for line in pushed.splitlines() if "Pushed" in line and "/azureml/" not in line],
+    )
+    assert by_hash
+    assert by_name[0]
+    assert all(": 0 blobs sent (0.0 MB)" in line for line in by_name[0]), by_name
+    assert registry.tags("named/one") == ["1", "latest"]
+    digests = {
+        manifest_in(registry, "named/one", tag).headers["Docker-Content-Digest"] for tag in ("1", "latest")
+    }
+    assert len(digests) == 1
+    assert (
+        f"Pushed {registry.address}/named/one:" not in use(desk, f"{registry.address}/named", "--push").stdout
+    )
+
+
+def test_a_worker_names_what_a_build_made_and_what_a_version_shares_without_a_build(
+    desk: Desk, registry: Registry
+) -> None:
+    use(desk, f"{registry.address}/shared")
+    made = desk.build("six==1.14.0\n", "--name", "made")
+    shared = desk.build("six==1.14.0\n", "--name", "Shared")
+    assert (made.code, shared.code, shared.result["reused"]) == (0, 0, True), shared.stderr
+
+    assert desk.manage("shell", "-c", PUSH_TAGS).code == 0
+
+    for name in ("shared/made", "shared/shared--e3c4b39d6d50"):
+        for tag in ("1", "latest"):
+            there = manifest_in(registry, name, tag)
+            assert there.headers["Docker-Content-Digest"] == made.result["digest"]
+
+
+def test_a_registry_that_refuses_a_name_is_tried_again_later_and_holds_up_no_build(
+    desk: Desk, registry: Registry
+) -> None:
+    use(desk, f"{registry.address}/later")
+    assert desk.build("six==1.13.0\n", "--name", "later").code == 0
+    with FailingRegistry(registry, "503", times=1000).running() as failing:
+        point = "from environments.models import Workspace; from builds.models import Image\n"
+        point += f"Workspace.objects.filter(name='default').update(registry='{failing.address}/later')\n"
+        point += "for image in Image.objects.exclude(pushed_to=''):\n"
+        point += f"    image.pushed_to = '{failing.address}/later/' + image.repository; image.save()\n"
+        assert desk.manage("shell", "-c", point + PUSH_TAGS).code == 0
+        rows = tags_pushed(desk, "later")
+
+    assert [row[:2] for row in rows] == [["", 1], ["", 1]]
+    assert all("it answered 503" in str(row[2]) for row in rows)
+
+
 CONNECT = """
 import json, os
 from django.contrib.auth.models import User

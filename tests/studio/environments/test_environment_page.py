@@ -132,7 +132,7 @@ def test_the_ways_to_use_it_are_chosen_by_the_address(browser: Client) -> None:
     version = save_text("numpy==2.1.3")
     assert 'id="how-to-use"' not in text_of(browser, PAGE)  # on the studio's own base, without an image
     image = succeed_build(queue_build(version))
-    name = f"testserver/lab/azureml/azureml_{version.hash}"
+    name = "testserver/lab/forecast:1"
     assert f"docker run --rm -it {name} python" in text_of(browser, PAGE)
     assert f"FROM {name}@{image.digest}" in text_of(browser, f"{PAGE}?use=dockerfile")
     assert "uv pip sync" in text_of(browser, f"{PAGE}versions/1/?use=uv")

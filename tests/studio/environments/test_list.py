@@ -245,7 +245,15 @@ def test_the_page_shows_the_images_details_and_every_version_that_shares_it(
     page = text_of(contributor, PAGE)
     for shown in (image.name, image.digest, "88 MB", "/opt/env/bin/python", "forecast:1", "twin:1"):
         assert shown in page
-    assert f"docker pull testserver/lab/azureml/azureml_{version.hash}" in page
+    by_name, by_hash, by_digest = (
+        page.index(f"docker pull testserver/lab/{name}<")
+        for name in (
+            "forecast:1",
+            f"azureml/azureml_{version.hash}:latest",
+            f"azureml/azureml_{version.hash}@{image.digest}",
+        )
+    )
+    assert by_name < by_hash < by_digest
     assert "numpy" in text_of(contributor, f"{PAGE}?tab=packages")
 
 

@@ -115,6 +115,11 @@ def assemble(
         if not lock.conda:
             layers.append(_skeleton(base, workshop))
         if fetched.wheels:
+            if compiler.interpreter is None and workshop.bytecode != "none":
+                reporter.line(
+                    f"No bytecode, as no Python {compiler.python[0]}.{compiler.python[1]} is here to make it:"
+                    " imports will take longer"
+                )
             order = installation_order({p.name: p.needed_by for p in lock.packages if p.ecosystem == "pypi"})
             layers += package_layers(
                 fetched.wheels, order, lock.requested, compiler, budget - 1, workshop, reporter

@@ -7,12 +7,13 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from builds.imaging.oci.codecs import CODECS, Codec
+from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore, disk_errors, free
 from environments.network.credentials import Login, Logins, login_from_url
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
@@ -21,6 +22,8 @@ Bytecode = Literal["imported", "all", "none"]
 """Which modules of packages are compiled: those that imports reach from the requested packages, all, or none."""
 
 BYTECODES: dict[str, Bytecode] = {choice: choice for choice in get_args(Bytecode)}
+
+Ready = Callable[[Sequence[Descriptor]], None]
 
 _RECEIVED = "received"
 _MARKED_SECONDS = 3600.0  # how exact the time of the last use is
@@ -32,7 +35,8 @@ class Workshop:
 
     `compression` is that of the layers that are made, a key of CODECS.
     `reserve_disk` is called with the bytes that are added to the cache; it raises when they are too many.
-    `builds_sources` says whether wheels can be built from source distributions.
+    `builds_sources` says whether wheels can be built from source distributions. `layers_ready` is called with layers that
+    are complete while others are still made.
     """
 
     store: BlobStore
@@ -48,6 +52,7 @@ class Workshop:
     compression: str = "gzip"
     reserve_disk: Callable[[int], None] = free
     builds_sources: Callable[[], bool] = lambda: True
+    layers_ready: Ready = lambda _: None
 
     @property
     def codec(self) -> Codec:

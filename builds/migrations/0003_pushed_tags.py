@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("builds", "0002_notify_trigger"),
-        ("environments", "0005_environment_repository"),
+        ("environments", "0007_environment_repository"),
     ]
 
     operations = [

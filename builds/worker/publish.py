@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from builds.imaging.bases.model import Base
 from builds.imaging.oci.index import blobs_of, image_of
 from builds.imaging.oci.manifest import Descriptor
-from builds.imaging.publish.mounts import origins_of, remember_origins
+from builds.imaging.publish.ahead import pushing_ahead
+from builds.imaging.publish.mounts import never_pushed, origins_of, remember_origins
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
@@ -50,6 +53,20 @@ def push_image(
     push(image, f"{name}:latest", workshop, reporter, origins=origins)
     remember_origins(blobs, target, workshop)
     return name
+
+
+@contextmanager
+def layers_pushed_ahead(
+    workspace: Workspace, repository: str, workshop: Workshop, reporter: Reporter
+) -> Iterator[Workshop]:
+    """Yield a workshop whose layers go to the workspace's registry, if it has one, while others are still made."""
+    if not workspace.registry:
+        yield workshop
+        return
+    name = f"{workspace.registry}/{repository}:latest"
+    target = ImageReference.parse(name)
+    with pushing_ahead(name, {}, workshop, reporter) as ready:
+        yield replace(workshop, layers_ready=lambda layers: ready(never_pushed(layers, target, workshop)))
 
 
 def push_existing_image(image: Image, workshop: Workshop, reporter: Reporter) -> bool:

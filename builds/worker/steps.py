@@ -37,7 +37,7 @@ from builds.worker.bases import resolve_base
 from builds.worker.build_result import BuildResult
 from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import InstallPlan, interpreter_misfits, plan_for_base
-from builds.worker.publish import push_image
+from builds.worker.publish import layers_pushed_ahead, push_image
 from builds.worker.reporter import BuildReporter
 from builds.worker.upload_limits import upload_limits
 from environments.connections.service import workspace_logins
@@ -99,7 +99,8 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     plan = plan_for_base(base, definition)
     reporter.line(plan.reason)
     lock, fetched = _packages(build, base, plan, workshop, reporter)
-    image = _layers(build, base, plan, lock, fetched, workshop, reporter, compressions)
+    with layers_pushed_ahead(build.workspace, repository(build.hash), workshop, reporter) as making:
+        image = _layers(build, base, plan, lock, fetched, making, reporter, compressions)
     with reporter.step(StepName.VERIFY):
         misfits = interpreter_misfits(definition, base, workshop, reporter)
         misfits = _verify(lock, fetched, misfits, reporter)

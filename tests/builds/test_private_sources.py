@@ -17,7 +17,7 @@ from builds.imaging.download.fetch import fetch
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.pip.resolve import resolve
-from builds.imaging.publish.push import _Uploads
+from builds.imaging.publish.sender import Uploads
 from builds.imaging.registry_client import Registry, repositories_for
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
@@ -303,7 +303,7 @@ def test_an_upload_that_is_taken_elsewhere_goes_without_the_password(workshop: W
     with taking.running():
         known = knowing(workshop, "registry", "http://127.0.0.1:9")
         (workspace,) = repositories_for("127.0.0.1:9", "team/base", known)
-        uploads = _Uploads(workspace)
+        uploads = Uploads(workspace)
         uploads._headers = {"Authorization": basic(LOGIN)}
         uploads.put(httpx.URL(f"{taking.url}/upload"), {}, b"blob")
 

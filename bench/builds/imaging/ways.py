@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from builds.imaging.download.fetch import fetch
 from builds.imaging.lock import Lock
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.pip.resolve import resolve
+from builds.imaging.publish.ahead import pushing_ahead
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
@@ -98,7 +99,10 @@ class Ours(Way):
         base = find_base("host", self.workshop, Quiet())
         lock = resolve(base, requirements, self.workshop, Quiet(), self.locks[-1] if self.locks else None)
         wheels = fetch(lock, self.workshop, Quiet())
-        image = assemble(base, lock, wheels, ImageSettings(), self.workshop, Quiet())
+        with pushing_ahead(self.image(number), {}, self.workshop, Quiet()) as ready:
+            # As the worker does it: what the registry has from before is looked up once, by the push.
+            new = self.workshop if self.locks else replace(self.workshop, layers_ready=ready)
+            image = assemble(base, lock, wheels, ImageSettings(), new, Quiet())
         # Docker mounts the base's layers from where it had them, too.
         origins = {layer.digest: "bench/base" for layer in base.layers}
         push(image.descriptor, self.image(number), self.workshop, Quiet(), origins=origins)

@@ -77,7 +77,7 @@ class CondaSegments(Segments):
         parts = [FORMAT, self._codec.key, PREFIX, kind, wheel.path.name, wheel.sha256, wheel.url]
         if wheel.subdir == "noarch":
             # The path of its modules, and their bytecode, depend on the Python.
-            parts += [str(self._python), bytecode.key(self._interpreter)]
+            parts += [str(self.python), bytecode.key(self._interpreter)]
         if wheel.aside:
             parts.append(hashlib.sha256("\n".join(wheel.aside).encode()).hexdigest())
         return " ".join(parts)

@@ -28,7 +28,6 @@ def buckets_within(budget: int) -> int:
 def bytecode_layers(
     segments: Sequence[Segment],
     reached: Mapping[str, Mapping[str, Module]],
-    modules: Modules,
     interpreter: Interpreter,
     count: int,
     workshop: Workshop,
@@ -47,7 +46,9 @@ def bytecode_layers(
         if own:
             number = int.from_bytes(hashlib.sha256(segment.name.encode()).digest()[4:8], "big") % count
             buckets.setdefault(number, []).append((segment, own))
-    making = partial(_bucket, modules=modules, interpreter=interpreter, workshop=workshop)
+    making = partial(
+        _bucket, modules=Modules(workshop, interpreter), interpreter=interpreter, workshop=workshop
+    )
     return each_of(making, [bucket for _, bucket in sorted(buckets.items())], workshop.jobs, reporter)
 
 

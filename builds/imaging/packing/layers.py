@@ -11,10 +11,8 @@ from builds.imaging.interruptible import each_of
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.packing.bytecode_layers import buckets_within, bytecode_layers
 from builds.imaging.packing.grouping import Grouping, grouped
-from builds.imaging.packing.packers import Compiler, Processes, Work, compile_reached, pack_all
-from builds.imaging.packing.reach import Reach
+from builds.imaging.packing.packers import Compiler, Processes, Work, compiled_modules, pack_all
 from builds.imaging.packing.segment import Segment
-from builds.imaging.packing.wheel import site_of
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -33,11 +31,10 @@ def package_layers(
     Where several bring the same path, that of the last in the `order` of their names is used. Bytecode is that of what
     imports reach from the `requested` packages.
     """
-    python, interpreter = compiler
     packed: dict[str, Segment] = {}
-    count = buckets_within(budget) if interpreter is not None else 0
+    count = buckets_within(budget) if compiler.interpreter is not None else 0
     folders = {wheel.path.parent.absolute() for wheel in wheels}
-    with Processes(workshop, python, interpreter, folders) as processes:
+    with Processes(workshop, compiler, folders) as processes:
 
         def pack(work: Sequence[Work]) -> dict[str, Segment]:
             segments = pack_all(work, processes, reporter)
@@ -45,30 +42,16 @@ def package_layers(
             return segments
 
         layers = spread_layers(wheels, order, pack, budget - count, workshop, reporter)
-        if interpreter is None or processes.modules is None:
-            if workshop.bytecode != "none":
-                reporter.line(
-                    f"No bytecode, as no Python {python[0]}.{python[1]} is here to make it:"
-                    " imports will take longer"
-                )
+        if compiler.interpreter is None:
             return layers
+        workshop.layers_ready([layer.descriptor for layer in layers])
         rank = {name: number for number, name in enumerate(order)}
-        modules = processes.modules
-        reach = Reach(requested, site_of(python), modules.known, everything=workshop.bytecode == "all")
-        for wheel in sorted(wheels, key=lambda wheel: rank[wheel.name]):
-            reach.add(wheel, packed[wheel.name])
-        reach.start()
-        try:
-            made = compile_reached(reach, processes, reporter)
-        finally:
-            modules.save()
-    reached = reach.reached()
-    total = sum(len(own) for own in reached.values())
-    reporter.line(
-        f"Bytecode of {total:,} modules by CPython {interpreter.version}: {total - made:,} compiled before, {made:,} now"
-    )
+        in_order = [
+            (wheel, packed[wheel.name]) for wheel in sorted(wheels, key=lambda wheel: rank[wheel.name])
+        ]
+        reached = compiled_modules(in_order, requested, processes, reporter)
     return layers + bytecode_layers(
-        list(packed.values()), reached, modules, interpreter, count, workshop, reporter
+        list(packed.values()), reached, compiler.interpreter, count, workshop, reporter
     )
 
 

@@ -80,7 +80,7 @@ class Modules:
 
     def __init__(self, workshop: Workshop, interpreter: Interpreter) -> None:
         self._workshop = workshop
-        self._interpreter = interpreter
+        self.interpreter = interpreter
         self._lock = threading.Lock()
         self._new: dict[str, dict[str, Module]] = {}
 
@@ -138,7 +138,7 @@ class Modules:
         return self._workshop.cache / _KIND / file
 
     def _key(self, wheel: WheelFile) -> str:
-        return f"{bytecode.key(self._interpreter)} {wheel.path.name} {wheel.sha256}"
+        return f"{bytecode.key(self.interpreter)} {wheel.path.name} {wheel.sha256}"
 
 
 def identity(modules: Mapping[str, Module]) -> str:

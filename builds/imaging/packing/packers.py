@@ -7,7 +7,8 @@ import secrets
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ from builds.imaging.packing.modules import Module, Modules
 from builds.imaging.packing.reach import Batch, Reach
 from builds.imaging.packing.segment import Packed, Segment
 from builds.imaging.packing.segments import Segments
+from builds.imaging.packing.wheel import site_of
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -72,7 +74,35 @@ def pack_all(work: Sequence[Work], processes: Processes, reporter: Reporter) -> 
     return packed
 
 
-def compile_reached(reach: Reach, processes: Processes, reporter: Reporter) -> int:
+def compiled_modules(
+    packages: Sequence[tuple[WheelFile, Segment]],
+    requested: Collection[str],
+    processes: Processes,
+    reporter: Reporter,
+) -> dict[str, dict[str, Module]]:
+    """Return the modules that imports reach from the requested packages, by package and path; those missing are compiled.
+
+    Of two packages with the same module, that of the last one is reached.
+    """
+    modules, began = processes.modules, time.monotonic()
+    reach = processes.reach(requested)
+    for wheel, segment in packages:
+        reach.add(wheel, segment)
+    reach.start()
+    try:
+        made = _compile_reached(reach, processes, reporter)
+    finally:
+        modules.save()
+    reached = reach.reached()
+    total = sum(len(own) for own in reached.values())
+    reporter.line(
+        f"Bytecode of {total:,} modules: {total - made:,} compiled before, {made:,} now"
+        f" in {time.monotonic() - began:.1f} s by CPython {modules.interpreter.version}"
+    )
+    return reached
+
+
+def _compile_reached(reach: Reach, processes: Processes, reporter: Reporter) -> int:
     """Compile whatever is reached and not compiled yet; return how many modules that were."""
     count = 0
     with ThreadPoolExecutor(processes.jobs, thread_name_prefix="compile") as pool:
@@ -123,13 +153,12 @@ class Processes:
     are taken over.
     """
 
-    def __init__(
-        self, workshop: Workshop, python: Minor, interpreter: Interpreter | None, wheels: Iterable[Path]
-    ) -> None:
+    def __init__(self, workshop: Workshop, compiler: Compiler, wheels: Iterable[Path]) -> None:
+        python, interpreter = compiler
         self._workshop = workshop
         self.jobs = workshop.jobs
         self.segments = Segments(workshop, python)
-        self.modules = Modules(workshop, interpreter) if interpreter is not None else None
+        self._modules = Modules(workshop, interpreter) if interpreter is not None else None
         # A compiler for each core, and a few that are just being replaced.
         count = workshop.jobs + 4 if interpreter is not None else 1
         self._confinement = Confinement(reads=tuple(wheels), processes=count)
@@ -156,6 +185,17 @@ class Processes:
                 child.wait(_ENDING_SECONDS)
         self.abandon()
 
+    @property
+    def modules(self) -> Modules:
+        """The modules that these processes compile; there must be an interpreter for that."""
+        assert self._modules is not None  # noqa: S101
+        return self._modules
+
+    def reach(self, requested: Collection[str]) -> Reach:
+        """Return what follows imports from these packages."""
+        everything = self._workshop.bytecode == "all"
+        return Reach(requested, site_of(self.segments.python), self.modules.known, everything=everything)
+
     def pack(self, wheel: WheelFile, *, alone: bool) -> Segment:
         """Have a process pack the wheel, and return its segment."""
         out, answer = self._ask(wheel, {"do": "pack", "alone": alone})
@@ -166,7 +206,6 @@ class Processes:
 
     def compile(self, wheel: WheelFile, paths: list[str]) -> dict[str, Module]:
         """Have a process compile modules of the wheel, and return them by their paths."""
-        assert self.modules is not None  # noqa: S101
         out, answer = self._ask(wheel, {"do": "compile", "paths": paths})
         try:
             match answer:

@@ -14,7 +14,6 @@ from builds.imaging.interruptible import completed_batches
 from builds.imaging.packing.grouping import BIG
 from builds.imaging.packing.packers import Compiler, Processes, compile_batch, compiler_for
 from builds.imaging.packing.reach import Batch, Reach
-from builds.imaging.packing.wheel import site_of
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -30,18 +29,15 @@ class Ahead:
     def __init__(
         self, compiler: Compiler, requested: Collection[str], folders: Iterable[Path], workshop: Workshop
     ) -> None:
-        python, interpreter = compiler
-        self._processes = Processes(workshop, python, interpreter, folders)
+        self._processes = Processes(workshop, compiler, folders)
         self._pool = ThreadPoolExecutor(workshop.jobs, thread_name_prefix="ahead")
         self._lock = threading.Lock()
         self._begun: list[Future[None]] = []
         self._compiling = 0
         self._closed = False
         self._reach: Reach | None = None
-        if self._processes.modules is not None:
-            everything = workshop.bytecode == "all"
-            known = self._processes.modules.known
-            self._reach = Reach(requested, site_of(python), known, everything=everything)
+        if compiler.interpreter is not None:
+            self._reach = self._processes.reach(requested)
             self._reach.start()
 
     def arrived(self, wheel: WheelFile) -> None:
@@ -57,7 +53,7 @@ class Ahead:
             # Errors in a wheel are raised when it is packed for its layer, after all wheels have arrived.
             if not future.cancelled() and not isinstance(future.exception(), ImageError | None):
                 future.result()
-        if self._processes.modules is not None:
+        if self._reach is not None:
             self._processes.modules.save()
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ class Segments:
 
     def __init__(self, workshop: Workshop, python: Minor) -> None:
         self._workshop = workshop
-        self._python = python
+        self.python = python
         self._codec = workshop.codec
 
     def known(self, wheel: WheelFile, *, alone: bool) -> Segment | None:
@@ -68,7 +68,7 @@ class Segments:
 
     def _key(self, wheel: WheelFile, *, alone: bool) -> str:
         kind = "layer" if alone else "part"
-        return f"{FORMAT} {self._codec.key} {self._python} {kind} {wheel.path.name} {wheel.sha256}"
+        return f"{FORMAT} {self._codec.key} {self.python} {kind} {wheel.path.name} {wheel.sha256}"
 
     def _file(self, key: str) -> Path:
         return (

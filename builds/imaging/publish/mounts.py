@@ -32,6 +32,11 @@ def origins_of(
     return {digest: name for digest, name in result.items() if name != target.repository}
 
 
+def never_pushed(blobs: Iterable[Descriptor], target: ImageReference, workshop: Workshop) -> list[Descriptor]:
+    """Return the blobs that no repository of the registry is known to have."""
+    return [blob for blob in blobs if workshop.recall(_KNOWN, _key(target.registry, blob.digest)) is None]
+
+
 def remember_origins(blobs: Iterable[Descriptor], target: ImageReference, workshop: Workshop) -> None:
     """Remember that a repository has these blobs now."""
     for blob in blobs:

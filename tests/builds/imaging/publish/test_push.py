@@ -40,7 +40,8 @@ def test_only_what_is_missing_is_sent(workshop: Workshop, tmp_path: Path, regist
 
     # Nobody knows which other tests have left their skeleton: blobs belong to one repository each.
     assert (fresh.sent, fresh.present) == (len(first.layers) + 1, 0)
-    assert (more.sent, more.present) == (2, len(second.layers) - 1)
+    # Its layer, that of its bytecode, and the config.
+    assert (more.sent, more.present) == (3, len(second.layers) - 2)
     assert (same.sent, same.present) == (0, len(second.layers) + 1)
     assert reporter.steps[-1][0] == reporter.steps[-1][1]
     assert registry.tags(target.partition("/")[2]) == ["a", "b", "c"]

@@ -20,7 +20,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0004_workspace_cutoff"),
+        ("environments", "0006_workspace_bytecode"),
     ]
 
     operations = [

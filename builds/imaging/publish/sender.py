@@ -1,0 +1,137 @@
+"""Send blobs to a repository of a container registry: those that it does not have, several at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import TypeVar
+
+import httpx
+
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.registry_client import ATTEMPTS, AskAgain, Registry, same_origin
+from builds.imaging.reporting import Cancelled
+
+Answer = TypeVar("Answer")
+PARALLEL = 4
+
+
+def _ask_again_if_busy(response: httpx.Response) -> None:
+    if response.status_code == 429 or response.status_code >= 500:
+        raise AskAgain(f"it answered {response.status_code}")
+
+
+class Uploads(Registry):
+    """A repository that is written to."""
+
+    actions = "pull,push"
+
+    def ask(self, method: str, url: str) -> httpx.Response:
+        """Send a request without a body, and repeat it with a login if the registry wants one."""
+        with self.send(method, url, {}) as response:
+            pass
+        if response.status_code == 401:
+            self.authorize(response)
+            with self.send(method, url, {}) as response:
+                pass
+        if response.status_code in (401, 403):
+            raise self._refused()
+        _ask_again_if_busy(response)
+        return response
+
+    def has(self, kind: str, digest: str) -> bool:
+        """Return whether a blob or manifest is there."""
+        return self.ask("HEAD", f"/v2/{self._at.name}/{kind}/{digest}").status_code == 200
+
+    def mount_or_begin(self, digest: str, origin: str | None) -> str | None:
+        """Take the blob over from another repository: None. Else begin an upload: its address."""
+        mount = f"?mount={digest}&from={origin}" if origin else ""
+        response = self.ask("POST", f"/v2/{self._at.name}/blobs/uploads/{mount}")
+        if response.status_code == 201:
+            return None
+        if response.status_code != 202 or "location" not in response.headers:
+            raise self.unreachable(f"an upload cannot begin, it answered {response.status_code}")
+        return str(response.headers["location"])
+
+    def put(self, url: httpx.URL, headers: Mapping[str, str], content: Iterator[bytes] | bytes) -> None:
+        """Send a blob or manifest."""
+        # A registry may have its uploads taken elsewhere; its password stays with it.
+        own = self._headers if same_origin(self._client.base_url.join(url), self._client.base_url) else {}
+        request = self._client.build_request("PUT", url, headers={**headers, **own}, content=content)
+        response = self._client.send(request, stream=True)
+        response.close()  # nothing in its body is needed
+        if response.status_code == 401:  # a token may have run out on the way
+            self.authorize(response)
+            raise AskAgain("it asks again who is there")
+        _ask_again_if_busy(response)
+        if response.status_code != 201:
+            raise self.unreachable(f"it does not take what is pushed, it answered {response.status_code}")
+
+    def put_manifest(self, manifest: Descriptor, body: bytes, reference: str) -> None:
+        """Put a manifest or an index under its tag, which makes the image complete, or under its digest."""
+        url = httpx.URL(f"{self._at.url}/v2/{self._at.name}/manifests/{reference}")
+        self.put(url, {"Content-Type": manifest.media_type}, body)
+
+    def address(self, location: str, digest: str) -> httpx.URL:
+        """Return where the bytes of an upload go: the registry's answer holds a state of its own."""
+        return httpx.URL(self._at.url).join(location).copy_merge_params({"digest": digest})
+
+
+class Sender:
+    """Sends blobs of a store to a registry; many threads may use it. `origins` tells other repositories of it by digest.
+
+    Once `over` is set, threads that still send or wait stop. `sent` is in bytes.
+    """
+
+    def __init__(self, registry: Uploads, store: BlobStore, origins: Mapping[str, str]) -> None:
+        self._registry = registry
+        self._store = store
+        self._origins = origins
+        self._lock = threading.Lock()
+        self.over = threading.Event()
+        self.sent = 0
+
+    def push(self, blob: Descriptor) -> str:
+        """Bring one blob there, and return how: sent, mounted, or present."""
+        return self.with_retries(partial(self._at_once, blob))
+
+    def _at_once(self, blob: Descriptor) -> str:
+        if self._registry.has("blobs", blob.digest):
+            return "present"
+        location = self._registry.mount_or_begin(blob.digest, self._origins.get(blob.digest))
+        if location is None:
+            return "mounted"
+        counted: list[int] = []
+        try:
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+            url = self._registry.address(location, blob.digest)
+            self._registry.put(url, headers, self._content(blob, counted))
+        except httpx.TransportError:
+            self._count(-sum(counted))
+            raise
+        return "sent"
+
+    def with_retries(self, ask: Callable[[], Answer]) -> Answer:
+        """Ask the registry, and again a few times where it is away for a moment or too busy."""
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return ask()
+            except httpx.TransportError:
+                if self.over.wait(0.25 * 2**attempt):
+                    raise Cancelled from None
+        return ask()
+
+    def _content(self, blob: Descriptor, counted: list[int]) -> Iterator[bytes]:
+        with self._store.open(blob.digest) as file:
+            while piece := file.read(1 << 20):
+                if self.over.is_set():
+                    raise Cancelled
+                counted.append(len(piece))
+                self._count(len(piece))
+                yield piece
+
+    def _count(self, sent: int) -> None:
+        with self._lock:
+            self.sent += sent

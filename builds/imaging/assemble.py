@@ -14,6 +14,7 @@ from builds.imaging.lock import Lock
 from builds.imaging.oci.gzipped import CODEC
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
+from builds.imaging.packing import grouping
 from builds.imaging.packing.grouping import layer_budget
 from builds.imaging.packing.layers import package_layers
 from builds.imaging.packing.order import installation_order
@@ -120,7 +121,7 @@ def _key(
     configured = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
     extra = [layer.descriptor.digest for layer in extra_layers]
     parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
-    parts.append(settings.environment)
+    parts += [grouping.FORMAT, settings.environment]
     if settings.environment and has_environment(base):
         parts.append("hides")
     return json.dumps(parts, sort_keys=True)

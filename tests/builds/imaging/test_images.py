@@ -300,7 +300,7 @@ def test_the_budget_holds_for_many_big_wheels_and_deep_bases() -> None:
 
 
 def test_a_hundred_small_packages_are_eight_layers_and_one_more_changes_one_of_them() -> None:
-    """Each layer costs an engine time in a pull, whatever it holds."""
+    """Each layer costs an engine time in a pull, even an empty layer."""
     small = [WheelFile(f"p{n}", "1", Path("x"), "0" * 64, 100_000) for n in range(100)]
     more = WheelFile("another", "1", Path("x"), "0" * 64, 100_000)
 

@@ -1,7 +1,7 @@
 """Costs of a full `docker pull` to an engine: `python -m bench.builds.imaging.pull_costs [--wheels FOLDER] [--rounds 3]`.
 
 The studio makes an image; variants of it hold the same files, packed in other ways. Each is pulled into engines that
-have its base only, in turns. Printed are medians: seconds, and CPU seconds of the engine with all that it starts.
+have its base only, in turns. Printed are the median of the seconds, and the least CPU seconds of the engine with all that it starts.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ def engine_seconds(engine: Engine) -> float:
 
 
 def table(images: Sequence[Pulls], engines: Sequence[str]) -> str:
-    """Return the medians, and how many times the first image's CPU seconds each needs."""
+    """Return median seconds, least CPU seconds, and how many times the first image's CPU seconds each needs."""
     lines = [
         "| | layers, members | files, directories | MB packed, plain |"
         + "".join(f" {engine} |" for engine in engines),
@@ -187,19 +187,24 @@ def table(images: Sequence[Pulls], engines: Sequence[str]) -> str:
                 f"{c.packed:.0f}, {c.plain:.0f}",
             ]
         for engine in engines:
-            seconds, used = medians(image, engine)
-            ratio = used / (medians(images[0], engine)[1] or 1)
-            cells.append(f"{seconds:.1f} s, CPU {used:.2f} s ({ratio:.2f})")
+            if engine not in image.seconds:
+                cells.append("-")  # it was broken off before
+                continue
+            seconds, used = summary(image, engine)
+            ratio = used / (summary(images[0], engine)[1] or 1)
+            cells.append(
+                f"{seconds:.1f} s, CPU {used:.2f} s ({ratio:.2f}, {len(image.seconds[engine])} pulls)"
+            )
         lines.append(f"| {image.name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def medians(image: Pulls, engine: str) -> tuple[float, float]:
+def summary(image: Pulls, engine: str) -> tuple[float, float]:
     """Return an image's pulls into an engine: the median of the seconds, and the least CPU seconds.
 
     The least: others' work on the same cores makes a pull's own CPU seconds more, and never less.
     """
-    pulls = image.seconds.get(engine) or [(0.0, 0.0)]
+    pulls = image.seconds[engine]
     return statistics.median(s for s, _ in pulls), min(used for _, used in pulls)
 
 

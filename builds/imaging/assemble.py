@@ -15,6 +15,7 @@ from builds.imaging.lock import Lock
 from builds.imaging.oci.index import listed, put_index
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
+from builds.imaging.packing import grouping
 from builds.imaging.packing.grouping import layer_budget
 from builds.imaging.packing.layers import package_layers
 from builds.imaging.packing.order import installation_order
@@ -182,7 +183,7 @@ def _key(
         workshop.bytecode,
     ]
     parts += [bytecode.key(compiler.interpreter), sorted(lock.requested)]
-    parts.append(settings.environment)
+    parts += [grouping.FORMAT, settings.environment]
     if settings.environment and has_environment(base):
         parts.append("hides")
     return json.dumps(parts, sort_keys=True)

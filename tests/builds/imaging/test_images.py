@@ -301,6 +301,17 @@ def test_the_budget_holds_for_many_big_wheels_and_deep_bases() -> None:
         assert sum(map(len, grouping.buckets)) + len(grouping.alone) == 200
 
 
+def test_a_hundred_small_packages_are_eight_layers_and_one_more_changes_one_of_them() -> None:
+    """Each layer costs an engine time in a pull, even an empty layer."""
+    small = [WheelFile(f"p{n}", "1", Path("x"), "0" * 64, 100_000) for n in range(100)]
+    more = WheelFile("another", "1", Path("x"), "0" * 64, 100_000)
+
+    before, after = grouped(small, layer_budget(1)), grouped([*small, more], layer_budget(1))
+
+    assert len(before.buckets) == 8
+    assert len(set(after.buckets) - set(before.buckets)) == 1
+
+
 def test_a_base_that_leaves_no_room_is_refused(workshop: Workshop, tmp_path: Path) -> None:
     layer = Descriptor(
         media_type="application/vnd.oci.image.layer.v1.tar+gzip", digest="sha256:" + "1" * 64, size=1

@@ -42,6 +42,8 @@ def pushing_ahead(
             for future in running:
                 if not isinstance(future.exception(), ImageError | httpx.TransportError | None):
                     future.result()
+            if sender.sent:
+                reporter.line(f"Sent layers of {sender.sent / 1e6:.1f} MB to {target} while others were made")
         finally:
             sender.over.set()
             pool.shutdown(wait=True, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""zstd as the compression of layers: an engine unpacks it several times faster than gzip."""
+"""zstd as the compression of layers: engines unpack it with less CPU than gzip."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ CATALOGUE = "curated"  # the name of the workspace that holds the curated enviro
 
 
 class Compression(models.TextChoices):
-    """How the layers of images are compressed; `both` is an index of an image in each."""
+    """The compression of images' layers; `both` is an index of an image in each."""
 
     GZIP = "gzip"
     ZSTD = "zstd"

@@ -41,7 +41,7 @@ BASE = "bench/base:1"
 
 @dataclass
 class Measured:
-    """What pulls of one image by one engine took, a value for each round."""
+    """Durations of pulls of an image by an engine, a value for each round."""
 
     seconds: list[float] = field(default_factory=list)
     cpu_seconds: list[float] = field(default_factory=list)

@@ -41,6 +41,9 @@ class Codec(Protocol):
     def plain(self, file: BinaryIO) -> BinaryIO:
         """Open members in a row, to read what they hold."""
 
+    def whole(self, file: BinaryIO) -> bool:
+        """Return False for a file whose last member has no end, unless `plain` raises for it."""
+
 
 # By the names in settings: what an image has its layers in. The first is for engines that know no other.
 COMPRESSIONS: Final = {"gzip": ("gzip",), "zstd": ("zstd",), "both": ("gzip", "zstd")}

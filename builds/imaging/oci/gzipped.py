@@ -101,6 +101,10 @@ class Gzip:
         """Open members in a row, to read what they hold."""
         return cast(BinaryIO, igzip.open(file, "rb"))  # type: ignore[no-untyped-call]
 
+    def whole(self, file: BinaryIO) -> bool:
+        """Return that it is: reading a member without its end raises EOFError."""
+        return True
+
 
 def _tail(crc: int, size: int) -> bytes:
     return _TAIL.pack(crc, size & 0xFFFFFFFF)

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from builds.imaging.oci import tar
 from builds.imaging.oci.codecs import Codec
-from builds.imaging.oci.gzipped import GZIP
+from builds.imaging.oci.gzipped import GZIP, Damaged
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.packed_tar import PackedTar
 from builds.imaging.oci.store import BlobWriter
@@ -89,10 +89,13 @@ class LayerStream:
         with members.open("rb") as packed:
             while piece := packed.read(1 << 20):
                 self._compressed(piece)
-        with members.open("rb") as packed, self.codec.plain(packed) as plain:
-            while piece := plain.read(1 << 20):
-                self._plain.update(piece)
-                self._spliced += len(piece)
+        with members.open("rb") as packed:
+            if not self.codec.whole(packed):
+                raise Damaged(f"{members.name} is not whole")
+            with self.codec.plain(packed) as plain:
+                while piece := plain.read(1 << 20):
+                    self._plain.update(piece)
+                    self._spliced += len(piece)
 
     def end(self) -> tuple[str, int]:
         """End the layer; return the digest of its plain tar, and the bytes of that."""

@@ -99,7 +99,7 @@ class PackedTar:
             self.unpacked += len(glue)
 
     def _add_blocks(self, data: bytes | bytearray) -> None:
-        """Add data so that its blocks are the same, whatever pieces it comes in: those depend on the inflater."""
+        """Add data in blocks that do not depend on the size of its pieces: the inflater's version decides that."""
         left = memoryview(data)
         while left:
             room = self._codec.block - len(self._glue)

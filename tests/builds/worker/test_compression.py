@@ -52,7 +52,7 @@ def diff_ids(desk: Desk, digest: str) -> list[str]:
     return result
 
 
-def test_an_equal_build_takes_the_image_in_another_compression_and_a_rebuild_makes_a_new_one(
+def test_an_equal_build_takes_the_image_in_another_compression_and_a_rebuild_makes_its_own(
     desk: Desk,
 ) -> None:
     before = built(desk.build(IDNA, "--name", "one"))

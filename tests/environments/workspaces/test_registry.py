@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from pytest_django import Settings
 
 from environments.models import Event, Role, Workspace
 from environments.network.policy import EgressPolicy
-from environments.workspaces.registry import bytecode_of
+from environments.workspaces.registry import bytecode_of, compression_of
+from studio.configuration import read_compression
 from tests.builds.scenarios import browser_of, person, workspace_named
 
 pytestmark = pytest.mark.django_db
@@ -116,3 +118,67 @@ def test_contributors_see_it_and_only_owners_change_it(role: Role | None, seen: 
         assert client.post(address, typed).status_code == changed
         assert client.get(address).status_code == 405
     assert (lab().registry, lab().anonymous_pull) == ("", False)
+
+
+# Compression
+
+COMPRESSION = "/w/lab/settings/compression"
+
+
+def test_an_owner_chooses_the_compression_and_gives_it_back_to_the_studio(
+    olga: Client, settings: Settings
+) -> None:
+    settings.COMPRESSION = "gzip"
+    page = olga.get(PAGE).content.decode()
+    assert "s: gzip</option>" in page
+    assert "Docker Engine 23, containerd 1.5, podman 4" in page
+
+    assert "compressed with gzip and zstd" in message_after(olga, COMPRESSION, compression="both")
+    assert lab().compression == "both"
+    assert '<option value="both" selected>' in olga.get(PAGE).content.decode()
+    assert "Nothing was changed" in message_after(olga, COMPRESSION, compression="both")
+    settings.COMPRESSION = "zstd"
+    assert "compressed with zstd" in message_after(olga, COMPRESSION, compression="")
+
+    assert compression_of(lab()) == "zstd"
+    events = Event.objects.filter(verb="workspace.compression").order_by("pk")
+    assert list(events.values_list("before", "after")) == [
+        ({"compression": ""}, {"compression": "both"}),
+        ({"compression": "both"}, {"compression": ""}),
+    ]
+    assert "changed the compression of images in" in olga.get("/w/lab/activity/").content.decode()
+
+
+def test_a_compression_that_there_is_not_is_refused(olga: Client) -> None:
+    assert "is no compression. Choose one of gzip, zstd, both" in message_after(
+        olga, COMPRESSION, compression="lz4"
+    )
+    assert lab().compression == ""
+
+
+def test_readers_see_the_compression_and_cannot_change_it(olga: Client) -> None:
+    cleo = browser_of(person("cleo", lab=Role.CONTRIBUTOR))
+    assert "Layers of new images" in olga.get(PAGE).content.decode()
+    page = cleo.get(PAGE).content.decode()
+    assert "Every engine can pull gzip" in page
+    assert "Save the compression" not in page
+
+
+def test_the_api_gives_and_changes_the_compression(olga: Client, settings: Settings) -> None:
+    settings.COMPRESSION = "gzip"
+    api = "/api/v1/workspaces/lab/compression/"
+
+    def put(value: str) -> tuple[int, dict[str, str]]:
+        answer = olga.put(api, {"compression": value}, content_type="application/json")
+        return answer.status_code, answer.json()
+
+    assert olga.get(api).json() == {"compression": "", "in_use": "gzip"}
+    assert put("zstd") == (200, {"compression": "zstd", "in_use": "zstd"})
+    assert put("lz4")[0] == 400
+    assert put("") == (200, {"compression": "", "in_use": "gzip"})
+
+
+def test_a_setting_that_is_no_compression_stops_the_start() -> None:
+    assert [read_compression(name) for name in ("", "zstd", "both")] == ["gzip", "zstd", "both"]
+    with pytest.raises(ImproperlyConfigured, match="Choose one of gzip, zstd, both"):
+        read_compression("lz4")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from isal import isal_zlib
 
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.oci.codecs import CODECS, COMPRESSIONS, Codec
@@ -109,6 +110,22 @@ def test_pieces_packed_before_are_spliced_and_hashed_as_what_they_hold(codec: Co
 
     assert layers[0].end() == layers[1].end()
     assert segment.read_bytes() in spliced.getvalue()
+
+
+@pytest.mark.parametrize("without", [1, 3, 40, -1])
+def test_a_piece_that_would_go_on_in_what_is_spliced_after_it_is_refused(
+    codec: Codec, tmp_path: Path, without: int
+) -> None:
+    """A packer that a hostile package took over must not reach the files of others."""
+    members = codec.member(TEXT) + codec.member(noise(300_000)) + codec.member(bytes(300_000))
+    segment = tmp_path / "segment"
+    layer = LayerStream(io.BytesIO().write, codec)
+
+    segment.write_bytes(members)
+    layer.splice(segment)
+    segment.write_bytes(members + b"\x28" if without < 0 else members[:-without])
+    with pytest.raises((Damaged, EOFError, isal_zlib.error)):  # type: ignore[arg-type] # its stub has an instance
+        layer.splice(segment)
 
 
 def test_frames_of_zstd_tell_their_size_and_need_no_large_window() -> None:

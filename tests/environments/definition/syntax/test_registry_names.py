@@ -63,12 +63,12 @@ def test_every_name_makes_a_repository_that_engines_accept(name: str, curated: b
 
 
 @given(CLOSE, CLOSE, st.booleans())
-def test_two_names_never_make_one_repository(one: str, other: str, curated: bool) -> None:
+def test_two_names_never_make_the_same_repository(first: str, second: str, curated: bool) -> None:
     if curated:
-        one, other = f"AzureML-{one}", f"azureml-{other}"
-    same = repository_name(one, curated=curated) == repository_name(other, curated=curated)
+        first, second = f"AzureML-{first}", f"azureml-{second}"
+    same = repository_name(first, curated=curated) == repository_name(second, curated=curated)
 
-    assert same == (one == other)
+    assert same == (first == second)
 
 
 @given(VERSIONS)

@@ -12,8 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from builds.distribution.access import Puller
-from builds.distribution.errors import Refusal, unknown_manifest
-from builds.images.repositories import tag_of
+from builds.distribution.errors import Refusal
 from builds.models import Build, BuildRequest, BuildState
 from builds.queue.requests import StateConflict, request_build
 from environments.access import Right, may
@@ -37,25 +36,28 @@ class UnderWay(Refusal):
         self.build_id = build_id
 
 
-def request_for_pull(user: Puller, version: Version, page: Callable[[str], str]) -> UnderWay | None:
+def request_for_pull(
+    user: Puller, version: Version, unknown: Refusal, page: Callable[[str], str]
+) -> UnderWay | None:
     """Request the build of a version without an image, if the user may; None if the image was made meanwhile.
 
-    `page` makes an absolute URL of a path. Raises a refusal: who may not see the workspace gets the answer for a
-    version that does not exist, members why there is no image.
+    `page` makes an absolute URL of a path. Raises a refusal: for strangers `unknown`, as if the version did not
+    exist, for members why there is no image.
     """
     workspace = version.environment.workspace
     if not user.is_authenticated or not may(user, Right.SEE, workspace):
-        raise unknown_manifest(f"{workspace.name}/{version.environment.repository}", tag_of(version.version))
+        raise unknown
     build = _last_build(version)
     if build is not None and build.state in {BuildState.FAILED, BuildState.CANCELLED}:
         raise _no_image(_why_none(build, version, _url(build, page)))
     if not may(user, Right.BUILD, workspace) or not settings.PULL_WAIT_SECONDS:
         raise _no_image(_why_not_built(build, version, page))
-    return _request(user, version, page)
+    return _request(user, version, build, page)
 
 
-def _request(user: User, version: Version, page: Callable[[str], str]) -> UnderWay | None:
-    build = _last_build(version)
+def _request(
+    user: User, version: Version, build: Build | None, page: Callable[[str], str]
+) -> UnderWay | None:
     if build is None or not build.active or not _waits_for(user, build):
         try:
             build = request_build(version, user).build

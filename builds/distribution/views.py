@@ -147,17 +147,18 @@ def _manifest(request: HttpRequest, name: str, reference: str) -> Manifest:
     user = access.puller(request)
     repository = open_repository(user, name)
     accepts = partial(_accepts, request.headers.get("Accept", ""))
+    unknown = unknown_manifest(name, reference)
     try:
         return repository.manifest(reference, accepts)
     except NotBuilt as missing:
-        under_way = request_for_pull(user, missing.version, request.build_absolute_uri)
+        under_way = request_for_pull(user, missing.version, unknown, request.build_absolute_uri)
     if under_way is not None:
         wait_for(request, under_way.build_id)
         raise under_way
     try:
         return repository.manifest(reference, accepts)  # which was made meanwhile
     except NotBuilt:
-        raise unknown_manifest(name, reference) from None
+        raise unknown from None
 
 
 def _lexical(tag: str) -> tuple[str, str]:

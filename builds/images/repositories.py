@@ -29,7 +29,10 @@ def environment_in(workspace: Workspace, repository: str) -> Environment | None:
 
 
 def version_tagged(environment: Environment, tag: str) -> Version | None:
-    """Return the version that a tag means, without its content; archived versions by their number only."""
+    """Return the version that a tag means, without its content; archived versions by their number only.
+
+    This is the only place that gives tags their meaning.
+    """
     if tag == LATEST:
         version = environment.latest(without_content=True)
     else:

@@ -23,6 +23,7 @@ from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import bodies, responses, rows
+from studio.api.shapes import images as image_fields
 
 WORKSPACE = ("workspace",)
 VERSION = ("workspace", "name", "version")
@@ -127,7 +128,7 @@ def log(request: ApiRequest, workspace: str, build: uuid.UUID) -> StreamingHttpR
     return StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-@documented("GET", responses.paged(responses.Image), path=WORKSPACE, paged=True)
+@documented("GET", responses.paged(image_fields.Image), path=WORKSPACE, paged=True)
 def images(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's images, newest first."""
     space = get_workspace(request.user, workspace)
@@ -139,7 +140,7 @@ def images(request: ApiRequest, workspace: str) -> Response:
 
 @documented(
     "GET",
-    responses.WholeImage,
+    image_fields.WholeImage,
     path=("workspace", "digest"),
 )
 def image(request: ApiRequest, workspace: str, digest: str) -> Response:
@@ -164,7 +165,7 @@ def _layers(image: Image) -> list[dict[str, Any]]:
 
 @documented(
     "GET",
-    {200: responses.Package(many=True)},
+    {200: image_fields.Package(many=True)},
     path=VERSION,
     may=(409,),
 )

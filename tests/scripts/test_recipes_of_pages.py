@@ -231,7 +231,7 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("environments", "0005_workspace_compression")]
+    dependencies = [("environments", "0007_environment_repository")]
     operations = [
         migrations.AddField("listentry", "hash", models.CharField(default="", max_length=32)),
         migrations.RunPython(fill),
@@ -266,7 +266,7 @@ def test_the_migration_is_complete_and_fills_existing_rows():
     call_command("makemigrations", "--check", "--dry-run")
     version = save_text("numpy==2.1.3")
     ListEntry.objects.update(hash="")
-    import_module("environments.migrations.0006_listentry_hash").fill(apps, None)
+    import_module("environments.migrations.0008_listentry_hash").fill(apps, None)
     assert ListEntry.objects.get().hash == version.hash
 """
 
@@ -289,7 +289,7 @@ def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow)
     )
     index = '            models.Index(fields=["workspace", "hash", "name"], name="listentry_hash_idx"),\n'
     project.add(models, index, before='            models.Index(fields=["workspace", "name"]')
-    project.write("environments/migrations/0006_listentry_hash.py", MIGRATION)
+    project.write("environments/migrations/0008_listentry_hash.py", MIGRATION)
     listing = "environments/versions/listing.py"
     project.add(
         listing,

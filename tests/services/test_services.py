@@ -16,6 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.services.machine_image import import_machine_image
 from tests.services.servers.chromium import launch_options
+from tests.services.servers.containerd import Containerd
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.postgres import Postgres
 from tests.services.servers.rabbitmq import RabbitMQ
@@ -89,6 +90,13 @@ def test_the_engine_keeps_its_images_while_it_is_away(docker_engine: DockerEngin
         assert not docker_engine.answers()
 
     assert docker_engine.client.images.get(image).tags == ["studio-tests/kept:latest"]
+
+
+def test_containerd_comes_back_at_the_same_address_after_a_crash(containerd: Containerd) -> None:
+    with containerd.outage(crash=True):
+        assert not containerd.answers()
+
+    assert containerd.answers()
 
 
 def test_containers_are_on_the_run_s_own_network(docker_engine: DockerEngine) -> None:

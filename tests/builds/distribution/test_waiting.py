@@ -322,6 +322,7 @@ def test_nobody_starts_a_build_without_an_account(member: User, version: Version
     for headers in ({}, {"Authorization": stranger}):
         there, nothing = ask(PATH, **headers), ask(PATH.replace("/1", "/9"), **headers)
         assert there.body.replace(b"image 1", b"image 9") == nothing.body
+        assert "has no image latest." in message(ask(PATH.replace("/1", "/latest"), **headers))
     fail_build(queue_build(version, member))
     assert "nunpy" not in message(ask(PATH))
     assert Build.objects.count() == 1

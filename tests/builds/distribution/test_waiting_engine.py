@@ -68,6 +68,10 @@ class Docker:
     def pull(self, name: str) -> subprocess.CompletedProcess[str]:
         return self.run("pull", f"{self.host}/pulling/{name}")
 
+    def forget(self, name: str) -> None:
+        """Remove a name from the engine, which other tests use too."""
+        self.run("image", "rm", "--force", f"{self.host}/pulling/{name}")
+
     def save(self, *environments: tuple[str, str]) -> None:
         in_studio(self.studio, SAVE, json.dumps(environments))
 
@@ -96,7 +100,7 @@ def test_docker_pulls_by_version_by_latest_and_by_digest(docker: Docker, tmp_pat
     for reference in (":1", ":latest", "", f"@{made['digest']}"):
         pulled = docker.pull(f"by-name{reference}")
         assert pulled.returncode == 0, pulled.stderr
-        docker.run("image", "rm", "--force", f"{docker.host}/pulling/by-name{reference}")
+        docker.forget(f"by-name{reference}")
 
     unknown = docker.pull("by-name:2")
     assert unknown.returncode == 1
@@ -115,6 +119,8 @@ def test_two_pulls_of_a_version_without_image_succeed_when_their_one_build_ends(
         "run", "--rm", f"{docker.host}/pulling/waited:1", "python", "-c", "import six; print(six.__version__)"
     )
     assert ran.stdout == "1.16.0\n", ran.stderr
+    docker.forget("waited:1")
+    docker.forget("waited")
 
 
 def test_a_failing_build_prints_its_cause_and_is_not_repeated(docker: Docker) -> None:

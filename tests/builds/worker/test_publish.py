@@ -19,9 +19,11 @@ from builds.imaging.publish.push import push
 from builds.imaging.registry_client import ATTEMPTS
 from builds.imaging.reporting import Quiet
 from tests.services.fixtures import HostWorkshop
-from tests.services.processes import free_port
+from tests.services.processes import free_port, wait_until
 from tests.services.servers.failing_registry import FailingRegistry
+from tests.services.servers.preloaded import run_preloaded
 from tests.services.servers.registry import Registry
+from tests.services.studio import Studio
 from tests.studio.management.commands import Desk, Done
 
 IDNA = "idna==3.10\n"
@@ -263,6 +265,35 @@ def test_a_registry_that_refuses_a_name_is_tried_again_later_and_holds_up_no_bui
 
     assert [row[:2] for row in rows] == [["", 1], ["", 1]]
     assert all("it answered 503" in str(row[2]) for row in rows)
+
+
+SAVE_AND_REQUEST = """
+import os
+from builds.queue.requests import request_build
+from environments.models import Workspace
+from tests.builds.scenarios import save_text
+Workspace.objects.get_or_create(name="tagged", title="Tagged", registry=os.environ["REGISTRY"])
+print(request_build(save_text("six==1.12.0\\n", workspace="tagged", name=os.environ["NAME"])).reused)
+"""
+
+
+def test_a_running_studio_pushes_names_after_a_build_and_for_an_existing_image(
+    studio: Studio, registry: Registry
+) -> None:
+    for name, reused in (("built", "False"), ("found", "True")):
+        env = {**studio.environment(), "REGISTRY": f"{registry.address}/tagged", "NAME": name}
+        done = run_preloaded(["manage.py", "shell", "-v", "0", "-c", SAVE_AND_REQUEST], env=env)
+        assert done.stdout.strip() == reused, done.stderr
+
+        wait_for_tags(registry, f"tagged/{name}", studio)
+
+
+def wait_for_tags(registry: Registry, repository: str, studio: Studio) -> None:
+    wait_until(
+        lambda: registry.tags(repository) == ["1", "latest"],
+        100,
+        lambda: f"{repository} has {registry.tags(repository)}: {studio.text()}",
+    )
 
 
 CONNECT = """

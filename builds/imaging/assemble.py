@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from builds.imaging.bases.model import Base
+from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.interpreters import Interpreter, Minor, minor_of
+from builds.imaging.bytecode.providers import find_interpreter
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
 from builds.imaging.oci.gzipped import CODEC
@@ -75,7 +78,9 @@ def assemble(
 
     `extra_layers` stand below the packages' layers, `last_layers` above them.
     """
-    key = _key(base, lock, settings, workshop, (*extra_layers, *last_layers))
+    python = python_of(base, lock)
+    interpreter = find_interpreter(python, workshop, reporter) if python is not None else None
+    key = _key(base, lock, settings, interpreter, (*extra_layers, *last_layers))
     known = _known(key, workshop)
     if known is not None:
         reporter.line(f"The image is here already: {known.digest}")
@@ -93,10 +98,9 @@ def assemble(
         # A conda environment has its own Python, and is in the extra layers.
         if not lock.conda:
             layers.append(_skeleton(base, workshop))
-        if fetched.wheels:
-            python = base.probe.model_copy(update={"version": lock.python}) if lock.conda else base.probe
+        if fetched.wheels and python is not None:
             order = installation_order({p.name: p.needed_by for p in lock.packages if p.ecosystem == "pypi"})
-            layers += package_layers(fetched.wheels, order, python.minor, budget - 1, workshop, reporter)
+            layers += package_layers(fetched.wheels, order, python, budget - 1, workshop, reporter)
     layers += last_layers
     if len(base.layers) + len(layers) > 127:
         raise ImageError(
@@ -114,12 +118,31 @@ def assemble(
     return image
 
 
+def python_of(base: Base, lock: Lock) -> Minor | None:
+    """Return the minor version of the Python that the environment's packages are for; None without packages."""
+    python = lock.python if lock.conda else base.probe.version
+    return minor_of(python) if lock.packages and python else None
+
+
 def _key(
-    base: Base, lock: Lock, settings: ImageSettings, workshop: Workshop, extra_layers: Sequence[Layer]
+    base: Base,
+    lock: Lock,
+    settings: ImageSettings,
+    interpreter: Interpreter | None,
+    extra_layers: Sequence[Layer],
 ) -> str:
     configured = [dict(settings.labels), dict(settings.variables), settings.definition_hash]
     extra = [layer.descriptor.digest for layer in extra_layers]
-    parts = [FORMAT, CODEC, base.reference, base.digest, lock.digest, configured, extra, workshop.bytecode]
+    parts: list[object] = [
+        FORMAT,
+        CODEC,
+        base.reference,
+        base.digest,
+        lock.digest,
+        configured,
+        extra,
+        bytecode.key(interpreter),
+    ]
     parts.append(settings.environment)
     if settings.environment and has_environment(base):
         parts.append("hides")

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from builds.imaging.oci.store import BlobStore, disk_errors, free
+from builds.imaging.reporting import Reporter
 from environments.network.credentials import Login, Logins, login_from_url
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
 
@@ -20,12 +21,44 @@ _RECEIVED = "received"
 _MARKED_SECONDS = 3600.0  # how exact the time of the last use is
 
 
+class BasePython(Protocol):
+    """The Python of a build's base image, which compiles in a container of that image."""
+
+    @property
+    def digest(self) -> str:
+        """Return the base's digest."""
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Return its major and minor version."""
+
+    def facts(self, reporter: Reporter) -> Mapping[str, Any] | None:
+        """Return what it answers about itself, or None if it cannot run, which the log then explains."""
+
+    def connect(self) -> int:
+        """Return a new descriptor: a socket to a process that compiles. Raises ImageError."""
+
+
+@dataclass(frozen=True)
+class ManagedPythons:
+    """The folder of the Pythons that uv installs, whether it may install more, and where from.
+
+    `mirror` and `downloads_json_url` are uv's options of the same names; empty for uv's own.
+    """
+
+    folder: Path
+    download: bool = True
+    mirror: str = ""
+    downloads_json_url: str = ""
+
+
 @dataclass(frozen=True)
 class Workshop:
     """The context passed to every step of a build. `cache` may be deleted at any time; builds are then slower.
 
     `reserve_disk` is called with the bytes that are added to the cache; it raises when they are too many.
-    `builds_sources` says whether wheels can be built from source distributions.
+    `builds_sources` says whether wheels can be built from source distributions. `interpreters` are those that were
+    chosen to compile, by minor version: a build chooses once.
     """
 
     store: BlobStore
@@ -40,6 +73,9 @@ class Workshop:
     bytecode: bool = True
     reserve_disk: Callable[[int], None] = free
     builds_sources: Callable[[], bool] = lambda: True
+    managed_pythons: ManagedPythons | None = None
+    base_python: BasePython | None = None
+    interpreters: dict[tuple[int, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def login(self, kind: str, url: str) -> Login | None:
         """Return the credentials that belong to an address: the workspace's, else those of the studio's index."""

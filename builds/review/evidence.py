@@ -121,7 +121,7 @@ def approve(proposal: Proposal, by: User, comment: str, seen: ReviewedState) -> 
 
 def copy_image(image: Image, workspace: Workspace) -> Image:
     """Return the workspace's own row of another workspace's image: the same bytes under a second name."""
-    same = ("repository", "size", "layers", "lock", "packages", "base", "base_digest", "floating", "interpreter", "python", "conflicts")  # fmt: skip
+    same = ("repository", "size", "layers", "lock", "packages", "base", "base_digest", "floating", "interpreter", "python", "bytecode", "conflicts")  # fmt: skip
     taken, made = Image.objects.get_or_create(
         workspace=workspace,
         hash=image.hash,

@@ -16,7 +16,8 @@ from typing import Any, Self
 
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child
-from builds.imaging.bytecode.interpreters import Interpreter, interpreter_for
+from builds.imaging.bytecode.interpreters import Interpreter
+from builds.imaging.bytecode.providers import connected, find_interpreter
 from builds.imaging.child_process import FORKS
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
@@ -36,7 +37,7 @@ def pack_all(
     work: Sequence[Work], python: tuple[int, int], workshop: Workshop, reporter: Reporter
 ) -> dict[str, Segment]:
     """Return the segment of every wheel by its name; what was packed before is found, the rest packed now."""
-    interpreter = _interpreter(python, workshop, reporter)
+    interpreter = find_interpreter(python, workshop, reporter)
     finder = Segments(workshop, python, interpreter)
     total = sum(wheel.size for wheel, _ in work)
     packed: dict[str, Segment] = {}
@@ -60,16 +61,6 @@ def pack_all(
             done += wheel.size
             reporter.progress(done, total, "bytes")
     return packed
-
-
-def _interpreter(python: tuple[int, int], workshop: Workshop, reporter: Reporter) -> Interpreter | None:
-    if not workshop.bytecode:
-        return None
-    result = interpreter_for(python)
-    if result is None:
-        version = f"{python[0]}.{python[1]}"
-        reporter.line(f"No bytecode, as no Python {version} is here to make it: imports will take longer")
-    return result
 
 
 def _each(
@@ -105,6 +96,7 @@ class Processes:
         wheels: Iterable[Path],
     ) -> None:
         self._workshop = workshop
+        self._interpreter = interpreter
         # A compiler for each core, and a few that are just being replaced.
         count = workshop.jobs + 4 if interpreter is not None else 1
         self._confinement = Confinement(reads=tuple(wheels), processes=count)
@@ -158,9 +150,9 @@ class Processes:
             if self._abandoned:
                 raise Cancelled
             folder = self._workshop.store.staging()
-            child = FORKS.start(
-                "builds.imaging.packing.pack_worker", replace(self._confinement, writes=(folder,))
-            )
+            confinement = replace(self._confinement, writes=(folder,))
+            with connected(self._interpreter, self._workshop) as descriptor:
+                child = FORKS.start("builds.imaging.packing.pack_worker", confinement, descriptor=descriptor)
             self._children[folder] = child
         print(json.dumps(self._settings), file=child.stdin, flush=True)
         self._mine.child = folder, child

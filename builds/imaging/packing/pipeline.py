@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from builds.imaging.bytecode.interpreters import interpreter_for
+from builds.imaging.bytecode.providers import find_interpreter
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.packing.grouping import BIG
@@ -24,8 +24,10 @@ WORTH_FILES = 8
 class Ahead:
     """Packs wheels in processes of its own, into the cache where the layers find them."""
 
-    def __init__(self, python: tuple[int, int], folders: Iterable[Path], workshop: Workshop) -> None:
-        interpreter = interpreter_for(python) if workshop.bytecode else None
+    def __init__(
+        self, python: tuple[int, int], folders: Iterable[Path], workshop: Workshop, reporter: Reporter
+    ) -> None:
+        interpreter = find_interpreter(python, workshop, reporter)
         self._finder = Segments(workshop, python, interpreter)
         self._processes = Processes(workshop, python, interpreter, folders)
         self._pool = ThreadPoolExecutor(workshop.jobs, thread_name_prefix="ahead")
@@ -67,7 +69,7 @@ def packing_ahead(
     major, minor, *_ = (int(part) for part in python.split("."))
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    ahead = Ahead((major, minor), folders, workshop)
+    ahead = Ahead((major, minor), folders, workshop, reporter)
     try:
         yield ahead
         ahead.finish(reporter)

@@ -113,6 +113,7 @@ def image(row: Image, host: str) -> dict[str, Any]:
     """Return an image."""
     fields = ("hash", "digest", "size", "packages", "base", "base_digest", "python", "interpreter", "current")
     return {field: getattr(row, field) for field in fields} | {
+        "bytecode": row.bytecode,
         "workspace": row.workspace.name,
         "name": row.name,
         "built_at": row.built_at,

@@ -41,6 +41,7 @@ _SPARE_BYTES = 256 * 1024**2
 _SCRATCH_BYTES = 16 * 1024**2
 _MOST_FACTS = 4096
 _PIECE = 1 << 18
+_ENDING_SECONDS = 1.0
 _FACTS_SECONDS = 30.0
 
 _WORKER = Path(compile_worker.__file__)
@@ -72,6 +73,7 @@ class ContainerPython:
         self._running: Container | None = None
         self._reporter: Reporter = Quiet()
         self._sockets: list[socket.socket] = []
+        self._pumps: list[threading.Thread] = []
 
     @property
     def digest(self) -> str:
@@ -119,17 +121,22 @@ class ContainerPython:
                 fault="studio",
             ) from error
         for pump in (_forward, _return):
-            threading.Thread(target=pump, args=(ours, connection), name="compiling", daemon=True).start()
+            thread = threading.Thread(target=pump, args=(ours, connection), name="compiling", daemon=True)
+            thread.start()
+            self._pumps.append(thread)
         return theirs.detach()
 
     def close(self) -> None:
         """Remove the container, which ends all that runs in it."""
         with self._lock:
-            for end in self._sockets:
-                with suppress(OSError):
-                    end.shutdown(socket.SHUT_RDWR)
             self._running = None
             self._open.close()
+            for end in self._sockets:
+                _end(end)
+            for pump in self._pumps:
+                pump.join(_ENDING_SECONDS)
+            for end in self._sockets:
+                end.close()
 
     def _started(self, reporter: Reporter) -> Container:
         if self._running is not None:
@@ -194,9 +201,11 @@ def _exec(running: Container, script: str, *arguments: str) -> socket.socket:
     answer = api.exec_start(made["Id"], socket=True)
     try:
         # A descriptor of our own: the client closes its when it forgets the answer.
-        return socket.socket(fileno=os.dup(cast(socket.SocketIO, answer).fileno()))
+        connection = socket.socket(fileno=os.dup(cast(socket.SocketIO, answer).fileno()))
     finally:
         answer.close()
+    connection.setblocking(True)  # the client's has a timeout, and so does not block
+    return connection
 
 
 def _facts(running: Container, reporter: Reporter) -> dict[str, Any]:
@@ -213,8 +222,7 @@ def _facts(running: Container, reporter: Reporter) -> dict[str, Any]:
                 if not piece:
                     break
                 body += piece
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        _end(connection)
     facts = read_facts(body)
     if facts is None:
         raise ValueError("it does not answer as CPython does")
@@ -223,17 +231,22 @@ def _facts(running: Container, reporter: Reporter) -> dict[str, Any]:
 
 def _forward(ours: socket.socket, connection: socket.socket) -> None:
     """Pass on what the build sends, until it ends."""
-    with suppress(OSError):
+    try:
         while piece := ours.recv(_PIECE):
             connection.sendall(piece)
-    with suppress(OSError):
         connection.shutdown(socket.SHUT_WR)
+    except OSError:  # the container has ended: nobody is to wait for its answer
+        _end(ours)
 
 
 def _return(ours: socket.socket, connection: socket.socket) -> None:
     """Pass on what the container's Python sends, without a look at it, until it ends."""
-    with suppress(OSError):
+    with suppress(OSError):  # one of the two has ended
         for _stream, piece in frames_iter(connection, tty=False):  # type: ignore[no-untyped-call]
             ours.sendall(piece)
-    with suppress(OSError):
-        ours.shutdown(socket.SHUT_WR)
+    _end(ours)
+
+
+def _end(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has ended already
+        connection.shutdown(socket.SHUT_RDWR)

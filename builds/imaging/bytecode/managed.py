@@ -21,6 +21,7 @@ _FAILURE_SECONDS = 900.0
 """How long a failure is remembered: until then builds do not try again."""
 
 _INSTALLING_SECONDS = 300.0
+_MOST_REASON = 600
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
@@ -94,7 +95,7 @@ def _install(version: str, pythons: ManagedPythons, workshop: Workshop, reporter
             reporter,
             timeout=_INSTALLING_SECONDS,
             env=environment(_variables(), cache),
-            folder=cache,
+            folder=pythons.folder,
             confinement=Confinement(
                 reads=tuple(local), writes=(pythons.folder, cache), network=True, processes=4
             ),
@@ -115,8 +116,9 @@ def _variables() -> dict[str, str]:
 
 
 def _reason(ended: Ended) -> str:
-    """Return the first and the last of uv's causes."""
+    """Return uv's causes in one line."""
     if not ended.code:
         return "it cannot be used"
-    lines = [line.strip() for line in ended.error.splitlines() if line.strip()]
-    return ": ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))[:500] or f"exit code {ended.code}"
+    lines = [line.strip().removeprefix("cause: ") for line in ended.error.splitlines() if line.strip()]
+    begins = next((number for number, line in enumerate(lines) if line.startswith("error")), 0)
+    return "; ".join(lines[begins:])[:_MOST_REASON] or f"exit code {ended.code}"

@@ -20,6 +20,8 @@ Provider = Literal["machine", "uv", "base"]
 OLDEST: Minor = (3, 7)
 """The first Python with bytecode that is never checked against its source."""
 
+NEWEST: Minor = (3, 15)
+
 # The magic number of each minor version's releases. A build with another one makes bytecode that no release reads.
 _MAGIC = {
     (3, 7): 3394,

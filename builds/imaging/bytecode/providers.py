@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from builds.imaging.bytecode.interpreters import OLDEST, Facts, Interpreter, Minor
+from builds.imaging.bytecode.interpreters import OLDEST, Facts, Interpreter, Minor, Provider
 from builds.imaging.bytecode.machine import machine_interpreter
-from builds.imaging.bytecode.managed import managed_interpreter
+from builds.imaging.bytecode.managed import failed_before, installed, managed_interpreter
 from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
 
@@ -32,6 +32,18 @@ def absence(python: Minor) -> str:
     """Return the warning about an image without bytecode."""
     version = f"{python[0]}.{python[1]}"
     return f"No bytecode, as no Python {version} is here to make it: imports will take longer"
+
+
+def expected_provider(python: Minor, workshop: Workshop, *, engine: bool) -> Provider | None:
+    """Return the provider that a build would get its interpreter from; `engine` says whether one answers."""
+    if machine_interpreter(python, workshop) is not None:
+        return "machine"
+    pythons = workshop.managed_pythons
+    if installed(python, workshop) is not None:
+        return "uv"
+    if pythons is not None and pythons.download and not failed_before(python, workshop):
+        return "uv"
+    return "base" if engine else None
 
 
 @contextmanager

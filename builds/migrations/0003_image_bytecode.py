@@ -4,15 +4,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('builds', '0002_notify_trigger'),
+        ("builds", "0002_notify_trigger"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='image',
-            name='bytecode',
-            field=models.JSONField(help_text='Who compiled its modules: provider (machine, uv, base, none), python, identity; null if nobody.', null=True),
+            model_name="image",
+            name="bytecode",
+            field=models.JSONField(
+                help_text="Who compiled its modules: provider (machine, uv, base, none), python, identity; null if nobody.",
+                null=True,
+            ),
         ),
     ]

@@ -105,9 +105,7 @@ class Compilers:
                 raise EOFError
             child = start(
                 [self._interpreter.path, "-s", "-S", "-X", "utf8", str(_WORKER)],
-                Confinement(
-                    reads=(Path(self._interpreter.path).resolve().parents[1], _WORKER), memory=MEMORY_BYTES
-                ),
+                Confinement(reads=(*self._interpreter.reads, _WORKER), memory=MEMORY_BYTES),
                 session=False,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

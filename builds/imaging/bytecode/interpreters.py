@@ -80,6 +80,11 @@ class Interpreter:
         """
         return f"{self.version} {self.base}" if self.base else self.version
 
+    @property
+    def reads(self) -> tuple[Path, ...]:
+        """Return what a confined process has to read to start it, which those that start it need too."""
+        return () if self.provider == "base" else (Path(self.path).resolve().parents[1],)
+
     def __str__(self) -> str:
         return f"CPython {self.version} {_ORIGINS[self.provider]}"
 

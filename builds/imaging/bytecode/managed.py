@@ -20,6 +20,9 @@ _FAILED = "interpreters-failed"
 _FAILURE_SECONDS = 900.0
 """How long a failure is remembered: until then builds do not try again."""
 
+_OLDEST: Minor = (3, 8)
+"""The first CPython for Linux in uv's own list."""
+
 _INSTALLING_SECONDS = 300.0
 _MOST_REASON = 600
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -34,7 +37,7 @@ def managed_interpreter(python: Minor, workshop: Workshop, reporter: Reporter) -
     if pythons is None:
         return None
     interpreter = installed(python, workshop)
-    if interpreter is not None or not pythons.download or failed_before(python, workshop):
+    if interpreter is not None or not installable(python, workshop):
         return interpreter
     version = f"{python[0]}.{python[1]}"
     reporter.line(f"uv installs CPython {version}, which this machine does not have, to compile bytecode")
@@ -60,6 +63,15 @@ def installed(python: Minor, workshop: Workshop) -> Interpreter | None:
         return None
     path = max(candidates, key=lambda path: Version(candidates[path]))
     return Interpreter(str(path), candidates[path], "uv")
+
+
+def installable(python: Minor, workshop: Workshop) -> bool:
+    """Return whether it is worth having uv try."""
+    pythons = workshop.managed_pythons
+    if pythons is None or not pythons.download:
+        return False
+    listed = python >= _OLDEST or bool(pythons.downloads_json_url)
+    return listed and not failed_before(python, workshop)
 
 
 def failed_before(python: Minor, workshop: Workshop) -> bool:

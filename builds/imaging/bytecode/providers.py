@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from builds.imaging.bytecode.interpreters import OLDEST, Facts, Interpreter, Minor, Provider
 from builds.imaging.bytecode.machine import machine_interpreter
-from builds.imaging.bytecode.managed import failed_before, installed, managed_interpreter
+from builds.imaging.bytecode.managed import installable, installed, managed_interpreter
 from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
 
@@ -38,10 +38,7 @@ def expected_provider(python: Minor, workshop: Workshop, *, engine: bool) -> Pro
     """Return the provider that a build would get its interpreter from; `engine` says whether one answers."""
     if machine_interpreter(python, workshop) is not None:
         return "machine"
-    pythons = workshop.managed_pythons
-    if installed(python, workshop) is not None:
-        return "uv"
-    if pythons is not None and pythons.download and not failed_before(python, workshop):
+    if installed(python, workshop) is not None or installable(python, workshop):
         return "uv"
     return "base" if engine else None
 

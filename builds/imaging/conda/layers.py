@@ -183,6 +183,8 @@ class _Packing:
     def _confinement(self, folder: Path, missing: Sequence[Work]) -> Confinement:
         """Return what a worker may do: read the packages, write its folder, and start compilers."""
         reads = {file.path.parent.absolute() for file, _ in missing}
+        if self._interpreter is not None:
+            reads |= set(self._interpreter.reads)
         # A compiler, and a few that are just being replaced.
         return Confinement(reads=tuple(reads), writes=(folder,), processes=5 if self._interpreter else 1)
 

@@ -99,7 +99,8 @@ class Processes:
         self._interpreter = interpreter
         # A compiler for each core, and a few that are just being replaced.
         count = workshop.jobs + 4 if interpreter is not None else 1
-        self._confinement = Confinement(reads=tuple(wheels), processes=count)
+        reads = (*wheels, *(interpreter.reads if interpreter is not None else ()))
+        self._confinement = Confinement(reads=reads, processes=count)
         self._segments = Segments(workshop, python, interpreter)
         self._settings = {
             "python": python,

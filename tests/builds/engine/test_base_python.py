@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from bench.builds.imaging.debian_python import MINOR as DEBIANS
+from bench.builds.imaging.debian_python import debian_base, debian_python, started_by_its_loader
 from builds.engine.base_python import compiling_on
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.bases.find import find_base
 from builds.imaging.bases.model import Base
 from builds.imaging.bytecode import providers
 from builds.imaging.bytecode.compilers import question
-from builds.imaging.bytecode.interpreters import Interpreter, running
+from builds.imaging.bytecode.interpreters import Interpreter, facts_of, running
 from builds.imaging.bytecode.providers import find_interpreter
 from builds.imaging.bytecode.stream import Stream
 from builds.imaging.oci.layer import LayerWriter
@@ -26,6 +28,7 @@ from tests.builds.imaging.making import locked, make_wheel
 from tests.builds.imaging.test_images import sources
 from tests.services.fixtures import HostWorkshop
 from tests.services.servers.docker_engine import DockerEngine
+from tests.services.sharing import made_once
 
 MINOR = running().minor
 
@@ -102,6 +105,37 @@ def test_the_same_wheel_and_python_give_the_same_image_from_the_machine_and_from
             assert chosen.provider == provider
 
     assert images["machine"].digest == images["base"].digest
+
+
+@pytest.fixture(scope="module")
+def debian(shared_folder: Path) -> Path:
+    """Debian 13's Python 3.13, unpacked beside this system."""
+    return made_once(shared_folder, "debian-python", lambda: debian_python(shared_folder / "debian"))
+
+
+def test_the_same_goes_for_a_python_that_this_machine_need_not_have(
+    tmp_path: Path, debian: Path, docker_engine: DockerEngine, bare_machine: None
+) -> None:
+    program = started_by_its_loader(debian)
+    facts = facts_of(program)
+    assert facts is not None
+    assert facts.fits(DEBIANS)
+    wheel = make_wheel(tmp_path, "pack", files=sources(100))
+    shop = Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache", jobs=2)
+    base = debian_base("base.example/debian-python:13", debian, shop)
+    assert base.probe.minor == DEBIANS
+
+    machine = replace(shop, cache=tmp_path / "machine")
+    machine.interpreters[DEBIANS] = Interpreter(str(program), facts.version, "machine")
+    theirs = image_of(base, machine, wheel)
+    with compiling_on(base, shop, docker_host=docker_engine.host) as inside:
+        reporter = Recorder()
+        chosen = find_interpreter(DEBIANS, inside, reporter)
+        ours = image_of(base, inside, wheel)
+
+    assert chosen is not None, reporter.log
+    assert (chosen.provider, chosen.version) == ("base", facts.version)
+    assert ours.digest == theirs.digest
 
 
 def test_the_log_names_the_base_and_what_it_compiled_is_for_images_on_it_alone(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases import host
 from builds.imaging.bytecode import managed, providers
 from builds.imaging.bytecode.compilers import Compilers
@@ -24,6 +25,7 @@ from builds.imaging.bytecode.providers import find_interpreter
 from builds.imaging.reporting import Cancelled
 from builds.imaging.workshop import ManagedPythons, Workshop
 from tests.builds.imaging.conftest import Recorder
+from tests.builds.imaging.making import empty_base, locked, make_wheel, unpacked
 from tests.builds.imaging.serving import Answer, Server
 
 MINOR = running().minor
@@ -108,7 +110,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_uv_installs_what_the_machine_lacks_once_and_it_compiles_the_same(
-    shop: Workshop, mirror: Mirror, reporter: Recorder, bare_machine: None
+    tmp_path: Path, shop: Workshop, mirror: Mirror, reporter: Recorder, bare_machine: None
 ) -> None:
     chosen = find_interpreter(MINOR, shop, reporter)
     again = find_interpreter(MINOR, replace(shop, interpreters={}), reporter)
@@ -119,6 +121,11 @@ def test_uv_installs_what_the_machine_lacks_once_and_it_compiles_the_same(
     assert chosen.identity == running().identity
     assert mirror.count(ARCHIVE) == 1
     assert f"Bytecode: CPython {running().version} installed by uv" in reporter.lines
+    # It is in a folder of its own, which the processes that pack have to read.
+    lock, fetched = locked(make_wheel(tmp_path))
+    image = assemble(empty_base(), lock, fetched, ImageSettings(), shop, reporter)
+    paths = [path for layer in image.layers for path in unpacked(shop.store, layer.digest, tmp_path / "root")]
+    assert [path for path in paths if path.endswith(".pyc")]
     batch = [("a.py", b"def f(a):\n    return a in {'x', 'y', 'z'}\n"), ("b.py", b"b = 1, 'b', b'b'\n")]
     with Compilers(chosen, 1) as theirs, Compilers(running(), 1) as ours:
         assert theirs.compile(batch).result() == ours.compile(batch).result()

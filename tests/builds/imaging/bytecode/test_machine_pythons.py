@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import sys
 from dataclasses import asdict, replace
@@ -17,6 +18,7 @@ from builds.imaging.bytecode.providers import find_interpreter
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conftest import Recorder
 
+COLLECTIONS = machine._COLLECTIONS
 FINAL = Facts("cpython", "3.13.5", 3571, "", True, "/usr/bin/python3.13")
 
 
@@ -114,6 +116,18 @@ def test_a_python_in_a_folder_of_its_own_beside_others_is_found(
 
     assert (chosen := machine_interpreter((3, 99), workshop)) is not None
     assert chosen.path == str(path)
+
+
+def test_the_studios_own_image_has_its_pythons_where_they_are_looked_for() -> None:
+    dockerfile = (Path(__file__).parents[4] / "Dockerfile").read_text()
+
+    installed = re.search(r"uv python install .*--install-dir (\S+) (.+)", dockerfile)
+    own = re.search(r"PYTHON=python:(\S+)-slim", dockerfile)
+    assert installed is not None
+    assert own is not None
+    assert installed[1] == COLLECTIONS[0]
+    assert f"COPY --from=pythons {installed[1]} {installed[1]}\n" in dockerfile
+    assert {own[1], *installed[2].split()} == {f"3.{minor}" for minor in range(10, 15)}
 
 
 @pytest.mark.parametrize(

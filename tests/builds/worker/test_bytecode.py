@@ -78,7 +78,7 @@ def test_an_image_without_bytecode_is_built_again_when_somebody_can_compile(
 
 
 def test_nothing_to_compile_is_nobodys() -> None:
-    image, lines = built("# nothing\n")
+    image, lines = built("FROM host\nENV MODE=plain\n")
 
     assert image.bytecode is None
     assert not [line for line in lines if "ytecode" in line]

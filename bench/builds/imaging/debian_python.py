@@ -16,10 +16,9 @@ from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
 
 MINOR = (3, 13)
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 PROGRAM = "/usr/bin/python3.13"
-_PACKAGES = (
-    "python3.13-minimal libpython3.13-minimal libpython3.13-stdlib python3.13 media-types ca-certificates"
-)
+_PACKAGES = "python3.13-minimal libpython3.13-minimal libpython3.13-stdlib python3.13 media-types"
 _PACKAGES += " libc6 libexpat1 zlib1g libssl3t64 libffi8 libbz2-1.0 liblzma5 libsqlite3-0 libuuid1 libgcc-s1"
 _PACKAGES += " libstdc++6 libncursesw6 libtinfo6 libreadline8t64 libzstd1 dash"
 _LINKS = {
@@ -70,6 +69,8 @@ def debian_base(reference: str, folder: Path, workshop: Workshop) -> Base:
             writer.directory(path, mode)
         for path, text in sorted(_TEXTS.items()):
             writer.file(path, text.encode())
+        # Debian's own are put together when its package is installed.
+        writer.file(CERTIFICATES.lstrip("/"), Path(CERTIFICATES).read_bytes())
         for file in sorted((folder / "usr").rglob("*")):
             name = str(file.relative_to(folder))
             if name.startswith(("usr/share/doc", "usr/share/man", "usr/share/locale")):

@@ -20,7 +20,7 @@ from pathlib import Path
 import django
 
 from bench.builds.imaging.changes import SIZES, import_script
-from bench.builds.imaging.debian_python import MINOR, debian_base, debian_python
+from bench.builds.imaging.debian_python import CERTIFICATES, MINOR, debian_base, debian_python
 from bench.builds.imaging.engines import Engine
 from bench.builds.imaging.ways import PIP
 from builds.engine.base_python import compiling_on
@@ -36,7 +36,6 @@ from builds.imaging.workshop import Workshop
 from tests.services.servers.registry import Registry
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "environment-studio-bench"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 VARIABLES = {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
 

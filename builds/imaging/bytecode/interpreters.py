@@ -22,7 +22,7 @@ OLDEST: Minor = (3, 7)
 
 NEWEST: Minor = (3, 15)
 
-# The magic number of each minor version's releases. A build with another one makes bytecode that no release reads.
+# The magic number of each minor version's releases: they read no bytecode with another number.
 _MAGIC = {
     (3, 7): 3394,
     (3, 8): 3413,

@@ -60,7 +60,7 @@ def examined(path: Path, workshop: Workshop) -> Facts | None:
     known = workshop.recall(_KIND, key)
     if known is not None:
         return Facts(**known)
-    facts = _asked(path, key)
+    facts = _answer_of(path, key)
     # A shim may start another Python tomorrow, or one at all.
     if facts is not None and Path(facts.path).resolve() == path.resolve():
         workshop.remember(_KIND, key, asdict(facts))
@@ -68,7 +68,7 @@ def examined(path: Path, workshop: Workshop) -> Facts | None:
 
 
 @lru_cache(maxsize=256)
-def _asked(path: Path, _key: str) -> Facts | None:
+def _answer_of(path: Path, _key: str) -> Facts | None:
     return facts_of(path)
 
 

@@ -1,4 +1,4 @@
-"""Whose Python compiled an image: from the log of its build to its row."""
+"""The Python that compiled an image: in the log of its build, and in its row."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from builds.imaging.bytecode import providers
 from builds.imaging.bytecode.interpreters import running
 from builds.models import Build, Image
 from builds.worker import runner
+from environments.definition import read
+from environments.versions.service import save_reading
 from tests.builds.imaging.making import make_wheel
 from tests.builds.imaging.serving import Index
 from tests.builds.queue.test_cancelling_builds import log_of
-from tests.builds.scenarios import queue_build, save_text
+from tests.builds.scenarios import queue_build, workspace_named
 from tests.services.servers.docker_engine import DockerEngine
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -39,8 +41,9 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "machine_interpreter", lambda *_: None)
 
 
-def built(text: str = "mover==1.0\n") -> tuple[Image, list[str]]:
-    build = queue_build(save_text(text))
+def built(text: str = "mover==1.0\n", filename: str = "requirements.txt") -> tuple[Image, list[str]]:
+    reading = read(text, filename)
+    build = queue_build(save_reading(workspace_named("lab"), "forecast", reading, source=text).version)
     runner.run_build(build.pk, "a worker of a test")
     build = Build.objects.get(pk=build.pk)
     assert build.image is not None, build.error
@@ -78,7 +81,7 @@ def test_an_image_without_bytecode_is_built_again_when_somebody_can_compile(
 
 
 def test_nothing_to_compile_is_nobodys() -> None:
-    image, lines = built("FROM host\nENV MODE=plain\n")
+    image, lines = built("image: host\n", "environment.yaml")
 
     assert image.bytecode is None
     assert not [line for line in lines if "ytecode" in line]

@@ -98,9 +98,9 @@ def test_pythons_are_measured_once_until_they_change(
     monkeypatch.setenv("PATH", f"{tmp_path / 'one'}:{tmp_path / 'two'}")
 
     first = machine_interpreter((3, 99), workshop)
-    asked = len(calls.read_text())
+    answers = len(calls.read_text())
     assert machine_interpreter((3, 99), workshop) == first
-    assert len(calls.read_text()) == asked == 4
+    assert len(calls.read_text()) == answers == 4
     answering(tmp_path / "one", version="3.99.20")
     assert (chosen := machine_interpreter((3, 99), workshop)) is not None
     assert chosen.version == "3.99.20"

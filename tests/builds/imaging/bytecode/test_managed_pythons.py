@@ -47,7 +47,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Mirror:
-    """A list of downloads and the one that it names; `first` is waited for before the archive is sent."""
+    """A list of downloads and the archive that it names, which is sent once `held` is set."""
 
     def __init__(self, archive: Path) -> None:
         self.archive = archive.read_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 from bench.builds.imaging.debian import unpack
@@ -42,8 +43,16 @@ def debian_python(cache: Path) -> Path:
     folder = cache / "debian-13-python"
     if not (folder / ".complete").exists():
         unpack(_PACKAGES.split(), folder, cache / "apt")
+        _compile(folder)
         (folder / ".complete").touch()
     return folder
+
+
+def _compile(folder: Path) -> None:
+    """Compile the standard library, as Debian does when its package is installed."""
+    library = folder / "usr/lib/python3.13"
+    argv = ["-m", "compileall", "-q", "-s", str(folder), "-p", "/", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([started_by_its_loader(folder), *argv, str(library)], check=True)
 
 
 def started_by_its_loader(folder: Path) -> Path:

@@ -129,6 +129,11 @@ def minor_of(version: str) -> Minor:
     return int(major), int(minor)
 
 
+def absence(version: str) -> str:
+    """Return the warning about an image whose Python of this minor version nobody could compile with."""
+    return f"No bytecode, as no Python {version} is here to make it: imports will take longer"
+
+
 def facts_of(path: Path) -> Facts | None:
     """Return what a Python answers about itself, or None if it does not run: version managers put shims on PATH."""
     try:

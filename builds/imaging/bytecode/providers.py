@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from builds.imaging.bytecode.interpreters import OLDEST, Facts, Interpreter, Minor, Provider
+from builds.imaging.bytecode.interpreters import OLDEST, Facts, Interpreter, Minor, Provider, absence
 from builds.imaging.bytecode.machine import machine_interpreter
 from builds.imaging.bytecode.managed import installable, installed, managed_interpreter
 from builds.imaging.reporting import Reporter
@@ -23,15 +23,9 @@ def find_interpreter(python: Minor, workshop: Workshop, reporter: Reporter) -> I
     if python not in workshop.interpreters:
         choice = _choose(python, workshop, reporter)
         workshop.interpreters[python] = choice
-        reporter.line(f"Bytecode: {choice}" if choice is not None else absence(python))
+        reporter.line(f"Bytecode: {choice}" if choice is not None else absence(f"{python[0]}.{python[1]}"))
     chosen: Interpreter | None = workshop.interpreters[python]
     return chosen
-
-
-def absence(python: Minor) -> str:
-    """Return the warning about an image without bytecode."""
-    version = f"{python[0]}.{python[1]}"
-    return f"No bytecode, as no Python {version} is here to make it: imports will take longer"
 
 
 def expected_provider(python: Minor, workshop: Workshop, *, engine: bool) -> Provider | None:

@@ -21,7 +21,7 @@ from studio.api.http.answers import Conflict, page_of
 from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
-from studio.api.shapes import bodies, images, responses, rows
+from studio.api.shapes import bodies, image_fields, responses, rows
 
 WORKSPACE = ("workspace",)
 VERSION = ("workspace", "name", "version")
@@ -126,7 +126,7 @@ def log(request: ApiRequest, workspace: str, build: uuid.UUID) -> StreamingHttpR
     return StreamingHttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-@documented("GET", responses.paged(images.Image), path=WORKSPACE, paged=True)
+@documented("GET", responses.paged(image_fields.Image), path=WORKSPACE, paged=True)
 def images(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's images, newest first."""
     matching = queries.images_for_list(get_workspace(request.user, workspace))
@@ -136,7 +136,7 @@ def images(request: ApiRequest, workspace: str) -> Response:
 
 @documented(
     "GET",
-    images.WholeImage,
+    image_fields.WholeImage,
     path=("workspace", "digest"),
 )
 def image(request: ApiRequest, workspace: str, digest: str) -> Response:

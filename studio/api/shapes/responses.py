@@ -6,7 +6,7 @@ from typing import Any
 from rest_framework import serializers as s
 
 from environments.models import Role, Scope
-from studio.api.shapes.images import Image
+from studio.api.shapes.image_fields import Image
 
 
 class Error(s.Serializer[Any]):

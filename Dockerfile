@@ -9,6 +9,12 @@ COPY pyproject.toml uv.lock scripts/venv.sh ./
 ARG PIP_INDEX_URL
 RUN PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 PYTHON=python sh venv.sh runtime
 
+# Pythons to compile the bytecode of images with, beside the one above.
+FROM libraries AS pythons
+# Another mirror of them comes as a build argument, and stays out of the image.
+ARG UV_PYTHON_INSTALL_MIRROR
+RUN .venv/bin/uv python install --no-config --no-bin --no-cache --install-dir /opt/python 3.10 3.12 3.13 3.14
+
 FROM ${PYTHON}
 ENV PATH=/opt/studio/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -24,6 +30,7 @@ RUN groupadd --gid 10001 studio \
     && mkdir --parents --mode=0750 /var/lib/studio \
     && chown studio:studio /var/lib/studio
 COPY --from=libraries /opt/studio/.venv /opt/studio/.venv
+COPY --from=pythons /opt/python /opt/python
 WORKDIR /srv/studio
 COPY . .
 RUN python -m compileall -q studio environments builds \

@@ -105,6 +105,11 @@ EGRESS_POLICY = read_reach(
     ALLOWED_ADDRESSES,
     [*REGISTRY_MIRRORS.values(), *CHANNEL_MIRRORS.values(), *([INDEX_URL] if INDEX_URL else PYPI)],
 )
+# The Pythons that uv installs to compile bytecode, where it may install them from, and whether it may
+PYTHON_FOLDER = setting(env.path, "STUDIO_PYTHON_FOLDER", VAR / "python").absolute()
+PYTHON_DOWNLOADS = setting(env.bool, "STUDIO_PYTHON_DOWNLOADS", True)
+PYTHON_MIRROR = setting(env.str, "STUDIO_PYTHON_MIRROR", "")
+PYTHON_DOWNLOADS_JSON_URL = setting(env.str, "STUDIO_PYTHON_DOWNLOADS_JSON_URL", "")
 DOCKER_HOST = setting(env.str, "DOCKER_HOST", "") or "unix:///var/run/docker.sock"
 LOCAL_IMAGES = setting(env.bool, "STUDIO_LOCAL_IMAGES", EMBEDDED)  # the engine's own, as base images
 # Whether builds fail where the machine cannot confine what reads packages and base images

@@ -27,6 +27,9 @@ from builds.confinement.confine import Confinement, entering, environment, start
 LINUX = platform.system() == "Linux"
 _ROOT = Path(__file__).parents[2]
 
+INHERITED = 3
+"""The number that a descriptor has in the child that inherits it."""
+
 
 class Child(Protocol):
     """A confined process, with the methods of `subprocess.Popen`. `stdin` and `stdout` are text pipes."""
@@ -129,8 +132,14 @@ class ForkServer:
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, module: str, confinement: Confinement, env: Mapping[str, str] | None = None) -> Child:
-        """Start a child; `env` are variables of its own."""
+    def start(
+        self,
+        module: str,
+        confinement: Confinement,
+        env: Mapping[str, str] | None = None,
+        descriptor: int | None = None,
+    ) -> Child:
+        """Start a child; `env` are variables of its own, and a `descriptor` is its `INHERITED` one, on Linux."""
         if not LINUX:
             return _Spawned(module, confinement, env or {})
         request = {
@@ -141,10 +150,10 @@ class ForkServer:
         }
         with self._lock:
             try:
-                child = self._fork(request)
+                child = self._fork(request, descriptor)
             except (OSError, EOFError):  # it was killed, perhaps for lack of memory
                 self._close()
-                child = self._fork(request)
+                child = self._fork(request, descriptor)
         watch_tree(child.pid, confinement, child.process)
         return child
 
@@ -161,7 +170,7 @@ class ForkServer:
             process.kill()
             process.wait()
 
-    def _fork(self, request: Mapping[str, object]) -> _Forked:
+    def _fork(self, request: Mapping[str, object], descriptor: int | None) -> _Forked:
         if self._socket is None or self._owner != os.getpid():
             self._launch()
         assert self._socket is not None  # noqa: S101
@@ -170,7 +179,9 @@ class ForkServer:
         stdout, output = os.pipe()
         try:
             body = json.dumps(request).encode()
-            socket.send_fds(self._socket, [len(body).to_bytes(4, "big")], [input_, output, far.fileno()])
+            inherited = [] if descriptor is None else [descriptor]
+            given = [input_, output, far.fileno(), *inherited]
+            socket.send_fds(self._socket, [len(body).to_bytes(4, "big")], given)
             self._socket.sendall(body)
             far.close()
             answer, descriptors, _flags, _address = socket.recv_fds(control, 64, 1)
@@ -216,7 +227,7 @@ def serve(requests: socket.socket, modules: Sequence[str]) -> None:
             with control, suppress(OSError):  # nobody may wait for it any more
                 control.send(str(os.waitstatus_to_exitcode(status)).encode())
         if requests.fileno() in ready:
-            length, descriptors, _flags, _address = socket.recv_fds(requests, 4, 3)
+            length, descriptors, _flags, _address = socket.recv_fds(requests, 4, 4)
             if not length:
                 return
             body = _exactly(requests, int.from_bytes(length, "big"))
@@ -232,7 +243,7 @@ def _start(
     running: Mapping[int, tuple[int, socket.socket]],
 ) -> tuple[int, tuple[int, socket.socket]]:
     """Fork the child, report its process, and return what the server keeps of it."""
-    input_, output, control = descriptors
+    input_, output, control, *inherited = descriptors
     pid = os.fork()
     if pid == 0:
         for process, (_, other) in running.items():
@@ -240,17 +251,23 @@ def _start(
             other.close()
         requests.close()
         os.close(control)
-        _become(request, input_, output, mains[request["module"]])
+        _become(request, input_, output, inherited, mains[request["module"]])
     process = os.pidfd_open(pid)
-    os.close(input_)
-    os.close(output)
+    for descriptor in (input_, output, *inherited):
+        os.close(descriptor)
     reporting = socket.socket(fileno=control)
     with suppress(OSError):
         socket.send_fds(reporting, [str(pid).encode()], [process])
     return process, (pid, reporting)
 
 
-def _become(request: dict[str, Any], input_: int, output: int, main: Callable[[], None]) -> NoReturn:
+def _become(
+    request: dict[str, Any],
+    input_: int,
+    output: int,
+    inherited: Sequence[int],
+    main: Callable[[], None],
+) -> NoReturn:
     """Be the child: confined before anything foreign is read."""
     code = 1
     try:
@@ -258,6 +275,10 @@ def _become(request: dict[str, Any], input_: int, output: int, main: Callable[[]
         for source, target in ((input_, 0), (output, 1)):
             os.dup2(source, target)
             os.close(source)
+        for descriptor in inherited:
+            if descriptor != INHERITED:
+                os.dup2(descriptor, INHERITED)
+                os.close(descriptor)
         sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
         os.environ.clear()
         os.environ.update(request["env"])

@@ -33,12 +33,13 @@ class Changes:
 class Bounds:
     """Limits for untrusted programs, beside the studio's memory for builds; 0 for no limit.
 
-    With `scratch` it finds so many bytes at /tmp, and writes nowhere else.
+    With `scratch` it finds so many bytes at /tmp, and writes nowhere else. `cpus` is how many it keeps busy.
     """
 
     memory: int = 0
     processes: int = 0
     scratch: int = 0
+    cpus: int = 0
 
     def as_host_config(self) -> dict[str, Any]:
         """Return what the engine calls it."""
@@ -46,6 +47,8 @@ class Bounds:
         config: dict[str, Any] = {"mem_limit": memory, "memswap_limit": memory}
         if self.processes:
             config["pids_limit"] = self.processes
+        if self.cpus:
+            config["nano_cpus"] = self.cpus * 10**9
         if self.scratch:
             config |= {"read_only": True, "tmpfs": {"/tmp": f"size={self.scratch},mode=1777"}}  # noqa: S108
         return config
@@ -53,11 +56,12 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Container:
-    """A container that was created, and its program's output."""
+    """A container that was created, its program, and the program's output."""
 
     engine: Engine
     id: str
     output: Output
+    program: str = ""
 
     def put(self, archive: Iterable[bytes], reporter: Reporter) -> None:
         """Unpack an archive at its root."""
@@ -161,6 +165,6 @@ def container(
         )
     output.containers.append(str(made["Id"]))
     try:
-        yield Container(engine, str(made["Id"]), output)
+        yield Container(engine, str(made["Id"]), output, entrypoint[0])
     finally:
         engine.remove(output)

@@ -10,6 +10,7 @@ from typing import Any
 
 from builds.imaging.bases.model import Base
 from builds.imaging.bytecode import compilers as bytecode
+from builds.imaging.bytecode.interpreters import Minor, minor_of
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
 from builds.imaging.oci.index import listed, put_index
@@ -96,7 +97,7 @@ def assemble(
 
     `extra_layers` stand below the packages' layers, `last_layers` above them.
     """
-    compiler = compiler_for(lock.python if lock.conda else base.probe.version, workshop)
+    compiler = compiler_for(python_of(base, lock), workshop, reporter)
     key = _key(base, lock, settings, compiler, workshop, (*extra_layers, *last_layers))
     known = _known(key, workshop)
     if known is not None:
@@ -115,12 +116,7 @@ def assemble(
         # A conda environment has its own Python, and is in the extra layers.
         if not lock.conda:
             layers.append(_skeleton(base, workshop))
-        if fetched.wheels:
-            if compiler.interpreter is None and workshop.bytecode != "none":
-                reporter.line(
-                    f"No bytecode, as no Python {compiler.python[0]}.{compiler.python[1]} is here to make it:"
-                    " imports will take longer"
-                )
+        if fetched.wheels and compiler is not None:
             order = installation_order({p.name: p.needed_by for p in lock.packages if p.ecosystem == "pypi"})
             layers += package_layers(
                 fetched.wheels, order, lock.requested, compiler, budget - 1, workshop, reporter
@@ -162,11 +158,17 @@ def indexed(images: Mapping[str, AssembledImage], workshop: Workshop) -> Assembl
     )
 
 
+def python_of(base: Base, lock: Lock) -> Minor | None:
+    """Return the minor version of the Python that the environment's packages are for; None without packages."""
+    python = lock.python if lock.conda else base.probe.version
+    return minor_of(python) if lock.packages and python else None
+
+
 def _key(
     base: Base,
     lock: Lock,
     settings: ImageSettings,
-    compiler: Compiler,
+    compiler: Compiler | None,
     workshop: Workshop,
     extra_layers: Sequence[Layer],
 ) -> str:
@@ -181,9 +183,11 @@ def _key(
         configured,
         extra,
         workshop.bytecode,
+        bytecode.key(compiler and compiler.interpreter),
+        sorted(lock.requested),
+        grouping.FORMAT,
+        settings.environment,
     ]
-    parts += [bytecode.key(compiler.interpreter), sorted(lock.requested)]
-    parts += [grouping.FORMAT, settings.environment]
     if settings.environment and has_environment(base):
         parts.append("hides")
     return json.dumps(parts, sort_keys=True)

@@ -121,10 +121,11 @@ class Worker:
         confinement: Confinement,
         vanished: ImageError,
         env: Mapping[str, str] | None = None,
+        descriptor: int | None = None,
     ) -> None:
         self._vanished = vanished
         self._ended = threading.Event()
-        self._child = FORKS.start(module, confinement, env)
+        self._child = FORKS.start(module, confinement, env, descriptor)
 
     def __enter__(self) -> Self:
         return self

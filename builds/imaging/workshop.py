@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from builds.imaging.oci.codecs import CODECS, Codec
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore, disk_errors, free
+from builds.imaging.reporting import Reporter
 from environments.network.credentials import Login, Logins, login_from_url
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
 
@@ -29,6 +30,37 @@ _RECEIVED = "received"
 _MARKED_SECONDS = 3600.0  # how exact the time of the last use is
 
 
+class BasePython(Protocol):
+    """The Python of a build's base image, which compiles in a container of that image."""
+
+    @property
+    def digest(self) -> str:
+        """Return the base's digest."""
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Return its major and minor version."""
+
+    def facts(self, reporter: Reporter) -> Mapping[str, Any] | None:
+        """Return what it answers about itself, or None if it cannot run, which the log then explains."""
+
+    def connect(self) -> int:
+        """Return a new descriptor: a socket to a process that compiles. Raises ImageError."""
+
+
+@dataclass(frozen=True)
+class ManagedPythons:
+    """The folder of the Pythons that uv installs, whether it may install more, and where from.
+
+    `mirror` and `downloads_json_url` are uv's options of the same names; empty for uv's own.
+    """
+
+    folder: Path
+    download: bool = True
+    mirror: str = ""
+    downloads_json_url: str = ""
+
+
 @dataclass(frozen=True)
 class Workshop:
     """The context passed to every step of a build. `cache` may be deleted at any time; builds are then slower.
@@ -36,7 +68,8 @@ class Workshop:
     `compression` is that of the layers that are made, a key of CODECS.
     `reserve_disk` is called with the bytes that are added to the cache; it raises when they are too many.
     `builds_sources` says whether wheels can be built from source distributions. `layers_ready` is called with layers that
-    are complete while others are still made.
+    are complete while others are still made. `interpreters` are those that were chosen to compile, by minor version: a
+    build chooses once.
     """
 
     store: BlobStore
@@ -53,6 +86,9 @@ class Workshop:
     reserve_disk: Callable[[int], None] = free
     builds_sources: Callable[[], bool] = lambda: True
     layers_ready: Ready = lambda _: None
+    managed_pythons: ManagedPythons | None = None
+    base_python: BasePython | None = None
+    interpreters: dict[tuple[int, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def codec(self) -> Codec:

@@ -37,6 +37,10 @@ class Image(models.Model):
     floating = models.BooleanField(default=False, help_text="The tag of the base moves (rule 18).")
     interpreter = models.CharField(max_length=400, blank=True)
     python = models.CharField(max_length=20, blank=True)
+    bytecode = models.JSONField(
+        null=True,
+        help_text="Who compiled its modules: provider (machine, uv, base, none), python, identity; null if nobody.",
+    )
     current = models.BooleanField(default=True)
     built_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(auto_now_add=True)

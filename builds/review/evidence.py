@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Q, Subquery
 from builds.images.diff import ResolvedDifference, diff_images
 from builds.images.layers import save_layers
 from builds.images.packages import save_packages
+from builds.imaging.bytecode.interpreters import absence
 from builds.models import Build, BuildRequest, Image
 from builds.models.trial import Trial, TrialState
 from builds.queue.requests import base_has_moved, request_build
@@ -52,9 +53,11 @@ class Evidence:
 
     @property
     def warnings(self) -> list[str]:
-        """Packages in other versions or builds than expected: older, too new for a limit on uploads, for a CPU; as sentences."""
+        """Packages in other versions or builds than expected, and an image without bytecode, as sentences."""
         lock = (self.image.lock or {}) if self.image else {}
-        return [*lock.get("warnings", ()), *lock.get("skipped", ())]
+        bytecode = (self.image.bytecode or {}) if self.image else {}
+        absent = [absence(bytecode["python"])] if bytecode.get("provider") == "none" else []
+        return [*lock.get("warnings", ()), *lock.get("skipped", ()), *absent]
 
     @property
     def changes(self) -> int:
@@ -121,7 +124,7 @@ def approve(proposal: Proposal, by: User, comment: str, seen: ReviewedState) -> 
 
 def copy_image(image: Image, workspace: Workspace) -> Image:
     """Return the workspace's own row of another workspace's image: the same bytes under a second name."""
-    same = ("repository", "size", "layers", "lock", "packages", "base", "base_digest", "floating", "interpreter", "python", "conflicts")  # fmt: skip
+    same = ("repository", "size", "layers", "lock", "packages", "base", "base_digest", "floating", "interpreter", "python", "bytecode", "conflicts")  # fmt: skip
     taken, made = Image.objects.get_or_create(
         workspace=workspace,
         hash=image.hash,

@@ -10,12 +10,14 @@ from django.db.models import Q
 from django.utils import timezone
 
 from builds.engine import build_base
+from builds.engine.base_python import compiling_on
 from builds.engine.dockerfiles.sources import sources
 from builds.engine.postlink import linked
 from builds.engine.wheels.build import build_wheels, engine_answers
-from builds.imaging.assemble import AssembledImage, ImageSettings, assemble, indexed
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble, indexed, python_of
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.pull import stored_base
+from builds.imaging.bytecode.providers import find_interpreter
 from builds.imaging.conda.environment import resolve_environment
 from builds.imaging.conda.layers import environment_layers
 from builds.imaging.conda.scripts import packages_with_scripts
@@ -30,7 +32,7 @@ from builds.imaging.oci.store import BlobStore, free
 from builds.imaging.pip.check import check_lock
 from builds.imaging.pip.resolve import resolve
 from builds.imaging.reporting import ImageError, Quiet, Reporter
-from builds.imaging.workshop import BYTECODES, Bytecode, Workshop
+from builds.imaging.workshop import BYTECODES, Bytecode, ManagedPythons, Workshop
 from builds.models import BaseImage, Build, Image
 from builds.models.steps import StepName
 from builds.worker.bases import resolve_base
@@ -71,6 +73,12 @@ def make_workshop(
         builds_sources=engine_answers,
         compression=compression,
         bytecode=bytecode,
+        managed_pythons=ManagedPythons(
+            folder=settings.PYTHON_FOLDER,
+            download=settings.PYTHON_DOWNLOADS,
+            mirror=settings.PYTHON_MIRROR,
+            downloads_json_url=settings.PYTHON_DOWNLOADS_JSON_URL,
+        ),
     )
 
 
@@ -98,9 +106,14 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
 
     plan = plan_for_base(base, definition)
     reporter.line(plan.reason)
-    lock, fetched = _packages(build, base, plan, workshop, reporter)
-    with layers_pushed_ahead(build.workspace, repository(build.hash), workshop, reporter) as making:
-        image = _layers(build, base, plan, lock, fetched, making, reporter, compressions)
+    with compiling_on(base, workshop) as workshop:
+        if plan.pip and not plan.conda and base.probe.python:
+            # So that the log says it before the long steps.
+            find_interpreter(base.probe.minor, workshop, reporter)
+        lock, fetched = _packages(build, base, plan, workshop, reporter)
+        with layers_pushed_ahead(build.workspace, repository(build.hash), workshop, reporter) as making:
+            image = _layers(build, base, plan, lock, fetched, making, reporter, compressions)
+        bytecode = _bytecode(base, lock, workshop, reporter)
     with reporter.step(StepName.VERIFY):
         misfits = interpreter_misfits(definition, base, workshop, reporter)
         misfits = _verify(lock, fetched, misfits, reporter)
@@ -108,7 +121,12 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     with reporter.step(StepName.STORE):
         pushed_to = _store(build, base, image, workshop, reporter)
     interpreter = PYTHON if lock.python else definition.python.interpreter_path or base.probe.python
-    more = {"interpreter": interpreter, "pushed_to": pushed_to, "conflicts": misfits}
+    more = {
+        "interpreter": interpreter,
+        "pushed_to": pushed_to,
+        "conflicts": misfits,
+        "bytecode": bytecode,
+    }
     return BuildResult(row=_row(build, base, lock, image) | more)
 
 
@@ -363,6 +381,22 @@ def _verify(lock: Lock, fetched: Fetched, misfits: list[str], reporter: BuildRep
     if not problems and lock.packages:
         reporter.line(f"The packages fit together: {len(lock.packages)} checked.")
     return problems
+
+
+def _bytecode(base: Base, lock: Lock, workshop: Workshop, reporter: BuildReporter) -> dict[str, str] | None:
+    """Return what made the bytecode, as `Image.bytecode` has it; None where nothing is to be compiled."""
+    python = python_of(base, lock)
+    if python is None or workshop.bytecode == "none":
+        return None
+    interpreter = find_interpreter(python, workshop, reporter)
+    if interpreter is None:
+        return {"provider": "none", "python": f"{python[0]}.{python[1]}", "identity": "", "modules": "none"}
+    return {
+        "provider": interpreter.provider,
+        "python": interpreter.version,
+        "identity": interpreter.identity,
+        "modules": workshop.bytecode,
+    }
 
 
 def _row(build: Build, base: Base, lock: Lock, image: AssembledImage) -> dict[str, Any]:

@@ -9,18 +9,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.parts import find_program, program
+from bench.builds.imaging.debian import Unavailable, unpack
+from tests.services.parts import program
 from tests.services.processes import Process
 from tests.services.servers.docker_engine import DockerEngine
 
 PACKAGES = ["docker.io", "docker-cli", "docker-buildx", "containerd", "runc"]
-KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-MIRROR = "http://deb.debian.org/debian"
 PLUGINS = "usr/libexec/docker/cli-plugins"
-
-
-class Unavailable(Exception):
-    """Debian 13's engine cannot be had here; says why."""
 
 
 class Engine(DockerEngine):
@@ -109,45 +104,10 @@ def new_engine(cache: Path) -> Path:
     unpacked = cache / "debian-13"
     if (unpacked / "usr/sbin/dockerd").exists() and (unpacked / PLUGINS / "docker-buildx").exists():
         return _started(unpacked)
-    if find_program("apt-get") is None or find_program("dpkg-deb") is None or not KEYS.exists():
-        raise Unavailable("this is no Debian, so its packages cannot be had and verified")
     if platform.machine() not in ("x86_64", "aarch64"):
         raise Unavailable(f"no packages are looked for on {platform.machine()}")
-    packages = _downloaded(cache / "apt")
-    unpacked.mkdir(parents=True, exist_ok=True)
-    for package in packages:
-        _run(["dpkg-deb", "-x", str(package), str(unpacked)])
+    unpack(PACKAGES, unpacked, cache / "apt")
     return _started(unpacked)
-
-
-def _downloaded(folder: Path) -> list[Path]:
-    """Fetch the packages by an apt with lists and settings of its own; this machine's stay as they are."""
-    for name in ("lists/partial", "archives/partial", "packages", "no-parts"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "status").touch()
-    (folder / "sources.list").write_text(f"deb [signed-by={KEYS}] {MIRROR} trixie main\n")
-    payload = {
-        "Dir::State": folder,
-        "Dir::State::lists": folder / "lists",
-        "Dir::State::status": folder / "status",
-        "Dir::Cache": folder,
-        "Dir::Cache::archives": folder / "archives",
-        "Dir::Etc::sourcelist": folder / "sources.list",
-        "Dir::Etc::sourceparts": folder / "no-parts",
-        "Dir::Etc::preferencesparts": folder / "no-parts",
-        "Acquire::Languages": "none",
-        "APT::Sandbox::User": "root",
-    }
-    options = [word for name, value in payload.items() for word in ("-o", f"{name}={value}")]
-    _run(["apt-get", *options, "update"])
-    _run(["apt-get", *options, "download", *PACKAGES], folder / "packages")
-    return sorted((folder / "packages").glob("*.deb"))
-
-
-def _run(argv: Sequence[str], folder: Path | None = None) -> None:
-    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Unavailable(f"{argv[0]} failed: {done.stderr.strip()[-300:]}")
 
 
 def _started(unpacked: Path) -> Path:

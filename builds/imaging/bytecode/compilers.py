@@ -1,9 +1,7 @@
-"""Compile deterministic bytecode in child processes, on every core."""
+"""Compile deterministic bytecode in child processes or in a container, on every core."""
 
 from __future__ import annotations
 
-import marshal
-import struct
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -13,12 +11,11 @@ from pathlib import Path
 from typing import Self
 
 from builds.confinement.confine import Confinement, environment, start
+from builds.imaging.bytecode.compile_worker import LENGTH, MEMORY_BYTES, answered, framed, unframed
 from builds.imaging.bytecode.interpreters import Interpreter, Minor
+from builds.imaging.bytecode.stream import Stream
 
 _WORKER = Path(__file__).with_name("compile_worker.py")
-_LENGTH = struct.Struct("<Q")
-
-_MEMORY_BYTES = 1024**3
 
 # Part of the key of every cached segment that holds bytecode.
 FORMAT = "pyc-3"
@@ -32,7 +29,7 @@ Compiled = tuple[bytes | None, list[str]]
 
 def key(interpreter: Interpreter | None) -> str:
     """Return the part of a cache key that tells whose bytecode, if any, is in what is cached."""
-    return f"{FORMAT} {interpreter.version}" if interpreter is not None else "no-bytecode"
+    return f"{FORMAT} {interpreter.identity}" if interpreter is not None else "no-bytecode"
 
 
 def cached_path(path: str, python: Minor) -> str:
@@ -47,10 +44,15 @@ def worth_compiling(path: str) -> bool:
 
 
 class Compilers:
-    """A few child processes that compile. Use as a context manager: leaving it ends them at once."""
+    """A few processes that compile. Use as a context manager: leaving it ends them at once.
+
+    They are children of this process; those of a base's Python are in a container, at the other end of the
+    descriptor that this process has inherited.
+    """
 
     def __init__(self, interpreter: Interpreter, count: int) -> None:
         self._interpreter = interpreter
+        self._stream = Stream() if interpreter.provider == "base" else None
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="compile")
         self._mine = threading.local()
         self._children: set[subprocess.Popen[bytes]] = set()
@@ -72,6 +74,8 @@ class Compilers:
 
     def close(self) -> None:
         """End the children; what they have not answered yet is cancelled."""
+        if self._stream is not None:
+            self._stream.close()
         with self._lock:
             self._closed = True
             for child in self._children:
@@ -80,6 +84,8 @@ class Compilers:
 
     def compile(self, batch: Sequence[Source]) -> Future[list[Compiled]]:
         """Start compiling a batch; the future gives the results in order."""
+        if self._stream is not None:
+            return self._stream.compile(question(batch), len(batch))
         return self._pool.submit(self._compile, batch)
 
     def _compile(self, batch: Sequence[Source]) -> list[Compiled]:
@@ -102,9 +108,7 @@ class Compilers:
                 raise EOFError
             child = start(
                 [self._interpreter.path, "-s", "-S", "-X", "utf8", str(_WORKER)],
-                Confinement(
-                    reads=(Path(self._interpreter.path).resolve().parents[1], _WORKER), memory=_MEMORY_BYTES
-                ),
+                Confinement(reads=(*self._interpreter.reads, _WORKER), memory=MEMORY_BYTES),
                 session=False,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -117,15 +121,21 @@ class Compilers:
         return child
 
 
+def question(batch: Sequence[Source]) -> bytes:
+    """Return a batch as the message that the process reads."""
+    return framed([part for path, source in batch for part in (f"/{path}".encode(), source)])
+
+
 def _ask(child: subprocess.Popen[bytes], batch: Sequence[Source]) -> list[Compiled]:
     assert child.stdin is not None  # noqa: S101
     assert child.stdout is not None  # noqa: S101
-    question = marshal.dumps([(f"/{path}", source) for path, source in batch])
-    child.stdin.write(_LENGTH.pack(len(question)) + question)
+    child.stdin.write(question(batch))
     child.stdin.flush()
-    length = child.stdout.read(_LENGTH.size)
-    if len(length) < _LENGTH.size:
+    length = child.stdout.read(LENGTH.size)
+    if len(length) < LENGTH.size:
         raise EOFError
-    answer = child.stdout.read(_LENGTH.unpack(length)[0])
-    result: list[Compiled] = marshal.loads(answer)  # noqa: S302
-    return result
+    size = LENGTH.unpack(length)[0]
+    answer = child.stdout.read(size)
+    if len(answer) < size:
+        raise EOFError
+    return answered(unframed(answer))

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from builds.confinement.confine import Confinement
 from builds.imaging.bases.model import Base
-from builds.imaging.bytecode.interpreters import Interpreter, interpreter_for
+from builds.imaging.bytecode.interpreters import Interpreter
+from builds.imaging.bytecode.providers import connected, find_interpreter
 from builds.imaging.child_process import Worker
 from builds.imaging.conda.clashes import clash, put_aside
 from builds.imaging.conda.environment import platform_of
@@ -157,7 +158,7 @@ class _Packing:
                 # Removed by us: a worker that is killed leaves what it had half unpacked.
                 folder = self._workshop.store.staging()
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
-                workers.append(stack.enter_context(conda_worker(self._confinement(folder, missing))))
+                workers.append(stack.enter_context(self._worker(folder, missing)))
                 idle.put((workers[-1], folder))
             pool = stack.enter_context(ThreadPoolExecutor(count, thread_name_prefix="conda"))
             futures: dict[Future[Segment], Work] = {
@@ -175,9 +176,15 @@ class _Packing:
                     worker.end()
                 raise
 
+    def _worker(self, folder: Path, missing: Sequence[Work]) -> Worker:
+        with connected(self._interpreter, self._workshop) as descriptor:
+            return conda_worker(self._confinement(folder, missing), descriptor=descriptor)
+
     def _confinement(self, folder: Path, missing: Sequence[Work]) -> Confinement:
         """Return what a worker may do: read the packages, write its folder, and start compilers."""
         reads = {file.path.parent.absolute() for file, _ in missing}
+        if self._interpreter is not None:
+            reads |= set(self._interpreter.reads)
         # A compiler, and a few that are just being replaced.
         return Confinement(reads=tuple(reads), writes=(folder,), processes=5 if self._interpreter else 1)
 
@@ -204,13 +211,6 @@ class _Packing:
             idle.put((worker, folder))
 
     def _find_interpreter(self) -> Interpreter | None:
-        minor = python_minor(self._python)
-        if self._python is None or self._workshop.bytecode == "none":
+        if self._python is None:
             return None
-        result = interpreter_for(minor)
-        if result is None:
-            self._reporter.line(
-                f"No bytecode for noarch packages, as no Python {minor[0]}.{minor[1]} is here to make it:"
-                " imports will take longer"
-            )
-        return result
+        return find_interpreter(python_minor(self._python), self._workshop, self._reporter)

@@ -14,15 +14,17 @@ from builds.imaging.reporting import ImageError, Quiet, Reporter
 _READING_BYTES = 1024**3
 
 
-def conda_worker(confinement: Confinement, env: Mapping[str, str] | None = None) -> Worker:
-    """Start a process that works with conda packages, with variables of its own."""
+def conda_worker(
+    confinement: Confinement, env: Mapping[str, str] | None = None, descriptor: int | None = None
+) -> Worker:
+    """Start a process that works with conda packages, with variables of its own, and a descriptor it inherits."""
     vanished = ImageError(
         "conda-failed",
         "The process that works with conda packages ended before it was done.",
         "Build again. If it happens again, the machine may be short of memory.",
         fault="studio",
     )
-    return Worker("builds.imaging.conda.worker", confinement, vanished, env)
+    return Worker("builds.imaging.conda.worker", confinement, vanished, env, descriptor)
 
 
 def installation_order(lock: Lock) -> list[str]:

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, Self
 
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child
-from builds.imaging.bytecode.interpreters import Interpreter, Minor, interpreter_for
+from builds.imaging.bytecode.interpreters import Interpreter, Minor
+from builds.imaging.bytecode.providers import connected, find_interpreter
 from builds.imaging.child_process import FORKS
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches, wait_for_first
@@ -43,13 +44,9 @@ class Compiler(NamedTuple):
     interpreter: Interpreter | None
 
 
-def compiler_for(python: str, workshop: Workshop) -> Compiler:
-    """Return what compiles for a Python ("3.11.7"; empty for none)."""
-    if not python:
-        return Compiler((0, 0), None)
-    major, minor, *_ = (int(part) for part in python.split("."))
-    interpreter = interpreter_for((major, minor)) if workshop.bytecode != "none" else None
-    return Compiler((major, minor), interpreter)
+def compiler_for(python: Minor | None, workshop: Workshop, reporter: Reporter) -> Compiler | None:
+    """Return what compiles for a Python; None without one."""
+    return Compiler(python, find_interpreter(python, workshop, reporter)) if python is not None else None
 
 
 def pack_all(work: Sequence[Work], processes: Processes, reporter: Reporter) -> dict[str, Segment]:
@@ -156,12 +153,14 @@ class Processes:
     def __init__(self, workshop: Workshop, compiler: Compiler, wheels: Iterable[Path]) -> None:
         python, interpreter = compiler
         self._workshop = workshop
+        self._interpreter = interpreter
         self.jobs = workshop.jobs
         self.segments = Segments(workshop, python)
         self._modules = Modules(workshop, interpreter) if interpreter is not None else None
         # A compiler for each core, and a few that are just being replaced.
         count = workshop.jobs + 4 if interpreter is not None else 1
-        self._confinement = Confinement(reads=tuple(wheels), processes=count)
+        reads = (*wheels, *(interpreter.reads if interpreter is not None else ()))
+        self._confinement = Confinement(reads=reads, processes=count)
         self._settings = {
             "python": python,
             "interpreter": interpreter and interpreter.as_json(),
@@ -239,9 +238,9 @@ class Processes:
             if self._abandoned:
                 raise Cancelled
             folder = self._workshop.store.staging()
-            child = FORKS.start(
-                "builds.imaging.packing.pack_worker", replace(self._confinement, writes=(folder,))
-            )
+            confinement = replace(self._confinement, writes=(folder,))
+            with connected(self._interpreter, self._workshop) as descriptor:
+                child = FORKS.start("builds.imaging.packing.pack_worker", confinement, descriptor=descriptor)
             self._children[folder] = child
         print(json.dumps(self._settings), file=child.stdin, flush=True)
         self._mine.child = folder, child

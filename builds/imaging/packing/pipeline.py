@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from builds.imaging.bytecode.interpreters import minor_of
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import completed_batches
 from builds.imaging.packing.grouping import BIG
@@ -116,7 +117,11 @@ def packing_ahead(
         return
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    ahead = Ahead(compiler_for(python, workshop), requested, folders, workshop)
+    compiler = compiler_for(minor_of(python), workshop, reporter)
+    if compiler is None:
+        yield None
+        return
+    ahead = Ahead(compiler, requested, folders, workshop)
     try:
         yield ahead
         ahead.finish(reporter)

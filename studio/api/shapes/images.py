@@ -14,6 +14,24 @@ class Layer(s.Serializer[Any]):
     variant = s.CharField(allow_blank=True, help_text="Of an index: zstd, linux/arm64; empty: the first")
 
 
+class Bytecode(s.Serializer[Any]):
+    """The interpreter that compiled an image's modules."""
+
+    provider = s.ChoiceField(
+        choices=["machine", "uv", "base", "none"],
+        help_text="`machine`: one of the worker's machine. `uv`: one that uv installed there. `base`: the base's own,"
+        " in a container. `none`: the image has no bytecode, and its imports take longer.",
+    )
+    python = s.CharField(help_text="Its version; for `none` the minor version that was missing.")
+    identity = s.CharField(
+        allow_blank=True, help_text="Equal for interpreters whose bytecode is shared between images."
+    )
+    modules = s.ChoiceField(
+        choices=["imported", "all", "none"],
+        help_text="Those that imports reach from the requested packages, or all.",
+    )
+
+
 class Image(s.Serializer[Any]):
     """An image."""
 
@@ -27,6 +45,7 @@ class Image(s.Serializer[Any]):
     base_digest = s.CharField()
     python = s.CharField(allow_blank=True)
     interpreter = s.CharField(allow_blank=True)
+    bytecode = Bytecode(allow_null=True, help_text="null where nothing was to be compiled.")
     current = s.BooleanField()
     built_at = s.DateTimeField()
     used_at = s.DateTimeField()

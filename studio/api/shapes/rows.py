@@ -123,6 +123,7 @@ def images(rows: Sequence[tuple[Image, models.Version | None]], host: str) -> li
 def _image(row: Image, names: PullNames) -> dict[str, Any]:
     fields = ("hash", "digest", "size", "packages", "base", "base_digest", "python", "interpreter", "current")
     return {field: getattr(row, field) for field in fields} | {
+        "bytecode": row.bytecode,
         "workspace": row.workspace.name,
         "name": row.name,
         "built_at": row.built_at,

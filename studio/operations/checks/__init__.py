@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from studio.operations.checks import data, outside, set_up
+from studio.operations.checks import data, outside, pythons, set_up
 from studio.operations.finding import Finding, Level, wrong
 
 Check = Callable[[], Iterable[Finding]]
@@ -17,6 +17,7 @@ CHECKS: dict[str, Check] = {
     "disk": data.disk,
     "confinement": set_up.confinement,
     "engine": outside.engine,
+    "pythons": pythons.pythons,
     "mirrors": outside.mirrors,
     "index": outside.index,
     "channels": outside.channels,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from isal import igzip
 
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.bases.model import Base
-from builds.imaging.bytecode.interpreters import interpreter_for, running
 from builds.imaging.download.integrity import undamaged
 from builds.imaging.files import WheelFile
 from builds.imaging.lock import Lock
@@ -332,31 +330,6 @@ def test_progress_ends_with_everything_done(tmp_path: Path, workshop: Workshop) 
     done, total, unit = reporter.steps[-1]
     assert (done, unit) == (total, "bytes")
     assert total == sum(wheel.size for wheel in fetched.wheels)
-
-
-def test_only_a_python_that_runs_and_is_of_that_version_is_taken_to_compile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """pyenv, for one, has a program for each version that it knows, which may only say where that is."""
-    minor = (sys.version_info[0], sys.version_info[1])
-    paths = {name: tmp_path / name / "python3.99" for name in ("pyenv", "other", "real")}
-    scripts = {
-        "pyenv": "exit 127",
-        "other": f'exec {sys.executable} "$@"',
-        "real": "echo cpython 3.99.1 True",
-    }
-    for name, path in paths.items():
-        path.parent.mkdir()
-        path.write_text(f"#!/bin/sh\n{scripts[name]}\n")
-        path.chmod(0o755)
-    folders = [str(path.parent) for path in paths.values()]
-
-    monkeypatch.setenv("PATH", ":".join(folders))
-    assert (chosen := interpreter_for((3, 99))) is not None
-    assert chosen.path == str(paths["real"])
-    monkeypatch.setenv("PATH", ":".join(folders[:2]))
-    assert interpreter_for((3, 99)) is None
-    assert interpreter_for(minor) == running()
 
 
 def test_a_python_that_is_not_on_this_machine_gets_no_bytecode_and_the_log_says_so(

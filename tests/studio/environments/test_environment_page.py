@@ -128,6 +128,28 @@ def test_the_target_and_the_warnings_of_an_image_are_on_its_page(browser: Client
 # Usage snippets
 
 
+@pytest.mark.parametrize(
+    ("provider", "sentence"),
+    [
+        ("machine", "compiled with CPython 3.11.7 of the worker's machine"),
+        ("uv", "compiled with CPython 3.11.7, which uv installed"),
+        ("base", "compiled with CPython 3.11.7 of the base image, in a container"),
+        ("none", "None: the worker had no Python 3.11.7 to compile with. Imports take longer."),
+    ],
+)
+def test_the_page_says_with_whose_python_the_image_was_compiled(
+    provider: str, sentence: str, reader: Client
+) -> None:
+    image = succeed_build(queue_build(save_text("a==1\n")))
+    assert "Bytecode" not in text_of(reader, PAGE)
+    image.bytecode = {"provider": provider, "python": "3.11.7", "identity": "3.11.7"}
+    image.save()
+
+    assert sentence in text_of(reader, PAGE)
+    answer = reader.get(f"/api/v1/workspaces/lab/images/{image.digest}/").json()
+    assert answer["bytecode"] == image.bytecode
+
+
 def test_the_ways_to_use_it_are_chosen_by_the_address(browser: Client) -> None:
     version = save_text("numpy==2.1.3")
     assert 'id="how-to-use"' not in text_of(browser, PAGE)  # on the studio's own base, without an image

@@ -25,7 +25,7 @@ from builds.imaging.oci.store import BlobStore
 from builds.models import Build, Image
 from environments.models import Environment, Version, Workspace
 from studio.models import CounterCursor, Worker
-from studio.operations.checks import data, outside, set_up
+from studio.operations.checks import data, outside, pythons, set_up
 from studio.operations.finding import Finding, Level
 from studio.operations.workers import here
 from tests.builds.distribution import layer_of, store_index
@@ -270,6 +270,29 @@ def test_an_engine_that_answers(settings: Settings, docker_engine: DockerEngine)
     answers, confined = outside.engine()
     assert (answers.level, confined.level) == (Level.OK, Level.OK)
     assert "reaches the studio's proxy only" in confined.message
+
+
+def test_the_pythons_that_bytecode_is_compiled_with_are_listed(settings: Settings, tmp_path: Path) -> None:
+    settings.DOCKER_HOST = f"unix://{tmp_path}/nobody.sock"
+    settings.PYTHON_DOWNLOADS, settings.PYTHON_FOLDER = False, tmp_path / "pythons"
+    here, missing = pythons.pythons()
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert (here.level, missing.level) == (Level.OK, Level.WARNING)
+    assert own in here.message
+    assert "of this machine" in here.message
+    assert "3.15" in missing.message
+
+    settings.PYTHON_DOWNLOADS = True
+    settings.PYTHON_DOWNLOADS_JSON_URL = "https://mirror.example/list.json"
+    assert "3.15 with Pythons that uv installs" in only(pythons.pythons()).message
+
+
+def test_an_engine_compiles_with_the_python_of_any_base(
+    settings: Settings, docker_engine: DockerEngine, tmp_path: Path
+) -> None:
+    settings.DOCKER_HOST = docker_engine.host
+    settings.PYTHON_DOWNLOADS, settings.PYTHON_FOLDER = False, tmp_path / "pythons"
+    assert "3.15 with the base image's own Python, in a container" in only(pythons.pythons()).message
 
 
 def test_code_in_containers_that_is_not_confined_is_reported_and_is_wrong_where_it_must_be(

@@ -10,7 +10,6 @@ import pytest
 
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.bytecode.compilers import cached_path
-from builds.imaging.bytecode.interpreters import running
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.packing import packers
 from builds.imaging.packing.packers import compiler_for
@@ -125,7 +124,9 @@ def test_modules_compiled_before_or_while_wheels_arrived_give_the_same_image(
     warm = fresh(tmp_path / "warm")
     image_of(warm, *wheels, requested={"till"})
     ahead = fresh(tmp_path / "ahead")
-    packing = Ahead(compiler_for("3.11.7", ahead), {"shop"}, {tmp_path}, ahead)
+    compiler = compiler_for((3, 11), ahead, Recorder())
+    assert compiler is not None
+    packing = Ahead(compiler, {"shop"}, {tmp_path}, ahead)
     for path in wheels:
         packing.arrived(wheel_file(path))
     packing.finish(Recorder())
@@ -185,12 +186,3 @@ def test_an_answer_that_describes_no_modules_is_refused(
         image_of(workshop, path)
 
     assert refused.value.code == "packing-failed"
-
-
-def test_the_version_of_the_interpreter_is_logged(wheels: list[Path], tmp_path: Path) -> None:
-    lock, fetched = locked(*wheels)
-    reporter = Recorder()
-
-    assemble(empty_base(), lock, fetched, ImageSettings(), fresh(tmp_path), reporter)
-
-    assert f"by CPython {running().version}" in reporter.log

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from builds.imaging.bases.host import REFERENCE as HOST
 from builds.imaging.bases.host import host_base
-from builds.imaging.bases.model import Base
-from builds.imaging.bases.pull import registry_base
+from builds.imaging.bases.model import Base, Bases
+from builds.imaging.bases.pull import registry_bases
 from builds.imaging.oci.platforms import refuse_other
 from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
@@ -15,12 +17,22 @@ def find_base(
     reference: str, workshop: Workshop, reporter: Reporter, *, platform: str = "linux/amd64"
 ) -> Base:
     """Return the base image that a reference means now, with its blobs in the store and its probe."""
+    return find_bases(reference, workshop, reporter, platforms=[platform]).first
+
+
+def find_bases(
+    reference: str, workshop: Workshop, reporter: Reporter, *, platforms: Sequence[str]
+) -> Bases:
+    """Return what a reference means now on each of these platforms, in their order."""
     if reference.strip() == HOST:
-        base = host_base(workshop, reporter)
-        refuse_other(HOST, base.config, platform)
+        bases = Bases.of(host_base(workshop, reporter))
+        for platform in platforms:
+            refuse_other(HOST, bases.first.config, platform)
     else:
-        base = registry_base(reference, workshop, reporter, platform=platform)
-    return logged(base, reporter)
+        bases = registry_bases(reference, workshop, reporter, platforms=platforms)
+    for base in bases.each:
+        logged(base, reporter)
+    return bases
 
 
 def logged(base: Base, reporter: Reporter) -> Base:
@@ -29,5 +41,5 @@ def logged(base: Base, reporter: Reporter) -> Base:
     python = f"Python {probe.version} at {probe.python}" if probe.python else "no Python"
     cuda = f", CUDA {probe.cuda} ({probe.cuda_from})" if probe.cuda else ""
     libc = f"{probe.libc} {probe.libc_version}".rstrip()
-    reporter.line(f"Base {base.reference} ({base.digest}): {python}, {libc}{cuda}")
+    reporter.line(f"Base {base.reference} ({base.digest}): {python}, {libc}{cuda}, {probe.architecture}")
     return base

@@ -101,7 +101,8 @@ def _cpus(platform: str) -> list[str]:
 
 def on_platform(target: Target, platform: str) -> Target:
     """Return the target as it is on one of several platforms: without the processor of another."""
-    if not target.cpu or target.cpu in _cpus(platform):
+    known = _cpus(platform)
+    if not target.cpu or not known or target.cpu in known:
         return target
     return target.model_copy(update={"cpu": ""})
 

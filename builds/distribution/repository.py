@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -23,12 +23,14 @@ from builds.distribution.errors import (
     unknown_manifest,
     unknown_name,
 )
-from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor, descriptors_of
+from builds.imaging.oci import index
+from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from environments.models import Workspace
 
 LATEST = "latest"
+DEFAULT_PLATFORM = "linux/amd64"  # what docker-registry gives clients that know no indexes
 USED_EVERY = timedelta(minutes=1)
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -76,21 +78,31 @@ class Repository:
         """The tags there are. Older images are addressed by their digests."""
         return [LATEST] if any(image.current for image in self.images) else []
 
-    def manifest(self, reference: str) -> Manifest:
-        """Return the manifest of a tag or digest, and note that the image was used."""
+    def manifest(self, reference: str, accepts: Callable[[str], bool]) -> Manifest:
+        """Return the manifest of a tag or digest, and note that the image was used.
+
+        A tag of an index gives a client that accepts no indexes the index's first manifest for DEFAULT_PLATFORM.
+        """
+        if _LIKE_A_DIGEST.fullmatch(reference) and not _DIGEST.fullmatch(reference):
+            raise Refusal(400, "DIGEST_INVALID", f"{reference[:200]} is not a sha256 digest.")
         image = next((image for image in self.images if _means(reference, image)), None)
         if image is None:
-            if _LIKE_A_DIGEST.fullmatch(reference) and not _DIGEST.fullmatch(reference):
-                raise Refusal(400, "DIGEST_INVALID", f"{reference[:200]} is not a sha256 digest.")
             raise unknown_manifest(self.name, reference)
         try:
-            content = store().read(image.digest)
+            whole = index.image_of(store(), reference if _DIGEST.fullmatch(reference) else image.digest)
+            result = whole if _DIGEST.fullmatch(reference) or accepts(whole.media_type) else _default(whole)
+            content = store().read(result.digest)
         except FileNotFoundError:
             log.error("The manifest %s of %s is gone from the store.", image.digest, self.name)
             raise unknown_manifest(self.name, reference) from None
+        if not accepts(result.media_type):
+            raise Refusal(
+                404,
+                "MANIFEST_UNKNOWN",
+                f"{self.name}:{reference} is of type {result.media_type}, which was not accepted.",
+            )
         self._note_use(image)
-        media_type = json.loads(content).get("mediaType") or OCI_MANIFEST
-        return Manifest(image.digest, media_type, content)
+        return Manifest(result.digest, result.media_type, content)
 
     def blob(self, digest: str) -> tuple[BinaryIO, int]:
         """Return an open blob of one of the images, and its size."""
@@ -129,7 +141,7 @@ def _store(path: Path) -> BlobStore:
 
 
 def blobs_of(path: Path, digest: str) -> dict[str, Descriptor]:
-    """Return the blobs that belong to an image: manifest, config and layers. None if it is gone."""
+    """Return the blobs that belong to an image: index, manifests, configs and layers. None if it is gone."""
     try:
         return _blobs_of(path, digest)
     except FileNotFoundError:
@@ -139,11 +151,21 @@ def blobs_of(path: Path, digest: str) -> dict[str, Descriptor]:
 
 @lru_cache(maxsize=1024)  # what a digest means never changes
 def _blobs_of(path: Path, digest: str) -> dict[str, Descriptor]:
-    content = _store(path).read(digest)
-    document = json.loads(content)
-    own = Descriptor(media_type=document.get("mediaType") or OCI_MANIFEST, digest=digest, size=len(content))
-    return {item.digest: item for item in (own, *descriptors_of(document))}
+    own = index.image_of(_store(path), digest)
+    blobs = (*index.blobs_of(_store(path), own), *index.manifests_of(_store(path), own), own)
+    return {blob.digest: blob for blob in blobs}
+
+
+def _default(image: Descriptor) -> Descriptor:
+    """Return the manifest for clients that take one only."""
+    manifests = index.manifests_of(store(), image)
+    return index.manifest_for(manifests, DEFAULT_PLATFORM) or manifests[0]
 
 
 def _means(reference: str, image: Image) -> bool:
-    return image.digest == reference or (reference == LATEST and image.current)
+    if reference == image.digest or (reference == LATEST and image.current):
+        return True
+    if not _DIGEST.fullmatch(reference):
+        return False
+    blob = blobs_of(settings.STORE, image.digest).get(reference)
+    return blob is not None and blob.media_type in MANIFESTS + INDEXES

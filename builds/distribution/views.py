@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import BinaryIO, TypeVar
 from urllib.parse import urlencode
 
@@ -84,16 +84,12 @@ def token(request: HttpRequest) -> HttpResponse:
 @registry
 def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
     """Send the manifest of a tag or a digest."""
-    result = Repository.open(access.puller(request), name).manifest(reference)
-    if not _accepts(request.headers.get("Accept", ""), result.media_type):
-        raise Refusal(
-            404,
-            "MANIFEST_UNKNOWN",
-            f"{name}:{reference} is of type {result.media_type}, which was not accepted.",
-        )
-    if _known(request, result.digest):
-        return _immutable(HttpResponse(status=304), result.digest, by_digest=reference == result.digest)
-    return _immutable(_whole(request, result), result.digest, by_digest=reference == result.digest)
+    accepts = partial(_accepts, request.headers.get("Accept", ""))
+    result = Repository.open(access.puller(request), name).manifest(reference, accepts)
+    known = _known(request, result.digest)
+    response = HttpResponse(status=304) if known else _whole(request, result)
+    response["Vary"] = "Accept"  # a tag of an index has two answers
+    return _immutable(response, result.digest, by_digest=reference == result.digest)
 
 
 @registry

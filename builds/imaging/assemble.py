@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from builds.imaging.bases.model import Base
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
 from builds.imaging.oci.gzipped import CODEC
+from builds.imaging.oci.index import listed, put_index
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
 from builds.imaging.packing.grouping import layer_budget
@@ -24,6 +25,8 @@ from builds.imaging.workshop import Workshop
 
 CREATED = "1970-01-01T00:00:00Z"  # the same lock gives the same image, whenever it is made
 LABEL = "io.environment-studio"
+# By these, podman and other users of containers/image prefer the manifest with zstd.
+ANNOTATIONS = {"zstd": {"io.github.containers.compression.zstd": "true"}}
 _PREFIX_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables with the path of an environment
 
 
@@ -39,7 +42,11 @@ class ImageSettings:
 
 @dataclass(frozen=True)
 class AssembledImage:
-    """An image in the store. `size` is what a pull transfers at most, `unpacked` what our layers become."""
+    """An image in the store. `size` is what a pull transfers at most, `unpacked` what our layers become.
+
+    An image that is an index has the layers of its first manifest here, and its `others` by what sets each apart
+    ("zstd", "linux/arm64").
+    """
 
     descriptor: Descriptor
     config: Descriptor
@@ -47,17 +54,29 @@ class AssembledImage:
     base_layers: int
     unpacked: int
     cached: bool
+    others: Mapping[str, AssembledImage] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
-        """Return the manifest's digest, which is the image's."""
+        """Return the digest of the manifest or index, which is the image's."""
         return self.descriptor.digest
 
     @property
     def size(self) -> int:
-        """Return the bytes of manifest, config and layers."""
+        """Return the bytes of manifest, config and layers: of the largest, if there are several."""
         blobs = {d.digest: d.size for d in (self.descriptor, self.config, *self.layers)}
-        return sum(blobs.values())
+        return max(sum(blobs.values()), *(other.size for other in self.others.values()), 0)
+
+    @property
+    def layers_of_all(self) -> list[dict[str, Any]]:
+        """Return the layers of all manifests as JSON, each once; one that the first has not, with its `variant`."""
+        result = [layer.to_json() for layer in self.layers]
+        known = {layer.digest for layer in self.layers}
+        for variant, other in self.others.items():
+            more = [layer for layer in other.layers if layer.digest not in known]
+            result += [layer.to_json() | {"variant": variant} for layer in more]
+            known.update(layer.digest for layer in more)
+        return result
 
 
 def assemble(
@@ -112,6 +131,24 @@ def assemble(
         f" in {time.monotonic() - began:.1f} s: {image.digest}"
     )
     return image
+
+
+def indexed(images: Mapping[str, AssembledImage], workshop: Workshop) -> AssembledImage:
+    """Return these images as one, an index in their order; the keys say what sets each apart ("zstd").
+
+    Its manifests have the annotations ANNOTATIONS for their key.
+    """
+    (_, first), *others = images.items()
+    manifests = [
+        listed(workshop.store, image.descriptor, ANNOTATIONS.get(variant))
+        for variant, image in images.items()
+    ]
+    return replace(
+        first,
+        descriptor=put_index(workshop.store, manifests),
+        cached=all(image.cached for image in images.values()),
+        others=dict(others),
+    )
 
 
 def _key(

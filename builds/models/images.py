@@ -1,6 +1,6 @@
 """Images, their layers and packages, the bases they start from, and the last sweep of the store."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from environments.definition import Definition, ImageReference
 from environments.models import Workspace
+
+DEFAULT_PLATFORMS = "linux/amd64"
 
 
 class Image(models.Model):
@@ -18,7 +20,9 @@ class Image(models.Model):
     repository = models.CharField(max_length=200)  # azureml/azureml_<hash>
     digest = models.CharField(max_length=71, db_index=True)  # of the manifest
     size = models.BigIntegerField(help_text="Bytes of all layers, compressed.")
-    layers = models.JSONField(default=list)  # [{digest, size, what}]
+    layers = models.JSONField(
+        default=list
+    )  # [{digest, size, variant}]; `variant` where the first manifest has it not
     pushed_to = models.CharField(
         max_length=420, blank=True, help_text="Its name in the workspace's registry, if it was pushed there."
     )
@@ -35,6 +39,9 @@ class Image(models.Model):
     floating = models.BooleanField(default=False, help_text="The tag of the base moves (rule 18).")
     interpreter = models.CharField(max_length=400, blank=True)
     python = models.CharField(max_length=20, blank=True)
+    platforms = models.CharField(
+        max_length=100, default=DEFAULT_PLATFORMS, help_text="By name, with commas; several are an index."
+    )
     current = models.BooleanField(default=True)
     built_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(auto_now_add=True)
@@ -62,9 +69,36 @@ class Image(models.Model):
         """The image's full name in this studio: workspace/azureml/azureml_<hash>."""
         return f"{self.workspace.name}/{self.repository}"
 
+    @property
+    def pulled_layers(self) -> list[dict[str, Any]]:
+        """The layers of its first manifest; the others of an index are for other platforms or engines."""
+        return [layer for layer in self.layers if not layer.get("variant")]
+
     def use(self) -> bool:
         """Record a use, which keeps the image from the next clean-up; return False if it was just deleted."""
         return bool(Image.objects.filter(pk=self.pk).update(used_at=timezone.now()))
+
+
+class ImagePlatform(models.Model):
+    """One platform of an image that is an index of several. `builds.images.platforms` writes it with the image."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="platform_rows")
+    platform = models.CharField(max_length=40)
+    digest = models.CharField(max_length=71)  # of its manifest
+    size = models.BigIntegerField(help_text="Bytes of its layers, compressed.")
+    base_digest = models.CharField(max_length=71)
+    python = models.CharField(max_length=20, blank=True)
+    packages = models.PositiveIntegerField(default=0)
+    lock = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["platform"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["image", "platform"], name="imageplatform_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform} of {self.image_id}"
 
 
 class ImageLayer(models.Model):
@@ -115,7 +149,7 @@ class ImagePackage(models.Model):
 class BaseImage(models.Model):
     """The digest of a floating base at its last look-up (rule 18): an image by its reference, or a Dockerfile."""
 
-    reference = models.CharField(max_length=400, unique=True)
+    reference = models.CharField(max_length=500, unique=True)
     digest = models.CharField(max_length=71)
     checked_at = models.DateTimeField()
 
@@ -124,10 +158,13 @@ class BaseImage(models.Model):
 
     @staticmethod
     def reference_of(definition: Definition) -> str:
-        """Return the key of a definition's base: the full reference, or the Dockerfile's hash."""
+        """Return the key of a definition's base: the full reference with its platforms, or the Dockerfile's hash."""
         if definition.image is None:
             return f"Dockerfile {definition.hash}"
-        return str(ImageReference.parse(definition.image))
+        platforms = ",".join(definition.platforms)
+        reference = str(ImageReference.parse(definition.image))
+        # A reference means another digest on each platform, and that of an index for several.
+        return reference if platforms == DEFAULT_PLATFORMS else f"{reference} {platforms}"
 
 
 class LastSweep(models.Model):

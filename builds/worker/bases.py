@@ -11,8 +11,9 @@ from builds.imaging.bases.find import find_bases, logged
 from builds.imaging.bases.host import REFERENCE as HOST
 from builds.imaging.bases.model import Base, Bases
 from builds.imaging.bases.pull import stored_base
-from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
-from builds.imaging.oci.platforms import refuse_other
+from builds.imaging.oci.index import image_of, manifest_for, manifests_of
+from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.platforms import named, refuse_other
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image
@@ -53,7 +54,7 @@ def resolve_bases(
     if own is not None:
         image = _readable_image(own, workspace)
         reporter.line(f"{own} is an image of this studio: it is read from the store.")
-        each = [_stored(str(own), image, platform, workshop, reporter) for platform in platforms]
+        each = [_stored(own, image, workshop, reporter, platform) for platform in platforms]
         return Bases(image.digest, tuple(each)) if len(each) > 1 else Bases.of(each[0])
     try:
         return find_bases(reference, workshop, reporter, platforms=platforms)
@@ -65,11 +66,26 @@ def resolve_bases(
         return Bases.of(logged(base, reporter))
 
 
-def _stored(shown: str, image: Image, platform: str, workshop: Workshop, reporter: Reporter) -> Base:
+def _stored(own: ImageReference, image: Image, workshop: Workshop, reporter: Reporter, platform: str) -> Base:
     """Return an image of this studio as a base for a platform. Raises ImageError if it is not for that."""
-    base = stored_base(shown, manifest_for(image, platform, workshop), workshop, reporter)
-    refuse_other(shown, base.config, platform)
+    manifest = _for_platform(own, image, workshop, platform)
+    base = stored_base(str(own), manifest, workshop, reporter)
+    refuse_other(str(own), base.config, platform)
     return logged(base, reporter)
+
+
+def _for_platform(own: ImageReference, image: Image, workshop: Workshop, platform: str) -> Descriptor:
+    """Return the first manifest of a stored image that fits the platform."""
+    manifests = manifests_of(workshop.store, image_of(workshop.store, image.digest))
+    manifest = manifest_for(manifests, platform)
+    if manifest is None:
+        there = ", ".join(sorted({named(item.platform or {}) for item in manifests}))
+        raise ImageError(
+            "base-not-found",
+            f"The base image {own} is not made for {platform}: {there}.",
+            "Take another base image, or another platform.",
+        )
+    return manifest
 
 
 def _is_malformed(reference: str) -> bool:

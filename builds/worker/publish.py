@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from builds.imaging.bases.model import Base
-from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor, descriptors_of
+from builds.imaging.oci.index import blobs_of, image_of
+from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.publish.mounts import origins_of, remember_origins
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Reporter
@@ -18,7 +17,7 @@ from environments.models import Workspace
 def push_image(
     workspace: Workspace,
     repository: str,
-    manifest: Descriptor,
+    image: Descriptor,
     workshop: Workshop,
     reporter: Reporter,
     *,
@@ -32,9 +31,9 @@ def push_image(
         return ""
     name = f"{workspace.registry}/{repository}"
     target = ImageReference.parse(f"{name}:latest")
-    blobs = descriptors_of(json.loads(workshop.store.read(manifest.digest)))
+    blobs = blobs_of(workshop.store, image)
     origins = origins_of(blobs, base, target, workshop)
-    push(manifest, f"{name}:latest", workshop, reporter, origins=origins)
+    push(image, f"{name}:latest", workshop, reporter, origins=origins)
     remember_origins(blobs, target, workshop)
     return name
 
@@ -44,8 +43,7 @@ def push_existing_image(image: Image, workshop: Workshop, reporter: Reporter) ->
     workspace = image.workspace
     if image.pushed_to == f"{workspace.registry}/{image.repository}":
         return False
-    size = workshop.store.size(image.digest)
-    manifest = Descriptor(media_type=OCI_MANIFEST, digest=image.digest, size=size)
-    image.pushed_to = push_image(workspace, image.repository, manifest, workshop, reporter)
+    stored = image_of(workshop.store, image.digest)
+    image.pushed_to = push_image(workspace, image.repository, stored, workshop, reporter)
     image.save(update_fields=["pushed_to"])
     return True

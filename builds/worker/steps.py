@@ -81,7 +81,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
         whole = whole_image(made, workshop)
-        pushed_to = _store(build, bases, whole, workshop, reporter)
+        pushed_to = _store(build, bases, whole.descriptor, workshop, reporter)
     row = image_row(definition, bases, made, whole)
     more = {"repository": repository(build.hash), "floating": is_floating(definition)}
     return BuildResult(row=row | more | {"pushed_to": pushed_to, "conflicts": conflicts})
@@ -100,7 +100,9 @@ def _assembled(
                 layers[target.platform] = environment_layers(
                     target.base, target.lock, target.fetched, workshop, reporter
                 )
-                images[target.platform] = _assemble(build, target, layers[target.platform], workshop, reporter)
+                images[target.platform] = _assemble(
+                    build, target, layers[target.platform], workshop, reporter
+                )
         step.cached = all(image.cached for image in images.values())
     for target in targets:
         if packages := scripts[target.platform]:
@@ -138,9 +140,7 @@ def _assemble(
     )
 
 
-def _store(
-    build: Build, bases: Bases, image: Descriptor, workshop: Workshop, reporter: BuildReporter
-) -> str:
+def _store(build: Build, bases: Bases, image: Descriptor, workshop: Workshop, reporter: BuildReporter) -> str:
     """Push the image to the workspace's registry and tag it in the store; return its name in the registry."""
     pushed_to = push_image(
         build.workspace, repository(build.hash), image, workshop, reporter, base=bases.first
@@ -166,9 +166,7 @@ def resolve_for_rebuild(version: Version, image: Image, reporter: Reporter) -> t
         known = Descriptor(media_type=OCI_MANIFEST, digest=image.base_digest, size=size)
         bases = Bases.of(stored_base(image.base, known, workshop, reporter))
     else:
-        bases = resolve_bases(
-            workspace, definition.image, workshop, reporter, platforms=definition.platforms
-        )
+        bases = resolve_bases(workspace, definition.image, workshop, reporter, platforms=definition.platforms)
     targets = targets_of(definition, bases, Quiet())
     if all(target.plan.empty for target in targets):
         return bases.digest, targets

@@ -152,7 +152,8 @@ def image(request: ApiRequest, workspace: str, digest: str) -> Response:
 
 def _layers(image: Image) -> list[dict[str, Any]]:
     return [
-        {"digest": layer["digest"], "size": layer["size"], "what": layer.get("what", "")}
+        {"digest": layer["digest"], "size": layer["size"]}
+        | {key: layer.get(key, "") for key in ("what", "variant")}
         for layer in image.layers
     ]
 

@@ -16,6 +16,7 @@ from builds.engine.exchange import EngineRefused
 from builds.engine.running import Bounds, Container, container
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.probe import Probe
+from builds.imaging.oci.index import image_of, manifests_of
 from builds.imaging.oci.manifest import Descriptor, descriptors_of
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError, Reporter
@@ -99,9 +100,9 @@ def import_in(
 
     Raises ImageError if it cannot be tried: NotTried, or the error of the engine.
     """
-    image = _stored(digest, store)
+    images = _stored(digest, store)
     with Engine.at(docker_host or settings.DOCKER_HOST) as engine:
-        _refuse_other_machine(image, engine)
+        image = _for_machine(images, engine)
         engine.remove_left_over()
         owner = f"trial {digest}"
         kept = not engine.remove_containers_of(owner)
@@ -142,22 +143,28 @@ def _not_started(interpreter: str, why: str) -> Imported:
     return Imported(problems=[Problem("", "", f"{interpreter} cannot be started: {why[:500]}")])
 
 
-def _refuse_other_machine(image: Base, engine: Engine) -> None:
-    ours, theirs = str(engine.api.version()["Arch"]), image.probe.architecture
-    if ours != theirs:
-        raise NotTried(f"The image is made for {theirs}, and the Docker Engine runs on {ours}.")
+def _for_machine(images: Sequence[Base], engine: Engine) -> Base:
+    """Return the first image that the engine's machine runs."""
+    ours = str(engine.api.version()["Arch"])
+    for image in images:
+        if image.probe.architecture == ours:
+            return image
+    theirs = " and ".join(image.probe.architecture for image in images)
+    raise NotTried(f"The image is made for {theirs}, and the Docker Engine runs on {ours}.")
 
 
-def _stored(digest: str, store: BlobStore) -> Base:
-    """Return an image of the store as the engine takes it."""
+def _stored(digest: str, store: BlobStore) -> list[Base]:
+    """Return an image of the store as the engine takes it, for each manifest that it has."""
     if not store.has(digest):
         raise NotTried("The image is no longer in the studio's store.")
-    manifest = json.loads(store.read(digest))
-    config, *layers = descriptors_of(manifest)
-    missing = [blob for blob in (config, *layers) if not store.has(blob.digest)]
-    if missing:
+    image = image_of(store, digest)
+    if not store.whole(image):
         raise NotTried("The image is no longer whole in the studio's store.")
-    return _described(digest, json.loads(store.read(config.digest)), layers)
+    bases = []
+    for manifest in manifests_of(store, image):
+        config, *layers = descriptors_of(json.loads(store.read(manifest.digest)))
+        bases.append(_described(manifest.digest, json.loads(store.read(config.digest)), layers))
+    return bases
 
 
 def _described(digest: str, config: dict[str, Any], layers: Sequence[Descriptor]) -> Base:

@@ -20,9 +20,7 @@ def find_base(
     return find_bases(reference, workshop, reporter, platforms=[platform]).first
 
 
-def find_bases(
-    reference: str, workshop: Workshop, reporter: Reporter, *, platforms: Sequence[str]
-) -> Bases:
+def find_bases(reference: str, workshop: Workshop, reporter: Reporter, *, platforms: Sequence[str]) -> Bases:
     """Return what a reference means now on each of these platforms, in their order."""
     if reference.strip() == HOST:
         bases = Bases.of(host_base(workshop, reporter))

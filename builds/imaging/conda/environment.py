@@ -125,7 +125,9 @@ def _solve(
         "keep": [package.sha256 for package in before],
         "keep_names": sorted({package.name for package in before}),
         # Another platform has other files of the same versions.
-        "keep_versions": [[p.name, p.version, p.build] for p in before if p.subdir not in ("noarch", platform)],
+        "keep_versions": [
+            [p.name, p.version, p.build] for p in before if p.subdir not in ("noarch", platform)
+        ],
         "limits": limits.to_json(),
         "official": dict(zip(channels.effective_urls(), channels.urls, strict=True)),
     }

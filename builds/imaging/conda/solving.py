@@ -83,7 +83,9 @@ class _Question:
         self.names = [name_of(spec) for spec in self._specs]
         self._keep = {str(sha256) for sha256 in request["keep"]}
         self._keep_names = [str(name) for name in request["keep_names"]]
-        self._keep_versions = {str(name): (str(version), str(build)) for name, version, build in request["keep_versions"]}
+        self._keep_versions = {
+            str(name): (str(version), str(build)) for name, version, build in request["keep_versions"]
+        }
         self._virtual = [
             GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
             for name, version, build in request["virtual"]

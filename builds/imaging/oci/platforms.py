@@ -8,7 +8,6 @@ from typing import Any
 
 from builds.imaging.reporting import ImageError
 
-
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 

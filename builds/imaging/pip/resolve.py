@@ -130,9 +130,9 @@ class _Resolution:
             self.why = self._solver.reasons(packages)
             newer = looking.result()
         self.newest = newer.newest
-        if (beside := self._beside) is not None and not beside.builds:
-            unable = f"packages for {beside.platform} are not built here"
-            chosen, warnings = newer.choose(self._solved, beside.can_build, unable)
+        if self._beside is not None:
+            unable = f"packages for {self._beside.platform} are not built here"
+            chosen, warnings = newer.choose(self._solved, self._beside.can_build, unable)
         else:
             chosen, warnings = newer.choose(self._solved, lambda _: self._workshop.builds_sources())
         if chosen is not packages:

@@ -14,6 +14,7 @@ from typing import TypeVar
 import httpx
 
 from builds.imaging.interruptible import completed_batches, interruptible
+from builds.imaging.oci.index import manifests_of
 from builds.imaging.oci.manifest import Descriptor, descriptors_of
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.registry_client import ATTEMPTS, AskAgain, Registry, repositories_for, same_origin
@@ -44,7 +45,10 @@ def push(
     *,
     origins: Mapping[str, str] | None = None,
 ) -> Pushed:
-    """Push an image to where a reference says. `origins` tells repositories of that registry by blob digest."""
+    """Push an image to where a reference says, an index after all its manifests.
+
+    `origins` tells repositories of that registry by blob digest.
+    """
     try:
         parsed = ImageReference.parse(reference)
     except BadReference as error:
@@ -113,9 +117,9 @@ class _Uploads(Registry):
         if response.status_code != 201:
             raise self.unreachable(f"it does not take what is pushed, it answered {response.status_code}")
 
-    def put_manifest(self, manifest: Descriptor, body: bytes, tag: str) -> None:
-        """Give the manifest its tag, which makes the image complete."""
-        url = httpx.URL(f"{self._at.url}/v2/{self._at.name}/manifests/{tag}")
+    def put_manifest(self, manifest: Descriptor, body: bytes, reference: str) -> None:
+        """Put a manifest or an index under its tag, which makes the image complete, or under its digest."""
+        url = httpx.URL(f"{self._at.url}/v2/{self._at.name}/manifests/{reference}")
         self.put(url, {"Content-Type": manifest.media_type}, body)
 
     def address(self, location: str, digest: str) -> httpx.URL:
@@ -144,24 +148,39 @@ class _Pushing:
         self._sent = 0
 
     def run(self, shown: str, tag: str) -> Pushed:
-        """Send what is missing, the manifest last."""
-        body = self._store.read(self._image.digest)
-        blobs = list({d.digest: d for d in descriptors_of(json.loads(body))}.values())
+        """Send what is missing: blobs before their manifests, the image's tag last."""
+        manifests = manifests_of(self._store, self._image)
+        blobs = {manifest.digest: self._blobs(manifest) for manifest in manifests}
         ways = {"sent": 0, "mounted": 0, "present": 0}
         try:
-            known = partial(self._registry.has, "manifests", self._image.digest)
-            if interruptible(partial(self._with_retries, known), self._reporter):
-                ways["present"] = len(blobs)
-            else:
-                self._send(blobs, ways)
-            named = partial(self._registry.put_manifest, self._image, body, tag)
-            interruptible(partial(self._with_retries, named), self._reporter)
+            here = self._has(self._image)
+            missing = [m for m in manifests if not here and (m == self._image or not self._has(m))]
+            needed = {d.digest: d for manifest in missing for d in blobs[manifest.digest]}
+            ways["present"] = len({d.digest for of in blobs.values() for d in of} - needed.keys())
+            if needed:
+                self._send(list(needed.values()), ways)
+            for manifest in missing:
+                if manifest != self._image:
+                    self._put(manifest, manifest.digest)
+            self._put(self._image, tag)
         except httpx.TransportError as error:
             raise self._registry.unreachable(error) from error
         finally:
             # Not sooner: the manifest is sent again like everything else, as long as the push is under way.
             self._over.set()
         return Pushed(shown, self._sent, ways["sent"], ways["mounted"], ways["present"])
+
+    def _blobs(self, manifest: Descriptor) -> list[Descriptor]:
+        return descriptors_of(json.loads(self._store.read(manifest.digest)))
+
+    def _has(self, manifest: Descriptor) -> bool:
+        known = partial(self._registry.has, "manifests", manifest.digest)
+        return interruptible(partial(self._with_retries, known), self._reporter)
+
+    def _put(self, manifest: Descriptor, reference: str) -> None:
+        body = self._store.read(manifest.digest)
+        put = partial(self._registry.put_manifest, manifest, body, reference)
+        interruptible(partial(self._with_retries, put), self._reporter)
 
     def _send(self, blobs: list[Descriptor], ways: dict[str, int]) -> None:
         total, settled = sum(blob.size for blob in blobs), 0

@@ -82,7 +82,9 @@ def _report_differences(first: Target, other: Target, reporter: Reporter) -> Non
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key), after.get(key)
         if was != now:
-            shown = f"{now or 'not installed'} on {other.platform}, {was or 'not installed'} on {first.platform}"
+            shown = (
+                f"{now or 'not installed'} on {other.platform}, {was or 'not installed'} on {first.platform}"
+            )
             reporter.line(f"{key[1]}: {shown}")
 
 

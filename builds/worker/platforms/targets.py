@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from builds.imaging.assemble import AssembledImage
 from builds.imaging.bases.model import Base, Bases
@@ -27,8 +28,8 @@ class Target:
     base: Base
     plan: InstallPlan
     foreign: bool = False
-    lock: Lock = Lock()
-    fetched: Fetched = Fetched((), 0)
+    lock: Lock = field(default_factory=Lock)
+    fetched: Fetched = field(default_factory=partial(Fetched, (), 0))
 
     def with_files(self, lock: Lock, fetched: Fetched) -> Target:
         """Return it with another lock, and the files of that."""
@@ -87,7 +88,11 @@ def with_wheels_of(own: Target, target: Target) -> Target:
     Raises ImageError with those that fit this machine's platform only.
     """
     built = {(file.name, file.version): file for file in own.fetched.wheels}
-    sources = {(package.name, package.version): package for package in target.lock.packages if package.kind == "sdist"}
+    sources = {
+        (package.name, package.version): package
+        for package in target.lock.packages
+        if package.kind == "sdist"
+    }
     wheels = {key: built[key] for key in sources if key in built}
     compiled = [package for key, package in sources.items() if not for_any_platform(wheels[key].path.name)]
     if compiled:

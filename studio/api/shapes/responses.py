@@ -199,10 +199,7 @@ class WholeVersion(Version):
         child=s.CharField(), help_text="The files that it was read from, if they were several."
     )
     source_format = s.CharField(allow_blank=True)
-    deprecated_origin = DeprecatedOrigin(
-        allow_null=True,
-        help_text="What it was started from, however many starts ago, where that is deprecated.",
-    )
+    deprecated_origin = DeprecatedOrigin(allow_null=True, help_text="A deprecated start, however long ago.")
 
 
 class Environment(s.Serializer[Any]):
@@ -222,6 +219,7 @@ class Layer(s.Serializer[Any]):
     digest = s.CharField()
     size = s.IntegerField()
     what = s.CharField(allow_blank=True)
+    variant = s.CharField(allow_blank=True, help_text="Of an index: zstd, linux/arm64; empty: the first")
 
 
 class Image(s.Serializer[Any]):

@@ -14,7 +14,7 @@ from django.db.models import DateTimeField as Time
 from django.db.models import ExpressionWrapper
 from django.db.models.functions import Now
 
-from builds.imaging.oci.manifest import descriptors_of
+from builds.imaging.oci.manifest import MANIFESTS, descriptors_of
 from builds.models import Build, BuildState, Image
 from studio.migration_history import other_version
 from studio.models import CounterCursor
@@ -160,12 +160,14 @@ def _images(*, deep: bool) -> Iterator[Finding]:
     blobs: dict[str, int] = {}
     for image in chosen:
         blobs[image.digest] = -1
-        manifest = settings.STORE / "blobs" / "sha256" / image.digest.removeprefix("sha256:")
-        try:
-            for descriptor in descriptors_of(json.loads(manifest.read_bytes())):
-                blobs[descriptor.digest] = descriptor.size
-        except (OSError, ValueError):
-            continue  # the manifest itself is found missing or damaged below
+        waiting = [image.digest]
+        while waiting:
+            try:
+                descriptors = descriptors_of(json.loads(_blob(waiting.pop()).read_bytes()))
+            except (OSError, ValueError):
+                continue  # the manifest itself is found missing or damaged below
+            blobs |= {descriptor.digest: descriptor.size for descriptor in descriptors}
+            waiting += [descriptor.digest for descriptor in descriptors if descriptor.media_type in MANIFESTS]
     bad = {digest: problem for digest, size in blobs.items() if (problem := _size_problem(digest, size))}
     sound = [digest for digest in blobs if digest not in bad]
     random.shuffle(sound)

@@ -14,6 +14,7 @@ from asgiref.sync import async_to_sync
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.test import AsyncClient
 
+from builds.imaging.oci.index import listed, put_index
 from builds.imaging.oci.manifest import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image
@@ -61,11 +62,22 @@ def basic(name: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
-def store_image(store: BlobStore, layer: bytes, command: tuple[str, ...] = ()) -> Descriptor:
+def store_index(store: BlobStore, *layers: bytes, architectures: tuple[str, ...] = ()) -> Descriptor:
+    """Put an index into the store, of one image for each layer; return its descriptor."""
+    images = [
+        store_image(store, layer, architecture=architecture)
+        for layer, architecture in zip(layers, architectures or ("amd64",) * len(layers), strict=True)
+    ]
+    return put_index(store, [listed(store, image) for image in images])
+
+
+def store_image(
+    store: BlobStore, layer: bytes, command: tuple[str, ...] = (), architecture: str = "amd64"
+) -> Descriptor:
     """Put an image of one layer, a plain tar, into the store; return the descriptor of its manifest."""
     packed = store.put(gzip.compress(layer, 1, mtime=0), OCI_LAYER_GZIP)
     config = {
-        "architecture": "amd64",
+        "architecture": architecture,
         "os": "linux",
         "config": {"Cmd": list(command)},
         "rootfs": {"type": "layers", "diff_ids": ["sha256:" + hashlib.sha256(layer).hexdigest()]},

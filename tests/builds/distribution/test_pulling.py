@@ -9,11 +9,12 @@ import pytest
 from django.utils import timezone
 
 from builds.distribution import body
-from builds.imaging.oci.manifest import DOCKER_MANIFEST, OCI_MANIFEST, Descriptor
+from builds.imaging.oci.index import manifests_of
+from builds.imaging.oci.manifest import DOCKER_MANIFEST, OCI_INDEX, OCI_MANIFEST, Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from environments.models import Workspace
-from tests.builds.distribution import NAME, Answer, add_image, ask, layer_of, store_image
+from tests.builds.distribution import NAME, Answer, add_image, ask, layer_of, store_image, store_index
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +64,60 @@ def test_a_manifest_is_sent_to_those_who_read_its_type(
     add_image(square, manifest)
 
     assert ask(f"/v2/square/{NAME}/manifests/latest", Accept=accept).status == status
+
+
+def test_an_index_is_sent_to_those_who_read_it_and_to_others_its_first_manifest_for_amd64(
+    store: BlobStore, square: Workspace
+) -> None:
+    image = store_index(store, b"arm", b"first", b"second", architectures=("arm64", "amd64", "amd64"))
+    add_image(square, image)
+    _, first, _ = manifests_of(store, image)
+
+    new = ask(f"/v2/square/{NAME}/manifests/latest", Accept=f"{OCI_INDEX}, {OCI_MANIFEST}")
+    old = ask(f"/v2/square/{NAME}/manifests/latest", Accept=OCI_MANIFEST)
+
+    for answer, expected in ((new, image), (old, first)):
+        assert answer.headers["Docker-Content-Digest"] == expected.digest
+        assert answer.headers["Content-Type"] == expected.media_type
+        assert answer.headers["Vary"] == "Accept"
+        assert answer.body == store.read(expected.digest)
+
+
+def test_every_manifest_of_an_index_is_pulled_by_its_digest_with_its_blobs(
+    store: BlobStore, square: Workspace
+) -> None:
+    image = store_index(store, b"arm", b"amd", architectures=("arm64", "amd64"))
+    row = add_image(square, image)
+    row.used_at -= timedelta(hours=1)
+    row.save()
+
+    for manifest in manifests_of(store, image):
+        answer = ask(f"/v2/square/{NAME}/manifests/{manifest.digest}", Accept=OCI_MANIFEST)
+        assert (answer.status, answer.body) == (200, store.read(manifest.digest))
+        assert "immutable" in answer.headers["Cache-Control"]
+        layer = layer_of(store, manifest)
+        assert ask(f"/v2/square/{NAME}/blobs/{layer}").body == store.read(layer)
+        by_digest = ask(f"/v2/square/{NAME}/manifests/{layer}")
+        assert (by_digest.status, by_digest.code) == (404, "MANIFEST_UNKNOWN")
+    assert Image.objects.get().used_at > row.used_at
+
+
+def test_an_index_by_its_digest_is_itself_or_nothing(store: BlobStore, square: Workspace) -> None:
+    image = store_index(store, b"amd", b"arm", architectures=("amd64", "arm64"))
+    add_image(square, image)
+
+    answer = ask(f"/v2/square/{NAME}/manifests/{image.digest}", Accept=OCI_MANIFEST)
+
+    assert (answer.status, answer.code) == (404, "MANIFEST_UNKNOWN")
+
+
+def test_an_index_for_other_platforms_gives_its_first_manifest(store: BlobStore, square: Workspace) -> None:
+    image = store_index(store, b"first", b"second", architectures=("arm64", "arm64"))
+    add_image(square, image)
+
+    answer = ask(f"/v2/square/{NAME}/manifests/latest", Accept=OCI_MANIFEST)
+
+    assert answer.headers["Docker-Content-Digest"] == manifests_of(store, image)[0].digest
 
 
 def test_what_the_client_has_is_not_sent_again(

@@ -168,6 +168,16 @@ def test_shared_layers_are_freed_with_the_last_image_that_has_them(lab: Workspac
     assert exclusive_bytes([]) == 0
 
 
+def test_layers_of_every_manifest_of_an_index_are_freed_with_it(lab: Workspace) -> None:
+    image = built("six==1.0\n")
+    others = [{"digest": "sha256:" + "9" * 64, "size": 5, "variant": "linux/arm64"}]
+    pulled = image.layers
+    image.layers = pulled + others
+    save_layers(image)
+    assert exclusive_bytes([image.pk]) == BASE + OWN + 5
+    assert image.pulled_layers == pulled
+
+
 def test_a_layer_that_is_in_an_image_twice_is_stored_once(lab: Workspace) -> None:
     image = built("six==1.0\n")
     image.layers = image.layers * 2 + [{}]

@@ -21,10 +21,10 @@ from builds.images import store_sweep
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.oci.manifest import OCI_LAYER_GZIP, Descriptor
 from builds.imaging.oci.store import BlobStore
-from builds.models import Build, LastSweep
+from builds.models import Build, Image, LastSweep
 from builds.worker.reporter import stopping
 from studio.configuration import read_pause
-from tests.builds.distribution import store_image
+from tests.builds.distribution import store_image, store_index
 from tests.builds.scenarios import claim_build, image_for, queue_build, save_text
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
@@ -153,6 +153,16 @@ def test_a_build_as_old_as_the_machines_sleep_keeps_its_files(store: BlobStore) 
         claim.cancel()
     aged(store, 2.9)
     assert sweep(dry_run=False).blobs.keys() == {fetched}
+
+
+def test_an_image_that_is_an_index_keeps_all_its_manifests_and_their_layers(store: BlobStore) -> None:
+    index = store_index(store, b"first", b"second", architectures=("amd64", "arm64"))
+    image_for(save_text("six==1.0\n"))
+    Image.objects.update(digest=index.digest)
+    aged(store, 3)
+
+    assert sweep(dry_run=False).blobs == {}
+    assert store.whole(index)
 
 
 def test_a_name_written_again_during_a_sweep_is_kept(

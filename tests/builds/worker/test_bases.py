@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from builds.engine import build_base
 from builds.engine.connection import BASES, LABEL, Engine
 from builds.imaging.bases.find import find_base
 from builds.imaging.bases.model import Base
+from builds.imaging.oci.index import manifests_of
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError, Quiet
@@ -20,6 +23,7 @@ from builds.imaging.workshop import Workshop
 from builds.models import Image
 from builds.worker.bases import resolve_base
 from environments.models import Workspace
+from tests.builds.distribution import store_index
 from tests.builds.engine.test_engine import NOWHERE, PROGRAMS, Listener, definition
 from tests.services.machine_image import import_machine_image
 from tests.services.servers.docker_engine import DockerEngine
@@ -132,6 +136,30 @@ def test_without_an_engine_the_registrys_error_is_raised(
 def test_an_image_for_another_processor_is_not_taken(own: str, lab: Workspace, workshop: Workshop) -> None:
     with pytest.raises(ImageError, match="made for linux/amd64, not for linux/arm64"):
         resolve_base(lab, NAME, workshop, Listener(), platform="linux/arm64")
+
+
+def test_of_an_index_in_this_studio_the_first_manifest_for_the_platform_is_built_on(
+    lab: Workspace, workshop: Workshop, settings: Settings
+) -> None:
+    tars = [io.BytesIO() for _ in range(3)]
+    for number, content in enumerate(tars):
+        with tarfile.open(fileobj=content, mode="w") as tar:
+            tar.addfile(tarfile.TarInfo(f"file-{number}"))
+    layers = [content.getvalue() for content in tars]
+    image = store_index(workshop.store, *layers, architectures=("arm64", "amd64", "amd64"))
+    arm, amd, _ = manifests_of(workshop.store, image)
+    repository = f"azureml/azureml_{'b' * 32}"
+    Image.objects.create(
+        workspace=lab, hash="b" * 32, repository=repository, digest=image.digest, size=1, base="host"
+    )
+    reference = f"localhost:{settings.PORT}/lab/{repository}"
+
+    assert resolved(lab, workshop, reference).digest == amd.digest
+    base = resolve_base(lab, reference, workshop, Listener(), platform="linux/arm64")
+    assert (base.digest, base.probe.architecture) == (arm.digest, "arm64")
+    with pytest.raises(ImageError, match="not made for linux/s390x: linux/amd64, linux/arm64") as refused:
+        resolve_base(lab, reference, workshop, Listener(), platform="linux/s390x")
+    assert refused.value.code == "base-not-found"
 
 
 @pytest.mark.slow

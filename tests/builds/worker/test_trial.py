@@ -15,6 +15,7 @@ from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base
 from builds.imaging.bases.model import Base
 from builds.imaging.derived import as_base
+from builds.imaging.oci.index import image_of, listed, put_index
 from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST
 from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
@@ -25,6 +26,7 @@ from builds.worker.steps import PYTHON
 from builds.worker.trial import run_waiting_trials
 from environments.catalogue.proposals import propose
 from environments.models import Role
+from tests.builds.distribution import store_image
 from tests.builds.engine.test_engine import Listener
 from tests.builds.imaging.making import locked, make_wheel
 from tests.builds.scenarios import browser_of, image_for, person, save_text
@@ -118,6 +120,22 @@ def test_requested_packages_are_imported_and_failures_are_reported_with_their_er
     assert "memory" in errors["hungry"].lower()
     assert (outcome.modules, outcome.skipped, outcome.unreached) == (2, ["types-only"], 0)
     assert outcome.python.startswith("3.")
+
+
+def test_of_an_index_the_manifest_for_the_engines_machine_is_tried(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop
+) -> None:
+    store = workshop.store
+    other = store_image(store, b"for another machine", architecture="s390x")
+    own = image_of(store, image.digest)
+    index = put_index(store, [listed(store, other), listed(store, own)])
+    foreign = put_index(store, [listed(store, other)])
+
+    outcome = import_in(index.digest, PYTHON, ["good"], store, Quiet(), docker_host=docker_engine.host)
+    with pytest.raises(ImageError, match="made for s390x, and the Docker Engine runs on amd64"):
+        import_in(foreign.digest, PYTHON, ["good"], store, Quiet(), docker_host=docker_engine.host)
+
+    assert (outcome.modules, outcome.problems) == (1, [])
 
 
 def test_an_import_that_hangs_is_ended_and_named(

@@ -19,6 +19,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from builds.confinement.confine import Support
+from builds.imaging.oci.index import manifests_of
 from builds.imaging.oci.manifest import OCI_MANIFEST
 from builds.imaging.oci.store import BlobStore
 from builds.models import Build, Image
@@ -27,6 +28,7 @@ from studio.models import CounterCursor, Worker
 from studio.operations.checks import data, outside, set_up
 from studio.operations.finding import Finding, Level
 from studio.operations.workers import here
+from tests.builds.distribution import layer_of, store_index
 from tests.services.processes import free_port
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.postgres import Postgres
@@ -154,6 +156,18 @@ def layer(var: Path) -> Path:
 @pytest.mark.django_db
 def test_a_whole_store(layer: Path) -> None:
     assert "1 images with 3 blobs are there, 3 read" in only(data.store(deep=False)).message
+
+
+@pytest.mark.django_db
+def test_a_blob_of_a_later_manifest_of_an_index_that_is_gone_is_found(layer: Path, var: Path) -> None:
+    store = BlobStore(var / "store")
+    index = store_index(store, b"first", b"second", architectures=("amd64", "arm64"))
+    Image.objects.update(digest=index.digest)
+    assert "1 images with 7 blobs are there" in only(data.store(deep=True)).message
+
+    store.blob_path(layer_of(store, manifests_of(store, index)[1])).unlink()
+
+    assert "is missing" in only(data.store(deep=False)).message
 
 
 @pytest.mark.django_db

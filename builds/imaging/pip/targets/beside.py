@@ -18,14 +18,10 @@ _ANY = "-none-any.whl"
 
 @dataclass(frozen=True)
 class Beside:
-    """The platform that is resolved for, and the lock of the platform before it, whose versions it prefers.
-
-    `builds` is whether this machine's engine can build wheels for the platform.
-    """
+    """A platform that nothing can be built for here, and the lock of this machine's, whose versions it prefers."""
 
     platform: str
     lock: Lock
-    builds: bool = False
 
     def can_build(self, sources: Mapping[str, str]) -> bool:
         """Return whether each of these versions is a source on the other platform too, whose wheel may fit both."""

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
+from builds.imaging.assemble import AssembledImage, ImageSettings, assemble, indexed
+from builds.imaging.bases.pull import registry_base
+from builds.imaging.oci.index import blobs_of
 from builds.imaging.publish.push import push
 from builds.imaging.registry_client import ATTEMPTS
 from builds.imaging.reporting import Cancelled, ImageError
@@ -42,6 +44,25 @@ def test_only_what_is_missing_is_sent(workshop: Workshop, tmp_path: Path, regist
     assert (same.sent, same.present) == (0, len(second.layers) + 1)
     assert reporter.steps[-1][0] == reporter.steps[-1][1]
     assert registry.tags(target.partition("/")[2]) == ["a", "b", "c"]
+
+
+def test_an_index_is_pushed_after_its_manifests_and_only_what_is_missing(
+    workshop: Workshop, tmp_path: Path, registry: Registry
+) -> None:
+    first, second = image_of(workshop, tmp_path, "one"), image_of(workshop, tmp_path, "one", "two")
+    index = indexed({"": first, "other": second}, workshop)
+    name = f"push/index-{tmp_path.name.replace('_', '-')}"
+    blobs = {blob.digest for blob in blobs_of(workshop.store, index.descriptor)}
+
+    push(first.descriptor, f"{registry.address}/{name}:one", workshop, Recorder())
+    more = push(index.descriptor, f"{registry.address}/{name}:both", workshop, Recorder())
+    same = push(index.descriptor, f"{registry.address}/{name}:again", workshop, Recorder())
+    pulled = registry_base(f"{registry.address}/{name}:both", workshop, Recorder(), platform="linux/amd64")
+
+    assert more.sent + more.mounted == len(blobs) - len(first.layers) - 1
+    assert (same.sent_bytes, same.present) == (0, len(blobs))
+    assert registry.tags(name) == ["again", "both", "one"]
+    assert pulled.digest == first.digest
 
 
 def test_blobs_of_another_repository_are_mounted(

@@ -32,7 +32,7 @@ from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import interpreter_misfits
 from builds.worker.platforms.index import image_row, whole_image
 from builds.worker.platforms.packages import install, resolve_each
-from builds.worker.platforms.targets import Made, Target, refuse_scripts, targets_of
+from builds.worker.platforms.targets import Made, Target, foreign_programs, refuse_scripts, targets_of
 from builds.worker.publish import push_image
 from builds.worker.reporter import BuildReporter
 from environments.connections.service import workspace_logins
@@ -240,12 +240,14 @@ def _verify(
 ) -> list[str]:
     """Log and return what does not fit together on each platform; each sentence once."""
     problems: list[str] = []
+    foreign: dict[str, None] = {}
     for target in targets:
         misfits = interpreter_misfits(definition, target.base, workshop, reporter)
         problems += [*misfits, *check_lock(target.lock, target.fetched, reporter)]
+        foreign |= dict.fromkeys(foreign_programs(target, workshop, reporter))
     problems = list(dict.fromkeys(problems))
     warnings = dict.fromkeys(warning for target in targets for warning in target.lock.warnings)
-    for problem in (*problems, *warnings):
+    for problem in (*problems, *foreign, *warnings):
         reporter.line(f"Warning: {problem}")
     checked = sum(len(target.lock.packages) for target in targets)
     if not problems and checked:

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from builds.images.exports import FORMATS, lock_as
+from builds.images.platforms import deviations
 from builds.imaging.lock import Lock
 from builds.models import Image
 from builds.pages import queries
@@ -182,10 +183,18 @@ def _details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "expected": expected_duration(version, page["outlook"]),
             "pull": pull_command(image, request.get_host()) if image else "",
             "seen": description_fingerprint(version),
+            **(_platforms(image) if image else {}),
         }
         | _how_to_use(request, version, image)
         | _about(request, page)
     )
+
+
+def _platforms(image: Image) -> dict[str, Any]:
+    """Return the platforms of an image that is an index of several, and the packages that differ between them."""
+    if "," not in image.platforms:
+        return {}
+    return {"parts": image.platform_rows.defer("lock"), "deviations": deviations(image)}
 
 
 def _how_to_use(request: StudioRequest, version: Version, image: Image | None) -> dict[str, Any]:

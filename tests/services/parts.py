@@ -52,9 +52,11 @@ REGISTRY = Part("docker-registry", ("docker-registry",), ("docker-registry",))
 SKOPEO = Part("skopeo", ("skopeo",), ("skopeo",))
 FAKETIME = Part("libfaketime", ("faketime",), ("faketime",))
 CHROMIUM = Part("Chromium", ("chromium-headless-shell",), ("chromium-headless-shell", "fonts-liberation"))
+QEMU = Part("QEMU's user mode", ("qemu-aarch64-static",), ("qemu-user-static",))
+APT = Part("apt", ("apt-get", "dpkg-deb"), ("apt", "dpkg"))
 GETTEXT = Part("gettext", ("xgettext", "msgmerge", "msgfmt"), ("gettext",))
 
-PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, FAKETIME, CHROMIUM, GETTEXT)
+PARTS = (POSTGRES, REDIS, RABBITMQ, DOCKER, REGISTRY, SKOPEO, FAKETIME, CHROMIUM, QEMU, APT, GETTEXT)
 
 
 def find_program(name: str) -> Path | None:

@@ -19,13 +19,17 @@ from builds.imaging.conda.package.copying import copied
 from builds.imaging.conda.staging import Target, staged
 from builds.imaging.files import WheelFile
 from builds.imaging.oci.gzipped import CODEC, TarGzip
+from builds.imaging.oci.names import shown
 from builds.imaging.packing import bytecode
 from builds.imaging.packing.bytecode import Compilers
+from builds.imaging.packing.elf import HEAD, machine_of, starts_module
 from builds.imaging.packing.segment import Compiling, Packer
 from builds.imaging.packing.segments import Segments
 from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 
+_MACHINES = {"linux-64": "x86_64", "linux-aarch64": "aarch64"}
 FORMAT = f"conda-3 rattler-{importlib.metadata.version('py-rattler')}"
 
 
@@ -106,6 +110,7 @@ class CondaPacker(Packer):
                 folder(f"{PREFIX}/{path}")
                 content = add(out, path, installed)
                 if content is not None:
+                    self._refuse_foreign(file, path, content)
                     compiling.add(f"{PREFIX}/{path}", content)
             taken: dict[str, tuple[str, int] | None] = {
                 f"{PREFIX}/{path}": None for path in installed.written
@@ -119,3 +124,15 @@ class CondaPacker(Packer):
             folder(f"{PREFIX}/{record}")
             out.file(f"{PREFIX}/{record}", text)
             return installed.files() | {f"{PREFIX}/{record}": ""}
+
+    def _refuse_foreign(self, file: CondaFile, path: str, content: bytes) -> None:
+        """Raise ImageError for a module of Python that is made for another machine than the package's platform."""
+        wanted = _MACHINES.get(file.subdir)
+        machine = machine_of(content[:HEAD])
+        if wanted and machine and machine != wanted and starts_module(path, content):
+            raise ImageError(
+                "bad-package",
+                f"{file.path.name} is for {file.subdir}, and {shown(path)} in it is for {machine}.",
+                "Pin another version or build of the package, or tell its maintainers.",
+                fault="outside",
+            )

@@ -11,8 +11,10 @@ from builds.imaging.bases.model import Base, Bases
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
 from builds.imaging.oci.platforms import of_this_machine
+from builds.imaging.pip.machines import check_machines
 from builds.imaging.pip.targets.beside import for_any_platform, lacking
 from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
 from builds.worker.install_plan import InstallPlan, plan_for_base
 from environments.definition import Definition
 
@@ -99,6 +101,15 @@ def with_wheels_of(own: Target, target: Target) -> Target:
         raise lacking(compiled, target.platform)
     everything = sorted((*target.fetched.wheels, *wheels.values()), key=lambda file: file.name)
     return replace(target, fetched=replace(target.fetched, wheels=tuple(everything)))
+
+
+def foreign_programs(target: Target, workshop: Workshop, reporter: Reporter) -> list[str]:
+    """Return a sentence for each wheel with programs for other machines. Raises ImageError if it is for another."""
+    files, python = target.fetched.wheels, target.lock.python
+    if not files or not python:
+        return []
+    major, minor, *_ = (int(part) for part in python.split("."))
+    return check_machines(files, target.base.probe, (major, minor), workshop, reporter)
 
 
 def refuse_scripts(target: Target, names: Sequence[str]) -> None:

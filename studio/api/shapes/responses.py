@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers as s
 
 from environments.models import Role, Scope
+from studio.api.shapes.images import Image
 
 
 class Error(s.Serializer[Any]):
@@ -211,54 +212,6 @@ class Environment(s.Serializer[Any]):
     created_at = s.DateTimeField()
     created_by = s.CharField(allow_null=True)
     latest = Version(allow_null=True)
-
-
-class Layer(s.Serializer[Any]):
-    """A layer of an image."""
-
-    digest = s.CharField()
-    size = s.IntegerField()
-    what = s.CharField(allow_blank=True)
-    variant = s.CharField(allow_blank=True, help_text="Of an index: zstd, linux/arm64; empty: the first")
-
-
-class Image(s.Serializer[Any]):
-    """An image."""
-
-    workspace = s.CharField()
-    name = s.CharField()
-    hash = s.CharField()
-    digest = s.CharField()
-    size = s.IntegerField(help_text="Bytes, compressed.")
-    packages = s.IntegerField()
-    base = s.CharField()
-    base_digest = s.CharField()
-    python = s.CharField(allow_blank=True)
-    interpreter = s.CharField(allow_blank=True)
-    current = s.BooleanField()
-    built_at = s.DateTimeField()
-    used_at = s.DateTimeField()
-    pull = s.CharField(help_text="The command that fetches it.")
-
-
-class WholeImage(Image):
-    """An image with its layers and the versions that share it."""
-
-    layers = Layer(many=True)
-    shared_by = s.ListField(child=s.CharField(), help_text="workspace/name:version")
-
-
-class Package(s.Serializer[Any]):
-    """A package in an image."""
-
-    name = s.CharField()
-    version = s.CharField()
-    ecosystem = s.ChoiceField(choices=["pypi", "conda"])
-    size = s.IntegerField()
-    requested = s.BooleanField()
-    needed_by = s.ListField(child=s.CharField())
-    url = s.CharField()
-    sha256 = s.CharField(allow_blank=True)
 
 
 class HeldPackage(s.Serializer[Any]):

@@ -114,6 +114,7 @@ def image(row: Image, host: str) -> dict[str, Any]:
     fields = ("hash", "digest", "size", "packages", "base", "base_digest", "python", "interpreter", "current")
     return {field: getattr(row, field) for field in fields} | {
         "workspace": row.workspace.name,
+        "platforms": row.platforms.split(","),
         "name": row.name,
         "built_at": row.built_at,
         "used_at": row.used_at,

@@ -1,0 +1,78 @@
+"""Response fields of images and their packages."""
+
+from typing import Any
+
+from rest_framework import serializers as s
+
+
+class Layer(s.Serializer[Any]):
+    """A layer of an image."""
+
+    digest = s.CharField()
+    size = s.IntegerField()
+    what = s.CharField(allow_blank=True)
+    variant = s.CharField(allow_blank=True, help_text="Of an index: zstd, linux/arm64; empty: the first")
+
+
+class Image(s.Serializer[Any]):
+    """An image."""
+
+    workspace = s.CharField()
+    name = s.CharField()
+    hash = s.CharField()
+    digest = s.CharField()
+    size = s.IntegerField(help_text="Bytes, compressed.")
+    packages = s.IntegerField()
+    base = s.CharField()
+    base_digest = s.CharField()
+    platforms = s.ListField(
+        child=s.CharField(), help_text="By name; several are an index, whose first all other fields describe."
+    )
+    python = s.CharField(allow_blank=True)
+    interpreter = s.CharField(allow_blank=True)
+    current = s.BooleanField()
+    built_at = s.DateTimeField()
+    used_at = s.DateTimeField()
+    pull = s.CharField(help_text="The command that fetches it.")
+
+
+class ImageManifest(s.Serializer[Any]):
+    """One platform of an image that is an index of several."""
+
+    platform = s.CharField()
+    digest = s.CharField(help_text="Of its manifest.")
+    size = s.IntegerField(help_text="Bytes, compressed.")
+    packages = s.IntegerField()
+    python = s.CharField(allow_blank=True)
+    base_digest = s.CharField()
+
+
+class Deviation(s.Serializer[Any]):
+    """A package whose version on a platform is not that of the first; empty where it is not installed."""
+
+    platform = s.CharField()
+    name = s.CharField()
+    version = s.CharField(allow_blank=True)
+    first = s.CharField(allow_blank=True, help_text="Its version on the first platform.")
+
+
+class WholeImage(Image):
+    """An image with its layers and the versions that share it."""
+
+    layers = Layer(many=True)
+    manifests = ImageManifest(many=True, help_text="Of each platform, if there are several.")
+    deviations = Deviation(many=True, help_text="The packages that differ between the platforms.")
+    shared_by = s.ListField(child=s.CharField(), help_text="workspace/name:version")
+
+
+class Package(s.Serializer[Any]):
+    """A package in an image."""
+
+    name = s.CharField()
+    version = s.CharField()
+    ecosystem = s.ChoiceField(choices=["pypi", "conda"])
+    size = s.IntegerField()
+    requested = s.BooleanField()
+    needed_by = s.ListField(child=s.CharField())
+    url = s.CharField()
+    sha256 = s.CharField(allow_blank=True)

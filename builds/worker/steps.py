@@ -21,7 +21,6 @@ from builds.imaging.lock import LockedPackage
 from builds.imaging.oci.layer import Layer
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
 from builds.imaging.oci.store import BlobStore, free
-from builds.imaging.pip.check import check_lock
 from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import BaseImage, Build, Image
@@ -32,7 +31,7 @@ from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import interpreter_misfits
 from builds.worker.platforms.index import image_row, whole_image
 from builds.worker.platforms.packages import install, resolve_each
-from builds.worker.platforms.targets import Made, Target, foreign_programs, refuse_scripts, targets_of
+from builds.worker.platforms.targets import Made, Target, check_files, refuse_scripts, targets_of
 from builds.worker.publish import push_image
 from builds.worker.reporter import BuildReporter
 from environments.connections.service import workspace_logins
@@ -243,8 +242,9 @@ def _verify(
     foreign: dict[str, None] = {}
     for target in targets:
         misfits = interpreter_misfits(definition, target.base, workshop, reporter)
-        problems += [*misfits, *check_lock(target.lock, target.fetched, reporter)]
-        foreign |= dict.fromkeys(foreign_programs(target, workshop, reporter))
+        conflicts, of_others = check_files(target, workshop, reporter)
+        problems += [*misfits, *conflicts]
+        foreign |= dict.fromkeys(of_others)
     problems = list(dict.fromkeys(problems))
     warnings = dict.fromkeys(warning for target in targets for warning in target.lock.warnings)
     for problem in (*problems, *foreign, *warnings):

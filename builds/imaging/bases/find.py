@@ -28,7 +28,9 @@ def find_bases(reference: str, workshop: Workshop, reporter: Reporter, *, platfo
             refuse_other(HOST, bases.first.config, platform)
     else:
         bases = registry_bases(reference, workshop, reporter, platforms=platforms)
-    for base in bases.each:
+    for platform, base in zip(platforms, bases.each, strict=True):
+        if len(bases.each) > 1:
+            reporter.line(f"For {platform}:")
         logged(base, reporter)
     return bases
 
@@ -39,5 +41,5 @@ def logged(base: Base, reporter: Reporter) -> Base:
     python = f"Python {probe.version} at {probe.python}" if probe.python else "no Python"
     cuda = f", CUDA {probe.cuda} ({probe.cuda_from})" if probe.cuda else ""
     libc = f"{probe.libc} {probe.libc_version}".rstrip()
-    reporter.line(f"Base {base.reference} ({base.digest}): {python}, {libc}{cuda}, {probe.architecture}")
+    reporter.line(f"Base {base.reference} ({base.digest}): {python}, {libc}{cuda}")
     return base

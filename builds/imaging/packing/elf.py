@@ -48,24 +48,28 @@ def starts_module(path: str, content: bytes) -> bool:
     return path.endswith(".so") and f"PyInit_{name}\0".encode() in content
 
 
-def programs_in(wheel: Wheel, machine: str) -> dict[str, Any]:
-    """Return how many programs and libraries of a wheel are for a machine, and those that are for another.
+def programs_in(wheel: Wheel) -> dict[str, Any]:
+    """Return the programs and libraries of a wheel.
 
-    `foreign` names up to 20 of them, modules of Python first: path, machine, and whether it is such a module.
+    `machines` has for each machine their number and the first 20 paths; `modules` the modules of Python (path and
+    machine, up to 20) that are made for another machine than the wheel's name says.
     """
-    fitting = count = 0
-    foreign: list[tuple[str, str, bool]] = []
+    own = next((name for name in _MACHINES if wheel.file.stem.endswith(f"_{name}")), "")
+    machines: dict[str, dict[str, Any]] = {}
+    modules: list[tuple[str, str]] = []
     for member in wheel.members:
         if member.path.endswith(_SOURCES):
             continue
-        made_for = machine_of(_head(wheel, member))
-        if made_for == machine:
-            fitting += 1
-        elif made_for:
-            count += 1
-            foreign.append((member.info.filename, made_for, _is_module(wheel, member)))
-            foreign = sorted(foreign, key=lambda each: (not each[2], each[0]))[:_MOST_SHOWN]
-    return {"fitting": fitting, "count": count, "foreign": foreign}
+        machine = machine_of(_head(wheel, member))
+        if not machine:
+            continue
+        entry = machines.setdefault(machine, {"count": 0, "paths": []})
+        entry["count"] += 1
+        if len(entry["paths"]) < _MOST_SHOWN:
+            entry["paths"].append(member.info.filename)
+        if own and machine != own and len(modules) < _MOST_SHOWN and _is_module(wheel, member):
+            modules.append((member.info.filename, machine))
+    return {"machines": machines, "modules": modules}
 
 
 def _is_module(wheel: Wheel, member: Member) -> bool:

@@ -11,6 +11,8 @@ from builds.imaging.bases.model import Base, Bases
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
 from builds.imaging.oci.platforms import of_this_machine
+from builds.imaging.pip.check import check_lock
+from builds.imaging.pip.declared.facts import facts_of_wheels
 from builds.imaging.pip.machines import check_machines
 from builds.imaging.pip.targets.beside import for_any_platform, lacking
 from builds.imaging.reporting import ImageError, Reporter
@@ -103,13 +105,18 @@ def with_wheels_of(own: Target, target: Target) -> Target:
     return replace(target, fetched=replace(target.fetched, wheels=tuple(everything)))
 
 
-def foreign_programs(target: Target, workshop: Workshop, reporter: Reporter) -> list[str]:
-    """Return a sentence for each wheel with programs for other machines. Raises ImageError if it is for another."""
-    files, python = target.fetched.wheels, target.lock.python
-    if not files or not python:
-        return []
-    major, minor, *_ = (int(part) for part in python.split("."))
-    return check_machines(files, target.base.probe, (major, minor), workshop, reporter)
+def check_files(target: Target, workshop: Workshop, reporter: Reporter) -> tuple[list[str], list[str]]:
+    """Return sentences about packages that do not fit together, and about wheels with programs for other machines.
+
+    Raises ImageError if a wheel is for another machine than the target's.
+    """
+    lock, fetched = target.lock, target.fetched
+    if not lock.python:
+        return [], []
+    major, minor, *_ = (int(part) for part in lock.python.split("."))
+    facts = facts_of_wheels(fetched.wheels, (major, minor), workshop, reporter)
+    foreign = check_machines(fetched.wheels, facts, target.base.probe)
+    return check_lock(lock, fetched, reporter, facts), foreign
 
 
 def refuse_scripts(target: Target, names: Sequence[str]) -> None:

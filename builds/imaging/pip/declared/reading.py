@@ -23,15 +23,15 @@ def needs_of_wheels(
     files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[WheelFile, tuple[str, ...]]]:
     """Yield each wheel with the requirements in its METADATA, as they are written there."""
-    for file, answer in _read(files, {"do": "wheel", "python": python}, reporter):
+    for file, answer in read_wheels(files, python, reporter):
         yield file, tuple(answer["needs"])
 
 
-def programs_of_wheels(
-    files: Sequence[WheelFile], python: tuple[int, int], machine: str, reporter: Reporter
+def read_wheels(
+    files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[WheelFile, dict[str, Any]]]:
-    """Yield each wheel with the programs in it, as `elf.programs_in` returns them for a machine."""
-    return _read(files, {"do": "programs", "python": python, "machine": machine}, reporter)
+    """Yield each wheel with the requirements in its METADATA (`needs`), and its `programs` as by `elf.programs_in`."""
+    return _read(files, {"do": "wheel", "python": python}, reporter)
 
 
 def _read(

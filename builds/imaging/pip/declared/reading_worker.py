@@ -21,9 +21,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["do"] == "sdist":
         return {"needs": needs_of(file)}
     with Wheel(file.path, file.name, tuple(request["python"]), file.version) as wheel:
-        if request["do"] == "programs":
-            return programs_in(wheel, request["machine"])
-        return {"needs": wheel.requirements()}
+        return {"needs": wheel.requirements(), "programs": programs_in(wheel)}
 
 
 if __name__ == "__main__":

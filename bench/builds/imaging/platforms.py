@@ -1,4 +1,4 @@
-"""What a second platform adds to a cold build: `python -m bench.builds.imaging.platforms --size M`.
+"""Measure what a second platform adds to a cold build: `python -m bench.builds.imaging.platforms --size M`.
 
 Both builds start from the same bases, of Debian's Python, with empty caches; everything comes from PyPI.
 """
@@ -136,12 +136,12 @@ def measured(
     return clocks[1], clocks[2]
 
 
-def report(one: Sequence[Clock], both: Sequence[Clock]) -> None:
+def report(single: Sequence[Clock], both: Sequence[Clock]) -> None:
     """Print the table: wall and CPU seconds of each step and of all."""
     print("| wall, CPU | " + " | ".join(STEPS) + " | all |")
     print("|---|" + "---|" * (len(STEPS) + 1))
     totals = []
-    for label, clocks in (("one platform", one), ("two platforms", both)):
+    for label, clocks in (("one platform", single), ("two platforms", both)):
         steps = [
             [statistics.median(values[step] for values in kind) for step in STEPS]
             for kind in ([c.seconds for c in clocks], [c.cpu_seconds for c in clocks])

@@ -50,7 +50,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Bases:
-    """What a reference means on each of several platforms. `digest` is the index's; a single base has its own."""
+    """The bases of a reference on several platforms. `digest` is the index's; a single base has its own."""
 
     digest: str
     each: tuple[Base, ...]

@@ -1,4 +1,4 @@
-"""The platforms of a definition, for which one image is built: read, chosen, checked and written."""
+"""The platforms that a definition's image is built for: read, chosen, checked and written."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def read_folder_of(
 
 def _draft(default_image: str, selection: Selection | None) -> Draft:
     selection = selection or Selection()
-    # A lock of several platforms is read for the one that was chosen.
+    # A lock of several platforms is read for the chosen platform.
     platform = selection.platforms[0] if selection.platforms and selection.platforms[0] in SUBDIRS else LINUX
     return Draft("unknown", default_image, selection=selection, platform=platform)
 

@@ -91,9 +91,9 @@ def test_a_preview_names_the_platform_where_only_that_changes(image: Image) -> N
 def test_a_reference_is_another_base_for_each_set_of_platforms() -> None:
     both = Definition(image="python:latest", other_platforms=("linux/arm64",))
     arm = Definition(image="python:latest", platform="linux/arm64")
-    one = Definition(image="python:latest")
+    plain = Definition(image="python:latest")
 
-    assert [BaseImage.reference_of(each) for each in (one, arm, both)] == [
+    assert [BaseImage.reference_of(each) for each in (plain, arm, both)] == [
         "docker.io/library/python:latest",
         "docker.io/library/python:latest linux/arm64",
         "docker.io/library/python:latest linux/amd64,linux/arm64",

@@ -1,4 +1,4 @@
-"""What wheels say of themselves: read once by a confined process, then known by the sha256 of their files."""
+"""The requirements and programs of wheels: read once by a confined process, then known by the sha256 of their files."""
 
 from __future__ import annotations
 

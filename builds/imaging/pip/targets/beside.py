@@ -59,7 +59,7 @@ def without_wheel(
 
 
 def lacking(packages: Sequence[LockedPackage], platform: str) -> ImageError:
-    """Return the error that names every package that one of several platforms has no wheel of."""
+    """Return the error that names every package without a wheel for a platform."""
     names = ", ".join(f"{package.name} {package.version}" for package in packages)
     verb = "has" if len(packages) == 1 else "have"
     return ImageError(

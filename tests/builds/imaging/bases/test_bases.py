@@ -256,7 +256,7 @@ def test_a_platform_that_is_not_offered_is_an_error_that_lists_those_that_are(wo
 
 
 def test_the_bases_of_several_platforms_are_of_one_index(workshop: Workshop) -> None:
-    """Whatever the tag means a moment later: the index is read once."""
+    """The index is read once: the tag may mean another a moment later."""
     blobs = served(("arm64", "amd64"))
     registry = TokenRegistry(blobs, "ann", "s3cret")
     with registry.server.running():

@@ -140,14 +140,15 @@ def test_an_image_of_two_platforms_runs_on_both(
 
 
 def test_the_second_platform_adds_what_is_its_own(debian_python: str) -> None:
-    """What is for any platform is packed once, and the same content gives the same manifest as alone."""
-    one = built(saved(debian_python, "numpy==2.2.6", "packaging==24.2", platforms=BOTH[:1], name="one"))
+    """Files for any platform are packed once, and a platform has the same layers as alone."""
+    alone = built(saved(debian_python, "numpy==2.2.6", "packaging==24.2", platforms=BOTH[:1], name="alone"))
     both = built(saved(debian_python, "numpy==2.2.6", "packaging==24.2"))
 
-    assert one.image is not None
+    assert alone.image is not None
     assert both.image is not None
-    alone = {layer["digest"] for layer in one.image.layers}
-    assert alone == {layer.digest for layer in layers(manifests(both.image)[0])}
+    assert {layer["digest"] for layer in alone.image.layers} == {
+        layer.digest for layer in layers(manifests(both.image)[0])
+    }
     log = read_log(both.pk).text
     assert "For linux/arm64, at the same versions where they exist:" in log
 

@@ -1,4 +1,4 @@
-"""What cannot be made for a platform that is not this machine's is refused by name."""
+"""Packages that cannot be made for another platform than this machine's are refused by name."""
 
 from __future__ import annotations
 

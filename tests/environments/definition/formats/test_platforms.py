@@ -41,11 +41,11 @@ def test_a_single_platform_has_the_hash_that_it_had_without_a_list() -> None:
 
 
 def test_several_platforms_are_another_image() -> None:
-    one, both = read(V2).definition, read(f"{V2}platforms: [linux/amd64, linux/arm64]\n").definition
-    assert one is not None
+    plain, both = read(V2).definition, read(f"{V2}platforms: [linux/amd64, linux/arm64]\n").definition
+    assert plain is not None
     assert both is not None
-    assert one.hash != both.hash
-    (change,) = diff(one, both).other
+    assert plain.hash != both.hash
+    (change,) = diff(plain, both).other
     assert (change.text, change.old, change.new) == ("platforms changed", BOTH[0], ", ".join(BOTH))
 
 

@@ -8,7 +8,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.conf import settings as studio
+from pytest_django import Settings
 
 from builds.images.platforms import deviations, locks_of
 from builds.imaging.oci.index import image_of, manifests_of
@@ -22,7 +23,10 @@ from environments.definition import read
 from environments.definition.model import Selection
 from environments.models import Version
 from environments.versions.service import save_reading
+from tests.builds.imaging.making import make_sdist
+from tests.builds.imaging.serving import Index
 from tests.builds.scenarios import queue_build, workspace_named
+from tests.services.servers.docker_engine import DockerEngine
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -47,7 +51,7 @@ def built(version: Version) -> Build:
 
 
 def manifests(image: Image) -> list[Descriptor]:
-    store = BlobStore(settings.STORE)
+    store = BlobStore(studio.STORE)
     whole = image_of(store, image.digest)
     assert whole.media_type == OCI_INDEX
     assert store.whole(whole)
@@ -55,7 +59,7 @@ def manifests(image: Image) -> list[Descriptor]:
 
 
 def layers(manifest: Descriptor) -> list[Descriptor]:
-    return descriptors_of(json.loads(BlobStore(settings.STORE).read(manifest.digest)))[1:]
+    return descriptors_of(json.loads(BlobStore(studio.STORE).read(manifest.digest)))[1:]
 
 
 def unpacked(layout: Path, into: Path) -> Path:
@@ -165,3 +169,22 @@ def test_packages_without_a_wheel_for_one_platform_are_named_before_anything_is_
     assert "intel-openmp 2025.0.4, mkl 2025.0.1" in build.error
     assert "no wheel for linux/arm64" in build.error
     assert not build.steps.filter(name="fetch").exists()
+
+
+def test_a_source_is_built_once_and_its_wheel_serves_both_platforms(
+    debian_python: str, docker_engine: DockerEngine, tmp_path: Path, settings: Settings
+) -> None:
+    settings.DOCKER_HOST = docker_engine.host
+    make_sdist(tmp_path, "homemade", "1.0")
+    index = Index(tmp_path)
+    with index.server.running():
+        build = built(
+            saved(debian_python, f"--extra-index-url {index.url}", "homemade==1.0", "packaging==24.2")
+        )
+
+    assert build.image is not None
+    assert deviations(build.image) == []
+    log = read_log(build.pk).text
+    assert log.count("Building a wheel from homemade-1.0.tar.gz") == 1
+    digests = [{layer.digest for layer in layers(manifest)} for manifest in manifests(build.image)]
+    assert len(digests[0] - digests[1]) == 1  # the base's layer

@@ -81,7 +81,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     with reporter.step(StepName.STORE):
         whole = whole_image(made, workshop)
         pushed_to = _store(build, bases, whole.descriptor, workshop, reporter)
-    row = image_row(definition, bases, made, whole)
+    row = image_row(definition, bases, made, whole, workshop)
     more = {"repository": repository(build.hash), "floating": is_floating(definition)}
     return BuildResult(row=row | more | {"pushed_to": pushed_to, "conflicts": conflicts})
 

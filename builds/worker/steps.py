@@ -75,13 +75,13 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     targets = targets_of(definition, bases, reporter)
     targets = install(build, targets, workshop, reporter)
     made = _assembled(build, targets, workshop, reporter)
+    image = whole_image(made, workshop)
     with reporter.step(StepName.VERIFY):
         conflicts = _verify(definition, targets, workshop, reporter)
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
-        whole = whole_image(made, workshop)
-        pushed_to = _store(build, bases, whole.descriptor, workshop, reporter)
-    row = image_row(definition, bases, made, whole, workshop)
+        pushed_to = _store(build, bases, image.descriptor, workshop, reporter)
+    row = image_row(definition, bases, made, image, workshop)
     more = {"repository": repository(build.hash), "floating": is_floating(definition)}
     return BuildResult(row=row | more | {"pushed_to": pushed_to, "conflicts": conflicts})
 

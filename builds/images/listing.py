@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
+from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 
 from builds.models import BaseImage, Image
+from builds.models.images import DEFAULT_PLATFORMS
 from builds.statistics.history import FEW
 from environments.models import ListEntry, Version, Workspace
 
@@ -63,7 +64,12 @@ def find_images(images: QuerySet[Image], workspace: Workspace, criteria: ImageFi
 def base_moved() -> Exists:
     """Return whether a floating base is known to have moved since the image was built (rule 18)."""
     own = Concat(Value("Dockerfile "), OuterRef("hash"))
-    known = BaseImage.objects.filter(Q(reference=OuterRef("base")) | Q(reference=own))
+    # As BaseImage.reference_of names them.
+    platforms = ExpressionWrapper(OuterRef("platforms"), output_field=CharField())
+    of_default = Q(reference=OuterRef("base"), platforms=DEFAULT_PLATFORMS)
+    of_others = Q(reference=Concat(OuterRef("base"), Value(" "), OuterRef("platforms")))
+    known = BaseImage.objects.annotate(platforms=platforms)
+    known = known.filter(of_default | of_others | Q(reference=own))
     return Exists(known.exclude(digest=OuterRef("base_digest")))
 
 

@@ -37,10 +37,13 @@ def save_packages(image: Image) -> None:
 def contents_of(image: Image) -> dict[Key, tuple[int, bool]]:
     """Return the size of each package in an image, its Python included, and whether it was requested."""
     contents: dict[Key, tuple[int, bool]] = {}
-    for package in (image.lock or {}).get("packages", []):
-        name = pip_name(package["name"])[:200]
-        key = (name, package["ecosystem"], package["version"][:200])
-        contents[key] = (package.get("size", 0), package.get("requested", False))
+    # Versions of further platforms are there too; what all have is as on the first.
+    others = image.platform_rows.exclude(lock=None).values_list("lock", flat=True)
+    for lock in (*others, image.lock):
+        for package in (lock or {}).get("packages", []):
+            name = pip_name(package["name"])[:200]
+            key = (name, package["ecosystem"], package["version"][:200])
+            contents[key] = (package.get("size", 0), package.get("requested", False))
     if image.python and not any(name == "python" for name, _, _ in contents):
         contents["python", "python", image.python] = (0, False)
     return contents

@@ -1,6 +1,6 @@
 """Tables of builds and images, a module by topic.
 
-- `images`: Image, PushedTag, ImageLayer, ImagePackage, Package, BaseImage, LastSweep
+- `images`: Image, PushedTag, ImageLayer, ImagePackage, ImagePlatform, Package, BaseImage, LastSweep
 - `builds`: Build, BuildRequest, Step
 - `logs`: LogChunk, LogBlock
 - `limits`: WorkspaceLimits
@@ -10,7 +10,16 @@
 """
 
 from builds.models.builds import ACTIVE, Build, BuildRequest, BuildState, Step, seconds_between
-from builds.models.images import BaseImage, Image, ImageLayer, ImagePackage, LastSweep, Package, PushedTag
+from builds.models.images import (
+    BaseImage,
+    Image,
+    ImageLayer,
+    ImagePackage,
+    ImagePlatform,
+    LastSweep,
+    Package,
+    PushedTag,
+)
 from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
 from builds.models.preview import RebuildPreview
@@ -26,6 +35,7 @@ __all__ = [
     "Image",
     "ImageLayer",
     "ImagePackage",
+    "ImagePlatform",
     "LastSweep",
     "LogBlock",
     "LogChunk",

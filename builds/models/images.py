@@ -9,6 +9,8 @@ from django.utils import timezone
 from environments.definition import Definition, ImageReference
 from environments.models import Environment, Version, Workspace
 
+DEFAULT_PLATFORMS = "linux/amd64"
+
 
 class Image(models.Model):
     """The image built from a definition's hash. One is current; older images stay addressable by digest."""
@@ -40,6 +42,9 @@ class Image(models.Model):
     bytecode = models.JSONField(
         null=True,
         help_text="Who compiled its modules: provider (machine, uv, base, none), python, identity; null if nobody.",
+    )
+    platforms = models.CharField(
+        max_length=100, default=DEFAULT_PLATFORMS, help_text="By name, with commas; several are an index."
     )
     current = models.BooleanField(default=True)
     built_at = models.DateTimeField(auto_now_add=True)
@@ -105,6 +110,28 @@ class PushedTag(models.Model):
         return f"{self.registry}/{self.environment.repository}: {self.version or 'latest'}"
 
 
+class ImagePlatform(models.Model):
+    """One platform of an image that is an index of several. `builds.images.platforms` writes it with the image."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="platform_rows")
+    platform = models.CharField(max_length=40)
+    digest = models.CharField(max_length=71)  # of its manifest
+    size = models.BigIntegerField(help_text="Bytes of its layers, compressed.")
+    base_digest = models.CharField(max_length=71)
+    python = models.CharField(max_length=20, blank=True)
+    packages = models.PositiveIntegerField(default=0)
+    lock = models.JSONField(null=True)
+
+    class Meta:
+        ordering = ["platform"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["image", "platform"], name="imageplatform_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.platform} of {self.image_id}"
+
+
 class ImageLayer(models.Model):
     """A layer of an image, indexed to find the images that share it. `builds.images.layers` writes it with the image."""
 
@@ -153,7 +180,7 @@ class ImagePackage(models.Model):
 class BaseImage(models.Model):
     """The digest of a floating base at its last look-up (rule 18): an image by its reference, or a Dockerfile."""
 
-    reference = models.CharField(max_length=400, unique=True)
+    reference = models.CharField(max_length=500, unique=True)
     digest = models.CharField(max_length=71)
     checked_at = models.DateTimeField()
 
@@ -162,10 +189,13 @@ class BaseImage(models.Model):
 
     @staticmethod
     def reference_of(definition: Definition) -> str:
-        """Return the key of a definition's base: the full reference, or the Dockerfile's hash."""
+        """Return the key of a definition's base: the full reference with its platforms, or the Dockerfile's hash."""
         if definition.image is None:
             return f"Dockerfile {definition.hash}"
-        return str(ImageReference.parse(definition.image))
+        platforms = ",".join(definition.platforms)
+        reference = str(ImageReference.parse(definition.image))
+        # A reference means another digest on each platform, and that of an index for several.
+        return reference if platforms == DEFAULT_PLATFORMS else f"{reference} {platforms}"
 
 
 class LastSweep(models.Model):

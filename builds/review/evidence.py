@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Q, Subquery
 from builds.images.diff import ResolvedDifference, diff_images
 from builds.images.layers import save_layers
 from builds.images.packages import save_packages
+from builds.images.platforms import copy_platforms
 from builds.imaging.bytecode.interpreters import absence
 from builds.models import Build, BuildRequest, Image
 from builds.models.trial import Trial, TrialState
@@ -124,7 +125,7 @@ def approve(proposal: Proposal, by: User, comment: str, seen: ReviewedState) -> 
 
 def copy_image(image: Image, workspace: Workspace) -> Image:
     """Return the workspace's own row of another workspace's image: the same bytes under a second name."""
-    same = ("repository", "size", "layers", "lock", "packages", "base", "base_digest", "floating", "interpreter", "python", "bytecode", "conflicts")  # fmt: skip
+    same = ("repository", "size", "layers", "lock", "packages", "base", "base_digest", "floating", "interpreter", "python", "bytecode", "conflicts", "platforms")  # fmt: skip
     taken, made = Image.objects.get_or_create(
         workspace=workspace,
         hash=image.hash,
@@ -132,6 +133,7 @@ def copy_image(image: Image, workspace: Workspace) -> Image:
         defaults={"digest": image.digest} | {name: getattr(image, name) for name in same},
     )
     if made:
+        copy_platforms(image, taken)
         save_packages(taken)
         save_layers(taken)
     return taken

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.conf import settings
 
 from builds.engine.local import ELSEWHERE, local_base
 from builds.images.repositories import LATEST, environment_in, image_of_version, images_of, version_tagged
-from builds.imaging.bases.find import find_base, logged
+from builds.imaging.bases.find import find_bases, logged
 from builds.imaging.bases.host import REFERENCE as HOST
-from builds.imaging.bases.model import Base
+from builds.imaging.bases.model import Base, Bases
 from builds.imaging.bases.pull import stored_base
 from builds.imaging.oci.index import image_of, manifest_for, manifests_of
 from builds.imaging.oci.manifest import Descriptor
@@ -30,26 +32,47 @@ def resolve_base(
     platform: str,
     local: bool = True,
 ) -> Base:
-    """Return the base image that a reference names for a workspace.
+    """Return the base image that a reference names for a workspace on a platform."""
+    return resolve_bases(workspace, reference, workshop, reporter, platforms=[platform], local=local).first
+
+
+def resolve_bases(
+    workspace: Workspace,
+    reference: str,
+    workshop: Workshop,
+    reporter: Reporter,
+    *,
+    platforms: Sequence[str],
+    local: bool = True,
+) -> Bases:
+    """Return the base image that a reference names for a workspace, on each of these platforms.
 
     An image of this studio is read from the store, if the workspace may use it. Any other is pulled from its
-    registry; if the registry does not have it, the engine's own images are searched, where STUDIO_LOCAL_IMAGES
-    and `local` allow it.
+    registry; if the registry does not have it, the engine's own images, which are for one platform, are searched,
+    where STUDIO_LOCAL_IMAGES and `local` allow it.
     """
     own = _own_reference(reference, workshop)
     if own is not None:
         image = _readable_image(own, workspace)
-        manifest = _for_platform(own, image, workshop, platform)
         reporter.line(f"{own} is an image of this studio: it is read from the store.")
-        base = stored_base(str(own), manifest, workshop, reporter)
-        refuse_other(str(own), base.config, platform)
-        return logged(base, reporter)
+        each = [_stored(own, image, workshop, reporter, platform) for platform in platforms]
+        return Bases(image.digest, tuple(each)) if len(each) > 1 else Bases.of(each[0])
     try:
-        return find_base(reference, workshop, reporter, platform=platform)
+        return find_bases(reference, workshop, reporter, platforms=platforms)
     except ImageError as error:
-        if not (local and settings.LOCAL_IMAGES) or error.code not in ELSEWHERE or _is_malformed(reference):
+        local = local and settings.LOCAL_IMAGES and len(platforms) == 1
+        if not local or error.code not in ELSEWHERE or _is_malformed(reference):
             raise
-        return logged(local_base(reference, workshop, reporter, platform=platform, why=error), reporter)
+        base = local_base(reference, workshop, reporter, platform=platforms[0], why=error)
+        return Bases.of(logged(base, reporter))
+
+
+def _stored(own: ImageReference, image: Image, workshop: Workshop, reporter: Reporter, platform: str) -> Base:
+    """Return an image of this studio as a base for a platform. Raises ImageError if it is not for that."""
+    manifest = _for_platform(own, image, workshop, platform)
+    base = stored_base(str(own), manifest, workshop, reporter)
+    refuse_other(str(own), base.config, platform)
+    return logged(base, reporter)
 
 
 def _for_platform(own: ImageReference, image: Image, workshop: Workshop, platform: str) -> Descriptor:

@@ -9,13 +9,14 @@ from django.utils import timezone
 
 from builds.images.layers import save_layers
 from builds.images.packages import save_packages
+from builds.images.platforms import save_platforms
 from builds.models import Build, Image
 from builds.queue.claims import Claim, LogLines
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A build's result: an existing image, or the fields of a new image's row."""
+    """A build's result: an existing image, or the fields of a new image's row, in `parts` those of each platform."""
 
     existing: Image | None = None
     row: dict[str, Any] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class BuildResult:
             image = self.existing
         else:
             now = timezone.now()
+            fields = {name: value for name, value in self.row.items() if name != "parts"}
             images = Image.objects.filter(workspace=build.workspace, hash=build.hash)
             images.filter(current=True).update(current=False)
             # The same bytes again (a rebuild that moved nothing) are the same image.
@@ -39,8 +41,9 @@ class BuildResult:
                 workspace=build.workspace,
                 hash=build.hash,
                 digest=self.row["digest"],
-                defaults={**self.row, "current": True, "built_at": now, "used_at": now},
+                defaults={**fields, "current": True, "built_at": now, "used_at": now},
             )
+            save_platforms(image, self.row.get("parts", []))
             save_packages(image)
             save_layers(image)
         claim.succeed(image, reused=self.reused, log=log)

@@ -1,10 +1,12 @@
 """The dry run of a rebuild: its packages are resolved, and nothing is built."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 
+from builds.images.platforms import locks_of
 from builds.imaging.lock import Lock
 from builds.imaging.reporting import ImageError
 from builds.models import Image
@@ -34,10 +36,12 @@ def run_preview(preview_id: int) -> None:
     image = preview.image
     outcome: dict[str, Any]
     try:
-        lock = steps.resolve_for_rebuild(preview.version, image, DeadlineReporter(settings.PREVIEW_SECONDS))
+        reporter = DeadlineReporter(settings.PREVIEW_SECONDS)
+        base_digest, targets = steps.resolve_for_rebuild(preview.version, image, reporter)
+        after = {target.platform: target.lock for target in targets}
         outcome = {
-            "changes": version_changes(image, lock),
-            "base_changed": lock.base_digest != image.base_digest,
+            "changes": version_changes(image, after),
+            "base_changed": base_digest != image.base_digest,
         }
     except (ImageError, DecryptionError) as error:
         outcome = {"problem": error.message if isinstance(error, ImageError) else CONNECTIONS_UNREADABLE}
@@ -47,14 +51,27 @@ def run_preview(preview_id: int) -> None:
     preview.record(outcome)
 
 
-def version_changes(image: Image, lock: Lock) -> list[dict[str, str]]:
-    """Return the packages whose versions differ: name, version before and after, empty where it is not installed."""
-    before = _versions(Lock.model_validate(image.lock) if image.lock else Lock())
-    after = _versions(lock)
+def version_changes(image: Image, after: Mapping[str, Lock]) -> list[dict[str, str]]:
+    """Return the packages whose versions differ: name, version before and after, empty where it is not installed.
+
+    `after` has the lock of each platform by its name. What changes on all platforms alike is there once.
+    """
+    before = locks_of(image)
+    changes: dict[tuple[str, str, str], list[str]] = {}
+    for platform, lock in sorted(after.items()):
+        was, now = _versions(before.get(platform, Lock())), _versions(lock)
+        for key in was.keys() | now.keys():
+            if was.get(key) != now.get(key):
+                change = (key[0], was.get(key, ""), now.get(key, ""))
+                changes.setdefault(change, []).append(platform)
+    several = len(after) > 1
     return [
-        {"name": key[0], "before": before.get(key, ""), "after": after.get(key, "")}
-        for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key)
+        {
+            "name": f"{name} ({', '.join(platforms)})" if several and len(platforms) < len(after) else name,
+            "before": old,
+            "after": new,
+        }
+        for (name, old, new), platforms in sorted(changes.items())
     ]
 
 

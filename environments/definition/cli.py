@@ -76,6 +76,13 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     part.add_argument(
         "--ignore-lock", action="store_true", help="solve the versions again instead of reading the lock"
     )
+    part.add_argument(
+        "--platform",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="build for linux/amd64 or linux/arm64, whatever the file says; repeat it for one image of both",
+    )
 
 
 def choice_from(options: Mapping[str, Any]) -> Selection:
@@ -85,6 +92,7 @@ def choice_from(options: Mapping[str, Any]) -> Selection:
         extras=tuple(dict.fromkeys(options["extra"])),
         groups=tuple(dict.fromkeys(options["group"])),
         ignore_lock=options["ignore_lock"],
+        platforms=tuple(sorted({*options["platform"]})),
     )
 
 

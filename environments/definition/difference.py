@@ -71,9 +71,7 @@ def diff_readings(old: Reading, new: Reading) -> Difference:
     packages = diff_locks(old.packages, new.packages)
     other: list[OtherChange] = []
     if old.definition and new.definition:
-        if old.definition.platform != new.definition.platform:
-            text = "platform changed"
-            other.append(OtherChange("platform", text, old.definition.platform, new.definition.platform))
+        other += _platform_changes(old.definition, new.definition)
         other += [
             change for change in _order_changes(old.definition, new.definition) if change.kind == "channels"
         ]
@@ -282,8 +280,7 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
         if before != after:
             yield OtherChange("python", f"{what} changed", str(before), str(after))
     yield from _upload_changes(old, new)
-    if old.platform != new.platform:
-        yield OtherChange("platform", "platform changed", old.platform, new.platform)
+    yield from _platform_changes(old, new)
     for text, was, now in target.changes(old.target, new.target):
         yield OtherChange("target", text, was, now)
     if old.spark != new.spark:
@@ -301,10 +298,16 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
         yield OtherChange(
             "inference", "inference routes changed", str(old.inference or ""), str(new.inference or "")
         )
-    if old.selection != new.selection:
+    if old.selection.part != new.selection.part:
         yield OtherChange("selection", "another part of the project", str(old.selection), str(new.selection))
     if old.run != new.run:
         yield OtherChange("run", "options for starting a container changed")
+
+
+def _platform_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
+    if old.platforms != new.platforms:
+        text = "platforms changed" if old.other_platforms or new.other_platforms else "platform changed"
+        yield OtherChange("platform", text, ", ".join(old.platforms), ", ".join(new.platforms))
 
 
 def _upload_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:

@@ -54,6 +54,7 @@ def canonical_form(definition: Definition) -> dict[str, dict[str, object]]:
             "precache": spark.precache if spark.packages else True,
         },
         "platform": {"is": definition.platform},
+        **_given(other_platforms=_given(are=list(definition.other_platforms))),
         **_given(target=_given(**definition.target.model_dump())),
         **_given(cutoff=_given(**definition.cutoff.model_dump())),
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -13,6 +14,7 @@ from environments.definition.hash import definition_hash
 SYSTEM_MANAGED = "system-managed"
 USER_MANAGED = "user-managed"
 HOST = "host"
+LINUX = "linux/amd64"  # the platform of a definition that names none
 
 _MODEL = ConfigDict(
     defer_build=True, frozen=True, extra="forbid", ser_json_bytes="base64", val_json_bytes="base64"
@@ -138,6 +140,13 @@ class Selection(Value):
     groups: tuple[str, ...] = ()
     ignore_lock: bool = False
     """Whether to read what the project requests instead of what its lock holds."""
+    platforms: tuple[str, ...] = ()
+    """The platforms to build for, whatever the definition says of them; empty for what it says."""
+
+    @property
+    def part(self) -> Selection:
+        """The part of the project alone, without the platforms."""
+        return self.model_copy(update={"platforms": ()})
 
     def __str__(self) -> str:
         """It by the names of the command's options: `environment gpu; extra viz, test; ignore-lock`."""
@@ -196,7 +205,9 @@ class Definition(Value):
     python: PythonLayer = PythonLayer()
     spark: SparkLayer = SparkLayer()
     variables: dict[str, str] = {}
-    platform: str = "linux/amd64"
+    platform: str = LINUX
+    other_platforms: tuple[str, ...] = ()
+    """The further platforms of an image that is an index; `platform` is the first by name."""
     inference: InferenceConfig | None = None
     run: RunOptions = RunOptions()
     properties: dict[str, str] = {}
@@ -219,12 +230,33 @@ class Definition(Value):
             raise ValueError(f"{platform!r} is not a platform such as linux/amd64")
         return platform
 
+    @model_validator(mode="before")
+    @classmethod
+    def _in_one_order(cls, values: Any) -> Any:
+        """Bring several platforms into one order, each once: the same platforms are the same content."""
+        if isinstance(values, Mapping) and (others := values.get("other_platforms")):
+            first, *rest = sorted({values.get("platform", LINUX), *others})
+            return {**values, "platform": first, "other_platforms": tuple(rest)}
+        return values
+
+    @field_validator("other_platforms")
+    @classmethod
+    def _are_built_for(cls, platforms: tuple[str, ...]) -> tuple[str, ...]:
+        for platform in platforms:
+            cls._names_system_and_processor(platform)
+        return platforms
+
     @model_validator(mode="after")
     def _has_one_base(self) -> Self:
         given = [part for part in (self.image, self.dockerfile, self.context) if part is not None]
         if len(given) != 1:
             raise ValueError("exactly one of image, dockerfile and context must be given")
         return self
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The platforms that the image is for, by name; an image for several is an index."""
+        return (self.platform, *self.other_platforms)
 
     # Not cached: a copy with other fields would inherit it.
     @property

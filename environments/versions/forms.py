@@ -73,6 +73,7 @@ def selection_in(values: QueryDict) -> Selection:
         extras=tuple(dict.fromkeys(values.getlist("extras"))),
         groups=tuple(dict.fromkeys(values.getlist("groups"))),
         ignore_lock=values.get("ignore_lock") == "yes",
+        platforms=tuple(sorted({*filter(None, values.get("platforms", "").split(","))})),
     )
 
 

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from rest_framework.response import Response
 
 from builds.images.exports import FORMATS, lock_as
+from builds.images.platforms import deviations, locks_of
 from builds.images.repositories import version_to_name
 from builds.imaging.lock import Lock
 from builds.models import BuildState, Image
@@ -28,6 +30,7 @@ from studio.api.shapes import images as image_fields
 WORKSPACE = ("workspace",)
 VERSION = ("workspace", "name", "version")
 BUILD = ("workspace", "build")
+PLATFORM = {"platform": "Of an image for several: the packages on this platform, such as linux/arm64."}
 
 
 @documented(
@@ -152,7 +155,13 @@ def image(request: ApiRequest, workspace: str, digest: str) -> Response:
     versions = requests.versions_sharing(space, row.hash)
     shown = rows.image(row, request.get_host(), version_to_name(versions, row))
     shared = [rows.reference(version) for version in versions]
-    return Response(shown | {"layers": _layers(row), "shared_by": shared})
+    more = {"manifests": _manifests(row), "deviations": [asdict(each) for each in deviations(row)]}
+    return Response(shown | more | {"layers": _layers(row), "shared_by": shared})
+
+
+def _manifests(image: Image) -> list[dict[str, Any]]:
+    fields = ("platform", "digest", "size", "packages", "python", "base_digest")
+    return list(image.platform_rows.values(*fields))
 
 
 def _layers(image: Image) -> list[dict[str, Any]]:
@@ -167,11 +176,12 @@ def _layers(image: Image) -> list[dict[str, Any]]:
     "GET",
     {200: image_fields.Package(many=True)},
     path=VERSION,
+    query=PLATFORM,
     may=(409,),
 )
 def packages(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
     """List the packages in a version's image."""
-    lock = _lock(get_version(request.user, workspace, name, version))
+    lock = _lock(get_version(request.user, workspace, name, version), request)
     fields = ("name", "version", "ecosystem", "size", "requested", "needed_by", "url", "sha256")
     return Response([{field: getattr(package, field) for field in fields} for package in lock.packages])
 
@@ -180,7 +190,7 @@ def packages(request: ApiRequest, workspace: str, name: str, version: str) -> Re
     "GET",
     {(200, kind): dict if kind.endswith("json") else str for _, kind in FORMATS.values()},
     path=VERSION,
-    query={"as": f"The format: {', '.join(FORMATS)} (pylock)."},
+    query={"as": f"The format: {', '.join(FORMATS)} (pylock)."} | PLATFORM,
     may=(409,),
 )
 def lock(request: ApiRequest, workspace: str, name: str, version: str) -> HttpResponse:
@@ -190,14 +200,21 @@ def lock(request: ApiRequest, workspace: str, name: str, version: str) -> HttpRe
     if wanted not in FORMATS:
         raise Http404(f"There is no format {wanted}: there are {', '.join(FORMATS)}.")
     try:
-        text = lock_as(_lock(row), wanted, row.environment.name)
+        text = lock_as(_lock(row, request), wanted, row.environment.name)
     except CannotWrite as problem:
         raise Conflict(str(problem)) from problem
     return HttpResponse(text, content_type=f"{FORMATS[wanted][1]}; charset=utf-8")
 
 
-def _lock(version: Version) -> Lock:
+def _lock(version: Version, request: ApiRequest) -> Lock:
+    """Return the lock of the requested platform of a version's image; of the first without a request."""
     image = requests.image_of(version)
     if image is None or not image.lock:
         raise Conflict(f"{version} has no image yet: build it, then its packages are known.")
-    return Lock.model_validate(image.lock)
+    platform = request.query_params.get("platform", "")
+    if not platform:
+        return Lock.model_validate(image.lock)
+    locks = locks_of(image)
+    if platform not in locks:
+        raise Http404(f"The image of {version} is not for {platform}, but for {', '.join(locks)}.")
+    return locks[platform]

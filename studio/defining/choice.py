@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from environments.definition import Reading
+from environments.definition.formats.platforms import KNOWN
 from environments.definition.model import Selection
 from environments.versions.input import DefinitionInput
 
@@ -30,6 +31,25 @@ class Choice:
     ignore_lock: bool
 
 
+@dataclass(frozen=True)
+class PlatformChoice:
+    """A choice of platforms: its value in the form, and whether it is chosen."""
+
+    value: str
+    chosen: bool
+
+
+def platform_choices(given: DefinitionInput | None) -> list[PlatformChoice]:
+    """Return the platforms to choose from: what the definition says, each of them, and all together.
+
+    None for a build context, whose Dockerfile runs on the engine's own platform.
+    """
+    if given is not None and given.path:
+        return []
+    chosen = ",".join(given.selection.platforms) if given is not None else ""
+    return [PlatformChoice(value, value == chosen) for value in ("", *KNOWN, ",".join(KNOWN))]
+
+
 def choice_of(given: DefinitionInput) -> Choice | None:
     """Return what there is to choose; None where the definition is no project with several parts."""
     reading = given.reading
@@ -50,7 +70,7 @@ def _chosen(given: DefinitionInput) -> Selection:
     if given.reading.definition is not None:
         return given.reading.definition.selection
     requested = given.selection
-    if requested.model_copy(update={"ignore_lock": False}) != Selection():
+    if requested.part.model_copy(update={"ignore_lock": False}) != Selection():
         return requested
     return given.reading.offers.default.model_copy(update={"ignore_lock": requested.ignore_lock})
 

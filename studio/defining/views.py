@@ -35,6 +35,7 @@ from environments.versions.input import (
 from environments.versions.texts import text_to_edit
 from environments.versions.views import version_named
 from studio.defining import starting_points
+from studio.defining.choice import platform_choices
 from studio.defining.editor_texts import phrases
 from studio.defining.review import SaveRequest, review
 
@@ -329,6 +330,7 @@ def form_context(
         "sources": starting_points.STARTING_POINTS,
         "limits": LIMITS,
         "phrases": phrases(),
+        "platforms": platform_choices(given),
     }
     if given is not None:
         context["beside"] = beside_rows(given, draft.start)

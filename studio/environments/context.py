@@ -30,7 +30,7 @@ def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             for file in files[:MAX_FILES]
         ],
         "files_count": len(files),
-        "selection": definition.selection if definition.selection != Selection() else None,
+        "selection": definition.selection if definition.selection.part != Selection() else None,
         "beside_paths": list(version.source_files.values_list("path", flat=True)),
         "variables": [(name, masked(value)) for name, value in sorted(definition.variables.items())],
         "origin": origin,

@@ -104,8 +104,10 @@ def _image_snippets(consumer: Consumer) -> Iterator[Snippet]:
     options = [*consumer.version.definition.run.arguments]
     if consumer.version.definition.run.shm_size:
         options.append(f"--shm-size={consumer.version.definition.run.shm_size}")
-    if consumer.version.definition.platform != "linux/amd64":
-        options.append(f"--platform={consumer.version.definition.platform}")
+    definition = consumer.version.definition
+    # An engine takes its own platform of several.
+    if definition.platform != "linux/amd64" and not definition.other_platforms:
+        options.append(f"--platform={definition.platform}")
     env_options = [option for pair in variables.items() for option in ("--env", "=".join(pair))]
     env_options += [option for name in consumer.secret_names for option in ("--env", name)]
     command = shlex.join(

@@ -7,6 +7,7 @@ from django.utils.translation import ngettext
 from builds.images.dependency_paths import in_order, reasons, sizes_by_root
 from builds.images.exports import formats_for
 from builds.imaging.lock import Lock, LockedPackage
+from builds.models import Image
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
 from studio.environments.treemap import Item, treemap
@@ -18,7 +19,8 @@ MAP_SIZES = (("wide", 1000, 330), ("narrow", 340, 420))
 
 def packages(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     """Return the tab's context."""
-    lock = Lock.model_validate(page["image"].lock or {})
+    image: Image = page["image"]
+    lock = Lock.model_validate(image.lock or {})
     query = query_param(request, "q")
     sort = request.GET.get("sort", "")
     sort = sort if sort in SORTS else ""
@@ -34,6 +36,7 @@ def packages(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
         "heaviest": [weight for weight in heaviest if weight[1]],
         "maps": size_maps(lock),
         "exports": formats_for(lock),
+        "several_platforms": image.platforms.split(",") if "," in image.platforms else [],
         "filter": query,
         "sort": sort,
     }

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from builds.images.exports import FORMATS, lock_as
+from builds.images.platforms import deviations
 from builds.images.repositories import name_of, pull_names
 from builds.imaging.lock import Lock
 from builds.models import Image
@@ -183,6 +184,7 @@ def _details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "pull": pull_names(image, request.get_host(), version) if image else None,
             "pull_builds": _pull_that_builds(request, page),
             "seen": description_fingerprint(version),
+            **(_platforms(image) if image else {}),
         }
         | _how_to_use(request, version, image)
         | _about(request, page)
@@ -195,6 +197,13 @@ def _pull_that_builds(request: StudioRequest, page: dict[str, Any]) -> str:
     if page["image"] or not (page["here"]["build"] and settings.PULL_WAIT_SECONDS):
         return ""
     return f"docker pull {request.get_host()}/{name_of(version)}"
+
+
+def _platforms(image: Image) -> dict[str, Any]:
+    """Return the platforms of an image that is an index of several, and the packages that differ between them."""
+    if "," not in image.platforms:
+        return {}
+    return {"parts": image.platform_rows.defer("lock"), "deviations": deviations(image)}
 
 
 def _how_to_use(request: StudioRequest, version: Version, image: Image | None) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_a_field_of_definitions_needs_only_the_files_of_its_recipe(follow: Follo
         before='    draft.platform = text_of(draft, mapping.get("platform"), "platform") or draft.platform\n',
     )
     written = '    if definition.hostname:\n        text += f"hostname: {scalar(definition.hostname)}\\n"\n'
-    project.add(v2, written, before="    if definition.platform not in (")
+    project.add(v2, written, before="    text += target.write_yaml(")
     project.add(
         f"{DEFINITION}/difference.py",
         "    if old.hostname != new.hostname:\n"

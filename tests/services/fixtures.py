@@ -23,6 +23,7 @@ from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
 from tests.services import parts
 from tests.services.clock import Clock
+from tests.services.debian_python import push_debian_python
 from tests.services.deployment import Deployment
 from tests.services.processes import Process
 from tests.services.servers.containerd import Containerd
@@ -140,6 +141,21 @@ def private_registry(shared_folder: Path) -> Registry:
     """A registry that wants a login: `.user` with `.password`, or `.auth` for httpx."""
     need(parts.REGISTRY)
     return shared(partial(Registry, login=True), shared_folder, "private-registry")
+
+
+@pytest.fixture(scope="session")
+def qemu() -> Path:
+    """The path of the command that runs programs of arm64, given the root of their files with -L."""
+    need(parts.QEMU)
+    return parts.program("qemu-aarch64-static")
+
+
+@pytest.fixture(scope="session")
+def debian_python(shared_folder: Path, registry: Registry) -> str:
+    """The reference of an index of Debian's Python for amd64 and arm64, in the registry that takes everything."""
+    need(parts.APT)
+    folder = shared_folder / "debian-python-files"
+    return made_once(shared_folder, "debian-python", partial(push_debian_python, folder, registry.address))
 
 
 @pytest.fixture(scope="session")

@@ -55,6 +55,8 @@ CONTAINERD = Part("containerd", ("containerd", "ctr"), ("containerd",), needs_ro
 DOCKER_COMMAND = Part("the docker command", ("docker",), ("docker.io",))
 FAKETIME = Part("libfaketime", ("faketime",), ("faketime",))
 CHROMIUM = Part("Chromium", ("chromium-headless-shell",), ("chromium-headless-shell", "fonts-liberation"))
+QEMU = Part("QEMU's user mode", ("qemu-aarch64-static",), ("qemu-user-static",))
+APT = Part("apt", ("apt-get", "dpkg-deb"), ("apt", "dpkg"))
 GETTEXT = Part("gettext", ("xgettext", "msgmerge", "msgfmt"), ("gettext",))
 
 PARTS = (
@@ -69,6 +71,8 @@ PARTS = (
     CONTAINERD,
     FAKETIME,
     CHROMIUM,
+    QEMU,
+    APT,
     GETTEXT,
 )
 

@@ -48,6 +48,29 @@ class Base:
         return result
 
 
+@dataclass(frozen=True)
+class Bases:
+    """The bases of a reference on several platforms. `digest` is the index's; a single base has its own."""
+
+    digest: str
+    each: tuple[Base, ...]
+
+    @classmethod
+    def of(cls, base: Base) -> Bases:
+        """Return a single base as the bases of one platform."""
+        return cls(base.digest, (base,))
+
+    @property
+    def first(self) -> Base:
+        """Return the base of the first platform."""
+        return self.each[0]
+
+    @property
+    def cached(self) -> bool:
+        """Return whether nothing had to be fetched or made."""
+        return all(base.cached for base in self.each)
+
+
 def base_of_layer(
     reference: str, layer: Layer, config: dict[str, Any], probe: Probe, store: BlobStore, *, cached: bool
 ) -> Base:

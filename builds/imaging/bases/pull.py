@@ -1,14 +1,15 @@
-"""Pull a base image from a registry: the manifest for the platform, its blobs, and its probe."""
+"""Pull a base image from a registry: the manifest for each platform, its blobs, and its probe."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 
 from builds.imaging.bases.documents import MOST_CONFIG_BYTES, bad_manifest, blobs_of, config_of, offered
-from builds.imaging.bases.model import Base
+from builds.imaging.bases.model import Base, Bases
 from builds.imaging.bases.probing import probed
 from builds.imaging.interruptible import completed_batches, interruptible
 from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor
@@ -23,8 +24,10 @@ PARALLEL = 4
 _MISSING_HERE = {"base-not-found", "registry-unreachable"}
 
 
-def registry_base(reference: str, workshop: Workshop, reporter: Reporter, *, platform: str) -> Base:
-    """Return the base that a reference means in its registry now; only blobs not here yet are fetched."""
+def registry_bases(
+    reference: str, workshop: Workshop, reporter: Reporter, *, platforms: Sequence[str]
+) -> Bases:
+    """Return what a reference means in its registry now on each platform; only blobs not here yet are fetched."""
     try:
         parsed = ImageReference.parse(reference)
     except BadReference as error:
@@ -38,36 +41,59 @@ def registry_base(reference: str, workshop: Workshop, reporter: Reporter, *, pla
     for number, source in enumerate(repositories, start=1):
         with closing(Registry(source)) as registry:
             try:
-                manifest, described = interruptible(
-                    partial(_for_platform, registry, wanted, str(parsed), platform), reporter
+                digest, manifests = interruptible(
+                    partial(_for_platforms, registry, wanted, str(parsed), platforms), reporter
                 )
             except ImageError as error:
                 # A mirror need not hold everything, nor be there at all.
                 if number < len(repositories) and error.code in _MISSING_HERE:
                     continue
                 raise
-            return _taken(str(parsed), manifest, described, platform, registry, workshop, reporter)
+            bases = tuple(
+                _taken(str(parsed), *manifest, platform, registry, workshop, reporter)
+                for platform, manifest in zip(platforms, manifests, strict=True)
+            )
+            return Bases(digest if len(bases) > 1 else bases[0].digest, bases)
     raise AssertionError("a registry has at least one place")
 
 
-def _for_platform(registry: Registry, wanted: str, shown: str, platform: str) -> tuple[bytes, Descriptor]:
-    """Return the manifest for a platform, looked up in an index where there is one."""
+def _for_platforms(
+    registry: Registry, wanted: str, shown: str, platforms: Sequence[str]
+) -> tuple[str, list[tuple[bytes, Descriptor]]]:
+    """Return the digest that a reference means, and its manifest for each platform, looked up in an index if it is one."""
     body, described = registry.manifest(wanted)
-    if described.media_type in INDEXES:
-        entries = [entry for entry in offered(shown, body) if entry.platform]
-        fitting = [entry for entry in entries if fits(entry.platform or {}, platform)]
-        if not fitting:
-            others = sorted({named(e.platform or {}) for e in entries} - {"unknown/unknown"})
-            listed = ", ".join(short(other) for other in others[:20])
-            raise ImageError(
-                "base-not-found",
-                f"The base image {shown} is not made for {platform}: {listed or 'nothing'}.",
-                "Take another base image, or another platform.",
-            )
-        body, described = registry.manifest(fitting[0].digest)
+    if described.media_type not in INDEXES:
+        # Its config says for which platform it is.
+        return described.digest, [(body, _checked(shown, described))] * len(platforms)
+    entries = [entry for entry in offered(shown, body) if entry.platform]
+    result = []
+    for entry in _entries(shown, entries, platforms):
+        manifest, of_platform = registry.manifest(entry.digest)
+        result.append((manifest, _checked(shown, of_platform)))
+    return described.digest, result
+
+
+def _entries(shown: str, entries: list[Descriptor], platforms: Sequence[str]) -> list[Descriptor]:
+    """Return the entry of an index for each platform. Raises ImageError with every platform that it lacks."""
+    fitting = {
+        platform: next((entry for entry in entries if fits(entry.platform or {}, platform)), None)
+        for platform in platforms
+    }
+    if missing := [platform for platform, entry in fitting.items() if entry is None]:
+        others = sorted({named(e.platform or {}) for e in entries} - {"unknown/unknown"})
+        listed = ", ".join(short(other) for other in others[:20])
+        raise ImageError(
+            "base-not-found",
+            f"The base image {shown} is not made for {' and '.join(missing)}: {listed or 'nothing'}.",
+            "Take another base image, or another platform.",
+        )
+    return [entry for entry in fitting.values() if entry is not None]
+
+
+def _checked(shown: str, described: Descriptor) -> Descriptor:
     if described.media_type not in MANIFESTS:
         raise bad_manifest(shown, f"its manifest is of an unknown kind: {short(described.media_type)}")
-    return body, described
+    return described
 
 
 def _taken(

@@ -27,6 +27,7 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.packing.wheel import PREFIX
 from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.resolve import resolve
+from builds.imaging.pip.targets.beside import Beside
 from builds.imaging.pip.targets.pythons import check_python
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
@@ -50,6 +51,7 @@ def resolve_environment(
     requires_python: str = "",
     limits: Limits = NO_LIMITS,
     package_indexes: Mapping[str, str] | None = None,
+    beside: Beside | None = None,
 ) -> Lock:
     """Return the exact conda and pip packages for a target, at the versions of `previous` where they fit.
 
@@ -73,7 +75,7 @@ def resolve_environment(
     check_python(lock.python, "", requires_python, reporter)
     if not any(not line.startswith("-") for line in checked(pip)):
         return lock
-    resolve_pip = partial(resolve, limits=limits, package_indexes=package_indexes)
+    resolve_pip = partial(resolve, limits=limits, package_indexes=package_indexes, beside=beside)
     return _with_pip(base, lock, pip, workshop, reporter, previous, resolve_pip)
 
 
@@ -111,16 +113,21 @@ def _solve(
     began = time.monotonic()
     before = [p for p in previous.packages if p.kind == "conda"] if previous else []
     virtual = virtual_packages(base.probe, target, reporter)
+    platform = platform_of(base)
     question: dict[str, Any] = {
         "do": "solve",
         "cache": str(workshop.folder(f"conda/{_apart(channels, workshop)}").absolute()),
         "proofs": proofs(channels.effective_urls(), workshop),
         "channels": channels.effective_urls(),
-        "platform": platform_of(base),
+        "platform": platform,
         "specs": [channels.spec(spec) for spec in specs],
         "virtual": [(package.name, package.version, package.build) for package in virtual],
         "keep": [package.sha256 for package in before],
         "keep_names": sorted({package.name for package in before}),
+        # Another platform has other files of the same versions.
+        "keep_versions": [
+            [p.name, p.version, p.build] for p in before if p.subdir not in ("noarch", platform)
+        ],
         "limits": limits.to_json(),
         "official": dict(zip(channels.effective_urls(), channels.urls, strict=True)),
     }

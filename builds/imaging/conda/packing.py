@@ -22,12 +22,16 @@ from builds.imaging.conda.package.beneath import Beneath
 from builds.imaging.conda.package.copying import copied
 from builds.imaging.conda.staging import Target, staged
 from builds.imaging.files import WheelFile
+from builds.imaging.oci.names import shown
 from builds.imaging.oci.packed_tar import PackedTar
+from builds.imaging.packing.elf import HEAD, machine_of, starts_module
 from builds.imaging.packing.segment import Packer
 from builds.imaging.packing.segments import Segments
 from builds.imaging.packing.wheel import PREFIX
+from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
 
+_MACHINES = {"linux-64": "x86_64", "linux-aarch64": "aarch64"}
 FORMAT = f"conda-3 rattler-{importlib.metadata.version('py-rattler')}"
 
 
@@ -116,6 +120,7 @@ class CondaPacker(Packer):
                 folder(f"{PREFIX}/{path}")
                 content = add(out, path, installed)
                 if content is not None:
+                    self._refuse_foreign(file, path, content)
                     compiling.add(f"{PREFIX}/{path}", content)
             taken = {f"{PREFIX}/{path}" for path in installed.written}
             made = compiling.results(self._python, taken)
@@ -127,3 +132,15 @@ class CondaPacker(Packer):
             folder(f"{PREFIX}/{record}")
             out.file(f"{PREFIX}/{record}", text)
             return installed.files() | {f"{PREFIX}/{record}": ""}, ()
+
+    def _refuse_foreign(self, file: CondaFile, path: str, content: bytes) -> None:
+        """Raise ImageError for a module of Python that is made for another machine than the package's platform."""
+        wanted = _MACHINES.get(file.subdir)
+        machine = machine_of(content[:HEAD])
+        if wanted and machine and machine != wanted and starts_module(path, content):
+            raise ImageError(
+                "bad-package",
+                f"{file.path.name} is for {file.subdir}, and {shown(path)} in it is for {machine}.",
+                "Pin another version or build of the package, or tell its maintainers.",
+                fault="outside",
+            )

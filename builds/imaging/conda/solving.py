@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -40,6 +41,7 @@ from builds.imaging.pip.targets.systems import exported_elsewhere, system_of
 from builds.imaging.reporting import ImageError
 
 _MOST_NAMED = 8
+_HASH = re.compile(r"h[0-9a-f]{7}")  # in a build string, of what the build depends on
 _OTHERS = {"Windows": ("win-64",), "macOS": ("osx-arm64", "osx-64")}
 
 
@@ -81,6 +83,9 @@ class _Question:
         self.names = [name_of(spec) for spec in self._specs]
         self._keep = {str(sha256) for sha256 in request["keep"]}
         self._keep_names = [str(name) for name in request["keep_names"]]
+        self._keep_versions = {
+            str(name): (str(version), str(build)) for name, version, build in request["keep_versions"]
+        }
         self._virtual = [
             GenericVirtualPackage(PackageName(name), Version(version), BuildString(build))
             for name, version, build in request["virtual"]
@@ -154,6 +159,7 @@ class _Question:
             for record in records
             if record.sha256 and record.sha256.hex() in self._keep and self._uploads.allows(record)
         ]
+        kept += self._of_other_platform(records)
         if not self._cuda.version:
             return kept
         fitting = {
@@ -161,6 +167,19 @@ class _Question:
         }
         fitting -= self._builds_named
         return [record for record in kept if for_gpu(record) or record.name.normalized not in fitting]
+
+    def _of_other_platform(self, records: Sequence[RepoDataRecord]) -> list[RepoDataRecord]:
+        """Return the record of each version that another platform's environment has, with the build most like its own."""
+        chosen: dict[str, tuple[tuple[bool, int], RepoDataRecord]] = {}
+        for record in records:
+            name = record.name.normalized
+            version, build = self._keep_versions.get(name, ("", ""))
+            if str(record.version) != version or not self._uploads.allows(record):
+                continue
+            rank = (_HASH.sub("", str(record.build)) == _HASH.sub("", build), record.build_number)
+            if name not in chosen or rank > chosen[name][0]:
+                chosen[name] = (rank, record)
+        return [record for _, record in chosen.values()]
 
     async def _records(self, specs: Sequence[str | MatchSpec]) -> list[RepoDataRecord]:
         answer = await self._gateway.query(

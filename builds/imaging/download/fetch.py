@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BufferedRandom
@@ -68,6 +68,25 @@ def fetch(lock: Lock, workshop: Workshop, reporter: Reporter) -> Fetched:
     )
     sdists, still_more = fetch_sdists(lock.packages, workshop, reporter)
     return Fetched(wheels, received + more + still_more, conda, sdists)
+
+
+def fetch_together(locks: Sequence[Lock], workshop: Workshop, reporter: Reporter) -> list[Fetched]:
+    """Return the files of each of several locks; what more than one of them has is fetched once."""
+    first, *others = locks
+    if not others or any(lock.python != first.python for lock in others):
+        return [fetch(lock, workshop, reporter) for lock in locks]
+    packages = {package.sha256: package for lock in locks for package in lock.packages}
+    together = fetch(first.model_copy(update={"packages": tuple(packages.values())}), workshop, reporter)
+    return [_part(together, {package.sha256 for package in lock.packages}) for lock in locks]
+
+
+def _part(fetched: Fetched, wanted: Collection[str]) -> Fetched:
+    """Return those of the files with these digests."""
+    wheels, conda, sdists = (
+        tuple(file for file in files if file.sha256 in wanted)
+        for files in (fetched.wheels, fetched.conda, fetched.sdists)
+    )
+    return Fetched(wheels, fetched.received, conda, sdists)
 
 
 def fetch_sdists(

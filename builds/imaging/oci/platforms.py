@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from typing import Any
 
 from builds.imaging.reporting import ImageError
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def of_this_machine() -> str:
+    """Return the platform whose programs run on this machine, such as "linux/amd64"."""
+    machine = platform.machine()
+    return f"linux/{_ARCHITECTURES.get(machine, machine)}"
 
 
 def named(described: Mapping[str, Any]) -> str:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from builds.imaging.download.fetch import Fetched
+from builds.imaging.files import WheelFile
 from builds.imaging.lock import Lock
 from builds.imaging.pip.declared.foreign_requirements import applies, requirement_of
 from builds.imaging.pip.declared.reading import needs_of_wheels
 from builds.imaging.reporting import Reporter
 
 
-def check_lock(lock: Lock, fetched: Fetched, reporter: Reporter) -> list[str]:
-    """Return a sentence for each package that is missing, or that has a version which another package rejects."""
+def check_lock(
+    lock: Lock, fetched: Fetched, reporter: Reporter, facts: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[str]:
+    """Return a sentence for each package that is missing, or that has a version which another package rejects.
+
+    The wheels are read, unless their `facts` are given: see `facts_of_wheels`.
+    """
     if not lock.python:
         return []
     major, minor, *_ = (int(part) for part in lock.python.split("."))
@@ -38,7 +46,12 @@ def check_lock(lock: Lock, fetched: Fetched, reporter: Reporter) -> list[str]:
         "extra": "",
     }
     problems = []
-    for file, needs in needs_of_wheels(fetched.wheels, (major, minor), reporter):
+    needs_of_each: Iterable[tuple[WheelFile, Sequence[str]]] = (
+        needs_of_wheels(fetched.wheels, (major, minor), reporter)
+        if facts is None
+        else [(file, facts[file.sha256]["needs"]) for file in fetched.wheels]
+    )
+    for file, needs in needs_of_each:
         for need in needs:
             wanted = requirement_of(need)
             if wanted is None or not applies(wanted, environment):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from packaging.version import InvalidVersion, Version
 
@@ -12,6 +12,7 @@ from builds.imaging.reporting import Cancelled, ImageError
 
 Packages = tuple[LockedPackage, ...]
 Solve = Callable[..., Packages]
+NO_ENGINE = "no Docker Engine is reached that could build it. Start Docker, or set DOCKER_HOST"
 
 
 class Newer:
@@ -30,8 +31,12 @@ class Newer:
         }
         self._names = self._candidates()
 
-    def choose(self, solve: Solve, builds_sources: Callable[[], bool]) -> tuple[Packages, list[str]]:
+    def choose(
+        self, solve: Solve, can_build: Callable[[Mapping[str, str]], bool], unable: str = NO_ENGINE
+    ) -> tuple[Packages, list[str]]:
         """Return the packages with newer sources where they can be built, else with warnings of them.
+
+        `can_build` gets the versions of the sources by their names; `unable` says why they cannot be built.
 
         A pre-release that nobody requested gives way in either case: it was taken for want of another wheel.
         """
@@ -43,11 +48,11 @@ class Newer:
         if not sources:
             self._solver.sources.withdraw(names)
             return self._packages, []
-        if builds_sources():
+        if can_build(sources):
             return newer, []
         self._solver.sources.withdraw(names - self._early)
         packages = self._attempt(self._early & sources.keys(), solve) if self._early else self._packages
-        return packages, _warnings(packages, newer)
+        return packages, _warnings(packages, newer, unable)
 
     @property
     def _early(self) -> set[str]:
@@ -97,7 +102,7 @@ def _taken_as_source(packages: Packages, names: set[str]) -> dict[str, str]:
     return {p.name: p.version for p in packages if p.kind == "sdist" and p.name in names}
 
 
-def _warnings(packages: Packages, newer: Packages) -> list[str]:
+def _warnings(packages: Packages, newer: Packages, unable: str) -> list[str]:
     """Return a sentence for each package that is older than the packages that could be built would be."""
     after = {package.name: package for package in newer}
     sources = {package.name for package in newer if package.kind == "sdist"}
@@ -111,7 +116,7 @@ def _warnings(packages: Packages, newer: Packages) -> list[str]:
             why = f"it needs what comes as source alone ({', '.join(sorted(sources))})"
         result.append(
             f"{package.name} {package.version} is installed and not the newer {wanted.version}: {why},"
-            " and no Docker Engine is reached that could build it. Start Docker, or set DOCKER_HOST;"
+            f" and {unable};"
             f" or write {package.name}=={package.version} if that version will do."
         )
     return result

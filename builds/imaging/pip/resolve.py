@@ -19,6 +19,7 @@ from builds.imaging.pip.notes import report_left_out, report_older, report_warni
 from builds.imaging.pip.solver import Solver
 from builds.imaging.pip.solver_errors import closed, explained
 from builds.imaging.pip.sources import MOST_ROUNDS, endless
+from builds.imaging.pip.targets.beside import Beside, lacking, without_wheel
 from builds.imaging.pip.targets.pythons import check_lines, check_python
 from builds.imaging.pip.targets.systems import for_one_system
 from builds.imaging.pip.uploads import needed, skipped_versions
@@ -26,6 +27,8 @@ from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
 OLDEST_PYTHON = (3, 6)
+# Errors that a platform without a wheel may be the reason of.
+_UNFIT = frozenset(("no-matching-distribution", "no-matching-python", "conflict"))
 
 
 def resolve(
@@ -40,6 +43,7 @@ def resolve(
     requires_python: str = "",
     limits: Limits = NO_LIMITS,
     package_indexes: Mapping[str, str] | None = None,
+    beside: Beside | None = None,
 ) -> Lock:
     """Return the exact packages for these requirements, at the versions of `previous` where they fit.
 
@@ -47,6 +51,7 @@ def resolve(
     and that index is used for no other package. `requires_python` are the Pythons that the definition is for.
 
     Recent listings of the index are reused, unless `refresh` is set.
+    With `beside`, versions agree with another platform's, and what only a build could give is no reason for a version.
     `present` are distributions that are installed already, by their normalised names: they stay at their
     versions, and are not among the packages returned.
     """
@@ -74,7 +79,7 @@ def resolve(
         egress.way_out(workshop, reporter) as way_out,
     ):
         solver = Solver(Path(name), base.probe, lines, workshop, way_out, present, limits, package_indexes)
-        resolution = _Resolution(solver, workshop, way_out, previous)
+        resolution = _Resolution(solver, workshop, way_out, previous, beside)
         packages, warnings = resolution.run(refresh=refresh)
     locked = [
         package.model_copy(update={"requested": requested, "needed_by": needed_by})
@@ -98,11 +103,19 @@ def resolve(
 class _Resolution:
     """One resolution: from requirements to packages, why each is there, and what is newest of each."""
 
-    def __init__(self, solver: Solver, workshop: Workshop, reporter: Reporter, previous: Lock | None) -> None:
+    def __init__(
+        self,
+        solver: Solver,
+        workshop: Workshop,
+        reporter: Reporter,
+        previous: Lock | None,
+        beside: Beside | None = None,
+    ) -> None:
         self._solver = solver
         self._workshop = workshop
         self._reporter = reporter
         self._previous = previous
+        self._beside = beside
         self.why: dict[str, tuple[bool, tuple[str, ...]]] = {}
         self.newest: dict[str, str] = {}
         self.skipped: tuple[str, ...] = ()
@@ -111,13 +124,17 @@ class _Resolution:
     def run(self, *, refresh: bool) -> tuple[tuple[LockedPackage, ...], list[str]]:
         """Return the packages that the requirements come to, and what to warn of."""
         self._solver.prefer(self._previous)
-        packages = self._first(refresh=refresh)
+        packages = self._first_or_why(refresh=refresh)
         with ThreadPoolExecutor(1, thread_name_prefix="newest") as beside:
             looking = beside.submit(Newer, packages, self._previous, self._solver)
             self.why = self._solver.reasons(packages)
             newer = looking.result()
         self.newest = newer.newest
-        chosen, warnings = newer.choose(self._solved, self._workshop.builds_sources)
+        if self._beside is not None:
+            unable = f"packages for {self._beside.platform} are not built here"
+            chosen, warnings = newer.choose(self._solved, self._beside.can_build, unable)
+        else:
+            chosen, warnings = newer.choose(self._solved, lambda _: self._workshop.builds_sources())
         if chosen is not packages:
             self.why = self._solver.reasons(chosen)
         if self._solver.transitive:
@@ -125,6 +142,19 @@ class _Resolution:
         if self._solver.limits:
             self.skipped = skipped_versions(chosen, self.newest, self._message, self._solver)
         return chosen, warnings
+
+    def _first_or_why(self, *, refresh: bool) -> tuple[LockedPackage, ...]:
+        """Solve; where nothing fits, raise ImageError with every package that has no wheel for this platform."""
+        try:
+            return self._first(refresh=refresh)
+        except ImageError as error:
+            if self._beside is None or error.code not in _UNFIT:
+                raise
+            solver = self._solver
+            missing = without_wheel(self._beside.lock, solver.probe, solver.listings.of, solver.specifier)
+            if not missing:
+                raise
+            raise lacking(missing, self._beside.platform) from error
 
     def _first(self, *, refresh: bool) -> tuple[LockedPackage, ...]:
         """Solve with wheels, and with sources of what has no wheel."""

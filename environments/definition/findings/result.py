@@ -11,6 +11,7 @@ from environments.definition.findings.catalogue import At, finding
 from environments.definition.findings.finding import Finding
 from environments.definition.findings.secrets import masked
 from environments.definition.model import (
+    LINUX,
     BuildContext,
     Cutoff,
     Definition,
@@ -107,7 +108,8 @@ class Draft:
     base_conda_environment: str = ""
     spark: SparkLayer = field(default_factory=SparkLayer)
     variables: dict[str, Placed] = field(default_factory=dict)
-    platform: str = "linux/amd64"
+    platform: str = LINUX
+    other_platforms: list[str] = field(default_factory=list)
     inference: InferenceConfig | None = None
     run: RunOptions = field(default_factory=RunOptions)
     properties: dict[str, str] = field(default_factory=dict)
@@ -162,7 +164,13 @@ class Draft:
 
     def another(self) -> Draft:
         """Return an empty draft for reading the same file another time."""
-        return Draft(self.format, self.default_image, file=self.file, selection=self.selection)
+        return Draft(
+            self.format,
+            self.default_image,
+            file=self.file,
+            selection=self.selection,
+            platform=self.platform,
+        )
 
     def take_findings(self, other: Draft) -> None:
         """Take the format and the findings of another reading of the same file, each once."""
@@ -206,6 +214,7 @@ class Draft:
                 spark=self.spark,
                 variables={name: str(value) for name, value in self.variables.items()},
                 platform=self.platform,
+                other_platforms=tuple(self.other_platforms),
                 inference=self.inference,
                 run=self.run,
                 properties=self.properties,

@@ -30,6 +30,7 @@ def selected(draft: Draft, offers: Offers, at: At = None) -> Selection:
         extras=_known(draft, "extra", (*default.extras, *wanted.extras), offers.extras, at),
         groups=_known(draft, "group", (*default.groups, *wanted.groups), offers.groups, at),
         ignore_lock=wanted.ignore_lock,
+        platforms=wanted.platforms,
     )
     return draft.selection
 

@@ -75,7 +75,11 @@ def _version_in(text: str, name: str) -> str:
 
 
 def _checked_cpu(draft: Draft, value: Placed) -> bool:
-    known = _CPUS.get(draft.platform.partition("/")[2])
+    if draft.other_platforms:
+        every = (draft.platform, *draft.other_platforms)
+        known: list[str] | None = [cpu for platform in every for cpu in _cpus(platform)]
+    else:
+        known = _CPUS.get(draft.platform.partition("/")[2])
     if value in known if known else _NAME.fullmatch(value):
         return True
     known = known or []
@@ -89,6 +93,18 @@ def _checked_cpu(draft: Draft, value: Placed) -> bool:
         expected = f"for {draft.platform}: it is one of linux/{other}"
     draft.note("bad-target", value, key="cpu", what=value[:40], expected=expected, suggestion=suggestion)
     return False
+
+
+def _cpus(platform: str) -> list[str]:
+    return _CPUS.get(platform.partition("/")[2], [])
+
+
+def on_platform(target: Target, platform: str) -> Target:
+    """Return the target as it is on one of several platforms: without the processor of another."""
+    known = _cpus(platform)
+    if not target.cpu or not known or target.cpu in known:
+        return target
+    return target.model_copy(update={"cpu": ""})
 
 
 def changes(old: Target, new: Target) -> Iterable[tuple[str, str, str]]:

@@ -11,12 +11,13 @@ from environments.definition.files.limits import Limits, size_text
 from environments.definition.findings import checks, secrets
 from environments.definition.findings.finding import Finding
 from environments.definition.findings.result import Draft, Offers, Reading, Refused
-from environments.definition.formats import trees
+from environments.definition.formats import platforms, trees
 from environments.definition.formats.azure import curated
 from environments.definition.formats.conda import package_list
 from environments.definition.formats.encoding import decode, decode_damaged
 from environments.definition.formats.source import Source
-from environments.definition.model import HOST, Selection
+from environments.definition.model import HOST, LINUX, Selection
+from environments.definition.packages.locked import SUBDIRS
 from environments.definition.reading import recognise
 from environments.definition.reading.choose_file import read_folder
 from environments.definition.reading.other_tools import other_file
@@ -73,7 +74,10 @@ def read_folder_of(
 
 
 def _draft(default_image: str, selection: Selection | None) -> Draft:
-    return Draft("unknown", default_image, selection=selection or Selection())
+    selection = selection or Selection()
+    # A lock of several platforms is read for the chosen platform.
+    platform = selection.platforms[0] if selection.platforms and selection.platforms[0] in SUBDIRS else LINUX
+    return Draft("unknown", default_image, selection=selection, platform=platform)
 
 
 def _read(content: bytes, source: Source, draft: Draft) -> Reading:
@@ -152,6 +156,7 @@ def finish(draft: Draft, limits: Limits, *, base: bool = True) -> None:
         draft.image = Placed(draft.default_image)
         draft.note("base-assumed", None, image=draft.default_image)
     _check_choice(draft)
+    platforms.choose(draft)
     count = len(draft.conda) + len(draft.pip)
     if count > limits.packages:
         limit = f"{limits.packages} packages"

@@ -251,5 +251,5 @@ def _check(definition: Definition, format: str) -> None:
         raise CannotWrite(f"{format} has no place for Spark packages")
     if (stated := str(definition.target)) and format not in (environment_file.FORMAT, pixi.FORMAT):
         raise CannotWrite(f"{format} has no place for the target ({stated})")
-    if definition.platform != "linux/amd64" and format != pixi.FORMAT:
-        raise CannotWrite(f"{format} has no place for the platform {definition.platform}")
+    if definition.platforms != ("linux/amd64",) and format != pixi.FORMAT:
+        raise CannotWrite(f"{format} has no place for the platform {' and '.join(definition.platforms)}")

@@ -78,6 +78,14 @@ class DefinitionIn(s.Serializer[Any]):
     ignore_lock = s.BooleanField(
         default=False, help_text="Solve the versions again instead of reading the project's lock."
     )
+    platforms = s.ListField(
+        child=NoNul(max_length=100),
+        required=False,
+        default=list,
+        max_length=10,
+        help_text="What to build for: linux/amd64, linux/arm64, or both for one image of both. Left out: what the"
+        " definition says.",
+    )
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         """Take exactly one of text and file."""
@@ -93,6 +101,7 @@ class DefinitionIn(s.Serializer[Any]):
             extras=tuple(dict.fromkeys(data["extras"])),
             groups=tuple(dict.fromkeys(data["groups"])),
             ignore_lock=data["ignore_lock"],
+            platforms=tuple(sorted({*data["platforms"]})),
         )
         return read_input(data.get("text", ""), data["filename"], data.get("file", ()), selection=selection)
 

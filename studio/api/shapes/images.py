@@ -43,6 +43,9 @@ class Image(s.Serializer[Any]):
     packages = s.IntegerField()
     base = s.CharField()
     base_digest = s.CharField()
+    platforms = s.ListField(
+        child=s.CharField(), help_text="By name; several are an index, whose first all other fields describe."
+    )
     python = s.CharField(allow_blank=True)
     interpreter = s.CharField(allow_blank=True)
     bytecode = Bytecode(allow_null=True, help_text="null where nothing was to be compiled.")
@@ -54,10 +57,32 @@ class Image(s.Serializer[Any]):
     pull_by_digest = s.CharField(help_text="Always this image.")
 
 
+class ImageManifest(s.Serializer[Any]):
+    """One platform of an image that is an index of several."""
+
+    platform = s.CharField()
+    digest = s.CharField(help_text="Of its manifest.")
+    size = s.IntegerField(help_text="Bytes, compressed.")
+    packages = s.IntegerField()
+    python = s.CharField(allow_blank=True)
+    base_digest = s.CharField()
+
+
+class Deviation(s.Serializer[Any]):
+    """A package whose version on a platform is not that of the first; empty where it is not installed."""
+
+    platform = s.CharField()
+    name = s.CharField()
+    version = s.CharField(allow_blank=True)
+    first = s.CharField(allow_blank=True, help_text="Its version on the first platform.")
+
+
 class WholeImage(Image):
     """An image with its layers and the versions that share it."""
 
     layers = Layer(many=True)
+    manifests = ImageManifest(many=True, help_text="Of each platform, if there are several.")
+    deviations = Deviation(many=True, help_text="The packages that differ between the platforms.")
     shared_by = s.ListField(child=s.CharField(), help_text="workspace/name:version")
 
 

@@ -39,6 +39,10 @@ class Selection(s.Serializer[Any]):
     extras = s.ListField(child=s.CharField())
     groups = s.ListField(child=s.CharField())
     ignore_lock = s.BooleanField()
+    platforms = s.ListField(
+        child=s.CharField(),
+        help_text="The platforms that were chosen in place of those that the definition names.",
+    )
 
 
 class Offers(s.Serializer[Any]):

@@ -125,6 +125,7 @@ def _image(row: Image, names: PullNames) -> dict[str, Any]:
     return {field: getattr(row, field) for field in fields} | {
         "bytecode": row.bytecode,
         "workspace": row.workspace.name,
+        "platforms": row.platforms.split(","),
         "name": row.name,
         "built_at": row.built_at,
         "used_at": row.used_at,

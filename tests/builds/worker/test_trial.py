@@ -21,8 +21,8 @@ from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
 from builds.models import Image
 from builds.models.trial import Trial, TrialState
+from builds.worker.platforms.index import PYTHON
 from builds.worker.reconciler import Reconciler
-from builds.worker.steps import PYTHON
 from builds.worker.trial import run_waiting_trials
 from environments.catalogue.proposals import propose
 from environments.models import Role

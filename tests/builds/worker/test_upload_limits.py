@@ -77,7 +77,7 @@ def test_a_policy_holds_for_new_solves_and_leaves_what_was_built(index: Index) -
     version.environment.workspace.refresh_from_db()
     again = request_build(version, None)
     assert (again.build, again.image) == (None, before)
-    lock = resolve_for_rebuild(version, before, Quiet())
+    lock = resolve_for_rebuild(version, before, Quiet())[1][0].lock
     assert [package.version for package in lock.packages] == ["1.0"]
     assert lock.skipped == ("mover 2.0 is 3 days old; using 1.0",)
 

@@ -15,7 +15,7 @@ from tests.studio.api.calling import Caller
 pytestmark = pytest.mark.django_db
 
 VERSIONS = "workspaces/lab/environments/forecast/versions/"
-DEFAULT = {"environment": "default", "extras": [], "groups": ["test"], "ignore_lock": False}
+DEFAULT = {"environment": "default", "extras": [], "groups": ["test"], "ignore_lock": False, "platforms": []}
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,13 @@ def test_files_are_checked_without_saving_them(call: Caller) -> None:
 def test_a_file_without_parts_offers_nothing(call: Caller) -> None:
     answer = call("POST", "findings/", {"text": "numpy==2.1.3"}).json
     assert answer["offers"] is None
-    assert answer["selection"] == {"environment": "", "extras": [], "groups": [], "ignore_lock": False}
+    assert answer["selection"] == {
+        "environment": "",
+        "extras": [],
+        "groups": [],
+        "ignore_lock": False,
+        "platforms": [],
+    }
 
 
 def test_a_refusal_says_what_could_be_chosen(call: Caller) -> None:

@@ -1,4 +1,4 @@
-"""Have a confined process read which packages wheels and source distributions require."""
+"""Have a confined process read what wheels and source distributions require, and the programs in wheels."""
 
 from __future__ import annotations
 
@@ -15,24 +15,33 @@ _MEMORY_BYTES = 1024**3
 
 def needs_of_sdists(files: Sequence[WheelFile], reporter: Reporter) -> dict[str, tuple[str, ...]]:
     """Return the requirements that source distributions declare, by sha256."""
-    return {file.sha256: needs for file, needs in _read(files, {"do": "sdist"}, reporter)}
+    answers = _read(files, {"do": "sdist"}, reporter)
+    return {file.sha256: tuple(answer["needs"]) for file, answer in answers}
 
 
 def needs_of_wheels(
     files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[WheelFile, tuple[str, ...]]]:
     """Yield each wheel with the requirements in its METADATA, as they are written there."""
+    for file, answer in read_wheels(files, python, reporter):
+        yield file, tuple(answer["needs"])
+
+
+def read_wheels(
+    files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
+) -> Iterator[tuple[WheelFile, dict[str, Any]]]:
+    """Yield each wheel with the requirements in its METADATA (`needs`), and its `programs` as by `elf.programs_in`."""
     return _read(files, {"do": "wheel", "python": python}, reporter)
 
 
 def _read(
     files: Sequence[WheelFile], question: Mapping[str, Any], reporter: Reporter
-) -> Iterator[tuple[WheelFile, tuple[str, ...]]]:
+) -> Iterator[tuple[WheelFile, dict[str, Any]]]:
     if not files:
         return
     vanished = ImageError(
         "bad-wheel",
-        "The process that read the packages' requirements ended before it was done.",
+        "The process that read the packages ended before it was done.",
         "Build again. If it happens again, pin other versions of the packages.",
         fault="outside",
     )
@@ -40,4 +49,4 @@ def _read(
     confinement = Confinement(reads=folders, memory=_MEMORY_BYTES)
     with Worker("builds.imaging.pip.declared.reading_worker", confinement, vanished) as worker:
         for file in files:
-            yield file, tuple(worker.ask({**question, "file": file.as_json()}, reporter)["needs"])
+            yield file, worker.ask({**question, "file": file.as_json()}, reporter)

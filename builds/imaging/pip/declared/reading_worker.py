@@ -1,4 +1,4 @@
-"""The confined process that reads the requirements of wheels and source distributions."""
+"""The confined process that reads wheels and source distributions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from builds.imaging.child_process import answer_requests
 from builds.imaging.files import WheelFile
+from builds.imaging.packing.elf import programs_in
 from builds.imaging.packing.wheel import Wheel
 from builds.imaging.pip.declared.sdist import needs_of
 
@@ -20,7 +21,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["do"] == "sdist":
         return {"needs": needs_of(file)}
     with Wheel(file.path, file.name, tuple(request["python"]), file.version) as wheel:
-        return {"needs": wheel.requirements()}
+        return {"needs": wheel.requirements(), "programs": programs_in(wheel)}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from environments.definition.findings import secrets
 from environments.definition.findings.result import Draft
-from environments.definition.formats import context, dockerfile_text, target
+from environments.definition.formats import context, dockerfile_text, platforms, target
 from environments.definition.formats.azure import own_keys, spark
 from environments.definition.formats.conda import environment_file
 from environments.definition.formats.shapes import (
@@ -31,7 +31,7 @@ _TOP = {
     for name in (
         "name", "version", "environmentVariables", "docker", "python", "spark", "inferencingStackVersion",
         "databricks", "assetId", "autoRebuild", "r", "attribution", "description", "tags", "properties",
-        "isPublic", "target", "asOf", "newest",
+        "isPublic", "platforms", "target", "asOf", "newest",
     )
 }  # fmt: skip
 _DOCKER = frozenset(
@@ -94,6 +94,7 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     draft.variables.update(strings_of(draft, variables, "environmentVariables"))
     _python(draft, mapping_of(draft, mapping.get("python"), "python"), source)
     _docker(draft, mapping_of(draft, mapping.get("docker"), "docker"), source)
+    platforms.read(draft, mapping.get("platforms"))
     target.read(draft, mapping.get("target"))
     draft.spark = spark.read(draft, mapping.get("spark"))
     own_keys.read_cutoff(draft, mapping.get("asOf"), mapping.get("newest"))
@@ -267,5 +268,6 @@ def write(
     document |= own_keys.cutoff_values(definition.cutoff, as_of="asOf")
     described = {"description": description, "tags": dict(tags), "properties": definition.properties}
     described["target"] = definition.target.stated
+    described["platforms"] = list(definition.platforms) if definition.other_platforms else []
     document |= {key: value for key, value in described.items() if value}
     return json.dumps(document, indent=4, ensure_ascii=False) + "\n"

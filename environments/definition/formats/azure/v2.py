@@ -6,7 +6,7 @@ from collections.abc import Mapping as Mapping_
 from types import MappingProxyType
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats import context, dockerfile_text, target
+from environments.definition.formats import context, dockerfile_text, platforms, target
 from environments.definition.formats.azure import own_keys, spark
 from environments.definition.formats.azure.own_keys import CUTOFF_KEYS
 from environments.definition.formats.conda import environment_file
@@ -35,6 +35,7 @@ KEYS = frozenset(
         "datastore",
         "dockerfile",
         "platform",
+        "platforms",
         "variables",
         "spark",
         "python",
@@ -129,6 +130,7 @@ def _extensions(draft: Draft, mapping: Mapping) -> None:
     """Read what v2 has no key for from the keys that `write` uses."""
     draft.variables.update(strings_of(draft, mapping.get("variables"), "variables"))
     draft.platform = text_of(draft, mapping.get("platform"), "platform") or draft.platform
+    platforms.read(draft, mapping.get("platforms"))
     target.read(draft, mapping.get("target"))
     python = mapping_of(draft, mapping.get("python"), "python")
     unknown_keys(draft, python, _PYTHON, "python.")
@@ -210,9 +212,7 @@ def block(text: str) -> str:
 
 
 def _extensions_text(definition: Definition) -> str:
-    text = ""
-    if definition.platform not in ("linux/amd64", "windows/amd64"):
-        text += f"platform: {definition.platform}\n"
+    text = platforms.write_yaml(definition)
     text += target.write_yaml(definition.target)
     python = definition.python
     values = {

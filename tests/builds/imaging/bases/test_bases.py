@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from builds.imaging.bases.find import find_base
+from builds.imaging.bases.find import find_base, find_bases
 from builds.imaging.bases.probe import Probe
 from builds.imaging.bases.probing import leads_to_a_file, probed
 from builds.imaging.oci.manifest import (
@@ -253,6 +253,26 @@ def test_a_platform_that_is_not_offered_is_an_error_that_lists_those_that_are(wo
     with registry.server.running(), pytest.raises(ImageError, match=r"linux/arm64, linux/s390x") as refused:
         find_base(f"{registry.server.address}/team/base:1", known(workshop, registry), Recorder())
     assert refused.value.code == "base-not-found"
+
+
+def test_the_bases_of_several_platforms_are_of_one_index(workshop: Workshop) -> None:
+    """The index is read once: the tag may mean another a moment later."""
+    blobs = served(("arm64", "amd64"))
+    registry = TokenRegistry(blobs, "ann", "s3cret")
+    with registry.server.running():
+        reference = f"{registry.server.address}/team/base:1"
+        platforms, others = ["linux/amd64", "linux/arm64"], ["linux/ppc64le", "linux/amd64", "linux/s390x"]
+        bases = find_bases(reference, known(workshop, registry), Recorder(), platforms=platforms)
+        with pytest.raises(
+            ImageError, match=r"not made for linux/ppc64le and linux/s390x: linux/amd64, linux/arm64"
+        ):
+            find_bases(reference, known(workshop, registry), Recorder(), platforms=others)
+
+    (index,) = {digest for digest, (kind, _) in blobs.items() if kind == OCI_INDEX and digest != "1"}
+    assert bases.digest == index
+    assert [base.probe.architecture for base in bases.each] == ["amd64", "arm64"]
+    assert len({base.digest for base in bases.each} | {bases.digest}) == 3
+    assert sum(path.endswith("/manifests/1") for path, _ in registry.server.requests) <= 4  # with logins
 
 
 def test_an_image_for_one_platform_alone_is_not_taken_for_another(workshop: Workshop) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble, indexed
-from builds.imaging.bases.pull import registry_base
+from builds.imaging.bases.pull import registry_bases
 from builds.imaging.oci.index import blobs_of
 from builds.imaging.publish.push import push
 from builds.imaging.registry_client import ATTEMPTS
@@ -58,7 +58,8 @@ def test_an_index_is_pushed_after_its_manifests_and_only_what_is_missing(
     push(first.descriptor, f"{registry.address}/{name}:one", workshop, Recorder())
     more = push(index.descriptor, f"{registry.address}/{name}:both", workshop, Recorder())
     same = push(index.descriptor, f"{registry.address}/{name}:again", workshop, Recorder())
-    pulled = registry_base(f"{registry.address}/{name}:both", workshop, Recorder(), platform="linux/amd64")
+    reference = f"{registry.address}/{name}:both"
+    pulled = registry_bases(reference, workshop, Recorder(), platforms=["linux/amd64"]).first
 
     assert more.sent + more.mounted == len(blobs) - len(first.layers) - 1
     assert (same.sent_bytes, same.present) == (0, len(blobs))

@@ -45,7 +45,13 @@ def test_what_a_project_offers_and_what_was_read_is_printed(project: Path) -> No
         "environments": ["default", "gpu"],
         "extras": ["viz", "docs"],
         "groups": ["test"],
-        "default": {"environment": "default", "extras": [], "groups": ["test"], "ignore_lock": False},
+        "default": {
+            "environment": "default",
+            "extras": [],
+            "groups": ["test"],
+            "ignore_lock": False,
+            "platforms": [],
+        },
     }
     assert printed["selection"] == printed["offers"]["default"]
 

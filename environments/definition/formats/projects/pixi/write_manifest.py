@@ -26,6 +26,8 @@ def write(definition: Definition, name: str = "", version: str = "", description
     workspace: dict[str, Any] = {"name": name or "environment"}
     workspace |= {key: text for key, text in (("version", version), ("description", description)) if text}
     workspace["channels"] = list(python.channels)
+    if definition.other_platforms:
+        raise NotALine(f"pixi.toml is read for one platform, not for {' and '.join(definition.platforms)}")
     workspace["platforms"] = [_subdir(definition.platform)]
     cutoff = _cutoff(definition.cutoff, "")
     tables = {

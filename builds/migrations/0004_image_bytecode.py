@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("builds", "0002_notify_trigger"),
+        ("builds", "0003_pushed_tags"),
     ]
 
     operations = [

@@ -20,9 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.builds.imaging.changes import COLD, ROWS, SIZES, TORCH
-from bench.builds.imaging.debian import Unavailable
-from bench.builds.imaging.engines import Engine, NewEngine, new_engine
-from bench.builds.imaging.local_wheels import has, index_of
+from bench.builds.imaging.parts.debian import Unavailable
+from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
+from bench.builds.imaging.parts.local_wheels import has, index_of
 from bench.builds.imaging.results import Result, table, write_json
 from bench.builds.imaging.rounds import Run, measure_round, pulls
 from bench.builds.imaging.ways import PIP, UV, Dockerfile, Ours

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from bench.builds.imaging.__main__ import CACHE
 from bench.builds.imaging.changes import SIZES
-from bench.builds.imaging.engines import Engine, NewEngine, new_engine
+from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
 from bench.builds.imaging.results import machine_seconds
 from bench.memory import process_tree
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble

@@ -20,8 +20,8 @@ from pathlib import Path
 import django
 
 from bench.builds.imaging.changes import SIZES, import_script
-from bench.builds.imaging.debian_python import CERTIFICATES, MINOR, debian_base, debian_python
-from bench.builds.imaging.engines import Engine
+from bench.builds.imaging.parts.debian_python import CERTIFICATES, MINOR, debian_base, debian_python
+from bench.builds.imaging.parts.engines import Engine
 from bench.builds.imaging.ways import PIP
 from builds.engine.base_python import compiling_on
 from builds.imaging.assemble import ImageSettings, assemble

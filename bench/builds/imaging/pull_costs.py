@@ -22,9 +22,9 @@ from pathlib import Path
 
 from bench.builds.imaging.__main__ import CACHE, pinned
 from bench.builds.imaging.changes import SIZES
-from bench.builds.imaging.debian import Unavailable
-from bench.builds.imaging.engines import Engine, NewEngine, new_engine
-from bench.builds.imaging.local_wheels import index_of
+from bench.builds.imaging.parts.debian import Unavailable
+from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
+from bench.builds.imaging.parts.local_wheels import index_of
 from bench.builds.imaging.pull_variants import PARTS, VARIANTS, Counts, Original, Variant
 from bench.builds.imaging.results import Result
 from bench.builds.imaging.ways import UV, Dockerfile, Ours

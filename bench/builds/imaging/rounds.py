@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from bench.builds.imaging.changes import ADDED, COLD, ROWS, import_script, requirements_of
-from bench.builds.imaging.engines import Engine
 from bench.builds.imaging.floor import run_floor
+from bench.builds.imaging.parts.engines import Engine
 from bench.builds.imaging.results import Result
 from bench.builds.imaging.ways import Dockerfile, Ours, Way
 from builds.imaging.assemble import ImageSettings, assemble

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from bench.builds.imaging.engines import Engine
+from bench.builds.imaging.parts.engines import Engine
 from bench.builds.imaging.results import Result
 from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base

@@ -310,9 +310,9 @@ def unchecked(code: Any, operations: bytes, argument: Any) -> Any:
 
 def target_of(jump: int, value: int) -> int:
     """Return where a jump leads: in bytes till 3.9, in instructions in 3.10, from where it is since."""
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036
         return value // 2
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         return value
     return jump + 1 + value + (1 if sys.version_info >= (3, 13) else 0)
 

@@ -34,7 +34,7 @@ def bytecode_layers(
     reporter: Reporter,
 ) -> list[Layer]:
     """Return the layers with the bytecode of the reached modules; a package's layer depends on its own name."""
-    # What a wheel brings in this way itself stays.
+    # Bytecode that a wheel brings itself stays.
     taken = {path for segment in segments for path in segment.files}
     buckets: dict[int, list[tuple[Segment, dict[str, Module]]]] = {}
     for segment in sorted(segments, key=lambda segment: segment.name):

@@ -1,4 +1,4 @@
-"""Compiled modules of wheels: cached one by one, so that whatever an environment reaches is compiled once."""
+"""Compiled modules of wheels, cached one by one: each is compiled once for all environments that reach it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def compile_modules(
 
 
 def _source(wheel: Wheel, member: Member) -> bytes:
-    # What is too large to compile is no Python to the compiler.
+    # The compiler refuses this, as it would have to refuse a file of that size.
     return wheel.content(member.info) if member.info.file_size <= MOST_SOURCE else b"\0"
 
 

@@ -79,7 +79,7 @@ def compiled_modules(
 ) -> dict[str, dict[str, Module]]:
     """Return the modules that imports reach from the requested packages, by package and path; those missing are compiled.
 
-    Of two packages with the same module, that of the last one is reached.
+    Of two packages with the same module, the module of the last is reached.
     """
     modules, began = processes.modules, time.monotonic()
     reach = processes.reach(requested)
@@ -100,7 +100,7 @@ def compiled_modules(
 
 
 def _compile_reached(reach: Reach, processes: Processes, reporter: Reporter) -> int:
-    """Compile whatever is reached and not compiled yet; return how many modules that were."""
+    """Compile the reached modules that are not compiled yet; return how many there were."""
     count = 0
     with ThreadPoolExecutor(processes.jobs, thread_name_prefix="compile") as pool:
         under_way: set[Future[int]] = set()

@@ -156,9 +156,8 @@ class Wheel:
         result: dict[str, str] = {}
         for section in ("console_scripts", "gui_scripts"):
             targets = dict(parser.items(section)) if parser.has_section(section) else {}
-            for command, target in (self._with_versions(targets) if section[0] == "c" else targets).items():
-                if target:
-                    result[command] = target
+            named = self._with_versions(targets) if section[0] == "c" else targets
+            result |= {command: target for command, target in named.items() if target}
         return result
 
     def _with_versions(self, targets: dict[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Who compiles the modules of an image, and what its row says of that."""
+"""The interpreter that compiles the modules of an image, and its fields in the image's row."""
 
 from __future__ import annotations
 

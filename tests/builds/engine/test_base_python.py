@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.builds.imaging.debian_python import MINOR as DEBIANS
-from bench.builds.imaging.debian_python import debian_base, debian_python, started_by_its_loader
+from bench.builds.imaging.parts.debian_python import MINOR as DEBIANS
+from bench.builds.imaging.parts.debian_python import debian_base, debian_python, started_by_its_loader
 from builds.engine.base_python import compiling_on
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.bases.find import find_base

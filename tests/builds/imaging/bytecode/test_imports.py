@@ -1,4 +1,4 @@
-"""What modules import, read from their code in every version of Python that compiles."""
+"""The imports of modules, read from their code in every version of Python that compiles."""
 
 from __future__ import annotations
 

@@ -59,9 +59,13 @@ def test_a_block_that_fails_ends_what_is_under_way(
     target = target_in(registry, tmp_path)
     image = image_of(workshop, tmp_path)
 
-    with pytest.raises(Cancelled), pushing_ahead(target, {}, workshop, Recorder()) as ready:
-        ready(image.layers)
-        raise Cancelled
+    def cancelled() -> None:
+        with pushing_ahead(target, {}, workshop, Recorder()) as ready:
+            ready(image.layers)
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        cancelled()
 
     repository = target.partition("/")[2].rpartition(":")[0]
     assert httpx.get(f"{registry.url}/v2/{repository}/manifests/1", trust_env=False).status_code == 404

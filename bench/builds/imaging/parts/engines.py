@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.builds.imaging.debian import Unavailable, unpack
+from bench.builds.imaging.parts.debian import Unavailable, unpack
 from tests.services.parts import program
 from tests.services.processes import Process
 from tests.services.servers.docker_engine import DockerEngine

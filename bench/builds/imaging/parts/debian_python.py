@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from bench.builds.imaging.debian import unpack
+from bench.builds.imaging.parts.debian import unpack
 from builds.imaging.bases.model import Base, base_of_layer
 from builds.imaging.bases.probe import Probe
 from builds.imaging.bases.pull import stored_base

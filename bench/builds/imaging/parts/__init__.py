@@ -1,0 +1,1 @@
+"""Engines, Pythons and wheels that the measurements run on."""

@@ -117,7 +117,7 @@ def test_bytes_without_end_are_refused(workshop: Workshop, monkeypatch: pytest.M
 def test_a_build_can_be_cancelled_in_the_middle_of_one_enormous_file(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(child_process, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(child_process, "_POLL_SECONDS", 0.0)
 
     class Later(Quiet):
         def check(self) -> None:
@@ -136,7 +136,7 @@ def test_a_base_is_read_by_a_process_that_reads_nothing_else(
     stored = workshop.store.put(tars.gzipped([tarred(DEBIAN)]), OCI_LAYER_GZIP)
     began = []
 
-    def start(module: str, confinement: Confinement, env: object = None) -> Child:
+    def start(module: str, confinement: Confinement, *_: object, **__: object) -> Child:
         began.append((module, confinement))
         return start_child(module, confinement)
 

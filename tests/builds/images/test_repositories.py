@@ -30,15 +30,15 @@ def test_an_image_of_the_studio_is_named_after_its_version_its_hash_and_its_dige
 
     by_hash = f"{HOST}/lab/azureml/azureml_{version.hash}"
     assert names.readable == f"{HOST}/lab/{version.environment.repository}:_1.0_.cpu"
-    assert (names.by_hash, names.by_digest) == (by_hash, f"{by_hash}@{image.digest}")
+    assert (names.by_hash, names.by_digest) == (f"{by_hash}:latest", f"{by_hash}@{image.digest}")
     assert names.pinned == f"{names.readable}@{image.digest}"
-    assert names.other_commands == [f"docker pull {by_hash}", f"docker pull {by_hash}@{image.digest}"]
+    assert names.other_commands == [f"docker pull {by_hash}:latest", f"docker pull {by_hash}@{image.digest}"]
 
 
 def test_a_replaced_image_and_an_image_without_a_version_have_no_readable_name() -> None:
     version = save_text("numpy\n")
     image = image_for(version)
-    assert pull_names(image, HOST, None).first.endswith(f"azureml_{version.hash}")
+    assert pull_names(image, HOST, None).first.endswith(f"azureml_{version.hash}:latest")
 
     image.current = False
     assert pull_names(image, HOST, version).readable == ""
@@ -52,7 +52,7 @@ def test_in_a_registry_it_has_a_readable_name_once_that_is_pushed() -> None:
     workspace = version.environment.workspace
     workspace.registry = REGISTRY
     workspace.save()
-    assert pull_names(image, HOST, version).first == image.pushed_to
+    assert pull_names(image, HOST, version).first == f"{image.pushed_to}:latest"
 
     for tag in missing_tags():
         row = claim(tag)
@@ -105,7 +105,7 @@ def test_the_migration_names_the_repositories_of_existing_environments() -> None
     for row in Environment.objects.all():
         Environment.objects.filter(pk=row.pk).update(repository=f"old-{row.pk}")
 
-    import_module("environments.migrations.0005_environment_repository").fill(apps, None)
+    import_module("environments.migrations.0007_environment_repository").fill(apps, None)
 
     assert dict(Environment.objects.values_list("name", "repository")) == before
     assert before["AzureML-numpy"] == "azureml-numpy"

@@ -387,6 +387,6 @@ def test_a_successful_build_ends_with_the_command_that_pulls_it(build: Build, ow
         viewer = await Viewer(build, owner).open()
         page = await viewer.to_its_end()
         assert "docker pull testserver/lab/forecast:1<" in page
-        assert f"docker pull testserver/{image.name}<" in page
+        assert f"docker pull testserver/{image.name}:latest<" in page
 
     live(watch)

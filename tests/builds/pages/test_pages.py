@@ -199,7 +199,7 @@ def test_a_finished_build_shows_the_image_and_how_to_pull_it(contributor: Client
     image = succeed_build(build, "Build done")
     page = text_of(contributor, page_of(build))
     by_name = page.index("docker pull testserver/lab/forecast:1<")
-    assert by_name < page.index(f"docker pull testserver/{image.name}<")
+    assert by_name < page.index(f"docker pull testserver/{image.name}:latest<")
     assert image.digest in page
     assert 'data-active="no"' in page
 

@@ -19,7 +19,7 @@ from builds.imaging.download import fetch as fetching
 from builds.imaging.download.fetch import fetch
 from builds.imaging.lock import Kind, Lock, LockedPackage
 from builds.imaging.oci.manifest import OCI_MANIFEST
-from builds.imaging.publish import push as pushing
+from builds.imaging.publish import sender as pushing
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop

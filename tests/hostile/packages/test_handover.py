@@ -33,9 +33,9 @@ class Spy:
     def __init__(self) -> None:
         self.confinements: list[Confinement] = []
 
-    def start(self, module: str, confinement: Confinement, env: Any = None) -> Child:
+    def start(self, module: str, confinement: Confinement, **options: Any) -> Child:
         self.confinements.append(confinement)
-        return FORKS.start(module, confinement, env)
+        return FORKS.start(module, confinement, **options)
 
 
 @pytest.fixture

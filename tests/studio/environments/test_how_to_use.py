@@ -52,7 +52,7 @@ def version() -> Version:
 
 def test_all_texts_name_the_image_of_this_version_at_this_studio(version: Version) -> None:
     image = image_for(version)
-    name = f"studio.example:8443/lab/azureml/azureml_{version.hash}"
+    name = "studio.example:8443/lab/forecast:1"
     snippets_by_key = texts(version, image)
     assert list(snippets_by_key) == [
         "docker-run",
@@ -102,7 +102,7 @@ def test_where_everybody_may_pull_nobody_signs_in(version: Version) -> None:
 def test_plain_http_needs_a_note_on_insecure_registries(version: Version, address: str, noted: bool) -> None:
     (run, *_) = snippets(version, image_for(version), address, "olga")
     assert any("insecure-registries" in note for note in run.notes) == noted
-    assert f"{address.partition('://')[2]}lab/azureml/" in run.text
+    assert f"{address.partition('://')[2]}lab/forecast:1 " in run.text
 
 
 def test_an_image_in_the_workspaces_registry_is_taken_from_there(version: Version) -> None:

@@ -1,4 +1,4 @@
-"""Compiled modules of wheels, cached one by one: each is compiled once for all environments that reach it."""
+"""Compiled modules of packages, cached one by one: each is compiled once for all environments and platforms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from builds.imaging.files import WheelFile
 from builds.imaging.oci import tar
 from builds.imaging.oci.handover import handed_over
 from builds.imaging.oci.store import disk_errors
-from builds.imaging.packing.wheel import Member, Wheel
+from builds.imaging.packing.segment import short
+from builds.imaging.packing.wheel import Member, Wheel, record_hash
 from builds.imaging.workshop import Workshop
 
 _KIND = "modules"
@@ -30,22 +31,24 @@ _KIND = "modules"
 class Module:
     """A compiled module: the piece of a cached file that is its entry in a tar, and what it imports.
 
-    `length` is that of the piece; 0 for what is no Python. Relative imports begin with dots.
+    `length` is that of the piece; 0 for what is no Python. Relative imports begin with dots. `source` is a short hash
+    of the source, as `Segment.files` has it.
     """
 
     file: str
     start: int
     length: int
     imports: tuple[str, ...]
+    source: str
 
     @classmethod
     def from_json(cls, file: str, value: Any) -> Self:
         """Read one module of an index, or of a process's answer. Raises ValueError for anything else."""
         match value:
-            case [int(start), int(length), list(imports)] if (
+            case [int(start), int(length), list(imports), str(source)] if (
                 start >= 0 and length >= 0 and all(isinstance(name, str) for name in imports)
             ):
-                return cls(file, start, length, tuple(imports))
+                return cls(file, start, length, tuple(imports), source)
         raise ValueError("This describes no compiled module.")
 
 
@@ -54,18 +57,18 @@ def compile_modules(
 ) -> list[Any]:
     """Compile modules of a wheel, in the confined process; write each as an entry of a tar. Return what `Module` reads."""
     members = {member.path: member for member in wheel.members}
-    chosen = list(paths)
-    made = compilers.compile([(path, _source(wheel, members[path])) for path in chosen]).result()
+    sources = [(path, _source(wheel, members[path])) for path in paths]
+    made = compilers.compile(sources).result()
     results: list[Any] = []
     with disk_errors(), out.open("xb", buffering=1 << 20) as file:
         start = 0
-        for path, (code, imports) in zip(chosen, made, strict=True):
+        for (path, source), (code, imports) in zip(sources, made, strict=True):
             if code is not None:
                 file.write(tar.header(cached_path(path, interpreter.minor), len(code), 0o644))
                 file.write(code)
                 file.write(tar.padding(len(code)))
             end = file.tell()
-            results.append([start, end - start, imports])
+            results.append([start, end - start, imports, short(record_hash(source)[0])])
             start = end
     return results
 
@@ -76,7 +79,11 @@ def _source(wheel: Wheel, member: Member) -> bytes:
 
 
 class Modules:
-    """The compiled modules of wheels, by one interpreter. Many threads may use it."""
+    """The compiled modules of packages, by one interpreter. Many threads may use it.
+
+    They are kept for each version of a package, by the hashes of their sources: its wheels for several platforms hold
+    mostly the same. The process that compiles computes these hashes, so a wheel whose RECORD lies deceives only itself.
+    """
 
     def __init__(self, workshop: Workshop, interpreter: Interpreter) -> None:
         self._workshop = workshop
@@ -84,8 +91,8 @@ class Modules:
         self._lock = threading.Lock()
         self._new: dict[str, dict[str, Module]] = {}
 
-    def known(self, wheel: WheelFile) -> dict[str, Module]:
-        """Return the wheel's modules that were compiled before, by the path of their source."""
+    def known(self, wheel: WheelFile, files: Mapping[str, str]) -> dict[str, Module]:
+        """Return the modules among a wheel's `Segment.files` that were compiled before, by the path of their source."""
         index: Any = self._workshop.recall(_KIND, self._key(wheel)) or {}
         modules: dict[str, Module] = {}
         for file, entries in index.items():
@@ -94,7 +101,11 @@ class Modules:
             # A machine that lost its power may have kept the index, and less of the file.
             size = self._path(file).stat().st_size
             made = {path: Module.from_json(file, entry) for path, entry in entries.items()}
-            modules |= {path: module for path, module in made.items() if module.start + module.length <= size}
+            modules |= {
+                path: module
+                for path, module in made.items()
+                if module.start + module.length <= size and module.source == files.get(path)
+            }
         return modules
 
     def keep(
@@ -120,7 +131,7 @@ class Modules:
         for key, modules in new.items():
             index: dict[str, dict[str, Any]] = self._workshop.recall(_KIND, key) or {}
             for path, module in modules.items():
-                entry = [module.start, module.length, list(module.imports)]
+                entry = [module.start, module.length, list(module.imports), module.source]
                 index.setdefault(module.file, {})[path] = entry
             self._workshop.remember(_KIND, key, index)
 
@@ -138,7 +149,7 @@ class Modules:
         return self._workshop.cache / _KIND / file
 
     def _key(self, wheel: WheelFile) -> str:
-        return f"{bytecode.key(self.interpreter)} {wheel.path.name} {wheel.sha256}"
+        return f"{bytecode.key(self.interpreter)} {wheel.name} {wheel.version}"
 
 
 def identity(modules: Mapping[str, Module]) -> str:

@@ -31,7 +31,7 @@ class Reach:
         self,
         requested: Collection[str],
         site: str,
-        known: Callable[[WheelFile], Mapping[str, Module]],
+        known: Callable[[WheelFile, Mapping[str, str]], Mapping[str, Module]],
         *,
         everything: bool = False,
     ) -> None:
@@ -55,7 +55,7 @@ class Reach:
             first = modules
         elif wheel.name in self._requested:
             first = (*_start(modules), *segment.commands)
-        known = dict(self._known(wheel))
+        known = dict(self._known(wheel, segment.files))
         with self._lock:
             self._compiled[wheel.name] = known
             self._modules |= {name: (wheel, path) for name, path in modules.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from builds.imaging.packing.pipeline import Ahead
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Bytecode, Workshop
 from tests.builds.imaging.conftest import Recorder
-from tests.builds.imaging.making import empty_base, locked, make_wheel, unpacked, wheel_file
+from tests.builds.imaging.making import empty_base, locked, make_wheel, recorded, unpacked, wheel_file
 
 SITE = "opt/env/lib/python3.11/site-packages"
 SHOP = {
@@ -147,6 +148,46 @@ def test_a_module_is_compiled_once_for_all_environments(wheels: list[Path], tmp_
     assert "Bytecode of 8 modules: 6 compiled before, 2 now" in reporter.log
 
 
+def test_wheels_of_one_version_for_several_platforms_share_the_modules_that_are_equal(tmp_path: Path) -> None:
+    workshop = fresh(tmp_path)
+    one = make_wheel(
+        tmp_path / "amd64", files={"shop/__init__.py": "", "shop/machine.py": "name = 'amd64'\n"}
+    )
+    other = make_wheel(
+        tmp_path / "arm64", files={"shop/__init__.py": "", "shop/machine.py": "name = 'arm64'\n"}
+    )
+    image_of(workshop, one)
+    lock, fetched = locked(other)
+    reporter = Recorder()
+
+    image = assemble(empty_base(), lock, fetched, ImageSettings(), workshop, reporter)
+
+    assert "Bytecode of 2 modules: 1 compiled before, 1 now" in reporter.log
+    site = root_of(image, workshop, tmp_path / "root")
+    assert b"arm64" in (site / "shop/__pycache__/machine.cpython-311.pyc").read_bytes()
+
+
+def test_a_record_that_claims_the_hash_of_another_file_gives_nobody_else_bytecode(tmp_path: Path) -> None:
+    """A package of the same name and version from another index, which an attacker wrote."""
+    honest = make_wheel(tmp_path / "honest", files={"shop.py": "x = 'honest'\n"})
+    evil = make_wheel(tmp_path / "evil", files={"shop.py": "x = 'evil'\n"})
+    with zipfile.ZipFile(evil) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    claimed = recorded(b"x = 'honest'\n").encode()
+    members["shop-1.0.dist-info/RECORD"] = members["shop-1.0.dist-info/RECORD"].replace(
+        recorded(b"x = 'evil'\n").encode(), claimed
+    )
+    with zipfile.ZipFile(evil, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    workshop = fresh(tmp_path)
+    image_of(workshop, evil)
+
+    site = root_of(image_of(workshop, honest), workshop, tmp_path / "root")
+
+    assert b"honest" in (site / "__pycache__/shop.cpython-311.pyc").read_bytes()
+
+
 def test_a_cached_file_that_lost_its_end_is_made_again(wheels: list[Path], tmp_path: Path) -> None:
     workshop = fresh(tmp_path)
     expected = image_of(workshop, *wheels).digest
@@ -163,10 +204,11 @@ def test_a_cached_file_that_lost_its_end_is_made_again(wheels: list[Path], tmp_p
         {},
         {"modules": "x"},
         {"modules": []},
-        {"modules": [[0, 10**9, []]]},
-        {"modules": [[-1, 1, []]]},
-        {"modules": [[0, 1, [1]]]},
-        {"modules": [["0", 1, []]]},
+        {"modules": [[0, 10**9, [], ""]]},
+        {"modules": [[-1, 1, [], ""]]},
+        {"modules": [[0, 1, [1], ""]]},
+        {"modules": [["0", 1, [], ""]]},
+        {"modules": [[0, 1, []]]},
     ],
 )
 def test_an_answer_that_describes_no_modules_is_refused(

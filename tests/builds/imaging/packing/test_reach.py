@@ -42,7 +42,7 @@ def reached(
 
     def modules(name: str, paths: set[str] | None = None) -> dict[str, Module]:
         return {
-            SITE + path: Module("file", 0, 1, tuple(imports))
+            SITE + path: Module("file", 0, 1, tuple(imports), "")
             for path, imports in sources[name].items()
             if paths is None or path in paths
         }
@@ -50,7 +50,7 @@ def reached(
     reach = Reach(
         requested,
         SITE,
-        lambda wheel: modules(wheel.name, (known or {}).get(wheel.name, set())),
+        lambda wheel, _: modules(wheel.name, (known or {}).get(wheel.name, set())),
         everything=everything,
     )
     for name, paths in sources.items():

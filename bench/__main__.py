@@ -8,6 +8,10 @@ PARTS = [
     "bench.studio",
     "bench.builds.distribution",
     "bench.builds.imaging",
+    "bench.builds.imaging.other_python",
+    "bench.builds.imaging.compressions",
+    "bench.builds.imaging.platforms",
+    "bench.builds.imaging.pull_costs",
 ]
 
 if __name__ == "__main__":

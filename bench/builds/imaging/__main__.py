@@ -25,7 +25,7 @@ from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
 from bench.builds.imaging.parts.local_wheels import has, index_of
 from bench.builds.imaging.results import Result, table, write_json
 from bench.builds.imaging.rounds import Run, measure_round, pulls
-from bench.builds.imaging.ways import PIP, UV, Dockerfile, Ours
+from bench.builds.imaging.ways import PIP, PLAIN, UV, UV_PLAIN, Dockerfile, Ours, Way
 from bench.studio.__main__ import hits_of_a_new_studio
 from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base
@@ -114,7 +114,8 @@ def prepared(folder: Path, payload: argparse.Namespace) -> Iterator[Run]:
     try:
         for service in services:
             service.start()
-        others = []
+        others: list[Dockerfile] = []
+        plain: list[Way] = []
         for way in payload.ways:
             used = engine if way in ("pip", "uv") else _new(folder, way, payload.cache)
             if used is None:
@@ -125,10 +126,17 @@ def prepared(folder: Path, payload: argparse.Namespace) -> Iterator[Run]:
             step = PIP if way == "pip" else UV
             result = Result(NAMES[way])
             others.append(Dockerfile(way, registry, result, used, step, zstd=way == "zstd"))
+            if way == "zstd":
+                plain.append(
+                    Dockerfile("zstd-plain", registry, result, used, UV_PLAIN, zstd=True, suffix=PLAIN)
+                )
         with index_of(payload.wheels, folder / "index") as index:
             packages = pinned(folder, registry, wanted(payload), index)
             ours = Ours("ours", registry, Result("ours"))
-            yield Run(folder, registry, engine, ours, others, payload.size, payload.rows, index, packages)
+            plain.insert(0, Ours("ours-plain", registry, ours.result, "none", suffix=PLAIN))
+            yield Run(
+                folder, registry, engine, ours, others, payload.size, payload.rows, index, packages, plain
+            )
     finally:
         for service in reversed(services):
             service.stop()

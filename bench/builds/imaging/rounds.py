@@ -37,6 +37,7 @@ class Run:
     rows: list[str]
     index: list[str]
     packages: list[str]
+    plain: list[Way] = field(default_factory=list)
     floor: Result = field(default_factory=lambda: Result("floor"))
 
     @property
@@ -65,6 +66,12 @@ def measure_round(run: Run, number: int) -> None:
         way.begin(path, number)
         for count, row in enumerate(ROWS):
             if row in run.rows:
+                requirements = [*run.index, *requirements_of(row, run.size, run.packages)]
+                way.measure(row, count, requirements, run.services)
+    for way in run.plain:
+        way.begin(path, number)
+        for count, row in enumerate(ROWS):
+            if row in (COLD, ADDED) and row in run.rows:
                 requirements = [*run.index, *requirements_of(row, run.size, run.packages)]
                 way.measure(row, count, requirements, run.services)
     without_bytecode(run, path)

@@ -20,11 +20,13 @@ from builds.imaging.pip.resolve import resolve
 from builds.imaging.publish.ahead import pushing_ahead
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
-from builds.imaging.workshop import Workshop
+from builds.imaging.workshop import Bytecode, Workshop
 from tests.services.servers.registry import Registry
 
 PIP = "RUN pip install --no-cache-dir -r requirements.txt"
 UV = "RUN --mount=type=cache,target=/root/.cache/uv uv pip install --compile-bytecode -r requirements.txt"
+UV_PLAIN = UV.replace(" --compile-bytecode", "")
+PLAIN = ", no bytecode"
 ACCEPT = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json"
 
 
@@ -35,6 +37,7 @@ class Way(ABC):
     tag: str
     registry: Registry
     result: Result
+    suffix: str = field(default="", kw_only=True)  # of the rows' names
     repository: str = field(init=False)
 
     def begin(self, folder: Path, number: int) -> None:
@@ -65,7 +68,9 @@ class Way(ABC):
         for earlier in range(number):
             known |= self._layers(self.repository, str(earlier))
         without = [pid for pid in services if pid not in self.pids]
-        measured = self.result.measure(row, lambda: self.build(number, requirements), self.pids, without)
+        measured = self.result.measure(
+            row + self.suffix, lambda: self.build(number, requirements), self.pids, without
+        )
         layers = self._layers(self.repository, str(number))
         new = sum(size for digest, size in layers.items() if digest not in known)
         measured.pushed_megabytes.append(new / 1e6)
@@ -83,6 +88,7 @@ class Way(ABC):
 class Ours(Way):
     """As the studio does it, and pushed."""
 
+    bytecode: Bytecode = "imported"
     workshop: Workshop = field(init=False)
     locks: list[Lock] = field(init=False)
 
@@ -91,7 +97,10 @@ class Ours(Way):
         return ()
 
     def forget(self, folder: Path) -> None:
-        self.workshop = Workshop(store=BlobStore(folder / "store"), cache=folder / "cache")
+        mine = folder / self.tag
+        self.workshop = Workshop(
+            store=BlobStore(mine / "store"), cache=mine / "cache", bytecode=self.bytecode
+        )
         self.locks = []
         find_base("host", self.workshop, Quiet())
 

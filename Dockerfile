@@ -13,7 +13,12 @@ RUN PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 PYTHON=python sh venv.sh runtime
 FROM libraries AS pythons
 # Another mirror of them comes as a build argument, and stays out of the image.
 ARG UV_PYTHON_INSTALL_MIRROR
-RUN .venv/bin/uv python install --no-config --no-bin --no-cache --install-dir /opt/python 3.10 3.12 3.13 3.14
+# None of them where that mirror cannot be reached: --build-arg PYTHONS=
+ARG PYTHONS="3.10 3.12 3.13 3.14"
+RUN mkdir /opt/python \
+    && for version in $PYTHONS; do \
+        .venv/bin/uv python install --no-config --no-bin --no-cache --install-dir /opt/python $version || exit 1; \
+    done
 
 FROM ${PYTHON}
 ENV PATH=/opt/studio/.venv/bin:$PATH \

@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
 from studio.configuration import (
+    BYTECODES,
+    COMPRESSIONS,
     read_bytecode,
     read_bytes,
     read_channel_mirrors,
@@ -303,6 +305,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "Compression": list(COMPRESSIONS),
+        "CompiledModules": list(BYTECODES),
+    },
     # The docs load nothing from elsewhere, and run no inline script.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

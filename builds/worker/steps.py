@@ -67,12 +67,17 @@ def make_workshop(
         builds_sources=engine_answers,
         compression=compression,
         bytecode=bytecode,
-        managed_pythons=ManagedPythons(
-            folder=settings.PYTHON_FOLDER,
-            download=settings.PYTHON_DOWNLOADS,
-            mirror=settings.PYTHON_MIRROR,
-            downloads_json_url=settings.PYTHON_DOWNLOADS_JSON_URL,
-        ),
+        managed_pythons=managed_pythons(),
+    )
+
+
+def managed_pythons() -> ManagedPythons:
+    """Return the Pythons that uv may install, as the settings describe them."""
+    return ManagedPythons(
+        folder=settings.PYTHON_FOLDER,
+        download=settings.PYTHON_DOWNLOADS,
+        mirror=settings.PYTHON_MIRROR,
+        downloads_json_url=settings.PYTHON_DOWNLOADS_JSON_URL,
     )
 
 

@@ -155,7 +155,7 @@ def debian_python(shared_folder: Path, registry: Registry) -> str:
     """The reference of an index of Debian's Python for amd64 and arm64, in the registry that takes everything."""
     need(parts.APT)
     folder = shared_folder / "debian-python-files"
-    return made_once(shared_folder, "debian-python", partial(push_debian_python, folder, registry.address))
+    return made_once(shared_folder, "debian-pythons", partial(push_debian_python, folder, registry.address))
 
 
 @pytest.fixture(scope="session")

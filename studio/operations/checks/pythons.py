@@ -1,11 +1,15 @@
 """Check which versions of Python this machine can compile bytecode for."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from builds.engine.wheels.build import engine_answers
 from builds.imaging.bytecode.interpreters import NEWEST, OLDEST
 from builds.imaging.bytecode.providers import expected_provider
-from builds.worker.steps import make_workshop
+from builds.imaging.oci.store import BlobStore
+from builds.imaging.workshop import Workshop
+from builds.worker.steps import managed_pythons
 from studio.operations.finding import Finding, ok, warning
 
 _PROVIDERS = {
@@ -17,11 +21,16 @@ _PROVIDERS = {
 
 def pythons() -> Iterator[Finding]:
     """Say for which minor versions bytecode can be compiled here, and with whose Python."""
-    workshop, engine = make_workshop(), engine_answers()
+    engine = engine_answers()
     versions: dict[str | None, list[str]] = {}
-    for minor in range(OLDEST[1], NEWEST[1] + 1):
-        provider = expected_provider((3, minor), workshop, engine=engine)
-        versions.setdefault(provider, []).append(f"3.{minor}")
+    # A check leaves nothing behind: no store where there was none.
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        store = BlobStore(folder / "store")
+        workshop = Workshop(store=store, cache=folder / "cache", managed_pythons=managed_pythons())
+        for minor in range(OLDEST[1], NEWEST[1] + 1):
+            provider = expected_provider((3, minor), workshop, engine=engine)
+            versions.setdefault(provider, []).append(f"3.{minor}")
     known = [text.format(", ".join(versions[name])) for name, text in _PROVIDERS.items() if name in versions]
     if known:
         yield ok("pythons", f"Bytecode is compiled for {'; '.join(known)}.")

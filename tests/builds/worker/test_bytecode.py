@@ -65,7 +65,7 @@ def test_an_image_without_bytecode_is_built_again_when_somebody_can_compile(
     monkeypatch: pytest.MonkeyPatch, docker_engine: DockerEngine, settings: Settings, bare_machine: None
 ) -> None:
     image, lines = built()
-    assert image.bytecode == {"provider": "none", "python": MINOR, "identity": ""}
+    assert image.bytecode == {"provider": "none", "python": MINOR, "identity": "", "modules": "none"}
     assert f"No bytecode, as no Python {MINOR} is here to make it: imports will take longer" in lines
 
     settings.DOCKER_HOST = docker_engine.host

@@ -121,13 +121,15 @@ def test_a_python_in_a_folder_of_its_own_beside_others_is_found(
 def test_the_studios_own_image_has_its_pythons_where_they_are_looked_for() -> None:
     dockerfile = (Path(__file__).parents[4] / "Dockerfile").read_text()
 
-    installed = re.search(r"uv python install .*--install-dir (\S+) (.+)", dockerfile)
+    installed = re.search(r"uv python install .*--install-dir (\S+) \$version", dockerfile)
+    versions = re.search(r'ARG PYTHONS="(.+)"', dockerfile)
     own = re.search(r"PYTHON=python:(\S+)-slim", dockerfile)
     assert installed is not None
     assert own is not None
+    assert versions is not None
     assert installed[1] == COLLECTIONS[0]
     assert f"COPY --from=pythons {installed[1]} {installed[1]}\n" in dockerfile
-    assert {own[1], *installed[2].split()} == {f"3.{minor}" for minor in range(10, 15)}
+    assert {own[1], *versions[1].split()} == {f"3.{minor}" for minor in range(10, 15)}
 
 
 @pytest.mark.parametrize(

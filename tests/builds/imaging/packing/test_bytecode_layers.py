@@ -150,14 +150,14 @@ def test_a_module_is_compiled_once_for_all_environments(wheels: list[Path], tmp_
 
 def test_wheels_of_one_version_for_several_platforms_share_the_modules_that_are_equal(tmp_path: Path) -> None:
     workshop = fresh(tmp_path)
-    one = make_wheel(
+    amd64 = make_wheel(
         tmp_path / "amd64", files={"shop/__init__.py": "", "shop/machine.py": "name = 'amd64'\n"}
     )
-    other = make_wheel(
+    arm64 = make_wheel(
         tmp_path / "arm64", files={"shop/__init__.py": "", "shop/machine.py": "name = 'arm64'\n"}
     )
-    image_of(workshop, one)
-    lock, fetched = locked(other)
+    image_of(workshop, amd64)
+    lock, fetched = locked(arm64)
     reporter = Recorder()
 
     image = assemble(empty_base(), lock, fetched, ImageSettings(), workshop, reporter)

@@ -17,26 +17,36 @@ from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
 
 BUCKETS = 4
+# Bytecode of so much gets a layer of its own: what a small package changes is small then.
+BIG = 4 * 1024**2
+_MOST_BIG = 6
 _FORMAT = "bytecode-1"
 
 
-def buckets_within(budget: int) -> int:
+Compiled = tuple[Segment, Mapping[str, Module]]
+"""A package, and its modules that have bytecode, by the paths of their sources."""
+
+
+def bytecode_budget(budget: int) -> int:
     """Return how many of that many layers are for bytecode."""
-    return min(BUCKETS, max(1, budget // 10))
+    return min(BUCKETS + _MOST_BIG, max(1, budget // 4))
 
 
 def bytecode_layers(
     segments: Sequence[Segment],
     reached: Mapping[str, Mapping[str, Module]],
     interpreter: Interpreter,
-    count: int,
+    budget: int,
     workshop: Workshop,
     reporter: Reporter,
 ) -> list[Layer]:
-    """Return the layers with the bytecode of the reached modules; a package's layer depends on its own name."""
+    """Return at most `budget` layers with the bytecode of the reached modules: much of it alone, the rest in buckets.
+
+    A package's bucket depends on its own name.
+    """
     # Bytecode that a wheel brings itself stays.
     taken = {path for segment in segments for path in segment.files}
-    buckets: dict[int, list[tuple[Segment, dict[str, Module]]]] = {}
+    compiled: list[Compiled] = []
     for segment in sorted(segments, key=lambda segment: segment.name):
         own = {
             path: module
@@ -44,16 +54,30 @@ def bytecode_layers(
             if module.length and bytecode.cached_path(path, interpreter.minor) not in taken
         }
         if own:
-            number = int.from_bytes(hashlib.sha256(segment.name.encode()).digest()[4:8], "big") % count
-            buckets.setdefault(number, []).append((segment, own))
+            compiled.append((segment, own))
     making = partial(
         _bucket, modules=Modules(workshop, interpreter), interpreter=interpreter, workshop=workshop
     )
-    return each_of(making, [bucket for _, bucket in sorted(buckets.items())], workshop.jobs, reporter)
+    return each_of(making, _spread(compiled, budget), workshop.jobs, reporter)
+
+
+def _spread(compiled: Sequence[Compiled], budget: int) -> list[list[Compiled]]:
+    """Return what goes into each layer."""
+    count = max(1, min(BUCKETS, budget))
+    sizes = {segment.name: sum(module.length for module in own.values()) for segment, own in compiled}
+    big = sorted((name for name, size in sizes.items() if size >= BIG), key=lambda name: (-sizes[name], name))
+    alone = set(big[: budget - count])
+    buckets: dict[int, list[Compiled]] = {}
+    for segment, own in compiled:
+        if segment.name not in alone:
+            number = int.from_bytes(hashlib.sha256(segment.name.encode()).digest()[4:8], "big") % count
+            buckets.setdefault(number, []).append((segment, own))
+    layers = [[each] for each in compiled if each[0].name in alone]
+    return layers + [bucket for _, bucket in sorted(buckets.items())]
 
 
 def _bucket(
-    bucket: Sequence[tuple[Segment, Mapping[str, Module]]],
+    bucket: Sequence[Compiled],
     modules: Modules,
     interpreter: Interpreter,
     workshop: Workshop,

@@ -9,7 +9,7 @@ from functools import partial
 from builds.imaging.files import WheelFile
 from builds.imaging.interruptible import each_of
 from builds.imaging.oci.layer import Layer, LayerWriter
-from builds.imaging.packing.bytecode_layers import buckets_within, bytecode_layers
+from builds.imaging.packing.bytecode_layers import bytecode_budget, bytecode_layers
 from builds.imaging.packing.grouping import Grouping, grouped
 from builds.imaging.packing.packers import Compiler, Processes, Work, compiled_modules, pack_all
 from builds.imaging.packing.segment import Segment
@@ -32,7 +32,7 @@ def package_layers(
     imports reach from the `requested` packages.
     """
     packed: dict[str, Segment] = {}
-    count = buckets_within(budget) if compiler.interpreter is not None else 0
+    count = bytecode_budget(budget) if compiler.interpreter is not None else 0
     folders = {wheel.path.parent.absolute() for wheel in wheels}
     with Processes(workshop, compiler, folders) as processes:
 

@@ -12,7 +12,8 @@ import pytest
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
 from builds.imaging.bytecode.compilers import cached_path
 from builds.imaging.oci.store import BlobStore
-from builds.imaging.packing import packers
+from builds.imaging.packing import bytecode_layers, packers
+from builds.imaging.packing.bytecode_layers import bytecode_budget
 from builds.imaging.packing.packers import compiler_for
 from builds.imaging.packing.pipeline import Ahead
 from builds.imaging.reporting import ImageError
@@ -228,3 +229,19 @@ def test_an_answer_that_describes_no_modules_is_refused(
         image_of(workshop, path)
 
     assert refused.value.code == "packing-failed"
+
+
+def test_much_bytecode_gets_layers_of_its_own_within_the_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bytecode_layers, "BIG", 2000)
+    wheels = [
+        make_wheel(tmp_path, f"pack{n}", files={f"pack{n}.py": f"x = {n}\n" * (300 if n < 9 else 1)})
+        for n in range(30)
+    ]
+
+    plain = len(image_of(fresh(tmp_path / "plain", "none"), *wheels).layers)
+    whole = len(image_of(fresh(tmp_path / "whole"), *wheels).layers)
+
+    assert [bytecode_budget(budget) for budget in (2, 8, 20, 39, 60)] == [1, 2, 5, 9, 10]
+    assert whole - plain == bytecode_budget(39)

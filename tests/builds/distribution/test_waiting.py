@@ -15,7 +15,8 @@ from django.db import connection
 from pytest_django import Settings
 
 from builds.imaging.oci.store import BlobStore
-from builds.live.build_events import hub
+from builds.live.build_events import hub, snapshot_thread
+from builds.live.snapshots import take_snapshots
 from builds.models import Build, BuildRequest, BuildState, Image
 from builds.queue.limits import set_limits
 from builds.queue.requests import cancel_requests_of, retry, stop_build
@@ -76,6 +77,8 @@ async def eventually(holds: Callable[[], bool]) -> None:
 
 def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(scenario)
+    # The end of the event loop cuts the hub's own ending short: its last query may still run.
+    snapshot_thread.submit(take_snapshots, {}).result()
 
 
 async def in_database(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -16,7 +16,7 @@ from builds.imaging.lock import Lock
 from builds.imaging.oci.index import listed, put_index
 from builds.imaging.oci.layer import Layer, LayerWriter
 from builds.imaging.oci.manifest import AS_OCI, OCI_CONFIG, OCI_MANIFEST, Descriptor
-from builds.imaging.packing import grouping
+from builds.imaging.packing import bytecode_layers, grouping
 from builds.imaging.packing.grouping import layer_budget
 from builds.imaging.packing.layers import package_layers
 from builds.imaging.packing.order import installation_order
@@ -186,6 +186,7 @@ def _key(
         bytecode.key(compiler and compiler.interpreter),
         sorted(lock.requested),
         grouping.FORMAT,
+        bytecode_layers.FORMAT,
         settings.environment,
     ]
     if settings.environment and has_environment(base):

@@ -20,7 +20,7 @@ BUCKETS = 4
 # Bytecode of so much gets a layer of its own: what a small package changes is small then.
 BIG = 4 * 1024**2
 _MOST_BIG = 6
-_FORMAT = "bytecode-1"
+FORMAT = "bytecode-2"
 
 
 Compiled = tuple[Segment, Mapping[str, Module]]
@@ -83,7 +83,7 @@ def _bucket(
     workshop: Workshop,
 ) -> Layer:
     contents = [[segment.key, identity(own)] for segment, own in bucket]
-    key = json.dumps([_FORMAT, bytecode.key(interpreter), workshop.codec.key, contents])
+    key = json.dumps([FORMAT, bytecode.key(interpreter), workshop.codec.key, contents])
     known = workshop.recall("buckets", key)
     if known is not None:
         layer = Layer.from_json(known)

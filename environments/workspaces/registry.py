@@ -1,5 +1,6 @@
 """A workspace's registry, the compression and bytecode of its images, and whether they can be pulled without signing in."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
@@ -48,14 +49,16 @@ def set_anonymous_pull(workspace: Workspace, allowed: bool, by: User | None) -> 
     return _change(workspace, by, "workspace.pull", anonymous_pull=allowed)
 
 
-class CompressionRefused(ServiceError):
-    """A compression that there is not."""
+class ChoiceRefused(ServiceError):
+    """A value that is none of a setting's choices."""
 
-    field = "compression"
-
-    def __init__(self, value: str) -> None:
-        names = ", ".join(Compression.values)
-        super().__init__("bad-compression", f"“{value[:80]}” is no compression.", f"Choose one of {names}.")
+    def __init__(self, field: str, value: str, choices: Sequence[str]) -> None:
+        super().__init__(
+            f"bad-{field}",
+            f"“{value[:80]}” is no choice for {field}.",
+            f"Choose one of {', '.join(choices)}.",
+        )
+        self.field = field
 
 
 def compression_of(workspace: Workspace) -> str:
@@ -66,25 +69,10 @@ def compression_of(workspace: Workspace) -> str:
 def set_compression(workspace: Workspace, compression: str, by: User | None) -> bool:
     """Compress the layers of future images so, as the studio does if it is empty; return whether that is a change.
 
-    Raises CompressionRefused. Images that exist stay as they are.
+    Raises ChoiceRefused. Images that exist stay as they are.
     """
-    if compression and compression not in Compression.values:
-        raise CompressionRefused(compression)
+    _check_choice("compression", compression, Compression.values)
     return _change(workspace, by, "workspace.compression", compression=compression)
-
-
-class BytecodeRefused(ServiceError):
-    """A choice of modules that there is not."""
-
-    field = "bytecode"
-
-    def __init__(self, value: str) -> None:
-        names = ", ".join(Bytecode.values)
-        super().__init__(
-            "bad-bytecode",
-            f"“{value[:80]}” does not say which modules to compile.",
-            f"Choose one of {names}.",
-        )
 
 
 def bytecode_of(workspace: Workspace) -> str:
@@ -95,11 +83,15 @@ def bytecode_of(workspace: Workspace) -> str:
 def set_bytecode(workspace: Workspace, bytecode: str, by: User | None) -> bool:
     """Compile these modules for future images, as the studio does if it is empty; return whether that is a change.
 
-    Raises BytecodeRefused. Images that exist stay as they are.
+    Raises ChoiceRefused. Images that exist stay as they are.
     """
-    if bytecode and bytecode not in Bytecode.values:
-        raise BytecodeRefused(bytecode)
+    _check_choice("bytecode", bytecode, Bytecode.values)
     return _change(workspace, by, "workspace.bytecode", bytecode=bytecode)
+
+
+def _check_choice(field: str, value: str, choices: Sequence[str]) -> None:
+    if value and value not in choices:
+        raise ChoiceRefused(field, value, choices)
 
 
 @transaction.atomic

@@ -1,7 +1,10 @@
 """The settings' tab of the registry."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -9,10 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from environments.access import Right, get_workspace
+from environments.models import Workspace
 from environments.requests import StudioRequest
 from environments.workspaces.registry import (
-    BytecodeRefused,
-    CompressionRefused,
+    ChoiceRefused,
     RegistryRefused,
     bytecode_of,
     compression_of,
@@ -52,41 +55,47 @@ def change_registry(request: StudioRequest, workspace: str) -> HttpResponse:
 @login_required
 def change_compression(request: StudioRequest, workspace: str) -> HttpResponse:
     """Change the compression of new images."""
-    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
-    try:
-        changed = set_compression(workspace, request.POST.get("compression", ""), request.user)
-    except CompressionRefused as problem:
-        messages.error(request, f"{problem.message} {problem.help}")
-        return redirect(tab_url(workspace, "registry"))
-    if not changed:
-        messages.info(request, _("Nothing was changed: that is how it was."))
-    else:
-        messages.success(
-            request,
+    return _choose(
+        request,
+        workspace,
+        lambda space, by: set_compression(space, request.POST.get("compression", ""), by),
+        lambda space: (
             _("New images are compressed with %(compression)s. Images that exist stay as they are.")
-            % {"compression": compression_label(compression_of(workspace))},
-        )
-    return redirect(tab_url(workspace, "registry"))
+            % {"compression": compression_label(compression_of(space))}
+        ),
+    )
 
 
 @require_POST
 @login_required
 def change_bytecode(request: StudioRequest, workspace: str) -> HttpResponse:
     """Change which modules are compiled for new images."""
-    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
-    try:
-        changed = set_bytecode(workspace, request.POST.get("bytecode", ""), request.user)
-    except BytecodeRefused as problem:
-        messages.error(request, f"{problem.message} {problem.help}")
-        return redirect(tab_url(workspace, "registry"))
-    if not changed:
-        messages.info(request, _("Nothing was changed: that is how it was."))
-    else:
-        messages.success(
-            request,
+    return _choose(
+        request,
+        workspace,
+        lambda space, by: set_bytecode(space, request.POST.get("bytecode", ""), by),
+        lambda space: (
             _("Bytecode of new images: %(modules)s. Images that exist stay as they are.")
-            % {"modules": bytecode_label(bytecode_of(workspace))},
-        )
+            % {"modules": bytecode_label(bytecode_of(space))}
+        ),
+    )
+
+
+def _choose(
+    request: StudioRequest,
+    name: str,
+    change: Callable[[Workspace, User], bool],
+    changed: Callable[[Workspace], str],
+) -> HttpResponse:
+    """Change a setting of a workspace, and say what came of it on the page that it is on."""
+    workspace = get_workspace(request.user, name, Right.MANAGE_SETTINGS)
+    try:
+        if change(workspace, request.user):
+            messages.success(request, changed(workspace))
+        else:
+            messages.info(request, _("Nothing was changed: that is how it was."))
+    except ChoiceRefused as problem:
+        messages.error(request, f"{problem.message} {problem.help}")
     return redirect(tab_url(workspace, "registry"))
 
 

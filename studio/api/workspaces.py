@@ -13,9 +13,7 @@ from studio.api.http.answers import page_of
 from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
-from studio.api.shapes import bodies, responses, rows
-from studio.api.shapes import bytecode as bytecodes
-from studio.api.shapes import compression as compressions
+from studio.api.shapes import bodies, image_choices, responses, rows
 
 WORKSPACE = ("workspace",)
 MEMBER = ("workspace", "user")
@@ -78,36 +76,36 @@ def change_upload_policy(request: ApiRequest, workspace: str) -> Response:
     return Response(rows.upload_policy(space))
 
 
-@documented("GET", bytecodes.BytecodeOut, path=WORKSPACE)
+@documented("GET", image_choices.BytecodeOut, path=WORKSPACE)
 def bytecode(request: ApiRequest, workspace: str) -> Response:
     """Give which modules are compiled for a workspace's new images."""
-    return Response(bytecodes.bytecode(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
+    return Response(image_choices.bytecode(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
 
 
-@documented("PUT", bytecodes.BytecodeOut, takes=bytecodes.BytecodeIn, path=WORKSPACE)
+@documented("PUT", image_choices.BytecodeOut, takes=image_choices.BytecodeIn, path=WORKSPACE)
 def change_bytecode(request: ApiRequest, workspace: str) -> Response:
     """Change which modules are compiled for a workspace's new images."""
     space = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
-    sent = bytecodes.BytecodeIn(data=request.data)
+    sent = image_choices.BytecodeIn(data=request.data)
     sent.is_valid(raise_exception=True)
     registry.set_bytecode(space, sent.validated_data["bytecode"], request.user)
-    return Response(bytecodes.bytecode(space))
+    return Response(image_choices.bytecode(space))
 
 
-@documented("GET", compressions.CompressionOut, path=WORKSPACE)
+@documented("GET", image_choices.CompressionOut, path=WORKSPACE)
 def compression(request: ApiRequest, workspace: str) -> Response:
     """Give the compression of a workspace's new images."""
-    return Response(compressions.compression(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
+    return Response(image_choices.compression(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
 
 
-@documented("PUT", compressions.CompressionOut, takes=compressions.CompressionIn, path=WORKSPACE)
+@documented("PUT", image_choices.CompressionOut, takes=image_choices.CompressionIn, path=WORKSPACE)
 def change_compression(request: ApiRequest, workspace: str) -> Response:
     """Change the compression of a workspace's new images."""
     space = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
-    sent = compressions.CompressionIn(data=request.data)
+    sent = image_choices.CompressionIn(data=request.data)
     sent.is_valid(raise_exception=True)
     registry.set_compression(space, sent.validated_data["compression"], request.user)
-    return Response(compressions.compression(space))
+    return Response(image_choices.compression(space))
 
 
 @documented("GET", responses.paged(responses.Member), path=WORKSPACE, paged=True)

@@ -85,7 +85,9 @@ def test_an_owner_chooses_which_modules_are_compiled_or_leaves_it_to_the_studio(
     assert "Bytecode of new images: all modules" in message_after(olga, change, bytecode="all")
     assert lab().bytecode == "all"
     assert "Nothing was changed" in message_after(olga, change, bytecode="all")
-    assert "does not say which modules to compile" in message_after(olga, change, bytecode="some")
+    assert "“some” is no choice for bytecode. Choose one of imported, all, none" in message_after(
+        olga, change, bytecode="some"
+    )
     assert lab().bytecode == "all"
     assert "Bytecode of new images: imported modules" in message_after(olga, change, bytecode="")
     assert bytecode_of(lab()) == "imported"
@@ -150,7 +152,7 @@ def test_an_owner_chooses_the_compression_and_gives_it_back_to_the_studio(
 
 
 def test_a_compression_that_there_is_not_is_refused(olga: Client) -> None:
-    assert "is no compression. Choose one of gzip, zstd, both" in message_after(
+    assert "is no choice for compression. Choose one of gzip, zstd, both" in message_after(
         olga, COMPRESSION, compression="lz4"
     )
     assert lab().compression == ""

@@ -7,7 +7,6 @@ import platform
 import subprocess
 from pathlib import Path
 
-from bench.builds.imaging.parts.debian import unpack
 from builds.imaging.bases.model import Base, base_of_layer
 from builds.imaging.bases.probe import Probe
 from builds.imaging.bases.pull import stored_base
@@ -15,8 +14,10 @@ from builds.imaging.oci.layer import LayerWriter
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
+from tests.services.debian_packages import unpack
 
 MINOR = (3, 13)
+SUITE = "trixie"  # Debian 13
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 PROGRAM = "/usr/bin/python3.13"
 _PACKAGES = "python3.13-minimal libpython3.13-minimal libpython3.13-stdlib python3.13 media-types"
@@ -42,7 +43,7 @@ def debian_python(cache: Path) -> Path:
     """Return the folder with Debian 13's Python and its libraries, fetched now or before. Raises `Unavailable`."""
     folder = cache / "debian-13-python"
     if not (folder / ".complete").exists():
-        unpack(_PACKAGES.split(), folder, cache / "apt")
+        unpack(_PACKAGES.split(), folder, cache / "apt", SUITE)
         _compile(folder)
         (folder / ".complete").touch()
     return folder

@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.builds.imaging.parts.debian import Unavailable, unpack
+from tests.services.debian_packages import Unavailable, unpack
 from tests.services.parts import program
 from tests.services.processes import Process
 from tests.services.servers.docker_engine import DockerEngine
 
+SUITE = "trixie"  # Debian 13
 PACKAGES = ["docker.io", "docker-cli", "docker-buildx", "containerd", "runc"]
 PLUGINS = "usr/libexec/docker/cli-plugins"
 
@@ -106,7 +107,7 @@ def new_engine(cache: Path) -> Path:
         return _started(unpacked)
     if platform.machine() not in ("x86_64", "aarch64"):
         raise Unavailable(f"no packages are looked for on {platform.machine()}")
-    unpack(PACKAGES, unpacked, cache / "apt")
+    unpack(PACKAGES, unpacked, cache / "apt", SUITE)
     return _started(unpacked)
 
 

@@ -23,7 +23,7 @@ from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
 from tests.services import parts
 from tests.services.clock import Clock
-from tests.services.debian_python import push_debian_python
+from tests.services.debian.python import push_debian_python
 from tests.services.deployment import Deployment
 from tests.services.processes import Process
 from tests.services.servers.containerd import Containerd

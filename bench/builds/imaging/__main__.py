@@ -34,7 +34,7 @@ from builds.imaging.pip.resolve import resolve
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
-from tests.services.debian_packages import Unavailable
+from tests.services.debian.packages import Unavailable
 from tests.services.servers.registry import Registry
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

@@ -31,7 +31,7 @@ from builds.imaging.pip.resolve import resolve
 from builds.imaging.pip.targets.beside import Beside
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
-from tests.services.debian_python import push_debian_python
+from tests.services.debian.python import push_debian_python
 from tests.services.servers.registry import Registry
 
 PLATFORMS = ("linux/amd64", "linux/arm64")

@@ -32,7 +32,7 @@ from builds.imaging.bases.find import find_base
 from builds.imaging.download.fetch import fetch
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
-from tests.services.debian_packages import Unavailable
+from tests.services.debian.packages import Unavailable
 from tests.services.processes import descendants
 from tests.services.servers.registry import Registry
 

@@ -14,7 +14,7 @@ from builds.imaging.oci.layer import LayerWriter
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
-from tests.services.debian_packages import unpack
+from tests.services.debian.packages import unpack
 
 MINOR = (3, 13)
 SUITE = "trixie"  # Debian 13

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.debian_packages import Unavailable, unpack
+from tests.services.debian.packages import Unavailable, unpack
 from tests.services.parts import program
 from tests.services.processes import Process
 from tests.services.servers.docker_engine import DockerEngine

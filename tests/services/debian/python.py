@@ -14,7 +14,7 @@ from builds.imaging.oci.store import BlobStore
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
-from tests.services.debian_packages import unpack
+from tests.services.debian.packages import unpack
 
 ARCHITECTURES = ("amd64", "arm64")
 PACKAGES = (

@@ -1,0 +1,1 @@
+"""Packages of Debian, and base images made of them."""

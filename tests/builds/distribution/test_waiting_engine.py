@@ -24,7 +24,7 @@ import os
 from django.contrib.auth.models import User
 from environments.models import Member, Role, Workspace
 workspace = Workspace.objects.create(name="pulling", title="Pulling")
-user = User.objects.create_user("cora", password=os.environ["GIVEN"])
+user = User.objects.create_user("pulling", password=os.environ["GIVEN"])
 Member.objects.create(workspace=workspace, user=user, role=Role.CONTRIBUTOR)
 """
 SAVE = """
@@ -84,7 +84,7 @@ class Docker:
 def docker(studio: Studio, docker_engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Docker:
     in_studio(studio, PREPARE, PASSWORD)
     config = tmp_path_factory.mktemp("docker")
-    login = base64.b64encode(f"cora:{PASSWORD}".encode()).decode()
+    login = base64.b64encode(f"pulling:{PASSWORD}".encode()).decode()
     (config / "config.json").write_text(json.dumps({"auths": {f"localhost:{studio.port}": {"auth": login}}}))
     return Docker(studio, docker_engine, config)
 

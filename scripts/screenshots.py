@@ -1,4 +1,4 @@
-"""Take pictures of every page, in both themes, wide and narrow: `make screenshots` writes them to screenshots/.
+"""Take pictures of every page, in both themes and three widths: `make screenshots` writes them to screenshots/.
 
 They are taken of a studio of its own, with environments that are built for real. One of them is the README's.
 """
@@ -21,6 +21,7 @@ from tests.services.studio import Studio
 FOLDER = Path("screenshots")
 README = Path("docs/studio.png")
 BUILD_SECONDS = 300
+WIDTHS = (390, 1280, 1920)
 TABS = ("connections", "registry", "uploads", "limits", "members", "webhooks", "general")
 WORKSPACE = "research"
 FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
@@ -70,8 +71,9 @@ def main() -> None:
         try:
             browser = playwright.chromium.launch(**launch_options(parts.program("chromium-headless-shell")))
             builds = fill(browser, studio)
-            for theme, width in (("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)):
-                take(browser, studio, builds, "dark" if theme == "dark" else "light", width)
+            for width in WIDTHS:
+                take(browser, studio, builds, "light", width)
+                take(browser, studio, builds, "dark", width)
             browser.close()
         finally:
             studio.stop()

@@ -1,34 +1,16 @@
-// For every page: times in the reader's zone, copy buttons, switching the theme without a reload.
+// For every page: copy buttons, switching the theme without a reload.
 (() => {
   const status = document.getElementById("said");
   const announce = (text) => {
     status.textContent = text;
   };
 
-  // In the page's language, with the conventions of the reader's country if the browser reports it.
-  const lang = document.documentElement.lang;
-  const locale = navigator.languages.find((language) => language.toLowerCase().startsWith(lang.slice(0, 2))) || lang;
-  const dateFormat = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-  const dateFormatWithYear = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
-  const showTimes = (within) => {
-    for (const time of within.querySelectorAll("time[data-moment]")) {
-      const at = new Date(time.dateTime);
-      const format = at.getFullYear() === new Date().getFullYear() ? dateFormat : dateFormatWithYear;
-      time.textContent = format.format(at);
-      time.removeAttribute("data-moment");
-    }
-  };
-
   const showCopyButtons = (within) => {
     for (const button of within.querySelectorAll("button.copy[hidden]")) button.hidden = false;
   };
 
-  const enhance = (within) => {
-    showTimes(within);
-    showCopyButtons(within);
-  };
-  enhance(document);
-  document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
+  showCopyButtons(document);
+  document.addEventListener("htmx:load", (event) => showCopyButtons(event.detail.elt));
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button.copy");

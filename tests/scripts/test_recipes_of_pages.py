@@ -185,7 +185,7 @@ def test_a_page_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
     change = '    (f"{W}builds/digests/", "POST"): Change("images.kept"),\n'
     project.add("tests/access/changes.py", change, before='    (f"{W}images/clean-up/", "POST")')
     phrase = '    "images.kept": ("archive-off", pgettext_lazy("did", "restored")),\n'
-    project.add("studio/templatetags/studio.py", phrase, before='    "images.cleaned":')
+    project.add("studio/labels.py", phrase, before='    "images.cleaned":')
     test = ACCESS_TEST.replace("ROUTE_BELOW", "builds/digests/") + PAGE_TEST
     project.write("tests/builds/pages/test_digests.py", test)
 

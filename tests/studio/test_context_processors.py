@@ -17,9 +17,10 @@ from pytest_django import Settings
 from environments.models import Role
 from environments.sections import in_section
 from scripts.vendor import ICONS
+from studio import labels
 from studio.context_processors import frame
 from studio.preparation import login_path
-from studio.templatetags import studio
+from studio.templatetags import studio as tags
 from tests.builds.scenarios import browser_of, person, save_text, workspace_named
 from tests.studio.html import collapsed
 
@@ -200,8 +201,8 @@ def test_no_page_runs_inline_script_or_style() -> None:
 
 
 def test_every_icon_that_is_named_is_in_the_sprite_and_no_other() -> None:
-    named = {icon for _, icon, _ in [*studio.STATES.values(), *studio.SEVERITIES.values()]}
-    named |= {icon for icon, _ in studio.EVENTS.values()} | {
+    named = {icon for _, icon, _ in [*labels.STATES.values(), *labels.SEVERITIES.values()]}
+    named |= {icon for icon, _ in labels.EVENTS.values()} | {
         "activity",
         "arrows-sort",
         "chevron-up",
@@ -227,7 +228,7 @@ def test_every_icon_that_is_named_is_in_the_sprite_and_no_other() -> None:
     ],
 )
 def test_sizes_are_shown_as_people_say_them(bytes: float, shown: str) -> None:
-    assert studio.size(bytes) == shown
+    assert tags.size(bytes) == shown
 
 
 @pytest.mark.parametrize(
@@ -242,4 +243,4 @@ def test_sizes_are_shown_as_people_say_them(bytes: float, shown: str) -> None:
     ],
 )
 def test_lengths_of_time_are_shown_as_people_say_them(seconds: float | None, shown: str) -> None:
-    assert studio.duration(seconds) == shown
+    assert tags.duration(seconds) == shown

@@ -45,7 +45,7 @@ IN_TEMPLATES = re.compile(
 )
 PRODUCT = ("builds", "environments", "studio", "templates")
 # A sentence in Python: three words or more, and no code, pattern or query.
-SENTENCE = re.compile(r"[A-Za-z’']+[ ,]+[A-Za-z’'{}]+[ ,]+[A-Za-z’'{}]+")
+SENTENCE = re.compile(r"[A-Za-z']+[ ,]+[A-Za-z'{}]+[ ,]+[A-Za-z'{}]+")
 NO_SENTENCE = re.compile(r"\\b|\(\?|^\s*(?:SELECT|UPDATE|INSERT|CREATE|WITH|import|def) ", re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""What people read instead of stored names: states, kinds, severities, events and reasons."""
+"""Labels of stored names, as people read them: states, kinds, severities, events and reasons."""
 
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop, pgettext_lazy

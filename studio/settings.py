@@ -91,6 +91,7 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
 BYTECODE = read_bytecode(setting(env.str, "STUDIO_BYTECODE", ""))  # of a workspace without its own
 COMPRESSION = read_compression(setting(env.str, "STUDIO_COMPRESSION", ""))  # of a workspace without its own
 ANYONE_CREATES_WORKSPACES = setting(env.bool, "STUDIO_ANYONE_CREATES_WORKSPACES", False)
+INVITE_NEW_PEOPLE = setting(env.bool, "STUDIO_INVITE_NEW_PEOPLE", True)
 DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")
 REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", []))
 CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS", []))

@@ -21,6 +21,8 @@ from environments.models import Bytecode, Compression, Connection, Member, Role,
 from environments.network.credentials import is_loopback
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
+from environments.workspaces.invitations import open_invitations
+from environments.workspaces.members import people_known_to
 from environments.workspaces.registry import bytecode_of, compression_of
 from environments.workspaces.tabs import Tab, TabContext, settings_tabs
 
@@ -72,11 +74,18 @@ def bytecode_label(name: str) -> str:
 
 
 def members_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
+    may_manage = may(request.user, Right.MANAGE_MEMBERS, workspace)
+    members = list(
+        Member.objects.filter(workspace=workspace).select_related("user").order_by("user__username")
+    )
+    owners = [member.pk for member in members if member.role == Role.OWNER and member.user.is_active]
     return {
-        "may_manage": may(request.user, Right.MANAGE_MEMBERS, workspace),
-        "members": Member.objects.filter(workspace=workspace)
-        .select_related("user")
-        .order_by("user__username"),
+        "may_manage": may_manage,
+        "members": members,
+        "last_owner": owners[0] if len(owners) == 1 else None,
+        "invitations": open_invitations(workspace) if may_manage else [],
+        "new_people": studio_settings.INVITE_NEW_PEOPLE,
+        "people": people_known_to(request.user, workspace) if may_manage else [],
         "roles": [role.label for role in Role],
         "typed": {"role": Role.CONTRIBUTOR.label},
     }

@@ -37,6 +37,7 @@ PAGES: dict[str, Methods] = {
     "login/provider/": {"GET": NOBODY},  # none is set up
     "login/provider/back/": {"GET": NOBODY},
     "login/<str:uid>/<str:token>/": {"GET": ANYBODY, "POST": ANYBODY},
+    "invitations/<str:secret>/": {"GET": ANYBODY, "POST": ANYBODY},
     "logout/": {"POST": ANYBODY},
     "account/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "account/tokens/<int:token>/revoke": {"POST": MINE},
@@ -66,6 +67,8 @@ PAGES: dict[str, Methods] = {
     f"{W}settings/": READ,
     f"{W}settings/members/": MANAGE,
     f"{W}settings/members/remove": MANAGE,  # and oneself: tests/environments/workspaces/test_members.py
+    f"{W}settings/invitations/": MANAGE,
+    f"{W}settings/invitations/<int:invitation>/revoke": MANAGE,
     f"{W}settings/connections/": MANAGE,
     f"{W}settings/connections/<int:connection>/replace": MANAGE,
     f"{W}settings/connections/<int:connection>/delete": MANAGE,
@@ -133,6 +136,8 @@ API: dict[str, Methods] = {
     f"{API_W}uploads/": {"GET": CONTRIBUTOR, "PUT": OWNER},
     f"{API_W}bytecode/": {"GET": CONTRIBUTOR, "PUT": OWNER},
     f"{API_W}compression/": {"GET": CONTRIBUTOR, "PUT": OWNER},
+    f"{API_W}invitations/": {"GET": OWNER, "POST": OWNER},
+    f"{API_W}invitations/<int:invitation>/": {"DELETE": OWNER},
     f"{API_W}members/": READ,
     f"{API_W}members/<str:user>/": {"PUT": OWNER, "DELETE": OWNER},
     f"{API_W}events/": READ,

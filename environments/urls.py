@@ -32,6 +32,10 @@ urlpatterns = [
         in_section("settings", settings_views.replace_connection),
         name="replace_connection",
     ),
+    # /w/<workspace>/settings/connections/7/test
+    path(
+        "settings/connections/<int:connection>/test", settings_views.test_connection, name="test_connection"
+    ),
     # /w/<workspace>/settings/connections/7/delete
     path(
         "settings/connections/<int:connection>/delete",

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from environments.access import Right, get_workspace, may, rights_in
 from environments.connections import service
+from environments.connections.check import check_connection
 from environments.models import Bytecode, Compression, Connection, Member, Role, Workspace
 from environments.network.credentials import is_loopback
 from environments.requests import StudioRequest
@@ -145,11 +146,10 @@ def add_connection(request: StudioRequest, workspace: str) -> HttpResponse:
     if _sends_plaintext(connection):
         messages.warning(
             request,
-            _("%(address)s is reached without encryption: its password can be read on the way.")
-            % {"address": connection},
+            _("%(address)s is not encrypted: its password can be read in transit.") % {"address": connection},
         )
     messages.success(
-        request, _("The connection to %(address)s is kept. The next build uses it.") % {"address": connection}
+        request, _("Connection to %(address)s saved. The next build uses it.") % {"address": connection}
     )
     return redirect(tab_url(workspace, "connections"))
 
@@ -171,8 +171,20 @@ def replace_connection(request: StudioRequest, workspace: str, connection: int) 
         return settings_page(request, workspace, "connections", typed=typed, problem=problem, changed=row)
     messages.success(
         request,
-        _("User and password for %(address)s are replaced. The next build uses them.") % {"address": row},
+        _("User and password for %(address)s replaced. The next build uses them.") % {"address": row},
     )
+    return redirect(tab_url(workspace, "connections"))
+
+
+@require_POST
+@login_required
+def test_connection(request: StudioRequest, workspace: str, connection: int) -> HttpResponse:
+    """Request the address of a connection, and report whether its credentials are accepted."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
+    row = get_object_or_404(Connection, pk=connection, workspace=workspace)
+    outcome = check_connection(row)
+    level = {True: messages.SUCCESS, None: messages.INFO, False: messages.ERROR}[outcome.works]
+    messages.add_message(request, level, outcome.message)
     return redirect(tab_url(workspace, "connections"))
 
 
@@ -185,8 +197,7 @@ def delete_connection(request: StudioRequest, workspace: str, connection: int) -
     service.delete_connection(row, request.user)
     messages.success(
         request,
-        _("The connection to %(address)s is deleted. Images that were built with it stay.")
-        % {"address": row},
+        _("Connection to %(address)s deleted. Images built with it stay.") % {"address": row},
     )
     return redirect(tab_url(workspace, "connections"))
 
@@ -206,8 +217,7 @@ def settings_page(request: StudioRequest, workspace: Workspace, name: str, **mor
     visible = [tab for tab in tabs if rights[tab.right.name.lower()]]
     if not visible or name in {tab.name for tab in tabs if tab not in visible}:
         raise PermissionDenied(
-            _("Your role in %(workspace)s does not let you see this part of its settings.")
-            % {"workspace": workspace}
+            _("Your role in %(workspace)s does not include these settings.") % {"workspace": workspace}
         )
     tab = next((tab for tab in visible if tab.name == (name or visible[0].name)), None)
     if tab is None:

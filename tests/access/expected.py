@@ -71,6 +71,7 @@ PAGES: dict[str, Methods] = {
     f"{W}settings/invitations/<int:invitation>/revoke": MANAGE,
     f"{W}settings/connections/": MANAGE,
     f"{W}settings/connections/<int:connection>/replace": MANAGE,
+    f"{W}settings/connections/<int:connection>/test": MANAGE,
     f"{W}settings/connections/<int:connection>/delete": MANAGE,
     f"{W}settings/registry": MANAGE,
     f"{W}settings/pull": MANAGE,

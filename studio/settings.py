@@ -1,6 +1,7 @@
 """Settings, all from the environment; `docs/running.md` lists them."""
 
 import re
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from studio.configuration import (
 from studio.logs import RENDERERS, formatter
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 env = Env()
 
 

@@ -110,7 +110,7 @@ TABS = (
         registry_tab,
     ),
     Tab(
-        30,
+        8,
         "members",
         gettext_lazy("Members"),
         Right.SEE,

@@ -38,6 +38,8 @@ PAGES: dict[str, Methods] = {
     "login/provider/back/": {"GET": NOBODY},
     "login/<str:uid>/<str:token>/": {"GET": ANYBODY, "POST": ANYBODY},
     "invitations/<str:secret>/": {"GET": ANYBODY, "POST": ANYBODY},
+    "docs/": {"GET": SIGNED_IN},
+    "docs/<slug:name>/": {"GET": SIGNED_IN},
     "logout/": {"POST": ANYBODY},
     "account/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "account/tokens/<int:token>/revoke": {"POST": MINE},

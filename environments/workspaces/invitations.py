@@ -58,7 +58,7 @@ def open_invitations(workspace: Workspace) -> QuerySet[Invitation]:
 def find_invitation(secret: str) -> Invitation | None:
     """Return the invitation that can still be accepted; None if it is used, expired, revoked or forged.
 
-    It lasts no longer than its author's right to manage members: a link of a former owner lets no one in.
+    It lasts no longer than its author's right to manage members: the link of a former owner admits nobody.
     """
     if not _SECRET.fullmatch(secret):
         return None
@@ -73,7 +73,7 @@ def find_invitation(secret: str) -> Invitation | None:
 def accept_invitation(invitation: Invitation, user: User) -> Member:
     """Make the user a member and use the invitation up; a member keeps a higher role. Raises InvitationRefused."""
     Workspace.objects.select_for_update().get(pk=invitation.workspace_id)
-    # Two people who open the same link: the first one joins.
+    # Two people who open the same link: the first to accept joins.
     unused = Invitation.objects.filter(pk=invitation.pk, used_at=None)
     if not unused.update(used_at=timezone.now(), used_by=user):
         raise InvitationRefused(

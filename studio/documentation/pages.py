@@ -135,4 +135,6 @@ class _Renderer(RendererHTML):
         """Return a block of code, which the keyboard can scroll."""
         return str(format_html('<pre tabindex="0"><code>{}</code></pre>\n', tokens[index].content))
 
-    code_block = fence
+    def code_block(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+        """Return an indented block of code."""
+        return self.fence(tokens, index, options, env)

@@ -1,4 +1,4 @@
-"""Invitations: a link lets one person in, with an account or a new one, and nothing else lets anyone in."""
+"""Invitations: a link admits one person, with an account or without, and nothing else admits anybody."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_of_two_people_at_once_the_second_gets_neither_account_nor_role(olga: Us
     both = [find_invitation(secret), find_invitation(secret)]
     accept_invitation(row, person("paul"))
     assert all(both)
-    # The second request has read the row before the first one wrote it.
+    # The second request has read the row before the first wrote it.
     Invitation.objects.filter(pk=row.pk).update(used_at=None)
     visitor = Client()
     page_form = visitor.get(f"/invitations/{secret}/")
@@ -117,7 +117,7 @@ def test_of_two_people_at_once_the_second_gets_neither_account_nor_role(olga: Us
     assert not User.objects.filter(username="nina").exists()
 
 
-def test_expired_revoked_forged_and_orphaned_links_let_no_one_in(olga: User) -> None:
+def test_expired_revoked_forged_and_orphaned_links_admit_nobody(olga: User) -> None:
     expired = link_for(olga)
     Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     revoked = link_for(olga)

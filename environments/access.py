@@ -22,17 +22,17 @@ class Right(Enum):
     PULL = "pull its images"
     DEFINE = "define environments"
     BUILD = "build images"
-    REPORT_USES = "report what uses an environment"
+    REPORT_USES = "report uses of an environment"
     PROPOSE = "propose environments for the catalogue"
-    REVIEW = "review what is proposed for the catalogue"
-    CANCEL_OTHERS = "stop builds that others wait for"
+    REVIEW = "review proposals for the catalogue"
+    CANCEL_OTHERS = "stop builds of others"
     SEE_CONNECTIONS = "see its connections"
     MANAGE_CONNECTIONS = "manage its connections"
     MANAGE_MEMBERS = "manage its members"
     SEE_SETTINGS = "see its settings"
     MANAGE_SETTINGS = "change its settings"
     MANAGE_WEBHOOKS = "manage its webhooks"
-    SEE_ORIGINS = "see where what is done in it comes from"
+    SEE_ORIGINS = "see the origin of events"
     CLEAN_UP = "clean up its images"
     SET_LIMITS = "set its limits"
     CLEAN_STORE = "clean up the studio's store"
@@ -143,7 +143,9 @@ def get_workspace(user: Any, name: str, right: Right = Right.SEE) -> Workspace:
     minimum = MINIMUM_ROLE[right]
     if _rank(role, user) < minimum:
         needed = "be an admin of the studio" if minimum == ADMIN else f"have the role {Role(minimum).label}"
-        raise PermissionDenied(f"You are {role.label} of {workspace}. To {right.value}, you must {needed}.")
+        raise PermissionDenied(
+            f"Your role in {workspace} is {role.label}. To {right.value}, you must {needed}."
+        )
     return workspace
 
 

@@ -6,7 +6,13 @@ from environments.audit import views as audit_views
 from environments.notifications import views as notification_views
 from environments.sections import in_section
 from environments.versions import views
-from environments.workspaces import members_views, registry_views, settings_views, uploads_views
+from environments.workspaces import (
+    invitations_views,
+    members_views,
+    registry_views,
+    settings_views,
+    uploads_views,
+)
 
 app_name = "environments"
 urlpatterns = [
@@ -26,6 +32,10 @@ urlpatterns = [
         in_section("settings", settings_views.replace_connection),
         name="replace_connection",
     ),
+    # /w/<workspace>/settings/connections/7/test
+    path(
+        "settings/connections/<int:connection>/test", settings_views.test_connection, name="test_connection"
+    ),
     # /w/<workspace>/settings/connections/7/delete
     path(
         "settings/connections/<int:connection>/delete",
@@ -36,6 +46,14 @@ urlpatterns = [
     path("settings/members/", in_section("settings", members_views.set_role), name="keep_member"),
     # /w/<workspace>/settings/members/remove
     path("settings/members/remove", in_section("settings", members_views.remove), name="remove_member"),
+    # /w/<workspace>/settings/invitations/
+    path("settings/invitations/", in_section("settings", invitations_views.invite), name="invite"),
+    # /w/<workspace>/settings/invitations/7/revoke
+    path(
+        "settings/invitations/<int:invitation>/revoke",
+        invitations_views.revoke,
+        name="revoke_invitation",
+    ),
     # /w/<workspace>/settings/registry
     path("settings/registry", in_section("settings", registry_views.change_registry), name="change_registry"),
     # /w/<workspace>/settings/uploads

@@ -56,6 +56,7 @@ PAGES = {
     "tokens": "/account/tokens/",
     "notifications": "/account/notifications/",
     "new-workspace": "/workspaces/new/",
+    "documentation": "/docs/running/",
     "missing": "/w/nowhere/",
 }
 

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -32,6 +33,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "workspaces": workspaces,
         "current": current,
         "section": section,
+        "studio_version": settings.VERSION,
         "may_create_workspaces": may_create_workspaces(user),
         "may": rights_in(current, user),
         # Queried by whole pages only, not by partials

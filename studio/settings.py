@@ -1,6 +1,7 @@
 """Settings, all from the environment; `docs/running.md` lists them."""
 
 import re
+import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from studio.configuration import (
 from studio.logs import RENDERERS, formatter
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
 env = Env()
 
 
@@ -91,6 +93,7 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
 BYTECODE = read_bytecode(setting(env.str, "STUDIO_BYTECODE", ""))  # of a workspace without its own
 COMPRESSION = read_compression(setting(env.str, "STUDIO_COMPRESSION", ""))  # of a workspace without its own
 ANYONE_CREATES_WORKSPACES = setting(env.bool, "STUDIO_ANYONE_CREATES_WORKSPACES", False)
+INVITE_NEW_PEOPLE = setting(env.bool, "STUDIO_INVITE_NEW_PEOPLE", True)
 DEFAULT_BASE = setting(env.str, "STUDIO_DEFAULT_BASE", "host")
 REGISTRY_MIRRORS = read_mirrors(setting(env.list, "STUDIO_REGISTRY_MIRRORS", []))
 CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS", []))

@@ -8,14 +8,16 @@ from environments.sections import in_section
 from studio.catalogue import deprecations, proposals, propose
 from studio.defining import completion_views
 from studio.defining import views as defining_views
+from studio.documentation import views as documentation_views
 from studio.environments import about, bulk_actions, compare, uses
 from studio.environments import views as environments_views
 from studio.operations import views as operations_views
-from studio.signing_in import account, openid_views
+from studio.signing_in import account, invitation_views, openid_views
 from studio.signing_in import views as signing_in_views
 from studio.workspaces import finished_builds, limits, notifications
 from studio.workspaces import views as workspaces_views
 
+handler500 = "studio.operations.views.server_error"
 urlpatterns = [
     # /healthz
     path("healthz", operations_views.healthz, name="healthz"),
@@ -33,6 +35,12 @@ urlpatterns = [
     path("login/provider/back/", openid_views.back, name="provider-back"),
     # /login/<uid>/<token>/
     path("login/<str:uid>/<str:token>/", signing_in_views.one_time, name="login-once"),
+    # /invitations/<secret>/
+    path("invitations/<str:secret>/", invitation_views.accept, name="accept-invitation"),
+    # /docs/
+    path("docs/", documentation_views.index, name="documentation"),
+    # /docs/running/#connections
+    path("docs/<slug:name>/", documentation_views.page, name="documentation-page"),
     # /logout/
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     # /account/tokens/

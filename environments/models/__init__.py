@@ -1,6 +1,6 @@
 """Tables of workspaces, environments and their activity, a module by topic.
 
-- `workspaces`: Workspace, Member, Role, Compression, Bytecode
+- `workspaces`: Workspace, Member, Invitation, Role, Compression, Bytecode
 - `environments`: Environment, Version, SourceFile
 - `usage`: Usage, the runs, models and deployments that use a version
 - `list_entries`: ListEntry, the row that lists sort and search
@@ -29,7 +29,15 @@ from environments.models.notifications import (
     retry_delay,
 )
 from environments.models.usage import Usage
-from environments.models.workspaces import CATALOGUE, Bytecode, Compression, Member, Role, Workspace
+from environments.models.workspaces import (
+    CATALOGUE,
+    Bytecode,
+    Compression,
+    Invitation,
+    Member,
+    Role,
+    Workspace,
+)
 
 __all__ = [
     "CATALOGUE",
@@ -48,6 +56,7 @@ __all__ = [
     "Event",
     "EventGroup",
     "Identity",
+    "Invitation",
     "ListEntry",
     "Member",
     "Notice",

@@ -135,6 +135,7 @@ class Delivery(models.Model):
     code = models.PositiveSmallIntegerField(null=True, help_text="The HTTP status of the last answer.")
     milliseconds = models.PositiveIntegerField(null=True, help_text="The duration of the last attempt.")
     problem = models.CharField(max_length=400, blank=True)
+    answer = models.TextField(blank=True, help_text="The beginning of the last answer's body.")
 
     class Meta:
         ordering = ["-created_at"]

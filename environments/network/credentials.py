@@ -111,14 +111,10 @@ def normalize_address(kind: str, typed: str) -> str:
     parts = _split_url(f"{scheme.lower() or 'https'}://{rest}")
     host, _, path = rest.partition("/")
     if parts is None or not _HOST.fullmatch(_without_port(host)) or re.search(r"[\s?#]", rest):
-        raise InvalidAddress(
-            "This is no address that can be asked. Write it as host/path, with :port if it has one."
-        )
+        raise InvalidAddress("This is not a valid address. Write it as host/path, with :port if it has one.")
     host = host.lower()
     if kind == "channel" and re.match(r"t/[^/]+", path):
-        raise InvalidAddress(
-            "Leave /t/<token> out of the address: the token belongs into the password's field."
-        )
+        raise InvalidAddress("Leave /t/<token> out of the address: put the token in the password field.")
     address = f"{host}/{path}" if path else host
     if kind != "registry":
         return f"{scheme.lower()}://{address}"

@@ -51,10 +51,7 @@ class AddressRefused(Exception):
         self.address = str(address)
         location = f"{host} is" if host == self.address else f"{host} is at {self.address}, which is"
         self.message = f"The studio does not connect to {host}: {location} {_KIND_LABELS[kind]}."
-        self.help = (
-            f"Name an address that everybody reaches; or whoever runs this studio adds {host} to"
-            " STUDIO_ALLOW_ADDRESSES."
-        )
+        self.help = f"Use a public address, or ask an admin to add {host} to STUDIO_ALLOW_ADDRESSES."
         super().__init__(f"{self.message} {self.help}")
 
 

@@ -6,6 +6,7 @@ Nothing is sent inside of a transaction.
 
 import json
 import logging
+import re
 import smtplib
 import time
 from dataclasses import dataclass
@@ -36,15 +37,18 @@ BATCH_SECONDS = 60.0
 BATCH_SIZE = 20
 MAX_PAUSE = timedelta(minutes=5)
 RETENTION_DAYS = 30
+ANSWER_BYTES = 1000  # of a receiver's answer, kept for the page of deliveries
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
 class DeliveryResult:
-    """The result of an attempt: the response's status, the duration, and the problem."""
+    """The result of an attempt: the response's status and beginning, the duration, and the problem."""
 
     code: int | None
     milliseconds: int
     problem: str
+    answer: str = ""
 
     @property
     def delivered(self) -> bool:
@@ -108,6 +112,7 @@ def _deliver(webhook: Webhook, delivery: Delivery) -> bool:
         "code": result.code,
         "milliseconds": result.milliseconds,
         "problem": result.problem[:400],
+        "answer": result.answer,
     }
     fields |= {"tried_at": Now(), "attempts": F("attempts") + 1}
     pause = retry_delay(delivery.attempts + 1)
@@ -140,8 +145,8 @@ def signed_headers(secret: str, id: str, timestamp: int, body: bytes) -> dict[st
 
 
 def post(address: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
-    """POST a body, and return the result. Redirects are not followed, and only the status is read."""
-    code, problem = None, ""
+    """POST a body, and return the result. Redirects are not followed; the answer is read to ANSWER_BYTES."""
+    code, problem, answer = None, "", ""
     deadlines = Deadlines(head=ATTEMPT_SECONDS, whole=ATTEMPT_SECONDS)
     with checked_client(
         settings.EGRESS_POLICY, deadlines=deadlines, timeout=ATTEMPT_SECONDS / 2, follow_redirects=False
@@ -150,6 +155,7 @@ def post(address: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
         try:
             with client.stream("POST", address, content=body, headers=headers) as response:
                 code = response.status_code
+                answer = _beginning(response)
             if 300 <= code < 400:
                 problem = (
                     f"It answered with {code}: redirects are not followed. Name the address it leads to."
@@ -162,7 +168,22 @@ def post(address: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
             problem = f"It did not answer within {ATTEMPT_SECONDS:.0f} seconds."
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             problem = f"It could not be reached: {str(error) or type(error).__name__}."
-    return DeliveryResult(code, round(1000 * (time.monotonic() - started_at)), problem)
+    return DeliveryResult(code, round(1000 * (time.monotonic() - started_at)), problem, answer)
+
+
+def _beginning(response: httpx.Response) -> str:
+    """Return the first bytes of an answer as text, for people; nothing of one that breaks off or is compressed."""
+    body = b""
+    try:
+        for chunk in response.iter_raw(ANSWER_BYTES):
+            body += chunk
+            if len(body) >= ANSWER_BYTES:
+                break
+    except httpx.HTTPError:
+        return ""  # the status has been received: that is what counts
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return ""
+    return _CONTROL.sub("", body[:ANSWER_BYTES].decode(errors="replace"))
 
 
 # Mails
@@ -212,7 +233,7 @@ def mail_for(notice: Notice) -> EmailMessage:
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     return EmailMessage(
         subject=notice.subject,
-        body=f"{notice.text or notice.subject}{link}\n\n-- \nWhat you are told of: {choice}\n",
+        body=f"{notice.text or notice.subject}{link}\n\n-- \nChoose your notifications: {choice}\n",
         to=[notice.user.email],
         headers={"Message-ID": f"<notice-{notice.pk}@{host}>", "Auto-Submitted": "auto-generated"},
     )

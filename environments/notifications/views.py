@@ -1,5 +1,6 @@
 """The settings' tab of the webhooks and their deliveries."""
 
+import json
 import uuid
 from typing import Any
 
@@ -17,6 +18,7 @@ from environments.models import Workspace
 from environments.models.events import EventGroup
 from environments.models.notifications import Delivery, Webhook
 from environments.notifications import webhooks
+from environments.notifications.delivery import payload_of
 from environments.paging import KeysetPaginator
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
@@ -41,13 +43,21 @@ def _tab_context(request: StudioRequest, workspace: Workspace, chosen: str) -> T
         "typed": {"groups": [EventGroup.BUILDS.value]},
     }
     if selected is not None:
-        rows = Delivery.objects.filter(webhook=selected).select_related("event__environment")
+        rows = Delivery.objects.filter(webhook=selected).select_related(
+            "event__environment", "event__actor", "event__workspace"
+        )
         context["typed"] = {"address": selected.address, "groups": selected.groups, "active": selected.active}
         # Keys of deliveries are UUIDs: the newest first, by time.
-        context["page"] = KeysetPaginator(rows.order_by("-created_at", "-event_id"), PAGE_SIZE).get_page(
+        page = KeysetPaginator(rows.order_by("-created_at", "-event_id"), PAGE_SIZE).get_page(
             request.GET.get("page")
         )
+        context |= {"page": page, "deliveries": [(row, _payload(row)) for row in page]}
     return context
+
+
+def _payload(delivery: Delivery) -> str:
+    """Return the body that is sent, laid out for people."""
+    return json.dumps(json.loads(payload_of(delivery)), indent=2, ensure_ascii=False)
 
 
 TAB = Tab(
@@ -105,9 +115,9 @@ def change(request: StudioRequest, workspace: str, webhook: int) -> HttpResponse
         context = _tab_context(request, hook.workspace, str(hook.pk)) | {"typed": typed, "problem": problem}
         return settings_page(request, hook.workspace, "webhooks", **context)
     if changed:
-        messages.success(request, _("The webhook is changed."))
+        messages.success(request, _("Webhook saved."))
     else:
-        messages.info(request, _("Nothing was changed: that is how it was."))
+        messages.info(request, _("No changes to save."))
     return _to_webhook(hook)
 
 
@@ -128,7 +138,7 @@ def delete(request: StudioRequest, workspace: str, webhook: int) -> HttpResponse
     """Delete the webhook."""
     hook = _get_webhook(request, workspace, webhook)
     webhooks.delete_webhook(hook, request.user)
-    messages.success(request, _("The webhook is deleted. Nothing is sent there any more."))
+    messages.success(request, _("Webhook deleted. Nothing more is sent there."))
     return redirect(tab_url(hook.workspace, "webhooks"))
 
 
@@ -142,7 +152,7 @@ def test(request: StudioRequest, workspace: str, webhook: int) -> HttpResponse:
     except webhooks.WebhookRefused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, _("A test is on its way. Reload this page in a few seconds."))
+        messages.success(request, _("Test queued. Its delivery appears below within seconds."))
     return _to_webhook(hook)
 
 
@@ -157,5 +167,5 @@ def again(request: StudioRequest, workspace: str, webhook: int, delivery: uuid.U
     except webhooks.WebhookRefused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, _("It is sent again. Reload this page in a few seconds."))
+        messages.success(request, _("Queued again. Its delivery is updated below within seconds."))
     return _to_webhook(hook)

@@ -10,6 +10,8 @@ from environments.audit.record import record
 from environments.errors import ServiceError
 from environments.models import Member, Role, Workspace
 
+MOST_SUGGESTED = 200
+
 
 class MemberRefused(ServiceError):
     """A change of members that cannot be made."""
@@ -37,8 +39,8 @@ def set_member_role(workspace: Workspace, name: str, role: Role, by: User) -> Me
     if user is None:
         raise MemberRefused(
             "no-such-person",
-            f"There is nobody called {name[:150]} in this studio.",
-            "Whoever runs it adds people; those who sign in through a provider are there after the first time.",
+            f"No user “{name[:150]}”.",
+            "Invite them by link, ask an admin to add them, or have them sign in once.",
         )
     member = Member.objects.filter(workspace=workspace, user=user).first()
     if member is None:
@@ -66,6 +68,15 @@ def remove_member(workspace: Workspace, name: str, by: User) -> None:
     record(verb, name, workspace=workspace, actor=by, before=before)
 
 
+def people_known_to(user: User, workspace: Workspace) -> list[str]:
+    """Return the user names to suggest as members: those who share a workspace with the user; all, to an admin."""
+    known = User.objects.filter(is_active=True).exclude(memberships__workspace=workspace)
+    if not user.is_superuser:
+        shared = Member.objects.filter(user=user).values("workspace")
+        known = known.filter(memberships__workspace__in=shared)
+    return list(known.order_by("username").values_list("username", flat=True).distinct()[:MOST_SUGGESTED])
+
+
 def _lock(workspace: Workspace) -> None:
     # Two owners who remove each other at the same time: the second request is refused.
     Workspace.objects.select_for_update().get(pk=workspace.pk)
@@ -77,5 +88,5 @@ def _check_not_last_owner(member: Member) -> None:
         raise LastOwner(
             "last-owner",
             f"{member.user} is the last owner of this workspace.",
-            "Make somebody else an owner first.",
+            "Make someone else an owner first.",
         )

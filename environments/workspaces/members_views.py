@@ -27,11 +27,11 @@ def set_role(request: StudioRequest, workspace: str) -> HttpResponse:
         return settings_page(
             request, workspace, "members", typed={"user": name, "role": role.label}, problem=problem
         )
-    names = {"person": name, "role": _(role.label), "workspace": workspace}
+    names = {"person": name, "role": _(role.label), "workspace": workspace.title}
     if change.added:
-        messages.success(request, _("%(person)s is now %(role)s of %(workspace)s.") % names)
+        messages.success(request, _("%(person)s joined %(workspace)s with the role %(role)s.") % names)
     else:
-        messages.success(request, _("%(person)s is %(role)s of %(workspace)s.") % names)
+        messages.success(request, _("%(person)s now has the role %(role)s in %(workspace)s.") % names)
     return redirect(tab_url(workspace, "members"))
 
 
@@ -47,10 +47,10 @@ def remove(request: StudioRequest, workspace: str) -> HttpResponse:
     except MemberRefused as problem:
         return settings_page(request, workspace, "members", problem=problem)
     except Member.DoesNotExist as problem:
-        raise Http404(f"{name} is no member of {workspace}.") from problem
-    names = {"person": name, "workspace": workspace}
+        raise Http404(f"{name} is not a member of {workspace}.") from problem
+    names = {"person": name, "workspace": workspace.title}
     if leaves:
-        messages.success(request, _("You are no member of %(workspace)s any more.") % names)
+        messages.success(request, _("You left %(workspace)s.") % names)
     else:
-        messages.success(request, _("%(person)s is no member of %(workspace)s any more.") % names)
+        messages.success(request, _("%(person)s was removed from %(workspace)s.") % names)
     return redirect("home") if leaves else redirect(tab_url(workspace, "members"))

@@ -39,15 +39,15 @@ def change_registry(request: StudioRequest, workspace: str) -> HttpResponse:
     except RegistryRefused as problem:
         return settings_page(request, workspace, "registry", typed=typed, problem=problem)
     if not changed:
-        messages.info(request, _("Nothing was changed: that is how it was."))
+        messages.info(request, _("No changes to save."))
     elif workspace.registry:
         messages.success(
             request,
-            _("From the next build on, images are pushed to %(registry)s too.")
+            _("Registry saved. New images are also pushed to %(registry)s.")
             % {"registry": workspace.registry},
         )
     else:
-        messages.success(request, _("Images are pushed to no registry any more. What is there stays there."))
+        messages.success(request, _("Registry removed. Images already pushed stay there."))
     return redirect(tab_url(workspace, "registry"))
 
 
@@ -60,7 +60,7 @@ def change_compression(request: StudioRequest, workspace: str) -> HttpResponse:
         workspace,
         lambda space, by: set_compression(space, request.POST.get("compression", ""), by),
         lambda space: (
-            _("New images are compressed with %(compression)s. Images that exist stay as they are.")
+            _("New images are compressed with %(compression)s. Existing images do not change.")
             % {"compression": compression_label(compression_of(space))}
         ),
     )
@@ -75,7 +75,7 @@ def change_bytecode(request: StudioRequest, workspace: str) -> HttpResponse:
         workspace,
         lambda space, by: set_bytecode(space, request.POST.get("bytecode", ""), by),
         lambda space: (
-            _("Bytecode of new images: %(modules)s. Images that exist stay as they are.")
+            _("Bytecode of new images: %(modules)s. Existing images do not change.")
             % {"modules": bytecode_label(bytecode_of(space))}
         ),
     )
@@ -93,7 +93,7 @@ def _choose(
         if change(workspace, request.user):
             messages.success(request, changed(workspace))
         else:
-            messages.info(request, _("Nothing was changed: that is how it was."))
+            messages.info(request, _("No changes to save."))
     except ChoiceRefused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     return redirect(tab_url(workspace, "registry"))
@@ -106,16 +106,15 @@ def change_pull(request: StudioRequest, workspace: str) -> HttpResponse:
     workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
     allowed = request.POST.get("anonymous_pull") == "on"
     if not set_anonymous_pull(workspace, allowed, request.user):
-        messages.info(request, _("Nothing was changed: that is how it was."))
+        messages.info(request, _("No changes to save."))
     elif allowed:
         messages.success(
             request,
-            _("Everybody may pull the images of %(workspace)s now, without signing in.")
-            % {"workspace": workspace},
+            _("Anyone can now pull images of %(workspace)s without signing in.") % {"workspace": workspace},
         )
     else:
         messages.success(
             request,
-            _("From now on, only members may pull the images of %(workspace)s.") % {"workspace": workspace},
+            _("Only members can now pull images of %(workspace)s.") % {"workspace": workspace},
         )
     return redirect(tab_url(workspace, "registry"))

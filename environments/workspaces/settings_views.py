@@ -17,10 +17,13 @@ from django.views.decorators.http import require_POST, require_safe
 
 from environments.access import Right, get_workspace, may, rights_in
 from environments.connections import service
+from environments.connections.check import check_connection
 from environments.models import Bytecode, Compression, Connection, Member, Role, Workspace
 from environments.network.credentials import is_loopback
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
+from environments.workspaces.invitations import open_invitations
+from environments.workspaces.members import people_known_to
 from environments.workspaces.registry import bytecode_of, compression_of
 from environments.workspaces.tabs import Tab, TabContext, settings_tabs
 
@@ -72,11 +75,18 @@ def bytecode_label(name: str) -> str:
 
 
 def members_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
+    may_manage = may(request.user, Right.MANAGE_MEMBERS, workspace)
+    members = list(
+        Member.objects.filter(workspace=workspace).select_related("user").order_by("user__username")
+    )
+    owners = [member.pk for member in members if member.role == Role.OWNER and member.user.is_active]
     return {
-        "may_manage": may(request.user, Right.MANAGE_MEMBERS, workspace),
-        "members": Member.objects.filter(workspace=workspace)
-        .select_related("user")
-        .order_by("user__username"),
+        "may_manage": may_manage,
+        "members": members,
+        "last_owner": owners[0] if len(owners) == 1 else None,
+        "invitations": open_invitations(workspace) if may_manage else [],
+        "new_people": studio_settings.INVITE_NEW_PEOPLE,
+        "people": people_known_to(request.user, workspace) if may_manage else [],
         "roles": [role.label for role in Role],
         "typed": {"role": Role.CONTRIBUTOR.label},
     }
@@ -100,7 +110,7 @@ TABS = (
         registry_tab,
     ),
     Tab(
-        30,
+        8,
         "members",
         gettext_lazy("Members"),
         Right.SEE,
@@ -136,11 +146,10 @@ def add_connection(request: StudioRequest, workspace: str) -> HttpResponse:
     if _sends_plaintext(connection):
         messages.warning(
             request,
-            _("%(address)s is reached without encryption: its password can be read on the way.")
-            % {"address": connection},
+            _("%(address)s is not encrypted: its password can be read in transit.") % {"address": connection},
         )
     messages.success(
-        request, _("The connection to %(address)s is kept. The next build uses it.") % {"address": connection}
+        request, _("Connection to %(address)s saved. The next build uses it.") % {"address": connection}
     )
     return redirect(tab_url(workspace, "connections"))
 
@@ -162,8 +171,20 @@ def replace_connection(request: StudioRequest, workspace: str, connection: int) 
         return settings_page(request, workspace, "connections", typed=typed, problem=problem, changed=row)
     messages.success(
         request,
-        _("User and password for %(address)s are replaced. The next build uses them.") % {"address": row},
+        _("User and password for %(address)s replaced. The next build uses them.") % {"address": row},
     )
+    return redirect(tab_url(workspace, "connections"))
+
+
+@require_POST
+@login_required
+def test_connection(request: StudioRequest, workspace: str, connection: int) -> HttpResponse:
+    """Request the address of a connection, and report whether its credentials are accepted."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_CONNECTIONS)
+    row = get_object_or_404(Connection, pk=connection, workspace=workspace)
+    outcome = check_connection(row)
+    level = {True: messages.SUCCESS, None: messages.INFO, False: messages.ERROR}[outcome.works]
+    messages.add_message(request, level, outcome.message)
     return redirect(tab_url(workspace, "connections"))
 
 
@@ -176,8 +197,7 @@ def delete_connection(request: StudioRequest, workspace: str, connection: int) -
     service.delete_connection(row, request.user)
     messages.success(
         request,
-        _("The connection to %(address)s is deleted. Images that were built with it stay.")
-        % {"address": row},
+        _("Connection to %(address)s deleted. Images built with it stay.") % {"address": row},
     )
     return redirect(tab_url(workspace, "connections"))
 
@@ -197,8 +217,7 @@ def settings_page(request: StudioRequest, workspace: Workspace, name: str, **mor
     visible = [tab for tab in tabs if rights[tab.right.name.lower()]]
     if not visible or name in {tab.name for tab in tabs if tab not in visible}:
         raise PermissionDenied(
-            _("Your role in %(workspace)s does not let you see this part of its settings.")
-            % {"workspace": workspace}
+            _("Your role in %(workspace)s does not include these settings.") % {"workspace": workspace}
         )
     tab = next((tab for tab in visible if tab.name == (name or visible[0].name)), None)
     if tab is None:

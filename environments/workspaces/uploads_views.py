@@ -49,11 +49,11 @@ def change_uploads(request: StudioRequest, workspace: str) -> HttpResponse:
     except UploadsRefused as problem:
         return settings_page(request, workspace, "uploads", typed=typed, problem=problem)
     if not changed:
-        messages.info(request, _("Nothing was changed: that is how it was."))
+        messages.info(request, _("No changes to save."))
     elif workspace.cutoff:
-        messages.success(request, _("From the next build on, packages that are too new are passed over."))
+        messages.success(request, _("Policy saved. Builds skip packages that are too new."))
     else:
-        messages.success(request, _("Packages are used however new they are."))
+        messages.success(request, _("Policy removed. Packages of any age are used."))
     return redirect(tab_url(workspace, "uploads"))
 
 

@@ -10,6 +10,7 @@ from studio.api import (
     deprecations,
     environments,
     events,
+    invitations,
     packages,
     proposals,
     tools,
@@ -45,6 +46,8 @@ ROUTES = {
     "workspaces/<slug:workspace>/compression/": route(
         GET=workspaces.compression, PUT=workspaces.change_compression
     ),
+    "workspaces/<slug:workspace>/invitations/": route(GET=invitations.invitations, POST=invitations.invite),
+    "workspaces/<slug:workspace>/invitations/<int:invitation>/": route(DELETE=invitations.revoke),
     "workspaces/<slug:workspace>/members/": route(GET=workspaces.members),
     "workspaces/<slug:workspace>/members/<str:user>/": route(
         PUT=workspaces.keep_member, DELETE=workspaces.remove_member

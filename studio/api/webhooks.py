@@ -35,7 +35,7 @@ def _row(hook: Webhook) -> dict[str, Any]:
 
 def _delivery(row: Delivery) -> dict[str, Any]:
     fields = ("id", "state", "created_at", "next_at", "tried_at", "ended_at", "attempts", "code")
-    shape = {field: getattr(row, field) for field in (*fields, "milliseconds", "problem")}
+    shape = {field: getattr(row, field) for field in (*fields, "milliseconds", "problem", "answer")}
     return shape | {"event": row.event_id, "verb": row.event.verb, "subject": row.event.subject}
 
 

@@ -37,7 +37,7 @@ def workspaces(request: ApiRequest) -> Response:
 def create_workspace(request: ApiRequest) -> Response:
     """Make a workspace, which you own."""
     if not service.may_create_workspaces(request.user):
-        raise PermissionDenied("You may not make workspaces: ask whoever runs this studio.")
+        raise PermissionDenied("You can't create workspaces. Ask an admin of this studio.")
     sent = bodies.WorkspaceIn(data=request.data)
     sent.is_valid(raise_exception=True)
     made = service.create_workspace(**sent.validated_data, by=request.user)

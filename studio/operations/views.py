@@ -5,9 +5,11 @@ from hmac import compare_digest
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, JsonResponse
+from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
+from structlog.contextvars import get_contextvars
 
 from studio.operations import metrics, readiness
 
@@ -32,6 +34,18 @@ def refused() -> HttpResponse:
     return HttpResponseForbidden(
         "Ask from this machine, or send STUDIO_OPERATIONS_TOKEN as a bearer token.\n", "text/plain"
     )
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer a request that failed in the studio, with the id under which the log has the details.
+
+    It asks nothing of the database, which may be the cause.
+    """
+    context = {
+        "reference": get_contextvars().get("request", ""),
+        "address": request.path if request.method in ("GET", "HEAD") else "/",
+    }
+    return HttpResponse(render_to_string("500.html", context), status=500)
 
 
 @never_cache

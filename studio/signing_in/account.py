@@ -38,7 +38,7 @@ class TokenForm(forms.Form):
     """The form for a new access token."""
 
     name = forms.CharField(
-        max_length=120, error_messages={"required": gettext_lazy("Say what the token is for.")}
+        max_length=120, error_messages={"required": gettext_lazy("Name the token after its use.")}
     )
     scope = forms.TypedChoiceField(coerce=lambda value: Scope(int(value)), choices=Scope.choices)
     workspace = forms.ModelChoiceField(Workspace.objects.none(), required=False, to_field_name="name")
@@ -94,8 +94,7 @@ def revoke(request: StudioRequest, token: int) -> HttpResponse:
     revoke_token(current, user)
     messages.success(
         request,
-        _("The token “%(name)s” is revoked: whoever uses it is refused from now on.")
-        % {"name": current.name},
+        _("Token “%(name)s” revoked. Programs that use it can no longer sign in.") % {"name": current.name},
     )
     return redirect("tokens")
 
@@ -114,6 +113,6 @@ def password(request: StudioRequest) -> HttpResponse:
             form.save()
             record("person.password", user.get_username(), workspace=None, actor=user)
         update_session_auth_hash(request, user)
-        messages.success(request, _("Your password is changed. You are signed out everywhere else."))
+        messages.success(request, _("Password changed. You are signed out everywhere else."))
         return redirect("password")
     return render(request, "studio/password.html", {"form": form}, status=422 if form.errors else 200)

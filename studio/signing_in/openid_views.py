@@ -25,7 +25,7 @@ class _CallbackView(OIDCAuthenticationCallbackView):  # type: ignore[misc]
     get_settings = staticmethod(provider_setting)
 
     def login_failure(self) -> HttpResponse:
-        raise SignInFailed(self.request.GET.get("error_description") or "it did not say who you are")
+        raise SignInFailed(self.request.GET.get("error_description") or "the provider named no user")
 
 
 @never_cache
@@ -52,8 +52,8 @@ def _answer_through(view: Any, request: HttpRequest) -> HttpResponse:
         messages.error(
             request,
             _(
-                "%(provider)s could not sign you in. Try again; if it happens again, tell whoever runs "
-                "this studio: the reason is in its log."
+                "%(provider)s could not sign you in. Try again. If it fails again, contact an admin: the reason is in "
+                "the studio's log."
             )
             % {"provider": settings.OIDC_NAME},
         )

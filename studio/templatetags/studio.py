@@ -1,8 +1,10 @@
 """Template tags and filters for times, sizes, states and icons."""
 
 import datetime
+import re
 from functools import lru_cache
 from typing import Any
+from zlib import adler32
 
 from django import template
 from django.conf import settings
@@ -34,6 +36,18 @@ def icon(name: str, extra: str = "") -> SafeString:
 def _icon(file: str, name: str, extra: str) -> SafeString:
     drawn = '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>'
     return format_html(drawn, extra, file, name)
+
+
+@register.simple_tag
+def avatar(username: str) -> SafeString:
+    """Return the initials of a user in a circle, in a colour of their own; it is decoration, beside the name."""
+    parts = [part for part in re.split(r"[^\w]|_", username) if part]
+    initials = (parts[0][0] + parts[1][0] if len(parts) > 1 else username[:2]).upper()
+    return format_html(
+        '<span class="avatar avatar-sm avatar-{}" aria-hidden="true">{}</span>',
+        adler32(username.encode()) % 8,
+        initials,
+    )
 
 
 @register.simple_tag

@@ -56,16 +56,18 @@ class LimitsForm(forms.Form):
 
 @dataclass(frozen=True)
 class Row:
-    """A limit: its label, its value in force, whether the workspace overrides it, and the default."""
+    """A limit: its label, its value in force, the default with its setting, and the field of its override."""
 
     label: str
     about: str
     now: str
-    own: bool
     default: str
     setting: str
+    unit: str
+    field: forms.BoundField
 
 
+UNITS = {"seconds": "s", "disk": "GB"}
 # Label, effect of reaching the limit, and the setting with the default
 ABOUT = {
     "at_once": (
@@ -75,12 +77,12 @@ ABOUT = {
     ),
     "queued": (
         gettext_lazy("Builds in the queue"),
-        gettext_lazy("Who asks for more is told to wait."),
+        gettext_lazy("Further requests are rejected."),
         "STUDIO_LIMIT_QUEUED",
     ),
     "seconds": (
         gettext_lazy("Time of a build"),
-        gettext_lazy("A longer one is stopped."),
+        gettext_lazy("Longer builds are stopped."),
         "STUDIO_LIMIT_SECONDS",
     ),
     "disk": (
@@ -96,28 +98,33 @@ def _formatted(name: str, value: int) -> str:
 
 
 def limits_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
+    return _tab_context(request, workspace)
+
+
+def _tab_context(
+    request: StudioRequest, workspace: Workspace, typed_form: LimitsForm | None = None
+) -> TabContext:
+    """Return the context of the tab, with the overrides as they were typed."""
     own = WorkspaceLimits.objects.filter(workspace=workspace).first()
     own_values = own.overrides() if own else {}
     current, default = effective_limits(own), default_limits()
+    initial: dict[str, object] = dict(own_values)
+    if "disk" in own_values:
+        initial["disk"] = f"{Decimal(own_values['disk']) / GB:f}"
+    form = typed_form or LimitsForm(initial=initial)
     rows = [
         Row(
             str(label),
             str(about),
             _formatted(name, getattr(current, name)),
-            name in own_values,
             _formatted(name, getattr(default, name)),
             setting,
+            UNITS.get(name, ""),
+            form[name],
         )
         for name, (label, about, setting) in ABOUT.items()
     ]
-    typed: dict[str, object] = dict(own_values)
-    if "disk" in own_values:
-        typed["disk"] = f"{Decimal(own_values['disk']) / GB:f}"
-    return {
-        "rows": rows,
-        "form": LimitsForm(initial=typed),
-        "may_manage": may(request.user, Right.SET_LIMITS, workspace),
-    }
+    return {"rows": rows, "may_manage": may(request.user, Right.SET_LIMITS, workspace)}
 
 
 @never_cache
@@ -128,12 +135,13 @@ def change_limits(request: StudioRequest, workspace: str) -> HttpResponse:
     workspace = get_workspace(request.user, workspace, Right.SET_LIMITS)
     form = LimitsForm(request.POST)
     if not form.is_valid():
-        return settings_page(request, workspace, "limits", form=form, problem=form.errors)
+        context = _tab_context(request, workspace, form)
+        return settings_page(request, workspace, "limits", **context, problem=form.errors)
     set_limits(workspace, request.user, **form.given())
     messages.success(
         request,
-        _("These are the limits of %(workspace)s now. Builds under way keep theirs.")
-        % {"workspace": workspace},
+        _("Limits of %(workspace)s saved. Builds that are queued or running keep theirs.")
+        % {"workspace": workspace.title},
     )
     return redirect(tab_url(workspace, "limits"))
 

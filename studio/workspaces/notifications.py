@@ -43,7 +43,7 @@ def notifications(request: StudioRequest) -> HttpResponse:
     if form is not None and form.is_valid():
         data = form.cleaned_data
         save_preferences(user, email=data["email"], by_mail=data["by_mail"], kinds=set(data["kinds"]))
-        messages.success(request, _("What you are told of is saved."))
+        messages.success(request, _("Notification settings saved."))
         return redirect("notifications")
     choice = preferences_of(user)
     typed = {

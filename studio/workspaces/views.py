@@ -21,7 +21,7 @@ from environments.workspaces.service import (
 from environments.workspaces.settings_views import settings_page, tab_url
 from environments.workspaces.tabs import Tab, TabContext
 
-NOT_YOURS = gettext_lazy("Workspaces are made by whoever runs this studio: ask them for one.")
+NOT_YOURS = gettext_lazy("Only admins create workspaces here. Ask an admin for a new one.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,7 +38,7 @@ def new_workspace(request: StudioRequest) -> HttpResponse:
     except WorkspaceRefused as problem:
         return render(request, "studio/new_workspace.html", {"typed": typed, "problem": problem}, status=422)
     messages.success(
-        request, _("%(title)s is there, and yours. Next, add its members.") % {"title": created.title}
+        request, _("Workspace %(title)s created. Next, add its members.") % {"title": created.title}
     )
     return redirect(tab_url(created, "members"))
 
@@ -54,9 +54,9 @@ def rename(request: StudioRequest, workspace: str) -> HttpResponse:
     except WorkspaceRefused as problem:
         return settings_page(request, workspace, "general", typed=typed, problem=problem)
     if changed:
-        messages.success(request, _("The workspace is called %(title)s now.") % {"title": workspace.title})
+        messages.success(request, _("Workspace renamed to %(title)s.") % {"title": workspace.title})
     else:
-        messages.info(request, _("Nothing was changed: that is how it was."))
+        messages.info(request, _("No changes to save."))
     return redirect(tab_url(workspace, "general"))
 
 
@@ -65,5 +65,5 @@ def general_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
 
 
 TAB = Tab(
-    50, "general", gettext_lazy("General"), Right.SEE_SETTINGS, "studio/_settings_general.html", general_tab
+    5, "general", gettext_lazy("General"), Right.SEE_SETTINGS, "studio/_settings_general.html", general_tab
 )

@@ -22,6 +22,7 @@ from environments.connections.service import add_connection
 from environments.models import Role, Scope, Version
 from environments.notifications.webhooks import add_webhook, test_webhook
 from environments.versions.uses import report_use
+from environments.workspaces.invitations import create_invitation
 from environments.workspaces.tokens import create_token
 from tests.access.expected import (
     ADMIN,
@@ -217,6 +218,9 @@ class Studio:
             studio.there[workspace]["use"] = str(use.pk)
             hook = add_webhook(workspace_row, f"https://{workspace}.example/hook", ["settings"], by)[0]
             studio.there[workspace]["webhook"] = str(hook.pk)
+            studio.there[workspace]["invitation"] = str(
+                create_invitation(workspace_row, Role.READER, by)[0].pk
+            )
             studio.there[workspace]["delivery"] = str(test_webhook(hook, by).pk)
         return studio
 
@@ -269,5 +273,6 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "uid": "x",
         "user": "mia",  # a member of both, who never calls
         "token": "0",
+        "secret": "x" * 43,
         "other": uuid.uuid4().hex,
     }

@@ -73,6 +73,9 @@ PAGES = [
     "/w/lab/settings/?tab=limits",
     "/w/lab/settings/?tab=general",
     "/workspaces/new/",
+    "/docs/running/",
+    "/docs/formats/",
+    "/invitations/unknown/",
     "/nothing/here/",
     "BUILD",
     "BUILDstop/",
@@ -85,6 +88,7 @@ NO_PAGE = {
     "healthz",
     "readyz",
     "metrics",
+    "docs/",
     "login/provider/",
     "login/provider/back/",
     "login/<str:uid>/<str:token>/",  # looked at on the way in

@@ -79,7 +79,7 @@ def test_a_wrong_password_is_refused_with_a_sentence_and_the_name_stays() -> Non
     person("olga")
     client = Client()
     page = client.post("/login/", {"username": "olga", "password": "wrong"}).content.decode()
-    assert "do not belong together" in page
+    assert "Wrong user name or password" in page
     assert 'value="olga"' in page
     assert not signed_in(client)
 
@@ -121,7 +121,7 @@ def test_the_switcher_shows_only_visible_workspaces() -> None:
 
 def test_users_without_a_workspace_learn_whom_to_ask() -> None:
     page = browser_of(person("newcomer")).get("/").content.decode()
-    assert "You are in no workspace yet" in page
+    assert "in a workspace yet" in page
 
 
 def test_a_left_workspace_is_forgotten() -> None:

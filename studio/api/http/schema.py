@@ -20,6 +20,7 @@ PATH = {
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
     "user": (OpenApiTypes.STR, "The person's user name."),
     "token": (OpenApiTypes.INT, "The token's number."),
+    "invitation": (OpenApiTypes.INT, "The invitation's number."),
     "webhook": (OpenApiTypes.INT, "The webhook's number."),
     "delivery": (OpenApiTypes.UUID, "The delivery's id."),
 }

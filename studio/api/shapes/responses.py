@@ -153,6 +153,22 @@ class Member(s.Serializer[Any]):
     role = s.ChoiceField(choices=[role.label for role in Role])
 
 
+class Invitation(s.Serializer[Any]):
+    """An unused link that makes its first user a member of a workspace."""
+
+    id = s.IntegerField()
+    role = s.ChoiceField(choices=[role.label for role in Role])
+    created_by = s.CharField()
+    created_at = s.DateTimeField()
+    expires_at = s.DateTimeField()
+
+
+class NewInvitation(Invitation):
+    """A new invitation, with its link."""
+
+    link = s.CharField(help_text="Shown once.")
+
+
 class Deprecation(s.Serializer[Any]):
     """That a curated environment, or a version of it, is on its way out."""
 

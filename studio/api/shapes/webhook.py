@@ -57,4 +57,5 @@ class Delivery(s.Serializer[Any]):
     attempts = s.IntegerField()
     code = s.IntegerField(allow_null=True, help_text="Of the last answer.")
     milliseconds = s.IntegerField(allow_null=True)
+    answer = s.CharField(help_text="The beginning of the last answer's body.")
     problem = s.CharField(allow_blank=True)

@@ -14,7 +14,7 @@ from studio.management.base import StudioCommand
 class Command(StudioCommand):
     """Show what nobody needs any more and how much it frees, and delete it if asked to."""
 
-    help = "Show what no image needs any more; with --yes, delete it. Builds may go on meanwhile."
+    help = "Show files that no image needs; with --yes, delete them. Builds can continue meanwhile."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take whether to delete, and how old things have to be."""
@@ -32,14 +32,14 @@ class Command(StudioCommand):
             "--hours",
             type=float,
             default=GRACE_SECONDS / 3600,
-            help="blobs that nobody touched for so many hours (24); builds under way need theirs",
+            help="blobs untouched for so many hours (24); running builds need theirs",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Say what goes, one line for each kind."""
         done: bool = options["yes"]
         if not options["cache_days"] >= 0:
-            raise CommandError("--cache-days takes days, such as 30; 0 leaves the cache as it is.")
+            raise CommandError("--cache-days takes days, such as 30; 0 keeps the cache.")
         report = clean(
             dry_run=not done,
             days=options["days"],
@@ -48,7 +48,7 @@ class Command(StudioCommand):
         )
         self.stdout.write(f"Store: {len(report.store.blobs)} blobs, {report.store.freed / 1e6:.1f} MB.")
         for name in report.store.names:
-            self.stdout.write(f"  {name} is no image's name any more.")
+            self.stdout.write(f"  {name} is no longer the name of an image.")
         self.stdout.write(f"Cache: {report.cache.files} files, {report.cache.size / 1e6:.1f} MB.")
         if report.engine:
             self.stdout.write(f"Docker Engine: {report.engine}")

@@ -12,8 +12,8 @@ from studio.management.base import StudioCommand
 
 DEFAULT = "default"
 WHAT = {
-    "at_once": "builds under way at once",
-    "queued": "builds that wait in the queue",
+    "at_once": "concurrent builds",
+    "queued": "builds in the queue",
     "seconds": "seconds that a build may take",
     "disk": "bytes that a build may add to the disk",
 }

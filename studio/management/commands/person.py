@@ -16,14 +16,14 @@ from studio.preparation import login_path
 class Command(StudioCommand):
     """Add somebody, give them a new link to sign in once, or close their account."""
 
-    help = "Add a person, give one a link to sign in once, or close an account."
+    help = "Add a user, create a one-time sign-in link, or close an account."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take what to do and for whom."""
         parser.add_argument("what", choices=["add", "link", "close"])
         parser.add_argument("name")
         parser.add_argument("--email", default="")
-        parser.add_argument("--admin", action="store_true", help="may do everything, everywhere")
+        parser.add_argument("--admin", action="store_true", help="admin: all rights in all workspaces")
         parser.add_argument(
             "--workspace", action="append", default=[], help="lab or lab=owner; may be repeated"
         )
@@ -33,7 +33,9 @@ class Command(StudioCommand):
         name = options["name"]
         if options["what"] == "add":
             if User.objects.filter(username=name).exists():
-                raise CommandError(f"There is a person called {name} already. A new link: person link {name}")
+                raise CommandError(
+                    f"The user {name} already exists. For a new link: manage.py person link {name}"
+                )
             roles = [_role(argument) for argument in options["workspace"]]
             user = User(username=name, email=options["email"], is_superuser=options["admin"])
             user.set_unusable_password()
@@ -46,7 +48,7 @@ class Command(StudioCommand):
             return
         user_there = User.objects.filter(username=name).first()
         if user_there is None:
-            raise CommandError(f"There is nobody called {name}.")
+            raise CommandError(f"There is no user {name}.")
         if options["what"] == "link":
             self.say_link(user_there)
             return
@@ -54,14 +56,12 @@ class Command(StudioCommand):
         user_there.is_active = False
         user_there.save(update_fields=["is_active"])
         record("person.closed", name, workspace=None)
-        self.stdout.write(f"The account {name} is closed. Its sessions and tokens count no more.")
+        self.stdout.write(f"Account {name} closed. Its sessions and tokens no longer work.")
 
     def say_link(self, user: User) -> None:
         """Print where the person signs in, once, within an hour."""
-        self.stdout.write(f"{user.username} signs in once, within an hour, at this path of the studio:")
-        self.stdout.write(
-            f"  {'https://HOST' if settings.SECURE_COOKIES else 'http://HOST'}{login_path(user)}"
-        )
+        self.stdout.write(f"{user.username} can sign in once, within an hour:")
+        self.stdout.write(f"  {settings.PUBLIC_URL}{login_path(user)}")
 
 
 def _role(argument: str) -> tuple[Workspace, Role]:

@@ -21,13 +21,13 @@ from studio.management.base import StudioCommand
 class Command(StudioCommand):
     """Show or set a workspace's registry, and push what was made before."""
 
-    help = "Show, set or (with --none) take away the registry that a workspace's images are pushed to."
+    help = "Show, set or (with --none) remove the registry that a workspace pushes its images to."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the workspace, and what to do with its registry."""
         parser.add_argument("workspace", help="the workspace's name")
         parser.add_argument("address", nargs="?", help="such as registry.example.com/ml")
-        parser.add_argument("--none", action="store_true", help="push to no registry any more")
+        parser.add_argument("--none", action="store_true", help="stop pushing to a registry")
         parser.add_argument(
             "--push", action="store_true", help="push the current images and names that are not there"
         )

@@ -32,6 +32,7 @@ class Receiver:
         self.arrived = threading.Event()
         self.code = 204
         self.headers: dict[str, str] = {}
+        self.body = b""
         self.silent = self.dripping = False
         self.over = threading.Event()
         outer = self
@@ -54,6 +55,7 @@ class Receiver:
                     for name, value in outer.headers.items():
                         self.send_header(name, value)
                     self.end_headers()
+                    self.wfile.write(outer.body)
 
             do_GET = do_POST
 

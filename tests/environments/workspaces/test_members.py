@@ -81,7 +81,7 @@ def test_a_name_that_nobody_has_stays_in_the_form(olga: User) -> None:
     answer = browser_of(olga).post(KEEP, {"user": "<b>nobody", "role": "owner"})
     page = answer.content.decode()
     assert answer.status_code == 422
-    assert "There is nobody called &lt;b&gt;nobody" in page
+    assert "No user “&lt;b&gt;nobody”." in page
     assert 'value="&lt;b&gt;nobody"' in page
     assert Caller(olga)("PUT", "workspaces/lab/members/nobody/", {"role": "reader"}).code == "no-such-person"
 

@@ -165,3 +165,16 @@ def test_log_lines_of_a_request_have_its_id(kind: str) -> None:
         async_to_sync(cast(Any, request_ids(answer_async)))(request)
     assert contexts == [{"request": "proxy-4711-abc"}]
     assert get_contextvars() == {}
+
+
+def test_a_failure_of_the_studio_names_the_reference_that_its_log_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("of a test")
+
+    monkeypatch.setattr("studio.signing_in.views.SignIn.get_context_data", broken)
+    answer = Client(raise_request_exception=False).get("/login/?next=/x/")
+    assert answer.status_code == 500
+    assert f"<code>{answer.headers['X-Request-ID']}</code>" in answer.content.decode()
+    assert "of a test" not in answer.content.decode()

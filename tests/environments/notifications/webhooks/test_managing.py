@@ -18,7 +18,7 @@ from environments.audit.record import record
 from environments.models import Event, Role, Workspace
 from environments.models.notifications import Delivery, DeliveryState, Webhook
 from environments.notifications import delivery
-from environments.notifications.delivery import deliver_next_webhook
+from environments.notifications.delivery import ANSWER_BYTES, deliver_next_webhook
 from environments.notifications.webhooks import add_webhook, change_webhook
 from tests.builds.scenarios import browser_of, main_of, person
 from tests.environments.notifications.receiving import Receiver
@@ -47,7 +47,7 @@ def test_an_owner_makes_tests_changes_and_deletes_one(browser: Client, receiver:
     assert "answer 204" in page
 
     again = browser.post(f"{ADD}{hook.pk}/deliveries/{Delivery.objects.all()[0].pk}/again", follow=True)
-    assert "It is sent again" in again.content.decode()
+    assert "Queued again" in again.content.decode()
     renewed = browser.post(f"{ADD}{hook.pk}/secret").content.decode()
     assert "whsec_" in renewed
     assert secret[0] not in renewed
@@ -160,3 +160,33 @@ def test_what_was_sent_a_month_ago_is_forgotten(hook: Webhook, lab: Workspace) -
     Delivery.objects.filter(pk=old.pk).update(state=DeliveryState.SENT, ended_at=ended)
     delivery.delete_old()
     assert list(Delivery.objects.all()) == [young]
+
+
+def test_deliveries_show_the_payload_and_the_beginning_of_the_answer(
+    browser: Client, hook: Webhook, receiver: Receiver
+) -> None:
+    receiver.code, receiver.body = (
+        500,
+        b"<script>alert(1)</script> \x1b[31mno such channel " + b"x" * 10_000_000,
+    )
+    browser.post(f"{ADD}{hook.pk}/test")
+    assert deliver_next_webhook()
+    row = Delivery.objects.get()
+    assert row.code == 500
+    assert row.answer.startswith("<script>alert(1)</script> [31mno such channel x")
+    assert len(row.answer) < ANSWER_BYTES
+    page = browser.get(f"{PAGE}&webhook={hook.pk}").content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert" not in page
+    assert "&quot;type&quot;: &quot;webhook.tested&quot;" in page
+
+
+def test_an_answer_that_is_compressed_or_breaks_off_is_left_out(
+    browser: Client, hook: Webhook, receiver: Receiver
+) -> None:
+    receiver.body = b"\x1f\x8b" + b"\0" * 5000
+    for headers in ({"Content-Encoding": "gzip"}, {"Content-Length": "90000", "Content-Encoding": "br"}):
+        receiver.code, receiver.headers = 200, headers
+        browser.post(f"{ADD}{hook.pk}/test")
+        assert deliver_next_webhook()
+    assert set(Delivery.objects.values_list("state", "answer")) == {("sent", "")}

@@ -231,4 +231,6 @@ def _read_tree(draft: Draft, text: str, source: Source) -> None:
         draft.cut(None)
         raise Refused("not-a-definition")
     line = tree.line if tree is not None else 1
-    raise draft.refuse("not-a-definition", Placed("", line), what=recognise.what_it_is(tree))
+    written, meant = recognise.misspelt_key(tree)
+    what = recognise.what_it_is(tree)
+    raise draft.refuse("not-a-definition", Placed("", line), what=what, written=written, meant=meant)

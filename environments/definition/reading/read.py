@@ -62,6 +62,14 @@ def read_path(
     return _read(content, Source(DiskFolder(path.parent), path.name, limits=limits), draft)
 
 
+def read_changed(
+    text: str, path: Path, *, default_image: str = HOST, selection: Selection | None = None
+) -> Reading:
+    """Read a text as if it were in this file, with the files beside it that it names."""
+    source = Source(DiskFolder(path.parent), path.name, limits=Limits())
+    return _read(text.encode("utf-8", "surrogatepass"), source, _draft(default_image, selection))
+
+
 def read_folder_of(
     folder: Folder,
     *,

@@ -90,6 +90,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{ENVIRONMENT}archive", "POST"): Change("environment.archived"),
     (f"{W}chosen/archive", "POST"): Change("environment.archived", {"environment": "lab/forecast"}),
     (f"{W}chosen/build", "POST"): Change("build.requested", {"environment": "lab/forecast"}),
+    (f"{ENVIRONMENT}ignored", "POST"): Change("environment.findings", {"ignore": "base-assumed"}),
     (f"{VERSION}describe", "POST"): Change("version.described", {"description": "new"}),
     (f"{ENVIRONMENT}uses/<int:use>/end", "POST"): Change(
         "use.ended", there={"name": "used", "use": "active"}

@@ -69,6 +69,11 @@ class Finding:
     """What the catalogue's message was filled in with, by name."""
     fix: Fix | None = None
 
+    @property
+    def key(self) -> str:
+        """What names its fix in a form: its code and where it is."""
+        return f"{self.code}:{self.line or 0}:{self.column or 0}"
+
     def value(self, name: str) -> str:
         """Return one of the values; empty where it has none of that name."""
         return dict(self.values).get(name, "")

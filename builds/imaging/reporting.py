@@ -71,12 +71,20 @@ class ImageError(Exception):
 
 
 _REASONS = (
-    (re.compile(r"name or service not known|name resolution|getaddrinfo|nodename nor servname|no address", re.I), "host name not found"),
+    (
+        re.compile(
+            r"name or service not known|name resolution|getaddrinfo|nodename nor servname|no address", re.I
+        ),
+        "host name not found",
+    ),
     (re.compile(r"connection refused", re.I), "connection refused"),
     (re.compile(r"no route to host|network is unreachable", re.I), "no way through the network"),
     (re.compile(r"timed? ?out|timeout", re.I), "no answer in time"),
     (re.compile(r"certificate|ssl|tls", re.I), "its certificate can't be verified"),
-    (re.compile(r"connection (?:aborted|reset)|broken pipe|disconnected|eof|closed", re.I), "the connection broke off"),
+    (
+        re.compile(r"connection (?:aborted|reset)|broken pipe|disconnected|eof|closed", re.I),
+        "the connection broke off",
+    ),
     (re.compile(r"no such file|filenotfounderror", re.I), "nothing listens there"),
     (re.compile(r"permission denied|permissionerror", re.I), "permission denied"),
     (re.compile(r"\b(?:it answered|status(?: code)?:?|http) (\d{3})\b", re.I), "it answered {}"),

@@ -4,15 +4,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('builds', '0005_platforms_of_images'),
+        ("builds", "0005_platforms_of_images"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='build',
-            name='details',
-            field=models.JSONField(default=dict, help_text='What else is known of a failure: raw text, conflict, and line and text in the definition.'),
+            model_name="build",
+            name="details",
+            field=models.JSONField(
+                default=dict,
+                help_text="What else is known of a failure: raw text, conflict, and line and text in the definition.",
+            ),
         ),
     ]

@@ -86,7 +86,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="build for linux/amd64 or linux/arm64, whatever the file says; repeat it for one image of both",
+        help="build for linux/amd64 or linux/arm64, regardless of the file; repeat it for one image of both",
     )
 
 

@@ -4,15 +4,16 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('environments', '0007_environment_repository'),
+        ("environments", "0007_environment_repository"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='environment',
-            name='ignored_findings',
-            field=models.JSONField(blank=True, default=list, help_text='The codes of the findings that its pages fold away.'),
+            model_name="environment",
+            name="ignored_findings",
+            field=models.JSONField(
+                blank=True, default=list, help_text="The codes of the findings that its pages fold away."
+            ),
         ),
     ]

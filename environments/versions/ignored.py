@@ -33,7 +33,9 @@ def set_ignored(environment: Environment, codes: list[str], user: User) -> None:
     for code in wanted:
         entry = CATALOGUE.get(code)
         if entry is None:
-            raise ServiceError("finding-unknown", f"There is no finding “{code[:60]}”.", "Use a finding's code.")
+            raise ServiceError(
+                "finding-unknown", f"There is no finding “{code[:60]}”.", "Use a finding's code."
+            )
         if entry.severity == "error":
             raise ServiceError(
                 "finding-is-error",

@@ -66,7 +66,11 @@ def _on(finding: Finding, line: int) -> bool:
 def finding_message(finding: Finding) -> str:
     """Return what a finding reports, in the reader's language; what tools and files say stays as it is."""
     entry = CATALOGUE.get(finding.code)
-    return entry.message_of(dict(finding.values), gettext) if entry and _usable(entry, finding) else finding.message
+    return (
+        entry.message_of(dict(finding.values), gettext)
+        if entry and _usable(entry, finding)
+        else finding.message
+    )
 
 
 @register.filter

@@ -131,6 +131,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_ENVIRONMENT}archive/", "POST"): Change("environment.archived"),
     (f"{API_ENVIRONMENT}restore/", "POST"): Change("environment.restored"),
     (f"{API_ENVIRONMENT}versions/", "POST"): Change("version.created", {"text": TEXT}),
+    (API_ENVIRONMENT, "PATCH"): Change("environment.findings", {"ignored_findings": ["base-assumed"]}),
     (f"{API_VERSION}", "PATCH"): Change("version.described", {"description": "new"}),
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
     (f"{API_VERSION}restore/", "POST"): Change("environment.restored"),

@@ -147,7 +147,7 @@ API: dict[str, Methods] = {
     f"{API_W}webhooks/<int:webhook>/deliveries/": {"GET": OWNER},
     f"{API_W}webhooks/<int:webhook>/deliveries/<uuid:delivery>/again/": MANAGE,
     f"{API_W}environments/": READ,
-    API_ENVIRONMENT: READ,
+    API_ENVIRONMENT: {"GET": READER, "PATCH": CONTRIBUTOR},
     f"{API_ENVIRONMENT}archive/": DEFINE,
     f"{API_ENVIRONMENT}restore/": DEFINE,
     f"{API_ENVIRONMENT}versions/": {"GET": READER, "POST": CONTRIBUTOR},

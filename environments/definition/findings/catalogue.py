@@ -13,8 +13,7 @@ from environments.definition.syntax.text import Placed
 from environments.definition.syntax.tree import Mapping, Scalar, Sequence
 
 CATALOGUE = {
-    entry.code: entry
-    for entry in (*OF_FILES, *OF_BASES, *OF_PACKAGES, *OF_VALUES, *OF_PROJECTS, *OF_BUILDS)
+    entry.code: entry for entry in (*OF_FILES, *OF_BASES, *OF_PACKAGES, *OF_VALUES, *OF_PROJECTS, *OF_BUILDS)
 }
 
 At = Placed | Scalar | Sequence | Mapping | None

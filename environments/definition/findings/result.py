@@ -206,7 +206,11 @@ class Draft:
             packages=() if any(map(self.counts.__getitem__, _WITHOUT_PACKAGES)) else self.packages,
             offers=self.offers,
             requested=Requested(
-                tuple(self.conda), tuple(self.pip), self.image, self.dockerfile, self.locked or bool(self.packages)
+                tuple(self.conda),
+                tuple(self.pip),
+                self.image,
+                self.dockerfile,
+                self.locked or bool(self.packages),
             ),
         )
 

@@ -44,7 +44,7 @@ def _changes(starts: Sequence[int], length: int, edits: Iterable[Edit]) -> list[
 
 
 def _touch(change: _Change, other: _Change) -> bool:
-    return change[0] < other[1] and other[0] < change[1] or change[0] == other[0]
+    return (change[0] < other[1] and other[0] < change[1]) or change[0] == other[0]
 
 
 def _with(text: str, changes: Iterable[_Change]) -> str:

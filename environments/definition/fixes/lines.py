@@ -38,7 +38,7 @@ class Lines:
         line, start = self.of(finding), max((finding.column or 1) - 1, 0)
         if not written or not line:
             return None
-        if line[start : start + 1] in _QUOTES:
+        if not line.startswith(written, start) and line[start : start + 1] in _QUOTES:
             start += 1
         if not line.startswith(written, start):
             return None

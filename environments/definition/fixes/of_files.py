@@ -15,6 +15,7 @@ _DEPENDENCIES = re.compile(r"\s*dependencies:\s*(?:#.*)?")
 _TABS = re.compile(r" *\t[ \t]*")
 _WINDOWS = re.compile(r"(?i)\bwindows\b")
 _AS_CERTAIN = 0.85
+REMOVE_NEWEST = _("Remove `newest`")
 
 
 def unknown_key(lines: Lines, finding: Finding) -> Fix | None:
@@ -41,7 +42,9 @@ def not_a_definition(lines: Lines, finding: Finding) -> Fix | None:
 
 
 def _renamed(lines: Lines, spot: Spot, written: str, meant: str) -> Fix:
-    likeness = difflib.SequenceMatcher(None, re.sub(r"[-_\s]", "", written).lower(), meant.replace("_", "")).ratio()
+    likeness = difflib.SequenceMatcher(
+        None, re.sub(r"[-_\s]", "", written).lower(), meant.replace("_", "")
+    ).ratio()
     return fix(CHANGE, lines.replacing(spot, meant), safe=likeness >= _AS_CERTAIN, new=meant)
 
 
@@ -60,9 +63,14 @@ def no_channel(lines: Lines, finding: Finding) -> Fix | None:
         for other, text in enumerate(lines.all):
             if _CHANNELS.fullmatch(text) and indent_of(text) == indent:
                 spot = Spot(other, 0, len(text))
-                return fix(_("Add {new}"), lines.replacing(spot, f"{indent}channels: [{new}]"), safe=True, new=new)
+                return fix(
+                    _("Add {new}"), lines.replacing(spot, f"{indent}channels: [{new}]"), safe=True, new=new
+                )
         return fix(
-            _("Add {new}"), lines.inserting(index, f"{indent}channels:", f"{indent}  - {new}"), safe=True, new=new
+            _("Add {new}"),
+            lines.inserting(index, f"{indent}channels:", f"{indent}  - {new}"),
+            safe=True,
+            new=new,
         )
     return None
 
@@ -75,7 +83,9 @@ def pip_misplaced(lines: Lines, finding: Finding) -> Fix | None:
     last = first
     while last + 1 < len(lines.all) and re.match(r"\s*- |\s*#", lines.all[last + 1]):
         last += 1
-    start = next((i for i, line in enumerate(lines.all) if _DEPENDENCIES.fullmatch(line) and not indent_of(line)), -1)
+    start = next(
+        (i for i, line in enumerate(lines.all) if _DEPENDENCIES.fullmatch(line) and not indent_of(line)), -1
+    )
     if last == first or start < 0 or any(re.match(r"\s*- [\"']?pip[\"']?:", line) for line in lines.all):
         return None
     end = start + 1
@@ -136,6 +146,14 @@ def cutoff_key(lines: Lines, finding: Finding) -> Fix | None:
         return None
     spot = lines.matching(finding, re.compile(rf"\b{name}(?=[\"']?\s*:)"))
     return fix(CHANGE, lines.replacing(spot, other[name]), safe=True, new=other[name]) if spot else None
+
+
+def cutoff_twice(lines: Lines, finding: Finding) -> Fix | None:
+    """Keep the date, which makes the result the same at any later time."""
+    written = [index for index, line in enumerate(lines.all) if re.match(r"\s*newest\s*:\s*\S", line)]
+    if len(written) != 1 or lines.has_comment(written[0]):
+        return None
+    return fix(REMOVE_NEWEST, lines.removing(written[0]))
 
 
 def platform_windows(lines: Lines, finding: Finding) -> Fix | None:

@@ -63,8 +63,12 @@ def option_ignored(lines: Lines, finding: Finding) -> Fix | None:
     if lines.has_comment(index) or line.endswith("\\"):
         return None
     if what.startswith(("'", '"')):
-        spot = lines.matching(finding, re.compile(rf"\s*{re.escape(what[1:-1])}"))
-        return fix(_("Remove {old}"), lines.replacing(spot, ""), safe=True, old=what[1:-1]) if spot else None
+        rest = r"\s+;.*" if what[1:].startswith(";") else rf"\s*{re.escape(what[1:-1])}"
+        spot = lines.matching(finding, re.compile(rest))
+        if spot is None:
+            return None
+        old = line[spot.start : spot.end].strip()
+        return fix(_("Remove {old}"), lines.replacing(spot, ""), safe=True, old=old)
     spot = lines.matching(finding, re.compile(rf"\s+{re.escape(what)}(?:[ =][^\s'\"]+)?"))
     if spot is None:
         return None
@@ -99,8 +103,6 @@ def python_missing(lines: Lines, finding: Finding) -> Fix | None:
     """Add Python, or its version."""
     new, line = f"python={USUAL_PYTHON}", lines.of(finding)
     spot = lines.spot(finding, "python")
-    if spot is not None and not _NAME.fullmatch(line[spot.start : spot.end + 1].strip("'\"")[6:] or "x"):
-        spot = None
     if spot is not None and re.match(r"[\"']?\s*(?:#|$|,|\])", line[spot.end :]):
         return fix(CHANGE, lines.replacing(spot, new), new=new)
     item = _ITEM.match(line)
@@ -189,9 +191,7 @@ def pinned(lines: Lines, finding: Finding, version: str) -> Fix | None:
     return fix(_("Pin to {new}"), lines.replacing(spot, f"{sign}{version}"), new=version)
 
 
-def _changed(
-    lines: Lines, finding: Finding, written: str, new: str, *, safe: bool = False
-) -> Fix | None:
+def _changed(lines: Lines, finding: Finding, written: str, new: str, *, safe: bool = False) -> Fix | None:
     spot = lines.spot(finding, written)
     if spot is None or not new or new == written:
         return None

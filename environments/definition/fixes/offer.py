@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from environments.definition.findings.finding import Finding, Fix
-from environments.definition.findings.result import Reading
+from environments.definition.findings.result import MOST_OF_A_KIND, Reading
 from environments.definition.fixes import of_bases, of_files, of_packages
 from environments.definition.fixes.apply import apply_fix, apply_safe_fixes
 from environments.definition.fixes.lines import Lines
@@ -29,7 +29,7 @@ _FIXERS: dict[str, Fixer] = {
     "base-deprecated": of_bases.base_deprecated,
     "build-string": of_packages.build_string,
     "comment-selector": of_files.comment_selector,
-    "cutoff-twice": of_packages.removed_line,
+    "cutoff-twice": of_files.cutoff_twice,
     "dockerfile-bad-instruction": of_bases.bad_instruction,
     "duplicate-key": of_files.duplicate_key,
     "duplicate-package": of_packages.duplicate_package,
@@ -57,8 +57,8 @@ _FROM_OUTSIDE = frozenset(("package-unknown", "version-unknown"))
 """What only an index knows: reading the text again reports none of them."""
 MOST_FIXES = 40
 _ROUNDS = 5
-_MOST_READ = 2_000_000
-_LEAST_COST = 20_000
+_MOST_READ = 200_000
+_LEAST_COST = 5_000
 
 
 def with_fixes(reading: Reading, text: str, reread: Reread, pins: Pins | None = None) -> Reading:
@@ -107,6 +107,8 @@ def _mends(fix: Fix, finding: Finding, reading: Reading, text: str, reread: Rere
         return True
     before, now = _counts(reading), _counts(after)
     gone = finding.code in _FROM_OUTSIDE or now[finding.code] < before[finding.code]
+    if before[finding.code] >= MOST_OF_A_KIND:  # more of them than are counted
+        gone = not any(each.code == finding.code and each.line == finding.line for each in after.findings)
     errors = {each.code for each in after.errors} - {each.code for each in reading.errors}
     return gone and not errors and reading.format in (after.format, "unknown")
 

@@ -36,7 +36,8 @@ def early_findings(reading: Reading, workspace: Workspace) -> Early:
     kept = [
         finding
         for finding in reading.findings
-        if finding.code != "local-version" or not on_default_index(finding.value("what"), finding.value("version"))
+        if finding.code != "local-version"
+        or not on_default_index(finding.value("what"), finding.value("version"))
     ]
     findings = sorted(
         [*kept, *packages, *engine, *base], key=lambda finding: (finding.line or 0, _RANK[finding.severity])

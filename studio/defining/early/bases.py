@@ -44,7 +44,7 @@ def base_findings(reading: Reading, workspace: Workspace) -> tuple[list[Finding]
         return [], False
     key = hashlib.sha256(f"{logins.mark} {reference}".encode()).hexdigest()
     answer, pending = bases.answer(key, lambda: _look_up(reference, logins))
-    if not answer:
+    if not answer or not answer[0]:
         return [], pending
     code, why = answer
     values = {"image": str(reference), "host": reference.registry, "why": why}
@@ -59,9 +59,10 @@ def _to_check(written: str) -> ImageReference | None:
         reference = ImageReference.parse(written)
     except BadReference:
         return None
-    own = {"localhost", "127.0.0.1", settings.HOST, *settings.ALLOWED_HOSTS}
-    mirrored = reference.registry in settings.REGISTRY_MIRRORS
-    return None if reference.registry.partition(":")[0] in own and not mirrored else reference
+    hosts = {"localhost", "127.0.0.1", settings.HOST, *settings.ALLOWED_HOSTS}
+    own = {f"{host}:{settings.PORT}" for host in hosts}
+    own |= {host for host in settings.ALLOWED_HOSTS if "." in host.strip(".*") and not host[0].isdigit()}
+    return reference if reference.registry not in own or reference.registry in settings.REGISTRY_MIRRORS else None
 
 
 def _look_up(reference: ImageReference, logins: Logins) -> tuple[tuple[str, str], float]:

@@ -57,7 +57,9 @@ def newest_versions(reading: Reading) -> dict[tuple[str, str], str]:
 def likely(name: str) -> str:
     """Return the package that is probably meant by a name that no index has; empty where none is near."""
     known = IMPORT_NAMES["pip"].get(name) or OFTEN_MEANT.get(name)
-    return known or next(iter(difflib.get_close_matches(name, completion.WELL_KNOWN, n=1, cutoff=_LIKENESS)), "")
+    return known or next(
+        iter(difflib.get_close_matches(name, completion.WELL_KNOWN, n=1, cutoff=_LIKENESS)), ""
+    )
 
 
 def _requested(reading: Reading) -> list[tuple[Placed, Spec]]:
@@ -113,7 +115,9 @@ def _newest(versions: list[str], constraint: str) -> str:
         allowed = SpecifierSet(constraint)
     except InvalidSpecifier:
         return ""
-    stable = [v for text in versions if (v := _version(text)) is not None and not v.is_prerelease and not v.local]
+    stable = [
+        v for text in versions if (v := _version(text)) is not None and not v.is_prerelease and not v.local
+    ]
     return str(max((version for version in stable if version in allowed), default=""))
 
 

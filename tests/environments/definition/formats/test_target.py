@@ -26,7 +26,10 @@ def findings(target: str, platform: str = "linux/amd64") -> list[Finding]:
 @pytest.mark.parametrize(
     ("target", "says"),
     [
-        ('{cuda: ">=12.4"}', "“>=12.4” is not valid for target.cuda: it must be a version such as 12.4. Did you mean “12.4”?"),
+        (
+            '{cuda: ">=12.4"}',
+            "“>=12.4” is not valid for target.cuda: it must be a version such as 12.4. Did you mean “12.4”?",
+        ),
         ("{cuda: cu124}", "Did you mean “12.4”?"),
         ("{cuda: true}", "must be a version such as 12.4"),
         ("{cuda: 0}", "must be a version"),

@@ -1,12 +1,12 @@
-"""What a failed build keeps beside its sentence: raw text, the sides of a conflict, its line in the definition."""
+"""Details that a failed build keeps beside its sentence: raw text, the sides of a conflict, its line in the definition."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 
-from builds.imaging.conflicts import rows_of, suggestion_of
 from builds.imaging.reporting import ImageError
+from environments.definition.packages.conflicts import rows_of, suggestion_of
 
 LONGEST_RAW = 8_000
 _OF_THE_BASE = re.compile(r"^(?:base-|registry-|image-not-found|bad-reference|no-python|python-unfit)")
@@ -44,9 +44,8 @@ def _line_of(failure: ImageError, subject: str, lines: list[str], base: str, doc
     match = _NAME.match(subject)
     if match is None:
         return None
-    name = re.compile(
-        rf"(?<![\w.-]){re.sub(r'[-_.]+', '[-_.]+', re.escape(match[0]))}(?![\w-])", re.IGNORECASE
-    )
+    parts = "[-_.]+".join(map(re.escape, re.split(r"[-_.]+", match[0])))
+    name = re.compile(rf"(?<![\w.-]){parts}(?![\w-])", re.IGNORECASE)
     candidates = [i for i, line in enumerate(lines) if name.search(line.partition("#")[0])]
     exact = [index for index in candidates if subject in lines[index]]
     return next(iter(exact or candidates), None)

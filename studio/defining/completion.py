@@ -116,7 +116,7 @@ LISTED, ABSENT, UNREACHABLE = "listed", "absent", "unreachable"
 
 @dataclass(frozen=True)
 class Listing:
-    """What the index has of a package: its versions, newest first, and whether it has the package at all."""
+    """The index's answer for a package: its versions, newest first, and whether it has the package at all."""
 
     versions: list[str]
     state: str

@@ -42,7 +42,7 @@ def findings(request: StudioRequest) -> HttpResponse:
 @require_safe
 @login_required
 def causes(request: StudioRequest) -> HttpResponse:
-    """List every cause of a failed build, by who can fix it."""
+    """List every cause of a failed build: those of the definition first."""
     entries = sorted(CAUSES.values(), key=lambda entry: (FAULTS.index(entry.fault), entry.code))
     rows: list[dict[str, Any]] = [
         {

@@ -27,17 +27,17 @@ class Grouped:
 
     @property
     def first(self) -> list[Finding]:
-        """What is shown at once."""
+        """The findings that are shown at once."""
         return [*self.errors, *self.warnings]
 
     @property
     def count(self) -> int:
-        """How many are shown or folded, without those that are ignored."""
+        """The number of findings without those that are ignored."""
         return len(self.errors) + len(self.warnings) + len(self.notes)
 
     @property
     def safe(self) -> int:
-        """How many have a safe fix."""
+        """The number of safe fixes."""
         return sum(1 for finding in [*self.first, *self.notes] if finding.fix and finding.fix.safe)
 
 
@@ -57,7 +57,7 @@ def grouped(findings: Iterable[Finding], ignored: Collection[str] = (), typing: 
 
 
 def _on(finding: Finding, line: int) -> bool:
-    """Whether a finding is of a half-written line; a grammar may break only on the next one."""
+    """Whether a finding is of a half-written line; a grammar may break only on the line below it."""
     near = {line, line + 1} if finding.code in ("bad-yaml", "bad-json", "bad-toml") else {line}
     return finding.line in near and not finding.file
 

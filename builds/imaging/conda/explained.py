@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from builds.imaging.access_errors import refused
 from builds.imaging.conda.virtual import STATE_IT
-from builds.imaging.conflicts import rows_of, sentence_of, suggestion_of
 from builds.imaging.reporting import ImageError
+from environments.definition.packages.conflicts import rows_of, sentence_of, suggestion_of
 from environments.network.masking import masked
 
 _ADDRESS = re.compile(r"(?:https?|file)://[^\s`'\")]+")

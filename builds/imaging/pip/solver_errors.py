@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from packaging.utils import canonicalize_name
 
 from builds.imaging.access_errors import refused
-from builds.imaging.conflicts import rows_of, sentence_of, suggestion_of
 from builds.imaging.pip.available import advice_for_version, unavailable
 from builds.imaging.pip.solver import Solver, requirement_in
 from builds.imaging.pip.targets.systems import for_one_system
 from builds.imaging.pip.uploads import cutoff_error
 from builds.imaging.reporting import ImageError, short_reason
 from environments.definition.findings.misnamed import IMPORT_NAMES, OFTEN_MEANT
+from environments.definition.packages.conflicts import rows_of, sentence_of, suggestion_of
 from environments.definition.packages.misread import why_not
 from environments.network.credentials import host_of
 from environments.network.masking import masked

@@ -71,7 +71,7 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """What names its fix in a form: its code and where it is."""
+        """The name of its fix in a form: its code and its position."""
         return f"{self.code}:{self.line or 0}:{self.column or 0}"
 
     def value(self, name: str) -> str:

@@ -42,7 +42,7 @@ class Offers:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """What a file requests, with its positions in the text; also of a file that was refused."""
+    """The requests of a file, with their positions in the text; also of a file that was refused."""
 
     conda: tuple[Placed, ...] = ()
     pip: tuple[Placed, ...] = ()

@@ -54,7 +54,7 @@ class Lines:
         return Edit(spot.line + 1, spot.start + 1, spot.line + 1, spot.end + 1, text)
 
     def inserting(self, index: int, *lines: str) -> Edit:
-        """Return the edit that inserts lines before the one with this index, or at the end."""
+        """Return the edit that inserts lines before that with this index, or at the end."""
         text = "".join(f"{line}{self.newline}" for line in lines)
         if index < len(self.all):
             return Edit(index + 1, 1, index + 1, 1, text)

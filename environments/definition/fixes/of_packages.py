@@ -91,7 +91,7 @@ def duplicate_package(lines: Lines, finding: Finding) -> Fix | None:
 
 
 def removed_line(lines: Lines, finding: Finding, *, safe: bool = False) -> Fix | None:
-    """Remove the line of a finding, where it holds this one thing and no comment."""
+    """Remove the line of a finding, where it holds nothing else and no comment."""
     index, line = (finding.line or 0) - 1, lines.of(finding).strip()
     alone = line.startswith("- ") or (finding.column or 1) == len(indent_of(lines.of(finding))) + 1
     if index < 0 or not alone or line.endswith(("\\", "[", "{", ",")) or lines.has_comment(index):
@@ -153,7 +153,7 @@ def renamed_package(lines: Lines, finding: Finding) -> Fix | None:
 
 
 def other_version(lines: Lines, finding: Finding) -> Fix | None:
-    """Write the newest version in the place of the one that does not exist."""
+    """Replace a version that does not exist by the newest."""
     start = (finding.column or 1) - 1
     match = _VERSION.search(lines.of(finding), start)
     if match is None or match[1] != finding.value("version") or not finding.value("newest"):

@@ -257,7 +257,7 @@ class HeldPackage(s.Serializer[Any]):
 
 
 class ConflictSide(s.Serializer[Any]):
-    """What is requested, and by which package; `who` is empty for the definition itself."""
+    """A requested version, and the package that requests it; `who` is empty for the definition itself."""
 
     who = s.CharField(allow_blank=True)
     what = s.CharField()

@@ -62,7 +62,11 @@ def _to_check(written: str) -> ImageReference | None:
     hosts = {"localhost", "127.0.0.1", settings.HOST, *settings.ALLOWED_HOSTS}
     own = {f"{host}:{settings.PORT}" for host in hosts}
     own |= {host for host in settings.ALLOWED_HOSTS if "." in host.strip(".*") and not host[0].isdigit()}
-    return reference if reference.registry not in own or reference.registry in settings.REGISTRY_MIRRORS else None
+    return (
+        reference
+        if reference.registry not in own or reference.registry in settings.REGISTRY_MIRRORS
+        else None
+    )
 
 
 def _look_up(reference: ImageReference, logins: Logins) -> tuple[tuple[str, str], float]:

@@ -63,7 +63,7 @@ def likely(name: str) -> str:
 
 
 def _requested(reading: Reading) -> list[tuple[Placed, Spec]]:
-    """Return the packages that come from the default index, on Linux, whatever the base is."""
+    """Return the packages that come from the default index, on Linux, for any base."""
     lines = reading.requested.pip
     if reading.requested.locked or takes_other_indexes(tuple(lines)):
         return []

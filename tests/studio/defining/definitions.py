@@ -94,7 +94,7 @@ BUILDING: dict[str, tuple[str, str]] = {
     ),
     "an index of a package": (
         "environment.yaml",
-        "image: host\npackage_indexes: {our-own: https://pypi.example/simple}\n"
+        "image: host\npython: {package_indexes: {our-own: https://pypi.example/simple}}\n"
         "conda_file:\n  channels: [conda-forge]\n  dependencies: [python=3.12, pip, {pip: [our-own==1.0]}]\n",
     ),
     "conda": ("environment.yml", f"{CONDA}  - numpy=2.1\n  - r-base\n"),
@@ -106,7 +106,7 @@ BUILDING: dict[str, tuple[str, str]] = {
     "an older one": ("requirements.txt", "scipy==1.11.4\nnumpy==1.26.4\n"),
 }
 
-# What says that a build will fail; other warnings are of style, age and repeatability.
+# Codes that predict a failure; other warnings are of style, age and repeatability.
 PREDICTING = frozenset(
     (
         "base-refused",

@@ -1,4 +1,4 @@
-"""What a build would run into is reported while the definition is written, and nothing waits for it."""
+"""Obstacles of a build are reported while the definition is written, and nothing waits for them."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_an_index_that_does_not_answer_says_nothing(lab: Workspace, settings: Se
     assert {finding.code for finding in early("pandsa==1.0\n", "requirements.txt", lab)} == {"base-assumed"}
 
 
-def test_a_private_image_is_asked_for_with_no_other_workspaces_password(
+def test_a_private_image_is_requested_with_no_other_workspaces_password(
     lab: Workspace, registry: Server
 ) -> None:
     findings = early(f"image: {registry.address}/private/base:1\n", "environment.yaml", lab)
@@ -201,7 +201,7 @@ def test_the_page_shows_them_and_looks_again(lab: Workspace) -> None:
         assert ann.post("/w/lab/check", {"text": "other-name==1\n", "tries": tries}).status_code == 200
 
 
-def test_the_api_looks_up_in_a_workspace_that_one_may_define_in(client: Client, lab: Workspace) -> None:
+def test_the_api_looks_up_for_contributors_of_the_workspace(client: Client, lab: Workspace) -> None:
     ann, rita = browser_of(person("ann", lab=Role.CONTRIBUTOR)), browser_of(person("rita", lab=Role.READER))
 
     def check(who: Client, **sent: Any) -> Any:

@@ -41,7 +41,7 @@ OF_BUILDS = (
          _("Private images need credentials, and some registries answer the same for images that don't exist."),
          _("Check its name, or add a connection to {host} under Settings → Connections.")),
     Entry("last-build-failed", "warning", _("Line of the last failure"),
-         _("The last build failed here. {what}"),
+         _("The last build failed here: {what}."),
          _("The build of the version that you are editing stopped at this line."),
          _("Change the line, and build again.")),
 )  # fmt: skip

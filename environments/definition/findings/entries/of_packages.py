@@ -8,11 +8,11 @@ from environments.definition.findings.marked import gettext_noop as _
 OF_PACKAGES = (
     Entry("bad-conda-spec", "error", _("Not a conda match specification"),
          _("“{what}” is not a conda specification: {why}."),
-         _("conda could not read it either."),
+         _("Conda could not read it either."),
          _("Write name, name=1.2, name>=1.2,<2 or channel::name.")),
     Entry("bad-requirement", "error", _("Not a pip requirement"),
          _("“{what}” is not a pip requirement: {why}."),
-         _("pip could not read it either."),
+         _("Pip could not read it either."),
          _("Write name, name==1.2, name>=1.2,<2 or name @ https://…")),
     Entry("extras-ignored", "warning", _("Extras among the conda packages"),
          _("Conda ignores {extras}, so “{what}” becomes “{read}”."),
@@ -21,7 +21,7 @@ OF_PACKAGES = (
          _("Remove the extras and name the packages that they bring, or move the line below `- pip:`.")),
     Entry("single-equals", "warning", _("Single = in a pip requirement"),
          _("“{what}” has a single =, which pip can't read."),
-         _("pip's sign is ==; a single = is conda's."),
+         _("Pip's sign is ==; a single = is conda's."),
          _("Write {fixed}.")),
     Entry("read-as-pip", "note", _("Treated as pip requirements"),
          _("These lines are treated as pip requirements, although a comment mentions conda."),
@@ -37,7 +37,7 @@ OF_PACKAGES = (
          _("Remove one of the two lines.")),
     Entry("pip-without-pip", "warning", _("pip section without pip"),
          _("There is a pip section, but pip is not among the conda packages."),
-         _("conda then adds pip by itself, in a version that no one chose."),
+         _("Conda then adds pip by itself, in a version that no one chose."),
          _("Add pip to the dependencies.")),
     Entry("no-channel", "warning", _("No channel"),
          _("Conda packages need a channel."),
@@ -45,7 +45,7 @@ OF_PACKAGES = (
          _("Add one, for example conda-forge.")),
     Entry("pip-misplaced", "warning", _("pip packages in the wrong place"),
          _("Packages under “{what}” are ignored here."),
-         _("conda ignores a list named pip at the top of its file: the packages would be missing from the "
+         _("Conda ignores a list named pip at the top of its file: the packages would be missing from the "
            "image."),
          _("Move the list into dependencies, as `- pip:` with the packages below it.")),
     Entry("python-missing", "warning", _("No Python version"),
@@ -85,7 +85,7 @@ OF_PACKAGES = (
            "Dockerfile.")),
     Entry("option-ignored", "warning", _("Option without effect"),
          _("{what} has no effect on this line: {why}."),
-         _("pip reads some options only on a line of their own, and ignores what follows the address of an "
+         _("Pip reads some options only on a line of their own, and ignores what follows the address of an "
            "index."),
          _("Write the option on a line of its own, or remove it.")),
     Entry("project-left-out", "warning", _("The project itself is left out"),

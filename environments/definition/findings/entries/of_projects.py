@@ -37,7 +37,7 @@ OF_PROJECTS = (
            "lock.")),
     Entry("extra-unknown", "warning", _("Extra that the project lacks"),
          _("The project refers to its extra “{what}”, which it doesn't have."),
-         _("pip installs nothing for such an extra."),
+         _("Pip installs nothing for such an extra."),
          _("Correct the name, or add the extra.")),
     Entry("index-unknown", "error", _("Index that the project does not define"),
          _("{what} comes from the index “{index}”, which is not defined."),
@@ -45,7 +45,7 @@ OF_PROJECTS = (
          _("Add the index with this name and its URL (`[[tool.uv.index]]`), or correct the name.")),
     Entry("override-as-constraint", "note", _("Override used as a constraint"),
          _("The override “{what}” is used as a constraint."),
-         _("pip has no overrides: a constraint holds the version too, but lifts no limit that another "
+         _("Pip has no overrides: a constraint holds the version too, but lifts no limit that another "
            "package sets."),
          _("Give the project's lock for exactly the versions of its tool.")),
     Entry("setting-unread", "warning", _("Setting that is not read"),
@@ -106,7 +106,7 @@ OF_PROJECTS = (
          _("Correct the entry.")),
     Entry("constraint-narrowed", "warning", _("Constraint that pip cannot express"),
          _("{what} {written} is narrowed to {read}."),
-         _("pip has no *or* between ranges of versions, so only the newest range is used."),
+         _("Pip has no *or* between ranges of versions, so only the newest range is used."),
          _("No action needed, or write the range that the image needs.")),
     Entry("sources-disagree", "warning", _("Files that disagree"),
          _("{what}: {first} has {one}, {second} has {other}."),

@@ -77,7 +77,7 @@ OF_VALUES = (
          _("No action needed.")),
     Entry("comment-selector", "warning", _("Selector in a comment"),
          _("“{what}” is marked [{selector}] for conda-lock, but is installed on every platform."),
-         _("conda takes `# [win]` for a comment and installs the package on every platform; only conda-lock "
+         _("Conda takes `# [win]` for a comment and installs the package on every platform; only conda-lock "
            "obeys it."),
          _("Write sel(win): package, or keep packages of other platforms in a file of their own.")),
     Entry("lock-categories", "note", _("Several categories"),

@@ -17,7 +17,9 @@ def apply_fix(text: str, fix: Fix) -> str:
 
 def apply_safe_fixes(text: str, findings: Iterable[Finding]) -> tuple[str, list[Finding]]:
     """Return the text with every safe fix that touches no other, and the findings that they were for."""
-    starts, taken, fixed = _starts(text), [], []
+    starts = _starts(text)
+    taken: list[_Change] = []
+    fixed: list[Finding] = []
     for finding in findings:
         if finding.fix is None or not finding.fix.safe:
             continue

@@ -10,6 +10,7 @@ import pytest
 
 import environments.definition
 from environments.definition import read
+from environments.definition.findings import entries
 from environments.definition.findings.catalogue import CATALOGUE
 from environments.definition.findings.documentation import PAGE, findings_page
 from environments.definition.findings.naming import name_problem
@@ -24,7 +25,7 @@ def test_the_page_of_findings_is_what_the_catalogue_says() -> None:
 
 def test_every_finding_of_the_catalogue_is_reported_by_some_check() -> None:
     folder = Path(environments.definition.__file__).parents[1]
-    catalogue = Path(environments.definition.findings.entries.__file__).parent
+    catalogue = Path(entries.__file__).parent
     code = "".join(path.read_text() for path in folder.rglob("*.py") if catalogue not in path.parents)
     assert [item for item in CATALOGUE if f'"{item}"' not in code] == []
 

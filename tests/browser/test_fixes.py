@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.visiting import editor_of
 from tests.services.studio import Studio
 
-BROKEN = "# ours\nnumpy=1.26.4\nflask==3.0.0  # é \U0001f600\nhttpx=0.27.0\nscipy 1.11\n"
+BROKEN = "# ours\nnumpy=1.26.4\nuvicorn[standard]==0.30.1  # é \U0001f600\nhttpx=0.27.0\nscipy 1.11\n--prefer-binary\n"
 
 
 def value(page: Page) -> str:

@@ -53,6 +53,7 @@ PAGES = {
     "clean-up": f"/w/{WORKSPACE}/images/clean-up/",
     "activity": f"/w/{WORKSPACE}/activity/",
     **{f"settings-{tab}": f"/w/{WORKSPACE}/settings/?tab={tab}" for tab in TABS},
+    "findings": "/docs/findings/",
     "tokens": "/account/tokens/",
     "notifications": "/account/notifications/",
     "new-workspace": "/workspaces/new/",

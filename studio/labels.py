@@ -40,9 +40,9 @@ SEVERITIES = {
 }
 
 FAULTS = {
-    "author": _("This is in the definition, so its author can put it right."),
-    "outside": _("This is outside of both the definition and the studio."),
-    "studio": _("This is the studio's own fault, not the definition's."),
+    "author": _("Cause: the definition. Edit it and build again."),
+    "outside": _("Cause: network or registry – not your definition."),
+    "studio": _("Cause: the studio's setup – not your definition."),
 }
 
 EVENTS = {
@@ -50,6 +50,7 @@ EVENTS = {
     "version.created": ("plus", pgettext_lazy("did", "saved")),
     "version.described": ("pencil", pgettext_lazy("did", "described")),
     "environment.archived": ("archive", pgettext_lazy("did", "archived")),
+    "environment.findings": ("info-circle", pgettext_lazy("did", "changed the ignored findings of")),
     "environment.restored": ("archive-off", pgettext_lazy("did", "restored")),
     "use.reported": ("player-play", pgettext_lazy("did", "reported what uses")),
     "use.ended": ("player-stop", pgettext_lazy("did", "reported the end of what used")),

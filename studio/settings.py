@@ -100,6 +100,8 @@ CHANNEL_MIRRORS = read_channel_mirrors(setting(env.list, "STUDIO_CHANNEL_MIRRORS
 # Folders of this machine as conda channels: only where those who define are those who run it.
 FILE_CHANNELS = setting(env.bool, "STUDIO_ALLOW_FILE_CHANNELS", EMBEDDED)
 INDEX_URL = setting(env.str, "STUDIO_INDEX_URL", "") or None
+# Whether packages, base images and the engine are looked up while a definition is written.
+EARLY_CHECKS = setting(env.bool, "STUDIO_EARLY_CHECKS", True)
 PYPI = [
     "https://pypi.org",
     "https://files.pythonhosted.org",

@@ -6,7 +6,7 @@ from django.urls import include, path
 from environments.audit import views as audit_views
 from environments.sections import in_section
 from studio.catalogue import deprecations, proposals, propose
-from studio.defining import completion_views
+from studio.defining import completion_views, ignoring, reference
 from studio.defining import views as defining_views
 from studio.documentation import views as documentation_views
 from studio.environments import about, bulk_actions, compare, uses
@@ -98,6 +98,16 @@ urlpatterns = [
     # /w/<workspace>/complete?kind=pypi&name=numpy
     # /w/<workspace>/complete?kind=base&q=slim
     path("w/<slug:workspace>/complete", completion_views.complete, name="complete"),
+    # /docs/findings/#unknown-key
+    path("docs/findings/", reference.findings, name="findings_reference"),
+    # /docs/causes/#conflict
+    path("docs/causes/", reference.causes, name="causes_reference"),
+    # /w/<workspace>/environments/<name>/ignored
+    path(
+        "w/<slug:workspace>/environments/<word:name>/ignored",
+        in_section("environments", ignoring.ignore),
+        name="ignore_finding",
+    ),
     # /w/<workspace>/check?from=<workspace>/<name>:<version>&next=1
     path("w/<slug:workspace>/check", defining_views.check, name="check"),
     # /w/<workspace>/environments/<name>/?tab=uses&kind=run&state=active&q=train&page=2

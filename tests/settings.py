@@ -22,6 +22,9 @@ if EMBEDDED:
     # A file, as in a real studio: an in-memory database locks and fails in ways of its own.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR / "test.sqlite3")}
 
+# Tests of early checks turn them on: all others would reach for indexes and registries.
+EARLY_CHECKS = False
+
 # Logging in is not what tests should spend their time on.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

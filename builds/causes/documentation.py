@@ -18,9 +18,12 @@ This page is made from the catalogue in `builds/causes/catalogue.py` by `python 
 it there.
 """
 _FAULTS = {
-    "author": ("In the definition", "Its author can put it right."),
-    "outside": ("Outside", "Neither the definition nor the studio is wrong; building again may help."),
-    "studio": ("In the studio", "Whoever runs the studio can put it right."),
+    "author": ("In the definition", "Edit it and build again."),
+    "outside": (
+        "Network or registry",
+        "Neither the definition nor the studio is wrong; building again may help.",
+    ),
+    "studio": ("In the studio", "An admin can fix it."),
 }
 
 

@@ -20,7 +20,7 @@ from builds.engine.output import Output, output_of
 from builds.imaging.bases.model import Base
 from builds.imaging.oci.manifest import OCI_LAYER_ZSTD
 from builds.imaging.oci.store import BlobStore
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.reporting import ImageError, Reporter, short_reason
 
 LABEL = "io.environment-studio.from"
 """On every base image given to an engine; what is built on one inherits it, so that a clean-up finds it."""
@@ -70,10 +70,11 @@ class Engine:
         except DockerException as error:
             raise ImageError(
                 "engine-unreachable",
-                f"The Docker Engine at {host} cannot be reached, and Dockerfiles are built by one: {error}",
+                f"Dockerfiles need a Docker Engine, and none is reachable at {host} ({short_reason(error)}).",
                 "Start Docker, or set DOCKER_HOST to where it listens, and build again. "
                 "A definition with a base image needs no Docker Engine.",
                 fault="studio",
+                detail=error,
             ) from error
         try:
             yield cls(api, version)

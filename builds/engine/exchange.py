@@ -12,7 +12,7 @@ import requests
 import urllib3
 from docker import APIClient
 
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.reporting import ImageError, Reporter, short_reason
 
 POLL_SECONDS = 0.2
 PIECE = 1024 * 1024
@@ -153,9 +153,10 @@ def lost(error: BaseException) -> ImageError:
     """Return what a broken connection means for the build."""
     return ImageError(
         "engine-lost",
-        f"The Docker Engine hung up in the middle of its work: {error}",
+        f"The Docker Engine hung up in the middle of its work ({short_reason(error)}).",
         "See whether it was stopped or ran out of memory, and build again.",
         fault="studio",
+        detail=error,
     )
 
 

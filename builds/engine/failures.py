@@ -23,7 +23,14 @@ _BY_EXIT = {137: "out-of-memory", 127: "missing-command"}
 
 
 def explained(error: EngineRefused, output: Output) -> ImageError:
-    """Return the build's failure: what failed at which step, why, and what to do."""
+    """Return the build's failure: what failed at which step and line, why, and what to do."""
+    failure = _explained(error, output)
+    if failure.source_line is None:
+        failure.source_line = output.lines.get(output.step)
+    return failure
+
+
+def _explained(error: EngineRefused, output: Output) -> ImageError:
     message = output.named(error.message.strip())
     if match := _PARSE.search(message):
         line = f" at line {match[1]}" if match[1] else ""
@@ -32,6 +39,7 @@ def explained(error: EngineRefused, output: Output) -> ImageError:
             "dockerfile-invalid",
             f"The Dockerfile cannot be read{line}: {detail}",
             "Correct it and save it again.",
+            source_line=int(match[1]) if match[1] else None,
         )
     step = _step(output)
     if re.search(r"(COPY|ADD) failed|failed to (compute cache key|calculate checksum)", message):

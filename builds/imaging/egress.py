@@ -128,9 +128,10 @@ def _check(url: str, reach: EgressPolicy, kind: Kind) -> None:
         if upstream_proxy(parsed.scheme, parsed.authority) is None:
             raise ImageError(
                 f"{kind}-unreachable",
-                f"The {_NAMES[kind]} cannot be reached: {parsed.host} is unknown ({error.strerror or error}).",
+                f"Can't reach the {_NAMES[kind]} {parsed.host} (host name not found).",
                 "Check its address and the studio's network, and build again.",
                 fault="outside",
+                detail=error,
             ) from error
 
 

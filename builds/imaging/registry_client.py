@@ -18,7 +18,7 @@ from builds.imaging.access_errors import refused
 from builds.imaging.answers import PLAIN, answer, bounded
 from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor
 from builds.imaging.oci.store import BlobStore, BlobWriter
-from builds.imaging.reporting import Cancelled, ImageError
+from builds.imaging.reporting import Cancelled, ImageError, short_reason
 from builds.imaging.workshop import Workshop
 from environments.network.credentials import HUB, HUB_HOST, Login, is_loopback
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
@@ -244,13 +244,18 @@ class Registry:
             f"Check the name. {help}",
         )
 
+    @property
+    def _host(self) -> str:
+        return self._at.url.partition("://")[2].partition("/")[0] or self._at.url
+
     def unreachable(self, why: object) -> ImageError:
         """Return the error for a registry that does not do its part."""
         return ImageError(
             "registry-unreachable",
-            f"The registry {self._at.url} does not answer for {self._at.shown} as it should: {why}.",
-            "Check the registry's address and the studio's network, and build again.",
+            f"Can't reach {self._host} for {self._at.shown} ({short_reason(why)}).",
+            "Check the base image's name, or ask an admin about the network. Then build again.",
             fault="outside",
+            detail=why,
         )
 
     def _too_long(self, descriptor: Descriptor) -> ImageError:

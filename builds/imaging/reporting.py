@@ -40,10 +40,27 @@ class Reporter(Protocol):
 
 
 class ImageError(Exception):
-    """A step that cannot go on: what happened, what to do about it, and whose fault it is."""
+    """A step that cannot go on: what happened, what to do about it, and whose fault it is.
 
-    def __init__(self, code: str, message: str, help: str = "", *, fault: Fault = "author") -> None:
+    `detail` is the raw text of a tool or library, for a folded part below the sentence. `subject` is what the
+    definition says that fails: a requirement, a package's name, an image; `source_line` its line where that is known.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        help: str = "",
+        *,
+        fault: Fault = "author",
+        detail: object = "",
+        subject: str = "",
+        source_line: int | None = None,
+    ) -> None:
         super().__init__(message)
+        self.detail = plain(str(detail))
+        self.subject = subject
+        self.source_line = source_line
         self.code = code
         self.message = message
         self.help = help
@@ -51,6 +68,36 @@ class ImageError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.help}".strip()
+
+
+_REASONS = (
+    (
+        re.compile(
+            r"name or service not known|name resolution|getaddrinfo|nodename nor servname|no address", re.I
+        ),
+        "host name not found",
+    ),
+    (re.compile(r"connection refused", re.I), "connection refused"),
+    (re.compile(r"no route to host|network is unreachable", re.I), "no way through the network"),
+    (re.compile(r"timed? ?out|timeout", re.I), "no answer in time"),
+    (re.compile(r"certificate|ssl|tls", re.I), "its certificate can't be verified"),
+    (
+        re.compile(r"connection (?:aborted|reset)|broken pipe|disconnected|eof|closed", re.I),
+        "the connection broke off",
+    ),
+    (re.compile(r"no such file|filenotfounderror", re.I), "nothing listens there"),
+    (re.compile(r"permission denied|permissionerror", re.I), "permission denied"),
+    (re.compile(r"\b(?:it answered|status(?: code)?:?|http) (\d{3})\b", re.I), "it answered {}"),
+)
+
+
+def short_reason(error: object) -> str:
+    """Return why a connection failed in a few English words, of what a library says about it."""
+    text = plain(f"{type(error).__name__ if isinstance(error, BaseException) else ''} {error}")
+    for pattern, reason in _REASONS:
+        if match := pattern.search(text):
+            return reason.format(*match.groups())
+    return "it doesn't answer as it should"
 
 
 class Cancelled(ImageError):

@@ -70,6 +70,11 @@ class Build(models.Model):
     error_line = models.PositiveIntegerField(null=True)  # of the log
     causes = models.JSONField(default=list)  # further causes in the log: [{code, message, help, fault, line}]
 
+    details = models.JSONField(
+        default=dict,
+        help_text="What else is known of a failure: raw text, conflict, and line and text in the definition.",
+    )
+
     # Cursors of the log and of this row: viewers wait for the revision to grow.
     revision = models.PositiveBigIntegerField(default=0)
     log_seq = models.PositiveIntegerField(default=0)

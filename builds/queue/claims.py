@@ -6,7 +6,7 @@ those of the workers may differ.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +102,7 @@ class Claim:
         line: int | None = None,
         causes: Sequence[dict[str, object]] = (),
         *,
+        details: Mapping[str, object] | None = None,
         log: Sequence[LogLines] = (),
     ) -> None:
         """End the build with a sentence about what happened and one about what to do.
@@ -118,6 +119,7 @@ class Claim:
             error_fault=fault,
             error_line=line,
             causes=list(causes),
+            details=dict(details or {}),
         )
 
     @transaction.atomic

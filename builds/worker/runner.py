@@ -11,7 +11,7 @@ from django.db import DatabaseError
 from django.db.models.functions import Now
 from structlog.contextvars import bound_contextvars
 
-from builds.causes import diagnose
+from builds.causes import diagnose, failure_details
 from builds.imaging.reporting import Cancelled, ImageError
 from builds.logs import pack_log
 from builds.models import Build
@@ -20,20 +20,17 @@ from builds.queue.limits import limits_of
 from builds.worker import steps
 from builds.worker.budget import Budget, LimitExceeded
 from builds.worker.reporter import BuildReporter, StudioStopping
+from environments.versions.texts import text_to_edit
 
 log = logging.getLogger(__name__)
 
 STUDIO_ERROR = "studio-error"
 OUR_FAULT = "The studio made an error while it built this; it is not your definition's fault."
-OUR_FAULT_HELP = (
-    "Retry. If it happens again, give whoever runs this studio the build's id: their log holds the details."
-)
+OUR_FAULT_HELP = "Retry. If it happens again, give an admin the build's id: the studio's log has the details."
 DISK_FULL = (
     "The disk of the studio is full, so the image could not be kept. Nothing that was there is damaged."
 )
-DISK_FULL_HELP = (
-    "Whoever runs this studio has to free space (images that nobody uses, or var/cache), then retry."
-)
+DISK_FULL_HELP = "Ask an admin to free space (images that no one uses, or var/cache). Then retry."
 
 STOPPING = "The studio is stopping. The build returns to the queue and restarts with the studio."
 REQUESTED_AGAIN = "Requested again: the build returns to the queue and will restart."
@@ -119,7 +116,18 @@ def _fail(build: Build, claim: Claim, reporter: BuildReporter, failure: ImageErr
     message, help = reporter.log.masked(failure.message), reporter.log.masked(failure.help)
     outcome = (failure.code, message, help, failure.fault, diagnosis.line or line)
     causes = [clue.to_json() for clue in diagnosis.others]
-    reporter.lease.run(lambda: claim.fail(*outcome, causes=causes, log=[error, last]))
+    details = _details_of(build, reporter, failure)
+    reporter.lease.run(lambda: claim.fail(*outcome, causes=causes, details=details, log=[error, last]))
+
+
+def _details_of(build: Build, reporter: BuildReporter, failure: ImageError) -> dict[str, object]:
+    """Return what a failed build keeps beside its sentence, with the definition's line."""
+    version = build.version
+    definition = version.definition
+    context = definition.context
+    dockerfile = definition.dockerfile or (context.text(context.dockerfile_path) if context else "") or ""
+    source = reporter.lease.run(lambda: text_to_edit(version)) or dockerfile
+    return failure_details(failure, source, version.base, dockerfile, reporter.log.masked)
 
 
 def explain(error: Exception) -> ImageError:

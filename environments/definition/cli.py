@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import sys
@@ -14,9 +15,10 @@ from environments.definition.difference import Difference, diff_readings
 from environments.definition.findings import secrets
 from environments.definition.findings.finding import Finding
 from environments.definition.findings.result import Offers, Reading
+from environments.definition.fixes import fix_all, with_fixes
 from environments.definition.model import HOST, Selection
 from environments.definition.packages import cutoffs
-from environments.definition.reading.read import read, read_path
+from environments.definition.reading.read import read, read_changed, read_path
 from environments.definition.writing.write import FORMATS, CannotWrite, left_out, write_reading
 
 ACCEPTED, FAILED, REFUSED = 0, 1, 2
@@ -46,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     inspect.add_argument("--json", action="store_true", help="one JSON object a path, one on each line")
     inspect.add_argument("--base", default=HOST, metavar="IMAGE", help="base image of files that name none")
+    inspect.add_argument(
+        "--fix", action="store_true", help="apply the safe fixes to the files; the changes are printed first"
+    )
     add_choice(inspect)
     inspect.set_defaults(run=_inspect)
     compare = commands.add_parser(
@@ -81,7 +86,7 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="build for linux/amd64 or linux/arm64, whatever the file says; repeat it for one image of both",
+        help="build for linux/amd64 or linux/arm64, regardless of the file; repeat it for one image of both",
     )
 
 
@@ -107,7 +112,7 @@ def _inspect(arguments: argparse.Namespace, out: TextIO) -> int:
     code = ACCEPTED
     for path in arguments.paths:
         try:
-            reading = _read(path, arguments, arguments.base)
+            reading = _with_fixes(path, arguments, out)
         except OSError as error:
             if len(arguments.paths) == 1:
                 raise
@@ -123,6 +128,41 @@ def _inspect(arguments: argparse.Namespace, out: TextIO) -> int:
             print(_inspected(path, reading), file=out)
         code = max(code, ACCEPTED if reading.accepted else REFUSED)
     return code
+
+
+def _with_fixes(path: str, arguments: argparse.Namespace, out: TextIO) -> Reading:
+    """Read a file with the fixes of its findings; with `--fix`, print and write what the safe ones make of it."""
+    reading = _read(path, arguments, arguments.base)
+    text = _text_to_fix(path)
+    if text is None:
+        return reading
+
+    def reread(text: str) -> Reading:
+        selection = choice_from(vars(arguments))
+        return read_changed(text, Path(path), default_image=arguments.base, selection=selection)
+
+    reading = with_fixes(reading, text, reread)
+    if not arguments.fix:
+        return reading
+    fixed, reading = fix_all(reading, text, reread)
+    if fixed != text:
+        if not arguments.json:
+            lines = difflib.unified_diff(
+                text.splitlines(), fixed.splitlines(), path, f"{path} (fixed)", lineterm=""
+            )
+            out.writelines(f"{_printable(line)}\n" for line in lines)
+        Path(path).write_bytes(fixed.encode())
+    return reading
+
+
+def _text_to_fix(path: str) -> str | None:
+    """Return the text of a file; None for a folder, an archive, standard input and what is no text."""
+    if path == "-" or not Path(path).is_file():
+        return None
+    try:
+        return Path(path).read_bytes().decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def reading_json(reading: Reading) -> dict[str, object]:
@@ -205,7 +245,12 @@ def _finding(path: str, finding: Finding) -> str:
     path_label = finding.file or path
     if finding.line is not None:
         path_label += f":{finding.line}" + (f":{finding.column}" if finding.column is not None else "")
-    return f"  {_printable(path_label)}: {finding.severity}: {_printable(finding.message)} [{finding.code}]\n    {_printable(finding.help)}"
+    text = f"  {_printable(path_label)}: {finding.severity}: {_printable(finding.message)} [{finding.code}]"
+    text += f"\n    {_printable(finding.help)}"
+    if finding.fix is not None:
+        safe = " (safe: --fix applies it)" if finding.fix.safe else ""
+        text += f"\n    Fix: {_printable(finding.fix.label)}{safe}"
+    return text
 
 
 def _printable(text: str) -> str:

@@ -255,7 +255,7 @@ def _order_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
                 ", ".join(map(secrets.masked, after)),
             )
         elif _reordered(before, after):
-            yield OtherChange("order", f"the {kind.split()[0]} packages stand in another order")
+            yield OtherChange("order", f"the {kind.split()[0]} packages are in another order")
     yield from _options(was.pip, now.pip)
 
 

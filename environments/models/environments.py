@@ -28,6 +28,9 @@ class Environment(models.Model):
     )
     anonymous = models.BooleanField(default=False)
     archived_at = models.DateTimeField(null=True, blank=True)
+    ignored_findings = models.JSONField(
+        default=list, blank=True, help_text="The codes of the findings that its pages fold away."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"

@@ -176,7 +176,7 @@ def version_findings(version: Version) -> tuple[Finding, ...]:
     """
     if not version.source:
         return ()
-    key = f"findings-{version.pk}-{version.created_at.timestamp()}-{timezone.now():%Y-%m-%d}"
+    key = f"findings-2-{version.pk}-{version.created_at.timestamp()}-{timezone.now():%Y-%m-%d}"
     findings: tuple[Finding, ...] | None = cache.get(key)
     if findings is None:
         reading = input_of(version).reading

@@ -46,8 +46,21 @@
 
   let language = guess(text.value);
   const languageCompartment = new cm.Compartment();
+  // A half-written line is no error: its findings wait until the cursor leaves it.
+  let typingLine = 0;
+  const lineAt = (state) => state.doc.lineAt(state.selection.main.head).number;
+  const leaveLine = () => {
+    if (!typingLine) return;
+    typingLine = 0;
+    document.body.dispatchEvent(new Event("studio:check"));
+  };
+  const isTyped = (transaction) => transaction.isUserEvent("input.type") || transaction.isUserEvent("delete");
   const syncText = cm.EditorView.updateListener.of((update) => {
-    if (!update.docChanged) return;
+    if (!update.docChanged) {
+      if (update.selectionSet && lineAt(update.state) !== typingLine) leaveLine();
+      return;
+    }
+    typingLine = update.transactions.some(isTyped) ? lineAt(update.state) : 0;
     text.value = update.state.doc.toString();
     text.dispatchEvent(new Event("input", { bubbles: true }));
     if (!ofFormat[settings.format]) setLanguage(guess(text.value));
@@ -64,6 +77,7 @@
   const input = cm.EditorView.domEventHandlers({
     // The form handles dropped files; CodeMirror would insert their text at the pointer.
     drop: (event) => event.dataTransfer.files.length > 0,
+    blur: leaveLine,
     // Typing over a selection: the browser would keep the old text's colours as inline styles, which the CSP forbids.
     // Replace the page's selection: the editor's own may lag behind it.
     beforeinput: (event, editor) => {
@@ -142,10 +156,12 @@
       const number = Number(finding.dataset.line);
       if (!(number >= 1 && number <= doc.lines)) continue;
       const line = doc.line(number);
-      const messages = [...finding.querySelectorAll("[data-said]")].map((part) => part.textContent.trim());
+      const messages = [...finding.querySelectorAll("[data-message]")].map((part) => part.textContent.trim().replace(/\s+/g, " "));
+      const button = finding.querySelector("[data-edits]");
+      const actions = button ? [{ name: button.textContent.trim(), apply: () => button.click() }] : [];
       const start = Math.min(line.from + Math.max(Number(finding.dataset.column) - 1, 0), line.to);
       const blank = /^\s*/.exec(line.text)[0].length;
-      matches.push({ from: Math.max(start, Math.min(line.from + blank, line.to)), to: line.to, severity: SEVERITY[finding.dataset.severity], message: messages.join(" ") });
+      matches.push({ from: Math.max(start, Math.min(line.from + blank, line.to)), to: line.to, severity: SEVERITY[finding.dataset.severity], message: messages.join(" "), actions });
     }
     view.dispatch(cm.setDiagnostics(view.state, matches));
     const format = review.querySelector("[data-format]")?.dataset.format;
@@ -176,6 +192,22 @@
         effects: cm.EditorView.scrollIntoView(line.from, { y: "center" }),
       });
       view.focus();
+    },
+    typing: () => (view.hasFocus ? typingLine : 0),
+    unchecked: () => !checked.eq(view.state.doc),
+    // Edits count lines and columns from 1, and columns in whole characters.
+    apply(edits) {
+      const doc = view.state.doc;
+      const position = (line, column) => {
+        if (line > doc.lines) return doc.length;
+        const { from, to, text: content } = doc.line(line);
+        return Math.min(from + [...content].slice(0, column - 1).join("").length, to);
+      };
+      const changes = edits.map((edit) => ({ from: position(edit.line, edit.column), to: position(edit.end_line, edit.end_column), insert: edit.text.replaceAll("\r\n", "\n") }));
+      if (!changes.length) return false;
+      view.dispatch({ changes, userEvent: "fix", scrollIntoView: true });
+      view.focus();
+      return true;
     },
     replaced: () => view.state.selection.main.from === 0 && view.state.selection.main.to === view.state.doc.length,
   };

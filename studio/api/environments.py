@@ -16,6 +16,7 @@ from environments.definition.writing.write import DEFINITION_FORMATS
 from environments.errors import ConflictError
 from environments.models import Environment, Version
 from environments.versions import service
+from environments.versions.ignored import set_ignored
 from environments.versions.listing import latest_versions
 from environments.versions.views import version_named
 from studio.api.http.answers import Changed, Conflict, check_unchanged, etag, page_of
@@ -60,6 +61,16 @@ def environments(request: ApiRequest, workspace: str) -> Response:
 def environment(request: ApiRequest, workspace: str, name: str) -> Response:
     """Give an environment with its latest version."""
     return _with_latest(get_environment(request.user, workspace, name))
+
+
+@documented("PATCH", responses.Environment, takes=bodies.EnvironmentIn, path=ENVIRONMENT)
+def change(request: ApiRequest, workspace: str, name: str) -> Response:
+    """Set which findings an environment ignores. Errors can't be ignored."""
+    row = get_environment(request.user, workspace, name, Right.DEFINE)
+    sent = bodies.EnvironmentIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    set_ignored(row, sent.validated_data["ignored_findings"], request.user)
+    return _with_latest(row)
 
 
 @documented(

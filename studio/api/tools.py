@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.response import Response
 
-from environments.access import get_workspace, token_used_by, workspaces_of
+from environments.access import Right, get_workspace, token_used_by, workspaces_of
 from environments.definition import diff
 from environments.models import Scope
 from environments.versions.views import version_named
@@ -17,19 +17,35 @@ from studio.api.http.answers import page_of
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import bodies, responses, rows
+from studio.defining.early import Early, early_findings_within
+from studio.defining.fixing import SAFE, fixable, fixed_input
 from studio.environments.compare import resolved_difference
+
+LOOK_UP_SECONDS = 3.0
 
 
 @documented(
     "POST",
     responses.Reading,
-    takes=bodies.DefinitionIn,
+    takes=bodies.CheckIn,
+    may=(404,),
 )
 def findings(request: ApiRequest) -> Response:
-    """Read a definition and say what there is to say about it; nothing is saved."""
-    sent = bodies.DefinitionIn(data=request.data)
+    """Read a definition and give its findings with their fixes; nothing is saved."""
+    sent = bodies.CheckIn(data=request.data)
     sent.is_valid(raise_exception=True)
-    return Response(rows.reading(sent.given().reading))
+    given = sent.given()
+    early = Early(given.reading)
+    if name := sent.validated_data["workspace"]:
+        workspace = get_workspace(request.user, name, Right.DEFINE)
+        early = early_findings_within(LOOK_UP_SECONDS, given.reading, workspace)
+    read = fixable(early.reading, given, None, early.pins)
+    fixed = (
+        fixed_input(given, read, None, SAFE).text
+        if any(f.fix and f.fix.safe for f in read.findings)
+        else None
+    )
+    return Response(rows.reading(read, fixed, pending=early.pending))
 
 
 @documented(

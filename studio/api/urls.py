@@ -64,7 +64,7 @@ ROUTES = {
     f"{WEBHOOKS}<int:webhook>/deliveries/<uuid:delivery>/again/": route(POST=webhooks.send_again),
     # Environments and versions
     "workspaces/<slug:workspace>/environments/": route(GET=environments.environments),
-    ENVIRONMENT: route(GET=environments.environment),
+    ENVIRONMENT: route(GET=environments.environment, PATCH=environments.change),
     f"{ENVIRONMENT}archive/": route(POST=environments.archive),
     f"{ENVIRONMENT}restore/": route(POST=environments.restore),
     f"{ENVIRONMENT}versions/": route(GET=environments.versions, POST=environments.save),

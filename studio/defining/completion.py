@@ -111,6 +111,17 @@ def newest_first(versions: set[str]) -> list[str]:
     return sorted(versions, key=sort_key, reverse=True)
 
 
+LISTED, ABSENT, UNREACHABLE = "listed", "absent", "unreachable"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The index's answer for a package: its versions, newest first, and whether it has the package at all."""
+
+    versions: list[str]
+    state: str
+
+
 class VersionIndex:
     """The versions that the package index lists, fetched in the background."""
 
@@ -121,7 +132,12 @@ class VersionIndex:
 
     def listing(self, name: str) -> list[str] | None:
         """Return the cached versions of a package; None while they are being fetched."""
-        cached: list[str] | None = cache.get(_cache_key(name))
+        known = self.lookup(name)
+        return None if known is None else known.versions
+
+    def lookup(self, name: str) -> Listing | None:
+        """Return what the index is known to have of a package; None while it is being asked."""
+        cached: Listing | None = cache.get(_cache_key(name))
         if cached is not None:
             return cached
         with self._lock:
@@ -132,11 +148,12 @@ class VersionIndex:
 
     def _fetch(self, name: str) -> None:
         try:
-            versions = fetch_versions(index_url(), name)
-            cache.set(_cache_key(name), versions, CACHE_SECONDS)
+            versions = fetch_listing(index_url(), name)
+            listing = Listing([], ABSENT) if versions is None else Listing(versions, LISTED)
+            cache.set(_cache_key(name), listing, CACHE_SECONDS)
         except _UNREADABLE:
             # Completion is optional: an index that cannot be reached or read offers nothing for a minute.
-            cache.set(_cache_key(name), [], FAILURE_CACHE_SECONDS)
+            cache.set(_cache_key(name), Listing([], UNREACHABLE), FAILURE_CACHE_SECONDS)
         finally:
             with self._lock:
                 self._pending.discard(name)
@@ -152,6 +169,11 @@ def index_url() -> str:
 
 def fetch_versions(url: str, name: str) -> list[str]:
     """Return the versions of a package that an index lists, as JSON or HTML. Raises httpx.HTTPError."""
+    return fetch_listing(url, name) or []
+
+
+def fetch_listing(url: str, name: str) -> list[str] | None:
+    """Return the versions of a package that an index lists; None if it has no such package. Raises httpx.HTTPError."""
     deadlines = Deadlines(head=DEADLINE_SECONDS, whole=DEADLINE_SECONDS)
     accepted = f"{JSON_LISTING}, text/html;q=0.1"
     with (
@@ -159,7 +181,7 @@ def fetch_versions(url: str, name: str) -> list[str]:
         client.stream("GET", f"{url.rstrip('/')}/{name}/", headers={"Accept": accepted}) as response,
     ):
         if response.status_code == 404:
-            return []
+            return None
         response.raise_for_status()
         body = bytearray()
         for part in response.iter_bytes():
@@ -188,4 +210,4 @@ def _versions_in(files: Iterable[str]) -> set[str]:
 
 
 def _cache_key(name: str) -> str:
-    return f"completion:{index_url()}:{name}".replace(" ", "")
+    return f"listing:{index_url()}:{name}".replace(" ", "")

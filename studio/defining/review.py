@@ -14,6 +14,10 @@ from environments.models import Environment, Version, Workspace
 from environments.versions.input import DefinitionInput
 from environments.versions.service import SavedVersion
 from studio.defining.choice import choice_of
+from studio.defining.early import Early, early_findings
+from studio.defining.fixing import fixable, last_failure
+from studio.defining.ignoring import ignore_url
+from studio.templatetags.findings import grouped
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,34 @@ def difference_from(start: Version | None, definition: Definition | None) -> Dif
 
 
 def review(
-    given: DefinitionInput, workspace: Workspace, start: Version | None, fixed: Version | None
+    given: DefinitionInput,
+    workspace: Workspace,
+    start: Version | None,
+    fixed: Version | None,
+    *,
+    may_define: bool = True,
+    typing: int = 0,
 ) -> dict[str, Any]:
-    """Return the review of a definition: findings, build forecast, difference from its start."""
+    """Return the review of a definition: findings with fixes, build forecast, difference from its start.
+
+    Whether a build would find what it needs is looked up for those only who may define. `typing` is the line that is
+    being written, whose findings wait.
+    """
     empty = not (given.text.strip() or given.filename or given.path)
     reading = None if empty else given.reading
+    early = Early(reading) if reading is not None else None
+    if reading is not None and may_define:
+        early = early_findings(last_failure(reading, given, fixed), workspace)
+        reading = fixable(early.reading, given, start, early.pins)
     return {
         "reading": reading,
         "given": given,
+        "fixable": bool(given.text),
+        "pending": early is not None and early.pending,
+        "typing": typing,
+        "typing_only": _is_being_written(reading, typing),
+        "ignored": fixed.environment.ignored_findings if fixed is not None else [],
+        "may_ignore": ignore_url(fixed) if fixed is not None and may_define else "",
         "choice": choice_of(given) if reading else None,
         "outlook": forecast_build(reading, workspace, fixed.environment if fixed else None)
         if reading
@@ -112,3 +136,10 @@ def review(
         "start": start,
         "fixed": fixed,
     }
+
+
+def _is_being_written(reading: Reading | None, typing: int) -> bool:
+    """Whether the only errors are on the line that is being written."""
+    if reading is None or not reading.errors or not typing:
+        return False
+    return not grouped(reading.findings, (), typing).errors

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from builds.queue import requests
-from environments.access import Right, get_version, get_workspace, workspaces_of
+from environments.access import Right, get_version, get_workspace, rights_in, workspaces_of
 from environments.definition.reading.edit_context import editable
 from environments.errors import ServiceError
 from environments.models import Version, Workspace
@@ -37,6 +37,8 @@ from environments.versions.views import version_named
 from studio.defining import starting_points
 from studio.defining.choice import platform_choices
 from studio.defining.editor_texts import phrases
+from studio.defining.fixing import fixed_input
+from studio.defining.ignoring import change_ignored
 from studio.defining.review import SaveRequest, review
 
 NAME_CODES = {"name-reserved", "name-invalid", "name-taken"}
@@ -142,7 +144,18 @@ def check(request: StudioRequest, workspace: str) -> HttpResponse:
     start = version_named(request.user, reference) if reference else None
     fixed = start if start is not None and query_param(request, "next") else None
     draft = Draft(workspace, DefinitionForm(), start=start, fixed=fixed)
-    context = review(submitted_input(request, draft), draft.target(request), start, fixed)
+    target = draft.target(request)
+    typed = request.POST.get("typing", "")
+    context = review(
+        submitted_input(request, draft),
+        target,
+        start,
+        fixed,
+        may_define=rights_in(target, request.user)["define"],
+        typing=int(typed) if typed.isdecimal() and len(typed) < 8 else 0,
+    )
+    tries = request.POST.get("tries", "")
+    context["tries"] = int(tries) + 1 if tries.isdecimal() and len(tries) < 3 else 1
     return render(request, "studio/_checked.html", {"workspace": workspace, **context})
 
 
@@ -197,6 +210,14 @@ def submit(request: StudioRequest, draft: Draft) -> HttpResponse:
     """Check, review, save, or save and build the submitted form."""
     given = submitted_input(request, draft)
     action = request.POST.get("action", "save")
+    if chosen := request.POST.get("fix", ""):
+        action, given = "check", with_fix(draft, given, draft.target(request), chosen)
+    elif draft.fixed is not None and (request.POST.get("ignore") or request.POST.get("restore")):
+        action = "check"
+        try:
+            change_ignored(request, draft.fixed.environment)
+        except ServiceError as problem:
+            messages.error(request, f"{problem.message} {problem.help}")
     valid = draft.form.is_valid()
     if action == "review":
         return review_step(request, draft, given)
@@ -263,6 +284,12 @@ def save_request_of(draft: Draft, given: DefinitionInput) -> SaveRequest:
     )
 
 
+def with_fix(draft: Draft, given: DefinitionInput, workspace: Workspace, chosen: str) -> DefinitionInput:
+    """Return the input with the fix that the form's button names."""
+    reading = review(given, workspace, draft.start, draft.fixed)["reading"]
+    return fixed_input(given, reading, draft.start, chosen) if reading is not None else given
+
+
 def review_step(request: StudioRequest, draft: Draft, given: DefinitionInput) -> HttpResponse:
     """Show what saving and building would do, or why saving is refused."""
     save_request = save_request_of(draft, given) if draft.form.is_valid() else None
@@ -288,7 +315,7 @@ def add_refusal(form: DefinitionForm, problem: ServiceError, name: str) -> None:
     """Add a refusal to the form, at the field it is about."""
     message = " ".join(sentence(part) for part in (problem.message, problem.help) if part)
     if problem.code == "name-invalid" and not name and "name" in form.fields:
-        form.add_error("name", _("Give it a name: its definition has none."))
+        form.add_error("name", _("Name it – the definition has no name."))
     elif problem.code in NAME_CODES and "name" in form.fields:
         form.add_error("name", message)
     elif problem.code in {"version-taken", "version-invalid"}:

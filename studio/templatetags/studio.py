@@ -106,7 +106,7 @@ def fault(name: str) -> str:
 @register.filter
 def cause(code: str) -> str:
     """Return the title of a cause of failure."""
-    return CATALOGUE[code].title if code in CATALOGUE else code
+    return gettext(CATALOGUE[code].title) if code in CATALOGUE else code
 
 
 @register.filter

@@ -92,6 +92,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{ENVIRONMENT}archive", "POST"): Change("environment.archived"),
     (f"{W}chosen/archive", "POST"): Change("environment.archived", {"environment": "lab/forecast"}),
     (f"{W}chosen/build", "POST"): Change("build.requested", {"environment": "lab/forecast"}),
+    (f"{ENVIRONMENT}ignored", "POST"): Change("environment.findings", {"ignore": "base-assumed"}),
     (f"{VERSION}describe", "POST"): Change("version.described", {"description": "new"}),
     (f"{ENVIRONMENT}uses/<int:use>/end", "POST"): Change(
         "use.ended", there={"name": "used", "use": "active"}
@@ -134,6 +135,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_ENVIRONMENT}archive/", "POST"): Change("environment.archived"),
     (f"{API_ENVIRONMENT}restore/", "POST"): Change("environment.restored"),
     (f"{API_ENVIRONMENT}versions/", "POST"): Change("version.created", {"text": TEXT}),
+    (API_ENVIRONMENT, "PATCH"): Change("environment.findings", {"ignored_findings": ["base-assumed"]}),
     (f"{API_VERSION}", "PATCH"): Change("version.described", {"description": "new"}),
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
     (f"{API_VERSION}restore/", "POST"): Change("environment.restored"),

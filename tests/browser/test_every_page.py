@@ -27,6 +27,8 @@ PAGES = [
     "/w/lab/environments/?q=nothing-has-this",
     "/w/empty-one/environments/",
     "/w/lab/new/",
+    "/docs/findings/",
+    "/docs/causes/",
     "/w/lab/new/?source=start",
     "/w/lab/new/?source=packages",
     "/w/lab/new/?source=context",

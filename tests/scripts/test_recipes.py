@@ -186,7 +186,7 @@ FILE = "channels: [a, b, c, d, e, {}]\\ndependencies: [python=3.12]\\n"
 
 def test_many_channels_are_reported() -> None:
     (finding,) = (item for item in read(FILE.format("f")).findings if item.code == "channels-many")
-    assert (finding.severity, finding.line, finding.message) == ("note", 1, "there are 6 channels")
+    assert (finding.severity, finding.line, finding.message) == ("note", 1, "There are 6 channels.")
     assert "channels-many" not in [item.code for item in read(FILE.format("")).findings]
 """
 
@@ -195,10 +195,10 @@ def test_many_channels_are_reported() -> None:
 def test_a_finding_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
     project = follow("Add a finding")
     entry = (
-        '    Entry("channels-many", "note", "Many channels", "there are {count} channels",\n'
-        '          "Each channel is searched for each package.", "Name the channels that are needed."),\n'
+        '    Entry("channels-many", "note", _("Many channels"), _("There are {count} channels."),\n'
+        '         _("Each channel is searched for each package."), _("Name the channels that are needed.")),\n'
     )
-    project.add(f"{DEFINITION}/findings/catalogue.py", entry, before='    Entry("no-channel",')
+    project.add(f"{DEFINITION}/findings/entries/of_packages.py", entry, before='    Entry("no-channel",')
     project.add(
         f"{DEFINITION}/findings/checks.py",
         "    if len(draft.channels) > 5:\n"
@@ -230,8 +230,8 @@ def test_the_line_of_the_output_is_the_cause() -> None:
 def test_a_cause_of_failure_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
     project = follow("Add a cause of failure")
     entry = (
-        '    Entry("gem-not-found", "Gem not found", "author", "RubyGems has no gem of this name.",\n'
-        '          "Check the spelling of the gem.", of_a_tool=True),\n'
+        '    Entry("gem-not-found", _("Gem not found"), "author", _("RubyGems has no gem of this name."),\n'
+        '         _("Check the spelling of the gem."), of_a_tool=True),\n'
     )
     project.add("builds/causes/catalogue.py", entry, before='    Entry("no-matching-distribution",')
     sign = '    _sign("gem-not-found", r"^ERROR: +Could not find a valid gem "),\n'

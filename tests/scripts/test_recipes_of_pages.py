@@ -231,7 +231,7 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("environments", "0007_environment_repository")]
+    dependencies = [("environments", "0008_ignored_findings")]
     operations = [
         migrations.AddField("listentry", "hash", models.CharField(default="", max_length=32)),
         migrations.RunPython(fill),

@@ -112,6 +112,7 @@ class _Reader:
                 "dockerfile-invalid",
                 f"The Dockerfile cannot be read at line {instruction.line}: unknown instruction: {keyword[:40]}",
                 "Correct it and save it again.",
+                source_line=instruction.line,
             )
         if instruction.unclear or (keyword == "ONBUILD" and _HEREDOC.search(instruction.arguments)):
             raise _unclear(instruction, "whether << begins a heredoc is unclear")

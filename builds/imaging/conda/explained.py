@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from builds.imaging.access_errors import refused
 from builds.imaging.conda.virtual import STATE_IT
 from builds.imaging.reporting import ImageError
+from environments.definition.packages.conflicts import rows_of, sentence_of, suggestion_of
 from environments.network.masking import masked
 
 _ADDRESS = re.compile(r"(?:https?|file)://[^\s`'\")]+")
@@ -28,7 +29,9 @@ def senseless(spec: str, why: str) -> ImageError:
 def absent(name: str, alike: Sequence[str]) -> ImageError:
     """Return the error for a package that none of the channels has."""
     hint = f"Did you mean {' or '.join(alike)}?" if alike else "Check the spelling, or add its channel."
-    return ImageError("package-not-found", f"There is no package {name} in these channels.", hint)
+    return ImageError(
+        "package-not-found", f"Package {name} was not found in these channels.", hint, subject=name
+    )
 
 
 def no_version(spec: str, versions: Sequence[str]) -> ImageError:
@@ -36,7 +39,8 @@ def no_version(spec: str, versions: Sequence[str]) -> ImageError:
     return ImageError(
         "no-matching-version",
         f"No package in these channels fits “{spec.rpartition('::')[2]}”: they have {', '.join(versions)}.",
-        "Ask for one of these versions, or add the channel that has yours.",
+        "Choose one of these versions, or add the channel that has yours.",
+        subject=spec.rpartition("::")[2],
     )
 
 
@@ -46,7 +50,7 @@ def no_build(spec: str, name: str, version: str) -> ImageError:
     return ImageError(
         "no-matching-version",
         f"The build that “{spec.rpartition('::')[2]}” names is not in these channels for Linux; its version is.",
-        f"Write {bare} without the build; or export the environment anew with `conda env export --no-builds`.",
+        f"Write {bare} without the build; or export the environment again with `conda env export --no-builds`.",
     )
 
 
@@ -57,15 +61,18 @@ def conflict(explanation: str, virtual: Sequence[str] = ()) -> ImageError:
     """
     lines = explanation.removeprefix("Cannot solve the request because of:").splitlines()
     reasons = "; ".join(text.rstrip(",. ") for line in lines if (text := _TREE.sub("", line).strip()))
-    help = "Loosen or change one of the versions named."
+    rows = rows_of(explanation)
+    sides = sentence_of(rows)
+    help = suggestion_of(rows) or "Loosen or change one of these versions."
     if "__" in reasons:
         help += f" What begins with __ is what the image will run on: {', '.join(virtual)}."
     if "__cuda" in reasons and not any(package.startswith("__cuda=") for package in virtual):
         help += f" There is no __cuda in it: {STATE_IT}."
     return ImageError(
         "conflict",
-        f"The conda packages contradict one another: {masked(reasons)}.",
+        f"These conda packages conflict: {masked(sides or reasons)}.",
         help,
+        detail=masked(explanation),
     )
 
 
@@ -84,7 +91,7 @@ def unreachable(explanation: str) -> ImageError:
         )
     return ImageError(
         "channel-unreachable",
-        f"The conda channel {channel} cannot be reached.",
+        f"Can't reach the conda channel {channel}.",
         "Check the channel's address and the studio's network, and build again.",
         fault="outside",
     )

@@ -12,7 +12,10 @@ from builds.imaging.pip.available import advice_for_version, unavailable
 from builds.imaging.pip.solver import Solver, requirement_in
 from builds.imaging.pip.targets.systems import for_one_system
 from builds.imaging.pip.uploads import cutoff_error
-from builds.imaging.reporting import ImageError
+from builds.imaging.reporting import ImageError, short_reason
+from environments.definition.findings.misnamed import IMPORT_NAMES, OFTEN_MEANT
+from environments.definition.packages.conflicts import rows_of, sentence_of, suggestion_of
+from environments.definition.packages.misread import why_not
 from environments.network.credentials import host_of
 from environments.network.masking import masked
 
@@ -71,7 +74,7 @@ def explained(output: str, solver: Solver) -> ImageError:
             "disk-full", "The studio's disk is full.", "Make room, and build again.", fault="studio"
         )
     if "Couldn't parse requirement" in output or "Unsupported requirement" in output:
-        return ImageError("bad-spec", f"A requirement cannot be read: {why}", "Write it as name==version.")
+        return _unreadable(output, why)
     if (closed := _REFUSED.search(output)) is not None:
         address = _ADDRESS.search(output, closed.start()) or _ADDRESS.search(output)
         return refused("index", address[0] if address else why, status=closed["status"])
@@ -83,9 +86,10 @@ def explained(output: str, solver: Solver) -> ImageError:
         address = _ADDRESS.search(output)
         return ImageError(
             "index-unreachable",
-            f"The package index cannot be reached: {address[0] if address else why}",
+            f"Can't reach the package index {host_of(address[0]) if address else ''} ({short_reason(output)}).",
             "Check the index's address and the studio's network, and build again.",
             fault="outside",
+            detail=why,
         )
     if "No solution found" in output:
         return _no_solution(output, why, solver)
@@ -95,6 +99,16 @@ def explained(output: str, solver: Solver) -> ImageError:
         "Change or leave out the requirement that this names.",
         fault="outside",
     )
+
+
+def _unreadable(output: str, why: str) -> ImageError:
+    """Return the error for a requirement that the solver cannot read: it is the line above the solver's mark."""
+    lines = output.splitlines()
+    marked = next((i for i, line in enumerate(lines) if line.strip() and set(line.strip()) == {"^"}), 0)
+    text = lines[marked - 1].strip() if marked else ""
+    reason, help = why_not(text) if text else ("", "")
+    message = f"“{text[:200]}” is no requirement: {reason}." if text else "A requirement can't be read."
+    return ImageError("bad-spec", message, help or "Write it as name==version.", detail=why, subject=text)
 
 
 def without_files(text: str) -> str:
@@ -123,12 +137,18 @@ def _missing(name: str, solver: Solver) -> ImageError:
         solver.listings.every(str(canonicalize_name(name)))
         return ImageError(
             "package-not-found",
-            f"There is no package {name} in {host_of(own)}, the only index that it may come from.",
+            f"Package {name} was not found in {host_of(own)}, the only index that it may come from.",
             "Check the spelling and the index's address (package_indexes).",
+            subject=name,
         )
     help = _NO_PACKAGES.get(name.lower(), "Check the spelling, or add the index that has it.")
+    if meant := IMPORT_NAMES["pip"].get(str(canonicalize_name(name))) or OFTEN_MEANT.get(name.lower()):
+        help = f"Did you mean {meant}? Or add the index that has {name}."
     return ImageError(
-        "package-not-found", f"There is no package {name} in the index.", _own_line(name, solver) or help
+        "package-not-found",
+        f"Package {name} was not found.",
+        _own_line(name, solver) or help,
+        subject=name,
     )
 
 
@@ -140,8 +160,9 @@ def _no_solution(output: str, why: str, solver: Solver) -> ImageError:
     if _PYTHON.search(output):
         return ImageError(
             "no-matching-python",
-            f"A package does not run on Python {probe.version}: {why}",
+            f"A package does not run on Python {probe.version}.",
             "Take a base image with another Python, or another version of the package.",
+            detail=why,
         )
     missing, unbuilt = _NO_VERSION.search(output), _NO_WHEEL.search(output)
     if missing is not None and "depends on" not in output:
@@ -152,12 +173,18 @@ def _no_solution(output: str, why: str, solver: Solver) -> ImageError:
             "no-matching-distribution",
             f"{what} has no wheel for Python {probe.version} on {probe.platform}.",
             "Pin a version that has one, or take another Python version.",
+            subject=str(unbuilt["name"]),
         )
     alone = _from_one_index(output, solver)
+    rows = rows_of(why)
+    sides = sentence_of(rows)
     return ImageError(
         "conflict",
-        f"The requirements contradict one another: {why}{alone}",
-        "Loosen or change one of the versions named.",
+        f"These requirements conflict: {sides}.{alone}"
+        if sides
+        else f"These requirements conflict: {why}{alone}",
+        suggestion_of(rows) or "Loosen or change one of these versions.",
+        detail=why,
     )
 
 
@@ -169,7 +196,9 @@ def _no_version(wanted: str, solver: Solver) -> ImageError:
     help = "Pin a version that is there, or give the address of a wheel."
     if not alone:
         help = _own_line(name, solver) or advice_for_version(name, version)
-    return ImageError("no-matching-distribution", f"There is no version {wanted} in the index.{alone}", help)
+    return ImageError(
+        "no-matching-distribution", f"There is no version {wanted} in the index.{alone}", help, subject=wanted
+    )
 
 
 def _from_one_index(output: str, solver: Solver) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 
-from environments.definition.findings import cutoffs, secrets
+from environments.definition.findings import cutoffs, misnamed, secrets
 from environments.definition.findings.result import Draft
 from environments.definition.packages.buildable import ignored_on, problem_of
 from environments.definition.packages.specs import (
@@ -82,6 +82,7 @@ def check(draft: Draft, today: dt.date | None = None) -> None:
     if draft.locked:
         return
     _unpinned(draft, conda + pip)
+    misnamed.check(draft, conda, pip)
     _duplicates(draft, conda)
     _duplicates(draft, pip)
     if draft.conda:
@@ -180,7 +181,16 @@ def _buildable(draft: Draft, text: Placed) -> None:
     problem = problem_of(text)
     if problem is not None:
         code = "local-path" if problem.path else "not-buildable"
-        draft.note(code, text, what=str(text), why=problem.why, help=problem.help)
+        project = "yes" if problem.project else ""
+        draft.note(
+            code,
+            text,
+            what=str(text),
+            why=problem.why,
+            help=problem.help,
+            instead=problem.instead,
+            project=project,
+        )
         return
     for what, why, help in ignored_on(text):
         draft.note("option-ignored", text, what=what, why=why, help=help)
@@ -218,7 +228,7 @@ def _unpinned(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:
         if PLACEHOLDER.search(text):
             continue
         if not spec.pinned and spec.name not in ("pip", "python", "setuptools", "wheel"):
-            draft.note("unpinned-package", text, what=spec.name)
+            draft.note("unpinned-package", text, what=spec.name, ecosystem=spec.ecosystem)
 
 
 def _duplicates(draft: Draft, specs: list[tuple[Placed, Spec]]) -> None:

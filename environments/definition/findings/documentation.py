@@ -12,11 +12,11 @@ PAGE = Path(__file__).parents[3] / "docs" / "findings.md"
 _HEAD = """\
 # Findings
 
-What the studio says about a definition, wherever it is read: on the page, in the API, by `manage.py inspect`.
-An **error** refuses the definition, a **warning** expects trouble, a **note** is good to know. Only what the
-rules forbid is an error. Codes are stable: they can be relied upon in scripts.
+What the checks report about a definition: on pages, in the API, and by `manage.py inspect`. An **error** blocks
+saving, a **warning** expects trouble, a **note** is good to know. Only what the rules forbid is an error. Codes are
+stable, so scripts can rely on them.
 
-This page is made from the catalogue in `environments/definition/findings/catalogue.py` by
+This page is made from the catalogue in `environments/definition/findings/entries/` by
 `python -m environments.definition.findings.documentation`; change it there.
 """
 _PLURALS = {"error": "Errors", "warning": "Warnings", "note": "Notes"}
@@ -36,8 +36,9 @@ def findings_page() -> str:
 
 
 def _section(entry: Entry) -> str:
+    message = f"{entry.message} {entry.hint}".strip()
     return (
-        f"### {entry.code}\n\n**{entry.title}** ({entry.severity}): “{_readable(entry.message)}”\n\n"
+        f"### {entry.code}\n\n**{entry.title}** ({entry.severity}): {_readable(message)}\n\n"
         f"Why: {entry.why}\n\nWhat to do: {_readable(entry.help)}\n"
     )
 

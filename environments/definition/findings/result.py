@@ -41,6 +41,17 @@ class Offers:
 
 
 @dataclass(frozen=True, slots=True)
+class Requested:
+    """The requests of a file, with their positions in the text; also of a file that was refused."""
+
+    conda: tuple[Placed, ...] = ()
+    pip: tuple[Placed, ...] = ()
+    image: Placed | None = None
+    dockerfile: Placed | None = None
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The outcome of `read`: a definition where it is accepted, an error among the findings where not."""
 
@@ -59,6 +70,7 @@ class Reading:
     """Which file of a folder, an archive or several files holds the definition."""
     files: dict[str, bytes] = field(default_factory=dict)
     """The texts that were read of them, by their paths; read as a folder again, they give the same definition."""
+    requested: Requested = field(default_factory=Requested, repr=False)
 
     @property
     def accepted(self) -> bool:
@@ -193,7 +205,12 @@ class Draft:
             tags={name: masked(value) for name, value in self.tags.items()},
             packages=() if any(map(self.counts.__getitem__, _WITHOUT_PACKAGES)) else self.packages,
             offers=self.offers,
+            requested=Requested() if self.counts["secret-in-definition"] else self._requested(),
         )
+
+    def _requested(self) -> Requested:
+        locked = self.locked or bool(self.packages)
+        return Requested(tuple(self.conda), tuple(self.pip), self.image, self.dockerfile, locked)
 
     def _definition(self) -> Definition | None:
         try:

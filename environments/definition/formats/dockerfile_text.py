@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 
@@ -80,9 +81,9 @@ def inspect(draft: Draft, text: str, *, alone: bool) -> None:
         draft.note("dockerfile-no-from", Placed("", 1))
     for instruction in parsed:
         if instruction.keyword not in KEYWORDS:
-            draft.note(
-                "dockerfile-bad-instruction", Placed("", instruction.line, 1), what=instruction.keyword[:40]
-            )
+            what = instruction.keyword[:40]
+            near = next(iter(difflib.get_close_matches(what, sorted(KEYWORDS), n=1, cutoff=0.6)), "")
+            draft.note("dockerfile-bad-instruction", Placed("", instruction.line, 1), what=what, meant=near)
     for image, line in base_images(parsed):
         check_image(draft, Placed(image, line, 1, draft.file))
     lines = text.split("\n")

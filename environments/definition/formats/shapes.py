@@ -50,7 +50,7 @@ def mapping_of(draft: Draft, node: Tree | None, what: str) -> Mapping:
         return Mapping(line=1, column=1)
     if isinstance(node, Mapping):
         for key in node.repeated:
-            draft.note("duplicate-key", key, what=f"{key.text!r}")
+            draft.note("duplicate-key", key, what=f"“{key.text}”")
         return node
     draft.note("wrong-shape", node, what=what, expected="a mapping", found=kind_of(node))
     return Mapping(line=node.line, column=node.column)
@@ -113,5 +113,4 @@ def unknown_keys(
     for name in strangers[:_MOST_STRANGERS]:
         key = mapping.keys[name]
         near = likely_key(name, candidates)
-        suggestion = f"; is {near} meant?" if near else ""
-        draft.note("unknown-key", key, what=f"{prefix}{name[:60]}", suggestion=suggestion)
+        draft.note("unknown-key", key, what=f"{prefix}{name[:60]}", meant=near)

@@ -59,9 +59,8 @@ def _checked(draft: Draft, name: str, value: Placed) -> bool:
     if _VERSIONS[name].fullmatch(value):
         return True
     meant = _version_in(value, name)
-    suggestion = f"; is {meant} meant?" if meant else ""
     expected = f"a version such as {_EXAMPLES[name]}"
-    draft.note("bad-target", value, key=name, what=value[:40], expected=expected, suggestion=suggestion)
+    draft.note("bad-target", value, key=name, what=value[:40], expected=expected, meant=meant)
     return False
 
 
@@ -86,12 +85,11 @@ def _checked_cpu(draft: Draft, value: Placed) -> bool:
     plain = re.sub(r"[-.\s]+", "_", value[:40]).lower()
     plain = re.sub(r"^(?:x86_64_?|amd64_?)?v(?=\d)", "x86_64_v", plain)
     meant = plain if plain in known else next(iter(difflib.get_close_matches(plain, known, n=1)), "")
-    suggestion = f"; is {meant} meant?" if meant else ""
     other = next((name for name, cpus in _CPUS.items() if value in cpus), "")
     expected = f"a processor or level of {draft.platform}, by archspec's names"
     if other:
-        expected = f"for {draft.platform}: it is one of linux/{other}"
-    draft.note("bad-target", value, key="cpu", what=value[:40], expected=expected, suggestion=suggestion)
+        expected = f"for {draft.platform}, not linux/{other}"
+    draft.note("bad-target", value, key="cpu", what=value[:40], expected=expected, meant=meant)
     return False
 
 

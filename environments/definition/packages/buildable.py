@@ -42,6 +42,10 @@ class Problem:
     why: str
     help: str
     path: bool = False
+    instead: str = ""
+    """The same version by its name on an index, where the line shows both."""
+    project: bool = False
+    """Whether it is the folder of the definition itself, which a lock may leave out."""
 
 
 def problem_of(line: str) -> Problem | None:
@@ -217,7 +221,12 @@ def _with_variable(line: str) -> Problem:
 def _no_wheel(url: str, name: str) -> Problem:
     instead = _instead(url, name)
     help = "Give the address of a wheel (.whl), or take the package from an index"
-    return Problem("its address is not that of a wheel", f"{help}: {instead}." if instead else f"{help}.")
+    help = f"{help}: {instead}." if instead else f"{help}."
+    return Problem("its address is not that of a wheel", help, instead=_with_version(instead))
+
+
+def _with_version(instead: str) -> str:
+    return "" if instead.endswith("==version") else instead
 
 
 def _repository(url: str, name: str) -> Problem:
@@ -226,6 +235,7 @@ def _repository(url: str, name: str) -> Problem:
     return Problem(
         "it is a repository of source code, and none is cloned here",
         f"{version}, give the address of a wheel, or install it in a Dockerfile.",
+        instead=_with_version(instead),
     )
 
 
@@ -239,7 +249,13 @@ def _path(path: str, name: str) -> Problem:
         help = f"Write {instead} if an index has it, or give the http(s) address of a wheel."
     if instead.endswith("==version"):
         help += " `pip list --format=freeze` prints the versions."
-    return Problem("it is not a package's name, but a path on somebody's machine", help, path=True)
+    return Problem(
+        "it is not a package's name, but a path on someone's machine",
+        help,
+        path=True,
+        instead=_with_version(instead),
+        project=is_project(path),
+    )
 
 
 def local_project(line: str) -> bool:

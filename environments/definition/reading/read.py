@@ -62,6 +62,14 @@ def read_path(
     return _read(content, Source(DiskFolder(path.parent), path.name, limits=limits), draft)
 
 
+def read_changed(
+    text: str, path: Path, *, default_image: str = HOST, selection: Selection | None = None
+) -> Reading:
+    """Read a text as if it were in this file, with the files beside it that it names."""
+    source = Source(DiskFolder(path.parent), path.name, limits=Limits())
+    return _read(text.encode("utf-8", "surrogatepass"), source, _draft(default_image, selection))
+
+
 def read_folder_of(
     folder: Folder,
     *,
@@ -231,4 +239,6 @@ def _read_tree(draft: Draft, text: str, source: Source) -> None:
         draft.cut(None)
         raise Refused("not-a-definition")
     line = tree.line if tree is not None else 1
-    raise draft.refuse("not-a-definition", Placed("", line), what=recognise.what_it_is(tree))
+    written, meant = recognise.misspelt_key(tree)
+    what = recognise.what_it_is(tree)
+    raise draft.refuse("not-a-definition", Placed("", line), what=what, written=written, meant=meant)

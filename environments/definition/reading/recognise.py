@@ -128,13 +128,14 @@ def what_it_is(tree: Tree | None) -> str:
         if curated.is_asset(tree) or curated.is_image_config(tree):
             return "one file of a curated environment, whose other files are not here"
         keys = ", ".join(list(tree.entries)[:4])
-        meant = next(
-            (
-                f"; is {key} meant by {name[:60]}?"
-                for name in list(tree.entries)[:20]
-                if (key := likely_key(name, _MARKS))
-            ),
-            "",
-        )
-        return f"a mapping with the keys {keys[:120] or '(none)'}, which is no environment definition{meant}"
+        return f"a mapping with the keys {keys[:120] or '(none)'}, which is no environment definition"
     return "a document without keys, which is no environment definition"
+
+
+def misspelt_key(tree: Tree | None) -> tuple[str, str]:
+    """Return a key of a document that no format knows, and the key that was probably meant by it; empty for none."""
+    if isinstance(tree, Mapping):
+        for name in list(tree.entries)[:20]:
+            if key := likely_key(name, _MARKS):
+                return name[:60], key
+    return "", ""

@@ -89,7 +89,7 @@ class _Json:
         except ValueError as error:
             raise self._wrong(str(error).partition(":")[0].lower()) from None
         if not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text):
-            raise self._wrong("half of a surrogate pair stands in this string")
+            raise self._wrong("this string has half of a surrogate pair")
         return text
 
     def _mapping(self, depth: int) -> Mapping:

@@ -84,7 +84,7 @@ def write(
         text = dockerfile_text.write(definition)
     again = read(text, FILE_NAMES[format], default_image=definition.image or HOST).definition
     if again is None or again.hash != definition.hash:
-        raise CannotWrite(f"{format} would be read as something else than this definition")
+        raise CannotWrite(f"{format} would mean something else than this definition")
     return text
 
 
@@ -138,7 +138,7 @@ def write_lock(
 def write_reading(reading: Reading, format: str) -> str:
     """Write a reading in this format: its definition, or its lock."""
     if reading.definition is None:
-        raise CannotWrite("it was refused, so there is nothing to write")
+        raise CannotWrite("it was refused, so it cannot be written")
     if format == explicit.FORMAT and reading.format == format:
         return explicit.write_definition(reading.definition)
     if format in LOCK_FORMATS:
@@ -238,7 +238,7 @@ def _check(definition: Definition, format: str) -> None:
         return
     if format == dockerfile_text.FORMAT and definition.dockerfile is None:
         what = "a build context" if definition.context else f"the image {definition.image}"
-        raise CannotWrite(f"a Dockerfile alone cannot say this: the definition stands on {what}")
+        raise CannotWrite(f"a Dockerfile alone cannot say this: the base of the definition is {what}")
     if format != dockerfile_text.FORMAT and definition.image is None:
         raise CannotWrite(f"{format} has no place for a Dockerfile or a build context")
     python, spark = canonical_form(definition)["python"], canonical_form(definition)["spark"]

@@ -106,6 +106,19 @@ class DefinitionIn(s.Serializer[Any]):
         return read_input(data.get("text", ""), data["filename"], data.get("file", ()), selection=selection)
 
 
+class CheckIn(DefinitionIn):
+    """A definition to check, and the workspace that it would be built in."""
+
+    workspace = NoNul(
+        max_length=63,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Look up packages, base image and Docker Engine too, as a build in this workspace would; takes up to"
+        " 3 seconds. Needs the role contributor.",
+    )
+
+
 class VersionIn(DefinitionIn):
     """A version to save: its definition as the text of a file of any known format, or as the file itself."""
 
@@ -124,6 +137,16 @@ class DescriptionIn(s.Serializer[Any]):
 
     description = NoNul(max_length=5000, required=False, allow_blank=True)
     tags = Tags(required=False)
+
+
+class EnvironmentIn(s.Serializer[Any]):
+    """Changes to an environment."""
+
+    ignored_findings = s.ListField(
+        child=NoNul(max_length=60),
+        max_length=200,
+        help_text="The codes of warnings and notes that its pages fold away.",
+    )
 
 
 class BuildIn(s.Serializer[Any]):

@@ -20,6 +20,25 @@ class Error(s.Serializer[Any]):
     )
 
 
+class Edit(s.Serializer[Any]):
+    """A replacement in the text: lines and columns count from 1, and the end is not part of it."""
+
+    line = s.IntegerField()
+    column = s.IntegerField()
+    end_line = s.IntegerField()
+    end_column = s.IntegerField()
+    text = s.CharField(allow_blank=True)
+
+
+class Fix(s.Serializer[Any]):
+    """Edits that mend a finding; a safe fix leaves no choice."""
+
+    # The framework takes fields out of the class: the name is free.
+    label = s.CharField()  # type: ignore[assignment]
+    safe = s.BooleanField()
+    edits = Edit(many=True)
+
+
 class Finding(s.Serializer[Any]):
     """Something to say about a definition."""
 
@@ -30,6 +49,7 @@ class Finding(s.Serializer[Any]):
     file = s.CharField(allow_blank=True)
     message = s.CharField()
     help = s.CharField(allow_blank=True)
+    fix = Fix(allow_null=True, help_text="None where there is no fix, and for files and versions.")
 
 
 class Selection(s.Serializer[Any]):
@@ -66,6 +86,10 @@ class Reading(s.Serializer[Any]):
     offers = Offers(allow_null=True, help_text="None where there is nothing to choose.")
     selection = Selection(allow_null=True, help_text="What was read.")
     findings = Finding(many=True)
+    fixed = s.CharField(
+        allow_null=True, help_text="The text after all safe fixes; none where there is nothing to fix."
+    )
+    pending = s.BooleanField(help_text="Whether packages, base image or engine are still being looked up.")
 
 
 class DefinitionRefused(Error):
@@ -226,6 +250,7 @@ class Environment(s.Serializer[Any]):
     workspace = s.CharField()
     name = s.CharField()
     archived = s.BooleanField()
+    ignored_findings = s.ListField(child=s.CharField(), help_text="The codes that its pages fold away.")
     created_at = s.DateTimeField()
     created_by = s.CharField(allow_null=True)
     latest = Version(allow_null=True)
@@ -247,6 +272,13 @@ class HeldPackage(s.Serializer[Any]):
     versions = s.ListField(child=s.CharField(), help_text="workspace/name:version")
 
 
+class ConflictSide(s.Serializer[Any]):
+    """A requested version, and the package that requests it; `who` is empty for the definition itself."""
+
+    who = s.CharField(allow_blank=True)
+    what = s.CharField()
+
+
 class Failure(s.Serializer[Any]):
     """Why a build failed."""
 
@@ -255,6 +287,9 @@ class Failure(s.Serializer[Any]):
     help = s.CharField(allow_blank=True)
     fault = s.CharField(allow_blank=True, help_text="author, outside or studio")
     line = s.IntegerField(allow_null=True, help_text="Of the log.")
+    raw = s.CharField(allow_blank=True, help_text="The text of the tool or library that failed.")
+    conflict = ConflictSide(many=True, help_text="The sides of a conflict between packages.")
+    definition_line = s.IntegerField(allow_null=True, help_text="Of the definition's text.")
 
 
 class Step(s.Serializer[Any]):

@@ -104,6 +104,7 @@ def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[
         "workspace": row.workspace.name,
         "name": row.name,
         "archived": row.archived_at is not None,
+        "ignored_findings": row.ignored_findings,
         "created_at": row.created_at,
         "created_by": _name(row.created_by),
         "latest": latest,
@@ -177,8 +178,8 @@ def token(row: models.AccessToken) -> dict[str, Any]:
     }
 
 
-def reading(read: Reading) -> dict[str, Any]:
-    """Return what was read."""
+def reading(read: Reading, fixed: str | None = None, *, pending: bool = False) -> dict[str, Any]:
+    """Return what was read, with the text that its safe fixes make."""
     definition = read.definition
     return {
         "accepted": read.accepted,
@@ -190,6 +191,8 @@ def reading(read: Reading) -> dict[str, Any]:
         "offers": offers_json(read.offers),
         "selection": definition.selection.model_dump(mode="json") if definition else None,
         "findings": [finding.as_json() for finding in read.findings],
+        "fixed": fixed,
+        "pending": pending,
     }
 
 
@@ -200,6 +203,9 @@ def _failure(row: Build) -> dict[str, Any]:
         "help": row.error_help,
         "fault": row.error_fault,
         "line": row.error_line,
+        "raw": row.details.get("raw", ""),
+        "conflict": row.details.get("conflict", []),
+        "definition_line": row.details.get("line"),
     }
 
 

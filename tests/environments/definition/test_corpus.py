@@ -16,10 +16,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from environments.definition import Reading, read_path
+from environments.definition import Finding, Reading, read, read_path
 from environments.definition.cli import reading_json
 from environments.definition.difference import diff_readings
+from environments.definition.fixes import apply_fix, with_fixes
 from tests.environments.definition.conftest import CORPUS
+
+COMMENT = re.compile(r"(?:^|\s)(#.*)$", re.MULTILINE)
 
 
 def listed() -> Iterator[tuple[str, Path]]:
@@ -119,3 +122,36 @@ def test_every_published_upgrade_comes_out_of_the_difference_of_two_locks() -> N
             published = re.findall(r"(?m)^([\w.-]+)\|([\w.+!]+)\|([\w.+!]+)\s*$", page)
             assert len(published) == int(row["published_upgrades"])
             assert [item for item in published if item not in result] == [], row["published_diff"]
+
+
+def fixed_reading(text: str, name: str) -> Reading:
+    return with_fixes(read(text, name), text, lambda changed: read(changed, name))
+
+
+def with_code(reading: Reading, code: str) -> list[Finding]:
+    return [finding for finding in reading.findings if finding.code == code]
+
+
+def corpus_files() -> list[Path]:
+    return [path for path in sorted(CORPUS.rglob("*")) if path.is_file() and path.stat().st_size < 200_000]
+
+
+@pytest.mark.slow
+def test_each_fix_of_a_real_file_ends_its_finding_and_keeps_its_comments() -> None:
+    count = 0
+    for path in corpus_files():
+        try:
+            text = path.read_bytes().decode()
+        except UnicodeDecodeError:
+            continue
+        before = fixed_reading(text, path.name)
+        for finding in before.findings:
+            if finding.fix is None:
+                continue
+            count += 1
+            fixed = apply_fix(text, finding.fix)
+            after = fixed_reading(fixed, path.name)
+            assert len(with_code(after, finding.code)) < len(with_code(before, finding.code)), (path, finding)
+            assert not {error.code for error in after.errors} - {error.code for error in before.errors}, path
+            assert sorted(COMMENT.findall(fixed)) == sorted(COMMENT.findall(text)), (path, finding)
+    assert count > 50

@@ -163,7 +163,7 @@ def test_another_order_is_reported_as_an_order() -> None:
     assert difference.summary == "same content in another order → new image"
     assert [item.text for item in difference.other] == [
         "channel order changed",
-        "the conda packages stand in another order",
+        "the conda packages are in another order",
     ]
 
 

@@ -85,7 +85,7 @@ def test_a_broken_definition_is_refused_with_its_findings_and_keeps_what_was_typ
         ("AzureML-mine", "curated environments. Choose"),  # rule 27
         ("microsoft-mine", "curated environments"),
         ("has space", "letters, digits"),  # rule 28
-        ("", "Give it a name"),
+        ("", "Name it"),
         ("x" * 256, ""),
         ("../up", ""),
     ],

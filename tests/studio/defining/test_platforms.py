@@ -46,7 +46,7 @@ def test_a_choice_that_the_base_cannot_serve_is_refused_beside_the_text(ada: Cli
     answer = ada.post(
         "/w/lab/check", {"text": "image: host\nconda_file: {dependencies: [pip]}\n", "platforms": BOTH}
     )
-    assert "built for one platform, and several are named" in answer.content.decode()
+    assert "built for one platform, but several are given" in answer.content.decode()
 
 
 def test_the_api_takes_platforms(ada: Client) -> None:

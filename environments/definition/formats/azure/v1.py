@@ -113,7 +113,7 @@ def _lowered(draft: Draft, mapping: Mapping) -> Mapping:
             unknown_keys(draft, Mapping(line=1, column=1, keys={name: key}), _TOP.values())
         same.put(Scalar(known or name, False, line=key.line, column=key.column), value)
     for key in same.repeated:
-        draft.note("duplicate-key", key, what=f"{key.text!r}")
+        draft.note("duplicate-key", key, what=f"“{key.text}”")
     return same
 
 
@@ -125,7 +125,7 @@ def _docker(draft: Draft, docker: Mapping, source: Source) -> None:
     bases = {"baseImage": image, "baseDockerfile": dockerfile, "buildContext": build}
     given = [name for name, value in bases.items() if value is not None and value != ""]
     if len(given) > 1:
-        draft.note("base-twice", docker.keys[given[1]], what=" and ".join(given))
+        draft.note("base-twice", docker.keys[given[1]], what=" or ".join(f"`{name}`" for name in given))
     elif build is not None:
         _build_context(draft, mapping_of(draft, build, "docker.buildContext"), source)
     elif dockerfile:

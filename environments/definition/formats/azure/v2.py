@@ -93,7 +93,7 @@ def _base(draft: Draft, mapping: Mapping, source: Source) -> None:
     dockerfile = text_of(draft, mapping.get("dockerfile"), "dockerfile")
     given = [name for name in ("image", "build", "dockerfile") if mapping.get(name) is not None]
     if len(given) > 1:
-        draft.note("base-twice", mapping.keys[given[1]], what=" and ".join(given))
+        draft.note("base-twice", mapping.keys[given[1]], what=" or ".join(f"`{name}`" for name in given))
     elif image:
         draft.image = image
     elif dockerfile:

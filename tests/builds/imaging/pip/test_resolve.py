@@ -182,8 +182,8 @@ def test_a_password_of_an_index_is_used_and_kept_out_of_lock_and_log(
 @pytest.mark.parametrize(
     ("requirements", "code", "says"),
     [
-        (["nosuch"], "package-not-found", "There is no package nosuch"),
-        (["pkg_resources==0.0.0"], "package-not-found", "no package pkg-resources"),
+        (["nosuch"], "package-not-found", "Package nosuch was not found"),
+        (["pkg_resources==0.0.0"], "package-not-found", "Package pkg-resources was not found"),
         (["shop==9"], "no-matching-distribution", "shop==9"),
         (["shop==2.0", "basket<2"], "conflict", "basket"),
         (["shop=1.0"], "bad-spec", "shop=1.0"),

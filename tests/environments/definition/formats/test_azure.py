@@ -76,7 +76,7 @@ def test_spark_packages_are_reported_as_not_installed() -> None:
         for finding in read(json.dumps(v1(), indent=4)).findings
         if finding.code == "spark-not-installed"
     )
-    assert result.message == "com.microsoft:synapseml:1.0 will not be in the image"
+    assert result.message == "com.microsoft:synapseml:1.0 won't be in the image."
     assert result.line is not None
 
 

@@ -92,4 +92,4 @@ def test_a_misspelt_path_of_a_build_context_takes_no_other_folder(tmp_path: Path
     reading = read_path(tmp_path / "env.yml")
     assert [error.code for error in reading.errors] == ["missing-key"]
     (unknown,) = [finding for finding in reading.findings if finding.code == "unknown-key"]
-    assert "is path meant?" in unknown.message
+    assert "Did you mean “path”?" in unknown.message

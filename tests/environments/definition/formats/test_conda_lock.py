@@ -50,7 +50,7 @@ def test_only_the_category_main_is_read_and_the_others_are_offered_as_groups() -
     assert names(reading) == ["a", "d"]
     assert reading.offers.groups == ("dev", "docs")
     (note,) = [finding.message for finding in reading.findings if finding.code == "lock-categories"]
-    assert note == "the lock holds the categories main, dev, docs; read: main"
+    assert note == "The lock has the categories main, dev, docs. Used: main."
 
 
 def test_a_category_is_read_on_request_and_the_choice_is_recorded() -> None:

@@ -209,7 +209,7 @@ def test_a_link_that_cannot_be_kept_is_explained(tmp_path: Path, target: str, wh
     (context / "alias").symlink_to(target)
     (error,) = read_path(context).errors
     assert error.code == "context-link"
-    assert error.message == f"alias is a link to {target}, {why}"
+    assert error.message == f"alias is a link to {target}, {why}."
     assert ".dockerignore" in error.help
     (context / ".dockerignore").write_text("alias\n")
     assert read_path(context).accepted

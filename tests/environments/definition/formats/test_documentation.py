@@ -28,8 +28,8 @@ def rows() -> Iterator[tuple[str, list[str]]]:
 
 
 def test_the_table_lists_every_format_that_is_read_or_written() -> None:
-    read = {name for name, cells in rows() if cells[0] != "–"}  # noqa: RUF001
-    written = {name for name, cells in rows() if cells[1] != "–"}  # noqa: RUF001
+    read = {name for name, cells in rows() if cells[0] != "–"}
+    written = {name for name, cells in rows() if cells[1] != "–"}
 
     assert read == READ
     assert written == set(FORMATS)

@@ -332,7 +332,7 @@ def test_a_package_of_two_categories_is_read_once_and_the_categories_are_named()
     reading = read(text + entry.format("main") + entry.format("dev"))
     assert len(reading.packages) == 1
     assert [finding.message for finding in reading.findings if finding.code == "lock-categories"] == [
-        "the lock holds the categories main, dev; read: main"
+        "The lock has the categories main, dev. Used: main."
     ]
 
 

@@ -100,7 +100,7 @@ def test_a_platform_that_images_are_not_built_for_is_refused(value: str) -> None
 def test_a_base_of_one_platform_takes_no_other(text: str, what: str) -> None:
     reading = read(text)
     assert codes(reading) == {"several-platforms"}
-    assert f"an image on {what} is built for one platform" in reading.errors[0].message
+    assert f"An image on {what} is built for one platform" in reading.errors[0].message
 
 
 def test_a_lock_of_conda_packages_is_for_its_own_platform() -> None:

@@ -73,7 +73,7 @@ def test_what_is_requested_is_installed_besides_the_defaults_and_no_marker_names
         "of-gpu==1.0",
     )
     (error,) = read(GROUPS, selection=Selection(extras=("cpu",))).errors
-    assert (error.code, error.help) == ("selection-unknown", "Choose among: gpu.")
+    assert (error.code, error.help) == ("selection-unknown", "Choose one of: gpu.")
 
 
 def test_a_lock_that_is_for_no_linux_is_refused_and_one_for_some_pythons_is_read_for_them() -> None:

@@ -68,7 +68,7 @@ def test_diff_and_convert_read_the_chosen_part(project: Path) -> None:
 def test_a_part_that_is_not_there_is_refused_with_what_there_is(project: Path) -> None:
     code, text = run("inspect", project, "--extra", "gpu")
     assert code == 2
-    assert "the project has no extra named 'gpu'" in text
+    assert "The project has no extra named “gpu”" in text
     assert "viz, docs" in text
 
 

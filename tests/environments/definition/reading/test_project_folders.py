@@ -133,14 +133,14 @@ def test_files_that_request_different_versions_are_named_with_both_lines(tmp_pat
     )
     pip = "numpy==1.26.4\npandas==1.5\nscipy==1.12.0\nhttpx<0.27\nflask-login==1\npython-dotenv\n"
     assert disagreements(tmp_path, {"environment.yml": conda, "requirements.txt": pip}) == [
-        ("pandas: environment.yml line 5 has >=2, requirements.txt line 2 has ==1.5", 5, "environment.yml"),
+        ("pandas: environment.yml line 5 has >=2, requirements.txt line 2 has ==1.5.", 5, "environment.yml"),
         (
-            "scipy: environment.yml line 6 has =1.11, requirements.txt line 3 has ==1.12.0",
+            "scipy: environment.yml line 6 has =1.11, requirements.txt line 3 has ==1.12.0.",
             6,
             "environment.yml",
         ),
         (
-            "httpx: environment.yml line 10 has ==0.27, requirements.txt line 4 has <0.27",
+            "httpx: environment.yml line 10 has ==0.27, requirements.txt line 4 has <0.27.",
             10,
             "environment.yml",
         ),
@@ -154,7 +154,7 @@ def test_a_conda_file_and_its_lock_are_compared(tmp_path: Path) -> None:
         "   url: https://h/c/linux-64/python-3.11.2-0.conda, hash: {md5: aa}}\n"
     )
     (disagreement,) = disagreements(tmp_path, {"environment.yml": CONDA, "conda-lock.yml": lock})
-    assert disagreement[0] == "python: environment.yml line 2 has =3.12, conda-lock.yml line 5 has ==3.11.2"
+    assert disagreement[0] == "python: environment.yml line 2 has =3.12, conda-lock.yml line 5 has ==3.11.2."
 
 
 def test_what_may_be_the_same_is_no_disagreement(tmp_path: Path) -> None:
@@ -182,5 +182,5 @@ def test_a_python_that_the_other_file_excludes_is_a_disagreement(tmp_path: Path)
     other = "channels: [c]\ndependencies: [python>=3.13, numpy>=2.1,<2.3]\n"
     (disagreement,) = disagreements(tmp_path / "b", {"environment.yml": conda, "environment.yaml": other})
     assert disagreement[0].startswith(
-        "python: environment.yml line 2 has =3.12, environment.yaml line 2 has >=3.13"
+        "python: environment.yml line 2 has =3.12, environment.yaml line 2 has >=3.13."
     )

@@ -133,7 +133,7 @@ def variables(draft: Draft, workspace: Workspace, environment: Environment) -> N
                 at = workspace.at(draft, *path, "env", name)
                 text = _variable(value)
                 if refers_to_others(text):
-                    why = "it is made of other variables, which nobody fills in"
+                    why = "it is made of other variables, which are not filled in"
                     draft.note("project-setting", at, what=f"the variable {name[:80]}", why=why)
                     continue
                 draft.variables[name] = at.moved(text)

@@ -84,9 +84,9 @@ def test_what_was_read_is_recorded_by_the_names_of_the_file() -> None:
 @pytest.mark.parametrize(
     ("selection", "message"),
     [
-        (Selection(extras=("gpu",)), "no extra named 'gpu'"),
-        (Selection(groups=("gpu",)), "no group named 'gpu'"),
-        (Selection(environment="gpu"), "no environment named 'gpu'"),
+        (Selection(extras=("gpu",)), "no extra named “gpu”"),
+        (Selection(groups=("gpu",)), "no group named “gpu”"),
+        (Selection(environment="gpu"), "no environment named “gpu”"),
     ],
 )
 def test_a_part_that_the_project_lacks_is_refused_with_those_that_it_has(

@@ -190,7 +190,7 @@ def test_the_default_environment_is_read_and_the_others_are_offered_by_name() ->
     assert reading.offers.default == Selection(environment="default")
     parts = [finding.message for finding in reading.findings if finding.code == "project-parts"]
     assert parts == [
-        "the environment default is read; the project also has the environments gpu, test and lint"
+        "The environment default is used; the project also has the environments gpu, test and lint."
     ]
 
 
@@ -219,9 +219,9 @@ def test_an_environment_without_the_default_feature_has_its_own_packages_only() 
 @pytest.mark.parametrize(
     ("selection", "what"),
     [
-        ({"environment": "prod"}, "no environment named 'prod'"),
-        ({"extras": ("gpu",)}, "no extra named 'gpu'"),
-        ({"groups": ("dev",)}, "no group named 'dev'"),
+        ({"environment": "prod"}, "no environment named “prod”"),
+        ({"extras": ("gpu",)}, "no extra named “gpu”"),
+        ({"groups": ("dev",)}, "no group named “dev”"),
     ],
 )
 def test_a_selection_that_the_project_does_not_have_is_refused_with_what_it_has(
@@ -237,7 +237,7 @@ def test_a_selection_that_the_project_does_not_have_is_refused_with_what_it_has(
 def test_a_feature_that_is_nowhere_defined_is_refused() -> None:
     (error,) = read(HEAD + '[environments]\ndefault = ["nowhere"]\n', "pixi.toml").errors
     assert (error.code, error.line) == ("selection-unknown", 7)
-    assert "'nowhere'" in error.message
+    assert "“nowhere”" in error.message
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,10 @@ urlpatterns = [
     path("invitations/<str:secret>/", invitation_views.accept, name="accept-invitation"),
     # /docs/
     path("docs/", documentation_views.index, name="documentation"),
+    # /docs/findings/#unknown-key
+    path("docs/findings/", reference.findings, name="findings_reference"),
+    # /docs/causes/#conflict
+    path("docs/causes/", reference.causes, name="causes_reference"),
     # /docs/running/#connections
     path("docs/<slug:name>/", documentation_views.page, name="documentation-page"),
     # /logout/
@@ -98,10 +102,6 @@ urlpatterns = [
     # /w/<workspace>/complete?kind=pypi&name=numpy
     # /w/<workspace>/complete?kind=base&q=slim
     path("w/<slug:workspace>/complete", completion_views.complete, name="complete"),
-    # /docs/findings/#unknown-key
-    path("docs/findings/", reference.findings, name="findings_reference"),
-    # /docs/causes/#conflict
-    path("docs/causes/", reference.causes, name="causes_reference"),
     # /w/<workspace>/environments/<name>/ignored
     path(
         "w/<slug:workspace>/environments/<word:name>/ignored",

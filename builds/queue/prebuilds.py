@@ -15,12 +15,13 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from builds.models import ACTIVE, Build, BuildRequest, BuildState, Image
 from builds.queue import fairness
 from builds.queue.requests import StateConflict, base_has_moved, request_build
+from environments.definition.summary import is_gpu_device
 from environments.models import ListEntry, Version, Workspace
 from environments.models.catalogue import Deprecation
 
@@ -86,17 +87,12 @@ def to_build(catalogue: Workspace) -> Iterator[Version]:
     last = _last_builds(catalogue, [*versions])
     missing = [version for hash, version in versions.items() if hash not in images]
     # The large come last: most people need the others first.
-    for version in sorted(missing, key=lambda version: (needs_gpu(version.tags), version.pk)):
+    for version in sorted(missing, key=lambda version: (is_gpu_device(version.tags), version.pk)):
         if _is_due(last.get(version.hash)):
             yield version
     for hash, image in images.items():
         if image.floating and _is_due(last.get(hash), again=True) and base_has_moved(versions[hash], image):
             yield versions[hash]
-
-
-def needs_gpu(tags: dict[str, str]) -> bool:
-    """Return whether tags name a GPU as the device."""
-    return str(tags.get("device", "")).lower() in {"cuda", "gpu", "rocm"}
 
 
 def prebuilt() -> Prebuilt:

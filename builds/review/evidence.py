@@ -31,7 +31,7 @@ CONFIRMATIONS = {
     "trial": "Its import test hasn't finished.",
     "trial-failed": "Its import test failed: not everything can be imported.",
 }
-"""What a reviewer has to confirm to approve a proposal in spite of it, by its code."""
+"""Facts that a reviewer confirms to approve a proposal in spite of them, by their codes."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Evidence:
 
     @property
     def confirmations(self) -> list[str]:
-        """What an approval has to confirm: keys of CONFIRMATIONS."""
+        """The keys of CONFIRMATIONS that an approval has to name."""
         needed = ["host-base"] if self.on_host else []
         if self.testing:
             needed.append("trial")

@@ -191,7 +191,7 @@ class BuildReporter:
             connection.close()
 
     def _still_in_background(self) -> bool:
-        """Stop this build if somebody waits for another; return False once somebody waits for this one."""
+        """Stop this build if somebody waits for another build; return False once somebody waits for it."""
         if not Build.objects.filter(pk=self.claim.build_id, background=True).exists():
             return False
         if fairness.somebody_waits():

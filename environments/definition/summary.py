@@ -1,4 +1,4 @@
-"""What a definition requests, in short: packages, Python, and whether it is for a GPU. No image is needed."""
+"""Summary of a definition without an image: requested packages and Python, and whether it is for a GPU."""
 
 from __future__ import annotations
 

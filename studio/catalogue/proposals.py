@@ -27,7 +27,7 @@ from environments.versions.texts import canonical_text, side_by_side, texts_of
 from studio.catalogue.artwork import drawing_of, framework_of
 
 ROWS = 25
-# What a curator confirms to approve in spite of it
+# Labels of what a curator confirms
 CONFIRM = {
     "host-base": _lazy("Publish it on “host”, the Python of the studio's machine, which is for trying out"),
     "trial": _lazy("Approve it without waiting for the import test"),

@@ -1,4 +1,4 @@
-"""How much curated environments are used: what was started from them, reported uses, and builds they saved."""
+"""Uses of curated environments: environments started from them, reported uses, and builds they saved."""
 
 from __future__ import annotations
 

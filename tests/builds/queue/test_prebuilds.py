@@ -43,7 +43,7 @@ def curated(name: str = "AzureML-a", text: str = "numpy==2.0.0\n", **more: Any) 
 
 
 def requested() -> Build | None:
-    """What a worker's next look requests."""
+    """Return the build that a worker's next look requests."""
     request = Prebuilder().request_when_idle()
     assert request is None or request.build is not None
     return request.build if request else None
@@ -58,7 +58,7 @@ def fail_outside(build: Build) -> None:
     Build.objects.filter(pk=build.pk).update(error_fault="outside")
 
 
-# What is built, and when
+# Which are built
 
 
 def test_idle_workers_build_one_after_the_other_and_then_rest() -> None:

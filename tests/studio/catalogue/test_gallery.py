@@ -55,11 +55,11 @@ def names(text: str) -> list[str]:
 
 def chips(text: str) -> dict[str, str]:
     """The facets' values with their counts, and the addresses that they lead to."""
-    found = re.findall(r'class="chip" href="([^"]*)"[^>]*>([^<]*?) ?<span class="count">(\d+)', text)
-    return {f"{label.strip()} {count}": unescape(path) for path, label, count in found}
+    rows = re.findall(r'class="chip" href="([^"]*)"[^>]*>([^<]*?) ?<span class="count">(\d+)', text)
+    return {f"{label.strip()} {count}": unescape(path) for path, label, count in rows}
 
 
-# What a card says
+# Cards
 
 
 def test_every_environment_that_comes_with_the_studio_says_what_it_requests_before_any_build(
@@ -165,7 +165,7 @@ def test_hostile_texts_stay_texts(olga: User) -> None:
     assert "catalogue.svg#layers" in text
 
 
-# Who may what
+# Access
 
 
 def test_a_reader_sees_cards_and_has_no_buttons_that_change_anything() -> None:

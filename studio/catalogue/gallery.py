@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -48,23 +49,23 @@ class Entry:
     image: ImageState
     deprecation: Deprecation | None
 
-    @property
+    @cached_property
     def framework(self) -> str:
         """The framework, in lower case."""
         return framework_of(self.tags, (package.name for package in self.summary.packages))
 
-    @property
+    @cached_property
     def device(self) -> str:
         """The device that it is for: cpu or gpu."""
         return "gpu" if self.summary.gpu or is_gpu_device(self.tags) else "cpu"
 
-    @property
+    @cached_property
     def python(self) -> str:
         """The Python: of the image, else the requested one; empty if neither is known."""
         built = ".".join(self.image.image.python.split(".")[:2]) if self.image.image else ""
         return built or self.summary.python
 
-    @property
+    @cached_property
     def states(self) -> list[str]:
         """The states that it counts for."""
         state = self.image.state

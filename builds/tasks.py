@@ -18,6 +18,7 @@ from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
 from builds.queue.fairness import claim_next, has_claimable_builds
 from builds.queue.messages import BUILD_IMAGE, PREVIEW_REBUILD, PUSH_TAGS, SWEEP_STORE
+from builds.queue.prebuilds import Prebuilder
 from builds.queue.previews import resend_lost_previews
 from builds.queue.trials import has_waiting_trials
 from builds.worker import preview, publish, runner, steps
@@ -124,11 +125,12 @@ def stop_gracefully(**_: Any) -> None:
 
 
 def _reconcile_until_stopped() -> None:
-    reconciler = Reconciler()
+    reconciler, prebuilder = Reconciler(), Prebuilder()
     while not stopping.is_set():
         try:
             reconciler.reconcile()
             resend_lost_previews()
+            prebuilder.request_when_idle()
             if has_claimable_builds():
                 build_poller.wake()
             if has_waiting_trials():

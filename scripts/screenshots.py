@@ -31,6 +31,7 @@ PASTED = "channels: [conda-forge]\ndependencies:\n  - python=3.8\n  - numpy\n  -
 PAGES = {
     "environments": f"/w/{WORKSPACE}/environments/",
     "curated": f"/w/{WORKSPACE}/environments/?tab=curated",
+    "curated-list": f"/w/{WORKSPACE}/environments/?tab=curated&view=list",
     "empty": "/w/quiet/environments/",
     "new-from-another": f"/w/{WORKSPACE}/new/?source=start",
     "new-of-packages": f"/w/{WORKSPACE}/new/?source=packages",

@@ -29,6 +29,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     workspaces = list(workspaces_of(user).order_by("curated", "title"))
     section = section_of(match)
     current = open_workspace(request, workspaces, requested, section)
+    section = catalogue_section(request, workspaces, requested, section)
     return context | {
         "workspaces": workspaces,
         "current": current,
@@ -47,14 +48,28 @@ def open_workspace(
 ) -> Workspace | None:
     """Return the workspace that the page is shown in, and remember it in the session.
 
-    A visit to the catalogue does not leave the workspace.
+    A look into the catalogue does not leave the workspace; its review is shown as the catalogue's, but not remembered.
     """
     by_name = {workspace.name: workspace for workspace in workspaces}
     opened = by_name.get(requested or "")
-    if opened is not None and not (opened.curated and section in ("environments", "review")):
+    if opened is not None and opened.curated and section == "review":
+        return opened
+    if opened is not None and not (opened.curated and section == "environments"):
         if request.session.get("workspace") != opened.name:
             request.session["workspace"] = opened.name
         return opened
     last = by_name.get(request.session.get("workspace", ""))
     own_workspaces = [workspace for workspace in workspaces if not workspace.curated]
     return last or next(iter(own_workspaces), opened or next(iter(workspaces), None))
+
+
+def catalogue_section(
+    request: HttpRequest, workspaces: list[Workspace], requested: str | None, section: str
+) -> str:
+    """Return the entry of the navigation to mark: pages of the catalogue and proposals have entries of their own."""
+    curated = any(workspace.curated for workspace in workspaces if workspace.name == requested)
+    if section == "environments" and (curated or request.GET.get("tab") == "curated"):
+        return "catalogue"
+    if section == "review" and not curated:
+        return "proposals"
+    return section

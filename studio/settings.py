@@ -134,6 +134,9 @@ LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
 RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)
 FLOATING_BASE_SECONDS = setting(env.float, "STUDIO_FLOATING_BASE_SECONDS", 86400.0)  # rule 18
 MAX_ATTEMPTS = 3
+# Whether idle workers build the curated environments, while the disk has so much free space
+PREBUILD_CATALOGUE = setting(env.bool, "STUDIO_PREBUILD_CATALOGUE", True)
+PREBUILD_FREE_BYTES = int(10**9 * setting(env.float, "STUDIO_PREBUILD_FREE_GB", 20.0))
 # After so many days a file of the cache that no build used is forgotten
 CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")

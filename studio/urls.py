@@ -5,7 +5,7 @@ from django.urls import include, path
 
 from environments.audit import views as audit_views
 from environments.sections import in_section
-from studio.catalogue import deprecations, proposals, propose
+from studio.catalogue import ahead, deprecations, proposals, propose
 from studio.defining import completion_views, ignoring, reference
 from studio.defining import views as defining_views
 from studio.documentation import views as documentation_views
@@ -74,11 +74,14 @@ urlpatterns = [
     # /language/
     path("language/", signing_in_views.language, name="language"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
+    # /w/<workspace>/environments/?tab=curated&framework=pytorch&python=3.12&device=gpu&state=ready&view=list
     path(
         "w/<slug:workspace>/environments/",
         in_section("environments", environments_views.environments),
         name="environments",
     ),
+    # /w/<workspace>/catalogue/<name>/build
+    path("w/<slug:workspace>/catalogue/<word:curated>/build", ahead.build_curated, name="build_curated"),
     # /w/<workspace>/chosen/compare
     path("w/<slug:workspace>/chosen/compare", bulk_actions.compare, name="compare_chosen"),
     # /w/<workspace>/chosen/build

@@ -40,6 +40,10 @@ class Build(models.Model):
     state = models.CharField(max_length=10, choices=BuildState.choices, default=BuildState.QUEUED)
     rebuild = models.BooleanField(default=False)
     reused = models.BooleanField(default=False, help_text="The image existed after all; nothing was built.")
+    background = models.BooleanField(
+        default=False,
+        help_text="Nobody waits for it: idle workers build it, and stop as soon as others request a build.",
+    )
     image = models.ForeignKey(Image, null=True, on_delete=models.SET_NULL, related_name="builds")
 
     # The worker that builds it. All its writes are conditional on the claim: a worker that lost it changes nothing.

@@ -1,7 +1,8 @@
 """Fair queueing between workspaces: which build a worker claims next, within each workspace's limit.
 
 The workspace with the fewest running builds comes first, and among equals the least recently served, so that a
-workspace with a hundred queued builds delays nobody else. Within a workspace the oldest build comes first.
+workspace with a hundred queued builds delays nobody else. Within a workspace the oldest build comes first. Builds in
+the background, for which nobody waits, come after all of these: one at a time, while no other build is active.
 """
 
 import uuid
@@ -43,11 +44,11 @@ class WorkspaceQueue:
 
 
 def claimable() -> Q:
-    """Return the filter of builds that a worker may claim: queued, and not reserved by an inline build."""
+    """Return the filter of builds that somebody waits for and a worker may claim: queued, not reserved by an inline build."""
     lease = timedelta(seconds=settings.LOST_AFTER_SECONDS)
     # A time far in the future is from before the clock was set back.
     reserved = Q(reserved_until__gt=Now(), reserved_until__lt=Now() + 2 * lease)
-    return Q(state=BuildState.QUEUED) & (Q(reserved_until=None) | ~reserved)
+    return Q(state=BuildState.QUEUED, background=False) & (Q(reserved_until=None) | ~reserved)
 
 
 def workspace_queues() -> list[WorkspaceQueue]:
@@ -58,7 +59,7 @@ def workspace_queues() -> list[WorkspaceQueue]:
         .order_by()
         .values("workspace", "workspace__limits__at_once", "workspace__limits__served_at")
         .annotate(
-            running=Count("pk", filter=Q(state=BuildState.RUNNING)),
+            running=Count("pk", filter=Q(state=BuildState.RUNNING, background=False)),
             waiting=Count("pk", filter=free),
             oldest=Min("queued_at", filter=free),
         )
@@ -80,15 +81,15 @@ def workspace_queues() -> list[WorkspaceQueue]:
 
 def has_claimable_builds() -> bool:
     """Return whether a free worker could claim a build now."""
-    return any(not queue.at_limit for queue in workspace_queues())
+    return any(not queue.at_limit for queue in workspace_queues()) or _next_in_background() is not None
 
 
 def claim_next(worker: str) -> Claim | None:
-    """Claim the next build in fair order; return None if there is none within the limits."""
+    """Claim the next build in fair order, else one in the background; return None if there is none within the limits."""
     while True:
         below_limit = [queue for queue in workspace_queues() if not queue.at_limit]
         if not below_limit:
-            return None
+            return _claim_in_background(worker)
         # If another worker was faster, try the next workspace; if at all of them, read the queues again.
         for queue in below_limit:
             claim = claim_from(queue.workspace, worker)
@@ -101,7 +102,7 @@ def claim_from(workspace: int, worker: str) -> Claim | None:
     """Claim a workspace's oldest queued build; return None if there is none or the limit is reached."""
     # Locked to the end: two workers that counted at the same time would both see room for another build.
     own = lock_limits(workspace)
-    running = Build.objects.filter(workspace=workspace, state=BuildState.RUNNING).count()
+    running = Build.objects.filter(workspace=workspace, state=BuildState.RUNNING, background=False).count()
     if running >= effective_limits(own).at_once:
         return None
     oldest = _oldest(workspace)
@@ -109,6 +110,31 @@ def claim_from(workspace: int, worker: str) -> Claim | None:
     if claim is not None:
         WorkspaceLimits.objects.filter(pk=own.pk).update(served_at=Now())
     return claim
+
+
+def somebody_waits() -> bool:
+    """Return whether any build is active that is not in the background."""
+    return Build.objects.filter(state__in=ACTIVE, background=False).exists()
+
+
+def _next_in_background() -> Build | None:
+    """Return the queued background build that an idle worker may claim: the only one that runs."""
+    first = Build.objects.filter(state=BuildState.QUEUED, background=True).order_by("queued_at", "pk").first()
+    if first is None or somebody_waits() or Build.objects.filter(state=BuildState.RUNNING).exists():
+        return None
+    return first
+
+
+@transaction.atomic
+def _claim_in_background(worker: str) -> Claim | None:
+    build = _next_in_background()
+    if build is None:
+        return None
+    lock_limits(
+        build.workspace_id
+    )  # other workers that claim in the background wait here, and then see this claim
+    again = _next_in_background()
+    return Claim.take(again.pk, worker) if again is not None else None
 
 
 def lock_limits(workspace: int) -> WorkspaceLimits:
@@ -124,6 +150,8 @@ def _oldest(workspace: int) -> uuid.UUID | None:
 
 def position_of(build: Build, queues: list[WorkspaceQueue]) -> int:
     """Return a queued build's position, from 1: the order of claims if no running build ends before."""
+    if build.background:
+        return sum(queue.waiting for queue in queues) + 1
     ahead = Build.objects.filter(
         claimable(), workspace=build.workspace_id, queued_at__lt=build.queued_at
     ).count()

@@ -72,12 +72,18 @@ def base_has_moved(version: Version, image: Image) -> bool:
 
 @transaction.atomic
 def request_build(
-    version: Version, user: User | None = None, *, rebuild: bool = False, inline: bool = False
+    version: Version,
+    user: User | None = None,
+    *,
+    rebuild: bool = False,
+    inline: bool = False,
+    background: bool = False,
 ) -> BuildRequest:
     """Request a version's image: answered by an existing image, or else waiting for a build.
 
     Equal requests share a build. With `rebuild` a new image is always made (rule 16). With `inline` the caller
-    builds it at once: no worker claims it, unless the caller dies before it has begun.
+    builds it at once: no worker claims it, unless the caller dies before it has begun. With `background` nobody
+    waits for it: idle workers build it, and a later request without it makes it a build like any other.
     Raises QueueFull if the workspace has too many queued builds already.
     """
     workspace = version.environment.workspace
@@ -95,7 +101,7 @@ def request_build(
                 reused=True,
                 seen_at=timezone.now(),
             )
-    build, joined = _build_for(version, workspace, rebuild=rebuild, inline=inline)
+    build, joined = _build_for(version, workspace, rebuild=rebuild, inline=inline, background=background)
     request = BuildRequest.objects.create(
         workspace=workspace, version=version, user=user, build=build, joined=joined
     )
@@ -118,23 +124,26 @@ def _bump_revision(build: Build) -> None:
     Build.objects.filter(pk=build.pk).update(revision=F("revision") + 1)
 
 
-def _build_for(version: Version, workspace: Workspace, *, rebuild: bool, inline: bool) -> tuple[Build, bool]:
+def _build_for(
+    version: Version, workspace: Workspace, *, rebuild: bool, inline: bool, background: bool
+) -> tuple[Build, bool]:
     """Return the build to wait for, and whether it was active already."""
     # Two people press Build at once: the unique constraint admits one row, and the other request joins it.
     # If that build ends in between, a new row is possible.
     while True:
         active = active_build_of(version)
-        if active is not None and _join(active):
+        if active is not None and _join(active, background=background):
             return active, True
         try:
             with transaction.atomic():
-                if not inline:
+                if not inline and not background:
                     check_queue_capacity(workspace)
                 build = Build.objects.create(
                     workspace=workspace,
                     version=version,
                     hash=version.hash,
                     rebuild=rebuild,
+                    background=background,
                     reserved_until=Now() + timedelta(seconds=settings.LOST_AFTER_SECONDS) if inline else None,
                 )
         except IntegrityError:
@@ -144,7 +153,7 @@ def _build_for(version: Version, workspace: Workspace, *, rebuild: bool, inline:
         return build, False
 
 
-def _join(build: Build) -> bool:
+def _join(build: Build, *, background: bool) -> bool:
     """Join an active build, locked until the caller commits; return False if it has ended."""
     # A concurrent cancellation either came first, or waits for the lock and then sees the new request.
     locked = Build.objects.select_for_update().filter(pk=build.pk, state__in=ACTIVE).first()
@@ -158,13 +167,18 @@ def _join(build: Build) -> bool:
     if locked.cancel_requested:
         # Everybody left, but the build has not stopped yet: the new request keeps it.
         Build.objects.filter(pk=build.pk).update(cancel_requested=False)
+    if locked.background and not background:
+        # Somebody waits for it from now on: it is queued like any other, behind those who came before.
+        Build.objects.filter(pk=build.pk).update(background=False)
+        if locked.state == BuildState.QUEUED:
+            transaction.on_commit(partial(messages.send_build, build.pk))
     return True
 
 
 def check_queue_capacity(workspace: Workspace) -> None:
     """Raise QueueFull if the workspace's queue is full; otherwise the room is reserved until the commit."""
     most = effective_limits(fairness.lock_limits(workspace.pk)).queued
-    waiting = Build.objects.filter(workspace=workspace, state=BuildState.QUEUED).count()
+    waiting = Build.objects.filter(workspace=workspace, state=BuildState.QUEUED, background=False).count()
     if waiting >= most:
         raise QueueFull(
             f"{waiting} builds of {workspace} wait already, and no more than {most} may. "

@@ -1,6 +1,6 @@
 """Review of proposals for the catalogue: the evidence on a proposed version, and its approval."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.contrib.auth.models import User
@@ -20,10 +20,18 @@ from environments.catalogue import proposals
 from environments.catalogue.loader import catalogue_workspace
 from environments.catalogue.transitions import STAGE_SENTENCES, ReviewedState, StaleReview
 from environments.definition import Difference, Finding, diff
+from environments.definition.model import HOST
 from environments.errors import ConflictError
 from environments.models import ListEntry, Version, Workspace
 from environments.models.catalogue import Proposal, Stage
 from environments.versions.input import version_findings
+
+CONFIRMATIONS = {
+    "host-base": "Its base is “host”, the Python of the studio's machine, which is for trying out.",
+    "trial": "Its import test hasn't finished.",
+    "trial-failed": "Its import test failed: not everything can be imported.",
+}
+"""Facts that a reviewer confirms to approve a proposal in spite of them, by their codes."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,22 @@ class Evidence:
     difference: Difference | None
     resolved: ResolvedDifference | None
     seen: ReviewedState
+    on_host: bool = False  # its base is the Python of the studio's machine, which is for trying out
+
+    @property
+    def confirmations(self) -> list[str]:
+        """The keys of CONFIRMATIONS that an approval has to name."""
+        needed = ["host-base"] if self.on_host else []
+        if self.testing:
+            needed.append("trial")
+        elif self.tried == TrialState.FAILED:
+            needed.append("trial-failed")
+        return needed if self.image else []
+
+    @property
+    def testing(self) -> bool:
+        """Whether the trial has not ended yet."""
+        return self.tried in (TrialState.WAITING, TrialState.RUNNING)
 
     @property
     def state(self) -> str:
@@ -92,6 +116,7 @@ def gather(proposal: Proposal) -> Evidence:
         before_image=before_image,
         difference=diff(before.definition, version.definition) if before else None,
         resolved=diff_images(before_image, image) if before_image and image else None,
+        on_host=version.definition.image == HOST,
         seen=ReviewedState(proposal.revision, before.pk if before else None, image.digest if image else ""),
     )
 
@@ -104,21 +129,33 @@ def image_to_serve(version: Version) -> Image | None:
 
 
 @transaction.atomic
-def approve(proposal: Proposal, by: User, comment: str, seen: ReviewedState) -> Version:
+def approve(
+    proposal: Proposal,
+    by: User,
+    comment: str,
+    seen: ReviewedState,
+    *,
+    confirmed: Collection[str] = tuple(CONFIRMATIONS),
+) -> Version:
     """Publish the proposed version with its existing image; nothing is built. Raises ServiceError and StaleReview.
 
-    A version without an image cannot be approved, nor an image that was rebuilt since it was reviewed.
+    A version without an image cannot be approved, nor an image that was rebuilt since it was reviewed. `confirmed`
+    is what the reviewer confirms of CONFIRMATIONS.
     """
+    needed = gather(proposal).confirmations
     version = proposals.publish(proposal, by, comment, seen)
     image = image_to_serve(proposal.version)
     if image is None:
         raise ConflictError(
             "not-built",
-            f"{proposal.version} has no image, so nobody has seen that it works.",
-            "Have it built first.",
+            f"{proposal.version} has no image, so it isn't known to work.",
+            "Build it first.",
         )
     if image.digest != seen.digest:
-        raise StaleReview(f"The image of {proposal.version} was made anew in the meantime.")
+        raise StaleReview(f"The image of {proposal.version} was rebuilt in the meantime.")
+    for code in needed:
+        if code not in confirmed:
+            raise ConflictError(f"confirm-{code}", CONFIRMATIONS[code], "Confirm it to approve.")
     copy_image(image, catalogue_workspace())
     return version
 
@@ -150,7 +187,7 @@ def try_proposed(proposal: Proposal, by: User) -> bool:
     if not proposal.open:
         raise ConflictError("not-possible-now", STAGE_SENTENCES[Stage(proposal.stage)])
     if image is None:
-        raise ConflictError("not-built", f"{proposal.version} has no image to try.", "Have it built first.")
+        raise ConflictError("not-built", f"{proposal.version} has no image to try.", "Build it first.")
     return request_trial(proposal, image, by)
 
 

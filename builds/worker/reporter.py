@@ -16,6 +16,7 @@ from builds.logs import LogWriter
 from builds.logs.dockerfile_steps import DockerfileSteps
 from builds.models import Build, Step
 from builds.models.steps import StepName
+from builds.queue import fairness
 from builds.queue.claims import Claim, ClaimLost
 from builds.queue.limits import default_limits
 from builds.worker.budget import Budget
@@ -51,10 +52,14 @@ class BuildReporter:
         self.claim = claim
         self.budget = budget or Budget(default_limits())
         self.lease = Lease()
-        before = Build.objects.values_list("log_lines", flat=True).get(pk=claim.build_id)
+        rows = Build.objects.values_list("log_lines", "background")
+        before, self._background = rows.get(pk=claim.build_id)
         self.log = LogWriter(claim, before, secrets=secrets, on_line=self._on_line)
         self.failed_from: int | None = None  # the first line of what failed
         self.cancelled = False  # whether a check stopped the build because it was cancelled
+        self.overtaken = (
+            False  # whether a check stopped it in the background, as somebody waits for another build
+        )
         self._step: Step | None = None
         self._parts = DockerfileSteps()
         self._parts_moved = False
@@ -62,6 +67,7 @@ class BuildReporter:
         self._wake = threading.Event()
         self._done = threading.Event()
         self._cancel = threading.Event()
+        self._overtaken = threading.Event()
         self._lost: BaseException | None = None
         self._heartbeat_thread = threading.Thread(
             target=copy_context().run,
@@ -105,6 +111,9 @@ class BuildReporter:
             raise Cancelled
         if stopping.is_set():
             raise StudioStopping("The studio is stopping.")
+        if self._overtaken.is_set():
+            self.overtaken = True
+            raise Cancelled("A requested build comes first.")
         self.budget.check()
 
     @contextmanager
@@ -174,10 +183,20 @@ class BuildReporter:
                     self._cancel.set()
                 else:
                     self._cancel.clear()  # requested again before it stopped
+                if self._background:
+                    self._background = self.lease.run(self._still_in_background)
         except BaseException as error:  # raised in the build's own thread at its next check
             self._lost = error
         finally:
             connection.close()
+
+    def _still_in_background(self) -> bool:
+        """Stop this build if somebody waits for another build; return False once somebody waits for it."""
+        if not Build.objects.filter(pk=self.claim.build_id, background=True).exists():
+            return False
+        if fairness.somebody_waits():
+            self._overtaken.set()
+        return True
 
     def _copy_progress(self, row: Step) -> bool:
         if self._progress is None or self._progress == (row.done, row.total, row.unit):

@@ -33,6 +33,7 @@ DISK_FULL = (
 DISK_FULL_HELP = "Ask an admin to free space (images that no one uses, or var/cache). Then retry."
 
 STOPPING = "The studio is stopping. The build returns to the queue and restarts with the studio."
+OVERTAKEN = "Somebody requested a build, which comes first. This one returns to the queue and goes on when no build waits."
 REQUESTED_AGAIN = "Requested again: the build returns to the queue and will restart."
 
 
@@ -79,7 +80,9 @@ def _run_steps(build: Build, claim: Claim, reporter: BuildReporter) -> None:
     except ClaimLost:
         raise
     except Exception as error:
-        if isinstance(error, Cancelled) and reporter.cancelled:
+        if isinstance(error, Cancelled) and reporter.overtaken:
+            _requeue(build, claim, reporter, OVERTAKEN)
+        elif isinstance(error, Cancelled) and reporter.cancelled:
             _requeue(build, claim, reporter, REQUESTED_AGAIN)
         else:
             _explain_and_fail(build, claim, reporter, error)

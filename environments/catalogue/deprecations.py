@@ -74,12 +74,12 @@ def retire(deprecation: Deprecation, by: User) -> None:
     if deprecation.on > timezone.localdate():
         raise ConflictError(
             "not-yet",
-            f"{deprecation} may be retired from {deprecation.on:%-d %B %Y} on.",
-            "People were told that day. Change it if it has to be earlier.",
+            f"{deprecation} may be retired on {deprecation.on:%-d %b %Y} or later.",
+            "Its users were notified of that day. To retire it earlier, change the day.",
         )
     now = timezone.now()
     if not Deprecation.objects.filter(pk=deprecation.pk, retired_at=None).update(retired_at=now):
-        raise StaleReview(f"{deprecation} was retired, or is kept, in the meantime.")
+        raise StaleReview(f"{deprecation} was retired, or its deprecation was undone, in the meantime.")
     deprecation.retired_at = now
     if deprecation.version is not None:
         archive_version(deprecation.version, by)
@@ -93,7 +93,7 @@ def cancel_deprecation(deprecation: Deprecation, by: User) -> None:
     """End a deprecation, and restore what was retired."""
     deleted, _ = Deprecation.objects.filter(pk=deprecation.pk).delete()
     if not deleted:
-        raise StaleReview(f"{deprecation} is not deprecated any more.")
+        raise StaleReview(f"{deprecation} is no longer deprecated.")
     if deprecation.retired_at is not None:
         if deprecation.version is not None:
             archive_version(deprecation.version, by, restore=True)
@@ -170,25 +170,25 @@ def _check(
     version: Version | None,
 ) -> None:
     if not environment.workspace.curated:
-        raise ServiceError("not-curated", f"{environment} is not in the catalogue: archive it instead.")
+        raise ServiceError("not-curated", f"{environment} is not in the catalogue. Archive it instead.")
     if version is not None and version.environment_id != environment.pk:
-        raise ServiceError("no-such-version", f"{version} is no version of {environment}.")
+        raise ServiceError("no-such-version", f"{version} is not a version of {environment}.")
     if not reason:
-        raise ServiceError("reason-missing", "Say why: everybody who uses it will read it.")
+        raise ServiceError("reason-missing", "Say why: its users read this.")
     if len(reason) > MAX_COMMENT_LENGTH:
         raise ServiceError("reason-too-long", f"A reason has up to {MAX_COMMENT_LENGTH:,} characters.")
     if on < timezone.localdate():
-        raise ServiceError("date-past", f"{on:%-d %B %Y} is over.", "Choose today or a later day.")
+        raise ServiceError("date-past", f"{on:%-d %b %Y} is in the past.", "Choose today or a later day.")
     if successor is None:
         return
     if not successor.workspace.curated:
         raise ServiceError("successor-not-curated", f"{successor} is not in the catalogue.")
     if successor == environment and version is None:
-        raise ServiceError("successor-itself", f"{environment} cannot come after itself.")
+        raise ServiceError("successor-itself", f"{environment} can't replace itself.")
     deprecated = Deprecation.objects.filter(environment=successor, version=None).exists()
     if successor.archived_at is not None or deprecated:
         raise ServiceError(
-            "successor-deprecated", f"{successor} is on its way out too.", "Choose one that stays, or none."
+            "successor-deprecated", f"{successor} is deprecated too.", "Choose another one, or none."
         )
 
 
@@ -241,7 +241,7 @@ def _affected_users(deprecation: Deprecation) -> set[int]:
 def _subject(verb: str, deprecation: Deprecation) -> str:
     instead = f"; use {deprecation.successor} instead" if deprecation.successor else ""
     return {
-        "catalogue.deprecated": f"{deprecation} may be retired from {deprecation.on:%-d %B %Y} on{instead}",
+        "catalogue.deprecated": f"{deprecation} may be retired on {deprecation.on:%-d %b %Y} or later{instead}",
         "catalogue.retired": f"{deprecation} is retired: nothing new starts from it{instead}",
-        "catalogue.kept": f"{deprecation} is not deprecated any more",
+        "catalogue.kept": f"{deprecation} is no longer deprecated",
     }[verb]

@@ -24,11 +24,22 @@ from environments.versions.service import save_version
 MAX_COMMENT_LENGTH = 5000
 
 
-def propose(version: Version, by: User, *, name: str, as_new: bool, comment: str) -> Proposal:
-    """Propose a version for the catalogue, as a new environment or as the next version. Raises ServiceError."""
-    comment = _required_comment(
-        comment, "reason-missing", "Say why it belongs into the catalogue, and what for."
-    )
+def propose(
+    version: Version,
+    by: User,
+    *,
+    name: str,
+    as_new: bool,
+    comment: str,
+    description: str | None = None,
+    tags: dict[str, str] | None = None,
+) -> Proposal:
+    """Propose a version for the catalogue, as a new environment or as the next version. Raises ServiceError.
+
+    Description and tags of the curated environment are the version's own unless they are given.
+    """
+    described = _described(version, description, tags)
+    comment = _required_comment(comment, "reason-missing", "Explain why it should be in the catalogue.")
     _check_proposable(version)
     _check_target(version, name, as_new=as_new)
     environment = version.environment
@@ -39,6 +50,8 @@ def propose(version: Version, by: User, *, name: str, as_new: bool, comment: str
                 version=version,
                 name=name,
                 as_new=as_new,
+                description=described[0],
+                tags=described[1],
                 warnings=_warnings(version),
                 proposed_by=by,
                 changed_at=timezone.now(),
@@ -55,18 +68,33 @@ def propose(version: Version, by: User, *, name: str, as_new: bool, comment: str
     return proposal
 
 
-def answer(proposal: Proposal, version: Version, by: User, comment: str) -> None:
+def answer(
+    proposal: Proposal,
+    version: Version,
+    by: User,
+    comment: str,
+    *,
+    description: str | None = None,
+    tags: dict[str, str] | None = None,
+) -> None:
     """Replace the proposed version with a newer version of the same environment."""
-    comment = _required_comment(comment, "words-missing", "Say what is different now.")
+    described = _described(
+        version,
+        proposal.description or None if description is None else description,
+        proposal.tags if tags is None else tags,
+    )
+    comment = _required_comment(comment, "words-missing", "Say what has changed.")
     if version.environment_id != proposal.environment_id or version.number <= proposal.version.number:
         raise ServiceError(
             "not-newer",
             f"{version} is not newer than {proposal.version}, which is proposed.",
-            "Save what was asked for as the next version, and propose that one.",
+            "Save the requested changes as the next version, and propose that one.",
         )
     _check_proposable(version)
     with transaction.atomic():
         transition(proposal, Action.ANSWERED, by, comment, version=version, warnings=_warnings(version))
+        proposal.description, proposal.tags = described
+        proposal.save(update_fields=["description", "tags"])
         _check_target(version, proposal.name, as_new=proposal.as_new)
 
 
@@ -78,15 +106,15 @@ def withdraw(proposal: Proposal, by: User, comment: str = "") -> None:
 
 def ask_for_changes(proposal: Proposal, by: User, comment: str, seen: ReviewedState | None = None) -> None:
     """Return a proposal to its authors, who answer with a newer version."""
-    comment = _required_comment(comment, "words-missing", "Say what has to be different.")
+    comment = _required_comment(comment, "words-missing", "Say what has to change.")
     _check_not_own(proposal, by)
     with transaction.atomic():
         transition(proposal, Action.CHANGES, by, comment, seen=seen)
 
 
 def refuse(proposal: Proposal, by: User, comment: str, seen: ReviewedState | None = None) -> None:
-    """End a proposal without publishing it."""
-    comment = _required_comment(comment, "words-missing", "Say why: whoever proposed it reads this.")
+    """Reject a proposal: it ends without being published."""
+    comment = _required_comment(comment, "words-missing", "Say why: its author reads this.")
     _check_not_own(proposal, by)
     with transaction.atomic():
         transition(proposal, Action.REFUSED, by, comment, seen=seen)
@@ -107,15 +135,15 @@ def publish(proposal: Proposal, by: User, comment: str, seen: ReviewedState) -> 
     Environment.objects.select_for_update().filter(workspace=catalogue, name=proposal.name).first()
     before = latest_curated(proposal.name)
     if before is not None and before.pk != seen.before:
-        raise StaleReview(f"{before} has come into the catalogue in the meantime.")
+        raise StaleReview(f"{before} was published in the meantime.")
     _check_target(version, proposal.name, as_new=proposal.as_new)
     saved = save_version(
         catalogue,
         proposal.name,
         version.definition,
         user=by,
-        description=version.description,
-        tags=version.tags,
+        description=proposal.description or version.description,
+        tags=proposal.tags or version.tags,
         source=version.source,
         source_path=version.source_path,
         beside=texts_beside(version),
@@ -161,8 +189,8 @@ def _check_not_own(proposal: Proposal, by: User) -> None:
     if is_own(proposal, by):
         raise ConflictError(
             "own-proposal",
-            "You proposed this, or made what is proposed.",
-            "Another curator decides about it; you may withdraw it.",
+            "You proposed this, or created this version.",
+            "Another curator decides about it. You can withdraw it.",
         )
 
 
@@ -199,12 +227,12 @@ def _check_target(version: Version, name: str, *, as_new: bool) -> None:
     if target.archived_at is not None:
         raise ConflictError(
             "environment-archived",
-            f"{name} is archived in the catalogue: nothing new comes into it.",
+            f"{name} is archived in the catalogue, and gets no new versions.",
             "Propose a new environment.",
         )
     latest = target.latest()
     if latest is not None and latest.definition == version.definition:
-        raise ConflictError("same-content", f"{latest} of the catalogue holds exactly this already.")
+        raise ConflictError("same-content", f"{latest} of the catalogue has exactly this content already.")
 
 
 def _required_comment(comment: str, code: str, message: str) -> str:
@@ -217,9 +245,31 @@ def _checked_comment(comment: str) -> str:
     comment = comment.strip()
     if len(comment) > MAX_COMMENT_LENGTH:
         raise ServiceError(
-            "words-too-long", f"These are {len(comment):,} characters; {MAX_COMMENT_LENGTH:,} is the most."
+            "words-too-long",
+            f"This comment has {len(comment):,} characters; the limit is {MAX_COMMENT_LENGTH:,}.",
         )
     return comment
+
+
+def _described(
+    version: Version, description: str | None, tags: dict[str, str] | None
+) -> tuple[str, dict[str, str]]:
+    """Return the description and tags of the curated environment; a given description must say something."""
+    tags = version.tags if tags is None else tags
+    if description is None:
+        return version.description, tags
+    if not description.strip():
+        raise ServiceError(
+            "description-missing",
+            "Describe it: what it is for, and for whom.",
+            "People see this in the catalogue.",
+        )
+    if len(description) > MAX_COMMENT_LENGTH:
+        raise ServiceError(
+            "description-too-long",
+            f"This description has {len(description):,} characters; the limit is {MAX_COMMENT_LENGTH:,}.",
+        )
+    return description.strip(), tags
 
 
 def _warnings(version: Version) -> int:

@@ -26,18 +26,18 @@ TRANSITIONS: dict[Action, tuple[list[Stage], Stage]] = {
     Action.WITHDRAWN: ([Stage.WAITING, Stage.CHANGES], Stage.WITHDRAWN),
 }
 STEP_SENTENCES = {
-    Action.PROPOSED: "has proposed {version} as {name}",
-    Action.ANSWERED: "has proposed {version} in place of the one before",
-    Action.CHANGES: "has asked for changes of {name}",
-    Action.PUBLISHED: "has approved and published {name}",
-    Action.REFUSED: "has refused {name}",
-    Action.WITHDRAWN: "has withdrawn {name}",
+    Action.PROPOSED: "proposed {version} as {name}",
+    Action.ANSWERED: "proposed {version} instead of the version before",
+    Action.CHANGES: "requested changes to {name}",
+    Action.PUBLISHED: "approved and published {name}",
+    Action.REFUSED: "rejected {name}",
+    Action.WITHDRAWN: "withdrew {name}",
 }
 STAGE_SENTENCES = {
-    Stage.WAITING: "It waits for its review.",
-    Stage.CHANGES: "Changes were asked for; whoever proposed it has to answer first.",
+    Stage.WAITING: "It is waiting for review.",
+    Stage.CHANGES: "Changes were requested. Its author has to propose a newer version first.",
     Stage.PUBLISHED: "It is published already.",
-    Stage.REFUSED: "It was refused.",
+    Stage.REFUSED: "It was rejected.",
     Stage.WITHDRAWN: "It was withdrawn.",
 }
 
@@ -46,7 +46,7 @@ class StaleReview(ConflictError):
     """The proposal has changed since it was reviewed."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("overtaken", message, "Look at it again before you decide.")
+        super().__init__("overtaken", message, "Review it again before you decide.")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def _transition_error(proposal: Proposal, revision: int) -> ServiceError:
         return ConflictError("not-possible-now", STAGE_SENTENCES[Stage(proposal.stage)])
     last = proposal.steps.select_related("by", "version__environment").last()
     if last is None:
-        return StaleReview("This is not what is proposed now.")
+        return StaleReview("A newer version is proposed now.")
     return StaleReview(
-        f"{last.by or 'Somebody'} {_step_sentence(Action(last.action), proposal)} in the meantime."
+        f"{last.by or 'Someone'} {_step_sentence(Action(last.action), proposal)} in the meantime."
     )
 
 
@@ -139,7 +139,7 @@ def record_step(
 
 
 def _notify_people(proposal: Proposal, action: Action, by: User, comment: str) -> None:
-    """Notify the curators of a proposal, or its authors of a decision."""
+    """Notify the curators of a proposal, or its authors of what others did with it."""
     authors = authors_of(proposal)
     if action in (Action.PROPOSED, Action.ANSWERED):
         workspace = catalogue_workspace()
@@ -148,11 +148,9 @@ def _notify_people(proposal: Proposal, action: Action, by: User, comment: str) -
         )
         people = people.exclude(pk__in=authors)
         subject = f"{proposal.version} is proposed for the catalogue, as {proposal.name}"
-    elif action == Action.WITHDRAWN:
-        return
     else:
         workspace = proposal.environment.workspace
-        people = User.objects.filter(pk__in=authors)
+        people = User.objects.filter(pk__in=authors).exclude(pk=by.pk)
         subject = f"{by} {_step_sentence(action, proposal)}"
     address = reverse("proposal", args=[workspace.name, proposal.pk])
     notify(people, NoticeKind.PROPOSAL, subject, comment, address=address)

@@ -32,6 +32,10 @@ class Proposal(models.Model):
     stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.WAITING)
     # Grows with every step. A decision names the revision that was reviewed, so a stale one is refused.
     revision = models.PositiveIntegerField(default=1)
+    description = models.TextField(
+        blank=True, help_text="Of the curated environment; empty: the version's own."
+    )
+    tags = models.JSONField(default=dict, help_text="Of the curated environment.")
     warnings = models.PositiveIntegerField(default=0, help_text="The number of findings above notes.")
     proposed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"

@@ -22,7 +22,7 @@ ENVIRONMENT = ("workspace", "name")
 
 @documented("GET", paged(catalogue.Deprecated), path=WORKSPACE, paged=True)
 def deprecated(request: ApiRequest, workspace: str) -> Response:
-    """List what is deprecated in the catalogue."""
+    """List the deprecations of the catalogue."""
     space = get_catalogue(request.user, workspace, Right.SEE)
     page, pages = page_of(request, deprecations.catalogue_deprecations(space), ("pk",))
     return pages.get_paginated_response([catalogue_rows.deprecated(row) for row in page])
@@ -67,7 +67,7 @@ def deprecate(request: ApiRequest, workspace: str, name: str) -> Response:
     may=(409,),
 )
 def keep(request: ApiRequest, workspace: str, name: str) -> Response:
-    """Keep a curated environment after all, or one version of it."""
+    """Undo the deprecation of a curated environment or version."""
     deprecation = _deprecation(_curated(request, workspace, name), request.query_params.get("version", ""))
     deprecations.cancel_deprecation(deprecation, request.user)
     return Response(status=204)
@@ -81,7 +81,7 @@ def keep(request: ApiRequest, workspace: str, name: str) -> Response:
     may=(409,),
 )
 def retire(request: ApiRequest, workspace: str, name: str) -> Response:
-    """Retire what is deprecated, from its day on: it is archived, and nothing new starts from it."""
+    """Retire a deprecated environment or version, once its day has come: it is archived, and nothing new starts from it."""
     environment = _curated(request, workspace, name)
     sent = catalogue.RetireIn(data=request.data)
     sent.is_valid(raise_exception=True)

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import Http404
 from rest_framework.response import Response
 
+from builds.queue.requests import request_build
 from builds.review import evidence
 from environments.access import (
     Right,
@@ -15,6 +16,7 @@ from environments.access import (
     get_workspace,
 )
 from environments.catalogue import proposals as service
+from environments.models import Version
 from environments.models.catalogue import Proposal
 from studio.api.http.answers import check_unchanged, etag, page_of
 from studio.api.http.requests import ApiRequest
@@ -22,6 +24,7 @@ from studio.api.http.schema import documented
 from studio.api.shapes import catalogue, catalogue_rows
 from studio.api.shapes.responses import BuildRequest, paged
 from studio.api.shapes.rows import build_request
+from studio.catalogue.ahead import curated_version
 
 WORKSPACE = ("workspace",)
 VERSION = ("workspace", "name", "version")
@@ -55,9 +58,9 @@ def proposals(request: ApiRequest, workspace: str) -> Response:
     may=(409,),
 )
 def propose(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
-    """Propose a version for the catalogue, or in the place of the version of it that is proposed."""
+    """Propose a version for the catalogue, or instead of the version of its environment that is proposed."""
     if get_workspace(request.user, workspace).curated:
-        raise Http404("What is in the catalogue is not proposed for it.")
+        raise Http404("Curated environments can't be proposed.")
     row = get_version(request.user, workspace, name, version, Right.PROPOSE)
     sent = catalogue.ProposalIn(data=request.data)
     sent.is_valid(raise_exception=True)
@@ -65,22 +68,29 @@ def propose(request: ApiRequest, workspace: str, name: str, version: str) -> Res
     by = request.user
     under_way = service.open_proposal_of(row.environment)
     if under_way is not None:
-        service.answer(under_way, row, by, payload["reason"])
+        service.answer(under_way, row, by, payload["reason"], **_described(payload, under_way))
         return _whole(under_way)
-    made = service.propose(row, by, name=payload["name"], as_new=payload["new"], comment=payload["reason"])
+    made = service.propose(
+        row,
+        by,
+        name=payload["name"],
+        as_new=payload["new"],
+        comment=payload["reason"],
+        **_described(payload, row),
+    )
     return _whole(made, status=201)
 
 
 @documented("GET", catalogue.WholeProposal, path=PROPOSAL)
 def proposal(request: ApiRequest, workspace: str, proposal: int) -> Response:
-    """Give a proposal with the evidence on it."""
+    """Return a proposal with its evidence."""
     return _whole(get_proposal(request.user, workspace, proposal))
 
 
 @documented(
     "POST",
     catalogue.WholeProposal,
-    takes=catalogue.CommentIn,
+    takes=catalogue.ApprovalIn,
     path=PROPOSAL,
     may=(409, 412),
     headers=("If-Match",),
@@ -88,7 +98,10 @@ def proposal(request: ApiRequest, workspace: str, proposal: int) -> Response:
 def approve(request: ApiRequest, workspace: str, proposal: int) -> Response:
     """Approve a proposal: it is published with the image that it has."""
     row, comment = _decided(request, workspace, proposal)
-    evidence.approve(row, request.user, comment, evidence.gather(row).seen)
+    sent = catalogue.ApprovalIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    confirmed = sent.validated_data["confirm"]
+    evidence.approve(row, request.user, comment, evidence.gather(row).seen, confirmed=confirmed)
     return _whole(row)
 
 
@@ -101,7 +114,7 @@ def approve(request: ApiRequest, workspace: str, proposal: int) -> Response:
     headers=("If-Match",),
 )
 def ask_for_changes(request: ApiRequest, workspace: str, proposal: int) -> Response:
-    """Ask for changes of a proposal; its people answer by proposing a newer version."""
+    """Request changes to a proposal; its authors answer by proposing a newer version."""
     row, comment = _decided(request, workspace, proposal)
     service.ask_for_changes(row, request.user, comment)
     return _whole(row)
@@ -116,7 +129,7 @@ def ask_for_changes(request: ApiRequest, workspace: str, proposal: int) -> Respo
     headers=("If-Match",),
 )
 def refuse(request: ApiRequest, workspace: str, proposal: int) -> Response:
-    """Refuse a proposal."""
+    """Reject a proposal."""
     row, comment = _decided(request, workspace, proposal)
     service.refuse(row, request.user, comment)
     return _whole(row)
@@ -145,7 +158,7 @@ def withdraw(request: ApiRequest, workspace: str, proposal: int) -> Response:
     may=(409,),
 )
 def build_proposed(request: ApiRequest, workspace: str, proposal: int) -> Response:
-    """Have what is proposed built, also by its reviewers."""
+    """Build the proposed version; its reviewers may too."""
     row = get_proposal(request.user, workspace, proposal)
     made = evidence.build_proposed(row, request.user)
     return Response(build_request(made, request.get_host()), status=202 if made.build else 200)
@@ -165,8 +178,29 @@ def try_proposed(request: ApiRequest, workspace: str, proposal: int) -> Response
     return _whole(row, status=202 if begun else 200)
 
 
+@documented(
+    "POST",
+    {202: BuildRequest, 200: BuildRequest},
+    path=("workspace", "curated"),
+    may=(409,),
+)
+def build_curated(request: ApiRequest, workspace: str, curated: str) -> Response:
+    """Build the latest version of a curated environment, for a member who may build in this workspace."""
+    get_workspace(request.user, workspace, Right.BUILD)
+    made = request_build(curated_version(curated), request.user)
+    return Response(build_request(made, request.get_host()), status=202 if made.build else 200)
+
+
+def _described(payload: dict[str, Any], before: Proposal | Version) -> dict[str, Any]:
+    """Return description and tags for the catalogue: those of the payload, else those before."""
+    return {
+        "description": payload.get("description", before.description),
+        "tags": payload.get("tags", before.tags),
+    }
+
+
 def _decided(request: ApiRequest, workspace: str, number: int) -> tuple[Proposal, str]:
-    """Return the proposal that somebody decides about, if it is still as they saw it, and what they say."""
+    """Return a proposal that is still as its reviewer saw it, and the comment on the decision."""
     get_catalogue(request.user, workspace, Right.REVIEW)
     row = get_proposal(request.user, workspace, number)
     check_unchanged(request, _etag(evidence.gather(row)))

@@ -77,6 +77,7 @@ ROUTES = {
     f"{VERSION}uses/": route(GET=uses.uses_of_version, POST=uses.report),
     # The catalogue: proposals and deprecations
     f"{VERSION}propose/": route(POST=proposals.propose),
+    "workspaces/<slug:workspace>/catalogue/<word:curated>/build/": route(POST=proposals.build_curated),
     "workspaces/<slug:workspace>/proposals/": route(GET=proposals.proposals),
     PROPOSAL: route(GET=proposals.proposal),
     f"{PROPOSAL}approve/": route(POST=proposals.approve),

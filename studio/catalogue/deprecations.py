@@ -1,4 +1,4 @@
-"""Deprecate, retire and keep environments of the catalogue."""
+"""Deprecate and retire environments of the catalogue, and undo it."""
 
 import datetime
 
@@ -51,7 +51,7 @@ def deprecate(request: StudioRequest, workspace: str, name: str) -> HttpResponse
         )
     except ServiceError as problem:
         return _page(request, environment, typed, problem=problem)
-    messages.success(request, _("Whoever uses it is told from now on."))
+    messages.success(request, _("Deprecated. Its users will be notified."))
     return redirect("environment", workspace.name, name)
 
 
@@ -79,7 +79,7 @@ def keep(request: StudioRequest, workspace: str, deprecation: int) -> HttpRespon
     except ServiceError as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, _("%(name)s is kept.") % {"name": current})
+        messages.success(request, _("%(name)s is no longer deprecated.") % {"name": current})
     return redirect("environment", workspace, current.environment.name)
 
 
@@ -108,7 +108,7 @@ def _day(text: str) -> datetime.date:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        raise ServiceError("date-missing", _("Give the day as 2027-01-31.")) from None
+        raise ServiceError("date-missing", _("Write the day as 2027-01-31.")) from None
 
 
 def _version(environment: Environment, text: str) -> Version | None:

@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from builds.queue.requests import StateConflict
@@ -23,8 +24,15 @@ from environments.paging import BoundedCount, KeysetPaginator, bounded_count
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
 from environments.versions.texts import canonical_text, side_by_side, texts_of
+from studio.catalogue.artwork import drawing_of, framework_of
 
 ROWS = 25
+# Labels of what a curator confirms
+CONFIRM = {
+    "host-base": _lazy("Publish it on “host”, the Python of the studio's machine, which is for trying out"),
+    "trial": _lazy("Approve it without waiting for the import test"),
+    "trial-failed": _lazy("Approve it although the import test failed"),
+}
 DEPRECATED = "deprecated"
 
 
@@ -80,7 +88,7 @@ def proposal(request: StudioRequest, workspace: str, proposal: int) -> HttpRespo
 @require_POST
 @login_required
 def decide(request: StudioRequest, workspace: str, proposal: int) -> HttpResponse:
-    """Approve and publish a proposal, ask for changes, or refuse it."""
+    """Approve and publish a proposal, request changes, or reject it."""
     workspace = get_catalogue(request.user, workspace, Right.REVIEW)
     current = get_proposal(request.user, workspace.name, proposal)
     by = request.user
@@ -89,19 +97,19 @@ def decide(request: StudioRequest, workspace: str, proposal: int) -> HttpRespons
     decision = request.POST.get("decision", "")
     try:
         if decision == "approve":
-            version = evidence.approve(current, by, comment, reviewed)
+            confirmed = request.POST.getlist("confirm")
+            version = evidence.approve(current, by, comment, reviewed, confirmed=confirmed)
             messages.success(
-                request,
-                _("%(version)s is published: everybody can use it from now on.") % {"version": version},
+                request, _("%(version)s is published. Anyone can use it now.") % {"version": version}
             )
         elif decision == "changes":
             service.ask_for_changes(current, by, comment, reviewed)
-            messages.success(request, _("Changes are asked for."))
+            messages.success(request, _("Changes requested."))
         elif decision == "refuse":
             service.refuse(current, by, comment, reviewed)
-            messages.success(request, _("The proposal is refused."))
+            messages.success(request, _("Proposal rejected."))
         else:
-            raise ServiceError("decision-missing", _("Choose what to do with it."))
+            raise ServiceError("decision-missing", _("Choose a decision."))
     except ServiceError as problem:
         return proposal_page(request, workspace.name, proposal, problem=problem, comment=comment)
     return redirect("proposal", workspace.name, proposal)
@@ -118,7 +126,7 @@ def withdraw(request: StudioRequest, workspace: str, proposal: int) -> HttpRespo
         service.withdraw(current, request.user, comment_in(request))
     except ServiceError as problem:
         return proposal_page(request, workspace, proposal, problem=problem)
-    messages.success(request, _("The proposal is withdrawn."))
+    messages.success(request, _("Proposal withdrawn."))
     return redirect("proposal", workspace, proposal)
 
 
@@ -132,7 +140,7 @@ def build(request: StudioRequest, workspace: str, proposal: int) -> HttpResponse
     except StateConflict as problem:
         messages.error(request, str(problem))
     else:
-        message = _("It is being built.") if requested.build else _("There is an image of it already.")
+        message = _("Building.") if requested.build else _("It has an image already.")
         messages.success(request, message)
     return redirect("proposal", workspace, proposal)
 
@@ -147,7 +155,7 @@ def try_image(request: StudioRequest, workspace: str, proposal: int) -> HttpResp
         started = evidence.try_proposed(current, request.user)
     except ServiceError as problem:
         return proposal_page(request, workspace, proposal, problem=problem)
-    message = _("A worker tries the image.") if started else _("It is being tried already.")
+    message = _("Import test started.") if started else _("The import test is running already.")
     messages.success(request, message)
     return redirect("proposal", workspace, proposal)
 
@@ -186,6 +194,11 @@ def proposal_page(
         "sees_home": workspace == home or may(user, Right.SEE, home),
         "words": comment,
         "problem": problem,
+        "confirmations": [(code, CONFIRM[code]) for code in facts.confirmations],
+        "confirmed": request.POST.getlist("confirm") if problem else [],
+        "drawing": drawing_of(tags := current.tags or current.version.tags, framework_of(tags, [])),
+        "description": current.description or current.version.description,
+        "tags": tags,
     }
     if facts.before is not None:
         context["rows"] = side_by_side(canonical_text(facts.before), canonical_text(current.version))

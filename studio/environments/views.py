@@ -32,6 +32,7 @@ from environments.versions.listing import count_listings
 from environments.versions.service import description_fingerprint, save_reading
 from environments.versions.uses import uses_of
 from studio.catalogue.curation import curation_of
+from studio.catalogue.gallery import gallery_of
 from studio.environments.columns import COLUMNS, chosen_columns, column_query, short_url
 from studio.environments.context import context
 from studio.environments.first_build import FIRST_DEFINITION, FIRST_NAME
@@ -64,6 +65,13 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
         "curated_count": counts[catalogue.pk] if catalogue else BoundedCount(0),
         "writes_here": may(request.user, Right.DEFINE, workspace) and not workspace.curated,
     }
+    if chosen.tab == "curated" and request.GET.get("view") != "list":
+        context |= vars(chosen) | {
+            "gallery": gallery_of(
+                request, chosen.shown, query=chosen.query, archived=chosen.archived, sort=chosen.sort
+            )
+        }
+        return render(request, f"studio/{'_' if part else ''}gallery.html", context)
     context |= vars(chosen) | page_context(chosen, columns, request.GET.get("page"))
     response = render(request, f"studio/{'_' if part else ''}environments.html", context)
     if part:

@@ -180,6 +180,12 @@ def moment(when: datetime.datetime | None) -> SafeString:
 
 
 @register.simple_tag
+def day(on: datetime.date) -> str:
+    """Return a day as all pages write it: 31 Jan 2027."""
+    return date_format(on, pgettext("date without time", "j M Y"))
+
+
+@register.simple_tag
 def ticking(since: datetime.datetime) -> SafeString:
     """Return how long it has been since then; the page's script counts on each second."""
     seconds = max(0, int((timezone.now() - since).total_seconds()))

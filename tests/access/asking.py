@@ -264,6 +264,7 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
     return {
         "workspace": workspace_row.name,
         "name": version.environment.name,
+        "curated": "AzureML-forecast",
         "version": version.version,
         "build": str(build.pk),
         "digest": manifest.digest,

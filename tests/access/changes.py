@@ -102,7 +102,10 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{BUILD}retry", "POST"): Change("build.requested"),
     (f"{VERSION}build", "POST"): Change("build.requested", there=UNBUILT),
-    (f"{VERSION}propose/", "POST"): Change("proposal.answered", {"words": "Newer."}, there=UNBUILT),
+    (f"{W}catalogue/<word:curated>/build", "POST"): Change("build.requested"),
+    (f"{VERSION}propose/", "POST"): Change(
+        "proposal.answered", {"words": "Newer.", "description": "Newer."}, there=UNBUILT
+    ),
     (f"{W}proposals/<int:proposal>/decide", "POST"): curated(
         "proposal.refused", {"decision": "refuse", "words": "No.", "seen": "1.0."}
     ),
@@ -140,8 +143,13 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
     (f"{API_VERSION}restore/", "POST"): Change("environment.restored"),
     (f"{API_VERSION}uses/", "POST"): Change("use.reported", {"kind": "run", "name": "train-41"}),
-    (f"{API_VERSION}propose/", "POST"): Change("proposal.answered", {"reason": "Newer."}, there=UNBUILT),
-    (f"{API_PROPOSAL}approve/", "POST"): curated("proposal.published", there=BUILT),
+    (f"{API_W}catalogue/<word:curated>/build/", "POST"): Change("build.requested"),
+    (f"{API_VERSION}propose/", "POST"): Change(
+        "proposal.answered", {"reason": "Newer.", "description": "Newer."}, there=UNBUILT
+    ),
+    (f"{API_PROPOSAL}approve/", "POST"): curated(
+        "proposal.published", {"confirm": ["host-base", "trial"]}, there=BUILT
+    ),
     (f"{API_PROPOSAL}ask-for-changes/", "POST"): curated("proposal.changes", {"comment": "Pin it."}),
     (f"{API_PROPOSAL}refuse/", "POST"): curated("proposal.refused", {"comment": "No."}),
     (f"{API_PROPOSAL}withdraw/", "POST"): Change("proposal.withdrawn"),

@@ -24,6 +24,8 @@ LOOKED_AT: list[tuple[Literal["light", "dark"], int, Sequence[str]]] = [
 PAGES = [
     "/w/lab/environments/",
     "/w/lab/environments/?tab=curated",
+    "/w/lab/environments/?tab=curated&view=list",
+    "/w/lab/environments/?tab=curated&framework=nothing-has-this",
     "/w/lab/environments/?q=nothing-has-this",
     "/w/empty-one/environments/",
     "/w/lab/new/",

@@ -113,7 +113,7 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
 ) -> None:
     ask(studio, "version", "curated", "AzureML-journey", "numpy==2.1.3\n")
     olga.goto(f"{studio.url}/w/lab/environments/?tab=curated")
-    olga.get_by_role("link", name="journey").click()
+    olga.get_by_role("link", name="journey", exact=True).click()
     olga.get_by_role("link", name="Use as start").click()
     text = editor_of(olga)
     text.fill("numpy==2.2.0\n")

@@ -145,6 +145,9 @@ def test_a_left_workspace_is_forgotten() -> None:
         ("/w/lab/compare/", "/w/lab/environments/"),
         ("/w/lab/builds/", "/w/lab/builds/"),
         ("/w/lab/images/clean-up/", "/w/lab/images/"),
+        ("/w/lab/environments/?tab=curated", "/w/lab/environments/?tab=curated"),
+        ("/w/curated/environments/AzureML-x/", "/w/lab/environments/?tab=curated"),
+        ("/w/lab/proposals/", "/w/lab/proposals/"),
         ("/w/curated/proposals/", "/w/curated/proposals/"),
         ("/activity/", "/w/lab/activity/"),
         ("/w/lab/settings/", "/w/lab/settings/"),
@@ -153,10 +156,11 @@ def test_a_left_workspace_is_forgotten() -> None:
 )
 def test_a_page_marks_its_section_in_the_navigation(address: str, section: str | None) -> None:
     save_text("numpy==2.1.3\n", workspace="lab")
+    save_text("six==1.16.0\n", name="AzureML-x", workspace="curated")
     client = browser_of(person("olga", lab=Role.OWNER, curated=Role.CONTRIBUTOR))
     client.get("/w/lab/environments/")  # opens the workspace
     page = collapsed(client.get(address).content.decode())
-    navigation = page.partition('<ul class="sections">')[2].partition("</ul>")[0]
+    navigation = page.partition('<ul class="sections">')[2].partition("</nav>")[0]
     assert re.findall(r'href="([^"]*)" aria-current="page"', navigation) == [section] * (section is not None)
 
 

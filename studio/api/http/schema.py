@@ -14,6 +14,7 @@ from studio.api.shapes import responses
 PATH = {
     "workspace": (OpenApiTypes.STR, "The workspace's name; `curated` is the catalogue."),
     "name": (OpenApiTypes.STR, "The environment's name."),
+    "curated": (OpenApiTypes.STR, "The name of a curated environment."),
     "version": (OpenApiTypes.STR, "A version, or `latest`."),
     "build": (OpenApiTypes.UUID, "The build's id."),
     "proposal": (OpenApiTypes.INT, "The proposal's number."),

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers as s
 
 from builds.models.trial import TrialState
+from builds.review.evidence import CONFIRMATIONS
 from environments.catalogue.proposals import MAX_COMMENT_LENGTH
 from environments.models import catalogue
 from studio.api.shapes.bodies import NoNul
@@ -14,13 +15,37 @@ from studio.api.shapes.responses import Deprecation, Difference, Finding, Resolv
 
 
 class CommentIn(s.Serializer[Any]):
-    """A comment on the decision; required for changes and refusals."""
+    """A comment on the decision; required to request changes and to reject."""
 
     comment = NoNul(max_length=MAX_COMMENT_LENGTH, required=False, allow_blank=True, default="")
 
 
+class ApprovalIn(CommentIn):
+    """A comment, and what is confirmed."""
+
+    confirm = s.ListField(
+        child=s.ChoiceField(choices=list(CONFIRMATIONS)),
+        required=False,
+        default=list,
+        max_length=len(CONFIRMATIONS),
+        help_text="Needed where `confirmations` of the proposal names it; else 409 `confirm-…`.",
+    )
+
+
 class ProposalIn(s.Serializer[Any]):
     """A version's name in the catalogue and the reason; if its environment is proposed already, only the reason."""
+
+    description = NoNul(
+        max_length=MAX_COMMENT_LENGTH,
+        required=False,
+        allow_blank=True,
+        help_text="Of the curated environment, in Markdown. Left out: the version's own, which must not be empty.",
+    )
+    tags = s.DictField(
+        child=NoNul(max_length=400, allow_blank=True),
+        required=False,
+        help_text="Of the curated environment. Left out: the version's own.",
+    )
 
     name = NoNul(
         max_length=255, required=False, allow_blank=True, default="", help_text="Of the curated environment."
@@ -38,7 +63,7 @@ class RetireIn(s.Serializer[Any]):
 
 
 class DeprecationIn(RetireIn):
-    """From when on, why, and what to use instead."""
+    """The day, the reason and the successor."""
 
     on = s.DateField(help_text="The day from which it may be retired.")
     reason = NoNul(max_length=MAX_COMMENT_LENGTH)
@@ -66,6 +91,8 @@ class Proposal(s.Serializer[Any]):
     proposed_at = s.DateTimeField()
     changed_at = s.DateTimeField()
     published = s.CharField(allow_null=True, help_text="What it has become: workspace/name:version")
+    description = s.CharField(allow_blank=True, help_text="Of the curated environment.")
+    tags = s.DictField(child=s.CharField(allow_blank=True), help_text="Of the curated environment.")
 
 
 class ProposalStep(s.Serializer[Any]):
@@ -115,6 +142,9 @@ class WholeProposal(Proposal):
     grown = s.IntegerField(allow_null=True, help_text="Bytes more than the version before.")
     misfits = s.ListField(child=s.CharField(), allow_null=True, help_text="What `pip check` would say.")
     trial = Trial(allow_null=True)
+    confirmations = s.ListField(
+        child=s.CharField(), help_text=f"What an approval has to confirm now: {', '.join(CONFIRMATIONS)}."
+    )
     before = s.CharField(allow_null=True, help_text="The catalogue's version that it is compared with.")
     difference = Difference(allow_null=True)
     resolved = ResolvedDifference(allow_null=True)

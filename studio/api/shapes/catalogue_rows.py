@@ -20,6 +20,8 @@ def proposal(row: Proposal) -> dict[str, Any]:
         "proposed_at": row.proposed_at,
         "changed_at": row.changed_at,
         "published": reference(row.published),
+        "description": row.description or row.version.description,
+        "tags": row.tags or row.version.tags,
     }
 
 
@@ -36,6 +38,7 @@ def whole_proposal(row: Proposal, evidence: Evidence) -> dict[str, Any]:
         "grown": evidence.grown,
         "misfits": evidence.conflicts,
         "trial": _trial(evidence),
+        "confirmations": evidence.confirmations if row.open else [],
         "before": reference(evidence.before),
         "difference": evidence.difference.as_json() if evidence.difference else None,
         "resolved": evidence.resolved.as_json() if evidence.resolved else None,

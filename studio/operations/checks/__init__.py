@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from studio.operations.checks import data, outside, pythons, set_up
+from studio.operations.checks import curated, data, outside, pythons, set_up
 from studio.operations.finding import Finding, Level, wrong
 
 Check = Callable[[], Iterable[Finding]]
@@ -21,6 +21,7 @@ CHECKS: dict[str, Check] = {
     "mirrors": outside.mirrors,
     "index": outside.index,
     "channels": outside.channels,
+    "catalogue": curated.curated,
 }
 
 

@@ -61,7 +61,7 @@ def test_a_version_without_an_image_or_with_a_rebuilt_image_cannot_be_approved()
     image = image_for(row.version)
     seen = gather(Proposal.objects.get()).seen
     Image.objects.filter(pk=image.pk).update(digest=f"sha256:{'0' * 64}")
-    with pytest.raises(StaleReview, match="was made anew"):
+    with pytest.raises(StaleReview, match="was rebuilt"):
         approve(Proposal.objects.get(), cora, "", seen)
 
     assert Proposal.objects.get().stage == Stage.WAITING

@@ -93,7 +93,7 @@ def test_invalid_deprecations_are_refused(cora: User) -> None:
 def test_nothing_is_retired_before_its_day(cora: User) -> None:
     version = curated()
     row = leaving(version, cora)
-    with pytest.raises(ServiceError, match="may be retired from") as problem:
+    with pytest.raises(ServiceError, match="may be retired on") as problem:
         retire(row, cora)
     assert problem.value.code == "not-yet"
     assert Environment.objects.get().archived_at is None

@@ -42,7 +42,7 @@ def curator() -> Caller:
 
 def test_a_release_from_proposal_to_publication(olga: User, author: Caller, curator: Caller) -> None:
     version = save_text("numpy==2.1.3\n", user=olga)
-    body = {"name": "AzureML-x", "new": True, "reason": "Everybody needs it."}
+    body = {"name": "AzureML-x", "new": True, "reason": "Everybody needs it.", "description": "For all."}
     made = author("POST", f"{FORECAST}/1/propose/", body)
     assert (made.status, made.json["stage"], made.json["image_state"], made.json["misfits"]) == (
         201,
@@ -63,7 +63,12 @@ def test_a_release_from_proposal_to_publication(olga: User, author: Caller, cura
     assert looked.json["definition"]["python"]["pip"] == ["numpy==2.1.3"]
     stale = curator("POST", f"{url}approve/", {}, If_Match=made.headers["ETag"])
     assert (stale.status, stale.code) == (412, "changed")
-    done = curator("POST", f"{url}approve/", {"comment": "Thanks."}, If_Match=looked.headers["ETag"])
+    done = curator(
+        "POST",
+        f"{url}approve/",
+        {"comment": "Thanks.", "confirm": ["host-base", "trial"]},
+        If_Match=looked.headers["ETag"],
+    )
     assert (done.status, done.json["published"]) == (200, "curated/AzureML-x:1")
     assert [step["what"] for step in done.json["steps"]] == ["proposed", "published"]
     assert author("GET", f"{X}versions/1/").json["image"] == "ready"
@@ -77,7 +82,11 @@ def test_a_release_from_proposal_to_publication(olga: User, author: Caller, cura
 
 def test_asked_changes_are_answered_at_the_same_address(olga: User, author: Caller, curator: Caller) -> None:
     save_text("numpy==2.1.3\n", user=olga)
-    made = author("POST", f"{FORECAST}/1/propose/", {"name": "AzureML-x", "new": True, "reason": "Good."})
+    made = author(
+        "POST",
+        f"{FORECAST}/1/propose/",
+        {"name": "AzureML-x", "new": True, "reason": "Good.", "description": "For all."},
+    )
     url = f"{made.json['id']}/"
     assert curator("POST", f"{REVIEW}{url}ask-for-changes/", {}).code == "words-missing"
     assert curator("POST", f"{REVIEW}{url}ask-for-changes/", {"comment": "Pin."}).json["stage"] == "changes"
@@ -95,7 +104,11 @@ def test_nobody_approves_their_own_by_a_token_either(olga: User) -> None:
     version = save_text("numpy==2.1.3\n", user=boss)
     succeed_build(queue_build(version))
     call = Caller(boss)
-    made = call("POST", f"{FORECAST}/1/propose/", {"name": "AzureML-x", "new": True, "reason": "Mine."})
+    made = call(
+        "POST",
+        f"{FORECAST}/1/propose/",
+        {"name": "AzureML-x", "new": True, "reason": "Mine.", "description": "For all."},
+    )
     refused = call("POST", f"{REVIEW}{made.json['id']}/approve/", {})
     assert (refused.status, refused.code) == (409, "own-proposal")
     assert not Version.objects.filter(environment__workspace__curated=True).exists()

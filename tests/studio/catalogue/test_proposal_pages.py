@@ -11,8 +11,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from builds.models import Build, Image
-from builds.review.evidence import gather
+from builds.models import Build
+from builds.review.evidence import CONFIRMATIONS, gather
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import ask_for_changes, propose
 from environments.models import Role
@@ -52,8 +52,9 @@ def text_of(client: Client, path: str, status: int = 200) -> str:
     return collapsed(response.content.decode())
 
 
-def decision(row: Proposal, what: str, comment: str = "", seen: str = "") -> dict[str, str]:
-    return {"decision": what, "words": comment, "seen": seen or str(gather(row).seen)}
+def decision(row: Proposal, what: str, comment: str = "", seen: str = "") -> dict[str, object]:
+    confirmed = list(CONFIRMATIONS)
+    return {"decision": what, "words": comment, "seen": seen or str(gather(row).seen), "confirm": confirmed}
 
 
 # From the proposal to the catalogue
@@ -66,20 +67,22 @@ def test_from_a_version_to_the_catalogue_that_everybody_sees(olga: User, cora: U
     assert 'value="AzureML-forecast"' in text_of(author, f"{VERSION}propose/")
 
     sent = author.post(
-        f"{VERSION}propose/", {"target": "new", "name": "AzureML-forecast", "words": "All forecast."}
+        f"{VERSION}propose/",
+        {"target": "new", "name": "AzureML-forecast", "words": "All forecast.", "description": "For all."},
     )
     row = Proposal.objects.get()
     assert sent["Location"] == f"/w/lab/proposals/{row.pk}/"
     assert "forecast:1 is proposed for the catalogue, as AzureML-forecast" in text_of(author, VERSION)
-    assert "Decide" not in text_of(author, sent["Location"])
+    assert "Your review" not in text_of(author, sent["Location"])
 
     assert "AzureML-forecast" in text_of(curator, REVIEW)
     page = text_of(curator, f"{REVIEW}{row.pk}/")
     for word in (
         "All forecast.",
         "numpy==2.1.3",
-        "Approve and publish",
-        "1 package fits",
+        "Approve without the test",
+        "1 compatible",
+        "For all.",
     ):
         assert word in page
     done = curator.post(f"{REVIEW}{row.pk}/decide", decision(row, "approve", "Thanks."), follow=True)
@@ -97,38 +100,20 @@ def test_asked_changes_are_answered_by_a_newer_version_on_the_same_proposal(olga
     row = waiting(olga)
     author, curator = browser_of(olga), browser_of(cora)
     curator.post(f"{REVIEW}{row.pk}/decide", decision(row, "changes", "Pin six too."))
-    assert "Changes are asked for before forecast:1" in text_of(author, VERSION)
+    assert "A curator requested changes before forecast:1" in text_of(author, VERSION)
     assert "Pin six too." in text_of(author, f"/w/lab/proposals/{row.pk}/")
 
     save_text("numpy==2.1.3\nsix==1.16.0\n", user=olga)
     newer = VERSION.replace("/1/", "/2/")
-    assert "forecast:2 takes its place" in text_of(author, f"{newer}propose/")
-    author.post(f"{newer}propose/", {"words": "Done."})
+    assert "forecast:2 will replace it" in text_of(author, f"{newer}propose/")
+    author.post(f"{newer}propose/", {"words": "Done.", "description": "For all."})
 
     row.refresh_from_db()
     assert (row.stage, row.version.number) == (Stage.WAITING, 2)
     page = text_of(curator, f"{REVIEW}{row.pk}/")
     assert "Done." in page
-    assert "It can be approved once there is an image of it." in page  # of the new version
+    assert "You can approve it once it is built." in page  # of the new version
     assert Proposal.objects.count() == 1
-
-
-def test_the_review_shows_what_the_solvers_warned_of(olga: User, cora: User) -> None:
-    row = waiting(olga)
-    image = Image.objects.get()
-    assert image.lock is not None
-    image.lock["warnings"] = ["seqeval 0.0.10 is used: 1.2.2 comes as source."]
-    image.lock["skipped"] = [f"p{number} 2.0 is 3 days old; using 1.0" for number in range(30)]
-    image.save()
-
-    page = text_of(browser_of(cora), f"{REVIEW}{row.pk}/")
-
-    assert "Warnings" in page
-    assert "seqeval 0.0.10 is used: 1.2.2 comes as source." in page
-    assert "p18 2.0 is 3 days old; using 1.0" in page
-    assert "p19 2.0" not in page
-    assert "and 11 more, in the log" in page
-    assert "1 package fits" in page
 
 
 # Errors appear at their fields, and keep the input
@@ -139,11 +124,14 @@ def test_a_refused_form_keeps_what_was_typed_and_says_why(olga: User, cora: User
     author = browser_of(olga)
     for sent, sentence in (
         ({"target": "new", "name": "no name", "words": "My words"}, "My words"),
-        ({"target": "new", "name": "AzureML-mine", "words": " "}, "Say why it belongs into the catalogue"),
+        (
+            {"target": "new", "name": "AzureML-mine", "words": " "},
+            "Explain why it should be in the catalogue",
+        ),
         ({"target": "next", "existing": "AzureML-gone", "words": "x"}, "The catalogue has no AzureML-gone."),
-        ({"target": "new", "name": "AzureML-\0x", "words": "x" * 6000}, "5,000 is the most"),
+        ({"target": "new", "name": "AzureML-\0x", "words": "x" * 6000}, "the limit is 5,000"),
     ):
-        response = author.post(f"{VERSION}propose/", sent)
+        response = author.post(f"{VERSION}propose/", sent | {"description": "For all."})
         assert response.status_code == 422
         assert sentence in response.content.decode()
     assert not Proposal.objects.exists()
@@ -159,7 +147,7 @@ def test_a_decision_on_what_has_changed_meanwhile_is_refused_with_the_words_kept
     )
     page = response.content.decode()
     assert response.status_code == 409
-    assert "dora has asked for changes of AzureML-forecast in the meantime." in page
+    assert "dora requested changes to AzureML-forecast in the meantime." in page
     assert "A long text" in page
     row.refresh_from_db()
     assert row.stage == Stage.CHANGES
@@ -192,24 +180,41 @@ def test_an_admin_cannot_decide_on_their_own_proposal(olga: User) -> None:
     boss.save()
     row = waiting(boss)
     client = browser_of(boss)
-    assert "another curator decides about it" in text_of(client, f"{REVIEW}{row.pk}/")
+    assert "Another curator decides about it" in text_of(client, f"{REVIEW}{row.pk}/")
     response = client.post(f"{REVIEW}{row.pk}/decide", decision(row, "approve"))
     assert response.status_code == 422
     row.refresh_from_db()
     assert row.stage == Stage.WAITING
 
 
-def test_the_review_is_in_the_frame_of_curators_only(olga: User, cora: User) -> None:
-    waiting(olga)
-    assert "Catalogue review" not in text_of(browser_of(olga), "/w/lab/environments/")
-    assert "Catalogue review" in text_of(browser_of(cora), "/w/curated/environments/")
+@pytest.mark.parametrize(
+    ("roles", "entries"),
+    [
+        ({"lab": Role.READER}, []),
+        ({"lab": Role.CONTRIBUTOR}, ["/w/lab/proposals/"]),
+        ({"lab": Role.READER, "curated": Role.CONTRIBUTOR}, [REVIEW]),
+        ({"lab": Role.CONTRIBUTOR, "curated": Role.CONTRIBUTOR}, ["/w/lab/proposals/", REVIEW]),
+    ],
+)
+def test_the_catalogues_entries_in_the_navigation_are_those_that_lead_somewhere(
+    roles: dict[str, Role], entries: list[str]
+) -> None:
+    page = text_of(browser_of(person("paul", **roles)), "/w/lab/environments/")
+    navigation = page.partition('class="sections"')[2].partition("</nav>")[0]
+    assert 'href="/w/lab/environments/?tab=curated"' in navigation
+    assert [entry for entry in ("/w/lab/proposals/", REVIEW) if f'href="{entry}"' in navigation] == entries
 
 
-def test_a_look_at_the_review_leaves_a_curator_in_their_workspace() -> None:
-    cora = person("cora", curated=Role.CONTRIBUTOR, shop=Role.OWNER)
-    client = browser_of(cora)
+def test_the_frame_names_the_catalogue_while_a_curator_decides_and_their_workspace_afterwards(
+    olga: User,
+) -> None:
+    row = waiting(olga)
+    client = browser_of(person("cora", curated=Role.CONTRIBUTOR, shop=Role.OWNER))
     client.get("/w/shop/environments/")
-    assert "/w/shop/builds/" in text_of(client, REVIEW)
+    for path in (REVIEW, f"{REVIEW}{row.pk}/"):
+        assert "Workspace Curated environments, switch workspace" in text_of(client, path)
+    assert "Workspace Shop, switch workspace" in text_of(client, "/w/curated/environments/")
+    assert client.get("/")["Location"] == "/w/shop/environments/"
 
 
 def test_people_see_the_proposals_of_their_workspace_and_no_other(olga: User) -> None:
@@ -237,11 +242,11 @@ def test_people_see_the_proposals_of_their_workspace_and_no_other(olga: User) ->
 def test_a_curator_has_it_built_without_being_a_member_of_its_workspace(olga: User, cora: User) -> None:
     row = waiting(olga, built=False)
     client = browser_of(cora)
-    assert "Nobody has built it" in text_of(client, f"{REVIEW}{row.pk}/")
-    assert "It is being built." in client.post(f"{REVIEW}{row.pk}/build", follow=True).content.decode()
+    assert "Not built yet." in text_of(client, f"{REVIEW}{row.pk}/")
+    assert "Building." in client.post(f"{REVIEW}{row.pk}/build", follow=True).content.decode()
     build = Build.objects.get()
     assert build.workspace.name == "lab"
-    assert "It is being built now." in text_of(client, f"{REVIEW}{row.pk}/")
+    assert "Building now." in text_of(client, f"{REVIEW}{row.pk}/")
     text_of(client, f"/w/lab/builds/{build.pk}/", 404)
 
 
@@ -253,7 +258,7 @@ def test_a_curator_has_it_built_without_being_a_member_of_its_workspace(olga: Us
 )
 def test_an_empty_review_says_what_it_is_for(state: str, cora: User) -> None:
     page = text_of(browser_of(cora), f"{REVIEW}?state={state}")
-    assert ("Nothing waits for a review" if state in ("", "x") else 'class="nothing"') in page
+    assert ("No proposals waiting" if state in ("", "x") else 'class="nothing"') in page
 
 
 def test_the_list_is_oldest_first_and_takes_as_many_queries_for_fifty(olga: User, cora: User) -> None:
@@ -270,7 +275,7 @@ def test_the_list_is_oldest_first_and_takes_as_many_queries_for_fifty(olga: User
     assert "AzureML-e13-10" not in page
     assert "AzureML-e13-10" in text_of(client, f"{REVIEW}?page=2")
     assert "AzureML-e27-1" in text_of(client, f"{REVIEW}?q=e27-1")
-    assert "No such proposal" in text_of(client, f"{REVIEW}?q=%25")
+    assert "No matching proposals" in text_of(client, f"{REVIEW}?q=%25")
     text_of(client, f"{REVIEW}?q=%00&page=x")
 
 
@@ -302,8 +307,8 @@ def test_what_is_deprecated_says_so_where_it_is_used(olga: User, cora: User) -> 
     page = text_of(reader, CURATED)
     for word in ("AzureML-forecast is deprecated", "A hole.", "Use AzureML-after instead."):
         assert word in page
-    assert "Keep it" not in page
-    assert text_of(reader, "/w/other/environments/?tab=curated").count("Deprecated") == 1
+    assert "Undo deprecation" not in page
+    assert text_of(reader, "/w/other/environments/?tab=curated").count("<span>Deprecated</span>") == 1
     assert "Use as start" in text_of(browser_of(olga), CURATED)
     page = text_of(browser_of(olga), VERSION)
     assert "This was started from AzureML-forecast:1, which is deprecated" in page
@@ -325,18 +330,18 @@ def test_its_buttons_retire_it_from_its_day_on_and_keep_it_after_all(cora: User)
     restored = curator.post(f"{CURATED}archive", {"restore": "yes"}, follow=True).content.decode()
     assert "A curator ends its deprecation, and it comes back." in restored
     page = curator.post(f"/w/curated/deprecations/{row.pk}/keep", follow=True).content.decode()
-    assert "AzureML-forecast is kept" in page
-    assert "deprecated" not in page.replace("state=deprecated", "")
+    assert "AzureML-forecast is no longer deprecated" in page
+    assert 'id="deprecated"' not in page
     assert curator.post(f"/w/curated/deprecations/{row.pk}/keep").status_code == 404
 
 
 @pytest.mark.parametrize(
     ("sent", "sentence"),
     [
-        ({"on": ""}, "Give the day as 2027-01-31."),
-        ({"on": "2020-01-01"}, "is over"),
+        ({"on": ""}, "Write the day as 2027-01-31."),
+        ({"on": "2020-01-01"}, "is in the past"),
         ({"words": ""}, "Say why"),
-        ({"successor": "AzureML-forecast"}, "cannot come after itself"),
+        ({"successor": "AzureML-forecast"}, "replace itself"),
         ({"successor": "nothing"}, "The catalogue has no nothing."),
         ({"version": "9"}, "has no version 9"),
     ],

@@ -1,0 +1,265 @@
+"""The gallery of curated environments: cards with facts that are known before any build, and facets that count."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from builds.images.packages import find
+from builds.images.repositories import name_of
+from builds.pages.queries import NOT_BUILT, ImageState, image_states
+from environments.catalogue.deprecations import catalogue_deprecations
+from environments.definition.packages.constraints import BadConstraint
+from environments.definition.summary import Summary, is_gpu_device, summarize
+from environments.models import ListEntry, Version, Workspace
+from environments.models.catalogue import Deprecation
+from environments.requests import StudioRequest
+from environments.versions.listing import MAX_SEARCH_RESULTS, SORTS, listings_of
+from studio.catalogue.artwork import OTHER, drawing_of, framework_label, framework_of
+from studio.catalogue.usage import NO_USE, Use, count_uses
+
+_MARKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
+
+CARDS = 24
+MAX_SUMMARIES = 5_000
+STATES = {"ready": _("Ready"), "building": _("Building"), "failed": _("Failed"), "none": _("Not built")}
+DEVICES = {"cpu": _("CPU"), "gpu": _("GPU")}
+
+# By hash: the same definition always requests the same, so a warm page reads no definition.
+_summaries: dict[str, Summary] = {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A curated environment with the values that facets filter by."""
+
+    version_id: int
+    tags: dict[str, str]
+    summary: Summary
+    image: ImageState
+    deprecation: Deprecation | None
+
+    @cached_property
+    def framework(self) -> str:
+        """The framework, in lower case."""
+        return framework_of(self.tags, (package.name for package in self.summary.packages))
+
+    @cached_property
+    def device(self) -> str:
+        """The device that it is for: cpu or gpu."""
+        return "gpu" if self.summary.gpu or is_gpu_device(self.tags) else "cpu"
+
+    @cached_property
+    def python(self) -> str:
+        """The Python: of the image, else the requested one; empty if neither is known."""
+        built = ".".join(self.image.image.python.split(".")[:2]) if self.image.image else ""
+        return built or self.summary.python
+
+    @cached_property
+    def states(self) -> list[str]:
+        """The states that it counts for."""
+        state = self.image.state
+        state = "building" if state in ("queued", "running") else state if state in STATES else "none"
+        return [state, *(["deprecated"] if self.deprecation else [])]
+
+
+FACETS: dict[str, tuple[str | Promise, Callable[[Entry], list[str]]]] = {
+    "framework": (_("Framework"), lambda entry: [entry.framework]),
+    "python": (_("Python"), lambda entry: [entry.python] if entry.python else []),
+    "device": (_("Runs on"), lambda entry: [entry.device]),
+    "state": (_("State"), lambda entry: entry.states),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A value of a facet, with the number of environments that it leaves; choosing the chosen one again ends it."""
+
+    value: str
+    label: str | Promise
+    count: int
+    chosen: bool
+    query: str  # of the URL that chooses it, or ends the choice
+
+
+@dataclass(frozen=True)
+class Facet:
+    """A facet with its values."""
+
+    name: str
+    label: str | Promise
+    choices: list[Choice]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A curated environment as its card shows it."""
+
+    version: Version
+    entry: Entry
+    use: Use
+    drawing: str
+    framework: str | Promise
+
+    @property
+    def about(self) -> str:
+        """The first line of the description, without Markdown's marks."""
+        lines = (line.strip(" #>*-_") for line in self.version.description.splitlines())
+        first = next((line for line in lines if line), "")
+        return _MARKS.sub(lambda match: match[1] or "", first)[:300]
+
+    def command(self, host: str) -> str:
+        """Return the command that starts a container with it."""
+        options = list(self.entry.summary.run_options)
+        if self.entry.device == "gpu" and not any(option.startswith("--gpus") for option in options):
+            options += ["--gpus", "all"]
+        return shlex.join(
+            ["docker", "run", "--rm", "-it", *options, f"{host}/{name_of(self.version)}", "python"]
+        )
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The cards of one page, each with the command that runs it, and the facets of all."""
+
+    page: Any
+    cards: list[tuple[Card, str]]
+    facets: list[Facet]
+    filtered: bool
+    problem: str = ""
+
+
+def gallery_of(
+    request: StudioRequest, catalogue: Workspace, *, query: str, archived: bool, sort: str
+) -> Gallery:
+    """Return the gallery that a URL describes, in a constant number of queries."""
+    problem = ""
+    try:
+        rows = find(listings_of(catalogue, archived=archived), query, catalogue)
+    except BadConstraint as error:
+        rows, problem = ListEntry.objects.none(), str(error)
+    entries = _entries(catalogue, rows.order_by(*SORTS[sort]))
+    chosen = {name: value for name in FACETS if (value := request.GET.get(name, "").strip())}
+    shown = [entry for entry in entries if _fits(entry, chosen)]
+    page = Paginator(shown, CARDS).get_page(request.GET.get("page"))
+    host = request.get_host()
+    cards = [(card, card.command(host)) for card in _cards(list(page))]
+    return Gallery(page, cards, _facets(entries, chosen, request.GET), bool(chosen), problem)
+
+
+def _fits(entry: Entry, chosen: dict[str, str]) -> bool:
+    return all(value in FACETS[name][1](entry) for name, value in chosen.items())
+
+
+def _facets(entries: list[Entry], chosen: dict[str, str], params: QueryDict) -> list[Facet]:
+    facets = []
+    for name, (label, values_of) in FACETS.items():
+        others = {other: value for other, value in chosen.items() if other != name}
+        counts = Counter(value for entry in entries if _fits(entry, others) for value in values_of(entry))
+        now = chosen.get(name, "")
+        if now:
+            counts.setdefault(now, 0)  # what was chosen can be ended, also where nothing is left
+        choices = [
+            Choice(value, _label(name, value), counts[value], value == now, _query(params, name, value, now))
+            for value in _ordered(name, counts)
+        ]
+        if choices:
+            facets.append(Facet(name, label, choices))
+    return facets
+
+
+def _query(params: QueryDict, name: str, value: str, now: str) -> str:
+    changed = params.copy()
+    changed["tab"] = "curated"
+    for other in ("page", name):
+        changed.pop(other, None)
+    if value != now:
+        changed[name] = value
+    return changed.urlencode()
+
+
+def _ordered(name: str, counts: Counter[str]) -> list[str]:
+    if name == "framework":
+        return sorted(counts, key=lambda value: (value == OTHER, -counts[value], value))
+    if name == "python":
+        return sorted(counts, key=lambda value: [int(part) for part in value.split(".") if part.isdecimal()])
+    order = [*DEVICES, *STATES, "deprecated"]
+    return sorted(counts, key=lambda value: order.index(value) if value in order else len(order))
+
+
+def _label(name: str, value: str) -> str | Promise:
+    if name == "framework":
+        return _("Other") if value == OTHER else framework_label(value)
+    if name == "device":
+        return DEVICES.get(value, value)
+    if name == "state":
+        return _("Deprecated") if value == "deprecated" else STATES.get(value, value)
+    return value
+
+
+def _entries(catalogue: Workspace, rows: Any) -> list[Entry]:
+    values = list(
+        rows.values_list("version_id", "version__hash", "version__tags", "environment_id")[
+            :MAX_SEARCH_RESULTS
+        ]
+    )
+    _summarize({hash: version for version, hash, _tags, _environment in values})
+    images = image_states(catalogue, [hash for _version, hash, *_more in values])
+    leaving: dict[tuple[int, int | None], Deprecation] = {
+        (row.environment_id, row.version_id): row for row in catalogue_deprecations(catalogue)
+    }
+    return [
+        Entry(
+            version_id=version,
+            tags=tags,
+            summary=_summaries[hash],
+            image=images.get(hash, NOT_BUILT),
+            deprecation=leaving.get((environment, version)) or leaving.get((environment, None)),
+        )
+        for version, hash, tags, environment in values
+    ]
+
+
+def _summarize(versions: dict[str, int]) -> None:
+    """Read the definitions that are not summarized yet, in one query."""
+    if len(_summaries) > MAX_SUMMARIES:
+        _summaries.clear()
+    unread = [pk for hash, pk in versions.items() if hash not in _summaries]
+    if unread:
+        for version in Version.objects.filter(pk__in=unread).only("hash", "data"):
+            _summaries[version.hash] = summarize(version.definition)
+
+
+def summary_of(version: Version) -> Summary:
+    """Return what a version requests."""
+    if version.hash not in _summaries:
+        _summarize({version.hash: version.pk})
+    return _summaries[version.hash]
+
+
+def _cards(entries: Iterable[Entry]) -> list[Card]:
+    entries = list(entries)
+    rows = Version.objects.filter(pk__in=[entry.version_id for entry in entries])
+    versions = {row.pk: row for row in rows.select_related("environment__workspace").defer("data", "source")}
+    uses = count_uses(versions.values(), [entry.image.image for entry in entries if entry.image.image])
+    return [
+        Card(
+            version=versions[entry.version_id],
+            entry=entry,
+            use=uses.get(versions[entry.version_id].environment_id, NO_USE),
+            drawing=drawing_of(entry.tags, entry.framework),
+            framework=_label("framework", entry.framework),
+        )
+        for entry in entries
+        if entry.version_id in versions
+    ]

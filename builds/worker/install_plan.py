@@ -54,7 +54,7 @@ def install_plan(definition: Definition, base_python: str) -> InstallPlan:
         return InstallPlan((), (), "The image holds everything (user-managed): nothing is installed.")
     if not python.conda:
         source = (
-            "Packages come from the package index." if python.pip else "The definition asks for no package."
+            "Packages come from the package index." if python.pip else "The definition has no packages."
         )
         return InstallPlan((), python.pip, source)
     if not base_python:

@@ -24,19 +24,19 @@ from builds.worker.reporter import BuildReporter, StudioStopping
 log = logging.getLogger(__name__)
 
 STUDIO_ERROR = "studio-error"
-OUR_FAULT = "The studio made an error while it built this; it is not your definition's fault."
+OUR_FAULT = "Something went wrong in the studio while building this. Your definition isn't the cause."
 OUR_FAULT_HELP = (
-    "Retry. If it happens again, give whoever runs this studio the build's id: their log holds the details."
+    "Retry. If it happens again, give an admin the build's id: the studio's log has the details."
 )
 DISK_FULL = (
-    "The disk of the studio is full, so the image could not be kept. Nothing that was there is damaged."
+    "The studio's disk is full, so the image could not be saved. Existing images are unharmed."
 )
 DISK_FULL_HELP = (
-    "Whoever runs this studio has to free space (images that nobody uses, or var/cache), then retry."
+    "An admin needs to free space (unused images, or var/cache). Then retry."
 )
 
 STOPPING = "The studio is stopping. The build returns to the queue and restarts with the studio."
-REQUESTED_AGAIN = "Requested again: the build returns to the queue and will restart."
+REQUESTED_AGAIN = "Requested again. The build returns to the queue and will restart."
 
 
 def worker_name() -> str:

@@ -11,7 +11,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from builds.models import Build, BuildState
 from builds.models.steps import StepName
-from builds.pages.build_page import LINES_SHOWN
+from builds.pages.log_groups import LINES_SHOWN
 from builds.queue import claims
 from environments.models import Role
 from tests.builds.scenarios import (

@@ -229,6 +229,18 @@
   listeners.push(linkToDefinition);
   page.addEventListener("build:state", linkToDefinition);
 
+  // The log ends at the lower edge of the window, so that its newest lines are in sight.
+  const LEAST = 280;
+  const fit = () => {
+    for (const box of [log, document.getElementById("source")]) {
+      if (!box) continue;
+      const room = innerHeight - (box.getBoundingClientRect().top + scrollY) - 16;
+      box.style.maxHeight = room >= LEAST ? `${room}px` : "";
+    }
+  };
+  window.addEventListener("resize", fit);
+  page.addEventListener("build:state", fit);
+
   // Scroll the log so that a line is in the part of it that is on the screen.
   const reveal = (line, movePage) => {
     const box = log.getBoundingClientRect();
@@ -238,6 +250,8 @@
     const [top, bottom] = [Math.max(seen.top, 0), Math.min(seen.bottom, innerHeight)];
     const wanted = top + Math.max(40, (bottom - top) / 3);
     log.scrollTop += line.getBoundingClientRect().top - wanted;
+    const below = line.getBoundingClientRect().bottom - innerHeight;
+    if (below > 0 && innerWidth >= 768) scrollBy(0, below + 40);
   };
 
   let current = null;
@@ -271,6 +285,7 @@
   const view = (name) => {
     parts.dataset.show = name;
     for (const tab of tabs) tab.setAttribute("aria-pressed", String(tab.dataset.view === name));
+    fit();
   };
   for (const tab of tabs) tab.addEventListener("click", () => view(tab.dataset.view));
 
@@ -300,10 +315,14 @@
   window.studioLog = { page, log, lines, lineAt, numberOf, withNumbers, append, syncGroups, show, head, opening, onInsert: (listener) => listeners.push(listener), current: () => current, stopFollowing };
 
   for (const part of page.querySelectorAll(".js-only")) part.hidden = false;
+  fit();
   if (location.hash) toHash();
   else if (page.dataset.active !== "yes") {
     const { errorLine } = head();
     if (errorLine) show(Number(errorLine), { movePage: false });
-    else if (log.querySelector(":scope > .log-gap")) log.scrollTop = log.scrollHeight; // a long log starts with its last part
+    else if (state.querySelector(".failure")) {
+      openGroup([...log.querySelectorAll(".log-group")].pop()); // where it ended
+      log.scrollTop = log.scrollHeight;
+    }
   }
 })();

@@ -41,8 +41,8 @@ SEVERITIES = {
 
 FAULTS = {
     "author": _("Cause: the definition. Edit it and build again."),
-    "outside": _("Cause: network or registry – not your definition."),
-    "studio": _("Cause: the studio's setup – not your definition."),
+    "outside": _("Cause: network or registry, not your definition."),
+    "studio": _("Cause: the studio's setup, not your definition."),
 }
 
 EVENTS = {

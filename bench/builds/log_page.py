@@ -59,10 +59,14 @@ def main() -> None:
     for name in ("last_line", "searched"):
         print(f"  {name.replace('_', ' '):12} {middle(seen, name):5.2f} ({slowest(seen, name):.2f})")
     for name in ("folding", "unfolding"):
-        print(f"  {name:12} {middle(seen, name):5.0f} ({slowest(seen, name):.0f}) ms, {seen[0].lines_held:,} lines in the page")
+        print(
+            f"  {name:12} {middle(seen, name):5.0f} ({slowest(seen, name):.0f}) ms, {seen[0].lines_held:,} lines in the page"
+        )
     print(f"  page         {seen[0].kilobytes:,.0f} kB")
     if middle(seen, "last_line") > LIMIT:
-        raise SystemExit(f"The last lines came after {middle(seen, 'last_line'):.2f} s: the limit is {LIMIT:g} s.")
+        raise SystemExit(
+            f"The last lines came after {middle(seen, 'last_line'):.2f} s: the limit is {LIMIT:g} s."
+        )
     if middle(seen, "folding") > FOLDING_LIMIT:
         raise SystemExit(f"Folding took {middle(seen, 'folding'):.0f} ms: the limit is {FOLDING_LIMIT:g} ms.")
 

@@ -1,4 +1,4 @@
-"""What is in the layers of an image: the history in the configs of its manifests, read from the store."""
+"""The contents of an image's layers: the history in the configs of its manifests, read from the store."""
 
 import json
 import re
@@ -14,14 +14,14 @@ MAX_DOCUMENT = 4 * 1024 * 1024
 MAX_MANIFESTS = 20
 MAX_CHARACTERS = 400
 
-# What builders write around an instruction
+# Around the instruction that a builder recorded
 _AROUND = re.compile(r"^/bin/sh -c (?:#\(nop\)\s*)?|\s*# buildkit$|^\|\d+ (?:\S+=\S*\s+)*/bin/sh -c ")
 
 
 def contents_of(image: Image) -> dict[str, str]:
     """Return what is in each layer, by its digest; layers without a history, or not in this store, are left out.
 
-    The history is written by whoever made the base image: text of any kind.
+    The publisher of a base image writes its history: text of any kind.
     """
     store = BlobStore(settings.STORE)
     contents: dict[str, str] = {}

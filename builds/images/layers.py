@@ -90,7 +90,9 @@ class Totals:
 def totals_of(workspace: Workspace) -> Totals:
     """Return the totals of a workspace's images, in two queries."""
     images = Image.objects.filter(workspace=workspace).aggregate(images=Count("pk"), size=Sum("size"))
-    layers = ImageLayer.objects.filter(image__workspace=workspace).values("digest").annotate(bytes=Max("size"))
+    layers = (
+        ImageLayer.objects.filter(image__workspace=workspace).values("digest").annotate(bytes=Max("size"))
+    )
     on_disk = layers.order_by().aggregate(total=Sum("bytes"))["total"]
     return Totals(images["images"], images["size"] or 0, on_disk or 0)
 

@@ -10,8 +10,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="logchunk",
             name="at",
-            field=models.DateTimeField(
-                null=True, help_text="When it was written, by the database's clock."
-            ),
+            field=models.DateTimeField(null=True, help_text="When it was written, by the database's clock."),
         ),
     ]

@@ -128,5 +128,3 @@ STATE_LABELS = {
 def title(build: Build) -> "StrPromise":
     """Return the title of the browser's tab."""
     return format_lazy("{}: {}", STATE_LABELS[build.state], str(build.version))
-
-

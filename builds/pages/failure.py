@@ -19,7 +19,7 @@ _OF_BASES = re.compile(r"base-|registry-|reference|no-manifest|platform")
 
 @dataclass(frozen=True)
 class Failure:
-    """What a page shows of a failed build. `raw` is a tool's own text, which is folded."""
+    """A failed build as pages show it. `raw` is a tool's own text, which is folded."""
 
     summary: str
     raw: str
@@ -34,7 +34,7 @@ class Failure:
 
     @property
     def causes(self) -> list[dict[str, Any]]:
-        """What else the log shows that may be related."""
+        """Further causes in the log that may be related."""
         return list(self.build.causes)
 
 
@@ -62,10 +62,9 @@ def in_short(message: str) -> tuple[str, str]:
     if len(message) <= SENTENCE_CHARACTERS and "\n" not in message:
         return message, ""
     match = _END_OF_SENTENCE.search(message[: 2 * SENTENCE_CHARACTERS])
-    end = match.start() if match else SENTENCE_CHARACTERS
-    if end > SENTENCE_CHARACTERS:
+    if match is None or match.start() > SENTENCE_CHARACTERS:
         return f"{message[: SENTENCE_CHARACTERS - 1].rstrip()}…", message
-    return f"{message[:end].rstrip(' .:')}.", message
+    return f"{message[: match.start()].rstrip(' .:')}.", message
 
 
 def source_of(build: Build) -> Source:
@@ -124,10 +123,14 @@ def _line_of_package(definition: Definition, error: str, lines: list[str]) -> in
             name = name.rpartition("-")[0]
         if name in requested:
             pattern = re.compile(
-                r"(?<![A-Za-z0-9._/-])" + re.sub("-", "[-_.]", re.escape(name).replace(r"\-", "-")) + r"(?![A-Za-z0-9_-])",
+                r"(?<![A-Za-z0-9._/-])"
+                + re.sub("-", "[-_.]", re.escape(name).replace(r"\-", "-"))
+                + r"(?![A-Za-z0-9_-])",
                 re.IGNORECASE,
             )
-            return next((n for n, line in enumerate(lines, 1) if pattern.search(line.partition("#")[0])), None)
+            return next(
+                (n for n, line in enumerate(lines, 1) if pattern.search(line.partition("#")[0])), None
+            )
     return None
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from builds.logs import lines_between
@@ -31,7 +31,7 @@ class LogGroup:
     name: "StrOrPromise"
     step: Step | None
     state: str
-    parts: list[SafeString] = field(default_factory=list)
+    parts: list[str] = field(default_factory=list)
     loaded: bool = False  # whether any of its lines are here
     folded: bool = False
 
@@ -41,9 +41,9 @@ class LogGroup:
         return self.loaded and not self.folded
 
     @property
-    def html(self) -> SafeString:
-        """Its lines and gaps."""
-        return mark_safe("".join(self.parts))
+    def html(self) -> str:
+        """Its lines and gaps, escaped."""
+        return "".join(self.parts)
 
 
 def log_groups(build: Build, *, everything: bool) -> tuple[list[LogGroup], int]:
@@ -81,9 +81,11 @@ class _Grouping:
 
     def add(self, chunk: LogChunk) -> None:
         """Add the lines of a chunk to the group of their step."""
-        rows = [step for step in self._steps if step.name == chunk.step and step.first_line <= chunk.first_line]
+        rows = [
+            step for step in self._steps if step.name == chunk.step and step.first_line <= chunk.first_line
+        ]
         group = self._group(chunk.step, rows[-1] if rows else None)
-        group.parts.append(mark_safe(lines_html(chunk)))  # escaped there
+        group.parts.append(lines_html(chunk))
         group.loaded = True
 
     def add_gap(self, first: int, last: int) -> None:
@@ -102,7 +104,9 @@ class _Grouping:
             return last
         state = state_of(self._build, step) if step else ""
         group = LogGroup(key, step_label(key, self._build) if key else "", step, state)
-        group.folded = state == "succeeded" and not self._build.active and self._build.log_lines >= FOLDED_FROM
+        group.folded = (
+            state == "succeeded" and not self._build.active and self._build.log_lines >= FOLDED_FROM
+        )
         self.groups.append(group)
         return group
 

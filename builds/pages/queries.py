@@ -129,11 +129,13 @@ class QueueStatus:
     why_it_waits: "StrOrPromise"
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """The position in words."""
-        return gettext("Next in line") if self.position == 1 else gettext("%(number)s in line") % {
-            "number": ordinal(self.position)
-        }
+        return (
+            gettext("Next in line")
+            if self.position == 1
+            else gettext("%(number)s in line") % {"number": ordinal(self.position)}
+        )
 
     @property
     def seconds_left(self) -> float | None:
@@ -154,10 +156,10 @@ class QueueStatus:
     @property
     def late(self) -> str:
         """The sentence while no start can be estimated."""
-        return gettext("%(position)s · waiting for a free worker") % {"position": self.words}
+        return gettext("%(position)s · waiting for a free worker") % {"position": self.label}
 
     def _with_time(self, time: str) -> str:
-        return gettext("%(position)s · starts in about %(time)s") % {"position": self.words, "time": time}
+        return gettext("%(position)s · starts in about %(time)s") % {"position": self.label, "time": time}
 
 
 def queue_of(build: Build) -> QueueStatus | None:
@@ -170,7 +172,9 @@ def queue_of(build: Build) -> QueueStatus | None:
     limit: StrOrPromise = ""
     if own is not None and own.at_limit:
         limit = format_lazy(
-            gettext_lazy("{running} of {at_once} builds of this workspace are running; it starts when one has ended."),
+            gettext_lazy(
+                "{running} of {at_once} builds of this workspace are running; it starts when one has ended."
+            ),
             running=own.running,
             at_once=own.at_once,
         )

@@ -1,4 +1,4 @@
-"""A build's steps as its page lists them: those that ran, the one that runs, those to come."""
+"""A build's steps as its page lists them: past, running and to come."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,9 @@ def step_rows(build: Build, steps: list[Step]) -> list[StepRow]:
             rows.append(_row(build, step))
         elif name not in SOMETIMES and not (name in OF_PACKAGES and _has_no_packages(build)):
             to_come = build.active and name.position > latest
-            rows.append(StepRow(name.value, step_label(name.value, build), "to-come" if to_come else "skipped"))
+            rows.append(
+                StepRow(name.value, step_label(name.value, build), "to-come" if to_come else "skipped")
+            )
     return rows + [_row(build, step) for step in begun.values()]
 
 

@@ -28,7 +28,7 @@ from builds.queue.requests import StateConflict
 from builds.statistics.charts import make_charts
 from builds.statistics.figures import DEFAULT_PERIOD, PERIODS, figures_of
 from builds.statistics.history import HistoryFilter, find_builds
-from environments.access import Right, get_version, get_workspace, may
+from environments.access import Right, get_version, get_workspace
 from environments.models import Workspace
 from environments.paging import KeysetPaginator
 from environments.requests import StudioRequest, wants_partial
@@ -170,8 +170,7 @@ def retry(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
     if build_request.build is None:
         messages.success(
             request,
-            _("%(version)s is ready. Its definition has an image now.")
-            % {"version": build_request.version},
+            _("%(version)s is ready. Its definition has an image now.") % {"version": build_request.version},
         )
         return redirect(
             "version", workspace, build_request.version.environment.name, build_request.version.version
@@ -193,8 +192,7 @@ def start(request: StudioRequest, workspace: str, name: str, version: str) -> Ht
     if build_request.build is None:
         messages.success(
             request,
-            _("%(version)s is ready – an image for this definition already exists.")
-            % {"version": wanted},
+            _("%(version)s is ready. An image for this definition already exists.") % {"version": wanted},
         )
         return redirect("version", workspace, name, wanted.version)
     if build_request.joined:

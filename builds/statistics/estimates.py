@@ -1,7 +1,7 @@
 """Estimates of a build's end, step by step, from the durations of similar builds.
 
 No estimate without enough history: builds of the same definition come first, then of the same environment, then of
-the same kind of source in the workspace: a Dockerfile takes its own time, whatever pip takes.
+the same kind of source in the workspace: a Dockerfile takes its own time, however fast pip is.
 """
 
 from __future__ import annotations

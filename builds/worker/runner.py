@@ -25,15 +25,9 @@ log = logging.getLogger(__name__)
 
 STUDIO_ERROR = "studio-error"
 OUR_FAULT = "Something went wrong in the studio while building this. Your definition isn't the cause."
-OUR_FAULT_HELP = (
-    "Retry. If it happens again, give an admin the build's id: the studio's log has the details."
-)
-DISK_FULL = (
-    "The studio's disk is full, so the image could not be saved. Existing images are unharmed."
-)
-DISK_FULL_HELP = (
-    "An admin needs to free space (unused images, or var/cache). Then retry."
-)
+OUR_FAULT_HELP = "Retry. If it happens again, give an admin the build's id: the studio's log has the details."
+DISK_FULL = "The studio's disk is full, so the image could not be saved. Existing images are unharmed."
+DISK_FULL_HELP = "An admin needs to free space (unused images, or var/cache). Then retry."
 
 STOPPING = "The studio is stopping. The build returns to the queue and restarts with the studio."
 REQUESTED_AGAIN = "Requested again. The build returns to the queue and will restart."

@@ -91,7 +91,9 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
         bytecode=BYTECODES[bytecode_of(build.workspace)],
     )
     definition = build.version.definition
-    reporter.line(f"Build {build.pk} of {build.version}, definition {build.hash}, attempt {reporter.claim.attempt}.")
+    reporter.line(
+        f"Build {build.pk} of {build.version}, definition {build.hash}, attempt {reporter.claim.attempt}."
+    )
 
     check_confinement(reporter)
     with reporter.step(StepName.BASE) as step:

@@ -345,7 +345,9 @@ def long_build(workspace: str, name: str, lines: str) -> str:
         for step_name in (StepName.BASE, StepName.RESOLVE, StepName.FETCH, StepName.ASSEMBLE):
             with reporter.step(step_name):
                 for number in range(int(lines) // 4):
-                    reporter.log.add(f"line {number} of {step_name.label}, about as long as lines are in practice")
+                    reporter.log.add(
+                        f"line {number} of {step_name.label}, about as long as lines are in practice"
+                    )
                 reporter.flush(everything=True)
         claim.succeed(image_for(version), reused=False)
     pack_log(build.pk)

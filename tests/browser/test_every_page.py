@@ -106,7 +106,9 @@ def test_every_page_and_every_tab_is_looked_at() -> None:
     addresses = [
         "/login/",
         *(
-            address.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/").replace("IMAGE", "/w/lab/images/sha256:0/")
+            address.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/").replace(
+                "IMAGE", "/w/lab/images/sha256:0/"
+            )
             for address in PAGES
         ),
     ]

@@ -282,8 +282,12 @@ class Estimate(s.Serializer[Any]):
     """When a queued build is expected to start, or a running one to end, from the durations of similar builds."""
 
     starts_at = s.DateTimeField(allow_null=True, help_text="Of a queued build, while other builds run.")
-    ends_at = s.DateTimeField(allow_null=True, help_text="Of a running build. In the past: longer than usual.")
-    seconds_left = s.FloatField(allow_null=True, help_text="Until it ends; 0 once it takes longer than usual.")
+    ends_at = s.DateTimeField(
+        allow_null=True, help_text="Of a running build. In the past: longer than usual."
+    )
+    seconds_left = s.FloatField(
+        allow_null=True, help_text="Until it ends; 0 once it takes longer than usual."
+    )
     usual_seconds = s.FloatField(allow_null=True, help_text="The median of the builds it is based on.")
     based_on = s.ChoiceField(
         choices=["definition", "environment", "dockerfile", "conda", "pip", "curated"],

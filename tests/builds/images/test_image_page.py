@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from django.test import Client
-from pytest_django.fixtures import DjangoAssertNumQueries, SettingsWrapper
+from django.test import Client, override_settings
+from pytest_django.fixtures import DjangoAssertNumQueries
 
 from builds.images.contents import contents_of
 from builds.images.layers import totals_of
@@ -64,7 +66,15 @@ def test_totals_count_shared_layers_once(reader: Client) -> None:
 
     assert (totals.images, totals.size, totals.on_disk) == (2, 2 * 88_400_000, 60_000_000 + 2 * 28_400_000)
     page = " ".join(reader.get("/w/lab/images/").content.decode().split())
-    assert "<strong>2 images</strong>, 177 MB, 117 MB on disk (shared layers counted once)" in page
+    shown = page.partition('id="totals"')[2].partition("</p>")[0]
+    assert "<strong>2 images</strong>, 177 MB, 117 MB on disk (shared layers counted once)" in shown
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[BlobStore]:
+    """The studio's store, empty."""
+    with override_settings(STORE=tmp_path):
+        yield BlobStore(tmp_path)
 
 
 def stored(store: BlobStore, image: Image, config: object) -> None:
@@ -80,10 +90,7 @@ def stored(store: BlobStore, image: Image, config: object) -> None:
     image.save()
 
 
-def test_what_is_in_layers_comes_from_the_history(
-    reader: Client, settings: SettingsWrapper, tmp_path: object
-) -> None:
-    settings.STORE = tmp_path
+def test_what_is_in_layers_comes_from_the_history(reader: Client, store: BlobStore) -> None:
     image = image_for(save_text("six==1\n"))
     hostile = "<script>alert(1)</script>\0" + "y" * 10_000
     history = [
@@ -91,7 +98,7 @@ def test_what_is_in_layers_comes_from_the_history(
         {"created_by": "CMD", "empty_layer": True},
         {"created_by": "environment-studio", "comment": "numpy 2.1.3"},
     ]
-    stored(BlobStore(settings.STORE), image, {"history": history})
+    stored(store, image, {"history": history})
 
     page = page_of(reader, image)
 
@@ -104,10 +111,7 @@ def test_what_is_in_layers_comes_from_the_history(
 @pytest.mark.parametrize(
     "config", [[], "x", None, {"history": 5}, {"history": ["a", "b"]}, {"history": [{}]}, {"history": None}]
 )
-def test_a_history_of_another_form_is_left_out(
-    config: object, settings: SettingsWrapper, tmp_path: object
-) -> None:
-    settings.STORE = tmp_path
+def test_a_history_of_another_form_is_left_out(config: object, store: BlobStore) -> None:
     image = image_for(save_text("six==1\n"))
-    stored(BlobStore(settings.STORE), image, config)
+    stored(store, image, config)
     assert contents_of(image) == {}

@@ -47,7 +47,13 @@ def failed(text: str, filename: str, error: str, code: str = "conflict", fault: 
         (CONDA, "conda.yaml", "Because torch==2.1 needs it", "conflict", 7),
         (DOCKERFILE, "Dockerfile", "The step “RUN make   all” at line 4 failed: no", "command-failed", 4),
         (DOCKERFILE, "Dockerfile", "The step “RUN pip install six” failed", "command-failed", 3),
-        (DOCKERFILE, "Dockerfile", "The Dockerfile cannot be read at line 900: x", "dockerfile-invalid", None),
+        (
+            DOCKERFILE,
+            "Dockerfile",
+            "The Dockerfile cannot be read at line 900: x",
+            "dockerfile-invalid",
+            None,
+        ),
         (DOCKERFILE, "Dockerfile", "There is no such image.", "base-not-found", 1),
     ],
 )
@@ -58,7 +64,9 @@ def test_a_failure_leads_to_the_line_that_it_names(
 
 
 def test_a_failure_of_the_studio_is_about_no_line() -> None:
-    assert source_of(failed(PIP, "requirements.txt", "numpy is on a full disk", fault="studio")).failing is None
+    assert (
+        source_of(failed(PIP, "requirements.txt", "numpy is on a full disk", fault="studio")).failing is None
+    )
 
 
 @pytest.mark.parametrize("error", ["“" * 4000, "a" * 4000, "-" * 4000, "a-" * 2000, "at line " * 500])
@@ -78,7 +86,5 @@ def test_hostile_messages_take_no_time(error: str) -> None:
         ("x" * 500, "x" * 219 + "…", True),
     ],
 )
-def test_a_long_message_is_shortened_to_its_first_sentence(
-    message: str, summary: str, folded: bool
-) -> None:
+def test_a_long_message_is_shortened_to_its_first_sentence(message: str, summary: str, folded: bool) -> None:
     assert in_short(message) == (summary, message.strip() if folded else "")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from builds.imaging.reporting import Cancelled
 from builds.models import Build, BuildState
 from builds.models.steps import StepName
 from builds.pages.log_groups import AROUND_THE_CAUSE, FOLDED_FROM, LINES_SHOWN, log_groups
@@ -149,19 +151,14 @@ def test_a_definition_without_packages_has_no_steps_for_them(contributor: Client
     assert "Base image" not in page_of(contributor, build).partition('id="steps"')[2]
 
 
-def test_what_a_cancelled_build_was_doing_is_stopped_and_not_failed(
-    contributor: Client, carla: User
-) -> None:
+def test_what_a_cancelled_build_was_doing_is_stopped_and_not_failed(contributor: Client, carla: User) -> None:
     build = queue_build(save_text("numpy==2.1.3\n"), carla)
     with claim_build(build) as (claim, reporter):
-        step = reporter.step(StepName.BASE)
-        step.__enter__()
-        reporter.line("Step 1/2 : FROM a")
-        reporter.line("Step 2/2 : RUN sleep 100")
-        reporter.flush(everything=True)
-        stopped = RuntimeError()
-        with pytest.raises(RuntimeError):
-            step.__exit__(RuntimeError, stopped, None)
+        with suppress(Cancelled), reporter.step(StepName.BASE):
+            reporter.line("Step 1/2 : FROM a")
+            reporter.line("Step 2/2 : RUN sleep 100")
+            reporter.flush(everything=True)
+            raise Cancelled
         claim.cancel()
     build.refresh_from_db()
     assert build.state == BuildState.CANCELLED
@@ -200,7 +197,13 @@ def test_errors_are_found_and_the_cause_is_among_them(contributor: Client, carla
     build = queue_build(save_text("numpy==2.1.3\n"), carla)
     with claim_build(build) as (claim, reporter):
         with reporter.step(StepName.BASE):
-            for line in ("fine", "ERROR: one", "#12 0.31 E: Unable to locate", "an error within", "quiet cause"):
+            for line in (
+                "fine",
+                "ERROR: one",
+                "#12 0.31 E: Unable to locate",
+                "an error within",
+                "quiet cause",
+            ):
                 reporter.line(line)
         reporter.flush(everything=True)
         claim.fail("conflict", "They conflict.", "Choose.", "author", 5)
@@ -244,11 +247,13 @@ def test_hostile_lines_stay_lines_of_their_group(contributor: Client, carla: Use
     assert "sha256:aaaaaaaaaaaa…" in log
     assert f'title="{"b" * 32}">bbbbbbbbbbbb…' in log
     assert f">{'d' * 64}<" in log  # no button inside a link
-    assert log.count('class="l') == len(HOSTILE) + 3  # one of them has four lines
+    assert len(re.findall(r'class="l( bad)?" id="L', log)) == len(HOSTILE) + 3  # one of them has four lines
 
 
 def test_a_failure_shows_a_sentence_and_folds_the_rest(contributor: Client, carla: User) -> None:
-    proof = "The requirements conflict: Because a==1 depends on b>=2 and you require b==1, " + "and so on " * 40
+    proof = (
+        "The requirements conflict: Because a==1 depends on b>=2 and you require b==1, " + "and so on " * 40
+    )
     build = queue_build(save_text("# the team's\nb==1\na==1\n"), carla)
     fail_build(build, code="conflict", error=proof, help="Loosen one of the pins.")
 

@@ -57,9 +57,7 @@ def test_builds_of_the_same_environment_tell_more_than_those_of_its_kind() -> No
     for seconds in (100, 200, 300, 400):
         took(f"a=={seconds}\n", seconds, name=f"other-{seconds}")
     build = queue_build(save_text("b==1\n"))
-    assert (
-        build_estimate(build, []) == "Takes about 4 min (based on the last 4 builds of pip environments)."
-    )
+    assert build_estimate(build, []) == "Takes about 4 min (based on the last 4 builds of pip environments)."
 
     took("b==2\n", 30)
 
@@ -132,7 +130,7 @@ def test_what_is_left_goes_by_the_steps_that_are_still_to_come() -> None:
 
 
 def test_the_expected_end_stays_while_a_step_takes_longer_than_usual() -> None:
-    """So that what a page counts down reaches zero, instead of standing still."""
+    """So that what a page counts down reaches zero."""
     took("a==1\n", 100, base=10, resolve=20, fetch=30, assemble=40)
     build = queue_build(save_text("a==2\n"))
     claim_next("worker")
@@ -157,7 +155,10 @@ def test_a_queued_build_is_expected_to_start_when_those_before_it_have_ended() -
 
     waits = [queue_of(build) for build in (first, second)]
 
-    assert [(wait.position, wait.words) for wait in waits if wait] == [(1, "Next in line"), (2, "2nd in line")]
+    assert [(wait.position, wait.label) for wait in waits if wait] == [
+        (1, "Next in line"),
+        (2, "2nd in line"),
+    ]
     left = [wait.seconds_left for wait in waits if wait and wait.seconds_left is not None]
     assert left == [pytest.approx(30, abs=6), pytest.approx(70, abs=6)]
     assert waits[1] is not None

@@ -73,12 +73,12 @@ def main() -> None:
 
 def middle(seen: list[Seen], name: str) -> float:
     """Return the median of a figure."""
-    return sorted(getattr(item, name) for item in seen)[len(seen) // 2]
+    return float(sorted(getattr(item, name) for item in seen)[len(seen) // 2])
 
 
 def slowest(seen: list[Seen], name: str) -> float:
     """Return the worst of a figure."""
-    return max(getattr(item, name) for item in seen)
+    return float(max(getattr(item, name) for item in seen))
 
 
 def opened(browser: Browser, session: str, address: str, lines: int) -> Seen:

@@ -54,7 +54,7 @@ def resolve_bases(
     own = _own_reference(reference, workshop)
     if own is not None:
         image = _readable_image(own, workspace)
-        reporter.line(f"{own} is an image of this studio: it is read from the store.")
+        reporter.line(f"{own} is an image of this studio: read from its store.")
         each = [_stored(own, image, workshop, reporter, platform) for platform in platforms]
         return Bases(image.digest, tuple(each)) if len(each) > 1 else Bases.of(each[0])
     try:

@@ -48,7 +48,7 @@ def test_the_page_of_an_image_shows_its_layers_and_what_shares_them(
 
 
 def test_other_images_are_not_found(reader: Client) -> None:
-    image = image_for(save_text("six==1\n", name="private", workspace="other"))
+    image = image_for(save_text("six==9\n", name="private", workspace="other"))
     image_for(save_text("six==1\n"))
     for digest in (image.digest, "sha256:0", "x" * 300, "sha256:" + "A" * 64, "%00", "..%2f"):
         assert reader.get(f"/w/lab/images/{digest}/").status_code == 404, digest

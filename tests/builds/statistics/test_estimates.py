@@ -76,7 +76,7 @@ def test_an_estimate_is_based_on_builds_of_the_same_kind_of_source(
     changes: dict[str, Any], kind: str
 ) -> None:
     """A Dockerfile takes its own time, however fast pip is."""
-    sources = {
+    sources: dict[str, dict[str, Any]] = {
         "dockerfile": {"base": "", "data": {"python": {"conda": [], "pip": []}}},
         "conda": {"data": {"python": {"conda": ["python"], "pip": []}}},
         "pip": {"data": {"python": {"conda": [], "pip": ["six"]}}},

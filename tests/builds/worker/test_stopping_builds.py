@@ -54,7 +54,7 @@ def test_a_waiting_build_ends_at_once_and_its_requesters_learn_who_stopped_it(
     browser = browser_of(olga)
     assert f'href="{page_of(build)}stop/"' in text_of(browser, page_of(build))
     before = text_of(browser, f"{page_of(build)}stop/")
-    assert "2 people wait for it" in before
+    assert "2 people are waiting" in before
     assert "carla" in before
     assert "fred" in before
     assert state_of(build) == BuildState.QUEUED  # asking changes nothing
@@ -127,15 +127,15 @@ def test_a_build_of_another_workspace_is_not_found_below_ones_own(build: Build) 
 def test_what_has_ended_or_was_stopped_before_is_not_stopped(olga: User, build: Build) -> None:
     with claim_build(build) as (claim, _):
         stop_build(build, olga)
-        with pytest.raises(StateConflict, match="before"):
+        with pytest.raises(StateConflict, match="already stopped"):
             stop_build(build, olga)
         claim.cancel()
-    with pytest.raises(StateConflict, match="has ended"):
+    with pytest.raises(StateConflict, match="already ended"):
         stop_build(build, olga)
 
     browser = browser_of(olga)
     assert "This build has ended" in text_of(browser, f"{page_of(build)}stop/")
-    assert "the build has ended" in browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
+    assert "already ended" in browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
     assert Event.objects.filter(verb="build.stopped").count() == 1
 
 

@@ -42,7 +42,7 @@ def main() -> None:
     options.add_argument("--lines", type=int, default=100_000)
     options.add_argument("--times", type=int, default=5)
     args = options.parse_args()
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium") or shutil.which("chromium-headless-shell")
     if chromium is None:
         raise SystemExit("There is no Chromium: apt-get install chromium, or run `make test` as root once.")
     with tempfile.TemporaryDirectory(prefix="bench-log-") as folder, sync_playwright() as playwright:

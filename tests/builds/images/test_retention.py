@@ -323,4 +323,4 @@ def test_admins_see_what_the_whole_store_could_do_without(
     client = browser_of(olga)
     assert "store=1" in client.get(PAGE).content.decode()
     assert "No unneeded files" in client.get(f"{PAGE}?store=1").content.decode()
-    assert "A worker takes out" in client.post(f"{PAGE}store", follow=True).content.decode()
+    assert "A worker deletes unneeded files now." in client.post(f"{PAGE}store", follow=True).content.decode()

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from builds.live import stream
-from builds.pages import clean_up, log, views
+from builds.pages import clean_up, images, log, views
 from environments.sections import in_section
 
 app_name = "builds"
@@ -29,11 +29,13 @@ urlpatterns = [
     # /w/<workspace>/builds/<uuid>/retry
     path("builds/<uuid:build>/retry", views.retry, name="retry"),
     # /w/<workspace>/images/?q=forecast&only=replaced&sort=-size&page=2
-    path("images/", in_section("images", views.images), name="images"),
+    path("images/", in_section("images", images.images), name="images"),
     # /w/<workspace>/images/clean-up/?days=90&older=no
     path("images/clean-up/", in_section("images", clean_up.images), name="clean-up"),
     # /w/<workspace>/images/clean-up/store
     path("images/clean-up/store", clean_up.store, name="clean-store"),
+    # /w/<workspace>/images/sha256:<64 digits>/
+    path("images/<str:digest>/", in_section("images", images.image), name="image"),
     # /w/<workspace>/environments/<name>/versions/<version>/build
     path("environments/<word:name>/versions/<word:version>/build", views.start, name="start"),
     # /w/<workspace>/environments/<name>/versions/<version>/rebuild/

@@ -118,6 +118,10 @@ def fill(browser: Browser, studio: Studio) -> dict[str, str]:
     ask(studio, "leaving", "AzureML-old")
     ask(studio, "webhook", WORKSPACE, "https://hooks.example/studio")
     ask(studio, "link", "olga", "curated")
+    page.goto(f"{studio.url}/w/{WORKSPACE}/images/")
+    page.locator("a.name").first.click()
+    page.wait_for_url("**/images/sha256:*/")
+    builds["image"] = page.url
     builds["build-running"] = studio.url + ask(studio, "building", WORKSPACE, "vision")
     page.context.close()
     return builds

@@ -41,8 +41,8 @@ SEVERITIES = {
 
 FAULTS = {
     "author": _("Cause: the definition. Edit it and build again."),
-    "outside": _("Cause: network or registry – not your definition."),
-    "studio": _("Cause: the studio's setup – not your definition."),
+    "outside": _("Cause: network or registry, not your definition."),
+    "studio": _("Cause: the studio's setup, not your definition."),
 }
 
 EVENTS = {
@@ -143,12 +143,12 @@ STEPS = {
 
 FATES = {
     "replaced": _("replaced by a newer image"),
-    "nobodys": _("no version has this content any more"),
-    "older": _("only older versions of an environment have it"),
-    "used": _("used in that time"),
-    "in-use": _("a run, model or deployment uses it"),
-    "proposed": _("it is proposed for the catalogue, and not decided yet"),
-    "building": _("a build of it is under way"),
-    "latest": _("the latest version of an environment has it"),
-    "archived": _("an archived version has it, and keeps its image"),
+    "nobodys": _("no version has this content"),
+    "older": _("used by older versions only"),
+    "used": _("used recently"),
+    "in-use": _("used by a run, model or deployment"),
+    "proposed": _("proposed for the catalogue, under review"),
+    "building": _("building now"),
+    "latest": _("used by the latest version of an environment"),
+    "archived": _("used by an archived version, which keeps its image"),
 }

@@ -20,16 +20,19 @@ from tests.services.servers.chromium import launch_options
 from tests.services.studio import ROOT
 
 SECONDS = 120
-LIMIT = 2.0
+LIMIT = 4.0
+FOLDING_LIMIT = 200.0  # milliseconds
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Seconds until the last line was in sight, until the log had been scrolled, until a search was answered."""
+    """Seconds until the last line was in sight, until a search was answered; milliseconds that folding took."""
 
     last_line: float
-    scrolled: float
     searched: float
+    folding: float
+    unfolding: float
+    lines_held: int
     kilobytes: float
 
 
@@ -39,7 +42,7 @@ def main() -> None:
     options.add_argument("--lines", type=int, default=100_000)
     options.add_argument("--times", type=int, default=5)
     args = options.parse_args()
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium") or shutil.which("chromium-headless-shell")
     if chromium is None:
         raise SystemExit("There is no Chromium: apt-get install chromium, or run `make test` as root once.")
     with tempfile.TemporaryDirectory(prefix="bench-log-") as folder, sync_playwright() as playwright:
@@ -53,13 +56,29 @@ def main() -> None:
             seen = [opened(browser, session, address, args.lines) for _ in range(args.times)]
         browser.close()
     print(f"A log of {args.lines:,} lines, {args.times} times, in seconds from the request: middle (slowest)")
-    for name in ("last_line", "scrolled", "found"):
-        took = sorted(getattr(item, name) for item in seen)
-        print(f"  {name.replace('_', ' '):12} {took[len(took) // 2]:5.2f} ({took[-1]:.2f})")
+    for name in ("last_line", "searched"):
+        print(f"  {name.replace('_', ' '):12} {middle(seen, name):5.2f} ({slowest(seen, name):.2f})")
+    for name in ("folding", "unfolding"):
+        print(
+            f"  {name:12} {middle(seen, name):5.0f} ({slowest(seen, name):.0f}) ms, {seen[0].lines_held:,} lines in the page"
+        )
     print(f"  page         {seen[0].kilobytes:,.0f} kB")
-    middle = sorted(item.last_line for item in seen)[len(seen) // 2]
-    if middle > LIMIT:
-        raise SystemExit(f"The last lines came after {middle:.2f} s: it may take {LIMIT:g} s.")
+    if middle(seen, "last_line") > LIMIT:
+        raise SystemExit(
+            f"The last lines came after {middle(seen, 'last_line'):.2f} s: the limit is {LIMIT:g} s."
+        )
+    if middle(seen, "folding") > FOLDING_LIMIT:
+        raise SystemExit(f"Folding took {middle(seen, 'folding'):.0f} ms: the limit is {FOLDING_LIMIT:g} ms.")
+
+
+def middle(seen: list[Seen], name: str) -> float:
+    """Return the median of a figure."""
+    return float(sorted(getattr(item, name) for item in seen)[len(seen) // 2])
+
+
+def slowest(seen: list[Seen], name: str) -> float:
+    """Return the worst of a figure."""
+    return float(max(getattr(item, name) for item in seen))
 
 
 def opened(browser: Browser, session: str, address: str, lines: int) -> Seen:
@@ -74,20 +93,27 @@ def opened(browser: Browser, session: str, address: str, lines: int) -> Seen:
     assert answer is not None
     in_sight(page, lines)
     last_line = time.perf_counter() - began
-    page.locator("#log").hover()  # brings it into sight, below what the page says of the build
-    page.mouse.wheel(0, -4000)
-    page.wait_for_function(
-        "log => log.scrollHeight - log.scrollTop - log.clientHeight > 3000",
-        arg=page.locator("#log").element_handle(),
-    )
-    scrolled = time.perf_counter() - began
     page.locator("#words").fill(f"package-{lines // 2:06d} ")
     page.locator("#words").press("Enter")
     in_sight(page, lines // 2 + 1)
     result = time.perf_counter() - began
+    for group in page.locator(".log-group:not([open]) > summary").all():
+        group.click()
+    page.wait_for_load_state("networkidle")
+    held = page.locator("#log .l").count()
+    folding, unfolding = page.evaluate(FOLD), page.evaluate(FOLD)
     kilobytes = len(answer.body()) / 1000
     context.close()
-    return Seen(last_line, scrolled, result, kilobytes)
+    return Seen(last_line, result, folding, unfolding, held, kilobytes)
+
+
+# Folding all, or unfolding all, with the layout that follows.
+FOLD = """() => {
+  const began = performance.now();
+  document.getElementById("fold").click();
+  document.getElementById("log").scrollHeight;
+  return performance.now() - began;
+}"""
 
 
 IN_SIGHT = """number => {

@@ -102,11 +102,13 @@ def fill(build_id: str, lines: str) -> int:
 
     claim = taken(build_id)
     with BuildReporter(claim) as reporter:
-        with reporter.step(StepName.FETCH):
-            for number in range(int(lines)):
-                reporter.line(LINE.format(number=number))
-                if number % 500 == 499:
-                    reporter.flush()
+        names = (StepName.BASE, StepName.RESOLVE, StepName.FETCH, StepName.ASSEMBLE)
+        for part, name in enumerate(names):
+            with reporter.step(name):
+                for number in range(int(lines) * part // len(names), int(lines) * (part + 1) // len(names)):
+                    reporter.line(LINE.format(number=number))
+                    if number % 500 == 499:
+                        reporter.flush()
         reporter.flush()
     claim.fail("measured", "This build was for measuring.", "Nothing.", "studio")
     return int(lines)

@@ -6,7 +6,9 @@ from typing import Any
 
 from django.db.models import Count, Exists, Max, OuterRef, Sum
 
+from builds.images.contents import contents_of
 from builds.models import Image, ImageLayer
+from environments.models import Workspace
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,55 @@ def shared_layers(images: Collection[int]) -> dict[int, Shared]:
             before.layers + row["many"], before.shared + shared, before.alone + alone
         )
     return counts
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer of an image as its page shows it: what is in it, and how many other images have it."""
+
+    digest: str
+    size: int
+    what: str
+    others: int
+    variant: str = ""
+
+
+def layers_of(image: Image) -> list[Layer]:
+    """Return an image's layers in their order, each with the number of other images of the studio that share it."""
+    digests = [layer["digest"] for layer in image.layers if "digest" in layer]
+    contents = contents_of(image)
+    sharing = ImageLayer.objects.filter(digest__in=set(digests)).exclude(image=image)
+    counts = dict(sharing.values_list("digest").annotate(Count("image", distinct=True)).order_by())
+    return [
+        Layer(
+            layer["digest"],
+            layer["size"],
+            contents.get(layer["digest"], ""),
+            counts.get(layer["digest"], 0),
+            str(layer.get("variant", "")),
+        )
+        for layer in image.layers
+        if "digest" in layer
+    ]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A workspace's images: their number, the sum of their sizes, and the bytes on disk, shared layers once."""
+
+    images: int
+    size: int
+    on_disk: int
+
+
+def totals_of(workspace: Workspace) -> Totals:
+    """Return the totals of a workspace's images, in two queries."""
+    images = Image.objects.filter(workspace=workspace).aggregate(images=Count("pk"), size=Sum("size"))
+    layers = (
+        ImageLayer.objects.filter(image__workspace=workspace).values("digest").annotate(bytes=Max("size"))
+    )
+    on_disk = layers.order_by().aggregate(total=Sum("bytes"))["total"]
+    return Totals(images["images"], images["size"] or 0, on_disk or 0)
 
 
 def exclusive_bytes(images: Collection[int]) -> int:

@@ -103,7 +103,7 @@ def short_reason(error: object) -> str:
 class Cancelled(ImageError):
     """The build was cancelled. Raised by `Reporter.check`; everything here lets it through."""
 
-    def __init__(self, message: str = "The build was cancelled.") -> None:
+    def __init__(self, message: str = "Build cancelled.") -> None:
         super().__init__("cancelled", message, fault="author")
 
 

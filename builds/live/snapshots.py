@@ -81,7 +81,7 @@ def read_fragments(build_id: uuid.UUID, after: int, step: str | None = None) -> 
     for chunk in page.chunks:
         # Each line of an event needs its own `data:`.
         html = chunks_html([chunk], step).replace("\n", "\ndata: ").encode()
-        step = chunk.step or step
+        step = chunk.step
         new.append(LogFragment(chunk.seq, html, step))
         fragments.put(build_id, after, new[-1])
         after = chunk.seq

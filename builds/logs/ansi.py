@@ -17,20 +17,28 @@ _ESCAPE = re.compile(
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _STYLES = {1: "b", 2: "dim", 3: "i", 4: "u", 9: "s"}
 _ENDS = {22: {"b", "dim"}, 23: {"i"}, 24: {"u"}, 29: {"s"}}
-_ERROR = re.compile(r"^(?:\x1b\[[0-9;]*m)*\s*(?:error|fatal)\b", re.IGNORECASE)
+_ERROR = re.compile(
+    r"^(?:\x1b\[[0-9;]*m)*\s*(?:#\d+ (?:\d+\.\d+ )?)?(?:(?:error|fatal)\b|E: )", re.IGNORECASE
+)
+# Digests, the hashes of definitions, and the ids of builds
+_ID = re.compile(
+    r"(?<![0-9A-Za-z-])(?:(?P<prefix>sha256:)?[0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(?![0-9A-Za-z-])"
+)
+_SHORTEST_ID = 32
 _CUBE = (0, 95, 135, 175, 215, 255)
 
 
 def line_html(text: str) -> str:
     """Return one line as HTML: colours become spans, web links stay, every other escape sequence is dropped."""
     if "\x1b" not in text:
-        return escape(_CONTROL.sub("", text))
+        return _with_short_ids(escape(_CONTROL.sub("", text)))
     parts: list[str] = []
     styles: set[str] = set()
     linked = False
     position = 0
     for match in _ESCAPE.finditer(text):
-        parts.append(_styled(text[position : match.start()], styles))
+        parts.append(_styled(text[position : match.start()], styles, linked=linked))
         position = match.end()
         if match["colour"] is not None:
             styles = _changed(styles, match["colour"])
@@ -39,7 +47,7 @@ def line_html(text: str) -> str:
             linked = _is_web(match["link"])
             if linked:
                 parts.append(f'<a href="{escape(match["link"])}" rel="noopener noreferrer nofollow">')
-    parts.append(_styled(text[position:], styles))
+    parts.append(_styled(text[position:], styles, linked=linked))
     return "".join(parts) + ("</a>" if linked else "")
 
 
@@ -51,10 +59,29 @@ def _is_web(link: str) -> bool:
     return url.scheme in {"http", "https"} and bool(url.hostname)
 
 
-def _styled(text: str, styles: set[str]) -> str:
+def is_error(text: str) -> bool:
+    """Return whether a line reports an error by its beginning."""
+    return _ERROR.match(text) is not None
+
+
+def _with_short_ids(escaped: str) -> str:
+    """Shorten long ids in escaped text to buttons that copy the whole id."""
+    return _ID.sub(_short_id, escaped) if len(escaped) >= _SHORTEST_ID else escaped
+
+
+def _short_id(match: re.Match[str]) -> str:
+    whole, prefix = match[0], match["prefix"] or ""
+    digits = 8 if "-" in whole else 12
+    short = prefix + whole.removeprefix(prefix)[:digits]
+    return f'<button type="button" class="id" data-id="{whole}" title="{whole}">{short}…</button>'
+
+
+def _styled(text: str, styles: set[str], *, linked: bool) -> str:
     if not text:
         return ""
     escaped = escape(_CONTROL.sub("", text))
+    if not linked:  # no button inside a link
+        escaped = _with_short_ids(escaped)
     return f'<span class="{" ".join(sorted(styles))}">{escaped}</span>' if styles else escaped
 
 
@@ -107,19 +134,27 @@ def _nearest(red: int, green: int, blue: int) -> int:
 
 
 def chunks_html(chunks: Iterable[LogChunk], step_before: str = "") -> str:
-    """Return chunks as numbered lines with anchors; the name of each new step comes before its lines."""
+    """Return chunks as numbered lines with anchors; a mark with the step's name comes before its first line.
+
+    Lines of no step have a mark without a name. The page's script groups lines by these marks.
+    """
     parts: list[str] = []
     step = step_before
     for chunk in chunks:
-        if chunk.step and chunk.step != step:
+        if chunk.step != step:
             step = chunk.step
             parts.append(f'<div class="log-step" data-step="{escape(step)}">{escape(step)}</div>')
-        lines = chunk.text.removesuffix("\n").split("\n")
-        for number, line in enumerate(lines, chunk.first_line):
-            error_class = " bad" if _ERROR.match(line) else ""
-            parts.append(
-                f'<div class="l{error_class}" id="L{number}">'
-                f'<a href="#L{number}" aria-label="Line {number}">{number}</a>'
-                f"<span>{line_html(line)}</span></div>"
-            )
+        parts.append(lines_html(chunk))
     return "".join(parts)
+
+
+def lines_html(chunk: LogChunk) -> str:
+    """Return a chunk's lines, each with its number, its anchor and its time: Unix, in milliseconds."""
+    time = f' data-t="{round(chunk.at.timestamp() * 1000)}"' if chunk.at else ""
+    lines = chunk.text.removesuffix("\n").split("\n")
+    return "".join(
+        f'<div class="l{" bad" if is_error(line) else ""}" id="L{number}"{time}>'
+        f'<a href="#L{number}" aria-label="Line {number}">{number}</a>'
+        f"<span>{line_html(line)}</span></div>"
+        for number, line in enumerate(lines, chunk.first_line)
+    )

@@ -7,8 +7,9 @@ afterwards: chunks that are packed in between are loaded twice rather than never
 import json
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from builds.models import LogBlock, LogChunk
 
@@ -57,10 +58,18 @@ def lines_between(build_id: uuid.UUID, first: int, last: int) -> list[LogChunk]:
 
 def find_lines(build_id: uuid.UUID, query: str, limit: int) -> tuple[list[tuple[int, str]], int]:
     """Return the first `limit` lines that contain the query, ignoring case, with their numbers; and the total."""
-    needle, count = query.casefold(), 0
+    needle = query.casefold()
+    return matching_lines(build_id, lambda line: needle in line.casefold(), limit)
+
+
+def matching_lines(
+    build_id: uuid.UUID, matches_line: Callable[[str], bool], limit: int
+) -> tuple[list[tuple[int, str]], int]:
+    """Return the first `limit` lines that match, with their numbers; and the total."""
+    count = 0
     matches: list[tuple[int, str]] = []
     for number, line in _lines(build_id):
-        if needle in line.casefold():
+        if matches_line(line):
             count += 1
             if len(matches) < limit:
                 matches.append((number, line))
@@ -68,22 +77,23 @@ def find_lines(build_id: uuid.UUID, query: str, limit: int) -> tuple[list[tuple[
 
 
 def step_at(build_id: uuid.UUID, cursor: int) -> str:
-    """Return the step of the log at the cursor."""
-    chunks = LogChunk.objects.filter(build_id=build_id, seq__lte=cursor).exclude(step="")
+    """Return the step of the last line before the cursor; empty for lines of no step."""
+    chunks = LogChunk.objects.filter(build_id=build_id, seq__lte=cursor)
     step = chunks.order_by("-seq").values_list("step", flat=True).first()
-    if step:
+    if step is not None:
         return step
     blocks = LogBlock.objects.filter(build_id=build_id, first_seq__lte=cursor).order_by("-first_seq")
-    for block in blocks.iterator(1):
-        steps = [chunk.step for chunk in unpack_chunks(block) if chunk.step and chunk.seq <= cursor]
-        if steps:
-            return steps[-1]
-    return ""
+    block = blocks.first()
+    steps = [chunk.step for chunk in unpack_chunks(block) if chunk.seq <= cursor] if block else []
+    return steps[-1] if steps else ""
 
 
 def pack_chunks(chunks: list[LogChunk]) -> bytes:
     """Return chunks in the format of a block."""
-    rows = [[chunk.seq, chunk.step, chunk.first_line, chunk.text] for chunk in chunks]
+    rows = [
+        [chunk.seq, chunk.step, chunk.first_line, chunk.text, chunk.at and round(chunk.at.timestamp(), 3)]
+        for chunk in chunks
+    ]
     return zlib.compress(json.dumps(rows, ensure_ascii=False).encode(), 6)
 
 
@@ -91,8 +101,15 @@ def unpack_chunks(block: LogBlock) -> list[LogChunk]:
     """Return the chunks of a block."""
     rows = json.loads(zlib.decompress(block.packed))
     return [
-        LogChunk(build_id=block.build_id, seq=seq, step=step, first_line=first_line, text=text)
-        for seq, step, first_line, text in rows
+        LogChunk(
+            build_id=block.build_id,
+            seq=seq,
+            step=step,
+            first_line=first_line,
+            text=text,
+            at=datetime.fromtimestamp(at[0], UTC) if at and at[0] else None,
+        )
+        for seq, step, first_line, text, *at in rows  # older blocks have no times
     ]
 
 
@@ -117,6 +134,7 @@ def _cut(chunk: LogChunk, first: int, last: int) -> LogChunk | None:
         step=chunk.step,
         first_line=chunk.first_line + begin,
         text=text,
+        at=chunk.at,
     )
 
 

@@ -15,6 +15,7 @@ class LogChunk(models.Model):
     step = models.CharField(max_length=20, blank=True)
     first_line = models.PositiveIntegerField()
     text = models.TextField()
+    at = models.DateTimeField(null=True, help_text="When it was written, by the database's clock.")
 
     class Meta:
         ordering = ["seq"]

@@ -10,22 +10,15 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
 from builds.images.repositories import names_at
-from builds.logs import lines_between
-from builds.models import Build, BuildState, LogChunk, Step
-from builds.models.steps import StepName
-from builds.pages.queries import queue_position, steps_shown, waiting_for, why_it_waits
-from builds.statistics.estimates import build_estimate
+from builds.models import Build, BuildState
+from builds.pages.failure import failure_of, source_of
+from builds.pages.queries import queue_of, steps_shown, waiting_for
+from builds.pages.steps import step_rows
+from builds.statistics.estimates import estimate_of
 from environments.access import Right, get_workspace, rights_in
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
-
-LINES_SHOWN = 5_000
-STEP_STATE_LABELS = {
-    "running": gettext_lazy("Running"),
-    "succeeded": gettext_lazy("succeeded"),
-    "failed": gettext_lazy("failed"),
-}
 
 
 def builds_for_page() -> QuerySet[Build]:
@@ -56,16 +49,19 @@ def build_context(build: Build, user: User | AnonymousUser, host: str) -> dict[s
 def shared_context(build: Build) -> dict[str, Any]:
     """Return what a build's page shows to everybody: all that has to be looked up."""
     steps = steps_shown(build)
+    queue = queue_of(build)
+    failure = failure_of(build)
     return {
         "build": build,
         "version": build.version,
         "environment": build.version.environment,
-        "steps": [shown(step) for step in steps],
+        "steps": step_rows(build, steps),
+        "failure": failure,
+        "source": failure.source if failure else source_of(build),
         "waiting": waiting_for(build) if build.active else list(build.requests.select_related("user")),
         "pull_names": names_at(build.image, build.version) if build.image else None,
-        "queue_position": queue_position(build),
-        "why_it_waits": why_it_waits(build),
-        "expected": build_estimate(build, steps),
+        "queue": queue,
+        "estimate": estimate_of(build, steps),
         "title": title(build),
         "icon": ICONS[build.state],
     }
@@ -132,21 +128,3 @@ STATE_LABELS = {
 def title(build: Build) -> "StrPromise":
     """Return the title of the browser's tab."""
     return format_lazy("{}: {}", STATE_LABELS[build.state], str(build.version))
-
-
-def shown(step: Step) -> dict[str, Any]:
-    """Return a step as its row shows it: its words, its time, and how far it is."""
-    state = "failed" if step.failed else "running" if step.ended_at is None else "succeeded"
-    return {
-        "name": StepName(step.name).label if step.name in StepName.values else step.name,
-        "step": step,
-        "words": STEP_STATE_LABELS[state],
-        "state": state,
-        "part": min(100, round(100 * step.done / step.total)) if step.total else None,
-    }
-
-
-def last_chunks(build: Build, *, everything: bool) -> list[LogChunk]:
-    """Return the log so far: the end of a long log, unless `everything` is wanted."""
-    first = 1 if everything else max(1, build.log_lines - LINES_SHOWN + 1)
-    return lines_between(build.pk, first, build.log_lines)

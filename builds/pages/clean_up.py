@@ -1,4 +1,4 @@
-"""Cleaning up images, as a page: what goes and what stays is shown before anything goes."""
+"""Cleaning up images, as a page: what is deleted and what is kept is shown before anything is deleted."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -31,15 +31,13 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
         done = clean_up(workspace, rule_of(request.POST), request.user)
         if done.images:
             message = ngettext(
-                "%(images)d image is deleted. A worker frees its files now; those that builds touched within the last "
-                "day go later.",
-                "%(images)d images are deleted. A worker frees their files now; those that builds touched within the "
-                "last day go later.",
+                "%(images)d image deleted. A worker frees its files now; files used within the last day are freed later.",
+                "%(images)d images deleted. A worker frees their files now; files used within the last day are freed later.",
                 done.images,
             )
             messages.success(request, message % {"images": done.images})
         else:
-            messages.info(request, _("Nothing was deleted: every image is needed, or was used meanwhile."))
+            messages.info(request, _("Nothing deleted. Every image is needed, or was used meanwhile."))
         return redirect("builds:images", workspace.name)
     rule = rule_of(request.GET)
     plan = preview(workspace, rule)
@@ -68,7 +66,7 @@ def store(request: StudioRequest, workspace: str) -> HttpResponse:
     user = request.user
     record("store.cleaned", workspace.title, workspace=workspace, actor=user)
     send_sweep()
-    messages.success(request, _("A worker takes out of the store what no image needs."))
+    messages.success(request, _("A worker deletes unneeded files now."))
     return redirect("builds:clean-up", workspace.name)
 
 

@@ -1,4 +1,4 @@
-"""A build's log in pieces: lines that a page lacks, and the lines that hold a word."""
+"""A build's log in pieces: lines that a page lacks, and the lines that match a query or report an error."""
 
 import uuid
 
@@ -6,9 +6,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from builds.logs import find_lines, lines_between
-from builds.logs.ansi import chunks_html
-from builds.pages.build_page import LINES_SHOWN, get_build
+from builds.logs import find_lines, lines_between, matching_lines
+from builds.logs.ansi import chunks_html, is_error
+from builds.pages.build_page import get_build
+from builds.pages.log_groups import LINES_SHOWN
 from environments.requests import StudioRequest
 
 HITS = 2_000
@@ -31,8 +32,16 @@ def lines(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
 @require_safe
 @login_required
 def search(request: StudioRequest, workspace: str, build: uuid.UUID) -> JsonResponse:
-    """Return the numbers of the first lines that contain the query, and the total number."""
+    """Return the numbers of the first lines that contain the query, and the total number.
+
+    With `errors`, the lines are those that report an error, and the line that shows why the build failed.
+    """
     row = get_build(request.user, workspace, build)
+    if "errors" in request.GET:
+        hits, count = matching_lines(row.pk, is_error, HITS)
+        numbers = {number for number, _ in hits}
+        missing = {row.error_line} - numbers if row.error_line else set()
+        return JsonResponse({"lines": sorted(numbers | missing), "count": count + len(missing)})
     query = request.GET.get("q", "").strip()[:200]
     hits, count = find_lines(row.pk, query, HITS) if query else ([], 0)
     return JsonResponse({"lines": [number for number, _ in hits], "count": count})

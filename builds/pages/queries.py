@@ -2,14 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from heapq import heapify, heapreplace
 from typing import TYPE_CHECKING
 
+from django.contrib.humanize.templatetags.humanize import ordinal
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
 from django.utils.text import format_lazy
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from builds.models import Build, BuildRequest, BuildState, Image, Step
-from builds.queue.fairness import position_of, workspace_queues
+from builds.queue.fairness import WorkspaceQueue, position_of, workspace_queues
+from builds.statistics.estimates import roughly, typical_seconds
 from environments.models import Environment, Member, Version, Workspace
 from environments.paging import BoundedCount, bounded_count
 
@@ -112,25 +117,92 @@ def steps_shown(build: Build) -> list[Step]:
     return [step for step in steps if step.attempt == last]
 
 
+ROUNDED_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class QueueStatus:
+    """A queued build's position from 1, when it is expected to start, and what keeps it from being taken."""
+
+    position: int
+    starts_at: datetime | None
+    why_it_waits: "StrOrPromise"
+
+    @property
+    def label(self) -> str:
+        """The position in words."""
+        return (
+            gettext("Next in line")
+            if self.position == 1
+            else gettext("%(number)s in line") % {"number": ordinal(self.position)}
+        )
+
+    @property
+    def seconds_left(self) -> float | None:
+        """The seconds until it is expected to start."""
+        return None if self.starts_at is None else max(0.0, (self.starts_at - timezone.now()).total_seconds())
+
+    @property
+    def sentence(self) -> str:
+        """The position, and about when it starts."""
+        left = self.seconds_left
+        return self._with_time(roughly(left)) if left is not None and left >= 1 else self.late
+
+    @property
+    def template(self) -> str:
+        """The sentence with `{time}` for the time left, which the page's script fills in each second."""
+        return self._with_time("{time}")
+
+    @property
+    def late(self) -> str:
+        """The sentence while no start can be estimated."""
+        return gettext("%(position)s · waiting for a free worker") % {"position": self.label}
+
+    def _with_time(self, time: str) -> str:
+        return gettext("%(position)s · starts in about %(time)s") % {"position": self.label, "time": time}
+
+
+def queue_of(build: Build) -> QueueStatus | None:
+    """Return a queued build's status in the queue; None if it is not queued."""
+    if build.state != BuildState.QUEUED:
+        return None
+    queues = workspace_queues()
+    position = position_of(build, queues)
+    own = next((queue for queue in queues if queue.workspace == build.workspace_id), None)
+    limit: StrOrPromise = ""
+    if own is not None and own.at_limit:
+        limit = format_lazy(
+            gettext_lazy(
+                "{running} of {at_once} builds of this workspace are running; it starts when one has ended."
+            ),
+            running=own.running,
+            at_once=own.at_once,
+        )
+    return QueueStatus(position, _start_of(build, position, own), limit)
+
+
+def _start_of(build: Build, position: int, own: WorkspaceQueue | None) -> datetime | None:
+    """Return when the build at this position is expected to start: as fast as builds run and end now."""
+    running = Build.objects.filter(state=BuildState.RUNNING)
+    if own is not None and own.at_limit:
+        running = running.filter(workspace=build.workspace_id)
+    started = [at for at in running.values_list("started_at", flat=True) if at is not None]
+    typical = typical_seconds(build.workspace_id) if started else None
+    if typical is None:
+        return None
+    now, lasts = timezone.now(), timedelta(seconds=typical)
+    ends = [max(now, at + lasts) for at in started]
+    heapify(ends)
+    for _ in range(position - 1):
+        heapreplace(ends, ends[0] + lasts)
+    # Rounded, so that open pages change only when the estimate does.
+    at = ends[0].timestamp()
+    return datetime.fromtimestamp(at - at % ROUNDED_SECONDS + ROUNDED_SECONDS, UTC)
+
+
 def queue_position(build: Build) -> int:
     """Return the build's position in the queue, from 1; 0 if it is not queued."""
     return position_of(build, workspace_queues()) if build.state == BuildState.QUEUED else 0
-
-
-def why_it_waits(build: Build) -> "StrOrPromise":
-    """Return what keeps a build that waits from being taken, where it is the workspace's limit; else nothing."""
-    if build.state != BuildState.QUEUED:
-        return ""
-    queue = next((row for row in workspace_queues() if row.workspace == build.workspace_id), None)
-    if queue is None or not queue.at_limit:
-        return ""
-    return format_lazy(
-        gettext_lazy(
-            "{running} of {at_once} builds of this workspace are running; it starts when one has ended."
-        ),
-        running=queue.running,
-        at_once=queue.at_once,
-    )
 
 
 def waiting_for(build: Build) -> list[BuildRequest]:

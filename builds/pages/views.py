@@ -14,22 +14,21 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from builds.causes import CATALOGUE
-from builds.images.layers import shared_layers
-from builds.images.listing import ImageFilter, find_images
-from builds.images.repositories import pull_names_of, version_to_name
 from builds.imaging.reporting import plain
 from builds.logs import read_log
-from builds.logs.ansi import chunks_html
 from builds.models import BuildState
+from builds.models.steps import StepName
 from builds.pages import queries
-from builds.pages.build_page import build_context, get_build, last_chunks
+from builds.pages.build_page import build_context, get_build
 from builds.pages.finished import mark_seen
+from builds.pages.log_groups import log_groups
+from builds.pages.steps import step_label
 from builds.queue import previews, requests
 from builds.queue.requests import StateConflict
 from builds.statistics.charts import make_charts
 from builds.statistics.figures import DEFAULT_PERIOD, PERIODS, figures_of
 from builds.statistics.history import HistoryFilter, find_builds
-from environments.access import Right, get_version, get_workspace, may
+from environments.access import Right, get_version, get_workspace
 from environments.models import Workspace
 from environments.paging import KeysetPaginator
 from environments.requests import StudioRequest, wants_partial
@@ -102,13 +101,12 @@ def build(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
     row = get_build(request.user, workspace, build)
     if not row.active:
         mark_seen(request.user, row.pk)
-    chunks = last_chunks(row, everything="all" in request.GET)
+    groups, cursor = log_groups(row, everything="all" in request.GET)
     context = build_context(row, request.user, request.get_host()) | {
         "workspace": row.workspace,
-        "log": chunks_html(chunks),
-        "first_line": chunks[0].first_line if chunks else 1,
-        "last_missing": chunks[0].first_line - 1 if chunks else 0,
-        "cursor": chunks[-1].seq if chunks else 0,
+        "log_groups": groups,
+        "step_labels": {name.value: step_label(name.value, row) for name in StepName},
+        "cursor": cursor,
     }
     return render(request, "builds/build.html", context)
 
@@ -172,8 +170,7 @@ def retry(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
     if build_request.build is None:
         messages.success(
             request,
-            _("%(version)s is ready: there is an image for this definition now.")
-            % {"version": build_request.version},
+            _("%(version)s is ready. Its definition has an image now.") % {"version": build_request.version},
         )
         return redirect(
             "version", workspace, build_request.version.environment.name, build_request.version.version
@@ -195,12 +192,11 @@ def start(request: StudioRequest, workspace: str, name: str, version: str) -> Ht
     if build_request.build is None:
         messages.success(
             request,
-            _("%(version)s is ready at once: its definition has an image already, nothing was built.")
-            % {"version": wanted},
+            _("%(version)s is ready. An image for this definition already exists.") % {"version": wanted},
         )
         return redirect("version", workspace, name, wanted.version)
     if build_request.joined:
-        messages.info(request, _("This definition is being built already; you wait for the same build."))
+        messages.info(request, _("This definition is already building. You joined that build."))
     return redirect("builds:build", workspace, build_request.build.pk)
 
 
@@ -231,39 +227,3 @@ def moves(request: StudioRequest, workspace: str, name: str, version: str) -> Ht
     preview = previews.recent_preview(wanted, image)
     context = {"workspace": wanted.environment.workspace, "version": wanted, "preview": preview}
     return render(request, "builds/_moves.html", context)
-
-
-@require_safe
-@login_required
-def images(request: StudioRequest, workspace: str) -> HttpResponse:
-    """Show a workspace's images and which versions share each."""
-    workspace = get_workspace(request.user, workspace)
-    criteria = ImageFilter.read(request.GET)
-    images = find_images(queries.images_for_list(workspace), workspace, criteria)
-    page = KeysetPaginator(images, ROWS).get_page(request.GET.get("page"))
-    names = queries.sharing_names(workspace, [image.hash for image in page])
-    shared = shared_layers([image.pk for image in page])
-    named = [(image, version_to_name(names.get(image.hash, []), image)) for image in page]
-    rows = [
-        {
-            "image": image,
-            "versions": names.get(image.hash, []),
-            "pull": pull.command,
-            "shared": shared.get(image.pk),
-        }
-        for image, pull in zip(page, pull_names_of(named, request.get_host()), strict=True)
-    ]
-    context = {
-        "workspace": workspace,
-        "page": page,
-        "rows": rows,
-        "criteria": criteria,
-        "choices": [
-            ("current", _("Current ones")),
-            ("replaced", _("Replaced by a newer one")),
-            ("unused", _("Not used for 30 days")),
-            ("moved", _("Base has moved")),
-        ],
-        "may_clean_up": may(request.user, Right.CLEAN_UP, workspace),
-    }
-    return render(request, "builds/images.html", context)

@@ -80,7 +80,12 @@ class Claim:
         self.write(log_seq=F("log_seq") + 1, log_lines=F("log_lines") + lines)
         seq, end = Build.objects.values_list("log_seq", "log_lines").get(pk=self.build_id)
         LogChunk.objects.create(
-            build_id=self.build_id, seq=seq, step=step, first_line=end - lines + 1, text=text
+            build_id=self.build_id,
+            seq=seq,
+            step=step,
+            first_line=end - lines + 1,
+            text=text,
+            at=Now(),
         )
 
     def _append_all(self, log: Sequence[LogLines]) -> None:
@@ -125,7 +130,7 @@ class Claim:
     @transaction.atomic
     def cancel(self, *, log: Sequence[LogLines] = ()) -> None:
         """End the build as cancelled."""
-        self._end(BuildState.CANCELLED, log, error_code="cancelled", error="The build was cancelled.")
+        self._end(BuildState.CANCELLED, log, error_code="cancelled", error="Build cancelled.")
 
     def _end(self, state: BuildState, log: Sequence[LogLines], **values: Any) -> None:
         if Build.objects.filter(pk=self.build_id, claim=self.token, state=state).exists():
@@ -154,7 +159,7 @@ def cancel_queued(build_id: uuid.UUID) -> bool:
     ended = Build.objects.filter(pk=build_id, state=BuildState.QUEUED).update(
         state=BuildState.CANCELLED,
         error_code="cancelled",
-        error="The build was cancelled.",
+        error="Build cancelled.",
         ended_at=Now(),
         revision=F("revision") + 1,
     )

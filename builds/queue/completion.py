@@ -11,8 +11,8 @@ from environments.notifications.notices import notify
 
 SUBJECTS = {
     BuildState.SUCCEEDED: "{version} is ready",
-    BuildState.FAILED: "The build of {version} failed",
-    BuildState.CANCELLED: "The build of {version} was stopped",
+    BuildState.FAILED: "Build failed: {version}",
+    BuildState.CANCELLED: "Build cancelled: {version}",
 }
 
 
@@ -48,7 +48,7 @@ def _notify_waiting(build: Build) -> list[User]:
     url = f"/w/{build.workspace}/builds/{build.pk}/"
     text = f"{build.error}\n{build.error_help}".strip()
     if build.state == BuildState.CANCELLED and build.stopped_by is not None:
-        text = f"{build.stopped_by.get_username()} stopped it for everybody who waited for it."
+        text = f"{build.stopped_by.get_username()} stopped this build for everyone."
     notify(waiting, kind, subject, text, address=url)
     return waiting
 

@@ -161,8 +161,8 @@ def _join(build: Build, *, background: bool) -> bool:
         return False
     if locked.stopped_by is not None:
         raise StateConflict(
-            f"{locked.stopped_by.get_username()} has stopped the build of this definition, and it is about to end. "
-            "Ask again in a moment."
+            f"{locked.stopped_by.get_username()} stopped the build of this definition, and it is ending now. "
+            "Try again in a moment."
         )
     if locked.cancel_requested:
         # Everybody left, but the build has not stopped yet: the new request keeps it.
@@ -181,8 +181,8 @@ def check_queue_capacity(workspace: Workspace) -> None:
     waiting = Build.objects.filter(workspace=workspace, state=BuildState.QUEUED, background=False).count()
     if waiting >= most:
         raise QueueFull(
-            f"{waiting} builds of {workspace} wait already, and no more than {most} may. "
-            "Wait until some have ended, cancel what is no longer needed, or ask an administrator for more."
+            f"The queue of {workspace} is full: {waiting} of {most} builds are waiting. "
+            "Try again when some have ended, cancel some, or ask an admin to raise the limit."
         )
 
 
@@ -190,10 +190,10 @@ def check_queue_capacity(workspace: Workspace) -> None:
 def cancel_request(request: BuildRequest, user: User | None) -> None:
     """Cancel a request. The last cancellation stops the build."""
     if not BuildRequest.objects.filter(pk=request.pk, cancelled_at=None).update(cancelled_at=timezone.now()):
-        raise StateConflict("This request was cancelled before.")
+        raise StateConflict("This request is already cancelled.")
     build = request.build
     if build is None or not build.active:
-        raise StateConflict("There is nothing to cancel: the build has ended.")
+        raise StateConflict("This build has already ended.")
     # A concurrent cancellation waits here, and then sees this request as cancelled.
     Build.objects.select_for_update().get(pk=build.pk)
     others = BuildRequest.objects.filter(build=build, cancelled_at=None).exists()
@@ -217,7 +217,7 @@ def cancel_requests_of(build: Build, user: User) -> None:
     )
     requests = list(own)
     if not requests:
-        raise StateConflict("You have not asked for this build, so there is nothing of yours to cancel.")
+        raise StateConflict("You haven't requested this build, so you can't cancel it.")
     for request in requests:
         cancel_request(request, user)
 
@@ -228,9 +228,9 @@ def stop_build(build: Build, user: User) -> None:
         # A concurrent stop waits here, and then sees that the build was stopped.
         row = Build.objects.select_for_update().get(pk=build.pk)
         if not row.active:
-            raise StateConflict("There is nothing to stop: the build has ended.")
+            raise StateConflict("This build has already ended.")
         if row.stopped_by_id is not None:
-            raise StateConflict("It was stopped before, and is about to end.")
+            raise StateConflict("This build was already stopped and is ending now.")
         Build.objects.filter(pk=build.pk).update(stopped_by=user)
         waiting = BuildRequest.objects.filter(build=build, cancelled_at=None)
         waiting.filter(user=user).update(seen_at=Now())
@@ -251,7 +251,7 @@ def stop_build(build: Build, user: User) -> None:
 def retry(build: Build, user: User) -> BuildRequest:
     """Request again what a failed or cancelled build did not make."""
     if build.state not in {BuildState.FAILED, BuildState.CANCELLED}:
-        raise StateConflict("Only a build that failed or was cancelled can be tried again.")
+        raise StateConflict("Only failed or cancelled builds can be retried.")
     return request_build(build.version, user, rebuild=build.rebuild)
 
 

@@ -54,7 +54,7 @@ def resolve_bases(
     own = _own_reference(reference, workshop)
     if own is not None:
         image = _readable_image(own, workspace)
-        reporter.line(f"{own} is an image of this studio: it is read from the store.")
+        reporter.line(f"{own} is an image of this studio: read from its store.")
         each = [_stored(own, image, workshop, reporter, platform) for platform in platforms]
         return Bases(image.digest, tuple(each)) if len(each) > 1 else Bases.of(each[0])
     try:
@@ -119,9 +119,9 @@ def _readable_image(reference: ImageReference, workspace: Workspace) -> Image:
         # With a separate code, so that the engine's own images are not searched for it.
         raise ImageError(
             "image-not-found",
-            f"There is no image {reference} in this studio that the workspace {workspace} may build on.",
-            "Check the name and the tag: a version with an image, or latest. Images of another workspace can be built "
-            "on if everybody may pull them.",
+            f"This studio has no image {reference} that workspace {workspace} can use.",
+            "Check the name and the tag: a version with an image, or latest. Images of another workspace can be used "
+            "if anyone can pull them.",
         )
     return image
 

@@ -50,6 +50,6 @@ class Budget:
             "disk-limit",
             f"The build was stopped when it had written more than {size_text(self.limits.disk)}, the most that a "
             "build of this workspace may add to the studio's disk.",
-            "Ask for fewer or smaller packages, or take a smaller base image. If it needs that much, ask an "
-            "administrator for more.",
+            "Use fewer or smaller packages, or a smaller base image. If it needs this much, ask an admin to "
+            "raise the limit.",
         )

@@ -53,9 +53,7 @@ def install_plan(definition: Definition, base_python: str) -> InstallPlan:
     if python.user_managed:
         return InstallPlan((), (), "The image holds everything (user-managed): nothing is installed.")
     if not python.conda:
-        source = (
-            "Packages come from the package index." if python.pip else "The definition asks for no package."
-        )
+        source = "Packages come from the package index." if python.pip else "The definition has no packages."
         return InstallPlan((), python.pip, source)
     if not base_python:
         return InstallPlan(

@@ -20,10 +20,10 @@ from builds.queue.heartbeats import Heartbeats, lock_unchanged
 
 log = logging.getLogger(__name__)
 
-WORKER_DIED = "The worker died {attempts} times while it built this."
+WORKER_DIED = "The worker died {attempts} times while building this."
 WORKER_DIED_HELP = (
-    "Most often the machine ran out of memory, or the worker was killed. Look at the last lines of the log and at "
-    "the machine, then retry."
+    "The machine probably ran out of memory, or the worker was killed. Check the last lines of the log and the "
+    "machine, then retry."
 )
 
 
@@ -86,7 +86,7 @@ def _release(seen: Build, *, died: bool) -> bool:
         return False
     end: dict[str, Any] = {}
     if build.cancel_requested:
-        end = {"state": BuildState.CANCELLED, "error_code": "cancelled", "error": "The build was cancelled."}
+        end = {"state": BuildState.CANCELLED, "error_code": "cancelled", "error": "Build cancelled."}
     elif died and build.attempt >= settings.MAX_ATTEMPTS:
         end = {
             "state": BuildState.FAILED,

@@ -25,16 +25,14 @@ from environments.versions.texts import text_to_edit
 log = logging.getLogger(__name__)
 
 STUDIO_ERROR = "studio-error"
-OUR_FAULT = "The studio made an error while it built this; it is not your definition's fault."
+OUR_FAULT = "Something went wrong in the studio while building this. Your definition isn't the cause."
 OUR_FAULT_HELP = "Retry. If it happens again, give an admin the build's id: the studio's log has the details."
-DISK_FULL = (
-    "The disk of the studio is full, so the image could not be kept. Nothing that was there is damaged."
-)
-DISK_FULL_HELP = "Ask an admin to free space (images that no one uses, or var/cache). Then retry."
+DISK_FULL = "The studio's disk is full, so the image could not be saved. Existing images are unharmed."
+DISK_FULL_HELP = "An admin needs to free space (unused images, or var/cache). Then retry."
 
 STOPPING = "The studio is stopping. The build returns to the queue and restarts with the studio."
-OVERTAKEN = "Somebody requested a build, which comes first. This one returns to the queue and goes on when no build waits."
-REQUESTED_AGAIN = "Requested again: the build returns to the queue and will restart."
+OVERTAKEN = "A person requested a build, which goes first. This build returns to the queue and continues later."
+REQUESTED_AGAIN = "Requested again. The build returns to the queue and will restart."
 
 
 def worker_name() -> str:

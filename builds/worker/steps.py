@@ -91,7 +91,9 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
         bytecode=BYTECODES[bytecode_of(build.workspace)],
     )
     definition = build.version.definition
-    reporter.line(f"Build {build.pk} of {build.version} ({build.hash}), attempt {reporter.claim.attempt}.")
+    reporter.line(
+        f"Build {build.pk} of {build.version}, definition {build.hash}, attempt {reporter.claim.attempt}."
+    )
 
     check_confinement(reporter)
     with reporter.step(StepName.BASE) as step:
@@ -99,7 +101,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
         step.cached = bases.cached
     existing = reporter.lease.run(lambda: _existing_image(build, bases))
     if existing is not None and not build.rebuild:
-        reporter.line("An image with this content on this base exists already: there is nothing to build.")
+        reporter.line("An image of this definition on this base image already exists. Nothing to build.")
         return BuildResult(existing=existing)
 
     targets = targets_of(definition, bases, reporter)
@@ -195,7 +197,7 @@ def resolve_for_rebuild(version: Version, image: Image, reporter: Reporter) -> t
     definition = version.definition
     if definition.image is None:
         if not workshop.store.has(image.base_digest):
-            raise ImageError("base-gone", "What the Dockerfile made last time is no longer in the store.")
+            raise ImageError("base-gone", "The Dockerfile's last result is no longer stored.")
         size = workshop.store.size(image.base_digest)
         known = Descriptor(media_type=OCI_MANIFEST, digest=image.base_digest, size=size)
         bases = Bases.of(stored_base(image.base, known, workshop, reporter))
@@ -216,8 +218,8 @@ def _logins(build: Build, reporter: BuildReporter) -> Logins:
     except DecryptionError as error:
         raise ImageError(
             "connections-unreadable",
-            f"The connections of {build.workspace} are encrypted with a key that this studio does not have.",
-            "Whoever runs this studio has to add the key that was used before to STUDIO_ENCRYPTION_KEYS;"
+            f"The connections of {build.workspace} are encrypted with a key that this studio doesn't have.",
+            "An admin needs to add the previous key to STUDIO_ENCRYPTION_KEYS;"
             " or an owner replaces the passwords in Settings → Connections.",
             fault="studio",
         ) from error
@@ -286,5 +288,5 @@ def _verify(
         reporter.line(f"Warning: {problem}")
     checked = sum(len(target.lock.packages) for target in targets)
     if not problems and checked:
-        reporter.line(f"The packages fit together: {checked} checked.")
+        reporter.line(f"Dependencies: {checked} packages checked, all compatible.")
     return problems

@@ -1,18 +1,14 @@
 // The live build page: one EventSource, reopened at its cursor when the connection is lost.
 // (htmx's extension reconnects without the cursor and without a delay.)
 (() => {
-  const page = document.getElementById("build");
-  const log = document.getElementById("log");
+  const { page, log, lines, append, syncGroups } = window.studioLog;
   const state = document.getElementById("state");
   const steps = document.getElementById("steps");
   const logStatus = document.getElementById("log-state");
   const follow = document.getElementById("follow");
-  const wrap = document.getElementById("wrap");
   const favicon = document.getElementById("favicon");
   let cursor = Number(page.dataset.after);
   let pause = 500;
-
-  for (const part of page.querySelectorAll(".js-only")) part.hidden = false;
 
   // Follow mode: keep the newest line visible until the reader scrolls up.
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
@@ -21,41 +17,21 @@
   };
   let scrolledByUs = false;
   const followLog = () => {
-    if (!follow.checked) return;
+    if (!follow?.checked) return;
     scrolledByUs = true;
     toEnd();
     requestAnimationFrame(() => {
       scrolledByUs = false;
     });
   };
-  follow.addEventListener("change", followLog);
+  follow?.addEventListener("change", followLog);
   let lastTop = 0;
   log.addEventListener("scroll", () => {
-    if (!scrolledByUs && log.scrollTop < lastTop && !atEnd()) follow.checked = false;
+    if (follow && !scrolledByUs && log.scrollTop < lastTop && !atEnd()) follow.checked = false;
     lastTop = log.scrollTop;
   });
 
-  const savedWrap = () => {
-    try {
-      return localStorage.getItem("studio:wrap") === "yes";
-    } catch {
-      return false; // storage can be switched off; the switch then works for this page
-    }
-  };
-  const setWrap = (on) => {
-    log.classList.toggle("wrap", on);
-    wrap.checked = on;
-  };
-  setWrap(savedWrap());
-  wrap.addEventListener("change", () => {
-    setWrap(wrap.checked);
-    try {
-      localStorage.setItem("studio:wrap", wrap.checked ? "yes" : "no");
-    } catch {
-      logStatus.dataset.note = "not kept";
-    }
-    followLog();
-  });
+  document.getElementById("wrap").addEventListener("change", followLog);
 
   const swap = (target, html) => {
     // Keep the focus on the same control when its part is replaced.
@@ -84,27 +60,31 @@
     const source = new EventSource(`${page.dataset.stream}?after=${cursor}`);
     source.addEventListener("open", () => {
       pause = 500;
-      logStatus.textContent = log.childElementCount ? "" : logStatus.dataset.waiting;
+      logStatus.textContent = lines.length ? "" : logStatus.dataset.waiting;
     });
     source.addEventListener("log", (event) => {
       const seq = Number(event.lastEventId);
       if (seq <= cursor) return;
       cursor = seq;
-      const first = !log.childElementCount;
-      log.insertAdjacentHTML("beforeend", event.data);
+      const first = !lines.length;
+      append(event.data);
       logStatus.textContent = "";
       followLog();
       if (first && location.hash) page.dispatchEvent(new Event("log:first"));
     });
-    source.addEventListener("steps", (event) => swap(steps, event.data));
+    source.addEventListener("steps", (event) => {
+      swap(steps, event.data);
+      syncGroups();
+    });
     source.addEventListener("state", (event) => {
       swap(state, event.data);
+      page.dispatchEvent(new Event("build:state"));
       updateTitle();
     });
     source.addEventListener("end", () => {
       source.close();
       logStatus.textContent = "";
-      follow.checked = false;
+      if (follow) follow.closest("label").hidden = true;
       page.dataset.active = "no";
       document.getElementById("said").textContent = document.title;
       page.dispatchEvent(new Event("build:end"));
@@ -128,7 +108,5 @@
   if (page.dataset.active === "yes") {
     followLog();
     open();
-  } else if (!location.hash && log.querySelector(".log-gap")) {
-    toEnd(); // a long log starts with its last part
   }
 })();

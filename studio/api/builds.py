@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from rest_framework.response import Response
 
 from builds.images.exports import FORMATS, lock_as
+from builds.images.layers import layers_of
 from builds.images.platforms import deviations, locks_of
 from builds.images.repositories import version_to_name
 from builds.imaging.lock import Lock
@@ -165,11 +166,7 @@ def _manifests(image: Image) -> list[dict[str, Any]]:
 
 
 def _layers(image: Image) -> list[dict[str, Any]]:
-    return [
-        {"digest": layer["digest"], "size": layer["size"]}
-        | {key: layer.get(key, "") for key in ("what", "variant")}
-        for layer in image.layers
-    ]
+    return [asdict(layer) for layer in layers_of(image)]
 
 
 @documented(

@@ -119,6 +119,7 @@ PAGES: dict[str, Methods] = {
     f"{W}images/": READ,
     f"{W}images/clean-up/": {"GET": OWNER, "POST": OWNER},
     f"{W}images/clean-up/store": {"POST": ADMIN},
+    f"{W}images/<str:digest>/": READ,
     f"{VERSION}build": DEFINE,
     f"{VERSION}rebuild/": {"GET": CONTRIBUTOR},
     f"{VERSION}rebuild/moves": READ_DEFINE,

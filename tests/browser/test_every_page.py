@@ -54,6 +54,7 @@ PAGES = [
     "/w/lab/images/",
     "/w/lab/images/?only=moved",
     "/w/lab/images/clean-up/",
+    "IMAGE",
     f"/w/lab/environments/{LONG}/versions/1/",
     f"/w/lab/environments/{LONG}/versions/1/propose/",
     "/w/curated/proposals/",
@@ -112,7 +113,12 @@ NO_PAGE = {
 def test_every_page_and_every_tab_is_looked_at() -> None:
     addresses = [
         "/login/",
-        *(address.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/") for address in PAGES),
+        *(
+            address.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/").replace(
+                "IMAGE", "/w/lab/images/sha256:0/"
+            )
+            for address in PAGES
+        ),
     ]
     exceptions = {"/nothing/here/", "REVIEW"}  # no page, and a page that a button leads to
     visited = {resolve(urlsplit(address).path).route for address in addresses if address not in exceptions}
@@ -152,6 +158,10 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser: Browser, studio: Stud
             page.goto(f"{studio.url}/w/lab/new/?from=lab/{LONG}:1")
             page.get_by_role("button", name="Review").click()
             expect(page.locator("#reviewed-head")).to_be_visible()
+        elif address == "IMAGE":
+            page.goto(f"{studio.url}/w/lab/images/")
+            page.locator("a.name").first.click()
+            expect(page.get_by_role("heading", name="Layers")).to_be_visible()
         else:
             page.goto(studio.url + address.replace("BUILD", shelf))
         expect(page.locator("main")).to_be_visible()

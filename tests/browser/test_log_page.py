@@ -7,7 +7,7 @@ import re
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser.backstage import ask
 from tests.browser.visiting import axe_violations, sign_in
@@ -28,18 +28,22 @@ def test_every_line_of_a_long_log_can_be_searched_linked_and_loaded_on_demand(lo
     assert log.locator(".l").count() == 5000
     failure = page.locator(".failure")
     expect(failure.get_by_text("Missing command")).to_be_visible()
+    expect(page.locator("#L7000.at")).to_be_in_viewport()  # from the start
     failure.get_by_role("link", name="Line 7000 of the log").click()
     expect(page.locator("#L7000")).to_be_in_viewport()
 
     # A line that is not loaded, and what is before it.
+    failure.get_by_text("1 related problem in the log").click()
     failure.get_by_role("link", name="Line 5", exact=True).click()
     expect(page.locator("#L5.at")).to_be_in_viewport()
     expect(log.locator(".log-gap")).to_have_count(1)
+    expect(log.locator(".log-gap a")).to_have_text("Show 1,495 more lines")
     log.locator(".log-gap a").click()
     expect(page.locator("#L2000")).to_be_attached()
     numbers = [int(number) for number in log.locator(".l > a").all_inner_texts()]
     assert numbers == sorted(set(numbers))
-    assert log.locator(".log-step").count() == 1
+    assert log.locator(".log-group").count() == 1
+    assert log.locator(".log-step").count() == 0
 
     # Search goes through all lines, loaded or not.
     page.locator("#words").fill("NEEDLE")
@@ -78,5 +82,166 @@ def test_a_failed_build_shows_its_parts_and_axe_finds_nothing(
     assert axe_violations(page) == []
     parts.locator("a").first.click()
     expect(page.locator("#L1.at")).to_be_in_viewport()
+    expect(page.locator(".step[data-current]")).to_contain_text("Base image")  # and back to its step
     parts.locator("summary").click()
     expect(parts.locator("a").first).to_be_hidden()
+
+
+FAILURES = [
+    "short",
+    "at-the-start",
+    "in-the-middle",
+    "at-the-end",
+    "of-a-long-log",
+    "with-a-long-message",
+    "with-many-causes",
+    "of-many-steps",
+    "with-long-lines",
+    "in-a-folded-step",
+]
+
+
+@pytest.mark.parametrize("kind", FAILURES)
+def test_the_line_that_shows_why_a_build_failed_is_in_view_from_the_start(
+    context: BrowserContext, page: Page, studio: Studio, kind: str
+) -> None:
+    sign_in(page, studio, "lena", "lab")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    address, line = ask(studio, "failure", "lab", kind)
+    page.goto(studio.url + address)
+    expect(page.locator(f"#L{line}.at.bad")).to_be_in_viewport()
+    assert page.evaluate("document.getElementById('failure-head').getBoundingClientRect().top") > 0
+    assert page.evaluate("scrollY") == 0
+    page.locator("#L1, .log-gap a").first.scroll_into_view_if_needed()
+    page.get_by_role("button", name="First error").click()
+    expect(page.locator(f"#L{line}.at")).to_be_in_viewport()
+
+
+def test_groups_fold_by_key_and_button_and_open_for_a_line(page: Page, studio: Studio) -> None:
+    sign_in(page, studio, "lena", "lab")
+    address, _ = ask(studio, "failure", "lab", "of-many-steps")
+    page.goto(studio.url + address)
+    groups = page.locator(".log-group")
+    names = [name.strip() for name in page.locator(".step-name").all_inner_texts()]
+    shown = page.locator(".log-group-name").all_inner_texts()
+    assert shown == [name.split("\n")[0] for name in names[: len(shown)]]
+    expect(groups.first.locator(".log-group-end")).to_contain_text("Cached")
+
+    page.get_by_role("button", name="Fold all").click()
+    expect(page.locator(".log-group[open]")).to_have_count(0)
+    groups.first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#L2")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(page.locator("#L2")).to_be_hidden()
+    page.locator(".step-name a").nth(1).click()
+    expect(page.locator(".log-group[open]")).to_have_count(1)
+    expect(page.locator(".step[data-current]")).to_contain_text("Resolve packages")
+    page.get_by_role("button", name="Fold all").click()
+    page.get_by_role("button", name="Unfold all").click()
+    expect(page.locator(".log-group:not([open])")).to_have_count(0)
+
+
+def test_each_reader_chooses_how_times_are_shown(page: Page, studio: Studio) -> None:
+    sign_in(page, studio, "lena", "lab")
+    address, _ = ask(studio, "failure", "lab", "short")
+    page.goto(studio.url + address)
+    time = "getComputedStyle(document.getElementById('L2'), '::before').content"
+    assert page.evaluate(time) == "none"
+    for choice, form in (
+        ("elapsed", r'"\d:\d\d\.\d"'),
+        ("utc", r'"\d\d:\d\d:\d\d\.\d{3}"'),
+        ("local", r'"\d\d:\d\d:\d\d\.\d{3}"'),
+    ):
+        page.locator("#times").select_option(choice)
+        assert re.fullmatch(form, page.evaluate(time)), choice
+    page.reload()
+    expect(page.locator("#times")).to_have_value("local")
+    assert page.evaluate(time) != "none"
+    page.locator("#times").select_option("off")
+    assert page.evaluate(time) == "none"
+
+
+def test_the_definition_and_the_log_lead_to_one_another(page: Page, studio: Studio) -> None:
+    sign_in(page, studio, "lena", "lab")
+    address, line = ask(studio, "failure", "lab", "at-the-end")
+    page.goto(studio.url + address)
+    expect(page.locator("#definition")).to_be_hidden()
+    page.locator(".to-source").click()
+    expect(page.locator("#D2.bad.at")).to_be_in_viewport()
+    cause = page.locator("#D2.bad")
+    expect(page.locator("#log")).to_be_hidden()
+    cause.get_by_role("link", name=f"line {line} of the log").click()
+    expect(page.locator(f"#L{line}.at")).to_be_in_viewport()
+    page.get_by_role("button", name="Definition").click()
+    expect(cause).to_be_visible()
+    # Both are beside each other where there is room.
+    page.set_viewport_size({"width": 1920, "height": 900})
+    expect(page.locator("#log")).to_be_visible()
+    expect(cause).to_be_visible()
+
+
+def test_errors_are_visited_one_after_another(page: Page, studio: Studio) -> None:
+    sign_in(page, studio, "lena", "lab")
+    address, line = ask(studio, "failure", "lab", "with-many-causes")
+    page.goto(studio.url + address)
+    seen = []
+    for _ in range(3):
+        page.get_by_role("button", name="Next error").click()
+        expect(page.locator("#error-at")).to_contain_text(" of 3")
+        seen.append(page.locator("#error-at").inner_text())
+        page.wait_for_timeout(100)
+    assert sorted(seen) == ["Error 1 of 3", "Error 2 of 3", "Error 3 of 3"]
+    page.get_by_role("button", name="First error").click()
+    expect(page.locator(f"#L{line}.at")).to_be_in_viewport()
+
+
+def test_a_long_id_is_short_and_copied_whole(context: BrowserContext, page: Page, studio: Studio) -> None:
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    sign_in(page, studio, "lena", "lab")
+    address, _ = ask(studio, "failure", "lab", "short")
+    page.goto(studio.url + address)
+    digest = page.locator("#log button.id").first
+    expect(digest).to_have_text("sha256:abababababab…")
+    digest.click()
+    expect(page.locator("#said")).to_have_text("Copied.")
+    assert page.evaluate("navigator.clipboard.readText()") == f"sha256:{'ab' * 32}"
+
+
+def test_a_log_of_200_000_lines_holds_few_of_them_and_folds_at_once(page: Page, studio: Studio) -> None:
+    sign_in(page, studio, "lena", "lab")
+    address = ask(studio, "long_build", "lab", "long-log", "200000")
+    page.goto(studio.url + address)
+    lines = page.locator("#log .l")
+    expect(page.locator(".log-group")).to_have_count(4)
+    assert lines.count() == 5000
+    for group in page.locator(".log-group").all():
+        if group.get_attribute("open") is None:
+            group.locator("summary").click()
+        expect(group.locator(".l").first).to_be_visible()
+    assert lines.count() == 20_000
+    for _ in range(6):  # what is far from the lines that are read is dropped again
+        count = page.locator(".log-group").first.locator(".l").count()
+        page.locator(".log-group").first.locator(".log-gap a").last.click()
+        page.wait_for_function(
+            "count => document.querySelector('.log-group').querySelectorAll('.l').length !== count", arg=count
+        )
+    assert lines.count() <= 40_000
+    numbers = page.evaluate("[...document.querySelectorAll('#log .l')].map(line => Number(line.id.slice(1)))")
+    assert numbers == sorted(set(numbers))
+    gaps = page.evaluate(
+        "[...document.querySelectorAll('.log-gap')].map(gap => [Number(gap.dataset.from), Number(gap.dataset.to)])"
+    )
+    missing = {number for first, last in gaps for number in range(first, last + 1)}
+    assert missing.isdisjoint(numbers)
+    assert len(missing) + len(numbers) == 200_000
+    took = page.evaluate(
+        """() => {
+          const began = performance.now();
+          document.getElementById("fold").click();
+          document.getElementById("log").getBoundingClientRect();
+          return performance.now() - began;
+        }"""
+    )
+    assert took < 2000  # the figure itself is the benchmark's
+    expect(page.locator(".log-group[open]")).to_have_count(0)

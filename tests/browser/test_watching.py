@@ -31,15 +31,15 @@ def test_two_watch_a_build_and_it_goes_on_until_the_second_has_cancelled(
             expect(person).to_have_title(re.compile("Building: watched:1"))
         assert his.url == hers.url
         for person in (hers, his):
-            expect(person.get_by_text("Asked by olga, otto (for watched-too:1).")).to_be_visible()
+            expect(person.get_by_text("Requested by olga, otto (for watched-too:1), ")).to_be_visible()
             expect(person.locator("#L1")).to_be_visible()
 
         hers.get_by_role("button", name="Stop waiting").click()
-        expect(his.get_by_text("Asked by otto")).to_be_visible()
+        expect(his.get_by_text("Requested by otto")).to_be_visible()
         expect(his).to_have_title(re.compile("Building: watched:1"))
 
-        his.get_by_role("button", name="Cancel").click()
+        his.get_by_role("button", name="Cancel build").click()
         for person in (hers, his):
             expect(person).to_have_title(re.compile("Cancelled: watched:1"))
-            expect(person.get_by_text("The build was cancelled.")).to_be_visible()
+            expect(person.get_by_text("Build cancelled.")).to_be_visible()
     context.close()

@@ -138,7 +138,7 @@ def _solve(
     for package in packages:
         reporter.line(
             f"  {package.name} {package.version} {package.build}"
-            + ("" if package.requested else "  (needed)")
+            + ("" if package.requested else "  (dependency)")
         )
     for sentence in bounded(answer["skipped"]):
         reporter.line(f"  {sentence}")

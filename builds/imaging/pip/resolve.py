@@ -87,7 +87,7 @@ def resolve(
         for requested, needed_by in [resolution.why.get(package.name, (False, ()))]
     ]
     for package in locked:
-        reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (needed)"))
+        reporter.line(f"  {package.name} {package.version}" + ("" if package.requested else "  (dependency)"))
     for sentence in resolution.skipped:
         reporter.line(f"  {sentence}")
     report_older(locked, resolution.newest, previous, reporter)
@@ -211,4 +211,4 @@ class _Resolution:
         if not offered:
             raise explained(ended.error, self._solver)
         for name in offered:
-            self._reporter.line(f"{name} has no wheel that fits: it is taken as source")
+            self._reporter.line(f"{name} has no wheel that fits: it is built from source")

@@ -10,7 +10,10 @@ class Layer(s.Serializer[Any]):
 
     digest = s.CharField()
     size = s.IntegerField()
-    what = s.CharField(allow_blank=True)
+    what = s.CharField(
+        allow_blank=True, help_text="What is in it, from the image's history; empty if unknown."
+    )
+    others = s.IntegerField(help_text="The other images of this studio that share it.")
     variant = s.CharField(allow_blank=True, help_text="Of an index: zstd, linux/arm64; empty: the first")
 
 

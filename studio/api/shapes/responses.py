@@ -298,6 +298,10 @@ class Step(s.Serializer[Any]):
     name = s.CharField()
     started_at = s.DateTimeField()
     ended_at = s.DateTimeField(allow_null=True)
+    state = s.ChoiceField(
+        choices=["running", "succeeded", "failed", "stopped"],
+        help_text="stopped: it was running when the build was cancelled.",
+    )
     cached = s.BooleanField()
     failed = s.BooleanField()
     first_line = s.IntegerField()
@@ -325,11 +329,31 @@ class Build(s.Serializer[Any]):
     failure = Failure(allow_null=True)
 
 
+class Estimate(s.Serializer[Any]):
+    """When a queued build is expected to start, or a running one to end, from the durations of similar builds."""
+
+    starts_at = s.DateTimeField(allow_null=True, help_text="Of a queued build, while other builds run.")
+    ends_at = s.DateTimeField(
+        allow_null=True, help_text="Of a running build. In the past: longer than usual."
+    )
+    seconds_left = s.FloatField(
+        allow_null=True, help_text="Until it ends; 0 once it takes longer than usual."
+    )
+    usual_seconds = s.FloatField(allow_null=True, help_text="The median of the builds it is based on.")
+    based_on = s.ChoiceField(
+        choices=["definition", "environment", "dockerfile", "conda", "pip", "curated"],
+        allow_blank=True,
+        help_text="Builds of the same definition, environment or kind of source.",
+    )
+    builds = s.IntegerField(help_text="The number of builds it is based on.")
+
+
 class WholeBuild(Build):
     """A build with its steps."""
 
     steps = Step(many=True)
     queue_position = s.IntegerField(help_text="1 for the next one; 0 when it does not wait.")
+    estimate = Estimate(allow_null=True, help_text="Null without enough history, and after the end.")
     stopped_by = s.CharField(allow_null=True, help_text="Who ended it for everybody that waited.")
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from builds.images.repositories import PullNames, name_of, pull_names, pull_names_of
 from builds.models import Build, BuildRequest, BuildState, Image
-from builds.pages.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
+from builds.pages.queries import NOT_BUILT, ImageState, image_states, queue_of, steps_shown
+from builds.pages.steps import state_of
+from builds.statistics.estimates import estimate_of
 from environments import models
 from environments.access import role_in
 from environments.catalogue.deprecations import deprecated_ancestor, deprecations_of
@@ -152,10 +154,28 @@ def build(row: Build) -> dict[str, Any]:
 
 def whole_build(row: Build) -> dict[str, Any]:
     """Return a build with its steps."""
-    fields = ("name", "started_at", "ended_at", "cached", "failed", "first_line", "done", "total", "unit")
-    steps = [{field: getattr(step, field) for field in fields} for step in steps_shown(row)]
-    more = {"queue_position": queue_position(row), "stopped_by": _name(row.stopped_by)}
-    return build(row) | {"steps": steps} | more
+    fields = ("name", "started_at", "ended_at", "cached", "first_line", "done", "total", "unit")
+    shown = steps_shown(row)
+    steps = [
+        {field: getattr(step, field) for field in fields}
+        | {"state": (state := state_of(row, step)), "failed": state == "failed"}
+        for step in shown
+    ]
+    queue, estimate = queue_of(row), estimate_of(row, shown)
+    expected = {
+        "starts_at": queue.starts_at if queue else None,
+        "ends_at": estimate.ends_at if estimate else None,
+        "seconds_left": estimate.seconds_left if estimate else None,
+        "usual_seconds": estimate.history.seconds if estimate else None,
+        "based_on": estimate.history.of if estimate else "",
+        "builds": estimate.history.builds if estimate else 0,
+    }
+    return build(row) | {
+        "steps": steps,
+        "queue_position": queue.position if queue else 0,
+        "estimate": expected if estimate or (queue and queue.starts_at) else None,
+        "stopped_by": _name(row.stopped_by),
+    }
 
 
 def build_request(row: BuildRequest, host: str) -> dict[str, Any]:

@@ -355,7 +355,7 @@ def test_a_full_queue_takes_no_build_by_a_pull(member: User, version: Version) -
     answer = ask(PATH, Authorization=basic("cora", PASSWORD))
 
     assert (answer.status, answer.code) == (429, "TOOMANYREQUESTS")
-    assert "1 builds of lab wait already" in message(answer)
+    assert "The queue of lab is full: 1 of 1 builds are waiting" in message(answer)
     assert Build.objects.count() == 1
 
 

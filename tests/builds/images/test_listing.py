@@ -41,7 +41,7 @@ def page(client: Client, address: str = "") -> str:
 
 def shown(client: Client, address: str) -> list[str]:
     """Return the environments whose images are listed, in the order of the list."""
-    return re.findall(r'<a class="clip-all" href="[^"]+">([^<:]+):1</a>', page(client, address))
+    return re.findall(r'<a class="name clip-all" href="[^"]+">([^<:]+):1</a>', page(client, address))
 
 
 def test_images_are_found_and_sorted(reader: Client) -> None:
@@ -62,8 +62,8 @@ def test_images_are_found_and_sorted(reader: Client) -> None:
         assert shown(reader, f"?q={query}") == ["small"], query
     assert shown(reader, "?only=unused") == ["large"]
     assert shown(reader, "?only=current&q=large") == ["large"]
-    assert "No such image" in page(reader, "?only=replaced")
-    assert "No such image" in page(reader, "?q=%00<script>")
+    assert "No matching images" in page(reader, "?only=replaced")
+    assert "No matching images" in page(reader, "?q=%00<script>")
 
 
 def test_a_moved_base_is_shown_only_if_the_base_floats(reader: Client) -> None:
@@ -80,7 +80,7 @@ def test_a_moved_base_is_shown_only_if_the_base_floats(reader: Client) -> None:
         )
     own = built("dockerfile", "six==0\n", base="a Dockerfile", base_digest="a", floating=True)
     BaseImage.objects.create(reference=f"Dockerfile {own.hash}", digest="b", checked_at=timezone.now())
-    assert page(reader).count("the base has moved") == 2
+    assert page(reader).count("Base image updated</span>") == 2
     assert set(shown(reader, "?only=moved")) == {"moved", "dockerfile"}
 
 

@@ -120,7 +120,7 @@ def test_what_is_proposed_for_the_catalogue_stays_until_that_is_decided(lab: Wor
 
     ask_for_changes(proposal, person("cora", curated=Role.CONTRIBUTOR), "Pin it.")
     assert clean_up(lab, Rule(), olga).images == 0
-    assert "It is proposed for the catalogue" in browser_of(olga).get(PAGE).content.decode()
+    assert "Proposed for the catalogue" in browser_of(olga).get(PAGE).content.decode()
 
     withdraw(proposal, olga)
     assert fates(lab, Rule())[0] == {"older": 1}
@@ -219,10 +219,10 @@ def test_the_page_shows_first_and_deletes_then_and_the_activity_tells(
     page = client.get(PAGE).content.decode()
     assert "Delete 1 image" in page
     assert "frees 88 MB" in page
-    assert "Only older versions" in page
+    assert "Used by older versions only" in page
     assert Image.objects.count() == 1
     response = client.post(PAGE, {"days": "90", "older": "yes"}, follow=True)
-    assert "1 image is deleted" in response.content.decode()
+    assert "1 image deleted" in response.content.decode()
     assert not ImageLayer.objects.exists()
     build.refresh_from_db()
     assert build.image is None  # the history stays
@@ -230,7 +230,7 @@ def test_the_page_shows_first_and_deletes_then_and_the_activity_tells(
     assert (event.actor, event.details["freed"], event.subject) == (olga, BASE + OWN, "1 image")
     assert "cleaned up" in client.get("/w/lab/activity/").content.decode()
     again = client.post(PAGE, {"days": "90", "older": "yes"}, follow=True)
-    assert "Nothing was deleted" in again.content.decode()
+    assert "Nothing deleted" in again.content.decode()
 
 
 @pytest.mark.parametrize("address", ["?days=0", "?days=-5", "?days=1e9", "?days=%00&older=%00"])
@@ -239,7 +239,7 @@ def test_no_address_makes_the_rule_any_stricter_than_its_choices(
 ) -> None:
     built("six==1.0\n", days=50)
     save_text("six==2.0\n")
-    assert "Nothing: every image is needed" in browser_of(olga).get(PAGE + address).content.decode()
+    assert "Nothing to delete. Every image is needed" in browser_of(olga).get(PAGE + address).content.decode()
 
 
 def test_a_contributor_sees_no_way_to_clean_up_and_has_none(lab: Workspace) -> None:
@@ -322,5 +322,5 @@ def test_admins_see_what_the_whole_store_could_do_without(
     olga.save()
     client = browser_of(olga)
     assert "store=1" in client.get(PAGE).content.decode()
-    assert "There is no such file" in client.get(f"{PAGE}?store=1").content.decode()
-    assert "A worker takes out" in client.post(f"{PAGE}store", follow=True).content.decode()
+    assert "No unneeded files" in client.get(f"{PAGE}?store=1").content.decode()
+    assert "A worker deletes unneeded files now." in client.post(f"{PAGE}store", follow=True).content.decode()

@@ -364,7 +364,7 @@ def test_the_position_in_the_queue_moves_on_an_open_page(
         viewer = await Viewer(second, owner).open()
         await viewer.until("Number 2")
         await written(build, "the first one ends")()
-        await viewer.until("Number 1")
+        await viewer.until("Next in line")
         await viewer.leave()
 
     live(watch)
@@ -373,7 +373,7 @@ def test_the_position_in_the_queue_moves_on_an_open_page(
 def test_the_forms_in_a_stream_can_be_sent(build: Build, owner: User) -> None:
     async def watch() -> None:
         viewer = await Viewer(build, owner).open()
-        text = await viewer.until("Cancel</span>")
+        text = await viewer.until("Cancel build</span>")
         assert re.search(r'name="csrfmiddlewaretoken" value="\w{64}"', text)
         await viewer.leave()
 

@@ -87,7 +87,7 @@ def test_a_long_real_log_shows_its_steps_and_only_the_last_of_its_progress(kind:
         ]
 
     page = browser_of(person("carla", lab=Role.READER)).get(f"/w/lab/builds/{build.pk}/").content.decode()
-    assert f"{len(step.parts)} steps of the Dockerfile" in page
+    assert f"{len(step.parts)} instructions" in page
     assert f'<a href="#L{step.parts[-1]["line"]}"' in page
 
 

@@ -170,7 +170,7 @@ def test_everybody_who_still_waits_is_notified_with_a_link_to_the_build(carla: U
 
     notices = {row.user.username: row for row in Notice.objects.all()}
     assert set(notices) == {"carla", "fred"}
-    assert notices["carla"].subject == "The build of forecast:1 in lab failed"
+    assert notices["carla"].subject == "Build failed: forecast:1 in lab"
     assert "Did you mean numpy?" in notices["carla"].text
     assert notices["carla"].address == reverse("builds:build", args=["lab", build.pk])
     assert Event.objects.filter(verb="build.failed").count() == 1

@@ -60,7 +60,7 @@ def test_a_full_queue_refuses_with_what_how_many_and_what_to_do(db: None) -> Non
     first = queue_build(save_text("a==1\n"))
     queue_build(save_text("a==2\n"))
 
-    with pytest.raises(QueueFull, match="2 builds of lab wait already, and no more than 2 may") as refused:
+    with pytest.raises(QueueFull, match="The queue of lab is full: 2 of 2 builds are waiting") as refused:
         request_build(save_text("a==3\n"))
 
     assert "cancel" in str(refused.value)
@@ -81,7 +81,7 @@ def test_the_page_shows_a_full_queue_and_keeps_the_saved_version(db: None) -> No
     )
 
     assert answer.status_code == 200
-    assert "1 builds of lab wait already" in answer.content.decode()
+    assert "The queue of lab is full: 1 of 1 builds are waiting" in answer.content.decode()
 
 
 @pytest.mark.django_db(transaction=True)

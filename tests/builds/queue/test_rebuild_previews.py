@@ -94,7 +94,7 @@ def test_an_unreachable_index_is_shown_and_prevents_no_rebuild(sent: list[int], 
     run_preview(*sent)
 
     answer = browser.get(f"{page}moves").content.decode()
-    assert "cannot be said now" in answer
+    assert "Package changes are unknown" in answer
     assert "hx-get" not in answer
     assert "Rebuild" in browser.get(page).content.decode()
 

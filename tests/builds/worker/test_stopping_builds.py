@@ -54,7 +54,7 @@ def test_a_waiting_build_ends_at_once_and_its_requesters_learn_who_stopped_it(
     browser = browser_of(olga)
     assert f'href="{page_of(build)}stop/"' in text_of(browser, page_of(build))
     before = text_of(browser, f"{page_of(build)}stop/")
-    assert "2 people wait for it" in before
+    assert "2 people are waiting" in before
     assert "carla" in before
     assert "fred" in before
     assert state_of(build) == BuildState.QUEUED  # asking changes nothing
@@ -62,7 +62,7 @@ def test_a_waiting_build_ends_at_once_and_its_requesters_learn_who_stopped_it(
     after = browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
 
     assert state_of(build) == BuildState.CANCELLED
-    assert "olga stopped the build for everybody." in after
+    assert "olga stopped the build for everyone." in after
     assert notice(browser_of(carla)).startswith("olga stopped the build of forecast:1. See the build")
     assert notice(browser_of(User.objects.get(username="fred"))).startswith("olga stopped the build")
     assert notice(browser) == ""
@@ -70,8 +70,8 @@ def test_a_waiting_build_ends_at_once_and_its_requesters_learn_who_stopped_it(
     assert list(notices) == [
         (
             name,
-            "The build of forecast:1 in lab was stopped",
-            "olga stopped it for everybody who waited for it.",
+            "Build cancelled: forecast:1 in lab",
+            "olga stopped this build for everyone.",
         )
         for name in ("carla", "fred")
     ]
@@ -90,19 +90,19 @@ def test_a_running_build_is_asked_to_stop_and_ends_as_stopped(olga: User, build:
         assert claim.should_stop()
         claim.cancel()
 
-    assert "olga stopped the build for everybody." in text_of(browser, page_of(build))
+    assert "olga stopped the build for everyone." in text_of(browser, page_of(build))
 
 
 def test_the_only_requester_cancels_and_cannot_stop_for_everybody(olga: User, carla: User) -> None:
     build = queue_build(save_text("numpy==2.1.3\n"), olga)
     page = text_of(browser_of(olga), page_of(build))
-    assert "<span>Cancel</span>" in page
-    assert "Stop for everybody" not in page
+    assert "<span>Cancel build</span>" in page
+    assert "Stop for everyone" not in page
 
     request_build(build.version, carla)
     page = text_of(browser_of(olga), page_of(build))
     assert "<span>Stop waiting</span>" in page
-    assert "Stop for everybody" in page
+    assert "Stop for everyone" in page
 
 
 @pytest.mark.parametrize(("role", "status"), [(Role.CONTRIBUTOR, 403), (Role.READER, 403), (None, 404)])
@@ -113,7 +113,7 @@ def test_nobody_but_an_owner_stops_what_others_wait_for(build: Build, role: Role
     assert browser.get(f"{page_of(build)}stop/").status_code == status
     assert browser.post(f"{page_of(build)}stop/").status_code == status
     assert Caller(user)("POST", f"workspaces/lab/builds/{build.pk}/stop/").status == status
-    assert "Stop for everybody" not in (text_of(browser, page_of(build)) if role else "")
+    assert "Stop for everyone" not in (text_of(browser, page_of(build)) if role else "")
     assert state_of(build) == BuildState.QUEUED
 
 
@@ -127,15 +127,15 @@ def test_a_build_of_another_workspace_is_not_found_below_ones_own(build: Build) 
 def test_what_has_ended_or_was_stopped_before_is_not_stopped(olga: User, build: Build) -> None:
     with claim_build(build) as (claim, _):
         stop_build(build, olga)
-        with pytest.raises(StateConflict, match="before"):
+        with pytest.raises(StateConflict, match="already stopped"):
             stop_build(build, olga)
         claim.cancel()
-    with pytest.raises(StateConflict, match="has ended"):
+    with pytest.raises(StateConflict, match="already ended"):
         stop_build(build, olga)
 
     browser = browser_of(olga)
-    assert "It has ended already" in text_of(browser, f"{page_of(build)}stop/")
-    assert "the build has ended" in browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
+    assert "This build has ended" in text_of(browser, f"{page_of(build)}stop/")
+    assert "already ended" in browser.post(f"{page_of(build)}stop/", follow=True).content.decode()
     assert Event.objects.filter(verb="build.stopped").count() == 1
 
 

@@ -61,7 +61,7 @@ def test_save_and_build_goes_to_the_build(contributor: Client) -> None:
 def test_what_has_an_image_already_is_ready_at_once(contributor: Client) -> None:  # rule 12
     succeed_build(queue_build(save_text(TEXT)))
     response = contributor.post(NEW, form(name="another", action="build"), follow=True)
-    assert "ready at once" in response.content.decode()
+    assert "already exists" in response.content.decode()
     assert Build.objects.count() == 1
 
 

@@ -1,0 +1,83 @@
+"""The images of a workspace: the list with its totals, and the page of an image with its layers."""
+
+import re
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from builds.images.layers import layers_of, shared_layers, totals_of
+from builds.images.listing import ImageFilter, base_moved, find_images
+from builds.images.repositories import pull_names_of, version_to_name
+from builds.pages import queries
+from environments.access import Right, get_workspace, may
+from environments.paging import KeysetPaginator
+from environments.requests import StudioRequest
+
+ROWS = 25
+LAYERS_SHOWN = 500
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@require_safe
+@login_required
+def images(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Show a workspace's images and which versions share each."""
+    workspace = get_workspace(request.user, workspace)
+    criteria = ImageFilter.read(request.GET)
+    images = find_images(queries.images_for_list(workspace), workspace, criteria)
+    page = KeysetPaginator(images, ROWS).get_page(request.GET.get("page"))
+    names = queries.sharing_names(workspace, [image.hash for image in page])
+    shared = shared_layers([image.pk for image in page])
+    named = [(image, version_to_name(names.get(image.hash, []), image)) for image in page]
+    rows = [
+        {
+            "image": image,
+            "versions": names.get(image.hash, []),
+            "pull": pull.command,
+            "shared": shared.get(image.pk),
+        }
+        for image, pull in zip(page, pull_names_of(named, request.get_host()), strict=True)
+    ]
+    context = {
+        "workspace": workspace,
+        "totals": totals_of(workspace),
+        "page": page,
+        "rows": rows,
+        "criteria": criteria,
+        "choices": [
+            ("current", _("Current")),
+            ("replaced", _("Replaced by a newer image")),
+            ("unused", _("Not used for 30 days")),
+            ("moved", _("Base image updated")),
+        ],
+        "may_clean_up": may(request.user, Right.CLEAN_UP, workspace),
+    }
+    return render(request, "builds/images.html", context)
+
+
+@require_safe
+@login_required
+def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
+    """Show an image: what shares it, its platforms and its layers."""
+    workspace = get_workspace(request.user, workspace)
+    images = queries.images_for_list(workspace).defer("lock").annotate(base_moved=base_moved())
+    row = images.filter(digest=digest).first() if DIGEST.fullmatch(digest) else None
+    if row is None:
+        raise Http404(f"{workspace} has no image {digest}.")
+    versions = queries.sharing_names(workspace, [row.hash]).get(row.hash, [])
+    (names,) = pull_names_of([(row, version_to_name(versions, row))], request.get_host())
+    layers = layers_of(row)
+    context = {
+        "workspace": workspace,
+        "image": row,
+        "versions": versions,
+        "pull": names,
+        "shared": shared_layers([row.pk]).get(row.pk),
+        "layers": layers[:LAYERS_SHOWN],
+        "more_layers": max(0, len(layers) - LAYERS_SHOWN),
+        "platforms": list(row.platform_rows.defer("lock")),
+    }
+    return render(request, "builds/image.html", context)

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from builds.images.packages import find
+from builds.search.conditions import find
 from environments.access import Right, get_environment, get_version, get_workspace
 from environments.definition import CannotWrite, write
 from environments.definition.packages.constraints import BadConstraint

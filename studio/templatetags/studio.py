@@ -15,8 +15,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, pgettext
 
 from builds.causes import CATALOGUE
+from builds.search.query import term_of
 from environments.models import Event
-from studio.labels import CHANGES, EVENTS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
+from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
 
 register = template.Library()
 
@@ -81,6 +82,18 @@ def severity(name: str) -> SafeString:
 def kind(name: str) -> str:
     """Return the label of a kind."""
     return str(KINDS.get(name, name))
+
+
+@register.filter
+def facet_words(qualifier: str) -> str:
+    """Return the label of a facet."""
+    return str(FACETS.get(qualifier, qualifier))
+
+
+@register.simple_tag
+def tag_term(name: str, value: str) -> str:
+    """Return the search term that matches a tag."""
+    return term_of("tag", f"{name}={value}" if value else name)
 
 
 @register.filter

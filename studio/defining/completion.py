@@ -54,7 +54,7 @@ _UNREADABLE = (
     TypeError,
     RecursionError,
 )
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 # Never beyond the next `<`: the time is linear in the page's length for any content.
 _LINK = re.compile(r"""<a\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>([^<]+)</a\s*>""", re.IGNORECASE)
 
@@ -80,7 +80,7 @@ def names(user: Any, ecosystem: str, prefix: str) -> Completion:
 
 def versions(user: Any, ecosystem: str, name: str) -> Completion:
     """Return the versions of a package, newest first."""
-    if ecosystem not in ECOSYSTEMS or not _NAME.fullmatch(name):
+    if ecosystem not in ECOSYSTEMS or not NAME.fullmatch(name):
         return Completion([])
     normal = pip_name(name)
     known = set(_visible_packages(user, ecosystem).filter(name=normal).values_list("version", flat=True))

@@ -25,6 +25,7 @@ from studio.defining.completion import (
     FAILURE_CACHE_SECONDS,
     JSON_LISTING,
     MAX_LISTING_BYTES,
+    NAME,
     TIMEOUT_SECONDS,
     index,
     index_url,
@@ -64,7 +65,7 @@ def about(name: str, ecosystem: str, channel: str = "") -> About:
     if ecosystem == "conda":
         known = channel.isascii() and channel.replace("-", "").isalnum()
         return About(index_page=f"https://anaconda.org/{channel}/{name}" if channel and known else "")
-    if ecosystem != "pypi":
+    if ecosystem != "pypi" or not NAME.fullmatch(name):
         return About()
     listed = index.listing(name)
     fields = details.of(name)

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -36,8 +36,6 @@ def package(request: StudioRequest, workspace: str, name: str) -> HttpResponse:
     constraint, problem = _constraint(normal, query)
     built = resolved(workspace, constraint)
     unbuilt = requested_only(workspace, constraint)
-    if not (built or unbuilt or query):
-        raise Http404(f"No version in {workspace} has or requests {normal}.")
     dependants, dependencies, channel = neighbours(workspace, normal)
     ecosystem = next((held.ecosystem for held in (*built, *unbuilt)), "")
     known = about(normal, ecosystem, channel)

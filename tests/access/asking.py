@@ -269,5 +269,6 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "uid": "x",
         "user": "mia",  # a member of both, who never calls
         "token": "0",
+        "view": "0",
         "other": uuid.uuid4().hex,
     }

@@ -153,6 +153,9 @@ CHANGES: dict[tuple[str, str], Change] = {
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     ("finished-builds/dismiss", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
+    (f"{W}views/save", "POST"): "what a person searches for is nobody else's affair",
+    (f"{W}views/<int:view>/delete", "POST"): "what a person searches for is nobody else's affair",
+    (f"{ENVIRONMENT}pin", "POST"): "what a person pins is nobody else's affair",
     (f"{W}chosen/compare", "POST"): "it leads to the page that compares",
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
     ("api/v1/findings/", "POST"): "nothing is saved",

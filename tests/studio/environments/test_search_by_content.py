@@ -101,7 +101,9 @@ def test_the_catalogues_image_counts_and_another_workspaces_does_not(reader: Cli
     other = "numpy==1.18.0\n"
     built("theirs", locked("numpy", "1.18.0"), workspace="other", text=other)
     save_text(other, name="not-built")
-    assert environments_matching(reader, "numpy<2") == {"mine"}
+    # What is not built here matches by what it requests.
+    assert environments_matching(reader, "numpy<2") == {"mine", "not-built"}
+    assert environments_matching(reader, "numpy<2 state:ready") == {"mine"}
 
 
 @pytest.mark.parametrize(
@@ -113,9 +115,9 @@ def test_the_catalogues_image_counts_and_another_workspaces_does_not(reader: Cli
         ("numpy<abc", "is no version"),
         ("numpy<1,2", "is missing before “2”"),
         ("numpy>1.*", "goes with == and != only"),
-        ("python:new", "names no version of Python"),
-        ("base:", "names no base image"),
-        ("package:", "names no package"),
+        ("python:new", "has no version of Python"),
+        ("base:", "needs a value"),
+        ("package:", "needs a name"),
     ],
 )
 def test_a_wrong_expression_says_what_is_wrong(reader: Client, query: str, sentence: str) -> None:

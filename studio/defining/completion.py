@@ -121,7 +121,7 @@ class VersionIndex:
 
     def listing(self, name: str) -> list[str] | None:
         """Return the cached versions of a package; None while they are being fetched."""
-        cached: list[str] | None = cache.get(_cache_key(name))
+        cached: list[str] | None = cache.get(cache_key(name))
         if cached is not None:
             return cached
         with self._lock:
@@ -133,10 +133,10 @@ class VersionIndex:
     def _fetch(self, name: str) -> None:
         try:
             versions = fetch_versions(index_url(), name)
-            cache.set(_cache_key(name), versions, CACHE_SECONDS)
+            cache.set(cache_key(name), versions, CACHE_SECONDS)
         except _UNREADABLE:
             # Completion is optional: an index that cannot be reached or read offers nothing for a minute.
-            cache.set(_cache_key(name), [], FAILURE_CACHE_SECONDS)
+            cache.set(cache_key(name), [], FAILURE_CACHE_SECONDS)
         finally:
             with self._lock:
                 self._pending.discard(name)
@@ -187,5 +187,5 @@ def _versions_in(files: Iterable[str]) -> set[str]:
     return versions
 
 
-def _cache_key(name: str) -> str:
+def cache_key(name: str) -> str:
     return f"completion:{index_url()}:{name}".replace(" ", "")

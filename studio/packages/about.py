@@ -35,7 +35,7 @@ from studio.defining.completion import (
 CACHE_SECONDS = 86_400.0
 MAX_METADATA_BYTES = 500_000
 LONGEST = 300  # characters of a summary or a licence
-_UNREADABLE = (
+UNREADABLE = (
     httpx.HTTPError,
     httpx.InvalidURL,
     AddressRefused,
@@ -101,7 +101,7 @@ class Details:
     def _fetch(self, name: str) -> None:
         try:
             cache.set(_cache_key(name), fetch_details(index_url(), name), CACHE_SECONDS)
-        except _UNREADABLE:
+        except UNREADABLE:
             cache.set(_cache_key(name), {}, FAILURE_CACHE_SECONDS)
         finally:
             with self._lock:

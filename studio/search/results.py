@@ -23,6 +23,7 @@ from environments.definition.packages.specs import pip_name
 from environments.models import Member, RequestedPackage, Version, VersionEntry, Workspace
 from environments.versions.listing import listings_of
 from studio.labels import STATES
+from studio.templatetags.studio import package_url
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -186,9 +187,8 @@ def _packages(workspace: Workspace, query: str) -> list[Result]:
     names = set(resolved.values_list("name", flat=True).distinct()[:200])
     names |= set(requested.order_by("name").values_list("name", flat=True).distinct()[:200])
     ranked = sorted(names, key=lambda name: (name != part, not name.startswith(part), name))
-    return [
-        Result(name, reverse("package", args=[workspace.name, name]), "package") for name in ranked[:MOST]
-    ]
+    linked = [(name, package_url(workspace.name, name)) for name in ranked[:MOST]]
+    return [Result(name, url, "package") for name, url in linked if url]
 
 
 def _people(workspace: Workspace, user: User, query: str) -> list[Result]:

@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
@@ -16,6 +17,7 @@ from django.utils.translation import gettext, pgettext
 
 from builds.causes import CATALOGUE
 from builds.search.query import term_of
+from environments.definition.packages.specs import pip_name
 from environments.models import Event
 from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
 
@@ -88,6 +90,15 @@ def kind(name: str) -> str:
 def facet_words(qualifier: str) -> str:
     """Return the label of a facet."""
     return str(FACETS.get(qualifier, qualifier))
+
+
+@register.simple_tag
+def package_url(workspace: str, name: str) -> str:
+    """Return the URL of a package's page; empty for a name that no URL can hold."""
+    try:
+        return reverse("package", args=[workspace, pip_name(name)])
+    except NoReverseMatch:
+        return ""
 
 
 @register.simple_tag

@@ -6,6 +6,7 @@ The labels of the new parts are texts that pages have already: “Add text to a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 

@@ -6,6 +6,7 @@ from typing import Any
 from builds.images.repositories import PullNames, name_of, pull_names, pull_names_of
 from builds.models import Build, BuildRequest, BuildState, Image
 from builds.pages.queries import NOT_BUILT, ImageState, image_states, queue_position, steps_shown
+from builds.search.matches import Matches
 from environments import models
 from environments.access import role_in
 from environments.catalogue.deprecations import deprecated_ancestor, deprecations_of
@@ -98,8 +99,10 @@ def whole_version(row: models.Version) -> dict[str, Any]:
     }
 
 
-def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[str, Any]:
-    """Return an environment with its latest version."""
+def environment(
+    row: models.Environment, latest: dict[str, Any] | None, matches: Matches | None = None
+) -> dict[str, Any]:
+    """Return an environment with its latest version, and the versions and packages that match a search."""
     return {
         "workspace": row.workspace.name,
         "name": row.name,
@@ -107,6 +110,15 @@ def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[
         "created_at": row.created_at,
         "created_by": _name(row.created_by),
         "latest": latest,
+        "matches": {
+            "versions": [hit.version for hit in matches.hits],
+            "packages": [
+                {"package": match.text, "requested_only": match.requested, "versions": match.versions}
+                for match in matches.packages
+            ],
+        }
+        if matches
+        else None,
     }
 
 

@@ -165,7 +165,7 @@ def ann(db: None) -> Client:
 def allowed(request: str, sign_and_bound: str, conda: bool) -> bool:
     """Whether every version that a request allows fits, tried over a grid; a request without version fits no bound."""
     exact = re.fullmatch(r"={1,2}([\w.]+)", request)
-    if conda and request.startswith("=") or exact and "*" not in request:
+    if (conda and request.startswith("=")) or (exact and "*" not in request):
         return SpecifierSet(sign_and_bound).contains(request.lstrip("="), prereleases=True)
     possible = list(SpecifierSet(request).filter(GRID)) if request else []
     return bool(possible) and all(version in SpecifierSet(sign_and_bound) for version in possible)

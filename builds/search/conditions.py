@@ -49,8 +49,8 @@ def find(
 
 def matching_entries(entries: Entries, query: SearchQuery, workspace: Workspace, user: Person) -> Entries:
     """Return the entries that match every term. Raises BadConstraint."""
-    for word in query.words:
-        entries = entries.filter(search_text__contains=word)
+    for text in query.texts:
+        entries = entries.filter(search_text__contains=text)
     for constraint in query.packages:
         entries = entries.filter(_holds(constraint, workspace))
     for qualifier, value in query.fields:

@@ -1,4 +1,4 @@
-"""What matched: the versions of each environment on a page, and the packages in them."""
+"""The matches of a search: the versions of each environment on a page, and the packages in them."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def _packages(
             held[row[0]].add(row[1:])
         if unbuilt:
             wanted = matching_requests(constraint, workspace).filter(version__in=unbuilt)
-            for version, name, text in wanted.values_list("version", "name", "constraint"):
-                requested[version].add((name, text))
+            for pk, name, text in wanted.values_list("version", "name", "constraint"):
+                requested[pk].add((name, text))
     result: dict[tuple[int, str, bool], PackageMatch] = {}
     for hit in hits:
         only = hit.hash not in built

@@ -57,7 +57,7 @@ class SearchQuery:
     """A query that was read: `terms` as they were typed, and what each means."""
 
     terms: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     packages: tuple[Constraint, ...] = ()
     fields: tuple[tuple[str, str], ...] = field(default=())  # qualifier, value in lower case
 
@@ -67,7 +67,7 @@ class SearchQuery:
         terms = split(text)
         if len(terms) > MOST_TERMS:
             raise BadConstraint(f"The search has more than {MOST_TERMS} terms. Remove some.")
-        words: list[str] = []
+        texts: list[str] = []
         packages: list[Constraint] = []
         fields: list[tuple[str, str]] = []
         for term in terms:
@@ -78,8 +78,8 @@ class SearchQuery:
             elif (constraint := constraint_of(term)) is not None:
                 packages.append(constraint)
             else:
-                words.append(_unquoted(term).lower())
-        return cls(tuple(terms), tuple(words), tuple(packages), tuple(fields))
+                texts.append(_unquoted(term).lower())
+        return cls(tuple(terms), tuple(texts), tuple(packages), tuple(fields))
 
     def has(self, term: str) -> bool:
         """Whether the query has this term, in any case."""

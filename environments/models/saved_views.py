@@ -1,4 +1,4 @@
-"""What a person keeps of a workspace's list: named searches, and pinned environments."""
+"""A person's own searches of a workspace's list, by name, and pinned environments."""
 
 from typing import ClassVar
 

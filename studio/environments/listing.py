@@ -13,7 +13,7 @@ from django.db.models import BooleanField, Case, QuerySet, When
 from builds.pages import queries
 from builds.search.conditions import Entries, find, matching_entries
 from builds.search.facets import facets_of
-from builds.search.matches import Matches, matches_on, older_hits
+from builds.search.matches import Hit, Matches, matches_on, older_hits
 from builds.search.query import SearchQuery
 from environments.catalogue.deprecations import deprecations_of
 from environments.definition.packages.constraints import BadConstraint
@@ -169,7 +169,8 @@ def search_context(chosen: ListFilter, page: dict[str, Any]) -> dict[str, Any]:
     if readable:
         entries = matching_entries(entries, chosen.search, chosen.shown, chosen.person)
     searching = bool(chosen.search.terms) and readable
-    older, more_older = [], False
+    older: list[Hit] = []
+    more_older = False
     if searching and not chosen.all_versions:
         every = chosen.entries(all_versions=True)
         older, more_older = older_hits(every, chosen.search, chosen.shown, chosen.person)

@@ -28,7 +28,7 @@ def packages(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     paths = reasons(lock)
     shown = [package for package in lock.packages if query.lower() in package.name.lower()]
     weights = sizes_by_root(lock, paths)
-    heaviest = sorted(weights.items(), key=lambda weight: (-weight[1], weight[0]))[:3]
+    heaviest = sorted(weights.items(), key=lambda weight: (-weight[1], weight[0]))[:1]
     return {
         "rows": [(package, path_to(package, paths)) for package in in_order(shown, sort)],
         "total": len(lock.packages),

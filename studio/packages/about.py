@@ -50,7 +50,7 @@ UNREADABLE = (
 
 @dataclass(frozen=True)
 class About:
-    """What the index says of a package; `pending` while it is being fetched."""
+    """The details of a package in the index; `pending` while they are being fetched."""
 
     summary: str = ""
     licence: str = ""

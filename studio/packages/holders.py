@@ -40,7 +40,7 @@ class Holder:
 
 @dataclass
 class PackageVersion:
-    """A version of a package, and who has it; `text` is a constraint where it is only requested."""
+    """A version of a package, and the environments that have it; `text` is a constraint where it is only requested."""
 
     text: str
     ecosystem: str

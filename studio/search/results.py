@@ -1,4 +1,4 @@
-"""What the palette finds: environments, versions, builds, images, packages, people, pages and commands."""
+"""The results of the palette: environments, versions, builds, images, packages, people, pages and commands."""
 
 from __future__ import annotations
 
@@ -68,6 +68,8 @@ def search_everything(workspace: Workspace, user: User, query: str, commands: li
             Group("people", _("People"), _people(workspace, user, query)),
             *groups,
         ]
+    # Names that have the query come before texts that have it.
+    groups.sort(key=lambda group: not any(_matches(str(result.title), query) for result in group.results))
     return [group for group in groups if group.results]
 
 
@@ -84,11 +86,11 @@ def _environments(workspace: Workspace, user: User, query: str) -> list[Result]:
         )
         start = pip_name(query)
         named = rows.filter(name__contains=query.lower()).order_by("name")[:MOST]
-        found = {row.pk: row for row in (*named, *rows.order_by("-changed_at", "-environment_id")[:MOST])}
+        matching = {row.pk: row for row in (*named, *rows.order_by("-changed_at", "-environment_id")[:MOST])}
     except BadConstraint:
         return []
     results = sorted(
-        found.values(), key=lambda row: (query.lower() not in row.name, not row.name.startswith(start))
+        matching.values(), key=lambda row: (query.lower() not in row.name, not row.name.startswith(start))
     )
     return [
         Result(

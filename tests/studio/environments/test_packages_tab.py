@@ -57,7 +57,7 @@ def test_the_dependency_path_is_shown_and_a_cycle_ends_it() -> None:
 def test_the_page_tells_why_and_how_much(reader: Client) -> None:
     page = reader.get(TAB).content.decode()
     assert "<title>pandas: 13 MB</title>" in page
-    assert "<strong>matplotlib</strong> brings in 8.2 MB, including dependencies." in collapsed(page)
+    assert "<strong>pandas</strong> brings in 13 MB, including dependencies." in collapsed(page)
     assert page.count('class="treemap ') == 2
     assert page.index('id="package-name"') < page.index('class="treemap ') < page.index("<table")
     assert ' style="' not in page.partition("<main")[2]

@@ -101,7 +101,7 @@ def test_the_catalogues_image_counts_and_another_workspaces_does_not(reader: Cli
     other = "numpy==1.18.0\n"
     built("theirs", locked("numpy", "1.18.0"), workspace="other", text=other)
     save_text(other, name="not-built")
-    # What is not built here matches by what it requests.
+    # A version that is not built here matches by its requests.
     assert environments_matching(reader, "numpy<2") == {"mine", "not-built"}
     assert environments_matching(reader, "numpy<2 state:ready") == {"mine"}
 

@@ -95,14 +95,14 @@ def test_the_page_names_each_version_and_the_environments_that_have_it(rita: Cli
     assert {holder.environment for holder in rows["1.24.0"].holders.values()} == {"churn", "nlp"}
     assert [held.text for held in page.context["unbuilt"]] == ["<2,>=1.20"]
     text = text_of(rita, f"{PAGE}numpy/")
-    assert "3 environments in Lab" in text
+    assert "3 environments in Lab and the catalogue" in text
     assert 'href="/w/lab/environments/churn/versions/1/"' in text
     assert "18 MB" in text
     assert "theirs" not in text
     assert "0.9" not in text
 
 
-def test_versions_are_narrowed_by_a_constraint_and_a_wrong_one_is_explained(rita: Client) -> None:
+def test_versions_are_narrowed_by_a_constraint_and_a_wrong_constraint_is_explained(rita: Client) -> None:
     built("old", locked("numpy", "1.24.0"))
     built("new", locked("numpy", "2.1.3"))
     save_text("numpy==1.20\n", name="waiting")
@@ -140,7 +140,7 @@ def test_conda_packages_and_the_interpreter_have_pages(rita: Client) -> None:
     assert "Python interpreter" in text_of(rita, f"{PAGE}python/")
 
 
-def test_names_are_normalised_and_a_package_that_nobody_has_is_said_to_be_absent(rita: Client) -> None:
+def test_names_are_normalised_and_the_page_of_an_absent_package_says_so(rita: Client) -> None:
     assert rita.get(f"{PAGE}Scikit_Learn/")["Location"] == f"{PAGE}scikit-learn/"
     assert "No built version has this package." in text_of(rita, f"{PAGE}nothing/")
     for name in ("<script>alert(1)<", '"', "%22%3E", "x" * 3_000, "__"):

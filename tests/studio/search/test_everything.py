@@ -107,7 +107,7 @@ def test_the_catalogue_is_searched_too(rita: Client) -> None:
         "0" * 64,
     ],
 )
-def test_whatever_is_typed_is_text(rita: Client, query: str) -> None:
+def test_hostile_queries_stay_text(rita: Client, query: str) -> None:
     save_text("numpy==2.1.3\n", description="<script>alert(1)</script>")
     for part in ("", "palette"):
         response = rita.get(SEARCH, {"q": query, "part": part})

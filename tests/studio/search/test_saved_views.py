@@ -1,4 +1,4 @@
-"""Saved views and pins: a person's own, whatever anyone sends."""
+"""Saved views and pins: a person's own, also with hostile input."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_search_is_saved_under_a_name_shown_and_deleted_by_its_owner_alone(rit
         ("nul", "q=a%00b", "q=a%00b"),
     ],
 )
-def test_whatever_is_sent_a_view_holds_only_parameters_of_the_list(
+def test_a_view_holds_only_parameters_of_the_list(
     rita: Client, name: str, query: str, kept: str | None
 ) -> None:
     save_text("numpy==2.1.3\n")

@@ -167,6 +167,28 @@ def test_the_api_lists_the_visible_images() -> None:
     assert call("GET", "workspaces/lab/environments/?q=numpy%3C").status == 400
 
 
+@pytest.mark.django_db
+def test_the_api_searches_like_the_pages_and_says_what_matches() -> None:
+    built("churn", locked("numpy", "1.26.4"), text="numpy==1.26.4\n")
+    built("churn", locked("numpy", "2.1.3"), text="numpy==2.1.3\n")
+    save_text("numpy<2\n", name="waiting", tags={"team": "nlp"})
+    call = Caller(person("rita", lab=Role.READER))
+    environments = "workspaces/lab/environments/"
+    (row,) = call.all(f"{environments}?q=numpy%3C2")
+    assert row["matches"] == {
+        "versions": ["1"],
+        "packages": [{"package": "numpy<2", "requested_only": True, "versions": ["1"]}],
+    }
+    every = {row["name"]: row["matches"] for row in call.all(f"{environments}?q=numpy%3C2&all_versions=1")}
+    assert every["churn"]["packages"] == [
+        {"package": "numpy 1.26.4", "requested_only": False, "versions": ["1"]}
+    ]
+    assert [row["name"] for row in call.all(f"{environments}?q=tag:team%3Dnlp+state:none")] == ["waiting"]
+    assert {row["matches"] for row in call.all(environments)} == {None}
+    refused = call("GET", f"{environments}?q=state:odd")
+    assert (refused.status, list(refused.json["errors"])) == (400, ["q"])
+
+
 @pytest.mark.parametrize(
     ("text", "version", "ecosystem", "fits"),
     [

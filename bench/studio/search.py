@@ -1,6 +1,6 @@
 """Measure the list of environments and its searches: `python -m bench.studio.search [--environments 1000] [--versions 4]`.
 
-A workspace of its own on SQLite, every second environment built and failed in turn; pages through Django's test client,
+A workspace of its own on SQLite, with images, failed builds and versions that are not built; pages through Django's test client,
 so without a network. Medians of several rounds; nothing is asserted. It runs on older revisions too, to compare.
 """
 
@@ -11,6 +11,7 @@ import os
 import statistics
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 WISH_MS = 800
@@ -48,35 +49,105 @@ def main() -> None:
 
 
 def seed(environments: int, versions: int) -> None:
-    """Save environments with several versions each; the images of every second."""
+    """Add environments with several versions each; every second has images, every fourth failed builds."""
     from django.conf import settings
     from django.core.management import call_command
-    from django.db import transaction
-
-    from builds.models import Build
-    from environments.models import Role
-    from tests.builds.scenarios import image_for, person, save_text
 
     settings.ALLOWED_HOSTS = ["*"]
     call_command("migrate", verbosity=0)
-    ann = person("ann", lab=Role.OWNER)
     began = time.perf_counter()
-    with transaction.atomic():
-        for number in range(environments):
-            for version in range(1, versions + 1):
-                text = f"numpy=={version % 3}.{number % 30}.0\npandas=={version}.{number}\n"
-                saved = save_text(
-                    text, name=f"model-{number:04}", user=ann, tags={"team": ("nlp", "vision")[number % 2]}
-                )
-                if number % 2:
-                    image_for(saved)
-                elif number % 4:
-                    Build.objects.create(
-                        workspace=saved.environment.workspace, version=saved, hash=saved.hash, state="failed"
-                    )
+    add_rows(environments, versions)
     print(
-        f"{environments:,} environments with {versions} versions each, saved in {time.perf_counter() - began:.0f} s"
+        f"{environments:,} environments with {versions} versions each, added in {time.perf_counter() - began:.0f} s"
     )
+
+
+def add_rows(environments: int, versions: int) -> None:
+    """Add the rows that saving and building would have added."""
+    from django.apps import apps
+    from django.utils import timezone
+
+    from builds.models import Build, Image, ImagePackage, Package
+    from environments.models import Environment, ListEntry, Role, Version
+    from tests.builds.scenarios import image_for, person, save_text
+
+    ann = person("ann", lab=Role.OWNER)
+    pattern = save_text("numpy==2.1.3\npandas==2.2.3\n", name="pattern", user=ann)
+    image = image_for(pattern)
+    lab = pattern.environment.workspace
+    rows = [
+        Environment(workspace=lab, name=f"model-{n:04}", repository=f"model-{n:04}")
+        for n in range(environments)
+    ]
+    made: list[Version] = []
+    for number, environment in enumerate(Environment.objects.bulk_create(rows)):
+        for version in range(1, versions + 1):
+            requests = [f"numpy=={version % 3}.{number % 30}.0", f"pandas=={version}.{number}"]
+            data = {**pattern.data, "python": {**pattern.data["python"], "pip": requests}}
+            made.append(
+                Version(
+                    environment=environment,
+                    version=str(version),
+                    number=version,
+                    hash=f"{number:016x}{version:016x}",
+                    data=data,
+                    source="\n".join(requests),
+                    kind=pattern.kind,
+                    base=pattern.base,
+                    packages=2,
+                    tags={"team": ("nlp", "vision")[number % 2]},
+                    created_by=ann,
+                )
+            )
+    Version.objects.bulk_create(made, batch_size=500)
+    with_text = any(field.name == "search_text" for field in ListEntry._meta.fields)  # in older revisions
+    ListEntry.objects.bulk_create(
+        ListEntry(
+            environment=version.environment,
+            workspace=lab,
+            version=version,
+            name=version.environment.name,
+            changed_at=timezone.now(),
+            kind=version.kind,
+            base=version.base,
+            packages=2,
+            **({"search_text": f"{version.environment.name}\n{version.source}"} if with_text else {}),
+        )
+        for version in made
+        if version.number == versions
+    )
+    if "versionentry" in apps.all_models["environments"]:
+        (migration,) = (path.stem for path in Path("environments/migrations").glob("*_version_entries.py"))
+        apps.get_model("environments", "VersionEntry").objects.all().delete()
+        apps.get_model("environments", "RequestedPackage").objects.all().delete()
+        import_module(f"environments.migrations.{migration}").fill(apps, None)
+    images, builds, held = [], [], []
+    for version in made:
+        number = int(version.environment.name[6:])
+        if number % 2:
+            digest = f"sha256:{version.hash * 2}"
+            images.append(
+                Image(
+                    workspace=lab,
+                    hash=version.hash,
+                    repository=image.repository,
+                    digest=digest,
+                    size=1,
+                    base="host",
+                    base_digest=digest,
+                    lock=image.lock,
+                )
+            )
+        elif number % 4:
+            builds.append(Build(workspace=lab, version=version, hash=version.hash, state="failed"))
+    Build.objects.bulk_create(builds, batch_size=500)
+    packages = [Package(ecosystem="pypi", name="numpy", version=f"{n % 3}.{n}.0") for n in range(90)]
+    packages += [Package(ecosystem="pypi", name=f"package-{n}", version="1.0") for n in range(200)]
+    packages = Package.objects.bulk_create(packages)
+    for number, row in enumerate(Image.objects.bulk_create(images, batch_size=500)):
+        held += [ImagePackage(image=row, package=packages[number % 90])]
+        held += [ImagePackage(image=row, package=packages[90 + (number + n) % 200]) for n in range(30)]
+    ImagePackage.objects.bulk_create(held, batch_size=1_000)
 
 
 def measure(rounds: int) -> None:

@@ -60,6 +60,7 @@ def update_listing(environment: Environment, changed: Version | None = None) -> 
     if version is None or environment.anonymous:
         ListEntry.objects.filter(environment=environment).delete()
         VersionEntry.objects.filter(environment=environment).delete()
+        RequestedPackage.objects.filter(version__environment=environment).delete()
         return
     ListEntry.objects.update_or_create(
         environment=environment,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import connection
 
 from environments.models import RequestedPackage, Role, VersionEntry
 from environments.versions.listing import update_listing
@@ -20,10 +19,10 @@ pytestmark = pytest.mark.django_db
 
 
 def entries() -> list[dict[str, Any]]:
-    return list(VersionEntry.objects.order_by("pk").values())
+    return [dict(row) for row in VersionEntry.objects.order_by("pk").values()]
 
 
-def requested() -> list[tuple[str, ...]]:
+def requested() -> list[tuple[Any, ...]]:
     rows = RequestedPackage.objects.order_by("version", "name", "constraint")
     return list(rows.values_list("version", "ecosystem", "name", "exact", "constraint"))
 
@@ -44,8 +43,7 @@ def test_the_migration_fills_what_saving_writes() -> None:
     assert {row["environment_id"] for row in saved}.isdisjoint({hidden.pk})
     VersionEntry.objects.all().delete()
     RequestedPackage.objects.all().delete()
-    with connection.schema_editor() as editor:
-        import_module(f"environments.migrations.{MIGRATION}").fill(apps, editor)
+    import_module(f"environments.migrations.{MIGRATION}").fill(apps, None)
     assert entries() == saved
     assert requested() == packages
 

@@ -1,7 +1,8 @@
 """Measure the list of environments and its searches: `python -m bench.studio.search [--environments 1000] [--versions 4]`.
 
 A workspace of its own on SQLite, with images, failed builds and versions that are not built; pages through Django's test client,
-so without a network. Medians of several rounds; nothing is asserted. It runs on older revisions too, to compare.
+so without a network. Medians of CPU time, which
+SQLite's queries are part of; nothing is asserted. It runs on older revisions too, to compare.
 """
 
 from __future__ import annotations
@@ -166,9 +167,9 @@ def measure(rounds: int) -> None:
             continue
         times = []
         for _ in range(rounds):
-            began = time.perf_counter()
+            began = time.process_time()
             client.get(url)
-            times.append(1000 * (time.perf_counter() - began))
+            times.append(1000 * (time.process_time() - began))
         with CaptureQueriesContext(connection) as queries:
             client.get(url)
         middle = statistics.median(times)

@@ -52,7 +52,7 @@ def matching_entries(entries: Entries, query: SearchQuery, workspace: Workspace,
     for text in query.texts:
         entries = entries.filter(search_text__contains=text)
     for constraint in query.packages:
-        entries = entries.filter(_holds(constraint, workspace))
+        entries = entries.filter(_holds(constraint, workspace, query.memo))
     for qualifier, value in query.fields:
         entries = entries.filter(_condition(qualifier, value, workspace, user))
     return entries
@@ -63,10 +63,17 @@ def images_of(workspace: Workspace) -> Any:
     return visible_images([workspace]).filter(hash=OuterRef("hash"))
 
 
-def _holds(constraint: Constraint, workspace: Workspace) -> Q:
-    """Return the condition that a version's image has a package, or that it is requested and not built."""
-    images = visible_images([workspace]).filter(package_rows__package__in=matching(constraint))
-    requested = matching_requests(constraint, workspace).values("version")
+def _holds(constraint: Constraint, workspace: Workspace, memo: dict[Any, Any]) -> Q:
+    """Return the condition that a version's image has a package, or that it is requested and not built.
+
+    A page reads a search several times; `memo` keeps what its first reading looked up.
+    """
+    key = (constraint, workspace.pk)
+    if key not in memo:
+        memo[key] = matching(constraint), matching_requests(constraint, workspace)
+    packages, requests = memo[key]
+    images = visible_images([workspace]).filter(package_rows__package__in=packages)
+    requested = requests.values("version")
     return Q(hash__in=images.values("hash")) | Q(Q(version__in=requested), ~Exists(images_of(workspace)))
 
 

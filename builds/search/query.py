@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from environments.definition.packages.constraints import BadConstraint, Constraint
 from environments.definition.packages.specs import pip_name
@@ -60,6 +61,7 @@ class SearchQuery:
     texts: tuple[str, ...] = ()
     packages: tuple[Constraint, ...] = ()
     fields: tuple[tuple[str, str], ...] = field(default=())  # qualifier, value in lower case
+    memo: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)  # look-ups of `conditions`
 
     @classmethod
     def read(cls, text: str) -> SearchQuery:

@@ -22,6 +22,7 @@ from studio.packages.holders import PackageVersion, neighbours, packages_of, req
 
 ROWS = 50
 LONGEST_NAME = 200
+MOST_VERSIONS = 30  # the newest; others are narrowed to by a search
 
 
 @require_safe
@@ -44,8 +45,10 @@ def package(request: StudioRequest, workspace: str, name: str) -> HttpResponse:
         "name": normal,
         "query": query,
         "problem": problem,
-        "built": [(held, _outdated(held, known.newest)) for held in built],
-        "unbuilt": unbuilt,
+        "built": [(held, _outdated(held, known.newest)) for held in built[:MOST_VERSIONS]],
+        "more_built": len(built) - MOST_VERSIONS,
+        "unbuilt": unbuilt[:MOST_VERSIONS],
+        "more_unbuilt": len(unbuilt) - MOST_VERSIONS,
         "environment_count": len({pk for held in (*built, *unbuilt) for pk in held.holders}),
         "dependants": dependants,
         "dependencies": dependencies,

@@ -122,15 +122,17 @@ def add_rows(environments: int, versions: int) -> None:
         apps.get_model("environments", "VersionEntry").objects.all().delete()
         apps.get_model("environments", "RequestedPackage").objects.all().delete()
         import_module(f"environments.migrations.{migration}").fill(apps, None)
-    images, builds, held = [], [], []
-    for version in made:
-        number = int(version.environment.name[6:])
+    images: list[Image] = []
+    builds: list[Build] = []
+    held: list[ImagePackage] = []
+    for row in made:
+        number = int(row.environment.name[6:])
         if number % 2:
-            digest = f"sha256:{version.hash * 2}"
+            digest = f"sha256:{row.hash * 2}"
             images.append(
                 Image(
                     workspace=lab,
-                    hash=version.hash,
+                    hash=row.hash,
                     repository=image.repository,
                     digest=digest,
                     size=1,
@@ -140,14 +142,14 @@ def add_rows(environments: int, versions: int) -> None:
                 )
             )
         elif number % 4:
-            builds.append(Build(workspace=lab, version=version, hash=version.hash, state="failed"))
+            builds.append(Build(workspace=lab, version=row, hash=row.hash, state="failed"))
     Build.objects.bulk_create(builds, batch_size=500)
     packages = [Package(ecosystem="pypi", name="numpy", version=f"{n % 3}.{n}.0") for n in range(90)]
     packages += [Package(ecosystem="pypi", name=f"package-{n}", version="1.0") for n in range(200)]
     packages = Package.objects.bulk_create(packages)
-    for number, row in enumerate(Image.objects.bulk_create(images, batch_size=500)):
-        held += [ImagePackage(image=row, package=packages[number % 90])]
-        held += [ImagePackage(image=row, package=packages[90 + (number + n) % 200]) for n in range(30)]
+    for number, built in enumerate(Image.objects.bulk_create(images, batch_size=500)):
+        held += [ImagePackage(image=built, package=packages[number % 90])]
+        held += [ImagePackage(image=built, package=packages[90 + (number + n) % 200]) for n in range(30)]
     ImagePackage.objects.bulk_create(held, batch_size=1_000)
 
 

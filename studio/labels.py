@@ -31,6 +31,16 @@ KINDS = {
     "curated": _("Curated"),
     "system-managed": _("System-managed"),
     "user-managed": _("User-managed"),
+    "dockerfile": _("Dockerfile"),
+    "image": _("Base image"),
+}
+
+FACETS = {
+    "state": _("State"),
+    "by": _("Saved by"),
+    "framework": _("Framework"),
+    "tag": _("Tag"),
+    "kind": _("Kind"),
 }
 
 SEVERITIES = {

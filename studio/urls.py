@@ -12,6 +12,9 @@ from studio.documentation import views as documentation_views
 from studio.environments import about, bulk_actions, compare, uses
 from studio.environments import views as environments_views
 from studio.operations import views as operations_views
+from studio.packages import views as packages_views
+from studio.search import saved
+from studio.search import views as search_views
 from studio.signing_in import account, invitation_views, openid_views
 from studio.signing_in import views as signing_in_views
 from studio.workspaces import finished_builds, limits, notifications
@@ -82,6 +85,24 @@ urlpatterns = [
     ),
     # /w/<workspace>/catalogue/<name>/build
     path("w/<slug:workspace>/catalogue/<word:curated>/build", ahead.build_curated, name="build_curated"),
+    # /w/<workspace>/search/?q=churn
+    path("w/<slug:workspace>/search/", search_views.search, name="search"),
+    # /w/<workspace>/packages/?q=num&page=2
+    path(
+        "w/<slug:workspace>/packages/", in_section("environments", packages_views.packages), name="packages"
+    ),
+    # /w/<workspace>/packages/numpy/?q=<2
+    path(
+        "w/<slug:workspace>/packages/<word:name>/",
+        in_section("environments", packages_views.package),
+        name="package",
+    ),
+    # /w/<workspace>/views/save
+    path("w/<slug:workspace>/views/save", saved.save_view, name="save_view"),
+    # /w/<workspace>/views/7/delete
+    path("w/<slug:workspace>/views/<int:view>/delete", saved.delete_view, name="delete_view"),
+    # /w/<workspace>/environments/<name>/pin
+    path("w/<slug:workspace>/environments/<word:name>/pin", saved.pin, name="pin"),
     # /w/<workspace>/chosen/compare
     path("w/<slug:workspace>/chosen/compare", bulk_actions.compare, name="compare_chosen"),
     # /w/<workspace>/chosen/build

@@ -15,7 +15,15 @@ from builds.models import Build, BuildRequest, Image, ImageLayer
 from builds.queue.claims import Claim
 from builds.queue.requests import request_build
 from environments.definition import read
-from environments.models import Environment, Event, ListEntry, Version, Workspace
+from environments.models import (
+    Environment,
+    Event,
+    ListEntry,
+    RequestedPackage,
+    Version,
+    VersionEntry,
+    Workspace,
+)
 from environments.versions.service import save_reading
 from tests.builds.scenarios import image_for
 
@@ -119,10 +127,29 @@ class Copying:
                     "version_id": "v.id",
                     "name": "e.name",
                     "changed_at": "v.created_at",
-                    "search_text": "e.name || p.search_text || v.hash",
                 },
                 f"environments_version v {env} JOIN environments_environment pe ON {of_number} "
                 f"JOIN environments_listentry p ON p.environment_id = pe.id WHERE {new} AND {last}",
+            ),
+            copied(
+                VersionEntry,
+                {
+                    "version_id": "v.id",
+                    "environment_id": "e.id",
+                    "number": "v.number",
+                    "latest": f"v.number = {self.versions}",
+                    "hash": "v.hash",
+                    "search_text": "e.name || p.search_text || v.hash",
+                },
+                f"environments_version v {env} JOIN environments_environment pe ON {of_number} "
+                f"JOIN environments_versionentry p ON p.environment_id = pe.id WHERE {new}",
+            ),
+            copied(
+                RequestedPackage,
+                {"version_id": "v.id"},
+                f"environments_version v {env} JOIN environments_environment pe ON {of_number} "
+                "JOIN environments_version pv ON pv.environment_id = pe.id AND pv.number = 1 "
+                f"JOIN environments_requestedpackage p ON p.version_id = pv.id WHERE {new}",
             ),
             copied(
                 Image,

@@ -1,23 +1,16 @@
 """The rows of images' packages: written with the image, and searched by constraints such as `numpy<2`."""
 
-import re
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from builds.models import Image, ImagePackage, Package
-from environments.definition.packages.constraints import BadConstraint, Constraint
+from environments.definition.packages.constraints import Constraint
 from environments.definition.packages.specs import pip_name
-from environments.models import ListEntry, Workspace
-from environments.versions.listing import search
 
 AT_ONCE = 500
-M = TypeVar("M", bound=Model)
 Key = tuple[str, str, str]  # name, ecosystem, version
-
-_AROUND_SIGNS = re.compile(r"(?:(?<!\s)\s++)?+(===|==|!=|<=|>=|~=|<|>)\s*+(?=v?\d|[,<>=!~]|$)")
-_AFTER_COMMA = re.compile(r"(?<=[\d*])\s*,\s*(?=[<>=!~])")
 
 
 def save_packages(image: Image) -> None:
@@ -89,47 +82,3 @@ def visible_packages(workspaces: Any) -> QuerySet[ImagePackage]:
 def _within(workspaces: Any, image: str = "") -> Q:
     theirs = Q(**{f"{image}workspace__in": workspaces}) | Q(**{f"{image}workspace__curated": True})
     return theirs & Q(**{f"{image}current": True})
-
-
-def find(rows: QuerySet[M], query: str, workspace: Workspace) -> QuerySet[M]:
-    """Return the rows that match a query: text, `numpy<2`, `python:3.11`, `base:ubuntu22.04`, all combined.
-
-    Packages are those of images, so a constraint never matches a version without an image. Raises BadConstraint.
-    """
-    version, listing = ("version__", "") if rows.model is ListEntry else ("", "list_entry__")
-    terms: list[str] = []
-    for word in split(query):
-        constraint = constraint_of(word)
-        if constraint is not None:
-            images = visible_images([workspace]).filter(package_rows__package__in=matching(constraint))
-            rows = rows.filter(**{f"{version}hash__in": images.values("hash")})
-        elif word.lower().startswith("base:"):
-            base = word[5:].lower()
-            if not base:
-                raise BadConstraint(
-                    "“base:” names no base image: write a part of its name, as base:ubuntu22.04."
-                )
-            # The search text includes the base, and has a trigram index.
-            rows = rows.filter(**{f"{listing}search_text__contains": base, f"{listing}base__icontains": base})
-        else:
-            terms.append(word)
-    return search(rows, " ".join(terms))
-
-
-def split(query: str) -> list[str]:
-    """Return the terms of a query; `numpy >= 1.2, < 2` is a single term."""
-    return _AFTER_COMMA.sub(",", _AROUND_SIGNS.sub(r"\1", query)).split()
-
-
-def constraint_of(word: str) -> Constraint | None:
-    """Return the constraint of a query's term; None for plain text. Raises BadConstraint."""
-    kind, colon, rest = word.partition(":")
-    if colon and kind.lower() == "python":
-        if not re.fullmatch(r"\d+(\.\d+){0,3}", rest):
-            raise BadConstraint(f"“{word}” names no version of Python: write python:3.11, or python>=3.11.")
-        return Constraint("python", (("==", f"{rest}.*"),))
-    if colon and kind.lower() == "package":
-        if not rest:
-            raise BadConstraint("“package:” names no package: write package:numpy, or numpy<2.")
-        return Constraint.parse(rest) or Constraint(pip_name(rest))
-    return Constraint.parse(word)

@@ -3,7 +3,8 @@
 - `workspaces`: Workspace, Member, Invitation, Role, Compression, Bytecode
 - `environments`: Environment, Version, SourceFile
 - `usage`: Usage, the runs, models and deployments that use a version
-- `list_entries`: ListEntry, the row that lists sort and search
+- `list_entries`: ListEntry, the row that lists sort; VersionEntry and RequestedPackage, which searches read
+- `saved_views`: SavedView, Pin
 - `identities`: Identity, AccessToken, Scope
 - `connections`: Connection
 - `events`: Event, EventGroup
@@ -16,7 +17,7 @@ from environments.models.connections import Connection
 from environments.models.environments import Environment, EnvironmentQuerySet, SourceFile, Version
 from environments.models.events import Event, EventGroup
 from environments.models.identities import AccessToken, Identity, Scope
-from environments.models.list_entries import ListEntry
+from environments.models.list_entries import ListEntry, RequestedPackage, VersionEntry
 from environments.models.notifications import (
     RETRY_DELAYS,
     WANTED_BY_DEFAULT,
@@ -28,6 +29,7 @@ from environments.models.notifications import (
     Webhook,
     retry_delay,
 )
+from environments.models.saved_views import Pin, SavedView
 from environments.models.usage import Usage
 from environments.models.workspaces import (
     CATALOGUE,
@@ -62,14 +64,18 @@ __all__ = [
     "Notice",
     "NoticeKind",
     "NoticePreferences",
+    "Pin",
     "Proposal",
     "ProposalStep",
+    "RequestedPackage",
     "Role",
+    "SavedView",
     "Scope",
     "SourceFile",
     "Stage",
     "Usage",
     "Version",
+    "VersionEntry",
     "Webhook",
     "Workspace",
     "retry_delay",

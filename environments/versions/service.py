@@ -245,7 +245,7 @@ def describe(version: Version, *, description: str, tags: dict[str, str], user: 
     before = {"description": row.description, "tags": row.tags}
     version.description, version.tags = description, tags
     version.save(update_fields=["description", "tags"])
-    update_listing(version.environment)
+    update_listing(version.environment, changed=version)
     record(
         "version.described",
         str(version),

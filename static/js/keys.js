@@ -1,4 +1,4 @@
-// Keyboard shortcuts: "/" searches, "j" and "k" move along the rows of a list, "x" selects a row, "?" shows help. Enter and
+// Keyboard shortcuts: "/" goes to the search, "j" and "k" move along the rows of a list, "x" selects a row, "?" shows help. Enter and
 // Escape are the browser's own: the current row's link has the focus, and the help is a dialog.
 (() => {
   const help = document.getElementById("keys");
@@ -18,11 +18,15 @@
     all[next].scrollIntoView({ block: "nearest" });
   };
 
+  // The page's own filter; on pages without one, the palette.
   const search = () => {
-    const field = document.getElementById("search");
-    field?.focus();
-    field?.select();
-    return field;
+    const field = document.querySelector("main form.filters input[type=search], main .package-filter input[type=search]");
+    if (field) {
+      field.focus();
+      field.select();
+    } else {
+      document.dispatchEvent(new CustomEvent("studio:palette"));
+    }
   };
 
   // Selected rows are compared, built or archived together.
@@ -48,7 +52,7 @@
     if (event.target === help) help.close();
   });
 
-  // A list that is drawn anew keeps the focus on the same row, or on the one that came into its place.
+  // A list that is drawn again keeps the focus on the same row, or on the one that came into its place.
   let kept = null;
   document.addEventListener("htmx:beforeSwap", () => {
     const at = rows().findIndex((row) => row.contains(document.activeElement));

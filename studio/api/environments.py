@@ -8,16 +8,18 @@ from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from builds.images.packages import find
+from builds.search.conditions import find
+from builds.search.matches import Matches, matches_on
+from builds.search.query import SearchQuery
 from environments.access import Right, get_environment, get_version, get_workspace
 from environments.definition import CannotWrite, write
 from environments.definition.packages.constraints import BadConstraint
 from environments.definition.writing.write import DEFINITION_FORMATS
 from environments.errors import ConflictError
-from environments.models import Environment, Version
+from environments.models import Environment, Version, Workspace
 from environments.versions import service
 from environments.versions.ignored import set_ignored
-from environments.versions.listing import latest_versions
+from environments.versions.listing import entries_of, latest_versions
 from environments.versions.views import version_named
 from studio.api.http.answers import Changed, Conflict, check_unchanged, etag, page_of
 from studio.api.http.idempotency import HEADER, answered_once
@@ -35,8 +37,11 @@ VERSION = ("workspace", "name", "version")
     responses.paged(responses.Environment),
     path=WORKSPACE,
     query={
-        "q": "Words in name, tags, description, base or text; `numpy<2`, `python:3.11`, `base:ubuntu22.04`.",
+        "q": "Words in name, tags, description, base or text; `numpy<2`, `package:torch`, `python:3.11`, "
+        "`base:ubuntu22.04`, `tag:team=nlp`, `state:failed`, `by:me`, `framework:pytorch`, `kind:dockerfile`, "
+        "`label:latest`, `is:pinned`. Packages of versions that are not built are those that they request.",
         "archived": "`1` lists archived ones too.",
+        "all_versions": "`1` searches older versions too.",
     },
     paged=True,
 )
@@ -44,9 +49,12 @@ def environments(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's environments, each with its latest version."""
     space = get_workspace(request.user, workspace)
     archived = request.query_params.get("archived") == "1"
-    query = request.query_params.get("q", "")
+    all_versions = request.query_params.get("all_versions") == "1"
+    query = request.query_params.get("q", "")[:1_000]
     try:
-        matches = find(latest_versions(space, archived=archived), query, space)
+        search = SearchQuery.read(query)
+        latest = latest_versions(space, archived=archived)
+        matches = find(latest, search, space, user=request.user, all_versions=all_versions)
     except BadConstraint as wrong:
         raise ValidationError({"q": [str(wrong)]}) from None
     matches = matches.select_related("environment__created_by", "based_on__environment__workspace")
@@ -54,7 +62,20 @@ def environments(request: ApiRequest, workspace: str) -> Response:
     # By the name in lower case, as there is an index of it; those that differ in case stand side by side.
     page, pages = page_of(request, matches.annotate(by_name=F("list_entry__name")), ("by_name",))
     shown = zip(page, rows.versions(page, space), strict=True)
-    return pages.get_paginated_response([rows.environment(row.environment, latest) for row, latest in shown])
+    hits = _hits(request, space, [row.environment_id for row in page], search, archived, all_versions)
+    return pages.get_paginated_response(
+        [rows.environment(row.environment, latest, hits.get(row.environment_id)) for row, latest in shown]
+    )
+
+
+def _hits(
+    request: ApiRequest, space: Workspace, page: list[int], search: SearchQuery, archived: bool, every: bool
+) -> dict[int, Matches]:
+    """Return what matches in each environment of a page."""
+    if not search.terms or not page:
+        return {}
+    entries = entries_of(space, archived=archived, all_versions=every)
+    return matches_on(entries, page, search, space, request.user)
 
 
 @documented("GET", responses.Environment, path=ENVIRONMENT)

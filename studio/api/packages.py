@@ -6,8 +6,9 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
-from builds.images.packages import constraint_of, matching, split, visible_packages
+from builds.images.packages import matching, visible_packages
 from builds.models import ImagePackage
+from builds.search.query import constraint_of, split
 from environments.access import workspaces_of
 from environments.definition.packages.constraints import BadConstraint, Constraint
 from environments.definition.packages.specs import pip_name

@@ -15,9 +15,9 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from builds.images.packages import find
 from builds.images.repositories import name_of
 from builds.pages.queries import NOT_BUILT, ImageState, image_states
+from builds.search.conditions import find
 from environments.catalogue.deprecations import catalogue_deprecations
 from environments.definition.packages.constraints import BadConstraint
 from environments.definition.summary import Summary, is_gpu_device, summarize

@@ -54,7 +54,7 @@ _UNREADABLE = (
     TypeError,
     RecursionError,
 )
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 # Never beyond the next `<`: the time is linear in the page's length for any content.
 _LINK = re.compile(r"""<a\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>([^<]+)</a\s*>""", re.IGNORECASE)
 
@@ -80,7 +80,7 @@ def names(user: Any, ecosystem: str, prefix: str) -> Completion:
 
 def versions(user: Any, ecosystem: str, name: str) -> Completion:
     """Return the versions of a package, newest first."""
-    if ecosystem not in ECOSYSTEMS or not _NAME.fullmatch(name):
+    if ecosystem not in ECOSYSTEMS or not NAME.fullmatch(name):
         return Completion([])
     normal = pip_name(name)
     known = set(_visible_packages(user, ecosystem).filter(name=normal).values_list("version", flat=True))
@@ -137,7 +137,7 @@ class VersionIndex:
 
     def lookup(self, name: str) -> Listing | None:
         """Return what the index is known to have of a package; None while it is being asked."""
-        cached: Listing | None = cache.get(_cache_key(name))
+        cached: Listing | None = cache.get(cache_key(name))
         if cached is not None:
             return cached
         with self._lock:
@@ -150,10 +150,10 @@ class VersionIndex:
         try:
             versions = fetch_listing(index_url(), name)
             listing = Listing([], ABSENT) if versions is None else Listing(versions, LISTED)
-            cache.set(_cache_key(name), listing, CACHE_SECONDS)
+            cache.set(cache_key(name), listing, CACHE_SECONDS)
         except _UNREADABLE:
             # Completion is optional: an index that cannot be reached or read offers nothing for a minute.
-            cache.set(_cache_key(name), Listing([], UNREACHABLE), FAILURE_CACHE_SECONDS)
+            cache.set(cache_key(name), Listing([], UNREACHABLE), FAILURE_CACHE_SECONDS)
         finally:
             with self._lock:
                 self._pending.discard(name)
@@ -209,5 +209,6 @@ def _versions_in(files: Iterable[str]) -> set[str]:
     return versions
 
 
-def _cache_key(name: str) -> str:
+def cache_key(name: str) -> str:
+    """Return the key under which the listing of a package is cached."""
     return f"listing:{index_url()}:{name}".replace(" ", "")

@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from builds.images.packages import find
+from builds.search.conditions import find
 from environments.definition.model import HOST
 from environments.definition.packages.constraints import BadConstraint
 from environments.models import ListEntry, Workspace
@@ -129,4 +129,4 @@ def environments_to_copy(workspace: Workspace, query: str) -> list[ListEntry]:
     except BadConstraint:
         return []
     rows = rows.select_related("version__environment__workspace").order_by("-changed_at", "-environment_id")
-    return list(rows.defer("search_text", "version__data", "version__source")[:MAX_STARTS])
+    return list(rows.defer("version__data", "version__source")[:MAX_STARTS])

@@ -1,10 +1,11 @@
 """Bulk actions of the list of environments: compare two, build, archive."""
 
-from urllib.parse import urlencode
+from collections.abc import Iterable
+from urllib.parse import urlencode, urlsplit
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -31,7 +32,7 @@ def compare(request: StudioRequest, workspace: str) -> HttpResponse:
     chosen = request.POST.getlist("environment")
     if len(chosen) != 2:
         messages.error(request, _("Choose two environments to compare."))
-        return redirect_back(request)
+        return _back(request, chosen)
     versions = sorted(
         (version_named(request.user, reference) for reference in chosen),
         key=lambda version: version.created_at,
@@ -49,29 +50,31 @@ def build(request: StudioRequest, workspace: str) -> HttpResponse:
     """Request an image of the latest version of each chosen environment."""
     workspace = get_workspace(request.user, workspace, Right.BUILD)
     started = ready = 0
+    kept: list[str] = []
     for environment in _chosen_environments(request, workspace):
         version = environment.latest() or environment.versions.order_by("-number")[0]
         try:
             pending = request_build(version, request.user).build is not None
         except StateConflict as problem:
             messages.error(request, f"{version}: {problem}")
+            kept.append(environment.name)
             if isinstance(problem, QueueFull):
                 break  # it is full for the others too
             continue
         started, ready = started + pending, ready + (not pending)
     if started:
         message = ngettext(
-            "%(count)d build is asked for; the list shows how it stands.",
-            "%(count)d builds are asked for; the list shows how they stand.",
+            "%(count)d build requested.",
+            "%(count)d builds requested.",
             started,
         )
         messages.success(request, message % {"count": started})
     if ready:
         message = ngettext(
-            "%(count)d of them has its image already.", "%(count)d of them have their images already.", ready
+            "%(count)d environment is already built.", "%(count)d environments are already built.", ready
         )
         messages.info(request, message % {"count": ready})
-    return redirect_back(request)
+    return _back(request, (f"{workspace.name}/{name}" for name in kept))
 
 
 @require_POST
@@ -81,6 +84,7 @@ def archive(request: StudioRequest, workspace: str) -> HttpResponse:
     workspace = get_workspace(request.user, workspace, Right.DEFINE)
     restore = request.POST.get("restore") == "yes"
     changed = 0
+    kept: list[str] = []
     for environment in _chosen_environments(request, workspace):
         if (environment.archived_at is None) is restore:
             continue  # nothing to change
@@ -88,23 +92,33 @@ def archive(request: StudioRequest, workspace: str) -> HttpResponse:
             archive_environment(environment, request.user, restore=restore)
         except ServiceError as problem:
             messages.error(request, f"{problem.message} {problem.help}")
+            kept.append(environment.name)
         else:
             changed += 1
     if changed and restore:
         message = ngettext(
-            "%(count)d environment is back in the list.",
-            "%(count)d environments are back in the list.",
+            "%(count)d environment restored.",
+            "%(count)d environments restored.",
             changed,
         )
         messages.success(request, message % {"count": changed})
     elif changed:
         message = ngettext(
-            "%(count)d environment is archived: hidden from the list, still readable and usable. “Show archived” brings it back.",
-            "%(count)d environments are archived: hidden from the list, still readable and usable. “Show archived” brings them back.",
+            "%(count)d environment archived. It can still be used; “Show archived” lists it.",
+            "%(count)d environments archived. They can still be used; “Show archived” lists them.",
             changed,
         )
         messages.success(request, message % {"count": changed})
-    return redirect_back(request)
+    return _back(request, (f"{workspace.name}/{name}" for name in kept))
+
+
+def _back(request: StudioRequest, chosen: Iterable[str]) -> HttpResponse:
+    """Return to the list with these environments still chosen."""
+    back = redirect_back(request)
+    url = urlsplit(back["Location"])
+    params = QueryDict(url.query, mutable=True)
+    params.setlist("chosen", list(chosen)[:MAX_ENVIRONMENTS])
+    return HttpResponseRedirect(url._replace(query=params.urlencode()).geturl())
 
 
 def _chosen_environments(request: StudioRequest, workspace: Workspace) -> list[Environment]:

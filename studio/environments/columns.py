@@ -22,7 +22,7 @@ COLUMNS: dict[str, str | Promise] = {
     "changed": _("Changed"),
     "by": _("By"),
 }
-DEFAULT_COLUMNS = [name for name in COLUMNS if name != "uses"]
+DEFAULT_COLUMNS = [name for name in COLUMNS if name not in ("kind", "uses")]
 
 
 def chosen_columns(request: StudioRequest) -> list[str]:
@@ -38,7 +38,9 @@ def column_query(columns: list[str]) -> str:
 
 def short_url(request: StudioRequest, columns: list[str]) -> str:
     """Return the list's URL without empty and default parameters: a form sends every field."""
-    params = [(name, value) for name, value in request.GET.items() if name != "column" and value]
+    params = [
+        (name, value) for name, value in request.GET.items() if name not in ("column", "chosen") and value
+    ]
     query = "&".join(part for part in (urlencode(params), column_query(columns)) if part)
     return f"{request.path}?{query}" if query else request.path
 

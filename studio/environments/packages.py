@@ -13,8 +13,9 @@ from environments.versions.forms import query_param
 from studio.environments.treemap import Item, treemap
 
 SORTS = ("name", "-name", "size", "-size")
-MAX_MAP_ITEMS = 60
-MAP_SIZES = (("wide", 1000, 330), ("narrow", 340, 420))
+MAX_MAP_ITEMS = 40
+FEWEST_ON_MAP = 3  # a map of two packages says nothing
+MAP_SIZES = (("wide", 1000, 120), ("narrow", 340, 120))  # pixels
 
 
 def packages(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def packages(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     paths = reasons(lock)
     shown = [package for package in lock.packages if query.lower() in package.name.lower()]
     weights = sizes_by_root(lock, paths)
-    heaviest = sorted(weights.items(), key=lambda weight: (-weight[1], weight[0]))[:3]
+    heaviest = sorted(weights.items(), key=lambda weight: (-weight[1], weight[0]))[:1]
     return {
         "rows": [(package, path_to(package, paths)) for package in in_order(shown, sort)],
         "total": len(lock.packages),
@@ -51,14 +52,14 @@ def size_maps(lock: Lock) -> list[dict[str, Any]]:
     """Return treemaps of package sizes for wide and narrow screens; the smallest packages share an area."""
     heavy = sorted(lock.packages, key=lambda package: (-package.size, package.name))
     items: list[Item] = [
-        (package.name, package.size, "asked" if package.requested else "needed")
+        (package.name, package.size, "requested" if package.requested else "dependency")
         for package in heavy[:MAX_MAP_ITEMS]
     ]
     others = heavy[MAX_MAP_ITEMS:]
     if others:
         items.append(
             (
-                ngettext("%(count)s smaller one", "%(count)s smaller ones", len(others))
+                ngettext("%(count)s smaller package", "%(count)s smaller packages", len(others))
                 % {"count": len(others)},
                 sum(package.size for package in others),
                 "rest",
@@ -67,5 +68,5 @@ def size_maps(lock: Lock) -> list[dict[str, Any]]:
     return [
         {"shape": name, "width": width, "height": height, "areas": areas}
         for name, width, height in MAP_SIZES
-        if len(areas := treemap(items, width, height)) > 1
+        if len(areas := treemap(items, width, height)) >= FEWEST_ON_MAP
     ]

@@ -24,20 +24,28 @@ from environments.audit.events import workspace_events
 from environments.definition import CannotWrite, read
 from environments.definition.findings.secrets import masked
 from environments.models import Version, Workspace
-from environments.paging import BoundedCount, KeysetPaginator, bounded_count
+from environments.paging import KeysetPaginator, bounded_count
 from environments.requests import StudioRequest, wants_partial
 from environments.versions.forms import DescribeForm, write_tags
 from environments.versions.input import version_findings
-from environments.versions.listing import count_listings
 from environments.versions.service import description_fingerprint, save_reading
 from environments.versions.uses import uses_of
 from studio.catalogue.curation import curation_of
 from studio.catalogue.gallery import gallery_of
+from studio.environments.bulk_actions import MAX_ENVIRONMENTS
 from studio.environments.columns import COLUMNS, chosen_columns, column_query, short_url
 from studio.environments.context import context
 from studio.environments.first_build import FIRST_DEFINITION, FIRST_NAME
 from studio.environments.how_to_use import snippets
-from studio.environments.listing import ROWS, ListFilter, page_context
+from studio.environments.listing import (
+    FILTER_FIELDS,
+    ROWS,
+    ListFilter,
+    page_context,
+    search_context,
+    tab_counts,
+    views_context,
+)
 from studio.environments.packages import packages
 from studio.environments.uses import uses
 from studio.environments.versions import versions
@@ -53,7 +61,6 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
     chosen = ListFilter.read(request, workspace, catalogue)
     columns = chosen_columns(request)
     part = wants_partial(request)
-    counts = count_listings([workspace, *([catalogue] if catalogue else [])])
     context = {
         "workspace": workspace,
         "part": part,
@@ -61,18 +68,19 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
         "columns": columns,
         "all_columns": COLUMNS.items(),
         "column_query": column_query(columns),
-        "custom_count": counts[workspace.pk],
-        "curated_count": counts[catalogue.pk] if catalogue else BoundedCount(0),
         "writes_here": may(request.user, Right.DEFINE, workspace) and not workspace.curated,
+        "chosen_before": request.GET.getlist("chosen")[:MAX_ENVIRONMENTS],
     }
     if chosen.tab == "curated" and request.GET.get("view") != "list":
-        context |= vars(chosen) | {
+        context |= {name: getattr(chosen, name) for name in FILTER_FIELDS} | {
             "gallery": gallery_of(
                 request, chosen.shown, query=chosen.query, archived=chosen.archived, sort=chosen.sort
             )
         }
         return render(request, f"studio/{'_' if part else ''}gallery.html", context)
-    context |= vars(chosen) | page_context(chosen, columns, request.GET.get("page"))
+    page = page_context(chosen, columns, request.GET.get("page"))
+    context |= {name: getattr(chosen, name) for name in FILTER_FIELDS} | page | search_context(chosen, page)
+    context |= tab_counts(chosen, page, workspace, catalogue) | views_context(chosen, workspace)
     response = render(request, f"studio/{'_' if part else ''}environments.html", context)
     if part:
         response.headers["HX-Push-Url"] = short_url(request, columns)

@@ -9,6 +9,7 @@ from zlib import adler32
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
@@ -17,8 +18,10 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, pgettext
 
 from builds.causes import CATALOGUE
+from builds.search.query import term_of
+from environments.definition.packages.specs import pip_name
 from environments.models import Event
-from studio.labels import CHANGES, EVENTS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
+from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
 
 register = template.Library()
 
@@ -95,6 +98,27 @@ def severity(name: str) -> SafeString:
 def kind(name: str) -> str:
     """Return the label of a kind."""
     return str(KINDS.get(name, name))
+
+
+@register.filter
+def facet_words(qualifier: str) -> str:
+    """Return the label of a facet."""
+    return str(FACETS.get(qualifier, qualifier))
+
+
+@register.simple_tag
+def package_url(workspace: str, name: str) -> str:
+    """Return the URL of a package's page; empty for a name that no URL can hold."""
+    try:
+        return reverse("package", args=[workspace, pip_name(name)])
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag
+def tag_term(name: str, value: str) -> str:
+    """Return the search term that matches a tag."""
+    return term_of("tag", f"{name}={value}" if value else name)
 
 
 @register.filter

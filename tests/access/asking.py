@@ -275,5 +275,6 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "user": "mia",  # a member of both, who never calls
         "token": "0",
         "secret": "x" * 43,
+        "view": "0",
         "other": uuid.uuid4().hex,
     }

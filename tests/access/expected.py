@@ -60,6 +60,12 @@ PAGES: dict[str, Methods] = {
     "docs/findings/": {"GET": SIGNED_IN},
     "docs/causes/": {"GET": SIGNED_IN},
     f"{W}complete": READ,
+    f"{W}search/": READ,
+    f"{W}packages/": READ,
+    f"{W}packages/<word:name>/": READ,
+    f"{W}views/save": {"POST": READER},  # a person's own
+    f"{W}views/<int:view>/delete": {"POST": READER},
+    f"{ENVIRONMENT}pin": {"POST": READER},
     ENVIRONMENT: READ,
     VERSION: READ,
     f"{VERSION}lock/<slug:format>": READ,

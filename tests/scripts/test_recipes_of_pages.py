@@ -6,6 +6,7 @@ The labels of the new parts are texts that pages have already: “Add text to a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -220,7 +221,8 @@ def test_a_right_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
     project.test("var/test_figures.py", TABLE)
 
 
-MIGRATION = """\
+LATEST = sorted(Path("environments/migrations").glob("0*.py"))[-1].stem
+MIGRATION = f"""\
 from django.db import migrations, models
 
 
@@ -231,7 +233,7 @@ def fill(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("environments", "0008_ignored_findings")]
+    dependencies = [("environments", "{LATEST}")]
     operations = [
         migrations.AddField("listentry", "hash", models.CharField(default="", max_length=32)),
         migrations.RunPython(fill),
@@ -275,7 +277,7 @@ def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow)
     project = follow("Add a column to the list of environments")
     columns = "studio/environments/columns.py"
     project.add(columns, '    "hash": _("Hash"),\n', before='    "image": _("Image"),\n')
-    project.edit(columns, 'if name != "uses"', 'if name not in ("hash", "uses")')
+    project.edit(columns, 'name not in ("kind", "uses")', 'name not in ("hash", "kind", "uses")')
     template = "templates/studio/_environments.html"
     heading = (
         '{% if "hash" in columns %}{% include "_sort.html" with column="hash" words=_("Hash") %}{% endif %}\n'
@@ -285,11 +287,13 @@ def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow)
     project.add(template, cell, before='              {% if "image" in columns %}\n                <td')
     models = "environments/models/list_entries.py"
     project.add(
-        models, '    hash = models.CharField(max_length=32, default="")\n', before="    search_text ="
+        models,
+        '    hash = models.CharField(max_length=32, default="")\n',
+        before="    base = models.CharField(max_length=400, blank=True)\n    packages =",
     )
     index = '            models.Index(fields=["workspace", "hash", "name"], name="listentry_hash_idx"),\n'
     project.add(models, index, before='            models.Index(fields=["workspace", "name"]')
-    project.write("environments/migrations/0008_listentry_hash.py", MIGRATION)
+    project.write(f"environments/migrations/{int(LATEST[:4]) + 1:04}_listentry_hash.py", MIGRATION)
     listing = "environments/versions/listing.py"
     project.add(
         listing,

@@ -244,6 +244,23 @@ class WholeVersion(Version):
     deprecated_origin = DeprecatedOrigin(allow_null=True, help_text="A deprecated start, however long ago.")
 
 
+class PackageMatch(s.Serializer[Any]):
+    """A package that matches a search."""
+
+    package = s.CharField(
+        help_text="Its name and version; its name and constraint where it is only requested."
+    )
+    requested_only = s.BooleanField(help_text="Whether the versions request it and are not built.")
+    versions = s.ListField(child=s.CharField())
+
+
+class Matches(s.Serializer[Any]):
+    """Why an environment matches a search: its versions, the newest first, and their packages."""
+
+    versions = s.ListField(child=s.CharField())
+    packages = PackageMatch(many=True)
+
+
 class Environment(s.Serializer[Any]):
     """An environment with its latest version."""
 
@@ -254,6 +271,7 @@ class Environment(s.Serializer[Any]):
     created_at = s.DateTimeField()
     created_by = s.CharField(allow_null=True)
     latest = Version(allow_null=True)
+    matches = Matches(allow_null=True, help_text="Of a search; else null.")
 
 
 class HeldPackage(s.Serializer[Any]):

@@ -7,6 +7,7 @@ from builds.images.repositories import PullNames, name_of, pull_names, pull_name
 from builds.models import Build, BuildRequest, BuildState, Image
 from builds.pages.queries import NOT_BUILT, ImageState, image_states, queue_of, steps_shown
 from builds.pages.steps import state_of
+from builds.search.matches import Matches
 from builds.statistics.estimates import estimate_of
 from environments import models
 from environments.access import role_in
@@ -100,8 +101,10 @@ def whole_version(row: models.Version) -> dict[str, Any]:
     }
 
 
-def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[str, Any]:
-    """Return an environment with its latest version."""
+def environment(
+    row: models.Environment, latest: dict[str, Any] | None, matches: Matches | None = None
+) -> dict[str, Any]:
+    """Return an environment with its latest version, and the versions and packages that match a search."""
     return {
         "workspace": row.workspace.name,
         "name": row.name,
@@ -110,6 +113,15 @@ def environment(row: models.Environment, latest: dict[str, Any] | None) -> dict[
         "created_at": row.created_at,
         "created_by": _name(row.created_by),
         "latest": latest,
+        "matches": {
+            "versions": [hit.version for hit in matches.hits],
+            "packages": [
+                {"package": match.text, "requested_only": match.requested, "versions": match.versions}
+                for match in matches.packages
+            ],
+        }
+        if matches
+        else None,
     }
 
 

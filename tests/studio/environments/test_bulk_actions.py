@@ -67,8 +67,8 @@ def test_several_are_built_at_once_and_those_that_have_an_image_are_not(carla: C
     save_text("numpy==2.2.0\n", name="two")
     succeed_build(queue_build(save_text("six==1.16.0\n", name="ready")))
     page = send(carla, "build", "lab/one", "lab/two", "lab/ready")
-    assert "2 builds are asked for" in page
-    assert "1 of them has its image already" in page
+    assert "2 builds requested." in page
+    assert "1 environment is already built." in page
     assert Build.objects.count() == 3
 
 
@@ -79,7 +79,7 @@ def test_a_full_queue_is_reported_once_and_the_rest_is_built(carla: Client, sett
     page = send(carla, "build", "lab/one", "lab/two", "lab/three")
     assert Build.objects.count() == 1
     assert page.count("notice-error") == 1
-    assert "1 build is asked for" in page
+    assert "1 build requested." in page
 
 
 def test_a_just_stopped_build_is_reported_and_the_others_are_built(carla: Client) -> None:
@@ -96,12 +96,12 @@ def test_several_are_archived_and_come_back_together(carla: Client) -> None:
     for name in ("one", "two", "three"):
         save_text(f"numpy==2.1.3\n# {name}\n", name=name)
     page = send(carla, "archive", "lab/one", "lab/two")
-    assert "2 environments are archived" in page
+    assert "2 environments archived." in page
     assert archived() == {"one", "two"}
     assert ">one</a>" not in page
     shown = main_of(carla.get(LIST, {"archived": "1"}).content.decode())
     assert 'name="restore" value="yes"' in shown
-    assert "1 environment is back" in send(carla, "archive", "lab/one", "lab/three", restore="yes")
+    assert "1 environment restored." in send(carla, "archive", "lab/one", "lab/three", restore="yes")
     assert archived() == {"two"}
 
 

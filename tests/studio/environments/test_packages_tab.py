@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 from django.test import Client
 from hypothesis import example, given
@@ -14,6 +17,7 @@ from environments.models import Role
 from studio.environments.treemap import treemap
 from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build
 from tests.studio.environments.test_search_by_content import locked
+from tests.studio.html import collapsed
 
 TAB = "/w/lab/environments/forecast/?tab=packages"
 PACKAGES = (
@@ -53,9 +57,26 @@ def test_the_dependency_path_is_shown_and_a_cycle_ends_it() -> None:
 def test_the_page_tells_why_and_how_much(reader: Client) -> None:
     page = reader.get(TAB).content.decode()
     assert "<title>pandas: 13 MB</title>" in page
-    assert "8.2 MB with what it brings" in page
-    assert page.count('role="img"') == 2
+    assert "<strong>pandas</strong> brings in 13 MB, including dependencies." in collapsed(page)
+    assert page.count('class="treemap ') == 2
+    assert page.index('id="package-name"') < page.index('class="treemap ') < page.index("<table")
     assert ' style="' not in page.partition("<main")[2]
+
+
+def test_a_chain_ends_with_the_dependant_and_not_with_the_package_itself(reader: Client) -> None:
+    page = collapsed(reader.get(f"{TAB}&q=six").content.decode())
+    row = page.split(">six</a>")[1].split("</tr>")[0]
+    assert re.findall(r"<span>([a-z-]+)</span>", row)[:3] == ["pypi", "matplotlib", "python-dateutil"]
+    assert "<span>six</span>" not in row
+    assert 'href="/w/lab/packages/six/"' in page
+    assert "2 dependants" in reader.get(f"{TAB}&q=dateutil").content.decode()
+
+
+def test_the_map_filters_the_table_and_two_packages_have_none(reader: Client) -> None:
+    page = html.unescape(reader.get(TAB).content.decode())
+    assert 'href="?tab=packages&q=pandas"' in page
+    hold(Image.objects.get(), PACKAGES[:2])
+    assert "treemap-wide" not in reader.get(TAB).content.decode()
 
 
 def test_packages_are_filtered_and_sorted_by_the_address(reader: Client) -> None:

@@ -101,7 +101,9 @@ def test_the_catalogues_image_counts_and_another_workspaces_does_not(reader: Cli
     other = "numpy==1.18.0\n"
     built("theirs", locked("numpy", "1.18.0"), workspace="other", text=other)
     save_text(other, name="not-built")
-    assert environments_matching(reader, "numpy<2") == {"mine"}
+    # A version that is not built here matches by its requests.
+    assert environments_matching(reader, "numpy<2") == {"mine", "not-built"}
+    assert environments_matching(reader, "numpy<2 state:ready") == {"mine"}
 
 
 @pytest.mark.parametrize(
@@ -113,9 +115,9 @@ def test_the_catalogues_image_counts_and_another_workspaces_does_not(reader: Cli
         ("numpy<abc", "is no version"),
         ("numpy<1,2", "is missing before “2”"),
         ("numpy>1.*", "goes with == and != only"),
-        ("python:new", "names no version of Python"),
-        ("base:", "names no base image"),
-        ("package:", "names no package"),
+        ("python:new", "has no version of Python"),
+        ("base:", "needs a value"),
+        ("package:", "needs a name"),
     ],
 )
 def test_a_wrong_expression_says_what_is_wrong(reader: Client, query: str, sentence: str) -> None:
@@ -163,6 +165,28 @@ def test_the_api_lists_the_visible_images() -> None:
     assert call("GET", "packages/").status == 400
     assert [row["name"] for row in call.all("workspaces/lab/environments/?q=numpy%3C2")] == ["mine"]
     assert call("GET", "workspaces/lab/environments/?q=numpy%3C").status == 400
+
+
+@pytest.mark.django_db
+def test_the_api_searches_like_the_pages_and_says_what_matches() -> None:
+    built("churn", locked("numpy", "1.26.4"), text="numpy==1.26.4\n")
+    built("churn", locked("numpy", "2.1.3"), text="numpy==2.1.3\n")
+    save_text("numpy<2\n", name="waiting", tags={"team": "nlp"})
+    call = Caller(person("rita", lab=Role.READER))
+    environments = "workspaces/lab/environments/"
+    (row,) = call.all(f"{environments}?q=numpy%3C2")
+    assert row["matches"] == {
+        "versions": ["1"],
+        "packages": [{"package": "numpy<2", "requested_only": True, "versions": ["1"]}],
+    }
+    every = {row["name"]: row["matches"] for row in call.all(f"{environments}?q=numpy%3C2&all_versions=1")}
+    assert every["churn"]["packages"] == [
+        {"package": "numpy 1.26.4", "requested_only": False, "versions": ["1"]}
+    ]
+    assert [row["name"] for row in call.all(f"{environments}?q=tag:team%3Dnlp+state:none")] == ["waiting"]
+    assert {row["matches"] for row in call.all(environments)} == {None}
+    refused = call("GET", f"{environments}?q=state:odd")
+    assert (refused.status, list(refused.json["errors"])) == (400, ["q"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Search of environments: the query's language, what it matches in which version, and counts of what would narrow it."""

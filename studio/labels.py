@@ -1,7 +1,7 @@
 """Labels of stored names, as people read them: states, kinds, severities, events and reasons."""
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop, pgettext_lazy
+from django.utils.translation import gettext_noop, ngettext_lazy, pgettext_lazy
 
 STATES = {
     # state: (label, icon, colour)
@@ -123,9 +123,27 @@ TRANSLATED_VALUES = [
 
 # Changes of a package that have no icon
 CHANGES = {
-    "constraint": _("constraint"),
+    "constraint": _("constraint changed"),
     "moved": _("moved"),
-    "build": _("other build"),
+    "build": _("build changed"),
+}
+
+# The number of packages with a change: singular and plural
+CHANGE_COUNTS = {
+    "upgraded": ngettext_lazy("%(count)d upgraded", "%(count)d upgraded", "count"),
+    "downgraded": ngettext_lazy("%(count)d downgraded", "%(count)d downgraded", "count"),
+    "added": ngettext_lazy("%(count)d added", "%(count)d added", "count"),
+    "removed": ngettext_lazy("%(count)d removed", "%(count)d removed", "count"),
+    "moved": ngettext_lazy("%(count)d moved", "%(count)d moved", "count"),
+    "constraint": ngettext_lazy("%(count)d constraint changed", "%(count)d constraints changed", "count"),
+    "build": ngettext_lazy("%(count)d build changed", "%(count)d builds changed", "count"),
+}
+
+# How far apart two versions of a package are
+LEVELS = {
+    "major": pgettext_lazy("version", "major"),
+    "minor": pgettext_lazy("version", "minor"),
+    "patch": pgettext_lazy("version", "patch"),
 }
 
 STEPS = {
@@ -146,5 +164,6 @@ FATES = {
     "proposed": _("it is proposed for the catalogue, and not decided yet"),
     "building": _("a build of it is under way"),
     "latest": _("the latest version of an environment has it"),
+    "labelled": _("a version with a label has it"),
     "archived": _("an archived version has it, and keeps its image"),
 }

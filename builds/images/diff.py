@@ -22,6 +22,7 @@ class ResolvedChange:
     old: str
     new: str
     size: int
+    level: str = ""  # major, minor or patch, of upgrades and downgrades
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class ResolvedDifference:
 def diff_images(old: Image, new: Image) -> ResolvedDifference:
     """Return what differs between the packages of two images."""
     if (old.digest, old.workspace_id) == (new.digest, new.workspace_id):
-        return ResolvedDifference("the same image", True, 0)
+        return ResolvedDifference("same image", True, 0)
     was, now = (Lock.model_validate(image.lock or {}) for image in (old, new))
     before, after = _sizes(was), _sizes(now)
     changes = tuple(
@@ -52,6 +53,7 @@ def diff_images(old: Image, new: Image) -> ResolvedDifference:
             change.old,
             change.new,
             _grown(change, before, after),
+            change.level,
         )
         for change in diff_locks(locked_packages(was), locked_packages(now))
     )
@@ -60,7 +62,7 @@ def diff_images(old: Image, new: Image) -> ResolvedDifference:
         PackageChange(change.name, change.ecosystem, change.change, change.old, change.new)
         for change in changes
     )
-    return ResolvedDifference(", ".join(phrases) or "exactly the same packages", False, more, changes)
+    return ResolvedDifference(", ".join(phrases) or "same packages", False, more, changes)
 
 
 def summaries(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], str]:

@@ -1,7 +1,7 @@
 """Tables of workspaces, environments and their activity, a module by topic.
 
 - `workspaces`: Workspace, Member, Role, Compression, Bytecode
-- `environments`: Environment, Version, SourceFile
+- `environments`: Environment, Version, SourceFile, VersionLabel
 - `usage`: Usage, the runs, models and deployments that use a version
 - `list_entries`: ListEntry, the row that lists sort and search
 - `identities`: Identity, AccessToken, Scope
@@ -13,7 +13,13 @@
 
 from environments.models.catalogue import OPEN, Deprecation, Proposal, ProposalStep, Stage
 from environments.models.connections import Connection
-from environments.models.environments import Environment, EnvironmentQuerySet, SourceFile, Version
+from environments.models.environments import (
+    Environment,
+    EnvironmentQuerySet,
+    SourceFile,
+    Version,
+    VersionLabel,
+)
 from environments.models.events import Event, EventGroup
 from environments.models.identities import AccessToken, Identity, Scope
 from environments.models.list_entries import ListEntry
@@ -61,6 +67,7 @@ __all__ = [
     "Stage",
     "Usage",
     "Version",
+    "VersionLabel",
     "Webhook",
     "Workspace",
     "retry_delay",

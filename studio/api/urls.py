@@ -10,6 +10,7 @@ from studio.api import (
     deprecations,
     environments,
     events,
+    labels,
     packages,
     proposals,
     tools,
@@ -69,6 +70,10 @@ ROUTES = {
     f"{VERSION}archive/": route(POST=environments.archive_version),
     f"{VERSION}restore/": route(POST=environments.restore_version),
     f"{VERSION}definition/": route(GET=environments.definition),
+    f"{ENVIRONMENT}labels/": route(GET=labels.labels),
+    f"{ENVIRONMENT}labels/<word:label>/": route(
+        GET=labels.label, PUT=labels.put_label, DELETE=labels.delete_label
+    ),
     # Uses of environments
     f"{ENVIRONMENT}uses/": route(GET=uses.uses),
     f"{VERSION}uses/": route(GET=uses.uses_of_version, POST=uses.report),

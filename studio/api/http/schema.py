@@ -14,7 +14,8 @@ from studio.api.shapes import responses
 PATH = {
     "workspace": (OpenApiTypes.STR, "The workspace's name; `curated` is the catalogue."),
     "name": (OpenApiTypes.STR, "The environment's name."),
-    "version": (OpenApiTypes.STR, "A version, or `latest`."),
+    "version": (OpenApiTypes.STR, "A version, a label, or `latest`."),
+    "label": (OpenApiTypes.STR, "A label, such as `prod`."),
     "build": (OpenApiTypes.UUID, "The build's id."),
     "proposal": (OpenApiTypes.INT, "The proposal's number."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),

@@ -81,6 +81,7 @@ class PackageChange(s.Serializer[Any]):
     name = s.CharField()
     ecosystem = s.CharField()
     change = s.CharField()
+    level = s.CharField(allow_blank=True, help_text="Of an exact version: major, minor or patch.")
     old = s.CharField(allow_blank=True)
     new = s.CharField(allow_blank=True)
 
@@ -174,6 +175,9 @@ class Version(s.Serializer[Any]):
     workspace = s.CharField()
     environment = s.CharField()
     version = s.CharField()
+    labels = s.ListField(
+        child=s.CharField(), help_text="Free ones such as `prod`; `latest` isn't among them."
+    )
     pull_name = s.CharField(help_text="Of its image, after the host: workspace/repository:tag")
     hash = s.CharField()
     kind = s.CharField()

@@ -8,7 +8,7 @@ from typing import Any
 from builds.images.exports import locked_packages
 from builds.imaging.lock import Lock
 from builds.models import Image, ImagePackage
-from environments.definition.difference import MOVED, PackageChange, counted, diff_locks
+from environments.definition.difference import MOVED, PackageChange, count_changes, counted, diff_locks
 from environments.definition.packages.locked import LockedPackage
 
 
@@ -65,11 +65,11 @@ def diff_images(old: Image, new: Image) -> ResolvedDifference:
     return ResolvedDifference(", ".join(phrases) or "same packages", False, more, changes)
 
 
-def summaries(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], str]:
-    """Return a short description of how the packages of each pair of images differ, by the two keys, in one query.
+def change_counts(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], dict[str, int]]:
+    """Return how many packages of each pair of images changed, by the two keys and the kind, in one query.
 
     It reads the rows of packages, not the long locks: images that differ only in builds of the same versions,
-    or not at all, have an empty description.
+    or not at all, have no changes.
     """
     wanted = [(old.pk, new.pk) for old, new in pairs if old.pk != new.pk]
     rows = ImagePackage.objects.filter(image__in={key for pair in wanted for key in pair})
@@ -78,12 +78,8 @@ def summaries(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], str
     for image, *package in rows.exclude(package__ecosystem="python").values_list(*columns):
         contents[image].add((*package,))
     return {
-        (old, new): ", ".join(
-            counted(
-                diff_locks(
-                    _as_locked(contents[old] - contents[new]), _as_locked(contents[new] - contents[old])
-                )
-            )
+        (old, new): count_changes(
+            diff_locks(_as_locked(contents[old] - contents[new]), _as_locked(contents[new] - contents[old]))
         )
         for old, new in set(wanted)
     }

@@ -9,7 +9,6 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.response import Response
 
 from environments.access import get_workspace, token_used_by, workspaces_of
-from environments.definition import diff
 from environments.models import Scope
 from environments.versions.views import version_named
 from environments.workspaces.tokens import create_token, revoke_token, tokens_visible_to
@@ -17,7 +16,7 @@ from studio.api.http.answers import page_of
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import bodies, responses, rows
-from studio.environments.compare import resolved_difference
+from studio.environments.compare import difference_as_json
 
 
 @documented(
@@ -46,9 +45,7 @@ def difference(request: ApiRequest) -> Response:
         if not reference:
             raise ValidationError({side: ["Write workspace/name:version."]})
         sides.append(version_named(request.user, reference))
-    resolved = resolved_difference(*sides)
-    exact = {"resolved": resolved.as_json() if resolved else None}
-    return Response(diff(sides[0].definition, sides[1].definition).as_json() | exact)
+    return Response(difference_as_json(*sides))
 
 
 @documented("GET", responses.Person)

@@ -38,6 +38,7 @@ from studio.environments.first_build import FIRST_DEFINITION, FIRST_NAME
 from studio.environments.how_to_use import snippets
 from studio.environments.listing import ROWS, ListFilter, page_context
 from studio.environments.packages import packages
+from studio.environments.switcher import switcher
 from studio.environments.uses import uses
 from studio.environments.versions import versions
 
@@ -156,7 +157,6 @@ def show(
         "environment": environment,
         "version": version,
         "latest": latest,
-        "versions": environment.versions.defer("data", "source").order_by("-number")[:200],
         "outlook": outlook,
         "image": image,
         "tab": tab,
@@ -167,6 +167,7 @@ def show(
         "versions_count": environment.versions.count(),
         "uses_count": bounded_count(uses_of(environment, request.user, state="active")),
     }
+    context |= switcher(version, latest)
     context |= TAB_CONTEXT[tab](request, context) | (more or {})
     return render(request, "studio/environment.html", context, status=status)
 

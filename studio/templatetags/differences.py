@@ -7,6 +7,7 @@ from builds.images.diff import ResolvedDifference
 from environments.definition import Difference
 from environments.definition.difference import PackageChange, count_changes
 from studio.labels import CHANGE_COUNTS, LEVELS
+from studio.templatetags.studio import size
 
 register = template.Library()
 
@@ -37,9 +38,24 @@ def summary(difference: Difference | ResolvedDifference) -> str:
     return f"{', '.join(phrases)} · {outcome}"
 
 
+@register.filter
+def counts(by_kind: dict[str, int]) -> str:
+    """Return numbers of changed packages in a line: “2 upgraded, 1 added”."""
+    return ", ".join(_phrases(by_kind))
+
+
 def _counts(changes: list[PackageChange] | tuple[PackageChange, ...]) -> list[str]:
-    counts = count_changes(changes).items()
-    return [str(CHANGE_COUNTS[kind] % {"count": count}) for kind, count in counts]
+    return _phrases(count_changes(changes))
+
+
+def _phrases(by_kind: dict[str, int]) -> list[str]:
+    return [str(CHANGE_COUNTS[kind] % {"count": count}) for kind, count in by_kind.items()]
+
+
+@register.filter
+def bytes_apart(count: int) -> str:
+    """Return a difference in bytes without its sign: 711 kB."""
+    return size(abs(count))
 
 
 @register.filter

@@ -104,7 +104,7 @@ def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> Non
     address = ask(studio, "version", "lab", "compared", "numpy==2.2.0\n")
     olga.goto(f"{studio.url}{address}?tab=versions")
     olga.get_by_role("button", name="Compare the two").click()
-    expect(olga.get_by_text("1 package up, 1 removed")).to_be_visible()
+    expect(olga.get_by_text("1 upgraded, 1 removed")).to_be_visible()
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
 
 
@@ -130,7 +130,7 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
     expect(olga.locator("#about").get_by_text("With the newest numpy")).to_be_visible()
 
     olga.get_by_role("link", name="Compare with it").click()
-    expect(olga.get_by_text("1 package up")).to_be_visible()
+    expect(olga.get_by_text("1 upgraded")).to_be_visible()
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
 
 

@@ -119,9 +119,18 @@ class ResolvedDifference(s.Serializer[Any]):
     packages = ResolvedChange(many=True)
 
 
+class TextDifference(s.Serializer[Any]):
+    """The lines that differ between two versions' texts."""
+
+    converted = s.BooleanField(help_text="Both are written as YAML: they were given in different formats.")
+    unified = s.CharField(allow_blank=True, help_text="Hunks, in the unified format.")
+    whole = s.BooleanField(help_text="False: there are more than the 2,000 changed lines that are given.")
+
+
 class WholeDifference(Difference):
     """Differences between two versions and between their images."""
 
+    text = TextDifference()
     resolved = ResolvedDifference(allow_null=True, help_text="Null where one of them has no image.")
 
 

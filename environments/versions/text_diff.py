@@ -20,7 +20,7 @@ _MAX_EDITS = 400  # between two matches
 _MAX_DEPTH = 30
 _MAX_MARKED = 1_000  # characters of a line whose words are compared
 _MARKING = 2_000_000  # pairs of words that are compared
-_SIMILAR = 0.35  # lines that have less in common are different lines
+_SIMILAR = 0.5  # lines that have less in common are different lines
 
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 

@@ -89,7 +89,7 @@ def compare_texts(old: str, new: str, *, whole: bool = False) -> TextView:
     budget = Budget()
     i = j = shown = 0
     for block in blocks:
-        i1, i2, j1, j2 = block
+        i1, i2, _, j2 = block
         if shown >= MAX_CHANGED:
             break
         sections.unchanged(i, j, i1 - i, whole=whole)

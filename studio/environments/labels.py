@@ -1,5 +1,6 @@
 """The page that puts a label on a version, moves it there, or removes it."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -71,6 +72,7 @@ def _page(
         "here_already": chosen is not None and chosen.version_id == version.pk,
         "difference": _difference(chosen, version),
         "image_state": state.state,
+        "pull_builds": bool(settings.PULL_WAIT_SECONDS),
         "pull": f"docker pull {request.get_host()}/{name_of(version).rpartition(':')[0]}:{typed}"
         if chosen
         else "",

@@ -120,7 +120,7 @@ def test_what_is_proposed_for_the_catalogue_stays_until_that_is_decided(lab: Wor
 
     ask_for_changes(proposal, person("cora", curated=Role.CONTRIBUTOR), "Pin it.")
     assert clean_up(lab, Rule(), olga).images == 0
-    assert "It is proposed for the catalogue" in browser_of(olga).get(PAGE).content.decode()
+    assert "Proposed for the catalogue" in browser_of(olga).get(PAGE).content.decode()
 
     withdraw(proposal, olga)
     assert fates(lab, Rule())[0] == {"older": 1}
@@ -228,7 +228,7 @@ def test_the_page_shows_first_and_deletes_then_and_the_activity_tells(
     assert build.image is None  # the history stays
     event = Event.objects.get(verb="images.cleaned")
     assert (event.actor, event.details["freed"], event.subject) == (olga, BASE + OWN, "1 image")
-    assert "cleaned up" in client.get("/w/lab/activity/").content.decode()
+    assert "deleted unused images" in client.get("/w/lab/activity/").content.decode()
     again = client.post(PAGE, {"days": "90", "older": "yes"}, follow=True)
     assert "Nothing was deleted" in again.content.decode()
 

@@ -266,7 +266,7 @@ def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
     page = text_of(browser, f"{PAGE}?tab=uses")
     assert '<a href="https://runs.example/41?a=1&b=2" rel="noopener noreferrer">train-41</a>' in page
     assert "secret" not in page
-    assert "1 more that is active belongs to a workspace that you cannot see." in page
+    assert "1 more active use belongs to a workspace you can&#x27;t see." in page
     assert re.search(r'Used by</span> <span class="count">2</span>', page)
     for query, names in (
         ("kind=run&state=active", ["train-41"]),
@@ -288,9 +288,9 @@ def test_a_contributor_ends_what_ended_without_a_word_and_then_archives(
     assert "forecast is in use: run train-41 (forecast:1)." in html.unescape(refused)
     assert Environment.objects.get().archived_at is None
 
-    assert "It has ended" not in text_of(reader, f"{PAGE}?tab=uses")
+    assert "Mark as ended" not in text_of(reader, f"{PAGE}?tab=uses")
     assert reader.post(f"{PAGE}uses/{use.pk}/end").status_code == 403
-    assert "It has ended" in text_of(browser, f"{PAGE}?tab=uses")
+    assert "Mark as ended" in text_of(browser, f"{PAGE}?tab=uses")
     browser.post(f"{PAGE}uses/{use.pk}/end")
     assert not Usage.objects.get().active
     assert Event.objects.get(verb="use.ended").actor == carla

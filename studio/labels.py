@@ -183,7 +183,7 @@ CHANGE_COUNTS = {
     "build": ngettext_lazy("%(count)d build changed", "%(count)d builds changed", "count"),
 }
 
-# How far apart two versions of a package are
+# Steps between two versions of a package
 LEVELS = {
     "major": pgettext_lazy("version", "major"),
     "minor": pgettext_lazy("version", "minor"),

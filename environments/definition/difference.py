@@ -36,7 +36,7 @@ class PackageChange:
 
     @property
     def level(self) -> str:
-        """How far apart two exact versions are: major, minor or patch; empty for other changes."""
+        """The step between two exact versions: major, minor or patch; empty for other changes."""
         exact = self.change in (UPGRADED, DOWNGRADED)
         return step_between(self.old, self.new) if exact else ""
 

@@ -22,7 +22,7 @@ _MAX_MARKED = 1_000  # characters of a line whose words are compared
 _MARKING = 2_000_000  # pairs of words that are compared
 _SIMILAR = 0.5  # lines that have less in common are different lines
 
-_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 
 Block = tuple[int, int, int, int]
 """Lines i1:i2 of the old text that became lines j1:j2 of the new text."""
@@ -73,7 +73,7 @@ def lines_of(text: str) -> list[str]:
 def side_by_side(old: str, new: str, limit: int = MAX_ROWS) -> list[DiffRow]:
     """Return two texts as rows of lines, equal lines in the same row, with the words that differ marked.
 
-    Of more rows than the limit, the first ones, and a row that says that there are more.
+    At the limit, a row that says that there are more ends them.
     """
     before, after = lines_of(old), lines_of(new)
     rows = list(islice(_rows(before, after, changed_blocks(before, after)), limit + 1))
@@ -116,7 +116,7 @@ def _marked(old: str | None, new: str | None, budget: Budget) -> tuple[tuple[Par
     whole = tuple(() if line is None else (Part(line),) for line in (old, new))
     if old is None or new is None or budget.steps < 0 or max(len(old), len(new)) > _MAX_MARKED:
         return whole[0], whole[1]
-    left, right = _WORDS.findall(old), _WORDS.findall(new)
+    left, right = _TOKENS.findall(old), _TOKENS.findall(new)
     budget.steps -= len(left) * len(right)
     matcher = SequenceMatcher(None, left, right, autojunk=False)
     if (

@@ -30,7 +30,7 @@ class LabelIn(s.Serializer[Any]):
 class Label(s.Serializer[Any]):
     """A label of a version."""
 
-    label = s.CharField()
+    name = s.CharField()
     version = s.CharField(help_text="workspace/name:version")
     pull_name = s.CharField(help_text="Of its image, after the host: workspace/repository:label")
     set_by = s.CharField(allow_null=True)
@@ -115,7 +115,7 @@ def _answer(row: VersionLabel, status: int = 200) -> Response:
 
 def _row(row: VersionLabel) -> dict[str, Any]:
     return {
-        "label": row.name,
+        "name": row.name,
         "version": rows.reference(row.version),
         "pull_name": label_name_of(row),
         "set_by": row.set_by.get_username() if row.set_by else None,

@@ -103,7 +103,7 @@ def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> Non
     ask(studio, "version", "lab", "compared", "numpy==2.1.3\nsix==1.16.0\n")
     address = ask(studio, "version", "lab", "compared", "numpy==2.2.0\n")
     olga.goto(f"{studio.url}{address}?tab=versions")
-    olga.get_by_role("button", name="Compare the two").click()
+    olga.get_by_role("button", name="Compare", exact=True).click()
     expect(olga.get_by_text("1 upgraded, 1 removed")).to_be_visible()
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
 

@@ -26,7 +26,7 @@ PATH = {
 }
 PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}
 # Statuses that any request may get; the schema lists them for each URL.
-ALWAYS = {400: "What was sent is not right.", 401: "Nobody is signed in.", 429: "Too many requests: wait."}
+ALWAYS = {400: "What was sent is not right.", 401: "You aren't signed in.", 429: "Too many requests: wait."}
 MORE = {
     403: "Your role, or the token's scope, does not allow it.",
     404: "There is no such thing that you can see.",

@@ -63,7 +63,7 @@ class Reading(s.Serializer[Any]):
     version = s.CharField(allow_blank=True)
     hash = s.CharField(allow_null=True)
     definition = s.DictField(allow_null=True)
-    offers = Offers(allow_null=True, help_text="None where there is nothing to choose.")
+    offers = Offers(allow_null=True, help_text="Null if nothing can be chosen.")
     selection = Selection(allow_null=True, help_text="What was read.")
     findings = Finding(many=True)
 
@@ -191,7 +191,7 @@ class Version(s.Serializer[Any]):
     hash = s.CharField()
     kind = s.CharField()
     base = s.CharField(allow_blank=True)
-    packages = s.IntegerField(help_text="How many were asked for.")
+    packages = s.IntegerField(help_text="Number of requested packages.")
     description = s.CharField(allow_blank=True)
     tags = s.DictField(child=s.CharField(allow_blank=True))
     based_on = s.CharField(allow_null=True, help_text="workspace/name:version")
@@ -292,7 +292,7 @@ class WholeBuild(Build):
 
     steps = Step(many=True)
     queue_position = s.IntegerField(help_text="1 for the next one; 0 when it does not wait.")
-    stopped_by = s.CharField(allow_null=True, help_text="Who ended it for everybody that waited.")
+    stopped_by = s.CharField(allow_null=True, help_text="The user who stopped it for everyone.")
 
 
 class BuildRequest(s.Serializer[Any]):

@@ -176,7 +176,7 @@ def test_the_last_day_of_time_is_a_day(olga: User) -> None:
 
 
 def test_no_match_and_no_events_look_different(olga: User, lab: Workspace) -> None:
-    assert "No activity yet" in browser_of(olga).get(PAGE).content.decode()
+    assert "No events yet" in browser_of(olga).get(PAGE).content.decode()
     assert "No matching events" in browser_of(olga).get(PAGE, {"who": "nobody"}).content.decode()
 
 
@@ -307,7 +307,7 @@ def test_everybody_else_sees_there_what_they_did_themselves_and_nobody_to_choose
 
 def test_somebody_without_any_workspace_has_a_page_of_everything_too() -> None:
     page = browser_of(person("alone")).get(EVERYWHERE)
-    assert "No activity yet" in page.content.decode()
+    assert "No events yet" in page.content.decode()
 
 
 def test_many_cost_the_page_of_everything_as_many_queries_as_one(
@@ -341,7 +341,7 @@ def test_events_link_to_the_version_that_they_are_about(olga: User, lab: Workspa
     assert "archived:" not in page
 
 
-def test_values_and_programs_are_said_in_the_readers_own_terms(olga: User, lab: Workspace) -> None:
+def test_values_and_programs_have_names_that_people_use(olga: User, lab: Workspace) -> None:
     agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
     version = save_text("a==1", user=olga)
     with recording_origin("192.0.2.7", agent):

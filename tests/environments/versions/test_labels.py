@@ -1,11 +1,10 @@
-"""Labels of versions: set, moved and removed; wherever a version is named, a label is read too."""
+"""Labels of versions: set, moved and removed, and what follows from them for images and tags."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -21,8 +20,7 @@ from environments.errors import ServiceError
 from environments.models import Event, Role, Version, VersionLabel
 from environments.versions.labels import MAX_LABELS, LabelMoved, remove_label, set_label
 from environments.versions.service import archive_environment, archive_version
-from tests.builds.scenarios import browser_of, image_for, main_of, person, save_text, workspace_named
-from tests.studio.api.calling import Caller
+from tests.builds.scenarios import image_for, person, save_text, workspace_named
 
 LABELS = "workspaces/lab/environments/forecast/labels/"
 PAGE = "/w/lab/environments/forecast/versions/1/label/"
@@ -138,7 +136,8 @@ def test_of_two_people_who_move_a_label_at_once_one_is_refused_with_the_others_n
     for _ in range(5):
         VersionLabel.objects.all().delete()
         set_label(versions[0], "prod", user=None)
-        start, problems = threading.Barrier(2), []
+        start = threading.Barrier(2)
+        problems: list[str] = []
 
         def move(index: int, start: threading.Barrier = start, problems: list[str] = problems) -> None:
             start.wait(60)
@@ -233,171 +232,3 @@ def test_a_label_that_moves_during_its_push_is_pushed_again_to_where_it_moved(
     assert missing_tags() == []
     remove_label(first.environment, "prod", user=olga)
     assert missing_tags() == []
-
-
-# The API
-
-
-def test_the_api_sets_moves_lists_and_removes_labels(olga: User, both: tuple[Version, Version]) -> None:
-    call = Caller(olga)
-    assert call("GET", LABELS).json["results"] == []
-    made = call("PUT", f"{LABELS}prod/", {"version": "2"})
-    assert (made.status, made.json["version"], made.json["set_by"]) == (201, "lab/forecast:2", "olga")
-    assert made.json["pull_name"] == "lab/forecast:prod"
-    assert call("PUT", f"{LABELS}staging/", {"version": "prod"}).json["version"] == "lab/forecast:2"
-    moved = call("PUT", f"{LABELS}prod/", {"version": "1"}, If_Match=made.headers["ETag"])
-    assert (moved.status, on()) == (200, "1")
-    late = call("PUT", f"{LABELS}prod/", {"version": "2"}, If_Match=made.headers["ETag"])
-    assert (late.status, on()) == (412, "1")
-    listed = call("GET", LABELS).json["results"]
-    assert [(row["label"], row["version"]) for row in listed] == [
-        ("prod", "lab/forecast:1"),
-        ("staging", "lab/forecast:2"),
-    ]
-    versions = call("GET", "workspaces/lab/environments/forecast/versions/").json["results"]
-    assert [row["labels"] for row in versions] == [["staging"], ["prod"]]
-    assert call("DELETE", f"{LABELS}prod/").status == 204
-    assert call("DELETE", f"{LABELS}prod/").status == 404
-
-
-def test_the_api_resolves_labels_wherever_it_takes_a_version(
-    olga: User, both: tuple[Version, Version]
-) -> None:
-    set_label(both[0], "prod", user=olga)
-    call = Caller(olga)
-    there = "workspaces/lab/environments/forecast/versions/prod/"
-    assert call("GET", there).json["version"] == "1"
-    assert call("GET", there).json["labels"] == ["prod"]
-    assert b"2.1.3" in call("GET", f"{there}definition/").response.content
-    assert call("POST", f"{there}builds/").json["build"]["version"] == "1"
-    difference = call("GET", "diff/?a=lab/forecast:prod&b=lab/forecast:latest").json
-    assert difference["packages"] == [
-        {
-            "name": "numpy",
-            "ecosystem": "pip",
-            "change": "upgraded",
-            "level": "minor",
-            "old": "2.1.3",
-            "new": "2.2.0",
-        }
-    ]
-    assert call("POST", f"{there}archive/").code == "labelled"
-
-
-@pytest.mark.parametrize(
-    ("label", "body", "status"),
-    [
-        ("latest", {"version": "1"}, 400),
-        ("prod", {"version": "99"}, 404),
-        ("prod", {}, 400),
-        ("prod", {"version": "1\0"}, 400),
-        ("prod", {"version": ["1"]}, 400),
-        ("%3Cb%3E", {"version": "1"}, 400),
-    ],
-)
-def test_the_api_refuses_what_is_no_label_or_no_version(
-    olga: User, both: tuple[Version, Version], label: str, body: dict[str, Any], status: int
-) -> None:
-    assert Caller(olga)("PUT", f"{LABELS}{label}/", body).status == status
-    assert not VersionLabel.objects.exists()
-
-
-def test_readers_and_members_of_other_workspaces_change_no_label(both: tuple[Version, Version]) -> None:
-    set_label(both[0], "prod", user=None)
-    for caller, status in (
-        (person("rita", lab=Role.READER), 403),
-        (person("sam", other=Role.OWNER), 404),
-    ):
-        assert Caller(caller)("PUT", f"{LABELS}prod/", {"version": "2"}).status == status
-        assert Caller(caller)("DELETE", f"{LABELS}prod/").status == status
-        assert (
-            browser_of(caller).post(PAGE, {"label": "prod", "seen": "1", "action": "remove"}).status_code
-            == status
-        )
-    assert on() == "1"
-
-
-# The pages
-
-
-def test_a_label_is_moved_back_with_one_click_and_a_confirmation(
-    olga: User, both: tuple[Version, Version]
-) -> None:
-    set_label(both[1], "prod", user=olga)
-    browser = browser_of(olga)
-    timeline = browser.get("/w/lab/environments/forecast/?tab=versions").content.decode()
-    assert f"{PAGE}?label=prod" in timeline
-    page = main_of(browser.get(f"{PAGE}?label=prod").content.decode())
-    assert "Move “prod” to version 1?" in page
-    assert "1 downgraded · needs a new image" in page
-    assert "the first pull builds it" in page
-    response = browser.post(PAGE, {"label": "prod", "seen": "2"}, follow=True)
-    assert "“prod” now means forecast:1." in response.content.decode()
-    assert on() == "1"
-
-
-def test_a_label_that_moved_after_the_page_was_opened_is_shown_where_it_is_now(
-    olga: User, both: tuple[Version, Version]
-) -> None:
-    third = save_text("six")
-    set_label(third, "prod", user=olga)  # the page showed version 2
-    response = browser_of(olga).post(PAGE, {"label": "prod", "seen": "2"})
-    page = main_of(response.content.decode())
-    assert response.status_code == 409
-    assert "“prod” was moved to forecast:3 by olga in the meantime." in page
-    assert on() == "3"
-
-
-def test_a_typed_label_that_is_elsewhere_is_confirmed_first(
-    olga: User, both: tuple[Version, Version]
-) -> None:
-    set_label(both[1], "prod", user=olga)
-    response = browser_of(olga).post(PAGE, {"label": "prod"})
-    page = main_of(response.content.decode())
-    assert "Move “prod” to version 1?" in page
-    assert "notice-error" not in page
-    assert on() == "2"
-
-
-@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "'\"><b>", "latest", "3"])
-def test_a_typed_name_that_is_no_label_is_refused_and_escaped(
-    olga: User, both: tuple[Version, Version], name: str
-) -> None:
-    response = browser_of(olga).post(PAGE, {"label": name})
-    assert response.status_code == 422
-    page = main_of(response.content.decode())
-    assert "This label isn" in page
-    assert "<script>alert" not in page
-    assert "<b>" not in page
-
-
-def test_pages_and_tabs_of_a_label_show_its_version(olga: User, both: tuple[Version, Version]) -> None:
-    set_label(both[0], "prod", user=olga)
-    browser = browser_of(olga)
-    page = main_of(browser.get("/w/lab/environments/forecast/versions/prod/?tab=context").content.decode())
-    assert "2.1.3" in page
-    assert browser.get("/w/lab/environments/forecast/versions/staging/").status_code == 404
-    page = main_of(browser.get("/w/lab/compare/?a=lab/forecast:prod&b=lab/forecast:latest").content.decode())
-    assert "2.1.3" in page
-
-
-def test_the_timeline_needs_as_many_queries_for_twenty_labelled_versions_as_for_two(
-    olga: User, both: tuple[Version, Version], django_assert_max_num_queries: Any
-) -> None:
-    browser = browser_of(olga)
-    set_label(both[0], "prod", user=olga)
-    address = "/w/lab/environments/forecast/?tab=versions"
-    with django_assert_max_num_queries(60) as few:
-        browser.get(address)
-    for number in range(18):
-        version = save_text(f"six==1.{number}")
-        set_label(version, f"l{number}", user=olga)
-    with django_assert_max_num_queries(len(few)):
-        browser.get(address)
-
-
-def test_an_upload_of_the_same_content_ignores_labels(olga: User, both: tuple[Version, Version]) -> None:
-    set_label(both[1], "prod", user=olga)
-    again = save_text("numpy==2.2.0")
-    assert again == both[1]
-    assert Caller(olga)("GET", "workspaces/lab/environments/forecast/").json["latest"]["labels"] == ["prod"]

@@ -1,4 +1,4 @@
-"""Differences of texts: whatever the two texts are, the shown lines lead from one to the other, in bounded time."""
+"""Differences of any two texts: the shown lines lead from the old text to the new text, in bounded time."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def as_yaml(name: str = "forecast") -> Version:
     return save_reading(workspace_named("lab"), name, reading, source=CONDA).version
 
 
-# What is compared
+# Defaults
 
 
 def test_one_version_is_compared_with_the_version_before_it(browser: Client) -> None:
@@ -84,7 +84,7 @@ def test_the_first_version_is_compared_with_its_parent_else_with_the_latest(brow
     assert "With the version before" not in page
 
 
-def test_a_parent_in_a_workspace_that_one_does_not_see_is_not_named(browser: Client) -> None:
+def test_a_parent_in_a_workspace_of_strangers_is_not_named(browser: Client) -> None:
     parent = save_text("numpy==1.0.0\n", name="secret", workspace="other")
     save_text("numpy==2.2.0\n", name="child", based_on=parent)
     page = page_of(browser, "b=lab/child:1")
@@ -129,9 +129,7 @@ def test_the_versions_of_another_environment_are_read_in_place(browser: Client, 
         "lab/x:1%00",
     ],
 )
-def test_a_version_that_one_does_not_see_is_a_problem_beside_its_picker(
-    browser: Client, reference: str
-) -> None:
+def test_a_version_of_strangers_is_a_problem_beside_its_picker(browser: Client, reference: str) -> None:
     save_text("six\n", name="secret", workspace="other")
     response = browser.get(f"{COMPARE}?b=lab/forecast:2&a={reference}")
     page = main_of(response.content.decode())
@@ -268,7 +266,7 @@ def test_an_old_version_says_what_is_newer_and_the_menu_has_dates_states_and_lab
     assert "compare/?b=lab/forecast%3A2" in newest
 
 
-def test_the_menu_of_many_versions_is_bounded_and_has_the_one_that_is_shown(browser: Client) -> None:
+def test_the_menu_of_many_versions_is_bounded_and_has_the_shown_version(browser: Client) -> None:
     for number in range(40):
         save_text(f"six==1.{number}\n")
     page = main_of(browser.get("/w/lab/environments/forecast/versions/1/").content.decode())

@@ -168,7 +168,7 @@ def test_a_failed_build_says_what_happened_whose_fault_it_is_and_what_to_do(
     page = text_of(contributor, page_of(build))
     box = page.split('class="failure"')[1].split("</section>")[0]
     assert "There is no package nunpy." in box
-    assert "its author can put it right" in box
+    assert "Edit it and build again" in box
     assert "Did you mean numpy?" in box
     assert 'href="#L2"' in box
     assert "package-not-found" in box

@@ -76,7 +76,14 @@ def test_diff_prints_the_summary_and_every_package(tmp_path: Path) -> None:
         "same_hash": False,
         "summary": "1 upgraded · needs a new image",
         "packages": [
-            {"name": "numpy", "ecosystem": "conda", "change": "upgraded", "old": "1.26", "new": "1.27"}
+            {
+                "name": "numpy",
+                "ecosystem": "conda",
+                "change": "upgraded",
+                "old": "1.26",
+                "new": "1.27",
+                "level": "minor",
+            }
         ],
         "other": [],
     }

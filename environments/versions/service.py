@@ -37,7 +37,7 @@ class VersionTaken(ConflictError):
         super().__init__(
             "version-taken",
             f"{version} exists with other content: {difference.summary}.",
-            "A version never changes. Leave the version out to get the next one, or give a number that is free.",
+            "Versions are immutable. Leave the version blank for the next number, or choose a free version.",
         )
         self.version = version
         self.difference = difference
@@ -47,9 +47,7 @@ class EditConflict(ConflictError):
     """Another user has changed the version since it was read."""
 
     def __init__(self, version: Version) -> None:
-        super().__init__(
-            "changed", f"{version} was changed in the meantime.", "Look at what it is now, and save again."
-        )
+        super().__init__("changed", f"{version} was changed in the meantime.", "Check it, then save again.")
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def test_the_last_day_of_time_is_a_day(olga: User) -> None:
 
 
 def test_no_match_and_no_events_look_different(olga: User, lab: Workspace) -> None:
-    assert "No events yet" in browser_of(olga).get(PAGE).content.decode()
+    assert "Nothing has happened yet" in browser_of(olga).get(PAGE).content.decode()
     assert "No matching events" in browser_of(olga).get(PAGE, {"who": "nobody"}).content.decode()
 
 
@@ -307,7 +307,7 @@ def test_everybody_else_sees_there_what_they_did_themselves_and_nobody_to_choose
 
 def test_somebody_without_any_workspace_has_a_page_of_everything_too() -> None:
     page = browser_of(person("alone")).get(EVERYWHERE)
-    assert "No events yet" in page.content.decode()
+    assert "Nothing has happened yet" in page.content.decode()
 
 
 def test_many_cost_the_page_of_everything_as_many_queries_as_one(

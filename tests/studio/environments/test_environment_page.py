@@ -266,7 +266,7 @@ def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
     page = text_of(browser, f"{PAGE}?tab=uses")
     assert '<a href="https://runs.example/41?a=1&b=2" rel="noopener noreferrer">train-41</a>' in page
     assert "secret" not in page
-    assert "1 more active use belongs to a workspace you can&#x27;t see." in page
+    assert "1 more active use belongs to a workspace you can't see." in page
     assert re.search(r'Used by</span> <span class="count">2</span>', page)
     for query, names in (
         ("kind=run&state=active", ["train-41"]),

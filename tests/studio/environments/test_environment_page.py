@@ -275,7 +275,7 @@ def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
     ):
         shown = text_of(browser, f"{PAGE}?tab=uses&{query}").split("<tbody>")[1]
         assert [package for package in ("train-41", "train-40", "churn") if package in shown] == names
-    assert "Nothing found" in text_of(browser, f"{PAGE}?tab=uses&q=nothing-is-called-this")
+    assert "No matching uses" in text_of(browser, f"{PAGE}?tab=uses&q=nothing-is-called-this")
     assert "train-41" in text_of(browser, f"{PAGE}?tab=uses&kind=nonsense&page=x")
 
 

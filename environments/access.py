@@ -158,13 +158,11 @@ def get_environment(user: Any, workspace: str, name: str, right: Right = Right.S
 
 
 def get_version(user: Any, workspace: str, name: str, version: str, right: Right = Right.SEE) -> Version:
-    """Return a version by its number, or `latest` (rule 31)."""
+    """Return a version by its name, `latest` (rule 31) or a label."""
     environment = get_environment(user, workspace, name, right)
-    row = (
-        environment.latest() if version == "latest" else environment.versions.filter(version=version).first()
-    )
+    row = environment.version_called(version)
     if row is None:
-        raise Http404(f"{environment} has no version {version}.")
+        raise Http404(f"{environment} has no version or label {version}.")
     return row
 
 

@@ -53,6 +53,8 @@ PAGES = {
     "proposal": "/w/curated/proposals/1/",
     "deprecated": "/w/curated/environments/AzureML-old/",
     "compare": f"/w/{WORKSPACE}/compare/?a={WORKSPACE}/forecast:1&b={WORKSPACE}/forecast:2",
+    "compare-split": f"/w/{WORKSPACE}/compare/?a={WORKSPACE}/forecast:1&b={WORKSPACE}/forecast:2&view=split",
+    "label": f"/w/{WORKSPACE}/environments/forecast/versions/1/label/",
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",

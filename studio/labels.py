@@ -1,7 +1,7 @@
 """Labels of stored names, as people read them: states, kinds, severities, events and reasons."""
 
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop, pgettext_lazy
+from django.utils.translation import gettext_noop, ngettext_lazy, pgettext_lazy
 
 STATES = {
     # state: (label, icon, colour)
@@ -56,65 +56,109 @@ FAULTS = {
 }
 
 EVENTS = {
-    # verb: (icon, phrase)
-    "version.created": ("plus", pgettext_lazy("did", "saved")),
-    "version.described": ("pencil", pgettext_lazy("did", "described")),
-    "environment.archived": ("archive", pgettext_lazy("did", "archived")),
-    "environment.findings": ("info-circle", pgettext_lazy("did", "changed the ignored findings of")),
-    "environment.restored": ("archive-off", pgettext_lazy("did", "restored")),
-    "use.reported": ("player-play", pgettext_lazy("did", "reported what uses")),
-    "use.ended": ("player-stop", pgettext_lazy("did", "reported the end of what used")),
-    "connection.created": ("lock", pgettext_lazy("did", "added the connection to")),
-    "connection.replaced": ("lock", pgettext_lazy("did", "replaced the password of the connection to")),
-    "connection.deleted": ("trash", pgettext_lazy("did", "deleted the connection to")),
-    "member.added": ("users", pgettext_lazy("did", "added the member")),
-    "member.changed": ("users", pgettext_lazy("did", "gave another role to")),
-    "member.removed": ("users", pgettext_lazy("did", "removed the member")),
-    "member.joined": ("users", pgettext_lazy("did", "accepted an invitation as")),
-    "invitation.created": ("users", pgettext_lazy("did", "created an invitation for the role")),
-    "invitation.revoked": ("trash", pgettext_lazy("did", "revoked an invitation for the role")),
-    "member.left": ("user", pgettext_lazy("did", "left as the member")),
-    "person.added": ("users", pgettext_lazy("did", "made the account")),
-    "person.joined": ("users", pgettext_lazy("did", "signed in for the first time as")),
-    "person.closed": ("user", pgettext_lazy("did", "closed the account")),
-    "person.password": ("lock", pgettext_lazy("did", "changed the password of")),
-    "person.notifications": ("settings", pgettext_lazy("did", "chose what is told to")),
-    "workspace.created": ("plus", pgettext_lazy("did", "made the workspace")),
-    "workspace.renamed": ("pencil", pgettext_lazy("did", "gave another title to")),
-    "webhook.created": ("plus", pgettext_lazy("did", "added the webhook")),
-    "webhook.changed": ("pencil", pgettext_lazy("did", "changed the webhook")),
-    "webhook.renewed": ("lock", pgettext_lazy("did", "made a new secret for the webhook")),
-    "webhook.tested": ("player-play", pgettext_lazy("did", "sent a test to the webhook")),
-    "webhook.sent_again": ("repeat", pgettext_lazy("did", "sent something again to the webhook")),
-    "webhook.deleted": ("trash", pgettext_lazy("did", "deleted the webhook")),
-    "token.created": ("lock", pgettext_lazy("did", "made the token")),
-    "token.revoked": ("trash", pgettext_lazy("did", "revoked the token")),
-    "workspace.registry": ("arrow-up", pgettext_lazy("did", "changed the registry of")),
-    "workspace.pull": ("download", pgettext_lazy("did", "changed who may pull the images of")),
-    "workspace.bytecode": ("settings", pgettext_lazy("did", "changed the bytecode of images in")),
-    "workspace.compression": ("settings", pgettext_lazy("did", "changed the compression of images in")),
-    "workspace.uploads": ("settings", pgettext_lazy("did", "changed how old packages must be in")),
-    "workspace.limits": ("settings", pgettext_lazy("did", "changed the limits of")),
-    "images.cleaned": ("trash", pgettext_lazy("did", "cleaned up")),
-    "store.cleaned": ("trash", pgettext_lazy("did", "had the studio's store cleaned up from")),
-    "proposal.proposed": ("arrow-up", pgettext_lazy("did", "proposed for the catalogue")),
-    "proposal.answered": ("arrow-up", pgettext_lazy("did", "proposed again")),
-    "proposal.changes": ("pencil", pgettext_lazy("did", "requested changes to")),
-    "proposal.published": ("circle-check", pgettext_lazy("did", "approved and published")),
-    "proposal.refused": ("circle-x", pgettext_lazy("did", "rejected")),
-    "proposal.withdrawn": ("player-stop", pgettext_lazy("did", "withdrew")),
-    "proposal.trial": ("player-play", pgettext_lazy("did", "requested an import test of")),
-    "proposal.tried": ("player-play", pgettext_lazy("did", "tested the imports of")),
-    "catalogue.deprecated": ("alert-triangle", pgettext_lazy("did", "deprecated")),
-    "catalogue.retired": ("archive", pgettext_lazy("did", "retired")),
-    "catalogue.kept": ("archive-off", pgettext_lazy("did", "undid the deprecation of")),
-    "build.requested": ("hammer", pgettext_lazy("did", "asked for a build of")),
-    "build.joined": ("users", pgettext_lazy("did", "joined the build of")),
-    "build.left": ("user", pgettext_lazy("did", "stopped waiting for")),
-    "build.stopped": ("player-stop", pgettext_lazy("did", "stopped for everybody the build of")),
-    "build.succeeded": ("circle-check", pgettext_lazy("did", "built")),
-    "build.failed": ("circle-x", pgettext_lazy("did", "could not build")),
-    "build.cancelled": ("player-stop", pgettext_lazy("did", "cancelled the build of")),
+    # verb: (icon, sentence)
+    "version.created": ("plus", _("%(who)s saved %(subject)s")),
+    "version.described": ("pencil", _("%(who)s described %(subject)s")),
+    "label.set": ("plus", _("%(who)s put the label “%(label)s” on %(subject)s")),
+    "label.moved": ("arrow-right", _("%(who)s moved the label “%(label)s” from %(before)s to %(subject)s")),
+    "label.removed": ("trash", _("%(who)s removed the label “%(label)s” from %(subject)s")),
+    "environment.archived": ("archive", _("%(who)s archived %(subject)s")),
+    "environment.findings": ("info-circle", _("%(who)s changed the ignored findings of %(subject)s")),
+    "environment.restored": ("archive-off", _("%(who)s restored %(subject)s")),
+    "use.reported": ("player-play", _("%(who)s reported a use of %(subject)s")),
+    "use.ended": ("player-stop", _("%(who)s reported the end of a use of %(subject)s")),
+    "connection.created": ("lock", _("%(who)s added the connection to %(subject)s")),
+    "connection.replaced": ("lock", _("%(who)s replaced the password of the connection to %(subject)s")),
+    "connection.deleted": ("trash", _("%(who)s deleted the connection to %(subject)s")),
+    "member.added": ("users", _("%(who)s added %(subject)s as a member")),
+    "member.changed": ("users", _("%(who)s changed the role of %(subject)s")),
+    "member.removed": ("users", _("%(who)s removed %(subject)s")),
+    "member.joined": ("users", _("%(who)s accepted an invitation")),
+    "invitation.created": ("users", _("%(who)s created an invitation for the role %(subject)s")),
+    "invitation.revoked": ("trash", _("%(who)s revoked an invitation for the role %(subject)s")),
+    "member.left": ("user", _("%(who)s left the workspace")),
+    "person.added": ("users", _("%(who)s created the account %(subject)s")),
+    "person.joined": ("users", _("%(who)s signed in for the first time")),
+    "person.closed": ("user", _("%(who)s closed the account %(subject)s")),
+    "person.password": ("lock", _("%(who)s changed the password of %(subject)s")),
+    "person.notifications": ("settings", _("%(who)s changed the notifications of %(subject)s")),
+    "workspace.created": ("plus", _("%(who)s created the workspace %(subject)s")),
+    "workspace.renamed": ("pencil", _("%(who)s renamed the workspace %(subject)s")),
+    "webhook.created": ("plus", _("%(who)s added the webhook %(subject)s")),
+    "webhook.changed": ("pencil", _("%(who)s changed the webhook %(subject)s")),
+    "webhook.renewed": ("lock", _("%(who)s created a new secret for the webhook %(subject)s")),
+    "webhook.tested": ("player-play", _("%(who)s sent a test to the webhook %(subject)s")),
+    "webhook.sent_again": ("repeat", _("%(who)s sent a message to the webhook %(subject)s again")),
+    "webhook.deleted": ("trash", _("%(who)s deleted the webhook %(subject)s")),
+    "token.created": ("lock", _("%(who)s created the token %(subject)s")),
+    "token.revoked": ("trash", _("%(who)s revoked the token %(subject)s")),
+    "workspace.registry": ("arrow-up", _("%(who)s changed the registry of %(subject)s")),
+    "workspace.pull": ("download", _("%(who)s changed who can pull images of %(subject)s")),
+    "workspace.bytecode": ("settings", _("%(who)s changed the bytecode of images in %(subject)s")),
+    "workspace.compression": ("settings", _("%(who)s changed the compression of images in %(subject)s")),
+    "workspace.uploads": ("settings", _("%(who)s changed how old packages must be in %(subject)s")),
+    "workspace.limits": ("settings", _("%(who)s changed the limits of %(subject)s")),
+    "images.cleaned": ("trash", _("%(who)s deleted unused images: %(subject)s")),
+    "store.cleaned": ("trash", _("%(who)s requested a clean-up of the studio's store in %(subject)s")),
+    "proposal.proposed": ("arrow-up", _("%(who)s proposed %(subject)s for the catalogue")),
+    "proposal.answered": ("arrow-up", _("%(who)s proposed %(subject)s again")),
+    "proposal.changes": ("pencil", _("%(who)s requested changes to %(subject)s")),
+    "proposal.published": ("circle-check", _("%(who)s approved and published %(subject)s")),
+    "proposal.refused": ("circle-x", _("%(who)s rejected %(subject)s")),
+    "proposal.withdrawn": ("player-stop", _("%(who)s withdrew %(subject)s")),
+    "proposal.trial": ("player-play", _("%(who)s requested an import test of %(subject)s")),
+    "proposal.tried": ("player-play", _("Import test ended: %(subject)s")),
+    "catalogue.deprecated": ("alert-triangle", _("%(who)s deprecated %(subject)s")),
+    "catalogue.retired": ("archive", _("%(who)s retired %(subject)s")),
+    "catalogue.kept": ("archive-off", _("%(who)s undid the deprecation of %(subject)s")),
+    "build.requested": ("hammer", _("%(who)s requested a build of %(subject)s")),
+    "build.joined": ("users", _("%(who)s joined the build of %(subject)s")),
+    "build.left": ("user", _("%(who)s stopped waiting for %(subject)s")),
+    "build.stopped": ("player-stop", _("%(who)s stopped the build of %(subject)s for everyone")),
+    "build.succeeded": ("circle-check", _("Build succeeded: %(subject)s")),
+    "build.failed": ("circle-x", _("Build failed: %(subject)s")),
+    "build.cancelled": ("player-stop", _("%(who)s cancelled the build of %(subject)s")),
+}
+
+# The fields that events hold, before and after a change
+FIELDS = {
+    "active": _("Active"),
+    "address": _("Address"),
+    "anonymous_pull": _("Pull without signing in"),
+    "at_once": _("Builds at once"),
+    "by_mail": _("E-mail"),
+    "bytecode": _("Bytecode"),
+    "compression": _("Compression"),
+    "description": _("Description"),
+    "disk": _("Disk space"),
+    "email": _("Address"),
+    "events": _("Events"),
+    "exceptions": _("Exceptions"),
+    "kinds": _("Notifications"),
+    "limit": _("Age of packages"),
+    "on": _("Retire on"),
+    "queued": _("Builds in the queue"),
+    "reason": _("Reason"),
+    "registry": _("Registry"),
+    "role": _("Role"),
+    "scope": _("Scope"),
+    "seconds": _("Time per build"),
+    "state": _("Import test"),
+    "successor": _("Successor"),
+    "tags": _("Tags"),
+    "title": pgettext_lazy("of a workspace", "Title"),
+}
+
+# Fields that an event's sentence says already
+IN_SENTENCE = {"archived", "stage", "version"}
+
+# The outcomes of an image's import test
+TRIALS = {
+    "waiting": _("waiting"),
+    "running": _("running"),
+    "passed": _("passed"),
+    "failed": _("failed"),
+    "untried": _("could not run"),
 }
 
 # Values that are stored in English and translated on pages
@@ -137,9 +181,27 @@ TRANSLATED_VALUES = [
 
 # Changes of a package that have no icon
 CHANGES = {
-    "constraint": _("constraint"),
+    "constraint": _("constraint changed"),
     "moved": _("moved"),
-    "build": _("other build"),
+    "build": _("build changed"),
+}
+
+# The number of packages with a change: singular and plural
+CHANGE_COUNTS = {
+    "upgraded": ngettext_lazy("%(count)d upgraded", "%(count)d upgraded", "count"),
+    "downgraded": ngettext_lazy("%(count)d downgraded", "%(count)d downgraded", "count"),
+    "added": ngettext_lazy("%(count)d added", "%(count)d added", "count"),
+    "removed": ngettext_lazy("%(count)d removed", "%(count)d removed", "count"),
+    "moved": ngettext_lazy("%(count)d moved", "%(count)d moved", "count"),
+    "constraint": ngettext_lazy("%(count)d constraint changed", "%(count)d constraints changed", "count"),
+    "build": ngettext_lazy("%(count)d build changed", "%(count)d builds changed", "count"),
+}
+
+# Steps between two versions of a package
+LEVELS = {
+    "major": pgettext_lazy("version", "major"),
+    "minor": pgettext_lazy("version", "minor"),
+    "patch": pgettext_lazy("version", "patch"),
 }
 
 STEPS = {
@@ -160,5 +222,6 @@ FATES = {
     "proposed": _("proposed for the catalogue, under review"),
     "building": _("building now"),
     "latest": _("used by the latest version of an environment"),
+    "labelled": _("used by a version with a label"),
     "archived": _("used by an archived version, which keeps its image"),
 }

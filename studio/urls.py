@@ -9,7 +9,7 @@ from studio.catalogue import ahead, deprecations, proposals, propose
 from studio.defining import completion_views, ignoring, reference
 from studio.defining import views as defining_views
 from studio.documentation import views as documentation_views
-from studio.environments import about, bulk_actions, compare, uses
+from studio.environments import about, bulk_actions, compare, labels, uses
 from studio.environments import views as environments_views
 from studio.operations import views as operations_views
 from studio.packages import views as packages_views
@@ -151,6 +151,12 @@ urlpatterns = [
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/describe",
         in_section("environments", about.describe),
         name="describe",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/label/?label=prod
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/label/",
+        in_section("environments", labels.label),
+        name="label",
     ),
     # /w/<workspace>/environments/<name>/uses/7/end
     path("w/<slug:workspace>/environments/<word:name>/uses/<int:use>/end", uses.end, name="end_use"),

@@ -8,7 +8,7 @@ from typing import Any
 from builds.images.exports import locked_packages
 from builds.imaging.lock import Lock
 from builds.models import Image, ImagePackage
-from environments.definition.difference import MOVED, PackageChange, counted, diff_locks
+from environments.definition.difference import MOVED, PackageChange, count_changes, counted, diff_locks
 from environments.definition.packages.locked import LockedPackage
 
 
@@ -22,6 +22,7 @@ class ResolvedChange:
     old: str
     new: str
     size: int
+    level: str = ""  # major, minor or patch, of upgrades and downgrades
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class ResolvedDifference:
 def diff_images(old: Image, new: Image) -> ResolvedDifference:
     """Return what differs between the packages of two images."""
     if (old.digest, old.workspace_id) == (new.digest, new.workspace_id):
-        return ResolvedDifference("the same image", True, 0)
+        return ResolvedDifference("same image", True, 0)
     was, now = (Lock.model_validate(image.lock or {}) for image in (old, new))
     before, after = _sizes(was), _sizes(now)
     changes = tuple(
@@ -52,6 +53,7 @@ def diff_images(old: Image, new: Image) -> ResolvedDifference:
             change.old,
             change.new,
             _grown(change, before, after),
+            change.level,
         )
         for change in diff_locks(locked_packages(was), locked_packages(now))
     )
@@ -60,14 +62,14 @@ def diff_images(old: Image, new: Image) -> ResolvedDifference:
         PackageChange(change.name, change.ecosystem, change.change, change.old, change.new)
         for change in changes
     )
-    return ResolvedDifference(", ".join(phrases) or "exactly the same packages", False, more, changes)
+    return ResolvedDifference(", ".join(phrases) or "same packages", False, more, changes)
 
 
-def summaries(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], str]:
-    """Return a short description of how the packages of each pair of images differ, by the two keys, in one query.
+def change_counts(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], dict[str, int]]:
+    """Return how many packages of each pair of images changed, by the two keys and the kind, in one query.
 
     It reads the rows of packages, not the long locks: images that differ only in builds of the same versions,
-    or not at all, have an empty description.
+    or not at all, have no changes.
     """
     wanted = [(old.pk, new.pk) for old, new in pairs if old.pk != new.pk]
     rows = ImagePackage.objects.filter(image__in={key for pair in wanted for key in pair})
@@ -76,12 +78,8 @@ def summaries(pairs: Iterable[tuple[Image, Image]]) -> dict[tuple[int, int], str
     for image, *package in rows.exclude(package__ecosystem="python").values_list(*columns):
         contents[image].add((*package,))
     return {
-        (old, new): ", ".join(
-            counted(
-                diff_locks(
-                    _as_locked(contents[old] - contents[new]), _as_locked(contents[new] - contents[old])
-                )
-            )
+        (old, new): count_changes(
+            diff_locks(_as_locked(contents[old] - contents[new]), _as_locked(contents[new] - contents[old]))
         )
         for old, new in set(wanted)
     }

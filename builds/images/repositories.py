@@ -1,6 +1,6 @@
 """Images by the names of environments: `HOST/<workspace>/<environment>:<version>`.
 
-A repository is an environment, its tags are the versions that have an image, and `latest`.
+A repository is an environment, its tags are the versions that have an image, their labels, and `latest`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from django.db.models import Q, QuerySet
 from builds.models import Image
 from builds.queue.registry_tags import pushed_names
 from environments.definition.syntax.registry_names import LATEST, tag_of, version_of
-from environments.models import Environment, Version, Workspace
-from environments.models.environments import CONTENT
+from environments.models import Environment, Version, VersionLabel, Workspace
 
 __all__ = ["LATEST", "PullNames", "tag_of"]
 
@@ -29,15 +28,12 @@ def environment_in(workspace: Workspace, repository: str) -> Environment | None:
 
 
 def version_tagged(environment: Environment, tag: str) -> Version | None:
-    """Return the version that a tag means, without its content; archived versions by their number only.
+    """Return the version that a tag means, without its content; archived versions by number and label only.
 
     This is the only place that gives tags their meaning.
     """
-    if tag == LATEST:
-        version = environment.latest(without_content=True)
-    else:
-        number = version_of(tag)
-        version = environment.versions.defer(*CONTENT).filter(version=number).first() if number else None
+    name = version_of(tag)
+    version = environment.version_called(name, without_content=True) if name else None
     if version is not None:
         version.environment = environment
     return version
@@ -63,18 +59,25 @@ def image_of_version(version: Version, *, catalogue: bool) -> Image | None:
 
 
 def tags_of(environment: Environment, *, catalogue: bool) -> list[str]:
-    """Return the tags of an environment, without order: its versions with an image, and `latest` if that has one."""
+    """Return the tags of an environment, without order: its versions with an image, their labels, and `latest`."""
     images = images_of(environment, catalogue=catalogue).filter(current=True)
     hashes = set(images.order_by().values_list("hash", flat=True))
     rows = environment.versions.filter(hash__in=hashes).values_list("version", flat=True)
+    labels = environment.labels.filter(version__hash__in=hashes).values_list("name", flat=True)
     latest = environment.latest(without_content=True)
-    return [*map(tag_of, rows), *([LATEST] if latest is not None and latest.hash in hashes else [])]
+    return [*map(tag_of, rows), *labels, *([LATEST] if latest is not None and latest.hash in hashes else [])]
 
 
 def name_of(version: Version) -> str:
     """Return a version's image name without a host: workspace/environment:version."""
     environment = version.environment
     return f"{environment.workspace.name}/{environment.repository}:{tag_of(version.version)}"
+
+
+def label_name_of(label: VersionLabel) -> str:
+    """Return the image name of the version with a label, without a host: workspace/environment:label."""
+    environment = label.version.environment
+    return f"{environment.workspace.name}/{environment.repository}:{label.name}"
 
 
 @dataclass(frozen=True)

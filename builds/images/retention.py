@@ -18,7 +18,7 @@ from builds.images.layers import exclusive_bytes
 from builds.models import ACTIVE, Build, Image
 from builds.queue import messages
 from environments.audit.record import record
-from environments.models import ListEntry, Usage, Version, Workspace
+from environments.models import ListEntry, Usage, Version, VersionLabel, Workspace
 from environments.models.catalogue import OPEN, Proposal
 
 CHOICES = (7, 30, 90, 180, 365)  # days
@@ -27,7 +27,7 @@ AT_ONCE = 1_000  # images
 NAMED = 50  # in the event
 
 GOES = ("replaced", "nobodys", "older")
-STAYS = ("building", "used", "in-use", "latest", "proposed", "archived")
+STAYS = ("building", "used", "in-use", "latest", "labelled", "proposed", "archived")
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,13 @@ def with_fate(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
     versions = Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
     latest = ListEntry.objects.filter(version__hash=OuterRef("hash"), archived=False)
     uses = Usage.objects.filter(version__hash=OuterRef("hash"), ended_at=None)
+    labels = VersionLabel.objects.filter(version__hash=OuterRef("hash"))
     proposals = Proposal.objects.filter(version__hash=OuterRef("hash"), stage__in=OPEN)
     if not workspace.curated:  # the catalogue's images serve all
         versions = versions.filter(environment__workspace=workspace)
         latest = latest.filter(workspace=workspace)
         uses = uses.filter(environment__workspace=workspace)
+        labels = labels.filter(environment__workspace=workspace)
         proposals = proposals.filter(environment__workspace=workspace)
     archived = versions.filter(archived_at__isnull=False)
     fate = Case(
@@ -95,6 +97,7 @@ def with_fate(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
         When(current=False, then=Value("replaced")),
         When(Exists(uses), then=Value("in-use")),  # rule 34
         When(Exists(latest), then=Value("latest")),
+        When(Exists(labels), then=Value("labelled")),
         When(Exists(proposals), then=Value("proposed")),  # nothing can be approved without its image
         When(Exists(archived), then=Value("archived")),  # rule 33
         When(~Exists(versions), then=Value("nobodys")),

@@ -84,10 +84,11 @@ class Image(models.Model):
 
 
 class PushedTag(models.Model):
-    """A version's tag in its workspace's registry, or with no version the tag `latest` of its environment."""
+    """A version's tag in its workspace's registry; with no version, its environment's tag of a label or `latest`."""
 
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="pushed_tags")
     version = models.ForeignKey(Version, null=True, on_delete=models.CASCADE, related_name="pushed_tags")
+    label = models.CharField(max_length=64, blank=True, help_text="Empty for versions and `latest`.")
     registry = models.CharField(
         max_length=200, blank=True, help_text="Where it was pushed; empty before that."
     )
@@ -102,12 +103,14 @@ class PushedTag(models.Model):
                 fields=["version"], condition=Q(version__isnull=False), name="pushedtag_version_uniq"
             ),
             models.UniqueConstraint(
-                fields=["environment"], condition=Q(version__isnull=True), name="pushedtag_latest_uniq"
+                fields=["environment", "label"],
+                condition=Q(version__isnull=True),
+                name="pushedtag_label_uniq",
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.registry}/{self.environment.repository}: {self.version or 'latest'}"
+        return f"{self.registry}/{self.environment.repository}: {self.version or self.label or 'latest'}"
 
 
 class ImagePlatform(models.Model):

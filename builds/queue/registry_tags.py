@@ -1,7 +1,7 @@
-"""Tags to push to workspaces' registries: for each version `<environment>:<version>`, and `latest`.
+"""Tags to push to workspaces' registries: for each version `<environment>:<version>`, its labels, and `latest`.
 
-What is missing there is computed from versions and images, so that nothing has to be announced: a build, a new
-version with the content of an existing image, an archived version, another registry. The images are there already
+What is missing there is computed from versions, labels and images, so that nothing has to be announced: a build, a
+new version with the content of an existing image, an archived version, a label that moved, another registry. The images are there already
 by their hash names, pushed with their builds. A worker claims a tag for as long as a push may take.
 """
 
@@ -16,7 +16,7 @@ from django.db.models.functions import Concat, Now
 
 from builds.models import Image, PushedTag
 from environments.definition.syntax.registry_names import LATEST, tag_of
-from environments.models import Environment, Version, Workspace
+from environments.models import Environment, Version, VersionLabel, Workspace
 
 BATCH = 50
 PUSH_SECONDS = 120.0
@@ -31,13 +31,14 @@ class MissingTag:
 
     environment: Environment
     version: Version | None
-    """The version that the tag names; None for `latest`."""
+    """The version that the tag names; None for labels and `latest`."""
     image: Image
+    label: str = ""
 
     @property
     def reference(self) -> str:
         """The name to push."""
-        tag = tag_of(self.version.version) if self.version is not None else LATEST
+        tag = tag_of(self.version.version) if self.version is not None else self.label or LATEST
         return f"{self.environment.workspace.registry}/{self.environment.repository}:{tag}"
 
 
@@ -45,16 +46,23 @@ def missing_tags(workspace: Workspace | None = None, *, at_once: bool = False) -
     """Return tags to push, at most BATCH: of one workspace, or of all; with `at_once` also those that failed before."""
     if not Workspace.objects.exclude(registry="").exists():
         return []
-    versions, latest = _versions(at_once), _latest(at_once)
+    versions, labels, latest = _versions(at_once), _labels(at_once), _latest(at_once)
     if workspace is not None:
         versions = versions.filter(environment__workspace=workspace)
+        labels = labels.filter(environment__workspace=workspace)
         latest = latest.filter(workspace=workspace)
-    rows: list[tuple[Environment, Version | None, int]] = []
-    rows += [(row.environment, row, row.image_id) for row in versions.order_by("pk")[:BATCH]]  # type: ignore[attr-defined]
-    # `latest` comes last: it never names an image before its version does.
-    rows += [(row, None, row.image_id) for row in latest.order_by("pk")[: BATCH - len(rows)]]  # type: ignore[attr-defined]
+    rows: list[tuple[Environment, Version | None, str, int]] = []
+    rows += [(row.environment, row, "", row.image_id) for row in versions.order_by("pk")[:BATCH]]  # type: ignore[attr-defined]
+    # Labels and `latest` come last: they never name an image before its version does.
+    left = BATCH - len(rows)
+    rows += [(row.environment, None, row.name, row.image_id) for row in labels.order_by("pk")[:left]]  # type: ignore[attr-defined]
+    rows += [(row, None, "", row.image_id) for row in latest.order_by("pk")[: BATCH - len(rows)]]  # type: ignore[attr-defined]
     images = Image.objects.defer("lock", "layers").in_bulk([image for *_, image in rows])
-    return [MissingTag(environment, version, images[pk]) for environment, version, pk in rows if pk in images]
+    return [
+        MissingTag(environment, version, images[pk], label)
+        for environment, version, label, pk in rows
+        if pk in images
+    ]
 
 
 def clashing(workspace: Workspace) -> QuerySet[Environment]:
@@ -66,7 +74,9 @@ def clashing(workspace: Workspace) -> QuerySet[Environment]:
 
 def claim(tag: MissingTag, *, at_once: bool = False) -> PushedTag | None:
     """Claim a tag for a push; None if another worker has it, or failed a moment ago and `at_once` is not set."""
-    row, _ = PushedTag.objects.get_or_create(environment=tag.environment, version=tag.version)
+    row, _ = PushedTag.objects.get_or_create(
+        environment=tag.environment, version=tag.version, label=tag.label
+    )
     free = Q() if at_once else Q(next_at=None) | Q(next_at__lte=Now())
     return row if PushedTag.objects.filter(free, pk=row.pk).update(next_at=Now() + LEASE) else None
 
@@ -112,6 +122,22 @@ def _versions(at_once: bool) -> QuerySet[Version]:
     return rows.filter(~taken).defer("data", "source").select_related("environment__workspace")
 
 
+def _labels(at_once: bool) -> QuerySet[VersionLabel]:
+    """Return the labels whose tag is missing or names another image, likewise."""
+    rows = (
+        VersionLabel.objects.exclude(environment__workspace__registry="")
+        .annotate(
+            image_id=_image("pk", "environment__workspace", "version__hash"),
+            digest=_image("digest", "environment__workspace", "version__hash"),
+        )
+        .filter(image_id__isnull=False)
+    )
+    tags = PushedTag.objects.filter(environment=OuterRef("environment"), version=None, label=OuterRef("name"))
+    rows = rows.filter(~Exists(_settled(tags, "environment__workspace__registry", at_once)))
+    taken = _is_taken("environment__workspace__registry", "environment__repository", "environment")
+    return rows.filter(~taken).select_related("environment__workspace")
+
+
 def _latest(at_once: bool) -> QuerySet[Environment]:
     """Return the environments whose tag `latest` is missing, likewise (rule 31)."""
     latest = Version.objects.filter(environment=OuterRef("pk"), archived_at=None)
@@ -125,7 +151,7 @@ def _latest(at_once: bool) -> QuerySet[Environment]:
         )
         .filter(image_id__isnull=False)
     )
-    tags = PushedTag.objects.filter(environment=OuterRef("pk"), version=None)
+    tags = PushedTag.objects.filter(environment=OuterRef("pk"), version=None, label="")
     rows = rows.filter(~Exists(_settled(tags, "workspace__registry", at_once)))
     taken = _is_taken("workspace__registry", "repository", "pk")
     return rows.filter(~taken).select_related("workspace")

@@ -16,7 +16,7 @@ from environments.definition.model import Definition
 from environments.definition.packages import cutoffs
 from environments.definition.packages.locked import LockedPackage
 from environments.definition.packages.specs import BadSpec, Spec, conda_spec, pip_spec
-from environments.definition.packages.versions import is_newer, meaning
+from environments.definition.packages.versions import is_newer, meaning, step_between
 from environments.definition.syntax.dockerfile import instructions
 from environments.definition.syntax.reference import BadReference, ImageReference
 
@@ -34,6 +34,12 @@ class PackageChange:
     old: str
     new: str
 
+    @property
+    def level(self) -> str:
+        """The step between two exact versions: major, minor or patch; empty for other changes."""
+        exact = self.change in (UPGRADED, DOWNGRADED)
+        return step_between(self.old, self.new) if exact else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -49,7 +55,7 @@ class Difference:
         return {
             "same_hash": self.same_hash,
             "summary": self.summary,
-            "packages": [asdict(package) for package in self.packages],
+            "packages": [asdict(package) | {"level": package.level} for package in self.packages],
             "other": [asdict(change) for change in self.other],
         }
 
@@ -206,7 +212,7 @@ def _base_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
         return
     kinds = [_base_kind(old), _base_kind(new)]
     if kinds[0] != kinds[1]:
-        yield OtherChange("base", f"the base is {kinds[1]} and was {kinds[0]}", kinds[0], kinds[1])
+        yield OtherChange("base", f"base changed to {kinds[1]}", kinds[0], kinds[1])
     if old.dockerfile_text and new.dockerfile_text:
         yield from _stage_changes(old.dockerfile_text, new.dockerfile_text)
         yield from text_changes("dockerfile", "Dockerfile", old.dockerfile_text, new.dockerfile_text)
@@ -255,7 +261,7 @@ def _order_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
                 ", ".join(map(secrets.masked, after)),
             )
         elif _reordered(before, after):
-            yield OtherChange("order", f"the {kind.split()[0]} packages are in another order")
+            yield OtherChange("order", f"{kind.split()[0]} packages reordered")
     yield from _options(was.pip, now.pip)
 
 
@@ -330,33 +336,34 @@ def _spark(definition: Definition) -> str:
     return ", ".join((*definition.spark.repositories, *packages))
 
 
-_LABELS = {UPGRADED: "up", DOWNGRADED: "down", ADDED: "added", REMOVED: "removed", MOVED: "moved",
-          CONSTRAINT: "constrained otherwise", BUILD: "with another build"}  # fmt: skip
+# The singular and the plural of a phrase for each kind of change
+_PHRASES = {UPGRADED: ("upgraded", "upgraded"), DOWNGRADED: ("downgraded", "downgraded"), ADDED: ("added", "added"),
+            REMOVED: ("removed", "removed"), MOVED: ("moved", "moved"),
+            CONSTRAINT: ("constraint changed", "constraints changed"), BUILD: ("build changed", "builds changed")}  # fmt: skip
 
 
-def counted(changes: Iterable[PackageChange]) -> list[str]:
-    """`3 packages up`, `1 added`: one phrase a kind of change, in the order in which people ask."""
+def count_changes(changes: Iterable[PackageChange]) -> dict[str, int]:
+    """Return the number of changes of each kind, in the order in which people read them."""
     by_kind: dict[str, int] = {}
     for change in changes:
         by_kind[change.change] = by_kind.get(change.change, 0) + 1
-    phrases: list[str] = []
-    for kind, word in _LABELS.items():
-        count = by_kind.get(kind)
-        if count:
-            noun = (" package" if count == 1 else " packages") if not phrases else ""
-            phrases.append(f"{count}{noun} {word}")
-    return phrases
+    return {kind: by_kind[kind] for kind in _PHRASES if kind in by_kind}
+
+
+def counted(changes: Iterable[PackageChange]) -> list[str]:
+    """Return `3 upgraded`, `1 constraint changed`: one phrase a kind of change."""
+    return [f"{count} {_PHRASES[kind][count > 1]}" for kind, count in count_changes(changes).items()]
 
 
 def _summary(
     packages: Sequence[PackageChange], other: Sequence[OtherChange], same: bool, only_order: bool
 ) -> str:
     if only_order:
-        return "same content in another order → new image"
+        return "same content in another order · needs a new image"
     phrases = counted(packages)
     for kind, changes in groupby(other, key=lambda change: change.kind):
         several = list(changes)
         phrases.append(several[0].text if len(several) == 1 else f"{len(several)} changes of {kind}")
     if not phrases:
-        return "no difference" if same else "written differently → new image"
-    return ", ".join(phrases) + (" → same image" if same else " → new image")
+        return "no differences" if same else "written differently · needs a new image"
+    return ", ".join(phrases) + (" · same image" if same else " · needs a new image")

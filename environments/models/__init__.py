@@ -1,7 +1,7 @@
 """Tables of workspaces, environments and their activity, a module by topic.
 
 - `workspaces`: Workspace, Member, Invitation, Role, Compression, Bytecode
-- `environments`: Environment, Version, SourceFile
+- `environments`: Environment, Version, SourceFile, VersionLabel
 - `usage`: Usage, the runs, models and deployments that use a version
 - `list_entries`: ListEntry, the row that lists sort; VersionEntry and RequestedPackage, which searches read
 - `saved_views`: SavedView, Pin
@@ -14,7 +14,13 @@
 
 from environments.models.catalogue import OPEN, Deprecation, Proposal, ProposalStep, Stage
 from environments.models.connections import Connection
-from environments.models.environments import Environment, EnvironmentQuerySet, SourceFile, Version
+from environments.models.environments import (
+    Environment,
+    EnvironmentQuerySet,
+    SourceFile,
+    Version,
+    VersionLabel,
+)
 from environments.models.events import Event, EventGroup
 from environments.models.identities import AccessToken, Identity, Scope
 from environments.models.list_entries import ListEntry, RequestedPackage, VersionEntry
@@ -76,6 +82,7 @@ __all__ = [
     "Usage",
     "Version",
     "VersionEntry",
+    "VersionLabel",
     "Webhook",
     "Workspace",
     "retry_delay",

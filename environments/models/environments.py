@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from environments.definition import Definition
-from environments.definition.syntax.registry_names import repository_name
+from environments.definition.syntax.registry_names import LATEST, repository_name
 from environments.models.workspaces import Workspace
 
 
@@ -66,6 +66,13 @@ class Environment(models.Model):
         """
         versions = self.versions.filter(archived_at=None).order_by("-created_at", "-pk")
         return (versions.defer(*CONTENT) if without_content else versions).first()
+
+    def version_called(self, name: str, *, without_content: bool = False) -> "Version | None":
+        """Return the version that a name means: `latest`, a version's own name, or a label."""
+        if name == LATEST:
+            return self.latest(without_content=without_content)
+        versions = self.versions.defer(*CONTENT) if without_content else self.versions.all()
+        return versions.filter(version=name).first() or versions.filter(labels__name=name).first()
 
 
 CONTENT = ("data", "source")  # the long columns of a version
@@ -127,3 +134,25 @@ class SourceFile(models.Model):
 
     def __str__(self) -> str:
         return self.path
+
+
+class VersionLabel(models.Model):
+    """A name that people give to a version and move to another: `prod`. `environments.versions.labels` writes it."""
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="labels")
+    name = models.CharField(max_length=64)
+    # A version with a label cannot be deleted: what is deployed by the label would be gone.
+    version = models.ForeignKey(Version, on_delete=models.RESTRICT, related_name="labels")
+    set_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    set_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["environment", "name"], name="version_label_uniq")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

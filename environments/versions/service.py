@@ -19,13 +19,14 @@ from environments.definition.syntax.registry_names import repository_name
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, SourceFile, Version, Workspace
 from environments.models.catalogue import Deprecation
+from environments.versions import labels
 from environments.versions.listing import update_listing
 from environments.versions.uses import check_unused
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 VERSION_INVALID = (
-    "That cannot be a version: versions are part of addresses, and “latest” always means the newest one.",
-    "Use up to 64 letters, digits, “.”, “_”, “+” and “-”, beginning with a letter or digit; or leave it out.",
+    "This version name isn't valid. It is part of addresses, and “latest” always means the newest version.",
+    "Use up to 64 letters, digits, “.”, “_”, “+” and “-”, starting with a letter or digit, or leave it blank.",
 )
 
 
@@ -36,7 +37,7 @@ class VersionTaken(ConflictError):
         super().__init__(
             "version-taken",
             f"{version} exists with other content: {difference.summary}.",
-            "A version never changes. Leave the version out to get the next one, or give a number that is free.",
+            "Versions are immutable. Leave the version blank for the next number, or choose a free version.",
         )
         self.version = version
         self.difference = difference
@@ -46,9 +47,7 @@ class EditConflict(ConflictError):
     """Another user has changed the version since it was read."""
 
     def __init__(self, version: Version) -> None:
-        super().__init__(
-            "changed", f"{version} was changed in the meantime.", "Look at what it is now, and save again."
-        )
+        super().__init__("changed", f"{version} was changed in the meantime.", "Check it, then save again.")
 
 
 @dataclass(frozen=True)
@@ -137,6 +136,7 @@ def save_version(
         )
     # Concurrent saves wait here for their number.
     Environment.objects.select_for_update().get(pk=environment.pk)
+    labels.check_free(environment, version)
     same = _version_with_content(environment, definition, version)
     if same is not None:
         return SavedVersion(same, created=False)
@@ -291,6 +291,7 @@ def archive_version(version: Version, user: User, *, restore: bool = False) -> N
             "Restore the environment: all its versions come back.",
         )
     if not restore:
+        labels.check_unlabelled(version)
         check_unused(version.environment, user, version)
     else:
         _check_not_retired(version.environment, version)

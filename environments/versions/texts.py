@@ -1,7 +1,6 @@
 """A version's definition as texts: the source, and a canonical form for comparison."""
 
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from django.utils.translation import gettext as _
 
@@ -66,33 +65,17 @@ def canonical_text(version: Version) -> str:
 
 
 @dataclass(frozen=True)
-class DiffRow:
-    """A row of two texts side by side; a number is None if that side has no line."""
+class ComparableTexts:
+    """The texts of two versions in one format, with their secrets masked (rule 44)."""
 
-    old_number: int | None
     old: str
-    new_number: int | None
     new: str
-    same: bool
+    converted: bool
+    """Whether they are the definitions written as YAML, as the versions were given in different formats."""
 
 
-def side_by_side(old: str, new: str) -> list[DiffRow]:
-    """Return two texts as rows of lines, equal lines in the same row."""
-    before, after = old.splitlines(), new.splitlines()
-    rows: list[DiffRow] = []
-    for tag, old_from, old_to, new_from, new_to in SequenceMatcher(
-        None, before, after, autojunk=False
-    ).get_opcodes():
-        for step in range(max(old_to - old_from, new_to - new_from)):
-            left = old_from + step if old_from + step < old_to else None
-            right = new_from + step if new_from + step < new_to else None
-            rows.append(
-                DiffRow(
-                    None if left is None else left + 1,
-                    "" if left is None else before[left],
-                    None if right is None else right + 1,
-                    "" if right is None else after[right],
-                    tag == "equal",
-                )
-            )
-    return rows
+def comparable_texts(old: Version, new: Version) -> ComparableTexts:
+    """Return two versions' texts as they were given, if both have the same format; else both as YAML."""
+    if old.source.strip() and new.source.strip() and old.source_format == new.source_format:
+        return ComparableTexts(masked_script(old.source), masked_script(new.source), converted=False)
+    return ComparableTexts(canonical_text(old), canonical_text(new), converted=True)

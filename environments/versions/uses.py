@@ -14,7 +14,7 @@ from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Usage, Version, Workspace
 
 MAX_NAMED = 3  # of the uses that prevent archiving; the others are counted
-HELP = "Report that it has ended, or end it under “Used by”; what has ended does not hold a version."
+HELP = "Report that it has ended, or mark it as ended under “Used by”, then try again."
 
 
 @dataclass(frozen=True)
@@ -90,19 +90,17 @@ def _end_previous_deployment(use: Usage, user: User | None) -> None:
 
 def _check(kind: str, name: str, link: str) -> None:
     if kind not in Usage.Kind.values:
-        raise ServiceError(
-            "use-invalid", f"“{kind}” is nothing that uses a version.", "Say run, model or deployment."
-        )
+        raise ServiceError("use-invalid", f"“{kind}” isn't a kind of use.", "Use run, model or deployment.")
     if not 0 < len(name) <= 255 or not name.isprintable() or name != name.strip():
         raise ServiceError(
             "use-invalid",
-            "That cannot be the name of a run, model or deployment.",
-            "Give up to 255 characters, without line breaks or spaces around it.",
+            "This name of a run, model or deployment isn't valid.",
+            "Use up to 255 characters, without line breaks or spaces around them.",
         )
     # The page renders it as a link, so it must not be a javascript: URL.
     if link and (len(link) > 2000 or not link.isprintable() or not _is_web_url(link)):
         raise ServiceError(
-            "use-invalid", "That is no link to a page.", "Give an address that begins with https://."
+            "use-invalid", "This link isn't valid.", "Use an address that starts with https://."
         )
 
 
@@ -168,5 +166,5 @@ def check_unused(environment: Environment, user: User, version: Version | None =
     more, hidden = visible.count() - len(rows), active.count() - visible.count()
     reasons = [f"{use} ({use.version})" for use in rows]
     reasons += [f"{more} more"] if more else []
-    reasons += [f"{hidden} in workspaces that you cannot see"] if hidden else []
+    reasons += [f"{hidden} in workspaces that you can't see"] if hidden else []
     raise ConflictError("in-use", f"{version or environment} is in use: {', '.join(reasons)}.", HELP)

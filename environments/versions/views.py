@@ -30,12 +30,12 @@ def archive(request: StudioRequest, workspace: str, name: str) -> HttpResponse:
     if restore:
         messages.success(
             request,
-            _("%(environment)s and all its versions are back in the list.") % {"environment": environment},
+            _("%(environment)s and all its versions are restored.") % {"environment": environment},
         )
     else:
         messages.success(
             request,
-            _("%(environment)s is archived: hidden from the list, still readable and usable.")
+            _("%(environment)s is archived: hidden from lists, still readable and usable.")
             % {"environment": environment},
         )
     return redirect("environment", workspace, name)
@@ -53,7 +53,7 @@ def archive_version(request: StudioRequest, workspace: str, name: str, version: 
         messages.error(request, f"{problem.message} {problem.help}")
     else:
         message = (
-            _("%(version)s is back.")
+            _("%(version)s is restored.")
             if restore
             else _("%(version)s is archived: never the latest, still readable and usable.")
         )

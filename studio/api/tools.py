@@ -19,7 +19,7 @@ from studio.api.http.schema import documented
 from studio.api.shapes import bodies, responses, rows
 from studio.defining.early import Early, early_findings_within
 from studio.defining.fixing import SAFE, fixable, fixed_input
-from studio.environments.compare import resolved_difference
+from studio.environments.compare import difference_as_json
 
 LOOK_UP_SECONDS = 3.0
 
@@ -62,9 +62,7 @@ def difference(request: ApiRequest) -> Response:
         if not reference:
             raise ValidationError({side: ["Write workspace/name:version."]})
         sides.append(version_named(request.user, reference))
-    resolved = resolved_difference(*sides)
-    exact = {"resolved": resolved.as_json() if resolved else None}
-    return Response(diff(sides[0].definition, sides[1].definition).as_json() | exact)
+    return Response(difference_as_json(*sides))
 
 
 @documented("GET", responses.Person)

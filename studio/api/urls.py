@@ -11,6 +11,7 @@ from studio.api import (
     environments,
     events,
     invitations,
+    labels,
     packages,
     proposals,
     tools,
@@ -72,6 +73,10 @@ ROUTES = {
     f"{VERSION}archive/": route(POST=environments.archive_version),
     f"{VERSION}restore/": route(POST=environments.restore_version),
     f"{VERSION}definition/": route(GET=environments.definition),
+    f"{ENVIRONMENT}labels/": route(GET=labels.labels),
+    f"{ENVIRONMENT}labels/<word:label>/": route(
+        GET=labels.label, PUT=labels.put_label, DELETE=labels.delete_label
+    ),
     # Uses of environments
     f"{ENVIRONMENT}uses/": route(GET=uses.uses),
     f"{VERSION}uses/": route(GET=uses.uses_of_version, POST=uses.report),

@@ -23,7 +23,8 @@ from environments.models.catalogue import Proposal, Stage
 from environments.paging import BoundedCount, KeysetPaginator, bounded_count
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
-from environments.versions.texts import canonical_text, side_by_side, texts_of
+from environments.versions.text_diff import side_by_side
+from environments.versions.texts import comparable_texts, texts_of
 from studio.catalogue.artwork import drawing_of, framework_of
 
 ROWS = 25
@@ -201,7 +202,8 @@ def proposal_page(
         "tags": tags,
     }
     if facts.before is not None:
-        context["rows"] = side_by_side(canonical_text(facts.before), canonical_text(current.version))
+        texts = comparable_texts(facts.before, current.version)
+        context["rows"] = side_by_side(texts.old, texts.new)
     else:
         context["texts"] = texts_of(current.version)
     status = 200 if problem is None else 409 if isinstance(problem, StaleReview) else 422

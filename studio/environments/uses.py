@@ -67,5 +67,5 @@ def end(request: StudioRequest, workspace: str, name: str, use: int) -> HttpResp
         raise Http404(f"{environment} has no such use.")
     get_workspace(request.user, current.workspace.name, Right.REPORT_USES)
     end_use(current, request.user)
-    messages.success(request, _("%(use)s has ended.") % {"use": current.name})
+    messages.success(request, _("%(use)s is marked as ended.") % {"use": current.name})
     return redirect(f"{reverse('environment', args=[workspace, name])}?tab=uses")

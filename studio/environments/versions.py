@@ -1,4 +1,4 @@
-"""The tab with an environment's versions as a timeline: changes, authors, images."""
+"""The tab with an environment's versions as a timeline: changes, authors, labels, images."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 
-from builds.images.diff import summaries
+from builds.images.diff import change_counts
 from builds.models import Build, BuildState, Image
 from builds.pages import queries
 from environments.definition import Difference, diff
@@ -27,8 +27,10 @@ class TimelineEntry:
     predecessor: Version | None
     state: queries.ImageState
     difference: Difference | None
-    resolved: str  # summary of the difference between their images; empty if either has none
+    resolved: dict[str, int]  # changed packages between their images, by kind; empty if either has none
     build: Build | None  # that produced its image
+    labels: list[str]
+    movable: list[str]  # the environment's labels that other versions have
 
     @property
     def named(self) -> list[PackageChange]:
@@ -66,8 +68,9 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     requested = {side: query_param(request, side) for side in ("a", "b")}
     old = requested["a"] if requested["a"].startswith(prefix) else default[-1]
     new = requested["b"] if requested["b"].startswith(prefix) else default[0]
+    labels = dict(environment.labels.values_list("name", "version_id"))
     return {
-        "entries": _timeline(rows, previous, page["workspace"]),
+        "entries": _timeline(rows, previous, page["workspace"], labels),
         "page": chunk,
         "prefix": prefix,
         "old": old,
@@ -80,7 +83,9 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _timeline(rows: list[Version], previous: Version | None, workspace: Any) -> list[TimelineEntry]:
+def _timeline(
+    rows: list[Version], previous: Version | None, workspace: Any, labels: dict[str, int]
+) -> list[TimelineEntry]:
     shown = [*rows, *([previous] if previous else [])]
     states = queries.image_states(workspace, [version.hash for version in shown])
     images = {hash: state.image for hash, state in states.items() if state.image}
@@ -89,7 +94,7 @@ def _timeline(rows: list[Version], previous: Version | None, workspace: Any) -> 
     pairs = [
         (version, predecessor) for version, predecessor in zip(rows, predecessors, strict=True) if predecessor
     ]
-    resolved = summaries(
+    resolved = change_counts(
         (images[predecessor.hash], images[version.hash])
         for version, predecessor in pairs
         if predecessor.hash in images and version.hash in images
@@ -99,15 +104,17 @@ def _timeline(rows: list[Version], previous: Version | None, workspace: Any) -> 
         state = states.get(version.hash, queries.NOT_BUILT)
         new_image, old_image = state.image, images.get(predecessor.hash) if predecessor else None
         difference = diff(predecessor.definition, version.definition) if predecessor else None
-        summary = resolved.get((old_image.pk, new_image.pk), "") if old_image and new_image else ""
+        changes = resolved.get((old_image.pk, new_image.pk), {}) if old_image and new_image else {}
         entries.append(
             TimelineEntry(
                 version,
                 predecessor,
                 state,
                 difference,
-                summary,
+                changes,
                 builds.get(new_image.pk) if new_image else None,
+                [name for name, on in labels.items() if on == version.pk],
+                [name for name, on in labels.items() if on != version.pk],
             )
         )
     return entries

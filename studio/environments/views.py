@@ -47,6 +47,7 @@ from studio.environments.listing import (
     views_context,
 )
 from studio.environments.packages import packages
+from studio.environments.switcher import switcher
 from studio.environments.uses import uses
 from studio.environments.versions import versions
 
@@ -172,7 +173,6 @@ def show(
         "environment": environment,
         "version": version,
         "latest": latest,
-        "versions": environment.versions.defer("data", "source").order_by("-number")[:200],
         "outlook": outlook,
         "image": image,
         "tab": tab,
@@ -183,6 +183,7 @@ def show(
         "versions_count": environment.versions.count(),
         "uses_count": bounded_count(uses_of(environment, request.user, state="active")),
     }
+    context |= switcher(version, latest)
     context |= TAB_CONTEXT[tab](request, context) | (more or {})
     return render(request, "studio/environment.html", context, status=status)
 

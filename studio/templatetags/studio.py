@@ -20,7 +20,6 @@ from django.utils.translation import gettext, pgettext
 from builds.causes import CATALOGUE
 from builds.search.query import term_of
 from environments.definition.packages.specs import pip_name
-from environments.models import Event
 from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
 
 register = template.Library()
@@ -140,12 +139,6 @@ def event_icon(verb: str) -> str:
 
 
 @register.filter
-def event_words(verb: str) -> str:
-    """Return the verb phrase for an event."""
-    return str(EVENTS.get(verb, ("activity", verb))[1])
-
-
-@register.filter
 def translated(text: str) -> str:
     """Return a stored English text in the reader's language."""
     return gettext(text) if text else ""
@@ -155,32 +148,6 @@ def translated(text: str) -> str:
 def change_words(change: str) -> str:
     """Return the label of a package's change."""
     return str(CHANGES.get(change, change))
-
-
-@register.filter
-def event_changes(event: Event) -> list[tuple[str, str]]:
-    """Return the changes of an event as (field, `before → after`); a lone value if only one side exists."""
-    before, after = event.before or {}, event.after or {}
-    nothing = gettext("default") if event.verb == "workspace.limits" else pgettext("value", "none")
-    changes = []
-    for name in [*before, *(name for name in after if name not in before)]:
-        label = name.replace("_", " ")
-        if event.before is None or event.after is None:
-            changes.append((label, _formatted((after or before).get(name), nothing)))
-        elif before.get(name) != after.get(name):
-            sides = _formatted(before.get(name), nothing), _formatted(after.get(name), nothing)
-            changes.append((label, " → ".join(sides)))
-    return changes
-
-
-def _formatted(value: object, nothing: str) -> str:
-    if isinstance(value, bool):
-        return gettext("yes") if value else gettext("no")
-    if value in (None, "", {}, []):
-        return nothing
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={item}" if item != "" else str(name) for name, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 @register.filter

@@ -21,6 +21,7 @@ from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
 from environments.models import Role, Scope, Version
 from environments.notifications.webhooks import add_webhook, test_webhook
+from environments.versions.labels import set_label
 from environments.versions.uses import report_use
 from environments.workspaces.invitations import create_invitation
 from environments.workspaces.tokens import create_token
@@ -202,6 +203,7 @@ class Studio:
             build = queue_build(broken)
             fail_build(build)
             studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}
+            set_label(broken, "prod", user=None)
             workspace_row = version.environment.workspace
             by = workspace_row.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
             if workspace_row.curated:
@@ -271,6 +273,7 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "reference": "latest",
         "repository": f"{workspace_row.name}/{image.repository}",
         "format": "pylock",
+        "label": "prod",
         "uid": "x",
         "user": "mia",  # a member of both, who never calls
         "token": "0",

@@ -98,6 +98,7 @@ CHANGES: dict[tuple[str, str], Change] = {
         "use.ended", there={"name": "used", "use": "active"}
     ),
     (f"{VERSION}archive", "POST"): Change("environment.archived"),
+    (f"{VERSION}label/", "POST"): Change("label.moved", {"label": "prod", "seen": "2"}),
     (f"{BUILD}cancel", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{BUILD}retry", "POST"): Change("build.requested"),
@@ -142,6 +143,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_VERSION}", "PATCH"): Change("version.described", {"description": "new"}),
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
     (f"{API_VERSION}restore/", "POST"): Change("environment.restored"),
+    (f"{API_ENVIRONMENT}labels/<word:label>/", "PUT"): Change("label.moved", {"version": "1"}),
+    (f"{API_ENVIRONMENT}labels/<word:label>/", "DELETE"): Change("label.removed"),
     (f"{API_VERSION}uses/", "POST"): Change("use.reported", {"kind": "run", "name": "train-41"}),
     (f"{API_W}catalogue/<word:curated>/build/", "POST"): Change("build.requested"),
     (f"{API_VERSION}propose/", "POST"): Change(

@@ -100,8 +100,8 @@ def test_two_versions_are_chosen_and_compared(olga: Page, studio: Studio) -> Non
     ask(studio, "version", "lab", "compared", "numpy==2.1.3\nsix==1.16.0\n")
     address = ask(studio, "version", "lab", "compared", "numpy==2.2.0\n")
     olga.goto(f"{studio.url}{address}?tab=versions")
-    olga.get_by_role("button", name="Compare the two").click()
-    expect(olga.get_by_text("1 package up, 1 removed")).to_be_visible()
+    olga.get_by_role("button", name="Compare", exact=True).click()
+    expect(olga.get_by_text("1 upgraded, 1 removed")).to_be_visible()
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
 
 
@@ -127,7 +127,7 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
     expect(olga.locator("#about").get_by_text("With the newest numpy")).to_be_visible()
 
     olga.get_by_role("link", name="Compare with it").click()
-    expect(olga.get_by_text("1 package up")).to_be_visible()
+    expect(olga.get_by_text("1 upgraded")).to_be_visible()
     expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("upgraded")
 
 
@@ -314,3 +314,42 @@ def test_ctrl_c_stops_a_studio_whose_builds_are_watched_and_they_go_on_when_it_i
     expect(page.get_by_text("Still resolving")).to_be_visible(timeout=20_000)
     expect(page.locator("#log .l > a")).to_have_text(["1", "2"])
     expect(page.get_by_text("The connection is lost")).to_be_hidden()
+
+
+def test_a_comparison_is_picked_unfolded_and_seen_side_by_side(olga: Page, studio: Studio) -> None:
+    notes = "".join(f"# note {number}\n" for number in range(30))
+    ask(studio, "version", "lab", "picked", f"numpy==2.1.3\n{notes}")
+    ask(studio, "version", "lab", "picked", f"numpy==2.2.0\n{notes}")
+    ask(studio, "version", "lab", "picked-too", f"numpy==2.3.0\n{notes}")
+    olga.goto(f"{studio.url}/w/lab/compare/?b=lab/picked:2")
+    expect(olga.get_by_role("group", name="Old").get_by_label("Version")).to_have_value("1")
+    lines = olga.get_by_role("cell", name="# note 17", exact=True)
+    expect(lines).to_be_hidden()
+    olga.get_by_role("button", name="27 unchanged lines").click()
+    expect(lines).to_be_visible()
+    olga.get_by_role("link", name="Side by side").click()
+    expect(olga.get_by_role("cell", name="numpy==2.2.0", exact=True)).to_be_visible()
+
+    new = olga.get_by_role("group", name="New")
+    new.get_by_label("Environment").select_option("lab/picked-too")
+    expect(new.get_by_label("Version")).to_have_value("1")
+    olga.get_by_role("button", name="Compare", exact=True).click()
+    expect(olga.get_by_role("row", name="numpy pip")).to_contain_text("2.3.0")
+
+
+def test_a_label_is_set_and_moved_back(olga: Page, studio: Studio) -> None:
+    ask(studio, "version", "lab", "labelled", "numpy==2.1.3\n")
+    address = ask(studio, "version", "lab", "labelled", "numpy==2.2.0\n")
+    olga.goto(f"{studio.url}{address}?tab=versions")
+    menu = olga.locator("#version-2 details.menu")
+    menu.locator("summary").click()
+    menu.get_by_role("link", name="New label…").click()
+    olga.get_by_label("New label").fill("prod")
+    olga.get_by_role("button", name="Set label").click()
+    expect(olga.get_by_text("“prod” now means labelled:2.")).to_be_visible()
+
+    menu = olga.locator("#version-1 details.menu")
+    menu.locator("summary").click()
+    menu.get_by_role("link", name="Move “prod” here").click()
+    olga.get_by_role("button", name="Move to version 1").click()
+    expect(olga.locator("#version-1").get_by_role("link", name="prod", exact=True)).to_be_visible()

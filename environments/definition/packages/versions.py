@@ -35,6 +35,21 @@ def _numbers(version: str, other: str) -> bool | None:
     return None if left == right else left > right
 
 
+def step_between(old: str, new: str) -> str:
+    """Return which part of a version differs first: `major`, `minor` or `patch`; empty if that cannot be read."""
+    left, right = _NUMBERS.match(old), _NUMBERS.match(new)
+    if left is None or right is None or old == new or "!" in old + new:  # another epoch compares differently
+        return ""
+    before, after = left[0].split("."), right[0].split(".")
+    length = max(len(before), len(after), 3)
+    before += ["0"] * (length - len(before))
+    after += ["0"] * (length - len(after))
+    first = next(
+        (index for index in range(length) if before[index].lstrip("0") != after[index].lstrip("0")), 2
+    )
+    return ("major", "minor", "patch")[min(first, 2)]
+
+
 def starts_with(version: str, start: str) -> bool:
     """Return whether conda's `=start` and `start.*` match the version."""
     if _NUMBERS.fullmatch(version) and _NUMBERS.fullmatch(start):

@@ -15,7 +15,8 @@ PATH = {
     "workspace": (OpenApiTypes.STR, "The workspace's name; `curated` is the catalogue."),
     "name": (OpenApiTypes.STR, "The environment's name."),
     "curated": (OpenApiTypes.STR, "The name of a curated environment."),
-    "version": (OpenApiTypes.STR, "A version, or `latest`."),
+    "version": (OpenApiTypes.STR, "A version, a label, or `latest`."),
+    "label": (OpenApiTypes.STR, "A label, such as `prod`."),
     "build": (OpenApiTypes.UUID, "The build's id."),
     "proposal": (OpenApiTypes.INT, "The proposal's number."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
@@ -27,7 +28,7 @@ PATH = {
 }
 PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}
 # Statuses that any request may get; the schema lists them for each URL.
-ALWAYS = {400: "What was sent is not right.", 401: "Nobody is signed in.", 429: "Too many requests: wait."}
+ALWAYS = {400: "What was sent is not right.", 401: "You aren't signed in.", 429: "Too many requests: wait."}
 MORE = {
     403: "Your role, or the token's scope, does not allow it.",
     404: "There is no such thing that you can see.",

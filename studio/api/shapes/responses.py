@@ -83,7 +83,7 @@ class Reading(s.Serializer[Any]):
     version = s.CharField(allow_blank=True)
     hash = s.CharField(allow_null=True)
     definition = s.DictField(allow_null=True)
-    offers = Offers(allow_null=True, help_text="None where there is nothing to choose.")
+    offers = Offers(allow_null=True, help_text="Null if nothing can be chosen.")
     selection = Selection(allow_null=True, help_text="What was read.")
     findings = Finding(many=True)
     fixed = s.CharField(
@@ -105,6 +105,7 @@ class PackageChange(s.Serializer[Any]):
     name = s.CharField()
     ecosystem = s.CharField()
     change = s.CharField()
+    level = s.CharField(allow_blank=True, help_text="Of an exact version: major, minor or patch.")
     old = s.CharField(allow_blank=True)
     new = s.CharField(allow_blank=True)
 
@@ -142,9 +143,18 @@ class ResolvedDifference(s.Serializer[Any]):
     packages = ResolvedChange(many=True)
 
 
+class TextDifference(s.Serializer[Any]):
+    """The lines that differ between two versions' texts."""
+
+    converted = s.BooleanField(help_text="Both are written as YAML: they were given in different formats.")
+    unified = s.CharField(allow_blank=True, help_text="Hunks, in the unified format.")
+    whole = s.BooleanField(help_text="False: there are more than the 2,000 changed lines that are given.")
+
+
 class WholeDifference(Difference):
     """Differences between two versions and between their images."""
 
+    text = TextDifference()
     resolved = ResolvedDifference(allow_null=True, help_text="Null where one of them has no image.")
 
 
@@ -214,11 +224,14 @@ class Version(s.Serializer[Any]):
     workspace = s.CharField()
     environment = s.CharField()
     version = s.CharField()
+    labels = s.ListField(
+        child=s.CharField(), help_text="Free ones such as `prod`; `latest` isn't among them."
+    )
     pull_name = s.CharField(help_text="Of its image, after the host: workspace/repository:tag")
     hash = s.CharField()
     kind = s.CharField()
     base = s.CharField(allow_blank=True)
-    packages = s.IntegerField(help_text="How many were asked for.")
+    packages = s.IntegerField(help_text="Number of requested packages.")
     description = s.CharField(allow_blank=True)
     tags = s.DictField(child=s.CharField(allow_blank=True))
     based_on = s.CharField(allow_null=True, help_text="workspace/name:version")
@@ -372,7 +385,7 @@ class WholeBuild(Build):
     steps = Step(many=True)
     queue_position = s.IntegerField(help_text="1 for the next one; 0 when it does not wait.")
     estimate = Estimate(allow_null=True, help_text="Null without enough history, and after the end.")
-    stopped_by = s.CharField(allow_null=True, help_text="Who ended it for everybody that waited.")
+    stopped_by = s.CharField(allow_null=True, help_text="The user who stopped it for everyone.")
 
 
 class BuildRequest(s.Serializer[Any]):

@@ -15,6 +15,7 @@ from environments.catalogue.deprecations import deprecated_ancestor, deprecation
 from environments.definition import Reading
 from environments.definition.cli import offers_json
 from environments.models.catalogue import Deprecation
+from environments.versions.labels import labels_of
 from environments.workspaces import uploads
 
 
@@ -44,13 +45,17 @@ def upload_policy(row: models.Workspace) -> dict[str, Any]:
 
 
 def version(
-    row: models.Version, state: ImageState = NOT_BUILT, leaving: Deprecation | None = None
+    row: models.Version,
+    state: ImageState = NOT_BUILT,
+    leaving: Deprecation | None = None,
+    labels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return a version without its definition."""
     return {
         "workspace": row.environment.workspace.name,
         "environment": row.environment.name,
         "version": row.version,
+        "labels": list(labels),
         "pull_name": name_of(row),
         "hash": row.hash,
         "kind": row.kind,
@@ -82,7 +87,10 @@ def versions(rows: Iterable[models.Version], workspace: models.Workspace) -> lis
     listed = list(rows)
     states = image_states(workspace, [row.hash for row in listed])
     leaving = deprecations_of(listed) if workspace.curated else {}
-    return [version(row, states.get(row.hash, NOT_BUILT), leaving.get(row.pk)) for row in listed]
+    labels = labels_of(listed)
+    return [
+        version(row, states.get(row.hash, NOT_BUILT), leaving.get(row.pk), labels[row.pk]) for row in listed
+    ]
 
 
 def whole_version(row: models.Version) -> dict[str, Any]:

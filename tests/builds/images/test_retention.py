@@ -228,7 +228,7 @@ def test_the_page_shows_first_and_deletes_then_and_the_activity_tells(
     assert build.image is None  # the history stays
     event = Event.objects.get(verb="images.cleaned")
     assert (event.actor, event.details["freed"], event.subject) == (olga, BASE + OWN, "1 image")
-    assert "cleaned up" in client.get("/w/lab/activity/").content.decode()
+    assert "deleted unused images" in client.get("/w/lab/activity/").content.decode()
     again = client.post(PAGE, {"days": "90", "older": "yes"}, follow=True)
     assert "Nothing deleted" in again.content.decode()
 

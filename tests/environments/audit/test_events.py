@@ -19,9 +19,12 @@ from pytest_django import DjangoAssertNumQueries
 from environments.audit.events import EventFilter, json_lines, workspace_events
 from environments.audit.record import record
 from environments.models import Event, Role, Scope, Workspace
-from environments.versions.service import describe
+from environments.request_origin import recording_origin
+from environments.versions.labels import set_label
+from environments.versions.service import archive_environment, describe
+from environments.versions.uses import report_use
 from environments.workspaces.members import set_member_role
-from studio.templatetags.studio import event_words
+from studio.labels import EVENTS, FIELDS, IN_SENTENCE
 from tests.access.changes import CHANGES
 from tests.builds.scenarios import browser_of, fail_build, main_of, person, queue_build, save_text
 from tests.studio.api.calling import Caller
@@ -106,8 +109,8 @@ def test_before_and_after_are_shown_field_by_field(olga: User, lab: Workspace) -
     version = save_text("a==1", user=olga)
     describe(version, description="<b>Quarterly</b>", tags={"team": "lab", "old": ""}, user=olga)
     page = browser_of(olga).get(PAGE).content.decode()
-    assert "description: none → &lt;b&gt;Quarterly&lt;/b&gt;" in page
-    assert "tags: none → team=lab, old" in page
+    assert "Description: none → &lt;b&gt;Quarterly&lt;/b&gt;" in page
+    assert "Tags: none → team=lab, old" in page
     event = Event.objects.get(verb="version.described")
     assert event.before == {"description": "", "tags": {}}
 
@@ -174,7 +177,7 @@ def test_the_last_day_of_time_is_a_day(olga: User) -> None:
 
 def test_no_match_and_no_events_look_different(olga: User, lab: Workspace) -> None:
     assert "Nothing has happened yet" in browser_of(olga).get(PAGE).content.decode()
-    assert "Nothing was found" in browser_of(olga).get(PAGE, {"who": "nobody"}).content.decode()
+    assert "No matching events" in browser_of(olga).get(PAGE, {"who": "nobody"}).content.decode()
 
 
 def test_many_cost_as_many_queries_as_one(
@@ -285,7 +288,7 @@ def test_the_page_of_everything_says_where_it_was_and_from_where_it_came(root: U
     browser.post("/account/notifications/", {"email": "", "kinds": []})
     page = main_of(browser.get(EVERYWHERE).content.decode())
     assert "closed the account" in page
-    assert "from 127.0.0.1" in page
+    assert "From 127.0.0.1" in page
     assert "in Lab" in page
     outside = browser.get(EVERYWHERE, {"workspace": ":none"})
     assert "in Lab" not in main_of(outside.content.decode())
@@ -321,4 +324,65 @@ def test_many_cost_the_page_of_everything_as_many_queries_as_one(
 
 def test_every_verb_has_a_text() -> None:
     verbs_of_all = {change.verb for change in CHANGES.values()} | {"person.added", "person.closed"}
-    assert not [verb for verb in verbs_of_all if event_words(verb) == verb]
+    assert not [verb for verb in verbs_of_all if verb not in EVENTS]
+
+
+# The sentences
+
+
+def test_events_link_to_the_version_that_they_are_about(olga: User, lab: Workspace) -> None:
+    first = save_text("a==1", user=olga)
+    save_text("a==2", user=olga)
+    archive_environment(first.environment, olga)
+    page = main_of(browser_of(olga).get(PAGE).content.decode())
+    assert '<a href="/w/lab/environments/forecast/versions/1/">forecast:1</a>' in page
+    assert '<a href="/w/lab/environments/forecast/versions/2/">forecast:2</a>' in page
+    assert '<strong>olga</strong> archived <a href="/w/lab/environments/forecast/">forecast</a>' in page
+    assert "archived:" not in page
+
+
+def test_values_and_programs_have_names_that_people_use(olga: User, lab: Workspace) -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/126.0.0.0 Safari/537.36"
+    version = save_text("a==1", user=olga)
+    with recording_origin("192.0.2.7", agent):
+        person("mia")
+        set_member_role(lab, "mia", Role.READER, olga)
+        report_use(version, "deployment", "<b>blue</b>", workspace=lab, user=olga)
+        set_label(version, "prod", user=olga)
+    page = main_of(browser_of(olga).get(PAGE).content.decode())
+    assert "added mia as a member" in page
+    assert "Role: reader" in page
+    assert "Deployment “&lt;b&gt;blue&lt;/b&gt;”" in page
+    assert "put the label “prod” on" in page
+    assert f'title="{agent}"' in page
+    assert "From 192.0.2.7, Chrome on Linux" in page
+
+
+def test_a_hostile_name_agent_and_reason_are_text(olga: User, lab: Workspace) -> None:
+    hostile = "<img src=x onerror=alert(1)> %(who)s %s {{ 1 }}"
+    Event.objects.create(
+        workspace=lab,
+        actor=olga,
+        verb="version.created",
+        subject=hostile,
+        address="192.0.2.7",
+        agent=hostile,
+        before={hostile: hostile},
+        after={hostile: [hostile]},
+        details={"reason": hostile, "error": hostile, "label": hostile},
+    )
+    Event.objects.create(workspace=lab, actor=None, verb="something.new", subject="%(subject)s")
+    page = main_of(browser_of(olga).get(PAGE).content.decode())
+    assert "<img" not in page
+    assert "&lt;img src=x" in page
+    assert "something.new" in page
+
+
+def test_every_field_of_a_recorded_event_has_a_label(story: Workspace) -> None:
+    fields = {
+        field
+        for event in Event.objects.exclude(verb__startswith="use.")
+        for side in (event.before, event.after)
+        for field in side or {}
+    }
+    assert not fields - FIELDS.keys() - IN_SENTENCE

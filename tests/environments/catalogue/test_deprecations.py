@@ -191,7 +191,7 @@ def test_reporters_of_uses_get_a_notice_and_active_uses_prevent_retirement(
     use = report_use(version, "deployment", "shop", workspace=lab, user=olga).use
     row = leaving(version, cora, on=timezone.localdate())
     assert [notice.user for notice in Notice.objects.all()] == [olga]
-    with pytest.raises(ServiceError, match="in use: 1 in workspaces that you cannot see"):
+    with pytest.raises(ServiceError, match="in use: 1 in workspaces that you can't see"):
         retire(row, cora)
     row.refresh_from_db()
     assert row.retired_at is None

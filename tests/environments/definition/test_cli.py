@@ -74,14 +74,21 @@ def test_diff_prints_the_summary_and_every_package(tmp_path: Path) -> None:
     assert code == 0
     assert json.loads(text) == {
         "same_hash": False,
-        "summary": "1 package up → new image",
+        "summary": "1 upgraded · needs a new image",
         "packages": [
-            {"name": "numpy", "ecosystem": "conda", "change": "upgraded", "old": "1.26", "new": "1.27"}
+            {
+                "name": "numpy",
+                "ecosystem": "conda",
+                "change": "upgraded",
+                "old": "1.26",
+                "new": "1.27",
+                "level": "minor",
+            }
         ],
         "other": [],
     }
     code, text = run("diff", old, new)
-    assert text.splitlines() == ["1 package up → new image", "  upgraded    numpy (conda) 1.26 → 1.27"]
+    assert text.splitlines() == ["1 upgraded · needs a new image", "  upgraded    numpy (conda) 1.26 → 1.27"]
 
 
 def test_diff_of_something_refused_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,7 @@ def test_order_counts(file: dict[str, Any], data: st.DataObject) -> None:
     assert (first.hash == second.hash) == (order == file[key])
     assert content_key(first) == content_key(second)
     if order != file[key]:
-        assert diff(first, second).summary == "same content in another order → new image"
+        assert diff(first, second).summary == "same content in another order · needs a new image"
 
 
 @given(FILES, NAMES, VERSIONS)

@@ -181,7 +181,7 @@ def test_what_is_in_use_is_not_archived_and_the_answer_says_who_uses_it(call: Ca
         assert (answer.status, answer.code) == (409, "in-use")
         message = answer.json["message"]
         assert "run run-3 (forecast:1)" in message
-        assert "1 more, 1 in workspaces that you cannot see" in message
+        assert "1 more, 1 in workspaces that you can't see" in message
         assert "secret" not in message
     version.refresh_from_db()
     assert (version.archived_at, Environment.objects.get().archived_at) == (None, None)

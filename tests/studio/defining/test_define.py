@@ -215,7 +215,7 @@ def test_other_content_under_a_taken_number_is_refused_with_the_difference(
     save_text(TEXT)
     response = contributor.post(EDIT, {"text": "numpy==2.2.0\n", "version": "1", "action": "save"})
     assert response.status_code == 422
-    assert "1 package up" in response.content.decode()
+    assert "1 upgraded" in response.content.decode()
     assert Version.objects.count() == 1
 
 

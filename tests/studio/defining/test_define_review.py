@@ -97,7 +97,7 @@ def test_the_review_shows_what_differs_from_where_it_started(contributor: Client
     page = contributor.post(
         f"{NEW}?from=curated/AzureML-base:1", form(text="numpy==2.2.0\n")
     ).content.decode()
-    assert "1 package up, 1 removed" in page
+    assert "1 upgraded, 1 removed" in page
     assert "upgraded" in page
 
 
@@ -107,7 +107,7 @@ def test_the_page_of_a_derived_environment_shows_what_differs_from_its_start(con
     assert Version.objects.get(environment__name="forecast").based_on == start
     page = contributor.get("/w/lab/environments/forecast/?tab=context").content.decode()
     assert "It started from" in page
-    assert "1 package up" in page
+    assert "1 upgraded" in page
     assert "a=curated/AzureML-base:1&amp;b=lab/forecast%3A1" in page
 
 

@@ -50,11 +50,11 @@ def test_each_package_says_which_way_it_went_and_what_it_weighs(reader: Client) 
         ("six", "removed", -1_000_000),
         ("openssl", "downgraded", 0),
     }
-    assert answer["summary"] == "1 package up, 2 down, 1 added, 1 removed"
+    assert answer["summary"] == "1 upgraded, 2 downgraded, 1 added, 1 removed"
     assert answer["size"] == 40_000_000
     page = reader.get(ADDRESS).content.decode()
-    assert "1 package up, 2 down, 1 added, 1 removed" in page
-    assert "+40 MB to download" in page
+    assert "1 upgraded, 2 downgraded, 1 added, 1 removed" in page
+    assert "40 MB larger to download" in page
     assert "same" not in page.partition("Packages in the images")[2].partition("</table>")[0]
 
 
@@ -71,7 +71,7 @@ def test_two_names_of_one_content_have_one_image(reader: Client) -> None:
     built("old", locked("numpy", "1.0"), text="numpy==1.0\n")
     save_text("numpy==1.0\n", name="new")
     assert json.loads(reader.get(f"{ADDRESS}&format=json").content)["resolved"]["same_image"] is True
-    assert "The same image" in reader.get(ADDRESS).content.decode()
+    assert "Same image" in reader.get(ADDRESS).content.decode()
 
 
 def test_the_api_tells_it_too() -> None:

@@ -190,14 +190,14 @@ def test_each_version_shows_its_changes_and_its_image(browser: Client, carla: Us
     page = text_of(browser, f"{PAGE}?tab=versions")
 
     newest, middle, oldest = (entry(page, number) for number in (3, 2, 1))
-    for text in ("2.2.3 → 2.2.2", "1 package down", "Not built", "by the studio"):
+    for text in ("2.2.3 → 2.2.2", "1 downgraded", "Not built", "by the studio"):
         assert text in newest, text
-    for text in ("2.1.3 → 2.2.0", "pandas", "six", "1 package up", "Ready", "by carla", second.hash[:12]):
+    for text in ("2.1.3 → 2.2.0", "pandas", "six", "1 upgraded", "Ready", "by carla", second.hash[:12]):
         assert text in middle, text
-    assert "In the image: 1 package up, 2 added, 1 removed" in middle
+    assert "In the image: 1 upgraded, 2 added, 1 removed" in middle
     assert image.digest.removeprefix("sha256:")[:12] in middle
     assert re.search(r"<dt>Build time</dt> <dd> <a href=\"/w/lab/builds/[\w-]+/\">\d\.\d s", middle)
-    assert "first version" in oldest
+    assert "First version" in oldest
     assert "In the image" not in newest + oldest
 
 
@@ -206,8 +206,8 @@ def test_the_oldest_version_of_a_page_is_compared_with_the_next_pages_first(brow
         save_text(f"numpy==1.{number}.0\n")
     page = text_of(browser, f"{PAGE}?tab=versions")
     assert "1.1.0 → 1.2.0" in entry(page, 3)
-    assert "first version" not in page
-    assert "first version" in entry(text_of(browser, f"{PAGE}?tab=versions&page=2"), 1)
+    assert "First version" not in page
+    assert "First version" in entry(text_of(browser, f"{PAGE}?tab=versions&page=2"), 1)
 
 
 def test_what_is_chosen_for_comparing_stays_chosen_on_the_next_page(browser: Client) -> None:
@@ -245,7 +245,7 @@ def test_the_timeline_asks_the_database_as_often_for_many_versions_as_for_few(
     few = asks()
     for number in range(3, 10):
         packed(save_text(f"numpy==1.{number}.0\n"), f"numpy==1.{number}.0")
-    assert asks() <= few <= 25
+    assert asks() <= few <= 30
 
 
 # Used by
@@ -266,7 +266,7 @@ def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
     page = text_of(browser, f"{PAGE}?tab=uses")
     assert '<a href="https://runs.example/41?a=1&b=2" rel="noopener noreferrer">train-41</a>' in page
     assert "secret" not in page
-    assert "1 more that is active belongs to a workspace that you cannot see." in page
+    assert "1 more active use belongs to a workspace you can't see." in page
     assert re.search(r'Used by</span> <span class="count">2</span>', page)
     for query, names in (
         ("kind=run&state=active", ["train-41"]),
@@ -275,7 +275,7 @@ def test_what_uses_it_is_listed_filtered_and_linked(browser: Client) -> None:
     ):
         shown = text_of(browser, f"{PAGE}?tab=uses&{query}").split("<tbody>")[1]
         assert [package for package in ("train-41", "train-40", "churn") if package in shown] == names
-    assert "Nothing found" in text_of(browser, f"{PAGE}?tab=uses&q=nothing-is-called-this")
+    assert "No matching uses" in text_of(browser, f"{PAGE}?tab=uses&q=nothing-is-called-this")
     assert "train-41" in text_of(browser, f"{PAGE}?tab=uses&kind=nonsense&page=x")
 
 
@@ -288,9 +288,9 @@ def test_a_contributor_ends_what_ended_without_a_word_and_then_archives(
     assert "forecast is in use: run train-41 (forecast:1)." in html.unescape(refused)
     assert Environment.objects.get().archived_at is None
 
-    assert "It has ended" not in text_of(reader, f"{PAGE}?tab=uses")
+    assert "Mark as ended" not in text_of(reader, f"{PAGE}?tab=uses")
     assert reader.post(f"{PAGE}uses/{use.pk}/end").status_code == 403
-    assert "It has ended" in text_of(browser, f"{PAGE}?tab=uses")
+    assert "Mark as ended" in text_of(browser, f"{PAGE}?tab=uses")
     browser.post(f"{PAGE}uses/{use.pk}/end")
     assert not Usage.objects.get().active
     assert Event.objects.get(verb="use.ended").actor == carla
@@ -323,4 +323,4 @@ def test_a_thousand_uses_cost_as_many_queries_as_thirty(
             assert "run-" in text_of(browser, f"{PAGE}?tab=uses&page=2")
         asks.append(len(counted))
     assert asks[0] >= asks[1]
-    assert asks[0] <= 30
+    assert asks[0] <= 34

@@ -343,7 +343,7 @@ def test_activity_says_who_did_what(contributor: Client) -> None:
     page = text_of(contributor, "/w/lab/activity/")
     assert "carla" in page
     assert "forecast:1" in page
-    assert "asked for a build of" in page
+    assert "requested a build of" in page
 
 
 # Values are escaped

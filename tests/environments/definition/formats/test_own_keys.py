@@ -89,7 +89,7 @@ def test_a_difference_is_in_words() -> None:
     assert [(change.text, change.old, change.new) for change in diff(old, new).other] == [
         ("limit of uploads changed", "at least 14 days old", "at least 14 days old, except numpy (any)")
     ]
-    assert diff(of(""), old).summary == "limit of uploads added → new image"
+    assert diff(of(""), old).summary == "limit of uploads added · needs a new image"
     there = of("python: {package_indexes: {a: https://x.example/w}}")
     assert [(c.text, c.old, c.new) for c in diff(there, of("")).other] == [
         ("index of a changed", "https://x.example/w", "")

@@ -155,5 +155,5 @@ def test_a_difference_says_what_changed_of_the_target() -> None:
         ("target: glibc removed", "2.28", ""),
         ("target: processor added", "", "x86_64_v3"),
     ]
-    assert difference.summary == "3 changes of target → new image"
+    assert difference.summary == "3 changes of target · needs a new image"
     assert diff(PLAIN, old.model_copy(update={"target": Target()})).same_hash

@@ -9,6 +9,7 @@
 - `events`: Event, EventGroup
 - `notifications`: Notice, NoticePreferences, Webhook, Delivery
 - `catalogue`: Proposal, ProposalStep, Deprecation
+- `tour`: Tour, a person's progress after the first build
 """
 
 from environments.models.catalogue import OPEN, Deprecation, Proposal, ProposalStep, Stage
@@ -28,6 +29,7 @@ from environments.models.notifications import (
     Webhook,
     retry_delay,
 )
+from environments.models.tour import Tour
 from environments.models.usage import Usage
 from environments.models.workspaces import CATALOGUE, Bytecode, Compression, Member, Role, Workspace
 
@@ -59,6 +61,7 @@ __all__ = [
     "Scope",
     "SourceFile",
     "Stage",
+    "Tour",
     "Usage",
     "Version",
     "Webhook",

@@ -15,6 +15,7 @@ from environments.requests import StudioRequest
 from environments.versions.forms import query_param
 from environments.versions.texts import canonical_text, side_by_side
 from environments.versions.views import version_named
+from environments.workspaces.tour import COMPARED, note
 
 MAX_CHOICES = 300
 
@@ -45,6 +46,7 @@ def compare(request: StudioRequest, workspace: str) -> HttpResponse:
     }
     old, new = sides["a"], sides["b"]
     if old is not None and new is not None:
+        note(request.user, COMPARED)
         difference = diff(old.definition, new.definition)
         resolved = resolved_difference(old, new)
         if request.GET.get("format") == "json":

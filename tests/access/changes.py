@@ -63,6 +63,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("workspaces/new/", "POST"): Change("workspace.created", {"title": "Vision"}, admin=True),
     ("account/notifications/", "POST"): Change("person.notifications", {"email": "a@example.com"}),
     (f"{W}first", "POST"): Change("build.requested"),
+    (f"{W}use", "POST"): Change("build.requested", {"from": "curated/AzureML-forecast:2"}),
     (f"{W}new/", "POST"): Change("version.created", DEFINED),
     (f"{VERSION}edit/", "POST"): Change("version.created", {"text": TEXT, "action": "save"}),
     (f"{W}settings/members/", "POST"): Change("member.changed", {"user": "mia", "role": "owner"}),
@@ -151,6 +152,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
+    ("tour/dismiss", "POST"): "what a person has seen is nobody else's affair",
     ("finished-builds/dismiss", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
     (f"{W}chosen/compare", "POST"): "it leads to the page that compares",

@@ -31,8 +31,16 @@ class Reader(HTMLParser):
 
 
 def test_marks_become_elements() -> None:
-    page = to_html("# Use\n\nFor **forecasts** and `pandas`:\n\n- one\n- two\n\n| a | b |\n|--:|---|\n| 1 | 2 |\n")
-    for part in ("<h3>Use</h3>", "<strong>forecasts</strong>", "<code>pandas</code>", "<li>one</li>", "<td>1</td>"):
+    page = to_html(
+        "# Use\n\nFor **forecasts** and `pandas`:\n\n- one\n- two\n\n| a | b |\n|--:|---|\n| 1 | 2 |\n"
+    )
+    for part in (
+        "<h3>Use</h3>",
+        "<strong>forecasts</strong>",
+        "<code>pandas</code>",
+        "<li>one</li>",
+        "<td>1</td>",
+    ):
         assert part in page
     assert "style=" not in page  # the pages' policy forbids it
 
@@ -44,15 +52,15 @@ def test_lines_stay_lines() -> None:
 HOSTILE = [
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
-    '[a](javascript:alert(1)) [b](JaVaScRiPt:alert(1)) [c](data:text/html,<script>1</script>)',
+    "[a](javascript:alert(1)) [b](JaVaScRiPt:alert(1)) [c](data:text/html,<script>1</script>)",
     "[a](java\tscript:alert(1))",
     "[a](&#106;avascript:alert(1))",
     "[a](vbscript:x) [b](file:///etc/passwd) [c](//evil.example/x) [d](/logout/) [e](x)",
-    "<javascript:alert(1)> <https://example.org/?a=\"onclick=alert(1)>",
+    '<javascript:alert(1)> <https://example.org/?a="onclick=alert(1)>',
     '[a](https://example.org/"onmouseover="alert(1) "title\\" onclick=\\"x")',
     "![x](https://evil.example/pixel.png) ![<b>](javascript:x)",
-    "![a\" onerror=\"x](http://e/)",
-    "```\"><script>alert(1)</script>\n</code></pre><script>1</script>\n```",
+    '![a" onerror="x](http://e/)',
+    '```"><script>alert(1)</script>\n</code></pre><script>1</script>\n```',
     "    </code></pre><script>1</script>",
     "| <b onclick=x> | a |\n|:-:|---|\n| <script> | `</td><script>` |",
     "[x]: javascript:alert(1)\n\n[x]",

@@ -56,8 +56,11 @@ def test_all_texts_name_the_image_of_this_version_at_this_studio(version: Versio
     snippets_by_key = texts(version, image)
     assert list(snippets_by_key) == [
         "docker-run",
-        "dockerfile",
+        "jupyter",
         "dev-container",
+        "pull",
+        "dockerfile",
+        "kubernetes",
         "sdk-v2",
         "sdk-v1",
         "cli",
@@ -131,7 +134,7 @@ def test_options_of_the_definition_start_the_container_too(version: Version) -> 
     version.refresh_from_db()
     snippets_by_key = texts(version, image_for(version))
     options = ["--ipc=host", "--label", "a b", "--shm-size=2g", "--platform=linux/arm64"]
-    assert shlex.split(snippets_by_key["docker-run"].text.splitlines()[-1])[4:9] == options
+    assert shlex.split(snippets_by_key["docker-run"].text.splitlines()[-1])[8:13] == options
     assert json.loads(snippets_by_key["dev-container"].text)["runArgs"] == options
 
 

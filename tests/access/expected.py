@@ -212,6 +212,8 @@ EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY
 NO_SIGN_IN = {f"{BUILD}stream"}
 # The catalogue is not edited, but the start of others (rule 29).
 NOT_IN_THE_CATALOGUE = {f"{VERSION}edit/", f"{VERSION}propose/", f"{API_VERSION}propose/"}
+# Anyone may pull the catalogue's images, and so see their badges.
+OPEN_IN_THE_CATALOGUE = {"badge/<slug:workspace>/<word:name>.svg"}
 # Nothing is decided, deprecated or retired anywhere else; curators there are contributors.
 ONLY_IN_THE_CATALOGUE = {
     f"{W}proposals/<int:proposal>/decide",

@@ -35,7 +35,7 @@ def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio
     page.goto(link)
     page.get_by_role("button", name="Sign in as newcomer").click()
     page.add_init_script(RECORD_NOTIFICATIONS)
-    page.get_by_role("button", name="Build a first environment").click()
+    page.get_by_role("button", name="Build a sample environment").click()
     log = page.get_by_role("log")
     expect(log.locator("#L1")).to_be_visible()  # line 1 is there, however late one comes
     expect(page).to_have_title(re.compile("Ready: first-environment:1"), timeout=BUILD_SECONDS * 1000)
@@ -114,7 +114,7 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
     ask(studio, "version", "curated", "AzureML-journey", "numpy==2.1.3\n")
     olga.goto(f"{studio.url}/w/lab/environments/?tab=curated")
     olga.get_by_role("link", name="journey").click()
-    olga.get_by_role("link", name="Use as start").click()
+    olga.get_by_role("link", name="Start from it").click()
     text = editor_of(olga)
     text.fill("numpy==2.2.0\n")
     olga.get_by_label("Name", exact=True).fill("journey-mine")

@@ -33,7 +33,7 @@ def test_one_proposes_another_approves_and_everybody_has_it(
         hers.get_by_text("AzureML-release:1 is published: everybody can use it from now on.")
     ).to_be_visible()
     hers.get_by_role("link", name="Open it in the catalogue").click()
-    expect(hers.get_by_text("Image ready")).to_be_visible()
+    expect(hers.locator("#environment-head .state-good")).to_be_visible()
     context.close()
 
     page.reload()

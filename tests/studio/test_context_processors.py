@@ -121,7 +121,7 @@ def test_the_switcher_shows_only_visible_workspaces() -> None:
 
 def test_users_without_a_workspace_learn_whom_to_ask() -> None:
     page = browser_of(person("newcomer")).get("/").content.decode()
-    assert "You have no workspace yet" in page
+    assert "not in a workspace yet" in page
 
 
 def test_a_left_workspace_is_forgotten() -> None:

@@ -56,5 +56,5 @@ def _shown(text: str) -> str:
 
 
 def _width(text: str) -> int:
-    """Return about how wide a text is at 11 pixels: the drawing is stretched to it, whatever the font."""
+    """Return the approximate width of a text at 11 pixels; every font is stretched to it."""
     return round(sum(3.9 if char in _NARROW else 9.3 if char in _WIDE else 6.5 for char in text))

@@ -1,1 +1,1 @@
-"""The first screen of an environment's page: what is in it, and whether it works."""
+"""The first screen of an environment's page: its contents, its status and its buttons."""

@@ -1,4 +1,4 @@
-"""What a person can do with a version next: the one primary button, and the others."""
+"""The buttons of a version's header: the primary button, and the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in an environment: its requested packages with their versions, its Python, CUDA, size and base."""
+"""The contents of an environment: requested packages with their versions, Python, CUDA, size and base."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in an environment, as its page shows it first."""
+    """The contents of a version, as its page shows them first."""
 
     packages: list[Package]
     more: int  # packages that are not shown

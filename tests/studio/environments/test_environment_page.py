@@ -75,7 +75,7 @@ def test_who_saves_over_what_somebody_else_has_changed_is_shown_both(browser: Cl
     late = browser.post(DESCRIBE, mine | {"seen": seen})
     page = html.unescape(late.content.decode())
     assert late.status_code == 409
-    assert "Somebody has changed this in the meantime" in page
+    assert "Someone else changed this meanwhile" in page
     assert "Olga's words" in page
     assert "b=2" in page
     assert ">My words</textarea>" in page

@@ -67,7 +67,7 @@ def locked(image: Image, *packages: str) -> Image:
     return image
 
 
-# What is in it
+# Contents
 
 
 def test_requested_packages_are_shown_with_their_versions_in_the_image() -> None:
@@ -138,7 +138,7 @@ def test_many_packages_are_shown_in_part_and_names_are_never_markup(browser: Cli
     assert "<b>" not in page
 
 
-# Does it work
+# Status
 
 
 def test_the_list_and_the_page_agree_on_every_state() -> None:
@@ -193,7 +193,7 @@ def test_a_failure_outside_of_the_definition_is_built_again(browser: Client) -> 
     assert primary(main(browser)) == ["Build again"]
 
 
-def test_one_button_stands_out_in_each_state(browser: Client, reader: Client) -> None:
+def test_each_state_has_one_primary_button(browser: Client, reader: Client) -> None:
     version = save_text("numpy==2.1.3")
     assert (primary(main(browser)), primary(main(reader))) == (["Build"], [])
     build = queue_build(version)
@@ -203,7 +203,7 @@ def test_one_button_stands_out_in_each_state(browser: Client, reader: Client) ->
     assert "Rebuild" not in main(reader)
 
 
-def test_the_state_is_said_once(browser: Client) -> None:
+def test_the_state_is_shown_once(browser: Client) -> None:
     succeed_build(queue_build(save_text("numpy==2.1.3")))
     assert main(browser).count(">Ready<") == 1
 
@@ -231,7 +231,7 @@ def test_the_trial_of_imports_is_part_of_the_state(browser: Client) -> None:
     assert "2 imports fail" in main(browser)
 
 
-# How to use it, and the menu
+# The menu
 
 
 def test_compare_starts_with_the_version_before(browser: Client) -> None:
@@ -265,7 +265,7 @@ def test_a_member_builds_and_uses_a_curated_environment_in_one_click(browser: Cl
     start = save_text(
         "numpy==2.1.3", name="AzureML-nice", workspace="curated", description="Nice", tags={"a": "1"}
     )
-    browser.get("/w/lab/environments/")  # where one works
+    browser.get("/w/lab/environments/")  # the open workspace
     page = main(browser, "/w/curated/environments/AzureML-nice/")
     assert primary(page) == ["Build and use"]
     assert "numpy" in page[page.index('id="contents"') :]  # without opening the text

@@ -91,6 +91,8 @@ def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) 
     expect(olga.get_by_role("link", name="original:1")).to_be_visible()
 
     # A rebuild would move both of them, and says so before.
+    settled(olga.locator("#environment-menu"))
+    olga.locator("#environment-menu summary").click()
     olga.get_by_role("link", name="Rebuild", exact=True).click()
     expect(olga.get_by_role("heading", name="2 versions share this image")).to_be_visible()
     expect(olga.get_by_role("main").get_by_role("link", name="original:1")).to_be_visible()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import sign_in
+from tests.browser.visiting import settled, sign_in
 from tests.services.studio import Studio
 
 
@@ -15,6 +15,8 @@ def test_one_proposes_another_approves_and_everybody_has_it(
     address = ask(studio, "holding", "lab", "release", "attrs==24.2.0")
     sign_in(page, studio, "olga", "lab")
     page.goto(studio.url + address)
+    settled(page.locator("#environment-menu"))
+    page.locator("#environment-menu summary").click()
     page.get_by_role("link", name="Propose", exact=True).click()
     expect(page.get_by_label("Name of the new one")).to_have_value("AzureML-release")
     page.get_by_label("Why, and for whom").fill("Everybody needs attrs.")

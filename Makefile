@@ -8,7 +8,7 @@ SECONDS ?= 3600
 PYTEST = .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # A machine may forbid Python to keep compiled files: every process would compile the studio again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run demo quick test fuzz check audit format messages vendor screenshots bench bench-load clean runtime development
+.PHONY: help run demo quick test fuzz check audit format messages vendor screenshots recording bench bench-load clean runtime development
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ vendor: development ## copy the pinned npm packages to static/vendor (needs npm)
 
 screenshots: development ## pictures of every page, both themes and widths, in screenshots/
 	@exec .venv/bin/python -m scripts.screenshots
+
+recording: development ## record the README's animation: definition, build, pull (as root, for a Docker Engine of its own)
+	@exec .venv/bin/python -m scripts.recording
 
 bench: development ## measure what the speed claims rest on
 	@exec .venv/bin/python -m bench

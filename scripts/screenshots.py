@@ -144,7 +144,7 @@ def take(
         page.goto(address)
         page.locator("main").wait_for()
         page.screenshot(path=FOLDER / f"{name}-{theme}-{width}.png", full_page=width < 500)
-        if (name, theme, width) == ("build-forecast", "light", 1280):
+        if (name, theme, width) == ("environment", "light", 1280):
             page.screenshot(path=README)
     page.goto(f"{studio.url}/w/{WORKSPACE}/new/")
     page.get_by_role("textbox", name="Definition").fill(PASTED)

@@ -9,8 +9,9 @@ from studio.catalogue import ahead, deprecations, proposals, propose
 from studio.defining import completion_views, ignoring, reference
 from studio.defining import views as defining_views
 from studio.documentation import views as documentation_views
-from studio.environments import about, bulk_actions, compare, labels, uses
+from studio.environments import about, bulk_actions, compare, details, first_build, labels, tour, uses
 from studio.environments import views as environments_views
+from studio.environments.badge import views as badge_views
 from studio.operations import views as operations_views
 from studio.packages import views as packages_views
 from studio.search import saved
@@ -64,6 +65,10 @@ urlpatterns = [
     path("activity/events.jsonl", audit_views.export_everywhere, name="export_everywhere"),
     # /finished-builds/dismiss
     path("finished-builds/dismiss", finished_builds.dismiss, name="dismiss-finished-builds"),
+    # /tour/dismiss
+    path("tour/dismiss", tour.dismiss, name="dismiss_tour"),
+    # /badge/<workspace>/<name>.svg?key=<key>
+    path("badge/<slug:workspace>/<word:name>.svg", badge_views.badge, name="badge"),
     # /theme/
     path("theme/", signing_in_views.theme, name="theme"),
     # /workspaces/new/
@@ -118,7 +123,7 @@ urlpatterns = [
         name="change_limits",
     ),
     # /w/<workspace>/first
-    path("w/<slug:workspace>/first", environments_views.first, name="first"),
+    path("w/<slug:workspace>/first", first_build.first, name="first"),
     # /w/<workspace>/new/?from=<workspace>/<name>:<version>
     # /w/<workspace>/new/?source=packages&base=<image>&python=3.12&packages=numpy
     path("w/<slug:workspace>/new/", in_section("environments", defining_views.new), name="new"),
@@ -165,6 +170,12 @@ urlpatterns = [
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/lock/<slug:format>",
         environments_views.lock,
         name="lock",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/file
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/file",
+        details.definition_file,
+        name="definition_file",
     ),
     # /w/<workspace>/environments/<name>/versions/<version>/edit/
     path(

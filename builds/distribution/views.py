@@ -16,10 +16,11 @@ from django.views.decorators.csrf import csrf_exempt
 from builds.distribution import access
 from builds.distribution.body import BlobBody, Unsatisfiable, part
 from builds.distribution.errors import Refusal, SignInNeeded, sign_in_needed, unknown_manifest
-from builds.distribution.named import NotBuilt, open_repository
+from builds.distribution.named import NamedRepository, NotBuilt, open_repository
 from builds.distribution.on_demand import request_for_pull
-from builds.distribution.repository import Manifest
+from builds.distribution.repository import Manifest, Repository
 from builds.distribution.waiting import wait_for
+from environments.workspaces.tour import PULLED, note
 
 READ = ("GET", "HEAD")
 TAGS_A_PAGE = 1000
@@ -146,6 +147,19 @@ def unsupported(request: HttpRequest) -> HttpResponse:
 def _manifest(request: HttpRequest, name: str, reference: str) -> Manifest:
     user = access.puller(request)
     repository = open_repository(user, name)
+    result = _built(request, user, repository, name, reference)
+    if request.method == "GET":
+        note(user, PULLED)
+    return result
+
+
+def _built(
+    request: HttpRequest,
+    user: access.Puller,
+    repository: Repository | NamedRepository,
+    name: str,
+    reference: str,
+) -> Manifest:
     accepts = partial(_accepts, request.headers.get("Accept", ""))
     unknown = unknown_manifest(name, reference)
     try:

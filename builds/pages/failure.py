@@ -53,7 +53,9 @@ def failure_of(build: Build) -> Failure | None:
     if build.state != BuildState.FAILED:
         return None
     summary, whole = in_short(build.error)
-    return Failure(summary, (build.details or {}).get("raw") or whole, build, source_of(build), build.error_line)
+    return Failure(
+        summary, (build.details or {}).get("raw") or whole, build, source_of(build), build.error_line
+    )
 
 
 def in_short(message: str) -> tuple[str, str]:

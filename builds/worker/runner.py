@@ -31,7 +31,9 @@ DISK_FULL = "The studio's disk is full, so the image could not be saved. Existin
 DISK_FULL_HELP = "An admin needs to free space (unused images, or var/cache). Then retry."
 
 STOPPING = "The studio is stopping. The build returns to the queue and restarts with the studio."
-OVERTAKEN = "A person requested a build, which goes first. This build returns to the queue and continues later."
+OVERTAKEN = (
+    "A person requested a build, which goes first. This build returns to the queue and continues later."
+)
 REQUESTED_AGAIN = "Requested again. The build returns to the queue and will restart."
 
 

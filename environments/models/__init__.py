@@ -10,6 +10,7 @@
 - `events`: Event, EventGroup
 - `notifications`: Notice, NoticePreferences, Webhook, Delivery
 - `catalogue`: Proposal, ProposalStep, Deprecation
+- `tour`: Tour, a person's progress after the first build
 """
 
 from environments.models.catalogue import OPEN, Deprecation, Proposal, ProposalStep, Stage
@@ -36,6 +37,7 @@ from environments.models.notifications import (
     retry_delay,
 )
 from environments.models.saved_views import Pin, SavedView
+from environments.models.tour import Tour
 from environments.models.usage import Usage
 from environments.models.workspaces import (
     CATALOGUE,
@@ -79,6 +81,7 @@ __all__ = [
     "Scope",
     "SourceFile",
     "Stage",
+    "Tour",
     "Usage",
     "Version",
     "VersionEntry",

@@ -1,5 +1,7 @@
 // For every page: copy buttons, switching the theme without a reload.
 (() => {
+  const COPIED_MS = 2000;
+  const copied = new WeakMap(); // button -> the timer that takes its tick away
   const status = document.getElementById("said");
   const announce = (text) => {
     status.textContent = text;
@@ -9,17 +11,40 @@
     for (const button of within.querySelectorAll("button.copy[hidden]")) button.hidden = false;
   };
 
-  showCopyButtons(document);
-  document.addEventListener("htmx:load", (event) => showCopyButtons(event.detail.elt));
+  // Blocks of code have a button too, also those in descriptions.
+  const addCopyButtons = (within) => {
+    for (const block of within.querySelectorAll("main pre:not([data-copied-above])")) {
+      if (block.parentElement.classList.contains("code-block")) continue;
+      const box = document.createElement("div");
+      box.className = "code-block";
+      block.replaceWith(box);
+      box.append(block, document.getElementById("copy-code").content.cloneNode(true));
+    }
+  };
+  const ready = (within) => {
+    addCopyButtons(within);
+    showCopyButtons(within);
+  };
+
+  ready(document);
+  document.addEventListener("htmx:load", (event) => ready(event.detail.elt));
+
+  // The strip of tabs shows the chosen tab, also where it is too narrow for all.
+  for (const current of document.querySelectorAll(".tabs [aria-current]")) {
+    const strip = current.closest(".tabs");
+    const room = (strip.clientWidth - current.offsetWidth) / 2;
+    strip.scrollLeft += current.getBoundingClientRect().left - strip.getBoundingClientRect().left - room;
+  }
 
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("button.copy");
     if (button) {
       try {
-        await navigator.clipboard.writeText(button.dataset.copy);
+        await navigator.clipboard.writeText(button.dataset.copy ?? button.parentElement.querySelector("pre").textContent);
         announce(status.dataset.copied);
         button.classList.add("copied");
-        setTimeout(() => button.classList.remove("copied"), 1500);
+        clearTimeout(copied.get(button));
+        copied.set(button, setTimeout(() => button.classList.remove("copied"), COPIED_MS));
       } catch {
         announce(status.dataset.notCopied);
       }

@@ -9,7 +9,6 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.response import Response
 
 from environments.access import Right, get_workspace, token_used_by, workspaces_of
-from environments.definition import diff
 from environments.models import Scope
 from environments.versions.views import version_named
 from environments.workspaces.tokens import create_token, revoke_token, tokens_visible_to

@@ -9,12 +9,9 @@ from django.utils import timezone
 from environments.access import Right, may
 from environments.catalogue.deprecations import DeprecatedAncestor, deprecated_ancestor, deprecations_of
 from environments.catalogue.proposals import open_proposal_of
-from environments.definition.summary import Summary
-from environments.definition.writing.write import FILE_NAMES
 from environments.models import Version, Workspace
 from environments.models.catalogue import Deprecation, Proposal, Stage
 from environments.paging import BoundedCount, bounded_count
-from studio.catalogue.gallery import summary_of
 
 
 @dataclass(frozen=True)
@@ -25,8 +22,6 @@ class Curation:
     origin: DeprecatedAncestor | None
     proposal: Proposal | None
     today: datetime.date
-    requests: Summary | None = None  # of a curated version: what its definition requests
-    file_name: str = ""  # of its definition, to download
 
 
 def curation_of(version: Version, rights: dict[str, bool]) -> Curation:
@@ -38,16 +33,7 @@ def curation_of(version: Version, rights: dict[str, bool]) -> Curation:
         origin=None if workspace.curated else deprecated_ancestor(version),
         proposal=open_proposal_of(version.environment) if proposes else None,
         today=timezone.localdate(),
-        requests=summary_of(version) if workspace.curated else None,
-        file_name=definition_file_name(version) if workspace.curated else "",
     )
-
-
-def definition_file_name(version: Version) -> str:
-    """Return the usual name of the file that a version was read from; empty if it has no text."""
-    if not version.source:
-        return ""
-    return FILE_NAMES.get(version.source_format, version.source_path.rpartition("/")[2] or "definition.txt")
 
 
 @dataclass(frozen=True)

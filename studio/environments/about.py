@@ -35,7 +35,7 @@ def describe(request: StudioRequest, workspace: str, name: str, version: str) ->
             form.add_error(
                 None,
                 _(
-                    "Somebody has changed this in the meantime: below is what it is now, and what you wrote. Save again to put yours in its place."
+                    "Someone else changed this meanwhile. Below are their version and yours. Save again to replace theirs."
                 ),
             )
             status = 409
@@ -43,7 +43,7 @@ def describe(request: StudioRequest, workspace: str, name: str, version: str) ->
     if form.is_valid():
         if in_place:
             return show(request, current, more={"described": True})
-        messages.success(request, _("Description and tags are saved."))
+        messages.success(request, _("Description and tags saved."))
         return redirect("version", workspace, name, current.version)
     # htmx does not swap in error responses.
     return show(

@@ -23,6 +23,7 @@ from environments.versions.labels import labels_of
 from environments.versions.text_view import compare_texts, unified
 from environments.versions.texts import comparable_texts
 from environments.versions.views import version_named
+from environments.workspaces.tour import COMPARED, note
 
 MAX_ENVIRONMENTS = 500  # to choose from; the address takes any
 MAX_VERSIONS = 200
@@ -72,6 +73,7 @@ def compare(request: StudioRequest, workspace: str) -> HttpResponse:
         "whole": request.GET.get("whole") == "1",
     }
     if old.version is not None and new.version is not None:
+        note(request.user, COMPARED)
         if request.GET.get("format") == "json":
             references = {"a": old.reference, "b": new.reference}
             return JsonResponse(references | difference_as_json(old.version, new.version))

@@ -20,6 +20,7 @@ from django.utils.translation import gettext, pgettext
 from builds.causes import CATALOGUE
 from builds.search.query import term_of
 from environments.definition.packages.specs import pip_name
+from studio import markdown as marked
 from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
 
 register = template.Library()
@@ -66,6 +67,18 @@ def state(name: str, text: str = "") -> SafeString:
     return format_html(
         '<span class="state state-{}">{}<span>{}</span></span>', colour, icon(image, spin), text or label
     )
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Return Markdown that somebody typed as safe HTML."""
+    return marked.to_html(text or "")
+
+
+@register.filter
+def first_line(text: str) -> str:
+    """Return the first line of Markdown as plain text."""
+    return marked.first_line(text or "")
 
 
 @register.filter

@@ -37,6 +37,7 @@ from tests.access.expected import (
     NOT_BY_TOKEN,
     NOT_IN_THE_CATALOGUE,
     ONLY_IN_THE_CATALOGUE,
+    OPEN_IN_THE_CATALOGUE,
     OUTSIDE_THE_FRAMEWORK,
     OWNER,
     PAGES,
@@ -132,6 +133,8 @@ def expected(cell: Cell) -> str:
     if cell.method not in methods and not rest:
         return NO_METHOD
     level = methods.get(cell.method, "")
+    if cell.route in OPEN_IN_THE_CATALOGUE and cell.workspace == "curated":
+        return IN
     if level in (ANYBODY, NOBODY):
         return IN if level == ANYBODY else HIDDEN
     if level == SENT_ON:

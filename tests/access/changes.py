@@ -168,6 +168,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
+    ("tour/dismiss", "POST"): "what a person has seen is nobody else's affair",
     ("finished-builds/dismiss", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
     (f"{W}settings/connections/<int:connection>/test", "POST"): "nothing is saved",

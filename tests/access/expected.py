@@ -49,6 +49,9 @@ PAGES: dict[str, Methods] = {
     "activity/events.jsonl": {"GET": SIGNED_IN},
     "finished-builds/dismiss": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
+    "tour/dismiss": {"POST": SIGNED_IN},
+    # Without its key; tests/studio/environments/test_badge.py comes with it.
+    "badge/<slug:workspace>/<word:name>.svg": {"GET": NOBODY},
     "workspaces/new/": {"GET": RUNS_IT, "POST": RUNS_IT},
     "language/": {"POST": ANYBODY},
     f"{W}environments/": READ,
@@ -69,6 +72,7 @@ PAGES: dict[str, Methods] = {
     ENVIRONMENT: READ,
     VERSION: READ,
     f"{VERSION}lock/<slug:format>": READ,
+    f"{VERSION}file": READ,
     f"{VERSION}edit/": READ_DEFINE,
     f"{W}compare/": READ,
     f"{W}chosen/compare": {"POST": READER},
@@ -230,6 +234,8 @@ EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY
 NO_SIGN_IN = {f"{BUILD}stream"}
 # The catalogue is not edited, but the start of others (rule 29).
 NOT_IN_THE_CATALOGUE = {f"{VERSION}edit/", f"{VERSION}propose/", f"{API_VERSION}propose/"}
+# Anyone may pull the catalogue's images, and so see their badges.
+OPEN_IN_THE_CATALOGUE = {"badge/<slug:workspace>/<word:name>.svg"}
 # Nothing is decided, deprecated or retired anywhere else; curators there are contributors.
 ONLY_IN_THE_CATALOGUE = {
     f"{W}proposals/<int:proposal>/decide",

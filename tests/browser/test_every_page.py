@@ -110,6 +110,8 @@ NO_PAGE = {
     f"{W}activity/events.jsonl",
     "activity/events.jsonl",
     f"{VERSION}lock/<slug:format>",
+    f"{VERSION}file",
+    "badge/<slug:workspace>/<word:name>.svg",
     f"{VERSION}rebuild/moves",
     f"{BUILD}log.txt",
     f"{BUILD}log/lines",

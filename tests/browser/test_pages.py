@@ -90,6 +90,8 @@ def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) 
     expect(olga.get_by_role("link", name="original:1")).to_be_visible()
 
     # A rebuild would move both of them, and says so before.
+    settled(olga.locator("#environment-menu"))
+    olga.locator("#environment-menu summary").click()
     olga.get_by_role("link", name="Rebuild", exact=True).click()
     expect(olga.get_by_role("heading", name="2 versions share this image")).to_be_visible()
     expect(olga.get_by_role("main").get_by_role("link", name="original:1")).to_be_visible()
@@ -111,7 +113,7 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
     ask(studio, "version", "curated", "AzureML-journey", "numpy==2.1.3\n")
     olga.goto(f"{studio.url}/w/lab/environments/?tab=curated")
     olga.get_by_role("link", name="journey", exact=True).click()
-    olga.get_by_role("link", name="Use as start").click()
+    olga.get_by_role("link", name="Start from it").click()
     text = editor_of(olga)
     text.fill("numpy==2.2.0\n")
     olga.get_by_label("Name", exact=True).fill("journey-mine")

@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import sign_in
+from tests.browser.visiting import settled, sign_in
 from tests.services.studio import Studio
 
 
@@ -17,6 +17,8 @@ def test_one_proposes_another_approves_and_everybody_has_it(
     address = ask(studio, "holding", "lab", "release", "attrs==24.2.0")
     sign_in(page, studio, "olga", "lab")
     page.goto(studio.url + address)
+    settled(page.locator("#environment-menu"))
+    page.locator("#environment-menu summary").click()
     page.get_by_role("link", name="Propose", exact=True).click()
     expect(page.get_by_label("Name of the new environment")).to_have_value("AzureML-release")
     page.get_by_label("Description").fill("Attributes for classes.")
@@ -39,7 +41,7 @@ def test_one_proposes_another_approves_and_everybody_has_it(
     hers.get_by_role("button", name=re.compile("^Approve")).click()
     expect(hers.get_by_text("AzureML-release:1 is published. Anyone can use it now.")).to_be_visible()
     hers.get_by_role("link", name="Open in the catalogue").click()
-    expect(hers.get_by_text("Image ready")).to_be_visible()
+    expect(hers.locator("#environment-head .state-good")).to_be_visible()
     context.close()
 
     page.reload()

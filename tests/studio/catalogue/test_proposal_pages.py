@@ -90,7 +90,7 @@ def test_from_a_version_to_the_catalogue_that_everybody_sees(olga: User, cora: U
 
     stranger = browser_of(person("stan", other=Role.READER))
     assert "forecast" in text_of(stranger, "/w/other/environments/?tab=curated")
-    assert "Image ready" in text_of(stranger, CURATED)
+    assert "state-good" in text_of(stranger, CURATED)
     assert Build.objects.count() == 1
     assert "Thanks." in text_of(author, f"/w/lab/proposals/{row.pk}/")
     assert "Thanks." in text_of(author, "/w/lab/activity/?what=catalogue")
@@ -309,9 +309,9 @@ def test_what_is_deprecated_says_so_where_it_is_used(olga: User, cora: User) -> 
         assert word in page
     assert "Undo deprecation" not in page
     assert text_of(reader, "/w/other/environments/?tab=curated").count("<span>Deprecated</span>") == 1
-    assert "Use as start" in text_of(browser_of(olga), CURATED)
+    assert "Start from it" in text_of(browser_of(olga), CURATED)
     page = text_of(browser_of(olga), VERSION)
-    assert "This was started from AzureML-forecast:1, which is deprecated" in page
+    assert "Its start, AzureML-forecast:1, is deprecated" in page
     assert "Start from AzureML-after instead." in page
     assert "A hole." in text_of(curator, f"{REVIEW}?state=deprecated")
 
@@ -324,7 +324,7 @@ def test_its_buttons_retire_it_from_its_day_on_and_keep_it_after_all(cora: User)
     page = curator.post(f"/w/curated/deprecations/{row.pk}/retire", follow=True).content.decode()
     assert "AzureML-forecast is retired" in page
     olga = browser_of(person("olga", lab=Role.CONTRIBUTOR))
-    assert "Use as start" not in text_of(olga, CURATED)
+    assert "Start from it" not in text_of(olga, CURATED)
     again = curator.post(f"/w/curated/deprecations/{row.pk}/retire", follow=True).content.decode()
     assert "in the meantime" in again
     restored = curator.post(f"{CURATED}archive", {"restore": "yes"}, follow=True).content.decode()
@@ -373,7 +373,7 @@ def test_an_environments_page_takes_no_more_queries_for_a_long_chain_of_versions
     client.get(VERSION.replace("/1/", "/21/"))  # its findings are read once an hour
     with CaptureQueriesContext(connection) as queries:
         page = text_of(client, VERSION.replace("/1/", "/21/"))
-    assert "This was started from AzureML-forecast:1" in page
+    assert "Its start, AzureML-forecast:1," in page
     assert len(queries) == first_count
 
 

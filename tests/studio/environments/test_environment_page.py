@@ -75,7 +75,7 @@ def test_who_saves_over_what_somebody_else_has_changed_is_shown_both(browser: Cl
     late = browser.post(DESCRIBE, mine | {"seen": seen})
     page = html.unescape(late.content.decode())
     assert late.status_code == 409
-    assert "Somebody has changed this in the meantime" in page
+    assert "Someone else changed this meanwhile" in page
     assert "Olga's words" in page
     assert "b=2" in page
     assert ">My words</textarea>" in page
@@ -152,10 +152,10 @@ def test_the_page_says_with_whose_python_the_image_was_compiled(
 
 def test_the_ways_to_use_it_are_chosen_by_the_address(browser: Client) -> None:
     version = save_text("numpy==2.1.3")
-    assert 'id="how-to-use"' not in text_of(browser, PAGE)  # on the studio's own base, without an image
+    assert "docker pull testserver/lab/forecast:1" in text_of(browser, PAGE)  # which builds it
     image = succeed_build(queue_build(version))
     name = "testserver/lab/forecast:1"
-    assert f"docker run --rm -it {name} python" in text_of(browser, PAGE)
+    assert f'docker run --rm -it -v "${{PWD}}:/work" -w /work {name} python' in text_of(browser, PAGE)
     assert f"FROM {name}@{image.digest}" in text_of(browser, f"{PAGE}?use=dockerfile")
     assert "uv pip sync" in text_of(browser, f"{PAGE}versions/1/?use=uv")
     assert "docker run" in text_of(browser, f"{PAGE}?use=nonsense")

@@ -8,6 +8,7 @@ import shlex
 from typing import Any
 
 import pytest
+import yaml
 
 from builds.imaging.lock import Lock
 from builds.models import Image
@@ -56,8 +57,11 @@ def test_all_texts_name_the_image_of_this_version_at_this_studio(version: Versio
     snippets_by_key = texts(version, image)
     assert list(snippets_by_key) == [
         "docker-run",
-        "dockerfile",
+        "jupyter",
         "dev-container",
+        "pull",
+        "dockerfile",
+        "kubernetes",
         "sdk-v2",
         "sdk-v1",
         "cli",
@@ -131,7 +135,7 @@ def test_options_of_the_definition_start_the_container_too(version: Version) -> 
     version.refresh_from_db()
     snippets_by_key = texts(version, image_for(version))
     options = ["--ipc=host", "--label", "a b", "--shm-size=2g", "--platform=linux/arm64"]
-    assert shlex.split(snippets_by_key["docker-run"].text.splitlines()[-1])[4:9] == options
+    assert shlex.split(snippets_by_key["docker-run"].text.splitlines()[-1])[8:13] == options
     assert json.loads(snippets_by_key["dev-container"].text)["runArgs"] == options
 
 
@@ -173,3 +177,71 @@ def test_the_name_of_a_curated_one_is_one_that_azure_takes() -> None:
     snippets_by_key = texts(version, image_for(version))
     assert calls(snippets_by_key["sdk-v2"].text)["name"] == "sklearn-1.5"
     assert "--name sklearn-1.5 " in snippets_by_key["cli"].text
+
+
+def test_a_container_has_the_readers_folder_and_the_gpus_that_it_can_use(version: Version) -> None:
+    image = image_for(version)
+    run = texts(version, image)["docker-run"].text.splitlines()[-1]
+    assert '-v "${PWD}:/work" -w /work' in run  # which shells fill in
+    assert "--gpus" not in run
+
+    Version.objects.filter(pk=version.pk).update(tags={"device": "cuda"})
+    version.refresh_from_db()
+    snippets_by_key = texts(version, image)
+    assert "--gpus all" in snippets_by_key["docker-run"].text
+    assert json.loads(snippets_by_key["dev-container"].text)["runArgs"] == ["--gpus", "all"]
+    assert yaml.safe_load(snippets_by_key["kubernetes"].text)["spec"]["template"]["spec"]["containers"][0][
+        "resources"
+    ] == {"limits": {"nvidia.com/gpu": 1}}
+
+    stated = version.data | {"run": {"arguments": ("--gpus", "device=0")}}
+    Version.objects.filter(pk=version.pk).update(data=stated)
+    version.refresh_from_db()
+    assert "--gpus all" not in texts(version, image)["docker-run"].text
+
+
+def test_a_cluster_takes_the_pinned_image_and_the_variables_as_they_are(version: Version) -> None:
+    image = image_for(version)
+    nasty = "$(HOME) 'a' \"b\": {x}"
+    with_variables(version, GREETING=NASTY, NASTY=nasty)
+    job = yaml.safe_load(texts(version, image)["kubernetes"].text)
+    pod = job["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert container["image"] == f"studio.example:8443/lab/forecast:1@{image.digest}"
+    assert {item["name"]: item["value"] for item in container["env"]} == {
+        "GREETING": NASTY,
+        "NASTY": nasty.replace("$(", "$$("),
+    }
+    assert pod["imagePullSecrets"] == [{"name": "studio"}]
+    assert job["metadata"]["generateName"] == "forecast-"
+    notes = texts(version, image)["kubernetes"].notes
+    assert any("--docker-server studio.example:8443 --docker-username olga" in note for note in notes)
+    image.workspace.anonymous_pull = version.environment.workspace.anonymous_pull = True
+    pod = yaml.safe_load(texts(version, image)["kubernetes"].text)["spec"]["template"]["spec"]
+    assert "imagePullSecrets" not in pod
+
+
+@pytest.mark.parametrize("name", ["ü", "---", "A_b.C", "x" * 255])
+def test_a_cluster_accepts_every_name(name: str) -> None:
+    import re
+
+    from studio.environments.how_to_use.containers import _cluster_name
+
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,48}[a-z0-9])?", _cluster_name(name))
+
+
+def test_jupyter_starts_where_the_image_has_it_and_is_requested_where_not(version: Version) -> None:
+    image = image_for(version)
+    without = texts(version, image)["jupyter"]
+    assert without.text == "jupyterlab\n"
+    jupyter = PIP.model_copy(update={"name": "jupyterlab", "version": "4.5.0"})
+    image.lock = Lock(packages=(jupyter,)).model_dump(mode="json")
+    command = texts(version, image)["jupyter"].text.splitlines()[-1]
+    options = shlex.split(command)
+    assert options[options.index("--publish") + 1] == "127.0.0.1:8888:8888"  # for this machine alone
+    assert options[-6:-3] == ["-m", "jupyterlab", "--ip=0.0.0.0"]
+
+
+def test_a_pull_that_builds_comes_first_without_an_image(version: Version) -> None:
+    first, *_rest = snippets(version, None, ADDRESS, "olga", building_pull="docker pull host/lab/forecast:1")
+    assert (first.key, first.text) == ("pull", "docker pull host/lab/forecast:1\n")

@@ -1,0 +1,1 @@
+"""The first screen of an environment's page: its contents, its status and its buttons."""

@@ -44,7 +44,7 @@
     return completionContext.kind === "base" ? { from, options, filter: false } : { from, options };
   };
 
-  let language = guess(text.value);
+  let language = settings.language || guess(text.value); // some fields have a language of their own
   const languageCompartment = new cm.Compartment();
   const syncText = cm.EditorView.updateListener.of((update) => {
     if (!update.docChanged) return;
@@ -53,7 +53,7 @@
     if (!ofFormat[settings.format]) setLanguage(guess(text.value));
   });
   const setLanguage = (wanted) => {
-    if (wanted === language) return;
+    if (wanted === language || settings.language) return;
     language = wanted;
     view.dispatch({ effects: languageCompartment.reconfigure(languages[wanted]) });
   };

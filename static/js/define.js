@@ -242,6 +242,10 @@
     }
   });
 
+  form.addEventListener("submit", () => {
+    for (const menu of form.querySelectorAll("details.menu[open]")) menu.open = false;
+  });
+
   // Ctrl+Enter opens the review, and does nothing there: saving needs a look at it.
   const toReview = () => {
     const button = document.getElementById("to-review");

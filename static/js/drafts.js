@@ -86,6 +86,7 @@
   const idle = window.requestIdleCallback ? (run) => requestIdleCallback(run, { timeout: 1000 }) : (run) => setTimeout(run);
   const keepSoon = (state) => {
     state.saved = false;
+    if (state.bar?.classList.contains("notice-error")) closeBar(state);
     if (state.waiting) return;
     state.waiting = true;
     setTimeout(() => idle(() => state.waiting && keep(state)), PAUSE);
@@ -199,12 +200,15 @@
       setValues(state.form, ready);
     }
   });
+  const sent = new WeakMap(); // request → state of the form that it sends
   document.addEventListener("htmx:beforeRequest", (event) => {
     const state = states.get(event.detail.elt);
-    if (state) keep(state);
+    if (!state) return;
+    keep(state);
+    sent.set(event.detail.xhr, state);
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    const state = states.get(event.detail.elt);
+    const state = sent.get(event.detail.xhr);
     if (!state || !event.detail.successful || new URL(event.detail.xhr.responseURL, location.href).pathname === frame.dataset.login) return;
     // Shown again, it is not saved yet.
     if (![...document.querySelectorAll("form[data-draft]")].some((form) => form.dataset.draft === state.key)) forgetSaved(state);

@@ -138,7 +138,8 @@ def taken_by(draft: Draft, given: DefinitionInput) -> Taken | None:
     data = getattr(draft.form, "cleaned_data", {})
     if draft.fixed is not None or "workspace" not in data:
         return None
-    return taken_name(data["workspace"], data.get("name", "").strip() or given.reading.name)
+    name = str(draft.form["name"].value() or "").strip()  # a refused name is not in the cleaned data
+    return taken_name(data["workspace"], name or given.reading.name)
 
 
 def beside_rows(given: DefinitionInput, start: Version | None) -> list[tuple[str, str | None]]:

@@ -135,7 +135,7 @@ def test_a_running_build_shows_steps_how_far_they_are_and_the_log_so_far(
             reporter.log.flush()
             reporter._write_progress()
             page = text_of(contributor, page_of(build))
-    assert "Cached" in page
+    assert "Ready – an image" in page
     assert '<progress class="step-progress" max="100" value="50"' in page
     assert "30 MB of 60 MB" in page
     assert 'id="L1"' in page
@@ -337,7 +337,7 @@ def test_a_rebuild_first_names_every_version_that_shares_the_image(
 def test_building_what_is_ready_builds_nothing(contributor: Client, build: Build) -> None:
     succeed_build(build)
     response = contributor.post("/w/lab/environments/forecast/versions/1/build", follow=True)
-    assert "ready at once" in response.content.decode()
+    assert "already exists" in response.content.decode()
     assert Build.objects.count() == 1
 
 

@@ -14,7 +14,7 @@ OTHER = ""
 
 @dataclass(frozen=True)
 class Picks:
-    """What was picked; `packages` is a text with a requirement on each line."""
+    """A base image, a Python and `packages`: a text with a requirement on each line."""
 
     base: str
     python: str = ""

@@ -32,11 +32,35 @@ class StartingPoint:
 
 
 STARTING_POINTS = (
-    StartingPoint(TEXT, "file-text", _("Paste or upload"), _("Any supported format: environment YAML or JSON, conda, pip, a project with its lock, a Dockerfile, or a build context.")),
-    StartingPoint(START, "git-fork", _("Another environment"), _("Start from an existing environment. The original stays unchanged.")),
-    StartingPoint(PACKAGES, "package", _("Base image and packages"), _("Choose a base image and list packages. Checks appear as you type.")),
-    StartingPoint(DOCKERFILE, "layers-intersect", _("Dockerfile"), _("For system packages and tools that pip and conda don't have.")),
-    StartingPoint(CONTEXT, "archive", _("Build context"), _("A Dockerfile with its files, as a zip or tar archive.")),
+    StartingPoint(
+        TEXT,
+        "file-text",
+        _("Paste or upload"),
+        _(
+            "Any supported format: environment YAML or JSON, conda, pip, a project with its lock, a Dockerfile, or a build context."
+        ),
+    ),
+    StartingPoint(
+        START,
+        "git-fork",
+        _("Another environment"),
+        _("Start from an existing environment. The original stays unchanged."),
+    ),
+    StartingPoint(
+        PACKAGES,
+        "package",
+        _("Base image and packages"),
+        _("Choose a base image and list packages. Checks appear as you type."),
+    ),
+    StartingPoint(
+        DOCKERFILE,
+        "layers-intersect",
+        _("Dockerfile"),
+        _("For system packages and tools that pip and conda don't have."),
+    ),
+    StartingPoint(
+        CONTEXT, "archive", _("Build context"), _("A Dockerfile with its files, as a zip or tar archive.")
+    ),
 )
 
 # Suggested bases and their purposes (rule 20); those that environments already use come after them.

@@ -195,7 +195,7 @@ def build_saved(request: StudioRequest, version: Version) -> HttpResponse:
 
 
 def next_of(request: StudioRequest) -> str:
-    """Return the name of the existing environment whose next version the user chose to save; empty for a new one."""
+    """Return the name of the existing environment whose next version the user chose to save; empty if there is no such choice."""
     return request.POST.get("next_of", "") if request.POST.get("action") in NEXT else ""
 
 

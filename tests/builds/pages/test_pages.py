@@ -135,7 +135,7 @@ def test_a_running_build_shows_steps_how_far_they_are_and_the_log_so_far(
             reporter.log.flush()
             reporter._write_progress()
             page = text_of(contributor, page_of(build))
-    assert "Ready – an image" in page
+    assert "Cached" in page
     assert '<progress class="step-progress" max="100" value="50"' in page
     assert "30 MB of 60 MB" in page
     assert 'id="L1"' in page

@@ -183,7 +183,10 @@ def test_nobody_creates_in_a_workspace_that_is_not_theirs(contributor: Client) -
 def test_checking_says_what_a_build_would_do_and_saves_nothing(contributor: Client) -> None:
     succeed_build(queue_build(save_text(TEXT)))
     assert "already exists" in contributor.post("/w/lab/check", form()).content.decode()
-    assert "This will build a new image" in contributor.post("/w/lab/check", form(text="six==1.16.0")).content.decode()
+    assert (
+        "This will build a new image"
+        in contributor.post("/w/lab/check", form(text="six==1.16.0")).content.decode()
+    )
     page = contributor.post(NEW, form(action="check")).content.decode()  # without JavaScript
     assert "shared with 1 version: forecast:1" in page
     assert Version.objects.count() == 1

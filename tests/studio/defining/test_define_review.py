@@ -94,7 +94,11 @@ def test_a_taken_name_is_reported_before_saving(contributor: Client) -> None:
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
-    [("", "Name it: the definition has no name."), ("AzureML-mine", "curated environments"), ("a b", "letters")],
+    [
+        ("", "Name it: the definition has no name."),
+        ("AzureML-mine", "curated environments"),
+        ("a b", "letters"),
+    ],
 )
 def test_a_missing_or_wrong_name_is_typed_in_the_review(
     contributor: Client, name: str, sentence: str
@@ -109,7 +113,7 @@ def test_a_missing_or_wrong_name_is_typed_in_the_review(
 
 
 def test_the_name_of_the_review_counts(contributor: Client) -> None:
-    """Without a script both fields are sent, the one of the review last."""
+    """Without a script both fields are sent, the review's last."""
     contributor.post(NEW, form(name=["old", "typed-in-review"], action="save"))
     assert Version.objects.get().environment.name == "typed-in-review"
 
@@ -170,7 +174,10 @@ def test_the_outlook_is_that_of_the_workspace_it_goes_to() -> None:
     assert "This will build a new image" in client.post("/w/lab/check", form()).content.decode()
     assert "already exists" in client.post("/w/lab/check", form(workspace="attic")).content.decode()
     stranger = browser_of(person("sam", lab=Role.CONTRIBUTOR))
-    assert "This will build a new image" in stranger.post("/w/lab/check", form(workspace="attic")).content.decode()
+    assert (
+        "This will build a new image"
+        in stranger.post("/w/lab/check", form(workspace="attic")).content.decode()
+    )
 
 
 # The files of a build context, one by one

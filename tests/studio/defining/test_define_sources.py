@@ -103,7 +103,11 @@ def test_picks_come_back_with_the_error_and_can_be_edited_as_yaml(contributor: C
 
 
 def test_findings_on_picks_are_at_their_lines(contributor: Client) -> None:
-    values = {"base": "python:3.12-slim", "python": "3.12", "text": "six==1.16.0\n\nnumpy\n\n-e git+https://x\n"}
+    values = {
+        "base": "python:3.12-slim",
+        "python": "3.12",
+        "text": "six==1.16.0\n\nnumpy\n\n-e git+https://x\n",
+    }
     page = collapsed(contributor.post("/w/lab/check", values).content.decode())
     assert 'data-line="3"' in page
     assert set(re.findall(r'data-severity="\w+" data-line="(\d*)"', page)) <= {"", "3", "5"}
@@ -179,9 +183,9 @@ def test_environments_to_start_from_are_found_by_what_they_hold_and_only_those_o
 
 def test_nothing_to_start_from_says_so(contributor: Client) -> None:
     assert "No environments yet." in page_of(contributor, source="start")
-    assert "Nothing matches “numpy<”." in html.unescape(page_of(
-        contributor, source="start", q="numpy<"
-    ))  # no constraint either
+    assert "Nothing matches “numpy<”." in html.unescape(
+        page_of(contributor, source="start", q="numpy<")
+    )  # no constraint either
 
 
 def test_typing_gets_the_lists_alone(contributor: Client) -> None:

@@ -89,7 +89,9 @@ def test_an_archived_environment_offers_no_next_version(contributor: Client) -> 
     assert "There is an environment forecast" in page
 
 
-@pytest.mark.parametrize("name", ["\0", "'\"><script>alert(1)</script>", "../..", "x" * 5000, "%00", "forecast:1"])
+@pytest.mark.parametrize(
+    "name", ["\0", "'\"><script>alert(1)</script>", "../..", "x" * 5000, "%00", "forecast:1"]
+)
 def test_any_text_can_be_checked_as_a_name(contributor: Client, name: str) -> None:
     response = contributor.post(CHECK, form(name=name))
     assert response.status_code == 200

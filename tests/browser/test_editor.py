@@ -37,6 +37,7 @@ def test_a_broken_paste_is_marked_in_its_line_mended_reviewed_and_created(olga: 
     olga.go_back()
     expect(text).to_have_text("packaging==24.2")
     text.press("Control+Enter")
+    expect(olga.locator("#reviewed-head")).to_be_focused()
     create(olga)
     expect(olga).to_have_url(re.compile(r"/environments/pasted/versions/1/$"))
     expect(olga.get_by_role("heading", name="pasted", exact=True)).to_be_visible()

@@ -79,7 +79,7 @@ def test_an_extra_of_a_project_is_chosen_reviewed_and_recorded(olga: Page, studi
     expect(olga.get_by_text("shop:1 is saved.")).to_be_visible()
 
     olga.get_by_role("link", name="Context").click()
-    expect(olga.get_by_role("region", name="Part of the project")).to_contain_text("plots")
+    expect(olga.get_by_role("region", name="Read from the project")).to_contain_text("plots")
     expect(part.get_by_label("plots")).to_be_checked()
     # A text that cannot be read for a moment keeps the choice; another project begins without it.
     editor_of(olga).press("Control+Home")

@@ -50,6 +50,7 @@ def review_first(page: Page) -> None:
     """Open the review of a definition."""
     page.get_by_label("Other ways to save").click()
     page.get_by_role("button", name="Review first").click()
+    expect(page.locator("#reviewed-head")).to_be_visible()
 
 
 def axe_violations(page: Page, rules: Sequence[str] = ()) -> list[str]:

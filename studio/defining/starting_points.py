@@ -116,7 +116,7 @@ def bases_for(workspace: Workspace) -> list[BaseChoice]:
     return ready + [BaseChoice(row["base"], used=row["used"]) for row in used]
 
 
-def _used_bases(workspace: Workspace) -> QuerySet[ListEntry, dict[str, Any]]:
+def _used_bases(workspace: Workspace) -> QuerySet[ListEntry, Any]:
     """Return the bases of the environments in the workspace and the catalogue, most used first."""
     return (
         ListEntry.objects.filter(Q(workspace=workspace) | Q(workspace__curated=True), archived=False)

@@ -14,7 +14,7 @@ from tests.browser.visiting import LONG, sign_in
 from tests.services.servers.chromium import launch_options
 from tests.services.studio import Studio
 
-SECONDS = 15  # a test that passes waits for none of it, also on a machine that has much to do
+SECONDS = 60  # a test that passes waits for none of it, also on a machine that has much to do
 
 
 # For this folder only: Playwright's event loop runs in the tests' thread as long as it is open.

@@ -6,6 +6,7 @@ import sys
 PARTS = [
     "bench.environments.definition",
     "bench.studio",
+    "bench.studio.drafts",
     "bench.builds.distribution",
     "bench.builds.imaging",
     "bench.builds.imaging.other_python",

@@ -114,7 +114,7 @@ def fill(browser: Browser, studio: Studio) -> dict[str, str]:
         page.get_by_role("textbox", name="Definition").fill(text)
         page.get_by_label("Name", exact=True).fill(name)
         page.get_by_label("Tags").fill(arguments)
-        page.get_by_role("button", name="Save and build").click()
+        page.get_by_role("button", name="Create and build").click()
         page.locator("[data-title][data-active=no]").wait_for(timeout=BUILD_SECONDS * 1000)
         builds[f"build-{name}"] = page.url
     ask(studio, "version", WORKSPACE, "forecast", FORECAST.replace("2.3.3", "2.2.3") + "polars==1.35.2\n")

@@ -143,7 +143,7 @@ def save_version(
     number = (environment.versions.order_by("-number").values_list("number", flat=True).first() or 0) + 1
     created = Version.objects.create(
         environment=environment,
-        version=version or _next_version(environment),
+        version=version or next_version(environment),
         number=number,
         hash=definition.hash,
         data=definition.model_dump(mode="json"),
@@ -214,8 +214,8 @@ def _version_with_content(environment: Environment, definition: Definition, vers
     return None
 
 
-def _next_version(environment: Environment) -> str:
-    """Return the next whole number."""
+def next_version(environment: Environment) -> str:
+    """Return the version that the next save makes: the next whole number."""
     taken = environment.versions.values_list("version", flat=True)
     return str(max((int(name) for name in taken if name.isascii() and name.isdigit()), default=0) + 1)
 

@@ -158,10 +158,6 @@
   const showStep = (reviewed) => {
     defining.hidden = reviewed;
     reviewing.hidden = !reviewed;
-    for (const mark of document.querySelectorAll("[data-step]")) {
-      if ((mark.dataset.step === "review") === reviewed) mark.setAttribute("aria-current", "step");
-      else mark.removeAttribute("aria-current");
-    }
     window.scrollTo(0, 0);
   };
   const backToDefinition = () => {
@@ -173,8 +169,60 @@
     if (!reviewing || event.detail.target !== reviewing) return;
     showStep(true);
     if (location.hash !== "#review") history.pushState(null, "", "#review");
-    reviewing.querySelector("h2")?.focus();
+    const name = document.getElementById("review-name");
+    (name || reviewing.querySelector("h2"))?.focus();
+    name?.select();
   });
+  // Saved or reloaded, the page shows the definition: its address says so.
+  if (reviewing?.hidden && location.hash === "#review") history.replaceState(null, "", location.pathname + location.search);
+
+  // A name that an environment has: the ways to save are those of its next version.
+  const ways = { build: "build-next", save: "next" };
+  const nameWays = () => {
+    const note = document.querySelector("#name-note [name=next_of]");
+    for (const button of defining.querySelectorAll("[data-way]")) {
+      const { way, label } = button.dataset;
+      button.value = note ? ways[way] : way;
+      button.querySelector("span").textContent = note ? note.dataset[way] : label;
+    }
+  };
+  document.body.addEventListener("htmx:oobAfterSwap", nameWays);
+  // The name of the review step is the form's.
+  form.addEventListener("input", (event) => {
+    const name = document.getElementById("id_name");
+    if (event.target.id === "review-name" && name) name.value = event.target.value;
+    if (event.target.id === "id_name" && document.getElementById("review-name")) document.getElementById("review-name").value = event.target.value;
+  });
+
+  // The files beside the text that a draft has.
+  form.addEventListener("studio:draft", (event) => {
+    const paths = event.detail.fields.get("beside") || [];
+    if (!beside) return;
+    for (const path of paths) {
+      const [value] = event.detail.fields.get(`beside:${path}`) || [];
+      if (value !== undefined && !besideRows().some((row) => besideName(row) === path)) putBeside(path, value);
+    }
+  });
+
+  // Other base images: typing chooses them, and those in use complete.
+  const otherBase = document.getElementById("base-other-reference");
+  let sent = null;
+  otherBase?.addEventListener("input", async () => {
+    const choice = document.getElementById("base-other");
+    choice.checked = true;
+    const part = otherBase.value.trim();
+    if (part === sent) return;
+    sent = part;
+    try {
+      const response = await fetch(`${otherBase.dataset.complete}?${new URLSearchParams({ kind: "base", q: part })}`, { headers: { Accept: "application/json" } });
+      const { options } = await response.json();
+      if (sent !== part) return;
+      otherBase.list.replaceChildren(...options.map((value) => Object.assign(document.createElement("option"), { value })));
+    } catch {
+      otherBase.list.replaceChildren(); // offline: offer nothing
+    }
+  });
+  document.getElementById("base-other")?.addEventListener("change", () => otherBase.focus());
   window.addEventListener("popstate", () => {
     if (reviewing && location.hash !== "#review" && !reviewing.hidden) showStep(false);
   });
@@ -194,15 +242,22 @@
     }
   });
 
+  form.addEventListener("submit", () => {
+    for (const menu of form.querySelectorAll("details.menu[open]")) menu.open = false;
+  });
+
   // Ctrl+Enter opens the review, and does nothing there: saving needs a look at it.
   const toReview = () => {
     const button = document.getElementById("to-review");
-    if (button && !defining.hidden) button.click();
+    if (button && (!defining.hidden || !reviewing)) button.click();
   };
   document.addEventListener("studio:onward", toReview);
   form.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
+    if (event.key !== "Enter" || event.defaultPrevented) return;
+    const isField = event.target.matches("input:not([type=checkbox], [type=radio], [type=file])");
+    if (!isField && !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
-    toReview();
+    if (event.target.id === "review-name") reviewing.querySelector("[data-way=build]")?.click();
+    else toReview();
   });
 })();

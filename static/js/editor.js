@@ -44,7 +44,7 @@
     return completionContext.kind === "base" ? { from, options, filter: false } : { from, options };
   };
 
-  let language = guess(text.value);
+  let language = settings.language || guess(text.value); // some fields have a language of their own
   const languageCompartment = new cm.Compartment();
   // A half-written line is no error: its findings wait until the cursor leaves it.
   let typingLine = 0;
@@ -66,7 +66,7 @@
     if (!ofFormat[settings.format]) setLanguage(guess(text.value));
   });
   const setLanguage = (wanted) => {
-    if (wanted === language) return;
+    if (wanted === language || settings.language) return;
     language = wanted;
     view.dispatch({ effects: languageCompartment.reconfigure(languages[wanted]) });
   };

@@ -107,22 +107,24 @@ def review(
     *,
     may_define: bool = True,
     typing: int = 0,
+    picked: bool = False,
 ) -> dict[str, Any]:
     """Return the review of a definition: findings with fixes, build forecast, difference from its start.
 
     Whether a build would find what it needs is looked up for those only who may define. `typing` is the line that is
-    being written, whose findings wait.
+    being written, whose findings wait. Where the definition is `picked`, its text is not the one in the editor, and
+    nothing in it is fixed.
     """
     empty = not (given.text.strip() or given.filename or given.path)
     reading = None if empty else given.reading
     early = Early(reading) if reading is not None else None
     if reading is not None and may_define:
         early = early_findings(last_failure(reading, given, fixed), workspace)
-        reading = fixable(early.reading, given, start, early.pins)
+        reading = early.reading if picked else fixable(early.reading, given, start, early.pins)
     return {
         "reading": reading,
         "given": given,
-        "fixable": bool(given.text),
+        "fixable": bool(given.text) and not picked,
         "pending": early is not None and early.pending,
         "typing": typing,
         "typing_only": _is_being_written(reading, typing),

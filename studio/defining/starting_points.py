@@ -1,10 +1,11 @@
 """The starting points of a new definition: their list, the bases to choose from, the initial texts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 from django.conf import settings
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -31,18 +32,42 @@ class StartingPoint:
 
 
 STARTING_POINTS = (
-    StartingPoint(TEXT, "file-text", _("Paste or drop a file"), _("Any format that the studio knows")),
-    StartingPoint(START, "git-fork", _("Another environment"), _("Curated, or one of your own")),
-    StartingPoint(PACKAGES, "package", _("Base image and packages"), _("Picked here, without a file")),
-    StartingPoint(DOCKERFILE, "layers-intersect", _("Dockerfile"), _("For system packages and tools")),
-    StartingPoint(CONTEXT, "archive", _("Build context"), _("A Dockerfile with its files, as zip or tar")),
+    StartingPoint(
+        TEXT,
+        "file-text",
+        _("Paste or upload"),
+        _(
+            "Any supported format: environment YAML or JSON, conda, pip, a project with its lock, a Dockerfile, or a build context."
+        ),
+    ),
+    StartingPoint(
+        START,
+        "git-fork",
+        _("Another environment"),
+        _("Start from an existing environment. The original stays unchanged."),
+    ),
+    StartingPoint(
+        PACKAGES,
+        "package",
+        _("Base image and packages"),
+        _("Choose a base image and list packages. Checks appear as you type."),
+    ),
+    StartingPoint(
+        DOCKERFILE,
+        "layers-intersect",
+        _("Dockerfile"),
+        _("For system packages and tools that pip and conda don't have."),
+    ),
+    StartingPoint(
+        CONTEXT, "archive", _("Build context"), _("A Dockerfile with its files, as a zip or tar archive.")
+    ),
 )
 
 # Suggested bases and their purposes (rule 20); those that environments already use come after them.
 SUGGESTED_BASES = (
     (
         "docker.io/library/python:3.12.11-slim-bookworm",
-        _("Debian 12 with Python 3.12: small, and right for most"),
+        _("Debian 12 with Python 3.12: small, and fits most needs"),
     ),
     (
         "docker.io/library/python:3.11.13-slim-bookworm",
@@ -87,19 +112,25 @@ def bases_for(workspace: Workspace) -> list[BaseChoice]:
     if settings.DEFAULT_BASE == HOST:
         ready.insert(0, BaseChoice(HOST, HOST_BASE))
     known = {choice.reference for choice in ready} | {"", HOST}
-    used = (
+    used = _used_bases(workspace).exclude(base__in=known)[:MAX_BASES]
+    return ready + [BaseChoice(row["base"], used=row["used"]) for row in used]
+
+
+def _used_bases(workspace: Workspace) -> QuerySet[ListEntry, Any]:
+    """Return the bases of the environments in the workspace and the catalogue, most used first."""
+    return (
         ListEntry.objects.filter(Q(workspace=workspace) | Q(workspace__curated=True), archived=False)
-        .exclude(base__in=known)
         .values("base")
         .annotate(used=Count("pk"))
-        .order_by("-used", "base")[:MAX_BASES]
+        .order_by("-used", "base")
     )
-    return ready + [BaseChoice(row["base"], used=row["used"]) for row in used]
 
 
 def matching_bases(workspace: Workspace, part: str) -> list[str]:
     """Return the references of the bases that contain a text."""
-    return [choice.reference for choice in bases_for(workspace) if part.lower() in choice.reference.lower()]
+    known = [choice.reference for choice in bases_for(workspace) if part.lower() in choice.reference.lower()]
+    used = _used_bases(workspace).filter(base__icontains=part).exclude(base__in=["", *known])[:MAX_BASES]
+    return known + [row["base"] for row in used]
 
 
 def definition_text(base: str, python: str, packages: str) -> str:

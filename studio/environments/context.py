@@ -11,8 +11,8 @@ from environments.requests import StudioRequest
 from environments.versions.forms import query_param
 from environments.versions.input import LIMITS
 from environments.versions.texts import texts_of
+from studio.defining.drafting import form_context, next_version_draft
 from studio.defining.review import difference_from
-from studio.defining.views import form_context, next_version_draft
 
 MAX_FILES = 500  # of a build context, on one page
 

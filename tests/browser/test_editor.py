@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.visiting import editor_of
+from tests.browser.visiting import create, editor_of
 from tests.services.studio import Studio
 
 
@@ -23,8 +23,9 @@ def test_a_broken_paste_is_marked_in_its_line_mended_reviewed_and_created(olga: 
     assert olga.evaluate("getSelection().toString()") == " <<<<<<< mine"
     olga.get_by_label("Name", exact=True).fill("pasted")
     olga.get_by_label("Description").fill("My own words")
-    olga.get_by_role("button", name="Review").click()
-    expect(olga.get_by_role("heading", name="This cannot be saved yet")).to_be_visible()
+    olga.get_by_label("Other ways to save").click()
+    olga.get_by_role("button", name="Review first").click()
+    expect(olga.get_by_role("heading", name="Not ready to save")).to_be_visible()
     olga.get_by_role("button", name="Back").click()
 
     text.fill("packaging==24.2\n")
@@ -36,7 +37,9 @@ def test_a_broken_paste_is_marked_in_its_line_mended_reviewed_and_created(olga: 
     olga.go_back()
     expect(text).to_have_text("packaging==24.2")
     text.press("Control+Enter")
-    olga.get_by_role("button", name="Create", exact=True).click()
+    expect(olga.locator("#reviewed-head")).to_be_focused()
+    create(olga)
+    expect(olga).to_have_url(re.compile(r"/environments/pasted/versions/1/$"))
     expect(olga.get_by_role("heading", name="pasted", exact=True)).to_be_visible()
     expect(olga.get_by_text("pasted:1 is saved.")).to_be_visible()
     expect(olga.get_by_text("My own words")).to_be_visible()
@@ -76,7 +79,7 @@ def test_a_chosen_text_file_becomes_the_text(olga: Page, studio: Studio, tmp_pat
     file = tmp_path / "environment.yml"
     file.write_text("name: from-a-file\nchannels: [conda-forge]\ndependencies: [python=3.12, numpy=2.1]\n")
     olga.goto(f"{studio.url}/w/lab/new/")
-    olga.get_by_label("or files").set_input_files(file)
+    olga.get_by_label("Upload files").set_input_files(file)
     expect(editor_of(olga)).to_contain_text("from-a-file")
     expect(olga.locator("#review").get_by_text("2 conda, 0 pip")).to_be_visible()
 

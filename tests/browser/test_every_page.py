@@ -14,7 +14,7 @@ from environments.workspaces.tabs import settings_tabs
 from studio.environments.views import TABS as ENVIRONMENT_TABS
 from tests.access.expected import BUILD, VERSION, W
 from tests.access.expected import PAGES as ROUTES
-from tests.browser.visiting import LONG, LOOKS, axe_violations, sign_in
+from tests.browser.visiting import LONG, LOOKS, axe_violations, review_first, sign_in
 from tests.services.studio import Studio
 
 LOOKED_AT: list[tuple[Literal["light", "dark"], int, Sequence[str]]] = [
@@ -166,7 +166,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser: Browser, studio: Stud
     for address in PAGES:
         if address == "REVIEW":
             page.goto(f"{studio.url}/w/lab/new/?from=lab/{LONG}:1")
-            page.get_by_role("button", name="Review").click()
+            review_first(page)
             expect(page.locator("#reviewed-head")).to_be_visible()
         elif address == "IMAGE":
             page.goto(f"{studio.url}/w/lab/images/")

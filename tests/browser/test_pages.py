@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import editor_of, settled, sign_in
+from tests.browser.visiting import create, editor_of, review_first, settled, sign_in
 from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
 
@@ -59,7 +59,7 @@ def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
     olga.goto(f"{studio.url}/w/lab/new/")
     editor_of(olga).fill("this-package-does-not-exist-anywhere==1.0\n")
     olga.get_by_label("Name", exact=True).fill("impossible")
-    olga.get_by_role("button", name="Save and build").click()
+    olga.get_by_role("button", name="Create and build").click()
     expect(olga).to_have_title(re.compile("Failed: impossible:1"), timeout=BUILD_SECONDS * 1000)
     failure = olga.locator(".failure")
     failure.get_by_role("link", name="of the log").click()
@@ -81,12 +81,12 @@ def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) 
         olga.get_by_label("Name", exact=True).fill(name)
         if name == "twin":
             expect(
-                olga.locator("#review").get_by_text("Cached: this definition already has an image")
+                olga.locator("#review").get_by_text("an image for this definition already exists")
             ).to_be_visible()
-        olga.get_by_role("button", name="Save and build").click()
+        olga.get_by_role("button", name="Create and build").click()
         if name == "original":
             expect(olga).to_have_title(re.compile("Ready: original:1"), timeout=BUILD_SECONDS * 1000)
-    expect(olga.get_by_text("twin:1 is ready")).to_be_visible()
+    expect(olga.get_by_text("twin:1 is ready: an image for this definition already exists.")).to_be_visible()
     expect(olga.get_by_role("link", name="original:1")).to_be_visible()
 
     # A rebuild would move both of them, and says so before.
@@ -117,9 +117,9 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
     text = editor_of(olga)
     text.fill("numpy==2.2.0\n")
     olga.get_by_label("Name", exact=True).fill("journey-mine")
-    olga.get_by_role("button", name="Review").click()
+    review_first(olga)
     expect(olga.get_by_role("heading", name="Compared with AzureML-journey:1")).to_be_visible()
-    olga.get_by_role("button", name="Create", exact=True).click()
+    create(olga)
     settled(olga.get_by_role("heading", name="journey-mine", exact=True))
 
     olga.get_by_role("link", name="Edit description and tags").click()
@@ -250,7 +250,7 @@ def test_a_logout_while_typing_is_reported_and_keeps_the_text(olga: Page, studio
     olga.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(trouble).to_be_hidden()
     olga.get_by_label("Name", exact=True).fill("typed-before")
-    olga.get_by_role("button", name="Save", exact=True).click()
+    create(olga)
     expect(olga.get_by_text("typed-before:1 is saved.")).to_be_visible()
 
     # An unreachable or broken studio is reported too, until it answers again.
@@ -279,7 +279,11 @@ def test_without_javascript_everything_can_be_read_and_sent(
     page.get_by_role("button", name="Check").click()
     expect(page.locator("#review").get_by_text("0 conda, 1 pip")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("plain")
-    page.get_by_role("button", name="Save", exact=True).click()
+    # The page promises nothing that takes a script.
+    for sentence in ("as you type", "drop"):
+        expect(page.locator("main").get_by_text(sentence).filter(visible=True)).to_have_count(0)
+    expect(page.locator("#id_file")).to_be_visible()
+    create(page)
     expect(page.get_by_role("heading", name="plain", exact=True)).to_be_visible()
     page.goto(studio.url + shelf)
     expect(page.get_by_text("Resolving, and resolving")).to_be_visible()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.visiting import editor_of
+from tests.browser.visiting import create, editor_of, review_first
 from tests.services.studio import Studio
 
 DROP = """files => {
@@ -24,11 +24,11 @@ def test_two_dropped_files_are_read_together_and_edited_together_later(olga: Pag
     files = [["base.txt", "packaging==24.2\n"], ["requirements.txt", "-r base.txt\nsix==1.17.0\n"]]
     olga.evaluate(DROP, files)
     expect(review.get_by_text("0 conda, 2 pip")).to_be_visible()
-    expect(olga.get_by_role("group", name="Read together with")).to_contain_text("base.txt")
+    expect(olga.get_by_role("group", name="Other files")).to_contain_text("base.txt")
     expect(text).to_contain_text("-r base.txt")
     olga.get_by_label("Name", exact=True).fill("two-files")
-    olga.get_by_role("button", name="Review").click()
-    olga.get_by_role("button", name="Create", exact=True).click()
+    review_first(olga)
+    create(olga)
     expect(olga.get_by_text("two-files:1 is saved.")).to_be_visible()
 
     olga.goto(f"{studio.url}/w/lab/environments/two-files/versions/1/edit/")
@@ -38,7 +38,7 @@ def test_two_dropped_files_are_read_together_and_edited_together_later(olga: Pag
     # A file of the same name replaces what is held.
     olga.evaluate(DROP, [["base.txt", "packaging==25.0\nzipp==3.23.0\n"]])
     expect(review.get_by_text("0 conda, 4 pip")).to_be_visible()
-    olga.get_by_role("group", name="Read together with").get_by_label("base.txt").uncheck()
+    olga.get_by_role("group", name="Other files").get_by_label("base.txt").uncheck()
     expect(review.get_by_text("file-missing")).to_be_visible()
 
 
@@ -46,11 +46,11 @@ def test_files_that_are_no_texts_are_sent_until_a_text_is_written(olga: Page, st
     olga.goto(f"{studio.url}/w/lab/new/")
     review = olga.locator("#review")
     olga.evaluate(DROP, [["Dockerfile", "FROM debian:12\nCOPY a.bin .\n"], ["a.bin", "\0"]])
-    expect(olga.get_by_text("These files are sent as they are: Dockerfile, a.bin.")).to_be_visible()
+    expect(olga.get_by_text("These files will be uploaded unchanged: Dockerfile, a.bin.")).to_be_visible()
     expect(review.locator("dt", has_text="Context files")).to_be_visible()
     editor_of(olga).press_sequentially("six==1.17.0")
     expect(review.get_by_text("0 conda, 1 pip")).to_be_visible()
-    expect(olga.get_by_text("These files are sent as they are")).to_be_hidden()
+    expect(olga.get_by_text("These files will be uploaded unchanged")).to_be_hidden()
 
 
 PROJECT = """[project]
@@ -73,13 +73,13 @@ def test_an_extra_of_a_project_is_chosen_reviewed_and_recorded(olga: Page, studi
     part.get_by_label("plots").check()
     expect(review.get_by_text("0 conda, 2 pip")).to_be_visible()
     expect(part.get_by_label("plots")).to_be_focused()
-    olga.get_by_role("button", name="Review").click()
+    review_first(olga)
     expect(olga.get_by_role("heading", name="shop:1 will be created in Lab")).to_be_visible()
-    olga.get_by_role("button", name="Create", exact=True).click()
+    create(olga)
     expect(olga.get_by_text("shop:1 is saved.")).to_be_visible()
 
     olga.get_by_role("link", name="Context").click()
-    expect(olga.get_by_role("region", name="What was read of the project")).to_contain_text("plots")
+    expect(olga.get_by_role("region", name="Read from the project")).to_contain_text("plots")
     expect(part.get_by_label("plots")).to_be_checked()
     # A text that cannot be read for a moment keeps the choice; another project begins without it.
     editor_of(olga).press("Control+Home")

@@ -27,7 +27,7 @@ def test_two_watch_a_build_and_it_goes_on_until_the_second_has_cancelled(
             person.goto(f"{studio.url}/w/lab/new/")
             editor_of(person).fill(definition)
             person.get_by_label("Name", exact=True).fill(name)
-            person.get_by_role("button", name="Save and build").click()
+            person.get_by_role("button", name="Create and build").click()
             expect(person).to_have_title(re.compile("Building: watched:1"))
         assert his.url == hers.url
         for person in (hers, his):

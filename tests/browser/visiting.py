@@ -39,6 +39,20 @@ def editor_of(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Definition").and_(page.locator("[contenteditable]"))
 
 
+def create(page: Page) -> None:
+    """Save a new environment without building it."""
+    within = page.locator("#step-review" if page.locator("#step-review").is_visible() else "#step-define")
+    within.get_by_label("Other ways to save").click()
+    within.get_by_role("button", name="Create", exact=True).click()
+
+
+def review_first(page: Page) -> None:
+    """Open the review of a definition."""
+    page.get_by_label("Other ways to save").click()
+    page.get_by_role("button", name="Review first").click()
+    expect(page.locator("#reviewed-head")).to_be_visible()
+
+
 def axe_violations(page: Page, rules: Sequence[str] = ()) -> list[str]:
     """Return the violations that axe-core finds on a page; with `rules`, only violations of these."""
     if page.evaluate("typeof axe") == "undefined":

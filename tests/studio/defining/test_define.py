@@ -61,7 +61,7 @@ def test_save_and_build_goes_to_the_build(contributor: Client) -> None:
 def test_what_has_an_image_already_is_ready_at_once(contributor: Client) -> None:  # rule 12
     succeed_build(queue_build(save_text(TEXT)))
     response = contributor.post(NEW, form(name="another", action="build"), follow=True)
-    assert "already exists" in response.content.decode()
+    assert "an image for this definition already exists" in response.content.decode()
     assert Build.objects.count() == 1
 
 
@@ -159,7 +159,7 @@ def test_a_build_context_is_given_as_an_archive(contributor: Client) -> None:  #
     page = text_of(contributor, f"{PAGE}?tab=context")
     assert "hello.txt" in page
     assert "COPY hello.txt" in page
-    assert "was given as a build context" in text_of(contributor, EDIT)
+    assert "has a build context" in text_of(contributor, EDIT)
 
 
 def test_an_archive_that_is_none_is_refused(contributor: Client) -> None:
@@ -182,8 +182,11 @@ def test_nobody_creates_in_a_workspace_that_is_not_theirs(contributor: Client) -
 
 def test_checking_says_what_a_build_would_do_and_saves_nothing(contributor: Client) -> None:
     succeed_build(queue_build(save_text(TEXT)))
-    assert "already has an image" in contributor.post("/w/lab/check", form()).content.decode()
-    assert "New image" in contributor.post("/w/lab/check", form(text="six==1.16.0")).content.decode()
+    assert "already exists" in contributor.post("/w/lab/check", form()).content.decode()
+    assert (
+        "This will build a new image"
+        in contributor.post("/w/lab/check", form(text="six==1.16.0")).content.decode()
+    )
     page = contributor.post(NEW, form(action="check")).content.decode()  # without JavaScript
     assert "shared with 1 version: forecast:1" in page
     assert Version.objects.count() == 1

@@ -65,13 +65,11 @@ def test_the_review_is_served_as_a_partial_or_a_page(contributor: Client) -> Non
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"name": "AzureML-mine"}, "curated environments"),  # rule 27
-        ({"name": ""}, ""),
         ({"version": "latest"}, "latest"),
         ({"workspace": "curated"}, "valid choice"),
         ({"tags": "=x"}, "no name before"),
-        ({"text": "dependencies:\n  - [\n"}, "marked as an error"),
-        ({"text": ""}, "There is no definition yet"),
+        ({"text": "dependencies:\n  - [\n"}, "Fix the errors"),
+        ({"text": ""}, "No definition yet"),
     ],
 )
 def test_a_problem_is_shown_and_nothing_can_be_created(
@@ -81,7 +79,7 @@ def test_a_problem_is_shown_and_nothing_can_be_created(
     page = response.content.decode()
     assert response.status_code == 422
     problem = page.split('id="reviewed-head"')[1]
-    assert "This cannot be saved yet" in problem
+    assert "Not ready to save" in problem
     assert sentence in problem
     assert "Create" not in problem
 
@@ -89,7 +87,35 @@ def test_a_problem_is_shown_and_nothing_can_be_created(
 def test_a_taken_name_is_reported_before_saving(contributor: Client) -> None:
     save_text("six==1.16.0\n")
     page = contributor.post(NEW, form(), headers={"HX-Request": "true"}).content.decode()
-    assert "There is an environment forecast" in page
+    assert "“forecast” already exists. Save as version 2, or choose another name." in page
+    assert 'href="/w/lab/environments/forecast/"' in page
+    assert "Save as version 2 and build" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "Name it: the definition has no name."),
+        ("AzureML-mine", "curated environments"),
+        ("a b", "letters"),
+    ],
+)
+def test_a_missing_or_wrong_name_is_typed_in_the_review(
+    contributor: Client, name: str, sentence: str
+) -> None:
+    response = contributor.post(NEW, form(name=name))
+    page = response.content.decode().split('id="reviewed-head"')[1]
+    assert response.status_code == 422
+    assert "Name it to save it" in page
+    assert re.search(rf'id="review-name" name="name" value="{name}"[^>]*autofocus', page)
+    assert sentence in page
+    assert "Create and build" in page
+
+
+def test_the_name_of_the_review_counts(contributor: Client) -> None:
+    """Without a script both fields are sent, the review's last."""
+    contributor.post(NEW, form(name=["old", "typed-in-review"], action="save"))
+    assert Version.objects.get().environment.name == "typed-in-review"
 
 
 def test_the_review_shows_what_differs_from_where_it_started(contributor: Client) -> None:
@@ -124,7 +150,7 @@ def test_the_expected_duration_comes_from_earlier_builds(contributor: Client) ->
         succeed_build(build)
         Build.objects.filter(pk=build.pk).update(started_at=timezone.now() - timedelta(seconds=40))
     page = contributor.post("/w/lab/check", form(text="six==1.16.0\n")).content.decode()
-    assert "New image: about 40 s." in page
+    assert "This will build a new image, in about 40 s." in page
 
 
 def test_an_image_on_a_base_whose_tag_floats_is_looked_at_before_anything_is_saved(
@@ -137,18 +163,21 @@ def test_an_image_on_a_base_whose_tag_floats_is_looked_at_before_anything_is_sav
     known = BaseImage.objects.create(
         reference=BaseImage.reference_of(version.definition), digest="sha256:1", checked_at=timezone.now()
     )
-    assert "already has an image" in contributor.post("/w/lab/check", form(text=text)).content.decode()
+    assert "already exists" in contributor.post("/w/lab/check", form(text=text)).content.decode()
     BaseImage.objects.filter(pk=known.pk).update(digest="sha256:2")
-    assert "New image" in contributor.post("/w/lab/check", form(text=text)).content.decode()
+    assert "This will build a new image" in contributor.post("/w/lab/check", form(text=text)).content.decode()
 
 
 def test_the_outlook_is_that_of_the_workspace_it_goes_to() -> None:
     succeed_build(queue_build(save_text(TEXT, workspace="attic")))
     client = browser_of(person("carla", lab=Role.CONTRIBUTOR, attic=Role.CONTRIBUTOR))
-    assert "New image" in client.post("/w/lab/check", form()).content.decode()
-    assert "already has an image" in client.post("/w/lab/check", form(workspace="attic")).content.decode()
+    assert "This will build a new image" in client.post("/w/lab/check", form()).content.decode()
+    assert "already exists" in client.post("/w/lab/check", form(workspace="attic")).content.decode()
     stranger = browser_of(person("sam", lab=Role.CONTRIBUTOR))
-    assert "New image" in stranger.post("/w/lab/check", form(workspace="attic")).content.decode()
+    assert (
+        "This will build a new image"
+        in stranger.post("/w/lab/check", form(workspace="attic")).content.decode()
+    )
 
 
 # The files of a build context, one by one
@@ -231,9 +260,9 @@ def test_a_new_build_context_replaces_the_old_context(contributor: Client, in_co
 
 def test_an_archive_is_requested_again_if_the_browser_cannot_keep_it(contributor: Client) -> None:
     page = contributor.post(NEW, form(text="", file=context_of())).content.decode()
-    assert "context.zip once more" in page
+    assert "Choose context.zip again" in page
     part = contributor.post(NEW, form(text="", file=context_of()), headers={"HX-Request": "true"})
-    assert "once more" not in part.content.decode()
+    assert "context.zip again" not in part.content.decode()
 
 
 # The tab where the next version is written

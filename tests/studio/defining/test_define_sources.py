@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from urllib.parse import urlencode
 
@@ -51,22 +52,71 @@ def test_a_way_that_there_is_not_is_pasting(contributor: Client) -> None:
     assert 'id="id_text"' in page_of(contributor, source="../etc\0")
 
 
+def picked(client: Client, **values: str) -> Version:
+    """Return the version that is saved of picks."""
+    response = client.post(
+        f"{NEW}?source=packages", {"name": "picked", "workspace": "lab", "action": "save", **values}
+    )
+    assert response.status_code == 302, collapsed(response.content.decode())
+    return Version.objects.get(environment__name="picked")
+
+
 def test_a_base_and_packages_become_a_definition_that_is_accepted(contributor: Client) -> None:
     packages = "  numpy==2.1.3\r\n\r\npandas[excel]>=2 ; python_version > '3.8'\r\n"
-    text = text_in(page_of(contributor, source="packages", base="python:3.12-slim", packages=packages))
-    reading = read(text)
-    assert reading.definition is not None, reading.findings
-    assert reading.definition.image == "python:3.12-slim"
-    assert reading.definition.python.pip == ("numpy==2.1.3", "pandas[excel]>=2 ; python_version > '3.8'")
-    assert reading.definition.python.conda == ()
+    version = picked(contributor, base="python:3.12-slim", python="", text=packages)
+    assert version.definition.image == "python:3.12-slim"
+    assert version.definition.python.pip == ("numpy==2.1.3", "pandas[excel]>=2 ; python_version > '3.8'")
+    assert version.definition.python.conda == ()
 
 
 def test_a_python_of_its_own_comes_from_conda(contributor: Client) -> None:
-    text = text_in(page_of(contributor, source="packages", base="ubuntu:24.04", python="3.12", packages=""))
-    reading = read(text)
-    assert reading.definition is not None, reading.findings
-    assert reading.definition.python.conda == ("python=3.12", "pip")
-    assert reading.definition.python.channels == ("conda-forge",)
+    version = picked(contributor, base="ubuntu:24.04", python="3.12", text="")
+    assert version.definition.python.conda == ("python=3.12", "pip")
+    assert version.definition.python.channels == ("conda-forge",)
+
+
+def test_another_image_is_typed(contributor: Client) -> None:
+    version = picked(contributor, base="", base_other=" registry.example/ours:7 ", python="", text="six")
+    assert version.definition.image == "registry.example/ours:7"
+
+
+def test_picks_come_back_with_the_error_and_can_be_edited_as_yaml(contributor: Client) -> None:
+    values = {
+        "name": "AzureML-x",
+        "workspace": "lab",
+        "base": "",
+        "base_other": "registry.example/ours:7",
+        "python": "3.11",
+        "text": "\nsix==1.16.0\n",
+    }
+    refused = contributor.post(f"{NEW}?source=packages", {**values, "action": "build"})
+    page = collapsed(refused.content.decode())
+    assert refused.status_code == 422
+    assert 'value="registry.example/ours:7" list="base-known"' in page
+    assert '<option value="3.11" selected>' in page
+    assert text_in(page).strip() == "six==1.16.0"
+    as_yaml = collapsed(
+        contributor.post(f"{NEW}?source=packages", {**values, "action": "text"}).content.decode()
+    )
+    assert text_in(as_yaml).startswith("image: registry.example/ours:7\nconda_file:")
+    assert 'name="base"' not in as_yaml
+
+
+def test_findings_on_picks_are_at_their_lines(contributor: Client) -> None:
+    values = {
+        "base": "python:3.12-slim",
+        "python": "3.12",
+        "text": "six==1.16.0\n\nnumpy\n\n-e git+https://x\n",
+    }
+    page = collapsed(contributor.post("/w/lab/check", values).content.decode())
+    assert 'data-line="3"' in page
+    assert set(re.findall(r'data-severity="\w+" data-line="(\d*)"', page)) <= {"", "3", "5"}
+
+
+def test_picks_can_be_given_in_the_address(contributor: Client) -> None:
+    page = page_of(contributor, source="packages", base="x.example/y:1", python="3.11", packages="six\n")
+    assert text_in(page) == "six\n"
+    assert 'value="x.example/y:1" list="base-known"' in page
 
 
 @pytest.mark.parametrize(
@@ -75,10 +125,13 @@ def test_a_python_of_its_own_comes_from_conda(contributor: Client) -> None:
 def test_any_input_as_packages_ends_in_the_editor_with_its_findings(
     contributor: Client, packages: str
 ) -> None:
-    page = page_of(contributor, source="packages", base="python:3.12-slim", packages=packages)
-    assert 'id="id_text"' in page
-    assert "<script>" not in text_in(page).replace("<script>", "", packages.count("<script>"))
-    assert escape(packages.split("\n")[0])[:40] in page
+    values = {"name": "x", "workspace": "lab", "base": "python:3.12-slim", "text": packages}
+    for action in ("check", "text", "review", "save"):
+        response = contributor.post(f"{NEW}?source=packages", {**values, "action": action})
+        page = collapsed(response.content.decode())
+        assert response.status_code in (200, 302, 422), action
+        assert packages not in page or "<" not in packages
+        assert response.status_code == 302 or escape(packages.split("\n")[0])[:40] in page
 
 
 def test_bases_that_environments_stand_on_are_offered_once_with_how_many_there_are(
@@ -89,7 +142,7 @@ def test_bases_that_environments_stand_on_are_offered_once_with_how_many_there_a
     save_on("registry.example/theirs:1", "else", workspace="other")
     page = page_of(contributor, source="packages")
     assert page.count("registry.example/ours:7") == 2  # its value and its words
-    assert "2 environments stand on it" in page
+    assert "Used by 2 environments" in page
     assert "registry.example/theirs" not in page
 
 
@@ -129,9 +182,9 @@ def test_environments_to_start_from_are_found_by_what_they_hold_and_only_those_o
 
 
 def test_nothing_to_start_from_says_so(contributor: Client) -> None:
-    assert "There is none yet." in page_of(contributor, source="start")
-    assert "Nothing here has that." in page_of(
-        contributor, source="start", q="numpy<"
+    assert "No environments yet." in page_of(contributor, source="start")
+    assert "Nothing matches “numpy<”." in html.unescape(
+        page_of(contributor, source="start", q="numpy<")
     )  # no constraint either
 
 

@@ -134,7 +134,7 @@ def test_the_target_and_the_warnings_of_an_image_are_on_its_page(browser: Client
         ("machine", "compiled with CPython 3.11.7 of the worker's machine"),
         ("uv", "compiled with CPython 3.11.7, which uv installed"),
         ("base", "compiled with CPython 3.11.7 of the base image, in a container"),
-        ("none", "None: the worker had no Python 3.11.7 to compile with. Imports take longer."),
+        ("none", "None: the worker had no Python 3.11.7 to compile with. The first import is slower."),
     ],
 )
 def test_the_page_says_with_whose_python_the_image_was_compiled(

@@ -191,6 +191,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "studio.middleware.compression.Compression",
     "studio.middleware.compression.StaticFiles",
+    "studio.middleware.live.position",
     "studio.middleware.languages.language",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -13,7 +13,7 @@ from studio.environments import views as environments_views
 from studio.operations import views as operations_views
 from studio.signing_in import account, openid_views
 from studio.signing_in import views as signing_in_views
-from studio.workspaces import finished_builds, limits, notifications
+from studio.workspaces import inbox, limits, notifications
 from studio.workspaces import views as workspaces_views
 
 urlpatterns = [
@@ -39,16 +39,18 @@ urlpatterns = [
     path("account/tokens/", account.tokens, name="tokens"),
     # /account/tokens/<number>/revoke
     path("account/tokens/<int:token>/revoke", account.revoke, name="revoke-token"),
-    # /account/notifications/
+    # /account/notifications/?unread&page=2
     path("account/notifications/", notifications.notifications, name="notifications"),
+    # /account/notifications/bell
+    path("account/notifications/bell", inbox.bell, name="bell"),
+    # /account/notifications/read
+    path("account/notifications/read", inbox.read, name="read-notices"),
     # /account/password/
     path("account/password/", account.password, name="password"),
     # /activity/?who=ann&what=settings&workspace=lab&since=2026-11-01&until=2026-11-30&page=2
     path("activity/", in_section("activity", audit_views.everywhere), name="everywhere"),
     # /activity/events.jsonl?workspace=:none
     path("activity/events.jsonl", audit_views.export_everywhere, name="export_everywhere"),
-    # /finished-builds/dismiss
-    path("finished-builds/dismiss", finished_builds.dismiss, name="dismiss-finished-builds"),
     # /theme/
     path("theme/", signing_in_views.theme, name="theme"),
     # /workspaces/new/

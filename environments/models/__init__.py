@@ -19,7 +19,7 @@ from environments.models.identities import AccessToken, Identity, Scope
 from environments.models.list_entries import ListEntry
 from environments.models.notifications import (
     RETRY_DELAYS,
-    WANTED_BY_DEFAULT,
+    MAILED_BY_DEFAULT,
     Delivery,
     DeliveryState,
     Notice,
@@ -35,7 +35,7 @@ __all__ = [
     "CATALOGUE",
     "OPEN",
     "RETRY_DELAYS",
-    "WANTED_BY_DEFAULT",
+    "MAILED_BY_DEFAULT",
     "AccessToken",
     "Bytecode",
     "Compression",

@@ -105,9 +105,9 @@ def change(request: StudioRequest, workspace: str, webhook: int) -> HttpResponse
         context = _tab_context(request, hook.workspace, str(hook.pk)) | {"typed": typed, "problem": problem}
         return settings_page(request, hook.workspace, "webhooks", **context)
     if changed:
-        messages.success(request, _("The webhook is changed."))
+        messages.success(request, _("Webhook saved."))
     else:
-        messages.info(request, _("Nothing was changed: that is how it was."))
+        messages.info(request, _("Nothing changed."))
     return _to_webhook(hook)
 
 
@@ -128,7 +128,7 @@ def delete(request: StudioRequest, workspace: str, webhook: int) -> HttpResponse
     """Delete the webhook."""
     hook = _get_webhook(request, workspace, webhook)
     webhooks.delete_webhook(hook, request.user)
-    messages.success(request, _("The webhook is deleted. Nothing is sent there any more."))
+    messages.success(request, _("Webhook deleted. Nothing more is sent there."))
     return redirect(tab_url(hook.workspace, "webhooks"))
 
 
@@ -142,7 +142,7 @@ def test(request: StudioRequest, workspace: str, webhook: int) -> HttpResponse:
     except webhooks.WebhookRefused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, _("A test is on its way. Reload this page in a few seconds."))
+        messages.success(request, _("Test queued. Its result appears in the list of deliveries."))
     return _to_webhook(hook)
 
 
@@ -157,5 +157,5 @@ def again(request: StudioRequest, workspace: str, webhook: int, delivery: uuid.U
     except webhooks.WebhookRefused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, _("It is sent again. Reload this page in a few seconds."))
+        messages.success(request, _("Queued again. Its result appears in the list of deliveries."))
     return _to_webhook(hook)

@@ -1,6 +1,7 @@
 """Template tags and filters for times, sizes, states and icons."""
 
 import datetime
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from builds.causes import CATALOGUE
 from environments.models import Event
@@ -171,6 +172,27 @@ def ticking(since: datetime.datetime) -> SafeString:
     seconds = max(0, int((timezone.now() - since).total_seconds()))
     return format_html(
         '<time datetime="{}" data-since>{}</time>', since.isoformat(timespec="seconds"), duration(seconds)
+    )
+
+
+COUNTDOWNS = {
+    "start": (gettext_lazy("Starts in about {time}"), gettext_lazy("Starts soon")),
+    "end": (gettext_lazy("About {time} left"), gettext_lazy("Taking longer than usual")),
+}
+
+
+@register.simple_tag
+def countdown(at: datetime.datetime, what: str) -> SafeString:
+    """Return how long it is until an expected start or end; the page's script counts down each second."""
+    left, late = COUNTDOWNS[what]
+    seconds = (at - timezone.now()).total_seconds()
+    shown = str(left).replace("{time}", duration(math.ceil(seconds) * 1.0)) if seconds > 0 else str(late)
+    return format_html(
+        '<span class="small quiet" data-countdown="{}" data-left="{}" data-late="{}">{}</span>',
+        at.isoformat(timespec="milliseconds"),
+        left,
+        late,
+        shown,
     )
 
 

@@ -50,7 +50,12 @@ async def _poll(report: Report) -> None:
             if keys:
                 report(keys)
     finally:
-        _thread.submit(connection.close)
+        _thread.submit(close_connection)
+
+
+def close_connection() -> None:
+    """Close this thread's connection."""
+    connection.close()
 
 
 def _changes_after(revision: int | None) -> tuple[list[str], int]:

@@ -60,7 +60,7 @@ def builds(request: StudioRequest, workspace: str) -> HttpResponse:
     context = {
         "workspace": workspace,
         "page": page,
-        "rows": [*active, *page],
+        "listed": [*active, *page],
         "expected": expected_times(workspace, active),
         "counts": counts,
         "states": BuildState.choices,

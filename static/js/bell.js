@@ -54,27 +54,27 @@
   };
   document.addEventListener("studio:toast", (event) => toast(event.detail));
 
-  // The newest notice that any page of this browser has shown.
+  // The newest notice that this page knows, and that any page of this browser has shown.
   const KEY = "studio:notice";
-  let newest = 0;
-  const lastShown = () => {
+  let known = 0;
+  const shownBefore = () => {
     try {
-      return Math.max(newest, Number(localStorage.getItem(KEY)) || 0);
+      return Number(localStorage.getItem(KEY)) || 0;
     } catch {
-      return newest; // storage can be switched off; each page then remembers for itself
+      return Infinity; // storage can be switched off: what a page brings along has then no toast
     }
   };
   const markShown = (number) => {
-    newest = number;
+    known = Math.max(known, number);
     try {
-      localStorage.setItem(KEY, String(number));
+      localStorage.setItem(KEY, String(Math.max(known, shownBefore())));
     } catch {
       area.dataset.note = "not kept";
     }
   };
 
   const showNew = (changed) => {
-    const shown = lastShown();
+    const shown = changed ? known : shownBefore();
     const unread = [...document.querySelectorAll("#bell [data-notice]")].filter((item) => Number(item.dataset.notice) > shown);
     if (!unread.length) return;
     markShown(Math.max(...unread.map((item) => Number(item.dataset.notice))));

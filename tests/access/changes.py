@@ -151,9 +151,10 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
-    ("finished-builds/dismiss", "POST"): "what a person has seen is nobody else's affair",
+    ("account/notifications/read", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
     (f"{W}chosen/compare", "POST"): "it leads to the page that compares",
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
+    ("api/v1/notices/read/", "POST"): "what a person has read is nobody else's affair",
     ("api/v1/findings/", "POST"): "nothing is saved",
 }

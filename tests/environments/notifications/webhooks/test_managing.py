@@ -47,7 +47,7 @@ def test_an_owner_makes_tests_changes_and_deletes_one(browser: Client, receiver:
     assert "answer 204" in page
 
     again = browser.post(f"{ADD}{hook.pk}/deliveries/{Delivery.objects.all()[0].pk}/again", follow=True)
-    assert "It is sent again" in again.content.decode()
+    assert "Queued again" in again.content.decode()
     renewed = browser.post(f"{ADD}{hook.pk}/secret").content.decode()
     assert "whsec_" in renewed
     assert secret[0] not in renewed

@@ -6,7 +6,7 @@ class BuildsConfig(AppConfig):
     name = "builds"
 
     def ready(self) -> None:
-        """Keep the triggers that tell pages of changes, whatever migrations do to the tables."""
+        """Keep the triggers that report changes to pages: migrations may drop them."""
         from builds.live import triggers
 
         pre_migrate.connect(triggers.drop_triggers, sender=self, dispatch_uid="drop_live_triggers")

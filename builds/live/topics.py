@@ -1,6 +1,6 @@
 """Which topics of a workspace have changed, for the pages that show them: no content, only *that* it changed.
 
-A page costs a subscription: no thread, no connection, no query. Whatever reports a change (`topic_changes`) does so
+A page costs a subscription: no thread, no connection, no query. The source (`topic_changes`) reports a change
 once for all pages of this process. Keys of changes are such as `w12 builds` and `u5 notices`.
 """
 
@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from builds.live.hub import keep_running
 
 GATHER_SECONDS = 0.2  # changes that follow each other wake a page once
-LINGER_SECONDS = 60.0  # the source stays after the last page: the next one then knows what it missed
+LINGER_SECONDS = 60.0  # the source stays after the last page: the next page then knows what it missed
 
 TOPICS = ("builds", "environments", "images", "proposals", "notices")
 
@@ -139,8 +139,8 @@ class Board:
         self._task = loop.create_task(running, context=contextvars.Context())
         self._task.add_done_callback(self._ended)
 
-    def _stop_if_idle(self, task: "asyncio.Task[None]") -> None:
-        if not self._pages and task is self._task:
+    def _stop_if_idle(self, task: "asyncio.Task[None] | None") -> None:
+        if not self._pages and task is not None and task is self._task:
             task.cancel()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:

@@ -1,4 +1,4 @@
-"""Triggers that report changed topics, in the transaction of the change, whoever makes it and however.
+"""Triggers that report changed topics, in the transaction of the change, from any process and any query.
 
 They are (re)made after every `migrate`: SQLite drops a table's triggers when a migration rewrites the table. A table
 that pages show and that is not listed in WATCHED does not refresh them.
@@ -15,11 +15,11 @@ CHANNEL = "studio_topics"  # of PostgreSQL's notifications
 LEDGER = "studio_topic_revision"  # SQLite's table: key, revision
 PREFIX = "live_"
 
-# Queries for keys; {row} is the new row, or the old one of a deletion.
+# Queries for keys; {row} is the new row, or a deletion's old row.
 _REVIEW = "SELECT 'w' || c.id || ' proposals' AS key FROM environments_workspace c WHERE c.curated"
 # The catalogue's reviewers see the build of what is proposed, in any workspace.
 _PROPOSED_BUILD = (
-    f"{_REVIEW} AND EXISTS (SELECT 1 FROM environments_proposal p"
+    f"{_REVIEW} AND EXISTS (SELECT 1 FROM environments_proposal p"  # noqa: S608 (constants)
     " JOIN environments_version v ON v.id = p.version_id"
     " WHERE p.stage IN ('waiting', 'changes') AND v.hash = {row}.hash)"
 )
@@ -34,7 +34,7 @@ def _of_workspace(topic: str) -> str:
 
 def _of_environment(topic: str) -> str:
     return (
-        f"SELECT 'w' || e.workspace_id || ' {topic}' AS key"
+        f"SELECT 'w' || e.workspace_id || ' {topic}' AS key"  # noqa: S608 (constants)
         " FROM environments_environment e WHERE e.id = {row}.environment_id"
     )
 
@@ -89,7 +89,7 @@ WATCHED = (
 
 
 def drop_triggers(using: str, **_: Any) -> None:
-    """Before `migrate`: SQLite rewrites no table that a trigger of another one mentions."""
+    """Before `migrate`: SQLite rewrites no table that a trigger of another table mentions."""
     connection = connections[using]
     if connection.vendor == "sqlite":
         _drop(connection, _sqlite_names(connection))
@@ -109,13 +109,13 @@ def create_triggers(using: str, **_: Any) -> None:
 def _create_for_postgresql(connection: BaseDatabaseWrapper, watched: list[Watched]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT tgname, tgrelid::regclass::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+            "SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
             " WHERE tgname LIKE 'live\\_%%' AND NOT tgisinternal AND relnamespace = current_schema()::regnamespace"
         )
-        existing = dict(cursor.fetchall())
+        existing = {name for (name,) in cursor.fetchall()}
         # 63 bytes are all that PostgreSQL keeps of a name.
         names = {entry.name()[:63]: entry for entry in watched}
-        for name, table in existing.items():
+        for name in existing:
             if name not in names:
                 cursor.execute(f'DROP FUNCTION IF EXISTS "{name}" CASCADE')
         for name, entry in names.items():
@@ -172,7 +172,9 @@ def _create_for_sqlite(connection: BaseDatabaseWrapper, watched: list[Watched]) 
 
 def _sqlite_names(connection: BaseDatabaseWrapper) -> set[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, 5) = %s", [PREFIX])
+        cursor.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, 5) = %s", [PREFIX]
+        )
         return {name for (name,) in cursor.fetchall()}
 
 

@@ -50,7 +50,7 @@ def builds(request: StudioRequest, workspace: str) -> HttpResponse:
     counts = queries.state_counts(workspace)
     active, ended = [], matches.rows
     if criteria.state not in ENDED:
-        # What is active comes first, on the first page; the pages are of what has ended.
+        # Active builds come first, on the first page; the pages are of builds that have ended.
         active, ended = queries.active_builds(matches.rows), matches.rows.exclude(state__in=ACTIVE)
     page = KeysetPaginator(ended, ROWS, most=matches.most, as_many=matches.as_many).get_page(
         request.GET.get("page")

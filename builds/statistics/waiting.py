@@ -41,7 +41,7 @@ def expected_times(workspace: Workspace, active: Iterable[Build]) -> dict[uuid.U
         if build.state != BuildState.QUEUED:
             continue
         if seconds is None or not free_at:
-            break  # nor is it known when the next ones start
+            break  # nor is it known when later builds start
         times[build.pk] = free_at[0]
         heapq.heapreplace(free_at, free_at[0] + datetime.timedelta(seconds=seconds))
     return times
@@ -50,7 +50,9 @@ def expected_times(workspace: Workspace, active: Iterable[Build]) -> dict[uuid.U
 def _usual_seconds(workspace: Workspace) -> dict[int | None, float]:
     """Return the median duration of each environment's builds, and under None that of all."""
     rows = (
-        Build.objects.filter(workspace=workspace, state=BuildState.SUCCEEDED, reused=False, started_at__isnull=False)
+        Build.objects.filter(
+            workspace=workspace, state=BuildState.SUCCEEDED, reused=False, started_at__isnull=False
+        )
         .order_by("-ended_at")
         .values_list("version__environment", "started_at", "ended_at")[:LOOKED_AT]
     )

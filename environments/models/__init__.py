@@ -18,8 +18,8 @@ from environments.models.events import Event, EventGroup
 from environments.models.identities import AccessToken, Identity, Scope
 from environments.models.list_entries import ListEntry
 from environments.models.notifications import (
-    RETRY_DELAYS,
     MAILED_BY_DEFAULT,
+    RETRY_DELAYS,
     Delivery,
     DeliveryState,
     Notice,
@@ -33,9 +33,9 @@ from environments.models.workspaces import CATALOGUE, Bytecode, Compression, Mem
 
 __all__ = [
     "CATALOGUE",
+    "MAILED_BY_DEFAULT",
     "OPEN",
     "RETRY_DELAYS",
-    "MAILED_BY_DEFAULT",
     "AccessToken",
     "Bytecode",
     "Compression",

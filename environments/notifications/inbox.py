@@ -40,7 +40,9 @@ def notices_of(user: User, *, unread: bool = False) -> QuerySet[Notice]:
 
 def bell_for(user: User, path: str = "") -> Bell:
     """Return a person's unread notices in one query; those about the page at this path are read now."""
-    unread = list(notices_of(user, unread=True).only("kind", "subject", "address", "created_at", "own")[:COUNTED])
+    unread = list(
+        notices_of(user, unread=True).only("kind", "subject", "address", "created_at", "own")[:COUNTED]
+    )
     here = [notice for notice in unread if path and urlsplit(notice.address).path == path]
     if here:
         mark_read(user, [notice.pk for notice in here])

@@ -34,14 +34,16 @@ class NoticeOut(s.Serializer[Any]):
 class ReadIn(s.Serializer[Any]):
     """The notices to mark as read: these, or all up to one."""
 
-    notices = s.ListField(child=s.IntegerField(min_value=1, max_value=2**63 - 1), max_length=500, required=False)
+    notices = s.ListField(
+        child=s.IntegerField(min_value=1, max_value=2**63 - 1), max_length=500, required=False
+    )
     until = s.IntegerField(
         min_value=1, max_value=2**63 - 1, required=False, help_text="The id of the newest notice to mark."
     )
 
 
 class ReadOut(s.Serializer[Any]):
-    """What marking changed."""
+    """The result of marking notices as read."""
 
     marked = s.IntegerField()
     unread = s.IntegerField(help_text="How many are unread now.")

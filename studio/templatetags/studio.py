@@ -16,7 +16,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from builds.causes import CATALOGUE
-from environments.models import Event
+from environments.models import Event, NoticeKind
 from studio.labels import CHANGES, EVENTS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
 
 register = template.Library()
@@ -173,6 +173,27 @@ def ticking(since: datetime.datetime) -> SafeString:
     return format_html(
         '<time datetime="{}" data-since>{}</time>', since.isoformat(timespec="seconds"), duration(seconds)
     )
+
+
+NOTICES = {
+    NoticeKind.BUILD_FAILED: ("circle-x", "bell-bad", "error"),
+    NoticeKind.BUILD_SUCCEEDED: ("circle-check", "bell-good", "success"),
+    NoticeKind.DEPRECATION: ("alert-triangle", "bell-warn", "warning"),
+    NoticeKind.PROPOSAL: ("layers-intersect", "", "info"),
+}
+
+
+@register.simple_tag
+def notice_icon(kind: str) -> SafeString:
+    """Return the icon of a notice."""
+    name, colour, _ = NOTICES[NoticeKind(kind)]
+    return icon(name, colour)
+
+
+@register.filter
+def notice_level(kind: str) -> str:
+    """Return the level of a notice's toast."""
+    return NOTICES[NoticeKind(kind)][2]
 
 
 COUNTDOWNS = {

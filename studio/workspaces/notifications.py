@@ -66,9 +66,7 @@ def notifications(request: StudioRequest) -> HttpResponse:
     return render(request, "studio/notifications.html", context, status=200 if form is None else 422)
 
 
-def _typed(
-    request: StudioRequest, choice: NoticePreferences, form: ChoiceForm | None
-) -> dict[str, object]:
+def _typed(request: StudioRequest, choice: NoticePreferences, form: ChoiceForm | None) -> dict[str, object]:
     """Return the values of the form: as saved, or as they were typed."""
     if form is not None:
         return {

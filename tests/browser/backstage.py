@@ -240,13 +240,19 @@ def more(address: str, text: str) -> str:
     return text
 
 
+def _person(name: str) -> Any:
+    from django.contrib.auth.models import User
+
+    return User.objects.get_or_create(username=name)[0]
+
+
 def ended(name: str, workspace: str, first: str, many: str) -> int:
     """Play so many builds of a person's, every second of which fails; return how many notices are unread."""
     from builds.models import Build, BuildRequest
     from environments.notifications.inbox import notices_of
-    from tests.builds.scenarios import claim_build, image_for, person, save_text
+    from tests.builds.scenarios import claim_build, image_for, save_text
 
-    user = person(name)
+    user = _person(name)
     for number in range(int(first), int(first) + int(many)):
         wanted = save_text(f"ended-{number}==1.0\n", name=f"ended-{number}", workspace=workspace)
         space = wanted.environment.workspace
@@ -264,18 +270,16 @@ def notice(name: str, subject: str, address: str) -> int:
     """Notify a person of something that they started; return its number."""
     from environments.models import NoticeKind
     from environments.notifications.notices import notify
-    from tests.builds.scenarios import person
 
-    return notify([person(name)], NoticeKind.PROPOSAL, subject, subject, address=address, own=True)[0].pk
+    return notify([_person(name)], NoticeKind.PROPOSAL, subject, subject, address=address, own=True)[0].pk
 
 
 def wants_nothing(name: str) -> str:
     """Have a person switch off every notification."""
     from environments.models import NoticeKind
     from environments.notifications.notices import save_preferences
-    from tests.builds.scenarios import person
 
-    save_preferences(person(name), email="", by_mail=False, kinds=set(), mailed_kinds=set())
+    save_preferences(_person(name), email="", by_mail=False, kinds=set(), mailed_kinds=set())
     return str(len(NoticeKind))
 
 
@@ -283,20 +287,18 @@ def token(name: str) -> str:
     """Return a token of a person that may write."""
     from environments.models import Scope
     from environments.workspaces.tokens import create_token
-    from tests.builds.scenarios import person
 
-    return create_token(person(name), "api", Scope.WRITE)[1]
+    return create_token(_person(name), "api", Scope.WRITE)[1]
 
 
-def answered(number: str, words: str) -> str:
+def answered(number: str, comment: str) -> str:
     """Have a curator ask for changes of a proposal."""
     from environments.catalogue import proposals
-    from environments.models import Role
     from environments.models.catalogue import Proposal
-    from tests.builds.scenarios import person
 
+    link("cora", "curated", "CONTRIBUTOR")
     proposal = Proposal.objects.get(pk=number)
-    proposals.ask_for_changes(proposal, person("cora", curated=Role.CONTRIBUTOR), words)
+    proposals.ask_for_changes(proposal, _person("cora"), comment)
     return str(proposal)
 
 

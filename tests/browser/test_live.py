@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import settled, sign_in
+from tests.browser.visiting import sign_in
 from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
 
@@ -69,11 +69,16 @@ def request_builds(studio: Studio, secret: str, workspace: str, names: list[str]
             assert answer.status < 300
 
     for name in names:
-        post(f"{name}/versions/", {"text": f"name: {name}\nimage: host\nenvironment_variables:\n  NAME: {name}\n"})
+        post(
+            f"{name}/versions/",
+            {"text": f"name: {name}\nimage: host\nenvironment_variables:\n  NAME: {name}\n"},
+        )
         post(f"{name}/versions/latest/builds/", {})
 
 
-def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(visit: Any, studio: Studio) -> None:
+def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(
+    visit: Any, studio: Studio
+) -> None:
     review = ask(studio, "proposed", "alive", "alive-proposed")
     number = review.strip("/").split("/")[-1]
     first = ask(studio, "version", "alive", "alive-0", "name: alive-0\nimage: host\n")
@@ -158,7 +163,9 @@ def test_what_the_reader_does_in_a_list_stays_when_it_changes(visit: Any, studio
     assert names[0] == "stays-c"  # newest first, as a fresh load has it
 
 
-def test_a_filter_applies_as_one_types_and_the_list_stays_filtered_and_live(visit: Any, studio: Studio) -> None:
+def test_a_filter_applies_as_one_types_and_the_list_stays_filtered_and_live(
+    visit: Any, studio: Studio
+) -> None:
     ask(studio, "ended", "alma", "typed", "0", "2")
     page = visit("alma", "/w/typed/builds/", "typed")
     expect(page.get_by_role("button", name="Filter")).to_be_hidden()
@@ -259,7 +266,9 @@ def test_a_toast_is_for_what_one_started_stays_five_seconds_and_is_text(visit: A
     expect(toast).to_be_visible()
     expect(toast).to_have_count(0, timeout=15_000)
     expect(page.locator(".bell-count")).to_have_text("1")  # it stays under the bell
-    page.evaluate("document.dispatchEvent(new CustomEvent('studio:toast', {detail: {text: '<b>bold</b>', level: 'x\" onclick'}}))")
+    page.evaluate(
+        "document.dispatchEvent(new CustomEvent('studio:toast', {detail: {text: '<b>bold</b>', level: 'x\" onclick'}}))"
+    )
     expect(toast).to_have_text("<b>bold</b>")
     toast.get_by_role("button", name="Dismiss").click()
     expect(toast).to_have_count(0)

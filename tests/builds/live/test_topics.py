@@ -90,13 +90,19 @@ def test_changes_that_follow_each_other_wake_a_page_once() -> None:
     run(work)
 
 
-@pytest.mark.parametrize("position", ["", "x", ".", "other.1", "{run}.", "{run}.-1", "{run}.9e9", "{run}." + "9" * 99, "{run}.²"])
+@pytest.mark.parametrize(
+    "position", ["", "x", ".", "other.1", "{run}.", "{run}.-1", "{run}.9e9", "{run}." + "9" * 99, "{run}.²"]
+)
 def test_a_page_with_an_unknown_position_is_to_refresh_everything(position: str) -> None:
     async def work(source: Source) -> None:
         async with source.board.subscribe(LAB):
             await source.started()
             run = source.board.position.partition(".")[0]
-            assert source.board.topics_since(LAB, position.replace("{run}", run)) == ["builds", "images", "notices"]
+            assert source.board.topics_since(LAB, position.replace("{run}", run)) == [
+                "builds",
+                "images",
+                "notices",
+            ]
 
     run(work)
 

@@ -1,4 +1,4 @@
-"""A workspace's stream: it names what changed, to those who may see it, whoever changed it and however."""
+"""A workspace's stream: it names what changed, to those who may see it, from any process and any query."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ SECONDS = 15
 class Page:
     """A page's EventSource, and the topics that it was sent."""
 
-    def __init__(self, user: User | None, workspace: str = "lab", *, since: str = "", last_id: str = "") -> None:
+    def __init__(
+        self, user: User | None, workspace: str = "lab", *, since: str = "", last_id: str = ""
+    ) -> None:
         self.user = user
         headers = [(b"host", b"testserver")]
         if last_id:
@@ -93,11 +95,15 @@ class Page:
 
     @property
     def topics(self) -> set[str]:
-        return {topic for data in re.findall(r"^data: (.*)$", self.text, re.MULTILINE) for topic in json.loads(data)["topics"]}
+        return {
+            topic
+            for data in re.findall(r"^data: (.*)$", self.text, re.MULTILINE)
+            for topic in json.loads(data)["topics"]
+        }
 
     @property
     def position(self) -> str:
-        return re.findall(r"^id: (.*)$", self.text, re.MULTILINE)[-1]
+        return str(re.findall(r"^id: (.*)$", self.text, re.MULTILINE)[-1])
 
     async def topics_after(self, change: Callable[[], Any]) -> set[str]:
         """Make a change, and return the topics that are sent within a second of the first."""
@@ -152,7 +158,9 @@ def test_each_kind_of_change_is_named_within_a_second(olga: User) -> None:
         assert await page.topics_after(lambda: succeed_build(build)) == {"builds", "images", "notices"}
         assert await page.topics_after(lambda: fail_build(queued)) == {"builds", "notices"}
         assert await page.topics_after(lambda: save_text("six==1.16.0\n", name="new")) == {"environments"}
-        assert await page.topics_after(lambda: archive_environment(other.environment, olga)) == {"environments"}
+        assert await page.topics_after(lambda: archive_environment(other.environment, olga)) == {
+            "environments"
+        }
         assert await page.topics_after(lambda: mark_read(olga, [notice.pk])) == {"notices"}
         assert await page.topics_after(lambda: Image.objects.all().delete()) >= {"images"}
         assert await page.topics_after(lambda: Build.objects.filter(pk=queued.pk).delete()) == {"builds"}

@@ -119,7 +119,7 @@ def test_an_address_that_nobody_has_is_given_up_at_once_a_full_one_later(ann: Us
     assert (second.state, second.attempts) == (DeliveryState.GIVEN_UP, 1)
     assert "550" in second.problem
     page = browser_of(ann).get(PAGE).content.decode()
-    assert "The e-mail couldn&#x27;t be sent." in page
+    assert "The e-mail couldn't be sent." in page
 
 
 def test_what_a_worker_had_begun_when_it_died_is_sent_by_the_next(
@@ -162,7 +162,12 @@ def test_users_choose_their_notices_and_the_address() -> None:
     ann = person("ann")
     browser = browser_of(ann)
     assert "No notifications yet" in browser.get(PAGE).content.decode()
-    sent = {"email": "ann@example.org", "by_mail": "on", "kinds": ["build-succeeded", "proposal"], "mailed": ["proposal", "deprecation"]}
+    sent = {
+        "email": "ann@example.org",
+        "by_mail": "on",
+        "kinds": ["build-succeeded", "proposal"],
+        "mailed": ["proposal", "deprecation"],
+    }
     assert "Notification settings saved" in browser.post(PAGE, sent, follow=True).content.decode()
     ann.refresh_from_db()
     assert ann.email == "ann@example.org"

@@ -6,9 +6,10 @@ PostgreSQL notifies. SQLite has a table of revisions, read four times a second, 
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import connection
+from django.db import DatabaseError, connection
 from psycopg import Error
 
 from builds.live.pg_notify import listener
@@ -19,6 +20,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.25
 RETRY_SECONDS = 1.0
+SWALLOWED_SECONDS = 5.0  # a notification of our own that has not arrived by then never will
+PROBE = "probe"
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="revisions")
 
@@ -31,26 +34,47 @@ async def forward_topics(report: Report) -> None:
         try:
             async with listener(CHANNEL) as connected:
                 report(None)
-                async for notification in connected.notifies():
-                    report([notification.payload])
-        except (Error, OSError) as error:
+                probing = asyncio.create_task(_in_thread(_probe))
+                arrive = False
+                while True:
+                    timeout = None if arrive else SWALLOWED_SECONDS
+                    async for notification in connected.notifies(timeout=timeout):
+                        arrive = True
+                        if notification.payload != PROBE:
+                            report([notification.payload])
+                    if not arrive:
+                        report(None)  # a pooler swallows notifications: pages refresh now and then
+                        await probing
+        except (Error, OSError, DatabaseError) as error:
             # Pages cannot be read either while the database is away; they catch up after it.
             log.warning("PostgreSQL sends no notifications (%s): pages wait for it.", str(error).strip())
         await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _poll(report: Report) -> None:
-    read = sync_to_async(_changes_after, thread_sensitive=False, executor=_thread)
-    _, revision = await read(None)
+    _, revision = await _in_thread(_changes_after, None)
     report(None)
     try:
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            keys, revision = await read(revision)
+            keys, revision = await _in_thread(_changes_after, revision)
             if keys:
                 report(keys)
     finally:
         _thread.submit(close_connection)
+
+
+async def _in_thread(work: Any, *arguments: Any) -> Any:
+    return await sync_to_async(work, thread_sensitive=False, executor=_thread)(*arguments)
+
+
+def _probe() -> None:
+    """Send a notification from another connection, as all changes come from others."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, PROBE])
+    finally:
+        connection.close()
 
 
 def close_connection() -> None:

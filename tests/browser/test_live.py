@@ -113,7 +113,7 @@ def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(
                 assert late < BEHIND + took * 2, different
             else:
                 behind.pop(index, None)
-        rows = pages[0].locator("#builds tbody tr").all_inner_texts()
+        rows = pages[0].locator("#builds section tbody tr").all_inner_texts()
         ended = sum("Succeeded" in row for row in rows)
         if ended == len(names) and not answered:
             ask(studio, "answered", number, "Pin numpy.")
@@ -132,7 +132,7 @@ def test_the_clock_and_the_estimate_of_a_running_build_never_stand_still(visit: 
     ask(studio, "ended", "alma", "ticking", "0", "3")
     page = visit("alma", "/w/ticking/builds/", "ticking")
     ask(studio, "building", "ticking", "slow-ticking")
-    row = page.locator("#builds tbody tr").first
+    row = page.locator("#builds section tbody tr").first
     expect(row).to_contain_text("Building")
     seen = set()
     for _ in range(4):
@@ -170,10 +170,10 @@ def test_a_filter_applies_as_one_types_and_the_list_stays_filtered_and_live(
     page = visit("alma", "/w/typed/builds/", "typed")
     expect(page.get_by_role("button", name="Filter")).to_be_hidden()
     page.get_by_role("searchbox", name="Environment or hash").fill("ended-1")
-    expect(page.locator("#builds tbody tr")).to_have_count(1)
+    expect(page.locator("#builds section tbody tr")).to_have_count(1)
     expect(page).to_have_url(re.compile(r"q=ended-1"))
     ask(studio, "ended", "alma", "typed", "10", "3")  # ended-10 … ended-12 match
-    expect(page.locator("#builds tbody tr")).to_have_count(4)
+    expect(page.locator("#builds section tbody tr")).to_have_count(4)
     expect(page.get_by_role("link", name="Clear")).to_be_visible()
 
 
@@ -282,7 +282,7 @@ def test_who_wants_no_notifications_gets_none(visit: Any, studio: Studio) -> Non
     ask(studio, "wants_nothing", "quentin")
     page = visit("quentin", "/w/quiet/builds/", "quiet")
     ask(studio, "ended", "quentin", "quiet", "0", "2")
-    expect(page.locator("#builds tbody tr")).to_have_count(2)
+    expect(page.locator("#builds section tbody tr")).to_have_count(2)
     page.wait_for_timeout(1500)
     assert page.locator(".bell-count, .toast-note").count() == 0
 

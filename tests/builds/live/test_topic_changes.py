@@ -22,10 +22,29 @@ SECONDS = 30
 def database(stoppable_postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     with stoppable_postgres.fresh_database() as url:
         handler: Any = ConnectionHandler({"default": dict(dj_database_url.parse(url))})
+        handler["default"].inc_thread_sharing()  # the source's thread closes it
         monkeypatch.setattr(pg_notify, "connection", handler["default"])
         monkeypatch.setattr(topic_changes, "connection", handler["default"])
         monkeypatch.setattr(topic_changes, "RETRY_SECONDS", 0.2)
         yield url
+
+
+def test_where_a_pooler_swallows_notifications_pages_refresh_now_and_then(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_changes, "SWALLOWED_SECONDS", 0.3)
+    monkeypatch.setattr(topic_changes, "_probe", lambda: None)  # sent, and swallowed
+    reports: list[object] = []
+
+    async def work() -> None:
+        forwarding = asyncio.create_task(topic_changes.forward_topics(reports.append))
+        async with asyncio.timeout(SECONDS):
+            while len(reports) < 4:
+                await asyncio.sleep(0.05)
+        forwarding.cancel()
+
+    asyncio.run(work())
+    assert reports == [None] * 4
 
 
 def test_after_an_outage_all_pages_refresh_and_changes_are_reported_again(

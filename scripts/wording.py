@@ -33,7 +33,7 @@ BANNED: tuple[tuple[str, str], ...] = (
     ),
     (r"\bcontradict(?:s|ed)? one another\b|\bdo not belong together\b", "conflict"),
     (r"\bcalls itself\b|\bgiven as\b|\bread as\b", "Name in file, Source format, Format"),
-    (r"\bNo \w+ yet$", "plural: No builds yet"),
+    (r"\bNo \w+[^s] yet$", "plural: No builds yet"),
     (r"\bLeave it as it is\b|\bas it is\.$", "Cancel; unchanged"),
     (r"\b(?:one|ones) (?:that|which) (?:is|are) there\b", "existing"),
     (r"\bnobody\b(?! else)|\beverybody\b", "No one, everyone; anyone"),

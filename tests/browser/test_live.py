@@ -71,7 +71,7 @@ def request_builds(studio: Studio, secret: str, workspace: str, names: list[str]
     for name in names:
         post(
             f"{name}/versions/",
-            {"text": f"name: {name}\nimage: host\nenvironment_variables:\n  NAME: {name}\n"},
+            {"text": f"six>=1.{name.rpartition('-')[2]}\n"},
         )
         post(f"{name}/versions/latest/builds/", {})
 
@@ -129,7 +129,7 @@ def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(
 
 
 def test_the_clock_and_the_estimate_of_a_running_build_never_stand_still(visit: Any, studio: Studio) -> None:
-    ask(studio, "ended", "alma", "ticking", "0", "3")
+    ask(studio, "ended", "alma", "ticking", "0", "5")
     page = visit("alma", "/w/ticking/builds/", "ticking")
     ask(studio, "building", "ticking", "slow-ticking")
     row = page.locator("#builds section tbody tr").first
@@ -178,7 +178,7 @@ def test_a_filter_applies_as_one_types_and_the_list_stays_filtered_and_live(
 
 
 def test_a_decision_is_about_what_the_reviewer_has_read(visit: Any, studio: Studio) -> None:
-    review = ask(studio, "proposed", "alive", "kept-proposed")
+    review = ask(studio, "proposed", "kept", "kept-proposed")
     page = visit("rhea", review, "curated")
     comment = page.get_by_role("textbox")
     comment.last.fill("I am still reading")

@@ -96,7 +96,7 @@ def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(
         page.evaluate("window.kept = true")
     names = [f"alive-{number}" for number in range(1, 6)]
     request_builds(studio, ask(studio, "token", "alma"), "alive", names)
-    # What each page shows although a fresh load shows something else, and since when.
+    # The outdated text of each page, and since when it shows that.
     behind: dict[int, tuple[str, float]] = {}
     worst = 0.0
     answered = False
@@ -113,7 +113,7 @@ def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(
                 behind[index] = (shown, began)
             late = began - behind[index][1] if index in behind else 0.0
             worst = max(worst, late)
-            # On a machine with much to do a page takes longer to load, this one's too.
+            # A busy machine loads pages slowly: also for the refresh.
             assert late < BEHIND + 4 * took, different
         rows = pages[0].locator("#builds section tbody tr").all_inner_texts()
         ended = sum("Succeeded" in row for row in rows)

@@ -2,12 +2,14 @@
 
 from django.urls import path
 
-from builds.live import stream
+from builds.live import stream, workspace_stream
 from builds.pages import clean_up, images, log, views
 from environments.sections import in_section
 
 app_name = "builds"
 urlpatterns = [
+    # /w/<workspace>/events/?since=<position>
+    path("events/", workspace_stream.changes, name="changes"),
     # /w/<workspace>/builds/?state=failed&q=forecast&by=me&since=2026-11-01&cause=conflict&period=year&page=2
     path("builds/", in_section("builds", views.builds), name="builds"),
     # /w/<workspace>/builds/figures/?period=year&q=forecast&by=me&since=2026-11-01&until=2026-11-30

@@ -27,7 +27,7 @@ EDITOR = VENDOR / "codemirror.js"
 
 # Every icon that a template names; tests/studio/test_context_processors.py holds the two together.
 ICONS = """
-activity alert-triangle archive archive-off arrow-down arrow-left arrow-right arrow-up arrows-diff
+activity alert-triangle archive archive-off arrow-down arrow-left arrow-right arrow-up arrows-diff bell
 arrows-sort box check chevron-down chevron-up circle-check circle-dashed circle-x copy
 device-desktop download file-text git-compare git-fork hammer hourglass info-circle layers-intersect
 loader-2 lock login logout menu-2 moon package packages pencil player-play player-stop plus

@@ -34,11 +34,12 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 
 from builds.distribution.waiting import answer_when_built  # noqa: E402 (the applications must be loaded first)
 from builds.live.build_events import hub  # noqa: E402
+from builds.live.topic_changes import board  # noqa: E402
 from studio.middleware.body_limits import Receive, Scope, Send, within_bounds  # noqa: E402
 
-# /w/<workspace>/builds/<uuid>/stream and /api/v1/workspaces/<workspace>/builds/<uuid>/events/
+# /w/<workspace>/events/, /w/<workspace>/builds/<uuid>/stream and /api/v1/workspaces/<workspace>/builds/<uuid>/events/
 EVENTS = re.compile(
-    r"^(/w/[-\w]+/builds/[0-9a-f-]{36}/stream|/api/v1/workspaces/[-\w]+/builds/[0-9a-f-]{36}/events/)$"
+    r"^(/w/[-\w]+/events/|/w/[-\w]+/builds/[0-9a-f-]{36}/stream|/api/v1/workspaces/[-\w]+/builds/[0-9a-f-]{36}/events/)$"
 )
 
 # A pull that waits for its build is a page that is answered again, with no thread between.
@@ -127,13 +128,20 @@ async def live_and_stop(receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             hub.open()
+            board.open()
             close_streams_on_signals()
             await send({"type": "lifespan.startup.complete"})
         else:
-            hub.close()
+            close_streams()
             threads.close()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def close_streams() -> None:
+    """End every event stream of this process."""
+    hub.close()
+    board.close()
 
 
 def close_streams_on_signals() -> None:
@@ -148,7 +156,7 @@ def close_streams_on_signals() -> None:
         server = signal.getsignal(number)
 
         def stop(number: int, frame: FrameType | None, server: Any = server) -> None:
-            loop.call_soon_threadsafe(hub.close)
+            loop.call_soon_threadsafe(close_streams)
             if callable(server):
                 server(number, frame)
 

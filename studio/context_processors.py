@@ -7,9 +7,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from builds.pages.finished import finished_builds_for
 from environments.access import rights_in, workspaces_of
 from environments.models import Workspace
+from environments.notifications.inbox import bell_for
 from environments.sections import section_of
 from environments.workspaces.service import may_create_workspaces
 from studio.catalogue.curation import review_for
@@ -37,8 +37,11 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "studio_version": settings.VERSION,
         "may_create_workspaces": may_create_workspaces(user),
         "may": rights_in(current, user),
+        # The workspace whose changes the page shows; the catalogue's pages are shown within another
+        "shown_workspace": next((row for row in workspaces if row.name == requested), current),
+        "live_position": getattr(request, "live_position", ""),
         # Queried by whole pages only, not by partials
-        "finished_builds": partial(finished_builds_for, user, workspaces),
+        "bell": partial(bell_for, user, request.path),
         "review": SimpleLazyObject(partial(review_for, user, workspaces)),
     }
 

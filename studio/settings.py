@@ -199,6 +199,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "studio.middleware.compression.Compression",
     "studio.middleware.compression.StaticFiles",
+    "studio.middleware.live.position",
     "studio.middleware.saving.redirects_to_scripts",
     "studio.middleware.languages.language",
     "django.contrib.sessions.middleware.SessionMiddleware",

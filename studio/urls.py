@@ -18,7 +18,7 @@ from studio.search import saved
 from studio.search import views as search_views
 from studio.signing_in import account, invitation_views, openid_views
 from studio.signing_in import views as signing_in_views
-from studio.workspaces import finished_builds, limits, notifications
+from studio.workspaces import inbox, limits, notifications
 from studio.workspaces import views as workspaces_views
 
 handler500 = "studio.operations.views.server_error"
@@ -55,16 +55,18 @@ urlpatterns = [
     path("account/tokens/", account.tokens, name="tokens"),
     # /account/tokens/<number>/revoke
     path("account/tokens/<int:token>/revoke", account.revoke, name="revoke-token"),
-    # /account/notifications/
+    # /account/notifications/?unread&page=2
     path("account/notifications/", notifications.notifications, name="notifications"),
+    # /account/notifications/bell
+    path("account/notifications/bell", inbox.bell, name="bell"),
+    # /account/notifications/read
+    path("account/notifications/read", inbox.read, name="read-notices"),
     # /account/password/
     path("account/password/", account.password, name="password"),
     # /activity/?who=ann&what=settings&workspace=lab&since=2026-11-01&until=2026-11-30&page=2
     path("activity/", in_section("activity", audit_views.everywhere), name="everywhere"),
     # /activity/events.jsonl?workspace=:none
     path("activity/events.jsonl", audit_views.export_everywhere, name="export_everywhere"),
-    # /finished-builds/dismiss
-    path("finished-builds/dismiss", finished_builds.dismiss, name="dismiss-finished-builds"),
     # /tour/dismiss
     path("tour/dismiss", tour.dismiss, name="dismiss_tour"),
     # /badge/<workspace>/<name>.svg?key=<key>

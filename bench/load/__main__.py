@@ -15,10 +15,11 @@ from pathlib import Path
 from bench.load.bench_studio import DATABASES, BenchStudio
 from bench.load.pages import page_times
 from bench.load.requests import measure_burst
+from bench.load.topics import open_pages
 from bench.load.watching import caught_up, watched
 from tests.services.studio import ROOT
 
-PARTS = ("watch", "late", "burst", "pages")
+PARTS = ("watch", "topics", "late", "burst", "pages")
 
 
 def main() -> None:
@@ -61,6 +62,24 @@ async def watch(studio: BenchStudio, requested: argparse.Namespace) -> None:
         )
 
 
+async def topics(studio: BenchStudio, requested: argparse.Namespace) -> None:
+    """Print what open pages cost, beside as many viewers of a build: both with a change a second."""
+    sessions = studio.tell("people")
+    count = max(map(int, requested.viewers.split(",")))
+    seen = await watched(studio, sessions, count, rate=1, seconds=requested.seconds)
+    pages = await open_pages(studio, sessions, count, rate=1, seconds=requested.seconds)
+    for what, cost in (
+        (f"{count} viewers, a line a second", seen),
+        (f"{count} pages, a change a second", pages),
+    ):
+        connections = "" if cost.connections is None else f", {cost.connections} connections"
+        say(
+            what,
+            f"p50 {cost.p50 * 1000:4.0f} ms, p99 {cost.p99 * 1000:4.0f} ms, {cost.threads} threads{connections}, "
+            f"{cost.bytes_each / 1000:.0f} kB each, {cost.busy:.0%} of a core",
+        )
+
+
 async def late(studio: BenchStudio, requested: argparse.Namespace) -> None:
     """Print how soon late viewers have a long log."""
     sessions = studio.tell("people")
@@ -96,7 +115,7 @@ def say(what: str, result: str) -> None:
     print(f"  {what:44} {result}", flush=True)
 
 
-MEASURED = {"watch": watch, "late": late, "burst": burst, "pages": pages}
+MEASURED = {"watch": watch, "topics": topics, "late": late, "burst": burst, "pages": pages}
 
 if __name__ == "__main__":
     os.chdir(ROOT)

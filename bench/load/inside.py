@@ -95,6 +95,24 @@ def write(build_id: str, rate: str, seconds: str) -> int:
     return count
 
 
+def change(rate: str, seconds: str) -> list[float]:
+    """Save an environment so many times a second; return when each was there."""
+    from environments.definition import read
+    from environments.models import Workspace
+    from environments.versions.service import save_reading
+
+    workspace = Workspace.objects.get(name="lab")
+    times = []
+    for number in range(int(float(rate) * float(seconds))):
+        began = time.time()
+        text = f"six==1.{uuid.uuid4().int}\n"
+        reading = read(text, "requirements.txt")
+        save_reading(workspace, f"changed-{number}-{uuid.uuid4().hex[:8]}", reading, source=text)
+        times.append(time.time())
+        time.sleep(max(0.0, 1 / float(rate) - (times[-1] - began)))
+    return times
+
+
 def fill(build_id: str, lines: str) -> int:
     """Write a long log at once, and end the build."""
     from builds.models.steps import StepName
@@ -207,7 +225,20 @@ def queries(*paths: str) -> dict[str, int]:
 
 COMMANDS = {
     command.__name__: command
-    for command in (prepare, people, build, write, fill, definitions, burst, data, known, token, queries)
+    for command in (
+        prepare,
+        people,
+        build,
+        write,
+        change,
+        fill,
+        definitions,
+        burst,
+        data,
+        known,
+        token,
+        queries,
+    )
 }
 
 

@@ -10,7 +10,7 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,17 @@ async def poll(notify: ChangeCallback) -> None:
     while True:
         notify(None)
         await asyncio.sleep(POLL_SECONDS)
+
+
+async def keep_running(source: Callable[[Any], Awaitable[None]], notify: Callable[[None], None]) -> None:
+    """Run a source of changes until cancelled; restart it if it fails, and report a change of everything meanwhile."""
+    while True:
+        try:
+            await source(notify)
+        except Exception:
+            log.exception("The source of changes failed; restarting it")
+            notify(None)
+            await asyncio.sleep(AFTER_ERROR_SECONDS)
 
 
 class Subscription(Generic[T]):
@@ -134,7 +145,7 @@ class Hub(Generic[T]):
         return sum(map(len, self._subscriptions.values()))
 
     async def _run(self) -> None:
-        source = asyncio.create_task(self._run_source())
+        source = asyncio.create_task(keep_running(self._source, self.notify))
         try:
             while self._subscriptions and not self._closing:
                 await self._wakeup.wait()
@@ -157,16 +168,6 @@ class Hub(Generic[T]):
             source.cancel()
             await asyncio.gather(source, return_exceptions=True)
         await self._load({})  # no subscribers: its resources can be released
-
-    async def _run_source(self) -> None:
-        """Run the source until cancelled; restart it if it fails, and notify all builds meanwhile."""
-        while True:
-            try:
-                await self._source(self.notify)
-            except Exception:
-                log.exception("The source of changes failed; restarting it")
-                self.notify(None)
-                await asyncio.sleep(AFTER_ERROR_SECONDS)
 
     def _publish(self, build: uuid.UUID, snapshot: T | None) -> int:
         """Hand a snapshot to a build's subscribers; return how many were woken."""

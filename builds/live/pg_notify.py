@@ -7,9 +7,12 @@ A trigger notifies in the transaction that moves a build's revision, from any pr
 import asyncio
 import logging
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from django.db import connection
 from psycopg import AsyncConnection, Error
+from psycopg.sql import SQL, Identifier
 
 from builds.live.hub import ChangeCallback, poll
 
@@ -39,12 +42,18 @@ async def forward_changes(notify: ChangeCallback) -> None:
 
 async def listen(notify: ChangeCallback) -> None:
     """Report changed builds from PostgreSQL's notifications until the connection breaks."""
-    parameters = connection.get_connection_params()
-    arguments = {name: value for name, value in parameters.items() if name not in DJANGO_ONLY}
-    listener = await AsyncConnection.connect(**arguments, autocommit=True)
-    async with listener:
-        await listener.execute(f"LISTEN {CHANNEL}")
+    async with listener(CHANNEL) as connected:
         while True:
             notify(None)  # changes before LISTEN, and those without a notification
-            async for notification in listener.notifies(timeout=POLL_ANYWAY_SECONDS):
+            async for notification in connected.notifies(timeout=POLL_ANYWAY_SECONDS):
                 notify([uuid.UUID(notification.payload)])
+
+
+@asynccontextmanager
+async def listener(channel: str) -> AsyncIterator[AsyncConnection]:
+    """Open a connection to Django's database that receives a channel's notifications."""
+    parameters = connection.get_connection_params()
+    arguments = {name: value for name, value in parameters.items() if name not in DJANGO_ONLY}
+    async with await AsyncConnection.connect(**arguments, autocommit=True) as connected:
+        await connected.execute(SQL("LISTEN {}").format(Identifier(channel)))
+        yield connected

@@ -117,7 +117,7 @@ class PageEvents(BuildEvents):
     async def end_event(self, snapshot: Snapshot | None) -> bytes:
         """Return the last event; its viewer, having requested the build, has then seen its end."""
         if snapshot is not None and is_requester(snapshot.facts, self._viewer.user.pk):
-            await in_thread(mark_seen, self._viewer.user, self.build_id)
+            await in_thread(mark_seen, self._viewer.user, self._viewer.workspace, self.build_id)
         return event("end", "")
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext, gettext_lazy
 
-from builds.models import Build, BuildRequest, BuildState, Image, Step
+from builds.models import ACTIVE, Build, BuildRequest, BuildState, Image, Step
 from builds.queue.fairness import WorkspaceQueue, position_of, workspace_queues
 from builds.statistics.estimates import roughly, typical_seconds
 from environments.models import Environment, Member, Version, Workspace
@@ -20,6 +20,9 @@ from environments.paging import BoundedCount, bounded_count
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
+
+
+ACTIVE_SHOWN = 100  # the list of a state has all of them
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,12 @@ def builds_for_list(workspace: Workspace) -> QuerySet[Build]:
         .annotate(asked_by=Subquery(first))
         .order_by("-queued_at")
     )
+
+
+def active_builds(builds: QuerySet[Build]) -> list[Build]:
+    """Return the active builds among these: what runs, the oldest first, then the queue in its order."""
+    active = builds.filter(state__in=ACTIVE).order_by("queued_at", "pk")[:ACTIVE_SHOWN]
+    return sorted(active, key=lambda build: build.state != BuildState.RUNNING)
 
 
 def builds_of(environment: Environment) -> QuerySet[Build]:

@@ -16,7 +16,7 @@ from django.views.decorators.vary import vary_on_headers
 from builds.causes import CATALOGUE
 from builds.imaging.reporting import plain
 from builds.logs import read_log
-from builds.models import BuildState
+from builds.models import ACTIVE, BuildState
 from builds.models.steps import StepName
 from builds.pages import queries
 from builds.pages.build_page import build_context, get_build
@@ -28,12 +28,14 @@ from builds.queue.requests import StateConflict
 from builds.statistics.charts import make_charts
 from builds.statistics.figures import DEFAULT_PERIOD, PERIODS, figures_of
 from builds.statistics.history import HistoryFilter, find_builds
+from builds.statistics.waiting import expected_times
 from environments.access import Right, get_version, get_workspace
 from environments.models import Workspace
 from environments.paging import KeysetPaginator
 from environments.requests import StudioRequest, wants_partial
 
 ROWS = 25
+ENDED = set(BuildState) - set(ACTIVE)
 COUNTED_AT_ONCE = 5_000  # builds
 
 
@@ -45,11 +47,20 @@ def builds(request: StudioRequest, workspace: str) -> HttpResponse:
     criteria = HistoryFilter.read(request.GET, request.user.get_username())
     matches = find_builds(queries.builds_for_list(workspace), workspace, criteria)
     counts = queries.state_counts(workspace)
+    active, ended = [], matches.rows
+    if criteria.state not in ENDED:
+        # Active builds come first, on the first page; the pages are of builds that have ended.
+        active, ended = queries.active_builds(matches.rows), matches.rows.exclude(state__in=ACTIVE)
+    page = KeysetPaginator(ended, ROWS, most=matches.most, as_many=matches.as_many).get_page(
+        request.GET.get("page")
+    )
+    if page.number > 1:
+        active = []
     context = {
         "workspace": workspace,
-        "page": KeysetPaginator(matches.rows, ROWS, most=matches.most, as_many=matches.as_many).get_page(
-            request.GET.get("page")
-        ),
+        "page": page,
+        "listed": [*active, *page],
+        "expected": expected_times(workspace, active),
         "counts": counts,
         "states": BuildState.choices,
         "criteria": criteria,
@@ -84,10 +95,16 @@ def figures_context(
     request: StudioRequest, workspace: Workspace, criteria: HistoryFilter
 ) -> dict[str, object]:
     """Return the context of the charts and their table."""
-    report = figures_of(workspace, criteria, period_of(request))
+    period = period_of(request)
+    report = figures_of(workspace, criteria, period)
+    periods = [("month", _("30 days")), ("quarter", _("13 weeks")), ("year", _("A year"))]
     return {
-        "period": period_of(request),
-        "periods": [("month", _("30 days")), ("quarter", _("13 weeks")), ("year", _("A year"))],
+        "period": period,
+        "periods": periods,
+        "period_words": dict(periods)[period],
+        "figures_open": "period" in request.GET,
+        # A chart of a single day or week shows nothing that its numbers don't.
+        "charted": sum(not part.empty for part in report.parts) > 1,
         "report": report,
         "rows": report.parts[::-1],
         "charts": make_charts(report),
@@ -100,7 +117,7 @@ def build(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
     """Show one build: its state, its steps, and its log as far as it is."""
     row = get_build(request.user, workspace, build)
     if not row.active:
-        mark_seen(request.user, row.pk)
+        mark_seen(request.user, row.workspace.name, row.pk)
     groups, cursor = log_groups(row, everything="all" in request.GET)
     context = build_context(row, request.user, request.get_host()) | {
         "workspace": row.workspace,

@@ -10,9 +10,9 @@ from environments.models.notifications import NoticeKind
 from environments.notifications.notices import notify
 
 SUBJECTS = {
-    BuildState.SUCCEEDED: "{version} is ready",
+    BuildState.SUCCEEDED: "Build succeeded: {version}",
     BuildState.FAILED: "Build failed: {version}",
-    BuildState.CANCELLED: "Build cancelled: {version}",
+    BuildState.CANCELLED: "Build stopped: {version}",
 }
 
 
@@ -48,8 +48,8 @@ def _notify_waiting(build: Build) -> list[User]:
     url = f"/w/{build.workspace}/builds/{build.pk}/"
     text = f"{build.error}\n{build.error_help}".strip()
     if build.state == BuildState.CANCELLED and build.stopped_by is not None:
-        text = f"{build.stopped_by.get_username()} stopped this build for everyone."
-    notify(waiting, kind, subject, text, address=url)
+        text = f"{build.stopped_by.get_username()} stopped it for everyone who was waiting."
+    notify(waiting, kind, subject, text, address=url, own=True)
     return waiting
 
 

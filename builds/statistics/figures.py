@@ -103,6 +103,11 @@ class Figures:
         """The share of the requests that needed no build."""
         return (self.at_once + self.joined) / self.requests if self.requests else None
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing happened."""
+        return not (self.decided or self.cancelled or self.requests)
+
     def add(self, other: "Figures") -> None:
         """Add the counts of another."""
         for name in ("succeeded", "failed", "cancelled", "at_once", "joined", "new"):

@@ -141,7 +141,8 @@ def record_step(
 def _notify_people(proposal: Proposal, action: Action, by: User, comment: str) -> None:
     """Notify the curators of a proposal, or its authors of what others did with it."""
     authors = authors_of(proposal)
-    if action in (Action.PROPOSED, Action.ANSWERED):
+    to_reviewers = action in (Action.PROPOSED, Action.ANSWERED)
+    if to_reviewers:
         workspace = catalogue_workspace()
         people = User.objects.filter(
             memberships__workspace=workspace, memberships__role__gte=Role.CONTRIBUTOR
@@ -153,4 +154,4 @@ def _notify_people(proposal: Proposal, action: Action, by: User, comment: str) -
         people = User.objects.filter(pk__in=authors).exclude(pk=by.pk)
         subject = f"{by} {_step_sentence(action, proposal)}"
     address = reverse("proposal", args=[workspace.name, proposal.pk])
-    notify(people, NoticeKind.PROPOSAL, subject, comment, address=address)
+    notify(people, NoticeKind.PROPOSAL, subject, comment, address=address, own=not to_reviewers)

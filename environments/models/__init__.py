@@ -26,8 +26,8 @@ from environments.models.events import Event, EventGroup
 from environments.models.identities import AccessToken, Identity, Scope
 from environments.models.list_entries import ListEntry, RequestedPackage, VersionEntry
 from environments.models.notifications import (
+    MAILED_BY_DEFAULT,
     RETRY_DELAYS,
-    WANTED_BY_DEFAULT,
     Delivery,
     DeliveryState,
     Notice,
@@ -51,9 +51,9 @@ from environments.models.workspaces import (
 
 __all__ = [
     "CATALOGUE",
+    "MAILED_BY_DEFAULT",
     "OPEN",
     "RETRY_DELAYS",
-    "WANTED_BY_DEFAULT",
     "AccessToken",
     "Bytecode",
     "Compression",

@@ -39,42 +39,50 @@ class DeliveryState(models.TextChoices):
 class NoticeKind(models.TextChoices):
     """The subjects that people choose notices by."""
 
-    BUILD_FAILED = "build-failed", _("A build that I asked for failed or was stopped")
-    BUILD_SUCCEEDED = "build-succeeded", _("A build that I asked for is ready")
-    DEPRECATION = "deprecation", _("A curated environment that I use is deprecated")
-    PROPOSAL = "proposal", _("A proposal to the catalogue needs me, or one of mine was answered")
+    BUILD_FAILED = "build-failed", _("A build I requested fails or is stopped")
+    BUILD_SUCCEEDED = "build-succeeded", _("A build I requested is ready")
+    DEPRECATION = "deprecation", _("A curated environment I use is deprecated")
+    PROPOSAL = "proposal", _("A proposal needs my review, or mine is answered")
 
 
-# Successes are on the pages; people have to choose to be mailed about them.
-WANTED_BY_DEFAULT = {kind: kind != NoticeKind.BUILD_SUCCEEDED for kind in NoticeKind}
+# Successes are in the inbox; people have to choose to be mailed about them.
+MAILED_BY_DEFAULT = {kind: kind != NoticeKind.BUILD_SUCCEEDED for kind in NoticeKind}
 
 
 class NoticePreferences(models.Model):
-    """The notices a person wants, and whether by e-mail too. Without a row the defaults hold."""
+    """The notices a person wants in the inbox, and which of them by e-mail too. Without a row the defaults hold."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notice_preferences"
     )
     by_mail = models.BooleanField(default=True)
-    kinds = models.JSONField(default=dict)  # {kind: bool}; for a missing kind the default holds
+    kinds = models.JSONField(default=dict)  # {kind: bool}; a missing kind is wanted
+    mailed_kinds = models.JSONField(default=dict)  # {kind: bool}; for a missing kind the default holds
 
     def __str__(self) -> str:
         return f"notice preferences of {self.user}"
 
     def wants(self, kind: str) -> bool:
         """Return whether they want notices of this kind."""
-        return bool(self.kinds.get(kind, WANTED_BY_DEFAULT[NoticeKind(kind)]))
+        return bool(self.kinds.get(kind, True))
+
+    def wants_mail(self, kind: str) -> bool:
+        """Return whether they want these notices by e-mail too."""
+        chosen = self.mailed_kinds.get(kind, self.kinds.get(kind, MAILED_BY_DEFAULT[NoticeKind(kind)]))
+        return self.by_mail and self.wants(kind) and bool(chosen)
 
 
 class Notice(models.Model):
-    """A message to a person, on their page of notices, and by e-mail if they want that."""
+    """A message to a person, in their inbox and under the bell, and by e-mail if they want that."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
     kind = models.CharField(max_length=40)  # a NoticeKind
     subject = models.CharField(max_length=400)
     text = models.TextField(blank=True)
     address = models.CharField(max_length=800, blank=True, help_text="A path in the studio: /w/…")
+    own = models.BooleanField(default=False, help_text="About something that this person started.")
     created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True, help_text="The time the person opened or dismissed it.")
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.NOT_SENT)
     next_at = models.DateTimeField(null=True, help_text="The time of the next attempt to mail it.")
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -85,6 +93,7 @@ class Notice(models.Model):
         ordering = ["-pk"]
         indexes: ClassVar = [
             models.Index(fields=["user", "-id"], name="notice_user_idx"),
+            models.Index(fields=["user", "-id"], condition=Q(read_at=None), name="notice_unread_idx"),
             models.Index(fields=["next_at"], condition=Q(state="waiting"), name="notice_due_idx"),
         ]
 

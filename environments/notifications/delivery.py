@@ -233,7 +233,7 @@ def mail_for(notice: Notice) -> EmailMessage:
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     return EmailMessage(
         subject=notice.subject,
-        body=f"{notice.text or notice.subject}{link}\n\n-- \nChoose your notifications: {choice}\n",
+        body=f"{notice.text or notice.subject}{link}\n\n-- \nNotification settings: {choice}\n",
         to=[notice.user.email],
         headers={"Message-ID": f"<notice-{notice.pk}@{host}>", "Auto-Submitted": "auto-generated"},
     )

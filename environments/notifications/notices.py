@@ -20,11 +20,18 @@ MAX_ADDRESS_LENGTH = 800
 
 
 def notify(
-    people: Iterable[User], kind: NoticeKind, subject: str, text: str = "", *, address: str = ""
+    people: Iterable[User],
+    kind: NoticeKind,
+    subject: str,
+    text: str = "",
+    *,
+    address: str = "",
+    own: bool = False,
 ) -> list[Notice]:
     """Create a notice for each active user who wants this kind; return the notices.
 
-    `address` is the path of the page about it. A user who is given twice gets one notice.
+    `address` is the path of the page about it; `own`: they started what it is about. A user who is given twice gets
+    one notice.
     """
     recipients = {user.pk: user for user in people if user.is_active}
     choices = {row.user_id: row for row in NoticePreferences.objects.filter(user__in=recipients)}
@@ -39,8 +46,9 @@ def notify(
             subject=" ".join(subject.split())[:MAX_SUBJECT_LENGTH],
             text=text,
             address=address[:MAX_ADDRESS_LENGTH],
+            own=own,
         )
-        if choice.by_mail and user.email and mail_is_set_up():
+        if choice.wants_mail(kind) and user.email and mail_is_set_up():
             row.state, row.next_at = DeliveryState.WAITING, Now()
         rows.append(row)
     return Notice.objects.bulk_create(rows)
@@ -57,11 +65,15 @@ def preferences_of(user: User) -> NoticePreferences:
 
 
 @transaction.atomic
-def save_preferences(user: User, *, email: str, by_mail: bool, kinds: set[str]) -> None:
-    """Save the kinds of notices that a user wants, and whether and where they are mailed."""
+def save_preferences(
+    user: User, *, email: str, by_mail: bool, kinds: set[str], mailed_kinds: set[str]
+) -> None:
+    """Save the kinds of notices that a user wants, and which of them are mailed, and where."""
     choice = preferences_of(user)
     before = _as_fields(user, choice)
-    choice.by_mail, choice.kinds = by_mail, {kind.value: kind in kinds for kind in NoticeKind}
+    choice.by_mail = by_mail
+    choice.kinds = {kind.value: kind in kinds for kind in NoticeKind}
+    choice.mailed_kinds = {kind.value: kind in mailed_kinds for kind in NoticeKind}
     choice.save()
     if user.email != email:
         user.email = email
@@ -74,4 +86,5 @@ def save_preferences(user: User, *, email: str, by_mail: bool, kinds: set[str]) 
 
 def _as_fields(user: User, choice: NoticePreferences) -> dict[str, object]:
     wanted = [kind.value for kind in NoticeKind if choice.wants(kind)]
-    return {"email": user.email, "by_mail": choice.by_mail, "kinds": wanted}
+    mailed = [kind.value for kind in NoticeKind if choice.wants_mail(kind)]
+    return {"email": user.email, "by_mail": choice.by_mail, "kinds": wanted, "mailed": mailed}

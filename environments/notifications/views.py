@@ -152,7 +152,7 @@ def test(request: StudioRequest, workspace: str, webhook: int) -> HttpResponse:
     except webhooks.WebhookRefused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, _("Test queued. Its delivery appears below within seconds."))
+        messages.success(request, _("Test queued. Its result appears in the list of deliveries."))
     return _to_webhook(hook)
 
 
@@ -167,5 +167,5 @@ def again(request: StudioRequest, workspace: str, webhook: int, delivery: uuid.U
     except webhooks.WebhookRefused as problem:
         messages.error(request, f"{problem.message} {problem.help}")
     else:
-        messages.success(request, _("Queued again. Its delivery is updated below within seconds."))
+        messages.success(request, _("Queued again. Its result appears in the list of deliveries."))
     return _to_webhook(hook)

@@ -12,6 +12,7 @@ from studio.api import (
     events,
     invitations,
     labels,
+    notices,
     packages,
     proposals,
     tools,
@@ -35,6 +36,8 @@ ROUTES = {
     "packages/": route(GET=packages.packages_in_images),
     "events/": route(GET=activity.all_events),
     "events/export/": route(GET=activity.export_all_events),
+    "notices/": route(GET=notices.notices),
+    "notices/read/": route(POST=notices.read_notices),
     "tokens/": route(GET=tools.tokens, POST=tools.make_token),
     "tokens/<int:token>/": route(DELETE=tools.end_token),
     # Workspaces

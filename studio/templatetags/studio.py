@@ -1,6 +1,7 @@
 """Template tags and filters for times, sizes, states and icons."""
 
 import datetime
+import math
 import re
 from functools import lru_cache
 from typing import Any
@@ -15,11 +16,12 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from builds.causes import CATALOGUE
 from builds.search.query import term_of
 from environments.definition.packages.specs import pip_name
+from environments.models import NoticeKind
 from studio import markdown as marked
 from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
 
@@ -195,6 +197,48 @@ def ticking(since: datetime.datetime) -> SafeString:
     seconds = max(0, int((timezone.now() - since).total_seconds()))
     return format_html(
         '<time datetime="{}" data-since>{}</time>', since.isoformat(timespec="seconds"), duration(seconds)
+    )
+
+
+NOTICES = {
+    NoticeKind.BUILD_FAILED: ("circle-x", "bell-bad", "error"),
+    NoticeKind.BUILD_SUCCEEDED: ("circle-check", "bell-good", "success"),
+    NoticeKind.DEPRECATION: ("alert-triangle", "bell-warn", "warning"),
+    NoticeKind.PROPOSAL: ("layers-intersect", "", "info"),
+}
+
+
+@register.simple_tag
+def notice_icon(kind: str) -> SafeString:
+    """Return the icon of a notice."""
+    name, colour, _ = NOTICES[NoticeKind(kind)]
+    return icon(name, colour)
+
+
+@register.filter
+def notice_level(kind: str) -> str:
+    """Return the level of a notice's toast."""
+    return NOTICES[NoticeKind(kind)][2]
+
+
+COUNTDOWNS = {
+    "start": (gettext_lazy("Starts in about {time}"), gettext_lazy("Starts soon")),
+    "end": (gettext_lazy("About {time} left"), gettext_lazy("Taking longer than usual")),
+}
+
+
+@register.simple_tag
+def countdown(at: datetime.datetime, what: str) -> SafeString:
+    """Return how long it is until an expected start or end; the page's script counts down each second."""
+    left, late = COUNTDOWNS[what]
+    seconds = (at - timezone.now()).total_seconds()
+    shown = str(left).replace("{time}", duration(math.ceil(seconds) * 1.0)) if seconds > 0 else str(late)
+    return format_html(
+        '<span class="small quiet" data-countdown="{}" data-left="{}" data-late="{}">{}</span>',
+        at.isoformat(timespec="milliseconds"),
+        left,
+        late,
+        shown,
     )
 
 

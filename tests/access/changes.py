@@ -169,7 +169,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     ("tour/dismiss", "POST"): "what a person has seen is nobody else's affair",
-    ("finished-builds/dismiss", "POST"): "what a person has seen is nobody else's affair",
+    ("account/notifications/read", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
     (f"{W}settings/connections/<int:connection>/test", "POST"): "nothing is saved",
     (f"{W}views/save", "POST"): "what a person searches for is nobody else's affair",
@@ -177,5 +177,6 @@ LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     (f"{ENVIRONMENT}pin", "POST"): "what a person pins is nobody else's affair",
     (f"{W}chosen/compare", "POST"): "it leads to the page that compares",
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
+    ("api/v1/notices/read/", "POST"): "what a person has read is nobody else's affair",
     ("api/v1/findings/", "POST"): "nothing is saved",
 }

@@ -47,7 +47,8 @@ PAGES: dict[str, Methods] = {
     "account/password/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "activity/": {"GET": SIGNED_IN},
     "activity/events.jsonl": {"GET": SIGNED_IN},
-    "finished-builds/dismiss": {"POST": SIGNED_IN},
+    "account/notifications/bell": {"GET": SIGNED_IN},
+    "account/notifications/read": {"POST": SIGNED_IN},
     "theme/": {"POST": ANYBODY},
     "tour/dismiss": {"POST": SIGNED_IN},
     # Without its key; tests/studio/environments/test_badge.py comes with it.
@@ -124,6 +125,7 @@ PAGES: dict[str, Methods] = {
     f"{BUILD}log/lines": READ,
     f"{BUILD}log/search": READ,
     f"{BUILD}stream": READ,
+    f"{W}events/": READ,
     f"{BUILD}cancel": DEFINE,
     f"{BUILD}stop/": {"GET": OWNER, "POST": OWNER},
     f"{BUILD}retry": DEFINE,
@@ -148,6 +150,8 @@ API: dict[str, Methods] = {
     "api/v1/packages/": {"GET": SIGNED_IN},
     "api/v1/events/": {"GET": SIGNED_IN},
     "api/v1/events/export/": {"GET": SIGNED_IN},
+    "api/v1/notices/": {"GET": SIGNED_IN},
+    "api/v1/notices/read/": {"POST": SIGNED_IN},
     "api/v1/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/tokens/<int:token>/": {"DELETE": MINE},
     "api/v1/workspaces/": {"GET": SIGNED_IN, "POST": RUNS_IT},
@@ -231,7 +235,7 @@ REGISTRY: dict[str, Methods] = {
 EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY
 
 # An event stream redirects nobody to the sign-in page.
-NO_SIGN_IN = {f"{BUILD}stream"}
+NO_SIGN_IN = {f"{BUILD}stream", f"{W}events/"}
 # The catalogue is not edited, but the start of others (rule 29).
 NOT_IN_THE_CATALOGUE = {f"{VERSION}edit/", f"{VERSION}propose/", f"{API_VERSION}propose/"}
 # Anyone may pull the catalogue's images, and so see their badges.

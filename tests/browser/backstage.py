@@ -69,6 +69,11 @@ def main() -> None:
         "failure": failure,
         "long_build": long_build,
         "webhook": webhook,
+        "ended": ended,
+        "notice": notice,
+        "wants_nothing": wants_nothing,
+        "token": token,
+        "answered": answered,
     }
     for line in sys.stdin:
         what, *arguments = json.loads(line)
@@ -235,6 +240,68 @@ def more(address: str, text: str) -> str:
     assert build.claim is not None
     Claim(build.pk, build.claim, build.attempt).append(f"{text}\n", 1, "resolve")
     return text
+
+
+def _person(name: str) -> Any:
+    from django.contrib.auth.models import User
+
+    return User.objects.get_or_create(username=name)[0]
+
+
+def ended(name: str, workspace: str, first: str, many: str) -> int:
+    """Play so many builds of a person's, every second of which fails; return how many notices are unread."""
+    from builds.models import Build, BuildRequest
+    from environments.notifications.inbox import notices_of
+    from tests.builds.scenarios import claim_build, image_for, save_text
+
+    user = _person(name)
+    for number in range(int(first), int(first) + int(many)):
+        wanted = save_text(f"ended-{number}==1.0\n", name=f"ended-{number}", workspace=workspace)
+        space = wanted.environment.workspace
+        build = Build.objects.create(workspace=space, version=wanted, hash=wanted.hash)
+        BuildRequest.objects.create(workspace=space, version=wanted, build=build, user=user)
+        with claim_build(build) as (claim, _):
+            if number % 2:
+                claim.fail("conflict", "They conflict.", "Choose.", "author", 1)
+            else:
+                claim.succeed(image_for(wanted), reused=False)
+    return notices_of(user, unread=True).count()
+
+
+def notice(name: str, subject: str, address: str) -> int:
+    """Notify a person of something that they started; return its number."""
+    from environments.models import NoticeKind
+    from environments.notifications.notices import notify
+
+    return notify([_person(name)], NoticeKind.PROPOSAL, subject, subject, address=address, own=True)[0].pk
+
+
+def wants_nothing(name: str) -> str:
+    """Have a person switch off every notification."""
+    from environments.models import NoticeKind
+    from environments.notifications.notices import save_preferences
+
+    save_preferences(_person(name), email="", by_mail=False, kinds=set(), mailed_kinds=set())
+    return str(len(NoticeKind))
+
+
+def token(name: str) -> str:
+    """Return a token of a person that may write."""
+    from environments.models import Scope
+    from environments.workspaces.tokens import create_token
+
+    return create_token(_person(name), "api", Scope.WRITE)[1]
+
+
+def answered(number: str, comment: str) -> str:
+    """Have a curator ask for changes of a proposal."""
+    from environments.catalogue import proposals
+    from environments.models.catalogue import Proposal
+
+    link("cora", "curated", "CONTRIBUTOR")
+    proposal = Proposal.objects.get(pk=number)
+    proposals.ask_for_changes(proposal, _person("cora"), comment)
+    return str(proposal)
 
 
 def failed_build(workspace: str, name: str, lines: str) -> str:

@@ -287,12 +287,12 @@ def test_the_history_filters_by_state_environment_and_person(contributor: Client
         page = text_of(contributor, LIST + address)
         assert ">broken:1</a>" in page
         assert ">forecast:1</a>" not in page
-    assert "No such build" in text_of(contributor, f"{LIST}?q=nothing-like-it")
+    assert "No matching builds" in text_of(contributor, f"{LIST}?q=nothing-like-it")
     assert contributor.get(f"{LIST}?state=nonsense&page=-3").status_code == 200
 
 
 def test_an_empty_history_says_how_a_build_comes_about(contributor: Client) -> None:
-    assert "No build yet" in text_of(contributor, LIST)
+    assert "No builds yet" in text_of(contributor, LIST)
     assert "No images yet" in text_of(contributor, "/w/lab/images/")  # rule 25
 
 

@@ -176,15 +176,15 @@ def test_everybody_who_still_waits_is_notified_with_a_link_to_the_build(carla: U
     assert Event.objects.filter(verb="build.failed").count() == 1
 
 
-def test_a_success_is_notified_only_to_those_who_chose_it(carla: User) -> None:
-    NoticePreferences.objects.create(user=carla, kinds={NoticeKind.BUILD_SUCCEEDED: True})
+def test_a_success_is_notified_to_those_who_do_not_decline_it(carla: User) -> None:
     fred = person("fred", lab=Role.CONTRIBUTOR)
+    NoticePreferences.objects.create(user=fred, kinds={NoticeKind.BUILD_SUCCEEDED: False})
     version = save_text("a==1\n")
     build = queue_build(version, carla)
     request_build(version, fred)
     succeed_build(build)
-    assert [(row.user, row.subject) for row in Notice.objects.all()] == [
-        (carla, "forecast:1 in lab is ready")
+    assert [(row.user, row.subject, row.own) for row in Notice.objects.all()] == [
+        (carla, "Build succeeded: forecast:1 in lab", True)
     ]
 
 

@@ -189,7 +189,7 @@ def test_the_page_says_what_could_not_be_imported_and_lets_it_be_approved_anyway
     row, cora = waiting(), person("cora", curated=Role.CONTRIBUTOR)
     Reconciler().reconcile()
     path = f"{REVIEW}{row.pk}/"
-    assert "A worker will start the image" in browser_of(cora).get(path).content.decode()
+    assert "Waiting for a worker to start the image" in browser_of(cora).get(path).content.decode()
     problems = [{"package": "opencv-python", "module": "cv2", "error": "ImportError: <libGL.so.1>"}]
     trials.finish(claimed(), TrialState.FAILED, problems=problems, imported=3, skipped=["types-six"])
 

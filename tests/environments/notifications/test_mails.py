@@ -119,7 +119,7 @@ def test_an_address_that_nobody_has_is_given_up_at_once_a_full_one_later(ann: Us
     assert (second.state, second.attempts) == (DeliveryState.GIVEN_UP, 1)
     assert "550" in second.problem
     page = browser_of(ann).get(PAGE).content.decode()
-    assert "It could not be sent by e-mail." in page
+    assert "The e-mail couldn't be sent." in page
 
 
 def test_what_a_worker_had_begun_when_it_died_is_sent_by_the_next(
@@ -161,14 +161,21 @@ def test_a_subject_cannot_bring_headers_along(ann: User, mailbox: Mailbox) -> No
 def test_users_choose_their_notices_and_the_address() -> None:
     ann = person("ann")
     browser = browser_of(ann)
-    assert "Nothing yet" in browser.get(PAGE).content.decode()
-    sent = {"email": "ann@example.org", "by_mail": "on", "kinds": ["build-succeeded", "proposal"]}
-    assert "is saved" in browser.post(PAGE, sent, follow=True).content.decode()
+    assert "No notifications yet" in browser.get(PAGE).content.decode()
+    sent = {
+        "email": "ann@example.org",
+        "by_mail": "on",
+        "kinds": ["build-succeeded", "proposal"],
+        "mailed": ["proposal", "deprecation"],
+    }
+    assert "Notification settings saved" in browser.post(PAGE, sent, follow=True).content.decode()
     ann.refresh_from_db()
     assert ann.email == "ann@example.org"
     choice = NoticePreferences.objects.get()
     assert [kind.value for kind in NoticeKind if choice.wants(kind)] == ["build-succeeded", "proposal"]
+    assert [kind.value for kind in NoticeKind if choice.wants_mail(kind)] == ["proposal"]
     assert notify([ann], NoticeKind.BUILD_FAILED, "x") == []
+    assert notify([ann], NoticeKind.BUILD_SUCCEEDED, "x")[0].state == DeliveryState.NOT_SENT
     assert (
         notify([ann], NoticeKind.PROPOSAL, "<b>x</b>", address="/w/curated/")[0].state
         == DeliveryState.WAITING

@@ -33,7 +33,7 @@ OTHERS = [language for language, _ in settings.LANGUAGES if language != settings
 
 
 # Responses for programs, and streams
-NO_PAGES = {"healthz", "readyz", "metrics", f"{BUILD}stream", f"{BUILD}log.txt"}
+NO_PAGES = {"healthz", "readyz", "metrics", f"{BUILD}stream", "w/<slug:workspace>/events/", f"{BUILD}log.txt"}
 
 
 def lang_of(page: str) -> str:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0008_version_entries"),
+        ("environments", "0012_version_entries"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

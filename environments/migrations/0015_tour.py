@@ -21,7 +21,7 @@ def dismiss_for_experienced(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-        ("environments", "0007_environment_repository"),
+        ("environments", "0014_version_labels"),
     ]
 
     operations = [

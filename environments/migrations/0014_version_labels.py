@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0007_environment_repository"),
+        ("environments", "0013_saved_views_and_pins"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

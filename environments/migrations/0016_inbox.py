@@ -11,7 +11,7 @@ def read_all(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0007_environment_repository"),
+        ("environments", "0015_tour"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

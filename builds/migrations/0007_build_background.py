@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("builds", "0005_platforms_of_images"),
+        ("builds", "0006_build_details"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0007_environment_repository"),
+        ("environments", "0010_delivery_answer"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0008_invitations"),
+        ("environments", "0009_invitations"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0007_environment_repository"),
+        ("environments", "0008_ignored_findings"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("builds", "0005_platforms_of_images")]
+    dependencies = [("builds", "0007_build_background")]
 
     operations = [
         migrations.AddField(

@@ -82,7 +82,7 @@ def fill(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0007_environment_repository"),
+        ("environments", "0011_proposal_description_tags"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -29,10 +29,11 @@ CHECKS: dict[str, Sequence[str | Path]] = {
     "lock": [BIN / "uv", "lock", "--check", "--default-index", "https://pypi.org/simple"],
     "layout": [BIN / "ruff", "format", "--check", "--output-format", "concise", "."],
     "glossary": [PYTHON, "-m", "scripts.glossary"],
+    "wording": [PYTHON, "-m", "scripts.wording"],
     "structure": [PYTHON, "-m", "scripts.structure"],
 }
 # Checks whose output is shown when they pass, too.
-FIGURES = ("structure", "glossary")
+FIGURES = ("structure", "glossary", "wording")
 
 
 @dataclass(frozen=True)

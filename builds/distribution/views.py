@@ -64,7 +64,7 @@ def version(request: HttpRequest) -> HttpResponse:
     person = access.puller(request)
     authorized = "Authorization" in request.headers
     if not authorized and access.sign_in_matters():
-        raise sign_in_needed(request, "Fetch a token; without an account it opens what everybody may pull.")
+        raise sign_in_needed(request, "Fetch a token; without an account it opens what anyone may pull.")
     return JsonResponse({"user": person.get_username()} if person.is_authenticated else {})
 
 

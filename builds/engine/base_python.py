@@ -116,7 +116,7 @@ class ContainerPython:
             theirs.close()
             raise ImageError(
                 "packing-failed",
-                f"The Python of {self._base.reference} does not run in a container any more: {error}",
+                f"The Python of {self._base.reference} no longer runs in a container: {error}",
                 "Build again. If it happens again, have that version of Python installed where workers run.",
                 fault="studio",
             ) from error

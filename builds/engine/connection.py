@@ -165,7 +165,7 @@ class Engine:
             raise ImageError(
                 "bad-layer",
                 f"The base image {base.reference} has zstd layers: Docker Engine {self.version} reads none.",
-                "Whoever runs this studio has to install Docker Engine 23 or newer.",
+                "Ask an admin to install Docker Engine 23 or newer.",
                 fault="studio",
             )
 

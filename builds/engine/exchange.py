@@ -129,7 +129,7 @@ class Exchange:
     def _sent(self, data: Iterable[bytes]) -> Iterator[bytes]:
         for piece in data:
             if self._left.is_set():
-                raise ConnectionAbortedError("nobody waits for this any more")
+                raise ConnectionAbortedError("no build waits for this")
             yield piece
 
     def _hang_up(self) -> None:

@@ -136,7 +136,7 @@ def _described(members: Mapping[str, Member]) -> tuple[dict[str, Any], list[Memb
         raise ImageError(
             "engine-lost",
             f"The Docker Engine gave the image in a form that the studio does not know: {error!r}",
-            "Whoever runs this studio has to install another version of Docker Engine.",
+            "Ask an admin to install another version of Docker Engine.",
             fault="studio",
         ) from error
 

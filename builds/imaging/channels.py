@@ -148,7 +148,7 @@ def _address(text: str) -> str:
         raise ImageError(
             "bad-spec",
             f"The channel {masked(text).partition('/t/')[0]} has a password in its address.",
-            "Take it out: everybody who reads the definition could use it.",
+            "Remove it: anyone who reads the definition could use it.",
         )
     if parts.scheme == "file":
         return text
@@ -170,7 +170,7 @@ def _folder(name: str) -> ImageError:
     return ImageError(
         "bad-spec",
         f"The channel {name[:200]} is a folder of the studio's machine, which this studio does not read.",
-        "Name a channel at an https:// address; or whoever runs this studio sets STUDIO_ALLOW_FILE_CHANNELS=true.",
+        "Name a channel at an https:// address; or ask an admin to set STUDIO_ALLOW_FILE_CHANNELS=true.",
     )
 
 

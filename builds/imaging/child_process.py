@@ -105,7 +105,7 @@ def _over(program: str) -> ImageError:
     return ImageError(
         "out-of-memory",
         f"{Path(program).name} was ended: it took more memory, CPU or processes than a build may.",
-        "Ask for fewer packages, or pin more of them.",
+        "Request fewer packages, or pin more of them.",
     )
 
 

@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 (
                     "stopped_by",
                     models.ForeignKey(
-                        help_text="The owner who stopped it for everybody.",
+                        help_text="The owner who stopped it for everyone.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
             model_name="image",
             name="bytecode",
             field=models.JSONField(
-                help_text="Who compiled its modules: provider (machine, uv, base, none), python, identity; null if nobody.",
+                help_text="Who compiled its modules: provider (machine, uv, base, none), python, identity; null if none.",
                 null=True,
             ),
         ),

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="background",
             field=models.BooleanField(
                 default=False,
-                help_text="Nobody waits for it: idle workers build it, and stop as soon as others request a build.",
+                help_text="No person waits for it: idle workers build it, and stop as soon as others request a build.",
             ),
         ),
     ]

@@ -42,7 +42,7 @@ class Build(models.Model):
     reused = models.BooleanField(default=False, help_text="The image existed after all; nothing was built.")
     background = models.BooleanField(
         default=False,
-        help_text="Nobody waits for it: idle workers build it, and stop as soon as others request a build.",
+        help_text="No person waits for it: idle workers build it, and stop as soon as others request a build.",
     )
     image = models.ForeignKey(Image, null=True, on_delete=models.SET_NULL, related_name="builds")
 
@@ -60,7 +60,7 @@ class Build(models.Model):
         null=True,
         on_delete=models.SET_NULL,
         related_name="+",
-        help_text="The owner who stopped it for everybody.",
+        help_text="The owner who stopped it for everyone.",
     )
 
     # Outcome

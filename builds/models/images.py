@@ -41,7 +41,7 @@ class Image(models.Model):
     python = models.CharField(max_length=20, blank=True)
     bytecode = models.JSONField(
         null=True,
-        help_text="Who compiled its modules: provider (machine, uv, base, none), python, identity; null if nobody.",
+        help_text="Who compiled its modules: provider (machine, uv, base, none), python, identity; null if none.",
     )
     platforms = models.CharField(
         max_length=100, default=DEFAULT_PLATFORMS, help_text="By name, with commas; several are an index."

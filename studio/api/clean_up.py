@@ -12,7 +12,7 @@ from studio.api.http.schema import documented
 
 WORKSPACE = ("workspace",)
 RULE_QUERY = {
-    "days": f"Images that nobody used for so many days may go ({retention.DEFAULT_DAYS}).",
+    "days": f"Images unused for so many days may be deleted ({retention.DEFAULT_DAYS}).",
     "older": "`false` keeps current images of versions that are not their environment's latest (true).",
 }
 

@@ -375,7 +375,7 @@ def _trigger(text: str, source: Source, line: int) -> Instruction:
 def _no_from() -> ImageError:
     return ImageError(
         "dockerfile-invalid",
-        "The Dockerfile has no FROM, so there is nothing to start from.",
+        "The Dockerfile has no FROM, so it has no base image.",
         "Begin it with FROM and a base image, such as FROM python:3.11-slim.",
     )
 

@@ -192,7 +192,7 @@ def _refuse_other_pythons(records: Sequence[dict[str, Any]]) -> None:
                 "python-unfit",
                 f"python {record['version']} {record['build']} is not the usual CPython with its global lock;"
                 " the studio does not know where modules belong in it.",
-                "Ask for python with a build such as *_cpython.",
+                "Request python with a build such as *_cpython.",
             )
 
 
@@ -226,7 +226,7 @@ def _sha256(record: dict[str, Any]) -> str:
     raise ImageError(
         "no-checksum",
         f"The channel gives no sha256 for {record['filename']}, so it could not be locked.",
-        "Take the package from a channel that is indexed anew.",
+        "Use a channel whose index is up to date.",
         fault="outside",
     )
 
@@ -275,7 +275,7 @@ def _both(error: ImageError, present: Mapping[str, str]) -> ImageError:
     return ImageError(
         "conflict",
         f"{error.message} Conda installed {which}.",
-        "Ask for a package by conda or by pip, not by both; or loosen one of the versions named.",
+        "Request a package from conda or pip, not both; or loosen one of the versions.",
     )
 
 

@@ -32,7 +32,7 @@ def too_new(name: str, version: str, uploaded: dt.datetime | None, limit: Limit)
         "uploaded-too-late",
         f"No version of {name} that fits was uploaded early enough: {when}{_whose(limit)} takes only what was"
         f" uploaded before {limit.text}.",
-        f"Ask for an older version of {name}, {_way_out(name, limit)}",
+        f"Request an older version of {name}, {_way_out(name, limit)}",
     )
 
 

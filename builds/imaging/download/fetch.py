@@ -326,7 +326,7 @@ def _refused(package: LockedPackage, url: str, status: int) -> ImageError:
         return refused("channel" if package.kind == "conda" else "index", url, package.filename, status)
     return ImageError(
         "package-gone",
-        f"{_host(url)} does not have {package.filename} any more ({status}).",
+        f"{_host(url)} no longer has {package.filename} ({status}).",
         "Pin another version of the package.",
         fault="outside",
     )

@@ -29,7 +29,7 @@ def undamaged(fetched: Fetched) -> Iterator[None]:
         raise ImageError(
             "digest-mismatch",
             f"The copy in the studio's cache of {names} was damaged. It has been thrown away.",
-            "Build again: it is fetched anew.",
+            "Build again to download it again.",
             fault="studio",
         ) from error
 

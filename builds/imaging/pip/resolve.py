@@ -63,7 +63,7 @@ def resolve(
         raise ImageError(
             "no-python",
             f"The base image {base.reference} holds no Python, so no packages can be put on top.",
-            "Take a base image with Python, or ask for no packages.",
+            "Use a base image with Python, or request no packages.",
         )
     if base.probe.minor < OLDEST_PYTHON:
         raise ImageError(

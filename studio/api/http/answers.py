@@ -22,7 +22,7 @@ from environments.versions.service import VersionTaken
 from studio.api.http.parsing import TooLarge
 
 SENTENCES = {
-    "not-found": "There is nothing at this address that you can see.",
+    "not-found": "Nothing that you can see is at this address.",
     "forbidden": "You may not do this.",
 }
 

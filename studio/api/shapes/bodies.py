@@ -59,8 +59,8 @@ class DefinitionIn(s.Serializer[Any]):
         required=False,
         allow_empty=False,
         max_length=100,
-        help_text="In place of the text: any known file, a build context as zip or tar, or several files that are "
-        "read as one folder, such as pyproject.toml and uv.lock (multipart; repeat the field).",
+        help_text="In place of the text: any known file, a build context as zip or tar, or several files, "
+        "such as pyproject.toml and uv.lock (multipart; repeat the field).",
     )
     environment = NoNul(
         max_length=1000,

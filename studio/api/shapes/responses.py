@@ -87,7 +87,7 @@ class Reading(s.Serializer[Any]):
     selection = Selection(allow_null=True, help_text="What was read.")
     findings = Finding(many=True)
     fixed = s.CharField(
-        allow_null=True, help_text="The text after all safe fixes; none where there is nothing to fix."
+        allow_null=True, help_text="The text after all safe fixes; null without a fix."
     )
     pending = s.BooleanField(help_text="Whether packages, base image or engine are still being looked up.")
 

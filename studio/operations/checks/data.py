@@ -41,7 +41,7 @@ def database() -> Iterator[Finding]:
         yield wrong(
             "database",
             f"It does not answer: {first_line(error)}",
-            "Start it, or correct DATABASE_URL. Builds under way wait for it some seconds, then begin again.",
+            "Start it, or correct DATABASE_URL. Running builds wait for it for some seconds, then start again.",
         )
         return
     if other is not None:
@@ -120,7 +120,7 @@ def disk() -> Iterator[Finding]:
     folder = settings.VAR if settings.VAR.is_dir() else settings.VAR.parent
     usage = shutil.disk_usage(folder)
     left = f"{usage.free / 1e9:.1f} GB of {usage.total / 1e9:.1f} GB are free under {settings.VAR}."
-    help = f"Free space: {settings.CACHE} may go at any time; then images that nobody uses."
+    help = f"Free space: {settings.CACHE} may go at any time; then unused images."
     if usage.free < FULL_BYTES:
         yield wrong("disk", left, help)
     elif usage.free < max(NEARLY_FULL_BYTES, NEARLY_FULL * usage.total):
@@ -136,7 +136,7 @@ def store(*, deep: bool) -> Iterator[Finding]:
         yield wrong("store", problem, f"Give {settings.VAR} to the user that the studio runs as.")
         return
     if not settings.STORE.exists():
-        yield ok("store", "It comes into being with the first build.")
+        yield ok("store", "The first build creates it.")
         return
     try:
         json.loads((settings.STORE / "index.json").read_bytes())["manifests"]

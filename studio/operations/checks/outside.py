@@ -61,7 +61,7 @@ def _network_of_code(engine: Engine) -> Finding:
 def mail() -> Iterator[Finding]:
     """Check that the mail server takes mails from the studio; without one, none are sent."""
     if not mail_is_set_up():
-        yield ok("mail", "No mail server is named: people are told of things on their pages only.")
+        yield ok("mail", "No mail server is named: notifications appear in the studio only.")
         return
     try:
         with get_connection():

@@ -40,7 +40,7 @@ def confinement() -> Iterator[Finding]:
 def _doubts() -> Iterator[tuple[str, str]]:
     names = [name for name in settings.ALLOWED_HOSTS if name not in LOCAL]
     if settings.DEBUG:
-        yield "DEBUG is on: errors show the studio's inside to everybody.", "Unset DEBUG."
+        yield "DEBUG is on: errors show the studio's inside to anyone.", "Unset DEBUG."
     if len(settings.SECRET_KEY) < LONG_ENOUGH:
         yield (
             f"SECRET_KEY has only {len(settings.SECRET_KEY)} characters: sessions can be forged by guessing it.",

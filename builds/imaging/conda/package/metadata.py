@@ -100,7 +100,7 @@ class MetadataFiles:
         name, version, build = (str(index.get(key, "")) for key in ("name", "version", "build"))
         if (name.lower(), version) != (self._file.name.lower(), self._file.version):
             raise BadName(
-                f"it calls itself {shown(f'{name} {version}')},"
+                f"its own name is {shown(f'{name} {version}')},"
                 f" but its channel {self._file.name} {self._file.version}"
             )
         if not _BUILD.fullmatch(build):

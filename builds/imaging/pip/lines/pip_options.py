@@ -128,7 +128,7 @@ class _Chosen:
         if ALL in self._sources:
             raise ImageError(
                 "bad-spec",
-                "Not everything is built from source here, as --no-binary :all: asks for.",
+                "Not everything is built from source here, as --no-binary :all: requests.",
                 "Name the packages that have to be: --no-binary name.",
             )
         releases: list[str] = []

@@ -23,7 +23,7 @@ def check_python(version: str, base: str, requires: str, reporter: Reporter) -> 
     try:
         allowed = SpecifierSet(requires)
     except InvalidSpecifier:
-        reporter.line(f"Warning: “{masked(requires)[:100]}” cannot be read as Python versions: not checked")
+        reporter.line(f"Warning: “{masked(requires)[:100]}” are not Python versions: not checked")
         return
     # A base may show its minor version only: any micro version of it may be there.
     possible = (version, f"{version}.99") if version.count(".") == 1 else (version,)

@@ -36,7 +36,7 @@ def for_one_system(name: str, version: str = "", system: str = "") -> ImageError
     return ImageError(
         "no-matching-distribution",
         f"{name} {version}".rstrip() + f" is for {system} only, and an image is Linux.",
-        f"Take it out, or let it apply there only: {marker}." if marker else "Take it out.",
+        f"Remove it, or limit it to that system: {marker}." if marker else "Remove it.",
     )
 
 
@@ -46,6 +46,6 @@ def exported_elsewhere(names: Sequence[str], system: str) -> ImageError:
     return ImageError(
         "no-matching-distribution",
         f"{named} {'is' if len(names) == 1 else 'are'} for {system} only, and an image is Linux.",
-        f"Take {'it' if len(names) == 1 else 'them'} out; or export the environment anew, with"
-        " `conda env export --from-history`, which names only the packages that were asked for.",
+        f"Remove {'it' if len(names) == 1 else 'them'}; or export the environment again with"
+        " `conda env export --from-history`, which lists only the requested packages.",
     )

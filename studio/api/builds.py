@@ -25,7 +25,7 @@ from studio.api.http.answers import Conflict, page_of
 from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
-from studio.api.shapes import bodies, responses, rows
+from studio.api.shapes import bodies, build_responses, responses, rows
 from studio.api.shapes import images as image_fields
 
 WORKSPACE = ("workspace",)
@@ -36,7 +36,7 @@ PLATFORM = {"platform": "Of an image for several: the packages on this platform,
 
 @documented(
     "POST",
-    {200: responses.BuildRequest, 202: responses.BuildRequest},
+    {200: build_responses.BuildRequest, 202: build_responses.BuildRequest},
     takes=bodies.BuildIn,
     path=VERSION,
     may=(409,),
@@ -54,7 +54,7 @@ def request_build(request: ApiRequest, workspace: str, name: str, version: str) 
 
 @documented(
     "GET",
-    responses.paged(responses.Build),
+    responses.paged(build_responses.Build),
     path=WORKSPACE,
     query={
         "state": f"Only those that are {', '.join(BuildState.values)}.",
@@ -77,7 +77,7 @@ def builds(request: ApiRequest, workspace: str) -> Response:
     return pages.get_paginated_response([rows.build(row) for row in page])
 
 
-@documented("GET", responses.WholeBuild, path=BUILD)
+@documented("GET", build_responses.WholeBuild, path=BUILD)
 def build(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
     """Give a build with its steps."""
     return Response(rows.whole_build(get_build(request.user, workspace, build)))
@@ -85,7 +85,7 @@ def build(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
 
 @documented(
     "POST",
-    responses.WholeBuild,
+    build_responses.WholeBuild,
     path=BUILD,
     may=(409,),
 )
@@ -98,7 +98,7 @@ def cancel(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
 
 @documented(
     "POST",
-    responses.WholeBuild,
+    build_responses.WholeBuild,
     path=BUILD,
     may=(409,),
 )
@@ -111,7 +111,7 @@ def stop(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
 
 @documented(
     "POST",
-    {200: responses.BuildRequest, 202: responses.BuildRequest},
+    {200: build_responses.BuildRequest, 202: build_responses.BuildRequest},
     path=BUILD,
     may=(409,),
     headers=(HEADER,),

@@ -22,7 +22,8 @@ from studio.api.http.answers import check_unchanged, etag, page_of
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import catalogue, catalogue_rows
-from studio.api.shapes.responses import BuildRequest, paged
+from studio.api.shapes.build_responses import BuildRequest
+from studio.api.shapes.responses import paged
 from studio.api.shapes.rows import build_request
 from studio.catalogue.ahead import curated_version
 

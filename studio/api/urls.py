@@ -10,7 +10,6 @@ from studio.api import (
     deprecations,
     environments,
     events,
-    invitations,
     labels,
     notices,
     packages,
@@ -50,8 +49,10 @@ ROUTES = {
     "workspaces/<slug:workspace>/compression/": route(
         GET=workspaces.compression, PUT=workspaces.change_compression
     ),
-    "workspaces/<slug:workspace>/invitations/": route(GET=invitations.invitations, POST=invitations.invite),
-    "workspaces/<slug:workspace>/invitations/<int:invitation>/": route(DELETE=invitations.revoke),
+    "workspaces/<slug:workspace>/invitations/": route(GET=workspaces.invitations, POST=workspaces.invite),
+    "workspaces/<slug:workspace>/invitations/<int:invitation>/": route(
+        DELETE=workspaces.revoke_invitation_by_number
+    ),
     "workspaces/<slug:workspace>/members/": route(GET=workspaces.members),
     "workspaces/<slug:workspace>/members/<str:user>/": route(
         PUT=workspaces.keep_member, DELETE=workspaces.remove_member

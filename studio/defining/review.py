@@ -112,8 +112,8 @@ def review(
     """Return the review of a definition: findings with fixes, build forecast, difference from its start.
 
     Whether a build would find what it needs is looked up for those only who may define. `typing` is the line that is
-    being written, whose findings wait. Where the definition is `picked`, its text is not the one in the editor, and
-    nothing in it is fixed.
+    being written, whose findings wait. Where the definition is `picked`, its text differs from the text in the editor,
+    and gets no fixes.
     """
     empty = not (given.text.strip() or given.filename or given.path)
     reading = None if empty else given.reading

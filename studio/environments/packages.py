@@ -10,7 +10,7 @@ from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
-from studio.environments.treemap import Item, treemap
+from studio.packages.treemap import Item, treemap
 
 SORTS = ("name", "-name", "size", "-size")
 MAX_MAP_ITEMS = 40

@@ -167,7 +167,6 @@ def test_a_thousand_environments_cost_as_many_queries_as_two(
             version=version,
             name=version.environment.name,
             changed_at=first.created_at,
-            search_text="",
         )
         for version in versions
     )

@@ -14,7 +14,7 @@ from builds.images.dependency_paths import reasons, sizes_by_root
 from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image
 from environments.models import Role
-from studio.environments.treemap import treemap
+from studio.packages.treemap import treemap
 from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build
 from tests.studio.environments.test_search_by_content import locked
 from tests.studio.html import collapsed

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.backstage import ask
-from tests.browser.drafting import (
+from tests.browser.defining.drafting import (
     DRAFTS,
     KEPT,
     accept_dialogs,

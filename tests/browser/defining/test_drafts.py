@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.drafting import (
+from tests.browser.defining.drafting import (
     DRAFTS,
     KEPT,
     TEXT,

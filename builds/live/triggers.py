@@ -68,11 +68,12 @@ WATCHED = (
     Watched("builds_trial", "state", (_REVIEW, _TRIED_IMAGE)),
     Watched(
         "environments_listentry",
-        "version_id, archived, name, changed_at, search_text",
+        "version_id, archived, name, changed_at",
         (_of_workspace("environments"),),
     ),
     Watched("environments_version", "description, tags, archived_at", (_of_environment("environments"),)),
     Watched("environments_environment", "name, archived_at", (_of_workspace("environments"),)),
+    Watched("environments_versionlabel", "name, version_id", (_of_environment("environments"),)),
     Watched("environments_usage", "version_id, ended_at", (_of_environment("environments"),)),
     Watched(
         "environments_deprecation",

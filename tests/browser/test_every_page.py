@@ -106,6 +106,8 @@ NO_PAGE = {
     "login/provider/back/",
     "login/<str:uid>/<str:token>/",  # looked at on the way in
     f"{W}check",
+    f"{W}events/",
+    "account/notifications/bell",
     f"{W}complete",
     f"{W}activity/events.jsonl",
     "activity/events.jsonl",

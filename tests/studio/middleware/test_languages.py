@@ -182,7 +182,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("messages")
     for name in ("studio", "environments", "builds", "templates", "locale"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Makefile", "manage.py"):
+    for name in ("Makefile", "manage.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     (folder / ".venv").symlink_to(sys.prefix)
     done = subprocess.run(
@@ -279,6 +279,12 @@ UNTRANSLATED = {
     "API · Studio",
     "Python",
     ", Python",
+    "· Python",
+    "prod",
+    "CPU",
+    "GPU",
+    "GPU · CUDA",
+    "docker.io/library/ubuntu:24.04",
     "conda,",
     "pip",
     "workspace/name:version",

@@ -259,6 +259,7 @@ class Studio:
         there = {"proposal": self.proposal, "deprecation": "0"} | self.there[cell.workspace or "lab"]
         filled = cell.route.replace("v2/…", "v2/_catalog").replace(r"(?P<path>[\s\S]*)", "nowhere/")
         filled = filled.replace("(?P<name>.+)", there["repository"])
+        filled = filled.replace("docs/<slug:name>", "docs/running")
         filled = re.sub(r"\(\?P<(\w+)>[^)]*\)|<\w+:(\w+)>", lambda match: there[match[1] or match[2]], filled)
         return "/" + filled.replace("^", "").replace("$", "")
 

@@ -128,7 +128,10 @@ def worker_pid(studio: SetUp, build: str) -> int:
     return int(str(row(studio, build)["worker"]).rpartition(":")[2])
 
 
-LINE = re.compile(r'id="L(\d+)">.*?</a><span>(.*?)</span></div>')
+LINE = re.compile(r'id="L(\d+)"[^>]*>.*?</a><span>(.*?)</span></div>')
+
+# An id that is shown short, and copied whole
+ID = re.compile(r'<button [^>]*data-id="([^"]*)"[^>]*>.*?</button>')
 
 
 class Watcher:
@@ -198,7 +201,7 @@ class Watcher:
     def _take(self, event: dict[str, str]) -> None:
         with self._changed:
             if event.get("event") == "log":
-                self.shown += [(int(n), unescape(t)) for n, t in LINE.findall(event["data"])]
+                self.shown += [(int(n), unescape(ID.sub(r"\1", t))) for n, t in LINE.findall(event["data"])]
                 self.cursor = event["id"]
             elif event.get("event") == "end":
                 self.ended.set()

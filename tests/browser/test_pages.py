@@ -164,10 +164,12 @@ def test_the_theme_is_the_systems_until_one_is_chosen_and_the_choice_is_kept(olg
     expect(olga.locator("html")).to_have_attribute("data-bs-theme", "dark")
     assert background(olga) != light
     with olga.expect_response(lambda response: response.url.endswith("/theme/")):
+        olga.locator("#account-menu summary").click()
         olga.get_by_role("button", name="Light theme").click()
     assert background(olga) == light
     olga.reload()
     assert background(olga) == light
+    olga.locator("#account-menu summary").click()
     expect(olga.get_by_role("button", name="Light theme")).to_have_attribute("aria-pressed", "true")
 
 
@@ -176,7 +178,7 @@ def test_the_keyboard_reaches_search_menus_and_content(olga: Page) -> None:
     expect(olga.get_by_role("link", name="Skip to content")).to_be_focused()
     olga.keyboard.press("/")
     expect(olga.get_by_role("searchbox", name="Search by name, tag, text or package")).to_be_focused()
-    menu = olga.locator("details.menu-end")
+    menu = olga.locator("#account-menu")
     menu.locator("summary").focus()
     olga.keyboard.press("Enter")
     expect(olga.get_by_role("button", name="Sign out")).to_be_visible()
@@ -193,7 +195,7 @@ def test_rows_are_walked_and_help_is_shown_by_keys_but_never_while_typing(
     for key, row in (("j", 0), ("j", 1), ("k", 0), ("k", 0), ("j", 1)):
         olga.keyboard.press(key)
         expect(names.nth(row)).to_be_focused()
-    compare = olga.locator("#environments").get_by_role("button", name="Compare")
+    compare = olga.locator("#environments").get_by_role("button", name="Compare", exact=True)
     expect(compare).to_be_hidden()
     olga.keyboard.press("x")  # chosen, there is something to do with it
     expect(compare).to_be_visible()
@@ -238,7 +240,7 @@ def test_a_logout_while_typing_is_reported_and_keeps_the_text(olga: Page, studio
     text = editor_of(olga)
     other = olga.context.new_page()
     other.goto(f"{studio.url}/w/lab/builds/")
-    other.locator("details.menu-end summary").click()
+    other.locator("#account-menu summary").click()
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_role("button", name="Sign in")).to_be_visible()
 
@@ -257,7 +259,7 @@ def test_a_logout_while_typing_is_reported_and_keeps_the_text(olga: Page, studio
     olga.goto(f"{studio.url}/w/lab/environments/")
     filtered = re.compile(r"/environments/\?")
     for broken, sentence in (
-        (lambda route: route.abort(), "The studio cannot be reached."),
+        (lambda route: route.abort(), "Can't reach the studio."),
         (lambda route: route.fulfill(status=500), "the studio answered with error 500"),
     ):
         olga.route(filtered, broken)
@@ -297,7 +299,7 @@ def test_a_stranger_gets_404(page: Page, studio: Studio, shelf: str) -> None:
         response = page.goto(studio.url + address)
         assert response is not None
         assert response.status == 404
-        expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible()
+        expect(page.get_by_role("heading", name="Page not found")).to_be_visible()
 
 
 def test_ctrl_c_stops_a_studio_whose_builds_are_watched_and_they_go_on_when_it_is_back(
@@ -312,7 +314,7 @@ def test_ctrl_c_stops_a_studio_whose_builds_are_watched_and_they_go_on_when_it_i
     assert studio.process
     os.killpg(studio.process.pid, signal.SIGINT)
     assert studio.process.wait() == 0, studio.process.last_words()
-    expect(page.get_by_text("The connection is lost. Trying again …")).to_be_visible()
+    expect(page.get_by_text("Connection lost. Reconnecting …")).to_be_visible()
 
     # And when it is back, the page goes on by itself, from the line where it was.
     studio.start()

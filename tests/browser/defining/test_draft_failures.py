@@ -232,7 +232,7 @@ def test_a_description_saved_in_its_page_leaves_no_draft_and_a_failure_does(
     described = re.compile("/describe")
     olga.route(described, lambda route: route.abort())
     olga.get_by_role("button", name="Save", exact=True).click()
-    expect(olga.get_by_role("alert").filter(has_text="The studio cannot be reached.")).to_be_visible()
+    expect(olga.get_by_role("alert").filter(has_text="Can't reach the studio.")).to_be_visible()
     assert olga.evaluate(DRAFTS) == 1
     olga.unroute(described)
     olga.get_by_role("button", name="Save", exact=True).click()

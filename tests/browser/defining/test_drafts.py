@@ -175,7 +175,7 @@ def test_signing_out_removes_drafts_also_those_of_other_windows(
     type_all(olga, "signed-out")
     other = olga.context.new_page()
     other.goto(f"{studio.url}/w/lab/builds/")
-    other.locator("details.menu-end summary").click()
+    other.locator("#account-menu summary").click()
     other.get_by_role("button", name="Sign out").click()
     expect(other.get_by_role("button", name="Sign in")).to_be_visible()
     olga.get_by_label("Name", exact=True).fill("typed after")

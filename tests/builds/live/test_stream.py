@@ -362,7 +362,7 @@ def test_the_position_in_the_queue_moves_on_an_open_page(
 
     async def watch() -> None:
         viewer = await Viewer(second, owner).open()
-        await viewer.until("Number 2")
+        await viewer.until("2nd in line")
         await written(build, "the first one ends")()
         await viewer.until("Next in line")
         await viewer.leave()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -37,7 +38,7 @@ def refused(answer: Callable[[BaseHTTPRequestHandler], None], workshop: Workshop
     assert time.monotonic() - began < 10
     assert error.value.fault != "studio"
     assert len(str(error.value)) < 1500
-    error.match(match)
+    assert re.search(match, f"{error.value} {error.value.detail}")
     return error.value
 
 

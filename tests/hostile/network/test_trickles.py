@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -187,17 +188,19 @@ ROUTES: dict[str, Callable[[Trickle, Workshop], None]] = {
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("shape", ["headers", "redirects"])
 def test_no_route_waits_for_the_head_of_an_answer(route: str, shape: str, hurried: Workshop) -> None:
-    with Trickle(HEADS[shape]).running() as server, pytest.raises(ImageError, match=LATE) as error:
+    with Trickle(HEADS[shape]).running() as server, pytest.raises(ImageError) as error:
         ROUTES[route](server, hurried)
     assert error.value.fault != "studio"
+    assert re.search(LATE, f"{error.value} {error.value.detail}")
 
 
 @pytest.mark.parametrize("route", sorted(ROUTES.keys() - {"push"}))  # which reads no body
 @pytest.mark.parametrize("shape", ["chunks", "header of a chunk"])
 def test_no_route_waits_for_the_body_of_an_answer(route: str, shape: str, hurried: Workshop) -> None:
-    with Trickle(BODIES[shape]).running() as server, pytest.raises(ImageError, match=LATE) as error:
+    with Trickle(BODIES[shape]).running() as server, pytest.raises(ImageError) as error:
         ROUTES[route](server, hurried)
     assert error.value.fault != "studio"
+    assert re.search(LATE, f"{error.value} {error.value.detail}")
 
 
 @pytest.mark.parametrize("shape", ["headers", "header of a chunk"])
@@ -216,9 +219,10 @@ def test_neither_tokens_nor_blobs_trickle_on(path: str, shape: str, hurried: Wor
             yield b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(manifest)
             yield manifest
 
-    with Trickle(answer).running() as server, pytest.raises(ImageError, match=LATE) as error:
+    with Trickle(answer).running() as server, pytest.raises(ImageError) as error:
         pulled(server, hurried)
     assert error.value.fault != "studio"
+    assert re.search(LATE, f"{error.value} {error.value.detail}")
     assert any(path in line for line in server.requests)
 
 

@@ -242,6 +242,7 @@ class Migration(migrations.Migration):
         ),
     ]
 """
+NEXT = int(LATEST[:4]) + 1
 COLUMN_TEST = """\
 from importlib import import_module
 import pytest
@@ -268,9 +269,9 @@ def test_the_migration_is_complete_and_fills_existing_rows():
     call_command("makemigrations", "--check", "--dry-run")
     version = save_text("numpy==2.1.3")
     ListEntry.objects.update(hash="")
-    import_module("environments.migrations.0008_listentry_hash").fill(apps, None)
+    import_module("environments.migrations.NEXT_listentry_hash").fill(apps, None)
     assert ListEntry.objects.get().hash == version.hash
-"""
+""".replace("NEXT", f"{NEXT:04}")
 
 
 def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
@@ -293,7 +294,7 @@ def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow)
     )
     index = '            models.Index(fields=["workspace", "hash", "name"], name="listentry_hash_idx"),\n'
     project.add(models, index, before='            models.Index(fields=["workspace", "name"]')
-    project.write(f"environments/migrations/{int(LATEST[:4]) + 1:04}_listentry_hash.py", MIGRATION)
+    project.write(f"environments/migrations/{NEXT:04}_listentry_hash.py", MIGRATION)
     listing = "environments/versions/listing.py"
     project.add(
         listing,

@@ -19,7 +19,6 @@ class Actions:
     build: bool  # as one of the others
     rebuild: bool
     build_from: Workspace | None  # whose members may have a curated environment built
-    before: str  # the version to compare with, as workspace/name:version; empty if there is none
 
 
 def actions_for(
@@ -51,7 +50,6 @@ def actions_for(
         build=builds and not status.active and not status.image and primary != "build",
         rebuild=builds and status.image is not None and not status.active,
         build_from=build_from,
-        before=_before(version),
     )
 
 
@@ -61,16 +59,3 @@ def _own_workspace(request: StudioRequest) -> Workspace | None:
     role = role_in(workspace, request.user) if workspace else None
     enough = role is not None and role >= MINIMUM_ROLE[Right.BUILD]
     return workspace if enough else None
-
-
-def _before(version: Version) -> str:
-    """Return the version before this, else the version that this was started from."""
-    environment = version.environment
-    older = environment.versions.filter(number__lt=version.number).order_by("-number")
-    earlier = older.values_list("version", flat=True).first()
-    if earlier:
-        return f"{environment.workspace.name}/{environment.name}:{earlier}"
-    origin = version.based_on
-    if origin is None:
-        return ""
-    return f"{origin.environment.workspace.name}/{origin.environment.name}:{origin.version}"

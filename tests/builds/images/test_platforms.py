@@ -130,7 +130,7 @@ def test_pages_name_the_platforms_and_their_differences(version: Version, image:
     assert "core: 1.0 on linux/arm64, 2.0 on the first platform" in page
     assert "intel: not installed on linux/arm64, 1 on the first platform" in page
     packages = reader.get("/w/lab/environments/forecast/?tab=packages").content.decode()
-    assert "These are the packages on linux/amd64" in packages
+    assert "Packages on linux/amd64" in packages
     assert "linux/amd64,linux/arm64" in reader.get("/w/lab/images/").content.decode()
 
 

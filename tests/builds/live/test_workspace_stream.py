@@ -13,13 +13,11 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
 from builds.live import build_events, topic_changes, workspace_stream
 from builds.live.topic_changes import board
-from builds.live.triggers import WATCHED
 from builds.models import Build, Image, Trial
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
@@ -358,18 +356,3 @@ def test_many_pages_cost_no_thread_no_connection_and_no_query(olga: User) -> Non
             await page.leave()
 
     live(work)
-
-
-def test_triggers_survive_migrations_that_rewrite_their_tables(olga: User) -> None:
-    """SQLite drops a table's triggers with the table; `migrate` brings them back."""
-    if connection.vendor != "sqlite":
-        pytest.skip("PostgreSQL keeps its triggers.")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'live_%'")
-        names = {name for (name,) in cursor.fetchall()}
-        assert len(names) == 3 * len(WATCHED)
-        for name in names:
-            cursor.execute(f'DROP TRIGGER "{name}"')
-        call_command("migrate", verbosity=0)
-        cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'live_%'")
-        assert {name for (name,) in cursor.fetchall()} == names

@@ -242,6 +242,7 @@ def scan(query: str, *, all_versions: bool) -> set[str]:
     return {seed.name for seed in in_scope if all(matches(seed, term) for term in terms(query))}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_each_query_finds_what_a_scan_of_locks_and_definitions_finds_and_nothing_else(ann: Client) -> None:
     assert len(QUERIES) >= 40

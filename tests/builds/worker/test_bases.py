@@ -128,7 +128,7 @@ def test_without_an_engine_the_registrys_error_is_raised(
 ) -> None:
     settings.DOCKER_HOST, settings.LOCAL_IMAGES = NOWHERE, True
 
-    with pytest.raises(ImageError, match="does not answer") as failed:
+    with pytest.raises(ImageError, match="Can't reach") as failed:
         resolved(lab, workshop)
 
     assert failed.value.code == "registry-unreachable"

@@ -73,7 +73,7 @@ def test_a_waiting_build_ends_at_once_and_its_requesters_learn_who_stopped_it(
     ]
     event = Event.objects.get(verb="build.stopped")
     assert (event.actor, event.subject, event.details["waited"]) == (olga, "forecast:1", ["carla", "fred"])
-    assert "stopped for everybody the build of" in text_of(browser, "/w/lab/activity/")
+    assert "stopped the build of" in text_of(browser, "/w/lab/activity/")
 
 
 def test_a_running_build_is_asked_to_stop_and_ends_as_stopped(olga: User, build: Build) -> None:

@@ -40,7 +40,7 @@ def test_an_owner_adds_promotes_and_removes_and_each_is_an_event(olga: User) -> 
         ("member.added", "paul"), ("member.changed", "paul"), ("member.removed", "paul"),
     ]  # fmt: skip
     activity = browser.get("/w/lab/activity/").content.decode()
-    assert "gave another role to" in activity
+    assert "changed the role of" in activity
 
 
 def test_the_last_owner_neither_leaves_nor_becomes_less(olga: User) -> None:

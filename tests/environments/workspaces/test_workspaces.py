@@ -51,7 +51,7 @@ def test_an_admin_makes_one_owns_it_and_finds_it_in_the_switcher(browser: Client
     assert Member.objects.get(workspace__name="computer-vision").role == Role.OWNER
     event = Event.objects.get()
     assert (event.verb, event.subject, event.actor) == ("workspace.created", "computer-vision", admin)
-    assert "made the workspace" in text_of(browser, "/w/computer-vision/activity/")
+    assert "created the workspace" in text_of(browser, "/w/computer-vision/activity/")
 
 
 def test_everybody_makes_them_only_where_the_setting_says_so(settings: Settings) -> None:

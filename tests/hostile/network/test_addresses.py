@@ -173,7 +173,7 @@ def test_a_name_that_the_resolver_does_not_know_does_not_pass(shared: Workshop) 
         with pytest.raises(ImageError) as error:
             resolve(empty_base(), [f"--index-url http://{name}/simple", "shop"], shared, Recorder())
         assert (error.value.code, error.value.fault) == ("index-unreachable", "outside")
-        assert f"{name} is unknown" in error.value.message
+        assert f"{name} (host name not found)" in error.value.message
         with pytest.raises(ImageError) as error:
             resolve_environment(empty_base(), [f"https://{name}/team"], ["shop"], [], shared, Recorder())
         assert error.value.code == "channel-unreachable"

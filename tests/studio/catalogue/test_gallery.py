@@ -253,7 +253,7 @@ def test_a_search_and_facets_go_together_and_stay_in_the_links(shelf: None, olga
 
 def test_the_list_with_its_columns_is_a_link_away(shelf: None, olga: User) -> None:
     text = page(browser_of(olga), f"{GALLERY}&view=list&sort=-packages")
-    assert '<table class="list">' in text
+    assert '<table class="list environments">' in text
     assert "Show as cards" in text
 
 

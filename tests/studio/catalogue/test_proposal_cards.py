@@ -168,7 +168,7 @@ def test_an_image_of_a_registrys_base_needs_no_confirmation_of_it(olga: User, co
 def test_every_decision_reaches_its_author(what: str, subject: str, olga: User, cora: User) -> None:
     row = waiting(olga)
     browser_of(cora).post(f"{REVIEW}{row.pk}/decide", decision(row, what, "See."))
-    notice = Notice.objects.get(user=olga)
+    notice = Notice.objects.get(user=olga, kind="proposal")
     assert (notice.subject, notice.text, notice.address) == (subject, "See.", f"/w/lab/proposals/{row.pk}/")
     assert subject in text_of(browser_of(olga), "/account/notifications/")
 
@@ -178,10 +178,10 @@ def test_an_author_is_notified_when_a_colleague_withdraws_their_proposal_and_not
 ) -> None:
     row = waiting(olga)
     browser_of(person("carl", lab=Role.CONTRIBUTOR)).post(f"/w/lab/proposals/{row.pk}/withdraw")
-    assert Notice.objects.get(user=olga).subject == "carl withdrew AzureML-forecast"
+    assert Notice.objects.get(user=olga, kind="proposal").subject == "carl withdrew AzureML-forecast"
     again = waiting(olga, "again", "six==1.16.0\n")
     browser_of(olga).post(f"/w/lab/proposals/{again.pk}/withdraw")
-    assert Notice.objects.filter(user=olga).count() == 1
+    assert Notice.objects.filter(user=olga, kind="proposal").count() == 1
 
 
 # Warnings of solvers

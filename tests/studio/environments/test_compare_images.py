@@ -62,7 +62,7 @@ def test_without_an_image_the_page_says_so_and_still_compares_the_definitions(re
     built("old", locked("numpy", "1.0"))
     save_text("numpy==2.0\n", name="new")
     page = reader.get(ADDRESS).content.decode()
-    assert "new:1 has no image yet" in page
+    assert "built yet. Build it to compare the exact packages." in page
     assert "Packages in the definition" in page
     assert json.loads(reader.get(f"{ADDRESS}&format=json").content)["resolved"] is None
 

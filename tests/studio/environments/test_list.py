@@ -296,7 +296,10 @@ def test_one_version_is_archived_and_brought_back_on_the_timeline(contributor: C
     assert "forecast:2 is archived" in page
     assert f'formaction="{address}" name="restore" value="yes">' in page
     assert text_of(contributor, PAGE).count("forecast:1") > 0  # it is the latest now
-    assert "forecast:2 is back" in contributor.post(address, {"restore": "yes"}, follow=True).content.decode()
+    assert (
+        "forecast:2 is restored"
+        in contributor.post(address, {"restore": "yes"}, follow=True).content.decode()
+    )
 
 
 def test_the_timeline_offers_no_archiving_to_readers_nor_where_all_of_it_is_archived(

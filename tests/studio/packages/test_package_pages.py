@@ -196,7 +196,7 @@ def test_summary_and_licence_come_from_the_indexs_metadata(
     }
     settings.INDEX_URL = url
     cache.set(about._cache_key("numpy"), details)
-    cache.set(completion.cache_key("numpy"), ["2.4.0", "1.24.0"])
+    cache.set(completion.cache_key("numpy"), completion.Listing(["2.4.0", "1.24.0"], completion.LISTED))
     built("old", locked("numpy", "1.24.0"))
     content = rita.get(f"{PAGE}numpy/").content.decode()
     assert "Arrays &lt;b&gt;for&lt;/b&gt; Python" in content

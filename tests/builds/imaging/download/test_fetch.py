@@ -103,7 +103,7 @@ def test_another_file_under_the_same_name_is_refused_and_not_kept(
 def test_a_missing_file_is_reported_as_missing(lock: Lock, workshop: Workshop, index: Index) -> None:
     index.failures = [(404, {}, b"")]
 
-    with pytest.raises(ImageError, match=r"does not have shop-1\.0-py3-none-any\.whl any more") as gone:
+    with pytest.raises(ImageError, match=r"no longer has shop-1\.0-py3-none-any\.whl") as gone:
         fetch(lock, workshop, Recorder())
     assert gone.value.code == "package-gone"
 

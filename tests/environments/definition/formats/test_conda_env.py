@@ -189,7 +189,11 @@ def test_an_exported_environment_with_builds_is_read_whole() -> None:
     assert reading.definition is not None
     assert reading.definition.python.conda[0] == "_libgcc_mutex=0.1=main"
     assert reading.definition.python.pip == ("torch==2.1.0+cu118",)
-    assert [finding.code for finding in reading.findings] == ["base-assumed", "build-string"]
+    assert [finding.code for finding in reading.findings] == [
+        "base-assumed",
+        "local-version",
+        "build-string",
+    ]
 
 
 def test_a_selector_in_a_comment_is_warned_of_and_the_package_kept() -> None:

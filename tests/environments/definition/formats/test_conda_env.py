@@ -191,8 +191,8 @@ def test_an_exported_environment_with_builds_is_read_whole() -> None:
     assert reading.definition.python.pip == ("torch==2.1.0+cu118",)
     assert [finding.code for finding in reading.findings] == [
         "base-assumed",
-        "local-version",
         "build-string",
+        "local-version",
     ]
 
 

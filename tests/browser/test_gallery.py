@@ -61,7 +61,7 @@ def test_two_clicks_lead_from_the_gallery_to_a_command_in_the_clipboard(
     command = f"docker run --rm -it localhost:{studio.port}/curated/azureml-built:1 python"
     assert olga.evaluate("navigator.clipboard.readText()") == command
     card.get_by_role("link", name="See all ways to use it").click()
-    settled(olga.get_by_role("heading", name="How to use it"))
+    settled(olga.get_by_role("heading", name="Use it"))
 
 
 def test_the_whole_card_is_the_link_and_what_lies_above_it_is_not(

@@ -321,7 +321,7 @@ def test_ctrl_c_stops_a_studio_whose_builds_are_watched_and_they_go_on_when_it_i
     ask(studio, "more", address, "Still resolving")
     expect(page.get_by_text("Still resolving")).to_be_visible(timeout=20_000)
     expect(page.locator("#log .l > a")).to_have_text(["1", "2"])
-    expect(page.get_by_text("The connection is lost")).to_be_hidden()
+    expect(page.get_by_text("Connection lost. Reconnecting …")).to_be_hidden()
 
 
 def test_a_comparison_is_picked_unfolded_and_seen_side_by_side(olga: Page, studio: Studio) -> None:

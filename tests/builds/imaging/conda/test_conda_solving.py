@@ -296,7 +296,7 @@ def test_pip_may_not_replace_what_conda_installed(workshop: Workshop, base: Base
 
     assert result.value.code == "conflict"
     assert "Conda installed tomli 2.0.1." in result.value.message
-    assert "by conda or by pip" in result.value.help
+    assert "from conda or pip" in result.value.help
 
 
 def test_a_python_without_the_usual_folder_for_modules_is_refused(

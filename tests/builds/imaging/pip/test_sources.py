@@ -56,7 +56,7 @@ def test_a_package_without_a_wheel_is_locked_as_its_source_with_all_that_it_need
     assert basket is not None
     assert (source.needed_by, basket.needed_by) == (("shop",), ("source",))
     assert [file.path.read_bytes() for file in fetched.sdists] == [made.read_bytes()]
-    assert "source has no wheel that fits: it is taken as source" in reporter.log
+    assert "source has no wheel that fits: it is built from source" in reporter.log
 
 
 def test_what_a_source_needs_may_be_a_source_too_and_decides_its_version(

@@ -219,7 +219,7 @@ def test_a_channel_that_does_not_answer_is_not_the_authors_fault(workshop: Works
     error = refused(workshop, base, ["http://127.0.0.1:1/team"], "python")
 
     assert (error.code, error.fault) == ("channel-unreachable", "outside")
-    assert "http://127.0.0.1:1/team cannot" in error.message
+    assert "channel http://127.0.0.1:1/team" in error.message
 
 
 def test_a_channel_that_is_not_there_is_named(workshop: Workshop, base: Base, tmp_path: Path) -> None:

@@ -318,6 +318,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Compression": list(COMPRESSIONS),
         "CompiledModules": list(BYTECODES),
+        "StepState": ["running", "succeeded", "failed", "stopped"],
+        "NoticeKind": ["build-failed", "build-succeeded", "deprecation", "proposal"],
     },
     # The docs load nothing from elsewhere, and run no inline script.
     "SWAGGER_UI_DIST": "SIDECAR",

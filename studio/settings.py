@@ -318,7 +318,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Compression": list(COMPRESSIONS),
         "CompiledModules": list(BYTECODES),
+        "BuildState": ["queued", "running", "succeeded", "failed", "cancelled"],
         "StepState": ["running", "succeeded", "failed", "stopped"],
+        "UseKind": ["run", "model", "deployment"],
         "NoticeKind": ["build-failed", "build-succeeded", "deprecation", "proposal"],
     },
     # The docs load nothing from elsewhere, and run no inline script.

@@ -177,7 +177,7 @@ def test_an_image_of_this_studio_is_built_on_by_those_who_may_pull_it(
 
     assert resolved(lab, workshop, reference).digest == host.digest
     assert resolved(lab, workshop, f"{reference}@{host.digest}").probe == host.probe
-    with pytest.raises(ImageError, match="the workspace stranger may build on") as refused:
+    with pytest.raises(ImageError, match="that workspace stranger can use") as refused:
         resolved(stranger, workshop, reference)
     assert refused.value.code == "image-not-found"
     save_text("numpy\n", name="forecast")
@@ -188,7 +188,7 @@ def test_an_image_of_this_studio_is_built_on_by_those_who_may_pull_it(
     for unknown in (":2", f"@sha256:{'0' * 64}"):
         with pytest.raises(ImageError, match="There is no image"):
             resolved(lab, workshop, by_name + unknown)
-    with pytest.raises(ImageError, match="the workspace stranger may build on"):
+    with pytest.raises(ImageError, match="that workspace stranger can use"):
         resolved(stranger, workshop, by_name)
     lab.anonymous_pull = True
     lab.save()

@@ -165,6 +165,8 @@ class Hub(Generic[T]):
                 # A thousand viewers are served in rounds: a round that begins before the last has ended adds work.
                 await asyncio.sleep(min(POLL_SECONDS, woken * DELIVERY_SECONDS))
         finally:
+            # From here on this task publishes nothing: a subscriber that comes while it ends starts the next task.
+            self._task = None
             source.cancel()
             await asyncio.gather(source, return_exceptions=True)
         await self._load({})  # no subscribers: its resources can be released

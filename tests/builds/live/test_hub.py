@@ -179,3 +179,29 @@ def test_the_task_ends_with_the_last_subscriber_and_restarts_with_the_next() -> 
         assert builds.source_starts == 2
 
     run(work)
+
+
+def test_a_subscriber_that_comes_while_the_task_ends_gets_a_snapshot() -> None:
+    """A page that is reloaded by its only viewer: its last stream ends as the next begins."""
+
+    async def work(builds: Builds) -> None:
+        ending, may_end = asyncio.Event(), asyncio.Event()
+
+        async def load(known: dict[uuid.UUID, int | None]) -> dict[uuid.UUID, int | None]:
+            if not known:
+                ending.set()
+                await may_end.wait()
+            return await builds.load(known)
+
+        builds.hub = Hub(load, builds.source)
+        async with builds.hub.subscribe(FIRST) as viewer:
+            assert await viewer.changed(SECONDS)
+        await ending.wait()
+        async with builds.hub.subscribe(FIRST) as next_viewer:
+            assert await next_viewer.changed(SECONDS / 2)
+            may_end.set()
+            builds.change(FIRST)
+            assert await next_viewer.changed(SECONDS / 2)
+            assert next_viewer.snapshot == 2
+
+    run(work)

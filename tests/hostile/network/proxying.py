@@ -25,6 +25,7 @@ class Raw:
         self._listener = socket.create_server((host, port))
         self._behave = behave
         self._conversations: list[threading.Thread] = []
+        self._last_client: tuple[str, int] | None = None
         self.heads: list[bytes] = []
         self.ended = threading.Event()  # a connection has ended
         self.address = f"{host}:{self._listener.getsockname()[1]}"
@@ -32,25 +33,33 @@ class Raw:
 
     @contextmanager
     def running(self) -> Iterator[Raw]:
-        """Serve inside the block. After it, every conversation has ended: their heads are all in `heads`."""
+        """Serve inside the block. After it, every conversation has ended: their heads are all in `heads`.
+
+        A client may be connected before its connection is accepted: the server ends with a connection of its own,
+        behind all of those.
+        """
         thread = threading.Thread(target=self._accept, daemon=True)
         thread.start()
         try:
             yield self
         finally:
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            thread.join()
+            with socket.socket() as last, self._listener as listener:
+                last.bind(("127.0.0.1", 0))
+                self._last_client = last.getsockname()
+                last.connect(listener.getsockname())
+                thread.join()
             for conversation in self._conversations:
                 conversation.join()
 
     def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                conversation = threading.Thread(target=self._converse, args=(connection,), daemon=True)
-                self._conversations.append(conversation)
-                conversation.start()
+        while True:
+            connection, client = self._listener.accept()
+            if client == self._last_client:
+                connection.close()
+                return
+            conversation = threading.Thread(target=self._converse, args=(connection,), daemon=True)
+            self._conversations.append(conversation)
+            conversation.start()
 
     def _converse(self, connection: socket.socket) -> None:
         with connection, suppress(OSError):

@@ -141,6 +141,8 @@ class Board:
 
     def _stop_if_idle(self, task: "asyncio.Task[None] | None") -> None:
         if not self._pages and task is not None and task is self._task:
+            # At once, not when it has ended: a page that subscribes meanwhile starts the next source.
+            self._task, self._run = None, ""
             task.cancel()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:

@@ -168,3 +168,31 @@ def test_other_rights_give_a_page_other_keys() -> None:
             assert await page.changed(SECONDS)
 
     run(work)
+
+
+def test_a_page_that_comes_while_the_source_ends_gets_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "LINGER_SECONDS", 0)
+
+    async def work(source: Source) -> None:
+        ending, may_end = asyncio.Event(), asyncio.Event()
+
+        async def slow_to_end(report: Report) -> None:
+            try:
+                await source.run(report)
+            finally:
+                ending.set()
+                await may_end.wait()
+
+        board = Board(slow_to_end)
+        async with board.subscribe(LAB):
+            await source.started()
+        await ending.wait()
+        async with board.subscribe(LAB) as next_page:
+            assert await next_page.changed(SECONDS / 2)
+            may_end.set()
+            before = board.position
+            source.change("w1 builds")
+            assert await next_page.changed(SECONDS / 2)
+            assert board.topics_since(LAB, before) == ["builds"]
+
+    run(work)

@@ -158,17 +158,18 @@ def kind_of_source(version: Version) -> str:
     """Return the kind of a version's source, which decides how long its builds take: a key of KINDS."""
     if version.environment.workspace.curated:
         return "curated"
-    return _kind(version.base, (version.data.get("python") or {}).get("conda"))
+    return kind_of(version.base, (version.data.get("python") or {}).get("conda"))
 
 
-def _kind(base: str, conda: object) -> str:
+def kind_of(base: str, conda: object) -> str:
+    """Return the kind of a source in a workspace: a Dockerfile has no base of its own."""
     return "dockerfile" if not base else "conda" if conda else "pip"
 
 
 def _of_kind(made: QuerySet[Build], kind: str) -> list[Build]:
     rows = made.values_list("pk", "version__base", "version__data__python__conda")[:SEARCHED]
     # All builds of the catalogue's workspace are of curated environments.
-    alike = [pk for pk, base, conda in rows if kind in ("curated", _kind(base, conda))][:LOOKED_AT]
+    alike = [pk for pk, base, conda in rows if kind in ("curated", kind_of(base, conda))][:LOOKED_AT]
     return list(made.filter(pk__in=alike)) if alike else []
 
 

@@ -1,7 +1,6 @@
 """The contents of an image's layers: the history in the configs of its manifests, read from the store."""
 
 import json
-import re
 from typing import Any
 
 from django.conf import settings
@@ -14,8 +13,7 @@ MAX_DOCUMENT = 4 * 1024 * 1024
 MAX_MANIFESTS = 20
 MAX_CHARACTERS = 400
 
-# Around the instruction that a builder recorded
-_AROUND = re.compile(r"^/bin/sh -c (?:#\(nop\)\s*)?|\s*# buildkit$|^\|\d+ (?:\S+=\S*\s+)*/bin/sh -c ")
+_SHELL = "/bin/sh -c "
 
 
 def contents_of(image: Image) -> dict[str, str]:
@@ -48,5 +46,12 @@ def _text(entry: dict[str, Any]) -> str:
     created_by = str(entry.get("created_by") or "")
     comment = str(entry.get("comment") or "")
     text = comment if created_by == "environment-studio" or not created_by else created_by
-    text = " ".join(_AROUND.sub("", text).split()).replace("\0", "")
+    text = _instruction(" ".join(text.split()).replace("\0", ""))
     return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
+
+
+def _instruction(text: str) -> str:
+    """Return the instruction without what a builder records around it: build arguments and the shell."""
+    if text.startswith("|"):
+        text = text.partition(f" {_SHELL}")[2] or text
+    return text.removeprefix(_SHELL).removeprefix("#(nop) ").removesuffix(" # buildkit")

@@ -12,7 +12,7 @@ from environments.definition.packages.specs import BadSpec, Spec, conda_spec, pi
 
 _PYTHON_IMAGE = re.compile(r"(?:^|/)python:(3\.\d+)")
 _VERSION = re.compile(r"3\.\d+")
-_GPU_PACKAGE = re.compile(r"(?:.+-)?(?:cuda|cudatoolkit|cudnn|gpu|cu1[1-9])(?:-.+)?")
+_GPU_PACKAGES = {"cuda", "cudatoolkit", "cudnn", "gpu", *(f"cu{number}" for number in range(11, 20))}
 _GPU_BUILD = re.compile(r"\+cu\d|cuda")
 _GPU_DEVICES = {"cuda", "gpu", "rocm"}
 
@@ -83,6 +83,6 @@ def _for_gpu(definition: Definition, specs: list[Spec]) -> bool:
     if definition.target.cuda or "cuda" in (definition.image or "").lower():
         return True
     return any(
-        _GPU_PACKAGE.fullmatch(spec.name) or _GPU_BUILD.search(f"{spec.constraint} {spec.build}")
+        not _GPU_PACKAGES.isdisjoint(spec.name.split("-")) or _GPU_BUILD.search(f"{spec.constraint} {spec.build}")
         for spec in specs
     )

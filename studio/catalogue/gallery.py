@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -27,8 +26,7 @@ from environments.requests import StudioRequest
 from environments.versions.listing import MAX_SEARCH_RESULTS, SORTS, listings_of
 from studio.catalogue.artwork import OTHER, drawing_of, framework_label, framework_of
 from studio.catalogue.usage import NO_USE, Use, count_uses
-
-_MARKS = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
+from studio.markdown import first_line
 
 CARDS = 24
 MAX_SUMMARIES = 5_000
@@ -114,9 +112,7 @@ class Card:
     @property
     def about(self) -> str:
         """The first line of the description, without Markdown's marks."""
-        lines = (line.strip(" #>*-_") for line in self.version.description.splitlines())
-        first = next((line for line in lines if line), "")
-        return _MARKS.sub(lambda match: match[1] or "", first)[:300]
+        return first_line(self.version.description)[:300]
 
     def command(self, host: str) -> str:
         """Return the command that starts a container with it."""

@@ -63,7 +63,7 @@ def test_a_failure_is_seen_with_its_cause_without_a_click(olga: Page, studio: St
     assert bottom(olga, "#failure") <= SCREEN["height"]
     expect(olga.locator("#environment-head .btn-main")).to_have_text("Edit the definition")
     failure.get_by_role("link", name="See the build").click()
-    olga.wait_for_url(f"**{build}#L60")
+    expect(olga).to_have_url(f"{studio.url}{build}#L60")
 
 
 def test_what_is_copied_is_ticked_for_two_seconds_on_every_block_of_code(olga: Page, studio: Studio) -> None:

@@ -73,7 +73,8 @@ def test_the_whole_card_is_the_link_and_what_lies_above_it_is_not(
     expect(card.get_by_text("numpy ==2.1.3")).to_be_visible()
     card.locator(".env-art").click(force=True)  # what receives it is the link above
     settled(olga.get_by_role("heading", name="built", exact=True))
-    expect(olga.locator("#requests")).to_contain_text("numpy ==2.1.3")
+    expect(olga.get_by_role("list", name="Requested packages")).to_contain_text("numpy 2.1.3")
+    olga.get_by_role("link", name="Context", exact=True).click()
     with olga.expect_download() as download:
         olga.get_by_role("link", name="Download requirements.txt").click()
     assert download.value.suggested_filename == "requirements.txt"

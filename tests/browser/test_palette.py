@@ -32,6 +32,7 @@ def test_ctrl_k_finds_an_environment_and_enter_opens_it(olga: Page, studio: Stud
     name = options.nth(1).locator(".palette-title").inner_text()
     olga.keyboard.press("Enter")
     expect(olga).to_have_url(f"{studio.url}/w/lab/environments/{name}/")
+    settled(olga.get_by_role("heading", name=name, exact=True))  # by then, its visit is recorded
     # A visited environment is offered first the next time, and Escape closes the palette.
     olga.goto(f"{studio.url}/w/lab/builds/")
     olga.keyboard.press("Control+k")

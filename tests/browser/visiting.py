@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
     """Sign in by a one-time link, as an owner of the workspace."""
     page.goto(studio.url + ask(studio, "link", name, workspace))
     page.get_by_role("button", name=f"Sign in as {name}").click()
-    settled(page.get_by_role("heading", name="Environments", exact=True))
+    expect(page).to_have_url(re.compile(f"/w/{workspace}/"))
+    settled(page.get_by_role("heading", level=1))
 
 
 def settled(shown: Locator) -> None:

@@ -10,7 +10,7 @@ from environments.definition.findings.marked import gettext_noop as _
 from environments.definition.fixes.lines import Lines, Spot, fix, indent_of
 from environments.definition.fixes.of_packages import CHANGE, removed_line
 
-_CHANNELS = re.compile(r"\s*channels:\s*(?:\[\s*\]|null|~)?\s*")
+_CHANNELS = re.compile(r"\s*channels:(?:\s*(?:\[\s*\]|null|~))?\s*")
 _DEPENDENCIES = re.compile(r"\s*dependencies:\s*(?:#.*)?")
 _TABS = re.compile(r" *\t[ \t]*")
 _WINDOWS = re.compile(r"(?i)\bwindows\b")

@@ -17,7 +17,8 @@ _PIP_KEY = re.compile(r"\s*- [\"']?pip[\"']?:\s*(?:#.*)?")
 _EXACT_PYTHON = re.compile(r"python\s*={1,2}\s*\d+(?:\.\d+)*(?:\.?\*)?(?:=\w+)?(?![\w.=<>]|,\S)")
 _BUILD = re.compile(r"^\s*- [\"']?[A-Za-z0-9_][\w.-]*={1,2}[^=\s'\"]+(=[^=\s'\"#]+)")
 _SHOUTED = re.compile(r"\b(?!https?://)(?i:https?)://")
-_CONSTRAINT = re.compile(r"(?:\s*[<>=!~]{1,3}\s*[\w.*+!-]+\s*,?)+")
+_LIMIT = r"\s*[<>=!~]{1,3}\s*[\w.*+-][\w.*+!-]*"
+_CONSTRAINT = re.compile(rf"{_LIMIT}(?:\s*,{_LIMIT})*")
 _VERSION = re.compile(r"={1,3}\s*([\w.*+!-]+)")
 
 

@@ -10,10 +10,10 @@ YOU = ""
 """The side of a row that is the definition's own request."""
 MOST_ROWS = 8
 _LONGEST = 20_000
-_SPEC = r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]*\])?(?:[<>=!~]=?=?[^\s,]+(?:,\s?[<>=!~]=?=?[^\s,]+)*)?"
+_SPEC = r"[A-Za-z0-9][\w.-]*(?:\[[\w,.-]*\])?(?:[<>=!~][^\s,]+(?:,\s?[<>=!~][^\s,]+)*)?"
 _REQUIRE = re.compile(rf"(?<!conclude that )\b(?:you require|your project requires) ({_SPEC})")
-_DEPENDS = re.compile(rf"({_SPEC}) depends on ({_SPEC})")
-_BRANCH = re.compile(r"^(?P<lead>[\s│├└─]*)(?P<text>.*)$")
+_DEPENDS = re.compile(rf"(?<!\S)({_SPEC}) depends on ({_SPEC})")
+_BRANCHES = " \t│├└─"
 _TOP = re.compile(r"(.+?)(?: can(?:not)? be installed|, which| does not exist| is locked|,? for which)")
 _REQUIRES = re.compile(r"(.+?) would require$")
 
@@ -80,13 +80,14 @@ def _of_rattler(lines: Sequence[str]) -> list[Row]:
     rows: list[Row] = []
     requiring = ""
     for line in lines:
-        match = _BRANCH.match(line)
-        if match is None or "─" not in match["lead"]:
+        text = line.lstrip(_BRANCHES)
+        lead = line[: len(line) - len(text)]
+        if "─" not in lead:
             continue
-        text = match["text"].strip().rstrip(":")
+        text = text.strip().rstrip(":")
         if requires := _REQUIRES.fullmatch(text):
             requiring = _bare(requires[1])
-        elif len(match["lead"].rstrip(" ")) <= 3 and (top := _TOP.match(text)):
+        elif len(lead.rstrip(" ")) <= 3 and (top := _TOP.match(text)):
             rows.append(Row(YOU, _bare(top[1])))
             requiring = ""
         elif requiring and ", which" in text:

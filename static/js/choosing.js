@@ -28,6 +28,6 @@
     boxes(button.form)[0]?.focus();
   });
   document.addEventListener("htmx:afterSettle", updateAll);
-  document.addEventListener("studio:replaced", updateAll);
+  document.addEventListener("studio:refreshed", updateAll);
   updateAll();
 })();

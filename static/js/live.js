@@ -233,7 +233,8 @@
       if (event.persisted) open();
     });
     document.addEventListener("htmx:load", (event) => {
-      if (event.detail.live) return;
+      // htmx also reports the page itself as loaded, once the other scripts have changed it.
+      if (event.detail.live || event.detail.elt === body) return;
       swaps += 1;
       rememberWithin(event.detail.elt);
     });

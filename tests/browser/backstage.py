@@ -183,7 +183,7 @@ def holding(workspace: str, name: str, *packages: str) -> str:
     return reverse("version", args=[workspace, name, made.version])
 
 
-def proposed(workspace: str, name: str) -> str:
+def proposed(workspace: str, name: str, by: str = "paul") -> str:
     """Propose a version that has an image for the catalogue, and return where it is reviewed."""
     from django.contrib.auth.models import User
     from django.urls import reverse
@@ -191,10 +191,10 @@ def proposed(workspace: str, name: str) -> str:
     from environments.catalogue.proposals import propose
     from tests.builds.scenarios import image_for, save_text
 
-    paul, _ = User.objects.get_or_create(username="paul")
-    version = save_text(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=paul)
+    author, _ = User.objects.get_or_create(username=by)
+    version = save_text(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=author)
     image_for(version)
-    made = propose(version, paul, name=f"AzureML-{name}", as_new=True, comment="Everybody asks for it. " * 20)
+    made = propose(version, author, name=f"AzureML-{name}", as_new=True, comment="Everybody asks for it. " * 20)
     return reverse("proposal", args=["curated", made.pk])
 
 

@@ -39,7 +39,7 @@ def test_the_first_screen_answers_what_is_in_it_whether_it_works_and_how_to_use_
     assert tabs is not None
     assert tabs["y"] + tabs["height"] - header["y"] <= HEADER  # with the tabs as well
     for selector in (
-        "#environment-head .state",
+        "#environment-head .head-text > .row-of > .state",
         "#contents .contents-packages",
         "#contents .contents-facts",
         "#snippet",
@@ -62,7 +62,7 @@ def test_a_failure_is_seen_with_its_cause_without_a_click(olga: Page, studio: St
     expect(failure.locator(".failure-line")).to_contain_text("sh: 1: gcc: not found")
     assert bottom(olga, "#failure") <= SCREEN["height"]
     expect(olga.locator("#environment-head .btn-main")).to_have_text("Edit the definition")
-    failure.get_by_role("link", name="See the build").click()
+    failure.get_by_role("link", name="Line 60 of the log").click()
     expect(olga).to_have_url(f"{studio.url}{build}#L60")
 
 

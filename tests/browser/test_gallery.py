@@ -74,9 +74,9 @@ def test_the_whole_card_is_the_link_and_what_lies_above_it_is_not(
     card.locator(".env-art").click(force=True)  # what receives it is the link above
     settled(olga.get_by_role("heading", name="built", exact=True))
     expect(olga.get_by_role("list", name="Requested packages")).to_contain_text("numpy 2.1.3")
-    olga.get_by_role("link", name="Context", exact=True).click()
+    olga.locator("#environment-menu summary").click()
     with olga.expect_download() as download:
-        olga.get_by_role("link", name="Download requirements.txt").click()
+        olga.get_by_role("link", name="Download the definition").click()
     assert download.value.suggested_filename == "requirements.txt"
     assert "numpy==2.1.3" in download.value.path().read_text()
 

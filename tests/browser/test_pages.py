@@ -77,7 +77,7 @@ def test_a_failed_build_leads_to_its_line_and_is_mended_in_the_next_version(
 def test_the_same_definition_again_is_ready_at_once(olga: Page, studio: Studio) -> None:
     for name in ("original", "twin"):
         olga.goto(f"{studio.url}/w/lab/new/")
-        editor_of(olga).fill("six==1.16.0\n")
+        editor_of(olga).fill("six==1.13.0\n")  # no other test of this studio builds it
         olga.get_by_label("Name", exact=True).fill(name)
         if name == "twin":
             expect(

@@ -125,6 +125,8 @@ def test_the_compare_button_says_what_it_needs_and_all_rows_are_selected_and_cle
     olga.get_by_role("button", name="Select all").click()
     expect(olga.locator("#environments .choose:checked")).to_have_count(3)
     expect(compare).to_have_attribute("aria-disabled", "true")
+    ask(studio, "version", "lab", "choose-four", "six==1.16.0\n# choose-four\n")
+    expect(boxes).to_have_count(4)  # the list is live, and its buttons stay
     olga.get_by_role("button", name="Clear", exact=True).click()
     expect(olga.locator("#environments .choose:checked")).to_have_count(0)
     boxes.nth(0).check()

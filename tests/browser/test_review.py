@@ -41,7 +41,7 @@ def test_one_proposes_another_approves_and_everybody_has_it(
     hers.get_by_role("button", name=re.compile("^Approve")).click()
     expect(hers.get_by_text("AzureML-release:1 is published. Anyone can use it now.")).to_be_visible()
     hers.get_by_role("link", name="Open in the catalogue").click()
-    expect(hers.locator("#environment-head .state-good").first).to_be_visible()
+    expect(hers.locator("#environment-head .head-text > .row-of > .state-good")).to_be_visible()
     context.close()
 
     page.reload()

@@ -26,7 +26,7 @@ def sign_in(page: Page, studio: Studio, name: str, workspace: str) -> None:
     """Sign in by a one-time link, as an owner of the workspace."""
     page.goto(studio.url + ask(studio, "link", name, workspace))
     page.get_by_role("button", name=f"Sign in as {name}").click()
-    expect(page).to_have_url(re.compile(f"/w/{workspace}/"))
+    expect(page).to_have_url(re.compile("/w/"))
     settled(page.get_by_role("heading", level=1))
 
 

@@ -22,11 +22,11 @@ from tests.services.studio import Studio
 
 BEHIND = 15.0  # seconds behind a fresh load, after which a page is not live, even on a busy machine
 ENDED_SECONDS = 120
-# The ids of the live parts whose text is another than in a fresh load; what ticks is left out.
+# The ids of the live parts whose text is another than in a fresh load; what scripts write is left out.
 DIFFERENCES = """async () => {
   const text = (part) => {
     const copy = part.cloneNode(true);
-    for (const clock of copy.querySelectorAll("time, [data-countdown]")) clock.remove();
+    for (const written of copy.querySelectorAll("time, [data-countdown], .copy")) written.remove();
     return copy.textContent.replace(/\\s+/g, " ").trim();
   };
   const answer = await fetch(location.href);

@@ -84,7 +84,9 @@ def test_an_extra_of_a_project_is_chosen_reviewed_and_recorded(olga: Page, studi
     # A text that cannot be read for a moment keeps the choice; another project begins without it.
     editor_of(olga).press("Control+Home")
     olga.keyboard.type("[")
-    expect(review.get_by_text("bad-toml")).to_be_visible()
+    expect(review.get_by_text("Line 1 is checked when you leave it.")).to_be_visible()
+    olga.keyboard.press("ArrowDown")
+    expect(review.locator(".finding", has_text="TOML")).to_be_visible()
     expect(part.get_by_label("plots")).to_be_checked()
     olga.evaluate(DROP, [["requirements.txt", "six==1.17.0\n"]])
     expect(part).to_be_hidden()

@@ -83,6 +83,7 @@ def _for_gpu(definition: Definition, specs: list[Spec]) -> bool:
     if definition.target.cuda or "cuda" in (definition.image or "").lower():
         return True
     return any(
-        not _GPU_PACKAGES.isdisjoint(spec.name.split("-")) or _GPU_BUILD.search(f"{spec.constraint} {spec.build}")
+        not _GPU_PACKAGES.isdisjoint(spec.name.split("-"))
+        or _GPU_BUILD.search(f"{spec.constraint} {spec.build}")
         for spec in specs
     )

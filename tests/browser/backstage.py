@@ -194,7 +194,9 @@ def proposed(workspace: str, name: str, by: str = "paul") -> str:
     author, _ = User.objects.get_or_create(username=by)
     version = save_text(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=author)
     image_for(version)
-    made = propose(version, author, name=f"AzureML-{name}", as_new=True, comment="Everybody asks for it. " * 20)
+    made = propose(
+        version, author, name=f"AzureML-{name}", as_new=True, comment="Everybody asks for it. " * 20
+    )
     return reverse("proposal", args=["curated", made.pk])
 
 

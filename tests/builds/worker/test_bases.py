@@ -186,7 +186,7 @@ def test_an_image_of_this_studio_is_built_on_by_those_who_may_pull_it(
     names = ("", ":1", ":latest", f"@{host.digest}", f":1@{host.digest}")
     assert {resolved(lab, workshop, by_name + name).digest for name in names} == {host.digest}
     for unknown in (":2", f"@sha256:{'0' * 64}"):
-        with pytest.raises(ImageError, match="There is no image"):
+        with pytest.raises(ImageError, match="This studio has no image"):
             resolved(lab, workshop, by_name + unknown)
     with pytest.raises(ImageError, match="that workspace stranger can use"):
         resolved(stranger, workshop, by_name)

@@ -97,8 +97,9 @@ def opened(browser: Browser, session: str, address: str, lines: int) -> Seen:
     page.locator("#words").press("Enter")
     in_sight(page, lines // 2 + 1)
     result = time.perf_counter() - began
-    for group in page.locator(".log-group:not([open]) > summary").all():
-        group.click()
+    folded = page.locator(".log-group:not([open]) > summary")
+    while folded.count():
+        folded.first.click()
     page.wait_for_load_state("networkidle")
     held = page.locator("#log .l").count()
     folding, unfolding = page.evaluate(FOLD), page.evaluate(FOLD)

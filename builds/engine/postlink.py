@@ -184,7 +184,7 @@ def _no_engine(packages: Sequence[LockedPackage], host: str) -> ImageError:
     have = "has a post-link script, which has" if len(packages) == 1 else "have post-link scripts, which have"
     return ImageError(
         "post-link-script",
-        f"{_named(packages)} {have} to run in a container, and the Docker Engine at {host} cannot be reached.",
+        f"{_named(packages)} {have} to run in a container, and the Docker Engine at {host} can't be reached.",
         "Start Docker, or set DOCKER_HOST to where it listens; or leave the package out.",
         fault="studio",
     )

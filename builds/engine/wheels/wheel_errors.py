@@ -123,8 +123,8 @@ def unreachable(
         others = [instead for _, _, instead in known if instead] or ["Pin a version that has a wheel"]
         raise ImageError(
             error.code,
-            f"{names}: there is no wheel for this base, only source, which is built in a container; and the Docker"
-            f" Engine at {host} cannot be reached.{facts}",
+            f"No wheel fits this base image: {names}. A build from source needs a container, but the Docker Engine at"
+            f" {host} can't be reached.{facts}",
             f"Start Docker, or set DOCKER_HOST to where it listens. Without it: {'; '.join(others)}.",
             fault="studio",
         ) from error

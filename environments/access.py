@@ -150,17 +150,19 @@ def get_workspace(user: Any, name: str, right: Right = Right.SEE) -> Workspace:
 
 
 def get_environment(user: Any, workspace: str, name: str, right: Right = Right.SEE) -> Environment:
-    """Return the environment, if this user has the right in its workspace."""
-    environment = get_workspace(user, workspace, right).environments.filter(name=name).first()
+    """Return the environment, if this user has the right in its workspace; an anonymous one has no page of its own."""
+    environment = get_workspace(user, workspace, right).environments.named().filter(name=name).first()
     if environment is None:
         raise Http404(f"There is no environment {name} in {workspace}.")
     return environment
 
 
 def get_version(user: Any, workspace: str, name: str, version: str, right: Right = Right.SEE) -> Version:
-    """Return a version by its name, `latest` (rule 31) or a label."""
-    environment = get_environment(user, workspace, name, right)
-    row = environment.version_called(version)
+    """Return a version by its name, `latest` (rule 31) or a label; an anonymous version by its name only (rule 32)."""
+    environment = get_workspace(user, workspace, right).environments.filter(name=name).first()
+    row = environment.version_called(version) if environment else None
+    if environment is None or (environment.anonymous and (row is None or row.version != version)):
+        raise Http404(f"There is no environment {name} in {workspace}.")
     if row is None:
         raise Http404(f"{environment} has no version or label {version}.")
     return row

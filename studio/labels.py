@@ -58,6 +58,8 @@ FAULTS = {
 EVENTS = {
     # verb: (icon, sentence)
     "version.created": ("plus", _("%(who)s saved %(subject)s")),
+    "version.submitted": ("plus", _("%(who)s submitted %(subject)s")),
+    "version.expired": ("trash", _("The studio removed %(subject)s, which nothing has used")),
     "version.described": ("pencil", _("%(who)s described %(subject)s")),
     "label.set": ("plus", _("%(who)s put the label “%(label)s” on %(subject)s")),
     "label.moved": ("arrow-right", _("%(who)s moved the label “%(label)s” from %(before)s to %(subject)s")),

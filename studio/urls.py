@@ -165,6 +165,12 @@ urlpatterns = [
         in_section("environments", labels.label),
         name="label",
     ),
+    # /w/<workspace>/environments/<name>/versions/<version>/name
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/name",
+        in_section("environments", about.name_version),
+        name="name_version",
+    ),
     # /w/<workspace>/environments/<name>/uses/7/end
     path("w/<slug:workspace>/environments/<word:name>/uses/<int:use>/end", uses.end, name="end_use"),
     # /w/<workspace>/environments/<name>/versions/<version>/lock/<pylock|requirements|conda-explicit|cyclonedx|spdx>

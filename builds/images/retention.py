@@ -79,7 +79,7 @@ class CleanUpResult:
 def with_fate(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
     """Return a workspace's images, each annotated with its `fate`: the reason to delete or to keep it."""
     builds = Build.objects.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash"), state__in=ACTIVE)
-    versions = Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
+    versions = Version.objects.named().filter(hash=OuterRef("hash"))
     latest = ListEntry.objects.filter(version__hash=OuterRef("hash"), archived=False)
     uses = Usage.objects.filter(version__hash=OuterRef("hash"), ended_at=None)
     labels = VersionLabel.objects.filter(version__hash=OuterRef("hash"))

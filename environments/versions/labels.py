@@ -62,6 +62,8 @@ def set_label(version: Version, name: str, *, user: User | None, seen: str | Non
     if not LABEL.fullmatch(name) or name == LATEST:
         raise ServiceError("label-invalid", *LABEL_INVALID)
     environment = _lock(version)
+    if environment.anonymous:
+        raise ServiceError("anonymous", f"{version} has no name of its own.", "Save it under a name first.")
     version.refresh_from_db(fields=["archived_at"])
     if version.archived_at is not None:
         raise ConflictError(

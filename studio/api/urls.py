@@ -69,6 +69,7 @@ ROUTES = {
     f"{WEBHOOKS}<int:webhook>/deliveries/<uuid:delivery>/again/": route(POST=webhooks.send_again),
     # Environments and versions
     "workspaces/<slug:workspace>/environments/": route(GET=environments.environments),
+    "workspaces/<slug:workspace>/anonymous/": route(POST=environments.save_anonymous),
     ENVIRONMENT: route(GET=environments.environment, PATCH=environments.change),
     f"{ENVIRONMENT}archive/": route(POST=environments.archive),
     f"{ENVIRONMENT}restore/": route(POST=environments.restore),
@@ -76,6 +77,7 @@ ROUTES = {
     VERSION: route(GET=environments.version, PATCH=environments.describe),
     f"{VERSION}archive/": route(POST=environments.archive_version),
     f"{VERSION}restore/": route(POST=environments.restore_version),
+    f"{VERSION}name/": route(POST=environments.save_under_name),
     f"{VERSION}definition/": route(GET=environments.definition),
     f"{ENVIRONMENT}labels/": route(GET=labels.labels),
     f"{ENVIRONMENT}labels/<word:label>/": route(

@@ -134,6 +134,7 @@ PAGES: dict[str, Methods] = {
     f"{W}images/clean-up/store": {"POST": ADMIN},
     f"{W}images/<str:digest>/": READ,
     f"{VERSION}build": DEFINE,
+    f"{VERSION}name": DEFINE,
     f"{VERSION}rebuild/": {"GET": CONTRIBUTOR},
     f"{VERSION}rebuild/moves": READ_DEFINE,
 }
@@ -180,6 +181,8 @@ API: dict[str, Methods] = {
     f"{API_VERSION}archive/": DEFINE,
     f"{API_VERSION}restore/": DEFINE,
     f"{API_VERSION}definition/": READ,
+    f"{API_VERSION}name/": DEFINE,
+    f"{API_W}anonymous/": DEFINE,
     f"{API_ENVIRONMENT}labels/": READ,
     f"{API_ENVIRONMENT}labels/<word:label>/": {"GET": READER, "PUT": CONTRIBUTOR, "DELETE": CONTRIBUTOR},
     f"{API_ENVIRONMENT}uses/": READ,

@@ -17,6 +17,8 @@ from rest_framework.throttling import SimpleRateThrottle
 from builds.models import Image
 from environments.catalogue.proposals import propose
 from environments.models import Event
+from environments.versions.anonymous import save_anonymous
+from environments.versions.input import read_input
 from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
@@ -54,12 +56,15 @@ def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest
     used = save_text("used==1", name="used", workspace="lab")
     use = report_use(used, "run", "train-42", workspace=used.environment.workspace, user=owner).use
     there = dict(studio.there)
+    nameless = save_anonymous(used.environment.workspace, read_input("nameless==1\n")).version
     built = save_text("built==1", name="built", workspace="lab")
     image_for(built)
     others = {
         "used": "used",
         "active": str(use.pk),
         "unbuilt": unbuilt.version,
+        "anonymous": nameless.environment.name,
+        "nameless": nameless.version,
         "running": str(queue_build(save_text("running==1", name="running", workspace="lab"), owner).pk),
         "built": str(propose(built, owner, name="AzureML-built", as_new=True, comment="It works.").pk),
     }

@@ -106,6 +106,10 @@ def test_an_accepted_version_is_the_receivers_own_with_its_image_and_origin_and_
     )
     assert saved.based_on == forecast
     assert saved.created_by == vera
+    page = browser_of(vera).get("/w/vision/environments/forecast/").content.decode()
+    assert "Shared from" in page
+    assert "lab/forecast:1" in page
+    assert 'href="/w/lab/' not in page
     own = Image.objects.get(workspace=saved.environment.workspace)
     assert (own.digest, own.lock) == (row.digest, Image.objects.get(workspace__name="lab").lock)
     assert request_build(saved, vera).image == own

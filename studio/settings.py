@@ -322,7 +322,8 @@ SPECTACULAR_SETTINGS = {
         "BuildState": ["queued", "running", "succeeded", "failed", "cancelled"],
         "StepState": ["running", "succeeded", "failed", "stopped"],
         "UseKind": ["run", "model", "deployment"],
-        "NoticeKind": ["build-failed", "build-succeeded", "deprecation", "proposal"],
+        "NoticeKind": ["build-failed", "build-succeeded", "deprecation", "proposal", "share"],
+        "ShareState": ["waiting", "accepted", "declined", "withdrawn"],
     },
     # The docs load nothing from elsewhere, and run no inline script.
     "SWAGGER_UI_DIST": "SIDECAR",

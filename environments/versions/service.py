@@ -19,6 +19,7 @@ from environments.definition.syntax.registry_names import repository_name
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, SourceFile, Version, Workspace
 from environments.models.catalogue import Deprecation
+from environments.stored_files import stored
 from environments.versions import labels
 from environments.versions.listing import update_listing
 from environments.versions.uses import check_unused
@@ -146,7 +147,7 @@ def save_version(
         version=version or next_version(environment),
         number=number,
         hash=definition.hash,
-        data=definition.model_dump(mode="json"),
+        data=stored(definition),
         source=source,
         source_path=source_path,
         source_format=source_format,

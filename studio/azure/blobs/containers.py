@@ -1,0 +1,45 @@
+"""Containers: each workspace has one for its uploads, and a URL into it is a build context."""
+
+import re
+from urllib.parse import unquote, urlsplit
+
+from environments.contexts.folder import UploadedFolder, uploaded_folder
+from environments.errors import ServiceError
+from environments.models import Workspace
+from studio.azure.addresses import workspace_guid
+
+# The SDK uploads to `<account>.blob.<suffix>/<container>/…`, and leaves the account out of the context's URL.
+CONTAINER = r"blobstore/(?:[^/]+\.blob\.[^/]+/)?(?P<container>azureml-blobstore-[0-9a-f-]{36})"
+_UPLOAD = re.compile(rf"https?://[^/]+/(?:[^?#]*/)?{CONTAINER}/(?P<path>.+)", re.DOTALL)
+
+
+def container_of(workspace: Workspace) -> str:
+    """Return the name of the container that a workspace's build contexts are uploaded to."""
+    return f"azureml-blobstore-{workspace_guid(workspace)}"
+
+
+def is_upload(uri: str) -> bool:
+    """Return whether a `contextUri` leads to an upload, not to a repository or anywhere else."""
+    return _UPLOAD.fullmatch(uri) is not None
+
+
+def context_folder(uri: str, workspace: Workspace) -> UploadedFolder:
+    """Return the files of the upload that a `contextUri` leads to. Raises ServiceError.
+
+    It must be an upload to the workspace that the version is saved in: others are as good as missing.
+    """
+    match = _UPLOAD.fullmatch(uri)
+    if match is None or match["container"] != container_of(workspace):
+        raise ServiceError(
+            "upload-missing",
+            f"There is no such upload to {workspace}.",
+            "Send the build context to the workspace that the environment is saved in.",
+        )
+    try:
+        return uploaded_folder(workspace, match["path"])
+    except ServiceError:
+        # Some clients write the path percent-encoded.
+        decoded = unquote(urlsplit(match["path"]).path)
+        if decoded == match["path"]:
+            raise
+        return uploaded_folder(workspace, decoded)

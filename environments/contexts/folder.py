@@ -1,8 +1,8 @@
 """An upload as a folder that a definition is read from."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from environments.definition.files.folder import FileEntry
+from environments.definition.files.folder import FileEntry, Folder
 from environments.errors import ServiceError
 from environments.models import UploadedBlob, Workspace
 from environments.stored_files import FileStore
@@ -27,6 +27,28 @@ class UploadedFolder:
 
     def names(self) -> list[str]:
         return sorted(path for path in self._files if "/" not in path)
+
+
+class WithContext:
+    """A few texts, and beside them a build context in a folder of its own."""
+
+    def __init__(self, texts: Mapping[str, bytes], name: str, context: Folder) -> None:
+        self._texts, self._name, self._context = texts, name, context
+
+    def read(self, path: str, limit: int) -> bytes | None:
+        folder, _, inner = path.partition("/")
+        if folder == self._name:
+            return self._context.read(inner, limit)
+        text = self._texts.get(path)
+        return None if text is None else text[: limit + 1]
+
+    def files(self, below: str = "") -> Iterator[FileEntry]:
+        folder, _, inner = below.partition("/")
+        if folder == self._name:
+            yield from self._context.files(inner)
+
+    def names(self) -> list[str]:
+        return sorted(self._texts)
 
 
 def uploaded_folder(workspace: Workspace, path: str) -> UploadedFolder:

@@ -3,6 +3,8 @@
 from django.urls import include, path, re_path
 
 from studio.azure import addresses, clouds, signin, workspaces
+from studio.azure.blobs import views as blobs
+from studio.azure.blobs.containers import CONTAINER
 from studio.azure.protocol import nowhere, route
 
 app_name = "azure"
@@ -34,6 +36,11 @@ urlpatterns = [
     re_path(rf"^{addresses.WORKSPACE}$", workspaces.WORKSPACE),
     re_path(rf"^{addresses.WORKSPACE}/datastores$", workspaces.DATASTORES),
     re_path(rf"^{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)$", workspaces.DATASTORE_VIEW),
+    re_path(
+        rf"^{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)/(?i:listSecrets)$", workspaces.SECRETS
+    ),
+    # Uploads: /blobstore/<account>.blob.<suffix>/<container>/<name>?<signature>
+    re_path(rf"^{CONTAINER}/(?P<name>[\s\S]*)$", blobs.blob, name="blob"),
     # Environments
     path("", include("studio.azure.v2.urls")),
     # Everything else of the Resource Manager: jobs, models, data

@@ -56,7 +56,9 @@ def metadata_of(request: HttpRequest) -> dict[str, str]:
             continue
         key = name.removeprefix(_METADATA)
         if not _METADATA_NAME.fullmatch(key) or not value.isprintable() or not value.isascii():
-            raise Refused(400, "InvalidMetadata", "Names of metadata are letters, digits and “_”; values are ASCII.")
+            raise Refused(
+                400, "InvalidMetadata", "Names of metadata are letters, digits and “_”; values are ASCII."
+            )
         metadata[key] = value
     if len(metadata) > MAX_METADATA:
         raise Refused(400, "MetadataTooLarge", f"A file has up to {MAX_METADATA} entries of metadata.")

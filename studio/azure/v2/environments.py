@@ -80,7 +80,7 @@ def save_version(request: Request, scope: Scope, name: str, version: str) -> Res
     base = base_url(request)
     same = _same_content(space, name, version, sent, base)
     # Before the transaction: reading takes its time.
-    reading = definitions.read_version(sent) if same is None else None
+    reading = definitions.read_version(sent, space) if same is None else None
     with transaction.atomic():
         described = {"description": sent.get("description"), "tags": sent.get("tags")}
         if reading is not None:

@@ -1,10 +1,11 @@
 """The URLs that the Azure ML SDKs call. They are not below a prefix: the SDKs put their paths after the studio's base."""
 
-from django.urls import include, path, re_path
+from django.urls import include, path
 
 from studio.azure import addresses, clouds, signin, workspaces
+from studio.azure.addresses import url
 from studio.azure.blobs import views as blobs
-from studio.azure.blobs.containers import CONTAINER
+from studio.azure.blobs.containers import ACCOUNT, CONTAINER
 from studio.azure.protocol import nowhere, route
 
 app_name = "azure"
@@ -27,22 +28,23 @@ urlpatterns = [
     # /discovery
     path("discovery", clouds.DISCOVERY),
     # /subscriptions?api-version=2022-12-01
-    re_path(r"^(?i:subscriptions)$", clouds.SUBSCRIPTIONS),
+    url(r"subscriptions", clouds.SUBSCRIPTIONS),
     # /subscriptions/<subscription>
-    re_path(rf"^{addresses.IN_SUBSCRIPTION}$", clouds.ONE_SUBSCRIPTION),
+    url(addresses.IN_SUBSCRIPTION, clouds.ONE_SUBSCRIPTION),
     # Workspaces
-    re_path(rf"^{ALL_WORKSPACES}$", workspaces.WORKSPACES),
-    re_path(rf"^{GROUPS_WORKSPACES}$", workspaces.WORKSPACES),
-    re_path(rf"^{addresses.WORKSPACE}$", workspaces.WORKSPACE),
-    re_path(rf"^{addresses.WORKSPACE}/datastores$", workspaces.DATASTORES),
-    re_path(rf"^{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)$", workspaces.DATASTORE_VIEW),
-    re_path(
-        rf"^{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)/(?i:listSecrets)$", workspaces.SECRETS
-    ),
-    # Uploads: /blobstore/<account>.blob.<suffix>/<container>/<name>?<signature>
-    re_path(rf"^{CONTAINER}/(?P<name>[\s\S]*)$", blobs.blob, name="blob"),
+    url(ALL_WORKSPACES, workspaces.WORKSPACES),
+    url(GROUPS_WORKSPACES, workspaces.WORKSPACES),
+    url(addresses.WORKSPACE, workspaces.WORKSPACE),
+    url(rf"{addresses.WORKSPACE}/datastores", workspaces.DATASTORES),
+    url(rf"{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)", workspaces.DATASTORE_VIEW),
+    url(rf"{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)/listSecrets", workspaces.SECRETS),
+    # Uploads
+    # /blobstore/<account>.blob.<suffix>/<container>/<name>?<signature>
+    url(rf"blobstore/{ACCOUNT}/{CONTAINER}/(?P<name>[\s\S]*)", blobs.blob),
+    # /blobstore/<container>/<name>?<signature>
+    url(rf"blobstore/{CONTAINER}/(?P<name>[\s\S]*)", blobs.blob),
     # Environments
     path("", include("studio.azure.v2.urls")),
     # Everything else of the Resource Manager: jobs, models, data
-    re_path(r"^(?i:subscriptions)/(?P<path>[\s\S]*)$", NOWHERE),
+    url(r"subscriptions/(?P<path>[\s\S]*)", NOWHERE),
 ]

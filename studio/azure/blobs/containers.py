@@ -9,8 +9,9 @@ from environments.models import Workspace
 from studio.azure.addresses import workspace_guid
 
 # The SDK uploads to `<account>.blob.<suffix>/<container>/…`, and leaves the account out of the context's URL.
-CONTAINER = r"blobstore/(?:[^/]+\.blob\.[^/]+/)?(?P<container>azureml-blobstore-[0-9a-f-]{36})"
-_UPLOAD = re.compile(rf"https?://[^/]+/(?:[^?#]*/)?{CONTAINER}/(?P<path>.+)", re.DOTALL)
+ACCOUNT = r"(?P<account>[^/\0]+\.blob\.[^/\0]+)"
+CONTAINER = r"(?P<container>azureml-blobstore-[0-9a-f-]{36})"
+_UPLOAD = re.compile(rf"https?://[^/]+/(?:[^?#]*/)?blobstore/(?:{ACCOUNT}/)?{CONTAINER}/(?P<path>.+)", re.DOTALL)
 
 
 def container_of(workspace: Workspace) -> str:

@@ -24,7 +24,7 @@ Handler = Callable[[HttpRequest, Workspace, BlobName, User], HttpResponse]
 
 
 @csrf_exempt
-def blob(request: HttpRequest, container: str, name: str) -> HttpResponse:
+def blob(request: HttpRequest, container: str, name: str, account: str = "") -> HttpResponse:
     """Give the properties of an uploaded file, or receive a file, a block, a list of blocks or metadata."""
     try:
         workspace, user = _holder(request, container)

@@ -23,7 +23,7 @@ MAX_HOURS = 24
 
 
 class SecretsIn(s.Serializer[Any]):
-    """How long the signature is needed."""
+    """The time that a signature is needed for."""
 
     expirableSecret = s.BooleanField(required=False, allow_null=True)
     expireAfterHours = s.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_HOURS)

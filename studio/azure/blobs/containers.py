@@ -11,7 +11,9 @@ from studio.azure.addresses import workspace_guid
 # The SDK uploads to `<account>.blob.<suffix>/<container>/…`, and leaves the account out of the context's URL.
 ACCOUNT = r"(?P<account>[^/\0]+\.blob\.[^/\0]+)"
 CONTAINER = r"(?P<container>azureml-blobstore-[0-9a-f-]{36})"
-_UPLOAD = re.compile(rf"https?://[^/]+/(?:[^?#]*/)?blobstore/(?:{ACCOUNT}/)?{CONTAINER}/(?P<path>.+)", re.DOTALL)
+_UPLOAD = re.compile(
+    rf"https?://[^/]+/(?:[^?#]*/)?blobstore/(?:{ACCOUNT}/)?{CONTAINER}/(?P<path>.+)", re.DOTALL
+)
 
 
 def container_of(workspace: Workspace) -> str:

@@ -1,4 +1,4 @@
-"""What a blob request sends beside its content: length, checksum, metadata, a list of blocks."""
+"""The parts of a blob request beside its content: length, checksum, metadata, a list of blocks."""
 
 import base64
 import binascii
@@ -86,7 +86,8 @@ def blocks_of(request: HttpRequest) -> list[str]:
     match = _LIST.fullmatch(text)
     if match is None:
         raise Refused(400, "InvalidXmlDocument", "The body isn't a list of blocks.")
-    blocks, at, rest = [], 0, match["blocks"].strip()
+    blocks: list[str] = []
+    at, rest = 0, match["blocks"].strip()
     while at < len(rest):
         block = _BLOCK.match(rest, at)
         if block is None or len(blocks) == MOST_BLOCKS:

@@ -1,4 +1,4 @@
-"""What the blob store answers: to clients that may upload, and to all others."""
+"""The blob store: uploads by those who may, and refusals of all others."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import hashlib
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -56,7 +57,7 @@ class Sender:
 
     def put(self, name: str, content: bytes = b"abc", query: str = "", **headers: str) -> tuple[int, str]:
         headers.setdefault("x_ms_blob_type", "BlockBlob")
-        given = {"CONTENT_LENGTH": str(len(content))} | {
+        given: dict[str, Any] = {"CONTENT_LENGTH": str(len(content))} | {
             f"HTTP_{key.upper()}": value for key, value in headers.items()
         }
         answer = Client().put(

@@ -142,6 +142,7 @@ PREBUILD_FREE_BYTES = int(10**9 * setting(env.float, "STUDIO_PREBUILD_FREE_GB", 
 CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
 # After so many hours an upload is forgotten; versions keep their files
 UPLOAD_HOURS = read_limit(setting(env.float, "STUDIO_UPLOAD_HOURS", 24.0), "STUDIO_UPLOAD_HOURS")
+ANONYMOUS_DAYS = read_days(setting(env.float, "STUDIO_ANONYMOUS_DAYS", 90.0), "STUDIO_ANONYMOUS_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
 # Seconds that a pull waits for the build of its image; proxies give up after a minute

@@ -38,6 +38,7 @@ from environments.models.notifications import (
     retry_delay,
 )
 from environments.models.saved_views import Pin, SavedView
+from environments.models.shares import Share, ShareState
 from environments.models.tour import Tour
 from environments.models.uploads import LONGEST_NAME, UploadedBlob
 from environments.models.usage import Usage
@@ -82,6 +83,8 @@ __all__ = [
     "Role",
     "SavedView",
     "Scope",
+    "Share",
+    "ShareState",
     "SourceFile",
     "Stage",
     "Tour",

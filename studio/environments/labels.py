@@ -41,7 +41,7 @@ def label(request: StudioRequest, workspace: str, name: str, version: str) -> Ht
                 request, _("“%(label)s” now means %(version)s.") % {"label": typed, "version": current}
             )
     except ServiceError as problem:
-        status = 409 if problem.status == 409 else 422
+        status = problem.status if problem.status in (403, 409) else 422
         shown = None if problem.code == "label-moved" and "seen" not in request.POST else problem
         return _page(request, current, typed, problem=shown, status=status)
     return redirect(f"{reverse('environment', args=[workspace, name])}?tab=versions#version-{current.number}")

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0016_inbox"),
+        ("environments", "0019_shares"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

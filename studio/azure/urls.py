@@ -45,6 +45,8 @@ urlpatterns = [
     url(rf"blobstore/{CONTAINER}/(?P<name>[\s\S]*)", blobs.blob),
     # Environments
     path("", include("studio.azure.v2.urls")),
+    # Registries
+    path("", include("studio.azure.registries.urls")),
     # Everything else of the Resource Manager: jobs, models, data
     url(r"subscriptions/(?P<path>[\s\S]*)", NOWHERE),
 ]

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from environments.access import Right, may
 from environments.audit.record import record
 from environments.definition.syntax.registry_names import LATEST
 from environments.errors import ConflictError, ForbiddenError, ServiceError
-from environments.models import Environment, Version, VersionLabel, Workspace
+from environments.models import Environment, Event, Version, VersionLabel, Workspace
 
 LABEL = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9._-]{0,63}")
 SUGGESTED = ("prod", "staging")  # offered on pages where an environment does not have them
@@ -147,6 +148,19 @@ def check_unlabelled(version: Version) -> None:
         )
 
 
+def label_history(environment: Environment, name: str) -> QuerySet[Event]:
+    """Return the events of a label: set, moved and removed, newest first."""
+    events = Event.objects.filter(environment=environment, verb__startswith="label.", details__label=name)
+    return events.select_related("actor").order_by("-at", "-pk")
+
+
+def may_move(environment: Environment, name: str, user: User) -> bool:
+    """Return whether a user with the right to define may set, move and remove this label."""
+    return name not in protected_labels(environment) or may(
+        user, Right.MOVE_PROTECTED_LABELS, environment.workspace
+    )
+
+
 def labels_of(versions: Iterable[Version]) -> dict[int, list[str]]:
     """Return the labels of versions by their keys, in one query."""
     named: dict[int, list[str]] = {version.pk: [] for version in versions}
@@ -158,9 +172,7 @@ def labels_of(versions: Iterable[Version]) -> dict[int, list[str]]:
 
 def _check_may_move(environment: Environment, name: str, user: User | None) -> None:
     """Raise ForbiddenError if only owners move this label, and the user is none; the studio itself may."""
-    if user is None or name not in protected_labels(environment):
-        return
-    if not may(user, Right.MOVE_PROTECTED_LABELS, environment.workspace):
+    if user is not None and not may_move(environment, name, user):
         raise ForbiddenError(
             "label-protected",
             f"“{name}” is protected.",

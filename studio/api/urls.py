@@ -88,6 +88,7 @@ ROUTES = {
     f"{ENVIRONMENT}labels/<word:label>/": route(
         GET=labels.label, PUT=labels.put_label, DELETE=labels.delete_label
     ),
+    f"{ENVIRONMENT}labels/<word:label>/history/": route(GET=labels.label_history),
     # Uses of environments
     f"{ENVIRONMENT}uses/": route(GET=uses.uses),
     f"{VERSION}uses/": route(GET=uses.uses_of_version, POST=uses.report),

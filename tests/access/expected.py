@@ -197,6 +197,7 @@ API: dict[str, Methods] = {
     f"{API_W}sharing/": {"GET": CONTRIBUTOR, "PATCH": OWNER},
     f"{API_W}anonymous/": DEFINE,
     f"{API_ENVIRONMENT}labels/": READ,
+    f"{API_ENVIRONMENT}labels/<word:label>/history/": READ,
     f"{API_ENVIRONMENT}labels/<word:label>/": {"GET": READER, "PUT": CONTRIBUTOR, "DELETE": CONTRIBUTOR},
     f"{API_ENVIRONMENT}uses/": READ,
     f"{API_VERSION}uses/": {"GET": READER, "POST": CONTRIBUTOR},

@@ -177,7 +177,7 @@ def test_sharing_with_a_workspace_that_does_not_exist_looks_the_same(
     forecast: Version, olga: User, vera: User
 ) -> None:
     browser = browser_of(olga)
-    answers = {}
+    answers: dict[str, list[Any]] = {}
     for to in ("vision", "nowhere"):
         page = browser.post(SENT, {"to": to, "message": "Try it."}, follow=True)
         again = browser.post(SENT, {"to": to})
@@ -422,12 +422,13 @@ def test_the_api_shares_lists_accepts_and_declines(forecast: Version, olga: User
         "declined",
         "accepted",
     ]
-    for sent in (
+    wrong: tuple[dict[str, object], ...] = (
         {},
         {"workspace": "7 "},
         {"workspace": ["vision"]},
         {"workspace": "vision", "message": "x" * 3000},
-    ):
+    )
+    for sent in wrong:
         assert post(olga, there, sent)[0] in (400, 409)
 
 

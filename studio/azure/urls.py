@@ -49,4 +49,6 @@ urlpatterns = [
     path("", include("studio.azure.registries.urls")),
     # Everything else of the Resource Manager: jobs, models, data
     url(r"subscriptions/(?P<path>[\s\S]*)", NOWHERE),
+    # and of registries
+    url(r"mferp/(?P<path>[\s\S]*)", NOWHERE),
 ]

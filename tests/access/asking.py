@@ -110,7 +110,7 @@ def cells() -> list[Cell]:
     """
     rows = []
     for route in routes():
-        placed = "workspace>" in route or "?P<name>" in route
+        placed = "workspace>" in route or "?P<name>" in route or "?P<registry>" in route
         known = EXPECTED.get(route, {})
         for workspace in ("lab", "curated") if placed else ("",):
             methods = tuple(known) if workspace == "curated" else METHODS
@@ -216,6 +216,8 @@ class Studio:
             studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}
             set_label(broken, "prod", user=None)
             workspace_row = version.environment.workspace
+            workspace_row.opened = not workspace_row.curated
+            workspace_row.save()
             by = workspace_row.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
             to = "lab" if workspace_row.curated else "other"
             sent = Share.objects.create(
@@ -292,6 +294,7 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
     workspace_row = version.environment.workspace
     return {
         "workspace": workspace_row.name,
+        "registry": "azureml" if workspace_row.curated else workspace_row.name,
         "name": version.environment.name,
         "curated": "AzureML-forecast",
         "version": version.version,

@@ -257,6 +257,12 @@ AZURE_WORKSPACES = r"providers/Microsoft\.MachineLearningServices/workspaces"
 AZURE_W = rf"{AZURE_GROUP}/{AZURE_WORKSPACES}/(?P<workspace>[^/\0]+)"
 AZURE_ENVIRONMENT = rf"^{AZURE_W}/environments/(?P<name>[^/\0]+)"
 AZURE_VERSION = rf"{AZURE_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+AZURE_REGISTRY = (
+    rf"^mferp/managementfrontend/{AZURE_GROUP}/providers/Microsoft\.MachineLearningServices"
+    r"/registries/(?P<registry>[^/\0]+)"
+)
+AZURE_REGISTRY_VERSION = rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$"
+AZURE_IMPORT = f"{AZURE_REGISTRY}/import$"
 AZURE_NOWHERE = r"^subscriptions/(?P<path>[\s\S]*)$"
 AZURE_PUBLIC: dict[str, Methods] = {
     "<word:tenant>/v2.0/.well-known/openid-configuration": {"GET": ANYBODY},
@@ -271,6 +277,7 @@ AZURE_PUBLIC: dict[str, Methods] = {
         )
         for account in (r"(?P<account>[^/\0]+\.blob\.[^/\0]+)/", "")
     },
+    r"^mferp/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     AZURE_NOWHERE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
 }
 AZURE: dict[str, Methods] = AZURE_PUBLIC | {
@@ -286,6 +293,15 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     f"{AZURE_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
     f"{AZURE_ENVIRONMENT}/versions$": READ,
     f"{AZURE_VERSION}$": {"GET": READER, "PUT": CONTRIBUTOR},
+}
+AZURE |= {
+    r"^registrymanagement/v1\.0/registries/(?P<registry>[^/\0]+)/discovery$": READ,
+    f"{AZURE_REGISTRY}/environments$": READ,
+    rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)$": READ,
+    rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions$": READ,
+    AZURE_REGISTRY_VERSION: {"GET": READER, "PUT": CONTRIBUTOR},
+    rf"{AZURE_REGISTRY}/tempdatarefs/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$": {"PUT": CONTRIBUTOR},
+    AZURE_IMPORT: {"POST": READER},  # what is shared needs the right to share it
 }
 EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY | AZURE
 

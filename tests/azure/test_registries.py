@@ -84,7 +84,9 @@ def test_an_opened_workspace_is_a_registry_to_register_in(session: Session) -> N
     assert made["id"] == f"azureml://registries/shelf/environments/{name}/versions/1"
     again = "registry('shelf', 'librarian').environments.create_or_update(Environment(name=name, image='python:3.13')).version"
     assert session.run(again) == "2"
-    assert session.run("registry('shelf', 'contributor').environments.get(name, label='latest').version") == "2"
+    assert (
+        session.run("registry('shelf', 'contributor').environments.get(name, label='latest').version") == "2"
+    )
     refused = session.fails(again.replace("librarian", "contributor"))
     assert refused.status == 403
 
@@ -107,14 +109,24 @@ def test_an_owner_of_both_sides_shares_at_once_without_a_build(
     kwargs_session: Session, azure_studio: AzureStudio
 ) -> None:
     session = kwargs_session
-    session.run("ml.environments.create_or_update(Environment(name='to-share', version='1', image='host')).id")
-    values = {"person": "librarian", "name": "to-share", "to": "shared", "version": "7", "registry_name": "shelf"}
+    session.run(
+        "ml.environments.create_or_update(Environment(name='to-share', version='1', image='host')).id"
+    )
+    values = {
+        "person": "librarian",
+        "name": "to-share",
+        "to": "shared",
+        "version": "7",
+        "registry_name": "shelf",
+    }
     refused = session.fails(SHARE, **values)
     assert refused.status == 400
     assert "Build it first" in refused.message
     build(azure_studio, "to-share")
     assert session.run(SHARE, **values) == "azureml://registries/shelf/environments/shared/versions/7"
-    assert session.run("registry('shelf', 'librarian').environments.get('shared', version='7').image") == "host"
+    assert (
+        session.run("registry('shelf', 'librarian').environments.get('shared', version='7').image") == "host"
+    )
     assert session.fails(SHARE, **values).kind == "ValidationException"  # the client looks it up first
 
 
@@ -122,21 +134,38 @@ def test_others_share_and_an_owner_decides(kwargs_session: Session, azure_studio
     session = kwargs_session
     session.run("ml.environments.create_or_update(Environment(name='to-send', version='1', image='host')).id")
     build(azure_studio, "to-send")
-    values = {"person": "contributor", "name": "to-send", "to": "sent", "version": "1", "registry_name": "shelf"}
+    values = {
+        "person": "contributor",
+        "name": "to-send",
+        "to": "sent",
+        "version": "1",
+        "registry_name": "shelf",
+    }
     sent = session.fails(SHARE, **values)
     assert sent.status == 400
     assert "when an owner accepts it" in sent.message
-    assert session.fails("registry('shelf', 'contributor').environments.get('sent', version='1')").status == 404
+    assert (
+        session.fails("registry('shelf', 'contributor').environments.get('sent', version='1')").status == 404
+    )
     with azure_studio.browser("librarian") as browser:
         shares = browser.get("/api/v1/workspaces/shelf/shares/received/").json()["results"]
         (waiting,) = [row for row in shares if row["name"] == "sent"]
-        assert browser.post(f"/api/v1/workspaces/shelf/shares/{waiting['id']}/accept/", json={}).status_code == 200
-    assert session.run("registry('shelf', 'contributor').environments.get('sent', version='1').image") == "host"
+        assert (
+            browser.post(f"/api/v1/workspaces/shelf/shares/{waiting['id']}/accept/", json={}).status_code
+            == 200
+        )
+    assert (
+        session.run("registry('shelf', 'contributor').environments.get('sent', version='1').image") == "host"
+    )
 
 
-def test_versions_reach_the_catalogue_by_review_alone(kwargs_session: Session, azure_studio: AzureStudio) -> None:
+def test_versions_reach_the_catalogue_by_review_alone(
+    kwargs_session: Session, azure_studio: AzureStudio
+) -> None:
     session = kwargs_session
-    session.run("ml.environments.create_or_update(Environment(name='to-propose', version='1', image='host')).id")
+    session.run(
+        "ml.environments.create_or_update(Environment(name='to-propose', version='1', image='host')).id"
+    )
     build(azure_studio, "to-propose")
     values = {"name": "to-propose", "to": "x", "version": "1", "registry_name": "azureml"}
     for person in ("owner", "azure-admin"):
@@ -151,4 +180,7 @@ def test_what_a_caller_may_not_share_is_as_good_as_missing(kwargs_session: Sessi
     values = {"name": "kept", "to": "x", "version": "1"}
     assert session.fails(SHARE, person="stranger", registry_name="shelf", **values).status == 404
     assert session.fails(SHARE, person="librarian", registry_name="other", **values).status == 404
-    assert session.fails(SHARE, person="librarian", registry_name="shelf", **values | {"name": "nothing"}).status == 404
+    assert (
+        session.fails(SHARE, person="librarian", registry_name="shelf", **values | {"name": "nothing"}).status
+        == 404
+    )

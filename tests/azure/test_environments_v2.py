@@ -347,7 +347,7 @@ def test_versions_of_every_format_are_read_and_archived(session: Session, azure_
         assert session.run("[e.version for e in ml.environments.list(name)]") == []
         session.run("ml.environments.restore(name, version='1')")
         assert session.run("[e.version for e in ml.environments.list(name)]") == ["1"]
-        # What was read is registered again: the same content, and no second version.
+        # Registered again as it was read: the same content, and no second version.
         if shown["image"]:
             assert session.run("ml.environments.create_or_update(e).version") == "1"
 

@@ -1,0 +1,1 @@
+"""What the first Azure ML SDK (`azureml-core`) sends and reads: environments, labels, builds and recipes."""

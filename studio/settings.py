@@ -356,7 +356,8 @@ WHITENOISE_MAX_AGE = 3600
 vars().update(read_mail_server(setting(env.str, "STUDIO_MAIL_SERVER", "")))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = setting(env.str, "STUDIO_MAIL_FROM", "studio@localhost")
-# Base URL of links in e-mails and webhooks
+# Base URL of links in e-mails and webhooks; of other absolute URLs only where it is set
+PUBLIC_URL_IS_SET = bool(setting(env.str, "STUDIO_URL", ""))
 PUBLIC_URL = setting(env.str, "STUDIO_URL", f"http://localhost:{PORT}").rstrip("/")
 
 # One JSON object a line for programs, or plain lines

@@ -21,10 +21,17 @@ TENANT = "5d1c2f0a-0000-4000-8000-000000000002"
 LOCATION = "studio"
 _WORKSPACE_IDS = UUID("5d1c2f0a-0000-4000-8000-000000000003")
 
+
+def _any_case(text: str) -> str:
+    """Return a pattern of a text in any case: with an inline flag, Django could not reverse any URL."""
+    return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in text)
+
+
 # Parts of URL patterns: names in any case, as the SDKs' versions differ in it.
-IN_SUBSCRIPTION = r"(?i:subscriptions)/(?P<subscription>[^/\0]+)"
-IN_GROUP = rf"{IN_SUBSCRIPTION}/(?i:resourceGroups)/(?P<group>[^/\0]+)"
-WORKSPACES = r"(?i:providers/Microsoft\.MachineLearningServices/workspaces)"
+SUBSCRIPTIONS = _any_case("subscriptions")
+IN_SUBSCRIPTION = rf"{SUBSCRIPTIONS}/(?P<subscription>[^/\0]+)"
+IN_GROUP = rf"{IN_SUBSCRIPTION}/{_any_case('resourceGroups')}/(?P<group>[^/\0]+)"
+WORKSPACES = _any_case(r"providers/Microsoft\.MachineLearningServices/workspaces")
 WORKSPACE = rf"{IN_GROUP}/{WORKSPACES}/(?P<workspace>[^/\0]+)"
 ENVIRONMENT = rf"{WORKSPACE}/environments/(?P<name>[^/\0]+)"
 VERSION = rf"{ENVIRONMENT}/versions/(?P<version>[^/\0]+)"

@@ -25,7 +25,7 @@ urlpatterns = [
     # /discovery
     path("discovery", clouds.DISCOVERY),
     # /subscriptions?api-version=2022-12-01
-    re_path(r"^(?i:subscriptions)$", clouds.SUBSCRIPTIONS),
+    re_path(rf"^{addresses.SUBSCRIPTIONS}$", clouds.SUBSCRIPTIONS),
     # /subscriptions/<subscription>
     re_path(rf"^{addresses.IN_SUBSCRIPTION}$", clouds.ONE_SUBSCRIPTION),
     # Workspaces
@@ -37,5 +37,5 @@ urlpatterns = [
     # Environments
     path("", include("studio.azure.v2.urls")),
     # Everything else of the Resource Manager: jobs, models, data
-    re_path(r"^(?i:subscriptions)/(?P<path>[\s\S]*)$", NOWHERE),
+    re_path(rf"^{addresses.SUBSCRIPTIONS}/(?P<path>[\s\S]*)$", NOWHERE),
 ]

@@ -35,6 +35,7 @@ urlpatterns = [
     re_path(rf"^{addresses.WORKSPACE}/datastores$", workspaces.DATASTORES),
     re_path(rf"^{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)$", workspaces.DATASTORE_VIEW),
     # Environments
+    path("", include("studio.azure.v1.urls")),
     path("", include("studio.azure.v2.urls")),
     # Everything else of the Resource Manager: jobs, models, data
     re_path(rf"^{addresses.SUBSCRIPTIONS}/(?P<path>[\s\S]*)$", NOWHERE),

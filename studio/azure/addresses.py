@@ -3,38 +3,47 @@
 Subscription and resource group may be any text; the name of the workspace is the studio's.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid5
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.urls.resolvers import RegexPattern, URLPattern
 from rest_framework.request import Request
 
 from environments.models import Workspace
 
 PROVIDER = "Microsoft.MachineLearningServices"
 CLOUD = "SelfHosted"
-# What the studio itself writes, such as in config.json; a client may send any other.
+# The studio writes these, such as in config.json; a client may send any others.
 SUBSCRIPTION = "5d1c2f0a-0000-4000-8000-000000000001"
 GROUP = "studio"
 TENANT = "5d1c2f0a-0000-4000-8000-000000000002"
 LOCATION = "studio"
 _WORKSPACE_IDS = UUID("5d1c2f0a-0000-4000-8000-000000000003")
 
-
-def _any_case(text: str) -> str:
-    """Return a pattern of a text in any case: with an inline flag, Django could not reverse any URL."""
-    return "".join(f"[{letter.lower()}{letter.upper()}]" if letter.isalpha() else letter for letter in text)
-
-
-# Parts of URL patterns: names in any case, as the SDKs' versions differ in it.
-SUBSCRIPTIONS = _any_case("subscriptions")
-IN_SUBSCRIPTION = rf"{SUBSCRIPTIONS}/(?P<subscription>[^/\0]+)"
-IN_GROUP = rf"{IN_SUBSCRIPTION}/{_any_case('resourceGroups')}/(?P<group>[^/\0]+)"
-WORKSPACES = _any_case(r"providers/Microsoft\.MachineLearningServices/workspaces")
+# Parts of patterns for `url`.
+IN_SUBSCRIPTION = r"subscriptions/(?P<subscription>[^/\0]+)"
+IN_GROUP = rf"{IN_SUBSCRIPTION}/resourceGroups/(?P<group>[^/\0]+)"
+WORKSPACES = r"providers/Microsoft\.MachineLearningServices/workspaces"
 WORKSPACE = rf"{IN_GROUP}/{WORKSPACES}/(?P<workspace>[^/\0]+)"
 ENVIRONMENT = rf"{WORKSPACE}/environments/(?P<name>[^/\0]+)"
 VERSION = rf"{ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+
+
+class AnyCasePattern(RegexPattern):
+    """A pattern that ignores case, in which the versions of the SDKs differ: `resourcegroups`."""
+
+    def __init__(self, regex: str) -> None:
+        super().__init__(regex, is_endpoint=True)
+        self.regex = re.compile(regex, re.IGNORECASE)
+
+
+def url(pattern: str, view: Any) -> URLPattern:
+    """Return the URLs that a regular expression matches as a whole, in any case."""
+    return URLPattern(AnyCasePattern(f"^{pattern}$"), view)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from studio.azure.addresses import ENVIRONMENT, VERSION, WORKSPACE, url
 from studio.azure.protocol import nowhere, route
 from studio.azure.v1 import views
 
-UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+UUID = r"[0-9a-fA-F-]{36}"
 NOWHERE = route(GET=nowhere, POST=nowhere, PUT=nowhere, PATCH=nowhere, DELETE=nowhere, public=True)
 V1, V2 = r"environment/v1\.0", r"environment/v2\.0"
 urlpatterns = [

@@ -139,6 +139,7 @@ PREBUILD_CATALOGUE = setting(env.bool, "STUDIO_PREBUILD_CATALOGUE", True)
 PREBUILD_FREE_BYTES = int(10**9 * setting(env.float, "STUDIO_PREBUILD_FREE_GB", 20.0))
 # After so many days a file of the cache that no build used is forgotten
 CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
+ANONYMOUS_DAYS = read_days(setting(env.float, "STUDIO_ANONYMOUS_DAYS", 90.0), "STUDIO_ANONYMOUS_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
 # Seconds that a pull waits for the build of its image; proxies give up after a minute

@@ -37,6 +37,7 @@ from environments.models.notifications import (
     retry_delay,
 )
 from environments.models.saved_views import Pin, SavedView
+from environments.models.shares import Share, ShareState
 from environments.models.tour import Tour
 from environments.models.usage import Usage
 from environments.models.workspaces import (
@@ -79,6 +80,8 @@ __all__ = [
     "Role",
     "SavedView",
     "Scope",
+    "Share",
+    "ShareState",
     "SourceFile",
     "Stage",
     "Tour",

@@ -9,13 +9,27 @@ from environments.definition import Definition
 from environments.definition.syntax.registry_names import LATEST, repository_name
 from environments.models.workspaces import Workspace
 
+ANONYMOUS = "CliV2AnonymousEnvironment"  # the name that Azure's clients fetch anonymous versions by
+
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     """Environments as the lists need them."""
 
+    def named(self) -> Self:
+        """Return the environments that people gave a name: anonymous ones are never listed (rule 32)."""
+        return self.filter(anonymous=False)
+
     def listed(self) -> Self:
         """Return the environments that lists show: neither archived nor anonymous (rules 32, 33)."""
-        return self.filter(archived_at=None, anonymous=False)
+        return self.named().filter(archived_at=None)
+
+
+class VersionQuerySet(models.QuerySet["Version"]):
+    """Versions as the lists need them."""
+
+    def named(self) -> Self:
+        """Return the versions of environments that people gave a name (rule 32)."""
+        return self.filter(environment__anonymous=False)
 
 
 class Environment(models.Model):
@@ -26,7 +40,9 @@ class Environment(models.Model):
     repository = models.CharField(
         max_length=128, editable=False, help_text="Its name in container registries, after the workspace's."
     )
-    anonymous = models.BooleanField(default=False)
+    anonymous = models.BooleanField(
+        default=False, help_text="Its versions were submitted inline, and are never listed (rule 32)."
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     ignored_findings = models.JSONField(
         default=list, blank=True, help_text="The codes of the findings that its pages fold away."
@@ -98,10 +114,15 @@ class Version(models.Model):
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="derived"
     )
     archived_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(
+        null=True, db_index=True, help_text="When an anonymous version was last submitted; null with a name."
+    )
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+
+    objects = VersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]

@@ -44,6 +44,7 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "contents": contents_of(version, image),
             "channels": [masked(channel) for channel in definition.python.channels],
             "findings": version_findings(version),
+            "may_ignore": page["here"]["define"] and not version.environment.anonymous,
             "sharing": requests.versions_sharing(page["workspace"], version.hash),
             "expected": expected_duration(version, page["outlook"]),
             "pull": pull_names(image, request.get_host(), version) if image else None,
@@ -60,7 +61,12 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
 def _pull_that_builds(request: StudioRequest, page: dict[str, Any]) -> str:
     """Return the command that builds and pulls a version without an image; empty where a pull builds nothing."""
     version: Version = page["version"]
-    if page["image"] or page["status"].failed or not (page["here"]["build"] and settings.PULL_WAIT_SECONDS):
+    if (
+        version.environment.anonymous
+        or page["image"]
+        or page["status"].failed
+        or not (page["here"]["build"] and settings.PULL_WAIT_SECONDS)
+    ):
         return ""
     return f"docker pull {request.get_host()}/{name_of(version)}"
 

@@ -19,7 +19,7 @@ from builds.models import Build, BuildRequest, Image
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
-from environments.models import Role, Scope, Version
+from environments.models import Role, Scope, Share, Version
 from environments.notifications.webhooks import add_webhook, test_webhook
 from environments.versions.labels import set_label
 from environments.versions.uses import report_use
@@ -214,6 +214,17 @@ class Studio:
             set_label(broken, "prod", user=None)
             workspace_row = version.environment.workspace
             by = workspace_row.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
+            to = "lab" if workspace_row.curated else "other"
+            sent = Share.objects.create(
+                workspace=workspace_row,
+                target=workspace_row,
+                version=version,
+                to=to,
+                digest=image.digest,
+                name="shared",
+                shared_by=by,
+            )
+            studio.there[workspace]["share"] = str(sent.pk)
             if workspace_row.curated:
                 leaving = deprecate(version.environment, by, on=timezone.localdate(), reason="A hole.")
                 studio.there[workspace]["deprecation"] = str(leaving.pk)

@@ -49,6 +49,9 @@ class Change:
 CONNECTION = {"kind": "index", "address": "https://p.example/simple", "user": "u", "password": "a secret"}
 HOOK = {"address": "https://h.example/x", "groups": "builds"}
 RUNNING = {"build": "running"}
+ANONYMOUS = {"name": "anonymous", "version": "nameless"}
+BUILT_VERSION = {"version": "built-version"}
+RECEIVED = {"share": "received"}
 UNBUILT = {"version": "unbuilt"}
 BUILT = {"proposal": "built"}
 LEAVING = {"on": "2999-01-01", "reason": "A hole.", "words": "A hole."}
@@ -105,6 +108,17 @@ CHANGES: dict[tuple[str, str], Change] = {
     ),
     (f"{VERSION}archive", "POST"): Change("environment.archived"),
     (f"{VERSION}label/", "POST"): Change("label.moved", {"label": "prod", "seen": "2"}),
+    (f"{VERSION}name", "POST"): Change("version.created", {"name": "named"}, there=ANONYMOUS),
+    (f"{VERSION}share/", "POST"): Change("share.sent", {"to": "nowhere"}, there=BUILT_VERSION),
+    (f"{W}shares/<int:share>/", "POST"): Change("share.accepted", {"decision": "accept"}, there=RECEIVED),
+    (f"{W}shares/<int:share>/withdraw", "POST"): Change("share.withdrawn"),
+    (f"{W}settings/opened", "POST"): Change("workspace.opened", {"opened": "on"}),
+    (f"{W}settings/labels", "POST"): Change("workspace.labels", {"labels": "prod staging"}),
+    (f"{API_VERSION}share/", "POST"): Change("share.sent", {"workspace": "nowhere"}, there=BUILT_VERSION),
+    (f"{API_W}shares/<int:share>/accept/", "POST"): Change("share.accepted", there=RECEIVED),
+    (f"{API_W}shares/<int:share>/decline/", "POST"): Change("share.declined", there=RECEIVED),
+    (f"{API_W}shares/<int:share>/withdraw/", "POST"): Change("share.withdrawn"),
+    (f"{API_W}sharing/", "PATCH"): Change("workspace.opened", {"opened": True}),
     (f"{BUILD}cancel", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{BUILD}retry", "POST"): Change("build.requested"),
@@ -145,6 +159,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_ENVIRONMENT}archive/", "POST"): Change("environment.archived"),
     (f"{API_ENVIRONMENT}restore/", "POST"): Change("environment.restored"),
     (f"{API_ENVIRONMENT}versions/", "POST"): Change("version.created", {"text": TEXT}),
+    (f"{API_VERSION}name/", "POST"): Change("version.created", {"name": "named"}, there=ANONYMOUS),
+    (f"{API_W}anonymous/", "POST"): Change("version.submitted", {"text": TEXT}),
     (API_ENVIRONMENT, "PATCH"): Change("environment.findings", {"ignored_findings": ["base-assumed"]}),
     (f"{API_VERSION}", "PATCH"): Change("version.described", {"description": "new"}),
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),

@@ -15,8 +15,11 @@ from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from builds.models import Image
+from builds.review.sharing import share
 from environments.catalogue.proposals import propose
 from environments.models import Event
+from environments.versions.anonymous import save_anonymous
+from environments.versions.input import read_input
 from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
@@ -50,16 +53,26 @@ def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest
     owner.save()
     unused = image_for(save_text("unused==1", name="forecast", workspace="lab"))
     Image.objects.filter(pk=unused.pk).update(used_at=timezone.now() - datetime.timedelta(days=8))
+    forecast = save_text("forecast==1", name="forecast", workspace="lab")
+    image_for(forecast)
+    other = save_text("other==1", name="other", workspace="other")
+    image_for(other)
+    received = share(other, "lab", owner)
     unbuilt = save_text("unbuilt==1", name="forecast", workspace="lab")
     used = save_text("used==1", name="used", workspace="lab")
     use = report_use(used, "run", "train-42", workspace=used.environment.workspace, user=owner).use
     there = dict(studio.there)
+    nameless = save_anonymous(used.environment.workspace, read_input("nameless==1\n")).version
     built = save_text("built==1", name="built", workspace="lab")
     image_for(built)
     others = {
         "used": "used",
         "active": str(use.pk),
         "unbuilt": unbuilt.version,
+        "built-version": forecast.version,
+        "received": str(received.pk),
+        "anonymous": nameless.environment.name,
+        "nameless": nameless.version,
         "running": str(queue_build(save_text("running==1", name="running", workspace="lab"), owner).pk),
         "new": "new",
         "built": str(propose(built, owner, name="AzureML-built", as_new=True, comment="It works.").pk),

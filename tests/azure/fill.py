@@ -1,7 +1,8 @@
 """Fill a studio for the SDKs: `python -m tests.azure.fill`. What was made is printed as JSON.
 
 `owner`, `contributor` and `reader` are members of the workspace `lab`; `stranger` and `admin` are not. Each has a token
-that writes; `owner` also has a token that only reads, and a token that only pulls. `other` is a workspace of `stranger`.
+that writes; `owner` also has a token that only reads, and a token that only pulls, and
+tokens `ends-0` to `ends-9` that tests may revoke. `other` is a workspace of `stranger`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def main() -> None:
     owner = User.objects.get(username="owner")
     tokens["reads"] = create_token(owner, "reads", Scope.READ)[1]
     tokens["pulls"] = create_token(owner, "pulls", Scope.PULL)[1]
+    for number in range(10):  # for tests that revoke a token
+        tokens[f"ends-{number}"] = create_token(owner, f"ends-{number}", Scope.WRITE)[1]
     print(json.dumps(tokens))
 
 

@@ -92,7 +92,7 @@ def _conda_file(row: Version, definition: Definition) -> str | None:
 def _inference(definition: Definition) -> dict[str, Any] | None:
     if definition.inference is None:
         return None
-    routes = {"livenessRoute": "liveness", "readinessRoute": "readiness", "scoringRoute": "scoring"}
+    routes = {"livenessRoute": "liveness", "scoringRoute": "scoring", "readinessRoute": "readiness"}
     given = {name: getattr(definition.inference, key) for name, key in routes.items()}
     return {name: {"port": route.port, "path": route.path} for name, route in given.items() if route}
 

@@ -1,1 +1,1 @@
-"""What the first Azure ML SDK (`azureml-core`) sends and reads: environments, labels, builds and recipes."""
+"""Environments, labels, builds and recipes as the first Azure ML SDK (`azureml-core`) sends and reads them."""

@@ -28,7 +28,7 @@ _MAX_SIGNATURE = 300
 
 @dataclass(frozen=True)
 class ContextUrl:
-    """The URL that stands for the build context of a version."""
+    """The parts of a URL that means the build context of a version."""
 
     workspace: str
     name: str
@@ -44,7 +44,7 @@ class ContextUrl:
 
 
 def context_url(base: str, scope: Scope, version: Version) -> str:
-    """Return the URL that stands for the build context of a version."""
+    """Return the URL that means the build context of a version; it is given back to the studio, never opened."""
     name = version.environment.name
     return f"{base}/{V1}{quote(scope.version_id(name, version.version))}/context"
 

@@ -46,7 +46,9 @@ def build_with_log(request: BuildRequest) -> Build | None:
         return request.build
     if request.image is None:
         return None
-    return request.image.builds.filter(reused=False).select_related("workspace").order_by("-queued_at").first()
+    return (
+        request.image.builds.filter(reused=False).select_related("workspace").order_by("-queued_at").first()
+    )
 
 
 async def whole_log(build: Build) -> AsyncIterator[str]:

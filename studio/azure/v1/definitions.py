@@ -16,7 +16,7 @@ from environments.errors import ServiceError
 from environments.models import Version
 from environments.versions.input import DefinitionInput, read_input
 
-# What the client sends of a definition: it drops every other key that it read.
+# The client sends these keys of a definition, and drops every other that it read.
 CLIENT_KEYS = ("name", "python", "environmentVariables", "docker", "spark", "inferencingStackVersion", "r")
 _KEYS = {key.lower(): key for key in (*CLIENT_KEYS, "version", "description", "tags", "properties")}
 _DOCKER_DEFAULTS = {"enabled": False, "sharedVolumes": True, "shmSize": "2g"}
@@ -27,11 +27,12 @@ _NO_R = (
     "R packages aren't supported.",
     "Leave out the section `r`, and install R in the base image or with conda (r-base).",
 )
+_NO_NUL = ("The definition holds the character NUL.", "Remove it.")
 
 
 @dataclass(frozen=True)
 class ContextLocation:
-    """Where a request says that its build context is, and the path of the Dockerfile in it."""
+    """The location of a build context as a request gives it, and the path of the Dockerfile in it."""
 
     url: str
     dockerfile_path: str
@@ -110,7 +111,10 @@ def _installs_nothing(version: Version, definition: Definition) -> bool:
 
 
 def _text(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
+    if "\\u0000" in text.replace("\\\\", ""):
+        raise ServiceError("nul", *_NO_NUL)
+    return text
 
 
 def _camel_case(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,7 +48,9 @@ def recipe(version: Version, host: str, image: str, *, platform: str) -> dict[st
     advice = f"Can't pull the image. Sign in with an access token, then try again: docker login {host}"
     build = _BUILD.format(image=shlex.quote(image), local=local, advice=shlex.quote(advice))
     return {
-        "setupContentZip": base64.b64encode(_packed({CHECK: _CHECK.format(local=local), BUILD: build})).decode(),
+        "setupContentZip": base64.b64encode(
+            _packed({CHECK: _CHECK.format(local=local), BUILD: build})
+        ).decode(),
         "checkEnvironmentScriptName": CHECK,
         "buildEnvironmentScriptName": BUILD,
         # A definition's variables are for its image: on the machine itself they could name a program to run.

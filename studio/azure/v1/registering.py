@@ -26,10 +26,9 @@ def register(
     location = context_location(body)
     context = _context_at(user, location, base) if location is not None else None
     given = read_definition(body, context)
-    existing = _existing(space, name, version)
-    if existing is not None and given.reading.definition is not None:
-        if is_same(existing, given.reading.definition):
-            return existing
+    definition, existing = given.reading.definition, _existing(space, name, version)
+    if definition is not None and existing is not None and is_same(existing, definition):
+        return existing
     if space.curated:
         raise ConflictError(
             "only-by-review",

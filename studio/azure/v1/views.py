@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from django.db import transaction
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from rest_framework import exceptions
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from builds.models import BuildRequest
@@ -17,6 +16,7 @@ from environments.access import Right, get_environment, get_workspace
 from environments.errors import ServiceError
 from environments.models import AccessToken, Version
 from environments.versions.labels import MAX_LABELS, set_label
+from studio.api.http.requests import ApiRequest
 from studio.azure.addresses import Scope, base_url
 from studio.azure.protocol import body_of, route
 from studio.azure.v1 import addresses, images
@@ -29,26 +29,24 @@ from studio.azure.v1.registering import register
 LINK_ENDED = "This link to the log has expired. Get a new one: call get_log() of a new build(workspace).\n"
 
 
-def list_environments(request: Request, scope: Scope) -> Response:
+def list_environments(request: ApiRequest, scope: Scope) -> Response:
     """List environments with the definition of their latest version, and the curated ones after them."""
     space = get_workspace(request.user, scope.workspace)
     page, token = page_of_versions(space, request.query_params.get("continuation", ""))
-    return Response(
-        {"value": [_document(request, scope, row) for row in page], "continuationToken": token}
-    )
+    return Response({"value": [_document(request, scope, row) for row in page], "continuationToken": token})
 
 
-def environment(request: Request, scope: Scope, name: str, version: str = LATEST) -> Response:
+def environment(request: ApiRequest, scope: Scope, name: str, version: str = LATEST) -> Response:
     """Give the definition of a version, or of the latest."""
     return _answer(request, scope, find_version(request.user, scope.workspace, name, version))
 
 
-def labelled(request: Request, scope: Scope, name: str, label: str) -> Response:
+def labelled(request: ApiRequest, scope: Scope, name: str, label: str) -> Response:
     """Give the definition of the version with a label."""
     return _answer(request, scope, labelled_version(request.user, scope.workspace, name, label))
 
 
-def put_environment(request: Request, scope: Scope, name: str, version: str = "") -> Response:
+def put_environment(request: ApiRequest, scope: Scope, name: str, version: str = "") -> Response:
     """Register a definition; the client takes no other success than 200."""
     get_workspace(request.user, scope.workspace, Right.DEFINE)
     row = register(
@@ -57,7 +55,7 @@ def put_environment(request: Request, scope: Scope, name: str, version: str = ""
     return _answer(request, scope, row)
 
 
-def put_labels(request: Request, scope: Scope, name: str, version: str) -> Response:
+def put_labels(request: ApiRequest, scope: Scope, name: str, version: str) -> Response:
     """Put labels on a version; versions that have them lose them, other labels stay."""
     environment = get_environment(request.user, scope.workspace, name, Right.DEFINE)
     row = environment.version_called(version)
@@ -70,13 +68,13 @@ def put_labels(request: Request, scope: Scope, name: str, version: str) -> Respo
     return Response({"labels": labels})
 
 
-def image(request: Request, scope: Scope, name: str, version: str = LATEST) -> Response:
+def image(request: ApiRequest, scope: Scope, name: str, version: str = LATEST) -> Response:
     """Give the details of a version's image."""
     row = find_version(request.user, scope.workspace, name, version)
     return Response(images.details(row, _host(request)))
 
 
-def build(request: Request, scope: Scope, name: str, version: str = LATEST) -> Response:
+def build(request: ApiRequest, scope: Scope, name: str, version: str = LATEST) -> Response:
     """Request a version's image, and say where its status is."""
     row = find_version(request.user, scope.workspace, name, version, Right.BUILD)
     made = request_build(row, request.user)
@@ -85,7 +83,7 @@ def build(request: Request, scope: Scope, name: str, version: str = LATEST) -> R
 
 
 def build_on_compute(
-    request: Request, scope: Scope, name: str, compute: str, version: str = LATEST
+    request: ApiRequest, scope: Scope, name: str, compute: str, version: str = LATEST
 ) -> Response:
     """Refuse to build on a compute target: the studio has none."""
     find_version(request.user, scope.workspace, name, version, Right.BUILD)
@@ -96,23 +94,21 @@ def build_on_compute(
     )
 
 
-def status(request: Request, scope: Scope, name: str, version: str, number: str) -> Response:
+def status(request: ApiRequest, scope: Scope, name: str, version: str, number: str) -> Response:
     """Give the status of a requested build, with a link to its log."""
     row = find_version(request.user, scope.workspace, name, version)
-    requested = BuildRequest.objects.select_related("build__workspace", "image").filter(
-        pk=int(number), version=row
-    )
-    found = requested.first()
-    if found is None:
-        raise Http404(f"Nobody has requested a build of {row} under the number {number}.")
-    made, token = build_with_log(found), request.auth
+    requests = BuildRequest.objects.select_related("build__workspace", "image")
+    requested = requests.filter(pk=int(number), version=row).first()
+    if requested is None:
+        raise Http404(f"There is no request {number} for a build of {row}.")
+    made, token = build_with_log(requested), request.auth
     link = None
     if made is not None and isinstance(token, AccessToken):
         link = addresses.log_url(base_url(request), scope, made, token)
-    return Response({"status": status_of(found), "logUrl": link})
+    return Response({"status": status_of(requested), "logUrl": link})
 
 
-def log(request: Request, scope: Scope, build: str) -> Any:
+def log(request: ApiRequest, scope: Scope, build: str) -> Any:
     """Give a build's whole log to the bearer of a signed link."""
     try:
         signed = addresses.signed_build(
@@ -125,7 +121,7 @@ def log(request: Request, scope: Scope, build: str) -> Any:
     return _text(StreamingHttpResponse(whole_log(signed[1])))
 
 
-def local_recipe(request: Request, scope: Scope, name: str, version: str = LATEST) -> Response:
+def local_recipe(request: ApiRequest, scope: Scope, name: str, version: str = LATEST) -> Response:
     """Give two scripts that pull a version's image to the client's machine."""
     row = find_version(request.user, scope.workspace, name, version)
     host = _host(request)
@@ -133,15 +129,15 @@ def local_recipe(request: Request, scope: Scope, name: str, version: str = LATES
     return Response(recipe(row, host, images.pull_name(row, host), platform=platform))
 
 
-def _answer(request: Request, scope: Scope, row: Version) -> Response:
+def _answer(request: ApiRequest, scope: Scope, row: Version) -> Response:
     return Response(_document(request, scope, row))
 
 
-def _document(request: Request, scope: Scope, row: Version) -> dict[str, Any]:
+def _document(request: ApiRequest, scope: Scope, row: Version) -> dict[str, Any]:
     return version_document(row, addresses.context_url(base_url(request), scope, row))
 
 
-def _host(request: Request) -> str:
+def _host(request: ApiRequest) -> str:
     return urlsplit(base_url(request)).netloc
 
 

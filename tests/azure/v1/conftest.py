@@ -16,7 +16,7 @@ from tests.services.fixtures import running
 from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import Studio
 
-# What code in sessions may use: `workspace(person)`, and `ws`, the owner's.
+# For code in sessions: `workspace(person)`, and `ws`, the owner's.
 PRELUDE = """
 import json, os, pathlib, threading, time
 from azureml.core import Environment, Workspace
@@ -66,7 +66,10 @@ def http_studio(run_folder: Path, stock: Path) -> Iterator[tuple[Studio, dict[st
 
 @pytest.fixture(scope="session")
 def sdk1(
-    azure_python: Path, http_studio: tuple[Studio, dict[str, str]], request: pytest.FixtureRequest, run_folder: Path
+    azure_python: Path,
+    http_studio: tuple[Studio, dict[str, str]],
+    request: pytest.FixtureRequest,
+    run_folder: Path,
 ) -> Iterator[StartSession]:
     """Start a session of SDK v1 for a way to reach a studio; each way has one."""
     started: list[Session] = []

@@ -37,7 +37,9 @@ def test_the_client_prints_the_whole_log_of_a_build(mode: str, sdk1: StartSessio
     log = sdk.run("details.get_log()")
     assert len(log.splitlines()) > 5
     assert "six" in log
-    assert [line.rstrip() for line in lines_of(printed)] == [line.rstrip() for line in log.splitlines() if line]
+    assert [line.rstrip() for line in lines_of(printed)] == [
+        line.rstrip() for line in log.splitlines() if line
+    ]
     assert re.search(r"Image Build Status: Succeeded\s*\Z", printed)
     after = sdk.run(
         """
@@ -66,7 +68,9 @@ def test_a_second_build_reuses_the_image_and_has_its_log(sdk1: StartSession) -> 
     )
     assert (first, second) == ("Succeeded", "Succeeded")
     assert log.strip()
-    images = sdk.run("[Environment.get(ws, n).get_image_details(ws).repository for n in ('twice', 'another-name')]")
+    images = sdk.run(
+        "[Environment.get(ws, n).get_image_details(ws).repository for n in ('twice', 'another-name')]"
+    )
     assert images[0] == images[1]
 
 
@@ -127,9 +131,12 @@ def local(environment, space):
 
 
 def test_build_local_pulls_the_image_that_the_studio_builds(
-    sdk1: StartSession, http_studio: tuple[Studio, dict[str, str]], docker_engine: DockerEngine, tmp_path: Path
+    sdk1: StartSession,
+    http_studio: tuple[Studio, dict[str, str]],
+    docker_engine: DockerEngine,
+    tmp_path: Path,
 ) -> None:
-    studio, tokens = http_studio
+    studio, _tokens = http_studio
     sdk = sdk1("discovery")
     sdk.run(LOCAL, engine=docker_engine.host)
     sdk.run(f"e = named('local', pip=['six==1.14.0'], A='{uuid4().hex}').register(ws)")
@@ -148,4 +155,4 @@ def test_build_local_pulls_the_image_that_the_studio_builds(
     assert docker_engine.client.containers.run(image, command, remove=True) == b"1.14.0\n"
     # It is there now: the check is enough.
     assert "Pull" not in sdk.run("local(e, ws)")
-    docker_engine.client.images.remove(image.id, force=True)
+    docker_engine.client.images.remove(f"{name}:latest", force=True)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
+import httpx
 import pytest
 
 from tests.azure.v1.conftest import MODES, StartSession
+from tests.services.studio import Studio
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +22,10 @@ def test_the_same_content_is_no_new_version_and_other_content_is(mode: str, sdk1
     assert run("Environment.get(ws, 'one').register(ws).version") == "1"
     assert run("e = Environment.get(ws, 'one'); e.version = None; e.register(ws).version") == "1"
     assert run("named('one', pip=['numpy==2.1.3']).register(ws).version") == "2"
-    assert run("[Environment.get(ws, 'one').version, Environment.get(ws, 'one', version='1').version]") == ["2", "1"]
+    assert run("[Environment.get(ws, 'one').version, Environment.get(ws, 'one', version='1').version]") == [
+        "2",
+        "1",
+    ]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -29,7 +37,7 @@ def test_a_registered_environment_is_read_as_it_was_defined(mode: str, sdk1: Sta
         e.docker.base_image = "python:3.12-slim"
         e.docker.arguments = ["--gpus", "all"]
         e.docker.shm_size = "8g"
-        e.environment_variables = {"A": "ä ‘quoted’ $HOME"}
+        e.environment_variables = {"A": 'ä "quoted" $HOME'}
         e.python.interpreter_path = "/opt/env/bin/python"
         conda = {"name": "demo", "channels": ["conda-forge"],
                  "dependencies": ["python=3.12", "pip", {"pip": ["scikit-learn==1.5.2"]}]}
@@ -118,7 +126,9 @@ def test_labels_are_set_and_moved(mode: str, sdk1: StartSession) -> None:
     assert sdk.run("Environment.label(ws, 'labelled', '1', ['prod', 'staging'])") is None
     assert sdk.run("Environment.get(ws, 'labelled', label='prod').version") == "1"
     sdk.run("Environment.label(ws, 'labelled', '2', ['prod'])")
-    read = sdk.run("[Environment.get(ws, 'labelled', label=l).version for l in ('prod', 'staging', 'latest')]")
+    read = sdk.run(
+        "[Environment.get(ws, 'labelled', label=l).version for l in ('prod', 'staging', 'latest')]"
+    )
     assert read == ["2", "1", "2"]
     assert "Code: 400" in sdk.fails("Environment.label(ws, 'labelled', '1', ['latest'])").message
     assert "Code: 404" in sdk.fails("Environment.label(ws, 'labelled', '9', ['prod'])").message
@@ -201,3 +211,33 @@ def test_a_workspace_is_got_by_the_public_api_and_from_a_file(sdk1: StartSession
     assert read == "lab"
     sdk.fails("workspace('stranger')")
     sdk.fails("workspace('owner', 'nothing')")
+
+
+def test_an_uploaded_build_context_is_the_same_when_it_comes_back_and_can_be_cloned(
+    sdk1: StartSession, http_studio: tuple[Studio, dict[str, str]]
+) -> None:
+    studio, tokens = http_studio
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("Dockerfile", "FROM host\nCOPY data.bin /data.bin\n")
+        archive.writestr("data.bin", b"\0\xff")
+    saved = httpx.post(
+        f"{studio.url}/api/v1/workspaces/lab/environments/context/versions/",
+        files={"file": ("context.zip", packed.getvalue())},
+        headers={"Authorization": f"Bearer {tokens['owner']}"},
+        trust_env=False,
+    )
+    assert saved.status_code == 201, saved.text
+    read = sdk1("discovery").run(
+        """
+        e = Environment.get(ws, 'context')
+        clone = e.clone('clone-of-context').register(ws)
+        [str(e.docker.build_context.location_type), e.docker.build_context.location, e.register(ws).version,
+         clone.version, e.get_image_details(ws).repository == clone.get_image_details(ws).repository,
+         e.get_image_details(ws).dockerfile]
+        """
+    )
+    assert "torageaccount" in read[0].lower().replace("_", "")
+    assert read[1].startswith(f"{studio.url}/environment/v1.0/")
+    assert read[2:5] == ["1", "1", True]
+    assert read[5].startswith("FROM host")

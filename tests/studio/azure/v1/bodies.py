@@ -37,7 +37,9 @@ _BODY: dict[str, Any] = {
 }
 
 
-def body(docker: dict[str, Any] | None = None, python: dict[str, Any] | None = None, **top: Any) -> dict[str, Any]:
+def body(
+    docker: dict[str, Any] | None = None, python: dict[str, Any] | None = None, **top: Any
+) -> dict[str, Any]:
     """Return the body of `register`, with other values in its sections."""
     sent = copy.deepcopy(_BODY)
     sent["Docker"] |= docker or {}

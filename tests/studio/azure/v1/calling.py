@@ -36,7 +36,9 @@ class SdkCaller:
 
     def raw(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
         parts = urlsplit(url)
-        path = url if url.startswith("/") else f"{parts.path}?{parts.query}" if parts.scheme else f"{LAB}/{url}"
+        path = (
+            url if url.startswith("/") else f"{parts.path}?{parts.query}" if parts.scheme else f"{LAB}/{url}"
+        )
         data = body if isinstance(body, bytes) else "" if body is None else json.dumps(body)
         return self.client.generic(
             method, path, data, content_type="application/json", headers=self.headers | headers

@@ -117,7 +117,9 @@ def test_r_packages_are_refused_with_a_way_out() -> None:
         ),
         body(python={"condaDependencies": None}),
         body(python={"interpreterPath": "/usr/bin/python3", "userManagedDependencies": True}),
-        body(docker={"arguments": ["--gpus", "all"], "shmSize": "8g", "enabled": True, "sharedVolumes": False}),
+        body(
+            docker={"arguments": ["--gpus", "all"], "shmSize": "8g", "enabled": True, "sharedVolumes": False}
+        ),
         body(docker={"baseImageRegistry": {"address": "registry.example"}, "baseImage": "team/base:1"}),
         body(
             Spark={
@@ -175,7 +177,9 @@ def test_the_conda_file_keeps_the_name_that_was_sent() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("source", ["", "{", "[]", '{"python": 5}', '{"python": {"condaDependencies": {"name": []}}}'])
+@pytest.mark.parametrize(
+    "source", ["", "{", "[]", '{"python": 5}', '{"python": {"condaDependencies": {"name": []}}}']
+)
 def test_a_source_without_a_name_has_the_usual_one(source: str) -> None:
     version = saved(body())
     version.source = source
@@ -184,7 +188,10 @@ def test_a_source_without_a_name_has_the_usual_one(source: str) -> None:
 
 @pytest.mark.django_db
 def test_a_build_context_is_a_location_and_is_the_same_when_it_comes_back() -> None:
-    files = (ContextFile(path="sub/Dockerfile", content=b"FROM python:3.12\n"), ContextFile(path="a", content=b"\0"))
+    files = (
+        ContextFile(path="sub/Dockerfile", content=b"FROM python:3.12\n"),
+        ContextFile(path="a", content=b"\0"),
+    )
     context = BuildContext(files=files, dockerfile_path="sub/Dockerfile")
     version = save_version(workspace_named("lab"), "forecast", Definition(context=context)).version
     document = version_document(version, "https://studio.example/context")
@@ -196,10 +203,13 @@ def test_a_build_context_is_a_location_and_is_the_same_when_it_comes_back() -> N
     assert document["docker"]["baseImage"] is None
     sent = sent_back(document)
     location = context_location(sent)
-    assert location is not None and location.dockerfile_path == "sub/Dockerfile"
+    assert location is not None
+    assert location.dockerfile_path == "sub/Dockerfile"
     back = read_definition(sent, context).reading.definition
-    assert back is not None and back.hash == version.hash
+    assert back is not None
+    assert back.hash == version.hash
     assert is_same(version, back)
     other = BuildContext(files=files[:1], dockerfile_path="sub/Dockerfile")
     changed = read_definition(sent, other).reading.definition
-    assert changed is not None and not is_same(version, changed)
+    assert changed is not None
+    assert not is_same(version, changed)

@@ -40,7 +40,9 @@ def test_registering_without_a_version_makes_one_only_for_other_content(sdk: Sdk
     assert sdk("PUT", "forecast", OTHER)[1]["version"] == "2"
     assert sdk("PUT", "forecast", body())[1]["version"] == "3"
     assert sdk("GET", "forecast")[1]["version"] == "3"
-    assert sdk("GET", "forecast/versions/2")[1]["python"]["condaDependencies"]["dependencies"] == ["python=3.12"]
+    assert sdk("GET", "forecast/versions/2")[1]["python"]["condaDependencies"]["dependencies"] == [
+        "python=3.12"
+    ]
 
 
 def test_a_version_with_other_content_is_a_conflict_and_with_the_same_it_is_none(sdk: SdkCaller) -> None:
@@ -86,6 +88,8 @@ def test_names_that_cannot_be_are_refused(sdk: SdkCaller, name: str) -> None:
         json.dumps(body(docker={"baseImage": "x" * 1_000_000})).encode(),
         json.dumps(body(python={"condaDependencies": {"dependencies": [{"pip": [{}]}]}})).encode(),
         json.dumps(body(EnvironmentVariables={"A": {"B": 1}})).encode(),
+        json.dumps(body(EnvironmentVariables={"A": "\0"})).encode(),
+        json.dumps(body(docker={"arguments": ["\0"]})).encode(),
         json.dumps(body(r={"rVersion": "3"})).encode(),
         json.dumps(body(docker={"buildContext": {"location": "https://evil.example/x/"}})).encode(),
     ],
@@ -120,7 +124,11 @@ def test_strangers_get_404_readers_403_and_nobody_401(sdk: SdkCaller) -> None:
         ("POST", f"{V2}/lab/environments/forecast/versions/1/image", {}),
         ("POST", f"{V2}/lab/environments/forecast/versions/1/imageoncompute/c", {}),
     ]
-    stranger, reader, nobody = SdkCaller(person("sam")), SdkCaller(person("rita", lab=Role.READER)), SdkCaller(None)
+    stranger, reader, nobody = (
+        SdkCaller(person("sam")),
+        SdkCaller(person("rita", lab=Role.READER)),
+        SdkCaller(None),
+    )
     for number, (method, url, sent) in enumerate(routes):
         assert stranger(method, url, sent)[0] == 404, url
         assert nobody(method, url, sent)[0] == 401, url
@@ -152,7 +160,9 @@ def test_labels_are_set_moved_and_read(sdk: SdkCaller) -> None:
     assert sdk("PUT", "forecast/versions/1/metadata", {"Labels": ["prod", "staging"]})[0] == 200
     assert sdk("GET", "forecast/labels/prod")[1]["version"] == "1"
     assert sdk("PUT", "forecast/versions/2/metadata", {"labels": ["prod"]})[0] == 200
-    assert [sdk("GET", f"forecast/labels/{label}")[1]["version"] for label in ("prod", "staging", "latest")] == [
+    assert [
+        sdk("GET", f"forecast/labels/{label}")[1]["version"] for label in ("prod", "staging", "latest")
+    ] == [
         "2",
         "1",
         "2",
@@ -197,7 +207,9 @@ def test_lists_have_pages_that_stay_valid_and_end(sdk: SdkCaller, monkeypatch: p
     assert pages == 3
 
 
-@pytest.mark.parametrize("token", ["x", "W10=", "e30=", "WzIsICJhIl0=", "WzAsIDVd", "=" * 5000, "%F0%9F%98%80"])
+@pytest.mark.parametrize(
+    "token", ["x", "W10=", "e30=", "WzIsICJhIl0=", "WzAsIDVd", "=" * 5000, "%F0%9F%98%80"]
+)
 def test_made_up_tokens_are_refused(sdk: SdkCaller, token: str) -> None:
     assert sdk("GET", f"?continuation={token}")[0] == 400
 
@@ -229,15 +241,22 @@ def test_a_clone_of_an_environment_with_a_build_context_has_the_same_content(sdk
     from environments.definition import Definition
     from environments.definition.model import BuildContext, ContextFile
 
-    files = (ContextFile(path="Dockerfile", content=b"FROM python:3.12\n"), ContextFile(path="a b#ü", content=b"\0"))
-    first = service.save_version(workspace_named("lab"), "built", Definition(context=BuildContext(files=files)))
+    files = (
+        ContextFile(path="Dockerfile", content=b"FROM python:3.12\n"),
+        ContextFile(path="a b#ü", content=b"\0"),
+    )
+    first = service.save_version(
+        workspace_named("lab"), "built", Definition(context=BuildContext(files=files))
+    )
     document = sdk("GET", "built")[1]
     assert document["docker"]["buildContext"]["location"].startswith("http://testserver/environment/v1.0/")
     assert sdk("PUT", "built", sent_back(document))[1]["version"] == "1"
     assert sdk("PUT", "clone", sent_back(document))[0] == 200
     assert Version.objects.get(environment__name="clone").hash == first.version.hash
     # The location of a context that the caller can't see is none.
-    hidden = service.save_version(workspace_named("other"), "built", Definition(context=BuildContext(files=files)))
+    hidden = service.save_version(
+        workspace_named("other"), "built", Definition(context=BuildContext(files=files))
+    )
     assert hidden.created
     stolen = sent_back(document)
     context = stolen["Docker"]["buildContext"]

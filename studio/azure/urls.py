@@ -44,6 +44,7 @@ urlpatterns = [
     # /blobstore/<container>/<name>?<signature>
     url(rf"blobstore/{CONTAINER}/(?P<name>[\s\S]*)", blobs.blob),
     # Environments
+    path("", include("studio.azure.v1.urls")),
     path("", include("studio.azure.v2.urls")),
     # Registries
     path("", include("studio.azure.registries.urls")),

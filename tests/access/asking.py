@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
-from builds.models import Build, Image
+from builds.models import Build, BuildRequest, Image
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
@@ -311,6 +311,8 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "datastore": "workspaceblobstore",
         "account": "lab.blob.core.windows.net",
         "container": f"azureml-blobstore-{'0' * 36}",
+        "compute": "cluster",
+        "number": str(BuildRequest.objects.filter(version=version).latest("pk").pk),
         "user": "mia",  # a member of both, who never calls
         "token": "0",
         "secret": "x" * 43,

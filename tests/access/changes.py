@@ -22,6 +22,10 @@ from tests.access.expected import (
     AZURE_W,
     BUILD,
     ENVIRONMENT,
+    SDK1_BUILD_ENVIRONMENT,
+    SDK1_BUILD_VERSION,
+    SDK1_ENVIRONMENT,
+    SDK1_VERSION,
     VERSION,
     W,
 )
@@ -191,6 +195,13 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{AZURE_VERSION}$", "PUT"): Change(
         "version.created", {"properties": {"image": "python:3.12"}}, there={"version": "new"}
     ),
+    (f"{SDK1_ENVIRONMENT}$", "PUT"): Change("version.created", {"Docker": {"baseImage": "python:3.12"}}),
+    (f"{SDK1_VERSION}$", "PUT"): Change(
+        "version.created", {"Docker": {"baseImage": "python:3.12"}}, there={"version": "new"}
+    ),
+    (f"{SDK1_VERSION}/metadata$", "PUT"): Change("label.set", {"Labels": ["canary"]}),
+    (f"{SDK1_BUILD_ENVIRONMENT}/image$", "POST"): Change("build.requested"),
+    (f"{SDK1_BUILD_VERSION}/image$", "POST"): Change("build.requested", there=UNBUILT),
 }
 
 CHANGES |= {
@@ -220,4 +231,8 @@ LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
     ("api/v1/notices/read/", "POST"): "what a person has read is nobody else's affair",
     ("api/v1/findings/", "POST"): "nothing is saved",
+    (f"{SDK1_ENVIRONMENT}/recipe$", "POST"): "nothing is saved",
+    (f"{SDK1_VERSION}/recipe$", "POST"): "nothing is saved",
+    (rf"{SDK1_BUILD_ENVIRONMENT}/imageoncompute/(?P<compute>[^/\0]+)$", "POST"): "it is refused",
+    (rf"{SDK1_BUILD_VERSION}/imageoncompute/(?P<compute>[^/\0]+)$", "POST"): "it is refused",
 }

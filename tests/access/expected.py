@@ -231,7 +231,8 @@ API: dict[str, Methods] = {
     "api/v1/docs/": {"GET": ANYBODY},
     r"api/v1/^(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
 }
-READ_BY_POST = {"api/v1/findings/"}  # a token that only reads may send it
+# A token that only reads may send these.
+READ_BY_POST = {"api/v1/findings/"}
 # They look at the method before they look at who asks, if they look at that at all.
 OUTSIDE_THE_FRAMEWORK = {
     f"{API_BUILD}events/",
@@ -263,6 +264,12 @@ AZURE_REGISTRY = (
 )
 AZURE_REGISTRY_VERSION = rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$"
 AZURE_IMPORT = f"{AZURE_REGISTRY}/import$"
+SDK1_W = rf"^environment/v1\.0/{AZURE_W}"
+SDK1_ENVIRONMENT = rf"{SDK1_W}/environments/(?P<name>[^/\0]+)"
+SDK1_VERSION = rf"{SDK1_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+SDK1_BUILD_W = rf"^environment/v2\.0/{AZURE_W}"
+SDK1_BUILD_ENVIRONMENT = rf"{SDK1_BUILD_W}/environments/(?P<name>[^/\0]+)"
+SDK1_BUILD_VERSION = rf"{SDK1_BUILD_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
 AZURE_NOWHERE = r"^subscriptions/(?P<path>[\s\S]*)$"
 AZURE_PUBLIC: dict[str, Methods] = {
     "<word:tenant>/v2.0/.well-known/openid-configuration": {"GET": ANYBODY},
@@ -279,6 +286,9 @@ AZURE_PUBLIC: dict[str, Methods] = {
     },
     r"^mferp/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     AZURE_NOWHERE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
+    r"^environment/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
+    # Without its signature; tests/studio/azure/v1/test_builds.py sends it.
+    rf"{SDK1_BUILD_W}/builds/(?P<build>[0-9a-fA-F-]{{36}})/log$": {"GET": NOBODY},
 }
 AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     "^subscriptions$": {"GET": SIGNED_IN},
@@ -293,6 +303,20 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     f"{AZURE_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
     f"{AZURE_ENVIRONMENT}/versions$": READ,
     f"{AZURE_VERSION}$": {"GET": READER, "PUT": CONTRIBUTOR},
+    f"{SDK1_W}/environments/?$": READ,
+    f"{SDK1_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
+    rf"{SDK1_ENVIRONMENT}/labels/(?P<label>[^/\0]+)$": READ,
+    f"{SDK1_ENVIRONMENT}/image$": READ,
+    f"{SDK1_ENVIRONMENT}/recipe$": {"POST": READER},
+    f"{SDK1_VERSION}$": {"GET": READER, "PUT": CONTRIBUTOR},
+    f"{SDK1_VERSION}/metadata$": {"PUT": CONTRIBUTOR},
+    f"{SDK1_VERSION}/image$": READ,
+    f"{SDK1_VERSION}/recipe$": {"POST": READER},
+    f"{SDK1_BUILD_ENVIRONMENT}/image$": DEFINE,
+    rf"{SDK1_BUILD_ENVIRONMENT}/imageoncompute/(?P<compute>[^/\0]+)$": DEFINE,
+    f"{SDK1_BUILD_VERSION}/image$": DEFINE,
+    rf"{SDK1_BUILD_VERSION}/imageoncompute/(?P<compute>[^/\0]+)$": DEFINE,
+    f"{SDK1_BUILD_VERSION}/image/requests/(?P<number>[0-9]{{1,18}})$": READ,
 }
 AZURE |= {
     r"^registrymanagement/v1\.0/registries/(?P<registry>[^/\0]+)/discovery$": READ,
@@ -303,6 +327,7 @@ AZURE |= {
     rf"{AZURE_REGISTRY}/tempdatarefs/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$": {"PUT": CONTRIBUTOR},
     AZURE_IMPORT: {"POST": READER},  # what is shared needs the right to share it
 }
+READ_BY_POST |= {f"{SDK1_ENVIRONMENT}/recipe$", f"{SDK1_VERSION}/recipe$"}
 EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY | AZURE
 
 # An event stream redirects nobody to the sign-in page.

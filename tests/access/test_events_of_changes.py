@@ -99,7 +99,7 @@ def send(browser: Client, path: str, method: str, change: Change) -> tuple[int, 
     """Send a change as a user does, and return the status and the recorded events."""
     last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     browser.defaults["REMOTE_ADDR"] = "192.0.2.9"
-    as_json = path.startswith(("/api/", "/subscriptions/", "/mferp/"))
+    as_json = path.startswith(("/api/", "/subscriptions/", "/mferp/", "/environment/"))
     body: Any = json.dumps(change.sent) if as_json else change.sent
     more = {"content_type": "application/json"} if as_json else {}
     response = getattr(browser, method.lower())(path, body, **more)

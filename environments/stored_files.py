@@ -145,10 +145,11 @@ def stored(definition: Definition) -> dict[str, Any]:
     return data
 
 
-def restored(data: Mapping[str, Any]) -> Definition:
+def restored(data: Mapping[str, Any], *, outline: bool = False) -> Definition:
     """Return the definition in a database row. Raises FileNotFoundError if a file has vanished from the store.
 
-    Rows from before there was a store hold the files of their build contexts.
+    Rows from before there was a store hold the files of their build contexts. An `outline` leaves them empty but for
+    the Dockerfile: it is not the same content.
     """
     context = data.get("context")
     if not context or not context.get("stored"):
@@ -159,7 +160,9 @@ def restored(data: Mapping[str, Any]) -> Definition:
             "path": entry["path"],
             "mode": entry["mode"],
             "link": entry["link"],
-            "content": store.read(entry["digest"]),
+            "content": b""
+            if outline and entry["path"] != context["dockerfile_path"]
+            else store.read(entry["digest"]),
         }
         for entry in context["files"]
     ]

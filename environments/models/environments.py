@@ -140,6 +140,11 @@ class Version(models.Model):
         """The definition as a value."""
         return restored(self.data)
 
+    @property
+    def outline(self) -> Definition:
+        """The definition, but of a build context only the names and the Dockerfile: large files stay where they are."""
+        return restored(self.data, outline=True)
+
 
 class SourceFile(models.Model):
     """A file that a version's definition was read from, beside the text that is its source."""

@@ -208,3 +208,16 @@ def web_processes(studio: AzureStudio) -> list[Path]:
 def memory(process: Path, field: str) -> int:
     """Return a field of a process's status (VmRSS, VmHWM) in bytes."""
     return int((process / "status").read_text().partition(f"{field}:")[2].split()[0]) << 10
+
+
+def test_an_anonymous_environment_with_a_local_folder_is_read_by_name_and_version(
+    sessions: Callable[[str], Session], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "context", {"Dockerfile": b"FROM a:1\nCOPY x /\n", "x": b"anonymous"})
+    code = """
+    inline = Environment(name='CliV2AnonymousEnvironment', version='f' * 64, build=BuildContext(path=path))
+    inline._is_anonymous = True
+    made = ml.environments.create_or_update(inline)
+    [made.name, ml.environments.get(made.name, version=made.version).build.dockerfile_path]
+    """
+    assert sessions("mfe-https").run(code, path=path) == ["CliV2AnonymousEnvironment", "Dockerfile"]

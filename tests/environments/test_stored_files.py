@@ -53,6 +53,19 @@ def test_a_row_holds_no_content_of_a_build_context() -> None:
 
 
 @pytest.mark.django_db
+def test_an_outline_reads_the_dockerfile_alone(store: FileStore) -> None:
+    version = saved()
+    entries = {entry["path"]: entry["digest"] for entry in version.data["context"]["files"]}
+    store.path_of(entries["data/big"]).unlink()
+    context = version.outline.context
+    assert context is not None
+    assert [file.path for file in context.files] == sorted(FILES)
+    assert context.dockerfile.encode() == FILES["Dockerfile"]
+    with pytest.raises(FileNotFoundError):
+        _ = version.definition
+
+
+@pytest.mark.django_db
 def test_the_same_content_again_makes_no_new_version() -> None:
     assert saved() == saved()
 

@@ -3,14 +3,20 @@
 import re
 from urllib.parse import unquote, urlsplit
 
-from environments.contexts.folder import UploadedFolder, uploaded_folder
+import yaml
+
+from environments.contexts.folder import UploadedFolder, WithContext, uploaded_folder
+from environments.definition.model import BuildContext
 from environments.errors import ServiceError
 from environments.models import Workspace
+from environments.versions.input import read_beside
+from environments.versions.service import accepted_definition
 from studio.azure.addresses import workspace_guid
 
 # The SDK uploads to `<account>.blob.<suffix>/<container>/…`, and leaves the account out of the context's URL.
 ACCOUNT = r"(?P<account>[^/\0]+\.blob\.[^/\0]+)"
 CONTAINER = r"(?P<container>azureml-blobstore-[0-9a-f-]{36})"
+CONTEXT = "context"
 _UPLOAD = re.compile(
     rf"https?://[^/]+/(?:[^?#]*/)?blobstore/(?:{ACCOUNT}/)?{CONTAINER}/(?P<path>.+)", re.DOTALL
 )
@@ -46,3 +52,10 @@ def context_folder(uri: str, workspace: Workspace) -> UploadedFolder:
         if decoded == match["path"]:
             raise
         return uploaded_folder(workspace, decoded)
+
+
+def uploaded_context(uri: str, dockerfile: str, workspace: Workspace) -> BuildContext | None:
+    """Return the build context that a `contextUri` leads to, with the limits and checks of any. Raises ServiceError."""
+    text = yaml.safe_dump({"build": {"path": CONTEXT, "dockerfile_path": dockerfile}})
+    folder = WithContext({}, CONTEXT, context_folder(uri, workspace))
+    return accepted_definition(read_beside(text, "environment.yml", folder).reading).context

@@ -9,11 +9,10 @@ from environments.definition.formats.azure import v2
 from environments.definition.writing.write import FILE_NAMES
 from environments.models import Workspace
 from environments.versions.input import DefinitionInput, read_beside, read_input
-from studio.azure.blobs.containers import context_folder, is_upload
+from studio.azure.blobs.containers import CONTEXT, context_folder, is_upload
 
 FILE = FILE_NAMES[v2.FORMAT]
 CONDA_FILE = "conda.yaml"
-CONTEXT = "context"
 _ROUTES = {
     "livenessRoute": "liveness_route",
     "readinessRoute": "readiness_route",

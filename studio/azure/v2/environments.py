@@ -101,7 +101,7 @@ def _save_anonymous(
         )
     saved = save_anonymous(
         space,
-        definitions.read_version(sent),
+        definitions.read_version(sent, space),
         user=request.user,  # type: ignore[arg-type]
         name=name,
         version=version,

@@ -289,3 +289,20 @@ def test_a_dockerfile_that_is_not_in_the_upload_is_refused(ann: Sender) -> None:
     ann.put(f"{UPLOAD}/Dockerfile", b"FROM scratch\n", **DONE)
     for path in ("docker/Dockerfile", "../Dockerfile", "../../../conda.yaml", "/etc/passwd"):
         assert save(ann, context_uri(ann), dockerfilePath=path)[0] == 400
+
+
+def test_the_first_sdk_registers_an_upload_by_its_location(ann: Sender) -> None:
+    ann.put(f"{UPLOAD}/Dockerfile.gpu", b"FROM python:3.12-slim\n", **DONE)
+    url = f"/environment/v1.0{WS}/environments/forecast"
+
+    def register(location: str, path: str = "Dockerfile.gpu") -> int:
+        context = {"locationType": "storageAccount", "location": location, "dockerfilePath": path}
+        body = {"Name": "forecast", "Docker": {"buildContext": context}, "python": {}}
+        return ann.client.put(url, body, content_type="application/json").status_code
+
+    assert register(context_uri(ann), "Dockerfile") == 400
+    assert register(context_uri(ann, "LocalUpload/nothing/x")) == 400
+    assert register(context_uri(ann)) == 200
+    context = Version.objects.get().definition.context
+    assert context is not None
+    assert context.dockerfile == "FROM python:3.12-slim\n"

@@ -7,6 +7,8 @@ from environments.errors import ServiceError
 from environments.models import UploadedBlob, Workspace
 from environments.stored_files import FileStore
 
+FIRST_SDK = "DockerBuildContext"  # the first part of the names of its uploads
+
 
 class UploadedFolder:
     """The files of an upload below a folder of it, read from the store when they are needed."""
@@ -54,7 +56,7 @@ class WithContext:
 def uploaded_folder(workspace: Workspace, path: str) -> UploadedFolder:
     """Return the uploaded files below a path, such as `LocalUpload/<hash>/context`. Raises ServiceError.
 
-    The client marks an upload as completed before it saves a version with it.
+    The second SDK marks an upload as completed before it saves a version with it; the first does not.
     """
     path = path.strip("/")
     upload = "/".join(path.split("/")[:2])
@@ -66,7 +68,7 @@ def uploaded_folder(workspace: Workspace, path: str) -> UploadedFolder:
             f"{workspace} has no upload {path[:200]}. Uploads are kept for a short time only.",
             "Send the build context again.",
         )
-    if not any(row.completed for row in rows):
+    if not upload.startswith(f"{FIRST_SDK}/") and not any(row.completed for row in rows):
         raise ServiceError(
             "upload-unfinished", f"The upload {path[:200]} isn't finished.", "Send the build context again."
         )

@@ -38,7 +38,11 @@ urlpatterns = [
     url(rf"{addresses.WORKSPACE}/datastores", workspaces.DATASTORES),
     url(rf"{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)", workspaces.DATASTORE_VIEW),
     url(rf"{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)/listSecrets", workspaces.SECRETS),
+    url(rf"{addresses.WORKSPACE}/listKeys", workspaces.KEYS),
     # Uploads
+    # /azureml/DockerBuildContext/<hash>/<name>
+    url("azureml", blobs.first_sdk_container),
+    url(r"azureml/DockerBuildContext/(?P<name>[\s\S]*)", blobs.first_sdk_blob),
     # /blobstore/<account>.blob.<suffix>/<container>/<name>?<signature>
     url(rf"blobstore/{ACCOUNT}/{CONTAINER}/(?P<name>[\s\S]*)", blobs.blob),
     # /blobstore/<container>/<name>?<signature>

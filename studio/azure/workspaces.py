@@ -8,9 +8,10 @@ from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from environments.access import Right, get_workspace, workspaces_of
+from environments.access import Right, get_workspace, token_used_by, workspaces_of
 from environments.models import Workspace
 from studio.azure.addresses import LOCATION, PROVIDER, TENANT, Scope, base_url, workspace_guid
+from studio.azure.blobs import shared_key
 from studio.azure.blobs.containers import container_of
 from studio.azure.blobs.secrets import signature_for
 from studio.azure.clouds import STORAGE_SUFFIX
@@ -18,6 +19,7 @@ from studio.azure.protocol import body_of, route
 from studio.azure.times import timestamp
 
 DATASTORE = "workspaceblobstore"
+STORAGE = "Microsoft.Storage/storageAccounts"
 MAX_LISTED = 1_000
 MAX_HOURS = 24
 
@@ -32,7 +34,18 @@ class SecretsIn(s.Serializer[Any]):
 def workspace(request: Request, scope: Scope) -> Response:
     """Give a workspace."""
     row = get_workspace(request.user, scope.workspace)
-    return Response(_resource(row, scope, base_url(request)))
+    resource = _resource(row, scope, base_url(request))
+    account = shared_key.account_for(base_url(request), row, request.user)
+    resource["properties"]["storageAccount"] = f"{_account(scope, STORAGE).rpartition('/')[0]}/{account}"
+    return Response(resource)
+
+
+def workspace_keys(request: Request, scope: Scope) -> Response:
+    """Give the key that the first SDK signs its uploads with; the other keys are none."""
+    row = get_workspace(request.user, scope.workspace, Right.DEFINE)
+    token = token_used_by(request.user)
+    key = shared_key.key_for(row.name, token.pk if token else 0)
+    return Response({"userStorageKey": key, "userStorageResourceId": _account(scope, STORAGE)})
 
 
 def workspaces(request: Request, subscription: str, group: str = "studio") -> Response:
@@ -112,7 +125,7 @@ def _resource(workspace: Workspace, scope: Scope, base: str) -> dict[str, Any]:
             "description": "",
             "discoveryUrl": f"{base}/discovery",
             "mlFlowTrackingUri": "",
-            "storageAccount": _account(scope, "Microsoft.Storage/storageAccounts"),
+            "storageAccount": _account(scope, STORAGE),
             "keyVault": _account(scope, "Microsoft.KeyVault/vaults"),
             "provisioningState": "Succeeded",
             "publicNetworkAccess": "Enabled",
@@ -130,6 +143,7 @@ def _account(scope: Scope, kind: str) -> str:
 
 
 WORKSPACE = route(GET=workspace)
+KEYS = route(POST=workspace_keys)
 WORKSPACES = route(GET=workspaces)
 DATASTORES = route(GET=datastores)
 DATASTORE_VIEW = route(GET=datastore)

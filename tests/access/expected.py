@@ -285,6 +285,10 @@ AZURE_PUBLIC: dict[str, Methods] = {
         for account in (r"(?P<account>[^/\0]+\.blob\.[^/\0]+)/", "")
     },
     r"^mferp/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
+    "^azureml$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), SIGNED),
+    r"^azureml/DockerBuildContext/(?P<name>[\s\S]*)$": dict.fromkeys(
+        ("GET", "POST", "PUT", "PATCH", "DELETE"), SIGNED
+    ),
     AZURE_NOWHERE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     r"^environment/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     # Without its signature; tests/studio/azure/v1/test_builds.py sends it.
@@ -299,6 +303,7 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     f"^{AZURE_W}/datastores$": READ,
     rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)$": READ,
     rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)/listSecrets$": {"POST": CONTRIBUTOR},
+    f"^{AZURE_W}/listKeys$": {"POST": CONTRIBUTOR},
     f"^{AZURE_W}/environments$": READ,
     f"{AZURE_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
     f"{AZURE_ENVIRONMENT}/versions$": READ,

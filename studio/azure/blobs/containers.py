@@ -5,7 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-from environments.contexts.folder import UploadedFolder, WithContext, uploaded_folder
+from environments.contexts.folder import FIRST_SDK, UploadedFolder, WithContext, uploaded_folder
 from environments.definition.model import BuildContext
 from environments.errors import ServiceError
 from environments.models import Workspace
@@ -22,6 +22,9 @@ _UPLOAD = re.compile(
 )
 
 
+_FIRST_SDK = re.compile(rf"https?://[^/]+/azureml/(?P<path>{FIRST_SDK}/[^?#]+)(?:\?.*)?", re.DOTALL)
+
+
 def container_of(workspace: Workspace) -> str:
     """Return the name of the container that a workspace's build contexts are uploaded to."""
     return f"azureml-blobstore-{workspace_guid(workspace)}"
@@ -29,7 +32,7 @@ def container_of(workspace: Workspace) -> str:
 
 def is_upload(uri: str) -> bool:
     """Return whether a `contextUri` leads to an upload, not to a repository or anywhere else."""
-    return _UPLOAD.fullmatch(uri) is not None
+    return _UPLOAD.fullmatch(uri) is not None or _FIRST_SDK.fullmatch(uri) is not None
 
 
 def context_folder(uri: str, workspace: Workspace) -> UploadedFolder:
@@ -37,6 +40,8 @@ def context_folder(uri: str, workspace: Workspace) -> UploadedFolder:
 
     It must be an upload to the workspace that the version is saved in: others are as good as missing.
     """
+    if match := _FIRST_SDK.fullmatch(uri):  # it names no container: the workspace's own is meant
+        return uploaded_folder(workspace, unquote(match["path"]))
     match = _UPLOAD.fullmatch(uri)
     if match is None or match["container"] != container_of(workspace):
         raise ServiceError(

@@ -12,11 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 
 from environments.access import Right, may, user_for_token
 from environments.contexts import uploads
+from environments.contexts.folder import FIRST_SDK
 from environments.contexts.names import BlobName, read_block_id, read_name
 from environments.errors import ServiceError
 from environments.models import Workspace
 from environments.workspaces.tokens import valid_tokens
-from studio.azure.blobs import answers, reading, signatures
+from studio.azure.blobs import answers, reading, shared_key, signatures
 from studio.azure.blobs.answers import Refused
 from studio.azure.blobs.containers import container_of
 
@@ -26,8 +27,30 @@ Handler = Callable[[HttpRequest, Workspace, BlobName, User], HttpResponse]
 @csrf_exempt
 def blob(request: HttpRequest, container: str, name: str, account: str = "") -> HttpResponse:
     """Give the properties of an uploaded file, or receive a file, a block, a list of blocks or metadata."""
+    return _answered(request, lambda: _holder(request, container), name)
+
+
+@csrf_exempt
+def first_sdk_container(request: HttpRequest) -> HttpResponse:
+    """Let the first SDK create its container, which is there."""
     try:
-        workspace, user = _holder(request, container)
+        _signer(request)
+        if request.method != "PUT" or request.GET.get("restype") != "container":
+            raise Refused(405, "UnsupportedHttpVerb", "The container is created with PUT.")
+        return answers.accepted()
+    except Refused as error:
+        return answers.refusal(request, error)
+
+
+@csrf_exempt
+def first_sdk_blob(request: HttpRequest, name: str) -> HttpResponse:
+    """Receive a file of a build context from the first SDK, which signs its requests with a key."""
+    return _answered(request, lambda: _signer(request), f"{FIRST_SDK}/{name}")
+
+
+def _answered(request: HttpRequest, holder: Callable[[], tuple[Workspace, User]], name: str) -> HttpResponse:
+    try:
+        workspace, user = holder()
         handler = _handler(request)
         return handler(request, workspace, read_name(name), user)
     except ServiceError as error:
@@ -52,6 +75,21 @@ def _holder(request: HttpRequest, container: str) -> tuple[Workspace, User]:
         raise answers.not_allowed()
     user = user_for_token(token)
     if not may(user, Right.DEFINE if writes else Right.SEE, workspace):
+        raise answers.not_allowed()
+    return workspace, user
+
+
+def _signer(request: HttpRequest) -> tuple[Workspace, User]:
+    """Return the workspace and the holder of the key that a request is signed with. Raises Refused."""
+    signed_for = shared_key.signer(request)
+    if signed_for is None:
+        raise answers.not_allowed()
+    workspace = Workspace.objects.filter(name=signed_for[0]).first()
+    token = valid_tokens().filter(pk=signed_for[1]).first()
+    if workspace is None or token is None:
+        raise answers.not_allowed()
+    user = user_for_token(token)
+    if not may(user, Right.DEFINE, workspace):
         raise answers.not_allowed()
     return workspace, user
 

@@ -21,7 +21,7 @@ from environments.workspaces.tokens import create_token, revoke_token
 from studio.azure import tokens
 from tests.builds.scenarios import person, save_text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 WS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/lab"
 IMAGE = {"properties": {"image": "python:3.11"}}
 

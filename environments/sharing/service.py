@@ -231,5 +231,5 @@ def _notify_owners(row: Share, by: User) -> None:
 
 
 def environment_named(workspace: Workspace, name: str) -> Environment | None:
-    """Return the environment that an accepted version would become the next version of; None for a new one."""
+    """Return the environment that an accepted version would become the next version of, if there is any."""
     return workspace.environments.named().filter(name=name).first()

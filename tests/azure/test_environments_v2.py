@@ -222,18 +222,55 @@ def test_numbers_follow_the_highest_whole_number(session: Session) -> None:
         ("name='ok', version='latest', image='python:3.11'", "version-invalid"),
         ("name='ok', build=BuildContext(path='https://github.com/x/y.git#main:docker')", "context-remote"),
         ("name='ok', build=BuildContext(path='https://example.com/context.tar.gz')", "context-remote"),
-        ("name='CliV2AnonymousEnvironment', version='a' * 64, image='a:1', is_anonymous=True", "anonymous"),
+        ("name='CliV2AnonymousEnvironment', version='1', image='python:3.11'", "name-reserved"),
     ],
 )
 def test_a_refusal_says_why(session: Session, definition: str, code: str) -> None:
-    if "is_anonymous" in definition:
-        definition = definition.replace(", is_anonymous=True", "")
-        make = f"e = Environment({definition}); e._is_anonymous = True; ml.environments.create_or_update(e)"
-    else:
-        make = f"ml.environments.create_or_update(Environment({definition}))"
-    refused = session.fails(make)
+    refused = session.fails(f"ml.environments.create_or_update(Environment({definition}))")
     assert (refused.kind, refused.status, refused.code) == ("HttpResponseError", 400, "UserError"), refused
     assert code in refused.details, refused
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_anonymous_environments_are_saved_read_and_never_listed(
+    way: str, sessions: Callable[[str], Session]
+) -> None:
+    session = sessions(way)
+    names = session.run(
+        """
+        made = [
+            ml.environments.create_or_update(Environment(image=image, is_anonymous=True, **more))
+            for image, more in (
+                ("python:3.11", {}),
+                ("python:3.11", {}),
+                ("python:3.11", {"conda_file": {"dependencies": ["python=3.11"]}}),
+            )
+        ]
+        [e.id.split("/")[-3::2] for e in made]  # the SDK computes `version` again, without the conda file
+        """
+    )
+    assert {name for name, _ in names} == {"CliV2AnonymousEnvironment"}
+    versions = [version for _, version in names]
+    assert versions[0] == versions[1] != versions[2]
+    read = "ml.environments.get('CliV2AnonymousEnvironment', version=version).image"
+    assert session.run(read, version=versions[0]) == "python:3.11"
+    assert (
+        session.fails(
+            "client('stranger').environments.get('CliV2AnonymousEnvironment', version=version)"
+        ).status
+        == 404
+    )
+    listed = "[e.name for e in ml.environments.list(list_view_type=ListViewType.ALL)]"
+    assert "CliV2AnonymousEnvironment" not in session.run(listed)
+    assert session.fails("list(ml.environments.list('CliV2AnonymousEnvironment'))").status == 404
+    assert session.fails("ml.environments.get('CliV2AnonymousEnvironment', label='latest')").status == 404
+    assert (
+        session.fails("ml.environments.archive('CliV2AnonymousEnvironment', version=version)").status == 400
+    )
+    reader = "client('reader').environments.create_or_update(Environment(image='b:1', is_anonymous=True))"
+    assert session.fails(reader).status == 403
+    curated = "client('owner', 'curated').environments.create_or_update(Environment(image='b:1', is_anonymous=True))"
+    assert session.fails(curated).status == 403
 
 
 def test_what_is_wrong_with_a_conda_file_is_listed(session: Session) -> None:
@@ -310,7 +347,7 @@ def test_versions_of_every_format_are_read_and_archived(session: Session, azure_
         assert session.run("[e.version for e in ml.environments.list(name)]") == []
         session.run("ml.environments.restore(name, version='1')")
         assert session.run("[e.version for e in ml.environments.list(name)]") == ["1"]
-        # What was read is registered again: the same content, and no second version.
+        # Registered again as it was read: the same content, and no second version.
         if shown["image"]:
             assert session.run("ml.environments.create_or_update(e).version") == "1"
 

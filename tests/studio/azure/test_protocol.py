@@ -86,7 +86,9 @@ def test_prefixes_are_read_in_any_case_and_ids_keep_theirs(client: Client) -> No
         '{"properties": {"image": "a:1", "osType": "Solaris"}}', '{"properties": {"image": "a:1", "isArchived": "x"}}',
         '{"properties": {"image": "a:1", "inferenceConfig": {"scoringRoute": {"port": 99999999999, "path": "/"}}}}',
         '{"properties": {"image": "a:1", "inferenceConfig": {"scoringRoute": {"port": "x"}}}}',
-        '{"properties": {"image": "%s"}}' % ("a" * 2_000), '{"properties": {"image": "a:1", "isAnonymous": true}}',
+        '{"properties": {"image": "%s"}}' % ("a" * 2_000),
+        '{"properties": {"image": "a:1", "isAnonymous": true, "isArchived": true}}',
+        '{"properties": {"image": "a:1", "build": {"contextUri": "https://example.com/x"}, "isAnonymous": true}}',
     ],
 )  # fmt: skip
 def test_broken_bodies_are_refused_and_leave_nothing(client: Client, body: str | bytes) -> None:

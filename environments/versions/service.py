@@ -21,6 +21,7 @@ from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, SourceFile, Version, Workspace
 from environments.models.catalogue import Deprecation
 from environments.models.environments import ANONYMOUS
+from environments.stored_files import stored
 from environments.versions import labels
 from environments.versions.listing import update_listing
 from environments.versions.uses import check_unused
@@ -183,7 +184,7 @@ def add_version(
         version=version,
         number=number,
         hash=definition.hash,
-        data=definition.model_dump(mode="json"),
+        data=stored(definition),
         kind="curated" if environment.workspace.curated else definition.kind,
         base=definition.image or "",
         packages=count_packages(definition),

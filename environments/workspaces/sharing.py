@@ -1,4 +1,4 @@
-"""What a workspace opens for others, and what it keeps for its owners: its registry, and protected labels."""
+"""Settings of a workspace: whether it is open as a registry, and the labels that only its owners move."""
 
 from collections.abc import Iterable
 

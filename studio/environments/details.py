@@ -20,6 +20,7 @@ from environments.access import get_version
 from environments.definition.findings.secrets import masked, masked_script
 from environments.models import Version
 from environments.requests import StudioRequest
+from environments.sharing.service import origin_of
 from environments.versions.forms import DescribeForm, write_tags
 from environments.versions.input import version_findings
 from environments.versions.service import description_fingerprint
@@ -49,6 +50,7 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "expected": expected_duration(version, page["outlook"]),
             "pull": pull_names(image, request.get_host(), version) if image else None,
             "seen": description_fingerprint(version),
+            "shared_from": origin_of(version) if version.based_on_id else None,
             "badge": badge_of(version.environment, request),
             "tour": tour_for(request.user, page["here"], version, image),
             **(_platforms(image) if image else {}),

@@ -14,6 +14,7 @@ ADMIN = "admin"
 RUNS_IT = "whoever runs the studio"  # where no workspace is named
 MINE = "whose it is"  # of the person `owner`; for all others it does not exist
 NOBODY = "nobody"
+SIGNED = "signed"  # by a signature in the query, which nobody has here; tokens and sessions count for nothing
 SENT_ON = "sent on"  # signed-in users; for others there is no such method
 
 Methods = dict[str, str]
@@ -257,6 +258,12 @@ AZURE_WORKSPACES = r"providers/Microsoft\.MachineLearningServices/workspaces"
 AZURE_W = rf"{AZURE_GROUP}/{AZURE_WORKSPACES}/(?P<workspace>[^/\0]+)"
 AZURE_ENVIRONMENT = rf"^{AZURE_W}/environments/(?P<name>[^/\0]+)"
 AZURE_VERSION = rf"{AZURE_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+AZURE_REGISTRY = (
+    rf"^mferp/managementfrontend/{AZURE_GROUP}/providers/Microsoft\.MachineLearningServices"
+    r"/registries/(?P<registry>[^/\0]+)"
+)
+AZURE_REGISTRY_VERSION = rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$"
+AZURE_IMPORT = f"{AZURE_REGISTRY}/import$"
 SDK1_W = rf"^environment/v1\.0/{AZURE_W}"
 SDK1_ENVIRONMENT = rf"{SDK1_W}/environments/(?P<name>[^/\0]+)"
 SDK1_VERSION = rf"{SDK1_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
@@ -271,6 +278,13 @@ AZURE_PUBLIC: dict[str, Methods] = {
     "<word:tenant>/discovery/v2.0/keys": {"GET": ANYBODY},
     "metadata/endpoints": {"GET": ANYBODY},
     "discovery": {"GET": ANYBODY},
+    **{
+        rf"^blobstore/{account}(?P<container>azureml-blobstore-[0-9a-f-]{{36}})/(?P<name>[\s\S]*)$": dict.fromkeys(
+            ("GET", "POST", "PUT", "PATCH", "DELETE"), SIGNED
+        )
+        for account in (r"(?P<account>[^/\0]+\.blob\.[^/\0]+)/", "")
+    },
+    r"^mferp/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     AZURE_NOWHERE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     r"^environment/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     # Without its signature; tests/studio/azure/v1/test_builds.py sends it.
@@ -284,6 +298,7 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     f"^{AZURE_W}$": READ,
     f"^{AZURE_W}/datastores$": READ,
     rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)$": READ,
+    rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)/listSecrets$": {"POST": CONTRIBUTOR},
     f"^{AZURE_W}/environments$": READ,
     f"{AZURE_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
     f"{AZURE_ENVIRONMENT}/versions$": READ,
@@ -302,6 +317,15 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     f"{SDK1_BUILD_VERSION}/image$": DEFINE,
     rf"{SDK1_BUILD_VERSION}/imageoncompute/(?P<compute>[^/\0]+)$": DEFINE,
     f"{SDK1_BUILD_VERSION}/image/requests/(?P<number>[0-9]{{1,18}})$": READ,
+}
+AZURE |= {
+    r"^registrymanagement/v1\.0/registries/(?P<registry>[^/\0]+)/discovery$": READ,
+    f"{AZURE_REGISTRY}/environments$": READ,
+    rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)$": READ,
+    rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions$": READ,
+    AZURE_REGISTRY_VERSION: {"GET": READER, "PUT": CONTRIBUTOR},
+    rf"{AZURE_REGISTRY}/tempdatarefs/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$": {"PUT": CONTRIBUTOR},
+    AZURE_IMPORT: {"POST": READER},  # what is shared needs the right to share it
 }
 READ_BY_POST |= {f"{SDK1_ENVIRONMENT}/recipe$", f"{SDK1_VERSION}/recipe$"}
 EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY | AZURE

@@ -1,4 +1,4 @@
-"""What a workspace opens for others, and the labels that only its owners move."""
+"""Settings of a workspace: whether it is open as a registry, and the labels that only its owners move."""
 
 from typing import Any
 

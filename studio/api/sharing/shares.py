@@ -23,7 +23,7 @@ SHARE = ("workspace", "share")
 class ShareIn(s.Serializer[Any]):
     """The workspace to share a version with."""
 
-    workspace = NoNul(max_length=63, help_text="Its name. The answer is the same if there is none.")
+    workspace = NoNul(max_length=63, help_text="Its name. The answer doesn't depend on whether it exists.")
     name = NoNul(
         max_length=255,
         required=False,

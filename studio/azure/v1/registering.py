@@ -10,6 +10,7 @@ from environments.access import Right, get_workspace
 from environments.definition.model import BuildContext
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Version, Workspace
+from studio.azure.blobs.containers import is_upload, uploaded_context
 from studio.azure.v1.addresses import ContextUrl
 from studio.azure.v1.definitions import ContextLocation, context_location, is_same, read_definition
 from studio.azure.v1.lookup import catalogue_of, find_version
@@ -24,7 +25,7 @@ def register(
     """
     space = get_workspace(user, workspace, Right.DEFINE)
     location = context_location(body)
-    context = _context_at(user, location, base) if location is not None else None
+    context = _context_at(user, space, location, base) if location is not None else None
     given = read_definition(body, context)
     definition, existing = given.reading.definition, _existing(space, name, version)
     if definition is not None and existing is not None and is_same(existing, definition):
@@ -47,8 +48,10 @@ def _existing(space: Workspace, name: str, version: str) -> Version | None:
     return environment.versions.filter(version=version).first() if version else environment.latest()
 
 
-def _context_at(user: User, location: ContextLocation, base: str) -> BuildContext | None:
-    """Return the build context of the version that a URL of this studio names; None for any other URL."""
+def _context_at(user: User, space: Workspace, location: ContextLocation, base: str) -> BuildContext | None:
+    """Return the build context of the upload or version that a URL of this studio names; None for any other URL."""
+    if is_upload(location.url):
+        return uploaded_context(location.url, location.dockerfile_path, space)
     url = ContextUrl.parse(location.url, base)
     if url is None:
         return None

@@ -78,7 +78,7 @@ def save_version(request: Request, scope: Scope, name: str, version: str) -> Res
         return _save_anonymous(request, space, scope, name, version, sent)
     same = _same_content(space, name, version, sent, base)
     # Before the transaction: reading takes its time.
-    reading = definitions.read_version(sent) if same is None else None
+    reading = definitions.read_version(sent, space) if same is None else None
     with transaction.atomic():
         described = {"description": sent.get("description"), "tags": sent.get("tags")}
         if reading is not None:
@@ -101,7 +101,7 @@ def _save_anonymous(
         )
     saved = save_anonymous(
         space,
-        definitions.read_version(sent),
+        definitions.read_version(sent, space),
         user=request.user,  # type: ignore[arg-type]
         name=name,
         version=version,

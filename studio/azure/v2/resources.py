@@ -28,7 +28,7 @@ def version_resource(row: Version, scope: Scope, base: str) -> dict[str, Any]:
 
 def version_properties(row: Version, page: str) -> dict[str, Any]:
     """Return the properties of a version; a Dockerfile's context is at its page."""
-    definition = row.definition
+    definition = row.outline
     build = None
     if definition.image is None:
         path = definition.context.dockerfile_path if definition.context else DOCKERFILE

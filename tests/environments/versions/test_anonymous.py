@@ -233,7 +233,7 @@ def test_members_fetch_it_by_name_and_version_and_strangers_cannot(olga: User) -
     for tab in ("context", "packages"):
         assert browser_of(olga).get(f"{page_of(version)}?tab={tab}").status_code == 200
     assert (
-        "Save under a name"
+        "Environment name"
         not in browser_of(person("rita", lab=Role.READER)).get(page_of(version)).content.decode()
     )
     stranger = browser_of(person("sven", other=Role.OWNER))

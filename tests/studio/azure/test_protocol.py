@@ -16,12 +16,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from environments.models import AccessToken, Event, Role, Scope
+from environments.models import AccessToken, Event, Member, Role, Scope
 from environments.workspaces.tokens import create_token, revoke_token
 from studio.azure import tokens
-from tests.builds.scenarios import person, save_text
+from tests.builds.scenarios import person, save_text, workspace_named
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 WS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/lab"
 IMAGE = {"properties": {"image": "python:3.11"}}
 
@@ -197,6 +197,24 @@ def test_a_token_ends_with_what_is_behind_it(token: AccessToken, olga: User) -> 
     assert client.get(WS).status_code == 401
     soon = create_token(olga, "soon", Scope.WRITE, expires_at=timezone.now() + timedelta(minutes=5))[0]
     assert tokens.issue(soon)[1] <= 300
+
+
+def test_a_token_for_a_workspace_opens_no_other(olga: User) -> None:
+    other = Member.objects.create(user=olga, workspace=workspace_named("other"), role=Role.OWNER).workspace
+    row, secret = create_token(olga, "narrow", Scope.WRITE, workspace=other)
+    for text in (secret, tokens.issue(row)[0]):
+        client = Client(headers={"Authorization": f"Bearer {text}"})
+        assert client.get(WS).status_code == 404
+        assert put(client, "environments/e/versions/1", IMAGE).status_code == 404
+        group = WS.rpartition("/")[0]
+        assert [space["name"] for space in client.get(group).json()["value"]] == ["other"]
+        assert client.get(f"{group}/other").status_code == 200
+
+
+def test_events_name_the_access_token_behind_a_jwt(client: Client, token: AccessToken) -> None:
+    put(client, "environments/e/versions/1", IMAGE)
+    event = Event.objects.get(verb="version.created")
+    assert (event.token, event.actor) == (str(token), token.owner)
 
 
 def test_a_browser_session_opens_nothing_here(olga: User) -> None:

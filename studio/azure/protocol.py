@@ -16,7 +16,7 @@ from rest_framework.views import APIView, set_rollback
 
 from builds.queue.requests import StateConflict
 from environments.access import user_for_token
-from environments.errors import ServiceError
+from environments.errors import ForbiddenError, ServiceError
 from environments.models import AccessToken
 from environments.versions.service import VersionTaken
 from environments.workspaces.tokens import find_token
@@ -180,6 +180,7 @@ def _answer(status: int, message: str, details: list[dict[str, str]] | None = No
 def _refused(error: ServiceError) -> Response:
     # To an SDK, 409 means one thing: this version exists with other content, and the next number is to be tried.
     status = HTTPStatus.CONFLICT if isinstance(error, VersionTaken) else HTTPStatus.BAD_REQUEST
+    status = error.status if isinstance(error, ForbiddenError) else status
     details = [{"code": error.code, "message": f"{error.message} {error.help}".strip()}]
     if error.reading is not None:
         errors = [finding for finding in error.reading.findings if finding.severity == "error"]

@@ -308,7 +308,7 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     f"{AZURE_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
     f"{AZURE_ENVIRONMENT}/versions$": READ,
     f"{AZURE_VERSION}$": {"GET": READER, "PUT": CONTRIBUTOR},
-    f"{SDK1_W}/environments/?$": READ,
+    f"{SDK1_W}/environments/$": READ,
     f"{SDK1_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
     rf"{SDK1_ENVIRONMENT}/labels/(?P<label>[^/\0]+)$": READ,
     f"{SDK1_ENVIRONMENT}/image$": READ,

@@ -72,7 +72,7 @@ def read_definition(body: Mapping[str, Any], context: BuildContext | None = None
 
 def version_document(version: Version, context_url: str = "") -> dict[str, Any]:
     """Return a version as the client reads it; `context_url` is where its build context is, if it has any."""
-    definition = version.definition
+    definition = version.outline
     plain = definition.model_copy(update={"context": None, "image": _ONLY_TO_READ_THE_REST})
     document: dict[str, Any] = json.loads(v1.write(plain if definition.context else definition))
     python, docker = document["python"], document["docker"]

@@ -19,7 +19,7 @@ _PACKAGES = "# The studio puts these packages on top of the base without running
 
 def details(version: Version, host: str) -> dict[str, Any]:
     """Return the details of a version's image, whether it is built or not; never a registry's password."""
-    definition, image = version.definition, image_of(version)
+    definition, image = version.outline, image_of(version)
     repository = image.repository if image else f"{settings.IMAGE_PREFIX}{version.hash}"
     name, address = _registry(image, repository, f"{host}/{version.environment.workspace.name}", host)
     conda_file = masked(environment_file.write(definition)) if _has_packages(definition) else None

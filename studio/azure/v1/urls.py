@@ -9,7 +9,7 @@ NOWHERE = route(GET=nowhere, POST=nowhere, PUT=nowhere, PATCH=nowhere, DELETE=no
 V1, V2 = r"environment/v1\.0", r"environment/v2\.0"
 urlpatterns = [
     # {EMS}/environments/?continuation=<token>
-    url(rf"{V1}/{WORKSPACE}/environments/?", views.ENVIRONMENTS),
+    url(rf"{V1}/{WORKSPACE}/environments/", views.ENVIRONMENTS),
     # {EMS}/environments/<name>
     url(rf"{V1}/{ENVIRONMENT}", views.LATEST_VERSION),
     # {EMS}/environments/<name>/versions/<version>

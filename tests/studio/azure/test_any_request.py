@@ -51,7 +51,33 @@ PROPERTIES = {
     "isArchived": {"type": "boolean"},
     "isAnonymous": {"type": "boolean"},
 }
-BODY = {"type": "object", "properties": {"properties": {"type": "object", "properties": PROPERTIES}}}
+# The sections that SDK v1 sends
+SECTIONS = {
+    "Docker": {
+        "type": "object",
+        "properties": {
+            "baseImage": TEXT,
+            "baseDockerfile": TEXT,
+            "buildContext": {"type": "object", "properties": {"location": TEXT, "dockerfilePath": TEXT}},
+            "platform": {"type": "object", "properties": {"os": TEXT, "architecture": TEXT}},
+        },
+    },
+    "python": {
+        "type": "object",
+        "properties": {
+            "userManagedDependencies": {"type": "boolean"},
+            "interpreterPath": TEXT,
+            "condaDependencies": {"type": "object", "properties": {"dependencies": {"type": "array"}}},
+        },
+    },
+    "EnvironmentVariables": TEXTS,
+    "Labels": {"type": "array", "items": {"type": "string"}},
+    "platform": TEXT,
+}
+BODY = {
+    "type": "object",
+    "properties": {"properties": {"type": "object", "properties": PROPERTIES}} | SECTIONS,
+}
 QUERY = ("api-version", "$top", "$skipToken", "$orderBy", "listViewType", "continuation")
 turns = count()
 

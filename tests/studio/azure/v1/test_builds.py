@@ -319,9 +319,9 @@ def test_scripts_run_only_docker_even_with_a_hostile_host_and_name(sdk: SdkCalle
 
 def test_an_anonymous_environment_is_pulled_by_its_digest_once_it_is_built(sdk: SdkCaller) -> None:
     Environment.objects.update(anonymous=True)
-    assert sdk("POST", "forecast/recipe", {})[0] == 400
+    assert sdk("POST", "forecast/versions/1/recipe", {})[0] == 400
     image_for(Version.objects.get())
-    assert sdk("POST", "forecast/recipe", {})[0] == 200
+    assert sdk("POST", "forecast/versions/1/recipe", {})[0] == 200
 
 
 def test_a_member_builds_a_curated_environment_without_saving_it(sdk: SdkCaller) -> None:

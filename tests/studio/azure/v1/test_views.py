@@ -172,6 +172,15 @@ def test_labels_are_set_moved_and_read(sdk: SdkCaller) -> None:
     assert sdk("GET", "nothing/labels/prod")[0] == 404
 
 
+def test_a_protected_label_is_moved_by_owners_only(sdk: SdkCaller) -> None:
+    sdk("PUT", "forecast", body())
+    Workspace.objects.filter(name="lab").update(protected_labels=["prod"])
+    assert sdk("PUT", "forecast/versions/1/metadata", {"Labels": ["staging", "prod"]})[0] == 403
+    assert not VersionLabel.objects.exists()
+    owner = SdkCaller(person("otto", lab=Role.OWNER))
+    assert owner("PUT", "forecast/versions/1/metadata", {"Labels": ["prod"]})[0] == 200
+
+
 @pytest.mark.parametrize(
     "sent", [{}, {"Labels": "prod"}, {"Labels": [5]}, {"Labels": None}, {"Labels": ["a"] * 51}]
 )

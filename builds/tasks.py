@@ -26,6 +26,7 @@ from builds.worker import preview, publish, runner, steps
 from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
 from builds.worker.trial import run_waiting_trials
+from environments.contexts.sweep import sweep_uploads
 
 log = logging.getLogger(__name__)
 
@@ -165,6 +166,7 @@ def _sweep_until_stopped() -> None:
             swept = sweep_when_due()
             if swept is not None:
                 _log_sweep(swept)
+                log.info("Swept uploads and build contexts: %d bytes.", sweep_uploads())
                 log.info("Removed %d anonymous versions.", remove_expired())
             # All workers share the store; each host may have its own cache.
             evicted = evict_when_due(settings.CACHE, settings.CACHE_DAYS)

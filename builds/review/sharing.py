@@ -32,9 +32,9 @@ def shared_image(row: Share) -> Image | None:
 
 
 @transaction.atomic
-def accept(row: Share, by: User, *, name: str = "") -> Version:
+def accept(row: Share, by: User, *, name: str = "", version: str = "") -> Version:
     """Save the version in the receiving workspace with its image, and return it. Raises ServiceError."""
-    version = service.accept(row, by, name=name)
+    saved = service.accept(row, by, name=name, version=version)
     image = shared_image(row)
     # A concurrent clean-up came first, or waits for this lock and leaves the files that the new row needs.
     image = Image.objects.select_for_update(of=("self",)).filter(pk=image.pk).first() if image else None
@@ -44,5 +44,5 @@ def accept(row: Share, by: User, *, name: str = "") -> Version:
             f"The image of {row.version} is gone.",
             "Ask the sender to build it and to share it again.",
         )
-    copy_image(image, version.environment.workspace)
-    return version
+    copy_image(image, saved.environment.workspace)
+    return saved

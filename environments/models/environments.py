@@ -8,6 +8,7 @@ from django.db import models
 from environments.definition import Definition
 from environments.definition.syntax.registry_names import LATEST, repository_name
 from environments.models.workspaces import Workspace
+from environments.stored_files import restored
 
 ANONYMOUS = "CliV2AnonymousEnvironment"  # the name that Azure's clients fetch anonymous versions by
 
@@ -101,7 +102,7 @@ class Version(models.Model):
     version = models.CharField(max_length=64)
     number = models.PositiveIntegerField(help_text="1, 2, 3 … in the order of creation.")
     hash = models.CharField(max_length=32, db_index=True)  # computed once, on saving (rule 7)
-    data = models.JSONField(help_text="The definition.")
+    data = models.JSONField(help_text="The definition, without the files of a build context.")
     source = models.TextField(blank=True, help_text="The text that the definition was read from, unchanged.")
     source_path = models.CharField(max_length=1000, blank=True, help_text="The file that the text is of.")
     source_format = models.CharField(max_length=40, blank=True)
@@ -137,7 +138,12 @@ class Version(models.Model):
     @property
     def definition(self) -> Definition:
         """The definition as a value."""
-        return Definition.model_validate(self.data)
+        return restored(self.data)
+
+    @property
+    def outline(self) -> Definition:
+        """The definition, but of a build context only the names and the Dockerfile: large files stay where they are."""
+        return restored(self.data, outline=True)
 
 
 class SourceFile(models.Model):

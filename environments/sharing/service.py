@@ -88,8 +88,8 @@ def decline(row: Share, by: User) -> None:
         _report(row, "share.refused", f"{row.to} declined {row.version}")
 
 
-def accept(row: Share, by: User, *, name: str = "") -> Version:
-    """Save a received version as the next version of `name` in the receiving workspace, and return it.
+def accept(row: Share, by: User, *, name: str = "", version: str = "") -> Version:
+    """Save a received version as the given or the next version of `name` in the receiving workspace, and return it.
 
     Raises ServiceError; the share is then as it was.
     """
@@ -105,7 +105,7 @@ def accept(row: Share, by: User, *, name: str = "") -> Version:
                 f"{name} is archived in {target}, and gets no new versions.",
                 "Choose another name, or restore it.",
             )
-        row.accepted = copy_version(row.version, target, name, user=by).version
+        row.accepted = copy_version(row.version, target, name, user=by, version=version).version
         row.save(update_fields=["accepted"])
         _record_received("share.accepted", row, by, own=True, saved_as=str(row.accepted))
         _report(row, "share.confirmed", f"{row.to} accepted {row.version}")

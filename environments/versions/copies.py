@@ -16,9 +16,10 @@ def copy_version(
     description: str | None = None,
     tags: dict[str, str] | None = None,
     only_new: bool = False,
+    version: str = "",
     based_on: bool = True,
 ) -> SavedVersion:
-    """Save the definition and the texts of a version as the next version of `name`. Raises ServiceError.
+    """Save the definition and the texts of a version as the given or the next version of `name`. Raises ServiceError.
 
     Description and tags are those of the version unless they are given; `based_on` remembers where it came from.
     """
@@ -27,6 +28,7 @@ def copy_version(
         name,
         source.definition,
         user=user,
+        version=version,
         description=source.description if description is None else description,
         tags=source.tags if tags is None else tags,
         based_on=source if based_on else None,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, SourceFile, Version, Workspace
 from environments.models.catalogue import Deprecation
 from environments.models.environments import ANONYMOUS
+from environments.stored_files import stored
 from environments.versions import labels
 from environments.versions.listing import update_listing
 from environments.versions.uses import check_unused
@@ -183,7 +184,7 @@ def add_version(
         version=version,
         number=number,
         hash=definition.hash,
-        data=definition.model_dump(mode="json"),
+        data=stored(definition),
         kind="curated" if environment.workspace.curated else definition.kind,
         base=definition.image or "",
         packages=count_packages(definition),
@@ -247,8 +248,12 @@ def _version_with_content(environment: Environment, definition: Definition, vers
 
 def next_version(environment: Environment) -> str:
     """Return the version that the next save makes: the next whole number."""
-    taken = environment.versions.values_list("version", flat=True)
-    return str(max((int(name) for name in taken if name.isascii() and name.isdigit()), default=0) + 1)
+    return next_number(environment.versions.values_list("version", flat=True))
+
+
+def next_number(versions: Iterable[str]) -> str:
+    """Return the next whole number after those among the names of versions."""
+    return str(max((int(name) for name in versions if name.isascii() and name.isdigit()), default=0) + 1)
 
 
 def count_packages(definition: Definition) -> int:

@@ -14,8 +14,18 @@ from tests.access.expected import (
     API_PROPOSAL,
     API_VERSION,
     API_W,
+    AZURE_ENVIRONMENT,
+    AZURE_IMPORT,
+    AZURE_REGISTRY,
+    AZURE_REGISTRY_VERSION,
+    AZURE_VERSION,
+    AZURE_W,
     BUILD,
     ENVIRONMENT,
+    SDK1_BUILD_ENVIRONMENT,
+    SDK1_BUILD_VERSION,
+    SDK1_ENVIRONMENT,
+    SDK1_VERSION,
     VERSION,
     W,
 )
@@ -106,13 +116,13 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{VERSION}share/", "POST"): Change("share.sent", {"to": "nowhere"}, there=BUILT_VERSION),
     (f"{W}shares/<int:share>/", "POST"): Change("share.accepted", {"decision": "accept"}, there=RECEIVED),
     (f"{W}shares/<int:share>/withdraw", "POST"): Change("share.withdrawn"),
-    (f"{W}settings/opened", "POST"): Change("workspace.opened", {"opened": "on"}),
+    (f"{W}settings/opened", "POST"): Change("workspace.opened", {}),
     (f"{W}settings/labels", "POST"): Change("workspace.labels", {"labels": "prod staging"}),
     (f"{API_VERSION}share/", "POST"): Change("share.sent", {"workspace": "nowhere"}, there=BUILT_VERSION),
     (f"{API_W}shares/<int:share>/accept/", "POST"): Change("share.accepted", there=RECEIVED),
     (f"{API_W}shares/<int:share>/decline/", "POST"): Change("share.declined", there=RECEIVED),
     (f"{API_W}shares/<int:share>/withdraw/", "POST"): Change("share.withdrawn"),
-    (f"{API_W}sharing/", "PATCH"): Change("workspace.opened", {"opened": True}),
+    (f"{API_W}sharing/", "PATCH"): Change("workspace.opened", {"opened": False}),
     (f"{BUILD}cancel", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{BUILD}retry", "POST"): Change("build.requested"),
@@ -181,9 +191,36 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_BUILD}cancel/", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{API_BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{API_BUILD}retry/", "POST"): Change("build.requested"),
+    (f"{AZURE_ENVIRONMENT}$", "PUT"): Change("environment.archived", {"properties": {"isArchived": True}}),
+    (f"{AZURE_VERSION}$", "PUT"): Change(
+        "version.created", {"properties": {"image": "python:3.12"}}, there={"version": "new"}
+    ),
+    (f"{SDK1_ENVIRONMENT}$", "PUT"): Change("version.created", {"Docker": {"baseImage": "python:3.12"}}),
+    (f"{SDK1_VERSION}$", "PUT"): Change(
+        "version.created", {"Docker": {"baseImage": "python:3.12"}}, there={"version": "new"}
+    ),
+    (f"{SDK1_VERSION}/metadata$", "PUT"): Change("label.set", {"Labels": ["canary"]}),
+    (f"{SDK1_BUILD_ENVIRONMENT}/image$", "POST"): Change("build.requested"),
+    (f"{SDK1_BUILD_VERSION}/image$", "POST"): Change("build.requested", there=UNBUILT),
+}
+
+CHANGES |= {
+    (AZURE_REGISTRY_VERSION, "PUT"): Change(
+        "version.created", {"properties": {"image": "python:3.12"}}, there={"version": "new"}
+    ),
 }
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
+    (
+        rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)/listSecrets$",
+        "POST",
+    ): "a signature changes nothing; the version that is saved with an upload leaves its own event",
+    (
+        rf"{AZURE_REGISTRY}/tempdatarefs/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$",
+        "PUT",
+    ): "a signature changes nothing; the version that is saved with an upload leaves its own event",
+    (f"^{AZURE_W}/listKeys$", "POST"): "a key changes nothing; the version that is saved with an upload does",
+    (AZURE_IMPORT, "POST"): "tests/studio/azure/registries/test_registries.py: it needs two workspaces",
     ("tour/dismiss", "POST"): "what a person has seen is nobody else's affair",
     ("account/notifications/read", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
@@ -195,4 +232,8 @@ LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
     ("api/v1/notices/read/", "POST"): "what a person has read is nobody else's affair",
     ("api/v1/findings/", "POST"): "nothing is saved",
+    (f"{SDK1_ENVIRONMENT}/recipe$", "POST"): "nothing is saved",
+    (f"{SDK1_VERSION}/recipe$", "POST"): "nothing is saved",
+    (rf"{SDK1_BUILD_ENVIRONMENT}/imageoncompute/(?P<compute>[^/\0]+)$", "POST"): "it is refused",
+    (rf"{SDK1_BUILD_VERSION}/imageoncompute/(?P<compute>[^/\0]+)$", "POST"): "it is refused",
 }

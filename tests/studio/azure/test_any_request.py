@@ -85,7 +85,7 @@ turns = count()
 def operations(patterns: list[Any], before: str = "") -> Iterator[tuple[str, list[str]]]:
     """Return the path of each pattern, with names in braces, and its methods."""
     for pattern in patterns:
-        text = before + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        text = before + str(pattern.pattern).removeprefix("^").removesuffix("$").removesuffix("?")
         if isinstance(pattern, URLResolver):
             yield from operations(pattern.url_patterns, text)
         elif isinstance(pattern, URLPattern):

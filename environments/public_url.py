@@ -5,6 +5,8 @@ one of ALLOWED_HOSTS, and the scheme is the connection's, or that which a truste
 never read.
 """
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.encoding import iri_to_uri
@@ -30,6 +32,17 @@ def absolute_url(path: str, request: HttpRequest | None = None) -> str:
 def public_host(request: HttpRequest | None = None) -> str:
     """Return the studio's host, with a port unless it is the usual one: a registry's name to `docker pull` from."""
     return base_url(request).partition("://")[2]
+
+
+def secure_base_url(request: HttpRequest | None = None) -> str:
+    """Return the base of the studio's HTTPS URLs; empty if it has none that it knows of."""
+    base = base_url(request)
+    if base.startswith("https://"):
+        return base
+    if settings.PUBLIC_URL or not settings.SERVES_HTTPS:
+        return ""
+    host = urlsplit(base).hostname or "localhost"
+    return f"https://{f'[{host}]' if ':' in host else host}:{settings.HTTPS_PORT}"
 
 
 def registry_hosts() -> set[str]:

@@ -206,6 +206,7 @@ MIDDLEWARE = [
     "studio.middleware.nul.StripNul",  # first: later middleware caches the headers
     "studio.operations.requests.request_ids",
     "studio.middleware.headers.say_where_from",
+    "studio.middleware.secure_cookies.secure_cookies",
     "django.middleware.security.SecurityMiddleware",
     "studio.middleware.headers.content_security_policy",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

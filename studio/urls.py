@@ -226,6 +226,7 @@ urlpatterns = [
     path("w/<slug:workspace>/deprecations/<int:deprecation>/keep", deprecations.keep, name="keep"),
     path("api/v1/", include("studio.api.urls")),
     path("v2/", include("builds.distribution.urls")),
+    path("", include("studio.azure.urls")),
     path("w/<slug:workspace>/", include("environments.urls")),
     path("w/<slug:workspace>/", include("builds.urls")),
 ]

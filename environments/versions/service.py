@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -216,8 +216,12 @@ def _version_with_content(environment: Environment, definition: Definition, vers
 
 def next_version(environment: Environment) -> str:
     """Return the version that the next save makes: the next whole number."""
-    taken = environment.versions.values_list("version", flat=True)
-    return str(max((int(name) for name in taken if name.isascii() and name.isdigit()), default=0) + 1)
+    return next_number(environment.versions.values_list("version", flat=True))
+
+
+def next_number(versions: Iterable[str]) -> str:
+    """Return the next whole number after those among the names of versions."""
+    return str(max((int(name) for name in versions if name.isascii() and name.isdigit()), default=0) + 1)
 
 
 def count_packages(definition: Definition) -> int:

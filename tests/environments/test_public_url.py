@@ -17,7 +17,7 @@ from tests.builds.scenarios import browser_of, image_for, person, save_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLIC = "https://studio.example.com"
-HOSTILE = {
+HOSTILE: dict[str, Any] = {
     "HTTP_X_FORWARDED_HOST": "evil.example",
     "HTTP_X_FORWARDED_PROTO": "https, javascript",
     "HTTP_X_FORWARDED_PORT": "666",

@@ -1,0 +1,1 @@
+"""The addresses that the Azure ML SDKs call, so that unmodified clients work with the studio."""

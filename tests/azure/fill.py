@@ -1,0 +1,40 @@
+"""Fill a studio for the SDKs: `python -m tests.azure.fill`. What was made is printed as JSON.
+
+`owner`, `contributor` and `reader` are members of the workspace `lab`; `stranger` and `admin` are not. Each has a token
+that writes; `owner` also has a token that only reads, and a token that only pulls. `other` is a workspace of `stranger`.
+"""
+
+from __future__ import annotations
+
+import json
+
+import django
+
+
+def main() -> None:
+    """Make the workspaces and the accounts."""
+    django.setup()
+    # Models can be imported only now.
+    from django.contrib.auth.models import User
+
+    from environments.models import Member, Role, Scope, Workspace
+    from environments.workspaces.tokens import create_token
+
+    lab = Workspace.objects.create(name="lab", title="The laboratory")
+    other = Workspace.objects.create(name="other", title="Others")
+    roles = {"owner": Role.OWNER, "contributor": Role.CONTRIBUTOR, "reader": Role.READER}
+    tokens = {}
+    for name in (*roles, "stranger", "azure-admin"):
+        user = User.objects.create(username=name, is_superuser=name == "azure-admin")
+        if name in roles:
+            Member.objects.create(workspace=lab, user=user, role=roles[name])
+        tokens[name] = create_token(user, "azure", Scope.WRITE)[1]
+    Member.objects.create(workspace=other, user=User.objects.get(username="stranger"), role=Role.OWNER)
+    owner = User.objects.get(username="owner")
+    tokens["reads"] = create_token(owner, "reads", Scope.READ)[1]
+    tokens["pulls"] = create_token(owner, "pulls", Scope.PULL)[1]
+    print(json.dumps(tokens))
+
+
+if __name__ == "__main__":
+    main()

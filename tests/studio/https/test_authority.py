@@ -55,9 +55,11 @@ def test_openssl_accepts_the_chain_strictly_for_each_name_and_for_no_other(tmp_p
     files = ensure_certificate(tmp_path, [*NAMES, ".corp.example"])
 
     def accepts(*check: str) -> bool:
-        argv = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", files.authority]
+        argv = ["openssl", "verify", "-x509_strict", "-purpose", "sslserver", "-CAfile", str(files.authority)]
         return (
-            subprocess.run([*argv, *check, files.certificate], capture_output=True, check=False).returncode
+            subprocess.run(
+                [*argv, *check, str(files.certificate)], capture_output=True, check=False
+            ).returncode
             == 0
         )
 

@@ -3,28 +3,45 @@
 Subscription and resource group may be any text; the name of the workspace is the studio's.
 """
 
+import re
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid5
+
+from django.urls.resolvers import RegexPattern, URLPattern
 
 from environments.models import Workspace
 from environments.public_url import base_url as base_url
 
 PROVIDER = "Microsoft.MachineLearningServices"
 CLOUD = "SelfHosted"
-# What the studio itself writes, such as in config.json; a client may send any other.
+# The studio writes these, such as in config.json; a client may send any others.
 SUBSCRIPTION = "5d1c2f0a-0000-4000-8000-000000000001"
 GROUP = "studio"
 TENANT = "5d1c2f0a-0000-4000-8000-000000000002"
 LOCATION = "studio"
 _WORKSPACE_IDS = UUID("5d1c2f0a-0000-4000-8000-000000000003")
 
-# Parts of URL patterns: names in any case, as the SDKs' versions differ in it.
-IN_SUBSCRIPTION = r"(?i:subscriptions)/(?P<subscription>[^/\0]+)"
-IN_GROUP = rf"{IN_SUBSCRIPTION}/(?i:resourceGroups)/(?P<group>[^/\0]+)"
-WORKSPACES = r"(?i:providers/Microsoft\.MachineLearningServices/workspaces)"
+# Parts of patterns for `url`.
+IN_SUBSCRIPTION = r"subscriptions/(?P<subscription>[^/\0]+)"
+IN_GROUP = rf"{IN_SUBSCRIPTION}/resourceGroups/(?P<group>[^/\0]+)"
+WORKSPACES = r"providers/Microsoft\.MachineLearningServices/workspaces"
 WORKSPACE = rf"{IN_GROUP}/{WORKSPACES}/(?P<workspace>[^/\0]+)"
 ENVIRONMENT = rf"{WORKSPACE}/environments/(?P<name>[^/\0]+)"
 VERSION = rf"{ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+
+
+class AnyCasePattern(RegexPattern):
+    """A pattern that ignores case, in which the versions of the SDKs differ: `resourcegroups`."""
+
+    def __init__(self, regex: str) -> None:
+        super().__init__(regex, is_endpoint=True)
+        self.regex = re.compile(regex, re.IGNORECASE)
+
+
+def url(pattern: str, view: Any) -> URLPattern:
+    """Return the URLs that a regular expression matches as a whole, in any case."""
+    return URLPattern(AnyCasePattern(f"^{pattern}$"), view)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ SERVICES = (
 
 
 def metadata(request: Request) -> Response:
-    """Give the clouds that a client may use: this one."""
+    """Give the only cloud that a client may use here: the studio."""
     base = base_url(request)
     host = urlsplit(base).netloc
     return Response(

@@ -1,4 +1,4 @@
-"""What all these addresses share: sign-in by bearer token, bounded JSON, errors in the envelope that the SDKs read."""
+"""Shared by all these URLs: sign-in by bearer token, bounded JSON, errors in the envelope that the SDKs read."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -71,7 +71,7 @@ class AnyJSON(BoundedJSONParser):
 
 
 class OnlyJSON(BaseContentNegotiation):  # type: ignore[misc, unused-ignore]
-    """Reads and writes JSON, whatever the headers of a request name."""
+    """Reads and writes JSON alone; Accept and Content-Type are ignored."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         """Return the only parser."""

@@ -1,8 +1,9 @@
 """The URLs that the Azure ML SDKs call. They are not below a prefix: the SDKs put their paths after the studio's base."""
 
-from django.urls import include, path, re_path
+from django.urls import include, path
 
 from studio.azure import addresses, clouds, signin, workspaces
+from studio.azure.addresses import url
 from studio.azure.protocol import nowhere, route
 
 app_name = "azure"
@@ -25,17 +26,17 @@ urlpatterns = [
     # /discovery
     path("discovery", clouds.DISCOVERY),
     # /subscriptions?api-version=2022-12-01
-    re_path(r"^(?i:subscriptions)$", clouds.SUBSCRIPTIONS),
+    url(r"subscriptions", clouds.SUBSCRIPTIONS),
     # /subscriptions/<subscription>
-    re_path(rf"^{addresses.IN_SUBSCRIPTION}$", clouds.ONE_SUBSCRIPTION),
+    url(addresses.IN_SUBSCRIPTION, clouds.ONE_SUBSCRIPTION),
     # Workspaces
-    re_path(rf"^{ALL_WORKSPACES}$", workspaces.WORKSPACES),
-    re_path(rf"^{GROUPS_WORKSPACES}$", workspaces.WORKSPACES),
-    re_path(rf"^{addresses.WORKSPACE}$", workspaces.WORKSPACE),
-    re_path(rf"^{addresses.WORKSPACE}/datastores$", workspaces.DATASTORES),
-    re_path(rf"^{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)$", workspaces.DATASTORE_VIEW),
+    url(ALL_WORKSPACES, workspaces.WORKSPACES),
+    url(GROUPS_WORKSPACES, workspaces.WORKSPACES),
+    url(addresses.WORKSPACE, workspaces.WORKSPACE),
+    url(rf"{addresses.WORKSPACE}/datastores", workspaces.DATASTORES),
+    url(rf"{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)", workspaces.DATASTORE_VIEW),
     # Environments
     path("", include("studio.azure.v2.urls")),
     # Everything else of the Resource Manager: jobs, models, data
-    re_path(r"^(?i:subscriptions)/(?P<path>[\s\S]*)$", NOWHERE),
+    url(r"subscriptions/(?P<path>[\s\S]*)", NOWHERE),
 ]

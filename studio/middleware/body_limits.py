@@ -65,6 +65,11 @@ async def refuse(scope: Scope, send: Send) -> None:
             "application/json",
             json.dumps({"errors": [{"code": "SIZE_INVALID", "message": message}]}),
         )
+    elif scope["path"].lower().startswith(("/subscriptions", "/environment/", "/mferp/")):
+        kind, body = (
+            "application/json",
+            json.dumps({"error": {"code": "RequestEntityTooLarge", "message": message}}),
+        )
     else:
         kind, body = "text/html; charset=utf-8", render_to_string("400.html")
     headers = {

@@ -10,7 +10,10 @@ from django.utils.cache import patch_vary_headers
 from django.utils.decorators import sync_and_async_middleware
 
 # Programs read these, so they are always in English.
-FOR_PROGRAMS = ("/api/", "/v2/", "/metrics", "/healthz", "/readyz")
+FOR_PROGRAMS = (
+    "/api/", "/v2/", "/metrics", "/healthz", "/readyz", "/subscriptions", "/environment/", "/mferp/",
+    "/registrymanagement/", "/metadata/", "/discovery", "/blobstore/",
+)  # fmt: skip
 
 
 @sync_and_async_middleware

@@ -14,6 +14,8 @@ from tests.access.expected import (
     API_PROPOSAL,
     API_VERSION,
     API_W,
+    AZURE_ENVIRONMENT,
+    AZURE_VERSION,
     BUILD,
     ENVIRONMENT,
     VERSION,
@@ -165,6 +167,10 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_BUILD}cancel/", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{API_BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{API_BUILD}retry/", "POST"): Change("build.requested"),
+    (f"{AZURE_ENVIRONMENT}$", "PUT"): Change("environment.archived", {"properties": {"isArchived": True}}),
+    (f"{AZURE_VERSION}$", "PUT"): Change(
+        "version.created", {"properties": {"image": "python:3.12"}}, there={"version": "new"}
+    ),
 }
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {

@@ -236,7 +236,38 @@ REGISTRY: dict[str, Methods] = {
     r"v2/^(?P<name>.+)/tags/list$": READ,
     "v2/…": {"GET": NOBODY},
 }
-EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY
+
+# For the Azure ML SDKs; callers send an access token.
+AZURE_SUBSCRIPTION = r"subscriptions/(?P<subscription>[^/\0]+)"
+AZURE_GROUP = rf"{AZURE_SUBSCRIPTION}/resourceGroups/(?P<group>[^/\0]+)"
+AZURE_WORKSPACES = r"providers/Microsoft\.MachineLearningServices/workspaces"
+AZURE_W = rf"{AZURE_GROUP}/{AZURE_WORKSPACES}/(?P<workspace>[^/\0]+)"
+AZURE_ENVIRONMENT = rf"^{AZURE_W}/environments/(?P<name>[^/\0]+)"
+AZURE_VERSION = rf"{AZURE_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+AZURE_NOWHERE = r"^subscriptions/(?P<path>[\s\S]*)$"
+AZURE_PUBLIC: dict[str, Methods] = {
+    "<word:tenant>/v2.0/.well-known/openid-configuration": {"GET": ANYBODY},
+    "<word:tenant>/.well-known/openid-configuration": {"GET": ANYBODY},
+    "<word:tenant>/oauth2/v2.0/token": {"POST": ANYBODY},
+    "<word:tenant>/discovery/v2.0/keys": {"GET": ANYBODY},
+    "metadata/endpoints": {"GET": ANYBODY},
+    "discovery": {"GET": ANYBODY},
+    AZURE_NOWHERE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
+}
+AZURE: dict[str, Methods] = AZURE_PUBLIC | {
+    "^subscriptions$": {"GET": SIGNED_IN},
+    f"^{AZURE_SUBSCRIPTION}$": {"GET": SIGNED_IN},
+    f"^{AZURE_SUBSCRIPTION}/{AZURE_WORKSPACES}$": {"GET": SIGNED_IN},
+    f"^{AZURE_GROUP}/{AZURE_WORKSPACES}$": {"GET": SIGNED_IN},
+    f"^{AZURE_W}$": READ,
+    f"^{AZURE_W}/datastores$": READ,
+    rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)$": READ,
+    f"^{AZURE_W}/environments$": READ,
+    f"{AZURE_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
+    f"{AZURE_ENVIRONMENT}/versions$": READ,
+    f"{AZURE_VERSION}$": {"GET": READER, "PUT": CONTRIBUTOR},
+}
+EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY | AZURE
 
 # An event stream redirects nobody to the sign-in page.
 NO_SIGN_IN = {f"{BUILD}stream", f"{W}events/"}

@@ -32,9 +32,13 @@ def run(code: str, values: dict[str, Any], names: dict[str, Any]) -> dict[str, A
     names.update(values)
     try:
         tree = ast.parse(code)
-        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        last = tree.body[-1] if tree.body else None
+        value = None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
         exec(compile(tree, "<client>", "exec"), names)  # noqa: S102 (the tests' own code)
-        value = eval(compile(ast.Expression(last.value), "<client>", "eval"), names) if last else None  # noqa: S307
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), "<client>", "eval"), names)  # noqa: S307
         json.dumps(value, default=str)
     except Exception as error:
         shown = getattr(error, "error", None)

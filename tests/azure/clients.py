@@ -26,7 +26,7 @@ class NotInstalled(Exception):
 
 
 class ClientError(Exception):
-    """What a client raised: its class, message, and the status and the code of the answer."""
+    """An exception of a client: its class, message, and the status and the code of the answer."""
 
     def __init__(self, answer: Mapping[str, Any]) -> None:
         super().__init__(f"{answer['raised']}: {answer['message']}\n{answer['traceback']}")

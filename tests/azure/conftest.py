@@ -19,7 +19,7 @@ from tests.services.processes import free_port
 from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import Studio
 
-# What code in sessions of SDK v2 may use
+# The names that code in sessions of SDK v2 may use
 PRELUDE_V2 = """
 import time
 from azure.ai.ml import MLClient, load_environment

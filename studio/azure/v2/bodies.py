@@ -1,4 +1,4 @@
-"""What SDK v2 sends: the `properties` of an environment's version, or of the environment."""
+"""The bodies that SDK v2 sends: the `properties` of an environment's version, or of the environment."""
 
 from typing import Any
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -31,10 +30,10 @@ from azure.ai.ml import MLClient
 from azure.identity import ClientSecretCredential
 
 credential = ClientSecretCredential(
-    {tenant!r},
+    {tenant},
     "studio",
     os.environ["STUDIO_TOKEN"],
-    authority={base!r},
+    authority={base},
     disable_instance_discovery=True,
 )
 ml_client = MLClient.from_config(credential)
@@ -50,16 +49,19 @@ from azureml.core import Environment, Workspace
 from azureml.core.authentication import TokenAuthentication
 
 credential = ClientSecretCredential(
-    {tenant!r},
+    {tenant},
     "studio",
     os.environ["STUDIO_TOKEN"],
-    authority={base!r},
+    authority={base},
     disable_instance_discovery=True,
 )
-authentication = TokenAuthentication(
-    lambda audience: credential.get_token({scope!r}).token,
-    cloud={cloud!r},
-)
+
+
+def token(audience):
+    return credential.get_token({scope}).token
+
+
+authentication = TokenAuthentication(token, cloud={cloud})
 workspace = Workspace.from_config(auth=authentication)
 for name in Environment.list(workspace):
     print(name)
@@ -71,7 +73,8 @@ def azure_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
     secure = secure_base_url(request)
     base = secure or base_url(request)
     trust = trust_variables(AUTHORITY) if own_authority(request) else []
-    names: dict[str, Any] = {"base": base, "tenant": TENANT, "cloud": CLOUD, "scope": f"{base}/.default"}
+    texts = {"base": base, "tenant": TENANT, "cloud": CLOUD, "scope": f"{base}/.default"}
+    names = {name: json.dumps(text) for name, text in texts.items()}
     return {
         "secure": secure,
         "authority": AUTHORITY if trust else "",

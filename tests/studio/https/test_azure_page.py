@@ -94,7 +94,7 @@ def test_the_code_names_https_even_on_a_page_that_came_over_http(own_https: Path
 def test_the_public_url_is_what_members_send_to(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://ml.example"
     assert "AZUREML_DEV_URL_MFE=https://ml.example\n" in snippet(member(), "sdk-v2-variables")
-    assert "authority='https://ml.example'" in snippet(member(), "sdk-v1-python")
+    assert 'authority="https://ml.example"' in snippet(member(), "sdk-v1-python")
 
 
 def test_a_studio_without_https_says_that_the_sdks_need_it(own_https: Path, settings: Settings) -> None:

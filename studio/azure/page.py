@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
@@ -19,7 +17,13 @@ from environments.workspaces.tabs import Tab, TabContext
 from studio.azure.addresses import CLOUD, GROUP, SUBSCRIPTION, TENANT
 from studio.https.authority import Files
 from studio.https.serving import own_folder
-from studio.https.variables import Variable, sdk_v1_variables, sdk_v2_variables, trust_variables
+from studio.https.variables import (
+    Variable,
+    own_authority_at,
+    sdk_v1_variables,
+    sdk_v2_variables,
+    trust_variables,
+)
 
 AUTHORITY = "studio-authority.pem"
 
@@ -72,7 +76,7 @@ def azure_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
     """Return the tab's context."""
     secure = secure_base_url(request)
     base = secure or base_url(request)
-    trust = trust_variables(AUTHORITY) if own_authority(request) else []
+    trust = trust_variables(AUTHORITY) if own_authority_at(secure) else []
     texts = {"base": base, "tenant": TENANT, "cloud": CLOUD, "scope": f"{base}/.default"}
     names = {name: json.dumps(text) for name, text in texts.items()}
     return {
@@ -97,12 +101,6 @@ def config(workspace: Workspace) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def own_authority(request: HttpRequest) -> bool:
-    """Return whether clients reach the studio with a certificate of its own, which they don't trust by themselves."""
-    port = urlsplit(secure_base_url(request)).port
-    return settings.SERVES_HTTPS and not settings.CERTIFICATE and port == settings.HTTPS_PORT
-
-
 @require_safe
 @login_required
 def config_file(request: StudioRequest, workspace: str) -> HttpResponse:
@@ -117,7 +115,7 @@ def authority_file(request: StudioRequest, workspace: str) -> HttpResponse:
     """Send the certificate of the studio's own authority: it is public, its key stays."""
     get_workspace(request.user, workspace)
     file = Files(own_folder()).authority
-    if not own_authority(request) or not file.is_file():
+    if not own_authority_at(secure_base_url(request)) or not file.is_file():
         raise Http404("This studio has no certificate authority of its own.")
     return _download(file.read_text(), AUTHORITY, "application/x-pem-file")
 

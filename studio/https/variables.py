@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.conf import settings
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,13 @@ class Variable:
     def command(self) -> str:
         """The command that sets it in a shell."""
         return f"export {self.name}={shlex.quote(self.value)}"
+
+
+def own_authority_at(base: str) -> bool:
+    """Return whether a base URL is served with the studio's own certificate, which clients don't trust by themselves."""
+    url = urlsplit(base)
+    own = settings.SERVES_HTTPS and not settings.CERTIFICATE
+    return own and url.scheme == "https" and url.port == settings.HTTPS_PORT
 
 
 def trust_variables(file: str) -> list[Variable]:

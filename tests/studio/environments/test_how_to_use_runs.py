@@ -46,7 +46,7 @@ RESULT = f"1.17.0 {NASTY}"
 
 @dataclass(frozen=True)
 class Printed:
-    """What the pages of two versions print: with an image, and without."""
+    """The snippets on the pages of two versions: with an image, and without."""
 
     built: dict[str, str]
     defined: dict[str, str]
@@ -101,7 +101,7 @@ def printed(studio_that_prints: Studio) -> Printed:
 def reader(tmp_path: Path, printed: Printed, docker_engine: DockerEngine) -> Iterator[dict[str, str]]:
     """The environment of a reader's terminal, in an empty home; images that it pulls go at the end."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    # How this machine reaches an index
+    # The machine's own way to an index
     network = {name: value for name, value in os.environ.items() if name.startswith(("SSL_CERT_", "UV_"))}
     network |= {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
     yield {

@@ -32,7 +32,7 @@ def mode(file: Path) -> int:
     return stat.S_IMODE(file.stat().st_mode)
 
 
-def test_keys_are_their_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+def test_keys_are_their_owners_alone_with_any_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         files = ensure_certificate(tmp_path / "https", NAMES)

@@ -37,9 +37,9 @@ def member(role: Role = Role.READER) -> Client:
 
 def snippet(client: Client, key: str, **more: object) -> str:
     page = client.get(PAGE, **more).content.decode()  # type: ignore[arg-type]
-    found = re.search(rf'<pre class="snippet" id="{key}"[^>]*><code>(.*?)</code>', page, re.DOTALL)
-    assert found, page
-    return html.unescape(found[1])
+    match = re.search(rf'<pre class="snippet" id="{key}"[^>]*><code>(.*?)</code>', page, re.DOTALL)
+    assert match, page
+    return html.unescape(match[1])
 
 
 def test_a_reader_gets_config_json_with_which_both_sdks_know_the_workspace() -> None:

@@ -1,4 +1,4 @@
-"""What the settings tab *Azure SDK* shows works as printed, in a terminal of a member with the unmodified SDKs."""
+"""The settings tab *Azure SDK* shows commands and code that work as printed, in a terminal of a member with the unmodified SDKs."""
 
 from __future__ import annotations
 

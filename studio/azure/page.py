@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
@@ -13,6 +16,7 @@ from environments.access import Right, get_workspace
 from environments.models import Workspace
 from environments.public_url import base_url, secure_base_url
 from environments.requests import StudioRequest
+from environments.workspaces.settings_views import tab_url
 from environments.workspaces.tabs import Tab, TabContext
 from studio.azure.addresses import CLOUD, GROUP, SUBSCRIPTION, TENANT
 from studio.https.authority import Files
@@ -83,6 +87,7 @@ def azure_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
         "secure": secure,
         "authority": AUTHORITY if trust else "",
         "config": config(workspace),
+        "config_path": ".azureml/config.json",
         "sdks": [
             ("sdk-v2", "SDK v2", "azure-ai-ml", commands(sdk_v2_variables(base), trust), V2.format(**names)),
             ("sdk-v1", "SDK v1", "azureml-core", commands(sdk_v1_variables(base), trust), V1.format(**names)),
@@ -113,10 +118,11 @@ def config_file(request: StudioRequest, workspace: str) -> HttpResponse:
 @login_required
 def authority_file(request: StudioRequest, workspace: str) -> HttpResponse:
     """Send the certificate of the studio's own authority: it is public, its key stays."""
-    get_workspace(request.user, workspace)
+    workspace = get_workspace(request.user, workspace)
     file = Files(own_folder()).authority
     if not own_authority_at(secure_base_url(request)) or not file.is_file():
-        raise Http404("This studio has no certificate authority of its own.")
+        messages.info(request, _("This studio has no certificate authority of its own."))
+        return redirect(tab_url(workspace, "azure"))
     return _download(file.read_text(), AUTHORITY, "application/x-pem-file")
 
 

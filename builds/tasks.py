@@ -14,6 +14,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from builds.images.expiry import remove_expired
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
 from builds.queue.fairness import claim_next, has_claimable_builds
@@ -25,6 +26,7 @@ from builds.worker import preview, publish, runner, steps
 from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
 from builds.worker.trial import run_waiting_trials
+from environments.contexts.sweep import sweep_uploads
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +166,8 @@ def _sweep_until_stopped() -> None:
             swept = sweep_when_due()
             if swept is not None:
                 _log_sweep(swept)
+                log.info("Swept uploads and build contexts: %d bytes.", sweep_uploads())
+                log.info("Removed %d anonymous versions.", remove_expired())
             # All workers share the store; each host may have its own cache.
             evicted = evict_when_due(settings.CACHE, settings.CACHE_DAYS)
             if evicted is not None:

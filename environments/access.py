@@ -10,6 +10,7 @@ from django.http import Http404
 
 from environments.models import AccessToken, Environment, Member, Role, Scope, Version, Workspace
 from environments.models.catalogue import Proposal
+from environments.models.shares import Share
 from environments.request_origin import set_origin_token
 
 _AUTHENTICATED_BY = "_access_token"
@@ -22,6 +23,9 @@ class Right(Enum):
     PULL = "pull its images"
     DEFINE = "define environments"
     BUILD = "build images"
+    SHARE = "share versions with other workspaces"
+    MOVE_PROTECTED_LABELS = "move protected labels"
+    DECIDE_SHARES = "accept or decline shared versions"
     REPORT_USES = "report uses of an environment"
     PROPOSE = "propose environments for the catalogue"
     REVIEW = "review proposals for the catalogue"
@@ -48,11 +52,14 @@ MINIMUM_ROLE: dict[Right, int] = {
     Right.DEFINE: Role.CONTRIBUTOR,
     Right.BUILD: Role.CONTRIBUTOR,
     Right.REPORT_USES: Role.CONTRIBUTOR,
+    Right.SHARE: Role.CONTRIBUTOR,
     Right.PROPOSE: Role.CONTRIBUTOR,
     Right.REVIEW: Role.CONTRIBUTOR,
     Right.SEE_CONNECTIONS: Role.CONTRIBUTOR,
     Right.SEE_SETTINGS: Role.CONTRIBUTOR,
     Right.CANCEL_OTHERS: Role.OWNER,
+    Right.MOVE_PROTECTED_LABELS: Role.OWNER,
+    Right.DECIDE_SHARES: Role.OWNER,
     Right.MANAGE_CONNECTIONS: Role.OWNER,
     Right.MANAGE_MEMBERS: Role.OWNER,
     Right.MANAGE_SETTINGS: Role.OWNER,
@@ -150,17 +157,19 @@ def get_workspace(user: Any, name: str, right: Right = Right.SEE) -> Workspace:
 
 
 def get_environment(user: Any, workspace: str, name: str, right: Right = Right.SEE) -> Environment:
-    """Return the environment, if this user has the right in its workspace."""
-    environment = get_workspace(user, workspace, right).environments.filter(name=name).first()
+    """Return the environment, if this user has the right in its workspace; an anonymous one has no page of its own."""
+    environment = get_workspace(user, workspace, right).environments.named().filter(name=name).first()
     if environment is None:
         raise Http404(f"There is no environment {name} in {workspace}.")
     return environment
 
 
 def get_version(user: Any, workspace: str, name: str, version: str, right: Right = Right.SEE) -> Version:
-    """Return a version by its name, `latest` (rule 31) or a label."""
-    environment = get_environment(user, workspace, name, right)
-    row = environment.version_called(version)
+    """Return a version by its name, `latest` (rule 31) or a label; an anonymous version by its name only (rule 32)."""
+    environment = get_workspace(user, workspace, right).environments.filter(name=name).first()
+    row = environment.version_called(version) if environment else None
+    if environment is None or (environment.anonymous and (row is None or row.version != version)):
+        raise Http404(f"There is no environment {name} in {workspace}.")
     if row is None:
         raise Http404(f"{environment} has no version or label {version}.")
     return row
@@ -190,3 +199,20 @@ def get_proposal(user: Any, workspace: str, number: int) -> Proposal:
     if proposal is None:
         raise Http404(f"There is no proposal {number} in {origin}.")
     return proposal
+
+
+def get_share(user: Any, workspace: str, number: int, right: Right) -> Share:
+    """Return a share: with the right to decide that of the receivers, else that of the senders."""
+    owner = get_workspace(user, workspace, right)
+    side = "target" if right == Right.DECIDE_SHARES else "workspace"
+    rows = Share.objects.filter(**{side: owner}) if number < 2**63 else Share.objects.none()
+    row = (
+        rows.select_related(
+            "workspace", "target", "version__environment__workspace", "shared_by", "accepted__environment"
+        )
+        .filter(pk=number)
+        .first()
+    )
+    if row is None:
+        raise Http404(f"There is no share {number} in {owner}.")
+    return row

@@ -22,3 +22,9 @@ class ConflictError(ServiceError):
     """A request that the current state does not allow."""
 
     status = HTTPStatus.CONFLICT
+
+
+class ForbiddenError(ServiceError):
+    """A request that the caller's role does not allow."""
+
+    status = HTTPStatus.FORBIDDEN

@@ -13,6 +13,7 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from environments.models.environments import ANONYMOUS
 from tests.browser.backstage import ask
 from tests.services import parts
 from tests.services.servers.chromium import launch_options
@@ -22,7 +23,7 @@ FOLDER = Path("screenshots")
 README = Path("docs/studio.png")
 BUILD_SECONDS = 300
 WIDTHS = (390, 1280, 1920)
-TABS = ("connections", "registry", "uploads", "limits", "members", "webhooks", "general")
+TABS = ("connections", "registry", "sharing", "uploads", "limits", "members", "webhooks", "general")
 WORKSPACE = "research"
 FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
 BROKEN = "numpy==2.3.5\nthis-package-does-not-exist-anywhere==1.0\n"
@@ -55,6 +56,9 @@ PAGES = {
     "compare": f"/w/{WORKSPACE}/compare/?a={WORKSPACE}/forecast:1&b={WORKSPACE}/forecast:2",
     "compare-split": f"/w/{WORKSPACE}/compare/?a={WORKSPACE}/forecast:1&b={WORKSPACE}/forecast:2&view=split",
     "label": f"/w/{WORKSPACE}/environments/forecast/versions/1/label/",
+    "share": f"/w/{WORKSPACE}/environments/forecast/versions/1/share/",
+    "shared": f"/w/{WORKSPACE}/shares/1/",
+    "anonymous": f"/w/{WORKSPACE}/environments/{ANONYMOUS}/versions/nameless/",
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
@@ -123,6 +127,15 @@ def fill(browser: Browser, studio: Studio) -> dict[str, str]:
     ask(studio, "use", WORKSPACE, "forecast", "deployment", "demand-blue")
     ask(studio, "proposed", WORKSPACE, "time-series")
     ask(studio, "leaving", "AzureML-old")
+    ask(
+        studio,
+        "shared",
+        "research",
+        WORKSPACE,
+        "demand-model",
+        "The environment of our talk. Try it with your data.",
+    )
+    ask(studio, "nameless", WORKSPACE, FORECAST)
     ask(studio, "webhook", WORKSPACE, "https://hooks.example/studio")
     ask(studio, "link", "olga", "curated")
     page.goto(f"{studio.url}/w/{WORKSPACE}/images/")

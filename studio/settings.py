@@ -46,6 +46,7 @@ def setting(read: Any, name: str, *args: Any, **kwargs: Any) -> Any:
 # Data folders
 VAR = setting(env.path, "STUDIO_VAR", BASE_DIR / "var").absolute()
 STORE = VAR / "store"  # images, an OCI layout
+CONTEXTS = VAR / "contexts"  # files of build contexts, by their digests
 CACHE = VAR / "cache"  # downloads and segments; may be deleted at any time
 
 # Database: SQLite for a studio of one machine, PostgreSQL when DATABASE_URL says so
@@ -81,8 +82,7 @@ ENCRYPTION_KEYS = read_encryption_keys(  # of connections; the first encrypts, a
 DEBUG = setting(env.bool, "DEBUG", False)
 PORT = setting(env.int, "PORT", 8000)
 HOST = setting(env.str, "HOST", "127.0.0.1")
-# Base of every absolute URL; without it, they begin as the request did
-PUBLIC_URL = read_public_url(setting(env.str, "STUDIO_URL", ""))
+PUBLIC_URL = read_public_url(setting(env.str, "STUDIO_URL", ""))  # base of every absolute URL
 ALLOWED_HOSTS = setting(env.list, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Checks from this machine (containers, supervisors) use these names.
 ALLOWED_HOSTS += [name for name in ("localhost", "127.0.0.1") if name not in ALLOWED_HOSTS]
@@ -151,6 +151,9 @@ PREBUILD_CATALOGUE = setting(env.bool, "STUDIO_PREBUILD_CATALOGUE", True)
 PREBUILD_FREE_BYTES = int(10**9 * setting(env.float, "STUDIO_PREBUILD_FREE_GB", 20.0))
 # After so many days a file of the cache that no build used is forgotten
 CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CACHE_DAYS")
+# After so many hours an upload is forgotten; versions keep their files
+UPLOAD_HOURS = read_limit(setting(env.float, "STUDIO_UPLOAD_HOURS", 24.0), "STUDIO_UPLOAD_HOURS")
+ANONYMOUS_DAYS = read_days(setting(env.float, "STUDIO_ANONYMOUS_DAYS", 90.0), "STUDIO_ANONYMOUS_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
 
 # Seconds that a pull waits for the build of its image; proxies give up after a minute
@@ -163,6 +166,7 @@ LIMIT_AT_ONCE = read_limit(setting(env.int, "STUDIO_LIMIT_AT_ONCE", 4), "STUDIO_
 LIMIT_QUEUED = read_limit(setting(env.int, "STUDIO_LIMIT_QUEUED", 200), "STUDIO_LIMIT_QUEUED")
 LIMIT_SECONDS = read_limit(setting(env.int, "STUDIO_LIMIT_SECONDS", 3600), "STUDIO_LIMIT_SECONDS")
 PREVIEW_SECONDS = 60.0  # for finding out what a rebuild would move
+UPLOAD_BYTES = read_bytes(setting(env.str, "STUDIO_UPLOAD_QUOTA", "1g"), "STUDIO_UPLOAD_QUOTA")
 LIMIT_DISK_BYTES = int(
     10**9 * read_limit(setting(env.float, "STUDIO_LIMIT_DISK_GB", 50.0), "STUDIO_LIMIT_DISK_GB")
 )

@@ -17,6 +17,8 @@ from studio.operations import views as operations_views
 from studio.packages import views as packages_views
 from studio.search import saved
 from studio.search import views as search_views
+from studio.sharing import settings as sharing_settings
+from studio.sharing import views as sharing_views
 from studio.signing_in import account, invitation_views, openid_views
 from studio.signing_in import views as signing_in_views
 from studio.workspaces import inbox, limits, notifications
@@ -172,6 +174,12 @@ urlpatterns = [
         in_section("environments", labels.label),
         name="label",
     ),
+    # /w/<workspace>/environments/<name>/versions/<version>/name
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/name",
+        in_section("environments", about.name_version),
+        name="name_version",
+    ),
     # /w/<workspace>/environments/<name>/uses/7/end
     path("w/<slug:workspace>/environments/<word:name>/uses/<int:use>/end", uses.end, name="end_use"),
     # /w/<workspace>/environments/<name>/versions/<version>/lock/<pylock|requirements|conda-explicit|cyclonedx|spdx>
@@ -197,6 +205,36 @@ urlpatterns = [
         "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/propose/",
         in_section("environments", propose.propose),
         name="propose",
+    ),
+    # /w/<workspace>/environments/<name>/versions/<version>/share/
+    path(
+        "w/<slug:workspace>/environments/<word:name>/versions/<word:version>/share/",
+        in_section("environments", sharing_views.share),
+        name="share_version",
+    ),
+    # /w/<workspace>/shares/7/
+    path(
+        "w/<slug:workspace>/shares/<int:share>/",
+        in_section("settings", sharing_views.received),
+        name="share",
+    ),
+    # /w/<workspace>/shares/7/withdraw
+    path(
+        "w/<slug:workspace>/shares/<int:share>/withdraw",
+        in_section("settings", sharing_views.take_back),
+        name="withdraw_share",
+    ),
+    # /w/<workspace>/settings/opened
+    path(
+        "w/<slug:workspace>/settings/opened",
+        in_section("settings", sharing_settings.change_opened),
+        name="change_opened",
+    ),
+    # /w/<workspace>/settings/labels
+    path(
+        "w/<slug:workspace>/settings/labels",
+        in_section("settings", sharing_settings.change_protected_labels),
+        name="change_protected_labels",
     ),
     # /w/<workspace>/proposals/?state=waiting&q=torch&page=2
     path("w/<slug:workspace>/proposals/", in_section("review", proposals.proposals), name="proposals"),

@@ -89,7 +89,7 @@ def _of_query(images: QuerySet[Image], workspace: Workspace, query: str) -> Quer
     few = list(named.values_list("pk", flat=True)[: FEW + 1])
     versions = Version.objects.filter(environment__in=few)
     if len(few) > FEW:
-        versions = Version.objects.filter(
+        versions = Version.objects.named().filter(
             environment__workspace=workspace, environment__name__icontains=query
         )
     return images.filter(known | Q(hash__in=versions.values("hash")))

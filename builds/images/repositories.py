@@ -20,7 +20,7 @@ __all__ = ["LATEST", "PullNames", "tag_of"]
 
 def environment_in(workspace: Workspace, repository: str) -> Environment | None:
     """Return the environment with this repository name, also if it is archived."""
-    named = Environment.objects.filter(workspace=workspace, repository=repository, anonymous=False)
+    named = Environment.objects.named().filter(workspace=workspace, repository=repository)
     environment = named.first()
     if environment is not None:
         environment.workspace = workspace  # without another query
@@ -140,7 +140,8 @@ def _names(
 ) -> PullNames:
     repository = image.pushed_to or f"{host}/{image.name}"
     readable = ""
-    if version is not None and image.current:
+    # An anonymous version is no repository: its image is pulled by hash and by digest.
+    if version is not None and image.current and not version.environment.anonymous:
         own = image.workspace_id == version.environment.workspace_id
         there = pushed.get((version.pk, image.digest), "")
         readable = there if own and image.pushed_to else f"{host}/{name_of(version)}"

@@ -20,6 +20,7 @@ from builds.queue import messages
 from environments.audit.record import record
 from environments.models import ListEntry, Usage, Version, VersionLabel, Workspace
 from environments.models.catalogue import OPEN, Proposal
+from environments.models.shares import Share, ShareState
 
 CHOICES = (7, 30, 90, 180, 365)  # days
 DEFAULT_DAYS = 90
@@ -27,7 +28,7 @@ AT_ONCE = 1_000  # images
 NAMED = 50  # in the event
 
 GOES = ("replaced", "nobodys", "older")
-STAYS = ("building", "used", "in-use", "latest", "labelled", "proposed", "archived")
+STAYS = ("building", "used", "shared", "in-use", "latest", "labelled", "proposed", "archived")
 
 
 @dataclass(frozen=True)
@@ -79,21 +80,26 @@ class CleanUpResult:
 def with_fate(workspace: Workspace, rule: Rule) -> QuerySet[Any]:
     """Return a workspace's images, each annotated with its `fate`: the reason to delete or to keep it."""
     builds = Build.objects.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash"), state__in=ACTIVE)
-    versions = Version.objects.filter(hash=OuterRef("hash"), environment__anonymous=False)
+    versions = Version.objects.named().filter(hash=OuterRef("hash"))
     latest = ListEntry.objects.filter(version__hash=OuterRef("hash"), archived=False)
     uses = Usage.objects.filter(version__hash=OuterRef("hash"), ended_at=None)
     labels = VersionLabel.objects.filter(version__hash=OuterRef("hash"))
     proposals = Proposal.objects.filter(version__hash=OuterRef("hash"), stage__in=OPEN)
+    shares = Share.objects.filter(
+        version__hash=OuterRef("hash"), digest=OuterRef("digest"), state=ShareState.WAITING
+    )
     if not workspace.curated:  # the catalogue's images serve all
         versions = versions.filter(environment__workspace=workspace)
         latest = latest.filter(workspace=workspace)
         uses = uses.filter(environment__workspace=workspace)
         labels = labels.filter(environment__workspace=workspace)
         proposals = proposals.filter(environment__workspace=workspace)
+        shares = shares.filter(workspace=workspace)
     archived = versions.filter(archived_at__isnull=False)
     fate = Case(
         When(used_at__gte=rule.before, then=Value("used")),
         When(Exists(builds), then=Value("building")),
+        When(Exists(shares), then=Value("shared")),  # its receivers have not decided yet
         When(current=False, then=Value("replaced")),
         When(Exists(uses), then=Value("in-use")),  # rule 34
         When(Exists(latest), then=Value("latest")),

@@ -85,6 +85,11 @@ WATCHED = (
         "stage, revision, version_id, warnings",
         (_of_environment("proposals"), _REVIEW),
     ),
+    Watched(
+        "environments_share",
+        "state",
+        (_of_workspace("proposals"), "SELECT 'w' || {row}.target_id || ' proposals' AS key"),
+    ),
     Watched("environments_notice", "read_at", ("SELECT 'u' || {row}.user_id || ' notices' AS key",)),
 )
 

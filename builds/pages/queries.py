@@ -109,7 +109,7 @@ def images_for_list(workspace: Workspace) -> QuerySet[Image]:
 
 def sharing_names(workspace: Workspace, hashes: Iterable[str]) -> dict[str, list[Version]]:
     """Return, for each hash, the versions that share its image, in one query (rule 11)."""
-    versions = Version.objects.filter(hash__in=set(hashes), environment__anonymous=False)
+    versions = Version.objects.named().filter(hash__in=set(hashes))
     if not workspace.curated:
         versions = versions.filter(environment__workspace=workspace)
     names: dict[str, list[Version]] = {}

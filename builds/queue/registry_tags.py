@@ -67,7 +67,7 @@ def missing_tags(workspace: Workspace | None = None, *, at_once: bool = False) -
 
 def clashing(workspace: Workspace) -> QuerySet[Environment]:
     """Return a workspace's environments whose name in its registry is that of another workspace's environment."""
-    return Environment.objects.filter(
+    return Environment.objects.named().filter(
         _is_taken("workspace__registry", "repository", "pk"), workspace=workspace
     )
 
@@ -108,7 +108,7 @@ def release(row: PushedTag) -> None:
 def _versions(at_once: bool) -> QuerySet[Version]:
     """Return the versions whose tag is missing, each with the image that it should name as `image_id`."""
     rows = (
-        Version.objects.filter(environment__anonymous=False)
+        Version.objects.named()
         .exclude(environment__workspace__registry="")
         .annotate(
             image_id=_image("pk", "environment__workspace", "hash"),
@@ -142,7 +142,7 @@ def _latest(at_once: bool) -> QuerySet[Environment]:
     """Return the environments whose tag `latest` is missing, likewise (rule 31)."""
     latest = Version.objects.filter(environment=OuterRef("pk"), archived_at=None)
     rows = (
-        Environment.objects.filter(anonymous=False)
+        Environment.objects.named()
         .exclude(workspace__registry="")
         .annotate(latest_hash=Subquery(latest.order_by("-created_at", "-pk").values("hash")[:1]))
         .annotate(
@@ -174,7 +174,7 @@ def _settled(tags: QuerySet[PushedTag], registry: str, at_once: bool) -> QuerySe
 
 def _is_taken(registry: str, repository: str, environment: str) -> Exists:
     """Return whether an earlier environment, of another workspace with the same registry, has the same name there."""
-    earlier = Environment.objects.exclude(workspace__registry="")
+    earlier = Environment.objects.named().exclude(workspace__registry="")
     return Exists(
         earlier.filter(
             workspace__registry=OuterRef(registry),

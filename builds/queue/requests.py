@@ -257,9 +257,7 @@ def retry(build: Build, user: User) -> BuildRequest:
 
 def versions_sharing(workspace: Workspace, hash: str) -> list[Version]:
     """Return every version that shares an image, by name: a rebuild changes all of them (rule 16)."""
-    sharing = Version.objects.filter(hash=hash, environment__anonymous=False).select_related(
-        "environment__workspace"
-    )
+    sharing = Version.objects.named().filter(hash=hash).select_related("environment__workspace")
     if not workspace.curated:
         sharing = sharing.filter(environment__workspace=workspace)
     return list(sharing.order_by("environment__name", "number"))

@@ -7,10 +7,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 
+from builds.images.copying import copy_image
 from builds.images.diff import ResolvedDifference, diff_images
-from builds.images.layers import save_layers
-from builds.images.packages import save_packages
-from builds.images.platforms import copy_platforms
 from builds.imaging.bytecode.interpreters import absence
 from builds.models import Build, BuildRequest, Image
 from builds.models.trial import Trial, TrialState
@@ -22,7 +20,7 @@ from environments.catalogue.transitions import STAGE_SENTENCES, ReviewedState, S
 from environments.definition import Difference, Finding, diff
 from environments.definition.model import HOST
 from environments.errors import ConflictError
-from environments.models import ListEntry, Version, Workspace
+from environments.models import ListEntry, Version
 from environments.models.catalogue import Proposal, Stage
 from environments.versions.input import version_findings
 
@@ -158,22 +156,6 @@ def approve(
             raise ConflictError(f"confirm-{code}", CONFIRMATIONS[code], "Confirm it to approve.")
     copy_image(image, catalogue_workspace())
     return version
-
-
-def copy_image(image: Image, workspace: Workspace) -> Image:
-    """Return the workspace's own row of another workspace's image: the same bytes under a second name."""
-    same = ("repository", "size", "layers", "lock", "packages", "base", "base_digest", "floating", "interpreter", "python", "bytecode", "conflicts", "platforms")  # fmt: skip
-    taken, made = Image.objects.get_or_create(
-        workspace=workspace,
-        hash=image.hash,
-        current=True,
-        defaults={"digest": image.digest} | {name: getattr(image, name) for name in same},
-    )
-    if made:
-        copy_platforms(image, taken)
-        save_packages(taken)
-        save_layers(taken)
-    return taken
 
 
 def build_proposed(proposal: Proposal, by: User) -> BuildRequest:

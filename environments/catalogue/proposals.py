@@ -18,8 +18,9 @@ from environments.definition.findings.naming import name_problem
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Version, Workspace
 from environments.models.catalogue import OPEN, Proposal, Stage
-from environments.versions.input import texts_beside, version_findings
-from environments.versions.service import save_version
+from environments.versions.copies import copy_version
+from environments.versions.input import version_findings
+from environments.versions.service import check_named
 
 MAX_COMMENT_LENGTH = 5000
 
@@ -137,18 +138,15 @@ def publish(proposal: Proposal, by: User, comment: str, seen: ReviewedState) -> 
     if before is not None and before.pk != seen.before:
         raise StaleReview(f"{before} was published in the meantime.")
     _check_target(version, proposal.name, as_new=proposal.as_new)
-    saved = save_version(
+    saved = copy_version(
+        version,
         catalogue,
         proposal.name,
-        version.definition,
         user=by,
-        description=proposal.description or version.description,
-        tags=proposal.tags or version.tags,
-        source=version.source,
-        source_path=version.source_path,
-        beside=texts_beside(version),
-        source_format=version.source_format,
+        description=proposal.description or None,
+        tags=proposal.tags or None,
         only_new=proposal.as_new,
+        based_on=False,
     )
     proposal.before, proposal.published = before, saved.version
     proposal.save(update_fields=["before", "published"])
@@ -198,8 +196,7 @@ def _check_proposable(version: Version) -> None:
     environment = version.environment
     if environment.workspace.curated:
         raise ServiceError("curated-already", f"{version} is in the catalogue already.")
-    if environment.anonymous:
-        raise ServiceError("anonymous", f"{version} has no name of its own.", "Save it under a name first.")
+    check_named(version)
     if version.archived_at is not None:
         raise ConflictError(
             "version-archived", f"{version} is archived.", "Restore it, or propose another one."

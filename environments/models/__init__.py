@@ -2,6 +2,7 @@
 
 - `workspaces`: Workspace, Member, Invitation, Role, Compression, Bytecode
 - `environments`: Environment, Version, SourceFile, VersionLabel
+- `uploads`: UploadedBlob, the files that clients upload before they save a version
 - `usage`: Usage, the runs, models and deployments that use a version
 - `list_entries`: ListEntry, the row that lists sort; VersionEntry and RequestedPackage, which searches read
 - `saved_views`: SavedView, Pin
@@ -37,7 +38,9 @@ from environments.models.notifications import (
     retry_delay,
 )
 from environments.models.saved_views import Pin, SavedView
+from environments.models.shares import Share, ShareState
 from environments.models.tour import Tour
+from environments.models.uploads import LONGEST_NAME, UploadedBlob
 from environments.models.usage import Usage
 from environments.models.workspaces import (
     CATALOGUE,
@@ -51,6 +54,7 @@ from environments.models.workspaces import (
 
 __all__ = [
     "CATALOGUE",
+    "LONGEST_NAME",
     "MAILED_BY_DEFAULT",
     "OPEN",
     "RETRY_DELAYS",
@@ -79,9 +83,12 @@ __all__ = [
     "Role",
     "SavedView",
     "Scope",
+    "Share",
+    "ShareState",
     "SourceFile",
     "Stage",
     "Tour",
+    "UploadedBlob",
     "Usage",
     "Version",
     "VersionEntry",

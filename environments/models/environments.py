@@ -8,14 +8,29 @@ from django.db import models
 from environments.definition import Definition
 from environments.definition.syntax.registry_names import LATEST, repository_name
 from environments.models.workspaces import Workspace
+from environments.stored_files import restored
+
+ANONYMOUS = "CliV2AnonymousEnvironment"  # the name that Azure's clients fetch anonymous versions by
 
 
 class EnvironmentQuerySet(models.QuerySet["Environment"]):
     """Environments as the lists need them."""
 
+    def named(self) -> Self:
+        """Return the environments that people gave a name: anonymous ones are never listed (rule 32)."""
+        return self.filter(anonymous=False)
+
     def listed(self) -> Self:
         """Return the environments that lists show: neither archived nor anonymous (rules 32, 33)."""
-        return self.filter(archived_at=None, anonymous=False)
+        return self.named().filter(archived_at=None)
+
+
+class VersionQuerySet(models.QuerySet["Version"]):
+    """Versions as the lists need them."""
+
+    def named(self) -> Self:
+        """Return the versions of environments that people gave a name (rule 32)."""
+        return self.filter(environment__anonymous=False)
 
 
 class Environment(models.Model):
@@ -26,7 +41,9 @@ class Environment(models.Model):
     repository = models.CharField(
         max_length=128, editable=False, help_text="Its name in container registries, after the workspace's."
     )
-    anonymous = models.BooleanField(default=False)
+    anonymous = models.BooleanField(
+        default=False, help_text="Its versions were submitted inline, and are never listed (rule 32)."
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     ignored_findings = models.JSONField(
         default=list, blank=True, help_text="The codes of the findings that its pages fold away."
@@ -85,7 +102,7 @@ class Version(models.Model):
     version = models.CharField(max_length=64)
     number = models.PositiveIntegerField(help_text="1, 2, 3 … in the order of creation.")
     hash = models.CharField(max_length=32, db_index=True)  # computed once, on saving (rule 7)
-    data = models.JSONField(help_text="The definition.")
+    data = models.JSONField(help_text="The definition, without the files of a build context.")
     source = models.TextField(blank=True, help_text="The text that the definition was read from, unchanged.")
     source_path = models.CharField(max_length=1000, blank=True, help_text="The file that the text is of.")
     source_format = models.CharField(max_length=40, blank=True)
@@ -98,10 +115,15 @@ class Version(models.Model):
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="derived"
     )
     archived_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(
+        null=True, db_index=True, help_text="When an anonymous version was last submitted; null with a name."
+    )
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
     )
+
+    objects = VersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]
@@ -116,7 +138,12 @@ class Version(models.Model):
     @property
     def definition(self) -> Definition:
         """The definition as a value."""
-        return Definition.model_validate(self.data)
+        return restored(self.data)
+
+    @property
+    def outline(self) -> Definition:
+        """The definition, but of a build context only the names and the Dockerfile: large files stay where they are."""
+        return restored(self.data, outline=True)
 
 
 class SourceFile(models.Model):

@@ -68,6 +68,12 @@ class Workspace(models.Model):
         choices=Bytecode.choices,
         help_text="Which modules are compiled for its new images; empty for the studio's choice.",
     )
+    opened = models.BooleanField(
+        default=False, help_text="Opened for sharing: Azure's clients use it as the registry of this name."
+    )
+    protected_labels = models.JSONField(
+        default=list, blank=True, help_text="The labels that only owners set, move and remove."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

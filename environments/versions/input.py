@@ -11,12 +11,12 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 
 from environments.definition import Definition, Finding, Reading, read, read_path
-from environments.definition.files.folder import MemoryFolder, is_archive
+from environments.definition.files.folder import Folder, MemoryFolder, is_archive
 from environments.definition.files.limits import Limits
 from environments.definition.model import Selection
 from environments.definition.reading.choose_project import manifests_of
 from environments.definition.reading.edit_context import read_with
-from environments.definition.reading.read import read_folder_of
+from environments.definition.reading.read import read_folder_of, read_in
 from environments.models import Version, Workspace
 from environments.versions.given_files import GivenFiles, name_of, refusal
 from environments.versions.service import SavedVersion, save_reading
@@ -81,6 +81,13 @@ def read_input(
         return _read_file(files[0], selection)
     reading = _read_texts(text, filename, beside or {}, selection)
     return DefinitionInput(reading, text, filename, beside=beside or {}, selection=selection)
+
+
+def read_beside(text: str, filename: str, folder: Folder) -> DefinitionInput:
+    """Read a text as if it were a file of this folder, whose build context it names."""
+    return DefinitionInput(
+        read_in(text, filename, folder, default_image=settings.DEFAULT_BASE, limits=LIMITS), "", filename
+    )
 
 
 def read_at(path: Path, selection: Selection) -> DefinitionInput:

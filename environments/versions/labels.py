@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from environments.access import Right, may
 from environments.audit.record import record
 from environments.definition.syntax.registry_names import LATEST
-from environments.errors import ConflictError, ServiceError
-from environments.models import Environment, Version, VersionLabel
+from environments.errors import ConflictError, ForbiddenError, ServiceError
+from environments.models import Environment, Event, Version, VersionLabel, Workspace
 
 LABEL = re.compile(r"(?=.*[a-z])[a-z0-9][a-z0-9._-]{0,63}")
 SUGGESTED = ("prod", "staging")  # offered on pages where an environment does not have them
@@ -62,6 +64,9 @@ def set_label(version: Version, name: str, *, user: User | None, seen: str | Non
     if not LABEL.fullmatch(name) or name == LATEST:
         raise ServiceError("label-invalid", *LABEL_INVALID)
     environment = _lock(version)
+    if environment.anonymous:
+        raise ServiceError("anonymous", f"{version} has no name of its own.", "Save it under a name first.")
+    _check_may_move(environment, name, user)
     version.refresh_from_db(fields=["archived_at"])
     if version.archived_at is not None:
         raise ConflictError(
@@ -96,6 +101,7 @@ def remove_label(
 ) -> Version:
     """Remove a label and return the version that had it. Raises LabelMoved, also if it is gone already."""
     _lock_row(environment)
+    _check_may_move(environment, name, user)
     current = _current(environment, name, seen)
     if current is None:
         raise LabelMoved(name, None)
@@ -113,6 +119,19 @@ def check_free(environment: Environment, version: str) -> None:
             f"“{version}” is a label of {environment}.",
             "Choose another version name, or remove the label.",
         )
+    # A version's own name comes before a label: it would be what everybody gets by the protected name.
+    if version and version in protected_labels(environment):
+        raise ConflictError(
+            "version-is-label",
+            f"“{version}” is a protected label in {environment.workspace}.",
+            "Choose another version name.",
+        )
+
+
+def protected_labels(environment: Environment) -> list[str]:
+    """Return the labels that only owners of its workspace move, as they are now."""
+    row = Workspace.objects.filter(pk=environment.workspace_id).values_list("protected_labels", flat=True)
+    return list(row.get())
 
 
 def check_unlabelled(version: Version) -> None:
@@ -129,6 +148,19 @@ def check_unlabelled(version: Version) -> None:
         )
 
 
+def label_history(environment: Environment, name: str) -> QuerySet[Event]:
+    """Return the events of a label: set, moved and removed, newest first."""
+    events = Event.objects.filter(environment=environment, verb__startswith="label.", details__label=name)
+    return events.select_related("actor").order_by("-at", "-pk")
+
+
+def may_move(environment: Environment, name: str, user: User) -> bool:
+    """Return whether a user with the right to define may set, move and remove this label."""
+    return name not in protected_labels(environment) or may(
+        user, Right.MOVE_PROTECTED_LABELS, environment.workspace
+    )
+
+
 def labels_of(versions: Iterable[Version]) -> dict[int, list[str]]:
     """Return the labels of versions by their keys, in one query."""
     named: dict[int, list[str]] = {version.pk: [] for version in versions}
@@ -136,6 +168,16 @@ def labels_of(versions: Iterable[Version]) -> dict[int, list[str]]:
     for key, name in rows.values_list("version_id", "name"):
         named[key].append(name)
     return named
+
+
+def _check_may_move(environment: Environment, name: str, user: User | None) -> None:
+    """Raise ForbiddenError if only owners move this label, and the user is none; the studio itself may."""
+    if user is not None and not may_move(environment, name, user):
+        raise ForbiddenError(
+            "label-protected",
+            f"“{name}” is protected.",
+            f"Ask an owner of {environment.workspace} to move it.",
+        )
 
 
 def _lock(version: Version) -> Environment:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -19,6 +20,8 @@ from environments.definition.syntax.registry_names import repository_name
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, SourceFile, Version, Workspace
 from environments.models.catalogue import Deprecation
+from environments.models.environments import ANONYMOUS
+from environments.stored_files import stored
 from environments.versions import labels
 from environments.versions.listing import update_listing
 from environments.versions.uses import check_unused
@@ -74,14 +77,10 @@ def save_reading(
     only_new: bool = False,
 ) -> SavedVersion:
     """Save a reading as a version; description and tags default to those in the file."""
-    if reading.definition is None:
-        errors = [finding for finding in reading.findings if finding.severity == "error"]
-        first = errors[0].message if errors else "The definition cannot be read."
-        raise ServiceError("definition-refused", first, errors[0].help if errors else "", reading=reading)
     return save_version(
         workspace,
         name,
-        reading.definition,
+        accepted_definition(reading),
         user=user,
         version=version,
         description=reading.description or "" if description is None else description,
@@ -93,6 +92,15 @@ def save_reading(
         source_format=reading.format,
         only_new=only_new,
     )
+
+
+def accepted_definition(reading: Reading) -> Definition:
+    """Return the definition that was read. Raises ServiceError with the first error if it was refused."""
+    if reading.definition is None:
+        errors = [finding for finding in reading.findings if finding.severity == "error"]
+        first = errors[0].message if errors else "The definition cannot be read."
+        raise ServiceError("definition-refused", first, errors[0].help if errors else "", reading=reading)
+    return reading.definition
 
 
 @transaction.atomic
@@ -121,14 +129,13 @@ def save_version(
     problem = name_problem(name, curated=workspace.curated)
     if problem is not None:
         raise ServiceError(problem.code, problem.message, problem.help)
-    if version and (not VERSION.fullmatch(version) or version.lower() == "latest"):
-        raise ServiceError("version-invalid", *VERSION_INVALID)
+    check_version_name(version)
     _check_not_started_from_retired(based_on, workspace, name)
-    _check_repository_free(workspace, name)
+    check_repository_free(workspace, name)
     environment, is_new = Environment.objects.get_or_create(
         workspace=workspace, name=name, defaults={"created_by": user}
     )
-    if only_new and not is_new:
+    if environment.anonymous or (only_new and not is_new):
         raise ConflictError(
             "name-taken",
             f"There is an environment {name} in {workspace} already.",
@@ -140,25 +147,17 @@ def save_version(
     same = _version_with_content(environment, definition, version)
     if same is not None:
         return SavedVersion(same, created=False)
-    number = (environment.versions.order_by("-number").values_list("number", flat=True).first() or 0) + 1
-    created = Version.objects.create(
-        environment=environment,
+    created = add_version(
+        environment,
+        definition,
+        user=user,
         version=version or next_version(environment),
-        number=number,
-        hash=definition.hash,
-        data=definition.model_dump(mode="json"),
         source=source,
         source_path=source_path,
         source_format=source_format,
-        kind="curated" if workspace.curated else definition.kind,
-        base=definition.image or "",
-        packages=count_packages(definition),
         description=description,
         tags=tags or {},
         based_on=based_on,
-        # A version under an archived environment is archived too (rule 33).
-        archived_at=environment.archived_at,
-        created_by=user,
     )
     others = (beside or {}).items()
     SourceFile.objects.bulk_create(SourceFile(version=created, path=path, text=text) for path, text in others)
@@ -175,9 +174,42 @@ def save_version(
     return SavedVersion(created, created=True)
 
 
-def _check_repository_free(workspace: Workspace, name: str) -> None:
+def add_version(
+    environment: Environment, definition: Definition, *, user: User | None, version: str, **fields: Any
+) -> Version:
+    """Add the row of a version with the next number; to be called with the environment locked."""
+    number = (environment.versions.order_by("-number").values_list("number", flat=True).first() or 0) + 1
+    return Version.objects.create(
+        environment=environment,
+        version=version,
+        number=number,
+        hash=definition.hash,
+        data=stored(definition),
+        kind="curated" if environment.workspace.curated else definition.kind,
+        base=definition.image or "",
+        packages=count_packages(definition),
+        # A version under an archived environment is archived too (rule 33).
+        archived_at=environment.archived_at,
+        created_by=user,
+        **fields,
+    )
+
+
+def check_version_name(version: str) -> None:
+    """Raise ServiceError if no version can have this name; empty is no name, and good."""
+    if version and (not VERSION.fullmatch(version) or version.lower() == "latest"):
+        raise ServiceError("version-invalid", *VERSION_INVALID)
+
+
+def check_repository_free(workspace: Workspace, name: str) -> None:
     """Raise ConflictError if another environment has the same name in container registries."""
     repository = repository_name(name, curated=workspace.curated)
+    if repository == repository_name(ANONYMOUS):
+        raise ConflictError(
+            "name-reserved",
+            f"{ANONYMOUS} is kept for anonymous environments.",
+            "Choose another name.",
+        )
     other = Environment.objects.filter(workspace=workspace, repository=repository).exclude(name=name).first()
     if other is not None:
         raise ConflictError(
@@ -285,8 +317,9 @@ def archive_environment(environment: Environment, user: User, *, restore: bool =
 def archive_version(version: Version, user: User, *, restore: bool = False) -> None:
     """Hide a version, or show it again; the environment must not be archived (rule 33).
 
-    Raises ServiceError while something uses it (rule 34).
+    Raises ServiceError while something uses it (rule 34), and for an anonymous version.
     """
+    check_named(version)
     environment = Environment.objects.select_for_update().get(pk=version.environment_id)
     if environment.archived_at and restore:
         raise ConflictError(
@@ -304,6 +337,12 @@ def archive_version(version: Version, user: User, *, restore: bool = False) -> N
     version.save(update_fields=["archived_at"])
     update_listing(version.environment)
     _record_archived(version.environment, str(version), user, before=before, after=version.archived_at)
+
+
+def check_named(version: Version) -> None:
+    """Raise ServiceError for an anonymous version."""
+    if version.environment.anonymous:
+        raise ServiceError("anonymous", f"{version} has no name of its own.", "Save it under a name first.")
 
 
 def _check_not_retired(environment: Environment, version: Version | None) -> None:

@@ -62,9 +62,16 @@ def archive_version(request: StudioRequest, workspace: str, name: str, version: 
 
 
 def version_named(user: User, reference: str) -> Version:
-    """Return the version that `workspace/name:version` names; 404 if the user cannot see it."""
-    workspace, slash, name_and_version = reference.partition("/")
-    name, _, version = name_and_version.partition(":")
-    if not slash or not name:
+    """Return the version that `workspace/name:version` or `workspace/name@label` names; 404 if the user cannot see it.
+
+    Behind “:” a label is accepted too; behind “@” a version's own name is not.
+    """
+    workspace, slash, named = reference.partition("/")
+    by_label = "@" in named and ":" not in named
+    name, _, version = named.partition("@" if by_label else ":")
+    if not slash or not name or (by_label and not version):
         raise Http404(f"{reference} is not workspace/name:version.")
-    return get_version(user, workspace, name, version or "latest")
+    row = get_version(user, workspace, name, version or "latest")
+    if by_label and version == row.version:
+        raise Http404(f"{row.environment} has no label {version}.")
+    return row

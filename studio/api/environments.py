@@ -17,7 +17,7 @@ from environments.definition.packages.constraints import BadConstraint
 from environments.definition.writing.write import DEFINITION_FORMATS
 from environments.errors import ConflictError
 from environments.models import Environment, Version, Workspace
-from environments.versions import service
+from environments.versions import anonymous, service
 from environments.versions.ignored import set_ignored
 from environments.versions.listing import entries_of, latest_versions
 from environments.versions.views import version_named
@@ -164,6 +164,51 @@ def save(request: ApiRequest, workspace: str, name: str) -> Response:
         description=payload.get("description"),
         tags=payload.get("tags"),
         based_on=based_on,
+    )
+    return _whole(saved.version, status=201 if saved.created else 200)
+
+
+@documented(
+    "POST",
+    {201: responses.WholeVersion, 200: responses.WholeVersion},
+    takes=bodies.AnonymousIn,
+    path=WORKSPACE,
+    may=(409,),
+    headers=(HEADER,),
+    refused=responses.DefinitionRefused,
+)
+@answered_once
+def save_anonymous(request: ApiRequest, workspace: str) -> Response:
+    """Give the anonymous version of a definition, created if there is none (rule 32). No list shows it."""
+    space = get_workspace(request.user, workspace, Right.DEFINE)
+    sent = bodies.AnonymousIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    payload: dict[str, Any] = sent.validated_data
+    saved = anonymous.save_anonymous(
+        space,
+        sent.given(),
+        user=request.user,
+        version=payload["version"],
+        description=payload.get("description"),
+        tags=payload.get("tags"),
+    )
+    return _whole(saved.version, status=201 if saved.created else 200)
+
+
+@documented(
+    "POST",
+    {201: responses.WholeVersion, 200: responses.WholeVersion},
+    takes=bodies.NameIn,
+    path=VERSION,
+    may=(409,),
+)
+def save_under_name(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
+    """Save an anonymous version as a version of a named environment; its image is the same, and nothing is built."""
+    row = get_version(request.user, workspace, name, version, Right.DEFINE)
+    sent = bodies.NameIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    saved = anonymous.save_under_name(
+        row, sent.validated_data.pop("name"), user=request.user, **sent.validated_data
     )
     return _whole(saved.version, status=201 if saved.created else 200)
 

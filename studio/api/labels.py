@@ -10,6 +10,7 @@ from builds.images.repositories import label_name_of
 from environments.access import Right, get_environment
 from environments.models import Environment, VersionLabel
 from environments.versions.labels import LabelMoved, remove_label, set_label
+from environments.versions.labels import label_history as history_of
 from studio.api.http.answers import Changed, check_unchanged, etag, page_of
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
@@ -37,6 +38,15 @@ class Label(s.Serializer[Any]):
     set_at = s.DateTimeField()
 
 
+class LabelChange(s.Serializer[Any]):
+    """A change of a label: set where it was on no version before, removed where it is on none after."""
+
+    at = s.DateTimeField()
+    by = s.CharField(allow_null=True)
+    before = s.CharField(allow_null=True, help_text="The version that had it.")
+    after = s.CharField(allow_null=True, help_text="The version that has it since.")
+
+
 @documented("GET", paged(Label), path=ENVIRONMENT, paged=True)
 def labels(request: ApiRequest, workspace: str, name: str) -> Response:
     """List an environment's labels, by name; `latest` is computed and isn't among them."""
@@ -49,6 +59,24 @@ def labels(request: ApiRequest, workspace: str, name: str) -> Response:
 def label(request: ApiRequest, workspace: str, name: str, label: str) -> Response:
     """Give a label, with the version it is on."""
     return _answer(_get(get_environment(request.user, workspace, name), label))
+
+
+@documented("GET", paged(LabelChange), path=LABEL, paged=True)
+def label_history(request: ApiRequest, workspace: str, name: str, label: str) -> Response:
+    """List the changes of a label, newest first; those of a label that was removed too."""
+    environment = get_environment(request.user, workspace, name)
+    page, pages = page_of(request, history_of(environment, label), ("-at", "-pk"))
+    return pages.get_paginated_response(
+        [
+            {
+                "at": event.at,
+                "by": event.actor.get_username() if event.actor else None,
+                "before": (event.before or {}).get("version"),
+                "after": (event.after or {}).get("version"),
+            }
+            for event in page
+        ]
+    )
 
 
 @documented(

@@ -48,9 +48,7 @@ def _constraint(query: str) -> Constraint:
 
 def _sharing(user: Any, hashes: set[str]) -> dict[str, list[str]]:
     """Return the versions of each hash that this person sees, in one query."""
-    seen = Version.objects.filter(
-        hash__in=hashes, environment__anonymous=False, environment__workspace__in=workspaces_of(user)
-    )
+    seen = Version.objects.named().filter(hash__in=hashes, environment__workspace__in=workspaces_of(user))
     sharing: dict[str, list[str]] = defaultdict(list)
     seen = seen.select_related("environment__workspace").defer("data", "source")
     for version in seen.order_by("environment__name", "number"):

@@ -21,12 +21,14 @@ from studio.api import (
 )
 from studio.api.http import answers
 from studio.api.http.schema import route
+from studio.api.sharing import opening, shares
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
 BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
 WEBHOOKS = "workspaces/<slug:workspace>/webhooks/"
 PROPOSAL = "workspaces/<slug:workspace>/proposals/<int:proposal>/"
+SHARE = "workspaces/<slug:workspace>/shares/<int:share>/"
 ROUTES = {
     # Outside workspaces
     "me/": route(GET=tools.me),
@@ -49,6 +51,9 @@ ROUTES = {
     "workspaces/<slug:workspace>/compression/": route(
         GET=workspaces.compression, PUT=workspaces.change_compression
     ),
+    "workspaces/<slug:workspace>/sharing/": route(
+        GET=opening.sharing_settings, PATCH=opening.change_sharing_settings
+    ),
     "workspaces/<slug:workspace>/invitations/": route(GET=workspaces.invitations, POST=workspaces.invite),
     "workspaces/<slug:workspace>/invitations/<int:invitation>/": route(
         DELETE=workspaces.revoke_invitation_by_number
@@ -69,6 +74,7 @@ ROUTES = {
     f"{WEBHOOKS}<int:webhook>/deliveries/<uuid:delivery>/again/": route(POST=webhooks.send_again),
     # Environments and versions
     "workspaces/<slug:workspace>/environments/": route(GET=environments.environments),
+    "workspaces/<slug:workspace>/anonymous/": route(POST=environments.save_anonymous),
     ENVIRONMENT: route(GET=environments.environment, PATCH=environments.change),
     f"{ENVIRONMENT}archive/": route(POST=environments.archive),
     f"{ENVIRONMENT}restore/": route(POST=environments.restore),
@@ -76,11 +82,13 @@ ROUTES = {
     VERSION: route(GET=environments.version, PATCH=environments.describe),
     f"{VERSION}archive/": route(POST=environments.archive_version),
     f"{VERSION}restore/": route(POST=environments.restore_version),
+    f"{VERSION}name/": route(POST=environments.save_under_name),
     f"{VERSION}definition/": route(GET=environments.definition),
     f"{ENVIRONMENT}labels/": route(GET=labels.labels),
     f"{ENVIRONMENT}labels/<word:label>/": route(
         GET=labels.label, PUT=labels.put_label, DELETE=labels.delete_label
     ),
+    f"{ENVIRONMENT}labels/<word:label>/history/": route(GET=labels.label_history),
     # Uses of environments
     f"{ENVIRONMENT}uses/": route(GET=uses.uses),
     f"{VERSION}uses/": route(GET=uses.uses_of_version, POST=uses.report),
@@ -98,6 +106,13 @@ ROUTES = {
     "workspaces/<slug:workspace>/deprecations/": route(GET=deprecations.deprecated),
     f"{ENVIRONMENT}deprecation/": route(PUT=deprecations.deprecate, DELETE=deprecations.keep),
     f"{ENVIRONMENT}retire/": route(POST=deprecations.retire),
+    # Shared versions
+    f"{VERSION}share/": route(POST=shares.share),
+    "workspaces/<slug:workspace>/shares/sent/": route(GET=shares.sent_shares),
+    "workspaces/<slug:workspace>/shares/received/": route(GET=shares.received_shares),
+    f"{SHARE}accept/": route(POST=shares.accept_share),
+    f"{SHARE}decline/": route(POST=shares.decline_share),
+    f"{SHARE}withdraw/": route(POST=shares.withdraw_share),
     # Builds and images
     f"{VERSION}builds/": route(POST=builds.request_build),
     f"{VERSION}packages/": route(GET=builds.packages),

@@ -184,7 +184,11 @@ def _refused(error: ServiceError) -> Response:
     if error.reading is not None:
         errors = [finding for finding in error.reading.findings if finding.severity == "error"]
         details = [
-            {"code": finding.code, "message": f"{finding.message} {finding.help}".strip()}
+            {
+                "code": finding.code,
+                "message": f"{finding.message} {finding.help}".strip(),
+                "target": f"{finding.file}:{finding.line}" if finding.line else finding.file,
+            }
             for finding in errors
         ]
     return _answer(status, f"{error.message} {error.help}".strip(), details[:MAX_DETAILS])

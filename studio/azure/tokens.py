@@ -48,7 +48,8 @@ def token_behind(text: str) -> AccessToken | None:
         )
     except jwt.InvalidTokenError:
         return None
-    return valid_tokens().filter(pk=claims[_TOKEN]).first()
+    key = claims[_TOKEN]
+    return valid_tokens().filter(pk=key).first() if isinstance(key, int) and key < 2**63 else None
 
 
 def _key() -> bytes:

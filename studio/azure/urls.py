@@ -4,6 +4,8 @@ from django.urls import include, path
 
 from studio.azure import addresses, clouds, signin, workspaces
 from studio.azure.addresses import url
+from studio.azure.blobs import views as blobs
+from studio.azure.blobs.containers import ACCOUNT, CONTAINER
 from studio.azure.protocol import nowhere, route
 
 app_name = "azure"
@@ -35,8 +37,19 @@ urlpatterns = [
     url(addresses.WORKSPACE, workspaces.WORKSPACE),
     url(rf"{addresses.WORKSPACE}/datastores", workspaces.DATASTORES),
     url(rf"{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)", workspaces.DATASTORE_VIEW),
+    url(rf"{addresses.WORKSPACE}/datastores/(?P<datastore>[^/\0]+)/listSecrets", workspaces.SECRETS),
+    # Uploads
+    # /blobstore/<account>.blob.<suffix>/<container>/<name>?<signature>
+    url(rf"blobstore/{ACCOUNT}/{CONTAINER}/(?P<name>[\s\S]*)", blobs.blob),
+    # /blobstore/<container>/<name>?<signature>
+    url(rf"blobstore/{CONTAINER}/(?P<name>[\s\S]*)", blobs.blob),
     # Environments
+    path("", include("studio.azure.v1.urls")),
     path("", include("studio.azure.v2.urls")),
+    # Registries
+    path("", include("studio.azure.registries.urls")),
     # Everything else of the Resource Manager: jobs, models, data
     url(r"subscriptions/(?P<path>[\s\S]*)", NOWHERE),
+    # and of registries
+    url(r"mferp/(?P<path>[\s\S]*)", NOWHERE),
 ]

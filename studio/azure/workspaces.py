@@ -4,18 +4,29 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.http import Http404
+from rest_framework import serializers as s
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from environments.access import get_workspace, workspaces_of
+from environments.access import Right, get_workspace, workspaces_of
 from environments.models import Workspace
 from studio.azure.addresses import LOCATION, PROVIDER, TENANT, Scope, base_url, workspace_guid
+from studio.azure.blobs.containers import container_of
+from studio.azure.blobs.secrets import signature_for
 from studio.azure.clouds import STORAGE_SUFFIX
-from studio.azure.protocol import route
+from studio.azure.protocol import body_of, route
 from studio.azure.times import timestamp
 
 DATASTORE = "workspaceblobstore"
 MAX_LISTED = 1_000
+MAX_HOURS = 24
+
+
+class SecretsIn(s.Serializer[Any]):
+    """The time that a signature is needed for."""
+
+    expirableSecret = s.BooleanField(required=False, allow_null=True)
+    expireAfterHours = s.IntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_HOURS)
 
 
 def workspace(request: Request, scope: Scope) -> Response:
@@ -40,14 +51,24 @@ def datastores(request: Request, scope: Scope) -> Response:
 def datastore(request: Request, scope: Scope, datastore: str) -> Response:
     """Give the datastore, without secrets."""
     row = get_workspace(request.user, scope.workspace)
-    if datastore != DATASTORE:
-        raise Http404(f"There is no datastore {datastore} in {row}. Each workspace has one: {DATASTORE}.")
+    _check_datastore(row, datastore)
     return Response(datastore_resource(row, scope, base_url(request)))
 
 
-def container_of(workspace: Workspace) -> str:
-    """Return the name of the blob container that a workspace's build contexts are uploaded to."""
-    return f"azureml-blobstore-{workspace_guid(workspace)}"
+def datastore_secrets(request: Request, scope: Scope, datastore: str) -> Response:
+    """Give a signature that lets its bearer upload build contexts to the workspace."""
+    row = get_workspace(request.user, scope.workspace, Right.DEFINE)
+    _check_datastore(row, datastore)
+    sent = SecretsIn(data=body_of(request))
+    sent.is_valid(raise_exception=True)
+    hours = sent.validated_data.get("expireAfterHours") or 1
+    return Response({"secretsType": "Sas", "sasToken": signature_for(request.user, row, hours)})
+
+
+def _check_datastore(workspace: Workspace, datastore: str) -> None:
+    if datastore != DATASTORE:
+        message = f"There is no datastore {datastore} in {workspace}. Each workspace has one: {DATASTORE}."
+        raise Http404(message)
 
 
 def datastore_resource(workspace: Workspace, scope: Scope, base: str) -> dict[str, Any]:
@@ -112,3 +133,4 @@ WORKSPACE = route(GET=workspace)
 WORKSPACES = route(GET=workspaces)
 DATASTORES = route(GET=datastores)
 DATASTORE_VIEW = route(GET=datastore)
+SECRETS = route(POST=datastore_secrets)

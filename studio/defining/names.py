@@ -22,7 +22,8 @@ def taken_name(workspace: Workspace, name: str) -> Taken | None:
     if not name or "\0" in name:
         return None
     environment = (
-        Environment.objects.select_related("workspace")
+        Environment.objects.named()
+        .select_related("workspace")
         .filter(workspace=workspace, name=name, archived_at=None)
         .first()
     )

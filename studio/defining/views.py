@@ -80,6 +80,8 @@ def edit(request: StudioRequest, workspace: str, name: str, version: str) -> Htt
     if workspace.curated:
         raise Http404("A curated environment cannot be edited; use it as the start of a new one.")
     get_workspace(request.user, workspace.name, Right.DEFINE)
+    if start.environment.anonymous:
+        raise Http404("An anonymous environment has no next version; use it as the start of a new one.")
     if request.method == "POST":
         form = DefinitionForm(request.POST, request.FILES, fixed=start)
         return submit(request, Draft(workspace, form, start=start, fixed=start))

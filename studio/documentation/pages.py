@@ -25,6 +25,7 @@ ORDER = (
     "conda",
     "registry",
     "api",
+    "azure",
     "notifications",
     "running",
     "security",

@@ -1,4 +1,4 @@
-"""Edit a version's description and tags in place (rule 30)."""
+"""Edit a version's description and tags in place (rule 30), and save an anonymous version under a name (rule 32)."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from environments.access import Right, get_version
+from environments.errors import ServiceError
 from environments.requests import StudioRequest
 from environments.versions import service
+from environments.versions.anonymous import save_under_name
 from environments.versions.forms import DescribeForm
 from studio.environments.views import show
 
@@ -49,3 +51,22 @@ def describe(request: StudioRequest, workspace: str, name: str, version: str) ->
     return show(
         request, current, more={"about": form, "changed": status == 409}, status=200 if in_place else status
     )
+
+
+@require_POST
+@login_required
+def name_version(request: StudioRequest, workspace: str, name: str, version: str) -> HttpResponse:
+    """Save an anonymous version as a version of a named environment, whose page is shown next."""
+    current = get_version(request.user, workspace, name, version, Right.DEFINE)
+    typed = request.POST.get("name", "").replace("\0", "").strip()[:400]
+    try:
+        saved = save_under_name(current, typed, user=request.user)
+    except ServiceError as problem:
+        return show(request, current, more={"naming_problem": problem, "typed_name": typed}, status=422)
+    messages.success(
+        request,
+        _("%(version)s is saved.") % {"version": saved.version}
+        if saved.created
+        else _("%(version)s has the same content already.") % {"version": saved.version},
+    )
+    return redirect("version", workspace, saved.version.environment.name, saved.version.version)

@@ -127,7 +127,7 @@ def _chosen_environments(request: StudioRequest, workspace: Workspace) -> list[E
     names = [
         name.removeprefix(f"{workspace.name}/") for name in chosen if name.startswith(f"{workspace.name}/")
     ]
-    environments = list(workspace.environments.filter(name__in=names, anonymous=False).order_by("name"))
+    environments = list(workspace.environments.named().filter(name__in=names).order_by("name"))
     if not environments:
         messages.error(request, _("Choose at least one environment."))
     return environments

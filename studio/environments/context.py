@@ -38,7 +38,8 @@ def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
         "origin_hidden": origin is not None
         and not may(request.user, Right.SEE, origin.environment.workspace),
     }
-    if page["here"]["define"] and not page["workspace"].curated:
+    fixed = page["workspace"].curated or version.environment.anonymous
+    if page["here"]["define"] and not fixed:
         tab |= {
             "editing": True,
             **form_context(request, next_version_draft(version, query_param(request, "file"))),

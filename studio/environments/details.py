@@ -21,6 +21,7 @@ from environments.definition.findings.secrets import masked, masked_script
 from environments.models import Version
 from environments.public_url import base_url, public_host
 from environments.requests import StudioRequest
+from environments.sharing.service import origin_of
 from environments.versions.forms import DescribeForm, write_tags
 from environments.versions.input import version_findings
 from environments.versions.service import description_fingerprint
@@ -45,10 +46,12 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "contents": contents_of(version, image),
             "channels": [masked(channel) for channel in definition.python.channels],
             "findings": version_findings(version),
+            "may_ignore": page["here"]["define"] and not version.environment.anonymous,
             "sharing": requests.versions_sharing(page["workspace"], version.hash),
             "expected": expected_duration(version, page["outlook"]),
             "pull": pull_names(image, public_host(request), version) if image else None,
             "seen": description_fingerprint(version),
+            "shared_from": origin_of(version) if version.based_on_id else None,
             "badge": badge_of(version.environment, request),
             "tour": tour_for(request.user, page["here"], version, image),
             **(_platforms(image) if image else {}),
@@ -61,7 +64,12 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
 def _pull_that_builds(request: StudioRequest, page: dict[str, Any]) -> str:
     """Return the command that builds and pulls a version without an image; empty where a pull builds nothing."""
     version: Version = page["version"]
-    if page["image"] or page["status"].failed or not (page["here"]["build"] and settings.PULL_WAIT_SECONDS):
+    if (
+        version.environment.anonymous
+        or page["image"]
+        or page["status"].failed
+        or not (page["here"]["build"] and settings.PULL_WAIT_SECONDS)
+    ):
         return ""
     return f"docker pull {public_host(request)}/{name_of(version)}"
 

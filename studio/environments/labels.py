@@ -14,10 +14,19 @@ from builds.pages.queries import NOT_BUILT, image_states
 from environments.access import Right, get_version
 from environments.definition import Difference, diff
 from environments.errors import ServiceError
-from environments.models import Version, VersionLabel
+from environments.models import Environment, Event, Version, VersionLabel
 from environments.public_url import public_host
 from environments.requests import StudioRequest
-from environments.versions.labels import SUGGESTED, remove_label, set_label
+from environments.versions.labels import (
+    SUGGESTED,
+    label_history,
+    may_move,
+    protected_labels,
+    remove_label,
+    set_label,
+)
+
+MAX_HISTORY = 20
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -42,7 +51,7 @@ def label(request: StudioRequest, workspace: str, name: str, version: str) -> Ht
                 request, _("“%(label)s” now means %(version)s.") % {"label": typed, "version": current}
             )
     except ServiceError as problem:
-        status = 409 if problem.status == 409 else 422
+        status = problem.status if problem.status in (403, 409) else 422
         shown = None if problem.code == "label-moved" and "seen" not in request.POST else problem
         return _page(request, current, typed, problem=shown, status=status)
     return redirect(f"{reverse('environment', args=[workspace, name])}?tab=versions#version-{current.number}")
@@ -78,8 +87,20 @@ def _page(
         if chosen
         else "",
         "problem": problem,
+        "movable": may_move(environment, typed, request.user),
+        "protected": protected_labels(environment),
+        "history": _history(environment, typed),
     }
     return render(request, "studio/label.html", context, status=status)
+
+
+def _history(environment: Environment, name: str) -> list[tuple[Event, str, str]]:
+    """Return the last changes of a label: the event, and the versions that it was on before and after."""
+    rows = label_history(environment, name)[:MAX_HISTORY] if name else []
+    return [
+        (row, str((row.before or {}).get("version", "")), str((row.after or {}).get("version", "")))
+        for row in rows
+    ]
 
 
 def _difference(chosen: VersionLabel | None, version: Version) -> Difference | None:

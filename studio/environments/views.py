@@ -19,6 +19,7 @@ from environments.definition import CannotWrite
 from environments.models import Version, Workspace
 from environments.paging import KeysetPaginator, bounded_count
 from environments.requests import StudioRequest, wants_partial
+from environments.versions.anonymous import expires_at
 from environments.versions.uses import uses_of
 from studio.catalogue.curation import curation_of
 from studio.catalogue.gallery import gallery_of
@@ -80,6 +81,7 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
 
 
 TABS = ("details", "context", "packages", "versions", "builds", "uses", "activity")
+ANONYMOUS_TABS = TABS[:3]  # the others are about all versions of an environment
 
 
 @require_safe
@@ -129,10 +131,11 @@ def show(
     image = outlook.image or requests.image_of(version)
     state = status_of(version, image, base_updated=outlook.image is None)
     tab = request.GET.get("tab", "details")
-    tab = tab if tab in TABS and (tab != "packages" or image) else "details"
-    latest = environment.latest()
+    tabs = ANONYMOUS_TABS if environment.anonymous else TABS
+    tab = tab if tab in tabs and (tab != "packages" or image) else "details"
+    latest = version if environment.anonymous else environment.latest()
     rights = rights_in(workspace, request.user)
-    context = {
+    context: dict[str, Any] = {
         "workspace": workspace,
         "environment": environment,
         "version": version,
@@ -150,7 +153,10 @@ def show(
         "uses_count": bounded_count(uses_of(environment, request.user, state="active")),
         "actions": actions_for(request, version, state, rights, latest),
     }
-    context |= switcher(version, latest)
+    if environment.anonymous:
+        context |= {"expires_at": expires_at(version)}
+    else:
+        context |= switcher(version, latest)
     context |= TAB_CONTEXT[tab](request, context) | (more or {})
     return render(request, "studio/environment.html", context, status=status)
 

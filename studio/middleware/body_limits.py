@@ -70,6 +70,9 @@ async def refuse(scope: Scope, send: Send) -> None:
             "application/json",
             json.dumps({"error": {"code": "RequestEntityTooLarge", "message": message}}),
         )
+    elif scope["path"].startswith("/blobstore/"):
+        code = "<Code>RequestBodyTooLarge</Code>"
+        kind, body = "application/xml", f"<Error>{code}<Message>{message}</Message></Error>"
     else:
         kind, body = "text/html; charset=utf-8", render_to_string("400.html")
     headers = {

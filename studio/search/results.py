@@ -171,7 +171,7 @@ def _images(workspace: Workspace, query: str) -> list[Result]:
 
 
 def _names_by_hash(workspace: Workspace, hashes: Iterable[str]) -> dict[str, str]:
-    versions = Version.objects.filter(environment__workspace=workspace, hash__in=list(hashes))
+    versions = Version.objects.named().filter(environment__workspace=workspace, hash__in=list(hashes))
     rows = versions.order_by("number").values_list("hash", "environment__name", "version")
     return {hash: f"{name}:{version}" for hash, name, version in rows}
 

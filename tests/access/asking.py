@@ -15,11 +15,11 @@ from django.utils import timezone
 
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
-from builds.models import Build, Image
+from builds.models import Build, BuildRequest, Image
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
-from environments.models import Role, Scope, Version
+from environments.models import Role, Scope, Share, Version
 from environments.notifications.webhooks import add_webhook, test_webhook
 from environments.versions.labels import set_label
 from environments.versions.uses import report_use
@@ -48,6 +48,7 @@ from tests.access.expected import (
     REGISTRY,
     RUNS_IT,
     SENT_ON,
+    SIGNED,
     SIGNED_IN,
     WITHDRAWN_AT_HOME,
 )
@@ -109,7 +110,7 @@ def cells() -> list[Cell]:
     """
     rows = []
     for route in routes():
-        placed = "workspace>" in route or "?P<name>" in route
+        placed = "workspace>" in route or "?P<name>" in route or "?P<registry>" in route
         known = EXPECTED.get(route, {})
         for workspace in ("lab", "curated") if placed else ("",):
             methods = tuple(known) if workspace == "curated" else METHODS
@@ -140,6 +141,8 @@ def expected(cell: Cell) -> str:
         return IN
     if level in (ANYBODY, NOBODY):
         return IN if level == ANYBODY else HIDDEN
+    if level == SIGNED:
+        return REFUSED
     if level == SENT_ON:
         return NO_METHOD if caller == "anonymous" else IN
     if token is not None and programs:
@@ -213,7 +216,20 @@ class Studio:
             studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}
             set_label(broken, "prod", user=None)
             workspace_row = version.environment.workspace
+            workspace_row.opened = not workspace_row.curated
+            workspace_row.save()
             by = workspace_row.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user
+            to = "lab" if workspace_row.curated else "other"
+            sent = Share.objects.create(
+                workspace=workspace_row,
+                target=workspace_row,
+                version=version,
+                to=to,
+                digest=image.digest,
+                name="shared",
+                shared_by=by,
+            )
+            studio.there[workspace]["share"] = str(sent.pk)
             if workspace_row.curated:
                 leaving = deprecate(version.environment, by, on=timezone.localdate(), reason="A hole.")
                 studio.there[workspace]["deprecation"] = str(leaving.pk)
@@ -278,6 +294,7 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
     workspace_row = version.environment.workspace
     return {
         "workspace": workspace_row.name,
+        "registry": "azureml" if workspace_row.curated else workspace_row.name,
         "name": version.environment.name,
         "curated": "AzureML-forecast",
         "version": version.version,
@@ -292,6 +309,10 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "subscription": "any",
         "group": "any",
         "datastore": "workspaceblobstore",
+        "account": "lab.blob.core.windows.net",
+        "container": f"azureml-blobstore-{'0' * 36}",
+        "compute": "cluster",
+        "number": str(BuildRequest.objects.filter(version=version).latest("pk").pk),
         "user": "mia",  # a member of both, who never calls
         "token": "0",
         "secret": "x" * 43,

@@ -15,9 +15,17 @@ from tests.access.expected import (
     API_VERSION,
     API_W,
     AZURE_ENVIRONMENT,
+    AZURE_IMPORT,
+    AZURE_REGISTRY,
+    AZURE_REGISTRY_VERSION,
     AZURE_VERSION,
+    AZURE_W,
     BUILD,
     ENVIRONMENT,
+    SDK1_BUILD_ENVIRONMENT,
+    SDK1_BUILD_VERSION,
+    SDK1_ENVIRONMENT,
+    SDK1_VERSION,
     VERSION,
     W,
 )
@@ -45,6 +53,9 @@ class Change:
 CONNECTION = {"kind": "index", "address": "https://p.example/simple", "user": "u", "password": "a secret"}
 HOOK = {"address": "https://h.example/x", "groups": "builds"}
 RUNNING = {"build": "running"}
+ANONYMOUS = {"name": "anonymous", "version": "nameless"}
+BUILT_VERSION = {"version": "built-version"}
+RECEIVED = {"share": "received"}
 UNBUILT = {"version": "unbuilt"}
 BUILT = {"proposal": "built"}
 LEAVING = {"on": "2999-01-01", "reason": "A hole.", "words": "A hole."}
@@ -101,6 +112,17 @@ CHANGES: dict[tuple[str, str], Change] = {
     ),
     (f"{VERSION}archive", "POST"): Change("environment.archived"),
     (f"{VERSION}label/", "POST"): Change("label.moved", {"label": "prod", "seen": "2"}),
+    (f"{VERSION}name", "POST"): Change("version.created", {"name": "named"}, there=ANONYMOUS),
+    (f"{VERSION}share/", "POST"): Change("share.sent", {"to": "nowhere"}, there=BUILT_VERSION),
+    (f"{W}shares/<int:share>/", "POST"): Change("share.accepted", {"decision": "accept"}, there=RECEIVED),
+    (f"{W}shares/<int:share>/withdraw", "POST"): Change("share.withdrawn"),
+    (f"{W}settings/opened", "POST"): Change("workspace.opened", {}),
+    (f"{W}settings/labels", "POST"): Change("workspace.labels", {"labels": "prod staging"}),
+    (f"{API_VERSION}share/", "POST"): Change("share.sent", {"workspace": "nowhere"}, there=BUILT_VERSION),
+    (f"{API_W}shares/<int:share>/accept/", "POST"): Change("share.accepted", there=RECEIVED),
+    (f"{API_W}shares/<int:share>/decline/", "POST"): Change("share.declined", there=RECEIVED),
+    (f"{API_W}shares/<int:share>/withdraw/", "POST"): Change("share.withdrawn"),
+    (f"{API_W}sharing/", "PATCH"): Change("workspace.opened", {"opened": False}),
     (f"{BUILD}cancel", "POST"): Change("build.cancelled", there=RUNNING),
     (f"{BUILD}stop/", "POST"): Change("build.stopped", there=RUNNING),
     (f"{BUILD}retry", "POST"): Change("build.requested"),
@@ -141,6 +163,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_ENVIRONMENT}archive/", "POST"): Change("environment.archived"),
     (f"{API_ENVIRONMENT}restore/", "POST"): Change("environment.restored"),
     (f"{API_ENVIRONMENT}versions/", "POST"): Change("version.created", {"text": TEXT}),
+    (f"{API_VERSION}name/", "POST"): Change("version.created", {"name": "named"}, there=ANONYMOUS),
+    (f"{API_W}anonymous/", "POST"): Change("version.submitted", {"text": TEXT}),
     (API_ENVIRONMENT, "PATCH"): Change("environment.findings", {"ignored_findings": ["base-assumed"]}),
     (f"{API_VERSION}", "PATCH"): Change("version.described", {"description": "new"}),
     (f"{API_VERSION}archive/", "POST"): Change("environment.archived"),
@@ -171,9 +195,31 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{AZURE_VERSION}$", "PUT"): Change(
         "version.created", {"properties": {"image": "python:3.12"}}, there={"version": "new"}
     ),
+    (f"{SDK1_ENVIRONMENT}$", "PUT"): Change("version.created", {"Docker": {"baseImage": "python:3.12"}}),
+    (f"{SDK1_VERSION}$", "PUT"): Change(
+        "version.created", {"Docker": {"baseImage": "python:3.12"}}, there={"version": "new"}
+    ),
+    (f"{SDK1_VERSION}/metadata$", "PUT"): Change("label.set", {"Labels": ["canary"]}),
+    (f"{SDK1_BUILD_ENVIRONMENT}/image$", "POST"): Change("build.requested"),
+    (f"{SDK1_BUILD_VERSION}/image$", "POST"): Change("build.requested", there=UNBUILT),
+}
+
+CHANGES |= {
+    (AZURE_REGISTRY_VERSION, "PUT"): Change(
+        "version.created", {"properties": {"image": "python:3.12"}}, there={"version": "new"}
+    ),
 }
 
 LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
+    (
+        rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)/listSecrets$",
+        "POST",
+    ): "a signature changes nothing; the version that is saved with an upload leaves its own event",
+    (
+        rf"{AZURE_REGISTRY}/tempdatarefs/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$",
+        "PUT",
+    ): "a signature changes nothing; the version that is saved with an upload leaves its own event",
+    (AZURE_IMPORT, "POST"): "tests/studio/azure/registries/test_registries.py: it needs two workspaces",
     ("tour/dismiss", "POST"): "what a person has seen is nobody else's affair",
     ("account/notifications/read", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
@@ -185,4 +231,8 @@ LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     (f"{VERSION}rebuild/moves", "POST"): "a worker looks ahead; nothing changes",
     ("api/v1/notices/read/", "POST"): "what a person has read is nobody else's affair",
     ("api/v1/findings/", "POST"): "nothing is saved",
+    (f"{SDK1_ENVIRONMENT}/recipe$", "POST"): "nothing is saved",
+    (f"{SDK1_VERSION}/recipe$", "POST"): "nothing is saved",
+    (rf"{SDK1_BUILD_ENVIRONMENT}/imageoncompute/(?P<compute>[^/\0]+)$", "POST"): "it is refused",
+    (rf"{SDK1_BUILD_VERSION}/imageoncompute/(?P<compute>[^/\0]+)$", "POST"): "it is refused",
 }

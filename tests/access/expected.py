@@ -14,6 +14,7 @@ ADMIN = "admin"
 RUNS_IT = "whoever runs the studio"  # where no workspace is named
 MINE = "whose it is"  # of the person `owner`; for all others it does not exist
 NOBODY = "nobody"
+SIGNED = "signed"  # by a signature in the query, which nobody has here; tokens and sessions count for nothing
 SENT_ON = "sent on"  # signed-in users; for others there is no such method
 
 Methods = dict[str, str]
@@ -136,6 +137,12 @@ PAGES: dict[str, Methods] = {
     f"{W}images/clean-up/store": {"POST": ADMIN},
     f"{W}images/<str:digest>/": READ,
     f"{VERSION}build": DEFINE,
+    f"{VERSION}name": DEFINE,
+    f"{VERSION}share/": READ_DEFINE,
+    f"{W}shares/<int:share>/": {"GET": OWNER, "POST": OWNER},
+    f"{W}shares/<int:share>/withdraw": DEFINE,
+    f"{W}settings/opened": MANAGE,
+    f"{W}settings/labels": MANAGE,
     f"{VERSION}rebuild/": {"GET": CONTRIBUTOR},
     f"{VERSION}rebuild/moves": READ_DEFINE,
 }
@@ -182,7 +189,17 @@ API: dict[str, Methods] = {
     f"{API_VERSION}archive/": DEFINE,
     f"{API_VERSION}restore/": DEFINE,
     f"{API_VERSION}definition/": READ,
+    f"{API_VERSION}name/": DEFINE,
+    f"{API_VERSION}share/": DEFINE,
+    f"{API_W}shares/sent/": {"GET": CONTRIBUTOR},
+    f"{API_W}shares/received/": {"GET": OWNER},
+    f"{API_W}shares/<int:share>/accept/": MANAGE,
+    f"{API_W}shares/<int:share>/decline/": MANAGE,
+    f"{API_W}shares/<int:share>/withdraw/": DEFINE,
+    f"{API_W}sharing/": {"GET": CONTRIBUTOR, "PATCH": OWNER},
+    f"{API_W}anonymous/": DEFINE,
     f"{API_ENVIRONMENT}labels/": READ,
+    f"{API_ENVIRONMENT}labels/<word:label>/history/": READ,
     f"{API_ENVIRONMENT}labels/<word:label>/": {"GET": READER, "PUT": CONTRIBUTOR, "DELETE": CONTRIBUTOR},
     f"{API_ENVIRONMENT}uses/": READ,
     f"{API_VERSION}uses/": {"GET": READER, "POST": CONTRIBUTOR},
@@ -216,7 +233,8 @@ API: dict[str, Methods] = {
     "api/v1/docs/": {"GET": ANYBODY},
     r"api/v1/^(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
 }
-READ_BY_POST = {"api/v1/findings/"}  # a token that only reads may send it
+# A token that only reads may send these.
+READ_BY_POST = {"api/v1/findings/"}
 # They look at the method before they look at who asks, if they look at that at all.
 OUTSIDE_THE_FRAMEWORK = {
     f"{API_BUILD}events/",
@@ -242,6 +260,18 @@ AZURE_WORKSPACES = r"providers/Microsoft\.MachineLearningServices/workspaces"
 AZURE_W = rf"{AZURE_GROUP}/{AZURE_WORKSPACES}/(?P<workspace>[^/\0]+)"
 AZURE_ENVIRONMENT = rf"^{AZURE_W}/environments/(?P<name>[^/\0]+)"
 AZURE_VERSION = rf"{AZURE_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+AZURE_REGISTRY = (
+    rf"^mferp/managementfrontend/{AZURE_GROUP}/providers/Microsoft\.MachineLearningServices"
+    r"/registries/(?P<registry>[^/\0]+)"
+)
+AZURE_REGISTRY_VERSION = rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$"
+AZURE_IMPORT = f"{AZURE_REGISTRY}/import$"
+SDK1_W = rf"^environment/v1\.0/{AZURE_W}"
+SDK1_ENVIRONMENT = rf"{SDK1_W}/environments/(?P<name>[^/\0]+)"
+SDK1_VERSION = rf"{SDK1_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
+SDK1_BUILD_W = rf"^environment/v2\.0/{AZURE_W}"
+SDK1_BUILD_ENVIRONMENT = rf"{SDK1_BUILD_W}/environments/(?P<name>[^/\0]+)"
+SDK1_BUILD_VERSION = rf"{SDK1_BUILD_ENVIRONMENT}/versions/(?P<version>[^/\0]+)"
 AZURE_NOWHERE = r"^subscriptions/(?P<path>[\s\S]*)$"
 AZURE_PUBLIC: dict[str, Methods] = {
     "<word:tenant>/v2.0/.well-known/openid-configuration": {"GET": ANYBODY},
@@ -250,7 +280,17 @@ AZURE_PUBLIC: dict[str, Methods] = {
     "<word:tenant>/discovery/v2.0/keys": {"GET": ANYBODY},
     "metadata/endpoints": {"GET": ANYBODY},
     "discovery": {"GET": ANYBODY},
+    **{
+        rf"^blobstore/{account}(?P<container>azureml-blobstore-[0-9a-f-]{{36}})/(?P<name>[\s\S]*)$": dict.fromkeys(
+            ("GET", "POST", "PUT", "PATCH", "DELETE"), SIGNED
+        )
+        for account in (r"(?P<account>[^/\0]+\.blob\.[^/\0]+)/", "")
+    },
+    r"^mferp/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
     AZURE_NOWHERE: dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
+    r"^environment/(?P<path>[\s\S]*)$": dict.fromkeys(("GET", "POST", "PUT", "PATCH", "DELETE"), NOBODY),
+    # Without its signature; tests/studio/azure/v1/test_builds.py sends it.
+    rf"{SDK1_BUILD_W}/builds/(?P<build>[0-9a-fA-F-]{{36}})/log$": {"GET": NOBODY},
 }
 AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     "^subscriptions$": {"GET": SIGNED_IN},
@@ -260,11 +300,36 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
     f"^{AZURE_W}$": READ,
     f"^{AZURE_W}/datastores$": READ,
     rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)$": READ,
+    rf"^{AZURE_W}/datastores/(?P<datastore>[^/\0]+)/listSecrets$": {"POST": CONTRIBUTOR},
     f"^{AZURE_W}/environments$": READ,
     f"{AZURE_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
     f"{AZURE_ENVIRONMENT}/versions$": READ,
     f"{AZURE_VERSION}$": {"GET": READER, "PUT": CONTRIBUTOR},
+    f"{SDK1_W}/environments/?$": READ,
+    f"{SDK1_ENVIRONMENT}$": {"GET": READER, "PUT": CONTRIBUTOR},
+    rf"{SDK1_ENVIRONMENT}/labels/(?P<label>[^/\0]+)$": READ,
+    f"{SDK1_ENVIRONMENT}/image$": READ,
+    f"{SDK1_ENVIRONMENT}/recipe$": {"POST": READER},
+    f"{SDK1_VERSION}$": {"GET": READER, "PUT": CONTRIBUTOR},
+    f"{SDK1_VERSION}/metadata$": {"PUT": CONTRIBUTOR},
+    f"{SDK1_VERSION}/image$": READ,
+    f"{SDK1_VERSION}/recipe$": {"POST": READER},
+    f"{SDK1_BUILD_ENVIRONMENT}/image$": DEFINE,
+    rf"{SDK1_BUILD_ENVIRONMENT}/imageoncompute/(?P<compute>[^/\0]+)$": DEFINE,
+    f"{SDK1_BUILD_VERSION}/image$": DEFINE,
+    rf"{SDK1_BUILD_VERSION}/imageoncompute/(?P<compute>[^/\0]+)$": DEFINE,
+    f"{SDK1_BUILD_VERSION}/image/requests/(?P<number>[0-9]{{1,18}})$": READ,
 }
+AZURE |= {
+    r"^registrymanagement/v1\.0/registries/(?P<registry>[^/\0]+)/discovery$": READ,
+    f"{AZURE_REGISTRY}/environments$": READ,
+    rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)$": READ,
+    rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions$": READ,
+    AZURE_REGISTRY_VERSION: {"GET": READER, "PUT": CONTRIBUTOR},
+    rf"{AZURE_REGISTRY}/tempdatarefs/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$": {"PUT": CONTRIBUTOR},
+    AZURE_IMPORT: {"POST": READER},  # what is shared needs the right to share it
+}
+READ_BY_POST |= {f"{SDK1_ENVIRONMENT}/recipe$", f"{SDK1_VERSION}/recipe$"}
 EXPECTED: dict[str, Methods] = PAGES | API | REGISTRY | AZURE
 
 # An event stream redirects nobody to the sign-in page.

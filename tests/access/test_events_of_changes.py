@@ -15,12 +15,15 @@ from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from builds.models import Image
+from builds.review.sharing import share
 from environments.catalogue.proposals import propose
 from environments.models import Event
+from environments.versions.anonymous import save_anonymous
+from environments.versions.input import read_input
 from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
-from tests.access.expected import ANYBODY, AZURE, EXPECTED, NOBODY, SENT_ON
+from tests.access.expected import ANYBODY, AZURE, EXPECTED, NOBODY, SENT_ON, SIGNED
 from tests.builds.scenarios import browser_of, image_for, queue_build, save_text
 
 CHANGE = ("POST", "PUT", "PATCH", "DELETE")
@@ -31,7 +34,7 @@ def test_every_route_that_changes_something_has_a_known_event() -> None:
         (route, method)
         for route, methods in EXPECTED.items()
         for method, level in methods.items()
-        if method in CHANGE and level not in (ANYBODY, NOBODY, SENT_ON)
+        if method in CHANGE and level not in (ANYBODY, NOBODY, SENT_ON, SIGNED)
     }
     known = CHANGES.keys() | LEAVE_NO_EVENT.keys()
     new = sorted(changing - known)
@@ -50,16 +53,26 @@ def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest
     owner.save()
     unused = image_for(save_text("unused==1", name="forecast", workspace="lab"))
     Image.objects.filter(pk=unused.pk).update(used_at=timezone.now() - datetime.timedelta(days=8))
+    forecast = save_text("forecast==1", name="forecast", workspace="lab")
+    image_for(forecast)
+    other = save_text("other==1", name="other", workspace="other")
+    image_for(other)
+    received = share(other, "lab", owner)
     unbuilt = save_text("unbuilt==1", name="forecast", workspace="lab")
     used = save_text("used==1", name="used", workspace="lab")
     use = report_use(used, "run", "train-42", workspace=used.environment.workspace, user=owner).use
     there = dict(studio.there)
+    nameless = save_anonymous(used.environment.workspace, read_input("nameless==1\n")).version
     built = save_text("built==1", name="built", workspace="lab")
     image_for(built)
     others = {
         "used": "used",
         "active": str(use.pk),
         "unbuilt": unbuilt.version,
+        "built-version": forecast.version,
+        "received": str(received.pk),
+        "anonymous": nameless.environment.name,
+        "nameless": nameless.version,
         "running": str(queue_build(save_text("running==1", name="running", workspace="lab"), owner).pk),
         "new": "new",
         "built": str(propose(built, owner, name="AzureML-built", as_new=True, comment="It works.").pk),
@@ -86,7 +99,7 @@ def send(browser: Client, path: str, method: str, change: Change) -> tuple[int, 
     """Send a change as a user does, and return the status and the recorded events."""
     last = Event.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     browser.defaults["REMOTE_ADDR"] = "192.0.2.9"
-    as_json = path.startswith(("/api/", "/subscriptions/"))
+    as_json = path.startswith(("/api/", "/subscriptions/", "/mferp/", "/environment/"))
     body: Any = json.dumps(change.sent) if as_json else change.sent
     more = {"content_type": "application/json"} if as_json else {}
     response = getattr(browser, method.lower())(path, body, **more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -65,11 +65,20 @@ class AzureStudio:
     https: str
     certificate: Path
     tokens: dict[str, str]
+    ending: Iterator[str] = field(default_factory=lambda: (f"ends-{number}" for number in range(10)))
+    """The names of tokens that a test may revoke."""
 
     def browser(self, person: str = "owner") -> httpx.Client:
         """Return a plain HTTP client that sends a person's token."""
         headers = {"Authorization": f"Bearer {self.tokens.get(person, person)}"} if person else {}
         return httpx.Client(base_url=self.http, headers=headers, trust_env=False)
+
+    def revoke(self, name: str) -> None:
+        """Revoke a token of the owner."""
+        with self.browser() as browser:
+            rows = browser.get("/api/v1/tokens/?size=500").json()["results"]
+            key = next(row["id"] for row in rows if row["name"] == name)
+            assert browser.delete(f"/api/v1/tokens/{key}/").status_code < 300
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,9 @@
 """Fill a studio for the SDKs: `python -m tests.azure.fill`. What was made is printed as JSON.
 
 `owner`, `contributor` and `reader` are members of the workspace `lab`; `stranger` and `admin` are not. Each has a token
-that writes; `owner` also has a token that only reads, and a token that only pulls. `other` is a workspace of `stranger`.
+that writes; `owner` also has a token that only reads, and a token that only pulls, and
+tokens `ends-0` to `ends-9` that tests may revoke. `other` is a workspace of `stranger`.
+`shelf` is opened as a registry by its owner `librarian`, who contributes to `lab`; `contributor` reads it.
 """
 
 from __future__ import annotations
@@ -30,9 +32,18 @@ def main() -> None:
             Member.objects.create(workspace=lab, user=user, role=roles[name])
         tokens[name] = create_token(user, "azure", Scope.WRITE)[1]
     Member.objects.create(workspace=other, user=User.objects.get(username="stranger"), role=Role.OWNER)
+    shelf = Workspace.objects.create(name="shelf", title="The shelf", opened=True)
+    librarian = User.objects.create(username="librarian")
+    Member.objects.create(workspace=shelf, user=librarian, role=Role.OWNER)
+    Member.objects.create(workspace=lab, user=librarian, role=Role.CONTRIBUTOR)
+    contributor = User.objects.get(username="contributor")
+    Member.objects.create(workspace=shelf, user=contributor, role=Role.READER)
+    tokens["librarian"] = create_token(librarian, "azure", Scope.WRITE)[1]
     owner = User.objects.get(username="owner")
     tokens["reads"] = create_token(owner, "reads", Scope.READ)[1]
     tokens["pulls"] = create_token(owner, "pulls", Scope.PULL)[1]
+    for number in range(10):  # for tests that revoke a token
+        tokens[f"ends-{number}"] = create_token(owner, f"ends-{number}", Scope.WRITE)[1]
     print(json.dumps(tokens))
 
 

@@ -60,9 +60,16 @@ class TLSProxy:
         await asyncio.gather(_pass(reader, studio_writer), _pass(studio_reader, writer))
 
     def close(self) -> None:
-        """Stop at once."""
+        """Stop, and cut the connections that are open."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
+
+    async def _cut(self) -> None:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

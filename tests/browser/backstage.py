@@ -75,6 +75,8 @@ def main() -> None:
         "wants_nothing": wants_nothing,
         "token": token,
         "answered": answered,
+        "shared": shared,
+        "nameless": nameless,
     }
     for line in sys.stdin:
         what, *arguments = json.loads(line)
@@ -98,6 +100,31 @@ def link(name: str, workspace: str = "", role: str = "OWNER") -> str:
         space = workspace_named(workspace)
         Member.objects.get_or_create(workspace=space, user=user, defaults={"role": Role[role]})
     return login_path(user)
+
+
+def shared(origin: str, workspace: str, name: str, message: str = "") -> int:
+    """Send a built version to a workspace from another; return the number of the share."""
+    from django.contrib.auth.models import User
+
+    from builds.queue.requests import image_of
+    from builds.review.sharing import share
+    from tests.builds.scenarios import image_for, save_text
+
+    version = save_text("numpy==2.1.3\nscipy==1.14.1\n", name=name, workspace=origin)
+    if image_of(version) is None:
+        image_for(version)
+    sender, _ = User.objects.get_or_create(username="sara")
+    return int(share(version, workspace, sender, message=message).pk)
+
+
+def nameless(workspace: str, text: str) -> str:
+    """Submit an anonymous version called `nameless`; return its page."""
+    from environments.versions.anonymous import save_anonymous
+    from environments.versions.input import read_input
+    from tests.builds.scenarios import workspace_named
+
+    saved = save_anonymous(workspace_named(workspace), read_input(text), version="nameless").version
+    return f"/w/{workspace}/environments/{saved.environment}/versions/{saved.version}/"
 
 
 def webhook(workspace: str, address: str) -> int:

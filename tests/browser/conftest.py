@@ -86,5 +86,8 @@ def shelf(studio: Studio) -> str:
     ask(studio, "link", "viola", "curated", "CONTRIBUTOR")
     ask(studio, "proposed", "lab", f"p-{LONG}")
     ask(studio, "leaving", f"AzureML-{LONG}")
+    ask(studio, "shared", "elsewhere", "lab", f"s-{LONG}", "a long message " * 40)
+    ask(studio, "shared", "lab", "elsewhere", f"t-{LONG}")
+    ask(studio, "nameless", "lab", "numpy==2.1.3\nsix==1.16.0\n")
     ask(studio, "webhook", "lab", f"http://127.0.0.1:9/{'long' * 90}")
     return str(ask(studio, "building", "lab", "slow"))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.urls import resolve
 from playwright.sync_api import Browser, Page, expect
 
+from environments.models.environments import ANONYMOUS
 from environments.workspaces.tabs import settings_tabs
 from studio.environments.views import TABS as ENVIRONMENT_TABS
 from tests.access.expected import BUILD, VERSION, W
@@ -49,6 +50,10 @@ PAGES = [
     f"/w/lab/environments/{LONG}/versions/1/edit/",
     f"/w/lab/environments/{LONG}/versions/1/rebuild/",
     f"/w/lab/environments/{LONG}/versions/1/label/",
+    f"/w/lab/environments/{LONG}/versions/1/share/",
+    "/w/lab/shares/1/",
+    "/w/lab/settings/?tab=sharing",
+    f"/w/lab/environments/{ANONYMOUS}/versions/nameless/",
     f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",
     f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2&view=split",
     "/w/lab/compare/",

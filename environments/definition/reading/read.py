@@ -45,6 +45,14 @@ def read(
     return _read(raw, source, _draft(default_image, selection))
 
 
+def read_in(
+    text: str, filename: str, folder: Folder, *, default_image: str = HOST, limits: Limits | None = None
+) -> Reading:
+    """Read a text as if it were a file of this folder, with the files there that it names."""
+    source = Source(folder, filename, limits=limits or Limits())
+    return _read(text.encode("utf-8", "surrogatepass"), source, _draft(default_image, None))
+
+
 def read_path(
     path: Path,
     *,

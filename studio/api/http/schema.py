@@ -19,6 +19,7 @@ PATH = {
     "label": (OpenApiTypes.STR, "A label, such as `prod`."),
     "build": (OpenApiTypes.UUID, "The build's id."),
     "proposal": (OpenApiTypes.INT, "The proposal's number."),
+    "share": (OpenApiTypes.INT, "The share's number."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
     "user": (OpenApiTypes.STR, "The person's user name."),
     "token": (OpenApiTypes.INT, "The token's number."),

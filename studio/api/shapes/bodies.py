@@ -132,6 +132,34 @@ class VersionIn(DefinitionIn):
     )
 
 
+class AnonymousIn(DefinitionIn):
+    """A definition to submit without a name."""
+
+    version = NoNul(
+        max_length=64,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Left out: a fingerprint of the definition.",
+    )
+    description = NoNul(max_length=5000, required=False, allow_blank=True)
+    tags = Tags(required=False)
+
+
+class NameIn(s.Serializer[Any]):
+    """The name to save an anonymous version under."""
+
+    name = NoNul(max_length=255, help_text="Of a new environment, or of one that gets its next version.")
+    description = NoNul(
+        max_length=5000,
+        required=False,
+        allow_blank=True,
+        help_text="Left out: that of the anonymous version.",
+    )
+    tags = Tags(required=False)
+    only_new = s.BooleanField(default=False, help_text="Only if no environment has this name.")
+
+
 class DescriptionIn(s.Serializer[Any]):
     """Changes to a version."""
 

@@ -224,7 +224,12 @@ class Version(s.Serializer[Any]):
     labels = s.ListField(
         child=s.CharField(), help_text="Free ones such as `prod`; `latest` isn't among them."
     )
-    pull_name = s.CharField(help_text="Of its image, after the host: workspace/repository:tag")
+    anonymous = s.BooleanField(help_text="Submitted without a name of its own; no list shows it.")
+    pull_name = s.CharField(
+        allow_blank=True,
+        help_text="Of its image, after the host: workspace/repository:tag. Empty for anonymous versions, whose images"
+        " are pulled by hash.",
+    )
     hash = s.CharField()
     kind = s.CharField()
     base = s.CharField(allow_blank=True)

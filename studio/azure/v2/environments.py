@@ -13,6 +13,7 @@ from environments.definition.findings.naming import name_problem
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Version, Workspace
 from environments.versions import service
+from environments.versions.anonymous import save_anonymous
 from environments.versions.service import SavedVersion
 from studio.azure.addresses import Scope, base_url
 from studio.azure.protocol import route
@@ -23,17 +24,12 @@ ONLY_BY_REVIEW = (
     "What comes into the catalogue is reviewed first, by somebody else than its author.",
     "Save it in a workspace, and propose it there.",
 )
-NO_ANONYMOUS = (
-    "anonymous",
-    "The studio doesn't create anonymous environments through this SDK.",
-    "Give the environment a name.",
-)
 
 
 def environments(request: Request, scope: Scope) -> Response:
     """List the environments of a workspace, by name; anonymous ones are never listed (rule 32)."""
     space = get_workspace(request.user, scope.workspace)
-    rows = space.environments.filter(paging.filter_of(request), anonymous=False).select_related("created_by")
+    rows = space.environments.named().filter(paging.filter_of(request)).select_related("created_by")
     page, next_link = paging.page_by_name(request, rows)
     names = _versions_of(page)
     values = [resources.environment_resource(row, scope, names[row.pk]) for row in page]
@@ -78,9 +74,11 @@ def save_version(request: Request, scope: Scope, name: str, version: str) -> Res
     user: User = request.user  # type: ignore[assignment]
     _check_may_save(space, name, sent)
     base = base_url(request)
+    if sent["isAnonymous"]:
+        return _save_anonymous(request, space, scope, name, version, sent)
     same = _same_content(space, name, version, sent, base)
     # Before the transaction: reading takes its time.
-    reading = definitions.read_version(sent) if same is None else None
+    reading = definitions.read_version(sent, space) if same is None else None
     with transaction.atomic():
         described = {"description": sent.get("description"), "tags": sent.get("tags")}
         if reading is not None:
@@ -93,11 +91,30 @@ def save_version(request: Request, scope: Scope, name: str, version: str) -> Res
     return Response(resources.version_resource(saved.version, scope, base), status=status)
 
 
+def _save_anonymous(
+    request: Request, space: Workspace, scope: Scope, name: str, version: str, sent: dict[str, Any]
+) -> Response:
+    """Save what a job defines inline: the SDK computes the version from the content (rule 32)."""
+    if sent["isArchived"]:
+        raise ServiceError(
+            "anonymous", "An anonymous environment isn't archived.", "Save it under a name first."
+        )
+    saved = save_anonymous(
+        space,
+        definitions.read_version(sent, space),
+        user=request.user,  # type: ignore[arg-type]
+        name=name,
+        version=version,
+        description=sent.get("description"),
+        tags=sent.get("tags"),
+    )
+    status = 201 if saved.created else 200
+    return Response(resources.version_resource(saved.version, scope, base_url(request)), status=status)
+
+
 def _check_may_save(space: Workspace, name: str, sent: dict[str, Any]) -> None:
     if space.curated:
         raise ConflictError(*ONLY_BY_REVIEW)
-    if sent["isAnonymous"]:
-        raise ServiceError(*NO_ANONYMOUS)
     problem = name_problem(name)  # before what is wrong with the definition
     if problem is not None:
         raise ServiceError(problem.code, problem.message, problem.help)

@@ -28,7 +28,7 @@ def version_resource(row: Version, scope: Scope, base: str) -> dict[str, Any]:
 
 def version_properties(row: Version, page: str) -> dict[str, Any]:
     """Return the properties of a version; a Dockerfile's context is at its page."""
-    definition = row.definition
+    definition = row.outline
     build = None
     if definition.image is None:
         path = definition.context.dockerfile_path if definition.context else DOCKERFILE
@@ -92,7 +92,7 @@ def _conda_file(row: Version, definition: Definition) -> str | None:
 def _inference(definition: Definition) -> dict[str, Any] | None:
     if definition.inference is None:
         return None
-    routes = {"livenessRoute": "liveness", "readinessRoute": "readiness", "scoringRoute": "scoring"}
+    routes = {"livenessRoute": "liveness", "scoringRoute": "scoring", "readinessRoute": "readiness"}
     given = {name: getattr(definition.inference, key) for name, key in routes.items()}
     return {name: {"port": route.port, "path": route.path} for name, route in given.items() if route}
 

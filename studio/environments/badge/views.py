@@ -29,7 +29,7 @@ MESSAGES = {
 @require_safe
 def badge(request: HttpRequest, workspace: str, name: str) -> HttpResponseBase:
     """Send the badge of an environment's latest version; 404 to those who may not see it."""
-    rows = Environment.objects.filter(workspace__name=workspace, name=name, anonymous=False)
+    rows = Environment.objects.named().filter(workspace__name=workspace, name=name)
     environment = rows.select_related("workspace").first()
     if environment is None or not may_see_badge(environment, request.GET.get("key", "")):
         raise Http404("There is no such badge.")

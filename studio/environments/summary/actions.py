@@ -30,7 +30,7 @@ def actions_for(
 ) -> Actions:
     """Return what this person can do next."""
     curated = version.environment.workspace.curated
-    edit = rights["define"] and not curated
+    edit = rights["define"] and not curated and not version.environment.anonymous
     builds = rights["build"]
     build_from = _own_workspace(request) if curated and version == latest else None
     primary = ""

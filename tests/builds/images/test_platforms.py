@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
+from builds.images.copying import copy_image
 from builds.images.listing import ImageFilter, find_images
 from builds.images.packages import save_packages
 from builds.images.platforms import deviations, save_platforms
 from builds.imaging.lock import Lock
 from builds.models import BaseImage, Image, ImagePackage
 from builds.queue.requests import base_has_moved
-from builds.review.evidence import copy_image
 from builds.worker.preview import version_changes
 from environments.definition.model import Definition
 from environments.models import Role, Version

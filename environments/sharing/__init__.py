@@ -1,0 +1,1 @@
+"""Versions that workspaces send to each other."""

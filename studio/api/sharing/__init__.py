@@ -1,0 +1,1 @@
+"""Shared versions, and what a workspace opens."""

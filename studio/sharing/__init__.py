@@ -1,0 +1,1 @@
+"""Pages of shared versions, and the settings of what a workspace opens."""

@@ -1,0 +1,127 @@
+"""Nothing that schemathesis sends to the Azure SDKs' URLs brings a server error, or an error in another form.
+
+The operations are those of the URL patterns. `SCHEMATHESIS_CASES=200` sends more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+import schemathesis
+from django.contrib.auth.models import User
+from django.core.cache import cache
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from django.urls import URLPattern, URLResolver
+from hypothesis import HealthCheck, settings
+from pytest_django import Settings
+
+from environments.models import Role, Scope
+from environments.workspaces.tokens import create_token
+from studio.azure import urls
+from tests.builds.scenarios import fail_build, person, queue_build, save_text
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+CASES = int(os.environ.get("SCHEMATHESIS_CASES", "10"))
+# Every second case uses existing rows, the others any text.
+THERE: dict[str, object] = {
+    "workspace": "lab",
+    "name": "forecast",
+    "version": "1",
+    "datastore": "workspaceblobstore",
+    "label": "prod",
+}
+TEXT = {"type": "string", "nullable": True}
+TEXTS = {"type": "object", "additionalProperties": {"type": "string"}, "nullable": True}
+PROPERTIES = {
+    "image": TEXT,
+    "condaFile": TEXT,
+    "build": {"type": "object", "properties": {"contextUri": TEXT, "dockerfilePath": TEXT}},
+    "osType": {"enum": ["Linux", "Windows", None, "linux"]},
+    "tags": TEXTS,
+    "properties": TEXTS,
+    "description": TEXT,
+    "isArchived": {"type": "boolean"},
+    "isAnonymous": {"type": "boolean"},
+}
+BODY = {"type": "object", "properties": {"properties": {"type": "object", "properties": PROPERTIES}}}
+QUERY = ("api-version", "$top", "$skipToken", "$orderBy", "listViewType", "continuation")
+turns = count()
+
+
+def operations(patterns: list[Any], before: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Return the path of each pattern, with names in braces, and its methods."""
+    for pattern in patterns:
+        text = before + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        if isinstance(pattern, URLResolver):
+            yield from operations(pattern.url_patterns, text)
+        elif isinstance(pattern, URLPattern):
+            path = re.sub(
+                r"\(\?P<(\w+)>[^)]*\)|<\w+:(\w+)>", lambda match: f"{{{match[1] or match[2]}}}", text
+            )
+            view = getattr(pattern.callback, "cls", None)
+            methods = ("get", "put", "post", "delete", "patch")
+            yield "/" + path.replace("\\", ""), [name for name in methods if not view or hasattr(view, name)]
+
+
+def described() -> dict[str, Any]:
+    """Return an OpenAPI document of the operations."""
+    paths: dict[str, Any] = {}
+    for path, methods in operations(urls.urlpatterns):
+        named = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+            for name in re.findall(r"{(\w+)}", path)
+        ]
+        query = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in QUERY]
+        sent = {"content": {"application/json": {"schema": BODY}}}
+        paths[path] = {
+            method: {"parameters": [*named, *query], "responses": {"default": {"description": "Any"}}}
+            | ({"requestBody": sent} if method != "get" else {})
+            for method in methods
+        }
+    return {"openapi": "3.0.3", "info": {"title": "Azure", "version": "1"}, "paths": paths}
+
+
+schema = schemathesis.openapi.from_dict(described())
+schema.app = get_wsgi_application()
+schema.config.phases.coverage.unexpected_methods = set()  # tests/access requests each method of each route
+
+
+@schema.hook
+def map_path_parameters(context: Any, path_parameters: Any) -> Any:
+    if path_parameters and next(turns) % 2:
+        return {name: THERE.get(name, value) for name, value in path_parameters.items()}
+    return path_parameters
+
+
+@pytest.fixture
+def olga(settings: Settings) -> Iterator[User]:
+    """The owner of a workspace with a built version and a version whose build failed."""
+    cache.clear()
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)  # a request that comes through the door would end the test's
+    olga = person("olga", lab=Role.OWNER)
+    fail_build(queue_build(save_text("numpy==2.1.3", user=olga), olga))
+    yield olga
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@schema.parametrize()
+@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
+def test_every_answer_is_in_the_clients_form(case: Any, olga: User) -> None:
+    token = create_token(olga, "schemathesis", Scope.WRITE)[1]
+    response = case.call(headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "identity"})
+    assert response.status_code < 500, response.text
+    assert "Traceback" not in response.text
+    assert token not in response.text
+    if response.status_code >= 400 and "application/json" in response.headers.get("content-type", [""])[0]:
+        assert "error" in json.loads(response.text)

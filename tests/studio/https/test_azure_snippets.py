@@ -83,9 +83,18 @@ def test_sdk_v2_lists_the_workspace(project: Path, python: Path) -> None:
     assert "base" in run(project, python, "sdk-v2", printed(project, "sdk-v2-python"))
 
 
-def test_sdk_v1_knows_the_workspace(project: Path, python: Path) -> None:
-    code, separator, _rest = printed(project, "sdk-v1-python").partition(
-        "for name in Environment.list(workspace):"
+def test_sdk_v1_lists_the_workspace(project: Path, python: Path) -> None:
+    assert "base" in run(project, python, "sdk-v1", printed(project, "sdk-v1-python"))
+
+
+def test_sdk_v2_uploads_a_build_context_over_the_studios_own_https(project: Path, python: Path) -> None:
+    (project / "context").mkdir()
+    (project / "context" / "Dockerfile").write_text("FROM localhost/base:1\nCOPY big /big\n")
+    (project / "context" / "big").write_bytes(b"x" * 5_000_000)
+    code = (
+        "from azure.ai.ml.entities import BuildContext, Environment\n"
+        "context = Environment(name='uploaded', build=BuildContext(path='context'))\n"
+        "print(ml_client.environments.create_or_update(context).build.path)\n"
     )
-    assert separator
-    assert "default" in run(project, python, "sdk-v1", f"{code}print(workspace.name)\n")
+    shown = run(project, python, "sdk-v2", printed(project, "sdk-v2-python") + code)
+    assert "https://localhost:" in shown

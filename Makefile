@@ -1,6 +1,7 @@
 # The studio's commands. `make` alone lists them.
 # PYTHON=python3.12 make run   chooses the interpreter of a new .venv
 # PORT=9000 make run           chooses the port
+# make run HTTPS=1             serves HTTPS too, with a certificate of its own
 
 PYTHON ?= python3
 SECONDS ?= 3600
@@ -13,8 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-run: runtime ## start the studio on this machine
-	@exec .venv/bin/python manage.py run
+run: runtime ## start the studio on this machine; HTTPS=1 serves HTTPS too
+	@exec .venv/bin/python manage.py run $(if $(filter-out 0 false no off,$(HTTPS)),--https)
 
 demo: runtime ## build an example environment in the terminal
 	@exec .venv/bin/python manage.py demo

@@ -12,7 +12,8 @@ class StudioConfig(AppConfig):
         pre_migrate.connect(refuse_unknown_migrations, sender=self, dispatch_uid="refuse_unknown_migrations")
         # Views need the models, which are loaded only now.
         from environments.workspaces.tabs import register_tabs
+        from studio.azure import page as azure
         from studio.sharing import settings as sharing
         from studio.workspaces import limits, views
 
-        register_tabs(limits.TAB, views.TAB, sharing.TAB)
+        register_tabs(limits.TAB, views.TAB, azure.TAB, sharing.TAB)

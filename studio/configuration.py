@@ -148,6 +148,37 @@ def read_mail_server(address: str) -> dict[str, str | int | bool]:
     }
 
 
+def read_public_url(text: str) -> str:
+    """Return the studio's public URL without a slash at its end, and without its scheme's usual port; empty for none."""
+    if not text.strip():
+        return ""
+    wrong = ImproperlyConfigured(
+        f"STUDIO_URL is {text!r}. Write the URL that people open, with nothing after the host and the port: "
+        "https://studio.example.com or http://10.0.0.5:8000"
+    )
+    try:
+        url = urlsplit(text.strip())
+        port = url.port
+    except ValueError:
+        raise wrong from None
+    beyond = url.path.strip("/") or url.query or url.fragment or "@" in url.netloc
+    if (
+        url.scheme not in ("http", "https")
+        or beyond
+        or not re.fullmatch(r"[A-Za-z0-9._:-]+", url.hostname or "")
+    ):
+        raise wrong
+    host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
+    usual = {"http": 80, "https": 443}[url.scheme]
+    return f"{url.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL as ALLOWED_HOSTS names it: without the port, an IPv6 address in brackets."""
+    host = urlsplit(url).hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
 def read_reach(allowed: list[str], named: list[str]) -> EgressPolicy:
     """Return what the studio connects to when members say where; `named` are addresses that settings name."""
     usual = [os.environ[name] for name in INDEX_VARIABLES if os.environ.get(name)]

@@ -32,3 +32,23 @@ def formatter(style: str) -> dict[str, Any]:
         ],
         "processors": [ProcessorFormatter.remove_processors_meta, *RENDERERS[style]],
     }
+
+
+def logging_to_stderr(style: str, level: str) -> dict[str, Any]:
+    """Return the configuration of Python's logging: one stream, in a style of RENDERERS."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {name: formatter(name) for name in RENDERERS},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": style}},
+        "loggers": {
+            # A page that is not there is its visitor's affair; only the studio's own errors belong on the terminal.
+            "django.request": {"level": "ERROR"},
+            # The web server has handlers of its own, set before these.
+            "uvicorn": {"handlers": ["stderr"], "propagate": False},
+            "uvicorn.error": {"handlers": [], "propagate": True},
+            # Named, so that it does not inherit handlers when the server is configured to be silent.
+            "uvicorn.access": {"handlers": [], "propagate": False},
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+    }

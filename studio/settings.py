@@ -13,6 +13,7 @@ from environs import Env, EnvError
 from studio.configuration import (
     BYTECODES,
     COMPRESSIONS,
+    host_of,
     read_bytecode,
     read_bytes,
     read_channel_mirrors,
@@ -23,10 +24,11 @@ from studio.configuration import (
     read_mail_server,
     read_mirrors,
     read_pause,
+    read_public_url,
     read_reach,
     read_secret_key,
 )
-from studio.logs import RENDERERS, formatter
+from studio.logs import RENDERERS, logging_to_stderr
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text())["project"]["version"]
@@ -80,10 +82,19 @@ ENCRYPTION_KEYS = read_encryption_keys(  # of connections; the first encrypts, a
 DEBUG = setting(env.bool, "DEBUG", False)
 PORT = setting(env.int, "PORT", 8000)
 HOST = setting(env.str, "HOST", "127.0.0.1")
+PUBLIC_URL = read_public_url(setting(env.str, "STUDIO_URL", ""))  # base of every absolute URL
 ALLOWED_HOSTS = setting(env.list, "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 # Checks from this machine (containers, supervisors) use these names.
 ALLOWED_HOSTS += [name for name in ("localhost", "127.0.0.1") if name not in ALLOWED_HOSTS]
 CSRF_TRUSTED_ORIGINS = setting(env.list, "CSRF_TRUSTED_ORIGINS", [])
+if PUBLIC_URL:  # the name that the studio gives itself is one that it answers to
+    ALLOWED_HOSTS += [name for name in [host_of(PUBLIC_URL)] if name not in ALLOWED_HOSTS]
+    CSRF_TRUSTED_ORIGINS += [origin for origin in [PUBLIC_URL] if origin not in CSRF_TRUSTED_ORIGINS]
+# HTTPS of `manage.py run --https`, beside HTTP: its port, and a certificate to use instead of the studio's own
+HTTPS_PORT = setting(env.int, "STUDIO_HTTPS_PORT", 8443)
+CERTIFICATE = setting(env.str, "STUDIO_CERTIFICATE", "")
+CERTIFICATE_KEY = setting(env.str, "STUDIO_CERTIFICATE_KEY", "")
+SERVES_HTTPS = False  # `manage.py run --https` sets it before its processes start
 
 # Builds
 IMAGE_PREFIX = setting(env.str, "STUDIO_IMAGE_PREFIX", "azureml/azureml_")  # rule 9
@@ -199,6 +210,7 @@ MIDDLEWARE = [
     "studio.middleware.nul.StripNul",  # first: later middleware caches the headers
     "studio.operations.requests.request_ids",
     "studio.middleware.headers.say_where_from",
+    "studio.middleware.secure_cookies.secure_cookies",
     "django.middleware.security.SecurityMiddleware",
     "studio.middleware.headers.content_security_policy",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -283,6 +295,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_COOKIES
 if SECURE_COOKIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
+    SECURE_SSL_HOST = PUBLIC_URL.partition("://")[2] or None
     SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked from inside, past the proxy
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     # The studio cannot promise HTTPS for other hosts below its name.
@@ -362,30 +375,12 @@ WHITENOISE_MAX_AGE = 3600
 vars().update(read_mail_server(setting(env.str, "STUDIO_MAIL_SERVER", "")))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = setting(env.str, "STUDIO_MAIL_FROM", "studio@localhost")
-# Base URL of links in e-mails and webhooks; of other absolute URLs only where it is set
-PUBLIC_URL_IS_SET = bool(setting(env.str, "STUDIO_URL", ""))
-PUBLIC_URL = setting(env.str, "STUDIO_URL", f"http://localhost:{PORT}").rstrip("/")
 
 # One JSON object a line for programs, or plain lines
 LOG_FORMAT = setting(env.str, "STUDIO_LOG_FORMAT", "plain")
 if LOG_FORMAT not in RENDERERS:
     raise ImproperlyConfigured(f"STUDIO_LOG_FORMAT is {LOG_FORMAT!r}. It is plain or json.")
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {style: formatter(style) for style in RENDERERS},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "loggers": {
-        # A page that is not there is its visitor's affair; only the studio's own errors belong on the terminal.
-        "django.request": {"level": "ERROR"},
-        # The web server has handlers of its own, set before these.
-        "uvicorn": {"handlers": ["stderr"], "propagate": False},
-        "uvicorn.error": {"handlers": [], "propagate": True},
-        # Named, so that it does not inherit handlers when the server is configured to be silent.
-        "uvicorn.access": {"handlers": [], "propagate": False},
-    },
-    "root": {"handlers": ["stderr"], "level": setting(env.str, "STUDIO_LOG_LEVEL", "WARNING")},
-}
+LOGGING = logging_to_stderr(LOG_FORMAT, setting(env.str, "STUDIO_LOG_LEVEL", "WARNING"))
 
 # Token for /readyz and /metrics from another machine
 OPERATIONS_TOKEN = setting(env.str, "STUDIO_OPERATIONS_TOKEN", "")

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from environments.audit import views as audit_views
 from environments.sections import in_section
+from studio.azure import page as azure_page
 from studio.catalogue import ahead, deprecations, proposals, propose
 from studio.defining import completion_views, ignoring, reference
 from studio.defining import views as defining_views
@@ -120,6 +121,12 @@ urlpatterns = [
     path("w/<slug:workspace>/chosen/archive", bulk_actions.archive, name="archive_chosen"),
     # /w/<workspace>/compare/?a=<workspace>/<name>:<version>&b=<workspace>/<name>:<version>&format=json
     path("w/<slug:workspace>/compare/", in_section("environments", compare.compare), name="compare"),
+    # /w/<workspace>/settings/azure/config.json
+    path("w/<slug:workspace>/settings/azure/config.json", azure_page.config_file, name="azure_config"),
+    # /w/<workspace>/settings/azure/authority.pem
+    path(
+        "w/<slug:workspace>/settings/azure/authority.pem", azure_page.authority_file, name="azure_authority"
+    ),
     # /w/<workspace>/settings/limits
     path(
         "w/<slug:workspace>/settings/limits",

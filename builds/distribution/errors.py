@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from environments.public_url import absolute_url
+
 SERVICE = "environment-studio"
 
 
@@ -54,7 +56,7 @@ def sign_in_needed(request: HttpRequest, message: str, *, repository: str = "") 
     A token, not Basic: Docker Engine answers one challenge for all repositories, and to a Basic one
     without credentials it gives up. A client without an account may fetch an anonymous token.
     """
-    realm = request.build_absolute_uri("/v2/token")
+    realm = absolute_url("/v2/token", request)
     challenge = f'Bearer realm="{realm}",service="{SERVICE}"'
     if repository:
         challenge += f',scope="repository:{repository}:pull"'

@@ -20,6 +20,7 @@ from builds.distribution.named import NamedRepository, NotBuilt, open_repository
 from builds.distribution.on_demand import request_for_pull
 from builds.distribution.repository import Manifest, Repository
 from builds.distribution.waiting import wait_for
+from environments.public_url import absolute_url
 from environments.workspaces.tour import PULLED, note
 
 READ = ("GET", "HEAD")
@@ -165,7 +166,7 @@ def _built(
     try:
         return repository.manifest(reference, accepts)
     except NotBuilt as missing:
-        under_way = request_for_pull(user, missing.version, unknown, request.build_absolute_uri)
+        under_way = request_for_pull(user, missing.version, unknown, lambda path: absolute_url(path, request))
     if under_way is not None:
         wait_for(request, under_way.build_id)
         raise under_way

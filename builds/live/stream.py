@@ -40,6 +40,7 @@ from builds.live.snapshots import (
 )
 from builds.pages.build_page import get_build, is_requester, right_names
 from builds.pages.finished import mark_seen
+from environments.public_url import public_host
 
 # One thread with one database connection reads the log for viewers who are behind.
 _log_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="log")
@@ -71,7 +72,7 @@ async def stream(request: HttpRequest, workspace: str, build: uuid.UUID) -> Stre
     may = await in_thread(_rights_or_404, user, workspace, build)
     # The token is made here: the forms in the events must work with the page's cookie.
     token, language = get_token(request), translation.get_language() or settings.LANGUAGE_CODE
-    viewer = Viewer(request.session, user, workspace, may, request.get_host(), language, token)
+    viewer = Viewer(request.session, user, workspace, may, public_host(request), language, token)
     return PageEvents(build, cursor_of(request), viewer).response()
 
 

@@ -14,6 +14,7 @@ from builds.images.repositories import pull_names_of, version_to_name
 from builds.pages import queries
 from environments.access import Right, get_workspace, may
 from environments.paging import KeysetPaginator
+from environments.public_url import public_host
 from environments.requests import StudioRequest
 
 ROWS = 25
@@ -39,7 +40,7 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
             "pull": pull.command,
             "shared": shared.get(image.pk),
         }
-        for image, pull in zip(page, pull_names_of(named, request.get_host()), strict=True)
+        for image, pull in zip(page, pull_names_of(named, public_host(request)), strict=True)
     ]
     context = {
         "workspace": workspace,
@@ -68,7 +69,7 @@ def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
     if row is None:
         raise Http404(f"{workspace} has no image {digest}.")
     versions = queries.sharing_names(workspace, [row.hash]).get(row.hash, [])
-    (names,) = pull_names_of([(row, version_to_name(versions, row))], request.get_host())
+    (names,) = pull_names_of([(row, version_to_name(versions, row))], public_host(request))
     layers = layers_of(row)
     context = {
         "workspace": workspace,

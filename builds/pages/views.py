@@ -32,6 +32,7 @@ from builds.statistics.waiting import expected_times
 from environments.access import Right, get_version, get_workspace
 from environments.models import Workspace
 from environments.paging import KeysetPaginator
+from environments.public_url import public_host
 from environments.requests import StudioRequest, wants_partial
 
 ROWS = 25
@@ -119,7 +120,7 @@ def build(request: StudioRequest, workspace: str, build: uuid.UUID) -> HttpRespo
     if not row.active:
         mark_seen(request.user, row.workspace.name, row.pk)
     groups, cursor = log_groups(row, everything="all" in request.GET)
-    context = build_context(row, request.user, request.get_host()) | {
+    context = build_context(row, request.user, public_host(request)) | {
         "workspace": row.workspace,
         "log_groups": groups,
         "step_labels": {name.value: step_label(name.value, row) for name in StepName},

@@ -21,6 +21,7 @@ from builds.models import Image
 from environments.definition import ImageReference
 from environments.definition.syntax.reference import BadReference
 from environments.models import Workspace
+from environments.public_url import registry_hosts
 
 
 def resolve_base(
@@ -102,10 +103,7 @@ def _own_reference(reference: str, workshop: Workshop) -> ImageReference | None:
     if reference.strip() == HOST or _is_malformed(reference):
         return None
     parsed = ImageReference.parse(reference)
-    hosts = {"localhost", "127.0.0.1", settings.HOST, *settings.ALLOWED_HOSTS}
-    names = {f"{host}:{settings.PORT}" for host in hosts}
-    names |= {host for host in settings.ALLOWED_HOSTS if "." in host.strip(".*") and not host[0].isdigit()}
-    return parsed if parsed.registry in names and parsed.registry not in workshop.mirrors else None
+    return parsed if parsed.registry in registry_hosts() and parsed.registry not in workshop.mirrors else None
 
 
 def _readable_image(reference: ImageReference, workspace: Workspace) -> Image:

@@ -27,6 +27,7 @@ from environments.models.notifications import Delivery, DeliveryState, Notice, W
 from environments.network.client import checked_client
 from environments.network.deadlines import Deadlines
 from environments.network.policy import AddressRefused
+from environments.public_url import absolute_url, base_url
 
 log = logging.getLogger(__name__)
 
@@ -228,9 +229,9 @@ def _mail(notice: Notice) -> None:
 
 def mail_for(notice: Notice) -> EmailMessage:
     """Return the mail of a notice. Its id is stable, so that a duplicate is recognized."""
-    link = f"\n\n{settings.PUBLIC_URL}{notice.address}" if notice.address else ""
-    choice = f"{settings.PUBLIC_URL}/account/notifications/"
-    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+    link = f"\n\n{absolute_url(notice.address)}" if notice.address else ""
+    choice = absolute_url("/account/notifications/")
+    host = urlsplit(base_url()).hostname or "localhost"
     return EmailMessage(
         subject=notice.subject,
         body=f"{notice.text or notice.subject}{link}\n\n-- \nNotification settings: {choice}\n",

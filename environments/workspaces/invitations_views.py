@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST
 
 from environments.access import Right, get_workspace
 from environments.models import Invitation, Role
+from environments.public_url import absolute_url
 from environments.requests import StudioRequest
 from environments.workspaces.invitations import InvitationRefused, create_invitation, revoke_invitation
 from environments.workspaces.settings_views import settings_page, tab_url
@@ -26,7 +27,7 @@ def invite(request: StudioRequest, workspace: str) -> HttpResponse:
         invitation, secret = create_invitation(workspace, role, request.user)
     except InvitationRefused as problem:
         return settings_page(request, workspace, "members", problem=problem)
-    link = request.build_absolute_uri(f"/invitations/{secret}/")
+    link = absolute_url(f"/invitations/{secret}/", request)
     return settings_page(request, workspace, "members", invitation=invitation, link=link)
 
 

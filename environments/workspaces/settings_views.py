@@ -20,6 +20,7 @@ from environments.connections import service
 from environments.connections.check import check_connection
 from environments.models import Bytecode, Compression, Connection, Member, Role, Workspace
 from environments.network.credentials import is_loopback
+from environments.public_url import public_host
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
 from environments.workspaces.invitations import open_invitations
@@ -49,7 +50,7 @@ def registry_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
     return {
         "may_manage": may(request.user, Right.MANAGE_SETTINGS, workspace),
         "typed": workspace.registry,
-        "host": request.get_host(),
+        "host": public_host(request),
         "compressions": [(name, compression_label(name)) for name in Compression.values],
         "of_the_studio": compression_label(studio_settings.COMPRESSION),
         "in_use": compression_label(compression_of(workspace)),

@@ -21,6 +21,7 @@ from builds.queue import requests
 from environments.access import Right, get_version, get_workspace
 from environments.definition import CannotWrite
 from environments.models import Version
+from environments.public_url import public_host
 from studio.api.http.answers import Conflict, page_of
 from studio.api.http.idempotency import HEADER, answered_once
 from studio.api.http.requests import ApiRequest
@@ -49,7 +50,7 @@ def request_build(request: ApiRequest, workspace: str, name: str, version: str) 
     sent = bodies.BuildIn(data=request.data)
     sent.is_valid(raise_exception=True)
     outcome = requests.request_build(wanted, request.user, **sent.validated_data)
-    return Response(rows.build_request(outcome, request.get_host()), status=202 if outcome.build else 200)
+    return Response(rows.build_request(outcome, public_host(request)), status=202 if outcome.build else 200)
 
 
 @documented(
@@ -121,7 +122,7 @@ def retry(request: ApiRequest, workspace: str, build: uuid.UUID) -> Response:
     """Ask again for what a failed or cancelled build did not make."""
     row = get_build(request.user, workspace, build, Right.BUILD)
     outcome = requests.retry(row, request.user)
-    return Response(rows.build_request(outcome, request.get_host()), status=202 if outcome.build else 200)
+    return Response(rows.build_request(outcome, public_host(request)), status=202 if outcome.build else 200)
 
 
 @documented("GET", {(200, "text/plain"): str}, path=BUILD)
@@ -139,7 +140,7 @@ def images(request: ApiRequest, workspace: str) -> Response:
     page, pages = page_of(request, queries.images_for_list(space), ("-built_at", "-pk"))
     names = queries.sharing_names(space, [row.hash for row in page])
     named = [(row, version_to_name(names.get(row.hash, []), row)) for row in page]
-    return pages.get_paginated_response(rows.images(named, request.get_host()))
+    return pages.get_paginated_response(rows.images(named, public_host(request)))
 
 
 @documented(
@@ -154,7 +155,7 @@ def image(request: ApiRequest, workspace: str, digest: str) -> Response:
     if row is None:
         raise Http404(f"{space} has no image {digest}.")
     versions = requests.versions_sharing(space, row.hash)
-    shown = rows.image(row, request.get_host(), version_to_name(versions, row))
+    shown = rows.image(row, public_host(request), version_to_name(versions, row))
     shared = [rows.reference(version) for version in versions]
     more = {"manifests": _manifests(row), "deviations": [asdict(each) for each in deviations(row)]}
     return Response(shown | more | {"layers": _layers(row), "shared_by": shared})

@@ -18,6 +18,7 @@ from environments.access import (
 from environments.catalogue import proposals as service
 from environments.models import Version
 from environments.models.catalogue import Proposal
+from environments.public_url import public_host
 from studio.api.http.answers import check_unchanged, etag, page_of
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
@@ -162,7 +163,7 @@ def build_proposed(request: ApiRequest, workspace: str, proposal: int) -> Respon
     """Build the proposed version; its reviewers may too."""
     row = get_proposal(request.user, workspace, proposal)
     made = evidence.build_proposed(row, request.user)
-    return Response(build_request(made, request.get_host()), status=202 if made.build else 200)
+    return Response(build_request(made, public_host(request)), status=202 if made.build else 200)
 
 
 @documented(
@@ -189,7 +190,7 @@ def build_curated(request: ApiRequest, workspace: str, curated: str) -> Response
     """Build the latest version of a curated environment, for a member who may build in this workspace."""
     get_workspace(request.user, workspace, Right.BUILD)
     made = request_build(curated_version(curated), request.user)
-    return Response(build_request(made, request.get_host()), status=202 if made.build else 200)
+    return Response(build_request(made, public_host(request)), status=202 if made.build else 200)
 
 
 def _described(payload: dict[str, Any], before: Proposal | Version) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from rest_framework.response import Response
 
 from environments.access import Right, get_workspace, workspaces_of
 from environments.models import Invitation, Member, Role
+from environments.public_url import absolute_url
 from environments.workspaces import members as membership
 from environments.workspaces import registry, service, uploads
 from environments.workspaces.invitations import create_invitation, open_invitations, revoke_invitation
@@ -179,7 +180,7 @@ def invite(request: ApiRequest, workspace: str) -> Response:
     sent.is_valid(raise_exception=True)
     role = next(choice for choice in Role if choice.label == sent.validated_data["role"])
     row, secret = create_invitation(space, role, request.user)
-    link = request.build_absolute_uri(f"/invitations/{secret}/")
+    link = absolute_url(f"/invitations/{secret}/", request)
     return Response(_invitation_row(row) | {"link": link}, status=201, headers={"Cache-Control": "no-store"})
 
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.conf import settings
-from django.http import HttpRequest
 from django.urls.resolvers import RegexPattern, URLPattern
-from rest_framework.request import Request
 
 from environments.models import Workspace
+from environments.public_url import base_url as base_url
 
 PROVIDER = "Microsoft.MachineLearningServices"
 CLOUD = "SelfHosted"
@@ -67,11 +65,6 @@ class Scope:
     def version_id(self, name: str, version: str) -> str:
         """Return the id of a version."""
         return f"{self.environment_id(name)}/versions/{version}"
-
-
-def base_url(request: HttpRequest | Request) -> str:
-    """Return the base of absolute URLs, without a slash at its end: STUDIO_URL, else what the client called."""
-    return settings.PUBLIC_URL if settings.PUBLIC_URL_IS_SET else request.build_absolute_uri("/").rstrip("/")
 
 
 def workspace_guid(workspace: Workspace) -> str:

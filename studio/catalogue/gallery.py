@@ -22,6 +22,7 @@ from environments.definition.packages.constraints import BadConstraint
 from environments.definition.summary import Summary, is_gpu_device, summarize
 from environments.models import ListEntry, Version, Workspace
 from environments.models.catalogue import Deprecation
+from environments.public_url import public_host
 from environments.requests import StudioRequest
 from environments.versions.listing import MAX_SEARCH_RESULTS, SORTS, listings_of
 from studio.catalogue.artwork import OTHER, drawing_of, framework_label, framework_of
@@ -148,7 +149,7 @@ def gallery_of(
     chosen = {name: value for name in FACETS if (value := request.GET.get(name, "").strip())}
     shown = [entry for entry in entries if _fits(entry, chosen)]
     page = Paginator(shown, CARDS).get_page(request.GET.get("page"))
-    host = request.get_host()
+    host = public_host(request)
     cards = [(card, card.command(host)) for card in _cards(list(page))]
     return Gallery(page, cards, _facets(entries, chosen, request.GET), bool(chosen), problem)
 

@@ -19,6 +19,7 @@ from builds.statistics.estimates import build_estimate, version_estimate
 from environments.access import get_version
 from environments.definition.findings.secrets import masked, masked_script
 from environments.models import Version
+from environments.public_url import base_url, public_host
 from environments.requests import StudioRequest
 from environments.sharing.service import origin_of
 from environments.versions.forms import DescribeForm, write_tags
@@ -48,7 +49,7 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "may_ignore": page["here"]["define"] and not version.environment.anonymous,
             "sharing": requests.versions_sharing(page["workspace"], version.hash),
             "expected": expected_duration(version, page["outlook"]),
-            "pull": pull_names(image, request.get_host(), version) if image else None,
+            "pull": pull_names(image, public_host(request), version) if image else None,
             "seen": description_fingerprint(version),
             "shared_from": origin_of(version) if version.based_on_id else None,
             "badge": badge_of(version.environment, request),
@@ -70,7 +71,7 @@ def _pull_that_builds(request: StudioRequest, page: dict[str, Any]) -> str:
         or not (page["here"]["build"] and settings.PULL_WAIT_SECONDS)
     ):
         return ""
-    return f"docker pull {request.get_host()}/{name_of(version)}"
+    return f"docker pull {public_host(request)}/{name_of(version)}"
 
 
 def _platforms(image: Image) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def _how_to_use(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     choices = snippets(
         page["version"],
         page["image"],
-        request.build_absolute_uri("/"),
+        base_url(request),
         request.user.get_username(),
         building_pull=_pull_that_builds(request, page),
     )

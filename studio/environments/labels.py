@@ -15,6 +15,7 @@ from environments.access import Right, get_version
 from environments.definition import Difference, diff
 from environments.errors import ServiceError
 from environments.models import Environment, Event, Version, VersionLabel
+from environments.public_url import public_host
 from environments.requests import StudioRequest
 from environments.versions.labels import (
     SUGGESTED,
@@ -82,7 +83,7 @@ def _page(
         "difference": _difference(chosen, version),
         "image_state": state.state,
         "pull_builds": bool(settings.PULL_WAIT_SECONDS),
-        "pull": f"docker pull {request.get_host()}/{name_of(version).rpartition(':')[0]}:{typed}"
+        "pull": f"docker pull {public_host(request)}/{name_of(version).rpartition(':')[0]}:{typed}"
         if chosen
         else "",
         "problem": problem,

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from environments.access import Right, get_environment, get_workspace, workspaces_of
 from environments.models import Usage, Version
 from environments.paging import KeysetPaginator
+from environments.public_url import absolute_url
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
 from environments.versions.uses import end_use, hidden_uses, uses_of
@@ -44,8 +45,8 @@ def uses(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
 def how_to_report(request: StudioRequest, version: Version) -> str:
     """Return the command that reports a use of this version."""
     workspace, name = version.environment.workspace.name, version.environment.name
-    address = request.build_absolute_uri(
-        f"/api/v1/workspaces/{workspace}/environments/{name}/versions/{version.version}/uses/"
+    address = absolute_url(
+        f"/api/v1/workspaces/{workspace}/environments/{name}/versions/{version.version}/uses/", request
     )
     payload: dict[str, object] = {"kind": "run", "name": "train-41"}
     if version.environment.workspace.curated:

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from environments.access import workspaces_of
 from environments.audit.record import record
 from environments.models import AccessToken, Scope, Workspace
+from environments.public_url import public_host
 from environments.requests import StudioRequest
 from environments.workspaces.tokens import create_token, revoke_token
 
@@ -80,7 +81,7 @@ def tokens(request: StudioRequest) -> HttpResponse:
         "days": LIFETIMES.items(),
         "choices": workspaces_of(user).order_by("curated", "title"),
         "now": timezone.now(),
-        "host": request.get_host(),
+        "host": public_host(request),
     }
     return render(request, "studio/tokens.html", context, status=422 if form is not None else 200)
 

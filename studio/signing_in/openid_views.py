@@ -1,6 +1,7 @@
 """The redirects to the OpenID Connect provider and back."""
 
 import logging
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
+from environments.public_url import absolute_url
 from studio.signing_in.openid import PROVIDER_ERRORS, SignInFailed, configured, provider_setting
 
 log = logging.getLogger(__name__)
@@ -45,6 +47,8 @@ def back(request: HttpRequest) -> HttpResponse:
 def _answer_through(view: Any, request: HttpRequest) -> HttpResponse:
     if not configured():
         raise Http404("This studio has no sign-in provider.")
+    # The library makes the URL that the provider sends visitors back to with this.
+    request.build_absolute_uri = partial(absolute_url, request=request)  # type: ignore[method-assign]
     try:
         answer: HttpResponse = view.as_view()(request)
     except (SignInFailed, *PROVIDER_ERRORS) as error:

@@ -91,6 +91,8 @@ PAGES: dict[str, Methods] = {
     f"{W}settings/connections/<int:connection>/replace": MANAGE,
     f"{W}settings/connections/<int:connection>/test": MANAGE,
     f"{W}settings/connections/<int:connection>/delete": MANAGE,
+    f"{W}settings/azure/config.json": READ,
+    f"{W}settings/azure/authority.pem": READ,
     f"{W}settings/registry": MANAGE,
     f"{W}settings/pull": MANAGE,
     f"{W}settings/uploads": MANAGE,

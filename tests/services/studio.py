@@ -18,7 +18,10 @@ PRIVATE = ("DATABASE_URL", "CELERY_BROKER_URL", "STUDIO_VAR", "SECRET_KEY", "DJA
 
 
 class Studio(Service):
-    """`url` is its address, `login_url` the one-time link of its last start, `var` its data folder."""
+    """`url` is its address, `login_url` the one-time link of its last start, `var` its data folder.
+
+    With the setting STUDIO_HTTPS_PORT it serves HTTPS too: at `https_url`, with a certificate by `authority`.
+    """
 
     start_seconds = 60.0
 
@@ -31,6 +34,8 @@ class Studio(Service):
         if stock is not None:
             copy_stock(stock, self.var)
         self.settings = dict(settings)
+        self.https_url = f"https://localhost:{settings.get('STUDIO_HTTPS_PORT', '')}"
+        self.authority = self.var / "https" / "authority.pem"
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the studio: also for other commands of `manage.py` on its data."""
@@ -38,7 +43,8 @@ class Studio(Service):
         return {**inherited, "STUDIO_VAR": str(self.var), "PORT": str(self.port), **self.settings}
 
     def launch(self) -> Process:
-        argv = [sys.executable, "manage.py", "run"]
+        secure = ["--https"] if "STUDIO_HTTPS_PORT" in self.settings else []
+        argv = [sys.executable, "manage.py", "run", *secure]
         return PreloadedProcess(argv, output=self.log, env=self.environment(), cwd=ROOT)
 
     def start(self) -> None:

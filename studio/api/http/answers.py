@@ -18,6 +18,7 @@ from rest_framework.views import set_rollback
 from builds.queue.requests import StateConflict
 from environments.definition.cli import offers_json
 from environments.errors import ServiceError
+from environments.public_url import absolute_url
 from environments.versions.service import VersionTaken
 from studio.api.http.parsing import TooLarge
 
@@ -120,6 +121,12 @@ class Pages(CursorPagination):
 
     def __init__(self, ordering: tuple[str, ...]) -> None:
         self.ordering = ordering
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
+        """Read the page; `next` and `previous` begin with the studio's own URL."""
+        rows: list[Any] | None = super().paginate_queryset(queryset, request, view)
+        self.base_url = absolute_url(request.get_full_path(), request)
+        return rows
 
 
 def page_of(request: Request, rows: Any, ordering: tuple[str, ...]) -> tuple[list[Any], Pages]:

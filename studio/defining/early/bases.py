@@ -17,6 +17,7 @@ from environments.definition.syntax.reference import BadReference
 from environments.encryption import DecryptionError
 from environments.models import Workspace
 from environments.network.credentials import Logins
+from environments.public_url import registry_hosts
 from studio.defining.early.background import Background
 
 if TYPE_CHECKING:
@@ -59,12 +60,9 @@ def _to_check(written: str) -> ImageReference | None:
         reference = ImageReference.parse(written)
     except BadReference:
         return None
-    hosts = {"localhost", "127.0.0.1", settings.HOST, *settings.ALLOWED_HOSTS}
-    own = {f"{host}:{settings.PORT}" for host in hosts}
-    own |= {host for host in settings.ALLOWED_HOSTS if "." in host.strip(".*") and not host[0].isdigit()}
     return (
         reference
-        if reference.registry not in own or reference.registry in settings.REGISTRY_MIRRORS
+        if reference.registry not in registry_hosts() or reference.registry in settings.REGISTRY_MIRRORS
         else None
     )
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from environments.models import Environment
+from environments.public_url import absolute_url
 
 _SALT = "studio.environments.badge"
 
@@ -31,8 +32,8 @@ def badge_of(environment: Environment, request: HttpRequest) -> BadgeLink:
     public = environment.workspace.anonymous_pull
     if not public:
         path += "?" + urlencode({"key": key_of(environment)})
-    url = request.build_absolute_uri(path)
-    page = request.build_absolute_uri(reverse("environment", args=names))
+    url = absolute_url(path, request)
+    page = absolute_url(reverse("environment", args=names), request)
     label = environment.shown_name
     for mark in "\\`*_[]<>!":
         label = label.replace(mark, f"\\{mark}")

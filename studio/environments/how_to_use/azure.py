@@ -16,7 +16,7 @@ from studio.environments.how_to_use.consumer import (
     python_dict,
     reachability_note,
 )
-from studio.environments.how_to_use.local import download_command, token_note
+from studio.environments.how_to_use.local import download_command, download_notes
 
 
 def azure_snippets(consumer: Consumer) -> Iterator[Snippet]:
@@ -51,7 +51,7 @@ def definition_snippets(consumer: Consumer) -> Iterator[Snippet]:
         )
         create = f"{download}az ml environment create --file environment.yaml\n"
         terminal = _("In a terminal, with Azure's “ml” extension")
-        yield Snippet("cli", "Azure CLI", terminal, create, (token_note(),))
+        yield Snippet("cli", "Azure CLI", terminal, create, download_notes(consumer))
 
 
 def _sdk_v2(consumer: Consumer) -> str:

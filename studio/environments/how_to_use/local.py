@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from builds.images.exports import formats_for
 from environments.versions.texts import write_or_empty
 from studio.environments.how_to_use.consumer import Consumer, Snippet
+from studio.https.variables import own_authority_at
 
 AUTHORIZATION_HEADER = '--header "Authorization: Bearer $STUDIO_TOKEN"'
 
@@ -28,14 +29,21 @@ def local_snippets(consumer: Consumer) -> Iterator[Snippet]:
             "For Linux, as in the image. Elsewhere use “requirements” instead of “pylock”: same versions."
         )
         text += "uv pip sync pylock.toml\n"
-        yield Snippet("uv", _("Local, with uv"), terminal, text, (token_note(), note), first=False)
+        yield Snippet(
+            "uv", _("Local, with uv"), terminal, text, (*download_notes(consumer), note), first=False
+        )
     elif "conda-explicit" in formats:
         text = download_command(consumer.api("lock", "conda-explicit"), "conda-explicit.txt")
         command = shlex.join(
             ["micromamba", "create", "--name", consumer.name, "--file", "conda-explicit.txt"]
         )
         yield Snippet(
-            "conda", _("Local, with conda"), terminal, f"{text}{command}\n", (token_note(),), first=False
+            "conda",
+            _("Local, with conda"),
+            terminal,
+            f"{text}{command}\n",
+            download_notes(consumer),
+            first=False,
         )
     elif lock.packages and write_or_empty(consumer.version.definition, "conda-env"):
         text = download_command(consumer.api("definition", "conda-env"), "environment.yml")
@@ -44,13 +52,28 @@ def local_snippets(consumer: Consumer) -> Iterator[Snippet]:
             "No lock holds conda and pip packages together, so versions are resolved again and may differ."
         )
         yield Snippet(
-            "conda", _("Local, with conda"), terminal, f"{text}{command}\n", (token_note(), note), first=False
+            "conda",
+            _("Local, with conda"),
+            terminal,
+            f"{text}{command}\n",
+            (*download_notes(consumer), note),
+            first=False,
         )
 
 
 def download_command(address: str, file: str) -> str:
     """Return the command that downloads a file through the API."""
     return f"curl --fail --location {AUTHORIZATION_HEADER} \\\n    --output {file} {shlex.quote(address)}\n"
+
+
+def download_notes(consumer: Consumer) -> tuple[str, ...]:
+    """Return what a download from the API needs."""
+    if not own_authority_at(consumer.base_url):
+        return (token_note(),)
+    link = _(
+        "curl has to trust this studio's certificate: Settings → Azure SDK has the file and the variables."
+    )
+    return token_note(), link
 
 
 def token_note() -> str:

@@ -3,12 +3,12 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management.base import CommandError
 
 from environments.audit.record import record
 from environments.models import Member, Role, Workspace
+from environments.public_url import absolute_url
 from studio.management.base import StudioCommand
 from studio.preparation import login_path
 
@@ -61,7 +61,7 @@ class Command(StudioCommand):
     def say_link(self, user: User) -> None:
         """Print where the person signs in, once, within an hour."""
         self.stdout.write(f"{user.username} can sign in once, within an hour:")
-        self.stdout.write(f"  {settings.PUBLIC_URL}{login_path(user)}")
+        self.stdout.write(f"  {absolute_url(login_path(user))}")
 
 
 def _role(argument: str) -> tuple[Workspace, Role]:

@@ -11,12 +11,12 @@ from environments.workspaces.tabs import register_tabs, settings_tabs
 from tests.builds.scenarios import browser_of, person
 
 pytestmark = pytest.mark.django_db
-ALL = ["general", "members", "connections", "registry", "uploads", "sharing", "limits", "webhooks"]
+ALL = ["general", "members", "connections", "registry", "uploads", "sharing", "azure", "limits", "webhooks"]
 
 
 @pytest.mark.parametrize(
     ("role", "tabs"),
-    [(Role.OWNER, ALL), (Role.CONTRIBUTOR, ALL[:-1]), (Role.READER, ["members"])],
+    [(Role.OWNER, ALL), (Role.CONTRIBUTOR, ALL[:-1]), (Role.READER, ["members", "azure"])],
 )
 def test_the_tabs_are_in_order_of_their_positions(role: Role, tabs: list[str]) -> None:
     page = browser_of(person("mia", lab=role)).get("/w/lab/settings/").content.decode()

@@ -245,3 +245,12 @@ def test_jupyter_starts_where_the_image_has_it_and_is_requested_where_not(versio
 def test_a_pull_that_builds_comes_first_without_an_image(version: Version) -> None:
     first, *_rest = snippets(version, None, ADDRESS, "olga", building_pull="docker pull host/lab/forecast:1")
     assert (first.key, first.text) == ("pull", "docker pull host/lab/forecast:1\n")
+
+
+def test_a_download_from_a_studio_with_its_own_authority_has_a_note(version: Version, settings: Any) -> None:
+    image = image_for(version)
+    image.lock = Lock(packages=(PIP,), python="3.11.7").model_dump(mode="json")
+    settings.SERVES_HTTPS, settings.HTTPS_PORT, settings.CERTIFICATE = True, 8443, ""
+    assert any("certificate" in note for note in texts(version, image)["uv"].notes)
+    settings.CERTIFICATE = "/etc/studio.pem"
+    assert not any("certificate" in note for note in texts(version, image)["uv"].notes)

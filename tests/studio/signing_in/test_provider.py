@@ -100,6 +100,13 @@ def test_the_request_holds_state_nonce_and_a_challenge() -> None:
     assert all(len(query[name][0]) >= 32 for name in ("state", "nonce", "code_challenge"))
 
 
+def test_the_provider_sends_visitors_back_to_the_public_url(settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://studio.example.com"
+    answer = Client().get("/login/provider/", HTTP_X_FORWARDED_HOST="evil.example")
+    (back,) = parse_qs(urlsplit(answer["Location"]).query)["redirect_uri"]
+    assert back == "https://studio.example.com/login/provider/back/"
+
+
 def test_an_answer_to_somebody_else_signs_nobody_in() -> None:
     answer = at_provider(sent_to(Client()))
     other = Client()

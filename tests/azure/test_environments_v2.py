@@ -333,7 +333,16 @@ def test_versions_of_every_format_are_read_and_archived(session: Session, azure_
             '{"docker": {"baseImage": "python:3.11"}, "environmentVariables": {"A": "b"}, '
             '"python": {"userManagedDependencies": true}, "spark": {"packages": [], "repositories": []}}',
         ),
-        "from-v2": ("e.yaml", "image: python:3.11\nconda_file:\n  dependencies: [python=3.11]\n"),
+        "from-v1-conda": (
+            "azureml_environment.json",
+            '{"docker": {"baseImage": "python:3.11"}, "environmentVariables": {"A": "b"}, '
+            '"python": {"condaDependencies": {"channels": ["conda-forge"], "dependencies": ["python=3.11", "pip", '
+            '{"pip": ["numpy==2.1.3"]}]}}, "spark": {"packages": [], "repositories": []}}',
+        ),
+        "from-v2": (
+            "e.yaml",
+            "image: python:3.11\nplatform: linux/arm64\nconda_file: {dependencies: [python=3.11]}\n",
+        ),
     }
     with azure_studio.browser() as browser:
         for name, (filename, text) in texts.items():

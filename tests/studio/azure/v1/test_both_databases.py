@@ -1,4 +1,4 @@
-"""What a database could refuse or sort in its own way: hostile bodies, labels, pages of lists."""
+"""Hostile bodies, labels and pages of lists, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 

@@ -164,15 +164,21 @@ def data(environments: str, versions: str) -> dict[str, Any]:
     return fill_workspace(int(environments), int(versions))
 
 
-def known() -> dict[str, str]:
-    """Return a token of a person, and what of the workspace has a build and an image: for the API's addresses."""
+def new_token() -> str:
+    """Return an access token of a person."""
     from django.contrib.auth.models import User
 
-    from builds.models import Build, Image
-    from environments.models import Environment, Scope
+    from environments.models import Scope
     from environments.workspaces.tokens import create_token
 
-    user = User.objects.get(username="person-0")
+    return create_token(User.objects.get(username="person-0"), "measuring", Scope.WRITE)[1]
+
+
+def known() -> dict[str, str]:
+    """Return a token of a person, and what of the workspace has a build and an image: for the API's addresses."""
+    from builds.models import Build, Image
+    from environments.models import Environment
+
     image = Image.objects.filter(workspace__name="lab", current=True).order_by("pk").last()
     assert image is not None
     built = Build.objects.filter(hash=image.hash).select_related("version__environment").first()
@@ -181,7 +187,7 @@ def known() -> dict[str, str]:
     other = Environment.objects.filter(workspace__name="lab").exclude(name=name).order_by("pk").first()
     assert other is not None
     return {
-        "token": create_token(user, "measuring", Scope.WRITE)[1],
+        "token": new_token(),
         "name": name,
         "other": other.name,
         "build": str(built.pk),
@@ -232,6 +238,7 @@ COMMANDS = {
         write,
         change,
         fill,
+        new_token,
         definitions,
         burst,
         data,

@@ -281,6 +281,7 @@ UNTRANSLATED = {
     ", Python",
     "· Python",
     "prod",
+    "team-vision",
     "CPU",
     "GPU",
     "GPU · CUDA",

@@ -17,7 +17,7 @@ MAX_METADATA = 20
 _METADATA = "x-ms-meta-"
 _METADATA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,63}")
 _LIST = re.compile(
-    r"(?:\ufeff)?\s*(?:<\?xml[^<>]{0,100}\?>)?\s*<BlockList>(?P<blocks>.*)</BlockList>\s*", re.DOTALL
+    r"(?:\ufeff)?\s*(?:<\?xml[^<>]{0,100}\?>\s*)?<BlockList>(?P<blocks>.*)</BlockList>\s*", re.DOTALL
 )
 _BLOCK = re.compile(r"\s*<(Latest|Uncommitted|Committed)>([A-Za-z0-9+/=]{1,88})</\1>\s*")
 

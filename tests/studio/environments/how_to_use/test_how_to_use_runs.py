@@ -22,7 +22,7 @@ from tests.services.fixtures import running
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import Studio
-from tests.studio.environments.terminal import typed
+from tests.studio.environments.how_to_use.terminal import typed
 from tests.studio.management.commands import Desk
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,6 @@ from typing import Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from environments.models.environments import ANONYMOUS
 from tests.browser.backstage import ask
 from tests.services import parts
 from tests.services.servers.chromium import launch_options
@@ -23,7 +22,7 @@ FOLDER = Path("screenshots")
 README = Path("docs/studio.png")
 BUILD_SECONDS = 300
 WIDTHS = (390, 1280, 1920)
-TABS = ("connections", "registry", "sharing", "uploads", "limits", "members", "webhooks", "general")
+TABS = ("connections", "registry", "sharing", "azure", "uploads", "limits", "members", "webhooks", "general")
 WORKSPACE = "research"
 FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
 BROKEN = "numpy==2.3.5\nthis-package-does-not-exist-anywhere==1.0\n"
@@ -58,7 +57,7 @@ PAGES = {
     "label": f"/w/{WORKSPACE}/environments/forecast/versions/1/label/",
     "share": f"/w/{WORKSPACE}/environments/forecast/versions/1/share/",
     "shared": f"/w/{WORKSPACE}/shares/1/",
-    "anonymous": f"/w/{WORKSPACE}/environments/{ANONYMOUS}/versions/nameless/",
+    "anonymous": f"/w/{WORKSPACE}/environments/CliV2AnonymousEnvironment/versions/nameless/",
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
@@ -130,7 +129,7 @@ def fill(browser: Browser, studio: Studio) -> dict[str, str]:
     ask(
         studio,
         "shared",
-        "research",
+        "demand",
         WORKSPACE,
         "demand-model",
         "The environment of our talk. Try it with your data.",

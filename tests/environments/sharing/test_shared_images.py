@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -19,63 +16,19 @@ from builds.images.store_sweep import sweep
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from builds.review.sharing import accept, share
-from environments.errors import ServiceError
-from environments.models import Event, Role, Version
+from environments.models import Version
 from environments.models.shares import Share
 from tests.builds.distribution import basic, store_image
 from tests.builds.scenarios import (
     browser_of,
     image_for,
     main_of,
-    person,
     queue_build,
     save_text,
     succeed_build,
     workspace_named,
 )
-
-SENT = "/w/lab/environments/forecast/versions/1/share/"
-API = "/api/v1/workspaces/"
-
-
-@pytest.fixture
-def olga(db: None) -> User:
-    cache.clear()
-    return person("olga", lab=Role.CONTRIBUTOR)
-
-
-@pytest.fixture
-def vera(db: None) -> User:
-    """The owner of the workspace that receives."""
-    return person("vera", vision=Role.OWNER)
-
-
-@pytest.fixture
-def forecast(olga: User) -> Version:
-    version = save_text("# why\nnumpy==2.1.3\n", user=olga, description="For the team.", tags={"team": "nlp"})
-    image_for(version)
-    return version
-
-
-def refused(act: Any) -> str:
-    with pytest.raises(ServiceError) as problem:
-        act()
-    assert problem.value.message.endswith(".")
-    return problem.value.code
-
-
-def verbs(workspace: str) -> list[str]:
-    return list(
-        Event.objects.filter(workspace__name=workspace, verb__startswith="share.")
-        .order_by("pk")
-        .values_list("verb", flat=True)
-    )
-
-
-def post(user: User, path: str, sent: dict[str, object] | None = None) -> tuple[int, Any]:
-    answer = browser_of(user).post(API + path, json.dumps(sent or {}), "application/json")
-    return answer.status_code, answer.json()
-
+from tests.environments.sharing.sharing import API, SENT, post, refused
 
 # The image
 

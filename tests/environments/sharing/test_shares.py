@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import Any
 
@@ -30,49 +29,7 @@ from tests.builds.scenarios import (
     save_text,
     workspace_named,
 )
-
-SENT = "/w/lab/environments/forecast/versions/1/share/"
-API = "/api/v1/workspaces/"
-
-
-@pytest.fixture
-def olga(db: None) -> User:
-    cache.clear()
-    return person("olga", lab=Role.CONTRIBUTOR)
-
-
-@pytest.fixture
-def vera(db: None) -> User:
-    """The owner of the workspace that receives."""
-    return person("vera", vision=Role.OWNER)
-
-
-@pytest.fixture
-def forecast(olga: User) -> Version:
-    version = save_text("# why\nnumpy==2.1.3\n", user=olga, description="For the team.", tags={"team": "nlp"})
-    image_for(version)
-    return version
-
-
-def refused(act: Any) -> str:
-    with pytest.raises(ServiceError) as problem:
-        act()
-    assert problem.value.message.endswith(".")
-    return problem.value.code
-
-
-def verbs(workspace: str) -> list[str]:
-    return list(
-        Event.objects.filter(workspace__name=workspace, verb__startswith="share.")
-        .order_by("pk")
-        .values_list("verb", flat=True)
-    )
-
-
-def post(user: User, path: str, sent: dict[str, object] | None = None) -> tuple[int, Any]:
-    answer = browser_of(user).post(API + path, json.dumps(sent or {}), "application/json")
-    return answer.status_code, answer.json()
-
+from tests.environments.sharing.sharing import API, SENT, post, refused, verbs
 
 # Sent and accepted
 

@@ -1,0 +1,32 @@
+"""The commands of the project start from a shell: nothing of theirs needs settings that only the tests have."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for folder in ("scripts", "bench")
+    for path in (ROOT / folder).rglob("*.py")
+    if 'if __name__ == "__main__"' in path.read_text()
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_can_be_imported_without_settings(command: str) -> None:
+    env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {command}"],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

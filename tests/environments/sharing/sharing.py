@@ -1,4 +1,4 @@
-"""What tests of shares send, and how they read what came of it."""
+"""Sends and reads shares for the tests of them."""
 
 from __future__ import annotations
 

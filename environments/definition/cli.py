@@ -79,6 +79,12 @@ def add_choice(parser: argparse.ArgumentParser) -> None:
     part.add_argument("--extra", action="append", default=[], metavar="NAME", help="an extra; repeatable")
     part.add_argument("--group", action="append", default=[], metavar="NAME", help="a group; repeatable")
     part.add_argument(
+        "--no-group", action="append", default=[], metavar="NAME", help="a group to leave out; repeatable"
+    )
+    part.add_argument(
+        "--no-default-groups", action="store_true", help="leave out the default groups that no --group names"
+    )
+    part.add_argument(
         "--ignore-lock", action="store_true", help="solve the versions again instead of reading the lock"
     )
     part.add_argument(
@@ -96,6 +102,8 @@ def choice_from(options: Mapping[str, Any]) -> Selection:
         environment=options["environment"],
         extras=tuple(dict.fromkeys(options["extra"])),
         groups=tuple(dict.fromkeys(options["group"])),
+        no_groups=tuple(dict.fromkeys(options["no_group"])),
+        no_default_groups=options["no_default_groups"],
         ignore_lock=options["ignore_lock"],
         platforms=tuple(sorted({*options["platform"]})),
     )

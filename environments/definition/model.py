@@ -138,6 +138,10 @@ class Selection(Value):
     environment: str = ""
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    no_groups: tuple[str, ...] = ()
+    """The groups that are left out, also where they are default groups or requested."""
+    no_default_groups: Annotated[bool, Field(exclude=True)] = False
+    """Whether to leave out every default group that is not requested; what was read has their names in `no_groups`."""
     ignore_lock: bool = False
     """Whether to read what the project requests instead of what its lock holds."""
     platforms: tuple[str, ...] = ()
@@ -150,7 +154,12 @@ class Selection(Value):
 
     def __str__(self) -> str:
         """It by the names of the command's options: `environment gpu; extra viz, test; ignore-lock`."""
-        named = {"environment": (self.environment,), "extra": self.extras, "group": self.groups}
+        named = {
+            "environment": (self.environment,),
+            "extra": self.extras,
+            "group": self.groups,
+            "no-group": self.no_groups,
+        }
         parts = [f"{kind} {', '.join(names)}" for kind, names in named.items() if any(names)]
         return "; ".join(parts + ["ignore-lock"] * self.ignore_lock)
 

@@ -67,11 +67,15 @@ class WorkspaceField(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 def selection_in(values: QueryDict) -> Selection:
-    """Return the chosen part of a project, by the fields of the form."""
+    """Return the chosen part of a project, by the fields of the form: of the default groups, some may not be chosen."""
+    groups = tuple(dict.fromkeys(values.getlist("groups")))
     return Selection(
         environment=values.get("environment", ""),
         extras=tuple(dict.fromkeys(values.getlist("extras"))),
-        groups=tuple(dict.fromkeys(values.getlist("groups"))),
+        groups=groups,
+        no_groups=tuple(
+            name for name in dict.fromkeys(values.getlist("default_groups")) if name not in groups
+        ),
         ignore_lock=values.get("ignore_lock") == "yes",
         platforms=tuple(sorted({*filter(None, values.get("platforms", "").split(","))})),
     )

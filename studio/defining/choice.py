@@ -13,7 +13,7 @@ LOCK_REFUSED = {"lock-stale", "lock-uncovered"}
 
 @dataclass(frozen=True)
 class Option:
-    """A name to choose, whether it is chosen, and whether it is read in any case."""
+    """A name to choose, whether it is chosen, and whether the project has it chosen by default."""
 
     name: str
     chosen: bool
@@ -56,8 +56,8 @@ def choice_of(given: DefinitionInput) -> Choice | None:
     offers, chosen = reading.offers, _chosen(given)
     choice = Choice(
         _environments(offers.environments, chosen.environment),
-        _options(offers.extras, chosen.extras, offers.default.extras),
-        _options(offers.groups, chosen.groups, offers.default.groups),
+        _options(offers.extras, chosen.extras),
+        _options(offers.groups, chosen.groups, offers.default.groups, chosen.no_groups),
         chosen.ignore_lock or _has_lock(reading),
         chosen.ignore_lock,
     )
@@ -81,12 +81,18 @@ def _environments(offered: tuple[str, ...], chosen: str) -> list[Option]:
     return options if not chosen or chosen in offered else [Option("", False), *options]
 
 
-def _options(offered: Iterable[str], chosen: Iterable[str], default: Collection[str] = ()) -> list[Option]:
+def _options(
+    offered: Iterable[str],
+    chosen: Iterable[str],
+    default: Collection[str] = (),
+    left_out: Collection[str] = (),
+) -> list[Option]:
     """Return what is offered, and after it what is chosen and not offered: it can only be taken back here."""
-    chosen = [name for name in chosen if name]
+    names = {name for name in chosen if name}
+    # What was requested of a refused definition does not name the defaults.
+    names |= {name for name in default if name not in left_out}
     return [
-        Option(name, name in chosen or name in default, name in default)
-        for name in dict.fromkeys((*offered, *chosen))
+        Option(name, name in names, name in default) for name in dict.fromkeys((*offered, *chosen)) if name
     ]
 
 

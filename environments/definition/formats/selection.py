@@ -17,7 +17,8 @@ def selected(draft: Draft, offers: Offers, at: At = None) -> Selection:
     """Return what is to be read, by the file's own names and in its order: the defaults, and what is requested.
 
     The draft gets the offers, the selection, and a finding for each name that is requested and not offered. As in the
-    tools, an extra or group adds to the defaults; a requested environment takes the place of the default one.
+    tools, an extra or group adds to the defaults, a group that is left out is so in any case, and a requested
+    environment takes the place of the default one.
     """
     wanted, default = draft.selection, offers.default
     environment = wanted.environment
@@ -25,10 +26,13 @@ def selected(draft: Draft, offers: Offers, at: At = None) -> Selection:
         _unknown(draft, "environment", environment, offers.environments, at)
         environment = ""
     draft.offers = offers
+    groups = _known(draft, "group", (*default.groups, *wanted.groups), offers.groups, at)
+    no_groups = _left_out(draft, offers, at)
     draft.selection = Selection(
         environment=environment or default.environment,
         extras=_known(draft, "extra", (*default.extras, *wanted.extras), offers.extras, at),
-        groups=_known(draft, "group", (*default.groups, *wanted.groups), offers.groups, at),
+        groups=tuple(name for name in groups if name not in no_groups),
+        no_groups=no_groups,
         ignore_lock=wanted.ignore_lock,
         platforms=wanted.platforms,
     )
@@ -85,6 +89,18 @@ def _known(
             _unknown(draft, kind, name, offered, at)
     names = {pip_name(name) for name in wanted}
     return tuple(name for name in offered if pip_name(name) in names)
+
+
+def _left_out(draft: Draft, offers: Offers, at: At) -> tuple[str, ...]:
+    wanted = draft.selection
+    names = {pip_name(name) for name in wanted.no_groups}
+    if wanted.no_default_groups:
+        names |= set(map(pip_name, offers.default.groups)) - set(map(pip_name, wanted.groups))
+    offered = set(map(pip_name, offers.groups))
+    for name in wanted.no_groups:
+        if pip_name(name) not in offered:
+            draft.note("group-absent", at, what=name[:80], known=listed(offers.groups) or "(none)")
+    return tuple(name for name in offers.groups if pip_name(name) in names)
 
 
 def _unknown(draft: Draft, kind: str, name: str, offered: tuple[str, ...], at: At) -> None:

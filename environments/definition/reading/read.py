@@ -202,6 +202,9 @@ def _check_choice(draft: Draft) -> None:
         for name in filter(None, requested):
             help = "Leave the choice out: this file holds one set of packages, and no other to choose."
             draft.note("selection-unknown", None, kind=kind, what=name[:100], known="", help=help)
+    for name in chosen.no_groups:
+        draft.note("group-absent", None, what=name[:80], known="(none)")
+    draft.selection = chosen.model_copy(update={"no_groups": (), "no_default_groups": False})
 
 
 def _text(draft: Draft, content: bytes, name: str, limits: Limits) -> str:

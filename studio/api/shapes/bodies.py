@@ -75,6 +75,15 @@ class DefinitionIn(s.Serializer[Any]):
     groups = s.ListField(
         child=NoNul(max_length=1000), required=False, default=list, help_text="Its dependency groups."
     )
+    no_groups = s.ListField(
+        child=NoNul(max_length=1000),
+        required=False,
+        default=list,
+        help_text="Groups to leave out, also default groups.",
+    )
+    no_default_groups = s.BooleanField(
+        default=False, help_text="Leave out the default groups that `groups` doesn't name."
+    )
     ignore_lock = s.BooleanField(
         default=False, help_text="Solve the versions again instead of reading the project's lock."
     )
@@ -100,6 +109,8 @@ class DefinitionIn(s.Serializer[Any]):
             environment=data["environment"],
             extras=tuple(dict.fromkeys(data["extras"])),
             groups=tuple(dict.fromkeys(data["groups"])),
+            no_groups=tuple(dict.fromkeys(data["no_groups"])),
+            no_default_groups=data["no_default_groups"],
             ignore_lock=data["ignore_lock"],
             platforms=tuple(sorted({*data["platforms"]})),
         )

@@ -57,6 +57,7 @@ class Selection(s.Serializer[Any]):
     environment = s.CharField(allow_blank=True)
     extras = s.ListField(child=s.CharField())
     groups = s.ListField(child=s.CharField())
+    no_groups = s.ListField(child=s.CharField(), help_text="Groups that are left out.")
     ignore_lock = s.BooleanField()
     platforms = s.ListField(
         child=s.CharField(),

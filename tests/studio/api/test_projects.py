@@ -15,7 +15,25 @@ from tests.studio.api.calling import Caller
 pytestmark = pytest.mark.django_db
 
 VERSIONS = "workspaces/lab/environments/forecast/versions/"
-DEFAULT = {"environment": "default", "extras": [], "groups": ["test"], "ignore_lock": False, "platforms": []}
+NOTHING = {
+    "environment": "",
+    "extras": [],
+    "groups": [],
+    "no_groups": [],
+    "ignore_lock": False,
+    "platforms": [],
+}
+DEFAULT = NOTHING | {"environment": "default", "groups": ["test"]}
+DOCS_BY_DEFAULT = """\
+[project]
+name = "lab"
+version = "1"
+dependencies = ["six"]
+[dependency-groups]
+docs = ["packaging"]
+[tool.uv]
+default-groups = ["docs"]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -70,13 +88,15 @@ def test_files_are_checked_without_saving_them(call: Caller) -> None:
 def test_a_file_without_parts_offers_nothing(call: Caller) -> None:
     answer = call("POST", "findings/", {"text": "numpy==2.1.3"}).json
     assert answer["offers"] is None
-    assert answer["selection"] == {
-        "environment": "",
-        "extras": [],
-        "groups": [],
-        "ignore_lock": False,
-        "platforms": [],
-    }
+    assert answer["selection"] == NOTHING
+
+
+@pytest.mark.parametrize("choice", [{"no_groups": ["docs"]}, {"no_default_groups": True}])
+def test_a_version_is_saved_without_a_default_group(call: Caller, choice: dict[str, object]) -> None:
+    answer = call("POST", VERSIONS, {"text": DOCS_BY_DEFAULT} | choice)
+    assert answer.status == 201, answer.json
+    assert answer.json["definition"]["python"]["pip"] == ["six"]
+    assert answer.json["selection"] == NOTHING | {"no_groups": ["docs"]}
 
 
 def test_a_refusal_says_what_could_be_chosen(call: Caller) -> None:
@@ -102,6 +122,8 @@ def test_a_stale_lock_is_refused_and_ignored_on_request(call: Caller) -> None:
         {"text": MANIFEST, "environment": ["gpu"]},
         {"text": MANIFEST, "file": ["project.toy"]},
         {"text": MANIFEST, "groups": None},
+        {"text": MANIFEST, "no_groups": "docs"},
+        {"text": MANIFEST, "no_default_groups": "perhaps"},
         {"file": []},
         {},
     ],

@@ -222,17 +222,48 @@ def test_a_check_offers_the_parts_with_the_default_chosen(contributor: Client) -
     assert 'name="ignore_lock"' not in page
 
 
-def test_a_group_that_is_read_in_any_case_is_shown_as_that(contributor: Client) -> None:
-    text = (
-        '[project]\nname = "lab"\nversion = "1"\ndependencies = ["six"]\n'
-        '[dependency-groups]\ndocs = ["packaging"]\ntest = ["attrs"]\n[tool.uv]\ndefault-groups = ["docs"]\n'
-    )
-    for groups in ([], ["test"]):
-        page = contributor.post(CHECK, form(text=text, groups=groups)).content.decode()
-        boxes = {value: box for box in re.findall(r"<input[^>]*>", page) if (value := _value(box))}
-        assert ("checked disabled" in boxes["docs"], "disabled" in boxes["test"]) == (True, False)
-        assert ("checked" in boxes["test"]) == bool(groups)
-        assert f"0 conda, {2 + len(groups)} pip" in page
+DEFAULT_GROUP = (
+    '[project]\nname = "lab"\nversion = "1"\ndependencies = ["six"]\n'
+    '[dependency-groups]\ndocs = ["packaging"]\ntest = ["attrs"]\n[tool.uv]\ndefault-groups = ["docs"]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "checked", "packages"),
+    [
+        ({}, {"docs"}, 2),
+        ({"default_groups": ["docs"], "groups": ["docs", "test"]}, {"docs", "test"}, 3),
+        ({"default_groups": ["docs"]}, set(), 1),
+        ({"default_groups": ["docs"], "groups": ["test"]}, {"test"}, 2),
+    ],
+)
+def test_a_default_group_can_be_unchecked(
+    contributor: Client, sent: dict[str, object], checked: set[str], packages: int
+) -> None:
+    page = contributor.post(CHECK, form(text=DEFAULT_GROUP, **sent)).content.decode()
+    boxes = {value: box for box in re.findall(r"<input[^>]*>", page) if (value := _value(box))}
+    assert {name for name, box in boxes.items() if "checked" in box} == checked
+    assert page.count('<input type="hidden" name="default_groups" value="docs">') == 1
+    assert f"0 conda, {packages} pip" in page
+
+
+def test_the_next_version_leaves_the_default_group_out_too(contributor: Client) -> None:
+    contributor.post(NEW, form(text=DEFAULT_GROUP, filename="pyproject.toml", default_groups=["docs"]))
+    version = Version.objects.get()
+    assert (version.definition.python.pip, version.definition.selection.no_groups) == (("six",), ("docs",))
+    page = contributor.get(EDIT).content.decode()
+    assert "groups" not in fields(page)
+    assert 'name="default_groups" value="docs"' in page
+    assert "Groups left out" in contributor.get(f"{PAGE}?tab=context").content.decode()
+
+
+def test_a_refused_definition_keeps_its_default_groups_checked(contributor: Client) -> None:
+    sent = {"extras": ["gone"], "default_groups": ["docs"]}
+    page = contributor.post(CHECK, form(text=DEFAULT_GROUP, groups=["docs"], **sent)).content.decode()
+    assert fields(page)["groups"] == ["docs"]
+    assert "groups" not in fields(contributor.post(CHECK, form(text=DEFAULT_GROUP, **sent)).content.decode())
+    first = contributor.post(CHECK, form(text=DEFAULT_GROUP, extras=["gone"])).content.decode()
+    assert fields(first)["groups"] == ["docs"]
 
 
 def _value(box: str) -> str:

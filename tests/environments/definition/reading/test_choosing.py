@@ -49,11 +49,25 @@ def test_what_a_project_offers_and_what_was_read_is_printed(project: Path) -> No
             "environment": "default",
             "extras": [],
             "groups": ["test"],
+            "no_groups": [],
             "ignore_lock": False,
             "platforms": [],
         },
     }
     assert printed["selection"] == printed["offers"]["default"]
+
+
+@pytest.mark.parametrize("option", [["--no-group", "docs"], ["--no-default-groups"]])
+def test_the_command_leaves_a_default_group_out(tmp_path: Path, option: list[str]) -> None:
+    file = tmp_path / "pyproject.toml"
+    file.write_text(
+        '[project]\nname = "lab"\nversion = "1"\ndependencies = ["six"]\n'
+        '[dependency-groups]\ndocs = ["sphinx"]\n[tool.uv]\ndefault-groups = ["docs"]\n'
+    )
+    assert "sphinx" in run("convert", file, "--to", "requirements")[1]
+    code, text = run("convert", file, "--to", "requirements", *option)
+    assert (code, "sphinx" in text) == (0, False)
+    assert "\n  read: no-group docs\n" in run("inspect", file, *option)[1]
 
 
 def test_diff_and_convert_read_the_chosen_part(project: Path) -> None:

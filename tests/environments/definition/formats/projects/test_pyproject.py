@@ -108,6 +108,39 @@ def test_default_groups_other_than_dev_are_read_without_a_selection() -> None:
 
 
 @pytest.mark.parametrize(
+    ("selection", "groups", "no_groups"),
+    [
+        (Selection(no_groups=("DOCS",)), ("Test",), ("docs",)),
+        (Selection(no_default_groups=True), (), ("docs", "Test")),
+        (Selection(groups=("docs", "dev"), no_default_groups=True), ("docs", "dev"), ("Test",)),
+        (Selection(groups=("docs",), no_groups=("docs", "test")), (), ("docs", "Test")),
+    ],
+)
+def test_default_groups_can_be_left_out_as_by_uv(
+    selection: Selection, groups: tuple[str, ...], no_groups: tuple[str, ...]
+) -> None:
+    text = ALL_PARTS + '[tool.uv]\ndefault-groups = "all"\n'
+    reading = read(text, "pyproject.toml", selection=selection)
+    assert reading.definition is not None
+    chosen = reading.definition.selection
+    assert (set(chosen.groups), chosen.no_groups) == (set(groups), no_groups)
+    again = read(text, "pyproject.toml", selection=chosen)
+    assert again.definition == reading.definition
+    assert "group-absent" not in {finding.code for finding in reading.findings}
+
+
+@pytest.mark.parametrize(
+    "text", [ALL_PARTS, '[project]\nname = "a"\nversion = "1"\ndependencies = ["six"]\n']
+)
+def test_a_group_that_cannot_be_left_out_is_named_and_not_recorded(text: str) -> None:
+    reading = read(text, "pyproject.toml", selection=Selection(no_groups=("tset",)))
+    assert reading.definition is not None
+    assert reading.definition.selection.no_groups == ()
+    (warning,) = [finding for finding in reading.findings if finding.code == "group-absent"]
+    assert "no group named “tset”" in warning.message
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (HEAD, ("project-empty", 1)),

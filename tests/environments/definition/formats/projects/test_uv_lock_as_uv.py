@@ -90,7 +90,8 @@ CHOICES = (
     (Selection(), ()),
     (Selection(extras=("extra",)), ("--extra", "extra")),
     (Selection(extras=("other",)), ("--extra", "other")),
-    (Selection(groups=("group",)), ("--no-default-groups", "--group", "group")),
+    (Selection(groups=("group",), no_default_groups=True), ("--no-default-groups", "--group", "group")),
+    (Selection(no_groups=("group",)), ("--no-group", "group")),
 )
 
 

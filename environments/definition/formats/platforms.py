@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from environments.definition.findings.catalogue import At
 from environments.definition.findings.result import Draft
 from environments.definition.formats.shapes import texts_of
 from environments.definition.model import HOST, Definition
 from environments.definition.packages.locked import SUBDIRS
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.tree import Tree
 
@@ -36,6 +38,36 @@ def choose(draft: Draft) -> None:
         )
     if draft.other_platforms and (what := _made_elsewhere(draft)):
         draft.note("several-platforms", draft.dockerfile or draft.image, what=what)
+
+
+def note_uncovered(draft: Draft, lock: str, at: At, others: Iterable[str]) -> None:
+    """Add the finding that a lock leaves out the platform that is read; `others` are those that it is for."""
+    known = [platform for platform in others if platform in KNOWN]
+    draft.note("lock-uncovered", at, help=choose_instead(known), lock=lock, what=name_of(draft.platform))
+
+
+def choose_instead(platforms: Iterable[str]) -> str:
+    """Return the advice to build for one of these platforms; empty for none."""
+    named = " or ".join(platforms)
+    first = named.partition(" ")[0]
+    return (
+        f"It is for {named}: choose that platform (`--platform {first}`), add yours to the project and lock it again, "
+        "or have the versions solved again."
+        if named
+        else ""
+    )
+
+
+def name_of(platform: str) -> str:
+    """Return a platform's name for people."""
+    return {"linux/amd64": "Linux on x86-64", "linux/arm64": "Linux on ARM64"}.get(platform, platform)
+
+
+def meant_by(markers: Iterable[str]) -> list[str]:
+    """Return the platforms that one of these markers holds on. Raises ValueError for what is no marker."""
+    markers = list(markers)
+    machines = {platform: Pythons("", markers, machine_of(platform)) for platform in KNOWN}
+    return [platform for platform, pythons in machines.items() if any(map(pythons.where, markers))]
 
 
 def _take(draft: Draft, names: Iterable[str]) -> None:

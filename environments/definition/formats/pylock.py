@@ -10,12 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 from environments.definition.findings.result import Draft, Offers, Refused
 from environments.definition.formats import toml
+from environments.definition.formats.platforms import meant_by, note_uncovered
 from environments.definition.formats.selection import note_parts, selected
 from environments.definition.formats.source import Source
 from environments.definition.model import Selection
 from environments.definition.packages.lock_lines import PYPI, direct_line, for_linux, index_lines, locked_line
 from environments.definition.packages.locked import PIP, LockedFile, LockedPackage
-from environments.definition.packages.pythons import Pythons
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Table, header_lines
@@ -147,6 +148,7 @@ def _pythons(draft: Draft, values: Table, packages: list[object]) -> Pythons:
     pythons = Pythons(
         draft.requires_python,
         {*markers, *environments},
+        machine_of(draft.platform),
         extras=map(pip_name, selection.extras),
         groups=map(pip_name, selection.groups),
     )
@@ -166,7 +168,7 @@ def _cover(draft: Draft, pythons: Pythons, environments: list[str], at: Placed) 
     if covered:
         pythons.all = covered
     elif environments:
-        draft.note("lock-uncovered", at, lock="the lock", what="Linux on x86-64")
+        note_uncovered(draft, "the lock", at, meant_by(environments))
 
 
 def _names(values: Table, key: str) -> tuple[str, ...]:

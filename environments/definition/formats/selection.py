@@ -26,11 +26,12 @@ def selected(draft: Draft, offers: Offers, at: At = None) -> Selection:
         _unknown(draft, "environment", environment, offers.environments, at)
         environment = ""
     draft.offers = offers
+    extras = _known(draft, "extra", (*default.extras, *wanted.extras), offers.extras, at)
     groups = _known(draft, "group", (*default.groups, *wanted.groups), offers.groups, at)
     no_groups = _left_out(draft, offers, at)
     draft.selection = Selection(
         environment=environment or default.environment,
-        extras=_known(draft, "extra", (*default.extras, *wanted.extras), offers.extras, at),
+        extras=extras,
         groups=tuple(name for name in groups if name not in no_groups),
         no_groups=no_groups,
         ignore_lock=wanted.ignore_lock,

@@ -19,6 +19,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 Key = TypeVar("Key", bound=Hashable)
 Release = tuple[int, int, int]
 
+MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+"""What markers call the machines of platforms."""
 OLDEST, NEWEST = 6, 16
 """The minor versions of Python 3 that are told apart."""
 _FULL = re.compile(r"""python_full_version\s*[<>=!~]{1,3}\s*["']3\.(\d{1,3})(?:\.(\d{1,3}))?""")
@@ -32,6 +34,11 @@ _WORD = re.compile(
     rf"""\s*+(?:(?P<word>[()]|(?:and|or)(?![\w.]))"""
     rf"""|(?P<comparison>{_OPERAND}\s*+(?:[<>=!~]{{1,3}}|not\s++in(?!\w)|in(?!\w))\s*+{_OPERAND}))?"""
 )
+
+
+def machine_of(platform: str) -> str:
+    """Return what markers call the machine of a platform: x86_64 for those that no image is built for."""
+    return MACHINES.get(platform, "x86_64")
 
 
 class Pythons:

@@ -19,7 +19,7 @@ from environments.definition.formats.projects.pixi.specs import NotALine
 from environments.definition.hash import canonical_form
 from environments.definition.model import HOST, Cutoff, Definition, RunOptions
 from environments.definition.packages.locked import CONDA, PIP, LockedPackage
-from environments.definition.packages.pythons import Pythons
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.reading.read import read
 from environments.definition.writing import pylock as pylock_text
 from environments.definition.writing import pyproject as pyproject_text
@@ -118,7 +118,7 @@ def write_lock(
             raise CannotWrite(f"pylock needs the URL and the sha256 of every package; {bare.name} has none")
         return pylock_text.write(packages, requires_python)
     if format == conda_lock.FORMAT:
-        return conda_lock.write(_for_conda_lock(packages), platform)
+        return conda_lock.write(_for_conda_lock(packages, platform), platform)
     if format == explicit.FORMAT:
         if any(package.ecosystem == CONDA and not package.url for package in packages):
             raise CannotWrite("an explicit list needs the URL of every conda package; this lock has none")
@@ -191,7 +191,7 @@ _BESIDE_CONTENT = {
 }
 
 
-def _for_conda_lock(packages: tuple[LockedPackage, ...]) -> tuple[LockedPackage, ...]:
+def _for_conda_lock(packages: tuple[LockedPackage, ...], platform: str) -> tuple[LockedPackage, ...]:
     """Return the packages that a lock of conda-lock holds, which knows no markers: those of its own Python."""
     for package in packages:
         kind = "MD5" if package.ecosystem == CONDA else "sha256"
@@ -210,7 +210,7 @@ def _for_conda_lock(packages: tuple[LockedPackage, ...]) -> tuple[LockedPackage,
         return packages
     if not python:
         raise CannotWrite(f"conda-lock has no markers, and no Python of the lock decides on {marked.name}")
-    pythons = Pythons("", {package.marker for package in packages})
+    pythons = Pythons("", {package.marker for package in packages}, machine_of(platform))
     own = pythons.python(python)
     return tuple(package for package in packages if pythons.where(package.marker) & own)
 

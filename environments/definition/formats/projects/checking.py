@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.requested import Requested
 from environments.definition.formats.projects.walk import Lock, Walk
-from environments.definition.packages.pythons import Pythons
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.syntax.text import Placed
 
 _MOST_MARKERS = 5_000
@@ -20,7 +20,7 @@ def pythons_of(draft: Draft, lock: str, requires: str, markers: Iterable[str]) -
     if len(markers) > _MOST_MARKERS:
         why = f"it has {len(markers)} different markers, and {_MOST_MARKERS} are read"
         raise draft.refuse("lock-unreadable", Placed("", 1), lock=lock, why=why)
-    return Pythons(requires, markers)
+    return Pythons(requires, markers, machine_of(draft.platform))
 
 
 @contextmanager

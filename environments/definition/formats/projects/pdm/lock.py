@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
+from environments.definition.formats.platforms import KNOWN, note_uncovered
 from environments.definition.formats.projects.beside import findings_in, manifest_beside
 from environments.definition.formats.projects.checking import check, pythons_of, refusing, report_gaps
 from environments.definition.formats.projects.exact import Exact, take_exact
@@ -21,7 +22,7 @@ from environments.definition.formats.selection import choose
 from environments.definition.formats.source import Source
 from environments.definition.formats.toml import items, table, text
 from environments.definition.model import Selection
-from environments.definition.packages.pythons import Pythons
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Table, header_lines
@@ -100,10 +101,11 @@ class _Reader:
         targets = [
             each for each in items(table(self.values, "metadata"), "targets") if isinstance(each, dict)
         ]
-        of_linux = [each for each in targets if _is_linux(each)]
+        of_linux = [each for each in targets if _is_for(each, self.draft.platform)]
         if targets and not of_linux:
             at = Placed("", None, None, self.draft.file)
-            self.draft.note("lock-uncovered", at, lock=NAME, what="Linux on x86-64")
+            others = [platform for platform in KNOWN if any(_is_for(each, platform) for each in targets)]
+            note_uncovered(self.draft, NAME, at, others)
         stated = {text(each, "requires_python") for each in of_linux}
         if len(stated) == 1:
             return stated.pop()
@@ -162,7 +164,8 @@ class _Reader:
                 )
 
 
-def _is_linux(target: Table) -> bool:
+def _is_for(target: Table, wanted: str) -> bool:
     platform, implementation = text(target, "platform"), text(target, "implementation")
-    of_linux = platform in ("", "linux") or (platform.startswith("manylinux") and platform.endswith("x86_64"))
+    own = platform.startswith("manylinux") and platform.endswith(machine_of(wanted))
+    of_linux = platform in ("", "linux") or own
     return of_linux and implementation in ("", "cpython")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from environments.definition.findings import cutoffs
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
+from environments.definition.formats.platforms import name_of
 from environments.definition.formats.projects.pep621.manifest import requirements
 from environments.definition.formats.projects.pep621.requests import (
     MOST_OF_A_NAME,
@@ -16,7 +17,7 @@ from environments.definition.formats.projects.pep621.requests import (
     parsed,
 )
 from environments.definition.packages.lock_lines import PYPI
-from environments.definition.packages.pythons import Pythons
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Document
@@ -216,7 +217,7 @@ def _platforms(draft: Draft, document: Document) -> None:
     if not markers:
         return
     at = toml.at(draft, document, *UV, "environments")
-    pythons = Pythons(draft.requires_python, markers)
+    pythons = Pythons(draft.requires_python, markers, machine_of(draft.platform))
     try:
         meant = [pythons.where(marker) for marker in markers]
     except ValueError as error:
@@ -224,7 +225,7 @@ def _platforms(draft: Draft, document: Document) -> None:
         return
     if not any(meant):
         known = "; ".join(markers)[:200]
-        draft.note("project-platform", at, what="Linux on x86-64", known=known)
+        draft.note("project-platform", at, what=name_of(draft.platform), known=known)
 
 
 def _unread(draft: Draft, document: Document) -> None:

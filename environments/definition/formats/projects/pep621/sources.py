@@ -9,7 +9,7 @@ from typing import Any
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pep621.requests import MOST_OF_A_NAME, Request, parsed
-from environments.definition.packages.pythons import Pythons
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Document
@@ -69,7 +69,7 @@ class Origins:
         """The Pythons that the markers of the sources tell apart."""
         if self._pythons is None:
             markers = [origin.marker for origins in self.by_name.values() for origin in origins]
-            self._pythons = Pythons(self.requires_python, markers)
+            self._pythons = Pythons(self.requires_python, markers, machine_of(self.draft.platform))
         return self._pythons
 
     def lines(self, request: Request) -> Iterator[Placed]:

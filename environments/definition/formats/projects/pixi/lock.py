@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from environments.definition.files.limits import Limits
 from environments.definition.findings.result import Draft
+from environments.definition.formats.platforms import KNOWN, choose_instead
 from environments.definition.formats.projects.pixi import manifest, staleness
 from environments.definition.formats.projects.pixi.lock_text import LockText
 from environments.definition.formats.projects.pixi.workspace import DEFAULT, environment_of, listing
@@ -211,7 +212,8 @@ def _uncovered(draft: Draft, platforms: list[str], at: Placed) -> Exception:
     what = f"{SUBDIRS[draft.platform]} in the environment {name}, but for {listing(platforms)}"
     if not platforms:
         what = f"the environment {name}"
-    return draft.refuse("lock-uncovered", at, lock=manifest.LOCK, what=what)
+    known = [known for known in KNOWN if SUBDIRS[known] in platforms]
+    return draft.refuse("lock-uncovered", at, help=choose_instead(known), lock=manifest.LOCK, what=what)
 
 
 def _reference(draft: Draft, item: Tree) -> tuple[str, str]:

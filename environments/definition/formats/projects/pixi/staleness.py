@@ -21,6 +21,7 @@ from environments.definition.formats.projects.pixi.workspace import choose, work
 from environments.definition.formats.source import Source
 from environments.definition.model import Selection, Target
 from environments.definition.packages.locked import CONDA, LockedPackage, from_conda_url
+from environments.definition.packages.pythons import machine_of
 from environments.definition.packages.specs import BadSpec, Spec, conda_spec, pip_name, without_options
 from environments.definition.packages.versions import is_newer, starts_with
 from environments.definition.syntax.text import Placed
@@ -67,7 +68,7 @@ def check(
         # pixi puts these in the place of what is requested.
         for overridden in toml.table(table, "pypi-options", "dependency-overrides"):
             requested.pip.pop(pip_name(overridden), None)
-    _refuse_stale(draft, Contents.of(entries), requested, name)
+    _refuse_stale(draft, Contents.of(entries, machine_of(draft.platform)), requested, name)
     outer, draft.file = draft.file, name
     draft.name = draft.name or toml.text(workspace.table, "name")
     settings.variables(draft, workspace, environment)
@@ -115,9 +116,10 @@ class Contents:
     """What conda's packages are called on PyPI, with their versions."""
     complete: bool
     """Whether the lock says what every conda package is called on PyPI."""
+    machine: str = "x86_64"
 
     @staticmethod
-    def of(entries: Iterable[Entry]) -> Contents:
+    def of(entries: Iterable[Entry], machine: str) -> Contents:
         """The packages of these entries."""
         conda: dict[str, LockedPackage] = {}
         pip: dict[str, str] = {}
@@ -139,7 +141,7 @@ class Contents:
             for purl in entry.purls or ():
                 if purl.startswith("pkg:pypi/"):
                     provided[pip_name(unquote(re.split(r"[?@#]", purl[9:], maxsplit=1)[0]))] = package.version
-        return Contents(conda, pip, frozenset(local), provided, complete)
+        return Contents(conda, pip, frozenset(local), provided, complete, machine)
 
     def lacks_conda(self, line: str) -> str:
         """Why the lock does not hold what this specification requests; empty where it does, or none can tell."""
@@ -183,7 +185,7 @@ class Contents:
         minor = ".".join(python.split(".")[:2])
         environment = {
             "python_full_version": python, "python_version": minor, "sys_platform": "linux", "os_name": "posix",
-            "platform_system": "Linux", "platform_machine": "x86_64", "implementation_name": "cpython",
+            "platform_system": "Linux", "platform_machine": self.machine, "implementation_name": "cpython",
             "platform_python_implementation": "CPython", "extra": "",
         }  # fmt: skip
         try:

@@ -9,6 +9,7 @@ from typing import Any
 
 from environments.definition.findings.result import Draft, Offers, Refused
 from environments.definition.formats import toml
+from environments.definition.formats.platforms import meant_by, note_uncovered
 from environments.definition.formats.projects.pep621.manifest import (
     resolve_python,
 )
@@ -18,7 +19,7 @@ from environments.definition.formats.projects.uv.packages import Lines
 from environments.definition.formats.projects.uv.stale import differences, lock_pythons
 from environments.definition.formats.selection import note_parts, selected
 from environments.definition.formats.source import Source
-from environments.definition.packages.pythons import Pythons
+from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Document, Table, header_lines
@@ -90,7 +91,11 @@ class _Lock:
         }
         self.draft.requires_python = toml.text(self.values, "requires-python")
         supported = [text for text in toml.items(self.values, "supported-markers") if isinstance(text, str)]
-        pythons = Pythons(draft.requires_python, {*supported, *_markers(packages), *_markers([whole])})
+        pythons = Pythons(
+            draft.requires_python,
+            {*supported, *_markers(packages), *_markers([whole])},
+            machine_of(draft.platform),
+        )
         self.supported = supported
         self.graph = Graph(
             [*packages, whole], pythons, conflicting=bool(toml.items(self.values, "conflicts"))
@@ -165,7 +170,7 @@ class _Lock:
         covered = [self.graph.pythons.where(marker) for marker in self.supported]
         if covered and not any(covered):
             at = Placed("", 1, None, self.draft.file)
-            self.draft.note("lock-uncovered", at, lock=FILE_NAME, what="Linux on x86-64")
+            note_uncovered(self.draft, FILE_NAME, at, meant_by(self.supported))
         self._check_conflicts(root)
         if self.beside is None:
             if self.draft.requires_python:

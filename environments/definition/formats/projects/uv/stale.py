@@ -17,7 +17,7 @@ from environments.definition.formats.projects.pep621.requests import MOST_REQUES
 from environments.definition.formats.projects.pep621.sources import Origins, origins
 from environments.definition.formats.projects.uv.beside import Beside
 from environments.definition.formats.projects.uv.graph import GROUP, LOCAL, extras_in, with_extras
-from environments.definition.packages.pythons import NEWEST, OLDEST, Pythons
+from environments.definition.packages.pythons import NEWEST, OLDEST, Pythons, machine_of
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.toml import Table
@@ -58,7 +58,9 @@ def differences(
     metadata = toml.table(package, "metadata")
     if not metadata or "dependencies" in manifest.dynamic:
         return "", ""
-    pythons = Pythons(toml.text(values, "requires-python"), _markers(metadata, manifest))
+    pythons = Pythons(
+        toml.text(values, "requires-python"), _markers(metadata, manifest), machine_of(draft.platform)
+    )
     locked = _summed(_of_lock(metadata, pythons))
     requested = _summed(_of_manifest(draft, beside, pythons))
     if "optional-dependencies" in manifest.dynamic:

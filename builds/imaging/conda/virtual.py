@@ -81,15 +81,21 @@ def cpu_build_warnings(builds: Sequence[Mapping[str, Any]], packages: Sequence[V
 def _sentence(build: Mapping[str, Any], cuda: VirtualPackage | None) -> str:
     gpu = f"{build['gpu_version']} {build['gpu_build']}"
     needs = f", which needs {build['cuda']}" if build["cuda"] else ""
+    kind = "AMD GPUs" if build["rocm"] else "GPUs"
     text = (
         f"{build['name']} {build['version']} is installed in its CPU build {build['build']}, and there is {gpu}"
-        f" for GPUs{needs}: "
+        f" for {kind}{needs}: "
     )
+    name_it = (
+        f"name it ({build['name']}={build['gpu_version']}={build['gpu_build']}) if the image is for {kind}."
+    )
+    if build["rocm"]:  # no target states ROCm: no virtual package of conda's is for it
+        return f"{text}{name_it}"
     if cuda is None:
         return f"{text}{STATE_IT}."
     if not build["fits"]:
         return f"{text}{cuda} ({cuda.origin}) is not enough."
-    return f"{text}name it ({build['name']}={build['gpu_version']}={build['gpu_build']}) if the image is for GPUs."
+    return f"{text}{name_it}"
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -9,10 +9,12 @@ from typing import Any
 from rattler import MatchSpec, PackageRecord, RepoDataRecord, Version, VersionSpec
 from rattler.exceptions import InvalidMatchSpecError, InvalidVersionSpecError
 
-_GPU = re.compile(r"(?<!no)(?<!no_)(?<!non)(?:cuda|gpu)", re.IGNORECASE)
+_GPU = re.compile(r"(?<!no)(?<!no_)(?<!non)(?:cuda|gpu|rocm)", re.IGNORECASE)
+_ROCM = re.compile(r"(?<!no)(?<!no_)(?<!non)rocm", re.IGNORECASE)
 _CUDA = re.compile(r"__cuda(?![\w-])")
+_AMD = re.compile(r"__(?:rocm|hip)(?![\w-])")
 _CPU_ONLY = "cpuonly"  # requested to have CPU builds of PyTorch
-_Rank = tuple[bool, bool, Version, int, str]
+_Rank = tuple[bool, bool, bool, Version, int, str]
 
 
 class Cuda:
@@ -23,7 +25,9 @@ class Cuda:
         self._enough: dict[str, bool] = {}
 
     def fits(self, record: RepoDataRecord) -> bool:
-        """Whether it is enough for what a build needs of it."""
+        """Whether it is enough for what a build needs of it. Builds for ROCm need GPUs that have no CUDA."""
+        if for_rocm(record):
+            return False
         need = _cuda_of(record)
         if not self.version or not need:
             return bool(self.version)
@@ -57,7 +61,8 @@ def cpu_builds(
         own = chosen.get(name)
         if own is None or record.channel != own.channel or version < own.version:
             continue
-        rank = (cuda.fits(record), version == own.version, version, record.build_number, str(record.build))
+        fits, for_cuda = cuda.fits(record), not for_rocm(record)
+        rank = (fits, for_cuda, version == own.version, version, record.build_number, str(record.build))
         if name not in best or rank > best[name][0]:
             best[name] = (rank, record)
     names = _without_needed(result, set(best) - builds_named, requested)
@@ -78,12 +83,20 @@ def _cpu_build(own: RepoDataRecord, gpu: RepoDataRecord, cuda: Cuda) -> dict[str
         "gpu_build": str(gpu.build),
         "cuda": _cuda_of(gpu),
         "fits": cuda.fits(gpu),
+        "rocm": for_rocm(gpu),
     }
 
 
 def for_gpu(record: RepoDataRecord) -> bool:
-    """Whether a build is for GPUs: it needs CUDA of the machine, or its build string says so."""
-    return _GPU.search(str(record.build)) is not None or bool(_cuda_of(record))
+    """Whether a build is for GPUs: it needs CUDA or ROCm of the machine, or its build string says so."""
+    return _GPU.search(str(record.build)) is not None or bool(_cuda_of(record)) or for_rocm(record)
+
+
+def for_rocm(record: RepoDataRecord) -> bool:
+    """Whether a build is for AMD's GPUs, and not for CUDA as well."""
+    if _cuda_of(record):
+        return False
+    return _ROCM.search(str(record.build)) is not None or any(map(_AMD.match, record.depends))
 
 
 def _cuda_of(record: RepoDataRecord) -> str:

@@ -254,6 +254,50 @@ def test_a_gpu_build_that_the_solver_passes_over_is_named_to_be_requested(
     assert "name it (jax=1.0=cuda_0) if the image is for GPUs" in warning
 
 
+@pytest.fixture(scope="module")
+def amd(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A channel with builds for ROCm: alone, and beside builds for CUDA."""
+    folder = tmp_path_factory.mktemp("amd")
+    for name in ("hipped", "both"):
+        make_package(folder, name, build="cpu_0", build_number=9)
+        make_package(folder, name, build="rocm62_0")
+    make_package(folder, "both", build="cuda12_0", needs=["__cuda >=12"])
+    make_package(folder, "plain", build="norocm_0", build_number=9)
+    make_package(folder, "plain", build="h0_0")
+    make_package(folder, "needing", build="h0_0", build_number=9)
+    make_package(folder, "needing", build="h1_0", needs=["__hip >=6"])
+    return index(folder)
+
+
+@pytest.mark.parametrize("target", [Target(), Target(cuda="12.4")])
+def test_a_cpu_build_beside_a_build_for_rocm_is_a_warning(
+    workshop: Workshop, amd: str, target: Target
+) -> None:
+    hipped, needing = resolved(workshop, amd, "hipped", "needing", "plain", target=target).warnings
+
+    assert hipped.startswith(
+        "hipped 1.0 is installed in its CPU build cpu_0, and there is 1.0 rocm62_0 for AMD"
+    )
+    assert hipped.endswith("name it (hipped=1.0=rocm62_0) if the image is for AMD GPUs.")
+    assert "there is 1.0 h1_0 for AMD GPUs" in needing
+
+
+def test_a_build_for_cuda_is_named_before_one_for_rocm(workshop: Workshop, amd: str) -> None:
+    (warning,) = resolved(workshop, amd, "both").warnings
+    assert "there is 1.0 cuda12_0 for GPUs, which needs __cuda >=12: state the CUDA version" in warning
+
+
+def test_a_build_for_rocm_that_is_chosen_is_a_gpu_build(workshop: Workshop, amd: str) -> None:
+    lock = resolved(workshop, amd, "hipped=1.0=rocm*", "both=1.0=rocm*")
+    assert (lock.warnings, {build for _, _, build in packages(lock)}) == ((), {"rocm62_0"})
+
+
+def test_a_cpu_build_of_the_image_before_is_kept_beside_builds_for_rocm(workshop: Workshop, amd: str) -> None:
+    before = resolved(workshop, amd, "hipped")
+    again = resolved(workshop, amd, "hipped", target=Target(cuda="12.4"), previous=before)
+    assert packages(again) == packages(before)
+
+
 def test_a_gpu_build_of_another_channel_is_not_named(workshop: Workshop, gpus: str, tmp_path: Path) -> None:
     """The first channel that has a package is the only one for it."""
     make_package(tmp_path, "torch", "1.1", build="cpu_0")

@@ -28,6 +28,11 @@ class LockedPackage(BaseModel):
     version: str
     url: str
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    md5: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{32})?$",
+        description="For tools that want it; nothing is checked by it.",
+    )
     size: int = Field(default=0, ge=0, description="Bytes of the file; 0 when the index does not tell.")
     filename: str
     kind: Kind

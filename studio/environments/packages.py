@@ -5,7 +5,7 @@ from typing import Any
 from django.utils.translation import ngettext
 
 from builds.images.dependency_paths import in_order, reasons, sizes_by_root
-from builds.images.exports import formats_for
+from builds.images.exports import formats_for, without_md5
 from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Image
 from environments.requests import StudioRequest
@@ -37,6 +37,7 @@ def packages(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
         "heaviest": [weight for weight in heaviest if weight[1]],
         "maps": size_maps(lock),
         "exports": formats_for(lock),
+        "without_md5": without_md5(lock),
         "several_platforms": image.platforms.split(",") if "," in image.platforms else [],
         "filter": query,
         "sort": sort,

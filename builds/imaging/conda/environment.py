@@ -211,6 +211,7 @@ def _locked(
             channel=channels.official(record["channel"]),
             url=channels.official(record["url"]),
             sha256=_sha256(record),
+            md5=record["md5"],
             size=record["size"],
             filename=record["filename"],
             requested=record["name"] in requested,

@@ -283,6 +283,7 @@ def _payload(record: RepoDataRecord) -> dict[str, Any]:
         "url": record.url,
         "channel": record.channel,
         "sha256": record.sha256.hex() if record.sha256 else "",
+        "md5": record.md5.hex() if record.md5 else "",
         "size": record.size or 0,
         "filename": record.file_name,
         "modules": record.python_site_packages_path or "",

@@ -45,6 +45,14 @@ def local_snippets(consumer: Consumer) -> Iterator[Snippet]:
             download_notes(consumer),
             first=False,
         )
+    elif "conda-lock" in formats:
+        text = download_command(consumer.api("lock", "conda-lock"), "conda-lock.yml")
+        command = shlex.join(["conda-lock", "install", "--name", consumer.name, "conda-lock.yml"])
+        note = _("conda-lock installs the conda and pip packages of the image, in the same versions.")
+        notes = (*download_notes(consumer), note)
+        yield Snippet(
+            "conda", _("Local, with conda-lock"), terminal, f"{text}{command}\n", notes, first=False
+        )
     elif lock.packages and write_or_empty(consumer.version.definition, "conda-env"):
         text = download_command(consumer.api("definition", "conda-env"), "environment.yml")
         command = shlex.join(["micromamba", "create", "--name", consumer.name, "--file", "environment.yml"])

@@ -49,6 +49,52 @@ CONDA = LockedPackage(
     subdir="linux-64",
     build="hb9d3cd8_2",
 )
+WITH_MD5 = CONDA.model_copy(update={"name": "bzip2", "md5": "c" * 32})
+
+
+@pytest.mark.parametrize(
+    ("subdir", "platform"), [("linux-64", "linux/amd64"), ("linux-aarch64", "linux/arm64")]
+)
+def test_a_conda_lock_is_read_back_with_conda_and_pip_packages(subdir: str, platform: str) -> None:
+    url = WITH_MD5.url.replace("linux-64", subdir)
+    conda = WITH_MD5.model_copy(update={"subdir": subdir, "url": url})
+    text = lock_as(Lock(packages=(conda, PIP)), "conda-lock", "forecast:1")
+
+    definition = read(text, "conda-lock.yml").definition
+    assert definition is not None
+    assert definition.platforms == (platform,)
+    assert definition.python.conda == (f"{url}#{'c' * 32}",)
+    (line,) = definition.python.pip
+    assert line.startswith(f"pandas @ {PIP.url}")
+
+
+def test_an_explicit_list_is_for_the_images_platform_and_has_sha256() -> None:
+    conda = WITH_MD5.model_copy(update={"subdir": "linux-aarch64"})
+    text = lock_as(Lock(packages=(conda,)), "conda-explicit", "forecast:1")
+    assert text.startswith("# platform: linux-aarch64\n")
+    assert f"#sha256:{'b' * 64}" in text
+
+
+def test_md5_is_no_part_of_a_locks_identity() -> None:
+    assert (
+        Lock(packages=(WITH_MD5,)).digest == Lock(packages=(WITH_MD5.model_copy(update={"md5": ""}),)).digest
+    )
+
+
+def test_a_lock_without_md5_cannot_be_one_of_conda_lock() -> None:
+    with pytest.raises(CannotWrite, match="MD5 of every package; zlib lacks one"):
+        lock_as(Lock(packages=(CONDA,)), "conda-lock", "forecast:1")
+
+
+@pytest.mark.django_db
+def test_the_page_offers_a_conda_lock_or_says_what_it_lacks() -> None:
+    member = person("ada", lab=Role.READER)
+    image = succeed_build(queue_build(save_text("pandas==2.2.3\n")))
+    page = "/w/lab/environments/forecast/?tab=packages"
+    for conda, offered in ((WITH_MD5, True), (CONDA, False)):
+        Image.objects.filter(pk=image.pk).update(lock=Lock(packages=(conda, PIP)).model_dump(mode="json"))
+        text = browser_of(member).get(page).content.decode()
+        assert ("/lock/conda-lock" in text, "No conda-lock" in text) == (offered, not offered)
 
 
 def test_a_pylock_is_read_back_with_the_same_packages() -> None:
@@ -73,6 +119,9 @@ def test_only_the_formats_that_can_hold_a_lock_are_offered() -> None:
     assert formats_for(Lock(packages=(PIP,))) == ["pylock", "requirements", "cyclonedx", "spdx"]
     assert formats_for(Lock(packages=(CONDA,))) == ["conda-explicit", "cyclonedx", "spdx"]
     assert formats_for(Lock(packages=(PIP, CONDA))) == ["cyclonedx", "spdx"]
+    assert formats_for(Lock(packages=(WITH_MD5,))) == ["conda-lock", "conda-explicit", "cyclonedx", "spdx"]
+    assert formats_for(Lock(packages=(PIP, WITH_MD5))) == ["conda-lock", "cyclonedx", "spdx"]
+    assert formats_for(Lock(packages=(CONDA, WITH_MD5))) == ["conda-explicit", "cyclonedx", "spdx"]
     assert formats_for(Lock()) == []
     with pytest.raises(CannotWrite):
         lock_as(Lock(packages=(CONDA,)), "pylock", "x")

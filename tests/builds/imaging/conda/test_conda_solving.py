@@ -58,6 +58,7 @@ def test_the_lock_names_every_package_exactly_and_why_it_is_there(
     file = channel / "noarch" / "greeter-2.0-py_0.conda"
     greeter = lock.packages[0]
     assert greeter.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert greeter.md5 == hashlib.md5(file.read_bytes(), usedforsecurity=False).hexdigest()
     assert (greeter.size, greeter.url, greeter.filename) == (file.stat().st_size, file.as_uri(), file.name)
     assert lock.python == VERSION
     assert Lock.from_json(lock.to_json()) == lock

@@ -18,8 +18,8 @@
     if (text.editor) text.editor.set(value);
     else text.value = value;
   };
-  const showStatus = (template, name) => {
-    dropped.textContent = template.replace("{file}", () => name);
+  const showStatus = (template, name, more = "") => {
+    dropped.textContent = template.replace("{file}", () => name).replace("{more}", () => more);
   };
 
   // The files beside the text, which it is read together with.
@@ -93,10 +93,31 @@
     }
     document.body.dispatchEvent(new Event("studio:file"));
   };
+  // A folder of texts is read like its files; any other is uploaded as an archive.
+  let latest = null;
+  const takeFolder = async (entries) => {
+    const own = (latest = entries);
+    const { mostFiles, mostBytes } = dropped.dataset;
+    showStatus(dropped.dataset.reading, entries[0].name);
+    try {
+      const folder = await window.studioFolders.read(entries, { files: Number(mostFiles), bytes: Number(mostBytes) });
+      if (own !== latest) return; // another drop has followed
+      if (text && folder.files && folder.files.length <= MOST_FILES) {
+        await takeFiles(folder.files);
+        return;
+      }
+      sendFiles([folder.tar]);
+      showStatus(folder.without.length ? dropped.dataset.without : dropped.dataset.sent, folder.name, folder.without.join(", "));
+      document.body.dispatchEvent(new Event("studio:file"));
+    } catch ({ reason, largest }) {
+      if (own === latest) showStatus(dropped.dataset[reason], entries[0].name, largest);
+    }
+  };
   if (file) {
     file.addEventListener("change", (event) => {
       if (!file.files.length) return;
       event.stopImmediatePropagation();
+      latest = null;
       takeFiles([...file.files]);
     });
   }
@@ -113,8 +134,9 @@
     target.addEventListener("drop", (event) => {
       if (!event.dataTransfer.files.length) return;
       event.preventDefault();
-      const folder = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).find((entry) => entry?.isDirectory);
-      if (folder) showStatus(dropped.dataset.folder, folder.name);
+      const entries = window.studioFolders.entriesOf(event.dataTransfer);
+      latest = null;
+      if (entries) takeFolder(entries);
       else takeFiles([...event.dataTransfer.files]);
     });
   }

@@ -6,16 +6,22 @@ A repository is an environment, its tags are the versions that have an image, th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
 from builds.models import Image
 from builds.queue.registry_tags import pushed_names
+from environments.definition.findings.named_environments import NamedEnvironment, resolving
 from environments.definition.syntax.registry_names import LATEST, tag_of, version_of
 from environments.models import Environment, Version, VersionLabel, Workspace
+from environments.models.environments import CONTENT
+from environments.public_url import public_host
 
 __all__ = ["LATEST", "PullNames", "tag_of"]
+
+CATALOGUE_REGISTRY = "azureml"  # as Azure ML calls the registry of its curated environments
 
 
 def environment_in(workspace: Workspace, repository: str) -> Environment | None:
@@ -56,6 +62,46 @@ def image_of_version(version: Version, *, catalogue: bool) -> Image | None:
     """Return the current image of a version, without lock and layers: the workspace's own comes first."""
     images = images_of(version.environment, catalogue=catalogue)
     return images.filter(hash=version.hash, current=True).first()
+
+
+def resolving_environments(workspace: Workspace) -> AbstractContextManager[None]:
+    """Have Azure ML's names of environments resolved to their images, in definitions of a workspace that are read meanwhile.
+
+    As any own base image: of the workspace itself, the catalogue, or a workspace whose images anybody may pull.
+    """
+
+    def resolve(named: NamedEnvironment) -> str:
+        for owner in _owners(named, workspace):
+            environment = Environment.objects.named().filter(workspace=owner, name=named.name).first()
+            version = _version_of(environment, named) if environment is not None else None
+            if environment is None or version is None:
+                continue
+            environment.workspace = owner
+            version.environment = environment
+            return f"{public_host()}/{name_of(version)}" if image_of_version(version, catalogue=True) else ""
+        return ""
+
+    return resolving(resolve)
+
+
+def _owners(named: NamedEnvironment, workspace: Workspace) -> QuerySet[Workspace]:
+    """Return the workspaces to look in, the definition's own first."""
+    readable = Workspace.objects.filter(Q(pk=workspace.pk) | Q(curated=True) | Q(anonymous_pull=True))
+    if named.registry == CATALOGUE_REGISTRY:
+        return readable.filter(curated=True)
+    if name := named.registry or named.workspace:
+        return readable.filter(name=name)
+    return readable.filter(Q(pk=workspace.pk) | Q(curated=True)).order_by("curated")
+
+
+def _version_of(environment: Environment, named: NamedEnvironment) -> Version | None:
+    """Return the named version: by its own name, or by a label; a name without either is no version in Azure ML."""
+    versions = environment.versions.defer(*CONTENT)
+    if named.version:
+        return versions.filter(version=named.version).first()
+    if named.label == LATEST:
+        return environment.latest(without_content=True)
+    return versions.filter(labels__name=named.label).first() if named.label else None
 
 
 def tags_of(environment: Environment, *, catalogue: bool) -> list[str]:

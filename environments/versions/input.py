@@ -13,6 +13,7 @@ from django.utils import timezone
 from environments.definition import Definition, Finding, Reading, read, read_path
 from environments.definition.files.folder import Folder, MemoryFolder, is_archive
 from environments.definition.files.limits import Limits
+from environments.definition.findings.named_environments import resolving
 from environments.definition.model import Selection
 from environments.definition.reading.choose_project import manifests_of
 from environments.definition.reading.edit_context import read_with
@@ -171,8 +172,10 @@ def input_of(version: Version) -> DefinitionInput:
     text = text_to_edit(version)
     if not version.source.strip():
         return read_input(text)  # written from the definition, which is no project
-    beside, selection = texts_beside(version), version.definition.selection
-    return read_input(text, version.source_path, beside=beside, selection=selection)
+    beside, definition = texts_beside(version), version.definition
+    # The name of an environment keeps the image that it was resolved to.
+    with resolving(lambda _: definition.image or ""):
+        return read_input(text, version.source_path, beside=beside, selection=definition.selection)
 
 
 def version_findings(version: Version) -> tuple[Finding, ...]:

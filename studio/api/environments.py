@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
+from builds.images.repositories import resolving_environments
 from builds.search.conditions import find
 from builds.search.matches import Matches, matches_on
 from builds.search.query import SearchQuery
@@ -156,7 +157,9 @@ def save(request: ApiRequest, workspace: str, name: str) -> Response:
     sent.is_valid(raise_exception=True)
     payload: dict[str, Any] = sent.validated_data
     based_on = version_named(request.user, payload["based_on"]) if payload["based_on"] else None
-    saved = sent.given().save(
+    with resolving_environments(space):
+        given = sent.given()
+    saved = given.save(
         space,
         name,
         user=request.user,
@@ -184,9 +187,11 @@ def save_anonymous(request: ApiRequest, workspace: str) -> Response:
     sent = bodies.AnonymousIn(data=request.data)
     sent.is_valid(raise_exception=True)
     payload: dict[str, Any] = sent.validated_data
+    with resolving_environments(space):
+        given = sent.given()
     saved = anonymous.save_anonymous(
         space,
-        sent.given(),
+        given,
         user=request.user,
         version=payload["version"],
         description=payload.get("description"),

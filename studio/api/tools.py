@@ -1,5 +1,6 @@
 """Functions outside workspaces: read a definition, compare versions, the caller and their tokens."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +9,10 @@ from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.response import Response
 
+from builds.images.repositories import resolving_environments
 from environments.access import Right, get_workspace, token_used_by, workspaces_of
-from environments.models import Scope
+from environments.models import Scope, Workspace
+from environments.versions.input import DefinitionInput
 from environments.versions.views import version_named
 from environments.workspaces.tokens import create_token, revoke_token, tokens_visible_to
 from studio.api.http.answers import page_of
@@ -33,10 +36,15 @@ def findings(request: ApiRequest) -> Response:
     """Read a definition and give its findings with their fixes; nothing is saved."""
     sent = bodies.CheckIn(data=request.data)
     sent.is_valid(raise_exception=True)
-    given = sent.given()
+    name = sent.validated_data["workspace"]
+    workspace = get_workspace(request.user, name, Right.DEFINE) if name else None
+    with resolving_environments(workspace) if workspace else nullcontext():
+        return _findings(sent.given(), workspace)
+
+
+def _findings(given: DefinitionInput, workspace: Workspace | None) -> Response:
     early = Early(given.reading)
-    if name := sent.validated_data["workspace"]:
-        workspace = get_workspace(request.user, name, Right.DEFINE)
+    if workspace is not None:
         early = early_findings_within(LOOK_UP_SECONDS, given.reading, workspace)
     read = fixable(early.reading, given, None, early.pins)
     fixed = (

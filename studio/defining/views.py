@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from builds.images.repositories import resolving_environments
 from builds.queue import requests
 from environments.access import Right, get_version, get_workspace, rights_in
 from environments.errors import ServiceError
@@ -98,6 +99,12 @@ def check(request: StudioRequest, workspace: str) -> HttpResponse:
     fixed = start if start is not None and query_param(request, "next") else None
     draft = Draft(workspace, DefinitionForm(), start=start, fixed=fixed, picks=picks_in(request.POST))
     target = draft.target(request)
+    with resolving_environments(target):
+        return _checked(request, draft, target)
+
+
+def _checked(request: StudioRequest, draft: Draft, target: Workspace) -> HttpResponse:
+    start, fixed = draft.start, draft.fixed
     given = submitted_input(request, draft)
     typed = request.POST.get("typing", "")
     context = review(
@@ -113,7 +120,7 @@ def check(request: StudioRequest, workspace: str) -> HttpResponse:
     context["tries"] = int(tries) + 1 if tries.isdecimal() and len(tries) < 3 else 1
     if fixed is None:
         context["taken"] = taken_name(target, request.POST.get("name", "").strip() or given.reading.name)
-    return render(request, "studio/_checked.html", {"workspace": workspace, **context})
+    return render(request, "studio/_checked.html", {"workspace": draft.workspace, **context})
 
 
 def pick_start(request: StudioRequest, workspace: Workspace, source: str) -> HttpResponse:
@@ -154,6 +161,11 @@ def submitted_input(request: StudioRequest, draft: Draft) -> DefinitionInput:
 
 def submit(request: StudioRequest, draft: Draft) -> HttpResponse:
     """Check, review, save, or save and build the submitted form."""
+    with resolving_environments(draft.target(request)):
+        return _submit(request, draft)
+
+
+def _submit(request: StudioRequest, draft: Draft) -> HttpResponse:
     given = submitted_input(request, draft)
     action = request.POST.get("action", "save")
     if chosen := request.POST.get("fix", ""):

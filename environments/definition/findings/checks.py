@@ -6,6 +6,7 @@ import datetime as dt
 import re
 
 from environments.definition.findings import cutoffs, misnamed, secrets
+from environments.definition.findings.named_environments import NamedEnvironment, image_of
 from environments.definition.findings.result import Draft
 from environments.definition.packages.buildable import ignored_on, problem_of
 from environments.definition.packages.specs import (
@@ -45,11 +46,6 @@ _BESIDE_R = re.compile(
     r"pandoc|make|cmake|git|curl|gcc.*|gxx.*|gfortran.*|compilers|(?:c|cxx|fortran)-compiler|lib.+|zlib|openssl|gdal|proj|geos|udunits2|radian|texlive-core"
 )
 _URL = re.compile(r"\bhttps?:[^\s;\"']*", re.IGNORECASE)
-_ENVIRONMENT = re.compile(
-    r"azureml:(?://(?:registries/(?P<registry>[^/\s]{1,255})/|subscriptions/\S{1,500}?/)?environments/)?"
-    r"(?P<name>[^/:@\s]{1,255})(?:(?:/labels/|@)(?P<label>[^/\s]{1,255})|(?:/versions/|:)(?P<version>[^/\s]{1,255}))?$",
-    re.IGNORECASE,
-)
 _OLD_IMAGES = (
     (re.compile(r"ubuntu.?(14\.?04|16\.?04|18\.?04|20\.?04)"), "its Ubuntu is past standard support"),
     (re.compile(r"(^|/)centos(:|$)"), "CentOS Linux has ended"),
@@ -75,6 +71,7 @@ def check(draft: Draft, today: dt.date | None = None) -> None:
     _placeholders(draft)
     _addresses(draft)
     if draft.image is not None:
+        draft.image = _resolved(draft, draft.image)
         check_image(draft, draft.image)
     if draft.user_managed and (draft.conda or draft.pip):
         draft.note("user-managed-packages", (draft.conda + draft.pip)[0])
@@ -89,14 +86,23 @@ def check(draft: Draft, today: dt.date | None = None) -> None:
         _conda_as_a_whole(draft, conda, today or dt.datetime.now(dt.UTC).date())
 
 
+def _resolved(draft: Draft, image: Placed) -> Placed:
+    """Return the image of the environment that is named in its stead, where the studio has that."""
+    environment = NamedEnvironment.parse(image)
+    reference = image_of(environment) if environment else ""
+    if not reference:
+        return image
+    draft.note("image-of-environment", image, what=str(image), image=reference)
+    return image.moved(reference)
+
+
 def check_image(draft: Draft, image: Placed) -> None:
     """Say what is wrong with, or to be known of, this base image."""
     if image == "host" or PLACEHOLDER.search(image):
         return
-    environment = _ENVIRONMENT.match(image)
+    environment = NamedEnvironment.parse(image)
     if environment:
-        help = _for_environment(environment)
-        draft.note("image-is-environment", image, what=str(image), help=help)
+        draft.note("image-is-environment", image, what=str(image), help=environment.advice)
         return
     try:
         reference = ImageReference.parse(image)
@@ -109,17 +115,6 @@ def check_image(draft: Draft, image: Placed) -> None:
         if pattern.search(f"{reference.repository}:{reference.tag or ''}"):
             draft.note("base-deprecated", image, image=str(reference), why=why)
             break
-
-
-def _for_environment(match: re.Match[str]) -> str:
-    """Return how to learn which image an environment of Azure ML has."""
-    name, label, version = match["name"], match["label"], match["version"]
-    registry = f" --registry-name {match['registry']}" if match["registry"] else ""
-    which = f" --label {label}" if label else f" --version {version}" if version else ""
-    return (
-        f"Write the image that `az ml environment show --name {name}{which}{registry}` prints, or start from the"
-        f" environment {name} if the studio has it."
-    )
 
 
 def _conda(draft: Draft) -> list[tuple[Placed, Spec]]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.http import Http404
 
+from builds.images.repositories import resolving_environments
 from environments.access import Right, get_workspace
 from environments.definition.model import BuildContext
 from environments.errors import ConflictError, ServiceError
@@ -26,7 +27,8 @@ def register(
     space = get_workspace(user, workspace, Right.DEFINE)
     location = context_location(body)
     context = _context_at(user, space, location, base) if location is not None else None
-    given = read_definition(body, context)
+    with resolving_environments(space):
+        given = read_definition(body, context)
     definition, existing = given.reading.definition, _existing(space, name, version)
     if definition is not None and existing is not None and is_same(existing, definition):
         return existing

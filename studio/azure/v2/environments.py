@@ -8,12 +8,14 @@ from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from builds.images.repositories import resolving_environments
 from environments.access import Right, get_environment, get_version, get_workspace
 from environments.definition.findings.naming import name_problem
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Version, Workspace
 from environments.versions import service
 from environments.versions.anonymous import save_anonymous
+from environments.versions.input import DefinitionInput
 from environments.versions.service import SavedVersion
 from studio.azure.addresses import Scope, base_url
 from studio.azure.protocol import route
@@ -78,7 +80,7 @@ def save_version(request: Request, scope: Scope, name: str, version: str) -> Res
         return _save_anonymous(request, space, scope, name, version, sent)
     same = _same_content(space, name, version, sent, base)
     # Before the transaction: reading takes its time.
-    reading = definitions.read_version(sent, space) if same is None else None
+    reading = _reading(sent, space) if same is None else None
     with transaction.atomic():
         described = {"description": sent.get("description"), "tags": sent.get("tags")}
         if reading is not None:
@@ -101,7 +103,7 @@ def _save_anonymous(
         )
     saved = save_anonymous(
         space,
-        definitions.read_version(sent, space),
+        _reading(sent, space),
         user=request.user,  # type: ignore[arg-type]
         name=name,
         version=version,
@@ -110,6 +112,12 @@ def _save_anonymous(
     )
     status = 201 if saved.created else 200
     return Response(resources.version_resource(saved.version, scope, base_url(request)), status=status)
+
+
+def _reading(sent: dict[str, Any], space: Workspace) -> DefinitionInput:
+    """Return the reading of what was sent; `azureml:NAME:5` as an image is that of the workspace's environment."""
+    with resolving_environments(space):
+        return definitions.read_version(sent, space)
 
 
 def _check_may_save(space: Workspace, name: str, sent: dict[str, Any]) -> None:

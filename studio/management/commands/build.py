@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import connection
 
+from builds.images.repositories import resolving_environments
 from builds.logs.follow import follow
 from builds.models import Build, BuildRequest, BuildState
 from builds.pages.outcome import outcome
@@ -73,7 +74,8 @@ class Command(StudioCommand):
                 f"There is no workspace {workspace}.",
                 "Leave --workspace out for the default one.",
             )
-        given = read_at(file, selection)
+        with resolving_environments(home):
+            given = read_at(file, selection)
         self.show_findings(given.reading)
         saved = given.save(home, name or given.reading.name or name_from(file))
         self.log(f"{saved.version} {'saved' if saved.created else 'has this content already'}.\n")

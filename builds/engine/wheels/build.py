@@ -37,7 +37,7 @@ from builds.imaging.lock import Lock
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.archive import MOST_BYTES
 from builds.imaging.pip.available import wheels_of
-from builds.imaging.pip.declared.reading import needs_of_sdists, needs_of_wheels
+from builds.imaging.pip.declared.reading import needs_of_sdists, read_wheels
 from builds.imaging.pip.declared.sdist import checked_need
 from builds.imaging.pip.pylock import target_tags
 from builds.imaging.pip.resolve import resolve
@@ -260,7 +260,8 @@ def _surprising(
     sdist: WheelFile, wheel: WheelFile, base: Base, workshop: Workshop, reporter: Reporter
 ) -> bool:
     """Remember the wheel's requirements; return whether its source, or an earlier wheel, declares others."""
-    ((_, written),) = needs_of_wheels([wheel], base.probe.minor, reporter)
+    ((_, declared),) = read_wheels([wheel], base.probe.minor, reporter)
+    written = declared["needs"]
     needs = sorted(checked_need(wheel, need) for need in written)
     before = needs_when_built(sdist.sha256, base.probe, workshop)
     remember_needs(sdist.sha256, base.probe, workshop, needs)

@@ -97,6 +97,10 @@ class Wheel:
             raise self.bad(f"it needs more than {MOST_REQUIREMENTS:,} packages")
         return needs
 
+    def requires_python(self) -> str:
+        """Return the Pythons that the wheel's METADATA is for, as they are written there; empty for any."""
+        return str(self.metadata().get("Requires-Python") or "").strip()[:200]
+
     def read(self, name: str, most: int) -> bytes:
         """Return a small member by its name in the wheel; refuse more than `most` bytes."""
         if name not in self._by_name:

@@ -19,18 +19,13 @@ def needs_of_sdists(files: Sequence[WheelFile], reporter: Reporter) -> dict[str,
     return {file.sha256: tuple(answer["needs"]) for file, answer in answers}
 
 
-def needs_of_wheels(
-    files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
-) -> Iterator[tuple[WheelFile, tuple[str, ...]]]:
-    """Yield each wheel with the requirements in its METADATA, as they are written there."""
-    for file, answer in read_wheels(files, python, reporter):
-        yield file, tuple(answer["needs"])
-
-
 def read_wheels(
     files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[WheelFile, dict[str, Any]]]:
-    """Yield each wheel with the requirements in its METADATA (`needs`), and its `programs` as by `elf.programs_in`."""
+    """Yield each wheel with what its METADATA requires, as it is written there, and its `programs` as by `elf.programs_in`.
+
+    `needs` are the packages that it requires, `python` are the Pythons; both may be no such thing.
+    """
     return _read(files, {"do": "wheel", "python": python}, reporter)
 
 

@@ -21,7 +21,8 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     if request["do"] == "sdist":
         return {"needs": needs_of(file)}
     with Wheel(file.path, file.name, tuple(request["python"]), file.version) as wheel:
-        return {"needs": wheel.requirements(), "programs": programs_in(wheel)}
+        needs, python = wheel.requirements(), wheel.requires_python()
+        return {"needs": needs, "python": python, "programs": programs_in(wheel)}
 
 
 if __name__ == "__main__":

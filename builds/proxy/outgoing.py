@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import h11
 
 from builds.proxy.messages import HEAD_BYTES, Refusal, connect
-from environments.network.policy import EgressPolicy, resolve_host
+from environments.network.look_up import resolve_host
+from environments.network.policy import EgressPolicy
 from environments.network.upstream import upstream_proxy
 from environments.network.urls import WebUrl
 

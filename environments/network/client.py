@@ -21,7 +21,8 @@ import httpcore
 import httpx
 
 from environments.network.deadlines import Deadlines, TimedBackend, TimedTransport
-from environments.network.policy import AddressRefused, EgressPolicy, resolve_host
+from environments.network.look_up import resolve_host
+from environments.network.policy import AddressRefused, EgressPolicy
 from environments.network.upstream import upstream_proxies, upstream_proxy
 from environments.network.urls import UnreadableUrl
 

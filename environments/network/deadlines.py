@@ -111,6 +111,14 @@ def end_within(response: httpx.Response, seconds: float) -> None:
         exchange.end_within(seconds)
 
 
+def seconds_within(seconds: float) -> float:
+    """Return these seconds, or what is left of the exchange that this thread works at if that is less."""
+    try:
+        return _timed(lambda left: seconds if left is None else left, seconds)
+    except httpcore.ReadTimeout:
+        return 0.0
+
+
 class TimedTransport(httpx.BaseTransport):
     """Sends requests by another transport, whose streams are timed, within the deadlines of their exchange."""
 

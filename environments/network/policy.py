@@ -16,6 +16,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from environments.network.deadlines import Deadlines
+from environments.network.look_up import resolve_host
 from environments.network.urls import UnreadableUrl, parse_url
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -53,15 +54,6 @@ class AddressRefused(Exception):
         self.message = f"The studio does not connect to {host}: {location} {_KIND_LABELS[kind]}."
         self.help = f"Use a public address, or ask an admin to add {host} to STUDIO_ALLOW_ADDRESSES."
         super().__init__(f"{self.message} {self.help}")
-
-
-def resolve_host(host: str, port: int) -> list[str]:
-    """Return the current addresses of a name. Raises OSError."""
-    try:
-        results = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # a label is empty or too long
-        raise socket.gaierror(socket.EAI_NONAME, f"{host[:253]} is no name of a host") from error
-    return [str(address[0]) for *_, address in results]
 
 
 @dataclass(frozen=True)

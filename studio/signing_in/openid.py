@@ -6,8 +6,8 @@ Users are identified by issuer and subject, which never change, unlike names and
 import re
 from typing import Any
 
+import httpx
 import jwt
-import requests
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
@@ -18,6 +18,7 @@ from mozilla_django_oidc.utils import import_from_settings
 
 from environments.audit.record import record
 from environments.models import Identity
+from studio.signing_in.provider_answers import document_at
 
 CACHE_SECONDS = 3600
 ENDPOINTS = {
@@ -38,9 +39,7 @@ def discovery_document() -> dict[str, Any]:
     address = f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration"
     document: dict[str, Any] | None = cache.get(address)
     if document is None:
-        response = requests.get(address, timeout=settings.OIDC_TIMEOUT)
-        response.raise_for_status()
-        document = response.json()
+        document = document_at(address)
         if document["issuer"] != settings.OIDC_ISSUER:
             raise SuspiciousOperation(f"{address} is of the issuer {document['issuer']}.")
         cache.set(address, document, CACHE_SECONDS)
@@ -84,6 +83,25 @@ class ProviderBackend(OIDCAuthenticationBackend):  # type: ignore[misc]
             raise SuspiciousOperation("The identity token was made for another application.")
         return payload
 
+    def retrieve_matching_jwk(self, token: str) -> jwt.PyJWK:
+        """Return the provider's key that a token names, for the algorithm that it names."""
+        header = jwt.get_unverified_header(token)
+        keys = document_at(self.OIDC_OP_JWKS_ENDPOINT).get("keys")
+        for key in keys if isinstance(keys, list) else ():
+            if not isinstance(key, dict) or key.get("kid") != header.get("kid"):
+                continue
+            if key.get("alg", header["alg"]) == header["alg"]:
+                return jwt.PyJWK(key)
+        raise SuspiciousOperation("The provider has no key for its identity token.")
+
+    def get_token(self, payload: dict[str, str]) -> dict[str, Any]:
+        """Return the tokens that the provider gives for a code."""
+        return document_at(self.OIDC_OP_TOKEN_ENDPOINT, form=payload)
+
+    def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return the claims of the provider's user info."""
+        return document_at(self.OIDC_OP_USER_ENDPOINT, token=access_token)
+
     def get_or_create_user(self, access_token: str, id_token: str, payload: dict[str, Any]) -> User | None:
         """Return the user with this subject, created at the first login."""
         claims = payload | self.get_userinfo(access_token, id_token, payload)
@@ -102,7 +120,9 @@ class SignInFailed(Exception):
     """A login through the provider failed, for a reason to log."""
 
 
-PROVIDER_ERRORS = (SuspiciousOperation, jwt.PyJWTError, requests.RequestException, ValueError, KeyError)
+PROVIDER_ERRORS = (
+    SuspiciousOperation, jwt.PyJWTError, httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError
+)  # fmt: skip
 """Errors of a provider that is unreachable, broken or not trustworthy."""
 
 

@@ -132,7 +132,7 @@ def test_an_identity_token_that_is_not_for_this_sign_in_is_refused(what: str, se
             state["nonce"] = "another"
         session.save()
     elif what == "audience":
-        from mozilla_django_oidc.auth import OIDCAuthenticationBackend as Backend
+        from studio.signing_in.openid import ProviderBackend as Backend
 
         get_token = Backend.get_token
 

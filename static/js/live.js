@@ -184,6 +184,7 @@
     staleTimer ||= setTimeout(showStale, STALE_AFTER);
   };
   const markConnected = () => {
+    body.dataset.connected = "";
     clearTimeout(staleTimer);
     staleTimer = 0;
     pause = 1000;
@@ -255,6 +256,7 @@
     openOwn();
   };
   const close = () => {
+    delete body.dataset.connected;
     source?.close();
     source = null;
     clearTimeout(retryTimer);

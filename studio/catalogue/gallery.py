@@ -146,16 +146,23 @@ class Gallery:
 
 
 def gallery_of(
-    request: StudioRequest, catalogue: Workspace, search: SearchQuery, *, archived: bool, sort: str
+    request: StudioRequest,
+    catalogue: Workspace,
+    search: SearchQuery,
+    *,
+    archived: bool,
+    sort: str,
+    problem: str = "",
 ) -> Gallery:
-    """Return the gallery that a search describes, in a constant number of queries."""
-    problem = ""
+    """Return the gallery that a search describes, in a constant number of queries; empty with a problem of the search."""
     chosen, others = _read(search.terms)
     try:
         listed = listings_of(catalogue, archived=archived)
         rows = find(listed, SearchQuery.read(" ".join(others)), catalogue, user=request.user)
     except BadConstraint as error:
-        rows, problem = ListEntry.objects.none(), str(error)
+        problem = str(error)
+    if problem:
+        rows = ListEntry.objects.none()
     entries = _entries(catalogue, rows.order_by(*SORTS[sort]))
     shown = [entry for entry in entries if _fits(entry, chosen)]
     page = _Pages(shown, CARDS).get_page(request.GET.get("page"))

@@ -67,7 +67,7 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
     }
     if chosen.tab == "curated" and request.GET.get("view") != "list":
         gallery = gallery_of(request, chosen.shown, chosen.search, archived=chosen.archived, sort=chosen.sort)
-        page = {"problem": chosen.problem or gallery.problem, "page": gallery.page}
+        page = {"problem": gallery.problem, "page": gallery.page}
         context |= {name: getattr(chosen, name) for name in FILTER_FIELDS} | page | {"gallery": gallery}
         context |= gallery_search(chosen, gallery.page.paginator.total)
         context |= tab_counts(chosen, page, workspace, catalogue)

@@ -56,7 +56,7 @@ def names(text: str) -> list[str]:
 def chips(text: str) -> dict[str, str]:
     """The facets' values with their counts, and the addresses that they lead to."""
     facets = text.partition('class="facets"')[2].partition('class="gallery"')[0]
-    rows = re.findall(r'<a [^>]*?href="([^"]*)"[^>]*>(.*?)<span class="count">(\d+)', facets)
+    rows = re.findall(r'<a [^>]*?href="([^"]*)"[^>]*>((?:(?!</a>).)*?)<span class="count">(\d+)', facets)
     return {f"{re.sub('<[^>]*>', '', label).strip()} {count}": unescape(path) for path, label, count in rows}
 
 

@@ -44,6 +44,7 @@ format: development ## lay out code and templates
 	@.venv/bin/djade --target-version 5.2 $$(find templates -name '*.html')
 
 messages: development ## collect the texts of the pages for translators, and compile their translations (needs gettext)
+	@.venv/bin/python -m scripts.sentences
 	@.venv/bin/python manage.py makemessages --all --no-obsolete --no-wrap --add-location file \
 	    --ignore .venv --ignore node_modules --ignore var --ignore tests
 	@sed -i.old '/^"POT-Creation-Date:/d' locale/*/LC_MESSAGES/django.po && rm locale/*/LC_MESSAGES/*.old

@@ -150,6 +150,7 @@ def _push_tags_until_stopped() -> None:
         _tags_missing.clear()
         try:
             publish.push_missing_tags(lambda logins: steps.make_workshop(logins=logins))
+            publish.remove_tags_left_behind(lambda logins: steps.make_workshop(logins=logins))
         except DatabaseError as error:
             log.warning("Could not read which tags are missing in registries (%s); retrying.", error)
         except Exception:  # nobody would notice that the thread had ended

@@ -30,6 +30,7 @@ CHECKS: dict[str, Sequence[str | Path]] = {
     "layout": [BIN / "ruff", "format", "--check", "--output-format", "concise", "."],
     "glossary": [PYTHON, "-m", "scripts.glossary"],
     "wording": [PYTHON, "-m", "scripts.wording"],
+    "sentences": [PYTHON, "-m", "scripts.sentences", "--check"],
     "structure": [PYTHON, "-m", "scripts.structure"],
 }
 # Checks whose output is shown when they pass, too.

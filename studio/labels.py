@@ -43,6 +43,8 @@ FACETS = {
     "framework": _("Framework"),
     "tag": _("Tag"),
     "kind": _("Kind"),
+    "python": _("Python"),
+    "device": _("Runs on"),
 }
 
 SEVERITIES = {
@@ -66,6 +68,8 @@ EVENTS = {
     "label.set": ("plus", _("%(who)s put the label “%(label)s” on %(subject)s")),
     "label.moved": ("arrow-right", _("%(who)s moved the label “%(label)s” from %(before)s to %(subject)s")),
     "label.removed": ("trash", _("%(who)s removed the label “%(label)s” from %(subject)s")),
+    "badge.created": ("plus", _("%(who)s created the badge key “%(label)s” of %(subject)s")),
+    "badge.revoked": ("trash", _("%(who)s revoked the badge key “%(label)s” of %(subject)s")),
     "share.sent": ("arrow-up", _("%(who)s shared %(subject)s with %(label)s")),
     "share.received": ("arrow-right", _("%(who)s shared %(subject)s with this workspace")),
     "share.withdrawn": ("player-stop", _("%(who)s withdrew the share of %(subject)s")),

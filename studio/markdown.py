@@ -1,12 +1,12 @@
-"""Markdown that members type, as HTML: a subset that is safe to show to others.
+"""Markdown as HTML: what members type, as a subset that is safe to show to others, and the studio's own documents.
 
-HTML in it stays text, images become their description, and links lead to web and mail addresses only.
+HTML in it stays text, and images become their description. Links of members lead to web and mail addresses only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,23 +24,33 @@ _HEADINGS_BELOW = 2  # the page and the card have headings of their own
 
 
 class _Renderer(RendererHTML):
-    """The HTML of tokens without inline styles, which the pages' policy forbids."""
+    """The HTML of tokens without inline styles, which the pages' policy forbids.
+
+    `env` has `link`, a function of addresses, for the studio's own documents: their links are vouched for, and their
+    headings are the page's.
+    """
 
     def image(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         """Return the description of an image: no page loads what a member names."""
         return str(format_html("{}", self.renderInlineAsText(tokens[index].children, options, env)))
 
     def heading_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return the start of a heading, below those of the page."""
-        return f"<{_lower(tokens[index].tag)}>"
+        """Return the start of a heading, with its anchor; those of members are below the page's."""
+        token = tokens[index]
+        if "link" in env:
+            return str(format_html('<{} id="{}">', SafeString(token.tag), token.attrGet("id") or ""))
+        return f"<{_lower(token.tag)}>"
 
     def heading_close(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
         """Return the end of a heading."""
-        return f"</{_lower(tokens[index].tag)}>\n"
+        tag = tokens[index].tag
+        return f"</{tag if 'link' in env else _lower(tag)}>\n"
 
     def link_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return the start of a link, which vouches for nothing."""
+        """Return the start of a link; a member's vouches for nothing."""
         address = str(tokens[index].attrGet("href") or "")
+        if "link" in env:
+            return str(format_html('<a href="{}">', env["link"](address)))
         return str(format_html('<a href="{}" rel="nofollow noopener noreferrer">', address))
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
@@ -79,6 +89,22 @@ def _parser() -> MarkdownIt:
     parser.enable(["table", "strikethrough"])
     parser.validateLink = _is_allowed  # type: ignore[method-assign]
     return parser
+
+
+@lru_cache(maxsize=1)
+def _parser_of_documents() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
+
+
+def document_tokens(text: str) -> list[Token]:
+    """Return the tokens of one of the studio's own documents, whose headings may be given ids."""
+    return _parser_of_documents().parse(text)
+
+
+def document_html(tokens: Sequence[Token], link: Callable[[str], str]) -> SafeString:
+    """Return a document as HTML; `link` turns the addresses of its links into the studio's."""
+    parser = _parser_of_documents()
+    return SafeString(parser.renderer.render(tokens, parser.options, {"link": link}))
 
 
 def _is_allowed(url: str) -> bool:

@@ -12,6 +12,7 @@ from studio.defining import views as defining_views
 from studio.documentation import views as documentation_views
 from studio.environments import about, bulk_actions, compare, details, first_build, labels, tour, uses
 from studio.environments import views as environments_views
+from studio.environments.badge import keys as badge_keys
 from studio.environments.badge import views as badge_views
 from studio.operations import views as operations_views
 from studio.packages import views as packages_views
@@ -87,7 +88,7 @@ urlpatterns = [
     # /language/
     path("language/", signing_in_views.language, name="language"),
     # /w/<workspace>/environments/?tab=curated&q=torch&archived=1&sort=-changed&page=2
-    # /w/<workspace>/environments/?tab=curated&framework=pytorch&python=3.12&device=gpu&state=ready&view=list
+    # /w/<workspace>/environments/?tab=curated&q=framework:pytorch device:gpu&view=list
     path(
         "w/<slug:workspace>/environments/",
         in_section("environments", environments_views.environments),
@@ -113,6 +114,16 @@ urlpatterns = [
     path("w/<slug:workspace>/views/<int:view>/delete", saved.delete_view, name="delete_view"),
     # /w/<workspace>/environments/<name>/pin
     path("w/<slug:workspace>/environments/<word:name>/pin", saved.pin, name="pin"),
+    # /w/<workspace>/environments/<name>/badge-keys
+    path(
+        "w/<slug:workspace>/environments/<word:name>/badge-keys", badge_keys.create, name="create_badge_key"
+    ),
+    # /w/<workspace>/environments/<name>/badge-keys/7/revoke
+    path(
+        "w/<slug:workspace>/environments/<word:name>/badge-keys/<int:key>/revoke",
+        badge_keys.revoke,
+        name="revoke_badge_key",
+    ),
     # /w/<workspace>/chosen/compare
     path("w/<slug:workspace>/chosen/compare", bulk_actions.compare, name="compare_chosen"),
     # /w/<workspace>/chosen/build

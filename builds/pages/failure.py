@@ -21,7 +21,6 @@ _OF_BASES = re.compile(r"base-|registry-|reference|no-manifest|platform")
 class Failure:
     """A failed build as pages show it. `raw` is a tool's own text, which is folded."""
 
-    summary: str
     raw: str
     build: Build
     source: "Source"
@@ -52,10 +51,8 @@ def failure_of(build: Build) -> Failure | None:
     """Return why a build failed; None if it did not."""
     if build.state != BuildState.FAILED:
         return None
-    summary, whole = in_short(build.error)
-    return Failure(
-        summary, (build.details or {}).get("raw") or whole, build, source_of(build), build.error_line
-    )
+    raw = (build.details or {}).get("raw") or in_short(build.error)[1]
+    return Failure(raw, build, source_of(build), build.error_line)
 
 
 def in_short(message: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ PUSH_SECONDS = 120.0
 LEASE = timedelta(seconds=PUSH_SECONDS + 30)
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
+KEPT_PAUSE = timedelta(days=1)  # a registry that deletes nothing rarely changes
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,41 @@ def record_failed(row: PushedTag, problem: str) -> None:
     PushedTag.objects.filter(pk=row.pk).update(
         next_at=Now() + pause, attempts=F("attempts") + 1, problem=problem[:400]
     )
+
+
+def left_behind(environment: Environment | None = None) -> QuerySet[PushedTag]:
+    """Return the tags of labels that were removed, in registries that workspaces still have."""
+    rows = PushedTag.objects.filter(version=None, registry=F("environment__workspace__registry"))
+    rows = rows.exclude(label="").exclude(registry="")
+    if environment is not None:
+        rows = rows.filter(environment=environment)
+    labels = VersionLabel.objects.filter(environment=OuterRef("environment"), name=OuterRef("label"))
+    return rows.filter(~Exists(labels)).select_related("environment__workspace").order_by("pk")
+
+
+def claim_left_behind() -> list[PushedTag]:
+    """Claim tags of removed labels to remove, at most BATCH."""
+    free = Q(next_at=None) | Q(next_at__lte=Now())
+    return [
+        row
+        for row in left_behind().filter(free)[:BATCH]
+        if PushedTag.objects.filter(free, pk=row.pk).update(next_at=Now() + LEASE)
+    ]
+
+
+def reference_of(row: PushedTag) -> str:
+    """Return the name of a pushed label in its registry."""
+    return f"{row.registry}/{row.environment.repository}:{row.label}"
+
+
+def record_removed(row: PushedTag) -> None:
+    """Record that a claimed tag is no longer in its registry; a label that was set again is pushed again."""
+    row.delete()
+
+
+def record_kept(row: PushedTag, problem: str) -> None:
+    """Record that a claimed tag can't be removed where it is; it is tried again a day later."""
+    PushedTag.objects.filter(pk=row.pk).update(next_at=Now() + KEPT_PAUSE, problem=problem[:400])
 
 
 def release(row: PushedTag) -> None:

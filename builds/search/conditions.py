@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -14,9 +16,11 @@ from builds.models import Build, BuildState
 from builds.search.guarantees import guarantees
 from builds.search.query import SearchQuery
 from environments.definition.packages.constraints import BadConstraint, Constraint
-from environments.models import ListEntry, Pin, RequestedPackage, VersionEntry, Workspace
+from environments.definition.summary import GPU_DEVICES, GPU_PACKAGES
+from environments.models import Deprecation, ListEntry, Pin, RequestedPackage, VersionEntry, Workspace
 from environments.versions.listing import entries_of
 
+_GPU_NAME = rf"(^|-)({'|'.join(sorted(GPU_PACKAGES))})(-|$)"
 M = TypeVar("M", bound=Model)
 Entries = QuerySet[VersionEntry]
 Person = User | AnonymousUser | None
@@ -107,7 +111,10 @@ def _condition(qualifier: str, value: str, workspace: Workspace, user: Person) -
         case "label":
             return _label(value, workspace)
         case "is":
-            return _saved_by("me", user) if value == "mine" else _pinned(user)
+            return {"mine": _saved_by("me", user), "deprecated": _deprecated()}.get(value) or _pinned(user)
+        case "device":
+            gpu = _for_gpu(workspace)
+            return gpu if value == "gpu" else ~gpu
         case _:
             return _in_state(value, workspace)
 
@@ -121,6 +128,21 @@ def _saved_by(name: str, user: Person) -> Q:
 def _pinned(user: Person) -> Q:
     pins = Pin.objects.filter(user=user.pk if user is not None and user.is_authenticated else None)
     return Q(environment__in=pins.values("environment"))
+
+
+def _deprecated() -> Q:
+    leaving = Deprecation.objects.filter(environment=OuterRef("environment"))
+    return Q(Exists(leaving.filter(Q(version=None) | Q(version=OuterRef("version")))))
+
+
+def _for_gpu(workspace: Workspace) -> Q:
+    """Return the condition that a version is for GPUs: by its tags, its base, or the packages that it requests."""
+    tagged = reduce(or_, (Q(tags__contains=f"\ndevice={device}\n") for device in GPU_DEVICES))
+    requested = RequestedPackage.objects.filter(version__entry__workspace=workspace)
+    requested = requested.filter(
+        Q(name__regex=_GPU_NAME) | Q(constraint__contains="+cu") | Q(constraint__contains="cuda")
+    )
+    return tagged | Q(base__icontains="cuda") | Q(version__in=requested.values("version"))
 
 
 def _label(name: str, workspace: Workspace) -> Q:

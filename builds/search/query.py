@@ -23,7 +23,8 @@ STATES = {
     "unbuilt": "none",
 }
 KINDS = ("system-managed", "user-managed", "curated", "dockerfile", "image")
-IS = ("pinned", "mine")
+IS = ("pinned", "mine", "deprecated")
+DEVICES = ("cpu", "gpu")
 QUALIFIERS = {
     "tag": "tag",
     "state": "state",
@@ -34,6 +35,7 @@ QUALIFIERS = {
     "framework": "framework",
     "label": "label",
     "base": "base",
+    "device": "device",
     "is": "is",
 }
 _EXAMPLES = {
@@ -44,6 +46,7 @@ _EXAMPLES = {
     "framework": "framework:pytorch",
     "label": "label:latest",
     "base": "base:ubuntu22.04",
+    "device": "device:gpu",
     "is": "is:pinned",
 }
 
@@ -140,7 +143,7 @@ def _checked(qualifier: str, value: str, term: str) -> str:
         if value not in STATES:
             raise BadConstraint(f"“{value}” isn't a state. Try {', '.join(dict.fromkeys(STATES.values()))}.")
         return STATES[value]
-    known = {"kind": KINDS, "is": IS}.get(qualifier)
+    known = {"kind": KINDS, "is": IS, "device": DEVICES}.get(qualifier)
     if known is not None and value not in known:
         raise BadConstraint(f"“{value}” doesn't go with {qualifier}:. Try {', '.join(known)}.")
     return value

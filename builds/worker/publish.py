@@ -13,6 +13,7 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.publish.ahead import pushing_ahead
 from builds.imaging.publish.mounts import never_pushed, origins_of, remember_origins
 from builds.imaging.publish.push import push
+from builds.imaging.publish.removal import remove_tag
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image
@@ -97,6 +98,26 @@ def push_missing_tags(workshop_for: WorkshopFor) -> None:
             registry_tags.record_failed(row, str(error))
         else:
             registry_tags.record_pushed(row, tag)
+
+
+def remove_tags_left_behind(workshop_for: WorkshopFor) -> None:
+    """Remove the tags of labels that were removed from workspaces' registries, where those allow it."""
+    for row in registry_tags.claim_left_behind():
+        reference = registry_tags.reference_of(row)
+        try:
+            remove_tag(reference, workshop_for(workspace_logins(row.environment.workspace)))
+        except ImageError as error:
+            if error.code in ("no-deletion", "registry-refused"):
+                log.warning("The tag %s stays in its registry: %s", reference, error)
+                registry_tags.record_kept(row, error.message)
+            else:
+                log.warning("The tag %s could not be removed and is tried again: %s", reference, error)
+                registry_tags.record_failed(row, str(error))
+        except (DecryptionError, OSError) as error:
+            log.warning("The tag %s could not be removed and is tried again: %s", reference, error)
+            registry_tags.record_failed(row, str(error))
+        else:
+            registry_tags.record_removed(row)
 
 
 def push_tag(tag: MissingTag, workshop: Workshop, reporter: Reporter) -> None:

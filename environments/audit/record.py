@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _VERB_PREFIXES = {
     EventGroup.BUILDS: ("build.",),
-    EventGroup.ENVIRONMENTS: ("version.", "environment.", "label.", "use.", "share."),
+    EventGroup.ENVIRONMENTS: ("version.", "environment.", "label.", "use.", "share.", "badge."),
     EventGroup.CATALOGUE: ("proposal.", "deprecation.", "catalogue."),
 }
 

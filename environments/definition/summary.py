@@ -12,9 +12,9 @@ from environments.definition.packages.specs import BadSpec, Spec, conda_spec, pi
 
 _PYTHON_IMAGE = re.compile(r"(?:^|/)python:(3\.\d+)")
 _VERSION = re.compile(r"3\.\d+")
-_GPU_PACKAGES = {"cuda", "cudatoolkit", "cudnn", "gpu", *(f"cu{number}" for number in range(11, 20))}
+GPU_PACKAGES = {"cuda", "cudatoolkit", "cudnn", "gpu", *(f"cu{number}" for number in range(11, 20))}
 _GPU_BUILD = re.compile(r"\+cu\d|cuda")
-_GPU_DEVICES = {"cuda", "gpu", "rocm"}
+GPU_DEVICES = {"cuda", "gpu", "rocm"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def summarize(definition: Definition) -> Summary:
 
 def is_gpu_device(tags: Mapping[str, object]) -> bool:
     """Return whether tags name a GPU as the device."""
-    return str(tags.get("device", "")).lower() in _GPU_DEVICES
+    return str(tags.get("device", "")).lower() in GPU_DEVICES
 
 
 def _specs(definition: Definition) -> Iterator[Spec]:
@@ -83,7 +83,7 @@ def _for_gpu(definition: Definition, specs: list[Spec]) -> bool:
     if definition.target.cuda or "cuda" in (definition.image or "").lower():
         return True
     return any(
-        not _GPU_PACKAGES.isdisjoint(spec.name.split("-"))
+        not GPU_PACKAGES.isdisjoint(spec.name.split("-"))
         or _GPU_BUILD.search(f"{spec.constraint} {spec.build}")
         for spec in specs
     )

@@ -2,6 +2,7 @@
 
 - `workspaces`: Workspace, Member, Invitation, Role, Compression, Bytecode
 - `environments`: Environment, Version, SourceFile, VersionLabel
+- `badge_keys`: BadgeKey, a key in the address of an environment's badge
 - `uploads`: UploadedBlob, the files that clients upload before they save a version
 - `usage`: Usage, the runs, models and deployments that use a version
 - `list_entries`: ListEntry, the row that lists sort; VersionEntry and RequestedPackage, which searches read
@@ -14,6 +15,7 @@
 - `tour`: Tour, a person's progress after the first build
 """
 
+from environments.models.badge_keys import BadgeKey
 from environments.models.catalogue import OPEN, Deprecation, Proposal, ProposalStep, Stage
 from environments.models.connections import Connection
 from environments.models.environments import (
@@ -59,6 +61,7 @@ __all__ = [
     "OPEN",
     "RETRY_DELAYS",
     "AccessToken",
+    "BadgeKey",
     "Bytecode",
     "Compression",
     "Connection",

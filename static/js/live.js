@@ -11,7 +11,7 @@
   const sent = new Map(); // each part as the server sent it last, by its id
   const pending = new Set(); // topics to refresh
   let position = body.dataset.position || "";
-  let source = null;
+  let source = null; // what `close` ends
   let pages = 1;
   let timer = 0;
   let refreshing = false;
@@ -184,24 +184,29 @@
     staleTimer ||= setTimeout(showStale, STALE_AFTER);
   };
   const markConnected = () => {
+    body.dataset.connected = "";
     clearTimeout(staleTimer);
     staleTimer = 0;
     pause = 1000;
     if (stale) stale.hidden = true;
   };
 
-  const open = () => {
-    if (source || document.hidden || !url) return;
-    clearTimeout(retryTimer);
+  const heard = (topics, many, at) => {
+    position = at;
+    pages = many;
+    for (const topic of topics.includes("*") ? everyTopic() : topics) pending.add(topic);
+    schedule();
+  };
+  const everyTopic = () => new Set([...document.querySelectorAll("[data-live][id]")].flatMap((part) => part.dataset.live.split(" ")));
+
+  // A stream of this page's own, where the browser has no shared workers.
+  const openOwn = () => {
     const opened = new EventSource(`${url}?since=${encodeURIComponent(position)}`);
     source = opened;
     opened.addEventListener("open", markConnected);
     opened.addEventListener("changes", (event) => {
-      position = event.lastEventId;
       const change = JSON.parse(event.data);
-      pages = change.pages;
-      for (const topic of change.topics) pending.add(topic);
-      schedule();
+      heard(change.topics, change.pages, event.lastEventId);
     });
     opened.addEventListener("error", () => {
       markLost();
@@ -212,14 +217,53 @@
       pause = Math.min(pause * 2, 60_000);
     });
   };
+
+  // The stream that all pages of the browser share.
+  let port = null;
+  const openShared = () => {
+    if (!port) {
+      const worker = new SharedWorker(body.dataset.liveWorker);
+      worker.addEventListener("error", () => {
+        port = null;
+        delete body.dataset.liveWorker;
+        if (source) openOwn();
+      });
+      port = worker.port;
+      port.addEventListener("message", ({ data }) => {
+        if (!source) return; // closed meanwhile
+        if (data.type === "open") markConnected();
+        else if (data.type === "lost") markLost();
+        else heard(data.topics, data.pages, data.position);
+      });
+      port.start();
+    }
+    const shared = port;
+    source = { close: () => shared.postMessage({ type: "close" }) };
+    port.postMessage({ type: "open", url, key: `${url} ${body.dataset.reader}`, since: position });
+  };
+
+  const open = () => {
+    if (source || document.hidden || !url) return;
+    clearTimeout(retryTimer);
+    if (window.SharedWorker && body.dataset.liveWorker) {
+      try {
+        openShared();
+        return;
+      } catch {
+        delete body.dataset.liveWorker; // its file is on another host, or the reader's settings forbid it
+      }
+    }
+    openOwn();
+  };
   const close = () => {
+    delete body.dataset.connected;
     source?.close();
     source = null;
     clearTimeout(retryTimer);
   };
 
   if (url) {
-    // Hidden pages hold no connection: a browser opens only six to a host.
+    // Hidden pages need no stream.
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) {
         close();

@@ -1,5 +1,6 @@
 """Workspaces, environments and versions."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import F
@@ -9,7 +10,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from builds.images.repositories import resolving_environments
-from builds.search.conditions import find
+from builds.search.conditions import find, matching_entries
+from builds.search.facets import facets_of
 from builds.search.matches import Matches, matches_on
 from builds.search.query import SearchQuery
 from environments.access import Right, get_environment, get_version, get_workspace
@@ -33,27 +35,21 @@ ENVIRONMENT = ("workspace", "name")
 VERSION = ("workspace", "name", "version")
 
 
-@documented(
-    "GET",
-    responses.paged(responses.Environment),
-    path=WORKSPACE,
-    query={
-        "q": "Words in name, tags, description, base or text; `numpy<2`, `package:torch`, `python:3.11`, "
-        "`base:ubuntu22.04`, `tag:team=nlp`, `state:failed`, `by:me`, `framework:pytorch`, `kind:dockerfile`, "
-        "`label:latest`, `is:pinned`. Packages of versions that are not built are those that they request.",
-        "archived": "`1` lists archived ones too.",
-        "all_versions": "`1` searches older versions too.",
-    },
-    paged=True,
-)
+SEARCH = {
+    "q": "Words in name, tags, description, base or text; `numpy<2`, `package:torch`, `python:3.11`, "
+    "`base:ubuntu22.04`, `tag:team=nlp`, `state:failed`, `by:me`, `framework:pytorch`, `kind:dockerfile`, "
+    "`label:latest`, `is:pinned`. Packages of versions that are not built are those that they request.",
+    "archived": "`1` lists archived ones too.",
+    "all_versions": "`1` searches older versions too.",
+}
+
+
+@documented("GET", responses.paged(responses.Environment), path=WORKSPACE, query=SEARCH, paged=True)
 def environments(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's environments, each with its latest version."""
     space = get_workspace(request.user, workspace)
-    archived = request.query_params.get("archived") == "1"
-    all_versions = request.query_params.get("all_versions") == "1"
-    query = request.query_params.get("q", "")[:1_000]
+    search, archived, all_versions = _search(request)
     try:
-        search = SearchQuery.read(query)
         latest = latest_versions(space, archived=archived)
         matches = find(latest, search, space, user=request.user, all_versions=all_versions)
     except BadConstraint as wrong:
@@ -67,6 +63,29 @@ def environments(request: ApiRequest, workspace: str) -> Response:
     return pages.get_paginated_response(
         [rows.environment(row.environment, latest, hits.get(row.environment_id)) for row, latest in shown]
     )
+
+
+@documented("GET", responses.Facets, path=WORKSPACE, query=SEARCH)
+def facets(request: ApiRequest, workspace: str) -> Response:
+    """Count what a search matches by state, person, framework, tag and kind; each value has the query that it leaves."""
+    space = get_workspace(request.user, workspace)
+    search, archived, all_versions = _search(request)
+    try:
+        entries = entries_of(space, archived=archived, all_versions=all_versions)
+        counted = facets_of(matching_entries(entries, search, space, request.user), search, space)
+    except BadConstraint as wrong:
+        raise ValidationError({"q": [str(wrong)]}) from None
+    return Response({"facets": [asdict(facet) for facet in counted]})
+
+
+def _search(request: ApiRequest) -> tuple[SearchQuery, bool, bool]:
+    """Return the search of a request, and whether it includes archived environments and older versions."""
+    params = request.query_params
+    try:
+        search = SearchQuery.read(params.get("q", "")[:1_000])
+    except BadConstraint as wrong:
+        raise ValidationError({"q": [str(wrong)]}) from None
+    return search, params.get("archived") == "1", params.get("all_versions") == "1"
 
 
 def _hits(

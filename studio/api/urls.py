@@ -21,7 +21,7 @@ from studio.api import (
 )
 from studio.api.http import answers
 from studio.api.http.schema import route
-from studio.api.sharing import opening, shares
+from studio.api.sharing import badges, opening, shares
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
 VERSION = f"{ENVIRONMENT}versions/<word:version>/"
@@ -74,6 +74,7 @@ ROUTES = {
     f"{WEBHOOKS}<int:webhook>/deliveries/<uuid:delivery>/again/": route(POST=webhooks.send_again),
     # Environments and versions
     "workspaces/<slug:workspace>/environments/": route(GET=environments.environments),
+    "workspaces/<slug:workspace>/facets/": route(GET=environments.facets),
     "workspaces/<slug:workspace>/anonymous/": route(POST=environments.save_anonymous),
     ENVIRONMENT: route(GET=environments.environment, PATCH=environments.change),
     f"{ENVIRONMENT}archive/": route(POST=environments.archive),
@@ -89,6 +90,8 @@ ROUTES = {
         GET=labels.label, PUT=labels.put_label, DELETE=labels.delete_label
     ),
     f"{ENVIRONMENT}labels/<word:label>/history/": route(GET=labels.label_history),
+    f"{ENVIRONMENT}badges/": route(GET=badges.badges, POST=badges.create_badge),
+    f"{ENVIRONMENT}badges/<int:key>/": route(DELETE=badges.revoke_badge),
     # Uses of environments
     f"{ENVIRONMENT}uses/": route(GET=uses.uses),
     f"{VERSION}uses/": route(GET=uses.uses_of_version, POST=uses.report),

@@ -10,18 +10,20 @@ from functools import cached_property
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from builds.images.repositories import name_of
 from builds.pages.queries import NOT_BUILT, ImageState, image_states
 from builds.search.conditions import find
+from builds.search.query import STATES as QUERY_STATES
+from builds.search.query import SearchQuery, term_of
 from environments.catalogue.deprecations import catalogue_deprecations
 from environments.definition.packages.constraints import BadConstraint
 from environments.definition.summary import Summary, is_gpu_device, summarize
 from environments.models import ListEntry, Version, Workspace
 from environments.models.catalogue import Deprecation
+from environments.paging import BoundedCount
 from environments.public_url import public_host
 from environments.requests import StudioRequest
 from environments.versions.listing import MAX_SEARCH_RESULTS, SORTS, listings_of
@@ -72,32 +74,33 @@ class Entry:
         return [state, *(["deprecated"] if self.deprecation else [])]
 
 
-FACETS: dict[str, tuple[str | Promise, Callable[[Entry], list[str]]]] = {
-    "framework": (_("Framework"), lambda entry: [entry.framework]),
-    "python": (_("Python"), lambda entry: [entry.python] if entry.python else []),
-    "device": (_("Runs on"), lambda entry: [entry.device]),
-    "state": (_("State"), lambda entry: entry.states),
+FACETS: dict[str, Callable[[Entry], list[str]]] = {
+    "state": lambda entry: entry.states,
+    "framework": lambda entry: [entry.framework],
+    "python": lambda entry: [entry.python] if entry.python else [],
+    "device": lambda entry: [entry.device],
 }
+"""The qualifiers of the search that the gallery counts by what its cards show."""
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A value of a facet, with the number of environments that it leaves; choosing the chosen one again ends it."""
+class FacetValue:
+    """A value, with the number of environments that it leaves, and the query with its term, or without it if active."""
 
     value: str
     label: str | Promise
+    term: str
     count: int
-    chosen: bool
-    query: str  # of the URL that chooses it, or ends the choice
+    active: bool
+    query: str
 
 
 @dataclass(frozen=True)
 class Facet:
-    """A facet with its values."""
+    """The values of a qualifier."""
 
-    name: str
-    label: str | Promise
-    choices: list[Choice]
+    qualifier: str
+    values: list[FacetValue]
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,13 @@ class Card:
         )
 
 
+class _Pages(Paginator):  # type: ignore[type-arg]
+    @property
+    def total(self) -> BoundedCount:
+        """The number of cards, as lists have it."""
+        return BoundedCount(self.count)
+
+
 @dataclass(frozen=True)
 class Gallery:
     """The cards of one page, each with the command that runs it, and the facets of all."""
@@ -132,57 +142,80 @@ class Gallery:
     page: Any
     cards: list[tuple[Card, str]]
     facets: list[Facet]
-    filtered: bool
     problem: str = ""
 
 
 def gallery_of(
-    request: StudioRequest, catalogue: Workspace, *, query: str, archived: bool, sort: str
+    request: StudioRequest,
+    catalogue: Workspace,
+    search: SearchQuery,
+    *,
+    archived: bool,
+    sort: str,
+    problem: str = "",
 ) -> Gallery:
-    """Return the gallery that a URL describes, in a constant number of queries."""
-    problem = ""
+    """Return the gallery that a search describes, in a constant number of queries; empty with a problem of the search."""
+    chosen, others = _read(search.terms)
     try:
-        rows = find(listings_of(catalogue, archived=archived), query, catalogue)
+        listed = listings_of(catalogue, archived=archived)
+        rows = find(listed, SearchQuery.read(" ".join(others)), catalogue, user=request.user)
     except BadConstraint as error:
-        rows, problem = ListEntry.objects.none(), str(error)
+        problem = str(error)
+    if problem:
+        rows = ListEntry.objects.none()
     entries = _entries(catalogue, rows.order_by(*SORTS[sort]))
-    chosen = {name: value for name in FACETS if (value := request.GET.get(name, "").strip())}
     shown = [entry for entry in entries if _fits(entry, chosen)]
-    page = Paginator(shown, CARDS).get_page(request.GET.get("page"))
+    page = _Pages(shown, CARDS).get_page(request.GET.get("page"))
     host = public_host(request)
     cards = [(card, card.command(host)) for card in _cards(list(page))]
-    return Gallery(page, cards, _facets(entries, chosen, request.GET), bool(chosen), problem)
+    return Gallery(page, cards, _facets(entries, chosen, search), problem)
+
+
+def _read(terms: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the values of the gallery's own qualifiers, and the terms that the database answers."""
+    chosen: dict[str, str] = {}
+    others = []
+    for term in terms:
+        qualifier, value = _facet_of(term)
+        if qualifier:
+            chosen[qualifier] = value
+        else:
+            others.append(term)
+    return chosen, others
+
+
+def _facet_of(term: str) -> tuple[str, str]:
+    name, _colon, value = term.lower().partition(":")
+    name, value = {"status": "state"}.get(name, name), value.strip('"')
+    if (name, value) == ("is", "deprecated"):
+        return "state", value
+    if name == "state":
+        value = {"queued": "building", "running": "building"}.get(QUERY_STATES.get(value, ""), value)
+    return (name, value) if name in FACETS and value else ("", "")
 
 
 def _fits(entry: Entry, chosen: dict[str, str]) -> bool:
-    return all(value in FACETS[name][1](entry) for name, value in chosen.items())
+    return all(value in FACETS[name](entry) for name, value in chosen.items())
 
 
-def _facets(entries: list[Entry], chosen: dict[str, str], params: QueryDict) -> list[Facet]:
+def _facets(entries: list[Entry], chosen: dict[str, str], search: SearchQuery) -> list[Facet]:
     facets = []
-    for name, (label, values_of) in FACETS.items():
+    for name, values_of in FACETS.items():
         others = {other: value for other, value in chosen.items() if other != name}
         counts = Counter(value for entry in entries if _fits(entry, others) for value in values_of(entry))
         now = chosen.get(name, "")
         if now:
             counts.setdefault(now, 0)  # what was chosen can be ended, also where nothing is left
-        choices = [
-            Choice(value, _label(name, value), counts[value], value == now, _query(params, name, value, now))
-            for value in _ordered(name, counts)
-        ]
-        if choices:
-            facets.append(Facet(name, label, choices))
+        rest = [term for term in search.terms if _facet_of(term)[0] != name]
+        values = []
+        for value in _ordered(name, counts):
+            term = "is:deprecated" if value == "deprecated" else term_of(name, value)
+            query = " ".join(rest if value == now else [*rest, term])
+            label = _label(name, value)
+            values.append(FacetValue(value, label, term, counts[value], value == now, query))
+        if values:
+            facets.append(Facet(name, values))
     return facets
-
-
-def _query(params: QueryDict, name: str, value: str, now: str) -> str:
-    changed = params.copy()
-    changed["tab"] = "curated"
-    for other in ("page", name):
-        changed.pop(other, None)
-    if value != now:
-        changed[name] = value
-    return changed.urlencode()
 
 
 def _ordered(name: str, counts: Counter[str]) -> list[str]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
-from markdown_it import MarkdownIt
-from markdown_it.renderer import RendererHTML
-from markdown_it.token import Token
+from django.utils.safestring import SafeString
+
+from studio.markdown import document_html, document_tokens
 
 # For users first, then for admins, then for developers.
 ORDER = (
@@ -77,8 +73,7 @@ def _path(name: str) -> Path:
 
 @lru_cache(maxsize=32)
 def _rendered(name: str, path: Path, changed_ns: int) -> Page:
-    parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
-    tokens = parser.parse(path.read_text())
+    tokens = document_tokens(path.read_text())
     sections: list[Section] = []
     title = name
     used: dict[str, int] = {}
@@ -94,8 +89,7 @@ def _rendered(name: str, path: Path, changed_ns: int) -> Page:
             title = text
         elif heading.tag == "h2":
             sections.append(Section(anchor, text))
-    html = parser.renderer.render(tokens, parser.options, {})
-    return Page(name, title, mark_safe(html), tuple(sections))  # noqa: S308 (our own files)
+    return Page(name, title, document_html(tokens, _address), tuple(sections))
 
 
 def _anchor(text: str, used: dict[str, int]) -> str:
@@ -105,37 +99,7 @@ def _anchor(text: str, used: dict[str, int]) -> str:
     return f"{slug}-{number}" if number else slug
 
 
-class _Renderer(RendererHTML):
-    """The HTML of tokens without inline styles, which the pages' policy forbids."""
-
-    def link_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return the start of a link; one to another page of the documentation stays in the studio."""
-        address = str(tokens[index].attrGet("href") or "")
-        other = _OTHER_PAGE.fullmatch(address)
-        if other:
-            address = f"/docs/{other[1]}/{other[2] or ''}"
-        return str(format_html('<a href="{}">', address))
-
-    def table_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return the start of a table, which scrolls by itself when it is wide."""
-        return '<div class="doc-table" tabindex="0"><table>'
-
-    def table_close(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return the end of a table."""
-        return "</table></div>"
-
-    def td_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return the start of a cell; its alignment would be a style."""
-        return "<td>"
-
-    def th_open(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return the start of a heading of a column."""
-        return '<th scope="col">'
-
-    def fence(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return a block of code, which the keyboard can scroll."""
-        return str(format_html('<pre tabindex="0"><code>{}</code></pre>\n', tokens[index].content))
-
-    def code_block(self, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
-        """Return an indented block of code."""
-        return self.fence(tokens, index, options, env)
+def _address(written: str) -> str:
+    """Return the address of a link; one to another page of the documentation stays in the studio."""
+    other = _OTHER_PAGE.fullmatch(written)
+    return f"/docs/{other[1]}/{other[2] or ''}" if other else written

@@ -21,12 +21,13 @@ from environments.definition.findings.secrets import masked, masked_script
 from environments.models import Version
 from environments.public_url import base_url, public_host
 from environments.requests import StudioRequest
+from environments.sharing.badge_keys import MAX_NAME_LENGTH
 from environments.sharing.service import origin_of
 from environments.versions.forms import DescribeForm, write_tags
 from environments.versions.input import version_findings
 from environments.versions.service import description_fingerprint
 from environments.versions.texts import text_to_edit
-from studio.environments.badge.links import badge_of
+from studio.environments.badge.links import badges_of
 from studio.environments.how_to_use import snippets
 from studio.environments.summary.contents import contents_of
 from studio.environments.tour import tour_for
@@ -52,7 +53,8 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "pull": pull_names(image, public_host(request), version) if image else None,
             "seen": description_fingerprint(version),
             "shared_from": origin_of(version) if version.based_on_id else None,
-            "badge": badge_of(version.environment, request),
+            "badges": badges_of(version.environment, request),
+            "badge_key_length": MAX_NAME_LENGTH,
             "tour": tour_for(request.user, page["here"], version, image),
             **(_platforms(image) if image else {}),
         }

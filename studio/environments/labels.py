@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from builds.images.repositories import name_of
 from builds.pages.queries import NOT_BUILT, image_states
+from builds.queue.registry_tags import left_behind
 from environments.access import Right, get_version
 from environments.definition import Difference, diff
 from environments.errors import ServiceError
@@ -89,6 +90,7 @@ def _page(
         "problem": problem,
         "movable": may_move(environment, typed, request.user),
         "protected": protected_labels(environment),
+        "left_behind": left_behind(environment).exclude(problem=""),
         "history": _history(environment, typed),
     }
     return render(request, "studio/label.html", context, status=status)

@@ -190,6 +190,17 @@ def search_context(chosen: ListFilter, page: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def gallery_search(chosen: ListFilter, matched: BoundedCount) -> dict[str, Any]:
+    """Return what the gallery says of its search."""
+    return {
+        "searching": bool(chosen.search.terms) and not chosen.problem,
+        "matched": matched,
+        "list_params": chosen.params(q=""),
+        "clear_params": chosen.params(q="", archived=""),
+        "query_param": urlencode({"q": chosen.query}) if chosen.query else "",
+    }
+
+
 def tab_counts(
     chosen: ListFilter, page: dict[str, Any], workspace: Workspace, catalogue: Workspace | None
 ) -> dict[str, Any]:

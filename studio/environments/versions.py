@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from builds.images.diff import change_counts
 from builds.models import Build, BuildState, Image
 from builds.pages import queries
+from builds.queue.registry_tags import left_behind
 from environments.definition import Difference, diff
 from environments.definition.difference import PackageChange
 from environments.models import Environment, Version
@@ -70,6 +71,7 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     new = requested["b"] if requested["b"].startswith(prefix) else default[0]
     labels = dict(environment.labels.values_list("name", "version_id"))
     return {
+        "left_behind": left_behind(environment).exclude(problem=""),
         "entries": _timeline(rows, previous, page["workspace"], labels),
         "page": chunk,
         "prefix": prefix,

@@ -31,6 +31,7 @@ from studio.environments.listing import (
     FILTER_FIELDS,
     ROWS,
     ListFilter,
+    gallery_search,
     page_context,
     search_context,
     tab_counts,
@@ -65,17 +66,25 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
         "chosen_before": request.GET.getlist("chosen")[:MAX_ENVIRONMENTS],
     }
     if chosen.tab == "curated" and request.GET.get("view") != "list":
-        context |= {name: getattr(chosen, name) for name in FILTER_FIELDS} | {
-            "gallery": gallery_of(
-                request, chosen.shown, query=chosen.query, archived=chosen.archived, sort=chosen.sort
-            )
-        }
-        return render(request, f"studio/{'_' if part else ''}gallery.html", context)
+        gallery = gallery_of(request, chosen.shown, chosen.search, archived=chosen.archived, sort=chosen.sort)
+        page = {"problem": gallery.problem, "page": gallery.page}
+        context |= {name: getattr(chosen, name) for name in FILTER_FIELDS} | page | {"gallery": gallery}
+        context |= gallery_search(chosen, gallery.page.paginator.total)
+        context |= tab_counts(chosen, page, workspace, catalogue)
+        return _pushed(
+            request, render(request, f"studio/{'_' if part else ''}gallery.html", context), columns
+        )
     page = page_context(chosen, columns, request.GET.get("page"))
     context |= {name: getattr(chosen, name) for name in FILTER_FIELDS} | page | search_context(chosen, page)
     context |= tab_counts(chosen, page, workspace, catalogue) | views_context(chosen, workspace)
-    response = render(request, f"studio/{'_' if part else ''}environments.html", context)
-    if part:
+    return _pushed(
+        request, render(request, f"studio/{'_' if part else ''}environments.html", context), columns
+    )
+
+
+def _pushed(request: StudioRequest, response: HttpResponse, columns: list[str]) -> HttpResponse:
+    """Return a response whose part of the page comes with the list's URL."""
+    if wants_partial(request):
         response.headers["HX-Push-Url"] = short_url(request, columns)
     return response
 

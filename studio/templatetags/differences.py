@@ -7,6 +7,7 @@ from builds.images.diff import ResolvedDifference
 from environments.definition import Difference
 from environments.definition.difference import PackageChange, count_changes
 from studio.labels import CHANGE_COUNTS, LEVELS
+from studio.sentences import in_language
 from studio.templatetags.studio import size
 
 register = template.Library()
@@ -22,7 +23,7 @@ def summary(difference: Difference | ResolvedDifference) -> str:
         return ", ".join(_counts(changes)) or gettext("Same packages")
     phrases = _counts(difference.packages)
     if len(difference.other) == 1:
-        phrases.append(difference.other[0].text)
+        phrases.append(in_language(difference.other[0].text))
     elif difference.other:
         count = len(difference.other)
         phrases.append(

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from environments.definition import Finding
 from environments.definition.findings.catalogue import CATALOGUE
 from environments.definition.findings.finding import Entry, Fix, filled
+from studio.sentences import in_language
 
 register = template.Library()
 
@@ -67,10 +68,15 @@ def finding_message(finding: Finding) -> str:
     """Return what a finding reports, in the reader's language; what tools and files say stays as it is."""
     entry = CATALOGUE.get(finding.code)
     return (
-        entry.message_of(dict(finding.values), gettext)
+        entry.message_of(_values_of(finding), gettext)
         if entry and _usable(entry, finding)
-        else finding.message
+        else in_language(finding.message)
     )
+
+
+def _values_of(finding: Finding) -> dict[str, str]:
+    """Return the values of a message; reasons and parts of a file are phrases, and a word alone is a name."""
+    return {name: in_language(value) if " " in value else value for name, value in finding.values}
 
 
 @register.filter
@@ -78,12 +84,12 @@ def finding_help(finding: Finding) -> str:
     """Return a finding's advice in the reader's language."""
     entry, values = CATALOGUE.get(finding.code), dict(finding.values)
     if entry is None or not _usable(entry, finding):
-        return finding.help
+        return in_language(finding.help)
     try:
         usual = filled(entry.help, values) == finding.help
     except KeyError:
         usual = False
-    return filled(gettext(entry.help), values) if usual else gettext(finding.help) if finding.help else ""
+    return filled(gettext(entry.help), _values_of(finding)) if usual else in_language(finding.help)
 
 
 @register.filter

@@ -19,11 +19,14 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from builds.causes import CATALOGUE
+from builds.models import Build
+from builds.pages.failure import in_short
 from builds.search.query import term_of
 from environments.definition.packages.specs import pip_name
 from environments.models import NoticeKind
 from studio import markdown as marked
 from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
+from studio.sentences import in_language
 
 register = template.Library()
 
@@ -155,8 +158,14 @@ def event_icon(verb: str) -> str:
 
 @register.filter
 def translated(text: str) -> str:
-    """Return a stored English text in the reader's language."""
-    return gettext(text) if text else ""
+    """Return a stored English text in the reader's language; a sentence is recognised by its template."""
+    return in_language(text) if text else ""
+
+
+@register.filter
+def failure_summary(build: Build) -> str:
+    """Return why a build failed in a sentence, in the reader's language."""
+    return in_short(in_language(build.error))[0]
 
 
 @register.filter

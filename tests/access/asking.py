@@ -19,7 +19,7 @@ from builds.models import Build, BuildRequest, Image
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
-from environments.models import Role, Scope, Share, Version
+from environments.models import BadgeKey, Role, Scope, Share, Version
 from environments.notifications.webhooks import add_webhook, test_webhook
 from environments.versions.labels import set_label
 from environments.versions.uses import report_use
@@ -216,6 +216,8 @@ class Studio:
             studio.there[workspace] = facts(version, build, image, manifest) | {"token": str(token.pk)}
             set_label(broken, "prod", user=None)
             workspace_row = version.environment.workspace
+            badge_key = BadgeKey.objects.create(environment=version.environment, name="README")
+            studio.there[workspace]["key"] = str(badge_key.pk)
             workspace_row.opened = not workspace_row.curated
             workspace_row.save()
             by = workspace_row.members.get(role=Role.OWNER if workspace == "lab" else Role.CONTRIBUTOR).user

@@ -111,6 +111,10 @@ CHANGES: dict[tuple[str, str], Change] = {
         "use.ended", there={"name": "used", "use": "active"}
     ),
     (f"{VERSION}archive", "POST"): Change("environment.archived"),
+    (f"{ENVIRONMENT}badge-keys", "POST"): Change("badge.created", {"key_name": "README"}),
+    (f"{ENVIRONMENT}badge-keys/<int:key>/revoke", "POST"): Change("badge.revoked"),
+    (f"{API_ENVIRONMENT}badges/", "POST"): Change("badge.created", {"name": "README"}),
+    (f"{API_ENVIRONMENT}badges/<int:key>/", "DELETE"): Change("badge.revoked"),
     (f"{VERSION}label/", "POST"): Change("label.moved", {"label": "prod", "seen": "2"}),
     (f"{VERSION}name", "POST"): Change("version.created", {"name": "named"}, there=ANONYMOUS),
     (f"{VERSION}share/", "POST"): Change("share.sent", {"to": "nowhere"}, there=BUILT_VERSION),

@@ -71,6 +71,8 @@ PAGES: dict[str, Methods] = {
     f"{W}views/save": {"POST": READER},  # a person's own
     f"{W}views/<int:view>/delete": {"POST": READER},
     f"{ENVIRONMENT}pin": {"POST": READER},
+    f"{ENVIRONMENT}badge-keys": MANAGE,
+    f"{ENVIRONMENT}badge-keys/<int:key>/revoke": MANAGE,
     ENVIRONMENT: READ,
     VERSION: READ,
     f"{VERSION}lock/<slug:format>": READ,
@@ -198,6 +200,9 @@ API: dict[str, Methods] = {
     f"{API_W}shares/<int:share>/withdraw/": DEFINE,
     f"{API_W}sharing/": {"GET": CONTRIBUTOR, "PATCH": OWNER},
     f"{API_W}anonymous/": DEFINE,
+    f"{API_ENVIRONMENT}badges/": {"GET": READER, "POST": OWNER},
+    f"{API_ENVIRONMENT}badges/<int:key>/": {"DELETE": OWNER},
+    f"{API_W}facets/": READ,
     f"{API_ENVIRONMENT}labels/": READ,
     f"{API_ENVIRONMENT}labels/<word:label>/history/": READ,
     f"{API_ENVIRONMENT}labels/<word:label>/": {"GET": READER, "PUT": CONTRIBUTOR, "DELETE": CONTRIBUTOR},

@@ -167,6 +167,8 @@ def test_a_description_in_markdown_breaks_no_policy(olga: Page, studio: Studio) 
 def test_the_badge_is_drawn_on_the_page(olga: Page, studio: Studio) -> None:
     address = held(studio, "badged")
     olga.goto(studio.url + address)
+    olga.get_by_label("Name of the key").fill("README of churn")
+    olga.get_by_role("button", name="Create badge key").click()
     image = olga.locator(".badge-image")
     image.scroll_into_view_if_needed()
     expect(image).to_have_js_property("complete", True)

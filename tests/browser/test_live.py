@@ -50,8 +50,8 @@ def visit(browser: Browser, studio: Studio) -> Iterator[Any]:
         if name not in states:
             sign_in(page, studio, name, workspace)
             states[name] = context.storage_state()
-        with page.expect_response(lambda response: "/events/?since" in response.url):
-            page.goto(studio.url + path)
+        page.goto(studio.url + path)
+        page.wait_for_selector("body[data-connected]")
         return page
 
     yield open_page
@@ -219,8 +219,8 @@ def test_a_studio_that_is_killed_and_started_again_finds_its_pages_up_to_date(
 ) -> None:
     studio = start_studio(stock)
     sign_in(page, studio, "olga", "lab")
-    with page.expect_response(lambda response: "/events/?since" in response.url):
-        page.goto(f"{studio.url}/w/lab/environments/")
+    page.goto(f"{studio.url}/w/lab/environments/")
+    page.wait_for_selector("body[data-connected]")
     page.evaluate("window.kept = true")
     assert studio.process
     os.killpg(studio.process.pid, signal.SIGKILL)
@@ -232,6 +232,38 @@ def test_a_studio_that_is_killed_and_started_again_finds_its_pages_up_to_date(
     expect(page.get_by_role("link", name="meanwhile", exact=True)).to_be_visible()
     assert page.evaluate(DIFFERENCES) == []
     assert page.evaluate("window.kept") is True
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_eight_tabs_over_http_1_share_a_stream_and_go_on_without_the_first(
+    alone: bool, browser: Browser, studio: Studio
+) -> None:
+    """A browser opens six connections to a host: with a stream in each tab, the seventh would load nothing."""
+    context = browser.new_context()
+    if alone:
+        # Without shared workers each tab has its own stream, and as few tabs as connections work.
+        context.add_init_script("delete window.SharedWorker")
+    page = context.new_page()
+    workspace = f"tabs-{alone}".lower()
+    sign_in(page, studio, "tara", workspace)
+    tabs = [page, *(context.new_page() for _ in range(2 if alone else 7))]
+    for tab in tabs:
+        tab.goto(f"{studio.url}/w/{workspace}/environments/")
+        tab.wait_for_selector("body[data-connected]")
+    ask(studio, "version", workspace, "seen-by-all", "numpy==2.1.3\n")
+    for tab in tabs:
+        expect(tab.get_by_role("link", name="seen-by-all", exact=True)).to_be_visible()
+    tabs.pop(0).close()
+    ask(studio, "version", workspace, "after-the-first", "numpy==2.1.3\n")
+    for tab in tabs:
+        expect(tab.get_by_role("link", name="after-the-first", exact=True)).to_be_visible()
+    late = context.new_page()
+    late.goto(f"{studio.url}/w/{workspace}/environments/")
+    late.wait_for_selector("body[data-connected]")
+    ask(studio, "version", workspace, "seen-late", "numpy==2.1.3\n")
+    for tab in (*tabs, late):
+        expect(tab.get_by_role("link", name="seen-late", exact=True)).to_be_visible()
+    context.close()
 
 
 # Bell and toasts

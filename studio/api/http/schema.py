@@ -26,6 +26,7 @@ PATH = {
     "invitation": (OpenApiTypes.INT, "The invitation's number."),
     "webhook": (OpenApiTypes.INT, "The webhook's number."),
     "delivery": (OpenApiTypes.UUID, "The delivery's id."),
+    "key": (OpenApiTypes.INT, "The number of a badge's key."),
 }
 PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}
 # Statuses that any request may get; the schema lists them for each URL.

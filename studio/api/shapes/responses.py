@@ -290,6 +290,29 @@ class Environment(s.Serializer[Any]):
     matches = Matches(allow_null=True, help_text="Of a search; else null.")
 
 
+class FacetValue(s.Serializer[Any]):
+    """A value with the number of environments that have it."""
+
+    value = s.CharField()
+    term = s.CharField(help_text="Of the query: `state:failed`.")
+    count = s.IntegerField()
+    active = s.BooleanField(help_text="Whether the query has the term.")
+    query = s.CharField(help_text="The query with the term, or without it where it is active.")
+
+
+class Facet(s.Serializer[Any]):
+    """The values of a qualifier, the most frequent first."""
+
+    qualifier = s.ChoiceField(choices=["state", "by", "framework", "tag", "kind"])
+    values = FacetValue(many=True)
+
+
+class Facets(s.Serializer[Any]):
+    """The facets of a search; those that narrow nothing are left out."""
+
+    facets = Facet(many=True)
+
+
 class HeldPackage(s.Serializer[Any]):
     """A package in an image, and the versions whose image it is."""
 

@@ -10,6 +10,7 @@ from django.conf import settings
 from environments.definition import Reading
 from environments.models import Workspace
 from studio.defining.early.bases import base_findings
+from studio.defining.early.conda import conda_findings
 from studio.defining.early.engine import engine_findings
 from studio.defining.early.packages import newest_versions, on_default_index, package_findings
 
@@ -33,6 +34,7 @@ def early_findings(reading: Reading, workspace: Workspace) -> Early:
     packages, more = package_findings(reading)
     engine, engine_pending = engine_findings(reading)
     base, base_pending = base_findings(reading, workspace)
+    conda, conda_pending = conda_findings(reading, workspace)
     kept = [
         finding
         for finding in reading.findings
@@ -40,9 +42,10 @@ def early_findings(reading: Reading, workspace: Workspace) -> Early:
         or not on_default_index(finding.value("what"), finding.value("version"))
     ]
     findings = sorted(
-        [*kept, *packages, *engine, *base], key=lambda finding: (finding.line or 0, _RANK[finding.severity])
+        [*kept, *packages, *conda, *engine, *base],
+        key=lambda finding: (finding.line or 0, _RANK[finding.severity]),
     )
-    pending = more or engine_pending or base_pending
+    pending = more or engine_pending or base_pending or conda_pending
     return Early(replace(reading, findings=tuple(findings)), newest_versions(reading), pending)
 
 

@@ -1,8 +1,10 @@
-"""Whether the registry of a base image answers and has it, asked with the workspace's own connections."""
+"""Whether the registries of base images answer and have them, asked with the workspace's own connections."""
 
 from __future__ import annotations
 
 import hashlib
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -12,8 +14,11 @@ from environments.definition import Finding, ImageReference, Reading
 from environments.definition.findings.catalogue import finding
 from environments.definition.findings.checks import PLACEHOLDER
 from environments.definition.findings.secrets import holds_secret
+from environments.definition.formats.dockerfile_text import base_images
 from environments.definition.model import HOST
+from environments.definition.syntax.dockerfile import instructions
 from environments.definition.syntax.reference import BadReference
+from environments.definition.syntax.text import Placed
 from environments.encryption import DecryptionError
 from environments.models import Workspace
 from environments.network.credentials import Logins
@@ -23,6 +28,7 @@ from studio.defining.early.background import Background
 if TYPE_CHECKING:
     from builds.imaging.reporting import ImageError
 
+MOST_STAGES = 10
 PRESENT_SECONDS, MISSING_SECONDS = 600.0, 60.0
 _CODES = {
     "base-not-found": "base-unknown",
@@ -34,22 +40,46 @@ bases = Background("bases")
 
 
 def base_findings(reading: Reading, workspace: Workspace) -> tuple[list[Finding], bool]:
-    """Return what there is to report on the base image, and whether that is being looked up."""
-    written = reading.requested.image
-    reference = _to_check(str(written)) if written else None
-    if reference is None:
+    """Return what there is to report on the base images, and whether some are still being looked up."""
+    named = [
+        (written, reference)
+        for written in _written(reading)
+        if (reference := _to_check(str(written))) is not None
+    ]
+    if not named:
         return [], False
     try:
         logins = workspace_logins(workspace)
     except DecryptionError:
         return [], False
-    key = hashlib.sha256(f"{logins.mark} {reference}".encode()).hexdigest()
-    answer, pending = bases.answer(key, lambda: _look_up(reference, logins))
-    if not answer or not answer[0]:
-        return [], pending
-    code, why = answer
-    values = {"image": str(reference), "host": reference.registry, "why": why}
-    return [finding(code, written, **values)], False
+    findings, more = [], False
+    for written, reference in named:
+        key = hashlib.sha256(f"{logins.mark} {reference}".encode()).hexdigest()
+        answer, pending = bases.answer(key, partial(_look_up, reference, logins))
+        more = more or pending
+        if answer and answer[0]:
+            code, why = answer
+            values = {"image": str(reference), "host": reference.registry, "why": why}
+            findings.append(finding(code, written, **values))
+    return findings, more
+
+
+def _written(reading: Reading) -> list[Placed]:
+    """Return the base image, or those that the stages of a Dockerfile start from, with their positions."""
+    requested, definition = reading.requested, reading.definition
+    if requested.image is not None:
+        return [requested.image]
+    if definition is None:
+        return []
+    if requested.dockerfile is not None:
+        text, first, file = str(requested.dockerfile), requested.dockerfile.line, requested.dockerfile.file
+    elif definition.context is not None:
+        text, first, file = definition.context.dockerfile, 1, definition.context.dockerfile_path
+    else:
+        return []
+    # Inside of another file the text's own lines are unknown: the key it is under is the position.
+    images = islice(base_images(list(instructions(text))), MOST_STAGES)
+    return [Placed(image, line if first == 1 else first, 1, file) for image, line in images]
 
 
 def _to_check(written: str) -> ImageReference | None:

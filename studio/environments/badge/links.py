@@ -1,4 +1,4 @@
-"""The addresses of badges: open where anyone may pull, else with a key that nobody can guess."""
+"""The addresses of badges: open where anyone may pull, else with a key that an owner created."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.crypto import constant_time_compare, salted_hmac
 
-from environments.models import Environment
+from environments.models import BadgeKey, Environment
 from environments.public_url import absolute_url
-
-_SALT = "studio.environments.badge"
+from environments.sharing.badge_keys import is_key_of, secret_of
 
 
 @dataclass(frozen=True)
@@ -22,16 +20,15 @@ class BadgeLink:
     path: str  # of this site, for the page itself
     url: str
     markdown: str
-    public: bool
+    key: BadgeKey | None = None
 
 
-def badge_of(environment: Environment, request: HttpRequest) -> BadgeLink:
-    """Return the badge of an environment, for those who see it."""
+def badge_link(environment: Environment, key: BadgeKey | None, request: HttpRequest) -> BadgeLink:
+    """Return the badge with this key; without one as anyone sees it where anyone may pull."""
     names = [environment.workspace.name, environment.name]
     path = reverse("badge", args=names)
-    public = environment.workspace.anonymous_pull
-    if not public:
-        path += "?" + urlencode({"key": key_of(environment)})
+    if key is not None:
+        path += "?" + urlencode({"key": secret_of(key)})
     url = absolute_url(path, request)
     page = absolute_url(reverse("environment", args=names), request)
     label = environment.shown_name
@@ -40,15 +37,18 @@ def badge_of(environment: Environment, request: HttpRequest) -> BadgeLink:
     # Parentheses are no part of an address in Markdown.
     target = page.replace("(", "%28").replace(")", "%29")
     image = url.replace("(", "%28").replace(")", "%29")
-    return BadgeLink(path, url, f"[![{label}]({image})]({target})", public)
+    return BadgeLink(path, url, f"[![{label}]({image})]({target})", key)
 
 
-def key_of(environment: Environment) -> str:
-    """Return the key in the address of an environment's badge."""
-    value = f"{environment.pk} {environment.created_at.isoformat()}"
-    return salted_hmac(_SALT, value, algorithm="sha256").hexdigest()[:40]
+def badges_of(environment: Environment, request: HttpRequest) -> list[BadgeLink]:
+    """Return the badges that members can copy: the open one where anyone may pull, and one for each key."""
+    keys = list(environment.badge_keys.select_related("created_by").order_by("-pk"))
+    for key in keys:
+        key.environment = environment
+    open_one = [None] if environment.workspace.anonymous_pull else []
+    return [badge_link(environment, key, request) for key in [*open_one, *keys]]
 
 
-def may_see_badge(environment: Environment, key: str) -> bool:
-    """Return whether a request with this key may see the badge: any request, where anyone may pull."""
-    return environment.workspace.anonymous_pull or constant_time_compare(key_of(environment), key)
+def may_see_badge(environment: Environment, secret: str) -> bool:
+    """Return whether a request with this secret may see the badge: any request, where anyone may pull."""
+    return environment.workspace.anonymous_pull or is_key_of(environment, secret)

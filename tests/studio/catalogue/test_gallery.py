@@ -55,8 +55,9 @@ def names(text: str) -> list[str]:
 
 def chips(text: str) -> dict[str, str]:
     """The facets' values with their counts, and the addresses that they lead to."""
-    rows = re.findall(r'class="chip" href="([^"]*)"[^>]*>([^<]*?) ?<span class="count">(\d+)', text)
-    return {f"{label.strip()} {count}": unescape(path) for path, label, count in rows}
+    facets = text.partition('class="facets"')[2].partition('class="gallery"')[0]
+    rows = re.findall(r'<a [^>]*?href="([^"]*)"[^>]*>((?:(?!</a>).)*?)<span class="count">(\d+)', facets)
+    return {f"{re.sub('<[^>]*>', '', label).strip()} {count}": unescape(path) for path, label, count in rows}
 
 
 # Cards
@@ -156,7 +157,7 @@ def test_hostile_texts_stay_texts(olga: User) -> None:
         },
     )
     text = page(
-        browser_of(olga), f"{GALLERY}&framework=%3Cscript%3E&q=%27%22%3Cb%3E&python=%00&state=x&page=9999999"
+        browser_of(olga), f"{GALLERY}&q=framework:%3Cscript%3E+%27%22%3Cb%3E+is:deprecated&page=9999999"
     )
     assert "<script>alert" not in text
     text = page(browser_of(olga))
@@ -227,28 +228,52 @@ def test_facets_count_and_their_links_filter(shelf: None, olga: User) -> None:
     client = browser_of(olga)
     links = chips(page(client))
     assert {"PyTorch 2", "scikit-learn 1", "Other 1", "CPU 3", "GPU 1", "Ready 1", "Not built 3"} <= {*links}
-    text = page(client, "/w/lab/environments/" + links["PyTorch 2"])
+    text = page(client, links["PyTorch 2"])
     assert names(text) == ["torch-cpu", "torch-cuda"]
-    assert "2 environments" in text
+    assert "<strong>2</strong> of 4" in text
     further = chips(text)
     assert {"CPU 1", "GPU 1", "scikit-learn 1"} <= {*further}  # of a facet itself, all remain to choose from
-    text = page(client, "/w/lab/environments/" + further["GPU 1"])
+    text = page(client, further["GPU 1"])
     assert names(text) == ["torch-cuda"]
     assert "tab=curated" in further["GPU 1"]
-    text = page(client, f"{GALLERY}&framework=pytorch&state=ready")
+    text = page(client, f"{GALLERY}&q=framework:pytorch+state:ready")
     assert "No curated environments match" in text
-    assert "Clear filters" in text
+    assert "Clear the search" in text
 
 
 def test_a_search_and_facets_go_together_and_stay_in_the_links(shelf: None, olga: User) -> None:
     client = browser_of(olga)
-    text = page(client, f"{GALLERY}&q=torch&device=gpu")
+    text = page(client, f"{GALLERY}&q=torch+device:gpu")
     assert names(text) == ["torch-cuda"]
     assert all("q=torch" in path for path in chips(text).values())
-    assert 'name="device" value="gpu"' in text
-    assert "Can&#x27;t read this search" in page(
-        client, f"{GALLERY}&q=base:"
-    ) or "Can't read this search" in page(client, f"{GALLERY}&q=base:")
+    assert chips(text)["CPU 1"].endswith("q=torch%20device%3Acpu")  # in place of the chosen value
+    for wrong in ("base:", "device:tpu", "state:odd"):
+        assert "read this search" in page(client, f"{GALLERY}&q={wrong}"), wrong
+
+
+def test_the_list_reads_the_same_search(shelf: None, olga: User) -> None:
+    client = browser_of(olga)
+    cora = person("cora", curated=Role.CONTRIBUTOR)
+    forest = Environment.objects.get(name="AzureML-forest")
+    deprecate(forest, cora, on=timezone.localdate(), reason="Old.")
+    for query, expected in {
+        "device:gpu": ["torch-cuda"],
+        "device:cpu": ["forest", "plain", "torch-cpu"],
+        "framework:pytorch device:cpu": ["torch-cpu"],
+        "is:deprecated": ["forest"],
+        "state:ready": ["plain"],
+    }.items():
+        assert names(page(client, f"{GALLERY}&q={query}")) == expected, query
+        rows = page(client, f"{GALLERY}&q={query}&view=list")
+        assert re.findall(r'class="name" href="[^"]*">([^<]*)<', rows) == expected, query
+
+
+def test_a_search_that_is_typed_replaces_the_cards_and_the_address(shelf: None, olga: User) -> None:
+    address = f"{GALLERY}&q=torch&sort=name&archived="
+    answer = browser_of(olga).get(address, headers={"HX-Request": "true"})
+    assert answer.headers["HX-Push-Url"] == f"{GALLERY}&q=torch&sort=name"
+    assert names(answer.text) == ["torch-cpu", "torch-cuda"]
+    assert "<main" not in answer.text
 
 
 def test_the_list_with_its_columns_is_a_link_away(shelf: None, olga: User) -> None:

@@ -62,9 +62,9 @@ FAILING: dict[str, tuple[str, str]] = {
     "a single equals sign": ("requirements.txt", "numpy=2.1.3\n"),
     "two operators": ("requirements.txt", "numpy=>2.1\n"),
     "sklearn of conda": ("environment.yml", f"{CONDA}  - sklearn\n"),
-    # Nothing warns of these while they are written.
-    "a conflict": ("requirements.txt", "numpy==2.1.3\nscikit-learn==1.3.2\n"),
     "an unknown package of conda": ("environment.yml", f"{CONDA}  - pandsa\n"),
+    # Nothing warns of this while it is written.
+    "a conflict": ("requirements.txt", "numpy==2.1.3\nscikit-learn==1.3.2\n"),
 }
 
 BUILDING: dict[str, tuple[str, str]] = {

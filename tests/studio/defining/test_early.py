@@ -19,6 +19,7 @@ from environments.models import Role, Workspace
 from studio.defining import completion
 from studio.defining.early import early_findings, early_findings_within
 from studio.defining.early.background import MOST_PENDING, Background
+from studio.defining.early.channels import channel_names
 from studio.defining.early.packages import likely
 from tests.builds.imaging.serving import Answer, Server
 from tests.builds.scenarios import browser_of, person, workspace_named
@@ -27,6 +28,7 @@ from tests.studio.defining.definitions import BUILDING, FAILING, PACKAGES, PREDI
 pytestmark = pytest.mark.django_db
 
 LONG = 20.0
+CONDA_PACKAGES = ("python", "numpy", "pandas", "pip", "r-base", "yaml", "scikit-learn")
 MANIFEST = json.dumps(
     {
         "schemaVersion": 2,
@@ -49,11 +51,20 @@ def index_answer(request: BaseHTTPRequestHandler) -> Answer:
 
 
 def registry_answer(request: BaseHTTPRequestHandler) -> Answer:
-    if request.path == "/v2/team/base/manifests/1":
+    if request.path in ("/v2/team/base/manifests/1", "/v2/library/python/manifests/3.12-slim"):
         return 200, {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}, MANIFEST
     if request.path.startswith("/v2/private/"):
         return 401, {"WWW-Authenticate": 'Basic realm="x"'}, b""
     return 404, {}, b"{}"
+
+
+def channel_answer(request: BaseHTTPRequestHandler) -> Answer:
+    if not request.path.endswith("/linux-64/repodata.json") and not request.path.endswith(
+        "/noarch/repodata.json"
+    ):
+        return 404, {}, b""
+    records = {f"{name}-1.0-0.conda": {"name": name, "version": "1.0"} for name in CONDA_PACKAGES}
+    return 200, {}, json.dumps({"packages.conda": records}).encode()
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +79,19 @@ def registry() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def channel() -> Iterator[Server]:
+    with Server(channel_answer).running() as server:
+        yield server
+
+
 @pytest.fixture(autouse=True)
-def studio(settings: Settings, index: Server) -> None:
+def studio(settings: Settings, index: Server, channel: Server, registry: Server) -> None:
     cache.clear()
+    channel_names.forget()
     settings.EARLY_CHECKS = True
+    settings.CHANNEL_MIRRORS = {"conda-forge": channel.url}
+    settings.REGISTRY_MIRRORS = {"docker.io": registry.address}
     settings.INDEX_URL = f"{index.url}/simple"
     settings.DOCKER_HOST = "tcp://127.0.0.1:1"  # where nothing listens
 
@@ -104,7 +124,7 @@ def test_of_definitions_that_surely_fail_nearly_all_are_warned_about(
         for case, (name, text) in FAILING.items()
         if not is_warned(early(filled(text, registry), name, lab))
     ]
-    assert silent == ["a conflict", "an unknown package of conda"]
+    assert silent == ["a conflict"]
 
 
 @pytest.mark.parametrize("case", BUILDING)
@@ -148,6 +168,34 @@ def test_a_version_that_is_not_there_has_the_newest_that_is(lab: Workspace) -> N
 def test_an_index_that_does_not_answer_says_nothing(lab: Workspace, settings: Settings) -> None:
     settings.INDEX_URL = "http://127.0.0.1:1/simple"
     assert {finding.code for finding in early("pandsa==1.0\n", "requirements.txt", lab)} == {"base-assumed"}
+
+
+def test_the_bases_of_a_dockerfile_are_looked_up(lab: Workspace, registry: Server) -> None:
+    text = (
+        "ARG TAG=2\nFROM python:3.12-slim AS build\nFROM {registry}/team/base:$TAG\n"
+        "COPY --from=build /a /b\nFROM build\nFROM {registry}/team/base:$UNKNOWN\nFROM scratch\n"
+    ).replace("{registry}", registry.address)
+    findings = early(text, "Dockerfile", lab)
+    assert [(each.line, each.value("image")) for each in findings if each.code == "base-unknown"] == [
+        (3, f"{registry.address}/team/base:2")
+    ]
+    assert not [each for each in findings if each.code in ("base-unreachable", "base-refused")]
+
+
+def test_an_unknown_package_of_conda_has_what_is_meant(lab: Workspace) -> None:
+    text = "channels: [conda-forge]\ndependencies:\n  - numpy\n  - pandsa=2\n  - conda-forge::zzzz\n"
+    unknown = [each for each in early(text, "environment.yml", lab) if each.code == "package-unknown"]
+    assert [(each.line, each.message) for each in unknown] == [
+        (4, "Package “pandsa” was not found. Did you mean “pandas”?"),
+        (5, "Package “zzzz” was not found."),
+    ]
+    assert unknown[0].help == "Correct the name, or add the channel that has it."
+
+
+@pytest.mark.parametrize("other", ["http://127.0.0.1:1/none", "file:///srv/channel", "https://user:word@x/c"])
+def test_a_package_that_an_unreadable_channel_may_have_is_not_reported(other: str, lab: Workspace) -> None:
+    text = f"channels: [conda-forge, '{other}']\ndependencies: [pandsa]\n"
+    assert "package-unknown" not in [each.code for each in early(text, "environment.yml", lab)]
 
 
 def test_a_private_image_is_requested_with_no_other_workspaces_password(

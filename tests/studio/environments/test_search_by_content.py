@@ -215,3 +215,24 @@ def test_plain_words_are_no_constraints() -> None:
     assert Constraint.parse("<script>") is None
     with pytest.raises(BadConstraint):
         Constraint.parse("numpy>=" + ",>=1" * 20)
+
+
+@pytest.mark.django_db
+def test_the_api_counts_what_a_search_matches_like_the_pages() -> None:
+    ann = person("ann", lab=Role.READER)
+    built("ready", locked("numpy", "1.26.4"))
+    save_text("numpy==2.1.3\n", name="waiting", tags={"team": "nlp"})
+    call = Caller(ann)
+    address = "workspaces/lab/facets/"
+    counted = {each["qualifier"]: each["values"] for each in call("GET", address).json["facets"]}
+    states = {each["value"]: (each["count"], each["active"], each["query"]) for each in counted["state"]}
+    assert states == {"ready": (1, False, "state:ready"), "none": (1, False, "state:none")}
+    assert [each["term"] for each in counted["tag"]] == ["tag:team=nlp"]
+    narrowed = call("GET", f"{address}?q=state:none").json["facets"]
+    (state,) = [each for each in narrowed if each["qualifier"] == "state"]
+    assert [(each["value"], each["active"], each["query"]) for each in state["values"]] == [
+        ("none", True, "")
+    ]
+    refused = call("GET", f"{address}?q=state:odd")
+    assert refused.status == 400
+    assert call("GET", "workspaces/nowhere/facets/").status == 404

@@ -13,7 +13,7 @@ OF_BUILDS = (
          hint=_("Did you mean “{meant}”?")),
     Entry("package-unknown", "warning", _("Package not found"),
          _("Package “{what}” was not found."),
-         _("The package index that builds use has no package of this name, so a build fails."),
+         _("The package index or the conda channels that builds use have no package of this name, so a build fails."),
          _("Correct the name, or add the index that has it."),
          hint=_("Did you mean “{meant}”?")),
     Entry("version-unknown", "warning", _("Version not found"),

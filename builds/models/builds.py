@@ -145,6 +145,8 @@ class BuildRequest(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     cancelled_at = models.DateTimeField(null=True)
     seen_at = models.DateTimeField(null=True, help_text="The time the requester saw the outcome.")
+    awaited_at = models.DateTimeField(null=True, help_text="The time a program first saw the build running.")
+    log_read_at = models.DateTimeField(null=True, help_text="The time a program had read the whole log.")
 
     class Meta:
         ordering = ["pk"]

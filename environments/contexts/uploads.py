@@ -6,13 +6,13 @@ A file or block is there whole or not at all. An upload ends with the metadata t
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from environments.contexts.names import BlobName
@@ -166,14 +166,12 @@ def check_length(length: int | None) -> None:
         )
 
 
-def forget_old(workspaces: Workspace | None = None) -> int:
+def forget_old(workspace: Workspace | None = None) -> int:
     """Delete the rows of uploads to which nothing was added for `STUDIO_UPLOAD_HOURS`; return how many."""
-    before = timezone.now() - timedelta(hours=settings.UPLOAD_HOURS)
-    rows = (
-        UploadedBlob.objects.all()
-        if workspaces is None
-        else UploadedBlob.objects.filter(workspace=workspaces)
-    )
+    before = _oldest()
+    rows = UploadedBlob.objects.all()
+    if workspace is not None:
+        rows = rows.filter(workspace=workspace)
     uploads = rows.order_by().values("workspace", "upload").annotate(last=Max("created_at"))
     count = 0
     for old in uploads.filter(last__lt=before):
@@ -182,6 +180,16 @@ def forget_old(workspaces: Workspace | None = None) -> int:
             if not of_it.filter(created_at__gte=before).exists():
                 count += of_it.delete()[0]
     return count
+
+
+def kept_uploads() -> QuerySet[UploadedBlob]:
+    """Return the files and blocks of the uploads that are not old."""
+    same = UploadedBlob.objects.filter(workspace=OuterRef("workspace"), upload=OuterRef("upload"))
+    return UploadedBlob.objects.filter(Exists(same.filter(created_at__gte=_oldest())))
+
+
+def _oldest() -> datetime:
+    return timezone.now() - timedelta(hours=settings.UPLOAD_HOURS)
 
 
 def _save(
@@ -235,7 +243,13 @@ def _check_room(
             f"The upload is larger than the limit of {limit} for a build context.",
             "Leave large files out with a line in .amlignore.",
         )
-    if of_it["files"] - gone["files"] + (not block) > LIMITS.context_files or of_it["blocks"] >= MOST_BLOCKS:
+    if block and of_it["blocks"] >= MOST_BLOCKS:
+        raise TooLarge(
+            "too-large",
+            f"The upload has more than {MOST_BLOCKS} blocks that are in no file yet.",
+            "Send larger blocks, or the list of those that arrived.",
+        )
+    if of_it["files"] - gone["files"] + (not block) > LIMITS.context_files:
         raise TooLarge(
             "too-large",
             f"The upload has more than {LIMITS.context_files} files.",

@@ -1,13 +1,14 @@
 """The status of a requested build, as the first SDK waits for it.
 
 The client prints the log only while the status stays the same, and never after the build has ended. So a build that it
-has seen running is reported as running until the client has read the whole log, or for a few seconds.
+has seen running is reported as running until the client has read the whole log, or for a few seconds. What a client has
+seen is in the request's row: the next of its requests may come to another web process.
 """
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
-from django.core.cache import cache
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from builds.models import Build, BuildRequest, BuildState
@@ -22,8 +23,6 @@ NAMES = {
 }
 # The client asks every five seconds: it needs one answer to print the status, and another to print the log.
 HELD = timedelta(seconds=12)
-_WATCHED_SECONDS = 60
-_READ_SECONDS = 60
 
 
 def status_of(request: BuildRequest) -> str:
@@ -34,7 +33,8 @@ def status_of(request: BuildRequest) -> str:
     if request.cancelled_at is not None:
         return NAMES[BuildState.CANCELLED]
     if build.active:
-        cache.set(_watched(request), True, _WATCHED_SECONDS)
+        if request.awaited_at is None:
+            BuildRequest.objects.filter(pk=request.pk).update(awaited_at=timezone.now())
     elif _awaits_log(request, build):
         return NAMES[BuildState.RUNNING]
     return NAMES[BuildState(build.state)]
@@ -51,23 +51,16 @@ def build_with_log(request: BuildRequest) -> Build | None:
     )
 
 
-async def whole_log(build: Build) -> AsyncIterator[str]:
-    """Yield a build's whole log; its end is known to have been read when all of it was taken."""
+async def whole_log(build: Build, reader: User) -> AsyncIterator[str]:
+    """Yield a build's whole log; its end is known to have been read when the reader has taken all of it."""
     ended = not build.active
     async for text in log_text(build.pk):
         yield text
     if ended:
-        await cache.aset(_read(build), True, _READ_SECONDS)
+        unread = BuildRequest.objects.filter(build=build, user=reader, log_read_at=None)
+        await unread.aupdate(log_read_at=timezone.now())
 
 
 def _awaits_log(request: BuildRequest, build: Build) -> bool:
     recently = build.ended_at is not None and build.ended_at > timezone.now() - HELD
-    return recently and bool(cache.get(_watched(request))) and not cache.get(_read(build))
-
-
-def _watched(request: BuildRequest) -> str:
-    return f"azure-v1-watched-{request.pk}"
-
-
-def _read(build: Build) -> str:
-    return f"azure-v1-read-{build.pk}"
+    return recently and request.awaited_at is not None and request.log_read_at is None

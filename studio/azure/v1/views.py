@@ -118,7 +118,8 @@ def log(request: ApiRequest, scope: Scope, build: str) -> Any:
         return _text(HttpResponse(LINK_ENDED, status=HTTPStatus.FORBIDDEN))
     if signed is None:
         raise Http404("There is no log at this address.")
-    return _text(StreamingHttpResponse(whole_log(signed[1])))
+    reader, made = signed
+    return _text(StreamingHttpResponse(whole_log(made, reader)))
 
 
 def local_recipe(request: ApiRequest, scope: Scope, name: str, version: str = LATEST) -> Response:

@@ -93,6 +93,19 @@ def test_an_end_is_held_back_for_seconds_only(sdk: SdkCaller) -> None:
     assert sdk("GET", location)[1]["status"] == "Failed"
 
 
+def test_the_end_of_a_log_that_another_person_has_read_is_still_held_for_the_first(sdk: SdkCaller) -> None:
+    build, location = requested(sdk)
+    carl = SdkCaller(person("carl", lab=Role.CONTRIBUTOR))
+    _, his = requested(carl)
+    for caller, url in ((sdk, location), (carl, his)):
+        assert caller("GET", url)[1]["status"] == "Queued"
+    succeed_build(build)
+    cache.clear()  # as in another web process: nothing of it is remembered by one
+    assert whole_log_of(sdk, carl("GET", his)[1]["logUrl"])[0] == 200
+    assert carl("GET", his)[1]["status"] == "Succeeded"
+    assert sdk("GET", location)[1]["status"] == "Running"
+
+
 def test_a_cancelled_request_is_canceled(olga: User, sdk: SdkCaller) -> None:
     build, location = requested(sdk)
     cancel_requests_of(build, olga)

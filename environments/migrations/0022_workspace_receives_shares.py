@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("environments", "0020_uploaded_blobs"),
+        ("environments", "0021_badge_keys"),
     ]
 
     operations = [

@@ -35,21 +35,13 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     except Unreadable as error:
         return {"problem": str(error)}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise unreadable(
-            path.name, f"the archive is damaged or of a kind that isn't read ({error})"
-        ) from error
+        return {"problem": f"the archive is damaged or of a kind that isn't read ({_shown(str(error))})"}
     except OSError as error:
-        raise Unreadable(error.strerror or "it can't be read") from error
+        return {"problem": error.strerror or "it can't be read"}
 
 
-def unreadable(name: str, why: str) -> ImageError:
-    """Return the error for a source of advisories that can't be read."""
-    return ImageError(
-        "bad-advisories",
-        f"Can't read the advisories in {name[:200]}: {why}.",
-        "Give a JSON file in OSV's format, a folder of them, or an ecosystem's all.zip.",
-        fault="outside",
-    )
+class Unreadable(Exception):
+    """A source of advisories that can't be read; the message says why."""
 
 
 def _read(path: Path, out: Path) -> dict[str, Any]:

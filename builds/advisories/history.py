@@ -28,7 +28,7 @@ def _keep(images: list[Image], now: datetime) -> None:
                 hash=image.hash,
                 digest=image.digest,
                 base_digest=image.base_digest,
-                built_at=image.built_at,
+                built_at=image.made_at,
                 until=ends.get(image.pk, now),
             )
             for image in images
@@ -45,11 +45,11 @@ def _replaced_at(images: list[Image]) -> dict[int, datetime]:
     """Return when each image that is no longer current was replaced: with the build of the next."""
     result: dict[int, datetime] = {}
     old = [image for image in images if not image.current]
-    others = Image.objects.filter(hash__in={image.hash for image in old}).order_by("built_at")
-    rows = list(others.values_list("workspace", "hash", "built_at"))
+    others = Image.objects.filter(hash__in={image.hash for image in old}).order_by("made_at")
+    rows = list(others.values_list("workspace", "hash", "made_at"))
     for image in old:
-        for workspace, hash, built_at in rows:
-            if (workspace, hash) == (image.workspace_id, image.hash) and built_at > image.built_at:
-                result[image.pk] = built_at
+        for workspace, hash, made_at in rows:
+            if (workspace, hash) == (image.workspace_id, image.hash) and made_at > image.made_at:
+                result[image.pk] = made_at
                 break
     return result

@@ -14,13 +14,13 @@ from environments.models import Usage, VersionEntry, VersionLabel, Workspace
 Scope = Iterable[int] | None
 """Keys of workspaces, or None for all."""
 
-MOST = 10_000  # that are counted
+MOST = 1_000  # that are counted
+FEW = 2_000  # rows of packages: so many are looked up before images are, and more while images are read
 
 
 def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> QuerySet[Image]:
     """Return the current images of workspaces with an affected package, newest first; `used` leaves out the others."""
-    images = within(Image.objects.filter(current=True), scope)
-    images = images.filter(holds(subject.packages, subject.digests))
+    images = within(Image.objects.filter(current=True), scope).filter(_held(subject))
     if used:
         images = images.filter(in_use(scope))
     return images.order_by("-pk")
@@ -29,7 +29,7 @@ def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> Quer
 def replaced_images(subject: Subject, scope: Scope) -> QuerySet[Image]:
     """Return the images that a rebuild replaced and that were exposed, newest first."""
     images = within(Image.objects.filter(current=False), scope)
-    return images.filter(holds(subject.packages, subject.digests)).order_by("-pk")
+    return images.filter(_held(subject)).order_by("-pk")
 
 
 def past_images(subject: Subject, scope: Scope) -> QuerySet[PastImage]:
@@ -41,16 +41,27 @@ def past_images(subject: Subject, scope: Scope) -> QuerySet[PastImage]:
     return within(PastImage.objects.filter(held), scope).order_by("-pk")
 
 
-def within(rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:
+def within(rows: QuerySet[Any], scope: Scope, prefix: str = "") -> QuerySet[Any]:
     """Return the rows of these workspaces."""
-    return rows if scope is None else rows.filter(workspace__in=list(scope))
+    return rows if scope is None else rows.filter(**{f"{prefix}workspace__in": list(scope)})
 
 
-def holds(packages: list[int], digests: Iterable[str]) -> Q:
-    """Return the condition that an image has one of these packages itself, or is on one of these bases."""
-    held = Q(pk__in=ImagePackage.objects.filter(package__in=packages).values("image"))
-    here = list(digests)
-    return held | Q(base_digest__in=here) if here else held
+def _held(subject: Subject) -> Q:
+    """Return the condition that an image has one of a subject's packages itself, or is on one of its bases.
+
+    Images with a rare package are looked up by it. Nearly all have a popular one: reading them in order ends sooner.
+    """
+    rows = ImagePackage.objects.filter(package__in=subject.packages)
+    rare = rows.values("pk")[: FEW + 1].count() <= FEW
+    held = Q(pk__in=rows.values("image")) if rare else Q(Exists(rows.filter(image=OuterRef("pk"))))
+    return held | Q(base_digest__in=list(subject.digests)) if subject.digests else held
+
+
+def exposed_among(images: dict[int, str], subject: Subject) -> set[int]:
+    """Return those of some images, given with the digests of their bases, that are exposed."""
+    rows = ImagePackage.objects.filter(image__in=images, package__in=subject.packages)
+    on_bases = {pk for pk, digest in images.items() if digest in subject.digests}
+    return on_bases | set(rows.values_list("image", flat=True))
 
 
 def holds_any(packages: QuerySet[Any]) -> Q:
@@ -60,20 +71,15 @@ def holds_any(packages: QuerySet[Any]) -> Q:
     return Q(Exists(direct) | Exists(on_base))
 
 
-def in_use(scope: Scope = None) -> Exists:
+def in_use(scope: Scope = None, image: str = "") -> Exists:
     """Return the condition that an image is in use: of a latest version, or of one with a label or an active use.
 
-    An image of the catalogue serves the versions of every workspace.
+    An image of the catalogue serves the versions of every workspace. `image` leads to the image from another row.
     """
-    entries = VersionEntry.objects.filter(hash=OuterRef("hash"))
-    entries = within(entries, scope).filter(
-        Q(workspace=OuterRef("workspace")) | Q(Exists(_curated(OuterRef(OuterRef("workspace")))))
-    )
+    entries = within(VersionEntry.objects.filter(hash=OuterRef(f"{image}hash")), scope)
+    shared = Workspace.objects.filter(curated=True, pk=OuterRef(OuterRef(f"{image}workspace")))
+    entries = entries.filter(Q(workspace=OuterRef(f"{image}workspace")) | Q(Exists(shared)))
     return Exists(entries.filter(used_entry()))
-
-
-def _curated(workspace: Any) -> QuerySet[Workspace]:
-    return Workspace.objects.filter(pk=workspace, curated=True)
 
 
 def used_entry() -> Q:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
-from builds.exposure.images import Scope, holds, past_images, used_entry, within
+from builds.exposure.images import Scope, exposed_among, past_images, used_entry, within
 from builds.exposure.subjects import Subject
 from builds.images.dependency_paths import path_to
 from builds.models import Advisory, BasePackage, Image, ImagePackage, PastImage
@@ -153,10 +153,10 @@ def spans_of(environments: Iterable[int], subject: Subject) -> dict[int, Span]:
     used = set(entries.filter(used_entry()).values_list("environment", "number"))
     hashes = {hash for _, _, hash, _ in versions}
     images = Image.objects.filter(hash__in=hashes).annotate(shared=F("workspace__curated"))
-    exposed = set(images.filter(holds(subject.packages, subject.digests)).values_list("pk", flat=True))
+    exposed = exposed_among(dict(images.values_list("pk", "base_digest")), subject)
     built: dict[str, list[Made]] = defaultdict(list)
-    for row in images.order_by("built_at").values_list(
-        "pk", "workspace", "hash", "shared", "current", "built_at"
+    for row in images.order_by("made_at").values_list(
+        "pk", "workspace", "hash", "shared", "current", "made_at"
     ):
         pk, workspace, hash, shared, current, built_at = row
         built[hash].append(Made(workspace, shared, built_at, pk in exposed, current))

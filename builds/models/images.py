@@ -48,6 +48,9 @@ class Image(models.Model):
     )
     current = models.BooleanField(default=True)
     built_at = models.DateTimeField(auto_now_add=True)
+    made_at = models.DateTimeField(
+        auto_now_add=True, help_text="Of its first build; `built_at` is that of the last with the same bytes."
+    )
     used_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

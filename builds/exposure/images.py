@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from builds.exposure.subjects import Subject
 from builds.models import BasePackage, Image, ImagePackage, PastImage, PastPackage
@@ -14,16 +14,51 @@ from environments.models import Usage, VersionEntry, VersionLabel, Workspace
 Scope = Iterable[int] | None
 """Keys of workspaces, or None for all."""
 
-MOST = 1_000  # that are counted
+MOST = 1_000  # that are counted, and can be paged through
 FEW = 2_000  # rows of packages: so many are looked up before images are, and more while images are read
 
 
-def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> QuerySet[Image]:
-    """Return the current images of workspaces with an affected package, newest first; `used` leaves out the others."""
-    images = within(Image.objects.filter(current=True), scope).filter(_held(subject))
+def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> list[int]:
+    """Return the keys of current images with an affected package, newest first, at most one more than are counted.
+
+    With `used`, only those in use.
+    """
+    images = within(Image.objects.filter(current=True), scope)
+    if used and not _rare(subject):
+        return _used_images(images, subject, scope)
+    images = images.filter(_held(subject))
     if used:
         images = images.filter(in_use(scope))
-    return images.order_by("-pk")
+    return list(images.order_by("-pk").values_list("pk", flat=True)[: MOST + 1])
+
+
+def _used_images(images: QuerySet[Image], subject: Subject, scope: Scope) -> list[int]:
+    """Return the exposed images of the versions in use: a popular package is in many more that nobody uses."""
+    held = images.filter(_held(subject))
+    own = held.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash")).values("pk")[:1]
+    entries = within(VersionEntry.objects.all(), scope)
+    latest = entries.filter(latest=True, archived=False)
+    labels = VersionLabel.objects.values("version")
+    others = entries.filter(
+        Q(version__in=labels) | Q(version__in=Usage.objects.filter(ended_at=None).values("version"))
+    )
+    result: set[int] = set()
+    for rows in (latest, others):
+        chosen = rows.order_by("-pk").annotate(image=Subquery(own)).values_list("image", flat=True)
+        for image in chosen.iterator():
+            if image is not None:
+                result.add(image)
+            if len(result) > MOST:
+                return sorted(result, reverse=True)
+    catalogues = within(Workspace.objects.filter(curated=True), scope, key="pk")
+    shared = held.filter(workspace__in=list(catalogues.values_list("pk", flat=True)))
+    result.update(shared.filter(in_use(scope)).values_list("pk", flat=True)[:MOST])
+    return sorted(result, reverse=True)[: MOST + 1]
+
+
+def held_images(subject: Subject, scope: Scope) -> QuerySet[Image]:
+    """Return the images with an affected package, whether they are current or were replaced."""
+    return within(Image.objects.all(), scope).filter(_held(subject))
 
 
 def replaced_images(subject: Subject, scope: Scope) -> QuerySet[Image]:
@@ -41,9 +76,9 @@ def past_images(subject: Subject, scope: Scope) -> QuerySet[PastImage]:
     return within(PastImage.objects.filter(held), scope).order_by("-pk")
 
 
-def within(rows: QuerySet[Any], scope: Scope, prefix: str = "") -> QuerySet[Any]:
-    """Return the rows of these workspaces."""
-    return rows if scope is None else rows.filter(**{f"{prefix}workspace__in": list(scope)})
+def within(rows: QuerySet[Any], scope: Scope, key: str = "workspace") -> QuerySet[Any]:
+    """Return the rows of these workspaces; `key` leads to the workspace."""
+    return rows if scope is None else rows.filter(**{f"{key}__in": list(scope)})
 
 
 def _held(subject: Subject) -> Q:
@@ -52,9 +87,18 @@ def _held(subject: Subject) -> Q:
     Images with a rare package are looked up by it. Nearly all have a popular one: reading them in order ends sooner.
     """
     rows = ImagePackage.objects.filter(package__in=subject.packages)
-    rare = rows.values("pk")[: FEW + 1].count() <= FEW
+    rare = _rare(subject)
     held = Q(pk__in=rows.values("image")) if rare else Q(Exists(rows.filter(image=OuterRef("pk"))))
     return held | Q(base_digest__in=list(subject.digests)) if subject.digests else held
+
+
+def _rare(subject: Subject) -> bool:
+    rows = ImagePackage.objects.filter(package__in=subject.packages).order_by()
+    count = rows.values("pk")[: FEW + 1].count()
+    if count <= FEW and subject.digests:
+        on_bases = Image.objects.filter(base_digest__in=list(subject.digests)).order_by()
+        count += on_bases.values("pk")[: FEW + 1].count()
+    return count <= FEW
 
 
 def exposed_among(images: dict[int, str], subject: Subject) -> set[int]:
@@ -71,14 +115,14 @@ def holds_any(packages: QuerySet[Any]) -> Q:
     return Q(Exists(direct) | Exists(on_base))
 
 
-def in_use(scope: Scope = None, image: str = "") -> Exists:
+def in_use(scope: Scope = None) -> Exists:
     """Return the condition that an image is in use: of a latest version, or of one with a label or an active use.
 
-    An image of the catalogue serves the versions of every workspace. `image` leads to the image from another row.
+    An image of the catalogue serves the versions of every workspace.
     """
-    entries = within(VersionEntry.objects.filter(hash=OuterRef(f"{image}hash")), scope)
-    shared = Workspace.objects.filter(curated=True, pk=OuterRef(OuterRef(f"{image}workspace")))
-    entries = entries.filter(Q(workspace=OuterRef(f"{image}workspace")) | Q(Exists(shared)))
+    entries = within(VersionEntry.objects.filter(hash=OuterRef("hash")), scope)
+    shared = Workspace.objects.filter(curated=True, pk=OuterRef(OuterRef("workspace")))
+    entries = entries.filter(Q(workspace=OuterRef("workspace")) | Q(Exists(shared)))
     return Exists(entries.filter(used_entry()))
 
 
@@ -91,7 +135,6 @@ def used_entry() -> Q:
     return Q(latest=True, archived=False) | Exists(labels) | Exists(uses)
 
 
-def bounded(rows: QuerySet[Any], most: int = MOST) -> tuple[int, bool]:
-    """Return how many rows there are, and whether there are more than are counted."""
-    count = rows.order_by()[: most + 1].count()
-    return min(count, most), count > most
+def bounded(rows: QuerySet[Any]) -> int:
+    """Return how many rows there are, at most one more than are counted."""
+    return rows.order_by().values("pk")[: MOST + 1].count()

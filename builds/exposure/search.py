@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
-
-from django.db.models import QuerySet
 
 from builds.exposure.images import (
+    MOST,
     Scope,
     bounded,
     exposed_images,
+    held_images,
     past_images,
     replaced_images,
 )
 from builds.exposure.rows import ExposedImage, rows_of
 from builds.exposure.subjects import Subject, subject_of
-from builds.models import PastImage
+from builds.models import Image, PastImage
 
 ROWS = 50
 SHOWN = ("used", "current", "past")
@@ -52,36 +51,31 @@ def answer(subject: Subject, *, scope: Scope, shown: str = "used", page: int = 1
     result = Answer(subject, shown if shown in SHOWN else "used", page=max(1, page))
     if not subject.hits:
         return result
+    first = (result.page - 1) * ROWS
     if result.shown == "past":
-        rows = replaced_images(subject, where)
-        result.past, more_past = _page(past_images(subject, where), result.page)
-        result.count, result.more_than_counted = bounded(past_images(subject, where))
+        replaced, deleted = replaced_images(subject, where), past_images(subject, where)
+        keys = list(replaced.values_list("pk", flat=True)[: MOST + 1])
+        result.past = list(deleted.select_related("workspace")[first : first + ROWS])
+        result.count = bounded(deleted)
     else:
-        rows, more_past = exposed_images(subject, where, used=result.shown == "used"), False
-    count, more_than_counted = bounded(rows)
-    result.count += count
-    result.more_than_counted |= more_than_counted
-    images, more = _page(
-        rows.select_related("workspace").defer("layers", "conflicts", "bytecode"), result.page
-    )
-    result.more = more or more_past
-    result.images = rows_of(images, subject, where)
+        keys = exposed_images(subject, where, used=result.shown == "used")
+    result.more = max(len(keys), result.count) > first + ROWS
+    result.count += len(keys)
+    result.more_than_counted = result.count > MOST
+    result.images = rows_of(_images(keys[first : first + ROWS]), subject, where)
     result.since = first_exposed(subject, where)
     return result
 
 
-def _page(rows: QuerySet[Any], page: int) -> tuple[list[Any], bool]:
-    first = (page - 1) * ROWS
-    found = list(rows[first : first + ROWS + 1])
-    return found[:ROWS], len(found) > ROWS
+def _images(keys: list[int]) -> list[Image]:
+    rows = Image.objects.select_related("workspace").defer("layers", "conflicts", "bytecode").in_bulk(keys)
+    return [rows[key] for key in keys if key in rows]
 
 
 def first_exposed(subject: Subject, scope: Iterable[int] | None) -> datetime | None:
     """Return when the first image was built that was exposed, of all that were ever made in these workspaces."""
     rows = (
-        exposed_images(subject, scope, used=False).order_by("pk").values_list("made_at", flat=True),
-        replaced_images(subject, scope).order_by("pk").values_list("made_at", flat=True),
+        held_images(subject, scope).order_by("pk").values_list("made_at", flat=True),
         past_images(subject, scope).order_by("built_at").values_list("built_at", flat=True),
     )
-    times = [each.first() for each in rows]
-    return min((at for at in times if at is not None), default=None)
+    return min((at for each in rows if (at := each.first()) is not None), default=None)

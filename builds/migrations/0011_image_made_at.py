@@ -25,4 +25,10 @@ class Migration(migrations.Migration):
             preserve_default=False,
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
+        migrations.AddIndex(
+            model_name="image",
+            index=models.Index(
+                condition=models.Q(("current", False)), fields=["made_at"], name="image_replaced_idx"
+            ),
+        ),
     ]

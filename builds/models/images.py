@@ -67,6 +67,7 @@ class Image(models.Model):
             models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
             models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
             models.Index(fields=["base_digest"], name="image_base_digest_idx"),
+            models.Index(fields=["made_at"], condition=Q(current=False), name="image_replaced_idx"),
         ]
 
     def __str__(self) -> str:

@@ -21,14 +21,16 @@ FEW = 2_000  # rows of packages: so many are looked up before images are, and mo
 def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> list[int]:
     """Return the keys of current images with an affected package, newest first, at most one more than are counted.
 
-    With `used`, only those in use.
+    With `used`, only those in use. Among a workspace's images are those of the catalogue that its versions use.
     """
-    images = within(Image.objects.filter(current=True), scope)
+    images = Image.objects.filter(current=True)
     if used and not _rare(subject):
         return _used_images(images, subject, scope)
     images = images.filter(_held(subject))
     if used:
         images = images.filter(in_use(scope))
+    elif scope is not None:
+        images = images.filter(Q(workspace__in=list(scope)) | in_use(scope))
     return list(images.order_by("-pk").values_list("pk", flat=True)[: MOST + 1])
 
 
@@ -50,7 +52,7 @@ def _used_images(images: QuerySet[Image], subject: Subject, scope: Scope) -> lis
                 result.add(image)
             if len(result) > MOST:
                 return sorted(result, reverse=True)
-    catalogues = within(Workspace.objects.filter(curated=True), scope, key="pk")
+    catalogues = Workspace.objects.filter(curated=True)
     shared = held.filter(workspace__in=list(catalogues.values_list("pk", flat=True)))
     result.update(shared.filter(in_use(scope)).values_list("pk", flat=True)[:MOST])
     return sorted(result, reverse=True)[: MOST + 1]

@@ -59,10 +59,13 @@ class ExposedImage:
     packages: list[AffectedVersion] = field(default_factory=list)
 
 
-def rows_of(images: Sequence[Image], subject: Subject, scope: Scope) -> list[ExposedImage]:
-    """Return what is shown of images on a page, in a number of queries that does not depend on theirs."""
+def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Scope) -> list[ExposedImage]:
+    """Return what is shown of images on a page, in a number of queries that does not depend on theirs.
+
+    Uses are those of `uses_in`: a version of the catalogue is used in many workspaces.
+    """
     packages = _packages(images, subject)
-    versions = _versions(images, scope)
+    versions = _versions(images, scope, uses_in)
     spans = spans_of({v.entry.environment_id for several in versions.values() for v in several}, subject)
     for several in versions.values():
         for version in several:
@@ -70,7 +73,7 @@ def rows_of(images: Sequence[Image], subject: Subject, scope: Scope) -> list[Exp
     return [ExposedImage(image, versions[image.pk], packages[image.pk]) for image in images]
 
 
-def _versions(images: Sequence[Image], scope: Scope) -> dict[int, list[ExposedVersion]]:
+def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int, list[ExposedVersion]]:
     hashes = {image.hash for image in images}
     entries = within(VersionEntry.objects.filter(hash__in=hashes), scope)
     rows = entries.select_related("version", "environment__workspace").defer(
@@ -84,7 +87,7 @@ def _versions(images: Sequence[Image], scope: Scope) -> dict[int, list[ExposedVe
         by_version[entry.pk] = exposed
     for version, name in VersionLabel.objects.filter(version__in=by_version).values_list("version", "name"):
         by_version[version].labels.append(name)
-    uses = within(Usage.objects.filter(version__in=by_version, ended_at=None), scope)
+    uses = within(Usage.objects.filter(version__in=by_version, ended_at=None), uses_in)
     for use in uses.select_related("workspace").order_by("-last_at"):
         if len(by_version[use.version_id].uses) < MOST_USES:
             by_version[use.version_id].uses.append(use)

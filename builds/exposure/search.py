@@ -39,13 +39,22 @@ class Answer:
     since: datetime | None = None
 
 
-def search(text: str, *, scope: Scope, shown: str = "used", page: int = 1) -> Answer | None:
-    """Return the images with what a name means, in these workspaces; None for a name that means nothing."""
+def search(
+    text: str, *, scope: Scope, uses_in: Scope = None, shown: str = "used", page: int = 1
+) -> Answer | None:
+    """Return the images with what a name means, in these workspaces; None for a name that means nothing.
+
+    Active uses are shown of the workspaces `uses_in`; None shows those of all.
+    """
     subject = subject_of(text)
-    return answer(subject, scope=scope, shown=shown, page=page) if subject is not None else None
+    if subject is None:
+        return None
+    return answer(subject, scope=scope, uses_in=uses_in, shown=shown, page=page)
 
 
-def answer(subject: Subject, *, scope: Scope, shown: str = "used", page: int = 1) -> Answer:
+def answer(
+    subject: Subject, *, scope: Scope, uses_in: Scope = None, shown: str = "used", page: int = 1
+) -> Answer:
     """Return a page of the images that are exposed: those in use, all current ones, or past ones."""
     where = list(scope) if scope is not None else None
     result = Answer(subject, shown if shown in SHOWN else "used", page=max(1, page))
@@ -62,7 +71,7 @@ def answer(subject: Subject, *, scope: Scope, shown: str = "used", page: int = 1
     result.more = max(len(keys), result.count) > first + ROWS
     result.count += len(keys)
     result.more_than_counted = result.count > MOST
-    result.images = rows_of(_images(keys[first : first + ROWS]), subject, where)
+    result.images = rows_of(_images(keys[first : first + ROWS]), subject, where, uses_in)
     result.since = first_exposed(subject, where)
     return result
 

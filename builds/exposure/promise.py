@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
-from builds.exposure.images import Scope, used_entry, within
+from builds.exposure.images import used_entry
+from builds.exposure.scopes import Scope, within
 from builds.models import BasePackage, Image, ImagePackage, PackageAdvisory
 from environments.models import VersionEntry
 

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
-from builds.exposure.images import Scope, exposed_among, past_images, used_entry, within
+from builds.exposure.images import exposed_among, past_images, used_entry
+from builds.exposure.scopes import Scope, within
 from builds.exposure.subjects import Subject
 from builds.images.dependency_paths import path_to
 from builds.models import Advisory, BasePackage, Image, ImagePackage, PastImage

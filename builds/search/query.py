@@ -1,4 +1,4 @@
-"""The language of searches: text, `numpy<2`, `tag:team=nlp`, `state:failed`, `by:ann`; all terms must hold."""
+"""The language of searches: text, `numpy<2`, `tag:team=nlp`, `vulnerability:high`, `by:ann`; all terms must hold."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ QUALIFIERS = {
     "base": "base",
     "device": "device",
     "is": "is",
+    "vulnerability": "vulnerability",
 }
 _EXAMPLES = {
     "tag": "tag:team=nlp",
@@ -48,6 +49,7 @@ _EXAMPLES = {
     "base": "base:ubuntu22.04",
     "device": "device:gpu",
     "is": "is:pinned",
+    "vulnerability": "vulnerability:high",
 }
 
 # `numpy >= 1.2, < 2` is a single term, and so is `tag:"cost centre=42"`.

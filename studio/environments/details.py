@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
+from builds.exposure.of_image import vulnerabilities_of
 from builds.images.platforms import deviations
 from builds.images.repositories import name_of, pull_names
 from builds.models import Image
@@ -56,6 +57,7 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "badges": badges_of(version.environment, request),
             "badge_key_length": MAX_NAME_LENGTH,
             "tour": tour_for(request.user, page["here"], version, image),
+            "vulnerabilities": vulnerabilities_of(image) if image else None,
             **(_platforms(image) if image else {}),
         }
         | _how_to_use(request, page)

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import User
 from django.db.models import BooleanField, Case, QuerySet, When
 
+from builds.exposure.columns import exposure_of
 from builds.pages import queries
 from builds.search.conditions import Entries, find, matching_entries
 from builds.search.facets import facets_of
@@ -138,6 +139,8 @@ def _page(
     with_images = {"image", "size"} & set(columns)
     images = queries.image_states(chosen.shown, [version.hash for version in versions] if with_images else [])
     uses = active_uses(environments) if "uses" in columns else {}
+    hashes = [version.hash for version in versions]
+    exposures = exposure_of(hashes, chosen.shown) if "vulnerabilities" in columns else {}
     matches = _matches(chosen, environments)
     pinned = set(chosen.pinned)
     return {
@@ -149,6 +152,7 @@ def _page(
                 uses.get(version.environment_id, 0),
                 matches.get(version.environment_id),
                 version.environment_id in pinned,
+                exposures.get(version.hash),
             )
             for version in versions
         ],

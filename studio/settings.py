@@ -49,6 +49,10 @@ STORE = VAR / "store"  # images, an OCI layout
 CONTEXTS = VAR / "contexts"  # files of build contexts, by their digests
 CACHE = VAR / "cache"  # downloads and segments; may be deleted at any time
 
+# The key that proofs are signed with: only workers read it, and make it if no file is named.
+SIGNING_KEY_IS_MADE = not setting(env.str, "STUDIO_SIGNING_KEY_FILE", "")
+SIGNING_KEY_FILE = setting(env.path, "STUDIO_SIGNING_KEY_FILE", VAR / "signing-key.pem").absolute()
+
 # Database: SQLite for a studio of one machine, PostgreSQL when DATABASE_URL says so
 EMBEDDED = not setting(env.str, "DATABASE_URL", "")
 DATABASES: dict[str, dict[str, Any]] = {

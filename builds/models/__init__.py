@@ -6,6 +6,7 @@
 - `limits`: WorkspaceLimits
 - `preview`: RebuildPreview
 - `trial`: Trial
+- `provenance`: SigningKey, Referrer
 - `steps`: StepName, no table
 """
 
@@ -23,6 +24,7 @@ from builds.models.images import (
 from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
 from builds.models.preview import RebuildPreview
+from builds.models.provenance import Referrer, SigningKey
 from builds.models.trial import PENDING, Trial, TrialState
 
 __all__ = [
@@ -42,6 +44,8 @@ __all__ = [
     "Package",
     "PushedTag",
     "RebuildPreview",
+    "Referrer",
+    "SigningKey",
     "Step",
     "Trial",
     "TrialState",

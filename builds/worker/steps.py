@@ -23,6 +23,7 @@ from builds.imaging.lock import LockedPackage
 from builds.imaging.oci.codecs import COMPRESSIONS
 from builds.imaging.oci.layer import Layer
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
+from builds.imaging.oci.referrers import Attachment
 from builds.imaging.oci.store import BlobStore, free
 from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import BYTECODES, Bytecode, ManagedPythons, Workshop
@@ -36,6 +37,7 @@ from builds.worker.platforms.bytecode import bytecode_in, report_compilers
 from builds.worker.platforms.index import image_row, whole_image
 from builds.worker.platforms.packages import install, resolve_each
 from builds.worker.platforms.targets import Made, Target, check_files, refuse_scripts, targets_of
+from builds.worker.proving.attest import attest
 from builds.worker.publish import layers_pushed_ahead, push_image
 from builds.worker.reporter import BuildReporter
 from environments.connections.service import workspace_logins
@@ -114,12 +116,14 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     image = whole_image(made, workshop)
     with reporter.step(StepName.VERIFY):
         conflicts = _verify(definition, targets, workshop, reporter)
-    # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
-    with reporter.step(StepName.STORE):
-        pushed_to = _store(build, bases, image.descriptor, workshop, reporter)
     row = image_row(definition, bases, made, image, workshop)
     more = {"repository": repository(build.hash), "floating": is_floating(definition), "bytecode": bytecode}
-    return BuildResult(row=row | more | {"pushed_to": pushed_to, "conflicts": conflicts})
+    row |= more | {"conflicts": conflicts}
+    # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
+    with reporter.step(StepName.STORE):
+        attachments = attest(build, row, image.descriptor, compressions, workshop, reporter)
+        pushed_to = _store(build, bases, image.descriptor, attachments, workshop, reporter)
+    return BuildResult(row=row | {"pushed_to": pushed_to}, attachments=attachments)
 
 
 def _assembled(
@@ -176,10 +180,23 @@ def _assemble(
     )
 
 
-def _store(build: Build, bases: Bases, image: Descriptor, workshop: Workshop, reporter: BuildReporter) -> str:
+def _store(
+    build: Build,
+    bases: Bases,
+    image: Descriptor,
+    attachments: Sequence[Attachment],
+    workshop: Workshop,
+    reporter: BuildReporter,
+) -> str:
     """Push the image to the workspace's registry and tag it in the store; return its name in the registry."""
     pushed_to = push_image(
-        build.workspace, repository(build.hash), image, workshop, reporter, base=bases.first
+        build.workspace,
+        repository(build.hash),
+        image,
+        workshop,
+        reporter,
+        base=bases.first,
+        attachments=attachments,
     )
     name = f"{build.workspace.name}/{repository(build.hash)}:latest"
     workshop.store.tag(name, image)

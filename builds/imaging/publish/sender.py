@@ -12,7 +12,7 @@ import httpx
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.registry_client import ATTEMPTS, AskAgain, Registry, same_origin
-from builds.imaging.reporting import Cancelled
+from builds.imaging.reporting import Cancelled, ImageError
 
 Answer = TypeVar("Answer")
 PARALLEL = 4
@@ -79,9 +79,12 @@ class Uploads(Registry):
 
     def listed_under(self, tag: str) -> bytes | None:
         """Return the index with this tag; None if there is none."""
-        if not self.has("manifests", tag):
-            return None
-        return self.manifest(tag)[0]
+        try:
+            return self.manifest(tag)[0]
+        except ImageError as error:
+            if error.code == "base-not-found":
+                return None
+            raise
 
     def address(self, location: str, digest: str) -> httpx.URL:
         """Return where the bytes of an upload go: the registry's answer holds a state of its own."""

@@ -27,6 +27,7 @@ FORKS = ForkServer(
     (
         "builds.imaging.bases.probe_worker",
         "builds.imaging.conda.worker",
+        "builds.imaging.installed.worker",
         "builds.imaging.packing.pack_worker",
         "builds.imaging.pip.declared.reading_worker",
     )

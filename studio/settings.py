@@ -20,6 +20,7 @@ from studio.configuration import (
     read_compression,
     read_days,
     read_encryption_keys,
+    read_import_test,
     read_limit,
     read_mail_server,
     read_mirrors,
@@ -107,6 +108,7 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
         f"STUDIO_IMAGE_PREFIX is {IMAGE_PREFIX!r}. An image's name holds lower-case letters, digits, '.', '_', '-' and '/'."
     )
 BYTECODE = read_bytecode(setting(env.str, "STUDIO_BYTECODE", ""))  # of a workspace without its own
+IMPORT_TEST = read_import_test(setting(env.str, "STUDIO_IMPORT_TEST", ""))  # of a workspace without its own
 COMPRESSION = read_compression(setting(env.str, "STUDIO_COMPRESSION", ""))  # of a workspace without its own
 ANYONE_CREATES_WORKSPACES = setting(env.bool, "STUDIO_ANYONE_CREATES_WORKSPACES", False)
 INVITE_NEW_PEOPLE = setting(env.bool, "STUDIO_INVITE_NEW_PEOPLE", True)
@@ -142,7 +144,7 @@ BUILD_NETWORK = setting(env.str, "STUDIO_BUILD_NETWORK", "") or "proxy"
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
 BUILD_CACHE = read_bytes(setting(env.str, "STUDIO_BUILD_CACHE", "10g"), "STUDIO_BUILD_CACHE")
 BUILD_MEMORY = read_bytes(setting(env.str, "STUDIO_BUILD_MEMORY", ""), "STUDIO_BUILD_MEMORY")
-# An image that is proposed for the catalogue is started once, to see what can be imported
+# An image is started once, to see what can be imported and whether its own command succeeds
 TRIAL_SECONDS = read_limit(setting(env.int, "STUDIO_TRIAL_SECONDS", 120), "STUDIO_TRIAL_SECONDS")
 TRIAL_MEMORY = read_bytes(setting(env.str, "STUDIO_TRIAL_MEMORY", "4g"), "STUDIO_TRIAL_MEMORY")
 HEARTBEAT_SECONDS = setting(env.float, "STUDIO_HEARTBEAT_SECONDS", 2.0)

@@ -5,7 +5,7 @@
 - `logs`: LogChunk, LogBlock
 - `limits`: WorkspaceLimits
 - `preview`: RebuildPreview
-- `trial`: Trial
+- `trial`: Trial, SmokeTest
 - `provenance`: SigningKey, Referrer
 - `steps`: StepName, no table
 """
@@ -25,7 +25,7 @@ from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
 from builds.models.preview import RebuildPreview
 from builds.models.provenance import Referrer, SigningKey
-from builds.models.trial import PENDING, Trial, TrialState
+from builds.models.trial import PENDING, SmokeTest, Trial, TrialState
 
 __all__ = [
     "ACTIVE",
@@ -46,6 +46,7 @@ __all__ = [
     "RebuildPreview",
     "Referrer",
     "SigningKey",
+    "SmokeTest",
     "Step",
     "Trial",
     "TrialState",

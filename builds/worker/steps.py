@@ -38,6 +38,7 @@ from builds.worker.platforms.index import image_row, whole_image
 from builds.worker.platforms.packages import install, resolve_each
 from builds.worker.platforms.targets import Made, Target, check_files, refuse_scripts, targets_of
 from builds.worker.proving.attest import attest
+from builds.worker.proving.testing import check_image, row_of
 from builds.worker.publish import layers_pushed_ahead, push_image
 from builds.worker.reporter import BuildReporter
 from environments.connections.service import workspace_logins
@@ -104,6 +105,9 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     existing = reporter.lease.run(lambda: _existing_image(build, bases))
     if existing is not None and not build.rebuild:
         reporter.line("An image of this definition on this base image already exists. Nothing to build.")
+        if definition.smoke_test:
+            with reporter.step(StepName.VERIFY):
+                check_image(build, row_of(existing), workshop.store, reporter)
         return BuildResult(existing=existing)
 
     targets = targets_of(definition, bases, reporter)
@@ -114,9 +118,10 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
             made = _assembled(build, targets, compressions, making, reporter)
         bytecode = bytecode_in(targets[0], workshop, reporter)
     image = whole_image(made, workshop)
+    row = image_row(definition, bases, made, image, workshop)
     with reporter.step(StepName.VERIFY):
         conflicts = _verify(definition, targets, workshop, reporter)
-    row = image_row(definition, bases, made, image, workshop)
+        check_image(build, row, workshop.store, reporter)
     more = {"repository": repository(build.hash), "floating": is_floating(definition), "bytecode": bytecode}
     row |= more | {"conflicts": conflicts}
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).

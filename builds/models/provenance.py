@@ -6,6 +6,8 @@ from django.db import models
 
 from builds.models.images import Image
 
+PROVENANCE = "application/vnd.in-toto.provenance+dsse"
+
 
 class SigningKey(models.Model):
     """A public key of the studio. Its private part is a file of the workers; earlier keys still verify."""
@@ -48,3 +50,8 @@ class Referrer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.artifact_type} of {self.subject}"
+
+    @property
+    def is_provenance(self) -> bool:
+        """Whether it is the signed statement on the image's origin."""
+        return self.artifact_type == PROVENANCE

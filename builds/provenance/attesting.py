@@ -17,6 +17,7 @@ from builds.imaging.oci.platforms import fits
 from builds.imaging.oci.referrers import Attachment, attach
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image, Referrer
+from builds.models.provenance import PROVENANCE
 from builds.provenance.envelope import sealed
 from builds.provenance.keys import signer
 from builds.provenance.statement import (
@@ -29,7 +30,6 @@ from builds.provenance.statement import (
 )
 from environments.public_url import base_url
 
-PROVENANCE = "application/vnd.in-toto.provenance+dsse"
 BILLS = ("cyclonedx", "spdx")
 PLATFORM = "io.environment-studio.platform"
 CREATED = "org.opencontainers.image.created"

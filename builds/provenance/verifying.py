@@ -19,7 +19,7 @@ from builds.imaging.oci.platforms import fits
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError, Reporter
 from builds.models import Image, Referrer
-from builds.provenance.attesting import PROVENANCE
+from builds.models.provenance import PROVENANCE
 from builds.provenance.envelope import NotVerified, opened
 from builds.provenance.keys import loaded, public_keys
 from builds.provenance.statement import PREDICATE, STATEMENT

@@ -43,7 +43,7 @@ class _Limited:
         self.last: deque[str] = deque(maxlen=KEPT_LINES)
 
     def line(self, text: str) -> None:
-        self._written += len(text)
+        self._written += len(text) + 1
         text = plain(text)[:LONGEST_LINE]
         self.last.append(text)
         if self._written > MOST_CHARACTERS:

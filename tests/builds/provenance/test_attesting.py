@@ -17,7 +17,8 @@ from pytest_django import Settings
 from builds.images.store_sweep import sweep
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image, Referrer, SigningKey
-from builds.provenance.attesting import PLATFORM, PROVENANCE, attest_image
+from builds.models.provenance import PROVENANCE
+from builds.provenance.attesting import PLATFORM, attest_image
 from builds.provenance.keys import NoKey, signer
 from environments.models import Workspace
 from tests.builds.distribution import HASH, NAME, add_image, ask, store_image, store_index

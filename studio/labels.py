@@ -108,6 +108,7 @@ EVENTS = {
     "workspace.registry": ("arrow-up", _("%(who)s changed the registry of %(subject)s")),
     "workspace.pull": ("download", _("%(who)s changed who can pull images of %(subject)s")),
     "workspace.bytecode": ("settings", _("%(who)s changed the bytecode of images in %(subject)s")),
+    "signing-key.revoked": ("settings", _("%(who)s revoked the signing key %(subject)s")),
     "workspace.import_test": ("settings", _("%(who)s changed the import test of images in %(subject)s")),
     "workspace.compression": ("settings", _("%(who)s changed the compression of images in %(subject)s")),
     "workspace.uploads": ("settings", _("%(who)s changed how old packages must be in %(subject)s")),

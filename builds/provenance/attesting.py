@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.dateparse import parse_datetime
 
 from builds.images.exports import FORMATS, lock_as
 from builds.imaging.lock import Lock
@@ -18,8 +19,8 @@ from builds.imaging.oci.referrers import Attachment, attach
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image, Referrer
 from builds.models.provenance import PROVENANCE
-from builds.provenance.envelope import sealed
-from builds.provenance.keys import signer
+from builds.provenance.envelope import NotVerified, opened, sealed
+from builds.provenance.keys import loaded, public_keys, signer
 from builds.provenance.statement import (
     PREDICATE,
     Origin,
@@ -101,17 +102,41 @@ def attested(origin: Origin, image: Descriptor, store: BlobStore) -> list[Attach
 def attest_image(image: Image, store: BlobStore) -> list[Attachment]:
     """Attach proof to an image that was made before, and save it. Raises NoKey, or FileNotFoundError if it is gone.
 
-    What its row does not record, such as the times of its build, is left out.
+    What its row does not record, such as the settings of its build, is kept from its earlier provenance, if a key
+    that is still valid signed that; else it is left out.
     """
     fields = ("platforms", "lock", "base", "base_digest")
     row = {name: getattr(image, name) for name in fields}
     row["parts"] = list(image.platform_rows.values("platform", "base_digest", "lock"))
+    earlier = _earlier(image, store)
+    run, defined = earlier.get("runDetails", {}), earlier.get("buildDefinition", {})
+    times = run.get("metadata", {})
+    parameters = {k: v for k, v in defined.get("internalParameters", {}).items() if k != "locks"}
     origin = origin_of(
-        row, hash=image.hash, repository=image.repository, invocation="", finished_at=image.built_at
+        row,
+        hash=image.hash,
+        repository=image.repository,
+        parameters=parameters,
+        invocation=str(times.get("invocationId", "")),
+        started_at=parse_datetime(times.get("startedOn", "")),
+        finished_at=parse_datetime(times.get("finishedOn", "")) or image.built_at,
     )
     attachments = attested(origin, image_of(store, image.digest), store)
     save_referrers(image, attachments)
     return attachments
+
+
+def _earlier(image: Image, store: BlobStore) -> dict[str, Any]:
+    """Return the predicate of an image's provenance; empty if it has none that a valid key signed."""
+    row = image.referrers.filter(subject=image.digest, artifact_type=PROVENANCE).first()
+    if row is None:
+        return {}
+    try:
+        statement, _ = opened(store.read(row.content), [loaded(key) for key in public_keys()])
+    except (NotVerified, FileNotFoundError):
+        return {}
+    predicate: dict[str, Any] = statement["predicate"]
+    return predicate
 
 
 @transaction.atomic

@@ -11,18 +11,24 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.core.management import CommandError, call_command
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from builds.confinement.confine import Confinement, is_read_by_all
 from builds.images.store_sweep import sweep
+from builds.imaging.child_process import run
 from builds.imaging.oci.store import BlobStore
+from builds.imaging.reporting import Quiet
 from builds.models import Image, Referrer, SigningKey
 from builds.models.provenance import PROVENANCE
 from builds.provenance.attesting import PLATFORM, attest_image
 from builds.provenance.keys import NoKey, signer
-from environments.models import Workspace
+from environments.models import Role, Workspace
 from tests.builds.distribution import HASH, NAME, add_image, ask, store_image, store_index
 from tests.builds.provenance.conftest import MakeImage
+from tests.builds.scenarios import person
 
 pytestmark = pytest.mark.django_db
 
@@ -249,3 +255,72 @@ def test_another_workspaces_documents_are_neither_listed_nor_sent(
     assert ask(f"/v2/open/{NAME}/referrers/{image.digest}").json["manifests"] == []
     assert ask(f"/v2/open/{NAME}/manifests/{row.digest}").status == 404
     assert ask(f"/v2/open/{NAME}/blobs/{row.content}").status == 404
+
+
+def test_a_confined_process_cannot_read_the_key(store: BlobStore, settings: Settings) -> None:
+    signer()
+    read = ["/bin/cat", str(settings.SIGNING_KEY_FILE)]
+
+    confined = run(read, Quiet(), timeout=20, env={}, confinement=Confinement())
+    free = run(read, Quiet(), timeout=20, env={}, confinement=None)
+
+    assert not is_read_by_all(settings.SIGNING_KEY_FILE)
+    assert (confined.code, confined.out) == (1, "")
+    assert "PRIVATE KEY" in free.out
+
+
+def test_anyone_reads_the_public_keys_and_members_also_those_that_were_revoked(
+    client: Client, store: BlobStore
+) -> None:
+    first = signer().public_key.keyid
+    current = client.get("/.well-known/studio-signing-key.pem")
+    call_command("signing_key", "--revoke", first[:12])
+    after = client.get("/.well-known/studio-signing-key.pem")
+    client.force_login(person("ann"))
+    (listed,) = client.get("/api/v1/signing-keys/").json()
+
+    assert current.content.startswith(b"-----BEGIN PUBLIC KEY-----")
+    assert (after.status_code, after.content) == (200, b"")
+    assert (listed["key_id"], listed["revoked_at"] is None) == (first, False)
+    with pytest.raises(CommandError, match="There is no key"):
+        call_command("signing_key", "--revoke", "0" * 12)
+
+
+def test_the_image_and_its_api_show_what_is_attached(
+    client: Client, store: BlobStore, make_image: MakeImage
+) -> None:
+    image = make_image(store_image(store, LAYER))
+    attest_image(image, store)
+    client.force_login(person("ann", square=Role.READER))
+    path = f"w/square/images/{image.digest}/"
+
+    page = client.get(f"/{path}").content.decode()
+    shown = client.get(f"/api/v1/workspaces/square/images/{image.digest}/").json()
+
+    assert "Provenance (SLSA), signed" in page
+    assert f"manage.py verify {image.digest}" in page
+    assert len(shown["referrers"]) == 3
+    assert (shown["import_test"], shown["smoke_test"]) == (None, None)
+
+
+def test_commands_attest_verify_and_name_images(
+    store: BlobStore, make_image: MakeImage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = make_image(store_image(store, LAYER))
+    codes = []
+    for argv in (
+        ("verify", image.digest),  # nothing attached yet
+        ("attest",),
+        ("attest", "--again", "--json"),
+        ("verify", f"square/{NAME}", "--json"),
+        ("verify", f"localhost:8000/square/{NAME}@{image.digest}"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            call_command(*argv)
+        codes.append(ended.value.code)
+    with pytest.raises(CommandError, match="There is no image square/nothing:1"):
+        call_command("verify", "square/nothing:1")
+
+    # Its layer is no tar, so what is in it cannot be read.
+    assert codes == [1, 0, 0, 1, 1]
+    assert '"name": "signature", "result": "passed"' in capsys.readouterr().out

@@ -139,7 +139,8 @@ def _imports(wanted: _Wanted, image: LoadedImage, until: Reporter, reporter: Bui
 
 def _log(outcome: Imported, reporter: BuildReporter) -> None:
     if not outcome.problems:
-        reporter.line(f"Import test: {outcome.modules} modules imported.")
+        modules = "1 module" if outcome.modules == 1 else f"{outcome.modules} modules"
+        reporter.line(f"Import test: {modules} imported.")
         return
     for problem in outcome.problems[:SHOWN]:
         last = problem.error.strip().splitlines()[-1] if problem.error.strip() else "unknown error"

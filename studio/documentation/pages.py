@@ -24,6 +24,7 @@ ORDER = (
     "causes",
     "conda",
     "registry",
+    "provenance",
     "api",
     "azure",
     "notifications",

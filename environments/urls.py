@@ -66,6 +66,12 @@ urlpatterns = [
         in_section("settings", registry_views.change_bytecode),
         name="change_bytecode",
     ),
+    # /w/<workspace>/settings/import-test
+    path(
+        "settings/import-test",
+        in_section("settings", registry_views.change_import_test),
+        name="change_import_test",
+    ),
     # /w/<workspace>/settings/compression
     path(
         "settings/compression",

@@ -96,6 +96,18 @@ def read_bytecode(name: str) -> str:
     return name or BYTECODES[0]
 
 
+IMPORT_TESTS = ("on", "off")
+
+
+def read_import_test(name: str) -> str:
+    """Return whether builds import the packages of their images: on or off; on if it is empty."""
+    if name and name not in IMPORT_TESTS:
+        raise ImproperlyConfigured(
+            f"STUDIO_IMPORT_TEST is {name!r}. Choose one of {', '.join(IMPORT_TESTS)}."
+        )
+    return name or IMPORT_TESTS[0]
+
+
 def read_compression(name: str) -> str:
     """Return the compression of images' layers: gzip, zstd, or both of them; gzip if it is empty."""
     if name and name not in COMPRESSIONS:

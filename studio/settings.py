@@ -22,6 +22,7 @@ from studio.configuration import (
     read_days,
     read_encryption_keys,
     read_hours,
+    read_import_test,
     read_limit,
     read_mail_server,
     read_mirrors,
@@ -50,6 +51,10 @@ VAR = setting(env.path, "STUDIO_VAR", BASE_DIR / "var").absolute()
 STORE = VAR / "store"  # images, an OCI layout
 CONTEXTS = VAR / "contexts"  # files of build contexts, by their digests
 CACHE = VAR / "cache"  # downloads and segments; may be deleted at any time
+
+# The key that proofs are signed with: only workers read it, and make it if no file is named.
+SIGNING_KEY_IS_MADE = not setting(env.str, "STUDIO_SIGNING_KEY_FILE", "")
+SIGNING_KEY_FILE = setting(env.path, "STUDIO_SIGNING_KEY_FILE", VAR / "signing-key.pem").absolute()
 
 # Database: SQLite for a studio of one machine, PostgreSQL when DATABASE_URL says so
 EMBEDDED = not setting(env.str, "DATABASE_URL", "")
@@ -105,6 +110,7 @@ if not re.fullmatch(r"[a-z0-9]+(?:[._/-][a-z0-9]+)*[._-]?", IMAGE_PREFIX):
         f"STUDIO_IMAGE_PREFIX is {IMAGE_PREFIX!r}. An image's name holds lower-case letters, digits, '.', '_', '-' and '/'."
     )
 BYTECODE = read_bytecode(setting(env.str, "STUDIO_BYTECODE", ""))  # of a workspace without its own
+IMPORT_TEST = read_import_test(setting(env.str, "STUDIO_IMPORT_TEST", ""))  # of a workspace without its own
 COMPRESSION = read_compression(setting(env.str, "STUDIO_COMPRESSION", ""))  # of a workspace without its own
 ANYONE_CREATES_WORKSPACES = setting(env.bool, "STUDIO_ANYONE_CREATES_WORKSPACES", False)
 INVITE_NEW_PEOPLE = setting(env.bool, "STUDIO_INVITE_NEW_PEOPLE", True)
@@ -150,7 +156,7 @@ BUILD_NETWORK = setting(env.str, "STUDIO_BUILD_NETWORK", "") or "proxy"
 BUILDS_AT_ONCE = setting(env.int, "STUDIO_BUILDS_AT_ONCE", 2)
 BUILD_CACHE = read_bytes(setting(env.str, "STUDIO_BUILD_CACHE", "10g"), "STUDIO_BUILD_CACHE")
 BUILD_MEMORY = read_bytes(setting(env.str, "STUDIO_BUILD_MEMORY", ""), "STUDIO_BUILD_MEMORY")
-# An image that is proposed for the catalogue is started once, to see what can be imported
+# An image is started once, to see what can be imported and whether its own command succeeds
 TRIAL_SECONDS = read_limit(setting(env.int, "STUDIO_TRIAL_SECONDS", 120), "STUDIO_TRIAL_SECONDS")
 TRIAL_MEMORY = read_bytes(setting(env.str, "STUDIO_TRIAL_MEMORY", "4g"), "STUDIO_TRIAL_MEMORY")
 HEARTBEAT_SECONDS = setting(env.float, "STUDIO_HEARTBEAT_SECONDS", 2.0)

@@ -32,6 +32,8 @@ urlpatterns = [
     path("healthz", operations_views.healthz, name="healthz"),
     # /readyz
     path("readyz", operations_views.readyz, name="readyz"),
+    # /.well-known/studio-signing-key.pem
+    path(".well-known/studio-signing-key.pem", operations_views.signing_key, name="signing-key"),
     # /metrics
     path("metrics", operations_views.metrics_page, name="metrics"),
     # /

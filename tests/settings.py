@@ -14,6 +14,8 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["STUDIO_VAR"] = _folder
 # Indexes, registries and channels of tests are on this machine, whichever database they run on.
 os.environ.setdefault("STUDIO_ALLOW_ADDRESSES", "loopback,private")
+# Starting each image would take seconds of every build; its own tests turn it on.
+os.environ.setdefault("STUDIO_IMPORT_TEST", "off")
 # Builds of the catalogue that nobody requested would be in the way of what tests count; their own tests turn it on.
 os.environ.setdefault("STUDIO_PREBUILD_CATALOGUE", "false")
 

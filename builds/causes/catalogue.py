@@ -88,6 +88,9 @@ _ENTRIES = (
     Entry("pre-link-script", _("Pre-link script"), "author",
          _("A conda package needs to run a script of its own before it is installed."),
          _("Leave the package out, take it from the package index, or install it in a Dockerfile.")),
+    Entry("smoke-test-failed", _("Smoke test failed"), "author",
+         _("The definition's own command, run in a container of the image, did not succeed."),
+         _("Read the end of its output; correct the packages, or the command `smoke_test`."), "last line"),
     # -- building ----------------------------------------------------------------------------------
     Entry("compile-failed", _("Compilation failed"), "author",
          _("A compiler, or a header that it needs, is missing or fails."),

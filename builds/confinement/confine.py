@@ -106,6 +106,14 @@ def support() -> Support:
     return Support(files=version >= 1, network=version >= 4, calls=seccomp.available())
 
 
+def is_read_by_all(path: Path) -> bool:
+    """Return whether every confined process may read a file: one that lies with the system's programs."""
+    if not support().files:
+        return True
+    allowed = [folder.resolve() for folder in (*map(Path, _SYSTEM), *_certificates(), *_interpreter())]
+    return any(path.resolve().is_relative_to(folder) for folder in allowed)
+
+
 @contextmanager
 def entering(confinement: Confinement) -> Iterator[Callable[[], None]]:
     """Yield the function for `preexec_fn` of a child that is started in the block.

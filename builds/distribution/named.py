@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from builds.distribution import access
 from builds.distribution.errors import unknown_manifest, unknown_name
 from builds.distribution.repository import Manifest, Repository, Stream, workspace_to_pull
@@ -16,6 +18,7 @@ from builds.images.repositories import (
     tags_of,
     version_tagged,
 )
+from builds.models import Image
 from environments.models import Environment, Version, Workspace
 from environments.models.list_entries import ListEntry
 
@@ -61,10 +64,15 @@ class NamedRepository:
         """The tags there are."""
         return tags_of(self.environment, catalogue=self.catalogue)
 
+    @property
+    def images(self) -> QuerySet[Image]:
+        """The images that this client sees, newest first."""
+        return images_of(self.environment, catalogue=self.catalogue)
+
     def manifest(self, reference: str, accepts: Callable[[str], bool]) -> Manifest:
         """Return the manifest of a tag or digest, and note that the image was used. Raises NotBuilt."""
         if _DIGEST.fullmatch(reference):
-            images = images_of(self.environment, catalogue=self.catalogue)
+            images = self.images
             # Clients that have read an index request its manifests: they are looked for in all images.
             return self._of(*(images.filter(digest=reference)[:1] or images)).manifest(reference, accepts)
         version = version_tagged(self.environment, reference)
@@ -77,7 +85,7 @@ class NamedRepository:
 
     def blob(self, digest: str) -> Stream:
         """Return an open blob of one of the images, and its size."""
-        images = images_of(self.environment, catalogue=self.catalogue)
+        images = self.images
         # An index leads from a layer to its images; configs are looked for in all of them, the newest first.
         with_layer = images.filter(layer_rows__digest=digest)[:_LAYER_COPIES]
         return self._of(*(tuple(with_layer) or images)).blob(digest)

@@ -36,8 +36,8 @@ Stream = tuple[BinaryIO, int]
 DEFAULT_PLATFORM = "linux/amd64"  # what docker-registry gives clients that know no indexes
 USED_EVERY = timedelta(minutes=1)
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_LIKE_A_DIGEST = re.compile(r"[A-Za-z0-9_+.-]+:.*")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LIKE_ADIGEST = re.compile(r"[A-Za-z0-9_+.-]+:.*")
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Repository:
 
         A tag of an index gives a client that accepts no indexes the index's first manifest for DEFAULT_PLATFORM.
         """
-        if _LIKE_A_DIGEST.fullmatch(reference) and not _DIGEST.fullmatch(reference):
+        if _LIKE_ADIGEST.fullmatch(reference) and not DIGEST.fullmatch(reference):
             raise Refusal(400, "DIGEST_INVALID", f"{reference[:200]} is not a sha256 digest.")
         image = next((image for image in self.images if _means(reference, image)), None)
         if image is None:
@@ -95,8 +95,8 @@ class Repository:
     def manifest_of(self, image: Image, reference: str, accepts: Callable[[str], bool]) -> Manifest:
         """Return the manifest of an image's tag or digest, and note that the image was used."""
         try:
-            whole = index.image_of(store(), reference if _DIGEST.fullmatch(reference) else image.digest)
-            result = whole if _DIGEST.fullmatch(reference) or accepts(whole.media_type) else _default(whole)
+            whole = index.image_of(store(), reference if DIGEST.fullmatch(reference) else image.digest)
+            result = whole if DIGEST.fullmatch(reference) or accepts(whole.media_type) else _default(whole)
             content = store().read(result.digest)
         except FileNotFoundError:
             log.error("The manifest %s of %s is gone from the store.", image.digest, self.name)
@@ -112,7 +112,7 @@ class Repository:
 
     def blob(self, digest: str) -> Stream:
         """Return an open blob of one of the images, and its size."""
-        if not _DIGEST.fullmatch(digest):
+        if not DIGEST.fullmatch(digest):
             raise Refusal(400, "DIGEST_INVALID", f"{digest[:200]} is not a sha256 digest.")
         for image in self.images:
             result = blobs_of(settings.STORE, image.digest).get(digest)
@@ -186,7 +186,7 @@ def _default(image: Descriptor) -> Descriptor:
 def _means(reference: str, image: Image) -> bool:
     if reference == image.digest or (reference == LATEST and image.current):
         return True
-    if not _DIGEST.fullmatch(reference):
+    if not DIGEST.fullmatch(reference):
         return False
     blob = blobs_of(settings.STORE, image.digest).get(reference)
     return blob is not None and blob.media_type in MANIFESTS + INDEXES

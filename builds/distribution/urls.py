@@ -17,6 +17,8 @@ urlpatterns = [
     re_path(r"^(?P<name>.+)/blobs/(?P<digest>[^/]+)$", views.blob, name="blob"),
     # /v2/<name>/tags/list?n=…&last=…
     re_path(r"^(?P<name>.+)/tags/list$", views.tags, name="tags"),
+    # /v2/<name>/referrers/<digest>?artifactType=…
+    re_path(r"^(?P<name>.+)/referrers/(?P<digest>[^/]+)$", views.referrers, name="referrers"),
     # everything else: uploads, the catalogue of repositories, what clients try and do without
     re_path(r"", views.unsupported, name="unsupported"),
 ]

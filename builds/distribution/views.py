@@ -18,8 +18,11 @@ from builds.distribution.body import BlobBody, Unsatisfiable, part
 from builds.distribution.errors import Refusal, SignInNeeded, sign_in_needed, unknown_manifest
 from builds.distribution.named import NamedRepository, NotBuilt, open_repository
 from builds.distribution.on_demand import request_for_pull
-from builds.distribution.repository import Manifest, Repository
+from builds.distribution.referrers import attached_blob, attached_manifest, referrers_of
+from builds.distribution.repository import DIGEST, Manifest, Repository, Stream
 from builds.distribution.waiting import wait_for
+from builds.imaging.oci.manifest import OCI_INDEX
+from builds.imaging.oci.referrers import index_of
 from environments.public_url import absolute_url
 from environments.workspaces.tour import PULLED, note
 
@@ -99,7 +102,7 @@ def manifest(request: HttpRequest, name: str, reference: str) -> HttpResponse:
 @registry
 def blob(request: HttpRequest, name: str, digest: str) -> HttpResponseBase:
     """Send a blob of one of the repository's images, or a part of it."""
-    file, size = open_repository(access.puller(request), name).blob(digest)
+    file, size = _blob(open_repository(access.puller(request), name), digest)
     # A pull may last for minutes: it holds a file open, not a connection to the database.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
@@ -138,10 +141,27 @@ def tags(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @registry
+def referrers(request: HttpRequest, name: str, digest: str) -> HttpResponse:
+    """List what is attached to an image: its bills of materials and its provenance."""
+    repository = open_repository(access.puller(request), name)
+    if not DIGEST.fullmatch(digest):
+        raise Refusal(400, "DIGEST_INVALID", f"{digest[:200]} is not a sha256 digest.")
+    wanted = request.GET.get("artifactType", "").replace("\0", "")
+    entries = referrers_of(repository.images, digest, wanted)
+    answer = HttpResponse(index_of(entries), content_type=OCI_INDEX)
+    if wanted:
+        answer["OCI-Filters-Applied"] = "artifactType"
+    answer["Cache-Control"] = "private, no-cache"
+    return answer
+
+
+@registry
 def unsupported(request: HttpRequest) -> HttpResponse:
     """Say that there is nothing here."""
     raise Refusal(
-        404, "UNSUPPORTED", "This registry serves manifests, blobs and lists of tags, nothing else."
+        404,
+        "UNSUPPORTED",
+        "This registry serves manifests, blobs, referrers and lists of tags, nothing else.",
     )
 
 
@@ -163,6 +183,8 @@ def _built(
 ) -> Manifest:
     accepts = partial(_accepts, request.headers.get("Accept", ""))
     unknown = unknown_manifest(name, reference)
+    if DIGEST.fullmatch(reference) and (attached := attached_manifest(repository.images, reference)):
+        return attached
     try:
         return repository.manifest(reference, accepts)
     except NotBuilt as missing:
@@ -174,6 +196,17 @@ def _built(
         return repository.manifest(reference, accepts)  # which was made meanwhile
     except NotBuilt:
         raise unknown from None
+
+
+def _blob(repository: Repository | NamedRepository, digest: str) -> Stream:
+    """Return a blob of an image, or of what is attached to one."""
+    try:
+        return repository.blob(digest)
+    except Refusal:
+        attached = attached_blob(repository.images, digest) if DIGEST.fullmatch(digest) else None
+        if attached is None:
+            raise
+        return attached
 
 
 def _lexical(tag: str) -> tuple[str, str]:

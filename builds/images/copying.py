@@ -3,7 +3,7 @@
 from builds.images.layers import save_layers
 from builds.images.packages import save_packages
 from builds.images.platforms import copy_platforms
-from builds.models import Image
+from builds.models import Image, Referrer
 from environments.models import Workspace
 
 SAME = (
@@ -39,4 +39,11 @@ def copy_image(image: Image, workspace: Workspace) -> Image:
         copy_platforms(image, taken)
         save_packages(taken)
         save_layers(taken)
+        _copy_referrers(image, taken)
     return taken
+
+
+def _copy_referrers(source: Image, target: Image) -> None:
+    """Attach to an image what another with the same bytes has attached."""
+    fields = ("subject", "digest", "size", "artifact_type", "content", "annotations")
+    Referrer.objects.bulk_create(Referrer(image=target, **row) for row in source.referrers.values(*fields))

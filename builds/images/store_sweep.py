@@ -11,7 +11,8 @@ from django.db.models import DateTimeField, ExpressionWrapper, Q
 from django.db.models.functions import Now
 
 from builds.imaging.oci.store import GRACE_SECONDS, BlobStore
-from builds.models import Build, BuildState, Image, LastSweep
+from builds.models import Build, BuildState, Image, LastSweep, Referrer
+from builds.queue.tests import forget_unused
 
 MARGIN_SECONDS = 60.0  # between the clocks of machines
 
@@ -41,7 +42,10 @@ def sweep(*, dry_run: bool = True, grace_seconds: float = GRACE_SECONDS) -> Swep
     if not dry_run and names:
         # Naming an image touches it, so a name written again in the meantime is kept.
         store.untag(*names, untouched_since=time.time() - grace_seconds)
+    if not dry_run:
+        forget_unused()
     keep = set(Image.objects.values_list("digest", flat=True))
+    keep |= set(Referrer.objects.values_list("digest", flat=True))
     return Swept(store.collect(dry_run=dry_run, keep=keep, grace_seconds=grace_seconds), tuple(names))
 
 

@@ -28,6 +28,7 @@ FORKS = ForkServer(
         "builds.advisories.reading_worker",
         "builds.imaging.bases.probe_worker",
         "builds.imaging.conda.worker",
+        "builds.imaging.installed.worker",
         "builds.imaging.packing.pack_worker",
         "builds.imaging.pip.declared.reading_worker",
     )

@@ -7,7 +7,8 @@
 - `logs`: LogChunk, LogBlock
 - `limits`: WorkspaceLimits
 - `preview`: RebuildPreview
-- `trial`: Trial
+- `trial`: Trial, SmokeTest
+- `provenance`: SigningKey, Referrer
 - `steps`: StepName, no table
 """
 
@@ -40,7 +41,8 @@ from builds.models.images import (
 from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
 from builds.models.preview import RebuildPreview
-from builds.models.trial import PENDING, Trial, TrialState
+from builds.models.provenance import Referrer, SigningKey
+from builds.models.trial import PENDING, SmokeTest, Trial, TrialState
 
 __all__ = [
     "ACTIVE",
@@ -71,7 +73,10 @@ __all__ = [
     "PastPackage",
     "PushedTag",
     "RebuildPreview",
+    "Referrer",
     "Severity",
+    "SigningKey",
+    "SmokeTest",
     "Step",
     "Trial",
     "TrialState",

@@ -53,3 +53,21 @@ class Trial(models.Model):
     def pending(self) -> bool:
         """Whether it is waiting or running."""
         return self.state in PENDING
+
+
+class SmokeTest(models.Model):
+    """The outcome of a definition's own command in an image: one row for each digest and command."""
+
+    digest = models.CharField(max_length=71)  # of the image's manifest or index
+    command = models.CharField(max_length=64, help_text="The sha256 of the command's text.")
+    state = models.CharField(max_length=10, choices=TrialState.choices)
+    ended_at = models.DateTimeField(auto_now=True)
+    seconds = models.FloatField(default=0)
+    ending = models.CharField(max_length=600, blank=True, help_text="How it ended, or why it was not run.")
+    output = models.TextField(blank=True, help_text="The end of its output.")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["digest", "command"], name="smoketest_uniq")]
+
+    def __str__(self) -> str:
+        return f"smoke test of {self.digest} ({self.state})"

@@ -10,6 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
 from builds.images.repositories import names_at
+from builds.images.testing import tests_of
 from builds.models import Build, BuildState
 from builds.pages.failure import failure_of, source_of
 from builds.pages.queries import queue_of, steps_shown, waiting_for
@@ -59,6 +60,7 @@ def shared_context(build: Build) -> dict[str, Any]:
         "failure": failure,
         "source": failure.source if failure else source_of(build),
         "waiting": waiting_for(build) if build.active else list(build.requests.select_related("user")),
+        "tests": tests_of(build.image, build.version) if build.image else None,
         "pull_names": names_at(build.image, build.version) if build.image else None,
         "queue": queue,
         "estimate": estimate_of(build, steps),

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_safe
 
 from builds.images.layers import layers_of, shared_layers, totals_of
 from builds.images.listing import ImageFilter, base_moved, find_images
-from builds.images.repositories import pull_names_of, version_to_name
+from builds.images.repositories import name_of, pull_names_of, version_to_name
+from builds.images.testing import attached_to, tests_of
 from builds.pages import queries
 from environments.access import Right, get_workspace, may
 from environments.paging import KeysetPaginator
@@ -79,6 +80,11 @@ def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
         "shared": shared_layers([row.pk]).get(row.pk),
         "layers": layers[:LAYERS_SHOWN],
         "more_layers": max(0, len(layers) - LAYERS_SHOWN),
+        "tests": tests_of(row, version_to_name(versions, row)),
+        "attached": attached_to(row),
+        "verify_name": name_of(named)
+        if (named := version_to_name(versions, row)) and row.current
+        else digest,
         "platforms": list(row.platform_rows.defer("lock")),
     }
     return render(request, "builds/image.html", context)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from builds.models import ACTIVE, BaseImage, Build, BuildRequest, BuildState, Image
 from builds.queue import claims, fairness, messages
 from builds.queue.limits import effective_limits
+from builds.queue.tests import needs_smoke_test
 from environments.audit.record import record
 from environments.models import Version, Workspace
 
@@ -55,9 +56,15 @@ def active_build_of(version: Version) -> Build | None:
 def image_status(version: Version) -> ImageStatus:
     """Return what requesting this version would do now, from the database alone."""
     image = image_of(version)
-    if image is not None and not base_has_moved(version, image):
+    if image is not None and not base_has_moved(version, image) and not _is_to_be_tested(version, image):
         return ImageStatus(image, None)
     return ImageStatus(None, active_build_of(version))
+
+
+def _is_to_be_tested(version: Version, image: Image) -> bool:
+    """Return whether a version's own command has yet to be run in an image that another version has made."""
+    command = version.data.get("smoke_test")
+    return bool(command) and needs_smoke_test(image, str(command))
 
 
 def base_has_moved(version: Version, image: Image) -> bool:

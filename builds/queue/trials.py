@@ -53,6 +53,9 @@ def queue_proposed_images() -> None:
     new = _proposed().exclude(Exists(existing)).values_list("digest", flat=True).distinct()[:BATCH]
     # Another worker may queue the same image at the same time.
     Trial.objects.bulk_create([Trial(digest=digest) for digest in new], ignore_conflicts=True)
+    # A worker without an engine built it: another may have one.
+    never = Trial.objects.filter(state=TrialState.UNTRIED, attempt=0, digest__in=_proposed().values("digest"))
+    never.update(state=TrialState.WAITING, ended_at=None, reason="")
 
 
 def claim_next() -> Trial | None:
@@ -101,10 +104,14 @@ def _release_trial(seen: Trial) -> None:
 @transaction.atomic
 def finish(trial: Trial, state: TrialState, **outcome: Any) -> None:
     """End a trial with its outcome, and record an event in each proposal of the image, both or neither."""
-    if not _claimed(trial).update(state=state, claim=None, ended_at=Now(), **outcome):
-        return
-    for proposal in _proposals_with(trial.digest):
-        _record("proposal.tried", proposal, trial.digest, None, None, state)
+    if _claimed(trial).update(state=state, claim=None, ended_at=Now(), **outcome):
+        record_in_proposals(trial.digest, state)
+
+
+def record_in_proposals(digest: str, state: TrialState) -> None:
+    """Record the end of an image's trial as an event of each open proposal of that image."""
+    for proposal in _proposals_with(digest):
+        _record("proposal.tried", proposal, digest, None, None, state)
 
 
 def _claimed(trial: Trial) -> QuerySet[Trial]:

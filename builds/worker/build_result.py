@@ -10,16 +10,22 @@ from django.utils import timezone
 from builds.images.layers import save_layers
 from builds.images.packages import save_packages
 from builds.images.platforms import save_platforms
+from builds.imaging.oci.referrers import Attachment
 from builds.models import Build, Image
+from builds.provenance.attesting import save_referrers
 from builds.queue.claims import Claim, LogLines
 
 
 @dataclass(frozen=True)
 class BuildResult:
-    """A build's result: an existing image, or the fields of a new image's row, in `parts` those of each platform."""
+    """A build's result: an existing image, or the fields of a new image's row, in `parts` those of each platform.
+
+    `attachments` are its bills of materials and provenance.
+    """
 
     existing: Image | None = None
     row: dict[str, Any] = field(default_factory=dict)
+    attachments: Sequence[Attachment] = ()
 
     @property
     def reused(self) -> bool:
@@ -46,5 +52,6 @@ class BuildResult:
             save_platforms(image, self.row.get("parts", []))
             save_packages(image)
             save_layers(image)
+            save_referrers(image, self.attachments)
         claim.succeed(image, reused=self.reused, log=log)
         return image

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from builds.imaging.bases.model import Base
 from builds.imaging.oci.index import blobs_of, image_of
 from builds.imaging.oci.manifest import Descriptor
+from builds.imaging.oci.referrers import Attachment
 from builds.imaging.publish.ahead import pushing_ahead
 from builds.imaging.publish.mounts import never_pushed, origins_of, remember_origins
 from builds.imaging.publish.push import push
+from builds.imaging.publish.referrers import push_attachments
 from builds.imaging.publish.removal import remove_tag
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image
+from builds.provenance.attesting import attachments_of
 from builds.queue import registry_tags
 from builds.queue.registry_tags import MissingTag, missing_tags
 from builds.worker.deadline import DeadlineReporter
@@ -40,10 +43,12 @@ def push_image(
     reporter: Reporter,
     *,
     base: Base | None = None,
+    attachments: Sequence[Attachment] = (),
 ) -> str:
     """Push an image to the workspace's registry and return its name there; empty without a registry.
 
-    The image is tagged `latest`. Blobs that other repositories of the registry have are mounted, not sent.
+    The image is tagged `latest`; its bills of materials and provenance, `attachments`, go along. Blobs that other
+    repositories of the registry have are mounted, not sent.
     """
     if not workspace.registry:
         return ""
@@ -53,6 +58,7 @@ def push_image(
     origins = origins_of(blobs, base, target, workshop)
     push(image, f"{name}:latest", workshop, reporter, origins=origins)
     remember_origins(blobs, target, workshop)
+    push_attachments(attachments, f"{name}:latest", workshop, reporter)
     return name
 
 
@@ -76,7 +82,10 @@ def push_existing_image(image: Image, workshop: Workshop, reporter: Reporter) ->
     if image.pushed_to == f"{workspace.registry}/{image.repository}":
         return False
     stored = image_of(workshop.store, image.digest)
-    image.pushed_to = push_image(workspace, image.repository, stored, workshop, reporter)
+    attached = attachments_of(image, workshop.store)
+    image.pushed_to = push_image(
+        workspace, image.repository, stored, workshop, reporter, attachments=attached
+    )
     image.save(update_fields=["pushed_to"])
     return True
 
@@ -129,3 +138,4 @@ def push_tag(tag: MissingTag, workshop: Workshop, reporter: Reporter) -> None:
     by_hash = ImageReference.parse(tag.image.pushed_to).repository
     origins = {blob.digest: by_hash for blob in blobs_of(workshop.store, stored)}
     push(stored, str(target), workshop, reporter, origins=origins)
+    push_attachments(attachments_of(tag.image, workshop.store), str(target), workshop, reporter)

@@ -24,6 +24,7 @@ from builds.imaging.lock import LockedPackage
 from builds.imaging.oci.codecs import COMPRESSIONS
 from builds.imaging.oci.layer import Layer
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
+from builds.imaging.oci.referrers import Attachment
 from builds.imaging.oci.store import BlobStore, free
 from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import BYTECODES, Bytecode, ManagedPythons, Workshop
@@ -37,6 +38,8 @@ from builds.worker.platforms.bytecode import bytecode_in, report_compilers
 from builds.worker.platforms.index import image_row, whole_image
 from builds.worker.platforms.packages import install, resolve_each
 from builds.worker.platforms.targets import Made, Target, check_files, refuse_scripts, targets_of
+from builds.worker.proving.attest import attest
+from builds.worker.proving.testing import check_image, row_of
 from builds.worker.publish import layers_pushed_ahead, push_image
 from builds.worker.reporter import BuildReporter
 from environments.connections.service import workspace_logins
@@ -104,6 +107,9 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     existing = reporter.lease.run(lambda: _existing_image(build, bases))
     if existing is not None and not build.rebuild:
         reporter.line("An image of this definition on this base image already exists. Nothing to build.")
+        if definition.smoke_test:
+            with reporter.step(StepName.VERIFY):
+                check_image(build, row_of(existing), workshop.store, reporter)
         return BuildResult(existing=existing)
 
     targets = targets_of(definition, bases, reporter)
@@ -114,14 +120,17 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
             made = _assembled(build, targets, compressions, making, reporter)
         bytecode = bytecode_in(targets[0], workshop, reporter)
     image = whole_image(made, workshop)
+    row = image_row(definition, bases, made, image, workshop)
     with reporter.step(StepName.VERIFY):
         conflicts = _verify(definition, targets, workshop, reporter)
+        check_image(build, row, workshop.store, reporter)
+    more = {"repository": repository(build.hash), "floating": is_floating(definition), "bytecode": bytecode}
+    row |= more | {"conflicts": conflicts}
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
-        pushed_to = _store(build, bases, image.descriptor, workshop, reporter)
-    row = image_row(definition, bases, made, image, workshop)
-    more = {"repository": repository(build.hash), "floating": is_floating(definition), "bytecode": bytecode}
-    return BuildResult(row=row | more | {"pushed_to": pushed_to, "conflicts": conflicts})
+        attachments = attest(build, row, image.descriptor, compressions, workshop, reporter)
+        pushed_to = _store(build, bases, image.descriptor, attachments, workshop, reporter)
+    return BuildResult(row=row | {"pushed_to": pushed_to}, attachments=attachments)
 
 
 def _assembled(
@@ -178,10 +187,23 @@ def _assemble(
     )
 
 
-def _store(build: Build, bases: Bases, image: Descriptor, workshop: Workshop, reporter: BuildReporter) -> str:
+def _store(
+    build: Build,
+    bases: Bases,
+    image: Descriptor,
+    attachments: Sequence[Attachment],
+    workshop: Workshop,
+    reporter: BuildReporter,
+) -> str:
     """Push the image to the workspace's registry and tag it in the store; return its name in the registry."""
     pushed_to = push_image(
-        build.workspace, repository(build.hash), image, workshop, reporter, base=bases.first
+        build.workspace,
+        repository(build.hash),
+        image,
+        workshop,
+        reporter,
+        base=bases.first,
+        attachments=attachments,
     )
     name = f"{build.workspace.name}/{repository(build.hash)}:latest"
     workshop.store.tag(name, image)

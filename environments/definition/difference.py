@@ -300,6 +300,7 @@ def _further_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
             if was != now:
                 how = "added" if was is None else "removed" if now is None else "changed"
                 yield OtherChange(kind, f"{name} {how}", was or "", now or "")
+    yield from text_changes("smoke_test", "smoke test", old.smoke_test, new.smoke_test)
     if old.inference != new.inference:
         yield OtherChange(
             "inference", "inference routes changed", str(old.inference or ""), str(new.inference or "")

@@ -14,6 +14,7 @@ from environments.definition.hash import definition_hash
 SYSTEM_MANAGED = "system-managed"
 USER_MANAGED = "user-managed"
 HOST = "host"
+MOST_SMOKE_TEST = 10_000  # characters
 LINUX = "linux/amd64"  # the platform of a definition that names none
 
 _MODEL = ConfigDict(
@@ -224,6 +225,8 @@ class Definition(Value):
     cutoff: Cutoff = Cutoff()
     selection: Selection = Selection()
     """What was read of the project that this is from; no part of the image's content."""
+    smoke_test: str = Field(default="", max_length=MOST_SMOKE_TEST)
+    """A command of the shell that must succeed in a container of the image; no part of the image's content."""
     registry: str = ""
     """Address of the private registry that `image` names; its credentials are a connection's."""
 

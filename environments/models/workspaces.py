@@ -26,6 +26,13 @@ class Bytecode(models.TextChoices):
     NONE = "none"
 
 
+class ImportTest(models.TextChoices):
+    """Whether builds import the packages of their images in a container."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class Workspace(models.Model):
     """A group of people with their environments and images. Everybody can read the curated catalogue."""
 
@@ -67,6 +74,12 @@ class Workspace(models.Model):
         blank=True,
         choices=Bytecode.choices,
         help_text="Which modules are compiled for its new images; empty for the studio's choice.",
+    )
+    import_test = models.CharField(
+        max_length=3,
+        blank=True,
+        choices=ImportTest.choices,
+        help_text="Whether its builds import the packages of their images; empty for the studio's choice.",
     )
     opened = models.BooleanField(
         default=False, help_text="Opened for sharing: Azure's clients use it as the registry of this name."

@@ -1,4 +1,4 @@
-"""A workspace's registry, the compression and bytecode of its images, and whether they can be pulled without signing in."""
+"""A workspace's registry, the compression, bytecode and import test of its images, and whether they can be pulled without signing in."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from django.db import transaction
 
 from environments.audit.record import record
 from environments.errors import ServiceError
-from environments.models import Bytecode, Compression, Workspace
+from environments.models import Bytecode, Compression, ImportTest, Workspace
 from environments.network.credentials import url_of
 from environments.network.policy import AddressRefused
 from environments.network.urls import UnreadableUrl
@@ -87,6 +87,20 @@ def set_bytecode(workspace: Workspace, bytecode: str, by: User | None) -> bool:
     """
     _check_choice("bytecode", bytecode, Bytecode.values)
     return _change(workspace, by, "workspace.bytecode", bytecode=bytecode)
+
+
+def import_test_of(workspace: Workspace) -> str:
+    """Return whether a workspace's builds import the packages of their images: its own choice, else the studio's."""
+    return workspace.import_test or str(settings.IMPORT_TEST)
+
+
+def set_import_test(workspace: Workspace, choice: str, by: User | None) -> bool:
+    """Switch the import test of builds on or off, as the studio does if it is empty; return whether that is a change.
+
+    Raises ChoiceRefused.
+    """
+    _check_choice("import-test", choice, ImportTest.values)
+    return _change(workspace, by, "workspace.import_test", import_test=choice)
 
 
 def _check_choice(field: str, value: str, choices: Sequence[str]) -> None:

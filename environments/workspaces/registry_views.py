@@ -12,16 +12,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from environments.access import Right, get_workspace
-from environments.models import Workspace
+from environments.models import ImportTest, Workspace
 from environments.requests import StudioRequest
 from environments.workspaces.registry import (
     ChoiceRefused,
     RegistryRefused,
     bytecode_of,
     compression_of,
+    import_test_of,
     set_anonymous_pull,
     set_bytecode,
     set_compression,
+    set_import_test,
     set_registry,
 )
 from environments.workspaces.settings_views import bytecode_label, compression_label, settings_page, tab_url
@@ -77,6 +79,22 @@ def change_bytecode(request: StudioRequest, workspace: str) -> HttpResponse:
         lambda space: (
             _("Bytecode of new images: %(modules)s. Existing images do not change.")
             % {"modules": bytecode_label(bytecode_of(space))}
+        ),
+    )
+
+
+@require_POST
+@login_required
+def change_import_test(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Switch the import test of builds on or off."""
+    return _choose(
+        request,
+        workspace,
+        lambda space, by: set_import_test(space, request.POST.get("import_test", ""), by),
+        lambda space: (
+            _("Builds import the packages of their images.")
+            if import_test_of(space) == ImportTest.ON
+            else _("Builds don't import the packages of their images.")
         ),
     )
 

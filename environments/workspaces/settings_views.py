@@ -18,14 +18,14 @@ from django.views.decorators.http import require_POST, require_safe
 from environments.access import Right, get_workspace, may, rights_in
 from environments.connections import service
 from environments.connections.check import check_connection
-from environments.models import Bytecode, Compression, Connection, Member, Role, Workspace
+from environments.models import Bytecode, Compression, Connection, ImportTest, Member, Role, Workspace
 from environments.network.credentials import is_loopback
 from environments.public_url import public_host
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
 from environments.workspaces.invitations import open_invitations
 from environments.workspaces.members import people_known_to
-from environments.workspaces.registry import bytecode_of, compression_of
+from environments.workspaces.registry import bytecode_of, compression_of, import_test_of
 from environments.workspaces.tabs import Tab, TabContext, settings_tabs
 
 
@@ -54,6 +54,9 @@ def registry_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
         "compressions": [(name, compression_label(name)) for name in Compression.values],
         "of_the_studio": compression_label(studio_settings.COMPRESSION),
         "in_use": compression_label(compression_of(workspace)),
+        "import_tests": [(name, import_test_label(name)) for name in ImportTest.values],
+        "import_test_of_the_studio": import_test_label(studio_settings.IMPORT_TEST),
+        "import_test_in_use": import_test_label(import_test_of(workspace)),
         "bytecodes": [(name, bytecode_label(name)) for name in Bytecode.values],
         "bytecode_of_the_studio": bytecode_label(studio_settings.BYTECODE),
         "bytecode_in_use": bytecode_label(bytecode_of(workspace)),
@@ -63,6 +66,11 @@ def registry_tab(request: StudioRequest, workspace: Workspace) -> TabContext:
 def compression_label(name: str) -> str:
     """Return a compression as pages name it."""
     return _("gzip and zstd") if name == Compression.BOTH else name
+
+
+def import_test_label(name: str) -> str:
+    """Return a choice for the import test as pages name it."""
+    return _("on") if name == ImportTest.ON else _("off")
 
 
 def bytecode_label(name: str) -> str:

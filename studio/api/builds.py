@@ -12,6 +12,7 @@ from builds.images.exports import FORMATS, lock_as
 from builds.images.layers import layers_of
 from builds.images.platforms import deviations, locks_of
 from builds.images.repositories import version_to_name
+from builds.images.testing import tests_of
 from builds.imaging.lock import Lock
 from builds.models import BuildState, Image
 from builds.pages import queries
@@ -157,8 +158,22 @@ def image(request: ApiRequest, workspace: str, digest: str) -> Response:
     versions = requests.versions_sharing(space, row.hash)
     shown = rows.image(row, public_host(request), version_to_name(versions, row))
     shared = [rows.reference(version) for version in versions]
-    more = {"manifests": _manifests(row), "deviations": [asdict(each) for each in deviations(row)]}
+    more: dict[str, Any] = _proof(row, version_to_name(versions, row))
+    more |= {"manifests": _manifests(row), "deviations": [asdict(each) for each in deviations(row)]}
     return Response(shown | more | {"layers": _layers(row), "shared_by": shared})
+
+
+def _proof(image: Image, version: Version | None) -> dict[str, Any]:
+    """Return the results of an image's tests, and what is attached to it."""
+    tested = tests_of(image, version)
+    imports = ("state", "reason", "python", "imported", "problems", "skipped")
+    smoke = ("state", "ending", "output", "seconds")
+    fields = ("subject", "digest", "artifact_type", "content", "annotations")
+    return {
+        "import_test": {name: getattr(tested.imports, name) for name in imports} if tested.imports else None,
+        "smoke_test": {name: getattr(tested.smoke, name) for name in smoke} if tested.smoke else None,
+        "referrers": list(image.referrers.values(*fields)),
+    }
 
 
 def _manifests(image: Image) -> list[dict[str, Any]]:

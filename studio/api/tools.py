@@ -10,6 +10,7 @@ from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.response import Response
 
 from builds.images.repositories import resolving_environments
+from builds.provenance.keys import public_keys
 from environments.access import Right, get_workspace, token_used_by, workspaces_of
 from environments.models import Scope, Workspace
 from environments.versions.input import DefinitionInput
@@ -19,6 +20,7 @@ from studio.api.http.answers import page_of
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import bodies, responses, rows
+from studio.api.shapes import images as image_fields
 from studio.defining.early import Early, early_findings_within
 from studio.defining.fixing import SAFE, fixable, fixed_input
 from studio.environments.compare import difference_as_json
@@ -83,6 +85,14 @@ def me(request: ApiRequest) -> Response:
             "workspaces": list(names),
         }
     )
+
+
+@documented("GET", {200: image_fields.SigningKey(many=True)})
+def signing_keys(request: ApiRequest) -> Response:
+    """List the public keys that the studio has signed with, newest first. One that is revoked verifies nothing."""
+    keys = public_keys(revoked=True)
+    fields = ("key_id", "public_pem", "created_at", "revoked_at")
+    return Response([{name: getattr(key, name) for name in fields} for key in keys])
 
 
 @documented("GET", responses.paged(responses.Token), paged=True)

@@ -43,6 +43,7 @@ ROUTES = {
     "events/export/": route(GET=activity.export_all_events),
     "notices/": route(GET=notices.notices),
     "notices/read/": route(POST=notices.read_notices),
+    "signing-keys/": route(GET=tools.signing_keys),
     "tokens/": route(GET=tools.tokens, POST=tools.make_token),
     "tokens/<int:token>/": route(DELETE=tools.end_token),
     # Workspaces
@@ -52,6 +53,9 @@ ROUTES = {
         GET=workspaces.upload_policy, PUT=workspaces.change_upload_policy
     ),
     "workspaces/<slug:workspace>/bytecode/": route(GET=workspaces.bytecode, PUT=workspaces.change_bytecode),
+    "workspaces/<slug:workspace>/import-test/": route(
+        GET=workspaces.import_test, PUT=workspaces.change_import_test
+    ),
     "workspaces/<slug:workspace>/compression/": route(
         GET=workspaces.compression, PUT=workspaces.change_compression
     ),

@@ -94,6 +94,22 @@ def change_bytecode(request: ApiRequest, workspace: str) -> Response:
     return Response(image_choices.bytecode(space))
 
 
+@documented("GET", image_choices.ImportTestOut, path=WORKSPACE)
+def import_test(request: ApiRequest, workspace: str) -> Response:
+    """Give whether a workspace's builds import the packages of their images."""
+    return Response(image_choices.import_test(get_workspace(request.user, workspace, Right.SEE_SETTINGS)))
+
+
+@documented("PUT", image_choices.ImportTestOut, takes=image_choices.ImportTestIn, path=WORKSPACE)
+def change_import_test(request: ApiRequest, workspace: str) -> Response:
+    """Change whether a workspace's builds import the packages of their images."""
+    space = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    sent = image_choices.ImportTestIn(data=request.data)
+    sent.is_valid(raise_exception=True)
+    registry.set_import_test(space, sent.validated_data["import_test"], request.user)
+    return Response(image_choices.import_test(space))
+
+
 @documented("GET", image_choices.CompressionOut, path=WORKSPACE)
 def compression(request: ApiRequest, workspace: str) -> Response:
     """Give the compression of a workspace's new images."""

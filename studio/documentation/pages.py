@@ -20,6 +20,7 @@ ORDER = (
     "causes",
     "conda",
     "registry",
+    "provenance",
     "api",
     "azure",
     "notifications",

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 from structlog.contextvars import get_contextvars
 
+from builds.provenance.keys import public_keys
 from studio.operations import metrics, readiness
 
 
@@ -53,6 +54,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def healthz(request: HttpRequest) -> HttpResponse:
     """Answer: the process is alive. Nothing is asked of the database."""
     return HttpResponse("ok\n", "text/plain")
+
+
+@require_safe
+def signing_key(request: HttpRequest) -> HttpResponse:
+    """Answer with the public keys that verify the studio's signatures, the newest first, as PEM. Anyone may read them."""
+    response = HttpResponse("".join(key.public_pem for key in public_keys()), "application/x-pem-file")
+    response["Cache-Control"] = "public, max-age=300"
+    return response
 
 
 @never_cache

@@ -32,6 +32,7 @@ PAGES: dict[str, Methods] = {
     "healthz": {"GET": ANYBODY},
     "readyz": {"GET": ANYBODY},  # from this machine; tests/studio/operations/test_health.py asks from others
     "metrics": {"GET": ANYBODY},
+    ".well-known/studio-signing-key.pem": {"GET": ANYBODY},
     "": {"GET": SIGNED_IN},
     # Signed-in users are redirected, with any method.
     "login/": dict.fromkeys(("GET", "POST", "PUT"), ANYBODY) | dict.fromkeys(("PATCH", "DELETE"), SENT_ON),
@@ -102,6 +103,7 @@ PAGES: dict[str, Methods] = {
     f"{W}settings/pull": MANAGE,
     f"{W}settings/uploads": MANAGE,
     f"{W}settings/bytecode": MANAGE,
+    f"{W}settings/import-test": MANAGE,
     f"{W}settings/compression": MANAGE,
     f"{W}settings/webhooks/": MANAGE,
     f"{W}settings/webhooks/<int:webhook>/change": MANAGE,
@@ -170,11 +172,13 @@ API: dict[str, Methods] = {
     "api/v1/events/export/": {"GET": SIGNED_IN},
     "api/v1/notices/": {"GET": SIGNED_IN},
     "api/v1/notices/read/": {"POST": SIGNED_IN},
+    "api/v1/signing-keys/": {"GET": SIGNED_IN},
     "api/v1/tokens/": {"GET": SIGNED_IN, "POST": SIGNED_IN},
     "api/v1/tokens/<int:token>/": {"DELETE": MINE},
     "api/v1/workspaces/": {"GET": SIGNED_IN, "POST": RUNS_IT},
     API_W: {"GET": READER, "PATCH": OWNER},
     f"{API_W}uploads/": {"GET": CONTRIBUTOR, "PUT": OWNER},
+    f"{API_W}import-test/": {"GET": CONTRIBUTOR, "PUT": OWNER},
     f"{API_W}bytecode/": {"GET": CONTRIBUTOR, "PUT": OWNER},
     f"{API_W}compression/": {"GET": CONTRIBUTOR, "PUT": OWNER},
     f"{API_W}invitations/": {"GET": OWNER, "POST": OWNER},
@@ -262,6 +266,7 @@ REGISTRY: dict[str, Methods] = {
     r"v2/^(?P<name>.+)/manifests/(?P<reference>[^/]+)$": READ,
     r"v2/^(?P<name>.+)/blobs/(?P<digest>[^/]+)$": READ,
     r"v2/^(?P<name>.+)/tags/list$": READ,
+    r"v2/^(?P<name>.+)/referrers/(?P<digest>[^/]+)$": READ,
     "v2/…": {"GET": NOBODY},
 }
 

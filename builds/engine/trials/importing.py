@@ -11,26 +11,15 @@ from typing import Any
 
 from django.conf import settings
 
-from builds.engine.connection import Engine
 from builds.engine.exchange import EngineRefused
-from builds.engine.running import Bounds, Container, container
-from builds.imaging.bases.model import Base
-from builds.imaging.bases.probe import Probe
-from builds.imaging.oci.index import image_of, manifests_of
-from builds.imaging.oci.manifest import Descriptor, descriptors_of
+from builds.engine.running import Container
+from builds.engine.trials.loading import LoadedImage, NotTried, loaded
 from builds.imaging.oci.store import BlobStore
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.reporting import Reporter
 
-PROCESSES = 1024  # threads count: mathematics takes one a core
-SCRATCH = 64 * 1024**2
+__all__ = ["Imported", "NotTried", "Problem", "import_in", "imported_in"]
+
 _SCRIPT = Path(__file__).with_name("imports_worker.py").read_text()
-
-
-class NotTried(ImageError):
-    """An image could not be tried, for reasons outside the image. It does not fail the build."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("not-tried", message, fault="studio")
 
 
 @dataclass(frozen=True)
@@ -100,32 +89,21 @@ def import_in(
 
     Raises ImageError if it cannot be tried: NotTried, or the error of the engine.
     """
-    images = _stored(digest, store)
-    with Engine.at(docker_host or settings.DOCKER_HOST) as engine:
-        image = _for_machine(images, engine)
-        engine.remove_left_over()
-        owner = f"trial {digest}"
-        kept = not engine.remove_containers_of(owner)
-        with engine.temporary_image(image, store, reporter, keep=kept) as name:
-            mark = secrets.token_hex(8)
-            collector = _ResultReporter(mark, reporter)
-            arguments = ["-c", _SCRIPT, mark, str(settings.TRIAL_SECONDS), json.dumps(list(names))]
-            bounds = Bounds(settings.TRIAL_MEMORY, PROCESSES, SCRATCH)
-            try:
-                with container(
-                    engine,
-                    name,
-                    [interpreter],
-                    arguments,
-                    label=owner,
-                    user="",  # the image's own, as its users start it
-                    variables={"HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},  # noqa: S108
-                    bounds=bounds,
-                ) as running:
-                    code = running.run(collector)
-                    return _ended(collector.result, code, running)
-            except EngineRefused as error:
-                return _not_started(interpreter, error.message)
+    with loaded(digest, store, reporter, docker_host=docker_host) as image:
+        return imported_in(image, interpreter, names, reporter)
+
+
+def imported_in(image: LoadedImage, interpreter: str, names: Sequence[str], reporter: Reporter) -> Imported:
+    """Import the modules of these distributions in an image that the engine has. Raises what `import_in` raises."""
+    mark = secrets.token_hex(8)
+    collector = _ResultReporter(mark, reporter)
+    arguments = ["-c", _SCRIPT, mark, str(settings.TRIAL_SECONDS), json.dumps(list(names))]
+    try:
+        with image.started([interpreter], arguments) as running:
+            code = running.run(collector)
+            return _ended(collector.result, code, running)
+    except EngineRefused as error:
+        return _not_started(interpreter, error.message)
 
 
 def _ended(imported: Imported, code: int, running: Container) -> Imported:
@@ -141,38 +119,3 @@ def _ended(imported: Imported, code: int, running: Container) -> Imported:
 
 def _not_started(interpreter: str, why: str) -> Imported:
     return Imported(problems=[Problem("", "", f"{interpreter} cannot be started: {why[:500]}")])
-
-
-def _for_machine(images: Sequence[Base], engine: Engine) -> Base:
-    """Return the first image that the engine's machine runs."""
-    ours = str(engine.api.version()["Arch"])
-    for image in images:
-        if image.probe.architecture == ours:
-            return image
-    theirs = " and ".join(image.probe.architecture for image in images)
-    raise NotTried(f"The image is made for {theirs}, and the Docker Engine runs on {ours}.")
-
-
-def _stored(digest: str, store: BlobStore) -> list[Base]:
-    """Return an image of the store as the engine takes it, for each manifest that it has."""
-    if not store.has(digest):
-        raise NotTried("The image is no longer in the studio's store.")
-    image = image_of(store, digest)
-    if not store.whole(image):
-        raise NotTried("The image is no longer whole in the studio's store.")
-    bases = []
-    for manifest in manifests_of(store, image):
-        config, *layers = descriptors_of(json.loads(store.read(manifest.digest)))
-        bases.append(_described(manifest.digest, json.loads(store.read(config.digest)), layers))
-    return bases
-
-
-def _described(digest: str, config: dict[str, Any], layers: Sequence[Descriptor]) -> Base:
-    return Base(
-        reference="the image",
-        digest=digest,
-        layers=tuple(layers),
-        diff_ids=tuple(config["rootfs"]["diff_ids"]),
-        config=config,
-        probe=Probe(architecture=str(config.get("architecture") or "amd64")),
-    )

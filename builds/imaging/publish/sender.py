@@ -12,7 +12,7 @@ import httpx
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.registry_client import ATTEMPTS, AskAgain, Registry, same_origin
-from builds.imaging.reporting import Cancelled
+from builds.imaging.reporting import Cancelled, ImageError
 
 Answer = TypeVar("Answer")
 PARALLEL = 4
@@ -55,8 +55,10 @@ class Uploads(Registry):
             raise self.unreachable(f"an upload cannot begin, it answered {response.status_code}")
         return str(response.headers["location"])
 
-    def put(self, url: httpx.URL, headers: Mapping[str, str], content: Iterator[bytes] | bytes) -> None:
-        """Send a blob or manifest."""
+    def put(
+        self, url: httpx.URL, headers: Mapping[str, str], content: Iterator[bytes] | bytes
+    ) -> httpx.Headers:
+        """Send a blob or manifest, and return the headers of the response."""
         # A registry may have its uploads taken elsewhere; its password stays with it.
         own = self._headers if same_origin(self._client.base_url.join(url), self._client.base_url) else {}
         request = self._client.build_request("PUT", url, headers={**headers, **own}, content=content)
@@ -68,11 +70,21 @@ class Uploads(Registry):
         _ask_again_if_busy(response)
         if response.status_code != 201:
             raise self.unreachable(f"it does not take what is pushed, it answered {response.status_code}")
+        return response.headers
 
-    def put_manifest(self, manifest: Descriptor, body: bytes, reference: str) -> None:
+    def put_manifest(self, manifest: Descriptor, body: bytes, reference: str) -> httpx.Headers:
         """Put a manifest or an index under its tag, which makes the image complete, or under its digest."""
         url = httpx.URL(f"{self._at.url}/v2/{self._at.name}/manifests/{reference}")
-        self.put(url, {"Content-Type": manifest.media_type}, body)
+        return self.put(url, {"Content-Type": manifest.media_type}, body)
+
+    def listed_under(self, tag: str) -> bytes | None:
+        """Return the index with this tag; None if there is none."""
+        try:
+            return self.manifest(tag)[0]
+        except ImageError as error:
+            if error.code == "base-not-found":
+                return None
+            raise
 
     def address(self, location: str, digest: str) -> httpx.URL:
         """Return where the bytes of an upload go: the registry's answer holds a state of its own."""

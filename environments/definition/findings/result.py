@@ -133,6 +133,7 @@ class Draft:
     """What limits which uploads are used, as written; the checks bring it into one spelling."""
     cutoff_places: dict[str, Placed] = field(default_factory=dict)
     """Where `as_of`, `newest` and the exceptions are written, by their names."""
+    smoke_test: str = ""
     offers: Offers = field(default_factory=Offers)
     selection: Selection = field(default_factory=Selection)
     """What is requested of a project; its reader fills in the defaults that it took."""
@@ -239,6 +240,7 @@ class Draft:
                 target=self.target,
                 cutoff=self.cutoff,
                 selection=self.selection,
+                smoke_test=self.smoke_test,
             )
         except ValidationError as error:
             first = error.errors()[0]

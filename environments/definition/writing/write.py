@@ -174,6 +174,7 @@ def left_out(reading: Reading, format: str) -> tuple[str, ...]:
         "variables": definition.variables,
         "properties": definition.properties,
         "inference routes": definition.inference,
+        "smoke test": definition.smoke_test,
         "options of docker run": definition.run if definition.run != RunOptions() else None,
     }
     return tuple(what for what, value in given.items() if value and what not in _BESIDE_CONTENT[format])
@@ -181,8 +182,8 @@ def left_out(reading: Reading, format: str) -> tuple[str, ...]:
 
 _DESCRIBED = ("name", "version", "description", "tags", "variables", "properties")
 _BESIDE_CONTENT = {
-    v1.FORMAT: (*_DESCRIBED, "options of docker run"),
-    v2.FORMAT: (*_DESCRIBED, "inference routes"),
+    v1.FORMAT: (*_DESCRIBED, "options of docker run", "smoke test"),
+    v2.FORMAT: (*_DESCRIBED, "inference routes", "smoke test"),
     environment_file.FORMAT: ("name", "variables"),
     requirements.FORMAT: (),
     dockerfile_text.FORMAT: (),

@@ -80,8 +80,63 @@ class Deviation(s.Serializer[Any]):
     first = s.CharField(allow_blank=True, help_text="Its version on the first platform.")
 
 
+class SigningKey(s.Serializer[Any]):
+    """A public key that the studio has signed with."""
+
+    key_id = s.CharField(help_text="As signatures name it: `keyid`.")
+    public_pem = s.CharField()
+    created_at = s.DateTimeField()
+    revoked_at = s.DateTimeField(allow_null=True)
+
+
+class FailedImport(s.Serializer[Any]):
+    """A module that could not be imported, and why."""
+
+    package = s.CharField(allow_blank=True, help_text="Empty: Python itself did not start.")
+    module = s.CharField(allow_blank=True)
+    error = s.CharField()
+
+
+class ImportTest(s.Serializer[Any]):
+    """The result of starting the image without network and importing the requested packages."""
+
+    state = s.CharField(
+        help_text="passed, failed, or untried: `reason` says why. waiting or running for proposals."
+    )
+    reason = s.CharField(allow_blank=True)
+    python = s.CharField(allow_blank=True)
+    imported = s.IntegerField(help_text="Modules.")
+    problems = FailedImport(many=True)
+    skipped = s.ListField(child=s.CharField(), help_text="Packages that have nothing to import.")
+
+
+class SmokeTest(s.Serializer[Any]):
+    """The result of the command `smoke_test` of the definition that names the image."""
+
+    state = s.CharField(help_text="passed, failed, or untried: `ending` says why.")
+    ending = s.CharField(allow_blank=True)
+    output = s.CharField(allow_blank=True, help_text="Its end.")
+    seconds = s.FloatField()
+
+
+class Referrer(s.Serializer[Any]):
+    """A document that is attached to an image: a bill of materials, or its signed provenance."""
+
+    subject = s.CharField(help_text="The digest of the image, or of one of its manifests.")
+    digest = s.CharField(help_text="Of its own manifest.")
+    artifact_type = s.CharField()
+    content = s.CharField(help_text="The digest of the document.")
+    annotations = s.DictField(child=s.CharField())
+
+
 class WholeImage(Image):
     """An image with its layers and the versions that share it."""
+
+    import_test = ImportTest(allow_null=True, help_text="null where it was not tested.")
+    smoke_test = SmokeTest(
+        allow_null=True, help_text="null where the definition has none, or it was not run."
+    )
+    referrers = Referrer(many=True, help_text="What is attached to it and to its manifests.")
 
     layers = Layer(many=True)
     manifests = ImageManifest(many=True, help_text="Of each platform, if there are several.")

@@ -16,6 +16,7 @@ CHECKS: dict[str, Check] = {
     "mail": outside.mail,
     "disk": data.disk,
     "confinement": set_up.confinement,
+    "signing key": set_up.signing,
     "engine": outside.engine,
     "pythons": pythons.pythons,
     "mirrors": outside.mirrors,

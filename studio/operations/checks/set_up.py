@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.conf import settings
 from kombu.exceptions import KombuError, OperationalError
 
-from builds.confinement.confine import support
+from builds.confinement.confine import is_read_by_all, support
 from studio.celery import app
 from studio.operations.finding import Finding, ok, warning, wrong
 from studio.operations.readiness import first_line
@@ -35,6 +35,33 @@ def confinement() -> Iterator[Finding]:
     level = wrong if settings.REQUIRE_CONFINEMENT else warning
     for sentence in missing:
         yield level("confinement", f"This machine cannot confine everything. {sentence}", help)
+
+
+def signing() -> Iterator[Finding]:
+    """Check that only workers can read the signing key: not other users, nor the processes that read packages."""
+    file = settings.SIGNING_KEY_FILE
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        if settings.SIGNING_KEY_IS_MADE:
+            yield ok("signing key", "A worker makes it with its first build.")
+        else:
+            yield wrong(
+                "signing key", f"{file} cannot be read: {error.strerror}.", "Set STUDIO_SIGNING_KEY_FILE."
+            )
+        return
+    if mode & 0o077:
+        yield warning(
+            "signing key", f"Other users of this machine can read {file}.", f"Run  chmod 600 {file}"
+        )
+    if is_read_by_all(file):
+        yield warning(
+            "signing key",
+            f"Confined processes, which read foreign packages, can read {file}.",
+            "Keep it outside of /opt and /usr, and outside of the Python that the studio runs on.",
+        )
+    elif not mode & 0o077:
+        yield ok("signing key", f"Only workers read {file}.")
 
 
 def _doubts() -> Iterator[tuple[str, str]]:

@@ -10,26 +10,41 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from builds.engine.connection import Engine
+from builds.engine.trials.command import command_in
 from builds.engine.trials.importing import Imported, import_in
+from builds.engine.trials.loading import loaded
 from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base
 from builds.imaging.bases.model import Base
 from builds.imaging.derived import as_base
+from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.oci.index import image_of, listed, put_index
 from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST
 from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
-from builds.models import Image
-from builds.models.trial import Trial, TrialState
+from builds.models import Build, Image
+from builds.models.trial import SmokeTest, Trial, TrialState
 from builds.worker.platforms.index import PYTHON
+from builds.worker.proving.testing import check_image
 from builds.worker.reconciler import Reconciler
+from builds.worker.reporter import BuildReporter
 from builds.worker.trial import run_waiting_trials
 from environments.catalogue.proposals import propose
-from environments.models import Role
+from environments.definition import read
+from environments.models import Role, Version
+from environments.versions.service import save_reading
 from tests.builds.distribution import store_image
 from tests.builds.engine.test_engine import Listener
 from tests.builds.imaging.making import locked, make_wheel
-from tests.builds.scenarios import browser_of, image_for, person, save_text
+from tests.builds.scenarios import (
+    browser_of,
+    claim_build,
+    image_for,
+    person,
+    queue_build,
+    save_text,
+    workspace_named,
+)
 from tests.services.fixtures import HostWorkshop
 from tests.services.servers.docker_engine import DockerEngine
 
@@ -211,3 +226,122 @@ def test_from_a_proposal_to_what_its_reviewer_sees(
     cora = browser_of(person("cora", curated=Role.CONTRIBUTOR))
     page = cora.get(f"/w/curated/proposals/{proposal.pk}/").content.decode()
     assert "No module named &#x27;nothing_of_that_name&#x27;" in page
+
+
+@pytest.mark.parametrize(
+    ("command", "passed", "ending", "output"),
+    [
+        ("python -c 'import good; print(1 + 1)'", True, "It succeeded.", "2"),
+        ("echo before; exit 3", False, "It ended with exit code 3.", "before"),
+        ("python -c 'import network'", False, "It ended with exit code 1.", "RuntimeError: no network"),
+        ("echo x > /opt/env/x", False, "It ended with exit code 2.", "Read-only file system"),
+        ("sleep 60", False, "It did not end within 2 seconds.", ""),
+        (
+            "python -c \"print(('x' * 900 + chr(10)) * 10000)\"",
+            False,
+            "It wrote more than 2,000,000 characters.",
+            "xxx",
+        ),
+        ("env | grep -i secret || echo none", True, "It succeeded.", "none"),
+    ],
+)
+def test_a_command_runs_within_limits_and_its_end_is_kept(
+    docker_engine: DockerEngine,
+    image: Base,
+    workshop: Workshop,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    passed: bool,
+    ending: str,
+    output: str,
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "a secret of the worker")
+    settings.TRIAL_SECONDS = 2 if "sleep" in command else 60
+
+    with loaded(image.digest, workshop.store, Quiet(), docker_host=docker_engine.host) as started:
+        ran = command_in(started, command, Quiet())
+
+    assert (ran.passed, ran.ending) == (passed, ending)
+    assert output in ran.output
+    assert len(ran.output) <= 4_000
+
+
+@pytest.mark.django_db
+def test_a_build_tests_its_image_once_and_a_smoke_test_that_fails_ends_it(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
+) -> None:
+    settings.DOCKER_HOST, settings.IMPORT_TEST = docker_engine.host, "on"
+    lock = locked_names("good", "broken")
+    row = {"digest": image.digest, "interpreter": PYTHON, "lock": lock.model_dump(mode="json")}
+    version = save_v2(
+        'image: host\nconda_file: {dependencies: [pip: [good]]}\nsmoke_test: "echo well; false"\n'
+    )
+    with claim_build(queue_build(version)) as (_, reporter):
+        build = Build.objects.get()
+        with pytest.raises(ImageError, match="The smoke test failed") as failure:
+            check_image(build, row, workshop.store, reporter)
+        lines = written(reporter)
+        version.data |= {"smoke_test": ""}
+        build.version = version
+        check_image(build, row, workshop.store, reporter)
+        again = written(reporter)[len(lines) :]
+
+    assert failure.value.code == "smoke-test-failed"
+    assert failure.value.detail == "well"
+    assert (
+        "Warning: broken can't be imported: ModuleNotFoundError: No module named 'nothing_of_that_name'"
+        in lines
+    )
+    assert again == ["Import test: failed before, with the same image."]
+    assert Trial.objects.get().state == TrialState.FAILED
+
+
+@pytest.mark.django_db
+def test_without_an_engine_a_build_says_that_nothing_was_tested(
+    image: Base, workshop: Workshop, settings: Settings
+) -> None:
+    settings.DOCKER_HOST, settings.IMPORT_TEST = "unix:///nowhere.sock", "on"
+    row = {
+        "digest": image.digest,
+        "interpreter": PYTHON,
+        "lock": locked_names("good").model_dump(mode="json"),
+    }
+    version = save_v2('image: host\nconda_file: {dependencies: [pip: [good]]}\nsmoke_test: "true"\n')
+    with claim_build(queue_build(version)) as (_, reporter):
+        check_image(Build.objects.get(), row, workshop.store, reporter)
+        lines = written(reporter)
+
+    assert Trial.objects.get().state == SmokeTest.objects.get().state == TrialState.UNTRIED
+    assert (
+        "Import test: not run. No Docker Engine can be reached, so the image could not be started." in lines
+    )
+
+
+def written(reporter: BuildReporter) -> list[str]:
+    """Return the lines of the log so far."""
+    reporter.log.flush(everything=True)
+    return [line for _, line in reporter.log.last]
+
+
+def locked_names(*names: str) -> Lock:
+    """Return a lock that requests these distributions."""
+    packages = [
+        LockedPackage(
+            ecosystem="pypi",
+            name=name,
+            version="1.0",
+            url="https://index.example/file",
+            sha256="c" * 64,
+            filename=f"{name}.whl",
+            kind="wheel",
+            requested=True,
+        )
+        for name in names
+    ]
+    return Lock(packages=tuple(packages))
+
+
+def save_v2(text: str) -> Version:
+    """Save a v2 environment as a version."""
+    return save_reading(workspace_named("lab"), "tested", read(text, "environment.yaml"), source=text).version

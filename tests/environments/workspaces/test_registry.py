@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from environments.models import Event, Role, Workspace
 from environments.network.policy import EgressPolicy
-from environments.workspaces.registry import bytecode_of, compression_of
+from environments.workspaces.registry import bytecode_of, compression_of, import_test_of
 from studio.configuration import read_compression
 from tests.builds.scenarios import browser_of, person, workspace_named
 
@@ -91,6 +91,16 @@ def test_an_owner_chooses_which_modules_are_compiled_or_leaves_it_to_the_studio(
     assert lab().bytecode == "all"
     assert "Bytecode of new images: imported modules" in message_after(olga, change, bytecode="")
     assert bytecode_of(lab()) == "imported"
+
+
+def test_an_owner_switches_the_import_test_or_leaves_it_to_the_studio(olga: Client) -> None:
+    change = "/w/lab/settings/import-test"
+
+    assert "Builds import the packages" in message_after(olga, change, import_test="on")
+    assert import_test_of(lab()) == "on"
+    assert "is no choice for import-test" in message_after(olga, change, import_test="maybe")
+    message_after(olga, change, import_test="")
+    assert import_test_of(lab()) == "off"  # the studio's choice in tests
 
 
 def test_everybody_may_pull_only_where_an_owner_says_so(olga: Client) -> None:

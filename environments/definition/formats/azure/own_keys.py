@@ -1,11 +1,11 @@
-"""The studio's own keys in Azure ML's formats: what limits uploads, and the indexes of single packages."""
+"""The studio's own keys in Azure ML's formats: what limits uploads, indexes of single packages, the smoke test."""
 
 from __future__ import annotations
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats.conda.environment_file import quoted, scalar
 from environments.definition.formats.shapes import mapping_of, strings_of, text_of
-from environments.definition.model import Cutoff
+from environments.definition.model import MOST_SMOKE_TEST, Cutoff
 from environments.definition.syntax.text import Placed
 from environments.definition.syntax.tree import Mapping, Tree
 
@@ -53,6 +53,16 @@ def write_cutoff(cutoff: Cutoff) -> str:
         else:
             text += f"{name}: {quoted(str(value))}\n"
     return text
+
+
+def read_smoke_test(draft: Draft, node: Tree | None, what: str) -> None:
+    """Read the command that must succeed in the image; one that is too long, or has a NUL, is refused."""
+    text = text_of(draft, node, what) or Placed("")
+    if len(text) > MOST_SMOKE_TEST or "\0" in text:
+        expected = f"a command of up to {MOST_SMOKE_TEST:,} characters"
+        draft.note("wrong-shape", text, what=what, expected=expected, found=f"{len(text):,} characters")
+        return
+    draft.smoke_test = str(text).strip()
 
 
 def read_indexes(draft: Draft, node: Tree | None, what: str) -> dict[str, str]:

@@ -31,7 +31,7 @@ _TOP = {
     for name in (
         "name", "version", "environmentVariables", "docker", "python", "spark", "inferencingStackVersion",
         "databricks", "assetId", "autoRebuild", "r", "attribution", "description", "tags", "properties",
-        "isPublic", "platforms", "target", "asOf", "newest",
+        "isPublic", "platforms", "target", "asOf", "newest", "smokeTest",
     )
 }  # fmt: skip
 _DOCKER = frozenset(
@@ -98,6 +98,7 @@ def read(draft: Draft, tree: Tree | None, source: Source) -> None:
     target.read(draft, mapping.get("target"))
     draft.spark = spark.read(draft, mapping.get("spark"))
     own_keys.read_cutoff(draft, mapping.get("asOf"), mapping.get("newest"))
+    own_keys.read_smoke_test(draft, mapping.get("smokeTest"), "smokeTest")
     stack = text_of(draft, mapping.get("inferencingStackVersion"), "inferencingStackVersion")
     if stack:
         draft.run = draft.run.model_copy(update={"inferencing_stack_version": str(stack)})
@@ -267,6 +268,7 @@ def write(
         document["python"] = {**layer, "packageIndexes": python.package_indexes}
     document |= own_keys.cutoff_values(definition.cutoff, as_of="asOf")
     described = {"description": description, "tags": dict(tags), "properties": definition.properties}
+    described["smokeTest"] = definition.smoke_test
     described["target"] = definition.target.stated
     described["platforms"] = list(definition.platforms) if definition.other_platforms else []
     document |= {key: value for key, value in described.items() if value}

@@ -40,6 +40,7 @@ KEYS = frozenset(
         "spark",
         "python",
         "target",
+        "smoke_test",
         *CUTOFF_KEYS,
     )
 )
@@ -142,6 +143,7 @@ def _extensions(draft: Draft, mapping: Mapping) -> None:
         draft, python.get("package_indexes"), "python.package_indexes"
     )
     own_keys.read_cutoff(draft, mapping.get("as_of"), mapping.get("newest"))
+    own_keys.read_smoke_test(draft, mapping.get("smoke_test"), "smoke_test")
     draft.spark = spark.read(draft, mapping.get("spark"))
 
 
@@ -229,6 +231,8 @@ def _extensions_text(definition: Definition) -> str:
     if layer:
         text += f"python:\n{layer}"
     text += own_keys.write_cutoff(definition.cutoff)
+    if definition.smoke_test:
+        text += f"smoke_test: {quoted(definition.smoke_test)}\n"
     if definition.variables:
         text += "variables:\n" + "".join(
             f"  {scalar(k)}: {quoted(v)}\n" for k, v in definition.variables.items()

@@ -1,0 +1,102 @@
+"""Push what is attached to an image: by the referrers API of its registry, or else under a tag that lists it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any, TypeVar
+
+import httpx
+
+from builds.imaging.interruptible import interruptible
+from builds.imaging.oci.manifest import OCI_INDEX, Descriptor
+from builds.imaging.oci.referrers import EMPTY, Attachment, fallback_tag, index_of
+from builds.imaging.publish.push import parsed_reference, uploads_to
+from builds.imaging.publish.sender import Sender, Uploads
+from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.workshop import Workshop
+
+MOST_LISTED = 1000  # referrers of one image
+
+Answer = TypeVar("Answer")
+
+
+def push_attachments(
+    attachments: Sequence[Attachment], reference: str, workshop: Workshop, reporter: Reporter
+) -> None:
+    """Push documents to the repository that has their image. Raises ImageError.
+
+    A registry with the referrers API answers with `OCI-Subject`. For any other, the index under the tag
+    `sha256-…` gets the entries, beside those that others put there.
+    """
+    if not attachments:
+        return
+    parsed = parsed_reference(reference)
+    with closing(uploads_to(parsed, workshop, {})) as registry:
+        _Attaching(attachments, registry, workshop, reporter).run()
+
+
+class _Attaching:
+    """Documents on their way out."""
+
+    def __init__(
+        self, attachments: Sequence[Attachment], registry: Uploads, workshop: Workshop, reporter: Reporter
+    ) -> None:
+        self._attachments = attachments
+        self._registry = registry
+        self._store = workshop.store
+        self._reporter = reporter
+        self._sender = Sender(registry, workshop.store, {})
+
+    def run(self) -> None:
+        """Send documents before the manifests that attach them."""
+        unlisted: dict[str, list[Attachment]] = defaultdict(list)
+        try:
+            blobs = {blob.digest: blob for each in self._attachments for blob in (EMPTY, each.content)}
+            for blob in blobs.values():
+                self._patiently(partial(self._sender.push, blob))
+            for attachment in self._attachments:
+                own = attachment.descriptor
+                body = self._store.read(own.digest)
+                put = partial(self._registry.put_manifest, own, body, own.digest)
+                if "oci-subject" not in self._patiently(put):
+                    unlisted[attachment.subject].append(attachment)
+            for subject, attachments in unlisted.items():
+                self._list(subject, attachments)
+        except httpx.TransportError as error:
+            raise self._registry.unreachable(error) from error
+        finally:
+            self._sender.over.set()
+
+    def _list(self, subject: str, attachments: Sequence[Attachment]) -> None:
+        """Add entries to the index of a subject's referrers."""
+        tag = fallback_tag(subject)
+        content = self._patiently(partial(self._registry.listed_under, tag))
+        known = _entries(content) if content is not None else []
+        entries = {entry["digest"]: entry for entry in known}
+        merged = entries | {each.descriptor.digest: each.to_json() for each in attachments}
+        if merged == entries:
+            return
+        body = index_of(list(merged.values())[-MOST_LISTED:])
+        index = Descriptor(media_type=OCI_INDEX, digest=f"sha256:{'0' * 64}", size=len(body))
+        self._patiently(partial(self._registry.put_manifest, index, body, tag))
+
+    def _patiently(self, ask: Callable[[], Answer]) -> Answer:
+        return interruptible(partial(self._sender.with_retries, ask), self._reporter)
+
+
+def _entries(content: bytes) -> list[dict[str, Any]]:
+    """Return the entries of a list of referrers, which others may have written. Raises ImageError."""
+    try:
+        manifests = json.loads(content)["manifests"]
+        return [entry for entry in manifests if isinstance(entry["digest"], str)]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ImageError(
+            "registry-unreachable",
+            "The registry's list of what is attached to the image cannot be read.",
+            "Delete the tag that begins with sha256- in the repository. Then build again.",
+            fault="outside",
+        ) from error

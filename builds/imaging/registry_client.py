@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -9,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import httpx
 
@@ -81,6 +83,17 @@ class Registry:
         self._headers: dict[str, str] = {}
         self.also_from: tuple[str, ...] = ()
         """Repositories of the same registry that blobs are mounted from: a token must let in there too."""
+
+    def beside(self, name: str) -> Self:
+        """Return another repository of the same registry, which shares the connections of this one: close only one."""
+        other = copy.copy(self)
+        shown = f"{self._at.shown.partition('/')[0]}/{name}"
+        other._at = replace(self._at, name=name, shown=shown)
+        # A token lets in to one repository, a password to all.
+        if not self._headers.get("Authorization", "").startswith("Basic "):
+            other._headers = {}
+        other.also_from = ()
+        return other
 
     @property
     def private(self) -> bool:

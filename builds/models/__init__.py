@@ -6,6 +6,7 @@
 - `limits`: WorkspaceLimits
 - `preview`: RebuildPreview
 - `trial`: Trial
+- `rebases`: BaseCheck, Rebase, RebasedImage, Fate, LastBaseCheck
 - `steps`: StepName, no table
 """
 
@@ -23,24 +24,31 @@ from builds.models.images import (
 from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
 from builds.models.preview import RebuildPreview
+from builds.models.rebases import BaseCheck, Fate, LastBaseCheck, Rebase, RebasedImage, RebaseState
 from builds.models.trial import PENDING, Trial, TrialState
 
 __all__ = [
     "ACTIVE",
     "PENDING",
+    "BaseCheck",
     "BaseImage",
     "Build",
     "BuildRequest",
     "BuildState",
+    "Fate",
     "Image",
     "ImageLayer",
     "ImagePackage",
     "ImagePlatform",
+    "LastBaseCheck",
     "LastSweep",
     "LogBlock",
     "LogChunk",
     "Package",
     "PushedTag",
+    "Rebase",
+    "RebaseState",
+    "RebasedImage",
     "RebuildPreview",
     "Step",
     "Trial",

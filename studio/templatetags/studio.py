@@ -205,6 +205,7 @@ NOTICES = {
     NoticeKind.BUILD_SUCCEEDED: ("circle-check", "bell-good", "success"),
     NoticeKind.DEPRECATION: ("alert-triangle", "bell-warn", "warning"),
     NoticeKind.PROPOSAL: ("layers-intersect", "", "info"),
+    NoticeKind.REBASE: ("refresh", "", "info"),
     NoticeKind.SHARE: ("arrow-right", "", "info"),
 }
 

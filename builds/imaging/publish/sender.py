@@ -28,6 +28,11 @@ class Uploads(Registry):
 
     actions = "pull,push"
 
+    @property
+    def name(self) -> str:
+        """The repository's name in its registry."""
+        return self._at.name
+
     def ask(self, method: str, url: str) -> httpx.Response:
         """Send a request without a body, and repeat it with a login if the registry wants one."""
         with self.send(method, url, {}) as response:
@@ -100,7 +105,11 @@ class Sender:
     def _at_once(self, blob: Descriptor) -> str:
         if self._registry.has("blobs", blob.digest):
             return "present"
-        location = self._registry.mount_or_begin(blob.digest, self._origins.get(blob.digest))
+        return self.mount_or_send(blob, self._origins.get(blob.digest))
+
+    def mount_or_send(self, blob: Descriptor, origin: str | None) -> str:
+        """Bring a blob there without a look whether it is: mounted from another repository, if that has it, else sent."""
+        location = self._registry.mount_or_begin(blob.digest, origin)
         if location is None:
             return "mounted"
         counted: list[int] = []

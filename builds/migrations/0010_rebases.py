@@ -6,99 +6,229 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('builds', '0009_tags_of_labels'),
-        ('environments', '0020_uploaded_blobs'),
+        ("builds", "0009_tags_of_labels"),
+        ("environments", "0020_uploaded_blobs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='LastBaseCheck',
+            name="LastBaseCheck",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('started_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Rebase',
+            name="Rebase",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('base', models.CharField(help_text='The reference of the base that the images are on.', max_length=400)),
-                ('base_digest', models.CharField(blank=True, help_text='Only images on this digest.', max_length=71)),
-                ('target', models.CharField(help_text='The reference of the base to put them on.', max_length=400)),
-                ('rebuild', models.BooleanField(default=False, help_text='Build the images that cannot be rebased.')),
-                ('state', models.CharField(choices=[('planning', 'Planning'), ('ready', 'Ready'), ('running', 'Running'), ('done', 'Done'), ('cancelled', 'Cancelled'), ('failed', 'Failed')], default='planning', max_length=10)),
-                ('requested_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('cancel_requested', models.BooleanField(default=False)),
-                ('problem', models.TextField(blank=True, help_text='The reason it failed.')),
-                ('claim', models.UUIDField(null=True)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('heartbeat_at', models.DateTimeField(null=True)),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(help_text='None: all of them.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='rebases', to='environments.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "base",
+                    models.CharField(
+                        help_text="The reference of the base that the images are on.", max_length=400
+                    ),
+                ),
+                (
+                    "base_digest",
+                    models.CharField(blank=True, help_text="Only images on this digest.", max_length=71),
+                ),
+                (
+                    "target",
+                    models.CharField(help_text="The reference of the base to put them on.", max_length=400),
+                ),
+                (
+                    "rebuild",
+                    models.BooleanField(default=False, help_text="Build the images that cannot be rebased."),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("planning", "Planning"),
+                            ("ready", "Ready"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("cancelled", "Cancelled"),
+                            ("failed", "Failed"),
+                        ],
+                        default="planning",
+                        max_length=10,
+                    ),
+                ),
+                ("requested_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("cancel_requested", models.BooleanField(default=False)),
+                ("problem", models.TextField(blank=True, help_text="The reason it failed.")),
+                ("claim", models.UUIDField(null=True)),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("heartbeat_at", models.DateTimeField(null=True)),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        help_text="None: all of them.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rebases",
+                        to="environments.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["-pk"],
             },
         ),
         migrations.CreateModel(
-            name='RebasedImage',
+            name="RebasedImage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('hash', models.CharField(max_length=32)),
-                ('fate', models.CharField(choices=[('rebase', 'Rebase'), ('rebased', 'Rebased'), ('rebuild', 'Rebuild'), ('rebuilding', 'Rebuilding'), ('refused', 'Refused'), ('moved', 'Moved')], default='rebase', max_length=10)),
-                ('reason_code', models.CharField(blank=True, max_length=40)),
-                ('reason', models.CharField(blank=True, max_length=600)),
-                ('digest_before', models.CharField(max_length=71)),
-                ('digest_after', models.CharField(blank=True, max_length=71)),
-                ('base_before', models.CharField(max_length=400)),
-                ('base_digest_before', models.CharField(max_length=71)),
-                ('base_after', models.CharField(blank=True, max_length=400)),
-                ('base_digest_after', models.CharField(blank=True, max_length=71)),
-                ('at', models.DateTimeField(help_text='When it was rebased.', null=True)),
-                ('named', models.BooleanField(default=False, help_text='Its names have moved too.')),
-                ('image', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='builds.image')),
-                ('rebase', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='images', to='builds.rebase')),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='environments.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("hash", models.CharField(max_length=32)),
+                (
+                    "fate",
+                    models.CharField(
+                        choices=[
+                            ("rebase", "Rebase"),
+                            ("rebased", "Rebased"),
+                            ("rebuild", "Rebuild"),
+                            ("rebuilding", "Rebuilding"),
+                            ("refused", "Refused"),
+                            ("moved", "Moved"),
+                        ],
+                        default="rebase",
+                        max_length=10,
+                    ),
+                ),
+                ("reason_code", models.CharField(blank=True, max_length=40)),
+                ("reason", models.CharField(blank=True, max_length=600)),
+                ("digest_before", models.CharField(max_length=71)),
+                ("digest_after", models.CharField(blank=True, max_length=71)),
+                ("base_before", models.CharField(max_length=400)),
+                ("base_digest_before", models.CharField(max_length=71)),
+                ("base_after", models.CharField(blank=True, max_length=400)),
+                ("base_digest_after", models.CharField(blank=True, max_length=71)),
+                ("at", models.DateTimeField(help_text="When it was rebased.", null=True)),
+                ("named", models.BooleanField(default=False, help_text="Its names have moved too.")),
+                (
+                    "image",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="builds.image",
+                    ),
+                ),
+                (
+                    "rebase",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="images", to="builds.rebase"
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="environments.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='BaseCheck',
+            name="BaseCheck",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('reference', models.CharField(max_length=400)),
-                ('platforms', models.CharField(default='linux/amd64', max_length=100)),
-                ('digest', models.CharField(blank=True, help_text='What the reference means now.', max_length=71)),
-                ('created_at', models.DateTimeField(help_text='When that was created, if it says so.', null=True)),
-                ('newer', models.CharField(blank=True, help_text='A tag with a newer patch.', max_length=128)),
-                ('checked_at', models.DateTimeField(help_text='The last successful look-up.', null=True)),
-                ('requested_at', models.DateTimeField(help_text='Somebody waits for a look-up since then.', null=True)),
-                ('next_at', models.DateTimeField(help_text='No worker looks it up before then.', null=True)),
-                ('problem', models.CharField(blank=True, help_text='The reason the last look-up failed.', max_length=400)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='base_checks', to='environments.workspace')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("reference", models.CharField(max_length=400)),
+                ("platforms", models.CharField(default="linux/amd64", max_length=100)),
+                (
+                    "digest",
+                    models.CharField(blank=True, help_text="What the reference means now.", max_length=71),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(help_text="When that was created, if it says so.", null=True),
+                ),
+                (
+                    "newer",
+                    models.CharField(blank=True, help_text="A tag with a newer patch.", max_length=128),
+                ),
+                ("checked_at", models.DateTimeField(help_text="The last successful look-up.", null=True)),
+                (
+                    "requested_at",
+                    models.DateTimeField(help_text="Somebody waits for a look-up since then.", null=True),
+                ),
+                ("next_at", models.DateTimeField(help_text="No worker looks it up before then.", null=True)),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True, help_text="The reason the last look-up failed.", max_length=400
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="base_checks",
+                        to="environments.workspace",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['next_at'], name='basecheck_next_idx')],
-                'constraints': [models.UniqueConstraint(fields=('workspace', 'reference', 'platforms'), name='basecheck_reference_uniq')],
+                "indexes": [models.Index(fields=["next_at"], name="basecheck_next_idx")],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("workspace", "reference", "platforms"), name="basecheck_reference_uniq"
+                    )
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='rebase',
-            index=models.Index(condition=models.Q(('state__in', ['planning', 'running'])), fields=['state'], name='rebase_waiting_idx'),
+            model_name="rebase",
+            index=models.Index(
+                condition=models.Q(("state__in", ["planning", "running"])),
+                fields=["state"],
+                name="rebase_waiting_idx",
+            ),
         ),
         migrations.AddIndex(
-            model_name='rebasedimage',
-            index=models.Index(fields=['rebase', 'fate', 'id'], name='rebasedimage_fate_idx'),
+            model_name="rebasedimage",
+            index=models.Index(fields=["rebase", "fate", "id"], name="rebasedimage_fate_idx"),
         ),
         migrations.AddIndex(
-            model_name='rebasedimage',
-            index=models.Index(fields=['workspace', 'hash', 'fate'], name='rebasedimage_hash_idx'),
+            model_name="rebasedimage",
+            index=models.Index(fields=["workspace", "hash", "fate"], name="rebasedimage_hash_idx"),
         ),
     ]

@@ -1,7 +1,7 @@
-"""Rebase images by the batch: documents are written, pushed, and then all rows change in one transaction.
+"""Rebase images by the batch: documents are written and sent, then all rows change in one transaction.
 
-Names move after that. Whatever happens on the way, each image is the old one or the new one: registries are given the
-new manifests by digest first, and rows say which names have yet to move.
+Names move after that. Whatever happens on the way, each image is the old one or the new one, and rows say whose names
+have yet to move: a new image counts as pushed once its registry has it under its name.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,8 +21,8 @@ from builds.imaging.oci.index import blobs_of, image_of
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.publish.moving import Mover
 from builds.imaging.rebasing.own_layers import NotOurs
-from builds.imaging.rebasing.rebase import Rebased, rebased
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.rebasing.rebase import rebased
+from builds.imaging.reporting import Cancelled, ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image, Rebase, RebasedImage
 from builds.models.rebases import Fate
@@ -34,7 +33,7 @@ from builds.rebase.ending import record_batch
 from builds.rebase.names import move_names
 from builds.rebase.obstacles import Obstacle, obstacle
 from builds.rebase.planning import ClaimLost
-from builds.rebase.rows import save_rebased, update_floating
+from builds.rebase.rows import Successor, save_successors
 from environments.definition import Definition
 
 PUSHES = 4  # at a time
@@ -45,15 +44,11 @@ AFTER_PUBLISH: list[AfterPublish] = []
 
 
 @dataclass(frozen=True)
-class Ready:
-    """An image whose successor is in the store and in the workspace's registry, under no name yet."""
+class Ready(Successor):
+    """An image whose successor is in the store, and its blobs in the workspace's registry if it is to be pushed."""
 
     item: RebasedImage
-    image: Image
-    new: Rebased
-    bases: Bases
-    pushed_to: str
-    interpreter_path: str
+    pushed: bool
 
     @property
     def descriptor(self) -> Descriptor:
@@ -64,7 +59,17 @@ class Ready:
 def run_batch(rebase: Rebase, items: Sequence[RebasedImage], context: Context) -> int:
     """Rebase planned images of one workspace, and return how many. Raises ClaimLost, Cancelled."""
     definitions = definitions_of(context.workspace, [item.hash for item in items])
-    prepared = [_prepared(item, definitions.get(item.hash), context) for item in items]
+    for platforms in {item.image.platforms for item in items if item.image is not None}:
+        try:
+            context.bases(platforms)
+        except Cancelled:
+            raise
+        except ImageError:
+            continue  # each of its images gets the reason
+    context.reporter.check()
+    # Threads, as most of the time goes to the disk.
+    with ThreadPoolExecutor(PUSHES, thread_name_prefix="rebase") as pool:
+        prepared = list(pool.map(lambda item: _prepared(item, definitions.get(item.hash), context), items))
     ready = list(_pushed([each for each in prepared if isinstance(each, Ready)], context))
     for item, each in zip(items, prepared, strict=True):
         if isinstance(each, Obstacle):
@@ -85,7 +90,6 @@ def refuse(item: RebasedImage, why: Obstacle) -> None:
 
 def _prepared(item: RebasedImage, definition: Definition | None, context: Context) -> Ready | Obstacle:
     """Write the successor of an image into the store."""
-    context.reporter.check()
     image = item.image
     if image is None or not image.current or image.digest != item.digest_before:
         return Obstacle("moved", "A newer image replaced it in the meantime.")
@@ -99,8 +103,6 @@ def _prepared(item: RebasedImage, definition: Definition | None, context: Contex
         path = definition.python.interpreter_path if definition is not None else ""
         return _written(item, image, bases, locks, path, context)
     except ImageError as error:
-        if error.code == "cancelled":
-            raise
         return Obstacle(error.code, str(error))
     except (OSError, NotOurs, ValueError, KeyError):
         return Obstacle("unreadable", "The studio's store no longer has what it takes to rebase this image.")
@@ -122,14 +124,14 @@ def _written(
         return Obstacle("blob-missing", "The studio's store lacks layers of this image.")
     # Names follow the row of an image that is in the registry; others are pushed by their next build.
     registry = f"{context.workspace.registry}/{image.repository}"
-    pushed_to = registry if image.pushed_to == registry else ""
-    return Ready(item, image, new, bases, pushed_to, interpreter_path)
+    pushed = bool(context.workspace.registry) and image.pushed_to == registry
+    return Ready(image, new, bases, context.target, interpreter_path, item, pushed)
 
 
 def _pushed(ready: Sequence[Ready], context: Context) -> Iterator[Ready]:
-    """Push the successors of images that are in the registry, and yield all that are there where they should be."""
-    pushing = [each for each in ready if each.pushed_to]
-    yield from (each for each in ready if not each.pushed_to)
+    """Send what the successors of pushed images have that is not in the registry; yield all without a failure."""
+    pushing = [each for each in ready if each.pushed]
+    yield from (each for each in ready if not each.pushed)
     mover = context.mover
     if not pushing or mover is None:
         return
@@ -155,7 +157,7 @@ def _push(mover: Mover, context: Context, each: Ready) -> Obstacle | None:
     store = context.workshop.store
     try:
         before = {blob.digest for blob in blobs_of(store, image_of(store, each.image.digest))}
-        mover.move(each.image.repository, each.descriptor, [each.descriptor.digest], before=before)
+        mover.move(each.image.repository, each.descriptor, [], before=before)
     except ImageError as error:
         return Obstacle(error.code, str(error))
     return None
@@ -167,44 +169,35 @@ def _saved(rebase: Rebase, ready: Sequence[Ready], context: Context) -> list[Rea
         if not rebases.claimed(rebase).select_for_update().exists():
             raise ClaimLost
         at = timezone.now()
-        done, rows = [], []
+        rows = save_successors(ready, at)
         for each in ready:
-            row = save_rebased(
-                each.image,
-                each.new,
-                each.bases,
-                context.target,
-                at,
-                pushed_to=each.pushed_to,
-                interpreter_path=each.interpreter_path,
-            )
-            fields: dict[str, Any] = {"fate": Fate.MOVED, "reason_code": "moved"}
-            if row is not None:
-                done.append(each)
-                rows.append(row)
-                if row.floating:
-                    update_floating(row.base, row.platforms, row.base_digest, at)
-                fields = {
-                    "fate": Fate.REBASED,
-                    "digest_after": row.digest,
-                    "base_after": row.base,
-                    "base_digest_after": row.base_digest,
-                    "at": at,
-                }
-            RebasedImage.objects.filter(pk=each.item.pk).update(**fields)
+            row, item = rows.get(each.image.pk), each.item
+            if row is None:
+                item.fate, item.reason_code = Fate.MOVED, "moved"
+                continue
+            item.fate, item.at, item.digest_after = Fate.REBASED, at, row.digest
+            item.base_after, item.base_digest_after = row.base, row.base_digest
+        RebasedImage.objects.bulk_update(
+            [each.item for each in ready],
+            ["fate", "reason_code", "at", "digest_after", "base_after", "base_digest_after"],
+        )
         if rows:
-            record_batch(rebase, context.workspace, rows)
-        return done
+            record_batch(rebase, context.workspace, list(rows.values()))
+        return [each for each in ready if each.image.pk in rows]
 
 
 def finish_names(items: Sequence[RebasedImage], context: Context) -> None:
     """Move the names of rebased images, in the store and in the registry, and record that they have moved."""
     keys = [item.pk for item in items]
-    moved = list(RebasedImage.objects.filter(pk__in=keys, fate=Fate.REBASED))
+    moved = list(
+        RebasedImage.objects.filter(pk__in=keys, fate=Fate.REBASED)
+        .select_related("image")
+        .defer("image__lock", "image__layers")
+    )
     images = Image.objects.filter(
         workspace=context.workspace, digest__in=[item.digest_after for item in moved], current=True
     )
-    rows = {(row.hash, row.digest): row for row in images.defer("lock", "layers")}
+    rows = {(row.hash, row.digest): row for row in images.select_related("workspace").defer("lock", "layers")}
     move_names(
         [(i, rows[i.hash, i.digest_after]) for i in moved if (i.hash, i.digest_after) in rows], context
     )

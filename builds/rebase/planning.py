@@ -86,8 +86,8 @@ def row_of(rebase: Rebase, image: Image) -> RebasedImage:
 
 def workspaces_of(rows: QuerySet[Image] | QuerySet[RebasedImage]) -> list[Workspace]:
     """Return the workspaces of these rows."""
-    found = rows.order_by().values("workspace").distinct()
-    return list(Workspace.objects.filter(pk__in=found).order_by("pk"))
+    keys = set(rows.order_by().values_list("workspace", flat=True).distinct())
+    return list(Workspace.objects.filter(pk__in=keys).order_by("pk"))
 
 
 def batches(rows: QuerySet[Image] | QuerySet[RebasedImage]) -> Iterator[list[int]]:

@@ -1,70 +1,159 @@
-"""The row of a rebased image: the current image of its definition from then on."""
+"""The rows of rebased images: each the current image of its definition from then on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
-from builds.images.layers import save_layers
+from builds.images.layers import sizes
 from builds.images.platforms import save_platforms
 from builds.imaging.bases.model import Bases
 from builds.imaging.rebasing.rebase import Rebased, RebasedPart
-from builds.models import BaseImage, Image, ImagePackage, Package
+from builds.models import BaseImage, Image, ImageLayer, ImagePackage, Package
 from builds.worker.platforms.index import PYTHON
 
-_KEPT = ("repository", "packages", "bytecode", "conflicts", "platforms", "floating")
+_KEPT = ("workspace_id", "hash", "repository", "packages", "bytecode", "conflicts", "platforms", "floating")
 
 
-def save_rebased(
-    image: Image,
-    new: Rebased,
-    bases: Bases,
-    target: str,
-    at: datetime,
-    *,
-    pushed_to: str,
-    interpreter_path: str,
-) -> Image | None:
-    """Make a rebased image the current one, in the caller's transaction; None if the old one is so no more.
+@dataclass(frozen=True)
+class Successor:
+    """An image, and what it becomes."""
 
-    The old image counts as used now, so that those who pulled it keep it for a whole retention; the new one as used
-    when the old one was, as nobody has used it.
+    image: Image
+    new: Rebased
+    bases: Bases
+    target: str
+    interpreter_path: str
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of its row, as a build has them."""
+        first = min(self.new.parts, key=lambda part: part.platform)
+        return {
+            **{name: getattr(self.image, name) for name in _KEPT},
+            "digest": self.new.image.digest,
+            "size": self.new.image.size,
+            "layers": self.new.image.layers_of_all,
+            "pushed_to": "",  # until its name has moved there
+            "lock": first.lock.model_dump(mode="json"),
+            "base": self.target,
+            "base_digest": self.bases.digest,
+            "base_created_at": first.base.created_at,
+            "python": first.lock.python or first.base.probe.version,
+            "interpreter": PYTHON if first.lock.python else self.interpreter_path or first.base.probe.python,
+            "current": True,
+        }
+
+
+def save_successors(successors: Sequence[Successor], at: datetime) -> dict[int, Image]:
+    """Make successors the current images, in the caller's transaction; return their rows by the keys of the images before.
+
+    An image that another replaced in the meantime is left out. The old images count as used now, so that those who
+    pulled them keep them for a whole retention; the new ones as used when the old ones were, as nobody has used them.
     """
-    old = Image.objects.filter(pk=image.pk, current=True)
-    if not old.update(current=False, used_at=at):
-        return None
-    first = min(new.parts, key=lambda part: part.platform)
-    python = first.lock.python or first.base.probe.version
-    fields = {name: getattr(image, name) for name in _KEPT} | {
-        "size": new.image.size,
-        "layers": new.image.layers_of_all,
-        "pushed_to": pushed_to,
-        "lock": first.lock.model_dump(mode="json"),
-        "base": target,
-        "base_digest": bases.digest,
-        "base_created_at": first.base.created_at,
-        "python": python,
-        "interpreter": PYTHON if first.lock.python else interpreter_path or first.base.probe.python,
-        "current": True,
-        "used_at": image.used_at,
-    }
-    row, made = Image.objects.update_or_create(
-        workspace=image.workspace, hash=image.hash, digest=new.image.digest, defaults=fields
+    keys = [each.image.pk for each in successors]
+    # The lock holds builds back that are about to replace one of them.
+    current = set(
+        Image.objects.select_for_update().filter(pk__in=keys, current=True).values_list("pk", flat=True)
     )
-    if made:
-        Image.objects.filter(pk=row.pk).update(used_at=image.used_at)
-        _copy_packages(image, row)
-        save_layers(row)
-    if len(new.parts) > 1:
-        save_platforms(row, [_part(part) for part in new.parts])
-    return row
+    going = [each for each in successors if each.image.pk in current]
+    Image.objects.filter(pk__in=current).update(current=False, used_at=at)
+    known = _known(going)
+    fresh: list[Image] = []
+    rows: dict[int, Image] = {}
+    for each in going:
+        fields = each.fields()
+        row = known.get((fields["workspace_id"], fields["hash"], fields["digest"]))
+        if row is None:
+            row = Image(**fields)
+            fresh.append(row)
+        else:  # it was this image once before
+            Image.objects.filter(pk=row.pk).update(**fields)
+        rows[each.image.pk] = row
+    Image.objects.bulk_create(fresh)
+    # `auto_now_add` has set the time of the last use.
+    used = {rows[each.image.pk].pk: each.image.used_at for each in going}
+    for row in fresh:
+        row.used_at = used[row.pk]
+    Image.objects.bulk_update(fresh, ["used_at"])
+    _save_contents(going, rows, fresh)
+    _update_floating(rows.values(), at)
+    return rows
 
 
-def update_floating(reference: str, platforms: str, digest: str, at: datetime) -> None:
-    """Record what a floating base means now, so that requests for its images find the rebased ones (rule 18)."""
-    key = BaseImage.key_of(reference, platforms)
-    BaseImage.objects.update_or_create(reference=key, defaults={"digest": digest, "checked_at": at})
+def _known(successors: Sequence[Successor]) -> dict[tuple[int, str, str], Image]:
+    digests = [each.new.image.digest for each in successors]
+    rows = Image.objects.filter(digest__in=digests).defer("lock", "layers")
+    return {(row.workspace_id, row.hash, row.digest): row for row in rows}
+
+
+def _save_contents(
+    successors: Sequence[Successor], rows: Mapping[int, Image], fresh: Sequence[Image]
+) -> None:
+    """Write the rows of layers, packages and platforms."""
+    ImageLayer.objects.bulk_create(
+        ImageLayer(image=row, digest=digest, size=size)
+        for row in fresh
+        for digest, size in sizes(row.layers).items()
+    )
+    new = {row.pk for row in fresh}
+    pairs = [(key, row.pk) for key, row in rows.items() if row.pk in new]
+    if pairs:
+        _copy_packages(pairs)
+    _save_pythons([each for each in successors if rows[each.image.pk].pk in new], rows)
+    for each in successors:
+        if len(each.new.parts) > 1:
+            save_platforms(rows[each.image.pk], [_part(part) for part in each.new.parts])
+
+
+def _copy_packages(pairs: Sequence[tuple[int, int]]) -> None:
+    """Give images the package rows of others, in one statement: there may be hundreds for each.
+
+    The Python of a base is left out: it may have another patch release.
+    """
+    quote = connection.ops.quote_name
+    held, package = quote(ImagePackage._meta.db_table), quote(Package._meta.db_table)
+    which = " ".join("WHEN %s THEN %s" for _ in pairs)
+    before = ", ".join("%s" for _ in pairs)
+    # The parameters are keys of rows, the names are the models' own.
+    sql = (
+        f"INSERT INTO {held} (image_id, package_id, size, requested)"  # noqa: S608
+        f" SELECT CASE held.image_id {which} END, held.package_id, held.size, held.requested"
+        f" FROM {held} held JOIN {package} package ON package.id = held.package_id"
+        f" WHERE held.image_id IN ({before}) AND package.ecosystem <> 'python'"
+    )
+    parameters = [*(key for pair in pairs for key in pair), *(old for old, _ in pairs)]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+
+
+def _save_pythons(successors: Sequence[Successor], rows: Mapping[int, Image]) -> None:
+    known: dict[str, Package] = {}
+    made = []
+    for each in successors:
+        row = rows[each.image.pk]
+        names = {package.name for part in each.new.parts for package in part.lock.packages}
+        if not row.python or "python" in names:
+            continue
+        if row.python not in known:
+            known[row.python], _ = Package.objects.get_or_create(
+                name="python", ecosystem="python", version=row.python
+            )
+        made.append(ImagePackage(image=row, package=known[row.python]))
+    ImagePackage.objects.bulk_create(made)
+
+
+def _update_floating(rows: Any, at: datetime) -> None:
+    """Record what floating bases mean now, so that requests for their images find the rebased ones (rule 18)."""
+    bases = {(row.base, row.platforms, row.base_digest) for row in rows if row.floating}
+    for reference, platforms, digest in sorted(bases):
+        BaseImage.objects.update_or_create(
+            reference=BaseImage.key_of(reference, platforms),
+            defaults={"digest": digest, "checked_at": at},
+        )
 
 
 def _part(part: RebasedPart) -> dict[str, object]:
@@ -77,26 +166,3 @@ def _part(part: RebasedPart) -> dict[str, object]:
         "packages": len(part.lock.packages),
         "lock": part.lock.model_dump(mode="json"),
     }
-
-
-def _copy_packages(image: Image, row: Image) -> None:
-    """Give an image the package rows of another: one statement, as there may be hundreds.
-
-    The Python of a base may have another patch release.
-    """
-    python = Package.objects.filter(name="python", ecosystem="python")
-    rows = ImagePackage.objects.filter(image=image)
-    if row.python != image.python:
-        rows = rows.exclude(package__in=python)
-    columns = ("package_id", "size", "requested")
-    sql, params = rows.values_list(*columns).query.sql_with_params()
-    table = connection.ops.quote_name(ImagePackage._meta.db_table)
-    names = ", ".join(connection.ops.quote_name(name) for name in ("image_id", *columns))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({names}) SELECT %s, copied.* FROM ({sql}) AS copied",  # noqa: S608 (own names)
-            [row.pk, *params],
-        )
-    if row.python != image.python and rows.model.objects.filter(image=image, package__in=python).exists():
-        package, _ = python.get_or_create(name="python", ecosystem="python", version=row.python)
-        ImagePackage.objects.create(image=row, package=package)

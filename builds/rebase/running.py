@@ -105,7 +105,7 @@ def _rebuild(item: RebasedImage, rebase: Rebase) -> None:
     """Request a build of an image that cannot be rebased."""
     versions = Version.objects.filter(hash=item.hash, environment__workspace=item.workspace)
     version = versions.select_related("environment__workspace").order_by("archived_at", "-pk").first()
-    fields = {"fate": Fate.REBUILDING}
+    fields: dict[str, str] = {"fate": Fate.REBUILDING}
     try:
         if version is None:
             raise StateConflict("No version of the workspace has this content.")

@@ -46,7 +46,7 @@ class Mover:
         before: Collection[str] = (),
         origin: str = "",
     ) -> None:
-        """Put an image under tags or digests of a repository of the registry, such as "team/forecast".
+        """Put an image under tags of a repository of the registry, such as "team/forecast"; without any, only its blobs.
 
         `before` are blobs that the repository should have already, `origin` is a repository that has all others. A
         registry that lacks one after all is sent the whole image. Raises ImageError.
@@ -60,9 +60,10 @@ class Mover:
             self._move(repository, sender, image, references, before, origin)
         except ImageError:
             # It may have been cleaned up there. Whatever else it is, the push meets it again, and reports it.
-            for reference in references:
-                mark = "@" if ":" in reference else ":"
-                target = f"{self.registry}/{name}{mark}{reference}"
+            if not references:
+                raise
+            for tag in references:
+                target = f"{self.registry}/{name}:{tag}"
                 self.sent += push(image, target, self._workshop, self._reporter).sent_bytes
         else:
             self._uploads = repository  # which knows by now how to sign in
@@ -85,7 +86,7 @@ class Mover:
                 for blob in descriptors_of(json.loads(body)):
                     if blob.digest not in before:
                         self._bring(repository, sender, blob, origin)
-                if manifest.digest != image.digest:
+                if manifest.digest != image.digest and references:
                     put = partial(repository.put_manifest, manifest, body, manifest.digest)
                     sender.with_retries(put)
             body = self._workshop.store.read(image.digest)

@@ -41,14 +41,14 @@ def push(
     *,
     origins: Mapping[str, str] | None = None,
 ) -> Pushed:
-    """Push an image to where a reference says, under its tag or its digest; an index after all its manifests.
+    """Push an image to where a reference says, an index after all its manifests.
 
     `origins` tells repositories of that registry by blob digest.
     """
     parsed = parsed_reference(reference)
     with closing(uploads_to(parsed, workshop, origins or {})) as registry:
         pushing = _Pushing(image, workshop.store, registry, reporter, origins or {})
-        pushed = pushing.run(str(parsed), parsed.tag or parsed.digest or "latest")
+        pushed = pushing.run(str(parsed), parsed.tag or "latest")
     reporter.line(
         f"Pushed {pushed.reference}: {pushed.sent} blobs sent ({pushed.sent_bytes / 1e6:.1f} MB),"
         f" {pushed.mounted} mounted, {pushed.present} there already"

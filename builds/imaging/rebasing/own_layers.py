@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from builds.imaging.assemble import HIDING, MADE_BY, SKELETON
@@ -63,8 +65,8 @@ def _layers_below(described: dict[str, Any], layers: Sequence[Descriptor], store
     """Return how many layers are the base's: by the base's manifest, else by the marks in the history."""
     base = str(((described.get("config") or {}).get("Labels") or {}).get(_BASE_DIGEST, ""))
     if base.startswith("sha256:") and store.has(base):
-        _, *of_base = descriptors_of(json.loads(store.read(base)))
-        if [d.digest for d in of_base] != [d.digest for d in layers[: len(of_base)]]:
+        of_base = _layers_of(store.blob_path(base))
+        if of_base != tuple(layer.digest for layer in layers[: len(of_base)]):
             raise NotOurs("its first layers are not those of its base")
         return len(of_base)
     entries = [entry for entry in described.get("history") or [] if not entry.get("empty_layer")]
@@ -79,6 +81,12 @@ def _layers_below(described: dict[str, Any], layers: Sequence[Descriptor], store
         if entry.get("comment") == HIDING:
             break
     return len(layers) - own
+
+
+@lru_cache(maxsize=64)  # many images are on one base
+def _layers_of(manifest: Path) -> tuple[str, ...]:
+    _, *layers = descriptors_of(json.loads(manifest.read_bytes()))
+    return tuple(layer.digest for layer in layers)
 
 
 def _comments(described: dict[str, Any], own: int) -> list[str]:

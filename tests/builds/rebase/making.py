@@ -6,21 +6,27 @@ import io
 import json
 import tarfile
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
 from isal import igzip
 
-from builds.imaging.assemble import ImageSettings, assemble, indexed
+from builds.images.layers import save_layers
+from builds.images.packages import save_packages
+from builds.imaging.assemble import ImageSettings, assemble, indexed, write_image
 from builds.imaging.download.fetch import Fetched
 from builds.imaging.lock import Lock
-from builds.imaging.oci.index import listed, put_index
+from builds.imaging.oci.index import image_of, listed, put_index
 from builds.imaging.oci.manifest import OCI_CONFIG, OCI_LAYER_GZIP, OCI_MANIFEST, Descriptor
 from builds.imaging.oci.store import BlobStore
+from builds.imaging.publish.moving import Mover
 from builds.imaging.publish.push import push
+from builds.imaging.rebasing.own_layers import own_layers
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
-from builds.models import Image
+from builds.models import Build, Image
 from builds.worker.bases import resolve_bases
 from builds.worker.build_result import BuildResult
 from builds.worker.platforms.index import image_row, whole_image
@@ -107,7 +113,12 @@ def push_base(folder: Path, reference: str, *, architectures: Sequence[str] = ()
 
 
 def save_version(
-    base: str, *, name: str = "forecast", workspace: str = "lab", platforms: Sequence[str] = (), pip: str = "shop"
+    base: str,
+    *,
+    name: str = "forecast",
+    workspace: str = "lab",
+    platforms: Sequence[str] = (),
+    pip: str = "shop",
 ) -> Version:
     """Save a version with one package of pip on a base."""
     text = f"image: {base}\nconda_file:\n  dependencies:\n    - python=3.11\n    - pip\n    - pip: [{pip}]\n"
@@ -143,8 +154,6 @@ def assemble_version(
         "pushed_to": pushed_to,
     }
     with claim_build(queue_build(version)) as (claim, _):
-        from builds.models import Build
-
         build = Build.objects.select_related("workspace").get(pk=claim.build_id)
         return BuildResult(row=row | more).save(build, claim, [])
 
@@ -157,8 +166,6 @@ def _made(
     compressions: Sequence[str],
     workshop: Workshop,
 ) -> Made:
-    from dataclasses import replace
-
     base = target.base  # type: ignore[attr-defined]
     on_base = lock.model_copy(
         update={
@@ -180,6 +187,32 @@ def _made(
         for name in compressions
     }
     return Made(target, indexed(images, workshop))
+
+
+def copy_to(version: Version, image: Image) -> Image:
+    """Give a version an image with the layers of another, as a build with the same packages does; push it, too."""
+    workshop, lab = make_workshop(), image.workspace
+    first = image_of(workshop.store, image.digest)
+    own = own_layers(first, workshop.store)
+    assert version.definition.image is not None
+    base = resolve_bases(lab, version.definition.image, workshop, Quiet(), platforms=["linux/amd64"]).first
+    lock = Lock.model_validate(image.lock)
+    settings = ImageSettings(definition_hash=version.hash)
+    made = write_image(base, lock, own.layers, settings, workshop)
+    row = Image.objects.get(pk=image.pk)
+    row.pk, row._state.adding = None, True
+    row.hash, row.repository, row.digest = version.hash, repository(version.hash), made.digest
+    if lab.registry:
+        environment = version.environment.repository
+        with closing(Mover(lab.registry, workshop, Quiet())) as mover:
+            of_first = image.repository
+            mover.move(row.repository, made.descriptor, ["latest"], origin=of_first)
+            mover.move(environment, made.descriptor, ["1", "latest"], origin=row.repository)
+        row.pushed_to = f"{lab.registry}/{row.repository}"
+    row.save()
+    save_packages(row)
+    save_layers(row)
+    return row
 
 
 def store() -> BlobStore:

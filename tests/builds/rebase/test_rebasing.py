@@ -9,10 +9,8 @@ import httpx
 import pytest
 
 from builds.imaging.oci.manifest import INDEXES, MANIFESTS
-from builds.imaging.reporting import ImageError
-from builds.models import Image, ImagePackage, PushedTag, RebasedImage
+from builds.models import Image, ImagePackage, PushedTag
 from builds.queue.registry_tags import missing_tags
-from builds.queue.requests import image_status
 from builds.rebase.single import rebase
 from builds.worker.publish import push_missing_tags
 from builds.worker.steps import make_workshop

@@ -145,6 +145,24 @@ class Registry:
                         raise Cancelled from None
             writer.commit(descriptor.digest, descriptor.size)
 
+    def small_blob(self, descriptor: Descriptor, most: int) -> bytes:
+        """Return a small blob, such as a config, verified and of at most so many bytes. Raises ImageError."""
+        try:
+            with self._open(f"/v2/{self._at.name}/blobs/{descriptor.digest}", {}) as response:
+                body = bounded(response, min(most, descriptor.size))
+        except httpx.TransportError as error:
+            raise self.unreachable(error) from error
+        if "sha256:" + hashlib.sha256(body).hexdigest() != descriptor.digest:
+            raise self._too_long(descriptor)
+        return body
+
+    @contextmanager
+    def tags_page(self, size: int, last: str) -> Iterator[httpx.Response]:
+        """Open a page of the list of tags: those after `last`."""
+        query = httpx.QueryParams({"n": str(size), **({"last": last} if last else {})})
+        with self._open(f"/v2/{self._at.name}/tags/list?{query}", {}) as response:
+            yield response
+
     def _receive(
         self, descriptor: Descriptor, writer: BlobWriter, stop: threading.Event, count: Callable[[int], None]
     ) -> None:

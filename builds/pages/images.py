@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from builds.images.layers import layers_of, shared_layers, totals_of
 from builds.images.listing import ImageFilter, base_moved, find_images
+from builds.images.rebases import rebases_of
 from builds.images.repositories import pull_names_of, version_to_name
 from builds.pages import queries
 from environments.access import Right, get_workspace, may
@@ -80,5 +81,6 @@ def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
         "layers": layers[:LAYERS_SHOWN],
         "more_layers": max(0, len(layers) - LAYERS_SHOWN),
         "platforms": list(row.platform_rows.defer("lock")),
+        "rebases": list(rebases_of(row)),
     }
     return render(request, "builds/image.html", context)

@@ -7,17 +7,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
 from django.db.models import Count, Exists, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet
 from django.db.models.fields import BooleanField
 from django.utils import timezone
 
 from builds.models import BaseCheck, Image
+from environments.audit.record import record
 from environments.definition import ImageReference
 from environments.definition.model import HOST
 from environments.definition.syntax.reference import DOCKER_HUB, BadReference
 from environments.models import Workspace
 
 DOCKERFILE = "Dockerfile ("
+MOST_CHARACTERS = 400
 MOST_BASES = 500  # shown, and looked up, of a workspace
 PAUSE_SECONDS = 60  # between two look-ups of a base
 
@@ -82,6 +86,13 @@ def bases_in_use(workspaces: Sequence[Workspace] | QuerySet[Workspace]) -> list[
         BaseInUse(name, title, base, platforms, digest, created, many, checks.get((pk, base, platforms)))
         for name, title, base, platforms, digest, pk, many, created in rows
     ]
+
+
+def whole_reference(typed: str) -> str:
+    """Return the whole reference of a base that somebody typed, as images have it. Raises BadReference."""
+    if len(typed) > MOST_CHARACTERS:
+        raise BadReference(f"an image reference has at most {MOST_CHARACTERS} characters")
+    return HOST if typed.strip() == HOST else str(ImageReference.parse(typed))
 
 
 def owner_of(reference: str) -> str:
@@ -155,7 +166,8 @@ def outdated_by_workspace(workspaces: QuerySet[Workspace] | None = None) -> list
     return sorted(rows, key=lambda row: (-row.outdated, row.workspace))
 
 
-def request_checks(workspaces: Iterable[Workspace]) -> int:
+@transaction.atomic
+def request_checks(workspaces: Iterable[Workspace], by: User | None = None) -> int:
     """Have workers look up the bases of these workspaces now; return how many. One that was just looked up is left out."""
     requested = 0
     again = timezone.now() - timedelta(seconds=PAUSE_SECONDS)
@@ -163,6 +175,7 @@ def request_checks(workspaces: Iterable[Workspace]) -> int:
         add_missing_checks(workspace)
         checks = BaseCheck.objects.filter(Q(checked_at=None) | Q(checked_at__lt=again), workspace=workspace)
         requested += checks.update(requested_at=timezone.now(), next_at=timezone.now())
+        record("bases.checked", workspace.title, workspace=workspace, actor=by)
     return requested
 
 

@@ -90,10 +90,10 @@ def _of_platform(definition: Definition, lock: Lock, image: Image, base: Base) -
     sources = [package.name for package in lock.packages if package.kind == "sdist"]
     if sources:
         return Obstacle("sources", f"{_listed(sources)}: built from source on its base.")
-    if bool(plan.conda) != lock.conda:
-        return Obstacle("plan", f"{plan.reason} The image was made differently.")
     if not lock.conda and (other := _other_python(lock.python, probe)) is not None:
         return other
+    if bool(plan.conda) != lock.conda:
+        return Obstacle("plan", f"{plan.reason} The image was made differently.")
     return _other_system(lock, definition, probe) or (_other_cuda(lock, definition, probe))
 
 

@@ -13,7 +13,6 @@ from builds.models.rebases import Fate
 from builds.queue import rebases
 from builds.rebase.planning import row_of
 from builds.rebase.running import RebaseReporter, run
-from environments.definition import ImageReference
 
 
 def rebase(image: Image, target: str = "", *, by: User | None = None) -> Image:
@@ -49,8 +48,3 @@ def rebase(image: Image, target: str = "", *, by: User | None = None) -> Image:
     if not done:
         raise ImageError(item.reason_code or "not-rebased", item.reason or "The image was not rebased.")
     return Image.objects.get(workspace=image.workspace, hash=image.hash, digest=item.digest_after)
-
-
-def written(reference: str) -> str:
-    """Return the whole reference of a base that somebody typed, as images have it. Raises BadReference."""
-    return "host" if reference.strip() == "host" else str(ImageReference.parse(reference))

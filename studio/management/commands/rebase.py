@@ -12,8 +12,8 @@ from builds.models import Rebase, RebaseState
 from builds.models.rebases import Fate
 from builds.queue import rebases
 from builds.queue.requests import StateConflict
+from builds.rebase.bases import whole_reference
 from builds.rebase.running import run_claimed
-from builds.rebase.single import written
 from environments.definition.syntax.reference import BadReference
 from environments.models import Workspace
 from studio.management.base import StudioCommand
@@ -45,8 +45,8 @@ class Command(StudioCommand):
             if workspace is None:
                 raise CommandError(f"There is no workspace {options['workspace']}.")
         try:
-            base = written(options["base"])
-            target = written(options["to"]) if options["to"] else base
+            base = whole_reference(options["base"])
+            target = whole_reference(options["to"]) if options["to"] else base
         except BadReference as error:
             raise CommandError(f"{error}.") from error
         dry_run: bool = options["dry_run"]

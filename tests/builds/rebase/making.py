@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -11,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
-from isal import igzip
 
 from builds.images.layers import save_layers
 from builds.images.packages import save_packages
@@ -30,7 +30,7 @@ from builds.models import Build, Image
 from builds.worker.bases import resolve_bases
 from builds.worker.build_result import BuildResult
 from builds.worker.platforms.index import image_row, whole_image
-from builds.worker.platforms.targets import Made, targets_of
+from builds.worker.platforms.targets import Made, Target, targets_of
 from builds.worker.publish import push_image
 from builds.worker.steps import is_floating, make_workshop, repository
 from environments.definition import read
@@ -57,7 +57,7 @@ def layer_of(files: dict[str, str], store: BlobStore) -> tuple[Descriptor, str]:
                 entry.size = len(content.encode())
                 archive.addfile(entry, io.BytesIO(content.encode()))
     plain = store.put(buffer.getvalue(), "application/vnd.oci.image.layer.v1.tar")
-    return store.put(igzip.compress(buffer.getvalue()), OCI_LAYER_GZIP), plain.digest
+    return store.put(gzip.compress(buffer.getvalue(), mtime=0), OCI_LAYER_GZIP), plain.digest
 
 
 def base_manifest(
@@ -129,18 +129,17 @@ def save_version(
     return save_reading(workspace_named(workspace), name, reading, source=text).version
 
 
-def assemble_version(
-    version: Version, *wheels: Path, compressions: Sequence[str] = ("gzip",), last: bool = False
-) -> Image:
+def assemble_version(version: Version, *wheels: Path, compressions: Sequence[str] = ("gzip",)) -> Image:
     """Build a version from these wheels by the studio's own steps, without a solver: its image is pushed and current."""
     workshop = make_workshop()
     definition, workspace = version.definition, version.environment.workspace
     assert definition.image is not None
     bases = resolve_bases(workspace, definition.image, workshop, Quiet(), platforms=definition.platforms)
     lock, fetched = locked(*wheels)
-    made = []
-    for target in targets_of(definition, bases, Quiet()):
-        made.append(_made(target, lock, fetched, version.hash, compressions, workshop))
+    made = [
+        _made(target, lock, fetched, version.hash, compressions, workshop)
+        for target in targets_of(definition, bases, Quiet())
+    ]
     whole = whole_image(made, workshop)
     row = image_row(definition, bases, made, whole, workshop)
     pushed_to = push_image(
@@ -159,14 +158,14 @@ def assemble_version(
 
 
 def _made(
-    target: object,
+    target: Target,
     lock: Lock,
     fetched: Fetched,
     hash: str,
     compressions: Sequence[str],
     workshop: Workshop,
 ) -> Made:
-    base = target.base  # type: ignore[attr-defined]
+    base = target.base
     on_base = lock.model_copy(
         update={
             "python": base.probe.version,
@@ -174,7 +173,7 @@ def _made(
             "base_digest": base.digest,
         }
     )
-    target = target.with_files(on_base, fetched)  # type: ignore[attr-defined]
+    target = target.with_files(on_base, fetched)
     images = {
         name: assemble(
             base,

@@ -48,7 +48,8 @@ def test_an_image_moves_to_the_new_digest_of_its_tag_and_is_what_a_build_on_it_m
     assert versions == {"shop": "1.0", "python": "3.11.10"}
     config = config_of(new.digest)["config"]
     assert isinstance(config, dict)
-    assert "A=b" in config["Env"] and config["Labels"]["note"] == "second"
+    assert "A=b" in config["Env"]
+    assert config["Labels"]["note"] == "second"
 
     Image.objects.all().delete()
     assert assemble_version(version, wheel).digest == new.digest

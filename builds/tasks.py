@@ -19,11 +19,14 @@ from builds.advisories.fetching import import_when_due
 from builds.images.expiry import remove_expired
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
+from builds.queue import rebases
 from builds.queue.fairness import claim_next, has_claimable_builds
-from builds.queue.messages import BUILD_IMAGE, PREVIEW_REBUILD, PUSH_TAGS, SWEEP_STORE
+from builds.queue.messages import BUILD_IMAGE, CHECK_BASES, PREVIEW_REBUILD, PUSH_TAGS, REBASE, SWEEP_STORE
 from builds.queue.prebuilds import Prebuilder
 from builds.queue.previews import resend_lost_previews
 from builds.queue.trials import has_waiting_trials
+from builds.rebase.checks import check_when_due
+from builds.rebase.working import run_waiting_rebases
 from builds.worker import preview, publish, runner, steps
 from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 SWEEP_CHECK_SECONDS = 60.0
 ADVISORIES_CHECK_SECONDS = 60.0
 TAGS_SECONDS = 30.0
+BASES_SECONDS = 30.0
 
 
 @shared_task(name=BUILD_IMAGE)
@@ -63,7 +67,20 @@ def push_tags() -> None:
     _tags_missing.set()
 
 
+@shared_task(name=REBASE)
+def rebase() -> None:
+    """Plan and run the rebases that wait."""
+    run_waiting_rebases()
+
+
+@shared_task(name=CHECK_BASES)
+def check_bases() -> None:
+    """Wake the thread that looks up bases."""
+    _bases_due.set()
+
+
 _tags_missing = threading.Event()
+_bases_due = threading.Event()
 
 
 def _log_sweep(swept: Swept) -> None:
@@ -111,14 +128,16 @@ class WorkPoller:
 
 build_poller = WorkPoller(run_queued_builds)
 trial_poller = WorkPoller(run_waiting_trials)
+rebase_poller = WorkPoller(run_waiting_rebases)
 
 
 @worker_ready.connect
 def start_background_threads(sender: Any = None, **_: Any) -> None:
-    """Start the threads that reconcile every few seconds, push missing tags, sweep store and cache and import advisories when due."""
-    build_poller.pool = trial_poller.pool = getattr(sender, "pool", None)
+    """Start the threads that reconcile, push missing tags, look up bases, sweep store and cache, and import advisories."""
+    build_poller.pool = trial_poller.pool = rebase_poller.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
     threading.Thread(target=_push_tags_until_stopped, name="tags", daemon=True).start()
+    threading.Thread(target=_check_bases_until_stopped, name="bases", daemon=True).start()
     threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
     threading.Thread(target=_import_advisories_until_stopped, name="advisories", daemon=True).start()
 
@@ -128,6 +147,7 @@ def stop_gracefully(**_: Any) -> None:
     """Return the running builds to the queue."""
     stopping.set()
     _tags_missing.set()
+    _bases_due.set()
 
 
 def _reconcile_until_stopped() -> None:
@@ -141,6 +161,8 @@ def _reconcile_until_stopped() -> None:
                 build_poller.wake()
             if has_waiting_trials():
                 trial_poller.wake()
+            if rebases.has_waiting():
+                rebase_poller.wake()
         except DatabaseError as error:
             log.warning("The reconciler could not read the builds (%s); retrying.", error)
         finally:
@@ -162,6 +184,21 @@ def _push_tags_until_stopped() -> None:
         finally:
             connection.close()
         _tags_missing.wait(TAGS_SECONDS)
+
+
+def _check_bases_until_stopped() -> None:
+    # Not at the start, when waiting builds come first; and not in their threads, as registries may not answer.
+    while not stopping.is_set():
+        _bases_due.wait(BASES_SECONDS)
+        _bases_due.clear()
+        if stopping.is_set():
+            return
+        try:
+            check_when_due()
+        except Exception:  # nobody would notice that the thread had ended
+            log.exception("Could not look up bases; retrying")
+        finally:
+            connection.close()
 
 
 def _sweep_until_stopped() -> None:

@@ -38,6 +38,7 @@ class Right(Enum):
     MANAGE_WEBHOOKS = "manage its webhooks"
     SEE_ORIGINS = "see the origin of events"
     CLEAN_UP = "clean up its images"
+    REBASE = "rebase its images"
     SET_LIMITS = "set its limits"
     CLEAN_STORE = "clean up the studio's store"
 
@@ -66,6 +67,7 @@ MINIMUM_ROLE: dict[Right, int] = {
     Right.MANAGE_WEBHOOKS: Role.OWNER,
     Right.SEE_ORIGINS: Role.OWNER,
     Right.CLEAN_UP: Role.OWNER,
+    Right.REBASE: Role.OWNER,
     Right.SET_LIMITS: ADMIN,
     Right.CLEAN_STORE: ADMIN,
 }

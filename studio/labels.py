@@ -127,6 +127,11 @@ EVENTS = {
     "workspace.compression": ("settings", _("%(who)s changed the compression of images in %(subject)s")),
     "workspace.uploads": ("settings", _("%(who)s changed how old packages must be in %(subject)s")),
     "workspace.limits": ("settings", _("%(who)s changed the limits of %(subject)s")),
+    "bases.checked": ("refresh", _("%(who)s requested a check of the base images of %(subject)s")),
+    "rebase.planned": ("refresh", _("%(who)s previewed a rebase of images on %(subject)s")),
+    "rebase.started": ("refresh", _("%(who)s started a rebase of images on %(subject)s")),
+    "rebase.cancelled": ("player-stop", _("%(who)s cancelled a rebase of images on %(subject)s")),
+    "rebase.rebased": ("refresh", _("%(who)s rebased %(subject)s")),
     "images.cleaned": ("trash", _("%(who)s deleted unused images: %(subject)s")),
     "store.cleaned": ("trash", _("%(who)s requested a clean-up of the studio's store in %(subject)s")),
     "proposal.proposed": ("arrow-up", _("%(who)s proposed %(subject)s for the catalogue")),
@@ -155,6 +160,7 @@ FIELDS = {
     "address": _("Address"),
     "anonymous_pull": _("Pull without signing in"),
     "at_once": _("Builds at once"),
+    "base": _("Base image"),
     "by_mail": _("E-mail"),
     "bytecode": _("Bytecode"),
     "import_test": _("Import test"),
@@ -258,4 +264,43 @@ FATES = {
     "latest": _("used by the latest version of an environment"),
     "labelled": _("used by a version with a label"),
     "archived": _("used by an archived version, which keeps its image"),
+}
+
+# What becomes of an image in a rebase: (label, icon, colour)
+REBASE_FATES = {
+    "rebase": (_("To rebase"), "refresh", "queued"),
+    "rebased": (_("Rebased"), "circle-check", "good"),
+    "rebuild": (_("Needs a build"), "hammer", "warn"),
+    "rebuilding": (_("Build requested"), "hammer", "running"),
+    "refused": (_("Stays as it is"), "circle-x", "quiet"),
+    "moved": (_("Replaced in the meantime"), "circle-dashed", "quiet"),
+}
+
+REBASE_STATES = {
+    "planning": (_("Preparing the preview"), "loader-2", "running"),
+    "ready": (_("Preview"), "info-circle", "note"),
+    "running": (_("Running"), "loader-2", "running"),
+    "done": (_("Done"), "circle-check", "good"),
+    "cancelled": (_("Cancelled"), "player-stop", "quiet"),
+    "failed": (_("Failed"), "circle-x", "bad"),
+}
+
+# Reasons not to rebase an image, by their codes; others are shown in the English that is stored.
+REBASE_OBSTACLES = {
+    "nobodys": _("No version has this content."),
+    "dockerfile": _("Its base is built from a Dockerfile."),
+    "pinned": _("Its definition pins the base image by digest. Save a version with the new one."),
+    "floating": _("Its definition follows another tag. Save a version with the new base image."),
+    "compiled": _("The Python of its base image compiled its modules."),
+    "sources": _("Packages are built from source on its base image."),
+    "plan": _("A build on the new base image would install its packages differently."),
+    "python": _("The new base image has another Python."),
+    "system": _("The new base image has another C library or architecture."),
+    "glibc": _("The C library of the new base image is too old for its packages."),
+    "cuda": _("The new base image lacks the CUDA that its packages need."),
+    "unreadable": _("The store no longer has what a rebase takes."),
+    "post-link": _("Its packages ran scripts on its base image."),
+    "layers": _("It would have more layers than engines take."),
+    "moved": _("A newer image replaced it in the meantime."),
+    "not-pushed": _("Rebased, but its registry did not take it."),
 }

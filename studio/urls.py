@@ -6,6 +6,8 @@ from django.urls import include, path
 from environments.audit import views as audit_views
 from environments.sections import in_section
 from studio.azure import page as azure_page
+from studio.bases import rebasing
+from studio.bases import views as bases_views
 from studio.catalogue import ahead, deprecations, proposals, propose
 from studio.defining import completion_views, ignoring, reference
 from studio.defining import views as defining_views
@@ -76,6 +78,8 @@ urlpatterns = [
     path("activity/events.jsonl", audit_views.export_everywhere, name="export_everywhere"),
     # /patch-status/
     path("patch-status/", in_section("exposed", exposure_views.patch_status), name="patch_status"),
+    # /bases/
+    path("bases/", in_section("images", bases_views.everywhere), name="bases_everywhere"),
     # /tour/dismiss
     path("tour/dismiss", tour.dismiss, name="dismiss_tour"),
     # /badge/<workspace>/<name>.svg?key=<key>
@@ -121,6 +125,18 @@ urlpatterns = [
         in_section("exposed", exposure_views.exposed),
         name="exposed",
     ),
+    # /w/<workspace>/bases/
+    path("w/<slug:workspace>/bases/", in_section("images", bases_views.bases), name="bases"),
+    # /w/<workspace>/bases/check
+    path("w/<slug:workspace>/bases/check", bases_views.check, name="check_bases"),
+    # /w/<workspace>/rebases/preview
+    path("w/<slug:workspace>/rebases/preview", rebasing.preview, name="preview_rebase"),
+    # /w/<workspace>/rebases/7/?page=2
+    path("w/<slug:workspace>/rebases/<int:rebase>/", in_section("images", rebasing.rebase), name="rebase"),
+    # /w/<workspace>/rebases/7/start
+    path("w/<slug:workspace>/rebases/<int:rebase>/start", rebasing.start, name="start_rebase"),
+    # /w/<workspace>/rebases/7/cancel
+    path("w/<slug:workspace>/rebases/<int:rebase>/cancel", rebasing.cancel, name="cancel_rebase"),
     # /w/<workspace>/views/save
     path("w/<slug:workspace>/views/save", saved.save_view, name="save_view"),
     # /w/<workspace>/views/7/delete

@@ -28,6 +28,10 @@ from builds.imaging.workshop import Workshop
 
 CREATED = "1970-01-01T00:00:00Z"  # the same lock gives the same image, whenever it is made
 LABEL = "io.environment-studio"
+# The marks of the layers that are made here, in the history of an image's config.
+MADE_BY = "environment-studio"
+HIDING = "nothing: it hides the environment of the base"
+SKELETON = "environment on Python"
 # By these, podman and other users of containers/image prefer the manifest with zstd.
 ANNOTATIONS = {"zstd": {"io.github.containers.compression.zstd": "true"}}
 _PREFIX_VARIABLES = ("VIRTUAL_ENV", "CONDA_PREFIX")  # variables with the path of an environment
@@ -110,12 +114,12 @@ def assemble(
         reporter.line(
             f"The environment that the base has in /{PREFIX} is hidden: the new environment replaces it"
         )
-        layers.insert(0, _hiding(workshop))
+        layers.insert(0, hiding(workshop))
     if settings.environment and (lock.packages or base.probe.python):
         budget = layer_budget(len(base.layers) + len(layers) + len(last_layers))
         # A conda environment has its own Python, and is in the extra layers.
         if not lock.conda:
-            layers.append(_skeleton(base, workshop))
+            layers.append(skeleton(base, workshop))
         if fetched.wheels and compiler is not None:
             order = installation_order({p.name: p.needed_by for p in lock.packages if p.ecosystem == "pypi"})
             layers += package_layers(
@@ -128,7 +132,7 @@ def assemble(
             f"The image would have {len(base.layers) + len(layers)} layers; engines take 127.",
             "Too many packages bring the same files. Leave some of them out.",
         )
-    image = _written(base, lock, layers, settings, workshop)
+    image = write_image(base, lock, layers, settings, workshop)
     workshop.remember("images", key, _to_json(image))
     size = sum(layer.descriptor.size for layer in layers)
     reporter.line(
@@ -230,15 +234,15 @@ def has_environment(base: Base) -> bool:
     return f"/{PREFIX}/bin" in named
 
 
-def _hiding(workshop: Workshop) -> Layer:
+def hiding(workshop: Workshop) -> Layer:
     """Return the layer that takes the environment of the images below out of sight."""
     with workshop.store.writer() as blob:
         writer = LayerWriter(blob, workshop.codec)
         writer.whiteout(PREFIX)
-        return writer.commit("nothing: it hides the environment of the base")
+        return writer.commit(HIDING)
 
 
-def _skeleton(base: Base, workshop: Workshop) -> Layer:
+def skeleton(base: Base, workshop: Workshop) -> Layer:
     """Return the layer that makes /opt/env a virtual environment of the base's Python."""
     python, version = base.probe.python, base.probe.version
     minor = ".".join(version.split(".")[:2])
@@ -253,13 +257,13 @@ def _skeleton(base: Base, workshop: Workshop) -> Layer:
         writer.directory(f"{PREFIX}/lib/python{minor}/site-packages/")
         writer.symlink(f"{PREFIX}/lib64", "lib")
         writer.file(f"{PREFIX}/pyvenv.cfg", config.encode())
-        return writer.commit(f"environment on Python {version}")
+        return writer.commit(f"{SKELETON} {version}")
 
 
-def _written(
+def write_image(
     base: Base, lock: Lock, layers: Sequence[Layer], settings: ImageSettings, workshop: Workshop
 ) -> AssembledImage:
-    """Write config and manifest."""
+    """Write config and manifest of these layers on a base, and return the image."""
     labels = {
         **(base.run_config.get("Labels") or {}),
         **settings.labels,
@@ -294,9 +298,7 @@ def _config(
 ) -> dict[str, Any]:
     # Tools count the history against the layers: a base without one gets an entry for each.
     history = [*(base.config.get("history") or [{"created": CREATED, "comment": "base"}] * len(base.layers))]
-    history += [
-        {"created": CREATED, "created_by": "environment-studio", "comment": la.holds} for la in layers
-    ]
+    history += [{"created": CREATED, "created_by": MADE_BY, "comment": la.holds} for la in layers]
     run = {**base.run_config, "Labels": dict(sorted(labels.items()))}
     added = {}
     if conda:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import re
@@ -9,7 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import httpx
 
@@ -82,6 +84,17 @@ class Registry:
         self.also_from: tuple[str, ...] = ()
         """Repositories of the same registry that blobs are mounted from: a token must let in there too."""
 
+    def beside(self, name: str) -> Self:
+        """Return another repository of the same registry, which shares the connections of this one: close only one."""
+        other = copy.copy(self)
+        shown = f"{self._at.shown.partition('/')[0]}/{name}"
+        other._at = replace(self._at, name=name, shown=shown)
+        # A token lets in to one repository, a password to all.
+        if not self._headers.get("Authorization", "").startswith("Basic "):
+            other._headers = {}
+        other.also_from = ()
+        return other
+
     @property
     def private(self) -> bool:
         """Whether the workspace's credentials are sent to this repository when it requests them."""
@@ -131,6 +144,24 @@ class Registry:
                     if stop.wait(0.25 * 2**attempt):
                         raise Cancelled from None
             writer.commit(descriptor.digest, descriptor.size)
+
+    def small_blob(self, descriptor: Descriptor, most: int) -> bytes:
+        """Return a small blob, such as a config, verified and of at most so many bytes. Raises ImageError."""
+        try:
+            with self._open(f"/v2/{self._at.name}/blobs/{descriptor.digest}", {}) as response:
+                body = bounded(response, min(most, descriptor.size))
+        except httpx.TransportError as error:
+            raise self.unreachable(error) from error
+        if "sha256:" + hashlib.sha256(body).hexdigest() != descriptor.digest:
+            raise self._too_long(descriptor)
+        return body
+
+    @contextmanager
+    def tags_page(self, size: int, last: str) -> Iterator[httpx.Response]:
+        """Open a page of the list of tags: those after `last`."""
+        query = httpx.QueryParams({"n": str(size), **({"last": last} if last else {})})
+        with self._open(f"/v2/{self._at.name}/tags/list?{query}", {}) as response:
+            yield response
 
     def _receive(
         self, descriptor: Descriptor, writer: BlobWriter, stop: threading.Event, count: Callable[[int], None]

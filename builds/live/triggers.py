@@ -65,6 +65,8 @@ WATCHED = (
     ),
     Watched("builds_buildrequest", "build_id, cancelled_at", (_of_workspace("builds"),)),
     Watched("builds_image", "digest, current, pushed_to", (_of_workspace("images"),)),
+    Watched("builds_rebase", "state", (_of_workspace("images"),)),
+    Watched("builds_basecheck", "digest, newer, checked_at, problem", (_of_workspace("images"),)),
     Watched("builds_trial", "state", (_REVIEW, _TRIED_IMAGE)),
     Watched(
         "environments_listentry",

@@ -9,6 +9,7 @@
 - `preview`: RebuildPreview
 - `trial`: Trial, SmokeTest
 - `provenance`: SigningKey, Referrer
+- `rebases`: BaseCheck, Rebase, RebasedImage, Fate, LastBaseCheck
 - `steps`: StepName, no table
 """
 
@@ -42,6 +43,7 @@ from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
 from builds.models.preview import RebuildPreview
 from builds.models.provenance import Referrer, SigningKey
+from builds.models.rebases import BaseCheck, Fate, LastBaseCheck, Rebase, RebasedImage, RebaseState
 from builds.models.trial import PENDING, SmokeTest, Trial, TrialState
 
 __all__ = [
@@ -53,16 +55,19 @@ __all__ = [
     "AdvisoryRecord",
     "AdvisorySource",
     "AffectedPackage",
+    "BaseCheck",
     "BaseContents",
     "BaseImage",
     "BasePackage",
     "Build",
     "BuildRequest",
     "BuildState",
+    "Fate",
     "Image",
     "ImageLayer",
     "ImagePackage",
     "ImagePlatform",
+    "LastBaseCheck",
     "LastSweep",
     "LogBlock",
     "LogChunk",
@@ -72,6 +77,9 @@ __all__ = [
     "PastImage",
     "PastPackage",
     "PushedTag",
+    "Rebase",
+    "RebaseState",
+    "RebasedImage",
     "RebuildPreview",
     "Referrer",
     "Severity",

@@ -205,9 +205,11 @@ class BaseImage(models.Model):
         """Return the key of a definition's base: the full reference with its platforms, or the Dockerfile's hash."""
         if definition.image is None:
             return f"Dockerfile {definition.hash}"
-        platforms = ",".join(definition.platforms)
-        reference = str(ImageReference.parse(definition.image))
-        # A reference means another digest on each platform, and that of an index for several.
+        return BaseImage.key_of(str(ImageReference.parse(definition.image)), ",".join(definition.platforms))
+
+    @staticmethod
+    def key_of(reference: str, platforms: str) -> str:
+        """Return the key of a full reference: it means another digest on each platform, and that of an index for several."""
         return reference if platforms == DEFAULT_PLATFORMS else f"{reference} {platforms}"
 
 

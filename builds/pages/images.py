@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from builds.images.layers import layers_of, shared_layers, totals_of
 from builds.images.listing import ImageFilter, base_moved, find_images
+from builds.images.rebases import rebases_of
 from builds.images.repositories import name_of, pull_names_of, version_to_name
 from builds.images.testing import attached_to, tests_of
 from builds.pages import queries
@@ -86,5 +87,6 @@ def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
         if (named := version_to_name(versions, row)) and row.current
         else digest,
         "platforms": list(row.platform_rows.defer("lock")),
+        "rebases": list(rebases_of(row)),
     }
     return render(request, "builds/image.html", context)

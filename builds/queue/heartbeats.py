@@ -10,10 +10,10 @@ from typing import Generic, TypeVar
 
 from django.conf import settings
 
-from builds.models import Build
+from builds.models import Build, Rebase
 from builds.models.trial import Trial
 
-Row = TypeVar("Row", Build, Trial)
+Row = TypeVar("Row", Build, Trial, Rebase)
 
 
 class Heartbeats(Generic[Row]):

@@ -10,6 +10,8 @@ BUILD_IMAGE = "builds.build_image"
 PREVIEW_REBUILD = "builds.preview_rebuild"
 SWEEP_STORE = "builds.sweep_store"
 PUSH_TAGS = "builds.push_tags"
+REBASE = "builds.rebase"
+CHECK_BASES = "builds.check_bases"
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,23 @@ def send_tags() -> None:
         current_app.send_task(PUSH_TAGS, retry=False)
     except (OperationalError, OSError) as error:
         log.warning("Tags are not pushed now: the broker is unreachable (%s).", error)
+
+
+def send_rebase() -> None:
+    """Wake a worker for a rebase; if the message is lost, a worker's next poll finds it."""
+    _send(REBASE, "A rebase waits")
+
+
+def send_base_checks() -> None:
+    """Have a worker look up bases now; if the message is lost, it does so within half a minute."""
+    _send(CHECK_BASES, "Bases are not looked up now")
+
+
+def _send(task: str, consequence: str) -> None:
+    try:
+        current_app.send_task(task, retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("%s: the broker is unreachable (%s).", consequence, error)
 
 
 def send_sweep() -> None:

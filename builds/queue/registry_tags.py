@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat, Now
 
@@ -80,6 +81,31 @@ def claim(tag: MissingTag, *, at_once: bool = False) -> PushedTag | None:
     )
     free = Q() if at_once else Q(next_at=None) | Q(next_at__lte=Now())
     return row if PushedTag.objects.filter(free, pk=row.pk).update(next_at=Now() + LEASE) else None
+
+
+def claim_tags_of(digests: Iterable[str], workspace: Workspace) -> list[PushedTag]:
+    """Claim the tags in a workspace's registry that name any of these images, unless other workers have some."""
+    rows = PushedTag.objects.filter(environment__workspace=workspace, digest__in=set(digests))
+    free = rows.filter(Q(next_at=None) | Q(next_at__lte=Now()), registry=workspace.registry)
+    with transaction.atomic():
+        claimed = list(
+            free.select_related("environment", "version").defer("version__data", "version__source")
+        )
+        keys = [row.pk for row in claimed]
+        taken = PushedTag.objects.filter(Q(next_at=None) | Q(next_at__lte=Now()), pk__in=keys)
+        if taken.update(next_at=Now() + LEASE) == len(claimed):
+            return claimed
+        # Another worker pushes some of them now: it finds the others, too.
+        transaction.set_rollback(True)
+    return []
+
+
+def record_all_pushed(rows: Iterable[PushedTag]) -> None:
+    """Record that claimed tags were pushed for the digests that they have."""
+    rows = list(rows)
+    for row in rows:
+        row.next_at, row.attempts, row.problem = None, 0, ""
+    PushedTag.objects.bulk_update(rows, ["digest", "next_at", "attempts", "problem"], batch_size=100)
 
 
 def record_pushed(row: PushedTag, tag: MissingTag) -> None:

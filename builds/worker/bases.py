@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.conf import settings
+from django.db.models import F
 
 from builds.engine.local import ELSEWHERE, local_base
 from builds.images.repositories import LATEST, environment_in, image_of_version, images_of, version_tagged
@@ -17,11 +18,19 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.platforms import named, refuse_other
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
-from builds.models import Image
+from builds.models import Fate, Image, RebasedImage
 from environments.definition import ImageReference
 from environments.definition.syntax.reference import BadReference
 from environments.models import Workspace
 from environments.public_url import registry_hosts
+
+
+def base_reference(workspace: Workspace, hash: str, written: str) -> str:
+    """Return the base to build a definition on: as it is written there, or what its image was rebased on since."""
+    rebased = RebasedImage.objects.filter(workspace=workspace, hash=hash, fate=Fate.REBASED)
+    current = Image.objects.filter(workspace=workspace, hash=hash, current=True).values_list("base")
+    row = rebased.filter(base_after__in=current).exclude(base_before=F("base_after")).order_by("-pk").first()
+    return row.base_after if row is not None else written
 
 
 def resolve_base(

@@ -1,4 +1,4 @@
-"""Return the builds and trials of dead workers to their queues."""
+"""Return the builds, trials and rebases of dead workers to their queues."""
 
 import logging
 import os
@@ -12,9 +12,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from builds.logs import pack_logs_of_ended
-from builds.models import Build, BuildState, Step
+from builds.models import Build, BuildState, Rebase, Step
 from builds.models.trial import Trial, TrialState
-from builds.queue import trials
+from builds.queue import rebases, trials
 from builds.queue.completion import record_end
 from builds.queue.heartbeats import Heartbeats, lock_unchanged
 
@@ -28,16 +28,18 @@ WORKER_DIED_HELP = (
 
 
 class Reconciler:
-    """Takes builds and trials from workers whose heartbeats have stopped between its runs."""
+    """Takes builds, trials and rebases from workers whose heartbeats have stopped between its runs."""
 
     def __init__(self) -> None:
         self._builds: Heartbeats[Build] = Heartbeats()
         self._trials: Heartbeats[Trial] = Heartbeats()
+        self._rebases: Heartbeats[Rebase] = Heartbeats()
 
     def reconcile(self) -> None:
-        """Requeue builds and trials of silent workers, queue new trials, and pack logs left unpacked."""
+        """Requeue builds, trials and rebases of silent workers, queue new trials, and pack logs left unpacked."""
         release(self._builds.silent(Build.objects.filter(state=BuildState.RUNNING)), died=True)
         trials.release_trials(self._trials.silent(Trial.objects.filter(state=TrialState.RUNNING)))
+        rebases.release(self._rebases.silent(rebases.running()))
         trials.queue_proposed_images()
         pack_logs_of_ended()
 

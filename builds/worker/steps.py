@@ -30,7 +30,7 @@ from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import BYTECODES, Bytecode, ManagedPythons, Workshop
 from builds.models import BaseImage, Build, Image
 from builds.models.steps import StepName
-from builds.worker.bases import resolve_base, resolve_bases
+from builds.worker.bases import base_reference, resolve_base, resolve_bases
 from builds.worker.build_result import BuildResult
 from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import interpreter_misfits
@@ -226,7 +226,8 @@ def resolve_for_rebuild(version: Version, image: Image, reporter: Reporter) -> t
         known = Descriptor(media_type=OCI_MANIFEST, digest=image.base_digest, size=size)
         bases = Bases.of(stored_base(image.base, known, workshop, reporter))
     else:
-        bases = resolve_bases(workspace, definition.image, workshop, reporter, platforms=definition.platforms)
+        reference = base_reference(workspace, version.hash, definition.image)
+        bases = resolve_bases(workspace, reference, workshop, reporter, platforms=definition.platforms)
     targets = targets_of(definition, bases, Quiet())
     if all(target.plan.empty for target in targets):
         return bases.digest, targets
@@ -265,13 +266,13 @@ def _find_bases(build: Build, workshop: Workshop, reporter: BuildReporter) -> Ba
         base = build_base(definition, workshop, reporter, fresh=build.rebuild, find=elsewhere)
         bases = Bases.of(base)
     else:
-        bases = resolve_bases(
-            build.workspace, definition.image, workshop, reporter, platforms=definition.platforms
-        )
+        written = definition.image
+        reference = reporter.lease.run(lambda: base_reference(build.workspace, build.hash, written))
+        bases = resolve_bases(build.workspace, reference, workshop, reporter, platforms=definition.platforms)
     if is_floating(definition):
         seen = {"digest": bases.digest, "checked_at": timezone.now()}
-        reference = BaseImage.reference_of(definition)
-        reporter.lease.run(lambda: BaseImage.objects.update_or_create(reference=reference, defaults=seen))
+        key = BaseImage.reference_of(definition)
+        reporter.lease.run(lambda: BaseImage.objects.update_or_create(reference=key, defaults=seen))
     return bases
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 _VERB_PREFIXES = {
-    EventGroup.BUILDS: ("build.",),
+    EventGroup.BUILDS: ("build.", "rebase.", "bases."),
     EventGroup.ENVIRONMENTS: ("version.", "environment.", "label.", "use.", "share.", "badge."),
     EventGroup.CATALOGUE: ("proposal.", "deprecation.", "catalogue."),
 }

@@ -20,6 +20,7 @@ from studio.api import (
     workspaces,
 )
 from studio.api.advisories import exposed
+from studio.api.base_images import routes as bases
 from studio.api.http import answers
 from studio.api.http.schema import route
 from studio.api.sharing import badges, opening, shares
@@ -29,6 +30,7 @@ VERSION = f"{ENVIRONMENT}versions/<word:version>/"
 BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
 WEBHOOKS = "workspaces/<slug:workspace>/webhooks/"
 PROPOSAL = "workspaces/<slug:workspace>/proposals/<int:proposal>/"
+REBASE = "workspaces/<slug:workspace>/rebases/<int:rebase>/"
 SHARE = "workspaces/<slug:workspace>/shares/<int:share>/"
 ROUTES = {
     # Outside workspaces
@@ -39,6 +41,7 @@ ROUTES = {
     "patch-status/": route(GET=exposed.patch_status),
     "exposed/": route(GET=exposed.advisories),
     "exposed/<str:subject>/": route(GET=exposed.exposed),
+    "bases/": route(GET=bases.all_bases),
     "events/": route(GET=activity.all_events),
     "events/export/": route(GET=activity.export_all_events),
     "notices/": route(GET=notices.notices),
@@ -124,6 +127,14 @@ ROUTES = {
     f"{SHARE}accept/": route(POST=shares.accept_share),
     f"{SHARE}decline/": route(POST=shares.decline_share),
     f"{SHARE}withdraw/": route(POST=shares.withdraw_share),
+    # Base images and rebases
+    "workspaces/<slug:workspace>/bases/": route(GET=bases.bases),
+    "workspaces/<slug:workspace>/bases/check/": route(POST=bases.check_bases),
+    "workspaces/<slug:workspace>/rebases/": route(GET=bases.rebases, POST=bases.request_rebase),
+    REBASE: route(GET=bases.rebase),
+    f"{REBASE}images/": route(GET=bases.rebased_images),
+    f"{REBASE}start/": route(POST=bases.start_rebase),
+    f"{REBASE}cancel/": route(POST=bases.cancel_rebase),
     # Builds and images
     f"{VERSION}builds/": route(POST=builds.request_build),
     f"{VERSION}packages/": route(GET=builds.packages),

@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from builds.exposure.promise import forget, kept_promise
 from builds.live.build_events import hub
 from builds.models import ACTIVE, Build, BuildState
+from builds.rebase.bases import outdated_by_workspace
 from environments.models.notifications import Delivery, DeliveryState, Notice
 from studio.operations import tallies, workers
 from studio.operations.requests import here
@@ -87,6 +88,7 @@ def now() -> Iterable[Metric]:
     there = list(workers.alive().values_list("concurrency", flat=True))
     yield GaugeMetricFamily("studio_workers", "Workers heard of lately.", len(there))
     yield GaugeMetricFamily("studio_worker_hands", "Builds that they can make side by side.", sum(there))
+    yield from bases()
     outbox = GaugeMetricFamily("studio_outbox_waiting", "Messages that have yet to be sent.", labels=["what"])
     outbox.add_metric(["mails"], Notice.objects.filter(state=DeliveryState.WAITING).count())
     outbox.add_metric(["webhooks"], Delivery.objects.filter(state=DeliveryState.WAITING).count())
@@ -101,6 +103,22 @@ def now() -> Iterable[Metric]:
     for name, count in figures.by_workspace.items():
         late.add_metric([name], count)
     yield late
+
+
+def bases() -> Iterable[Metric]:
+    """Yield how many images have an outdated base, and whose they are."""
+    outdated = GaugeMetricFamily(
+        "studio_images_outdated_base",
+        "Images whose base is outdated: its tag has moved, or it is too old.",
+        labels=["workspace", "reason"],
+    )
+    images = GaugeMetricFamily("studio_images_current", "Images of current content.", labels=["workspace"])
+    for row in outdated_by_workspace():
+        images.add_metric([row.workspace], row.images)
+        for reason, many in (("any", row.outdated), ("moved", row.moved), ("old", row.old)):
+            outdated.add_metric([row.workspace, reason], many)
+    yield images
+    yield outdated
 
 
 def counted(values: dict[str, dict[str, float]]) -> Iterable[Metric]:

@@ -25,7 +25,20 @@ from builds.search.query import term_of
 from environments.definition.packages.specs import pip_name
 from environments.models import NoticeKind
 from studio import markdown as marked
-from studio.labels import CHANGES, EVENTS, FACETS, FATES, FAULTS, KINDS, SEVERITIES, STATES, STEPS
+from studio.labels import (
+    CHANGES,
+    EVENTS,
+    FACETS,
+    FATES,
+    FAULTS,
+    KINDS,
+    REBASE_FATES,
+    REBASE_OBSTACLES,
+    REBASE_STATES,
+    SEVERITIES,
+    STATES,
+    STEPS,
+)
 from studio.sentences import in_language
 
 register = template.Library()
@@ -180,6 +193,29 @@ def fate(name: str) -> str:
     return str(FATES.get(name, name))
 
 
+@register.filter
+def obstacle(code: str) -> str:
+    """Return why an image is not rebased; empty for a code without a sentence of its own."""
+    return str(REBASE_OBSTACLES.get(code, ""))
+
+
+@register.simple_tag
+def rebase_state(name: str) -> SafeString:
+    """Return the state of a rebase as a pill."""
+    return _pill(REBASE_STATES[name])
+
+
+@register.simple_tag
+def rebase_fate(name: str) -> SafeString:
+    """Return what becomes of an image in a rebase as a pill."""
+    return _pill(REBASE_FATES[name])
+
+
+def _pill(shown: tuple[object, str, str]) -> SafeString:
+    label, name, colour = shown
+    return format_html('<span class="state state-{}">{}<span>{}</span></span>', colour, icon(name), label)
+
+
 @register.simple_tag
 def moment(when: datetime.datetime | None) -> SafeString:
     """Return a time in UTC; the page's script shows how long ago it was, with the reader's own time as the tooltip."""
@@ -214,6 +250,7 @@ NOTICES = {
     NoticeKind.BUILD_SUCCEEDED: ("circle-check", "bell-good", "success"),
     NoticeKind.DEPRECATION: ("alert-triangle", "bell-warn", "warning"),
     NoticeKind.PROPOSAL: ("layers-intersect", "", "info"),
+    NoticeKind.REBASE: ("refresh", "", "info"),
     NoticeKind.SHARE: ("arrow-right", "", "info"),
 }
 

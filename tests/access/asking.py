@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
-from builds.models import Build, BuildRequest, Image
+from builds.models import Build, BuildRequest, Image, Rebase, RebaseState
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
@@ -232,6 +232,10 @@ class Studio:
                 shared_by=by,
             )
             studio.there[workspace]["share"] = str(sent.pk)
+            ready = {"base": "host", "target": "host", "state": RebaseState.READY}
+            studio.there[workspace]["rebase"] = str(
+                Rebase.objects.create(workspace=workspace_row, **ready).pk
+            )
             if workspace_row.curated:
                 leaving = deprecate(version.environment, by, on=timezone.localdate(), reason="A hole.")
                 studio.there[workspace]["deprecation"] = str(leaving.pk)

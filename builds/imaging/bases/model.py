@@ -15,6 +15,15 @@ from builds.imaging.oci.store import BlobStore
 OLDEST = 2000  # before there were images, nobody made one
 
 
+def created_at(config: dict[str, Any]) -> datetime | None:
+    """When an image was made; None where it does not say, or says what no clock did, as reproducible images do."""
+    try:
+        at = datetime.fromisoformat(str(config.get("created")))
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None and at.year >= OLDEST else None
+
+
 @dataclass(frozen=True)
 class Base:
     """A base image whose blobs are in the store: what it was called, what it is, and what it brings."""
@@ -34,12 +43,8 @@ class Base:
 
     @property
     def created_at(self) -> datetime | None:
-        """When it was made; None where it does not say, or says what no clock did, as reproducible images do."""
-        try:
-            at = datetime.fromisoformat(str(self.config.get("created")))
-        except ValueError:
-            return None
-        return at if at.tzinfo is not None and at.year >= OLDEST else None
+        """When it was made, if it says so."""
+        return created_at(self.config)
 
     @property
     def run_config(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from builds.imaging.workshop import Workshop
 from environments.definition.syntax.reference import BadReference, ImageReference
 
 PARALLEL = 4
-_MISSING_HERE = {"base-not-found", "registry-unreachable"}
+MISSING_HERE = {"base-not-found", "registry-unreachable"}
 
 
 def registry_bases(
@@ -42,11 +42,11 @@ def registry_bases(
         with closing(Registry(source)) as registry:
             try:
                 digest, manifests = interruptible(
-                    partial(_for_platforms, registry, wanted, str(parsed), platforms), reporter
+                    partial(manifests_for, registry, wanted, str(parsed), platforms), reporter
                 )
             except ImageError as error:
                 # A mirror need not hold everything, nor be there at all.
-                if number < len(repositories) and error.code in _MISSING_HERE:
+                if number < len(repositories) and error.code in MISSING_HERE:
                     continue
                 raise
             bases = tuple(
@@ -57,7 +57,7 @@ def registry_bases(
     raise AssertionError("a registry has at least one place")
 
 
-def _for_platforms(
+def manifests_for(
     registry: Registry, wanted: str, shown: str, platforms: Sequence[str]
 ) -> tuple[str, list[tuple[bytes, Descriptor]]]:
     """Return the digest that a reference means, and its manifest for each platform, looked up in an index if it is one."""

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -168,19 +168,33 @@ class BlobStore:
 
     def tag(self, name: str, descriptor: Descriptor) -> None:
         """Let `name` mean this manifest from now on. A manifest with a missing blob is refused."""
+        self.tag_all({name: descriptor})
+
+    def tag_all(self, names: Mapping[str, Descriptor]) -> None:
+        """Let names mean these manifests from now on: all, or none if a blob of any is missing."""
         with self._locked():
-            missing = [d for d in self._reachable([descriptor]) if not self.has(d)]
-            if missing:
+            checked: dict[str, bool] = {}
+            for name, descriptor in names.items():
+                self._refuse_missing(name, descriptor, checked)
+            kept = [entry for entry in self._entries() if _name(entry) not in names]
+            for name, descriptor in names.items():
+                entry = descriptor.to_json()
+                entry["annotations"] = {**(descriptor.annotations or {}), REF_NAME: name}
+                kept.append(entry)
+            self._replace("index.json", {"schemaVersion": 2, "manifests": kept})
+
+    def _refuse_missing(self, name: str, descriptor: Descriptor, checked: dict[str, bool]) -> None:
+        """Raise ImageError if a blob of the image is not here; `checked` are blobs that were looked up."""
+        for digest in self._reachable([descriptor]):
+            if digest not in checked:
+                checked[digest] = self.has(digest)
+            if not checked[digest]:
                 raise ImageError(
                     "blob-missing",
-                    f"The image “{name}” cannot be stored: blobs are gone, such as {missing[0]}.",
+                    f"The image “{name}” cannot be stored: blobs are gone, such as {digest}.",
                     "Build it again.",
                     fault="studio",
                 )
-            kept = [entry for entry in self._entries() if _name(entry) != name]
-            entry = descriptor.to_json()
-            entry["annotations"] = {**(descriptor.annotations or {}), REF_NAME: name}
-            self._replace("index.json", {"schemaVersion": 2, "manifests": [*kept, entry]})
 
     def untag(self, *names: str, untouched_since: float = math.inf) -> int:
         """Forget names, if nobody touched their manifests since; blobs stay until the next cleaning. Return how many."""

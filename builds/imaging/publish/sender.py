@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import httpx
 
+from builds.imaging.answers import bounded
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.registry_client import ATTEMPTS, AskAgain, Registry, same_origin
@@ -16,6 +18,7 @@ from builds.imaging.reporting import Cancelled, ImageError
 
 Answer = TypeVar("Answer")
 PARALLEL = 4
+_SHORT = 64 * 1024
 
 
 def _ask_again_if_busy(response: httpx.Response) -> None:
@@ -23,19 +26,30 @@ def _ask_again_if_busy(response: httpx.Response) -> None:
         raise AskAgain(f"it answered {response.status_code}")
 
 
+def _drain(response: httpx.Response) -> None:
+    """Read an answer in which nothing is needed, if it is short: then its connection is used again."""
+    with suppress(httpx.TransportError):
+        bounded(response, _SHORT)
+
+
 class Uploads(Registry):
     """A repository that is written to."""
 
     actions = "pull,push"
 
+    @property
+    def name(self) -> str:
+        """The repository's name in its registry."""
+        return self._at.name
+
     def ask(self, method: str, url: str) -> httpx.Response:
         """Send a request without a body, and repeat it with a login if the registry wants one."""
         with self.send(method, url, {}) as response:
-            pass
+            _drain(response)
         if response.status_code == 401:
             self.authorize(response)
             with self.send(method, url, {}) as response:
-                pass
+                _drain(response)
         if response.status_code in (401, 403):
             raise self._refused()
         _ask_again_if_busy(response)
@@ -63,7 +77,8 @@ class Uploads(Registry):
         own = self._headers if same_origin(self._client.base_url.join(url), self._client.base_url) else {}
         request = self._client.build_request("PUT", url, headers={**headers, **own}, content=content)
         response = self._client.send(request, stream=True)
-        response.close()  # nothing in its body is needed
+        _drain(response)
+        response.close()
         if response.status_code == 401:  # a token may have run out on the way
             self.authorize(response)
             raise AskAgain("it asks again who is there")
@@ -112,7 +127,11 @@ class Sender:
     def _at_once(self, blob: Descriptor) -> str:
         if self._registry.has("blobs", blob.digest):
             return "present"
-        location = self._registry.mount_or_begin(blob.digest, self._origins.get(blob.digest))
+        return self.mount_or_send(blob, self._origins.get(blob.digest))
+
+    def mount_or_send(self, blob: Descriptor, origin: str | None) -> str:
+        """Bring a blob there without a look whether it is: mounted from another repository, if that has it, else sent."""
+        location = self._registry.mount_or_begin(blob.digest, origin)
         if location is None:
             return "mounted"
         counted: list[int] = []

@@ -20,6 +20,7 @@ PATH = {
     "build": (OpenApiTypes.UUID, "The build's id."),
     "proposal": (OpenApiTypes.INT, "The proposal's number."),
     "share": (OpenApiTypes.INT, "The share's number."),
+    "rebase": (OpenApiTypes.INT, "The rebase's number."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
     "user": (OpenApiTypes.STR, "The person's user name."),
     "token": (OpenApiTypes.INT, "The token's number."),

@@ -1,0 +1,123 @@
+"""Run rebases: each in one worker, which another can follow where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from django.conf import settings
+from django.db import transaction
+
+from builds.imaging.reporting import Cancelled, ImageError, Quiet
+from builds.models import Rebase, RebasedImage, RebaseState
+from builds.models.rebases import Fate
+from builds.queue import rebases
+from builds.queue.requests import StateConflict, request_build
+from builds.rebase.batches import finish_names, run_batch
+from builds.rebase.context import Context
+from builds.rebase.ending import announce
+from builds.rebase.planning import ClaimLost, batches, plan, workspaces_of
+from builds.worker.reporter import StudioStopping, stopping
+from environments.models import Version
+
+log = logging.getLogger(__name__)
+
+OUR_FAULT = "The studio made an error; its log holds the details. Images that were rebased stay rebased."
+Progress = Callable[[int], None]
+
+
+class RebaseReporter(Quiet):
+    """A reporter that keeps a rebase's claim, and raises once it is lost or cancelled."""
+
+    def __init__(self, rebase: Rebase) -> None:
+        self._rebase = rebase
+        self._next_heartbeat = 0.0
+        self._cancelled = False
+
+    def line(self, text: str) -> None:
+        """Write a line to the worker's log."""
+        log.info("Rebase %s: %s", self._rebase.pk, text)
+
+    def check(self) -> None:
+        """Send a heartbeat if it is due. Raises StudioStopping, ClaimLost, Cancelled."""
+        if stopping.is_set():
+            raise StudioStopping("The studio is stopping.")
+        if time.monotonic() >= self._next_heartbeat:
+            self._next_heartbeat = time.monotonic() + settings.HEARTBEAT_SECONDS
+            cancelled = rebases.heartbeat(self._rebase)
+            if cancelled is None:
+                raise ClaimLost
+            self._cancelled = cancelled
+        if self._cancelled:
+            raise Cancelled("Cancelled.")
+
+
+def run_claimed(rebase: Rebase, progress: Progress | None = None) -> None:
+    """Plan or run a rebase that this process has claimed, and record how it ended."""
+    reporter = RebaseReporter(rebase)
+    try:
+        if rebase.state == RebaseState.PLANNING:
+            plan(rebase, reporter)
+            if not rebases.planned(rebase) or rebase.started_at is None:
+                return
+            rebase.state = RebaseState.RUNNING
+        run(rebase, reporter, progress)
+    except StudioStopping:
+        rebases.requeue(rebase)
+    except ClaimLost:
+        log.warning("The %s belongs to another worker now; this one stops.", rebase)
+    except Cancelled:
+        _end(rebase, RebaseState.CANCELLED)
+    except ImageError as error:
+        _end(rebase, RebaseState.FAILED, str(error))
+    except Exception:
+        log.exception("The %s failed with an error of the studio", rebase)
+        _end(rebase, RebaseState.FAILED, OUR_FAULT)
+    else:
+        _end(rebase, RebaseState.DONE)
+
+
+def run(rebase: Rebase, reporter: RebaseReporter, progress: Progress | None = None) -> None:
+    """Rebase what is planned, workspace by workspace, and request builds of the others if that is wanted."""
+    done = 0
+    for workspace in workspaces_of(rebase.images.all()):
+        items = rebase.images.filter(workspace=workspace)
+        with closing(Context(workspace, rebase.target, reporter)) as context:
+            # A worker that died may have left names behind.
+            for batch in batches(items.filter(fate=Fate.REBASED, named=False)):
+                finish_names(list(items.filter(pk__in=batch)), context)
+            for batch in batches(items.filter(fate=Fate.REBASE)):
+                reporter.check()
+                rows = items.filter(pk__in=batch, fate=Fate.REBASE).select_related("image__workspace")
+                done += run_batch(rebase, list(rows.prefetch_related("image__platform_rows")), context)
+                if progress is not None:
+                    progress(done)
+        if rebase.rebuild:
+            for item in items.filter(fate=Fate.REBUILD):
+                reporter.check()
+                _rebuild(item, rebase)
+
+
+@transaction.atomic
+def _rebuild(item: RebasedImage, rebase: Rebase) -> None:
+    """Request a build of an image that cannot be rebased."""
+    versions = Version.objects.filter(hash=item.hash, environment__workspace=item.workspace)
+    version = versions.select_related("environment__workspace").order_by("archived_at", "-pk").first()
+    fields: dict[str, str] = {"fate": Fate.REBUILDING}
+    try:
+        if version is None:
+            raise StateConflict("No version of the workspace has this content.")
+        with transaction.atomic():
+            request_build(version, rebase.requested_by, rebuild=True)
+    except StateConflict as conflict:
+        fields = {"fate": Fate.REFUSED, "reason_code": "not-built", "reason": str(conflict)[:600]}
+    RebasedImage.objects.filter(pk=item.pk).update(**fields)
+
+
+@transaction.atomic
+def _end(rebase: Rebase, state: RebaseState, problem: str = "") -> None:
+    was_started = rebase.state == RebaseState.RUNNING
+    if rebases.finish(rebase, state, problem) and was_started:
+        announce(rebase, state, problem)

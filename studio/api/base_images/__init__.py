@@ -1,0 +1,1 @@
+"""Base images in use, and rebases."""

@@ -1,0 +1,1 @@
+"""The pages of base images in use and of rebases."""

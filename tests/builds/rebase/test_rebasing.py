@@ -1,0 +1,88 @@
+"""An image on another base: byte for byte what a build on it makes, with all its names."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from builds.imaging.oci.manifest import INDEXES, MANIFESTS
+from builds.models import Image, ImagePackage, PushedTag
+from builds.queue.registry_tags import missing_tags
+from builds.rebase.single import rebase
+from builds.worker.publish import push_missing_tags
+from builds.worker.steps import make_workshop
+from environments.models import Workspace
+from tests.builds.rebase.making import assemble_version, config_of, push_base, save_version, store
+from tests.builds.scenarios import person, workspace_named
+from tests.services.servers.registry import Registry
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_store")]
+
+
+def layers(digest: str) -> list[str]:
+    return [layer["digest"] for layer in json.loads(store().read(digest))["layers"]]
+
+
+def test_an_image_moves_to_the_new_digest_of_its_tag_and_is_what_a_build_on_it_makes(
+    own_store: Path, team: str, wheel: Path
+) -> None:
+    push_base(own_store, f"{team}/python:3.11")
+    version = save_version(f"{team}/python:3.11")
+    old = assemble_version(version, wheel)
+    new_digest = push_base(own_store, f"{team}/python:3.11", python="3.11.10", note="second", env=["A=b"])
+
+    new = rebase(old, by=person("ann"))
+
+    old.refresh_from_db()
+    assert (old.current, new.current) == (False, True)
+    assert new.base_digest == new_digest != old.base_digest
+    assert (new.python, new.base, new.packages) == ("3.11.10", old.base, 1)
+    assert new.interpreter == old.interpreter == "/opt/env/bin/python"
+    assert layers(new.digest)[3:] == layers(old.digest)[3:]  # below are the base and the link to its Python
+    assert store().find(f"{new.name}:latest") is not None
+    assert store().find(f"{new.name}:latest").digest == new.digest  # type: ignore[union-attr]
+    versions = dict(ImagePackage.objects.filter(image=new).values_list("package__name", "package__version"))
+    assert versions == {"shop": "1.0", "python": "3.11.10"}
+    config = config_of(new.digest)["config"]
+    assert isinstance(config, dict)
+    assert "A=b" in config["Env"]
+    assert config["Labels"]["note"] == "second"
+
+    Image.objects.all().delete()
+    assert assemble_version(version, wheel).digest == new.digest
+
+
+def test_names_in_the_registry_follow_and_the_old_image_stays_by_its_digest(
+    own_store: Path, registry: Registry, team: str, wheel: Path
+) -> None:
+    lab = in_registry(team)
+    push_base(own_store, f"{team}/base/python:3.11")
+    old = assemble_version(save_version(f"{team}/base/python:3.11"), wheel)
+    push_missing_tags(lambda logins: make_workshop(logins=logins))
+    push_base(own_store, f"{team}/base/python:3.11", python="3.11.10", note="second")
+
+    new = rebase(old)
+
+    assert new.pushed_to == f"{lab.registry}/{new.repository}"
+    names = [(new.repository, "latest"), ("forecast", "1"), ("forecast", "latest")]
+    assert [digest_in(lab, *name) for name in names] == [new.digest] * 3
+    assert digest_in(lab, old.repository, old.digest) == old.digest
+    assert missing_tags(lab) == []
+    assert set(PushedTag.objects.values_list("digest", "next_at", "problem")) == {(new.digest, None, "")}
+
+
+def in_registry(team: str) -> Workspace:
+    lab = workspace_named("lab")
+    lab.registry = f"{team}/lab"
+    lab.save()
+    return lab
+
+
+def digest_in(workspace: Workspace, repository: str, reference: str) -> str:
+    host, _, path = workspace.registry.partition("/")
+    url = f"http://{host}/v2/{path}/{repository}/manifests/{reference}"
+    answer = httpx.head(url, headers={"Accept": ", ".join(MANIFESTS + INDEXES)}, trust_env=False)
+    return answer.headers.get("docker-content-digest", str(answer.status_code))

@@ -55,6 +55,7 @@ def locked_packages(lock: Lock) -> tuple[LockedPackage, ...]:
             sha256=package.sha256,
             size=package.size or None,
             requested=package.requested,
+            license=package.license,
             requires=tuple(requires[package.name]),
         )
         for package in lock.packages

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from builds.imaging.licences import LONGEST
 from builds.models import Image, ImagePackage, Package
 from environments.definition.packages.constraints import Constraint
 from environments.definition.packages.specs import pip_name
@@ -18,6 +19,7 @@ def save_packages(image: Image) -> None:
     contents = contents_of(image)
     ImagePackage.objects.filter(image=image).delete()
     known = _packages(contents)
+    _save_licences(image, known)
     ImagePackage.objects.bulk_create(
         [
             ImagePackage(image=image, package_id=known[key], size=size, requested=requested)
@@ -27,16 +29,47 @@ def save_packages(image: Image) -> None:
     )
 
 
+def _save_licences(image: Image, known: dict[Key, int]) -> None:
+    """Write the licences that are known by this image's locks to the packages' rows.
+
+    A row is shared by workspaces: only a file of the public index or channel replaces what another wrote.
+    """
+    declared = {
+        known[key]: (package["license"][:LONGEST], _public(package.get("url", "")))
+        for lock in _locks(image)
+        for package in lock.get("packages", [])
+        if package.get("license") and (key := _key(package)) in known
+    }
+    rows = Package.objects.filter(pk__in=declared).only("license").order_by("pk")
+    changed = []
+    for row in rows:
+        licence, public = declared[row.pk]
+        if licence != row.license and (public or not row.license):
+            row.license = licence
+            changed.append(row)
+    Package.objects.bulk_update(changed, ["license"], batch_size=AT_ONCE)
+
+
+def _public(url: str) -> bool:
+    return url.startswith(("https://files.pythonhosted.org/", "https://conda.anaconda.org/"))
+
+
+def _key(package: dict[str, Any]) -> Key:
+    return pip_name(package["name"])[:200], package["ecosystem"], package["version"][:200]
+
+
+def _locks(image: Image) -> list[dict[str, Any]]:
+    """Return the locks of an image; what all platforms have is as on the first, which is last."""
+    others = image.platform_rows.exclude(lock=None).values_list("lock", flat=True)
+    return [lock or {} for lock in (*others, image.lock)]
+
+
 def contents_of(image: Image) -> dict[Key, tuple[int, bool]]:
     """Return the size of each package in an image, its Python included, and whether it was requested."""
     contents: dict[Key, tuple[int, bool]] = {}
-    # Versions of further platforms are there too; what all have is as on the first.
-    others = image.platform_rows.exclude(lock=None).values_list("lock", flat=True)
-    for lock in (*others, image.lock):
-        for package in (lock or {}).get("packages", []):
-            name = pip_name(package["name"])[:200]
-            key = (name, package["ecosystem"], package["version"][:200])
-            contents[key] = (package.get("size", 0), package.get("requested", False))
+    for lock in _locks(image):
+        for package in lock.get("packages", []):
+            contents[_key(package)] = (package.get("size", 0), package.get("requested", False))
     if image.python and not any(name == "python" for name, _, _ in contents):
         contents["python", "python", image.python] = (0, False)
     return contents

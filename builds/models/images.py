@@ -155,6 +155,9 @@ class Package(models.Model):
     ecosystem = models.CharField(max_length=10)  # pypi, conda; python for the interpreter itself
     name = models.CharField(max_length=200)  # normalised
     version = models.CharField(max_length=200)
+    license = models.CharField(
+        max_length=400, blank=True, help_text="Its licence as an SPDX expression; empty for unknown."
+    )
 
     class Meta:
         constraints: ClassVar = [

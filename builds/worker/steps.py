@@ -34,6 +34,7 @@ from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import interpreter_misfits
 from builds.worker.platforms.bytecode import bytecode_in, report_compilers
 from builds.worker.platforms.index import image_row, whole_image
+from builds.worker.platforms.licences import with_licences
 from builds.worker.platforms.packages import install, resolve_each
 from builds.worker.platforms.targets import Made, Target, check_files, refuse_scripts, targets_of
 from builds.worker.publish import layers_pushed_ahead, push_image
@@ -114,6 +115,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     image = whole_image(made, workshop)
     with reporter.step(StepName.VERIFY):
         conflicts = _verify(definition, targets, workshop, reporter)
+        made = [with_licences(each, workshop, reporter) for each in made]
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
         pushed_to = _store(build, bases, image.descriptor, workshop, reporter)

@@ -30,7 +30,7 @@ def needs_of_wheels(
 def read_wheels(
     files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[WheelFile, dict[str, Any]]]:
-    """Yield each wheel with the requirements in its METADATA (`needs`), and its `programs` as by `elf.programs_in`."""
+    """Yield each wheel with the requirements in its METADATA (`needs`), its `programs` as by `elf.programs_in`, its `license`."""
     return _read(files, {"do": "wheel", "python": python}, reporter)
 
 

@@ -65,7 +65,7 @@ def test_the_page_of_a_package_the_api_and_both_bills_of_materials_have_its_lice
 
 def test_a_bill_of_materials_is_valid_with_unknown_licences_and_those_outside_of_spdx() -> None:
     packages = [
-        LockedPackage(ecosystem="pypi", name=f"p{n}", version="1", url="https://x/y", sha256="a" * 64, filename="f",
+        LockedPackage(ecosystem="pypi", name=f"p{n}", version="1", url="https://files.example/y.whl", sha256="a" * 64, filename="f",
                       kind="wheel", license=licence)
         for n, licence in enumerate(["", "LicenseRef-Own", "MIT OR (ISC AND Zlib)"])
     ]  # fmt: skip

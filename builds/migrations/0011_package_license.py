@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("builds", "0009_tags_of_labels"),
+        ("builds", "0010_advisories"),
     ]
 
     operations = [

@@ -23,6 +23,9 @@ class Right(Enum):
     PULL = "pull its images"
     DEFINE = "define environments"
     BUILD = "build images"
+    TRIAGE = "record advisories as pending"
+    ACCEPT_RISKS = "accept risks or decide that an advisory doesn't matter"
+    MANAGE_POLICY = "change its policy"
     SHARE = "share versions with other workspaces"
     MOVE_PROTECTED_LABELS = "move protected labels"
     DECIDE_SHARES = "accept or decline shared versions"
@@ -53,6 +56,7 @@ MINIMUM_ROLE: dict[Right, int] = {
     Right.BUILD: Role.CONTRIBUTOR,
     Right.REPORT_USES: Role.CONTRIBUTOR,
     Right.SHARE: Role.CONTRIBUTOR,
+    Right.TRIAGE: Role.CONTRIBUTOR,
     Right.PROPOSE: Role.CONTRIBUTOR,
     Right.REVIEW: Role.CONTRIBUTOR,
     Right.SEE_CONNECTIONS: Role.CONTRIBUTOR,
@@ -62,6 +66,8 @@ MINIMUM_ROLE: dict[Right, int] = {
     Right.DECIDE_SHARES: Role.OWNER,
     Right.MANAGE_CONNECTIONS: Role.OWNER,
     Right.MANAGE_MEMBERS: Role.OWNER,
+    Right.ACCEPT_RISKS: Role.OWNER,
+    Right.MANAGE_POLICY: Role.OWNER,
     Right.MANAGE_SETTINGS: Role.OWNER,
     Right.MANAGE_WEBHOOKS: Role.OWNER,
     Right.SEE_ORIGINS: Role.OWNER,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import Q, QuerySet
 
@@ -11,6 +12,7 @@ from environments.definition.packages.constraints import Constraint
 from environments.definition.packages.specs import pip_name
 
 AT_ONCE = 500
+MOST_NAMES = 20  # of the packages of an origin
 Key = tuple[str, str, str]  # name, ecosystem, version
 
 
@@ -20,6 +22,8 @@ def save_packages(image: Image) -> None:
     ImagePackage.objects.filter(image=image).delete()
     known = _packages(contents)
     _save_licences(image, known)
+    image.policy_facts = policy_facts(_locks(image))
+    image.save(update_fields=["policy_facts"])
     ImagePackage.objects.bulk_create(
         [
             ImagePackage(image=image, package_id=known[key], size=size, requested=requested)
@@ -48,6 +52,42 @@ def _save_licences(image: Image, known: dict[Key, int]) -> None:
             row.license = licence
             changed.append(row)
     Package.objects.bulk_update(changed, ["license"], batch_size=AT_ONCE)
+
+
+def policy_facts(locks: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what policies check of locks and no row holds: origins, packages built from source, limits on uploads."""
+    origins: dict[str, list[str]] = {}
+    built: set[str] = set()
+    as_of: list[str] = []
+    exceptions: dict[str, str] = {}
+    for lock in locks:
+        for package in lock.get("packages", []):
+            origins.setdefault(origin_of(package), []).append(package["name"])
+            if package.get("kind") == "sdist":
+                built.add(package["name"])
+        cutoff = lock.get("cutoff") or {}
+        if lock.get("packages"):
+            as_of.append(cutoff.get("as_of", ""))
+            exceptions |= cutoff.get("exceptions", {})
+    origins.pop("", None)
+    return {
+        "origins": {origin: sorted(set(names))[:MOST_NAMES] for origin, names in origins.items()},
+        "built": sorted(built),
+        # The latest, and none where one lock has none.
+        "as_of": max(as_of) if all(as_of) and as_of else "",
+        "exceptions": exceptions,
+    }
+
+
+def origin_of(package: dict[str, Any]) -> str:
+    """Return where a locked package is from: its channel, or scheme and host of its file's URL."""
+    if package.get("channel"):
+        return str(package["channel"]).rstrip("/")
+    try:
+        parts = urlsplit(package.get("url", ""))
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
 
 
 def _public(url: str) -> bool:

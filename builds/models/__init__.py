@@ -6,6 +6,7 @@
 - `builds`: Build, BuildRequest, Step
 - `logs`: LogChunk, LogBlock
 - `limits`: WorkspaceLimits
+- `policies`: PolicyRule, PolicyException, Triage
 - `preview`: RebuildPreview
 - `trial`: Trial
 - `steps`: StepName, no table
@@ -39,6 +40,15 @@ from builds.models.images import (
 )
 from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
+from builds.models.policies import (
+    Justification,
+    Level,
+    PolicyException,
+    PolicyRule,
+    RuleName,
+    Triage,
+    TriageState,
+)
 from builds.models.preview import RebuildPreview
 from builds.models.trial import PENDING, Trial, TrialState
 
@@ -61,7 +71,9 @@ __all__ = [
     "ImageLayer",
     "ImagePackage",
     "ImagePlatform",
+    "Justification",
     "LastSweep",
+    "Level",
     "LogBlock",
     "LogChunk",
     "Package",
@@ -69,10 +81,15 @@ __all__ = [
     "PackageDistribution",
     "PastImage",
     "PastPackage",
+    "PolicyException",
+    "PolicyRule",
     "PushedTag",
     "RebuildPreview",
+    "RuleName",
     "Severity",
     "Step",
+    "Triage",
+    "TriageState",
     "Trial",
     "TrialState",
     "WorkspaceLimits",

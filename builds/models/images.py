@@ -46,6 +46,10 @@ class Image(models.Model):
     platforms = models.CharField(
         max_length=100, default=DEFAULT_PLATFORMS, help_text="By name, with commas; several are an index."
     )
+    policy_facts = models.JSONField(
+        null=True,
+        help_text="What policies check and no row holds: origins, built, as_of, exceptions; null if unknown.",
+    )
     current = models.BooleanField(default=True)
     built_at = models.DateTimeField(auto_now_add=True)
     used_at = models.DateTimeField(auto_now_add=True)

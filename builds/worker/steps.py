@@ -28,6 +28,7 @@ from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import BYTECODES, Bytecode, ManagedPythons, Workshop
 from builds.models import BaseImage, Build, Image
 from builds.models.steps import StepName
+from builds.policies.gate import gate
 from builds.worker.bases import resolve_base, resolve_bases
 from builds.worker.build_result import BuildResult
 from builds.worker.confinement import check_confinement
@@ -116,6 +117,8 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     with reporter.step(StepName.VERIFY):
         conflicts = _verify(definition, targets, workshop, reporter)
         made = [with_licences(each, workshop, reporter) for each in made]
+        locks = [each.target.lock for each in made]
+        gate(build, bases.first, locks, reporter, run=reporter.lease.run)
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
         pushed_to = _store(build, bases, image.descriptor, workshop, reporter)

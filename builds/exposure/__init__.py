@@ -1,0 +1,1 @@
+"""Which images are exposed to which advisories, and what was decided about them."""

@@ -117,7 +117,7 @@ def decide(
     earlier = Triage.objects.select_for_update().filter(advisory=advisory, **scope.fields).first()
     needed = SETTLED[0] if earlier is not None and earlier.state in SETTLED else state
     if not (may_decide(by, scope, state) and may_decide(by, scope, needed)):
-        raise _forbidden(scope)
+        raise forbidden(scope)
     before = _fields(earlier) if earlier else None
     row = earlier or Triage(advisory=advisory, **scope.fields)
     row.state, row.reason, row.until, row.by = state, reason, until, by
@@ -132,7 +132,7 @@ def withdraw(row: Triage, by: User) -> None:
     """Remove a decision: the next wider holds again. Raises ForbiddenError."""
     scope = Scope(row.environment, row.version)
     if not may_decide(by, scope, row.state):
-        raise _forbidden(scope)
+        raise forbidden(scope)
     _record("triage.withdrawn", row, scope, by, _fields(row), None)
     row.delete()
 
@@ -152,7 +152,8 @@ def _checked(state: str, reason: str, justification: str, until: dt.date | None)
     return state, text, justification if state == TriageState.NOT_AFFECTED else ""
 
 
-def _forbidden(scope: Scope) -> ServiceError:
+def forbidden(scope: Scope) -> ServiceError:
+    """Return the error for a user who may not decide."""
     if scope.environment is None and scope.version is None:
         return ForbiddenError("not-allowed", "Only admins decide for the whole studio.")
     return ForbiddenError(

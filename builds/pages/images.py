@@ -12,6 +12,7 @@ from builds.images.layers import layers_of, shared_layers, totals_of
 from builds.images.listing import ImageFilter, base_moved, find_images
 from builds.images.repositories import pull_names_of, version_to_name
 from builds.pages import queries
+from builds.policies.subjects import hits_of_image
 from environments.access import Right, get_workspace, may
 from environments.paging import KeysetPaginator
 from environments.public_url import public_host
@@ -79,6 +80,7 @@ def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
         "shared": shared_layers([row.pk]).get(row.pk),
         "layers": layers[:LAYERS_SHOWN],
         "more_layers": max(0, len(layers) - LAYERS_SHOWN),
+        "policy": hits_of_image(workspace, row, versions),
         "platforms": list(row.platform_rows.defer("lock")),
     }
     return render(request, "builds/image.html", context)

@@ -49,17 +49,34 @@ def hits_of_lock(
 
 def hits_of_image(workspace: Workspace, image: Image, versions: Iterable[Version]) -> list[Hit]:
     """Return what breaks a workspace's rules today in an image that versions share."""
+    shared = list(versions)
+    names = frozenset(version.environment.name for version in shared)
+    return _hits(workspace, image, names, [(version.environment_id, version.pk) for version in shared])
+
+
+def hits_of_proposal(catalogue: Workspace, image: Image, name: str) -> list[Hit]:
+    """Return what breaks the catalogue's rules today in an image proposed under this name.
+
+    Decisions of the proposing workspace don't count here: only those for the studio and the curated environment.
+    """
+    environment = catalogue.environments.named().filter(name=name).values_list("pk", flat=True).first()
+    return _hits(catalogue, image, frozenset({name}), [(environment, None)])
+
+
+Pairs = Sequence[tuple[int | None, int | None]]  # environment and version that decisions may be for
+
+
+def _hits(workspace: Workspace, image: Image, names: frozenset[str], pairs: Pairs) -> list[Hit]:
     rules = [rule for rule in rules_of(workspace) if rule.level != "off"]
     if not rules:
         return []
-    shared = list(versions)
     others = list(image.platform_rows.exclude(lock=None).values_list("lock", flat=True))
     trial = Trial.objects.filter(digest=image.digest).values_list("state", flat=True).first()
     facts = Facts(
         at=timezone.now(),
-        environments=frozenset(version.environment.name for version in shared),
+        environments=names,
         packages=packages_of([*(lock or {} for lock in others), image.lock or {}]),
-        vulnerabilities=_known(image, shared) if _needs(rules, "vulnerability") else (),
+        vulnerabilities=_known(image, pairs) if _needs(rules, "vulnerability") else (),
         base=image.base,
         base_created=image.base_created_at,
         import_test=trial or "",
@@ -144,7 +161,7 @@ def _vulnerability(
     return Vulnerability(advisory.key, name, version, severity, published, tuple(fixes), settled)
 
 
-def _known(image: Image, versions: Sequence[Version]) -> tuple[Vulnerability, ...]:
+def _known(image: Image, pairs: Pairs) -> tuple[Vulnerability, ...]:
     rows = list(
         PackageAdvisory.objects.filter(package__image_rows__image=image)
         .select_related("package", "advisory")
@@ -157,14 +174,12 @@ def _known(image: Image, versions: Sequence[Version]) -> tuple[Vulnerability, ..
             row.package.name,
             row.package.version,
             row.fixed_in,
-            settled_for_all(decisions, row.advisory_id, versions),
+            settled_for_all(decisions, row.advisory_id, pairs),
         )
         for row in rows
     )
 
 
-def settled_for_all(decisions: Decisions, advisory: int, versions: Sequence[Version]) -> bool:
+def settled_for_all(decisions: Decisions, advisory: int, pairs: Pairs) -> bool:
     """Return whether an advisory counts for none of the versions that share an image."""
-    if not versions:
-        return decisions.settled(advisory)
-    return all(decisions.settled(advisory, version.environment_id, version.pk) for version in versions)
+    return all(decisions.settled(advisory, *pair) for pair in pairs or [(None, None)])

@@ -25,6 +25,9 @@ PATH = {
     "token": (OpenApiTypes.INT, "The token's number."),
     "invitation": (OpenApiTypes.INT, "The invitation's number."),
     "webhook": (OpenApiTypes.INT, "The webhook's number."),
+    "rule": (OpenApiTypes.STR, "A rule, such as `licence`."),
+    "exception": (OpenApiTypes.INT, "The exception's number."),
+    "decision": (OpenApiTypes.INT, "The decision's number."),
     "delivery": (OpenApiTypes.UUID, "The delivery's id."),
 }
 PAGED = {"cursor": "Where the page begins: from `next` or `previous`.", "size": "Rows a page, up to 500."}

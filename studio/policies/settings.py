@@ -198,7 +198,9 @@ def _page(
 def _typed(request: StudioRequest, rule: str) -> dict[str, Any]:
     if rule not in RuleName.values:
         raise Http404(f"There is no rule {rule[:40]}.")
-    options = {name: _text(request, name, LONGEST) for name in DEFAULTS[rule]}
+    # A box that is not ticked is not sent.
+    sent = [name for name in DEFAULTS[rule] if name in request.POST or name == "fixed"]
+    options = {name: _text(request, name, LONGEST) for name in sent}
     level = _text(request, "level", 10)
     return {"level": level, "starts_on": _text(request, "starts_on", 40), "options": options}
 

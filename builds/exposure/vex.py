@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
+from uuid import NAMESPACE_URL, uuid5
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -73,6 +74,10 @@ def export(workspace: Workspace, version: str = "1.6") -> str:
     affected = _affected(workspace, rows)
     bom = Bom(components={component for several in affected.values() for component in several})
     bom.vulnerabilities = [_statement(row, affected[row.pk]) for row in rows]
+    # The same decisions give the same document.
+    stated = "\n".join(f"{row.pk} {row.at.isoformat()}" for row in rows)
+    bom.serial_number = uuid5(NAMESPACE_URL, f"{workspace.name}\n{stated}")
+    bom.metadata.timestamp = max((row.at for row in rows), default=workspace.created_at)
     schema = SchemaVersion.V1_5 if version == "1.5" else SchemaVersion.V1_6
     return str(make_outputter(bom, OutputFormat.JSON, schema).output_as_string(indent=2)) + "\n"
 

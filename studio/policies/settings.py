@@ -188,7 +188,7 @@ def _page(
             rules.append(shown(rule))
             continue
         entry = shown(rule, open=True, **more)
-        entry |= {"level": typed["level"], "starts_on": typed["starts_on"], "typed": True}
+        entry |= {"level": typed["level"], "starts_on": typed["starts_on"], "typed": True, "waits": False}
         entry["options"] |= typed["options"]
         rules.append(entry)
     failed = {"problem": more["problem"]} if "problem" in more else {}

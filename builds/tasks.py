@@ -14,6 +14,8 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from builds.advisories.base_layers import read_older_bases
+from builds.advisories.fetching import import_when_due
 from builds.images.expiry import remove_expired
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
@@ -31,6 +33,7 @@ from environments.contexts.sweep import sweep_uploads
 log = logging.getLogger(__name__)
 
 SWEEP_CHECK_SECONDS = 60.0
+ADVISORIES_CHECK_SECONDS = 60.0
 TAGS_SECONDS = 30.0
 
 
@@ -112,11 +115,12 @@ trial_poller = WorkPoller(run_waiting_trials)
 
 @worker_ready.connect
 def start_background_threads(sender: Any = None, **_: Any) -> None:
-    """Start the threads that reconcile every few seconds, push missing tags, and sweep store and cache when due."""
+    """Start the threads that reconcile every few seconds, push missing tags, sweep store and cache and import advisories when due."""
     build_poller.pool = trial_poller.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
     threading.Thread(target=_push_tags_until_stopped, name="tags", daemon=True).start()
     threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
+    threading.Thread(target=_import_advisories_until_stopped, name="advisories", daemon=True).start()
 
 
 @worker_shutting_down.connect
@@ -174,5 +178,25 @@ def _sweep_until_stopped() -> None:
                 log.info("Evicted from the cache: %d files, %d bytes.", evicted.files, evicted.size)
         except Exception:  # nobody would notice that the thread had ended until the disk is full
             log.exception("Could not sweep store or cache; retrying when it is next due")
+        finally:
+            connection.close()
+
+
+def _import_advisories_until_stopped() -> None:
+    tried: set[str] = set()  # bases that cannot be read here
+    while not stopping.wait(ADVISORIES_CHECK_SECONDS):
+        try:
+            for url, imported in import_when_due():
+                log.info(
+                    "Imported advisories from %s: %d new, %d changed, %d removed.",
+                    url,
+                    imported.added,
+                    imported.changed,
+                    imported.removed,
+                )
+            if read := read_older_bases(steps.make_workshop(), tried):
+                log.info("Read the packages of %d bases.", read)
+        except Exception:  # nobody would notice that the thread had ended
+            log.exception("Could not import advisories; retrying when they are next due")
         finally:
             connection.close()

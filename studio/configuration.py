@@ -188,6 +188,32 @@ def read_reach(allowed: list[str], named: list[str]) -> EgressPolicy:
         raise ImproperlyConfigured(f"STUDIO_ALLOW_ADDRESSES cannot be read: {error}") from error
 
 
+OSV = "https://osv-vulnerabilities.storage.googleapis.com"
+OSV_ECOSYSTEMS = ("PyPI", "Debian", "Ubuntu")
+
+
+def read_advisories(sources: list[str]) -> list[str]:
+    """Return the URLs of advisories; `osv` is short for those of the ecosystems in images."""
+    urls: list[str] = []
+    for source in filter(None, (text.strip() for text in sources)):
+        if source.lower() == "osv":
+            urls += [f"{OSV}/{ecosystem}/all.zip" for ecosystem in OSV_ECOSYSTEMS]
+        elif re.match("https?://.", source, re.IGNORECASE) and len(source) <= 500:
+            urls.append(source)
+        else:
+            raise ImproperlyConfigured(
+                f"STUDIO_ADVISORIES holds {source!r}. Write osv, or URLs of OSV's JSON or all.zip, separated by commas."
+            )
+    return list(dict.fromkeys(urls))
+
+
+def read_hours(value: float, setting: str) -> float:
+    """Return a number of hours; 0 is never."""
+    if not 0 <= value <= LONGEST_PAUSE / 3600:
+        raise ImproperlyConfigured(f"{setting} is {value:g}. Write hours, such as 6; 0 is never.")
+    return value
+
+
 def read_limit(value: N, setting: str) -> N:
     """Return the limit, which must leave room for something."""
     if value <= 0:

@@ -27,6 +27,12 @@ STATES = {
     "withdrawn": (_("Withdrawn"), "player-stop", "quiet"),
     "deprecated": (_("Deprecated"), "alert-triangle", "warn"),
     "retired": (_("Retired"), "archive", "quiet"),
+    # severities of advisories
+    "critical": (_("Critical"), "alert-triangle", "bad"),
+    "high": (_("High"), "alert-triangle", "bad"),
+    "medium": (_("Medium"), "alert-triangle", "warn"),
+    "low": (_("Low"), "info-circle", "quiet"),
+    "unknown": (_("Unknown"), "info-circle", "quiet"),
 }
 
 KINDS = {

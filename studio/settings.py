@@ -14,12 +14,14 @@ from studio.configuration import (
     BYTECODES,
     COMPRESSIONS,
     host_of,
+    read_advisories,
     read_bytecode,
     read_bytes,
     read_channel_mirrors,
     read_compression,
     read_days,
     read_encryption_keys,
+    read_hours,
     read_limit,
     read_mail_server,
     read_mirrors,
@@ -120,9 +122,19 @@ PYPI = [
 ]  # some networks have their own under these names
 # Addresses beside public ones that members may have the studio connect to; other settings' addresses are always allowed.
 ALLOWED_ADDRESSES = setting(env.list, "STUDIO_ALLOW_ADDRESSES", ["loopback", "private"] if EMBEDDED else [])
+# Where advisories are imported from on a schedule, and how often: none unless the operator names some
+ADVISORIES = read_advisories(setting(env.list, "STUDIO_ADVISORIES", []))
+ADVISORIES_SECONDS = 3600 * read_hours(
+    setting(env.float, "STUDIO_ADVISORIES_HOURS", 6.0), "STUDIO_ADVISORIES_HOURS"
+)
 EGRESS_POLICY = read_reach(
     ALLOWED_ADDRESSES,
-    [*REGISTRY_MIRRORS.values(), *CHANNEL_MIRRORS.values(), *([INDEX_URL] if INDEX_URL else PYPI)],
+    [
+        *REGISTRY_MIRRORS.values(),
+        *CHANNEL_MIRRORS.values(),
+        *([INDEX_URL] if INDEX_URL else PYPI),
+        *ADVISORIES,
+    ],
 )
 # The Pythons that uv installs to compile bytecode, where it may install them from, and whether it may
 PYTHON_FOLDER = setting(env.path, "STUDIO_PYTHON_FOLDER", VAR / "python").absolute()

@@ -13,6 +13,7 @@ from studio.documentation import views as documentation_views
 from studio.environments import about, bulk_actions, compare, details, first_build, labels, tour, uses
 from studio.environments import views as environments_views
 from studio.environments.badge import views as badge_views
+from studio.exposure import views as exposure_views
 from studio.operations import views as operations_views
 from studio.packages import views as packages_views
 from studio.policies import settings as policy_settings
@@ -72,6 +73,8 @@ urlpatterns = [
     path("activity/", in_section("activity", audit_views.everywhere), name="everywhere"),
     # /activity/events.jsonl?workspace=:none
     path("activity/events.jsonl", audit_views.export_everywhere, name="export_everywhere"),
+    # /patch-status/
+    path("patch-status/", in_section("exposed", exposure_views.patch_status), name="patch_status"),
     # /tour/dismiss
     path("tour/dismiss", tour.dismiss, name="dismiss_tour"),
     # /badge/<workspace>/<name>.svg?key=<key>
@@ -108,6 +111,14 @@ urlpatterns = [
         "w/<slug:workspace>/packages/<word:name>/",
         in_section("environments", packages_views.package),
         name="package",
+    ),
+    # /w/<workspace>/exposed/?severity=high&q=jinja&in=all&page=2
+    path("w/<slug:workspace>/exposed/", in_section("exposed", exposure_views.advisories), name="advisories"),
+    # /w/<workspace>/exposed/CVE-2026-1234/?show=past&in=all&page=2
+    path(
+        "w/<slug:workspace>/exposed/<str:name>/",
+        in_section("exposed", exposure_views.exposed),
+        name="exposed",
     ),
     # /w/<workspace>/views/save
     path("w/<slug:workspace>/views/save", saved.save_view, name="save_view"),

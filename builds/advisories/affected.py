@@ -40,7 +40,7 @@ class Affected:
 
 def _same(listed: str, key: Any) -> bool:
     other = order(listed, "pypi")
-    return other is not None and (other == key or str(other) == key.public)
+    return other is not None and other in (key, order(key.public, "pypi"))
 
 
 def in_range(events: Sequence[tuple[str, str]], version: str, ecosystem: str) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Q
 from django.utils import timezone
 
 from builds.advisories.matches import exclusive, match_advisories
@@ -43,10 +42,11 @@ class Imported:
     """All that are known now."""
 
 
-def import_advisories(path: Path, *, url: str = "") -> Imported:
+def import_advisories(path: Path, *, url: str = "", replace: bool = False) -> Imported:
     """Import a file, a folder or an archive of records; for a source's `url`, records that it no longer has go.
 
-    It is read and checked as a whole by a confined process before the first row changes. Raises CannotImport.
+    It is read and checked as a whole by a confined process before the first row changes. With `replace`, a source
+    may have lost most of its records. Raises CannotImport.
     """
     if not path.exists():
         raise CannotImport(f"Can't read {path}: there is no such file or folder.")
@@ -56,7 +56,7 @@ def import_advisories(path: Path, *, url: str = "") -> Imported:
         source = AdvisorySource.objects.get_or_create(url=url)[0]
         known = dict(AdvisoryRecord.objects.values_list("name", "digest"))
         result = Imported(report["records"], skipped=report["skipped"], reasons=report["reasons"])
-        gone = _gone(source, out, report["skipped"]) if url else set()
+        gone = _gone(source, out, report["skipped"], replace) if url else set()
         for batch in _batches(out, known):
             _apply(batch, source, known, result)
         names = sorted(gone)
@@ -124,16 +124,16 @@ def _apply(
         known[record["name"]] = digest
 
 
-def _gone(source: AdvisorySource, out: Path, skipped: int) -> set[str]:
+def _gone(source: AdvisorySource, out: Path, skipped: int, replace: bool) -> set[str]:
     """Return the records of a source that it no longer has. Raises CannotImport if that is most of them."""
     if skipped:
         return set()  # those may be among the skipped
     here = {record["name"] for _, record in _lines(out)}
-    before = set(AdvisoryRecord.objects.filter(Q(source=source)).values_list("name", flat=True))
+    before = set(AdvisoryRecord.objects.filter(source=source).values_list("name", flat=True))
     gone = before - here
-    if len(gone) > AT_ONCE and len(gone) > MOST_GONE * len(before):
+    if not replace and len(gone) > AT_ONCE and len(gone) > MOST_GONE * len(before):
         raise CannotImport(
             f"{source.url} has {len(here):,} records and no longer {len(gone):,} of the {len(before):,} that were imported."
-            " Nothing was changed. To take it as it is, import the file by hand, with --replace."
+            " Nothing was changed. To take it as it is, import it by hand, with --replace."
         )
     return gone

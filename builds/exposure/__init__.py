@@ -1,1 +1,1 @@
-"""Which images are exposed to which advisories, and what was decided about them."""
+"""What is exposed: the images with a package that an advisory affects, who uses them, since when, and what was decided."""

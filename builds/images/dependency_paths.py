@@ -1,9 +1,11 @@
 """The reason a package is in an image: its dependency path from a requested package."""
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from builds.imaging.lock import Lock, LockedPackage
+from environments.definition.packages.specs import pip_name
 
 
 def reasons(lock: Lock) -> dict[str, tuple[str, ...]]:
@@ -23,6 +25,31 @@ def reasons(lock: Lock) -> dict[str, tuple[str, ...]]:
                 paths[needed] = (*paths[name], needed)
                 waiting.append(needed)
     return paths
+
+
+def path_to(lock: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return the shortest path from a requested package of a stored lock to one package; empty if there is none.
+
+    As `reasons`, which reads the whole lock and finds all of them.
+    """
+    parents: dict[str, list[str]] = {}
+    requested: set[str] = set()
+    for package in lock.get("packages", []):
+        known = pip_name(package["name"])
+        parents.setdefault(known, []).extend(sorted(map(pip_name, package.get("needed_by", ()))))
+        if package.get("requested"):
+            requested.add(known)
+    seen = {name}
+    paths: deque[tuple[str, ...]] = deque([(name,)])
+    while paths:
+        path = paths.popleft()
+        if path[0] in requested:
+            return path
+        for parent in parents.get(path[0], ()):
+            if parent not in seen:
+                seen.add(parent)
+                paths.append((parent, *path))
+    return ()
 
 
 def sizes_by_root(lock: Lock, paths: dict[str, tuple[str, ...]]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The rows of images' packages: written with the image, and searched by constraints such as `numpy<2`."""
+"""The rows of images' packages: written with the image, matched with advisories, searched by constraints."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django.db.models import Q, QuerySet
 
+from builds.advisories.distributions import distributions_in, save_distributions
+from builds.advisories.matches import match_packages
 from builds.imaging.licences import LONGEST
 from builds.models import Image, ImagePackage, Package
 from environments.definition.packages.constraints import Constraint
@@ -20,9 +22,9 @@ def save_packages(image: Image) -> None:
     """Replace the rows of an image's packages, in the transaction that writes the image."""
     contents = contents_of(image)
     ImagePackage.objects.filter(image=image).delete()
-    known = _packages(contents)
+    known, new = _packages(contents)
     _save_licences(image, known)
-    image.policy_facts = policy_facts(_locks(image))
+    image.policy_facts = policy_facts(locks_of(image))
     image.save(update_fields=["policy_facts"])
     ImagePackage.objects.bulk_create(
         [
@@ -31,6 +33,24 @@ def save_packages(image: Image) -> None:
         ],
         batch_size=AT_ONCE,
     )
+    new |= save_distributions(_distributions(image, known))
+    if new:
+        match_packages(new)
+
+
+def _distributions(image: Image, known: dict[Key, int]) -> dict[int, set[str]]:
+    """Return the Python distributions in each conda package, as name==version."""
+    result: dict[int, set[str]] = {}
+    for lock in locks_of(image):
+        for (name, version), texts in distributions_in(lock).items():
+            result.setdefault(known[name, "conda", version], set()).update(texts)
+    return result
+
+
+def locks_of(image: Image) -> list[dict[str, Any]]:
+    """Return the locks of an image's platforms, the first platform's last."""
+    others = image.platform_rows.exclude(lock=None).values_list("lock", flat=True)
+    return [lock for lock in (*others, image.lock) if lock]
 
 
 def _save_licences(image: Image, known: dict[Key, int]) -> None:
@@ -40,7 +60,7 @@ def _save_licences(image: Image, known: dict[Key, int]) -> None:
     """
     declared = {
         known[key]: (package["license"][:LONGEST], _public(package.get("url", "")))
-        for lock in _locks(image)
+        for lock in locks_of(image)
         for package in lock.get("packages", [])
         if package.get("license") and (key := _key(package)) in known
     }
@@ -98,16 +118,11 @@ def _key(package: dict[str, Any]) -> Key:
     return pip_name(package["name"])[:200], package["ecosystem"], package["version"][:200]
 
 
-def _locks(image: Image) -> list[dict[str, Any]]:
-    """Return the locks of an image; what all platforms have is as on the first, which is last."""
-    others = image.platform_rows.exclude(lock=None).values_list("lock", flat=True)
-    return [lock or {} for lock in (*others, image.lock)]
-
-
 def contents_of(image: Image) -> dict[Key, tuple[int, bool]]:
     """Return the size of each package in an image, its Python included, and whether it was requested."""
     contents: dict[Key, tuple[int, bool]] = {}
-    for lock in _locks(image):
+    # Versions of further platforms are there too; what all have is as on the first.
+    for lock in locks_of(image):
         for package in lock.get("packages", []):
             contents[_key(package)] = (package.get("size", 0), package.get("requested", False))
     if image.python and not any(name == "python" for name, _, _ in contents):
@@ -115,8 +130,8 @@ def contents_of(image: Image) -> dict[Key, tuple[int, bool]]:
     return contents
 
 
-def _packages(keys: Iterable[Key]) -> dict[Key, int]:
-    """Return the row of each package; concurrent builds that add the same packages get the same rows."""
+def _packages(keys: Iterable[Key]) -> tuple[dict[Key, int], set[int]]:
+    """Return the row of each package, and the new rows; concurrent builds of the same packages get the same rows."""
     wanted = sorted(keys)
     rows = _known(wanted)
     # In a fixed order, so that concurrent transactions do not deadlock.
@@ -124,14 +139,14 @@ def _packages(keys: Iterable[Key]) -> dict[Key, int]:
     if new:
         Package.objects.bulk_create(new, ignore_conflicts=True, batch_size=AT_ONCE)
         rows = _known(wanted)
-    return rows
+    return rows, {rows[package.name, package.ecosystem, package.version] for package in new}
 
 
 def _known(wanted: list[Key]) -> dict[Key, int]:
     names = sorted({key[0] for key in wanted})
     rows: dict[Key, int] = {}
     for first in range(0, len(names), AT_ONCE):
-        packages = Package.objects.filter(name__in=names[first : first + AT_ONCE])
+        packages = Package.objects.filter(release="", name__in=names[first : first + AT_ONCE])
         rows |= {(name, kind, version): pk for pk, name, kind, version in packages.values_list("pk", "name", "ecosystem", "version")}  # fmt: skip
     return rows
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Case, CharField, Count, Exists, OuterRef, QuerySet, Sum, Value, When
 from django.utils import timezone
 
+from builds.advisories.history import keep_history
 from builds.images.layers import exclusive_bytes
 from builds.models import ACTIVE, Build, Image
 from builds.queue import messages
@@ -148,6 +149,7 @@ def clean_up(workspace: Workspace, rule: Rule, user: User) -> CleanUpResult:
             return CleanUpResult(0, 0)
         gone = [image.pk for image in images]
         freed = exclusive_bytes(gone)
+        keep_history(images)
         Image.objects.filter(pk__in=gone).delete()
         record(
             "images.cleaned",

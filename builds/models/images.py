@@ -52,6 +52,9 @@ class Image(models.Model):
     )
     current = models.BooleanField(default=True)
     built_at = models.DateTimeField(auto_now_add=True)
+    made_at = models.DateTimeField(
+        auto_now_add=True, help_text="Of its first build; `built_at` is that of the last with the same bytes."
+    )
     used_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -68,6 +71,7 @@ class Image(models.Model):
             models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
             models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
             models.Index(fields=["base_digest"], name="image_base_digest_idx"),
+            models.Index(fields=["made_at"], condition=Q(current=False), name="image_replaced_idx"),
         ]
 
     def __str__(self) -> str:

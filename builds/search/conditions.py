@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 
+from builds.exposure.columns import NONE, vulnerable
 from builds.images.packages import matching, visible_images
 from builds.models import Build, BuildState
 from builds.search.guarantees import guarantees
@@ -106,10 +107,20 @@ def _condition(qualifier: str, value: str, workspace: Workspace, user: Person) -
             return _saved_by(value, user)
         case "label":
             return _label(value, workspace)
+        case "vulnerability":
+            return _vulnerable(value, workspace)
         case "is":
             return _saved_by("me", user) if value == "mine" else _pinned(user)
         case _:
             return _in_state(value, workspace)
+
+
+def _vulnerable(value: str, workspace: Workspace) -> Q:
+    """Return the condition that a version's image has a known vulnerability; `none`, that it has an image and none."""
+    vulnerable_images = Exists(images_of(workspace).filter(vulnerable(value)))
+    if value == NONE:
+        return Q(Exists(images_of(workspace))) & ~Q(vulnerable_images)
+    return Q(vulnerable_images)
 
 
 def _saved_by(name: str, user: Person) -> Q:

@@ -1,4 +1,4 @@
-"""The language of searches: text, `numpy<2`, `tag:team=nlp`, `state:failed`, `by:ann`; all terms must hold."""
+"""The language of searches: text, `numpy<2`, `tag:team=nlp`, `vulnerability:high`, `by:ann`; all terms must hold."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ QUALIFIERS = {
     "label": "label",
     "base": "base",
     "is": "is",
+    "vulnerability": "vulnerability",
 }
 _EXAMPLES = {
     "tag": "tag:team=nlp",
@@ -45,6 +46,7 @@ _EXAMPLES = {
     "label": "label:latest",
     "base": "base:ubuntu22.04",
     "is": "is:pinned",
+    "vulnerability": "vulnerability:high",
 }
 
 # `numpy >= 1.2, < 2` is a single term, and so is `tag:"cost centre=42"`.

@@ -7,6 +7,7 @@ from functools import partial
 from django.conf import settings
 from django.utils import timezone
 
+from builds.advisories.base_layers import save_base_packages
 from builds.engine import build_base
 from builds.engine.base_python import compiling_on
 from builds.engine.dockerfiles.sources import sources
@@ -101,6 +102,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
     with reporter.step(StepName.BASE) as step:
         bases = _find_bases(build, workshop, reporter)
         step.cached = bases.cached
+    reporter.lease.run(lambda: save_base_packages(bases, workshop))
     existing = reporter.lease.run(lambda: _existing_image(build, bases))
     if existing is not None and not build.rebuild:
         reporter.line("An image of this definition on this base image already exists. Nothing to build.")

@@ -19,6 +19,7 @@ from studio.api import (
     webhooks,
     workspaces,
 )
+from studio.api.advisories import exposed
 from studio.api.http import answers
 from studio.api.http.schema import route
 from studio.api.policies import decisions, rules
@@ -36,6 +37,9 @@ ROUTES = {
     "findings/": route(POST=tools.findings, only_reads=True),
     "diff/": route(GET=tools.difference),
     "packages/": route(GET=packages.packages_in_images),
+    "patch-status/": route(GET=exposed.patch_status),
+    "exposed/": route(GET=exposed.advisories),
+    "exposed/<str:name>/": route(GET=exposed.exposed),
     "events/": route(GET=activity.all_events),
     "events/export/": route(GET=activity.export_all_events),
     "notices/": route(GET=notices.notices),

@@ -14,6 +14,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from builds.exposure.columns import Exposure, exposures
 from builds.images.repositories import name_of
 from builds.pages.queries import NOT_BUILT, ImageState, image_states
 from builds.search.conditions import find
@@ -109,6 +110,7 @@ class Card:
     use: Use
     drawing: str
     framework: str | Promise
+    exposure: Exposure | None = None
 
     @property
     def about(self) -> str:
@@ -248,7 +250,9 @@ def _cards(entries: Iterable[Entry]) -> list[Card]:
     entries = list(entries)
     rows = Version.objects.filter(pk__in=[entry.version_id for entry in entries])
     versions = {row.pk: row for row in rows.select_related("environment__workspace").defer("data", "source")}
-    uses = count_uses(versions.values(), [entry.image.image for entry in entries if entry.image.image])
+    images = [entry.image.image for entry in entries if entry.image.image]
+    uses = count_uses(versions.values(), images)
+    exposed = exposures({image.pk: image.base_digest for image in images})
     return [
         Card(
             version=versions[entry.version_id],
@@ -256,6 +260,7 @@ def _cards(entries: Iterable[Entry]) -> list[Card]:
             use=uses.get(versions[entry.version_id].environment_id, NO_USE),
             drawing=drawing_of(entry.tags, entry.framework),
             framework=_label("framework", entry.framework),
+            exposure=exposed.get(entry.image.image.pk) if entry.image.image else None,
         )
         for entry in entries
         if entry.version_id in versions

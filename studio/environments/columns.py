@@ -18,11 +18,12 @@ COLUMNS: dict[str, str | Promise] = {
     "packages": _("Packages"),
     "image": _("Image"),
     "size": _("Size"),
+    "vulnerabilities": _("Vulnerabilities"),
     "uses": _("Used by"),
     "changed": _("Changed"),
     "by": _("By"),
 }
-DEFAULT_COLUMNS = [name for name in COLUMNS if name not in ("kind", "uses")]
+DEFAULT_COLUMNS = [name for name in COLUMNS if name not in ("kind", "vulnerabilities", "uses")]
 
 
 def chosen_columns(request: StudioRequest) -> list[str]:

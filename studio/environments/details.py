@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
+from builds.exposure.of_image import vulnerabilities_of
 from builds.images.platforms import deviations
 from builds.images.repositories import name_of, pull_names
 from builds.models import Image
@@ -54,6 +55,7 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "shared_from": origin_of(version) if version.based_on_id else None,
             "badge": badge_of(version.environment, request),
             "tour": tour_for(request.user, page["here"], version, image),
+            "vulnerabilities": vulnerabilities_of(image) if image else None,
             **(_platforms(image) if image else {}),
         }
         | _how_to_use(request, page)

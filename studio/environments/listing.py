@@ -138,6 +138,8 @@ def _page(
     with_images = {"image", "size"} & set(columns)
     images = queries.image_states(chosen.shown, [version.hash for version in versions] if with_images else [])
     uses = active_uses(environments) if "uses" in columns else {}
+    hashes = [version.hash for version in versions]
+    exposures = exposure_of(hashes, chosen.shown) if "vulnerabilities" in columns else {}
     matches = _matches(chosen, environments)
     pinned = set(chosen.pinned)
     return {
@@ -149,6 +151,7 @@ def _page(
                 uses.get(version.environment_id, 0),
                 matches.get(version.environment_id),
                 version.environment_id in pinned,
+                exposures.get(version.hash),
             )
             for version in versions
         ],

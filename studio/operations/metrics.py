@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
+from builds.exposure.promise import forget, kept_promise
 from builds.live.build_events import hub
 from builds.models import ACTIVE, Build, BuildState
 from environments.models.notifications import Delivery, DeliveryState, Notice
@@ -41,6 +42,7 @@ class Numbers:
     def forget(self) -> None:
         """Ask the database the next time."""
         self._until = 0.0
+        forget()
 
 
 class Streams:
@@ -89,6 +91,16 @@ def now() -> Iterable[Metric]:
     outbox.add_metric(["mails"], Notice.objects.filter(state=DeliveryState.WAITING).count())
     outbox.add_metric(["webhooks"], Delivery.objects.filter(state=DeliveryState.WAITING).count())
     yield outbox
+    figures = kept_promise()
+    yield GaugeMetricFamily("studio_images_used", "Images of versions in use.", figures.used)
+    late = GaugeMetricFamily(
+        "studio_images_vulnerable_days30",
+        "Images in use with a vulnerability known for more than 30 days.",
+        labels=["workspace"],
+    )
+    for name, count in figures.by_workspace.items():
+        late.add_metric([name], count)
+    yield late
 
 
 def counted(values: dict[str, dict[str, float]]) -> Iterable[Metric]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from builds.imaging.bases.installed import packages_in, release_in
 from builds.imaging.bases.tree import Tree, described, opened
 from builds.imaging.child_process import answer_requests
 from builds.imaging.reporting import Quiet
@@ -29,7 +30,10 @@ class _Reading:
                 with opened(Path(request["path"]), request["digest"], Quiet()) as archive:
                     self._tree.add(archive, Quiet())
             case "probe":
-                return described(self._tree, request["config"]).model_dump()
+                return described(self._tree, request["config"]).model_dump() | {
+                    "release": release_in(self._tree.status),
+                    "packages": packages_in(self._tree.status),
+                }
             case "find":
                 return {"file": self._tree.real(request["path"]) in self._tree.files}
         return {}

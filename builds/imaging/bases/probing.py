@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from builds.confinement.confine import Confinement
@@ -13,7 +14,7 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
-_FORMAT = "probe-2"
+_FORMAT = "probe-3"
 _MEMORY_BYTES = 1024**3
 
 
@@ -22,12 +23,27 @@ def probed(
 ) -> Probe:
     """Return the probe of an image whose layers are in the store; made once for each digest."""
     known = workshop.recall("probes", f"{_FORMAT} {digest}")
-    if known is not None:
-        return Probe.model_validate(known)
-    question = {"do": "probe", "config": config}
-    probe = Probe.model_validate(_answer(digest, layers, question, workshop, reporter))
-    workshop.remember("probes", f"{_FORMAT} {digest}", probe.model_dump())
-    return probe
+    if known is None:
+        question = {"do": "probe", "config": config}
+        known = _answer(digest, layers, question, workshop, reporter)
+        workshop.remember("probes", f"{_FORMAT} {digest}", known)
+    return Probe.model_validate(known)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The distribution of an image, such as debian:12, and its packages: the name and version of each source."""
+
+    release: str = ""
+    packages: tuple[tuple[str, str], ...] = ()
+
+
+def distribution_of(digest: str, workshop: Workshop) -> Distribution | None:
+    """Return the distribution of an image that was probed; None for images that were not, such as the host."""
+    known = workshop.recall("probes", f"{_FORMAT} {digest}")
+    if known is None:
+        return None
+    return Distribution(known["release"], tuple((name, version) for name, version in known["packages"]))
 
 
 def leads_to_a_file(path: str, base: Base, workshop: Workshop, reporter: Reporter) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 import zstandard
 from isal import isal_zlib
 
+from builds.imaging.bases.installed import MOST_BYTES, tells_packages
 from builds.imaging.bases.probe import Probe
 from builds.imaging.oci.gzipped import GZIP
 from builds.imaging.oci.names import MOST_PATH_BYTES
@@ -64,6 +65,8 @@ class Tree:
         self.links: dict[str, str] = {}
         self.cuda: dict[str, str] = {}
         """The versions of CUDA that paths show."""
+        self.status: dict[str, bytes] = {}
+        """The files that tell the packages of a distribution, and which it is."""
         self._held = 0
 
     def add(self, archive: Untar, reporter: Reporter) -> None:
@@ -87,6 +90,9 @@ class Tree:
                 self._put(self.links, path, posixpath.normpath("/" + entry.target), fresh)
             elif entry.plain and self.names_only:
                 self._put(self.files, path, b"", fresh)
+            elif entry.plain and tells_packages(path):
+                # A larger one is cut off: what follows counts as not installed.
+                self._put(self.status, path, archive.read(MOST_BYTES), fresh)
             elif entry.plain and _WORTH_READING.search(path) and self._has_room(path):
                 self._put(self.files, path, _telling(archive, reporter), fresh)
         self._forget(gone, fresh)
@@ -114,8 +120,8 @@ class Tree:
         return path in self.files or len(self.files) < _MOST_PROGRAMS
 
     def _put(self, into: dict[Any, Any], path: str, what: object, fresh: set[str]) -> None:
-        self.files.pop(path, None)
-        self.links.pop(path, None)
+        for known in (self.files, self.links, self.status):
+            known.pop(path, None)
         into[path] = what
         fresh.add(path)
         self._held += len(path) + (len(what) if isinstance(what, bytes | str) else 0)
@@ -125,7 +131,7 @@ class Tree:
     def _forget(self, gone: set[str], fresh: set[str]) -> None:
         if not gone:
             return
-        for known in (self.files, self.links, self.cuda):
+        for known in (self.files, self.links, self.cuda, self.status):
             for path in [p for p in known if p not in fresh and not gone.isdisjoint(_with_folders(p))]:
                 known.pop(path)
 

@@ -260,7 +260,7 @@ def test_each_query_finds_what_a_scan_of_locks_and_definitions_finds_and_nothing
 def test_each_hit_names_the_versions_and_packages_that_match(ann: Client) -> None:
     for query in ("numpy<2", "package:numpy", "numpy==1.26.4", "package:torch"):
         page = ann.get(LIST, {"q": query, "versions": "all"}).context
-        for version, _, _, hits, _ in page["rows"]:
+        for version, _, _, hits, *_ in page["rows"]:
             name = version.environment.name
             wanted = [
                 seed for seed in SEEDS if seed.name == name and not seed.archived and matches(seed, query)

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("builds", "0010_advisories"),
+        ("builds", "0011_image_made_at"),
     ]
 
     operations = [

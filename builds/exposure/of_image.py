@@ -1,0 +1,55 @@
+"""The vulnerabilities of an image: for its environment's page, worst first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builds.exposure.columns import Exposure, exposure_of_image
+from builds.models import SEVERITIES, Advisory, BasePackage, Image, ImagePackage, PackageAdvisory
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Vulnerability:
+    """An advisory about a package of an image."""
+
+    advisory: Advisory
+    package: str
+    version: str
+    fixed_in: list[str]
+    of_base: bool = False
+
+
+@dataclass(frozen=True)
+class Vulnerabilities:
+    """The worst vulnerabilities of an image, and how many there are of each severity."""
+
+    exposure: Exposure
+    worst: list[Vulnerability]
+
+    @property
+    def more(self) -> int:
+        """The number of those that are not shown."""
+        return self.exposure.total - len(self.worst)
+
+
+def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
+    """Return the vulnerabilities of an image, each advisory once, with the first of its packages."""
+    packages = ImagePackage.objects.filter(image=image).values("package")
+    on_base = BasePackage.objects.filter(base_digest=image.base_digest).values("package")
+    rows = PackageAdvisory.objects.select_related("advisory", "package").defer("advisory__details")
+    hits: dict[int, Vulnerability] = {}
+    for held, of_base in ((packages, False), (on_base, True)):
+        for row in rows.filter(package__in=held).order_by("package__name"):
+            hit = Vulnerability(
+                row.advisory, row.package.name, row.package.version, row.fixed_in, of_base=of_base
+            )
+            hits.setdefault(row.advisory_id, hit)
+    ordered = sorted(hits.values(), key=_rank)
+    return Vulnerabilities(exposure_of_image(image), ordered[:most])
+
+
+def _rank(hit: Vulnerability) -> tuple[int, float, str]:
+    advisory = hit.advisory
+    return -SEVERITIES.index(advisory.severity), -(advisory.score or 0.0), advisory.key

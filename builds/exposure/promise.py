@@ -1,0 +1,141 @@
+"""The promise as a figure: images in use with a vulnerability that has been known for more than 30 days."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db.models import Min, Q, QuerySet
+from django.utils import timezone
+
+from builds.exposure.images import Scope, used_entry, within
+from builds.models import BasePackage, Image, ImagePackage, PackageAdvisory
+from environments.models import VersionEntry
+
+DAYS = 30
+KEPT_SECONDS = 600.0
+MOST_LISTED = 500
+
+
+@dataclass(frozen=True)
+class Late:
+    """An image in use with a vulnerability known for too long: since when, and a version that it is the image of."""
+
+    image: Image
+    known_since: datetime
+    version: str
+
+
+@dataclass
+class Promise:
+    """The number of current images in use, and those with a vulnerability older than the promise."""
+
+    used: int = 0
+    vulnerable: int = 0
+    by_workspace: dict[str, int] = field(default_factory=dict)
+    at: float = 0.0
+
+
+def used_images(scope: Scope = None) -> dict[int, int]:
+    """Return the current images in use, by key, each with one of the versions that use it.
+
+    In use is the image of a version that is its environment's latest, has a label, or is used by a run, model or
+    deployment that has not ended. A version without an image of its own uses the catalogue's.
+    """
+    entries = within(VersionEntry.objects.filter(used_entry()), scope)
+    versions: dict[tuple[int, str], int] = {}
+    hashes: dict[str, int] = {}
+    for workspace, hash, version in entries.order_by("latest", "pk").values_list("workspace", "hash", "pk"):
+        versions[workspace, hash] = version
+        hashes[hash] = version
+    result: dict[int, int] = {}
+    own: set[tuple[int, str]] = set()
+    images = Image.objects.filter(current=True).values_list("pk", "workspace", "hash", "workspace__curated")
+    shared: list[tuple[int, str]] = []
+    for pk, workspace, hash, curated in images.iterator():
+        if (workspace, hash) in versions:
+            result[pk] = versions[workspace, hash]
+            own.add((workspace, hash))
+        elif curated and hash in hashes:
+            shared.append((pk, hash))
+    without = {hash for workspace, hash in versions if (workspace, hash) not in own}
+    result |= {pk: hashes[hash] for pk, hash in shared if hash in without}
+    return result
+
+
+def old_advisories() -> QuerySet[PackageAdvisory]:
+    """Return the matches of advisories that were published before the promise's days."""
+    return PackageAdvisory.objects.filter(advisory__published_at__lt=timezone.now() - timedelta(days=DAYS))
+
+
+def known_since(images: Iterable[int]) -> dict[int, datetime]:
+    """Return since when the oldest vulnerability of images has been known, of those that are too old."""
+    chosen = set(images)
+    since = dict(
+        old_advisories().order_by().values_list("package").annotate(at=Min("advisory__published_at"))
+    )
+    result: dict[int, datetime] = {}
+
+    def take(image: int, at: datetime) -> None:
+        result[image] = min(at, result.get(image, at))
+
+    direct = ImagePackage.objects.filter(package__in=old_advisories().values("package"))
+    for image, package in direct.values_list("image", "package").iterator():
+        if image in chosen and package in since:
+            take(image, since[package])
+    bases: dict[str, datetime] = {}
+    held = BasePackage.objects.filter(package__in=old_advisories().values("package"))
+    for digest, package in held.values_list("base_digest", "package").iterator():
+        if package in since:
+            bases[digest] = min(since[package], bases.get(digest, since[package]))
+    on_bases = Image.objects.filter(current=True, base_digest__in=list(bases))
+    for image, digest in on_bases.values_list("pk", "base_digest").iterator():
+        if image in chosen:
+            take(image, bases[digest])
+    return result
+
+
+def late_images(scope: Scope = None, most: int = MOST_LISTED) -> list[Late]:
+    """Return the images in use with a vulnerability known for too long, the longest first."""
+    used = used_images(scope)
+    since = known_since(used)
+    chosen = sorted(since, key=lambda image: (since[image], image))[:most]
+    images = Image.objects.select_related("workspace").defer("lock", "layers").in_bulk(chosen)
+    entries = VersionEntry.objects.filter(pk__in=[used[image] for image in chosen])
+    versions = {
+        entry.pk: str(entry.version)
+        for entry in entries.select_related("version__environment").defer("version__data", "version__source")
+    }
+    return [Late(images[pk], since[pk], versions.get(used[pk], "")) for pk in chosen if pk in images]
+
+
+def promise(scope: Scope = None) -> Promise:
+    """Return the figures of some workspaces."""
+    used = used_images(scope)
+    late = known_since(used)
+    rows = Image.objects.filter(Q(pk__in=list(late)) if len(late) < 500 else Q(current=True))
+    counts: dict[str, int] = {}
+    for pk, name in rows.values_list("pk", "workspace__name").iterator():
+        if pk in late:
+            counts[name] = counts.get(name, 0) + 1
+    ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return Promise(len(used), len(late), ordered, time.monotonic())
+
+
+_kept = Promise()
+
+
+def kept_promise() -> Promise:
+    """Return the studio's figures, at most ten minutes old: /metrics is read every few seconds."""
+    global _kept
+    if not _kept.at or time.monotonic() - _kept.at > KEPT_SECONDS:
+        _kept = promise()
+    return _kept
+
+
+def forget() -> None:
+    """Count again the next time."""
+    global _kept
+    _kept = Promise()

@@ -1,0 +1,208 @@
+"""What a list of exposed images shows of each: versions, labels, uses, packages, why they are there, and since when."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import F, QuerySet
+
+from builds.exposure.images import Scope, exposed_among, past_images, used_entry, within
+from builds.exposure.subjects import Subject
+from builds.images.dependency_paths import path_to
+from builds.models import Advisory, BasePackage, Image, ImagePackage, PastImage
+from environments.models import Usage, VersionEntry, VersionLabel
+
+MOST_VERSIONS = 200  # of an image
+MOST_USES = 50
+
+
+@dataclass(frozen=True)
+class AffectedVersion:
+    """A package that is affected, by which advisories, and the reason it is in the image."""
+
+    name: str
+    version: str
+    ecosystem: str
+    advisories: list[tuple[Advisory, list[str]]]
+    """Each with the versions that fix it."""
+    direct: bool = False
+    path: tuple[str, ...] = ()
+    """From a requested package; empty for a package of the base, or where the reason is not known."""
+
+    @property
+    def of_base(self) -> bool:
+        """Whether the base brings it."""
+        return self.ecosystem == "debian"
+
+
+@dataclass
+class ExposedVersion:
+    """A version of an environment with an exposed image, and who depends on it."""
+
+    entry: VersionEntry
+    labels: list[str] = field(default_factory=list)
+    uses: list[Usage] = field(default_factory=list)
+    since: datetime | None = None
+    until: datetime | None = None
+    """Of its environment, over all versions; None as long as a version in use is exposed."""
+
+
+@dataclass
+class ExposedImage:
+    """An image that is exposed, from its build until it was replaced."""
+
+    image: Image
+    versions: list[ExposedVersion] = field(default_factory=list)
+    packages: list[AffectedVersion] = field(default_factory=list)
+
+
+def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Scope) -> list[ExposedImage]:
+    """Return what is shown of images on a page, in a number of queries that does not depend on theirs.
+
+    Uses are those of `uses_in`: a version of the catalogue is used in many workspaces.
+    """
+    packages = _packages(images, subject)
+    versions = _versions(images, scope, uses_in)
+    spans = spans_of({v.entry.environment_id for several in versions.values() for v in several}, subject)
+    for several in versions.values():
+        for version in several:
+            version.since, version.until = spans.get(version.entry.environment_id, (None, None))
+    return [ExposedImage(image, versions[image.pk], packages[image.pk]) for image in images]
+
+
+def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int, list[ExposedVersion]]:
+    hashes = {image.hash for image in images}
+    entries = within(VersionEntry.objects.filter(hash__in=hashes), scope)
+    rows = entries.select_related("version", "environment__workspace").defer(
+        "version__data", "version__source", "search_text"
+    )
+    by_hash: dict[str, list[ExposedVersion]] = defaultdict(list)
+    by_version: dict[int, ExposedVersion] = {}
+    for entry in rows.order_by("-latest", "environment__name", "-number")[: MOST_VERSIONS * len(images)]:
+        exposed = ExposedVersion(entry)
+        by_hash[entry.hash].append(exposed)
+        by_version[entry.pk] = exposed
+    for version, name in VersionLabel.objects.filter(version__in=by_version).values_list("version", "name"):
+        by_version[version].labels.append(name)
+    uses = within(Usage.objects.filter(version__in=by_version, ended_at=None), uses_in)
+    for use in uses.select_related("workspace").order_by("-last_at"):
+        if len(by_version[use.version_id].uses) < MOST_USES:
+            by_version[use.version_id].uses.append(use)
+    result: dict[int, list[ExposedVersion]] = defaultdict(list)
+    for image in images:
+        shared = image.workspace.curated
+        result[image.pk] = [
+            exposed
+            for exposed in by_hash[image.hash]
+            if shared or exposed.entry.workspace_id == image.workspace_id
+        ]
+    return result
+
+
+def _packages(images: Sequence[Image], subject: Subject) -> dict[int, list[AffectedVersion]]:
+    result: dict[int, list[AffectedVersion]] = defaultdict(list)
+    by_pk = {image.pk: image for image in images}
+    rows = ImagePackage.objects.filter(image__in=by_pk, package__in=subject.packages).select_related(
+        "package"
+    )
+    for row in rows.order_by("package__name"):
+        package = row.package
+        path = (package.name,) if row.requested else path_to(by_pk[row.image_id].lock or {}, package.name)
+        result[row.image_id].append(
+            AffectedVersion(
+                package.name,
+                package.version,
+                package.ecosystem,
+                _advisories(package.pk, subject),
+                direct=row.requested,
+                path=path,
+            )
+        )
+    on_bases: dict[str, list[AffectedVersion]] = defaultdict(list)
+    digests = {image.base_digest for image in images} & subject.digests
+    held = BasePackage.objects.filter(base_digest__in=digests, package__in=subject.packages)
+    for base in held.select_related("package").order_by("package__name"):
+        package = base.package
+        advisories = _advisories(package.pk, subject)
+        on_bases[base.base_digest].append(
+            AffectedVersion(package.name, package.version, package.ecosystem, advisories)
+        )
+    for image in images:
+        result[image.pk] += on_bases[image.base_digest]
+    return result
+
+
+def _advisories(package: int, subject: Subject) -> list[tuple[Advisory, list[str]]]:
+    hits = [(subject.advisories[pk], fixes) for pk, fixes in subject.hits.get(package, {}).items()]
+    return sorted(hits, key=lambda hit: (-(hit[0].score or 0), hit[0].key))
+
+
+Span = tuple[datetime | None, datetime | None]
+
+
+def spans_of(environments: Iterable[int], subject: Subject) -> dict[int, Span]:
+    """Return since when and until when environments were exposed, over all versions ever made.
+
+    It begins with the first exposed image. It ends where the versions in use are no longer exposed: with the build
+    of the first image of a newer version, or else the end of the last exposed image; None as long as one is.
+    """
+    chosen = list(environments)
+    entries = VersionEntry.objects.filter(environment__in=chosen)
+    columns = ("environment", "workspace", "hash", "number")
+    versions = list(entries.values_list(*columns))
+    used = set(entries.filter(used_entry()).values_list("environment", "number"))
+    hashes = {hash for _, _, hash, _ in versions}
+    images = Image.objects.filter(hash__in=hashes).annotate(shared=F("workspace__curated"))
+    exposed = exposed_among(dict(images.values_list("pk", "base_digest")), subject)
+    built: dict[str, list[Made]] = defaultdict(list)
+    for row in images.order_by("made_at").values_list(
+        "pk", "workspace", "hash", "shared", "current", "made_at"
+    ):
+        pk, workspace, hash, shared, current, built_at = row
+        built[hash].append(Made(workspace, shared, built_at, pk in exposed, current))
+    for past in _past(subject, hashes):
+        built[past[1]].append(Made(past[0], False, past[2], True, False, past[3]))
+    by_environment: dict[int, list[tuple[int, bool, list[Made]]]] = defaultdict(list)
+    for environment, workspace, hash, number in versions:
+        made = [image for image in built[hash] if image.shared or image.workspace == workspace]
+        by_environment[environment].append((number, (environment, number) in used, made))
+    return {environment: _span(several) for environment, several in by_environment.items()}
+
+
+@dataclass(frozen=True)
+class Made:
+    """An image of a version, at any time."""
+
+    workspace: int
+    shared: bool
+    built_at: datetime
+    exposed: bool
+    current: bool
+    until: datetime | None = None
+
+
+def _past(subject: Subject, hashes: set[str]) -> QuerySet[PastImage, tuple[int, str, datetime, datetime]]:
+    rows = past_images(subject, None).filter(hash__in=hashes)
+    return rows.values_list("workspace", "hash", "built_at", "until")
+
+
+def _span(versions: list[tuple[int, bool, list[Made]]]) -> Span:
+    hits = [(number, used, image) for number, used, made in versions for image in made if image.exposed]
+    if not hits:
+        return None, None
+    since = min(image.built_at for _, _, image in hits)
+    if any(used and image.current for _, used, image in hits):
+        return since, None
+    last = max(number for number, _, _ in hits)
+    newer = [image.built_at for number, _, made in versions if number > last for image in made]
+    rebuilt = [
+        image.built_at
+        for number, _, made in versions
+        for image in made
+        if number <= last and not image.exposed and image.built_at > since
+    ]
+    ends = [image.until for _, _, image in hits if image.until is not None]
+    return since, min(newer, default=None) or max(rebuilt, default=None) or max(ends, default=None)

@@ -8,6 +8,10 @@ from itertools import product
 import pytest
 from django.utils import timezone
 
+from builds.exposure.columns import exposure_of_image
+from builds.exposure.of_image import vulnerabilities_of
+from builds.exposure.promise import late_images
+from builds.exposure.search import search
 from builds.exposure.triage import (
     SETTLED,
     Decisions,
@@ -21,7 +25,7 @@ from builds.exposure.triage import (
 from builds.models import Triage, TriageState
 from environments.errors import ForbiddenError
 from environments.models import Event, Role
-from tests.builds.policies.making import advisory
+from tests.builds.policies.making import advisory, built, package
 from tests.builds.scenarios import person, save_text
 
 STATES = [None, *TriageState.values]
@@ -119,3 +123,44 @@ def test_a_decision_that_makes_no_sense_is_refused(
     with pytest.raises(TriageRefused):
         decide(advisory(), scope, state, reason, ada, until=until, justification=justification)
     assert not Triage.objects.exists()
+
+
+@pytest.mark.django_db
+def test_what_is_settled_does_not_count_as_exposed_and_is_shown() -> None:
+    ada = person("ada", lab=Role.OWNER)
+    version = save_text("jinja2==3.1.2\n", user=ada)
+    image = built(version, package("jinja2", "3.1.2"), days_ago=1).image
+    assert image is not None
+    known = advisory()
+    scope = [version.environment.workspace_id]
+
+    def counted() -> tuple[int, int, int]:
+        answer = search(known.key, scope=scope)
+        assert answer is not None
+        assert len(answer.images) == 1, "it is listed in any case"
+        assert answer.images[0].settled is bool(answer.settled)
+        return answer.count, exposure_of_image(image).total, len(late_images(scope))
+
+    assert counted() == (1, 1, 1)
+    decide(known, Scope(environment=version.environment), "pending", "Looking.", ada)
+    assert counted() == (1, 1, 1)
+    decide(known, Scope(environment=version.environment), "not_affected", "No templates.", ada)
+    assert counted() == (0, 0, 0)
+    (hit,) = vulnerabilities_of(image).worst
+    assert hit.settled
+    save_text("jinja2==3.1.2\n", name="other", user=ada)
+    assert counted() == (1, 1, 1), "another environment shares the image, and nothing was decided for it"
+
+
+@pytest.mark.django_db
+def test_a_decision_of_another_workspace_settles_nothing_here() -> None:
+    eve = person("eve", other=Role.OWNER)
+    version = save_text("jinja2==3.1.2\n")
+    image = built(version, package("jinja2", "3.1.2")).image
+    assert image is not None
+    theirs = save_text("jinja2==3.1.2\n", workspace="other").environment
+    known = advisory()
+
+    decide(known, Scope(environment=theirs), "accepted", "Ours.", eve)
+
+    assert exposure_of_image(image).total == 1

@@ -23,6 +23,10 @@ class Right(Enum):
     PULL = "pull its images"
     DEFINE = "define environments"
     BUILD = "build images"
+    TRIAGE = "record advisories as pending"
+    ACCEPT_RISKS = "accept risks or decide that an advisory doesn't matter"
+    MANAGE_POLICY = "change its policy"
+    MANAGE_CATALOGUE_POLICY = "change the catalogue's policy"
     SHARE = "share versions with other workspaces"
     MOVE_PROTECTED_LABELS = "move protected labels"
     DECIDE_SHARES = "accept or decline shared versions"
@@ -54,6 +58,7 @@ MINIMUM_ROLE: dict[Right, int] = {
     Right.BUILD: Role.CONTRIBUTOR,
     Right.REPORT_USES: Role.CONTRIBUTOR,
     Right.SHARE: Role.CONTRIBUTOR,
+    Right.TRIAGE: Role.CONTRIBUTOR,
     Right.PROPOSE: Role.CONTRIBUTOR,
     Right.REVIEW: Role.CONTRIBUTOR,
     Right.SEE_CONNECTIONS: Role.CONTRIBUTOR,
@@ -63,11 +68,14 @@ MINIMUM_ROLE: dict[Right, int] = {
     Right.DECIDE_SHARES: Role.OWNER,
     Right.MANAGE_CONNECTIONS: Role.OWNER,
     Right.MANAGE_MEMBERS: Role.OWNER,
+    Right.ACCEPT_RISKS: Role.OWNER,
+    Right.MANAGE_POLICY: Role.OWNER,
     Right.MANAGE_SETTINGS: Role.OWNER,
     Right.MANAGE_WEBHOOKS: Role.OWNER,
     Right.SEE_ORIGINS: Role.OWNER,
     Right.CLEAN_UP: Role.OWNER,
     Right.REBASE: Role.OWNER,
+    Right.MANAGE_CATALOGUE_POLICY: ADMIN,
     Right.SET_LIMITS: ADMIN,
     Right.CLEAN_STORE: ADMIN,
 }
@@ -156,6 +164,21 @@ def get_workspace(user: Any, name: str, right: Right = Right.SEE) -> Workspace:
             f"Your role in {workspace} is {role.label}. To {right.value}, you must {needed}."
         )
     return workspace
+
+
+def policy_right(workspace: Workspace) -> Right:
+    """Return the right to change a workspace's policy: admins decide what the catalogue takes."""
+    return Right.MANAGE_CATALOGUE_POLICY if workspace.curated else Right.MANAGE_POLICY
+
+
+def get_policy_workspace(user: Any, name: str) -> Workspace:
+    """Return the workspace, if this user may change its policy."""
+    return get_workspace(user, name, policy_right(get_workspace(user, name)))
+
+
+def may_change_policy(user: User | AnonymousUser, workspace: Workspace) -> bool:
+    """Return whether a user may change a workspace's policy."""
+    return may(user, policy_right(workspace), workspace)
 
 
 def get_environment(user: Any, workspace: str, name: str, right: Right = Right.SEE) -> Environment:

@@ -22,7 +22,7 @@ FOLDER = Path("screenshots")
 README = Path("docs/studio.png")
 BUILD_SECONDS = 300
 WIDTHS = (390, 1280, 1920)
-TABS = ("connections", "registry", "sharing", "azure", "uploads", "limits", "members", "webhooks", "general")
+TABS = ("connections", "registry", "sharing", "azure", "uploads", "policy", "limits", "members", "webhooks", "general")
 WORKSPACE = "research"
 FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
 BROKEN = "numpy==2.3.5\nthis-package-does-not-exist-anywhere==1.0\n"
@@ -62,6 +62,7 @@ PAGES = {
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
     "clean-up": f"/w/{WORKSPACE}/images/clean-up/",
+    "decisions": f"/w/{WORKSPACE}/decisions/",
     "activity": f"/w/{WORKSPACE}/activity/",
     **{f"settings-{tab}": f"/w/{WORKSPACE}/settings/?tab={tab}" for tab in TABS},
     "findings": "/docs/findings/",

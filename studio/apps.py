@@ -13,7 +13,8 @@ class StudioConfig(AppConfig):
         # Views need the models, which are loaded only now.
         from environments.workspaces.tabs import register_tabs
         from studio.azure import page as azure
+        from studio.policies import settings as policies
         from studio.sharing import settings as sharing
         from studio.workspaces import limits, views
 
-        register_tabs(limits.TAB, views.TAB, azure.TAB, sharing.TAB)
+        register_tabs(limits.TAB, views.TAB, azure.TAB, sharing.TAB, policies.TAB)

@@ -19,6 +19,8 @@ from studio.environments.badge import views as badge_views
 from studio.exposure import views as exposure_views
 from studio.operations import views as operations_views
 from studio.packages import views as packages_views
+from studio.policies import settings as policy_settings
+from studio.policies import triage
 from studio.search import saved
 from studio.search import views as search_views
 from studio.sharing import settings as sharing_settings
@@ -275,6 +277,50 @@ urlpatterns = [
         "w/<slug:workspace>/settings/receiving",
         in_section("settings", sharing_settings.change_receiving),
         name="change_receiving",
+    ),
+    # /w/<workspace>/settings/policy/licence
+    path(
+        "w/<slug:workspace>/settings/policy/<slug:rule>",
+        in_section("settings", policy_settings.change_rule),
+        name="change_policy_rule",
+    ),
+    # /w/<workspace>/settings/policy/licence/rehearse
+    path(
+        "w/<slug:workspace>/settings/policy/<slug:rule>/rehearse",
+        in_section("settings", policy_settings.rehearse_rule),
+        name="rehearse_policy_rule",
+    ),
+    # /w/<workspace>/settings/exceptions/
+    path(
+        "w/<slug:workspace>/settings/exceptions/",
+        in_section("settings", policy_settings.add_exception),
+        name="add_policy_exception",
+    ),
+    # /w/<workspace>/settings/exceptions/<number>/remove
+    path(
+        "w/<slug:workspace>/settings/exceptions/<int:exception>/remove",
+        policy_settings.remove_exception,
+        name="remove_policy_exception",
+    ),
+    # /w/<workspace>/decisions/?advisory=CVE-2024-1234
+    path(
+        "w/<slug:workspace>/decisions/",
+        in_section("environments", triage.decisions),
+        name="decisions",
+    ),
+    # /w/<workspace>/decisions/<number>/withdraw
+    path(
+        "w/<slug:workspace>/decisions/<int:decision>/withdraw",
+        triage.withdraw_decision,
+        name="withdraw_decision",
+    ),
+    # /w/<workspace>/decisions/vex.cdx.json
+    path("w/<slug:workspace>/decisions/vex.cdx.json", triage.export_vex, name="export_vex"),
+    # /w/<workspace>/decisions/import
+    path(
+        "w/<slug:workspace>/decisions/import",
+        in_section("environments", triage.import_vex),
+        name="import_vex",
     ),
     # /w/<workspace>/settings/labels
     path(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import F, Q, QuerySet
 
-from builds.exposure.images import holds_any
+from builds.exposure.images import Scope, holds_any
+from builds.exposure.settled import settled_everywhere, settled_on
 from builds.images.packages import visible_images
 from builds.models import (
     SEVERITIES,
@@ -28,6 +29,8 @@ class Exposure:
     """The number of advisories that affect an image, by severity."""
 
     counts: dict[str, int] = field(default_factory=dict)
+    settled: int = 0
+    """Advisories that don't count, by a decision about them."""
 
     @property
     def worst(self) -> str:
@@ -55,12 +58,12 @@ def exposure_of(hashes: Iterable[str], workspace: Workspace) -> dict[str, Exposu
     by_hash: dict[str, tuple[int, str]] = {}
     for pk, hash, base_digest in rows:
         by_hash.setdefault(hash, (pk, base_digest))  # the workspace's own before the catalogue's
-    of_images = exposures(dict(by_hash.values()))
+    of_images = exposures(dict(by_hash.values()), [workspace.pk])
     return {hash: of_images[pk] for hash, (pk, _) in by_hash.items()}
 
 
-def exposures(images: dict[int, str]) -> dict[int, Exposure]:
-    """Return the exposure of images, given with the digests of their bases."""
+def exposures(images: dict[int, str], scope: Scope = None) -> dict[int, Exposure]:
+    """Return the exposure of images, given with the digests of their bases; by decisions in these workspaces."""
     packages: dict[int, set[int]] = defaultdict(set)
     direct = ImagePackage.objects.filter(image__in=images).values_list("image", "package")
     affected = direct.filter(package__advisories__isnull=False).distinct()
@@ -75,13 +78,16 @@ def exposures(images: dict[int, str]) -> dict[int, Exposure]:
     rows = PackageAdvisory.objects.filter(package__in=wanted).annotate(severity=F("advisory__severity"))
     for package, advisory, severity in rows.values_list("package", "advisory", "severity"):
         advisories[package].append((advisory, severity))
+    known = {advisory for several in advisories.values() for advisory, _ in several}
+    settled = settled_on(images, known, scope) if known else set()
     result = {}
     for image, digest in images.items():
         hits = {hit for package in packages[image] | on_bases[digest] for hit in advisories[package]}
         counts: dict[str, int] = defaultdict(int)
-        for _, severity in hits:
-            counts[severity] += 1
-        result[image] = Exposure(dict(counts))
+        for advisory, severity in hits:
+            if (image, advisory) not in settled:
+                counts[severity] += 1
+        result[image] = Exposure(dict(counts), len(hits) - sum(counts.values()))
     return result
 
 
@@ -97,6 +103,9 @@ def vulnerable(value: str) -> Q:
 
 def _matches(value: str) -> QuerySet[PackageAdvisory]:
     rows = PackageAdvisory.objects.all()
+    if value in (*SEVERITIES, ANY, NONE):
+        # Narrower decisions are for single images, which a search does not look at.
+        rows = rows.exclude(advisory__in=settled_everywhere())
     if value in SEVERITIES:
         return rows.filter(advisory__severity__in=SEVERITIES[SEVERITIES.index(value) :])
     if value in (ANY, NONE):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builds.exposure.columns import Exposure, exposure_of_image
+from builds.exposure.settled import settled_on
 from builds.models import SEVERITIES, Advisory, BasePackage, Image, ImagePackage, PackageAdvisory
 
 SHOWN = 8
@@ -19,6 +20,8 @@ class Vulnerability:
     version: str
     fixed_in: list[str]
     of_base: bool = False
+    settled: bool = False
+    """Whether a decision about it says that it doesn't count."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Vulnerabilities:
     @property
     def more(self) -> int:
         """The number of those that are not shown."""
-        return self.exposure.total - len(self.worst)
+        return self.exposure.total + self.exposure.settled - len(self.worst)
 
 
 def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
@@ -46,10 +49,12 @@ def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
                 row.advisory, row.package.name, row.package.version, row.fixed_in, of_base=of_base
             )
             hits.setdefault(row.advisory_id, hit)
-    ordered = sorted(hits.values(), key=_rank)
+    settled = settled_on([image.pk], hits) if hits else set()
+    marked = [replace(hit, settled=(image.pk, pk) in settled) for pk, hit in hits.items()]
+    ordered = sorted(marked, key=_rank)
     return Vulnerabilities(exposure_of_image(image), ordered[:most])
 
 
-def _rank(hit: Vulnerability) -> tuple[int, float, str]:
+def _rank(hit: Vulnerability) -> tuple[bool, int, float, str]:
     advisory = hit.advisory
-    return -SEVERITIES.index(advisory.severity), -(advisory.score or 0.0), advisory.key
+    return hit.settled, -SEVERITIES.index(advisory.severity), -(advisory.score or 0.0), advisory.key

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from builds.exposure.images import used_entry
 from builds.exposure.scopes import Scope, within
+from builds.exposure.settled import settled_on
+from builds.exposure.triage import SETTLED, holding
 from builds.models import BasePackage, Image, ImagePackage, PackageAdvisory
 from environments.models import VersionEntry
 
@@ -74,28 +77,47 @@ def old_advisories() -> QuerySet[PackageAdvisory]:
 def known_since(images: Iterable[int]) -> dict[int, datetime]:
     """Return since when the oldest vulnerability of images has been known, of those that are too old."""
     chosen = set(images)
-    since = dict(
-        old_advisories().order_by().values_list("package").annotate(at=Min("advisory__published_at"))
-    )
+    advisories: dict[int, list[tuple[int, datetime]]] = defaultdict(list)
+    for package, advisory, at in old_advisories().values_list(
+        "package", "advisory", "advisory__published_at"
+    ):
+        if at is not None:
+            advisories[package].append((advisory, at))
+    settled = _settled(chosen, advisories)
     result: dict[int, datetime] = {}
 
-    def take(image: int, at: datetime) -> None:
-        result[image] = min(at, result.get(image, at))
+    def take(image: int, package: int) -> None:
+        for advisory, at in advisories[package]:
+            if (image, advisory) not in settled:
+                result[image] = min(at, result.get(image, at))
 
     direct = ImagePackage.objects.filter(package__in=old_advisories().values("package"))
     for image, package in direct.values_list("image", "package").iterator():
-        if image in chosen and package in since:
-            take(image, since[package])
-    bases: dict[str, datetime] = {}
+        if image in chosen and package in advisories:
+            take(image, package)
+    bases: dict[str, list[int]] = defaultdict(list)
     held = BasePackage.objects.filter(package__in=old_advisories().values("package"))
     for digest, package in held.values_list("base_digest", "package").iterator():
-        if package in since:
-            bases[digest] = min(since[package], bases.get(digest, since[package]))
+        bases[digest].append(package)
     on_bases = Image.objects.filter(current=True, base_digest__in=list(bases))
     for image, digest in on_bases.values_list("pk", "base_digest").iterator():
         if image in chosen:
-            take(image, bases[digest])
+            for package in bases[digest]:
+                take(image, package)
     return result
+
+
+def _settled(images: set[int], advisories: dict[int, list[tuple[int, datetime]]]) -> set[tuple[int, int]]:
+    """Return the pairs of image and advisory that don't count, of the images that hold what was decided about."""
+    known = {advisory for several in advisories.values() for advisory, _ in several}
+    decided = set(holding().filter(state__in=SETTLED).values_list("advisory", flat=True)) & known
+    if not decided:
+        return set()
+    packages = PackageAdvisory.objects.filter(advisory__in=decided).values("package")
+    direct = ImagePackage.objects.filter(package__in=packages).values_list("image", flat=True)
+    digests = BasePackage.objects.filter(package__in=packages).values("base_digest")
+    on_bases = Image.objects.filter(base_digest__in=digests).values_list("pk", flat=True)
+    return settled_on(images & {*direct, *on_bases}, decided)
 
 
 def late_images(scope: Scope = None, most: int = MOST_LISTED) -> list[Late]:

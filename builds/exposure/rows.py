@@ -11,6 +11,7 @@ from django.db.models import F, QuerySet
 
 from builds.exposure.images import exposed_among, past_images, used_entry
 from builds.exposure.scopes import Scope, within
+from builds.exposure.settled import settled_on
 from builds.exposure.subjects import Subject
 from builds.images.dependency_paths import path_to
 from builds.models import Advisory, BasePackage, Image, ImagePackage, PastImage
@@ -58,6 +59,8 @@ class ExposedImage:
     image: Image
     versions: list[ExposedVersion] = field(default_factory=list)
     packages: list[AffectedVersion] = field(default_factory=list)
+    settled: bool = False
+    """Whether decisions say that none of these advisories counts for it."""
 
 
 def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Scope) -> list[ExposedImage]:
@@ -71,7 +74,15 @@ def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Sc
     for several in versions.values():
         for version in several:
             version.since, version.until = spans.get(version.entry.environment_id, (None, None))
-    return [ExposedImage(image, versions[image.pk], packages[image.pk]) for image in images]
+    settled = settled_on([image.pk for image in images], subject.advisories, scope)
+
+    def all_settled(image: Image) -> bool:
+        hits = {advisory.pk for package in packages[image.pk] for advisory, _ in package.advisories}
+        return bool(hits) and all((image.pk, advisory) in settled for advisory in hits)
+
+    return [
+        ExposedImage(image, versions[image.pk], packages[image.pk], all_settled(image)) for image in images
+    ]
 
 
 def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int, list[ExposedVersion]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from builds.exposure.images import (
 )
 from builds.exposure.rows import ExposedImage, rows_of
 from builds.exposure.scopes import Scope
+from builds.exposure.settled import settled_on
 from builds.exposure.subjects import Subject, subject_of
 from builds.models import Image, PastImage
 
@@ -33,6 +35,8 @@ class Answer:
     past: list[PastImage] = field(default_factory=list)
     """On the page of past images, those that were deleted; `images` are those that were replaced."""
     count: int = 0
+    settled: int = 0
+    """Images that don't count, as decisions settle every advisory of the subject on them; they are listed."""
     more_than_counted: bool = False
     page: int = 1
     more: bool = False
@@ -71,6 +75,11 @@ def answer(
     result.more = max(len(keys), result.count) > first + ROWS
     result.count += len(keys)
     result.more_than_counted = result.count > MOST
+    if result.shown != "past":
+        settled = settled_on(keys, subject.advisories, where)
+        numbers = Counter(image for image, _ in settled)
+        result.settled = sum(number == len(subject.advisories) for number in numbers.values())
+        result.count -= result.settled
     result.images = rows_of(_images(keys[first : first + ROWS]), subject, where, seen)
     result.since = first_exposed(subject, where)
     return result

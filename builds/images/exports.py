@@ -73,6 +73,7 @@ def locked_packages(lock: Lock, *, md5: bool = False) -> tuple[LockedPackage, ..
             md5=package.md5 if md5 else "",
             size=package.size or None,
             requested=package.requested,
+            license=package.license,
             requires=tuple(requires[package.name]),
         )
         for package in lock.packages

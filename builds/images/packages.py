@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.db.models import Q, QuerySet
 
 from builds.advisories.distributions import distributions_in, save_distributions
 from builds.advisories.matches import match_packages
+from builds.imaging.licences import LONGEST
 from builds.models import Image, ImagePackage, Package
 from environments.definition.packages.constraints import Constraint
 from environments.definition.packages.specs import pip_name
 
 AT_ONCE = 500
+MOST_NAMES = 20  # of the packages of an origin
 Key = tuple[str, str, str]  # name, ecosystem, version
 
 
@@ -20,6 +23,9 @@ def save_packages(image: Image) -> None:
     contents = contents_of(image)
     ImagePackage.objects.filter(image=image).delete()
     known, new = _packages(contents)
+    _save_licences(image, known)
+    image.policy_facts = policy_facts(locks_of(image))
+    image.save(update_fields=["policy_facts"])
     ImagePackage.objects.bulk_create(
         [
             ImagePackage(image=image, package_id=known[key], size=size, requested=requested)
@@ -47,15 +53,78 @@ def locks_of(image: Image) -> list[dict[str, Any]]:
     return [lock for lock in (*others, image.lock) if lock]
 
 
+def _save_licences(image: Image, known: dict[Key, int]) -> None:
+    """Write the licences that are known by this image's locks to the packages' rows.
+
+    A row is shared by workspaces: only a file of the public index or channel replaces what another wrote.
+    """
+    declared = {
+        known[key]: (package["license"][:LONGEST], _public(package.get("url", "")))
+        for lock in locks_of(image)
+        for package in lock.get("packages", [])
+        if package.get("license") and (key := _key(package)) in known
+    }
+    rows = Package.objects.filter(pk__in=declared).only("license").order_by("pk")
+    changed = []
+    for row in rows:
+        licence, public = declared[row.pk]
+        if licence != row.license and (public or not row.license):
+            row.license = licence
+            changed.append(row)
+    Package.objects.bulk_update(changed, ["license"], batch_size=AT_ONCE)
+
+
+def policy_facts(locks: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Return what policies check of locks and no row holds: origins, packages built from source, limits on uploads."""
+    origins: dict[str, list[str]] = {}
+    built: set[str] = set()
+    as_of: list[str] = []
+    exceptions: dict[str, str] = {}
+    for lock in locks:
+        for package in lock.get("packages", []):
+            origins.setdefault(origin_of(package), []).append(package["name"])
+            if package.get("kind") == "sdist":
+                built.add(package["name"])
+        cutoff = lock.get("cutoff") or {}
+        if lock.get("packages"):
+            as_of.append(cutoff.get("as_of", ""))
+            exceptions |= cutoff.get("exceptions", {})
+    origins.pop("", None)
+    return {
+        "origins": {origin: sorted(set(names))[:MOST_NAMES] for origin, names in origins.items()},
+        "built": sorted(built),
+        # The latest, and none where one lock has none.
+        "as_of": max(as_of) if all(as_of) and as_of else "",
+        "exceptions": exceptions,
+    }
+
+
+def origin_of(package: dict[str, Any]) -> str:
+    """Return where a locked package is from: its channel, or scheme and host of its file's URL."""
+    if package.get("channel"):
+        return str(package["channel"]).rstrip("/")
+    try:
+        parts = urlsplit(package.get("url", ""))
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+
+
+def _public(url: str) -> bool:
+    return url.startswith(("https://files.pythonhosted.org/", "https://conda.anaconda.org/"))
+
+
+def _key(package: dict[str, Any]) -> Key:
+    return pip_name(package["name"])[:200], package["ecosystem"], package["version"][:200]
+
+
 def contents_of(image: Image) -> dict[Key, tuple[int, bool]]:
     """Return the size of each package in an image, its Python included, and whether it was requested."""
     contents: dict[Key, tuple[int, bool]] = {}
     # Versions of further platforms are there too; what all have is as on the first.
     for lock in locks_of(image):
         for package in lock.get("packages", []):
-            name = pip_name(package["name"])[:200]
-            key = (name, package["ecosystem"], package["version"][:200])
-            contents[key] = (package.get("size", 0), package.get("requested", False))
+            contents[_key(package)] = (package.get("size", 0), package.get("requested", False))
     if image.python and not any(name == "python" for name, _, _ in contents):
         contents["python", "python", image.python] = (0, False)
     return contents

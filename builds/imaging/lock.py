@@ -44,6 +44,9 @@ class LockedPackage(BaseModel):
     distributions: tuple[str, ...] = Field(
         default=(), description="What pip would list of a conda package, as name==version."
     )
+    license: str = Field(
+        default="", description="Its licence as an SPDX expression, by its own metadata; empty for unknown."
+    )
 
 
 class Lock(BaseModel):

@@ -6,6 +6,7 @@
 - `builds`: Build, BuildRequest, Step
 - `logs`: LogChunk, LogBlock
 - `limits`: WorkspaceLimits
+- `policies`: PolicyRule, PolicyException, Triage
 - `preview`: RebuildPreview
 - `trial`: Trial, SmokeTest
 - `provenance`: SigningKey, Referrer
@@ -41,6 +42,15 @@ from builds.models.images import (
 )
 from builds.models.limits import WorkspaceLimits
 from builds.models.logs import LogBlock, LogChunk
+from builds.models.policies import (
+    Justification,
+    Level,
+    PolicyException,
+    PolicyRule,
+    RuleName,
+    Triage,
+    TriageState,
+)
 from builds.models.preview import RebuildPreview
 from builds.models.provenance import Referrer, SigningKey
 from builds.models.rebases import BaseCheck, Fate, LastBaseCheck, Rebase, RebasedImage, RebaseState
@@ -67,8 +77,10 @@ __all__ = [
     "ImageLayer",
     "ImagePackage",
     "ImagePlatform",
+    "Justification",
     "LastBaseCheck",
     "LastSweep",
+    "Level",
     "LogBlock",
     "LogChunk",
     "Package",
@@ -76,16 +88,21 @@ __all__ = [
     "PackageDistribution",
     "PastImage",
     "PastPackage",
+    "PolicyException",
+    "PolicyRule",
     "PushedTag",
     "Rebase",
     "RebaseState",
     "RebasedImage",
     "RebuildPreview",
     "Referrer",
+    "RuleName",
     "Severity",
     "SigningKey",
     "SmokeTest",
     "Step",
+    "Triage",
+    "TriageState",
     "Trial",
     "TrialState",
     "WorkspaceLimits",

@@ -46,6 +46,10 @@ class Image(models.Model):
     platforms = models.CharField(
         max_length=100, default=DEFAULT_PLATFORMS, help_text="By name, with commas; several are an index."
     )
+    policy_facts = models.JSONField(
+        null=True,
+        help_text="What policies check and no row holds: origins, built, as_of, exceptions; null if unknown.",
+    )
     current = models.BooleanField(default=True)
     built_at = models.DateTimeField(auto_now_add=True)
     made_at = models.DateTimeField(
@@ -162,6 +166,9 @@ class Package(models.Model):
     version = models.CharField(max_length=200)
     release = models.CharField(
         max_length=30, blank=True, help_text="The distribution of a debian package, by its source: debian:12."
+    )
+    license = models.CharField(
+        max_length=400, blank=True, help_text="Its licence as an SPDX expression; empty for unknown."
     )
 
     class Meta:

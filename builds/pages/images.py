@@ -14,6 +14,7 @@ from builds.images.rebases import rebases_of
 from builds.images.repositories import name_of, pull_names_of, version_to_name
 from builds.images.testing import attached_to, tests_of
 from builds.pages import queries
+from builds.policies.subjects import hits_of_image
 from environments.access import Right, get_workspace, may
 from environments.paging import KeysetPaginator
 from environments.public_url import public_host
@@ -86,6 +87,7 @@ def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
         "verify_name": name_of(named)
         if (named := version_to_name(versions, row)) and row.current
         else digest,
+        "policy": hits_of_image(workspace, row, versions),
         "platforms": list(row.platform_rows.defer("lock")),
         "rebases": list(rebases_of(row)),
     }

@@ -12,6 +12,8 @@ from builds.images.diff import ResolvedDifference, diff_images
 from builds.imaging.bytecode.interpreters import absence
 from builds.models import Build, BuildRequest, Image
 from builds.models.trial import Trial, TrialState
+from builds.policies.evaluate import Hit
+from builds.policies.subjects import hits_of_proposal
 from builds.queue.requests import base_has_moved, request_build
 from builds.queue.trials import request_trial, trial_of
 from environments.catalogue import proposals
@@ -47,6 +49,7 @@ class Evidence:
     difference: Difference | None
     resolved: ResolvedDifference | None
     seen: ReviewedState
+    policy: tuple[Hit, ...] = ()  # what breaks the catalogue's rules
     on_host: bool = False  # its base is the Python of the studio's machine, which is for trying out
 
     @property
@@ -114,9 +117,14 @@ def gather(proposal: Proposal) -> Evidence:
         before_image=before_image,
         difference=diff(before.definition, version.definition) if before else None,
         resolved=diff_images(before_image, image) if before_image and image else None,
+        policy=tuple(_policy_hits(proposal, image)) if image else (),
         on_host=version.definition.image == HOST,
         seen=ReviewedState(proposal.revision, before.pk if before else None, image.digest if image else ""),
     )
+
+
+def _policy_hits(proposal: Proposal, image: Image) -> list[Hit]:
+    return hits_of_proposal(catalogue_workspace(), image, proposal.name) if proposal.open else []
 
 
 def image_to_serve(version: Version) -> Image | None:
@@ -140,7 +148,8 @@ def approve(
     A version without an image cannot be approved, nor an image that was rebuilt since it was reviewed. `confirmed`
     is what the reviewer confirms of CONFIRMATIONS.
     """
-    needed = gather(proposal).confirmations
+    evidence = gather(proposal)
+    needed, policy = evidence.confirmations, evidence.policy
     version = proposals.publish(proposal, by, comment, seen)
     image = image_to_serve(proposal.version)
     if image is None:
@@ -151,6 +160,13 @@ def approve(
         )
     if image.digest != seen.digest:
         raise StaleReview(f"The image of {proposal.version} was rebuilt in the meantime.")
+    blocking = next((hit for hit in policy if hit.level == "block"), None)
+    if blocking is not None:
+        raise ConflictError(
+            "policy",
+            f"The catalogue's policy stops it: {blocking.message}",
+            "An admin can make an exception.",
+        )
     for code in needed:
         if code not in confirmed:
             raise ConflictError(f"confirm-{code}", CONFIRMATIONS[code], "Confirm it to approve.")

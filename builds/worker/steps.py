@@ -30,12 +30,14 @@ from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.imaging.workshop import BYTECODES, Bytecode, ManagedPythons, Workshop
 from builds.models import BaseImage, Build, Image
 from builds.models.steps import StepName
+from builds.policies.gate import gate
 from builds.worker.bases import base_reference, resolve_base, resolve_bases
 from builds.worker.build_result import BuildResult
 from builds.worker.confinement import check_confinement
 from builds.worker.install_plan import interpreter_misfits
 from builds.worker.platforms.bytecode import bytecode_in, report_compilers
 from builds.worker.platforms.index import image_row, whole_image
+from builds.worker.platforms.licences import with_licences
 from builds.worker.platforms.packages import install, resolve_each
 from builds.worker.platforms.targets import Made, Target, check_files, refuse_scripts, targets_of
 from builds.worker.proving.attest import attest
@@ -120,10 +122,13 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
             made = _assembled(build, targets, compressions, making, reporter)
         bytecode = bytecode_in(targets[0], workshop, reporter)
     image = whole_image(made, workshop)
-    row = image_row(definition, bases, made, image, workshop)
     with reporter.step(StepName.VERIFY):
         conflicts = _verify(definition, targets, workshop, reporter)
-        check_image(build, row, workshop.store, reporter)
+        made = [with_licences(each, workshop, reporter) for each in made]
+        row = image_row(definition, bases, made, image, workshop)
+        tested = check_image(build, row, workshop.store, reporter)
+        locks = [each.target.lock for each in made]
+        gate(build, bases.first, locks, reporter, run=reporter.lease.run, import_test=tested)
     more = {"repository": repository(build.hash), "floating": is_floating(definition), "bytecode": bytecode}
     row |= more | {"conflicts": conflicts}
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).

@@ -18,6 +18,7 @@ from builds.models import BuildState, Image
 from builds.pages import queries
 from builds.pages.build_page import get_build
 from builds.pages.views import log_text
+from builds.policies.subjects import hits_of_image
 from builds.queue import requests
 from environments.access import Right, get_version, get_workspace
 from environments.definition import CannotWrite
@@ -29,6 +30,7 @@ from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes import bodies, build_responses, responses, rows
 from studio.api.shapes import images as image_fields
+from studio.api.shapes.policy import hit_row
 
 WORKSPACE = ("workspace",)
 VERSION = ("workspace", "name", "version")
@@ -159,6 +161,7 @@ def image(request: ApiRequest, workspace: str, digest: str) -> Response:
     shown = rows.image(row, public_host(request), version_to_name(versions, row))
     shared = [rows.reference(version) for version in versions]
     more: dict[str, Any] = _proof(row, version_to_name(versions, row))
+    more |= {"policy": [hit_row(hit) for hit in hits_of_image(space, row, versions)]}
     more |= {"manifests": _manifests(row), "deviations": [asdict(each) for each in deviations(row)]}
     return Response(shown | more | {"layers": _layers(row), "shared_by": shared})
 
@@ -195,7 +198,7 @@ def _layers(image: Image) -> list[dict[str, Any]]:
 def packages(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
     """List the packages in a version's image."""
     lock = _lock(get_version(request.user, workspace, name, version), request)
-    fields = ("name", "version", "ecosystem", "size", "requested", "needed_by", "url", "sha256")
+    fields = ("name", "version", "ecosystem", "size", "requested", "needed_by", "url", "sha256", "license")
     return Response([{field: getattr(package, field) for field in fields} for package in lock.packages])
 
 

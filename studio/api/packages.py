@@ -63,6 +63,7 @@ def _row(row: ImagePackage, versions: list[str]) -> dict[str, Any]:
         "ecosystem": row.package.ecosystem,
         "size": row.size,
         "requested": row.requested,
+        "license": row.package.license,
         "workspace": row.image.workspace.name,
         "digest": row.image.digest,
         "hash": row.image.hash,

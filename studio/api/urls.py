@@ -23,6 +23,7 @@ from studio.api.advisories import exposed
 from studio.api.base_images import routes as bases
 from studio.api.http import answers
 from studio.api.http.schema import route
+from studio.api.policies import decisions, rules
 from studio.api.sharing import badges, opening, shares
 
 ENVIRONMENT = "workspaces/<slug:workspace>/environments/<word:name>/"
@@ -62,6 +63,18 @@ ROUTES = {
     "workspaces/<slug:workspace>/compression/": route(
         GET=workspaces.compression, PUT=workspaces.change_compression
     ),
+    "workspaces/<slug:workspace>/policy/": route(GET=rules.policy),
+    "workspaces/<slug:workspace>/policy/exceptions/": route(
+        GET=rules.policy_exceptions, POST=rules.add_policy_exception
+    ),
+    "workspaces/<slug:workspace>/policy/exceptions/<int:exception>/": route(
+        DELETE=rules.remove_policy_exception
+    ),
+    "workspaces/<slug:workspace>/policy/rules/<slug:rule>/": route(PUT=rules.change_policy_rule),
+    "workspaces/<slug:workspace>/policy/rules/<slug:rule>/rehearse/": route(POST=rules.rehearse_policy_rule),
+    "workspaces/<slug:workspace>/decisions/": route(GET=decisions.decisions, POST=decisions.record_decision),
+    "workspaces/<slug:workspace>/decisions/<int:decision>/": route(DELETE=decisions.withdraw_decision),
+    "workspaces/<slug:workspace>/vex/": route(GET=decisions.export_vex, POST=decisions.import_vex),
     "workspaces/<slug:workspace>/sharing/": route(
         GET=opening.sharing_settings, PATCH=opening.change_sharing_settings
     ),

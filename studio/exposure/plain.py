@@ -44,6 +44,7 @@ def plain_answer(answer: Answer) -> dict[str, Any]:
         ],
         "show": answer.shown,
         "count": answer.count,
+        "settled": answer.settled,
         "page": answer.page,
         "more": answer.more,
         "exposed_since": _time(answer.since),
@@ -69,6 +70,7 @@ def plain_image(row: ExposedImage) -> dict[str, Any]:
         "hash": row.image.hash,
         "base": row.image.base,
         "current": row.image.current,
+        "settled": row.settled,
         "built_at": _time(row.image.made_at),
         "packages": [
             {

@@ -46,6 +46,7 @@ class PackageVersion:
     ecosystem: str
     size: int = 0
     requested: bool = False
+    license: str = ""
     holders: dict[int, Holder] = field(default_factory=dict)
 
     def add(self, row: dict[str, Any]) -> None:
@@ -88,18 +89,21 @@ def resolved(workspace: Workspace, constraint: Constraint) -> list[PackageVersio
     """Return the versions of a package that images have, the newest first."""
     rows = ImagePackage.objects.filter(
         image__in=visible_images([workspace]).values("pk"), package__name=constraint.name
-    ).values_list("image__hash", "package__ecosystem", "package__version", "size", "requested")
-    by_hash: dict[str, list[tuple[str, str, int, bool]]] = defaultdict(list)
-    for hash, ecosystem, version, size, requested in rows[:MOST_ROWS]:
+    ).values_list(
+        "image__hash", "package__ecosystem", "package__version", "size", "requested", "package__license"
+    )
+    by_hash: dict[str, list[tuple[str, str, int, bool, str]]] = defaultdict(list)
+    for hash, ecosystem, version, size, requested, licence in rows[:MOST_ROWS]:
         if constraint.allows(version, ecosystem) if constraint.parts else True:
-            by_hash[hash].append((ecosystem, version, size, requested))
+            by_hash[hash].append((ecosystem, version, size, requested, licence))
     result: dict[tuple[str, str], PackageVersion] = {}
     entries = entries_in_reach(workspace).filter(hash__in=by_hash)
     for row in entries.order_by("environment__name", "-number").values(*ENTRY)[:MOST_ROWS]:
-        for ecosystem, version, size, requested in by_hash[row["hash"]]:
+        for ecosystem, version, size, requested, licence in by_hash[row["hash"]]:
             held = result.setdefault((ecosystem, version), PackageVersion(version, ecosystem))
             held.size = max(held.size, size)
             held.requested |= requested
+            held.license = licence
             held.add(row)
     return _newest_first(list(result.values()))
 

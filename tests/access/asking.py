@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
-from builds.models import Build, BuildRequest, Image, Rebase, RebaseState
+from builds.models import Advisory, Build, BuildRequest, Image, Rebase, RebaseState, Triage
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
@@ -248,6 +248,13 @@ class Studio:
             studio.there[workspace]["connection"] = str(kept.pk)
             use = report_use(version, "run", "train-41", workspace=workspace_row, user=by, active=False).use
             studio.there[workspace]["use"] = str(use.pk)
+            advisory = Advisory.objects.get_or_create(key="CVE-2024-1")[0]
+            decision = Triage.objects.create(
+                advisory=advisory, environment=version.environment, state="pending", reason="Looking.", by=by
+            )
+            studio.there[workspace]["decision"] = str(decision.pk)
+            exempt = workspace_row.policy_exceptions.create(kind="package", subject="numpy", reason="Ours.")
+            studio.there[workspace]["exception"] = str(exempt.pk)
             hook = add_webhook(workspace_row, f"https://{workspace}.example/hook", ["settings"], by)[0]
             studio.there[workspace]["webhook"] = str(hook.pk)
             studio.there[workspace]["invitation"] = str(
@@ -311,6 +318,7 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "repository": f"{workspace_row.name}/{image.repository}",
         "format": "pylock",
         "label": "prod",
+        "rule": "licence",
         "uid": "x",
         "tenant": "common",
         "subscription": "any",

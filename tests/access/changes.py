@@ -52,6 +52,14 @@ class Change:
 
 CONNECTION = {"kind": "index", "address": "https://p.example/simple", "user": "u", "password": "a secret"}
 HOOK = {"address": "https://h.example/x", "groups": "builds"}
+EXCEPTION = {"kind": "package", "subject": "scipy", "rule": "", "reason": "Needed until May."}
+DECISION = {
+    "advisory": "CVE-2024-1",
+    "environment": "forecast",
+    "scope": "environment",
+    "state": "accepted",
+    "reason": "Low.",
+}
 RUNNING = {"build": "running"}
 ANONYMOUS = {"name": "anonymous", "version": "nameless"}
 BUILT_VERSION = {"version": "built-version"}
@@ -132,6 +140,22 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{W}settings/opened", "POST"): Change("workspace.opened", {}),
     (f"{W}settings/receiving", "POST"): Change("workspace.receiving", {}),
     (f"{W}settings/labels", "POST"): Change("workspace.labels", {"labels": "prod staging"}),
+    (f"{W}settings/policy/<slug:rule>", "POST"): Change("policy.rule", {"level": "warn", "deny": "MIT"}),
+    (f"{W}settings/exceptions/", "POST"): Change("policy.excepted", EXCEPTION),
+    (f"{W}settings/exceptions/<int:exception>/remove", "POST"): Change("policy.unexcepted"),
+    (f"{W}decisions/", "POST"): Change("triage.decided", DECISION),
+    (f"{W}decisions/<int:decision>/withdraw", "POST"): Change("triage.withdrawn"),
+    (f"{API_W}policy/rules/<slug:rule>/", "PUT"): Change(
+        "policy.rule", {"level": "warn", "options": {"deny": ["MIT"]}}
+    ),
+    (f"{API_W}policy/exceptions/", "POST"): Change("policy.excepted", EXCEPTION),
+    (f"{API_W}policy/exceptions/<int:exception>/", "DELETE"): Change("policy.unexcepted"),
+    (f"{API_W}decisions/", "POST"): Change("triage.decided", DECISION),
+    (f"{API_W}decisions/<int:decision>/", "DELETE"): Change("triage.withdrawn"),
+    (f"{API_W}vex/", "POST"): Change(
+        "triage.imported",
+        {"environment": "forecast", "document": {"bomFormat": "CycloneDX", "specVersion": "1.6"}},
+    ),
     (f"{API_VERSION}share/", "POST"): Change("share.sent", {"workspace": "nowhere"}, there=BUILT_VERSION),
     (f"{API_W}shares/<int:share>/accept/", "POST"): Change("share.accepted", there=RECEIVED),
     (f"{API_W}shares/<int:share>/decline/", "POST"): Change("share.declined", there=RECEIVED),
@@ -239,6 +263,9 @@ LEAVE_NO_EVENT: dict[tuple[str, str], str] = {
     ("tour/dismiss", "POST"): "what a person has seen is nobody else's affair",
     ("account/notifications/read", "POST"): "what a person has seen is nobody else's affair",
     (f"{W}check", "POST"): "nothing is saved",
+    (f"{W}settings/policy/<slug:rule>/rehearse", "POST"): "nothing is saved",
+    (f"{API_W}policy/rules/<slug:rule>/rehearse/", "POST"): "nothing is saved",
+    (f"{W}decisions/import", "POST"): "tests/studio/policies/test_decisions.py: it needs a file",
     (f"{W}settings/connections/<int:connection>/test", "POST"): "nothing is saved",
     (f"{W}views/save", "POST"): "what a person searches for is nobody else's affair",
     (f"{W}views/<int:view>/delete", "POST"): "what a person searches for is nobody else's affair",

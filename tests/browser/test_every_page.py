@@ -54,6 +54,8 @@ PAGES = [
     "/w/lab/shares/1/",
     "/w/lab/settings/?tab=sharing",
     "/w/lab/settings/?tab=azure",
+    "/w/lab/settings/?tab=policy",
+    "/w/lab/decisions/",
     f"/w/lab/environments/{ANONYMOUS}/versions/nameless/",
     f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2",
     f"/w/lab/compare/?a=lab/{LONG}:1&b=lab/{LONG}:2&view=split",
@@ -127,6 +129,7 @@ NO_PAGE = {
     f"{BUILD}stream",
     f"{W}settings/azure/config.json",
     f"{W}settings/azure/authority.pem",
+    f"{W}decisions/vex.cdx.json",
 }
 
 

@@ -56,6 +56,9 @@ class LockedPackage:
     files: tuple[LockedFile, ...] = ()
     """All files that the lock allows; `url` and `sha256` are those of the first."""
 
+    license: str = ""
+    """Its licence as an SPDX expression; empty for unknown."""
+
     direct: bool = False
     """Whether it comes from a repository or an address of its own, and from no index."""
 

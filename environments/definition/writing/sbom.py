@@ -15,6 +15,8 @@ from environments.definition.packages.locked import CONDA, PIP, LockedPackage
 
 if TYPE_CHECKING:
     from cyclonedx.model.component import Component
+    from license_expression import LicenseExpression
+    from spdx_tools.spdx.model.spdx_no_assertion import SpdxNoAssertion
 
 # The same packages give the same document: a moment of its own would make every export differ.
 _NO_MOMENT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -73,6 +75,7 @@ def _once(packages: Sequence[LockedPackage]) -> list[LockedPackage]:
 def _component(package: LockedPackage) -> Component:
     from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
     from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.license import LicenseExpression
     from packageurl import PackageURL
 
     hashes = []
@@ -92,6 +95,7 @@ def _component(package: LockedPackage) -> Component:
         purl=PackageURL.from_string(url),
         hashes=hashes,
         external_references=references,
+        licenses=[LicenseExpression(package.license)] if package.license else [],
     )
 
 
@@ -132,6 +136,7 @@ def _spdx(packages: Sequence[LockedPackage], name: str) -> str:
                 download_location=package.url or SpdxNoAssertion(),
                 files_analyzed=False,
                 checksums=checksums,
+                license_declared=_spdx_licence(package.license),
                 external_references=[purl],
             )
         )
@@ -147,6 +152,16 @@ def _spdx(packages: Sequence[LockedPackage], name: str) -> str:
     document = Document(info, packages=components, relationships=relationships)
     write_document_to_stream(document, stream, validate=True)
     return json.dumps(json.loads(stream.getvalue()), indent=2) + "\n"
+
+
+def _spdx_licence(text: str) -> LicenseExpression | SpdxNoAssertion:
+    from spdx_tools.common.spdx_licensing import spdx_licensing
+    from spdx_tools.spdx.model.spdx_no_assertion import SpdxNoAssertion
+
+    # The text of a `LicenseRef-…` would have to be in the document.
+    if not text or "LicenseRef-" in text:
+        return SpdxNoAssertion()
+    return spdx_licensing.parse(text)
 
 
 def _id(number: int, package: LockedPackage) -> str:

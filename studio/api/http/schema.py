@@ -26,6 +26,9 @@ PATH = {
     "token": (OpenApiTypes.INT, "The token's number."),
     "invitation": (OpenApiTypes.INT, "The invitation's number."),
     "webhook": (OpenApiTypes.INT, "The webhook's number."),
+    "rule": (OpenApiTypes.STR, "A rule, such as `licence`."),
+    "exception": (OpenApiTypes.INT, "The exception's number."),
+    "decision": (OpenApiTypes.INT, "The decision's number."),
     "delivery": (OpenApiTypes.UUID, "The delivery's id."),
     "key": (OpenApiTypes.INT, "The number of a badge's key."),
 }

@@ -5,6 +5,7 @@ from typing import Any
 from builds.models.trial import Trial
 from builds.review.evidence import Evidence
 from environments.models.catalogue import Deprecation, Proposal
+from studio.api.shapes.policy import hit_row
 from studio.api.shapes.rows import deprecation, reference
 
 
@@ -38,6 +39,7 @@ def whole_proposal(row: Proposal, evidence: Evidence) -> dict[str, Any]:
         "grown": evidence.grown,
         "misfits": evidence.conflicts,
         "trial": _trial(evidence),
+        "policy": [hit_row(hit) for hit in evidence.policy],
         "confirmations": evidence.confirmations if row.open else [],
         "before": reference(evidence.before),
         "difference": evidence.difference.as_json() if evidence.difference else None,

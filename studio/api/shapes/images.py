@@ -4,6 +4,8 @@ from typing import Any
 
 from rest_framework import serializers as s
 
+from studio.api.shapes.policy import HitOut
+
 
 class Layer(s.Serializer[Any]):
     """A layer of an image."""
@@ -141,6 +143,7 @@ class WholeImage(Image):
     layers = Layer(many=True)
     manifests = ImageManifest(many=True, help_text="Of each platform, if there are several.")
     deviations = Deviation(many=True, help_text="The packages that differ between the platforms.")
+    policy = HitOut(many=True, help_text="What breaks the workspace's rules today.")
     shared_by = s.ListField(child=s.CharField(), help_text="workspace/name:version")
 
 
@@ -155,3 +158,4 @@ class Package(s.Serializer[Any]):
     needed_by = s.ListField(child=s.CharField())
     url = s.CharField()
     sha256 = s.CharField(allow_blank=True)
+    license = s.CharField(allow_blank=True, help_text="As an SPDX expression; empty for unknown.")

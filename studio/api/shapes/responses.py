@@ -323,6 +323,7 @@ class HeldPackage(s.Serializer[Any]):
     )
     size = s.IntegerField()
     requested = s.BooleanField()
+    license = s.CharField(help_text="Its licence as an SPDX expression; empty for unknown.")
     workspace = s.CharField(help_text="Of the image.")
     digest = s.CharField(help_text="Of the image.")
     hash = s.CharField()

@@ -22,7 +22,7 @@ def needs_of_sdists(files: Sequence[WheelFile], reporter: Reporter) -> dict[str,
 def read_wheels(
     files: Sequence[WheelFile], python: tuple[int, int], reporter: Reporter
 ) -> Iterator[tuple[WheelFile, dict[str, Any]]]:
-    """Yield each wheel with what its METADATA requires, as it is written there, and its `programs` as by `elf.programs_in`.
+    """Yield each wheel with its requirements as METADATA has them, `programs` as by `elf.programs_in`, and `license`.
 
     `needs` are the packages that it requires, `python` are the Pythons; both may be no such thing.
     """

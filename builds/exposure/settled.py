@@ -1,0 +1,62 @@
+"""Which advisories don't count for an image, as every version that shares it has a decision that settles them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from builds.exposure.images import Scope, within
+from builds.exposure.triage import SETTLED, decisions_about, holding
+from builds.models import Image, Triage
+from environments.models import VersionEntry
+
+Pair = tuple[int, int]  # image, advisory
+
+
+def settled_on(images: Iterable[int], advisories: Iterable[int], scope: Scope = None) -> set[Pair]:
+    """Return the pairs of image and advisory that don't count as exposed.
+
+    An image is shared by versions: all of them (of the workspaces in `scope`) must have a decision that settles the
+    advisory. An image of no version has the studio's decisions alone. One query, as long as nothing was decided.
+    """
+    decisions = decisions_about(advisories)
+    decided = {key[0] for key, row in decisions.rows.items() if row.state in SETTLED}
+    if not decided:
+        return set()
+    versions = _versions(images, scope)
+    return {
+        (image, advisory)
+        for image, pairs in versions.items()
+        for advisory in decided
+        if all(decisions.settled(advisory, *pair) for pair in pairs)
+    }
+
+
+def _versions(images: Iterable[int], scope: Scope) -> dict[int, list[tuple[int | None, int | None]]]:
+    """Return environment and version of each version that shares an image; a pair of None where there is none."""
+    rows = Image.objects.filter(pk__in=list(images)).values_list(
+        "pk", "hash", "workspace", "workspace__curated"
+    )
+    known = list(rows)
+    entries = within(VersionEntry.objects.filter(hash__in={hash for _, hash, _, _ in known}), scope)
+    by_hash: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    for hash, workspace, environment, version in entries.values_list(
+        "hash", "workspace", "environment", "version"
+    ):
+        by_hash[hash].append((workspace, environment, version))
+    return {
+        pk: [
+            (environment, version)
+            for owner, environment, version in by_hash[hash]
+            if curated or owner == workspace
+        ]
+        or [(None, None)]
+        for pk, hash, workspace, curated in known
+    }
+
+
+def settled_everywhere() -> Iterable[int]:
+    """Return a subquery of the advisories that a decision for the studio settles, and no narrower one reopens."""
+    reopened = holding().exclude(environment=None).exclude(state__in=SETTLED).values("advisory")
+    rows = Triage.objects.filter(pk__in=holding().values("pk"), environment=None, state__in=SETTLED)
+    return rows.exclude(advisory__in=reopened).values("advisory")  # type: ignore[return-value]

@@ -1,0 +1,185 @@
+"""Facts about images for rules: of one that is being built, and of one that has its rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils import timezone
+
+from builds.advisories.matching import hits_of, identities_of, known_for
+from builds.exposure.triage import Decisions, decisions_about
+from builds.images.packages import origin_of, policy_facts
+from builds.models import Advisory, Image, PackageAdvisory, Trial
+from builds.policies.evaluate import Hit, evaluate
+from builds.policies.facts import Facts, PackageFacts, Vulnerability
+from builds.policies.service import exempt_in, rules_of
+from environments.definition.packages.cutoffs import ANY, BadCutoff, limit_of
+from environments.models import Version, Workspace
+
+
+def hits_of_lock(
+    workspace: Workspace,
+    version: Version,
+    locks: Sequence[Mapping[str, Any]],
+    *,
+    base: str,
+    base_created: dt.datetime | None,
+    import_test: str,
+) -> list[Hit]:
+    """Return what breaks a workspace's rules in an image that has no rows yet, by the locks of its platforms."""
+    rules = [rule for rule in rules_of(workspace) if rule.level != "off"]
+    if not rules:
+        return []
+    facts = Facts(
+        at=timezone.now(),
+        environments=frozenset({version.environment.name}),
+        packages=packages_of(locks),
+        vulnerabilities=_matched(locks, version) if _needs(rules, "vulnerability") else (),
+        base=base,
+        base_created=base_created,
+        import_test=import_test,
+        **uploads_of(policy_facts([dict(lock) for lock in locks])),
+    )
+    return evaluate(rules, facts, exempt_in(workspace), index_host=index_host())
+
+
+def hits_of_image(workspace: Workspace, image: Image, versions: Iterable[Version]) -> list[Hit]:
+    """Return what breaks a workspace's rules today in an image that versions share."""
+    shared = list(versions)
+    names = frozenset(version.environment.name for version in shared)
+    return _hits(workspace, image, names, [(version.environment_id, version.pk) for version in shared])
+
+
+def hits_of_proposal(catalogue: Workspace, image: Image, name: str) -> list[Hit]:
+    """Return what breaks the catalogue's rules today in an image proposed under this name.
+
+    Decisions of the proposing workspace don't count here: only those for the studio and the curated environment.
+    """
+    environment = catalogue.environments.named().filter(name=name).values_list("pk", flat=True).first()
+    return _hits(catalogue, image, frozenset({name}), [(environment, None)])
+
+
+Pairs = Sequence[tuple[int | None, int | None]]  # environment and version that decisions may be for
+
+
+def _hits(workspace: Workspace, image: Image, names: frozenset[str], pairs: Pairs) -> list[Hit]:
+    rules = [rule for rule in rules_of(workspace) if rule.level != "off"]
+    if not rules:
+        return []
+    others = list(image.platform_rows.exclude(lock=None).values_list("lock", flat=True))
+    trial = Trial.objects.filter(digest=image.digest).values_list("state", flat=True).first()
+    facts = Facts(
+        at=timezone.now(),
+        environments=names,
+        packages=packages_of([*(lock or {} for lock in others), image.lock or {}]),
+        vulnerabilities=_known(image, pairs) if _needs(rules, "vulnerability") else (),
+        base=image.base,
+        base_created=image.base_created_at,
+        import_test=trial or "",
+        built_at=image.built_at,
+        **uploads_of(image.policy_facts or {}),
+    )
+    return evaluate(rules, facts, exempt_in(workspace), index_host=index_host())
+
+
+def _needs(rules: Iterable[Any], name: str) -> bool:
+    return any(rule.name == name for rule in rules)
+
+
+def index_host() -> str:
+    """Return the host of the studio's own index, whose packages count as those of pypi.org."""
+    return urlsplit(settings.INDEX_URL).netloc.rpartition("@")[2] if settings.INDEX_URL else ""
+
+
+def packages_of(locks: Iterable[Mapping[str, Any]]) -> tuple[PackageFacts, ...]:
+    """Return the facts about the packages of locks, each once."""
+    facts = (package_facts(package) for lock in locks for package in lock.get("packages", []))
+    return tuple(dict.fromkeys(facts))
+
+
+def package_facts(package: Mapping[str, Any]) -> PackageFacts:
+    """Return the facts about a package of a lock, in its JSON form."""
+    return PackageFacts(
+        name=package["name"],
+        version=package["version"],
+        ecosystem=package["ecosystem"],
+        license=package.get("license", ""),
+        origin=origin_of(dict(package)),
+        source=package.get("kind") == "sdist",
+        requested=package.get("requested", False),
+    )
+
+
+def uploads_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of Facts about limits on uploads, of an image's `policy_facts`."""
+
+    def limit(text: str) -> dt.datetime | None:
+        try:
+            return limit_of(text or ANY, timezone.now())
+        except BadCutoff:
+            return None
+
+    return {
+        "uploaded_before": limit(facts.get("as_of", "")),
+        "upload_exceptions": {name: limit(text) for name, text in facts.get("exceptions", {}).items()},
+    }
+
+
+def _matched(locks: Iterable[Mapping[str, Any]], version: Version) -> tuple[Vulnerability, ...]:
+    packages = [package for lock in locks for package in lock.get("packages", [])]
+    each = {(package["ecosystem"], package["name"], package["version"]): package for package in packages}
+    named = list(each.values())
+    identities = {
+        number: identities_of(*key, distributions=package.get("distributions", ()))
+        for number, (key, package) in enumerate(each.items())
+    }
+    hits = hits_of(identities, known_for(identity for several in identities.values() for identity in several))
+    affecting = {advisory for several in hits.values() for advisory in several}
+    advisories = Advisory.objects.defer("details").in_bulk(affecting)
+    decisions = decisions_about(affecting)
+    return tuple(
+        _vulnerability(
+            advisories[pk],
+            named[number]["name"],
+            named[number]["version"],
+            fixes,
+            decisions.settled(pk, version.environment_id, version.pk),
+        )
+        for number, several in hits.items()
+        for pk, fixes in several.items()
+    )
+
+
+def _vulnerability(
+    advisory: Advisory, name: str, version: str, fixes: Iterable[str], settled: bool
+) -> Vulnerability:
+    severity, published = advisory.severity, advisory.published_at
+    return Vulnerability(advisory.key, name, version, severity, published, tuple(fixes), settled)
+
+
+def _known(image: Image, pairs: Pairs) -> tuple[Vulnerability, ...]:
+    rows = list(
+        PackageAdvisory.objects.filter(package__image_rows__image=image)
+        .select_related("package", "advisory")
+        .order_by("package__name", "advisory__key")
+    )
+    decisions = decisions_about({row.advisory_id for row in rows})
+    return tuple(
+        _vulnerability(
+            row.advisory,
+            row.package.name,
+            row.package.version,
+            row.fixed_in,
+            settled_for_all(decisions, row.advisory_id, pairs),
+        )
+        for row in rows
+    )
+
+
+def settled_for_all(decisions: Decisions, advisory: int, pairs: Pairs) -> bool:
+    """Return whether an advisory counts for none of the versions that share an image."""
+    return all(decisions.settled(advisory, *pair) for pair in pairs or [(None, None)])

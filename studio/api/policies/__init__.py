@@ -1,0 +1,1 @@
+"""Policies and decisions about advisories in the API."""

@@ -1,6 +1,8 @@
 """Tables of builds and images, a module by topic.
 
 - `images`: Image, PushedTag, ImageLayer, ImagePackage, ImagePlatform, Package, BaseImage, LastSweep
+- `advisories`: Advisory, AdvisoryName, AdvisoryRecord, AdvisorySource, AffectedPackage, PackageAdvisory,
+  PackageDistribution, BaseContents, BasePackage, PastImage, PastPackage
 - `builds`: Build, BuildRequest, Step
 - `logs`: LogChunk, LogBlock
 - `limits`: WorkspaceLimits
@@ -9,6 +11,21 @@
 - `steps`: StepName, no table
 """
 
+from builds.models.advisories import (
+    SEVERITIES,
+    Advisory,
+    AdvisoryName,
+    AdvisoryRecord,
+    AdvisorySource,
+    AffectedPackage,
+    BaseContents,
+    BasePackage,
+    PackageAdvisory,
+    PackageDistribution,
+    PastImage,
+    PastPackage,
+    Severity,
+)
 from builds.models.builds import ACTIVE, Build, BuildRequest, BuildState, Step, seconds_between
 from builds.models.images import (
     BaseImage,
@@ -28,7 +45,15 @@ from builds.models.trial import PENDING, Trial, TrialState
 __all__ = [
     "ACTIVE",
     "PENDING",
+    "SEVERITIES",
+    "Advisory",
+    "AdvisoryName",
+    "AdvisoryRecord",
+    "AdvisorySource",
+    "AffectedPackage",
+    "BaseContents",
     "BaseImage",
+    "BasePackage",
     "Build",
     "BuildRequest",
     "BuildState",
@@ -40,8 +65,13 @@ __all__ = [
     "LogBlock",
     "LogChunk",
     "Package",
+    "PackageAdvisory",
+    "PackageDistribution",
+    "PastImage",
+    "PastPackage",
     "PushedTag",
     "RebuildPreview",
+    "Severity",
     "Step",
     "Trial",
     "TrialState",

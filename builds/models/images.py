@@ -63,6 +63,7 @@ class Image(models.Model):
             models.Index(fields=["workspace", "built_at", "id"], name="image_built_at_idx"),
             models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
             models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
+            models.Index(fields=["base_digest"], name="image_base_digest_idx"),
         ]
 
     def __str__(self) -> str:
@@ -152,13 +153,18 @@ class ImageLayer(models.Model):
 class Package(models.Model):
     """A version of a package, shared by all images: a name has few rows, so versions can be compared in Python."""
 
-    ecosystem = models.CharField(max_length=10)  # pypi, conda; python for the interpreter itself
+    ecosystem = models.CharField(max_length=10)  # pypi, conda, debian; python for the interpreter itself
     name = models.CharField(max_length=200)  # normalised
     version = models.CharField(max_length=200)
+    release = models.CharField(
+        max_length=30, blank=True, help_text="The distribution of a debian package, by its source: debian:12."
+    )
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["name", "ecosystem", "version"], name="package_version_uniq")
+            models.UniqueConstraint(
+                fields=["name", "ecosystem", "version", "release"], name="package_version_uniq"
+            )
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,1 @@
+"""Advisories in OSV's format: read, imported, and matched with the packages of images and bases."""

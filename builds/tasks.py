@@ -14,6 +14,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from builds.healing.runs import has_open_items
 from builds.images.expiry import remove_expired
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
@@ -23,6 +24,7 @@ from builds.queue.prebuilds import Prebuilder
 from builds.queue.previews import resend_lost_previews
 from builds.queue.trials import has_waiting_trials
 from builds.worker import preview, publish, runner, steps
+from builds.worker.healing.planning import run_waiting_items
 from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
 from builds.worker.trial import run_waiting_trials
@@ -108,12 +110,13 @@ class WorkPoller:
 
 build_poller = WorkPoller(run_queued_builds)
 trial_poller = WorkPoller(run_waiting_trials)
+heal_poller = WorkPoller(run_waiting_items)
 
 
 @worker_ready.connect
 def start_background_threads(sender: Any = None, **_: Any) -> None:
     """Start the threads that reconcile every few seconds, push missing tags, and sweep store and cache when due."""
-    build_poller.pool = trial_poller.pool = getattr(sender, "pool", None)
+    build_poller.pool = trial_poller.pool = heal_poller.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
     threading.Thread(target=_push_tags_until_stopped, name="tags", daemon=True).start()
     threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
@@ -137,6 +140,8 @@ def _reconcile_until_stopped() -> None:
                 build_poller.wake()
             if has_waiting_trials():
                 trial_poller.wake()
+            if has_open_items():
+                heal_poller.wake()
         except DatabaseError as error:
             log.warning("The reconciler could not read the builds (%s); retrying.", error)
         finally:

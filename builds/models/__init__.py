@@ -5,6 +5,7 @@
   PackageDistribution, BaseContents, BasePackage, PastImage, PastPackage
 - `builds`: Build, BuildRequest, Step
 - `logs`: LogChunk, LogBlock
+- `healing`: HealRun, HealItem
 - `limits`: WorkspaceLimits
 - `preview`: RebuildPreview
 - `trial`: Trial
@@ -27,6 +28,7 @@ from builds.models.advisories import (
     Severity,
 )
 from builds.models.builds import ACTIVE, Build, BuildRequest, BuildState, Step, seconds_between
+from builds.models.healing import HealItem, HealRun, HealState
 from builds.models.images import (
     BaseImage,
     Image,
@@ -57,6 +59,9 @@ __all__ = [
     "Build",
     "BuildRequest",
     "BuildState",
+    "HealItem",
+    "HealRun",
+    "HealState",
     "Image",
     "ImageLayer",
     "ImagePackage",

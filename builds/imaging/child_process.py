@@ -25,6 +25,7 @@ from builds.imaging.reporting import Cancelled, ImageError, Reporter
 # The processes that read foreign packages: each is forked, confined, with its modules imported already.
 FORKS = ForkServer(
     (
+        "builds.advisories.reading_worker",
         "builds.imaging.bases.probe_worker",
         "builds.imaging.conda.worker",
         "builds.imaging.packing.pack_worker",

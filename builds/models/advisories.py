@@ -54,17 +54,17 @@ class AdvisoryName(models.Model):
 
 
 class AdvisorySource(models.Model):
-    """A URL that advisories are imported from on a schedule, with the outcome of its last check."""
+    """A URL that advisories are imported from on a schedule, with the outcome of its last check.
 
-    url = models.CharField(max_length=500, unique=True)
+    The row without a URL is for what is imported by hand; who writes advisories or matches holds its lock.
+    """
+
+    url = models.CharField(max_length=500, unique=True, blank=True)
     etag = models.CharField(max_length=200, blank=True, help_text="Of what was imported last.")
     checked_at = models.DateTimeField(null=True)
     imported_at = models.DateTimeField(null=True)
     records = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=400, blank=True)
-    matched_to = models.BigIntegerField(
-        default=0, help_text="The newest package when the last import began; later ones are matched again."
-    )
 
     def __str__(self) -> str:
         return self.url

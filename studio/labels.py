@@ -29,6 +29,21 @@ STATES = {
     "retired": (_("Retired"), "archive", "quiet"),
 }
 
+HEAL_STATES = {
+    # state: (the state whose icon and colour it has, label)
+    "waiting": ("waiting", _("Waiting")),
+    "planning": ("running", _("Solving")),
+    "planned": ("succeeded", _("Can be healed")),
+    "building": ("building", _("Building")),
+    "testing": ("running", _("Testing")),
+    "ready": ("changes", _("Needs a decision")),
+    "healed": ("succeeded", _("Healed")),
+    "proposed": ("published", _("Proposed")),
+    "current": ("succeeded", _("Not affected")),
+    "refused": ("refused", _("Not healed")),
+    "failed": ("failed", _("Failed")),
+}
+
 KINDS = {
     "curated": _("Curated"),
     "system-managed": _("System-managed"),
@@ -75,6 +90,9 @@ EVENTS = {
     "share.refused": ("circle-x", _("%(label)s declined %(subject)s")),
     "workspace.opened": ("settings", _("%(who)s changed whether %(subject)s is open for sharing")),
     "workspace.labels": ("lock", _("%(who)s changed the protected labels of %(subject)s")),
+    "heal.requested": ("player-play", _("%(who)s requested to heal %(subject)s")),
+    "heal.cancelled": ("player-stop", _("%(who)s stopped healing %(subject)s")),
+    "version.healed": ("circle-check", _("%(who)s healed an environment: %(subject)s")),
     "environment.archived": ("archive", _("%(who)s archived %(subject)s")),
     "environment.findings": ("info-circle", _("%(who)s changed the ignored findings of %(subject)s")),
     "environment.restored": ("archive-off", _("%(who)s restored %(subject)s")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from builds.healing.runs import items_to_advance, move
@@ -11,9 +12,10 @@ from builds.models import BuildState, Image, TrialState
 from builds.models.healing import HealItem, HealState
 from builds.queue import trials
 from builds.queue.requests import image_of
+from environments.access import Right, may
 from environments.audit.record import record
 from environments.catalogue import proposals
-from environments.errors import ServiceError
+from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Version
 from environments.versions.input import texts_beside
 from environments.versions.service import SavedVersion, save_version
@@ -35,6 +37,19 @@ def advance_items() -> None:
         except Exception:
             log.exception("Could not heal %s", item)
             move(item, HealState.FAILED, reason="The studio made an error; its log has the details.")
+
+
+def check_allowed(item: HealItem) -> None:
+    """Raise ServiceError if the person who requested the run may no longer save versions there."""
+    user, curated = item.run.requested_by, item.version.environment.workspace.curated
+    workspace = item.run.workspace if curated else item.version.environment.workspace
+    right = Right.PROPOSE if curated else Right.DEFINE
+    if user is not None and workspace is not None and not (user.is_active and may(user, right, workspace)):
+        raise ServiceError(
+            "not-allowed",
+            f"{user.get_username()} may no longer save versions in {workspace}.",
+            "Heal it yourself.",
+        )
 
 
 def _advance(item: HealItem) -> None:
@@ -75,16 +90,30 @@ def _built(item: HealItem) -> bool:
 
 def _finish(item: HealItem, candidate: Version, image: Image) -> None:
     """Save the definition as the next version, propose it, or leave it to somebody to decide."""
+    check_allowed(item)
     if item.run.report_only:
         move(item, HealState.READY, reason="It is built and tested. This run saves nothing.")
-    elif item.version.environment.workspace.curated:
-        _propose(item, candidate)
     else:
-        publish(item, candidate)
+        _save(item, candidate, item.run.requested_by)
+
+
+def _save(item: HealItem, candidate: Version, user: User | None) -> None:
+    if item.version.environment.workspace.curated:
+        _propose(item, candidate, user)
+    else:
+        publish(item, candidate, user)
+
+
+def publish_ready(item: HealItem, user: User) -> None:
+    """Save what is ready but was not saved: somebody with the right decided so. Raises ServiceError."""
+    candidate = item.candidate
+    if item.state != HealState.READY or candidate is None or image_of(candidate) is None:
+        raise ConflictError("not-ready", f"{item.version} has nothing to save.", "Heal it again.")
+    _save(item, candidate, user)
 
 
 @transaction.atomic
-def publish(item: HealItem, candidate: Version) -> None:
+def publish(item: HealItem, candidate: Version, user: User | None) -> None:
     """Save a healed definition as the next version of its environment, with its image. Raises ServiceError."""
     # Concurrent saves wait here, and then the latest version is another.
     environment = Environment.objects.select_for_update().get(pk=item.environment_id)
@@ -92,7 +121,7 @@ def publish(item: HealItem, candidate: Version) -> None:
     if latest is None or latest.pk != item.version_id:
         move(item, HealState.REFUSED, reason=NEWER.format(version=latest))
         return
-    saved = _saved(item, candidate, environment)
+    saved = _saved(item, candidate, environment, user)
     keys = sorted(item.run.advisories.values_list("key", flat=True))
     if move(item, HealState.HEALED, published=saved.version, reason=""):
         record(
@@ -100,19 +129,19 @@ def publish(item: HealItem, candidate: Version) -> None:
             str(saved.version),
             workspace=environment.workspace,
             environment=environment,
-            actor=item.run.requested_by,
+            actor=user,
             advisories=keys,
             based_on=str(item.version),
         )
 
 
-def _saved(item: HealItem, candidate: Version, environment: Environment) -> SavedVersion:
+def _saved(item: HealItem, candidate: Version, environment: Environment, user: User | None) -> SavedVersion:
     before = item.version
     return save_version(
         environment.workspace,
         environment.name,
         candidate.definition,
-        user=item.run.requested_by,
+        user=user,
         description=before.description,
         tags=before.tags,
         based_on=before,
@@ -124,9 +153,9 @@ def _saved(item: HealItem, candidate: Version, environment: Environment) -> Save
 
 
 @transaction.atomic
-def _propose(item: HealItem, candidate: Version) -> None:
+def _propose(item: HealItem, candidate: Version, user: User | None) -> None:
     """Propose a healed definition as the next version of a curated environment."""
-    workspace, user = item.run.workspace, item.run.requested_by
+    workspace = item.run.workspace
     curated = item.version.environment
     if workspace is None or user is None:
         move(item, HealState.READY, reason="It is built and tested. Choose a workspace to propose it from.")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 from django.contrib.auth.models import User
@@ -72,27 +73,48 @@ def start_run(
         items[environment] = HealItem.objects.create(
             run=run, environment_id=environment, version=pair.version, after=before
         )
-    record(
-        "heal.requested",
-        ", ".join(sorted(advisory.key for advisory in advisories)),
-        workspace=workspace,
-        actor=user,
-        run=run.pk,
-        environments=len(items),
-        dry_run=dry_run,
-    )
+    for home, count in Counter(pair.version.environment.workspace for pair in pairs).items():
+        record(
+            "heal.requested",
+            named(advisories),
+            workspace=home,
+            actor=user,
+            run=run.pk,
+            environments=count,
+            dry_run=dry_run,
+        )
     return run
 
 
 @transaction.atomic
-def cancel_run(run: HealRun, user: User | None) -> None:
-    """End a run: items that have not been saved yet never are. Builds that were requested go on."""
-    stopped = run.items.filter(state__in=OPEN_STATES).update(
-        state=HealState.REFUSED, reason=CANCELLED, claim=None, ended_at=Now()
-    )
+def cancel_run(run: HealRun, user: User | None, workspace: Workspace | None = None) -> int:
+    """End a run, or its part in a workspace; return how many items that stopped. Builds that were requested go on."""
+    items = run.items.filter(state__in=OPEN_STATES)
+    if workspace is not None:
+        items = items.filter(environment__workspace=workspace)
+    stopped = items.update(state=HealState.REFUSED, reason=CANCELLED, claim=None, ended_at=Now())
     end_if_done(run)
     if stopped:
-        record("heal.cancelled", str(run), workspace=run.workspace, actor=user, run=run.pk)
+        record(
+            "heal.cancelled",
+            named(run.advisories.all()),
+            workspace=workspace,
+            actor=user,
+            run=run.pk,
+            environments=stopped,
+        )
+    return stopped
+
+
+def named(advisories: Iterable[Advisory]) -> str:
+    """Return the names of advisories as one text."""
+    return ", ".join(sorted(advisory.key for advisory in advisories))
+
+
+def runs_in(workspace: Workspace) -> QuerySet[HealRun]:
+    """Return the runs over environments of a workspace, newest first."""
+    items = HealItem.objects.filter(run=OuterRef("pk"), environment__workspace=workspace)
+    return HealRun.objects.filter(Exists(items)).select_related("requested_by").order_by("-pk")
 
 
 def end_if_done(run: HealRun) -> None:

@@ -19,6 +19,7 @@ from studio.api import (
     webhooks,
     workspaces,
 )
+from studio.api.healing import heals
 from studio.api.http import answers
 from studio.api.http.schema import route
 from studio.api.sharing import opening, shares
@@ -28,6 +29,7 @@ VERSION = f"{ENVIRONMENT}versions/<word:version>/"
 BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
 WEBHOOKS = "workspaces/<slug:workspace>/webhooks/"
 PROPOSAL = "workspaces/<slug:workspace>/proposals/<int:proposal>/"
+HEALS = "workspaces/<slug:workspace>/heals/"
 SHARE = "workspaces/<slug:workspace>/shares/<int:share>/"
 ROUTES = {
     # Outside workspaces
@@ -54,6 +56,9 @@ ROUTES = {
     "workspaces/<slug:workspace>/sharing/": route(
         GET=opening.sharing_settings, PATCH=opening.change_sharing_settings
     ),
+    HEALS: route(GET=heals.heals, POST=heals.start),
+    f"{HEALS}<int:run>/": route(GET=heals.heal, DELETE=heals.stop),
+    f"{HEALS}<int:run>/items/<int:item>/save/": route(POST=heals.save),
     "workspaces/<slug:workspace>/invitations/": route(GET=workspaces.invitations, POST=workspaces.invite),
     "workspaces/<slug:workspace>/invitations/<int:invitation>/": route(
         DELETE=workspaces.revoke_invitation_by_number

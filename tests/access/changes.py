@@ -55,6 +55,7 @@ HOOK = {"address": "https://h.example/x", "groups": "builds"}
 RUNNING = {"build": "running"}
 ANONYMOUS = {"name": "anonymous", "version": "nameless"}
 BUILT_VERSION = {"version": "built-version"}
+OPEN_RUN = {"run": "open-run"}
 RECEIVED = {"share": "received"}
 UNBUILT = {"version": "unbuilt"}
 BUILT = {"proposal": "built"}
@@ -113,6 +114,12 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{VERSION}archive", "POST"): Change("environment.archived"),
     (f"{VERSION}label/", "POST"): Change("label.moved", {"label": "prod", "seen": "2"}),
     (f"{VERSION}name", "POST"): Change("version.created", {"name": "named"}, there=ANONYMOUS),
+    (f"{W}heal/", "POST"): Change("heal.requested", {"id": "CVE-2026-1", "environment": "{affected}"}),
+    (f"{W}heal/<int:run>/cancel", "POST"): Change("heal.cancelled", there=OPEN_RUN),
+    (f"{W}heal/<int:run>/items/<int:item>/publish", "POST"): Change("version.healed"),
+    (f"{API_W}heals/", "POST"): Change("heal.requested", {"advisories": ["CVE-2026-1"]}),
+    (f"{API_W}heals/<int:run>/", "DELETE"): Change("heal.cancelled", there=OPEN_RUN),
+    (f"{API_W}heals/<int:run>/items/<int:item>/save/", "POST"): Change("version.healed"),
     (f"{VERSION}share/", "POST"): Change("share.sent", {"to": "nowhere"}, there=BUILT_VERSION),
     (f"{W}shares/<int:share>/", "POST"): Change("share.accepted", {"decision": "accept"}, there=RECEIVED),
     (f"{W}shares/<int:share>/withdraw", "POST"): Change("share.withdrawn"),

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from builds.healing.affected import affected_versions, still_affected, upgrades_for
-from builds.healing.publishing import advance_items
+from builds.healing.publishing import advance_items, check_allowed
 from builds.healing.runs import claim_next_item, move
 from builds.images.platforms import locks_of
 from builds.imaging.lock import Lock
@@ -143,6 +143,7 @@ def _changed(given: DefinitionInput, texts: Mapping[str, str]) -> DefinitionInpu
 @transaction.atomic
 def _request(item: HealItem, plan: Plan, **fields: object) -> None:
     """Save the edited definition without a name, and request its build."""
+    check_allowed(item)
     run, version = item.run, item.version
     workspace = version.environment.workspace
     if workspace.curated:

@@ -14,16 +14,18 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from builds.healing.drift import has_due, watch_curated
 from builds.healing.runs import has_open_items
 from builds.images.expiry import remove_expired
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
-from builds.queue.fairness import claim_next, has_claimable_builds
+from builds.queue.fairness import claim_next, has_claimable_builds, somebody_waits
 from builds.queue.messages import BUILD_IMAGE, PREVIEW_REBUILD, PUSH_TAGS, SWEEP_STORE
 from builds.queue.prebuilds import Prebuilder
 from builds.queue.previews import resend_lost_previews
 from builds.queue.trials import has_waiting_trials
 from builds.worker import preview, publish, runner, steps
+from builds.worker.healing.drifting import check_due_environments
 from builds.worker.healing.planning import run_waiting_items
 from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
@@ -111,12 +113,14 @@ class WorkPoller:
 build_poller = WorkPoller(run_queued_builds)
 trial_poller = WorkPoller(run_waiting_trials)
 heal_poller = WorkPoller(run_waiting_items)
+drift_poller = WorkPoller(check_due_environments)
 
 
 @worker_ready.connect
 def start_background_threads(sender: Any = None, **_: Any) -> None:
     """Start the threads that reconcile every few seconds, push missing tags, and sweep store and cache when due."""
-    build_poller.pool = trial_poller.pool = heal_poller.pool = getattr(sender, "pool", None)
+    for poller in (build_poller, trial_poller, heal_poller, drift_poller):
+        poller.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
     threading.Thread(target=_push_tags_until_stopped, name="tags", daemon=True).start()
     threading.Thread(target=_sweep_until_stopped, name="sweeper", daemon=True).start()
@@ -142,6 +146,8 @@ def _reconcile_until_stopped() -> None:
                 trial_poller.wake()
             if has_open_items():
                 heal_poller.wake()
+            if has_due() and not somebody_waits():
+                drift_poller.wake()
         except DatabaseError as error:
             log.warning("The reconciler could not read the builds (%s); retrying.", error)
         finally:
@@ -168,6 +174,7 @@ def _sweep_until_stopped() -> None:
     # Not at the start, when waiting builds come first.
     while not stopping.wait(min(SWEEP_CHECK_SECONDS, settings.SWEEP_SECONDS or SWEEP_CHECK_SECONDS)):
         try:
+            watch_curated()
             swept = sweep_when_due()
             if swept is not None:
                 _log_sweep(swept)

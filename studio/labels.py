@@ -90,6 +90,8 @@ EVENTS = {
     "share.refused": ("circle-x", _("%(label)s declined %(subject)s")),
     "workspace.opened": ("settings", _("%(who)s changed whether %(subject)s is open for sharing")),
     "workspace.labels": ("lock", _("%(who)s changed the protected labels of %(subject)s")),
+    "environment.watched": ("refresh", _("%(who)s began to watch %(subject)s for drift")),
+    "environment.unwatched": ("player-stop", _("%(who)s stopped watching %(subject)s for drift")),
     "heal.requested": ("player-play", _("%(who)s requested to heal %(subject)s")),
     "heal.cancelled": ("player-stop", _("%(who)s stopped healing %(subject)s")),
     "version.healed": ("circle-check", _("%(who)s healed an environment: %(subject)s")),

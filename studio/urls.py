@@ -13,6 +13,7 @@ from studio.documentation import views as documentation_views
 from studio.environments import about, bulk_actions, compare, details, first_build, labels, tour, uses
 from studio.environments import views as environments_views
 from studio.environments.badge import views as badge_views
+from studio.healing import drift_views
 from studio.healing import views as healing_views
 from studio.operations import views as operations_views
 from studio.packages import views as packages_views
@@ -84,6 +85,12 @@ urlpatterns = [
         "w/<slug:workspace>/settings/title",
         in_section("settings", workspaces_views.rename),
         name="rename_workspace",
+    ),
+    # /w/<workspace>/environments/<name>/drift/
+    path(
+        "w/<slug:workspace>/environments/<word:name>/drift/",
+        in_section("environments", drift_views.drift),
+        name="drift",
     ),
     # /w/<workspace>/heal/?id=CVE-2024-22195
     path("w/<slug:workspace>/heal/", in_section("environments", healing_views.heal), name="heal"),

@@ -6,6 +6,7 @@
 - `builds`: Build, BuildRequest, Step
 - `logs`: LogChunk, LogBlock
 - `healing`: HealRun, HealItem
+- `drift`: Drift
 - `limits`: WorkspaceLimits
 - `preview`: RebuildPreview
 - `trial`: Trial
@@ -28,6 +29,7 @@ from builds.models.advisories import (
     Severity,
 )
 from builds.models.builds import ACTIVE, Build, BuildRequest, BuildState, Step, seconds_between
+from builds.models.drift import Drift
 from builds.models.healing import HealItem, HealRun, HealState
 from builds.models.images import (
     BaseImage,
@@ -59,6 +61,7 @@ __all__ = [
     "Build",
     "BuildRequest",
     "BuildState",
+    "Drift",
     "HealItem",
     "HealRun",
     "HealState",

@@ -43,6 +43,7 @@ class NoticeKind(models.TextChoices):
     BUILD_SUCCEEDED = "build-succeeded", _("A build I requested is ready")
     DEPRECATION = "deprecation", _("A curated environment I use is deprecated")
     PROPOSAL = "proposal", _("A proposal needs my review, or mine is answered")
+    DRIFT = "drift", _("An environment I watch would change if it were built today")
     SHARE = "share", _("A version is shared with a workspace I own, or mine is answered")
 
 

@@ -19,7 +19,7 @@ from studio.api import (
     webhooks,
     workspaces,
 )
-from studio.api.healing import heals
+from studio.api.healing import drift, heals
 from studio.api.http import answers
 from studio.api.http.schema import route
 from studio.api.sharing import opening, shares
@@ -56,6 +56,8 @@ ROUTES = {
     "workspaces/<slug:workspace>/sharing/": route(
         GET=opening.sharing_settings, PATCH=opening.change_sharing_settings
     ),
+    f"{ENVIRONMENT}drift/": route(GET=drift.drift, PUT=drift.watch_drift, DELETE=drift.unwatch_drift),
+    f"{ENVIRONMENT}drift/version/": route(POST=drift.drift_version),
     HEALS: route(GET=heals.heals, POST=heals.start),
     f"{HEALS}<int:run>/": route(GET=heals.heal, DELETE=heals.stop),
     f"{HEALS}<int:run>/items/<int:item>/save/": route(POST=heals.save),

@@ -18,7 +18,7 @@ from builds.healing.publishing import publish_ready
 from builds.healing.runs import cancel_run, named, runs_in, start_run
 from builds.models import Advisory
 from builds.models.healing import HealItem, HealRun, HealState
-from environments.access import Right, get_workspace, workspaces_of
+from environments.access import Right, get_workspace, rights_in, workspaces_of
 from environments.errors import ServiceError
 from environments.models import Workspace
 from environments.requests import StudioRequest
@@ -59,6 +59,7 @@ def _page(
         "runs": _recent(space),
         "problem": problem,
         "homes": _homes(request) if space.curated else [],
+        "here": rights_in(space, request.user),
     }
     return render(request, "studio/heal.html", context, status=422 if problem else 200)
 
@@ -146,6 +147,7 @@ def run(request: StudioRequest, workspace: str, run: int) -> HttpResponse:
         "more": max(0, counts.total() - MOST_SHOWN),
         "rows": [{"item": item, **shown_state(item.state)} for item in items[:MOST_SHOWN]],
         "names": named(row.advisories.all()),
+        "here": rights_in(space, request.user),
         "counts": [{"number": counts[state], **shown_state(state)} for state in HealState if counts[state]],
         "under_way": any(item.open for item in items),
         "planned": [item for item in items if item.state == HealState.PLANNED],

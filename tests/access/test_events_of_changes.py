@@ -26,7 +26,7 @@ from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
 from tests.access.expected import ANYBODY, AZURE, EXPECTED, NOBODY, SENT_ON, SIGNED
-from tests.builds.healing.examples import heal_item
+from tests.builds.healing.examples import drifted, heal_item
 from tests.builds.scenarios import browser_of, image_for, queue_build, save_text
 
 CHANGE = ("POST", "PUT", "PATCH", "DELETE")
@@ -68,7 +68,9 @@ def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest
     nameless = save_anonymous(used.environment.workspace, read_input("nameless==1\n")).version
     built = save_text("built==1", name="built", workspace="lab")
     image_for(built)
+    drifted(save_text("numpy==2.1.3\n", name="drifted", workspace="lab"), owner)
     others = {
+        "drifted": "drifted",
         "open-run": str(
             heal_item(Version.objects.get(environment__name="affected"), HealState.WAITING).run_id
         ),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from builds.healing.drift import watch
 from builds.models import Advisory, AdvisoryName, Package, PackageAdvisory
+from builds.models.drift import Drift
 from builds.models.healing import HealItem, HealRun, HealState
 from builds.queue.requests import image_of
 from environments.models import Version, Workspace
@@ -25,6 +30,21 @@ def affected_environment(workspace: str, name: str = "affected") -> Version:
             advisory=advisory, package=package, defaults={"fixed_in": ["2.1.4"]}
         )
     return version
+
+
+def drifted(version: Version, user: User) -> Drift:
+    """Return the drift of an environment that this user watches: today its numpy would be newer."""
+    if image_of(version) is None:
+        image_for(version)
+    row = watch(version.environment, user)
+    Drift.objects.filter(pk=row.pk).update(
+        version=version,
+        image=image_of(version),
+        checked_at=timezone.now(),
+        changes=[{"name": "numpy", "before": "2.1.3", "after": "2.3.1"}],
+    )
+    row.refresh_from_db()
+    return row
 
 
 def heal_item(version: Version, state: HealState, home: Workspace | None = None) -> HealItem:

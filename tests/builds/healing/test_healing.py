@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -47,15 +48,15 @@ def advisory(tmp_path: Path, index: Index) -> Advisory:
     return Advisory.objects.get(key="CVE-2026-1000")
 
 
-def built(text: str, name: str = "forecast", workspace: str = "lab", **more: object) -> Version:
+def built(text: str, name: str = "forecast", workspace: str = "lab") -> Version:
     """Save a version and build its image, as a worker does."""
-    version = save_text(f"# {name}\n{text}", name=name, workspace=workspace, **more)
+    version = save_text(f"# {name}\n{text}", name=name, workspace=workspace)
     build_all([queue_build(version).pk])
     match_packages(Package.objects.values_list("pk", flat=True))
     return version
 
 
-def build_all(builds: Iterable[object]) -> None:
+def build_all(builds: Iterable[uuid.UUID]) -> None:
     for pk in builds:
         runner.run_build(pk, "a worker of a test")
 
@@ -197,7 +198,8 @@ def test_a_base_environment_comes_before_those_that_were_started_from_it(
     assert (first.version, second.version, second.after) == (base, derived, first)
     work()
     assert set(run.items.values_list("state", flat=True)) == {HealState.HEALED}
-    assert run.items.get(version=base).ended_at < run.items.get(version=derived).ended_at
+    ended = run.items.order_by("ended_at").values_list("version", flat=True)
+    assert list(ended) == [base.pk, derived.pk]
 
 
 @pytest.mark.slow

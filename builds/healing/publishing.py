@@ -7,7 +7,8 @@ import logging
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from builds.healing.runs import items_to_advance, move
+from builds.healing.offers import offer_to_derived
+from builds.healing.runs import decided_items, items_to_advance, move
 from builds.models import BuildState, Image, TrialState
 from builds.models.healing import HealItem, HealState
 from builds.queue import trials
@@ -17,6 +18,7 @@ from environments.audit.record import record
 from environments.catalogue import proposals
 from environments.errors import ConflictError, ServiceError
 from environments.models import Environment, Version
+from environments.models.catalogue import Stage
 from environments.versions.input import texts_beside
 from environments.versions.service import SavedVersion, save_version
 
@@ -29,6 +31,7 @@ NEWER = "{version} was saved in the meantime."
 
 def advance_items() -> None:
     """Move every item on whose build or import test has ended. Safe to call at any time, by any worker."""
+    follow_proposals()
     for item in items_to_advance():
         try:
             _advance(item)
@@ -37,6 +40,20 @@ def advance_items() -> None:
         except Exception:
             log.exception("Could not heal %s", item)
             move(item, HealState.FAILED, reason="The studio made an error; its log has the details.")
+
+
+def follow_proposals() -> None:
+    """Note which proposals have been decided: a published one heals its environment, and what was started from it."""
+    for item in decided_items():
+        proposal = item.proposal
+        if proposal is None:
+            continue
+        if proposal.stage != Stage.PUBLISHED:
+            move(item, HealState.REFUSED, reason=f"Its proposal was {proposal.stage}.")
+        else:
+            with transaction.atomic():
+                if move(item, HealState.HEALED, published=proposal.published):
+                    offer_to_derived(item)
 
 
 def check_allowed(item: HealItem) -> None:
@@ -133,6 +150,7 @@ def publish(item: HealItem, candidate: Version, user: User | None) -> None:
             advisories=keys,
             based_on=str(item.version),
         )
+        offer_to_derived(item)
 
 
 def _saved(item: HealItem, candidate: Version, environment: Environment, user: User | None) -> SavedVersion:

@@ -19,6 +19,7 @@ from builds.models.healing import OPEN_STATES, HealItem, HealRun, HealState
 from environments.audit.record import record
 from environments.errors import ServiceError
 from environments.models import Workspace
+from environments.models.catalogue import Stage
 
 CLAIM_TIMEOUT = timedelta(minutes=10)  # a worker that plans longer than this is gone
 MOST_ATTEMPTS = 3
@@ -140,7 +141,14 @@ def claim_next_item() -> HealItem | None:
 
 def has_open_items() -> bool:
     """Return whether anything of a run is still to be done."""
-    return HealItem.objects.filter(state__in=OPEN_STATES).exists()
+    return HealItem.objects.filter(state__in=OPEN_STATES).exists() or decided_items().exists()
+
+
+def decided_items() -> QuerySet[HealItem]:
+    """Return the proposed items whose proposal has been decided."""
+    decided = [Stage.PUBLISHED, Stage.REFUSED, Stage.WITHDRAWN]
+    items = HealItem.objects.filter(state=HealState.PROPOSED, proposal__stage__in=decided)
+    return items.select_related("run", "proposal__published")
 
 
 def items_to_advance() -> Sequence[HealItem]:

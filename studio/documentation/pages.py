@@ -26,6 +26,7 @@ ORDER = (
     "registry",
     "api",
     "azure",
+    "healing",
     "notifications",
     "running",
     "security",

@@ -19,6 +19,8 @@ from builds.worker import runner
 from builds.worker.healing.planning import run_waiting_items
 from environments.errors import ServiceError
 from environments.models import Event, Role, Version, Workspace
+from environments.models.catalogue import Proposal, Stage
+from environments.models.notifications import Notice, NoticeKind
 from tests.builds.healing.conftest import publish
 from tests.builds.imaging.serving import Index
 from tests.builds.scenarios import person, queue_build, save_text, workspace_named
@@ -253,6 +255,20 @@ def test_a_curated_environment_gets_a_proposal(index: Index, advisory: Advisory)
     assert item.proposal is not None
     assert (item.proposal.name, item.proposal.as_new) == ("AzureML-moving", False)
     assert curated.environment.latest() == curated
+
+    bob = person("bob", other=Role.CONTRIBUTOR)
+    started = built("mover==1.0\nbystander==1.0\n", name="started", workspace="other")
+    Version.objects.filter(pk=started.pk).update(based_on=curated)
+    healed = save_text("mover==1.1\n", name="AzureML-moving", workspace="curated")
+    Proposal.objects.update(stage=Stage.PUBLISHED, published=healed)  # as another curator does
+    work()
+    work()
+
+    item.refresh_from_db()
+    assert (item.state, item.published) == (HealState.HEALED, healed)
+    notice = Notice.objects.get(kind=NoticeKind.HEAL)
+    assert (notice.user, notice.subject) == (bob, "started in other can be healed")
+    assert notice.address == "/w/other/heal/?id=CVE-2026-1000"
 
 
 def test_without_an_affected_environment_there_is_no_run(index: Index, advisory: Advisory) -> None:

@@ -28,7 +28,7 @@ def drift(request: StudioRequest, workspace: str, name: str) -> HttpResponse:
         "environment": environment,
         "drift": row,
         "here": rights_in(environment.workspace, request.user),
-        "current": row is not None and row.version_id == getattr(environment.latest(), "pk", None),
+        "newest": row is not None and row.version_id == getattr(environment.latest(), "pk", None),
         "waits": row is not None and row.checked_at is None,
     }
     return render(request, "studio/drift.html", context)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from builds.models.healing import HealItem, HealRun, HealState
 from environments.models import Role, Version
-from tests.builds.healing.examples import KEY, affected_environment, heal_item
+from tests.builds.healing.examples import KEY, affected_environment, drifted, heal_item
 from tests.builds.scenarios import browser_of, main_of, person, save_text
 
 pytestmark = pytest.mark.django_db
@@ -42,12 +43,12 @@ def test_an_unknown_advisory_is_explained(ann: Client, names: str) -> None:
     assert ("knows no advisory" in page) == (names.strip(", ") != "")
 
 
-def test_a_rehearsal_is_started_over_the_chosen_environments(ann: Client) -> None:
+def test_a_preview_is_started_over_the_chosen_environments(ann: Client) -> None:
     chosen = affected_environment("lab", "forecast")
     affected_environment("lab", "left-out")
 
     response = ann.post(
-        "/w/lab/heal/", {"id": KEY, "environment": chosen.environment_id, "action": "rehearse"}
+        "/w/lab/heal/", {"id": KEY, "environment": chosen.environment_id, "action": "preview"}
     )
 
     run = HealRun.objects.get()
@@ -128,3 +129,18 @@ def test_the_api_starts_follows_and_stops_a_run(ann: Client) -> None:
     assert ann.delete(f"/api/v1/workspaces/lab/heals/{run['run']}/").status_code == 204
     after = ann.get(f"/api/v1/workspaces/lab/heals/{run['run']}/").json()
     assert (after["ended"], after["states"]) == (True, {"refused": 1})
+
+
+def test_the_page_of_drift_shows_what_would_change_and_makes_it_a_version(ann: Client) -> None:
+    version = save_text("numpy==2.1.3\n", name="forecast")
+    assert "Not watched" in ann.get("/w/lab/environments/forecast/drift/").content.decode()
+    drifted(version, User.objects.get(username="ann"))
+
+    page = main_of(ann.get("/w/lab/environments/forecast/drift/").content.decode())
+    assert "2.3.1" in page
+    assert "1 package would change" in main_of(ann.get("/w/lab/environments/forecast/").content.decode())
+    ann.post("/w/lab/environments/forecast/drift/", {"action": "version"})
+
+    latest = version.environment.latest()
+    assert latest is not None
+    assert (latest.version, bool(latest.definition.cutoff.as_of)) == ("2", True)

@@ -16,11 +16,13 @@ from django.db import DatabaseError, connection
 
 from builds.advisories.base_layers import read_older_bases
 from builds.advisories.fetching import import_when_due
+from builds.healing.drift import has_due, watch_curated
+from builds.healing.runs import has_open_items
 from builds.images.expiry import remove_expired
 from builds.images.store_sweep import Swept, sweep, sweep_when_due
 from builds.imaging.cache_eviction import evict_when_due
 from builds.queue import rebases
-from builds.queue.fairness import claim_next, has_claimable_builds
+from builds.queue.fairness import claim_next, has_claimable_builds, somebody_waits
 from builds.queue.messages import BUILD_IMAGE, CHECK_BASES, PREVIEW_REBUILD, PUSH_TAGS, REBASE, SWEEP_STORE
 from builds.queue.prebuilds import Prebuilder
 from builds.queue.previews import resend_lost_previews
@@ -28,6 +30,8 @@ from builds.queue.trials import has_waiting_trials
 from builds.rebase.checks import check_when_due
 from builds.rebase.working import run_waiting_rebases
 from builds.worker import preview, publish, runner, steps
+from builds.worker.healing.drifting import check_due_environments
+from builds.worker.healing.planning import run_waiting_items
 from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
 from builds.worker.trial import run_waiting_trials
@@ -129,12 +133,15 @@ class WorkPoller:
 build_poller = WorkPoller(run_queued_builds)
 trial_poller = WorkPoller(run_waiting_trials)
 rebase_poller = WorkPoller(run_waiting_rebases)
+heal_poller = WorkPoller(run_waiting_items)
+drift_poller = WorkPoller(check_due_environments)
 
 
 @worker_ready.connect
 def start_background_threads(sender: Any = None, **_: Any) -> None:
     """Start the threads that reconcile, push missing tags, look up bases, sweep store and cache, and import advisories."""
-    build_poller.pool = trial_poller.pool = rebase_poller.pool = getattr(sender, "pool", None)
+    for poller in (build_poller, trial_poller, rebase_poller, heal_poller, drift_poller):
+        poller.pool = getattr(sender, "pool", None)
     threading.Thread(target=_reconcile_until_stopped, name="reconciler", daemon=True).start()
     threading.Thread(target=_push_tags_until_stopped, name="tags", daemon=True).start()
     threading.Thread(target=_check_bases_until_stopped, name="bases", daemon=True).start()
@@ -163,6 +170,10 @@ def _reconcile_until_stopped() -> None:
                 trial_poller.wake()
             if rebases.has_waiting():
                 rebase_poller.wake()
+            if has_open_items():
+                heal_poller.wake()
+            if has_due() and not somebody_waits():
+                drift_poller.wake()
         except DatabaseError as error:
             log.warning("The reconciler could not read the builds (%s); retrying.", error)
         finally:
@@ -205,6 +216,7 @@ def _sweep_until_stopped() -> None:
     # Not at the start, when waiting builds come first.
     while not stopping.wait(min(SWEEP_CHECK_SECONDS, settings.SWEEP_SECONDS or SWEEP_CHECK_SECONDS)):
         try:
+            watch_curated()
             swept = sweep_when_due()
             if swept is not None:
                 _log_sweep(swept)

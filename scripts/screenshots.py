@@ -58,6 +58,9 @@ PAGES = {
     "share": f"/w/{WORKSPACE}/environments/forecast/versions/1/share/",
     "shared": f"/w/{WORKSPACE}/shares/1/",
     "anonymous": f"/w/{WORKSPACE}/environments/CliV2AnonymousEnvironment/versions/nameless/",
+    "heal": f"/w/{WORKSPACE}/heal/?id=CVE-2026-1",
+    "heal-run": f"/w/{WORKSPACE}/heal/1/",
+    "drift": f"/w/{WORKSPACE}/environments/affected/drift/",
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
@@ -124,6 +127,7 @@ def fill(browser: Browser, studio: Studio) -> dict[str, str]:
     ask(studio, "version", WORKSPACE, "forecast", FORECAST.replace("2.3.3", "2.2.3") + "polars==1.35.2\n")
     ask(studio, "version", WORKSPACE, "forecast-nightly", FORECAST)
     ask(studio, "link", "olga", "quiet")
+    ask(studio, "healing", WORKSPACE, "olga")
     ask(studio, "use", WORKSPACE, "forecast", "deployment", "demand-blue")
     ask(studio, "proposed", WORKSPACE, "time-series")
     ask(studio, "leaving", "AzureML-old")

@@ -35,6 +35,21 @@ STATES = {
     "unknown": (_("Unknown"), "info-circle", "quiet"),
 }
 
+HEAL_STATES = {
+    # state: (the state whose icon and colour it has, label)
+    "waiting": ("waiting", _("Waiting")),
+    "planning": ("running", _("Solving")),
+    "planned": ("succeeded", _("Can be healed")),
+    "building": ("building", _("Building")),
+    "testing": ("running", _("Testing")),
+    "ready": ("changes", _("Needs a decision")),
+    "healed": ("succeeded", _("Healed")),
+    "proposed": ("published", _("Proposed")),
+    "current": ("succeeded", _("Not affected")),
+    "refused": ("refused", _("Not healed")),
+    "failed": ("failed", _("Failed")),
+}
+
 KINDS = {
     "curated": _("Curated"),
     "system-managed": _("System-managed"),
@@ -89,6 +104,11 @@ EVENTS = {
         _("%(who)s changed whether %(subject)s receives shared versions"),
     ),
     "workspace.labels": ("lock", _("%(who)s changed the protected labels of %(subject)s")),
+    "environment.watched": ("refresh", _("%(who)s began to watch %(subject)s for drift")),
+    "environment.unwatched": ("player-stop", _("%(who)s stopped watching %(subject)s for drift")),
+    "heal.requested": ("player-play", _("%(who)s requested to heal %(subject)s")),
+    "heal.cancelled": ("player-stop", _("%(who)s stopped healing %(subject)s")),
+    "version.healed": ("circle-check", _("%(who)s healed an environment: %(subject)s")),
     "environment.archived": ("archive", _("%(who)s archived %(subject)s")),
     "environment.findings": ("info-circle", _("%(who)s changed the ignored findings of %(subject)s")),
     "environment.restored": ("archive-off", _("%(who)s restored %(subject)s")),

@@ -188,6 +188,9 @@ PULL_WAIT_SECONDS = read_pause(
 LIMIT_AT_ONCE = read_limit(setting(env.int, "STUDIO_LIMIT_AT_ONCE", 4), "STUDIO_LIMIT_AT_ONCE")
 LIMIT_QUEUED = read_limit(setting(env.int, "STUDIO_LIMIT_QUEUED", 200), "STUDIO_LIMIT_QUEUED")
 LIMIT_SECONDS = read_limit(setting(env.int, "STUDIO_LIMIT_SECONDS", 3600), "STUDIO_LIMIT_SECONDS")
+DRIFT_DAYS = read_days(
+    setting(env.float, "STUDIO_DRIFT_DAYS", 1.0), "STUDIO_DRIFT_DAYS"
+)  # between two checks
 PREVIEW_SECONDS = 60.0  # for finding out what a rebuild would move
 UPLOAD_BYTES = read_bytes(setting(env.str, "STUDIO_UPLOAD_QUOTA", "1g"), "STUDIO_UPLOAD_QUOTA")
 LIMIT_DISK_BYTES = int(

@@ -17,6 +17,8 @@ from studio.environments import views as environments_views
 from studio.environments.badge import keys as badge_keys
 from studio.environments.badge import views as badge_views
 from studio.exposure import views as exposure_views
+from studio.healing import drift_views
+from studio.healing import views as healing_views
 from studio.operations import views as operations_views
 from studio.packages import views as packages_views
 from studio.policies import settings as policy_settings
@@ -95,6 +97,26 @@ urlpatterns = [
         "w/<slug:workspace>/settings/title",
         in_section("settings", workspaces_views.rename),
         name="rename_workspace",
+    ),
+    # /w/<workspace>/environments/<name>/drift/
+    path(
+        "w/<slug:workspace>/environments/<word:name>/drift/",
+        in_section("environments", drift_views.drift),
+        name="drift",
+    ),
+    # /w/<workspace>/heal/?id=CVE-2024-22195
+    path("w/<slug:workspace>/heal/", in_section("environments", healing_views.heal), name="heal"),
+    # /w/<workspace>/heal/<run>/
+    path(
+        "w/<slug:workspace>/heal/<int:run>/", in_section("environments", healing_views.run), name="heal-run"
+    ),
+    # /w/<workspace>/heal/<run>/cancel
+    path("w/<slug:workspace>/heal/<int:run>/cancel", healing_views.cancel, name="heal-cancel"),
+    # /w/<workspace>/heal/<run>/items/<item>/publish
+    path(
+        "w/<slug:workspace>/heal/<int:run>/items/<int:item>/publish",
+        healing_views.publish,
+        name="heal-publish",
     ),
     # /language/
     path("language/", signing_in_views.language, name="language"),

@@ -86,7 +86,7 @@ def seed(images: int, packages: int) -> Any:
             size=1,
             base="python:3.11",
             base_digest=f"sha256:{'0' * 64}",
-            base_created_at=now - dt.timedelta(days=random.randrange(600)),
+            base_created_at=now - dt.timedelta(days=random.randrange(600)),  # noqa: S311
             packages=packages,
             policy_facts={
                 "origins": {"https://files.pythonhosted.org": ["a", "b"]}

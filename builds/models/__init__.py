@@ -5,6 +5,8 @@
   PackageDistribution, BaseContents, BasePackage, PastImage, PastPackage
 - `builds`: Build, BuildRequest, Step
 - `logs`: LogChunk, LogBlock
+- `healing`: HealRun, HealItem
+- `drift`: Drift
 - `limits`: WorkspaceLimits
 - `policies`: PolicyRule, PolicyException, Triage
 - `preview`: RebuildPreview
@@ -30,6 +32,8 @@ from builds.models.advisories import (
     Severity,
 )
 from builds.models.builds import ACTIVE, Build, BuildRequest, BuildState, Step, seconds_between
+from builds.models.drift import Drift
+from builds.models.healing import HealItem, HealRun, HealState
 from builds.models.images import (
     BaseImage,
     Image,
@@ -72,7 +76,11 @@ __all__ = [
     "Build",
     "BuildRequest",
     "BuildState",
+    "Drift",
     "Fate",
+    "HealItem",
+    "HealRun",
+    "HealState",
     "Image",
     "ImageLayer",
     "ImagePackage",

@@ -44,6 +44,11 @@ def request_trial(proposal: Proposal, image: Image, by: User) -> bool:
     return True
 
 
+def queue_image(image: Image) -> None:
+    """Queue a trial of an image that has none."""
+    Trial.objects.get_or_create(digest=image.digest)
+
+
 # For workers: claim, keep and end trials
 
 

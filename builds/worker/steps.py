@@ -20,7 +20,7 @@ from builds.imaging.conda.layers import environment_layers
 from builds.imaging.conda.scripts import packages_with_scripts
 from builds.imaging.derived import as_base
 from builds.imaging.download.integrity import undamaged
-from builds.imaging.lock import LockedPackage
+from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.oci.codecs import COMPRESSIONS
 from builds.imaging.oci.layer import Layer
 from builds.imaging.oci.manifest import OCI_MANIFEST, Descriptor
@@ -216,10 +216,13 @@ def _store(
     return pushed_to
 
 
-def resolve_for_rebuild(version: Version, image: Image, reporter: Reporter) -> tuple[str, list[Target]]:
+def resolve_for_rebuild(
+    version: Version, image: Image, reporter: Reporter, *, previous: Lock | None = None
+) -> tuple[str, list[Target]]:
     """Return the digest of the base, and what a rebuild would install now on each platform.
 
-    No image is made and no Dockerfile is run.
+    With `previous` its versions are kept where they fit. No image is made and no Dockerfile is run; `version` need not be
+    saved.
     """
     workspace = version.environment.workspace
     workshop = make_workshop(logins=workspace_logins(workspace))
@@ -237,8 +240,8 @@ def resolve_for_rebuild(version: Version, image: Image, reporter: Reporter) -> t
     if all(target.plan.empty for target in targets):
         return bases.digest, targets
     # A row that is never written: a rebuild has no lock to prefer.
-    build = Build(workspace=workspace, version=version, hash=version.hash, rebuild=True)
-    return bases.digest, resolve_each(build, targets, workshop, reporter)
+    build = Build(workspace=workspace, version=version, hash=version.hash, rebuild=previous is None)
+    return bases.digest, resolve_each(build, targets, workshop, reporter, previous=previous)
 
 
 def _logins(build: Build, reporter: BuildReporter) -> Logins:

@@ -44,6 +44,8 @@ class NoticeKind(models.TextChoices):
     DEPRECATION = "deprecation", _("A curated environment I use is deprecated")
     PROPOSAL = "proposal", _("A proposal needs my review, or mine is answered")
     REBASE = "rebase", _("A rebase I requested has ended, or images of a workspace I own are rebased")
+    DRIFT = "drift", _("An environment I watch would change if it were built today")
+    HEAL = "heal", _("An environment is healed that one of mine was started from")
     SHARE = "share", _("A version is shared with a workspace I own, or mine is answered")
 
 

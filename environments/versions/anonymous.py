@@ -41,10 +41,11 @@ def save_anonymous(
     version: str = "",
     description: str | None = None,
     tags: dict[str, str] | None = None,
+    based_on: Version | None = None,
 ) -> SavedVersion:
     """Return the anonymous version of a definition, which is created if the workspace does not have it yet.
 
-    A client that computes the version itself sends it as `version`. Raises ServiceError, and VersionTaken if the
+    A new one prefers the packages of `based_on`. A client that computes the version itself sends it as `version`. Raises ServiceError, and VersionTaken if the
     version has other content.
     """
     if workspace.curated:
@@ -73,6 +74,7 @@ def save_anonymous(
         description=reading.description or "" if description is None else description,
         tags=dict(reading.tags or {}) if tags is None else tags,
         submitted_at=timezone.now(),
+        based_on=based_on,
     )
     beside = given.beside if given.source else {}
     SourceFile.objects.bulk_create(

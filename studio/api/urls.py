@@ -21,6 +21,7 @@ from studio.api import (
 )
 from studio.api.advisories import exposed
 from studio.api.base_images import routes as bases
+from studio.api.healing import drift, heals
 from studio.api.http import answers
 from studio.api.http.schema import route
 from studio.api.policies import decisions, rules
@@ -32,6 +33,7 @@ BUILD = "workspaces/<slug:workspace>/builds/<uuid:build>/"
 WEBHOOKS = "workspaces/<slug:workspace>/webhooks/"
 PROPOSAL = "workspaces/<slug:workspace>/proposals/<int:proposal>/"
 REBASE = "workspaces/<slug:workspace>/rebases/<int:rebase>/"
+HEALS = "workspaces/<slug:workspace>/heals/"
 SHARE = "workspaces/<slug:workspace>/shares/<int:share>/"
 ROUTES = {
     # Outside workspaces
@@ -78,6 +80,11 @@ ROUTES = {
     "workspaces/<slug:workspace>/sharing/": route(
         GET=opening.sharing_settings, PATCH=opening.change_sharing_settings
     ),
+    f"{ENVIRONMENT}drift/": route(GET=drift.drift, PUT=drift.watch_drift, DELETE=drift.unwatch_drift),
+    f"{ENVIRONMENT}drift/version/": route(POST=drift.drift_version),
+    HEALS: route(GET=heals.heals, POST=heals.start),
+    f"{HEALS}<int:run>/": route(GET=heals.heal, DELETE=heals.stop),
+    f"{HEALS}<int:run>/items/<int:item>/save/": route(POST=heals.save),
     "workspaces/<slug:workspace>/invitations/": route(GET=workspaces.invitations, POST=workspaces.invite),
     "workspaces/<slug:workspace>/invitations/<int:invitation>/": route(
         DELETE=workspaces.revoke_invitation_by_number

@@ -23,6 +23,7 @@ ORDER = (
     "provenance",
     "api",
     "azure",
+    "healing",
     "notifications",
     "running",
     "security",

@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from builds.healing.drift import drift_at
 from builds.images.exports import FORMATS, lock_as
 from builds.imaging.lock import Lock
 from builds.pages import queries
@@ -155,6 +156,7 @@ def show(
         "failure": failure_of(state.failed) if state.failed else None,
         "tab": tab,
         "here": rights,
+        "drift": drift_at(version) if image is not None and not environment.anonymous else None,
         "curation": curation_of(version, rights),
         "reference": f"{workspace.name}/{environment.name}:{version.version}",
         "builds_count": bounded_count(queries.builds_of(environment)),

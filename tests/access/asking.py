@@ -16,6 +16,7 @@ from django.utils import timezone
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.models import Advisory, Build, BuildRequest, Image, Rebase, RebaseState, Triage
+from builds.models.healing import HealState
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
@@ -53,7 +54,16 @@ from tests.access.expected import (
     WITHDRAWN_AT_HOME,
 )
 from tests.builds.distribution import basic, store_image
-from tests.builds.scenarios import browser_of, fail_build, person, queue_build, save_text, succeed_build
+from tests.builds.healing.examples import affected_environment, heal_item
+from tests.builds.scenarios import (
+    browser_of,
+    fail_build,
+    person,
+    queue_build,
+    save_text,
+    succeed_build,
+    workspace_named,
+)
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PASSWORD = "a long enough password"
@@ -236,6 +246,15 @@ class Studio:
             studio.there[workspace]["rebase"] = str(
                 Rebase.objects.create(workspace=workspace_row, **ready).pk
             )
+            home = workspace_named("lab") if workspace_row.curated else None
+            prefix = "AzureML-" if workspace_row.curated else ""
+            affected = affected_environment(workspace, f"{prefix}affected")
+            item = heal_item(affected, HealState.READY, home)
+            studio.there[workspace] |= {
+                "run": str(item.run_id),
+                "item": str(item.pk),
+                "affected": str(affected.environment_id),
+            }
             if workspace_row.curated:
                 leaving = deprecate(version.environment, by, on=timezone.localdate(), reason="A hole.")
                 studio.there[workspace]["deprecation"] = str(leaving.pk)

@@ -63,6 +63,7 @@ DECISION = {
 RUNNING = {"build": "running"}
 ANONYMOUS = {"name": "anonymous", "version": "nameless"}
 BUILT_VERSION = {"version": "built-version"}
+OPEN_RUN = {"run": "open-run"}
 RECEIVED = {"share": "received"}
 UNBUILT = {"version": "unbuilt"}
 BUILT = {"proposal": "built"}
@@ -134,6 +135,16 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{API_ENVIRONMENT}badges/<int:key>/", "DELETE"): Change("badge.revoked"),
     (f"{VERSION}label/", "POST"): Change("label.moved", {"label": "prod", "seen": "2"}),
     (f"{VERSION}name", "POST"): Change("version.created", {"name": "named"}, there=ANONYMOUS),
+    (f"{ENVIRONMENT}drift/", "POST"): Change("environment.watched", {"action": "watch"}),
+    (f"{API_ENVIRONMENT}drift/", "PUT"): Change("environment.watched"),
+    (f"{API_ENVIRONMENT}drift/", "DELETE"): Change("environment.unwatched", there={"name": "drifted"}),
+    (f"{API_ENVIRONMENT}drift/version/", "POST"): Change("version.created", there={"name": "drifted"}),
+    (f"{W}heal/", "POST"): Change("heal.requested", {"id": "CVE-2026-1", "environment": "{affected}"}),
+    (f"{W}heal/<int:run>/cancel", "POST"): Change("heal.cancelled", there=OPEN_RUN),
+    (f"{W}heal/<int:run>/items/<int:item>/publish", "POST"): Change("version.healed"),
+    (f"{API_W}heals/", "POST"): Change("heal.requested", {"advisories": ["CVE-2026-1"]}),
+    (f"{API_W}heals/<int:run>/", "DELETE"): Change("heal.cancelled", there=OPEN_RUN),
+    (f"{API_W}heals/<int:run>/items/<int:item>/save/", "POST"): Change("version.healed"),
     (f"{VERSION}share/", "POST"): Change("share.sent", {"to": "nowhere"}, there=BUILT_VERSION),
     (f"{W}shares/<int:share>/", "POST"): Change("share.accepted", {"decision": "accept"}, there=RECEIVED),
     (f"{W}shares/<int:share>/withdraw", "POST"): Change("share.withdrawn"),

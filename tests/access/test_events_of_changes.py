@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,15 +16,17 @@ from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from builds.models import Image
+from builds.models.healing import HealState
 from builds.review.sharing import share
 from environments.catalogue.proposals import propose
-from environments.models import Event
+from environments.models import Event, Version
 from environments.versions.anonymous import save_anonymous
 from environments.versions.input import read_input
 from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
 from tests.access.expected import ANYBODY, AZURE, EXPECTED, NOBODY, SENT_ON, SIGNED
+from tests.builds.healing.examples import drifted, heal_item
 from tests.builds.scenarios import browser_of, image_for, queue_build, save_text
 
 CHANGE = ("POST", "PUT", "PATCH", "DELETE")
@@ -65,7 +68,12 @@ def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest
     nameless = save_anonymous(used.environment.workspace, read_input("nameless==1\n")).version
     built = save_text("built==1", name="built", workspace="lab")
     image_for(built)
+    drifted(save_text("numpy==2.1.3\n", name="drifted", workspace="lab"), owner)
     others = {
+        "drifted": "drifted",
+        "open-run": str(
+            heal_item(Version.objects.get(environment__name="affected"), HealState.WAITING).run_id
+        ),
         "used": "used",
         "active": str(use.pk),
         "unbuilt": unbuilt.version,
@@ -82,6 +90,13 @@ def test_every_change_records_an_event_with_actor_and_origin(monkeypatch: pytest
         workspace = change.workspace
         studio.there[workspace] = there[workspace] | {name: others[key] for name, key in change.there.items()}
         actor = User.objects.get(username="admin") if change.admin else owner
+        filled = {
+            key: value.format_map(studio.there[workspace])
+            if isinstance(value, str) and "{affected}" in value
+            else value
+            for key, value in change.sent.items()
+        }
+        change = replace(change, sent=filled)
         with transaction.atomic():
             browser = browser_of(actor)
             if route in AZURE:

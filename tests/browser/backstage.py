@@ -210,6 +210,16 @@ def holding(workspace: str, name: str, *packages: str) -> str:
     return reverse("version", args=[workspace, name, made.version])
 
 
+def healing(workspace: str, name: str) -> int:
+    """Create an environment that an advisory affects and that has drifted, and a run that heals it; return the run."""
+    from builds.models.healing import HealState
+    from tests.builds.healing.examples import affected_environment, drifted, heal_item
+
+    version = affected_environment(workspace)
+    drifted(version, _person(name))
+    return heal_item(version, HealState.READY).run_id
+
+
 def proposed(workspace: str, name: str, by: str = "paul") -> str:
     """Propose a version that has an image for the catalogue, and return where it is reviewed."""
     from django.contrib.auth.models import User

@@ -82,6 +82,7 @@ def shelf(studio: Studio) -> str:
     ask(studio, "holding", "lab", "held", "pandas==1.5.3", "numpy==1.26.4", f"{'a-long-name-' * 12}x==1")
     ask(studio, "holding", "lab", "held-too", "pandas==2.2.3", "numpy==2.1.3")
     ask(studio, "link", "viola", "lab")
+    ask(studio, "healing", "lab", "viola")
     ask(studio, "link", "viola", "empty-one")
     ask(studio, "link", "viola", "curated", "CONTRIBUTOR")
     ask(studio, "proposed", "lab", f"p-{LONG}")

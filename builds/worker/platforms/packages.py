@@ -57,14 +57,23 @@ def install(build: Build, targets: Targets, workshop: Workshop, reporter: BuildR
 
 
 def resolve_each(
-    build: Build, targets: Targets, workshop: Workshop, reporter: Reporter, *, known: Lock | None = None
+    build: Build,
+    targets: Targets,
+    workshop: Workshop,
+    reporter: Reporter,
+    *,
+    known: Lock | None = None,
+    previous: Lock | None = None,
 ) -> Targets:
-    """Return the targets with their locks: each stays with the versions of the first, where its platform has them."""
+    """Return the targets with their locks: each stays with the versions of the first, where its platform has them.
+
+    The first stays with those of `previous`, by default the lock of the previous image.
+    """
     first, *others = targets
     several = bool(others)
     if several and known is None:
         reporter.line(f"For {first.platform}:")
-    first = replace(first, lock=known or _resolve(build, first, workshop, reporter))
+    first = replace(first, lock=known or _resolve(build, first, workshop, reporter, previous=previous))
     result = [first]
     for target in others:
         reporter.line(f"For {target.platform}, at the same versions where they exist:")
@@ -98,10 +107,15 @@ def _fetched(targets: Targets, workshop: Workshop, reporter: Reporter) -> Target
 
 
 def _resolve(
-    build: Build, target: Target, workshop: Workshop, reporter: Reporter, beside: Beside | None = None
+    build: Build,
+    target: Target,
+    workshop: Workshop,
+    reporter: Reporter,
+    beside: Beside | None = None,
+    previous: Lock | None = None,
 ) -> Lock:
     plan, base = target.plan, target.base
-    previous = beside.lock if beside else None
+    previous = beside.lock if beside else previous
     if beside is None and isinstance(reporter, BuildReporter) and not build.rebuild:
         previous = reporter.lease.run(lambda: previous_lock(build))
         if previous is not None:
@@ -181,11 +195,9 @@ def _conda_python(target: Target, workshop: Workshop, reporter: BuildReporter) -
 def previous_lock(build: Build) -> Lock | None:
     """Return the lock of the newest earlier version with an image, or else of the version it is based on."""
     version = build.version
-    earlier = list(
-        version.environment.versions.filter(number__lt=version.number)
-        .order_by("-number")
-        .values_list("hash", flat=True)[:20]
-    )
+    before = version.environment.versions.filter(number__lt=version.number).order_by("-number")
+    # Anonymous versions have nothing in common but their environment.
+    earlier = [] if version.environment.anonymous else list(before.values_list("hash", flat=True)[:20])
     if version.based_on is not None:
         earlier.append(version.based_on.hash)
     # Never those of other workspaces: their locks are private.

@@ -19,6 +19,8 @@ PATH = {
     "label": (OpenApiTypes.STR, "A label, such as `prod`."),
     "build": (OpenApiTypes.UUID, "The build's id."),
     "proposal": (OpenApiTypes.INT, "The proposal's number."),
+    "run": (OpenApiTypes.INT, "The number of a run that heals."),
+    "item": (OpenApiTypes.INT, "The number of an item of the run."),
     "share": (OpenApiTypes.INT, "The share's number."),
     "rebase": (OpenApiTypes.INT, "The rebase's number."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),

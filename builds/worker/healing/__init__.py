@@ -1,0 +1,1 @@
+"""How environments are healed: planned in a worker, and followed until they are saved."""

@@ -1,0 +1,1 @@
+"""The pages on which environments of a workspace are healed."""

@@ -9,7 +9,7 @@ SECONDS ?= 3600
 PYTEST = .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 # A machine may forbid Python to keep compiled files: every process would compile the studio again.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help run demo quick test fuzz check audit format messages vendor screenshots recording bench bench-load clean runtime development
+.PHONY: help run demo quick test fuzz check audit format messages vendor screenshots recording bench bench-load bench-patch clean runtime development
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,9 @@ recording: development ## record the README's animation: definition, build, pull
 
 bench: development ## measure what the speed claims rest on
 	@exec .venv/bin/python -m bench
+
+bench-patch: development ## measure patch day: exposure, rebase, heal; ARGS="--advisories osv-pypi.zip"
+	@exec .venv/bin/python -m bench.patch $(ARGS)
 
 bench-load: development ## measure what a studio bears: viewers, bursts, very many environments; ARGS="--quick"
 	@exec .venv/bin/python -m bench.load $(ARGS)

@@ -116,7 +116,10 @@ def seed(images: int, packages: int) -> Any:
     )
     known = Package.objects.bulk_create(
         Package(
-            ecosystem="pypi", name=f"package-{name}", version=f"1.{version}", license=LICENCES[name * name % 7]
+            ecosystem="pypi",
+            name=f"package-{name}",
+            version=f"1.{version}",
+            license=LICENCES[name * name % 7],
         )
         for name in range(NAMES)
         for version in range(VERSIONS)

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from builds.advisories.matching import match
 from builds.advisories.ordering import order
+from builds.exposure.triage import decisions_about
 from builds.imaging.lock import Lock, LockedPackage
 from builds.models import Advisory, Image, PackageAdvisory
 from environments.definition.packages.specs import pip_name
@@ -30,7 +31,7 @@ def affected_versions(
 ) -> list[Affected]:
     """Return the latest version of every environment in these workspaces whose image these advisories affect.
 
-    Archived and anonymous environments are left out. Environments come before those that were started from them.
+    Archived and anonymous environments are left out, and those for which decisions settle all of it. Environments come before those that were started from them.
     """
     matches = PackageAdvisory.objects.filter(advisory__in=[advisory.pk for advisory in advisories])
     images = Image.objects.filter(
@@ -43,12 +44,26 @@ def affected_versions(
     by_hash: dict[str, list[Image]] = defaultdict(list)
     for row in images.filter(hash__in=versions.values("hash")).select_related("workspace"):
         by_hash[row.hash].append(row)
+    held = _held(advisories, [row.pk for rows in by_hash.values() for row in rows])
+    decisions = decisions_about([advisory.pk for advisory in advisories])
     pairs = [
         Affected(version, image)
         for version in versions.defer("data", "source").order_by("pk")
         if (image := _image_of(version, by_hash[version.hash])) is not None
+        and not all(decisions.settled(key, version.environment_id, version.pk) for key in held[image.pk])
     ]
     return in_order_of_derivation(pairs)
+
+
+def _held(advisories: Collection[Advisory], images: Sequence[int]) -> dict[int, set[int]]:
+    """Return which of these advisories affect each image, by keys."""
+    rows = PackageAdvisory.objects.filter(
+        advisory__in=[advisory.pk for advisory in advisories], package__image_rows__image__in=images
+    )
+    held: dict[int, set[int]] = defaultdict(set)
+    for image, advisory in rows.values_list("package__image_rows__image", "advisory"):
+        held[image].add(advisory)
+    return held
 
 
 def _image_of(version: Version, images: Sequence[Image]) -> Image | None:
@@ -81,6 +96,16 @@ def origins_of(versions: Sequence[Version]) -> dict[int, int]:
         .values_list("environment", "based_on__environment")
     )
     return {environment: origin for environment, origin in rows if environment != origin}
+
+
+def unsettled(advisories: Collection[Advisory], version: Version) -> list[Advisory]:
+    """Return the advisories without a decision that settles them for this version."""
+    decisions = decisions_about([advisory.pk for advisory in advisories])
+    return [
+        advisory
+        for advisory in advisories
+        if not decisions.settled(advisory.pk, version.environment_id, version.pk)
+    ]
 
 
 def upgrades_for(advisories: Collection[Advisory], lock: Lock) -> list[Upgrade]:

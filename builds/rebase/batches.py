@@ -6,7 +6,7 @@ have yet to move: a new image counts as pushed once its registry has it under it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,7 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.publish.moving import Mover
 from builds.imaging.rebasing.own_layers import NotOurs
 from builds.imaging.rebasing.rebase import rebased
-from builds.imaging.reporting import Cancelled, ImageError, Reporter
-from builds.imaging.workshop import Workshop
+from builds.imaging.reporting import Cancelled, ImageError
 from builds.models import Image, Rebase, RebasedImage
 from builds.models.rebases import Fate
 from builds.queue import rebases
@@ -37,10 +36,6 @@ from builds.rebase.rows import Successor, save_successors
 from environments.definition import Definition
 
 PUSHES = 4  # at a time
-
-AfterPublish = Callable[[Sequence[Image], Workshop, Reporter], None]
-AFTER_PUBLISH: list[AfterPublish] = []
-"""What follows once rebased images have their rows and names: called with the new images of a workspace."""
 
 
 @dataclass(frozen=True)
@@ -201,6 +196,4 @@ def finish_names(items: Sequence[RebasedImage], context: Context) -> None:
     move_names(
         [(i, rows[i.hash, i.digest_after]) for i in moved if (i.hash, i.digest_after) in rows], context
     )
-    for follow in AFTER_PUBLISH:
-        follow(list(rows.values()), context.workshop, context.reporter)
     RebasedImage.objects.filter(pk__in=keys, fate=Fate.REBASED).update(named=True)

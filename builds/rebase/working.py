@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from builds.queue import rebases
+from builds.rebase.proof import attest_rebased
 from builds.rebase.running import run_claimed
 from builds.worker.reporter import stopping
 
@@ -18,5 +19,6 @@ def run_waiting_rebases() -> None:
     try:
         while not stopping.is_set() and (rebase := rebases.claim_next()) is not None:
             run_claimed(rebase)
+            attest_rebased()
     finally:
         _working.release()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from builds.healing.affected import affected_versions, still_affected, upgrades_for
+from builds.healing.affected import affected_versions, still_affected, unsettled, upgrades_for
 from builds.healing.publishing import advance_items, check_allowed
 from builds.healing.runs import claim_next_item, move
 from builds.images.platforms import locks_of
@@ -70,7 +70,7 @@ def run_item(item: HealItem) -> None:
         if image is None:
             move(item, HealState.CURRENT, reason="Its image is not affected any more.")
             return
-        plan = plan_for(item.version, image, advisories)
+        plan = plan_for(item.version, image, unsettled(advisories, item.version))
         changes = version_changes(image, plan.locks)
         requirements = [[change.before, change.after] for change in plan.upgraded.changes]
         if item.run.dry_run:
@@ -111,7 +111,7 @@ def plan_for(version: Version, image: Image, advisories: Collection[Advisory]) -
     before = locks_of(image)
     upgrades = {upgrade: None for lock in before.values() for upgrade in upgrades_for(advisories, lock)}
     if not upgrades:
-        raise Refused("The packages that are affected come with its base image, not from its definition.")
+        raise Refused("The packages that are affected come with its base image: rebase it instead.")
     result = upgraded(_texts(given), given.reading, list(upgrades), lambda texts: _reread(given, texts))
     reporter = DeadlineReporter(settings.PREVIEW_SECONDS)
     changed = result.reading.definition

@@ -11,6 +11,7 @@ import pytest
 
 from builds.advisories.importing import import_advisories
 from builds.advisories.matches import match_packages
+from builds.exposure.triage import Scope, decide
 from builds.healing.runs import cancel_run, start_run
 from builds.models import Advisory, BuildState, Package, Trial, TrialState
 from builds.models.healing import HealItem, HealRun, HealState
@@ -22,6 +23,7 @@ from environments.models import Event, Role, Version, Workspace
 from environments.models.catalogue import Proposal, Stage
 from environments.models.notifications import Notice, NoticeKind
 from tests.builds.healing.conftest import publish
+from tests.builds.healing.examples import KEY, affected_environment
 from tests.builds.imaging.serving import Index
 from tests.builds.scenarios import person, queue_build, save_text, workspace_named
 
@@ -269,6 +271,22 @@ def test_a_curated_environment_gets_a_proposal(index: Index, advisory: Advisory)
     notice = Notice.objects.get(kind=NoticeKind.HEAL)
     assert (notice.user, notice.subject) == (bob, "started in other can be healed")
     assert notice.address == "/w/other/heal/?id=CVE-2026-1000"
+
+
+def test_what_a_decision_settles_is_not_healed(index: Index, advisory: Advisory) -> None:
+    version = save_text("numpy==2.1.3\n", name="settled")
+    admin = person("root")
+    admin.is_superuser = True
+    affected_environment("lab", "settled")
+    other = affected_environment("lab", "forecast")
+    known = Advisory.objects.get(key=KEY)
+
+    decide(
+        known, Scope(environment=version.environment), "not_affected", "The function is never called.", admin
+    )
+
+    run = start_run([known], Workspace.objects.all(), None)
+    assert [item.version for item in run.items.all()] == [other]
 
 
 def test_without_an_affected_environment_there_is_no_run(index: Index, advisory: Advisory) -> None:

@@ -10,7 +10,11 @@ import pytest
 
 from builds.imaging.oci.manifest import INDEXES, MANIFESTS
 from builds.models import Image, ImagePackage, PushedTag
+from builds.models.provenance import PROVENANCE
+from builds.provenance.envelope import opened
+from builds.provenance.keys import loaded, public_keys
 from builds.queue.registry_tags import missing_tags
+from builds.rebase.proof import attest_rebased
 from builds.rebase.single import rebase
 from builds.worker.publish import push_missing_tags
 from builds.worker.steps import make_workshop
@@ -72,6 +76,26 @@ def test_names_in_the_registry_follow_and_the_old_image_stays_by_its_digest(
     assert digest_in(lab, old.repository, old.digest) == old.digest
     assert missing_tags(lab) == []
     assert set(PushedTag.objects.values_list("digest", "next_at", "problem")) == {(new.digest, None, "")}
+
+
+def test_a_rebased_image_gets_proof_of_its_own_which_is_pushed_along(
+    own_store: Path, registry: Registry, team: str, wheel: Path
+) -> None:
+    lab = in_registry(team)
+    push_base(own_store, f"{team}/base/python:3.11")
+    old = assemble_version(save_version(f"{team}/base/python:3.11"), wheel)
+    push_missing_tags(lambda logins: make_workshop(logins=logins))
+    push_base(own_store, f"{team}/base/python:3.11", python="3.11.10", note="second")
+    new = rebase(old)
+
+    assert attest_rebased() == 1
+
+    provenance = new.referrers.get(subject=new.digest, artifact_type=PROVENANCE)
+    keys = [loaded(key) for key in public_keys()]
+    statement, _ = opened(store().read(provenance.content), keys)
+    assert statement["subject"][0]["digest"] == {"sha256": new.digest.partition(":")[2]}
+    assert digest_in(lab, new.repository, f"{new.digest.replace(':', '-')}") != "404"
+    assert attest_rebased() == 0
 
 
 def in_registry(team: str) -> Workspace:

@@ -133,7 +133,7 @@ def _spdx(packages: Sequence[LockedPackage], name: str) -> str:
                 spdx_id=_id(number, package),
                 name=package.name,
                 version=package.version,
-                download_location=package.url or SpdxNoAssertion(),
+                download_location=_spdx_location(package.url),
                 files_analyzed=False,
                 checksums=checksums,
                 license_declared=_spdx_licence(package.license),
@@ -152,6 +152,14 @@ def _spdx(packages: Sequence[LockedPackage], name: str) -> str:
     document = Document(info, packages=components, relationships=relationships)
     write_document_to_stream(document, stream, validate=True)
     return json.dumps(json.loads(stream.getvalue()), indent=2) + "\n"
+
+
+def _spdx_location(url: str) -> str | SpdxNoAssertion:
+    """Return a URL if SPDX allows it as a location: addresses without a domain, such as localhost, it does not."""
+    from spdx_tools.spdx.model.spdx_no_assertion import SpdxNoAssertion
+    from spdx_tools.spdx.validation.uri_validators import validate_download_location
+
+    return SpdxNoAssertion() if not url or validate_download_location(url) else url
 
 
 def _spdx_licence(text: str) -> LicenseExpression | SpdxNoAssertion:

@@ -145,3 +145,21 @@ def test_a_member_downloads_it_and_a_stranger_finds_nothing() -> None:
     assert browser_of(stranger).get(address).status_code == 404
     assert browser_of(None).get(address).status_code == 302
     assert browser_of(member).post(address).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:8080/x.whl",
+        "http://localhost/x.whl",
+        "file:///srv/x.whl",
+        "https://h.example/a b",
+        "",
+    ],
+)
+def test_spdx_leaves_a_location_open_that_its_grammar_refuses(url: str) -> None:
+    package = json.loads(lock_as(Lock(packages=(PIP.model_copy(update={"url": url}),)), "spdx", "x"))[
+        "packages"
+    ][0]
+
+    assert package["downloadLocation"] == "NOASSERTION"

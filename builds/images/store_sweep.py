@@ -43,7 +43,7 @@ def sweep(*, dry_run: bool = True, grace_seconds: float = GRACE_SECONDS) -> Swep
         # Naming an image touches it, so a name written again in the meantime is kept.
         store.untag(*names, untouched_since=time.time() - grace_seconds)
     if not dry_run:
-        forget_unused()
+        forget_unused(timedelta(seconds=grace_seconds))
     keep = set(Image.objects.values_list("digest", flat=True))
     keep |= set(Referrer.objects.values_list("digest", flat=True))
     return Swept(store.collect(dry_run=dry_run, keep=keep, grace_seconds=grace_seconds), tuple(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,8 @@ from builds.provenance.statement import (
 from environments.public_url import base_url
 
 BILLS = ("cyclonedx", "spdx")
+log = logging.getLogger(__name__)
+
 PLATFORM = "io.environment-studio.platform"
 CREATED = "org.opencontainers.image.created"
 TITLE = "org.opencontainers.image.title"
@@ -179,7 +182,11 @@ def _bills(origin: Origin, part: Part, store: BlobStore) -> list[Bill]:
     result = []
     for format in BILLS if part.lock.packages else ():
         file, media_type = FORMATS[format]
-        text = lock_as(_public(part.lock), format, origin.repository.rpartition("/")[2])
+        try:
+            text = lock_as(_public(part.lock), format, origin.repository.rpartition("/")[2])
+        except Exception:  # a package that a format cannot express is no reason to have no image
+            log.exception("The lock of %s cannot be written as %s", origin.repository, format)
+            continue
         stored = store.put(text.encode(), media_type)
         annotations = {TITLE: file, PLATFORM: part.platform}
         product = {

@@ -6,10 +6,12 @@ Equal images have equal results, so one row serves all workspaces and all later 
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from builds.models import PENDING, Image, SmokeTest, Trial, TrialState
 from builds.queue.trials import record_in_proposals
@@ -63,11 +65,12 @@ def needs_smoke_test(image: Image, command: str) -> bool:
     return row is None or row.state == TrialState.FAILED
 
 
-def forget_unused() -> None:
-    """Delete results of images that no longer exist."""
+def forget_unused(older_than: timedelta) -> None:
+    """Delete results of images that no longer exist; a build that is about to end tests its image before it has a row."""
     digests = Image.objects.values("digest")
-    Trial.objects.exclude(digest__in=digests).exclude(state__in=PENDING).delete()
-    SmokeTest.objects.exclude(digest__in=digests).delete()
+    old = {"ended_at__lt": timezone.now() - older_than}
+    Trial.objects.filter(**old).exclude(digest__in=digests).exclude(state__in=PENDING).delete()
+    SmokeTest.objects.filter(**old).exclude(digest__in=digests).delete()
 
 
 def _key(command: str) -> str:

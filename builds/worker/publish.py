@@ -16,7 +16,7 @@ from builds.imaging.publish.mounts import never_pushed, origins_of, remember_ori
 from builds.imaging.publish.push import push
 from builds.imaging.publish.referrers import push_attachments
 from builds.imaging.publish.removal import remove_tag
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.reporting import Cancelled, ImageError, Reporter
 from builds.imaging.workshop import Workshop
 from builds.models import Image
 from builds.provenance.attesting import attachments_of
@@ -58,8 +58,21 @@ def push_image(
     origins = origins_of(blobs, base, target, workshop)
     push(image, f"{name}:latest", workshop, reporter, origins=origins)
     remember_origins(blobs, target, workshop)
-    push_attachments(attachments, f"{name}:latest", workshop, reporter)
+    push_proof(attachments, f"{name}:latest", workshop, reporter)
     return name
+
+
+def push_proof(
+    attachments: Sequence[Attachment], reference: str, workshop: Workshop, reporter: Reporter
+) -> None:
+    """Push what is attached to an image. A registry that does not take it still has the image: a warning says so."""
+    try:
+        push_attachments(attachments, reference, workshop, reporter)
+    except Cancelled:
+        raise
+    except ImageError as error:
+        log.warning("What is attached to %s could not be pushed: %s", reference, error)
+        reporter.line(f"Warning: The registry does not take the image's proof. {error.message}")
 
 
 @contextmanager
@@ -138,4 +151,4 @@ def push_tag(tag: MissingTag, workshop: Workshop, reporter: Reporter) -> None:
     by_hash = ImageReference.parse(tag.image.pushed_to).repository
     origins = {blob.digest: by_hash for blob in blobs_of(workshop.store, stored)}
     push(stored, str(target), workshop, reporter, origins=origins)
-    push_attachments(attachments_of(tag.image, workshop.store), str(target), workshop, reporter)
+    push_proof(attachments_of(tag.image, workshop.store), str(target), workshop, reporter)

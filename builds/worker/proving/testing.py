@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,9 +20,12 @@ from builds.imaging.reporting import Cancelled, ImageError, Reporter
 from builds.models import Build, Image
 from builds.models.trial import TrialState
 from builds.queue import tests
+from builds.queue.claims import ClaimLost
 from builds.worker.reporter import BuildReporter
-from builds.worker.trial import LOAD_SECONDS, MAX_PROBLEMS, NO_ENGINE, requested
+from builds.worker.trial import LOAD_SECONDS, MAX_PROBLEMS, NO_ENGINE, OUR_FAULT, requested
 from environments.workspaces.registry import import_test_of
+
+log = logging.getLogger(__name__)
 
 SHOWN = 5  # failed imports in the log
 
@@ -111,13 +115,16 @@ def _run(wanted: _Wanted, owner: str, store: BlobStore, reporter: BuildReporter)
                 _imports(wanted, image, until, reporter)
             if wanted.command:
                 _command(wanted, image, until, reporter)
-    except Cancelled:
+    except (Cancelled, ClaimLost):
         raise
     except _TooSlow:
         _not_run(wanted, "The Docker Engine took too long.", reporter)
     except ImageError as error:
         reason = NO_ENGINE if error.code == "engine-unreachable" else error.message
         _not_run(wanted, reason, reporter)
+    except Exception:  # a test that breaks is no reason to have no image
+        log.exception("The image %s could not be tested", wanted.digest)
+        _not_run(wanted, OUR_FAULT, reporter)
 
 
 def _imports(wanted: _Wanted, image: LoadedImage, until: Reporter, reporter: BuildReporter) -> None:

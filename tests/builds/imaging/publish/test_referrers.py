@@ -17,8 +17,10 @@ from builds.imaging.publish.push import push
 from builds.imaging.publish.referrers import push_attachments
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
+from builds.worker.publish import push_proof
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.publish.test_push import image_of
+from tests.services.processes import free_port
 from tests.services.servers.registry import Registry
 
 BILL = "application/vnd.cyclonedx+json"
@@ -94,6 +96,16 @@ def test_oras_and_skopeo_read_what_was_attached(
     assert json.loads(inspected.stdout)["manifests"][0]["digest"] == pushed.descriptor.digest
     assert [json.loads(Path(file).read_text()) for file in files] == [{"bomFormat": "CycloneDX"}]
     assert copied.returncode == 0, copied.stderr
+
+
+def test_a_registry_that_takes_no_documents_keeps_nobody_from_pushing_images(
+    workshop: Workshop, pushed: Attachment
+) -> None:
+    reporter = Recorder()
+
+    push_proof([pushed], f"127.0.0.1:{free_port()}/lab/image:1", workshop, reporter)
+
+    assert reporter.lines[-1].startswith("Warning: The registry does not take the image's proof.")
 
 
 def test_a_list_that_somebody_broke_is_an_error_that_names_the_tag(

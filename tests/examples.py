@@ -1,4 +1,4 @@
-"""How many examples property tests draw: few where all tests run, and `EXAMPLES=20 make test ARGS=…` times as many."""
+"""Examples that property tests draw: few where all tests run, and `EXAMPLES=20 make test ARGS=…` times as many."""
 
 from __future__ import annotations
 

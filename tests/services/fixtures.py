@@ -8,6 +8,7 @@ A test whose part is missing is skipped with a sentence that names it (with CI=t
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -18,6 +19,7 @@ from uuid import uuid4
 import pytest
 
 from builds.imaging.bases.find import find_base
+from builds.imaging.bytecode.machine import machine_interpreter
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
@@ -244,7 +246,9 @@ def workshop_in(folder: Path) -> Workshop:
 
 def make_host(folder: Path) -> Path:
     folder.mkdir(mode=0o755)
-    find_base("host", workshop_in(folder), Quiet())
+    workshop = workshop_in(folder)
+    find_base("host", workshop, Quiet())
+    machine_interpreter(sys.version_info[:2], workshop)  # it remembers the Pythons of this machine
     return folder
 
 

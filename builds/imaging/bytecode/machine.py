@@ -39,10 +39,8 @@ print(min(times))
 def machine_interpreter(python: Minor, workshop: Workshop) -> Interpreter | None:
     """Return the fastest Python of this minor version here."""
     candidates: dict[Path, Facts] = {}
-    for path in _paths(python):
-        facts = examined(path, workshop)
-        if facts is not None and facts.fits(python):
-            candidates.setdefault(Path(facts.path).resolve(), facts)
+    for facts in _fitting(python, workshop):
+        candidates.setdefault(Path(facts.path).resolve(), facts)
     if not candidates:
         return None
     best, *others = candidates
@@ -50,6 +48,18 @@ def machine_interpreter(python: Minor, workshop: Workshop) -> Interpreter | None
         if _seconds(path, workshop) < _CLEARLY * _seconds(best, workshop):
             best = path
     return Interpreter(str(best), candidates[best].version, "machine")
+
+
+def has_interpreter(python: Minor, workshop: Workshop) -> bool:
+    """Return whether a Python of this minor version is here, without looking for the fastest."""
+    return next(_fitting(python, workshop), None) is not None
+
+
+def _fitting(python: Minor, workshop: Workshop) -> Iterator[Facts]:
+    for path in _paths(python):
+        facts = examined(path, workshop)
+        if facts is not None and facts.fits(python):
+            yield facts
 
 
 def examined(path: Path, workshop: Workshop) -> Facts | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from builds.imaging.bytecode.interpreters import OLDEST, Facts, Interpreter, Minor, Provider, absence
-from builds.imaging.bytecode.machine import machine_interpreter
+from builds.imaging.bytecode.machine import has_interpreter, machine_interpreter
 from builds.imaging.bytecode.managed import installable, installed, managed_interpreter
 from builds.imaging.reporting import Reporter
 from builds.imaging.workshop import Workshop
@@ -30,7 +30,7 @@ def find_interpreter(python: Minor, workshop: Workshop, reporter: Reporter) -> I
 
 def expected_provider(python: Minor, workshop: Workshop, *, engine: bool) -> Provider | None:
     """Return the provider that a build would get its interpreter from; `engine` says whether one answers."""
-    if machine_interpreter(python, workshop) is not None:
+    if has_interpreter(python, workshop):
         return "machine"
     if installed(python, workshop) is not None or installable(python, workshop):
         return "uv"

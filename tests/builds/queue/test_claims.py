@@ -20,6 +20,7 @@ from builds.queue.heartbeats import Heartbeats
 from builds.worker.reconciler import Reconciler, release, release_builds_of, release_builds_of_dead_workers
 from builds.worker.reporter import BuildReporter
 from tests.builds.scenarios import expire_claims, image_for, queue_build, reconcile_after, save_text
+from tests.examples import examples
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
@@ -150,7 +151,9 @@ MOVES = ["take", "requeue", "succeed", "fail", "cancel", "die", "cancel_queued",
 
 @pytest.mark.slow
 @given(moves=st.lists(st.sampled_from(MOVES), max_size=12))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_an_ended_build_keeps_its_state_after_any_moves(moves: list[str]) -> None:
     """queued → running → succeeded | failed | cancelled, and never back from an end."""
     waiting = build()

@@ -21,6 +21,7 @@ from builds.queue.limits import limits_of, set_limits
 from builds.queue.requests import cancel_request, request_build
 from builds.worker.reporter import stopping
 from tests.builds.scenarios import expire_claims, queue_build, save_text, workspace_named
+from tests.examples import examples
 
 
 def waiting_in(workspace: str, count: int) -> list[Build]:
@@ -262,7 +263,7 @@ def test_every_build_is_claimed_once_within_the_limits_and_ends_after_any_events
     run_state_machine_as_test(
         Workers,
         settings=settings(
-            max_examples=25,
+            max_examples=examples(8),
             stateful_step_count=25,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -73,6 +73,7 @@ LIBRARIES = (
     "kombu.transport.redis",
     "packaging.pylock",
     "packaging.requirements",
+    "pip._internal.commands.install",
     "prometheus_client",
     "psycopg",
     "pydantic",

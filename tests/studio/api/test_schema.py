@@ -29,7 +29,7 @@ from environments.workspaces.tokens import create_token
 from tests.builds.scenarios import fail_build, person, queue_build, save_text, succeed_build
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
-CASES = int(os.environ.get("SCHEMATHESIS_CASES", "10"))
+CASES = int(os.environ.get("SCHEMATHESIS_CASES", "4"))
 BUILD = uuid.UUID(int=1)
 DIGEST = "sha256:" + "ab" * 32
 # Every second case uses existing rows, the others any value that the schema allows.

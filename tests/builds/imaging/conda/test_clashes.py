@@ -27,6 +27,7 @@ from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conda.making import Content, index, make_package
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import unpacked
+from tests.examples import examples
 
 PREFIX = "opt/env"
 Packages = Mapping[str, tuple[Mapping[str, str | Content], Sequence[str]]]
@@ -155,7 +156,9 @@ def packages(draw: st.DrawFn) -> Packages:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(drawn=packages())
 def test_any_clashing_packages_end_as_rattler_leaves_them(
     drawn: Packages, tmp_path: Path, bare: Base, workshop: Workshop

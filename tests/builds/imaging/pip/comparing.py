@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
+import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
-_READER = """
-import json, sys
 from pip._internal.network.session import PipSession
 from pip._internal.req.req_file import RequirementsFileParser, get_line_parser
-lines = RequirementsFileParser(PipSession(), get_line_parser(None)).parse(sys.argv[1], constraint=False)
-print(json.dumps([[line.requirement if line.is_requirement else "", line.opts.__dict__] for line in lines], default=str))
-"""
+
+from tests.services.servers.preloaded import run_preloaded
 
 
 def would_install(lines: Sequence[str], folder: Path) -> dict[str, str]:
@@ -28,14 +26,23 @@ def would_install(lines: Sequence[str], folder: Path) -> dict[str, str]:
 
 def as_pip_reads(line: str, folder: Path) -> tuple[str, dict[str, object]]:
     """Return the requirement that pip reads in a line, and the values of its options."""
-    (folder / "requirements.txt").write_text(f"{line}\n")
-    command = [sys.executable, "-c", _READER, str(folder / "requirements.txt")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    ((requirement, options),) = json.loads(done.stdout)
-    return requirement, options
+    file = folder / "requirements.txt"
+    file.write_text(f"{line}\n")
+    (read,) = RequirementsFileParser(_session(), get_line_parser(None)).parse(str(file), constraint=False)
+    options: dict[str, object] = json.loads(json.dumps(read.opts.__dict__, default=str))
+    return read.requirement if read.is_requirement else "", options
+
+
+@cache
+def _session() -> PipSession:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it imports a library that warns of its own end
+        return PipSession()
 
 
 def _pip(*arguments: str) -> str:
-    command = [sys.executable, "-m", "pip", *arguments]
     environment = {"PATH": "/usr/bin:/bin", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    done = run_preloaded(["-m", "pip", *arguments], env=environment)
+    if done.returncode:
+        raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+    return done.stdout

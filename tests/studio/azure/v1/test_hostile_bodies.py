@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from environments.models import Role
 from tests.builds.scenarios import person, save_text
+from tests.examples import examples
 from tests.studio.azure.v1.bodies import body
 from tests.studio.azure.v1.calling import LAB, PREFIX, V2, SdkCaller
 
@@ -34,7 +35,9 @@ PATHS = [(section, key) for section, part in body().items() if isinstance(part, 
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(path=st.sampled_from(PATHS), value=VALUES)
 def test_a_definition_with_anything_in_it_is_saved_or_refused(path: tuple[str, str], value: Any) -> None:
     cache.clear()
@@ -56,7 +59,9 @@ def test_a_definition_with_anything_in_it_is_saved_or_refused(path: tuple[str, s
         transaction.set_rollback(True)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(value=VALUES)
 def test_any_body_of_labels_builds_and_recipes_is_answered(value: Any) -> None:
     cache.clear()

@@ -59,6 +59,11 @@ class ExposedImage:
     versions: list[ExposedVersion] = field(default_factory=list)
     packages: list[AffectedVersion] = field(default_factory=list)
 
+    @property
+    def used_by(self) -> int:
+        """The number of active uses that are shown."""
+        return sum(len(version.uses) for version in self.versions)
+
 
 def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Scope) -> list[ExposedImage]:
     """Return what is shown of images on a page, in a number of queries that does not depend on theirs.

@@ -27,6 +27,7 @@ ORDER = (
     "api",
     "azure",
     "notifications",
+    "advisories",
     "running",
     "security",
     "scaling",

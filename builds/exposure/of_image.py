@@ -55,6 +55,13 @@ def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
     return Vulnerabilities(exposure_of_image(image), ordered[:most])
 
 
-def _rank(hit: Vulnerability) -> tuple[bool, int, float, str]:
+def _rank(hit: Vulnerability) -> tuple[bool, int, float, float, str]:
     advisory = hit.advisory
-    return hit.settled, -SEVERITIES.index(advisory.severity), -(advisory.score or 0.0), advisory.key
+    published = advisory.published_at.timestamp() if advisory.published_at else 0.0
+    return (
+        hit.settled,
+        -SEVERITIES.index(advisory.severity),
+        -(advisory.score or 0.0),
+        -published,
+        advisory.key,
+    )

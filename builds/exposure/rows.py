@@ -62,6 +62,11 @@ class ExposedImage:
     settled: bool = False
     """Whether decisions say that none of these advisories counts for it."""
 
+    @property
+    def used_by(self) -> int:
+        """The number of active uses that are shown."""
+        return sum(len(version.uses) for version in self.versions)
+
 
 def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Scope) -> list[ExposedImage]:
     """Return what is shown of images on a page, in a number of queries that does not depend on theirs.

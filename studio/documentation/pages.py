@@ -25,6 +25,7 @@ ORDER = (
     "azure",
     "healing",
     "notifications",
+    "advisories",
     "running",
     "security",
     "scaling",

@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from builds.advisories.records import shown_name
 from builds.exposure.overview import advisories_in
 from builds.exposure.promise import DAYS, late_images, promise
 from builds.exposure.search import search
@@ -94,7 +95,7 @@ def _other_names(advisory: Advisory | None) -> list[str]:
     if advisory is None:
         return []
     names = advisory.records.order_by("name").values_list("name", flat=True)
-    return [name for name in names if name != advisory.key.upper()][:20]
+    return [shown_name(name) for name in names if name != advisory.key.upper()][:20]
 
 
 def page_number(request: StudioRequest) -> int:

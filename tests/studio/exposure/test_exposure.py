@@ -128,25 +128,25 @@ def test_conda_packages_are_matched_by_the_distributions_in_their_files(tmp_path
 def test_members_learn_nothing_of_other_workspaces(tmp_path: Path) -> None:
     known(tmp_path, JINJA, record("CVE-2026-3333", "secret-lib"))
     built(FLASK, OLD)
-    built(FLASK, OLD, package("secret-lib", "1.0"), name="hidden", workspace="other")
+    built(FLASK, OLD, package("secret-lib", "1.0"), name="concealed", workspace="other")
     own = Version.objects.get(environment__name="forecast")
-    report_use(own, "run", "hidden run", workspace=workspace_named("other"), user=None)
+    report_use(own, "run", "concealed run", workspace=workspace_named("other"), user=None)
     ann, admin = browser_of(person("ann", lab=Role.READER)), person("root")
     admin.is_superuser = True
     admin.save()
     for url in (EXPOSED, f"{EXPOSED}?in=all", f"{EXPOSED}?in=all&show=current", "/w/lab/exposed/?in=all"):
         page = ann.get(url).content.decode()
-        assert "hidden" not in page
+        assert "concealed" not in page
         assert "secret" not in page
     assert ann.get("/w/lab/exposed/secret-lib/").status_code == 404
     assert ann.get("/w/other/exposed/").status_code == 404
     assert ann.get("/api/v1/exposed/CVE-2026-1111/?workspace=other").status_code == 404
-    assert "hidden" not in ann.get("/api/v1/exposed/CVE-2026-1111/").content.decode()
+    assert "concealed" not in ann.get("/api/v1/exposed/CVE-2026-1111/").content.decode()
     assert ann.get("/api/v1/exposed/secret-lib/").status_code == 404
     assert ann.get("/patch-status/").status_code == 403
     everything = browser_of(admin).get(f"{EXPOSED}?in=all").content.decode()
-    assert "hidden:1" in everything
-    assert "hidden run" in everything
+    assert "concealed:1" in everything
+    assert "concealed run" in everything
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ PAGES = {
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
+    "bases": f"/w/{WORKSPACE}/bases/",
+    "bases-everywhere": "/bases/",
     "clean-up": f"/w/{WORKSPACE}/images/clean-up/",
     "activity": f"/w/{WORKSPACE}/activity/",
     **{f"settings-{tab}": f"/w/{WORKSPACE}/settings/?tab={tab}" for tab in TABS},

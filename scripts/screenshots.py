@@ -67,6 +67,8 @@ PAGES = {
     "rebuild": f"/w/{WORKSPACE}/environments/forecast/versions/1/rebuild/",
     "builds": f"/w/{WORKSPACE}/builds/",
     "images": f"/w/{WORKSPACE}/images/",
+    "bases": f"/w/{WORKSPACE}/bases/",
+    "bases-everywhere": "/bases/",
     "clean-up": f"/w/{WORKSPACE}/images/clean-up/",
     "decisions": f"/w/{WORKSPACE}/decisions/",
     "activity": f"/w/{WORKSPACE}/activity/",

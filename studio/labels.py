@@ -306,7 +306,7 @@ FATES = {
     "archived": _("used by an archived version, which keeps its image"),
 }
 
-# What becomes of an image in a rebase: (label, icon, colour)
+# Fates of images in a rebase: (label, icon, colour)
 REBASE_FATES = {
     "rebase": (_("To rebase"), "refresh", "queued"),
     "rebased": (_("Rebased"), "circle-check", "good"),

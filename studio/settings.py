@@ -173,7 +173,7 @@ CACHE_DAYS = read_days(setting(env.float, "STUDIO_CACHE_DAYS", 30.0), "STUDIO_CA
 UPLOAD_HOURS = read_limit(setting(env.float, "STUDIO_UPLOAD_HOURS", 24.0), "STUDIO_UPLOAD_HOURS")
 ANONYMOUS_DAYS = read_days(setting(env.float, "STUDIO_ANONYMOUS_DAYS", 90.0), "STUDIO_ANONYMOUS_DAYS")
 SWEEP_SECONDS = read_pause(setting(env.float, "STUDIO_SWEEP_SECONDS", 86400.0), "STUDIO_SWEEP_SECONDS")
-# How often bases in use are looked up in their registries, and from how many days on a base is outdated
+# The pause between look-ups of the bases in use, and the days after which a base is outdated
 BASE_CHECK_SECONDS = read_pause(
     setting(env.float, "STUDIO_BASE_CHECK_SECONDS", 86400.0), "STUDIO_BASE_CHECK_SECONDS"
 )

@@ -85,7 +85,7 @@ class Registry:
         """Repositories of the same registry that blobs are mounted from: a token must let in there too."""
 
     def beside(self, name: str) -> Self:
-        """Return another repository of the same registry, which shares the connections of this one: close only one."""
+        """Return another repository of the same registry, with shared connections: close either of them."""
         other = copy.copy(self)
         shown = f"{self._at.shown.partition('/')[0]}/{name}"
         other._at = replace(self._at, name=name, shown=shown)

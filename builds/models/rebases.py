@@ -10,7 +10,7 @@ from environments.models import Workspace
 
 
 class BaseCheck(models.Model):
-    """What a workspace's base is in its registry, at the last look-up. Each workspace looks with its own credentials."""
+    """The digest of a workspace's base at the last look-up, which each workspace makes with its own credentials."""
 
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="base_checks")
     reference = models.CharField(max_length=400)
@@ -93,7 +93,7 @@ class Rebase(models.Model):
 
 
 class Fate(models.TextChoices):
-    """What becomes of an image: rebase → rebased, rebuild → rebuilding, refused, or moved by somebody else."""
+    """The fate of an image: rebase → rebased, rebuild → rebuilding, refused, or moved by somebody else."""
 
     REBASE = "rebase"
     REBASED = "rebased"

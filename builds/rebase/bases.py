@@ -41,7 +41,7 @@ class BaseInUse:
 
     @property
     def owner(self) -> str:
-        """Who brings it, and keeps it patched (rule 19): its registry and namespace; empty for this machine."""
+        """The owner, who keeps it patched (rule 19): its registry and namespace; `host` for this machine."""
         return owner_of(self.reference)
 
     @property
@@ -53,6 +53,12 @@ class BaseInUse:
     def old(self) -> bool:
         """Whether it was created too long ago."""
         return self.created_at is not None and self.created_at < oldest_allowed()
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it was looked up, and there is nothing to do."""
+        checked = self.check is not None and self.check.checked_at is not None
+        return checked and not (self.moved or self.newer or self.old)
 
     @property
     def newer(self) -> str:

@@ -1,7 +1,7 @@
 """Rebase images by the batch: documents are written and sent, then all rows change in one transaction.
 
-Names move after that. Whatever happens on the way, each image is the old one or the new one, and rows say whose names
-have yet to move: a new image counts as pushed once its registry has it under its name.
+Names move after that. At each moment an image is the old or the new image, and rows say whose names have yet to move:
+a new image counts as pushed once its registry has it under its name.
 """
 
 from __future__ import annotations

@@ -65,14 +65,14 @@ def check_base(check: BaseCheck) -> None:
         workshop = make_workshop(logins=workspace_logins(check.workspace))
         if ImageReference.parse(check.reference).registry in registry_hosts():
             raise ImageError("own-image", "It is an image of this studio, which moves with its own base.")
-        found = look_up(check.reference, check.platforms.split(","), workshop)
+        now_there = look_up(check.reference, check.platforms.split(","), workshop)
         fields |= {
-            "digest": found.digest,
-            "created_at": found.created_at,
+            "digest": now_there.digest,
+            "created_at": now_there.created_at,
             "newer": newer_patch(check.reference, workshop),
             "checked_at": now,
         }
-        _record_floating(check, found.digest)
+        _record_floating(check, now_there.digest)
     except ImageError as error:
         fields["problem"] = str(error)[:400]
     except DecryptionError:

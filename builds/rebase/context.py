@@ -61,7 +61,7 @@ class Context:
 
     @property
     def mover(self) -> Mover | None:
-        """What moves names in the workspace's registry; None if it has none."""
+        """The mover of names in the workspace's registry; None without a registry."""
         if self._mover is None and self.workspace.registry:
             self._mover = Mover(self.workspace.registry, self.workshop, self.reporter)
         return self._mover

@@ -45,7 +45,7 @@ def obstacle(
 ) -> Obstacle | None:
     """Return the first reason not to put an image on these bases of the reference `target`; None to go on."""
     if definition is None:
-        return Obstacle("nobodys", "No version has this content any more.", rebuilds=False)
+        return Obstacle("nobodys", "No version has this content.", rebuilds=False)
     if definition.image is None:
         return Obstacle("dockerfile", "Its base is built from a Dockerfile.")
     if (refused := _of_reference(definition.image, target)) is not None:
@@ -53,8 +53,8 @@ def obstacle(
     if image.bytecode and image.bytecode.get("provider") == "base":
         return Obstacle("compiled", "The Python of its base compiled its modules.")
     for platform, base in zip(definition.platforms, bases.each, strict=True):
-        if (found := _of_platform(definition, locks[platform], image, base)) is not None:
-            return found
+        if (why := _of_platform(definition, locks[platform], image, base)) is not None:
+            return why
     return _of_layers(image, bases, store)
 
 

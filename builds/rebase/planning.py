@@ -27,7 +27,7 @@ class ClaimLost(Exception):
 
 
 def plan(rebase: Rebase, reporter: Reporter) -> None:
-    """Write a row for each image that is on the base and not on the new one yet. Raises ClaimLost."""
+    """Write a row for each image that is on the base and has yet to move. Raises ClaimLost."""
     RebasedImage.objects.filter(rebase=rebase).delete()
     for workspace in workspaces_of(images_on(rebase)):
         images = images_on(rebase).filter(workspace=workspace)

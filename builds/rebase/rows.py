@@ -52,7 +52,7 @@ def save_successors(successors: Sequence[Successor], at: datetime) -> dict[int, 
     """Make successors the current images, in the caller's transaction; return their rows by the keys of the images before.
 
     An image that another replaced in the meantime is left out. The old images count as used now, so that those who
-    pulled them keep them for a whole retention; the new ones as used when the old ones were, as nobody has used them.
+    pulled them keep them for a whole retention; the new images as used when the old images were: nobody has used them.
     """
     keys = [each.image.pk for each in successors]
     # The lock holds builds back that are about to replace one of them.

@@ -109,7 +109,7 @@ def bases() -> Iterable[Metric]:
     """Yield how many images have an outdated base, and whose they are."""
     outdated = GaugeMetricFamily(
         "studio_images_outdated_base",
-        "Images whose base is outdated: its tag has moved, or it is too old.",
+        "Images whose base is outdated: its tag means another digest, or it is too old.",
         labels=["workspace", "reason"],
     )
     images = GaugeMetricFamily("studio_images_current", "Images of current content.", labels=["workspace"])

@@ -77,6 +77,9 @@ PAGES = [
     "/w/lab/images/",
     "/w/lab/images/?only=moved",
     "/w/lab/images/clean-up/",
+    "/w/lab/bases/",
+    "/bases/",
+    "REBASE",
     "IMAGE",
     f"/w/lab/environments/{LONG}/versions/1/",
     f"/w/lab/environments/{LONG}/versions/1/propose/",
@@ -144,9 +147,9 @@ def test_every_page_and_every_tab_is_looked_at() -> None:
     addresses = [
         "/login/",
         *(
-            address.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/").replace(
-                "IMAGE", "/w/lab/images/sha256:0/"
-            )
+            address.replace("BUILD", f"/w/lab/builds/{uuid.uuid4()}/")
+            .replace("IMAGE", "/w/lab/images/sha256:0/")
+            .replace("REBASE", "/w/lab/rebases/1/")
             for address in PAGES
         ),
     ]
@@ -193,6 +196,10 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser: Browser, studio: Stud
             page.goto(f"{studio.url}/w/lab/images/")
             page.locator("a.name").first.click()
             expect(page.get_by_role("heading", name="Layers")).to_be_visible()
+        elif address == "REBASE":
+            page.goto(f"{studio.url}/w/lab/bases/")
+            page.get_by_role("button", name="Preview", exact=True).click()
+            expect(page.get_by_role("heading", level=1)).to_contain_text("Rebase")
         else:
             page.goto(studio.url + address.replace("BUILD", shelf))
         expect(page.locator("main")).to_be_visible()

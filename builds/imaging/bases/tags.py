@@ -1,4 +1,4 @@
-"""What a base's reference means in its registry now, and whether a tag there is a newer patch of it. Layers are not fetched."""
+"""Look up a base's reference in its registry, and tags that are newer patches of it. No layer is fetched."""
 
 from __future__ import annotations
 

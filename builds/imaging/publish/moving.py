@@ -59,7 +59,7 @@ class Mover:
         try:
             self._move(repository, sender, image, references, before, origin)
         except ImageError:
-            # It may have been cleaned up there. Whatever else it is, the push meets it again, and reports it.
+            # A blob may have been cleaned up there. The push meets any other failure again, and reports it.
             if not references:
                 raise
             for tag in references:

@@ -24,7 +24,7 @@ class NotOurs(ValueError):
 
 @dataclass(frozen=True)
 class OwnLayers:
-    """What one manifest of an image has on top of its base, in its order."""
+    """The layers that a manifest of an image has on top of its base, in its order."""
 
     layers: tuple[Layer, ...]
     base_layers: tuple[Descriptor, ...]
@@ -53,7 +53,7 @@ def own_layers(manifest: Descriptor, store: BlobStore) -> OwnLayers:
         raise NotOurs("its config does not name each of its layers")
     below = _layers_below(described, layers, store)
     holds = _comments(described, len(layers) - below)
-    # How large they are unpacked is in no document of the image.
+    # No document of the image has their size unpacked.
     own = tuple(
         Layer(descriptor, diff_id, 0, comment)
         for descriptor, diff_id, comment in zip(layers[below:], diff_ids[below:], holds, strict=True)

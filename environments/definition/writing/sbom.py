@@ -105,7 +105,6 @@ def _spdx(packages: Sequence[LockedPackage], name: str) -> str:
     from spdx_tools.spdx.model.document import CreationInfo, Document
     from spdx_tools.spdx.model.package import ExternalPackageRef, ExternalPackageRefCategory, Package
     from spdx_tools.spdx.model.relationship import Relationship, RelationshipType
-    from spdx_tools.spdx.model.spdx_no_assertion import SpdxNoAssertion
     from spdx_tools.spdx.writer.json.json_writer import write_document_to_stream
 
     packages = _once(packages)

@@ -127,11 +127,11 @@ def cancel_rebase(request: ApiRequest, workspace: str, rebase: int) -> Response:
 
 
 def _bases(workspaces: Any) -> Response:
-    found = {
+    shown = {
         "bases": [_base(row) for row in bases_in_use(workspaces)],
         "outdated": [OutdatedOut(row).data for row in outdated_by_workspace(workspaces)],
     }
-    return Response(found)
+    return Response(shown)
 
 
 def _base(row: BaseInUse) -> dict[str, Any]:

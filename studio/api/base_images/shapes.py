@@ -31,7 +31,7 @@ class OutdatedOut(s.Serializer[Any]):
     workspace = s.CharField()
     images = s.IntegerField()
     outdated = s.IntegerField()
-    moved = s.IntegerField(help_text="The base's tag has moved.")
+    moved = s.IntegerField(help_text="The base's tag means another digest now.")
     old = s.IntegerField(help_text="The base is too old.")
 
 
@@ -86,6 +86,6 @@ class RebasedImageOut(s.ModelSerializer[Any]):
 
 
 class Requested(s.Serializer[Any]):
-    """How many base images a worker checks now."""
+    """The number of base images that a worker checks now."""
 
     requested = s.IntegerField()

@@ -97,7 +97,7 @@ class Command(StudioCommand):
 
 
 def _ended(rebase: Rebase) -> Rebase:
-    """Wait for the worker that has it, if one was faster, and return how it ended."""
+    """Wait for the end, if a worker has claimed it first, and return the row."""
     while True:
         rebase.refresh_from_db()
         if not rebase.active:

@@ -18,7 +18,7 @@ from tests.builds.rebase.making import assemble_version, push_base, save_version
 from tests.builds.scenarios import image_for, person, save_text, workspace_named
 from tests.services.servers.registry import PASSWORD, USER, Registry
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_store")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_store", "either_database")]
 
 
 def on_base(reference: str, name: str = "forecast", workspace: str = "lab", **fields: object) -> Image:

@@ -109,4 +109,4 @@ def digest_in(workspace: Workspace, repository: str, reference: str) -> str:
     host, _, path = workspace.registry.partition("/")
     url = f"http://{host}/v2/{path}/{repository}/manifests/{reference}"
     answer = httpx.head(url, headers={"Accept": ", ".join(MANIFESTS + INDEXES)}, trust_env=False)
-    return answer.headers.get("docker-content-digest", str(answer.status_code))
+    return str(answer.headers.get("docker-content-digest", answer.status_code))

@@ -63,7 +63,7 @@ def planned(image: Image, **fields: object) -> Rebase:
 def test_the_page_shows_each_base_with_its_age_owner_and_what_is_newer(image: Image, owner: User) -> None:
     page = main_of(browser_of(owner).get("/w/lab/bases/").content.decode())
 
-    for text in ("python:3.11-slim", "Docker Official Images", "Tag moved", "Older than 30 days"):
+    for text in ("python:3.11-slim", "Docker Official Images", "Tag updated", "Older than 30 days"):
         assert text in page
     assert "Newer: 3.11.14-slim" in page
     assert "1 image</strong> of 1 on an outdated base image" in page
@@ -99,11 +99,13 @@ def test_everywhere_shows_members_their_workspaces_and_admins_all(image: Image, 
 
 def test_an_owner_previews_starts_and_stops_a_rebase(image: Image, owner: User) -> None:
     browser = browser_of(owner)
-    asked = browser.post("/w/lab/rebases/preview", {"base": "python:3.11-slim", "digest": image.base_digest})
+    previewed = browser.post(
+        "/w/lab/rebases/preview", {"base": "python:3.11-slim", "digest": image.base_digest}
+    )
     rebase = Rebase.objects.get()
-    assert asked["Location"] == f"/w/lab/rebases/{rebase.pk}/"
+    assert previewed["Location"] == f"/w/lab/rebases/{rebase.pk}/"
     assert (rebase.base, rebase.target, rebase.base_digest) == (BASE, BASE, image.base_digest)
-    assert "Preparing the preview" in browser.get(asked["Location"]).content.decode()
+    assert "Preparing the preview" in browser.get(previewed["Location"]).content.decode()
 
     ready = planned(image)
     page = main_of(browser.get(f"/w/lab/rebases/{ready.pk}/").content.decode())
@@ -145,14 +147,14 @@ def test_another_workspaces_rebase_does_not_exist_here(image: Image) -> None:
 
 def test_the_api_gives_what_the_pages_show(image: Image, owner: User) -> None:
     browser = browser_of(owner)
-    found = browser.get("/api/v1/workspaces/lab/bases/").json()
-    (base,) = found["bases"]
+    listed = browser.get("/api/v1/workspaces/lab/bases/").json()
+    (base,) = listed["bases"]
     assert (base["base"], base["moved"], base["newer"]) == (
         BASE,
         True,
         "docker.io/library/python:3.11.14-slim",
     )
-    assert found["outdated"] == [{"workspace": "lab", "images": 1, "outdated": 1, "moved": 1, "old": 1}]
+    assert listed["outdated"] == [{"workspace": "lab", "images": 1, "outdated": 1, "moved": 1, "old": 1}]
     sent = json.dumps({"base": "python:3.11-slim", "to": "python:3.11.14-slim", "dry_run": False})
     made = browser.post("/api/v1/workspaces/lab/rebases/", sent, "application/json")
     assert made.status_code == 201
@@ -166,7 +168,7 @@ def test_the_api_gives_what_the_pages_show(image: Image, owner: User) -> None:
     assert browser.post("/api/v1/workspaces/lab/bases/check/").json() == {"requested": 0}
 
 
-def test_the_page_of_an_image_tells_what_it_was_rebased_from_and_the_old_one_what_it_became(
+def test_pages_of_images_show_the_image_before_and_the_image_after_a_rebase(
     image: Image, owner: User
 ) -> None:
     rebase = planned(image, requested_by=owner)

@@ -15,6 +15,7 @@ from builds.exposure.overview import advisories_in
 from builds.exposure.promise import DAYS, late_images, promise
 from builds.exposure.search import search
 from builds.models import SEVERITIES, Advisory
+from builds.rebase.bases import outdated_by_workspace
 from environments.access import get_workspace
 from environments.requests import StudioRequest
 from environments.versions.forms import query_param
@@ -87,7 +88,14 @@ def patch_status(request: StudioRequest) -> HttpResponse:
     """Show admins how far the promise holds: which images in use are late, and whose they are."""
     if not sees_everything(request.user):
         raise PermissionDenied("Only admins of the studio see all workspaces.")
-    context = {"days": DAYS, "figures": promise(), "late": late_images(most=MOST_LATE)}
+    outdated = [row for row in outdated_by_workspace() if row.outdated]
+    context = {
+        "days": DAYS,
+        "figures": promise(),
+        "late": late_images(most=MOST_LATE),
+        "outdated": outdated,
+        "outdated_images": sum(row.outdated for row in outdated),
+    }
     return render(request, "exposure/patch_status.html", context)
 
 

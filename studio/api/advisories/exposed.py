@@ -11,6 +11,7 @@ from builds.exposure.overview import advisories_in
 from builds.exposure.promise import late_images, promise
 from builds.exposure.search import SHOWN, search
 from builds.models import SEVERITIES
+from builds.rebase.bases import outdated_by_workspace
 from environments.access import get_workspace
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
@@ -57,10 +58,12 @@ def exposed(request: ApiRequest, subject: str) -> Response:
 
 @documented("GET", shapes.PatchStatus)
 def patch_status(request: ApiRequest) -> Response:
-    """Show admins the images in use with a vulnerability that has been known for more than 30 days."""
+    """Show admins the images in use with a vulnerability known for more than 30 days, and those with an outdated base."""
     if not sees_everything(request.user):
         raise PermissionDenied("Only admins of the studio see all workspaces.")
-    return Response(plain_promise(promise(), late_images()))
+    outdated = {row.workspace: row.outdated for row in outdated_by_workspace() if row.outdated}
+    figures = plain_promise(promise(), late_images())
+    return Response(figures | {"images_outdated_base": outdated})
 
 
 def _scope(request: ApiRequest) -> list[int] | None:

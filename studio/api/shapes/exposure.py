@@ -133,3 +133,6 @@ class PatchStatus(s.Serializer[Any]):
     images_vulnerable = s.IntegerField()
     by_workspace = s.DictField(child=s.IntegerField())
     images = LateImage(many=True, help_text="Up to 500, the longest known first.")
+    images_outdated_base = s.DictField(
+        child=s.IntegerField(), help_text="Images whose base is outdated, by workspace."
+    )

@@ -8,6 +8,7 @@ PARTS = [
     "bench.studio",
     "bench.studio.drafts",
     "bench.builds.distribution",
+    "bench.builds.packing",
     "bench.builds.imaging",
     "bench.builds.imaging.other_python",
     "bench.builds.imaging.compressions",

@@ -6,6 +6,7 @@ import os
 import queue
 import socket
 import threading
+import time
 from typing import Any
 
 from environments.network.deadlines import seconds_within
@@ -23,8 +24,7 @@ def resolve_host(host: str, port: int) -> list[str]:
     """
     if (literal := _as_address(host, port)) is not None:
         return literal
-    seconds = seconds_within(LOOK_UP_SECONDS)
-    slots = _slots
+    seconds, began, slots = seconds_within(LOOK_UP_SECONDS), time.monotonic(), _slots
     if not slots.acquire(timeout=seconds):
         raise socket.gaierror(socket.EAI_AGAIN, f"too many names are looked up at once; {host[:253]} is not")
     outcome: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
@@ -39,9 +39,13 @@ def resolve_host(host: str, port: int) -> list[str]:
         finally:
             slots.release()
 
-    threading.Thread(target=resolve, name="look up", daemon=True).start()
     try:
-        result = outcome.get(timeout=seconds_within(LOOK_UP_SECONDS))
+        threading.Thread(target=resolve, name="look up", daemon=True).start()
+    except RuntimeError as error:  # the machine has no thread left
+        slots.release()
+        raise socket.gaierror(socket.EAI_AGAIN, f"{host[:253]} is not looked up: {error}") from error
+    try:
+        result = outcome.get(timeout=max(0.0, began + seconds - time.monotonic()))
     except queue.Empty:
         raise socket.gaierror(
             socket.EAI_AGAIN, f"looking up {host[:253]} takes longer than {seconds:.0f} seconds"

@@ -89,7 +89,7 @@ def _options(
 ) -> list[Option]:
     """Return what is offered, and after it what is chosen and not offered: it can only be taken back here."""
     names = {name for name in chosen if name}
-    # What was requested of a refused definition does not name the defaults.
+    # The request for a definition that was refused does not name the defaults.
     names |= {name for name in default if name not in left_out}
     return [
         Option(name, name in names, name in default) for name in dict.fromkeys((*offered, *chosen)) if name

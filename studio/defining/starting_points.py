@@ -59,7 +59,10 @@ STARTING_POINTS = (
         _("For system packages and tools that pip and conda don't have."),
     ),
     StartingPoint(
-        CONTEXT, "archive", _("Build context"), _("A Dockerfile with its files, as a zip or tar archive.")
+        CONTEXT,
+        "archive",
+        _("Build context"),
+        _("A Dockerfile with its files, as a folder, zip or tar archive."),
     ),
 )
 

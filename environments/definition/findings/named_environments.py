@@ -34,7 +34,7 @@ class NamedEnvironment:
 
     @property
     def advice(self) -> str:
-        """How to learn which image Azure ML has for it."""
+        """The advice on learning which image Azure ML has for it."""
         registry = f" --registry-name {self.registry}" if self.registry else ""
         which = (
             f" --label {self.label}" if self.label else f" --version {self.version}" if self.version else ""

@@ -64,7 +64,7 @@ def name_of(platform: str) -> str:
 
 
 def meant_by(markers: Iterable[str]) -> list[str]:
-    """Return the platforms that one of these markers holds on. Raises ValueError for what is no marker."""
+    """Return the platforms for which any of these markers holds. Raises ValueError for what is no marker."""
     markers = list(markers)
     machines = {platform: Pythons("", markers, machine_of(platform)) for platform in KNOWN}
     return [platform for platform, pythons in machines.items() if any(map(pythons.where, markers))]

@@ -60,7 +60,7 @@ def test_a_dropped_folder_is_uploaded_as_the_build_context_that_it_is(
     olga.goto(f"{studio.url}/w/lab/new/?source=context")
     drop(olga, root)
     expect(
-        olga.get_by_text("serving will be uploaded unchanged, without the virtual environment .venv.")
+        olga.get_by_text("serving will be uploaded without the virtual environment .venv.")
     ).to_be_visible()
     expect(olga.locator("#review dt", has_text="Context files")).to_be_visible()
     sent = unpack(base64.b64decode(olga.evaluate(SENT)), Limits())

@@ -118,8 +118,10 @@ def test_an_operator_names_a_network_which_buildkit_cannot_use(
     settings.BUILD_NETWORK = own_network
 
     assert interfaces(CLASSIC, workshop, Listener(), docker_engine) == ["eth0", "lo"]
-    with pytest.raises(ImageError, match="not supported by buildkit"):
-        interfaces(BUILDKIT, workshop, Listener(), docker_engine)
+    for network in (own_network, "container:studio-gateway"):
+        settings.BUILD_NETWORK = network
+        with pytest.raises(ImageError, match="not supported by buildkit"):
+            interfaces(BUILDKIT, workshop, Listener(), docker_engine)
 
 
 def test_where_no_gateway_runs_the_log_reports_it_and_required_confinement_ends_the_build(

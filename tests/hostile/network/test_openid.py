@@ -35,7 +35,7 @@ def whole(content: bytes, *headers: str) -> Iterator[bytes]:
 
 
 def is_refused(client: Client, path: str) -> bool:
-    """Whether the visitor is back at the sign-in soon, with a sentence about it, and nobody."""
+    """Return whether the visitor is back at the sign-in soon, with a sentence about it, and nobody."""
     began = time.monotonic()
     response = client.get(path, follow=True)
     soon = time.monotonic() - began < 10

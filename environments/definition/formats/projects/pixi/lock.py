@@ -209,9 +209,8 @@ def _platform(
 
 def _uncovered(draft: Draft, platforms: list[str], at: Placed) -> Exception:
     name = draft.selection.environment or DEFAULT
-    what = f"{SUBDIRS[draft.platform]} in the environment {name}, but for {listing(platforms)}"
-    if not platforms:
-        what = f"the environment {name}"
+    here = f"{SUBDIRS[draft.platform]} in the environment {name}, but for {listing(platforms)}"
+    what = here if platforms else f"the environment {name}"
     known = [known for known in KNOWN if SUBDIRS[known] in platforms]
     return draft.refuse("lock-uncovered", at, help=choose_instead(known), lock=manifest.LOCK, what=what)
 

@@ -58,7 +58,7 @@ def seed(images: int, packages: int) -> Any:
     )
     from environments.models import Environment, Version, Workspace
 
-    random.seed(1)
+    chance = random.Random(1)  # noqa: S311
     now = timezone.now()
     space = Workspace.objects.create(name="lab", title="Lab")
     people = [User.objects.create(username=f"person-{number}") for number in range(50)]
@@ -86,7 +86,7 @@ def seed(images: int, packages: int) -> Any:
             size=1,
             base="python:3.11",
             base_digest=f"sha256:{'0' * 64}",
-            base_created_at=now - dt.timedelta(days=random.randrange(600)),
+            base_created_at=now - dt.timedelta(days=chance.randrange(600)),
             packages=packages,
             policy_facts={
                 "origins": {"https://files.pythonhosted.org": ["a", "b"]}
@@ -115,16 +115,14 @@ def seed(images: int, packages: int) -> Any:
         for number, build in enumerate(builds)
     )
     known = Package.objects.bulk_create(
-        Package(
-            ecosystem="pypi", name=f"package-{name}", version=f"1.{version}", license=LICENCES[name * name % 7]
-        )
+        Package(ecosystem="pypi", name=f"package-{name}", version=f"1.{version}", license=LICENCES[name % 7])
         for name in range(NAMES)
         for version in range(VERSIONS)
     )
     held = (
         ImagePackage(image=image, package=package)
         for image in rows
-        for package in random.sample(known, packages)
+        for package in chance.sample(known, packages)
     )
     ImagePackage.objects.bulk_create(held, batch_size=5_000)
     advisories = Advisory.objects.bulk_create(

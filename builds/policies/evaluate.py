@@ -70,7 +70,7 @@ class Hit:
 
     @property
     def help(self) -> str:
-        """What to do about it, in English."""
+        """The advice, in English."""
         return HELP[self.rule]
 
 
@@ -189,7 +189,7 @@ def _origin(rule: Rule, facts: Facts, index_host: str) -> Iterator[Offence]:
 def origin_allowed(origin: str, allowed_origins: Iterable[str], index_host: str = "") -> bool:
     """Return whether a channel or an address is among the allowed ones.
 
-    `pypi.org` stands for the servers of PyPI's files, and for the studio's own index (`index_host`).
+    `pypi.org` includes the servers of PyPI's files, and the studio's own index (`index_host`).
     """
     origin = origin.rstrip("/")
     host = urlsplit(origin).netloc if "://" in origin else ""

@@ -20,7 +20,7 @@ def gate(
 ) -> None:
     """Log what breaks the rules of a build's workspace. Raises ImageError if a rule blocks it.
 
-    `locks` are those of all platforms; `import_test` is the state of the image's trial, if one was made; `run` calls
+    `locks` are those of all platforms; `import_test` is the state of the image's trial, if there was a trial; `run` calls
     a function that uses the database.
     """
 

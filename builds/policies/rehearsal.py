@@ -1,4 +1,4 @@
-"""What a rule would have stopped over the last year: from stored rows, without a build and without reading a lock."""
+"""Rehearsals: the builds of the last year that a rule would have stopped, from stored rows, without a build and without reading a lock."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _stopped(
 
 @dataclass(frozen=True)
 class _Part:
-    """The facts about an image that one rule needs."""
+    """The facts about an image that a single rule needs."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     vulnerabilities: tuple[tuple[int, Vulnerability, Any], ...] = ()  # advisory, facts, decisions

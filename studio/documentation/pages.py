@@ -27,6 +27,7 @@ ORDER = (
     "api",
     "azure",
     "notifications",
+    "policies",
     "running",
     "security",
     "scaling",

@@ -1,4 +1,4 @@
-"""Decisions about advisories: which holds, until when, and who may take them."""
+"""Decisions about advisories: which holds, until when, and the roles that may take them."""
 
 from __future__ import annotations
 

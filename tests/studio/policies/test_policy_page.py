@@ -1,4 +1,4 @@
-"""The settings' tab of the policy: rules, rehearsal, exceptions, and who may change them."""
+"""The settings' tab of the policy: rules, rehearsal, exceptions, and the roles that may change them."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ urlpatterns = [
     path("w/<slug:workspace>/exposed/", in_section("exposed", exposure_views.advisories), name="advisories"),
     # /w/<workspace>/exposed/CVE-2026-1234/?show=past&in=all&page=2
     path(
-        "w/<slug:workspace>/exposed/<str:name>/",
+        "w/<slug:workspace>/exposed/<str:subject>/",
         in_section("exposed", exposure_views.exposed),
         name="exposed",
     ),

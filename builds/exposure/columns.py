@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import F, Q, QuerySet
 
-from builds.exposure.images import Scope, holds_any
+from builds.exposure.images import holds_any
+from builds.exposure.scopes import Scope
 from builds.exposure.settled import settled_everywhere, settled_on
 from builds.images.packages import visible_images
 from builds.models import (

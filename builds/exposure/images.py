@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
+from builds.exposure.scopes import Scope, within
 from builds.exposure.subjects import Subject
 from builds.models import BasePackage, Image, ImagePackage, PastImage, PastPackage
 from environments.models import Usage, VersionEntry, VersionLabel, Workspace
-
-Scope = Iterable[int] | None
-"""Keys of workspaces, or None for all."""
 
 MOST = 1_000  # that are counted, and can be paged through
 FEW = 2_000  # rows of packages: so many are looked up before images are, and more while images are read
@@ -76,11 +73,6 @@ def past_images(subject: Subject, scope: Scope) -> QuerySet[PastImage]:
     if subject.digests:
         held |= Q(base_digest__in=subject.digests)
     return within(PastImage.objects.filter(held), scope).order_by("-pk")
-
-
-def within(rows: QuerySet[Any], scope: Scope, key: str = "workspace") -> QuerySet[Any]:
-    """Return the rows of these workspaces; `key` leads to the workspace."""
-    return rows if scope is None else rows.filter(**{f"{key}__in": list(scope)})
 
 
 def _held(subject: Subject) -> Q:

@@ -39,8 +39,8 @@ class Vulnerabilities:
 
 def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
     """Return the vulnerabilities of an image, each advisory once, with the first of its packages."""
-    packages = ImagePackage.objects.filter(image=image).values("package")
-    on_base = BasePackage.objects.filter(base_digest=image.base_digest).values("package")
+    packages = ImagePackage.objects.filter(image=image).values_list("package", flat=True)
+    on_base = BasePackage.objects.filter(base_digest=image.base_digest).values_list("package", flat=True)
     rows = PackageAdvisory.objects.select_related("advisory", "package").defer("advisory__details")
     hits: dict[int, Vulnerability] = {}
     for held, of_base in ((packages, False), (on_base, True)):
@@ -55,6 +55,13 @@ def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
     return Vulnerabilities(exposure_of_image(image), ordered[:most])
 
 
-def _rank(hit: Vulnerability) -> tuple[bool, int, float, str]:
+def _rank(hit: Vulnerability) -> tuple[bool, int, float, float, str]:
     advisory = hit.advisory
-    return hit.settled, -SEVERITIES.index(advisory.severity), -(advisory.score or 0.0), advisory.key
+    published = advisory.published_at.timestamp() if advisory.published_at else 0.0
+    return (
+        hit.settled,
+        -SEVERITIES.index(advisory.severity),
+        -(advisory.score or 0.0),
+        -published,
+        advisory.key,
+    )

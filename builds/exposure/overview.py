@@ -10,11 +10,12 @@ from itertools import islice
 from django.db.models import Case, Exists, IntegerField, OuterRef, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from builds.exposure.images import Scope, within
+from builds.exposure.scopes import Scope, seen_packages, within
 from builds.models import (
     SEVERITIES,
     Advisory,
     AdvisoryName,
+    AffectedPackage,
     BasePackage,
     Image,
     ImagePackage,
@@ -49,8 +50,9 @@ def known(severity: str = "", query: str = "") -> list[int]:
         advisories = advisories.filter(severity=severity)
     if query:
         names = AdvisoryName.objects.filter(name__contains=query.upper()).values("advisory")
-        packages = PackageAdvisory.objects.filter(package__name__contains=query.lower()).values("advisory")
-        advisories = advisories.filter(Q(pk__in=names) | Q(pk__in=packages))
+        # By what advisories are about, not by what images hold: those of others are nobody's business.
+        records = AffectedPackage.objects.filter(name__contains=query.lower()).values("record__advisory")
+        advisories = advisories.filter(Q(pk__in=names) | Q(pk__in=records))
     rank = Case(
         *(When(severity=name, then=Value(number)) for number, name in enumerate(SEVERITIES)),
         output_field=IntegerField(),
@@ -111,6 +113,8 @@ def _counted(advisories: Sequence[Advisory], scope: Scope) -> list[Affecting]:
     images = {pk: own + of_base for pk, own, of_base in counts.values_list("pk", "direct", "on_bases")}
     hits: dict[int, list[PackageAdvisory]] = defaultdict(list)
     rows = PackageAdvisory.objects.filter(advisory__in=images).select_related("package")
+    seen = seen_packages(rows.values_list("package", flat=True), scope)
+    rows = rows.filter(package__in=seen)
     for hit in rows.order_by("package__name", "pk"):
         hits[hit.advisory_id].append(hit)
     return [

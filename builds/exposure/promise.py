@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from builds.exposure.images import Scope, used_entry, within
+from builds.exposure.images import used_entry
+from builds.exposure.scopes import Scope, within
 from builds.exposure.settled import settled_on
 from builds.exposure.triage import SETTLED, holding
 from builds.models import BasePackage, Image, ImagePackage, PackageAdvisory

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
-from builds.exposure.images import Scope, exposed_among, past_images, used_entry, within
+from builds.exposure.images import exposed_among, past_images, used_entry
+from builds.exposure.scopes import Scope, within
 from builds.exposure.settled import settled_on
 from builds.exposure.subjects import Subject
 from builds.images.dependency_paths import path_to
@@ -60,6 +61,11 @@ class ExposedImage:
     packages: list[AffectedVersion] = field(default_factory=list)
     settled: bool = False
     """Whether decisions say that none of these advisories counts for it."""
+
+    @property
+    def used_by(self) -> int:
+        """The number of active uses that are shown."""
+        return sum(len(version.uses) for version in self.versions)
 
 
 def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Scope) -> list[ExposedImage]:

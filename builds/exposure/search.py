@@ -9,7 +9,6 @@ from datetime import datetime
 
 from builds.exposure.images import (
     MOST,
-    Scope,
     bounded,
     exposed_images,
     held_images,
@@ -17,6 +16,7 @@ from builds.exposure.images import (
     replaced_images,
 )
 from builds.exposure.rows import ExposedImage, rows_of
+from builds.exposure.scopes import Scope
 from builds.exposure.settled import settled_on
 from builds.exposure.subjects import Subject, subject_of
 from builds.models import Image, PastImage
@@ -44,20 +44,20 @@ class Answer:
 
 
 def search(
-    text: str, *, scope: Scope, uses_in: Scope = None, shown: str = "used", page: int = 1
+    text: str, *, scope: Scope, seen: Scope = None, shown: str = "used", page: int = 1
 ) -> Answer | None:
     """Return the images with what a name means, in these workspaces; None for a name that means nothing.
 
-    Active uses are shown of the workspaces `uses_in`; None shows those of all.
+    `seen` are the workspaces that the user sees, None for all: names and uses of others are not shown.
     """
-    subject = subject_of(text)
+    subject = subject_of(text, seen)
     if subject is None:
         return None
-    return answer(subject, scope=scope, uses_in=uses_in, shown=shown, page=page)
+    return answer(subject, scope=scope, seen=seen, shown=shown, page=page)
 
 
 def answer(
-    subject: Subject, *, scope: Scope, uses_in: Scope = None, shown: str = "used", page: int = 1
+    subject: Subject, *, scope: Scope, seen: Scope = None, shown: str = "used", page: int = 1
 ) -> Answer:
     """Return a page of the images that are exposed: those in use, all current ones, or past ones."""
     where = list(scope) if scope is not None else None
@@ -80,7 +80,7 @@ def answer(
         numbers = Counter(image for image, _ in settled)
         result.settled = sum(number == len(subject.advisories) for number in numbers.values())
         result.count -= result.settled
-    result.images = rows_of(_images(keys[first : first + ROWS]), subject, where, uses_in)
+    result.images = rows_of(_images(keys[first : first + ROWS]), subject, where, seen)
     result.since = first_exposed(subject, where)
     return result
 

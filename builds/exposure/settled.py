@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from builds.exposure.images import Scope, within
+from builds.exposure.scopes import Scope, within
 from builds.exposure.triage import SETTLED, decisions_about, holding
 from builds.models import Image, Triage
 from environments.models import VersionEntry

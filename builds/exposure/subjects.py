@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from builds.exposure.scopes import Scope, seen_packages
 from builds.models import Advisory, AdvisoryName, BasePackage, Package, PackageAdvisory, PackageDistribution
 from environments.definition.packages.constraints import BadConstraint, Constraint
 from environments.definition.packages.specs import pip_name
@@ -31,8 +32,11 @@ class Subject:
         return sorted(self.hits)
 
 
-def subject_of(text: str) -> Subject | None:
-    """Return the subject that a name means: an advisory before a package, `lib<2` a package; None for neither."""
+def subject_of(text: str, seen: Scope = None) -> Subject | None:
+    """Return the subject that a name means: an advisory before a package, `lib<2` a package; None for neither.
+
+    A package that is in no image of the workspaces that are `seen` does not exist for those who see these.
+    """
     text = text.strip()[:MOST_CHARACTERS].replace("\0", "")
     name = AdvisoryName.objects.filter(name=text.upper()).select_related("advisory").first()
     if name is not None:
@@ -41,7 +45,7 @@ def subject_of(text: str) -> Subject | None:
         constraint = Constraint.parse(text) or Constraint(pip_name(text))
     except BadConstraint:
         return None
-    packages = _packages(constraint)
+    packages = seen_packages(_packages(constraint), seen)
     if not packages:
         return None
     rows = PackageAdvisory.objects.filter(package__in=packages).select_related("advisory")

@@ -27,6 +27,7 @@ ORDER = (
     "api",
     "azure",
     "notifications",
+    "advisories",
     "policies",
     "running",
     "security",

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import User
 from django.db.models import BooleanField, Case, QuerySet, When
 
+from builds.exposure.columns import exposure_of
 from builds.pages import queries
 from builds.search.conditions import Entries, find, matching_entries
 from builds.search.facets import facets_of

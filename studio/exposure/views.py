@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from builds.advisories.records import shown_name
 from builds.exposure.overview import advisories_in
 from builds.exposure.promise import DAYS, late_images, promise
 from builds.exposure.search import search
@@ -51,20 +52,20 @@ def advisories(request: StudioRequest, workspace: str) -> HttpResponse:
 
 @require_safe
 @login_required
-def exposed(request: StudioRequest, workspace: str, name: str) -> HttpResponse:
+def exposed(request: StudioRequest, workspace: str, subject: str) -> HttpResponse:
     """Show the images with what a name means: an advisory, by any of its names, or a package such as `lib<2`."""
     workspace = get_workspace(request.user, workspace)
     everywhere = request.GET.get("in") == ALL
     scope = scope_of(request.user, None if everywhere else workspace)
     answer = search(
-        name,
+        subject,
         scope=scope,
-        uses_in=scope_of(request.user),
+        seen=scope_of(request.user),
         shown=query_param(request, "show"),
         page=page_number(request),
     )
     if answer is None:
-        raise Http404(f"No advisory and no package of an image is called {name[:100]}.")
+        raise Http404(f"No advisory and no package of an image is called {subject[:100]}.")
     advisory = answer.subject.advisory
     context: dict[str, Any] = {
         "workspace": workspace,
@@ -94,7 +95,7 @@ def _other_names(advisory: Advisory | None) -> list[str]:
     if advisory is None:
         return []
     names = advisory.records.order_by("name").values_list("name", flat=True)
-    return [name for name in names if name != advisory.key.upper()][:20]
+    return [shown_name(name) for name in names if name != advisory.key.upper()][:20]
 
 
 def page_number(request: StudioRequest) -> int:

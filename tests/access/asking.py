@@ -303,6 +303,7 @@ def facts(version: Version, build: Build, image: Image, manifest: Descriptor) ->
         "workspace": workspace_row.name,
         "registry": "azureml" if workspace_row.curated else workspace_row.name,
         "name": version.environment.name,
+        "subject": "numpy",  # in its image
         "curated": "AzureML-forecast",
         "version": version.version,
         "build": str(build.pk),

@@ -68,7 +68,7 @@ PAGES: dict[str, Methods] = {
     f"{W}search/": READ,
     "patch-status/": {"GET": RUNS_IT},
     f"{W}exposed/": READ,
-    f"{W}exposed/<str:name>/": {"GET": NOBODY},  # no advisory has that name there
+    f"{W}exposed/<str:subject>/": READ,
     f"{W}packages/": READ,
     f"{W}packages/<word:name>/": READ,
     f"{W}views/save": {"POST": READER},  # a person's own
@@ -170,7 +170,7 @@ API: dict[str, Methods] = {
     "api/v1/packages/": {"GET": SIGNED_IN},
     "api/v1/patch-status/": {"GET": RUNS_IT},
     "api/v1/exposed/": {"GET": SIGNED_IN},
-    "api/v1/exposed/<str:name>/": {"GET": NOBODY},  # no advisory has that name there
+    "api/v1/exposed/<str:subject>/": {"GET": SIGNED_IN},
     "api/v1/events/": {"GET": SIGNED_IN},
     "api/v1/events/export/": {"GET": SIGNED_IN},
     "api/v1/notices/": {"GET": SIGNED_IN},

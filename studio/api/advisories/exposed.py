@@ -43,15 +43,15 @@ def advisories(request: ApiRequest) -> Response:
     shapes.Answer,
     query=WITHIN | {"show": "`used` (images of latest, labelled and used versions), `current` or `past`."},
 )
-def exposed(request: ApiRequest, name: str) -> Response:
+def exposed(request: ApiRequest, subject: str) -> Response:
     """Show the images that an advisory affects, by any of its names, or that have a package such as `lib<2`."""
     shown = request.query_params.get("show", SHOWN[0])
     if shown not in SHOWN:
         raise ValidationError({"show": [f"Use one of {', '.join(SHOWN)}."]})
     seen = scope_of(request.user)
-    answer = search(name, scope=_scope(request), uses_in=seen, shown=shown, page=_page(request))
+    answer = search(subject, scope=_scope(request), seen=seen, shown=shown, page=_page(request))
     if answer is None:
-        raise Http404(f"No advisory and no package of an image is called {name[:100]}.")
+        raise Http404(f"No advisory and no package of an image is called {subject[:100]}.")
     return Response(plain_answer(answer))
 
 

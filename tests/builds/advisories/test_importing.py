@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import models
 
+from builds.advisories.fetching import import_url, import_when_due
 from builds.advisories.importing import CannotImport, import_advisories
 from builds.advisories.matches import match_packages
 from builds.advisories.matching import match
@@ -16,12 +17,14 @@ from builds.models import (
     Advisory,
     AdvisoryName,
     AdvisoryRecord,
+    AdvisorySource,
     AffectedPackage,
     Package,
     PackageAdvisory,
     PackageDistribution,
 )
 from tests.builds.advisories.records import record, write
+from tests.builds.imaging.serving import Server
 
 pytestmark = pytest.mark.django_db
 
@@ -241,3 +244,39 @@ def test_real_advisories_are_imported() -> None:
     assert imported.records == 890
     assert imported.advisories < imported.added
     assert django.advisories.filter(advisory__key="CVE-2021-33203", fixed_in=["3.2.4"]).exists()
+
+
+def test_a_url_is_imported_when_it_changed_and_within_the_egress_policy(
+    tmp_path: Path, settings: Any, lib: Package
+) -> None:
+    path = archive(tmp_path / "all.zip", record("PYSEC-2026-1"))
+
+    def answer(request: Any) -> tuple[int, dict[str, str], bytes]:
+        if request.path == "/broken":
+            return 500, {}, b""
+        if request.path == "/elsewhere":
+            return 302, {"Location": "http://169.254.169.254/all.zip"}, b""
+        mark = f'"{len(path.read_bytes())}"'
+        if request.headers.get("If-None-Match") == mark:
+            return 304, {}, b""
+        return 200, {"ETag": mark}, path.read_bytes()
+
+    with Server(answer).running() as server:
+        url = f"{server.url}/all.zip"
+        imported = import_url(url)
+        assert imported is not None
+        assert imported.added == 1
+        assert import_url(url) is None
+        archive(tmp_path / "all.zip", record("PYSEC-2026-2"), record("PYSEC-2026-3"))
+        settings.ADVISORIES, settings.ADVISORIES_SECONDS = [url], 3600.0
+        assert import_when_due() == []  # not yet
+        AdvisorySource.objects.update(checked_at=None)
+        ((_, scheduled),) = import_when_due()
+        assert (scheduled.added, scheduled.removed) == (2, 1)
+        for wrong in ("/broken", "/elsewhere"):
+            with pytest.raises(CannotImport):
+                import_url(f"{server.url}{wrong}")
+        assert AdvisorySource.objects.get(url=f"{server.url}/broken").problem.endswith("answered 500.")
+    with pytest.raises(CannotImport, match="reach"):
+        import_url(url)
+    assert set(matches()) == {"PYSEC-2026-2", "PYSEC-2026-3"}

@@ -41,5 +41,5 @@ def _server(url: str) -> str:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("builds", "0013_policies")]
+    dependencies = [("builds", "0014_policies")]
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

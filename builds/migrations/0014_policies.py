@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("builds", "0012_package_license"),
+        ("builds", "0013_package_license"),
         ("environments", "0020_uploaded_blobs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

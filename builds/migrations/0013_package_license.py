@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("builds", "0011_image_made_at"),
+        ("builds", "0012_distributions_of_conda_packages"),
     ]
 
     operations = [

@@ -1,0 +1,32 @@
+"""The workspaces that an answer covers, and the packages that are in their images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from builds.models import BasePackage, Image, ImagePackage, Package, PastPackage
+
+Scope = Iterable[int] | None
+"""Keys of workspaces, or None for all."""
+
+
+def within(rows: QuerySet[Any], scope: Scope, key: str = "workspace") -> QuerySet[Any]:
+    """Return the rows of these workspaces; `key` leads to the workspace."""
+    return rows if scope is None else rows.filter(**{f"{key}__in": list(scope)})
+
+
+def seen_packages(packages: Iterable[int], scope: Scope) -> set[int]:
+    """Return those of some packages that are or were in an image of these workspaces."""
+    chosen = set(packages)
+    if scope is None:
+        return chosen
+    where = list(scope)
+    direct = ImagePackage.objects.filter(package=OuterRef("pk"), image__workspace__in=where)
+    past = PastPackage.objects.filter(package=OuterRef("pk"), image__workspace__in=where)
+    images = Image.objects.filter(workspace__in=where, base_digest=OuterRef("base_digest"))
+    on_bases = BasePackage.objects.filter(Exists(images), package=OuterRef("pk"))
+    rows = Package.objects.filter(Q(Exists(direct)) | Q(Exists(on_bases)) | Q(Exists(past)), pk__in=chosen)
+    return set(rows.values_list("pk", flat=True))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LICENCES = ["MIT", "BSD-3-Clause", "Apache-2.0", "MPL-2.0", "", "LGPL-2.1-only", "AGPL-3.0-only"]
+LICENCES = ["MIT", "BSD-3-Clause", "Apache-2.0", "MPL-2.0", "", "LGPL-2.1-only", "ISC"]
 NAMES, VERSIONS = 400, 10
 ROUNDS = 5
 
@@ -115,7 +115,12 @@ def seed(images: int, packages: int) -> Any:
         for number, build in enumerate(builds)
     )
     known = Package.objects.bulk_create(
-        Package(ecosystem="pypi", name=f"package-{name}", version=f"1.{version}", license=LICENCES[name % 7])
+        Package(
+            ecosystem="pypi",
+            name=f"package-{name}",
+            version=f"1.{version}",
+            license=LICENCES[name % 7] if name % 50 else "AGPL-3.0-only",
+        )
         for name in range(NAMES)
         for version in range(VERSIONS)
     )

@@ -137,9 +137,9 @@ def _covers(exception: Exempt, hit: Offence) -> bool:
 
 
 def _hit(code: str, package: str = "", version: str = "", advisory: str = "", **values: object) -> Offence:
-    known = {"package": package, "version": version, "advisory": advisory}
-    texts = {name: str(value) for name, value in {**known, **values}.items() if value != ""}
-    return MESSAGES[code], tuple(sorted(texts.items())), package, version, advisory
+    texts = [("package", package), ("version", version), ("advisory", advisory)]
+    texts += [(name, str(value)) for name, value in values.items()]
+    return MESSAGES[code], tuple(texts), package, version, advisory
 
 
 def _vulnerability(rule: Rule, facts: Facts, _host: str) -> Iterator[Offence]:

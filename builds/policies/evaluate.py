@@ -121,6 +121,11 @@ def evaluate(
     return sorted(hits, key=lambda hit: (hit.level != "block", hit.rule, hit.package, hit.advisory))
 
 
+def blocking_hit(hits: Iterable[Hit]) -> Hit | None:
+    """Return the first hit that blocks; None if none does."""
+    return next((hit for hit in hits if hit.level == "block"), None)
+
+
 Offence = tuple[
     str, tuple[tuple[str, str], ...], str, str, str
 ]  # template, values, package, version, advisory

@@ -120,7 +120,7 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
         conflicts = _verify(definition, targets, workshop, reporter)
         made = [with_licences(each, workshop, reporter) for each in made]
         locks = [each.target.lock for each in made]
-        gate(build, bases.first, locks, reporter, run=reporter.lease.run)
+        gate(build, bases.first, locks, reporter, run=reporter.lease.run, digest=image.digest)
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).
     with reporter.step(StepName.STORE):
         pushed_to = _store(build, bases, image.descriptor, workshop, reporter)

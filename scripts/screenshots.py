@@ -22,7 +22,18 @@ FOLDER = Path("screenshots")
 README = Path("docs/studio.png")
 BUILD_SECONDS = 300
 WIDTHS = (390, 1280, 1920)
-TABS = ("connections", "registry", "sharing", "azure", "uploads", "policy", "limits", "members", "webhooks", "general")
+TABS = (
+    "connections",
+    "registry",
+    "sharing",
+    "azure",
+    "uploads",
+    "policy",
+    "limits",
+    "members",
+    "webhooks",
+    "general",
+)
 WORKSPACE = "research"
 FORECAST = "numpy==2.3.5\npandas==2.3.3\nscikit-learn==1.7.2\n"
 BROKEN = "numpy==2.3.5\nthis-package-does-not-exist-anywhere==1.0\n"

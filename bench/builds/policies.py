@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LICENCES = ["MIT", "BSD-3-Clause", "Apache-2.0", "MPL-2.0", "", "LGPL-2.1-only", "AGPL-3.0-only"]
+LICENCES = ["MIT", "BSD-3-Clause", "Apache-2.0", "MPL-2.0", "", "LGPL-2.1-only", "ISC"]
 NAMES, VERSIONS = 400, 10
 ROUNDS = 5
 
@@ -58,7 +58,7 @@ def seed(images: int, packages: int) -> Any:
     )
     from environments.models import Environment, Version, Workspace
 
-    random.seed(1)
+    chance = random.Random(1)  # noqa: S311
     now = timezone.now()
     space = Workspace.objects.create(name="lab", title="Lab")
     people = [User.objects.create(username=f"person-{number}") for number in range(50)]
@@ -86,7 +86,7 @@ def seed(images: int, packages: int) -> Any:
             size=1,
             base="python:3.11",
             base_digest=f"sha256:{'0' * 64}",
-            base_created_at=now - dt.timedelta(days=random.randrange(600)),  # noqa: S311
+            base_created_at=now - dt.timedelta(days=chance.randrange(600)),
             packages=packages,
             policy_facts={
                 "origins": {"https://files.pythonhosted.org": ["a", "b"]}
@@ -120,6 +120,7 @@ def seed(images: int, packages: int) -> Any:
             name=f"package-{name}",
             version=f"1.{version}",
             license=LICENCES[name * name % 7],
+            license=LICENCES[name % 7] if name % 50 else "AGPL-3.0-only",
         )
         for name in range(NAMES)
         for version in range(VERSIONS)
@@ -127,7 +128,7 @@ def seed(images: int, packages: int) -> Any:
     held = (
         ImagePackage(image=image, package=package)
         for image in rows
-        for package in random.sample(known, packages)
+        for package in chance.sample(known, packages)
     )
     ImagePackage.objects.bulk_create(held, batch_size=5_000)
     advisories = Advisory.objects.bulk_create(

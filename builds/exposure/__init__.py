@@ -1,1 +1,1 @@
-"""What is exposed: the images with a package that an advisory affects, who uses them, since when, and what was decided."""
+"""Exposure: the images with a package that an advisory affects, their users, their times, and the decisions about them."""

@@ -36,7 +36,7 @@ class TriageRefused(ServiceError):
 
 @dataclass(frozen=True)
 class Scope:
-    """What a decision is for: a version, an environment, or (neither) the studio."""
+    """The scope of a decision: a version, an environment, or (neither) the studio."""
 
     environment: Environment | None = None
     version: Version | None = None
@@ -112,7 +112,7 @@ def decide(
     until: dt.date | None = None,
     justification: str = "",
 ) -> Triage:
-    """Record a decision, in the place of an earlier one of the same scope. Raises ServiceError."""
+    """Record a decision, instead of an earlier decision with the same scope. Raises ServiceError."""
     state, reason, justification = _checked(state, reason, justification, until)
     earlier = Triage.objects.select_for_update().filter(advisory=advisory, **scope.fields).first()
     needed = SETTLED[0] if earlier is not None and earlier.state in SETTLED else state

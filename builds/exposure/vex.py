@@ -150,7 +150,7 @@ def _scope_text(row: Triage) -> str:
 
 @dataclass
 class Imported:
-    """What became of the statements of a file: recorded decisions, and those left out with the reason."""
+    """The outcome of an import: recorded decisions, and the statements left out with the reason."""
 
     recorded: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)

@@ -11,7 +11,7 @@ from environments.models import Environment, Version, Workspace
 
 
 class RuleName(models.TextChoices):
-    """What a rule is about."""
+    """The subject of a rule."""
 
     VULNERABILITY = "vulnerability"
     LICENCE = "licence"
@@ -23,7 +23,7 @@ class RuleName(models.TextChoices):
 
 
 class Level(models.TextChoices):
-    """What a rule does to an image that breaks it: nothing, a warning, or the build fails."""
+    """The effect on an image that breaks a rule: nothing, a warning, or the build fails."""
 
     OFF = "off"
     WARN = "warn"
@@ -49,10 +49,10 @@ class PolicyRule(models.Model):
 
 
 class PolicyException(models.Model):
-    """What the rules of a workspace pass over: a package, an advisory or an environment, until a day."""
+    """An exception from the rules of a workspace: a package, an advisory or an environment, until a day."""
 
     class Kind(models.TextChoices):
-        """What is excepted."""
+        """The kind of thing that is excepted."""
 
         PACKAGE = "package"
         ADVISORY = "advisory"

@@ -70,7 +70,7 @@ class Hit:
 
     @property
     def help(self) -> str:
-        """What to do about it, in English."""
+        """The advice, in English."""
         return HELP[self.rule]
 
 
@@ -121,6 +121,11 @@ def evaluate(
     return sorted(hits, key=lambda hit: (hit.level != "block", hit.rule, hit.package, hit.advisory))
 
 
+def blocking_hit(hits: Iterable[Hit]) -> Hit | None:
+    """Return the first hit that blocks; None if none does."""
+    return next((hit for hit in hits if hit.level == "block"), None)
+
+
 Offence = tuple[
     str, tuple[tuple[str, str], ...], str, str, str
 ]  # template, values, package, version, advisory
@@ -137,9 +142,9 @@ def _covers(exception: Exempt, hit: Offence) -> bool:
 
 
 def _hit(code: str, package: str = "", version: str = "", advisory: str = "", **values: object) -> Offence:
-    known = {"package": package, "version": version, "advisory": advisory}
-    texts = {name: str(value) for name, value in {**known, **values}.items() if value != ""}
-    return MESSAGES[code], tuple(sorted(texts.items())), package, version, advisory
+    texts = [("package", package), ("version", version), ("advisory", advisory)]
+    texts += [(name, str(value)) for name, value in values.items()]
+    return MESSAGES[code], tuple(texts), package, version, advisory
 
 
 def _vulnerability(rule: Rule, facts: Facts, _host: str) -> Iterator[Offence]:
@@ -189,7 +194,7 @@ def _origin(rule: Rule, facts: Facts, index_host: str) -> Iterator[Offence]:
 def origin_allowed(origin: str, allowed_origins: Iterable[str], index_host: str = "") -> bool:
     """Return whether a channel or an address is among the allowed ones.
 
-    `pypi.org` stands for the servers of PyPI's files, and for the studio's own index (`index_host`).
+    `pypi.org` includes the servers of PyPI's files, and the studio's own index (`index_host`).
     """
     origin = origin.rstrip("/")
     host = urlsplit(origin).netloc if "://" in origin else ""

@@ -1,4 +1,4 @@
-"""What rules are checked against: an image's packages, their vulnerabilities, its base, its import test."""
+"""Facts that rules are checked against: an image's packages, their vulnerabilities, its base, its import test."""
 
 from __future__ import annotations
 

@@ -9,18 +9,18 @@ from builds.imaging.lock import Lock
 from builds.imaging.reporting import ImageError, Reporter
 from builds.models import Build
 from builds.policies.evaluate import Hit
-from builds.policies.subjects import hits_of_lock
+from builds.policies.subjects import hits_of_lock, import_test_of
 
 Run = Callable[[Callable[[], list[Hit]]], list[Hit]]
 SHOWN = 10  # sentences of a failure; the log has all
 
 
 def gate(
-    build: Build, base: Base, locks: Sequence[Lock], reporter: Reporter, *, run: Run, import_test: str = ""
+    build: Build, base: Base, locks: Sequence[Lock], reporter: Reporter, *, run: Run, digest: str = ""
 ) -> None:
     """Log what breaks the rules of a build's workspace. Raises ImageError if a rule blocks it.
 
-    `locks` are those of all platforms; `import_test` is the state of the image's trial, if one was made; `run` calls
+    `locks` are those of all platforms; `digest` is that of the image, by which its import test is known; `run` calls
     a function that uses the database.
     """
 
@@ -31,7 +31,7 @@ def gate(
             [lock.model_dump(mode="json") for lock in locks],
             base=base.reference,
             base_created=base.created_at,
-            import_test=import_test,
+            import_test=import_test_of(digest),
         )
 
     hits = run(hits_of_build)

@@ -71,7 +71,6 @@ def _hits(workspace: Workspace, image: Image, names: frozenset[str], pairs: Pair
     if not rules:
         return []
     others = list(image.platform_rows.exclude(lock=None).values_list("lock", flat=True))
-    trial = Trial.objects.filter(digest=image.digest).values_list("state", flat=True).first()
     facts = Facts(
         at=timezone.now(),
         environments=names,
@@ -79,7 +78,7 @@ def _hits(workspace: Workspace, image: Image, names: frozenset[str], pairs: Pair
         vulnerabilities=_known(image, pairs) if _needs(rules, "vulnerability") else (),
         base=image.base,
         base_created=image.base_created_at,
-        import_test=trial or "",
+        import_test=import_test_of(image.digest),
         built_at=image.built_at,
         **uploads_of(image.policy_facts or {}),
     )
@@ -88,6 +87,11 @@ def _hits(workspace: Workspace, image: Image, names: frozenset[str], pairs: Pair
 
 def _needs(rules: Iterable[Any], name: str) -> bool:
     return any(rule.name == name for rule in rules)
+
+
+def import_test_of(digest: str) -> str:
+    """Return the state of the import test of an image; empty for none."""
+    return Trial.objects.filter(digest=digest).values_list("state", flat=True).first() or ""
 
 
 def index_host() -> str:

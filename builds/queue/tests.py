@@ -25,11 +25,6 @@ def import_test_known(digest: str) -> Trial | None:
     return Trial.objects.filter(digest=digest, state__in=KNOWN).first()
 
 
-def import_test_state(digest: str) -> str:
-    """Return the state of an image's import test; empty if it has none."""
-    return Trial.objects.filter(digest=digest).values_list("state", flat=True).first() or ""
-
-
 @transaction.atomic
 def record_import_test(digest: str, state: TrialState, **outcome: Any) -> None:
     """Record the result of an import test; a result that is there, or under way in another worker, stays."""

@@ -12,7 +12,7 @@ from builds.images.diff import ResolvedDifference, diff_images
 from builds.imaging.bytecode.interpreters import absence
 from builds.models import Build, BuildRequest, Image
 from builds.models.trial import Trial, TrialState
-from builds.policies.evaluate import Hit
+from builds.policies.evaluate import Hit, blocking_hit
 from builds.policies.subjects import hits_of_proposal
 from builds.queue.requests import base_has_moved, request_build
 from builds.queue.trials import request_trial, trial_of
@@ -160,7 +160,7 @@ def approve(
         )
     if image.digest != seen.digest:
         raise StaleReview(f"The image of {proposal.version} was rebuilt in the meantime.")
-    blocking = next((hit for hit in policy if hit.level == "block"), None)
+    blocking = blocking_hit(policy)
     if blocking is not None:
         raise ConflictError(
             "policy",

@@ -5,6 +5,8 @@ from django.db import transaction
 
 from builds.images.copying import copy_image
 from builds.models import Image
+from builds.policies.evaluate import blocking_hit
+from builds.policies.subjects import hits_of_image
 from builds.queue.requests import image_of
 from environments.errors import ConflictError
 from environments.models import Version
@@ -44,5 +46,8 @@ def accept(row: Share, by: User, *, name: str = "", version: str = "") -> Versio
             f"The image of {row.version} is gone.",
             "Ask the sender to build it and to share it again.",
         )
+    blocking = blocking_hit(hits_of_image(saved.environment.workspace, image, [saved]))
+    if blocking is not None:
+        raise ConflictError("policy", f"This workspace's policy stops it: {blocking.message}", blocking.help)
     copy_image(image, saved.environment.workspace)
     return saved

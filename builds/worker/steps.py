@@ -126,9 +126,9 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
         conflicts = _verify(definition, targets, workshop, reporter)
         made = [with_licences(each, workshop, reporter) for each in made]
         row = image_row(definition, bases, made, image, workshop)
-        tested = check_image(build, row, workshop.store, reporter)
+        check_image(build, row, workshop.store, reporter)
         locks = [each.target.lock for each in made]
-        gate(build, bases.first, locks, reporter, run=reporter.lease.run, import_test=tested)
+        gate(build, bases.first, locks, reporter, run=reporter.lease.run, digest=image.digest)
     more = {"repository": repository(build.hash), "floating": is_floating(definition), "bytecode": bytecode}
     row |= more | {"conflicts": conflicts}
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).

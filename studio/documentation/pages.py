@@ -26,6 +26,7 @@ ORDER = (
     "healing",
     "notifications",
     "advisories",
+    "policies",
     "running",
     "security",
     "scaling",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from license_expression import Licensing, get_spdx_licensing
@@ -86,8 +86,13 @@ def allowed(text: str, *, allow: Collection[str] = (), deny: Collection[str] = (
     With an `allow` list, only what is on it is allowed; `deny` wins over it. An unknown licence is not decided
     here: it counts as allowed.
     """
-    parsed = _parsed(text) if text else None
-    return parsed is None or _allowed(parsed, frozenset(allow), frozenset(deny))
+    return not text or _text_allowed(text, frozenset(allow), frozenset(deny))
+
+
+@lru_cache(maxsize=10_000)
+def _text_allowed(text: str, allow: frozenset[str], deny: frozenset[str]) -> bool:
+    parsed = _parsed(text)
+    return parsed is None or _allowed(parsed, allow, deny)
 
 
 def _allowed(node: Any, allow: frozenset[str], deny: frozenset[str]) -> bool:

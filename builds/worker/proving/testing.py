@@ -65,10 +65,10 @@ class _Wanted:
     command: str
 
 
-def check_image(build: Build, row: Mapping[str, Any], store: BlobStore, reporter: BuildReporter) -> str:
-    """Test an image, unless an equal image was tested; return the state of its import test, empty if it has none.
+def check_image(build: Build, row: Mapping[str, Any], store: BlobStore, reporter: BuildReporter) -> None:
+    """Test an image, unless an equal image was tested, and record the result for its digest.
 
-    The result is recorded for the digest. `row` has the fields of the image's row. A failed import is a warning; a smoke test that fails raises ImageError.
+    `row` has the fields of the image's row. A failed import is a warning; a smoke test that fails raises ImageError.
     """
     command = build.version.definition.smoke_test
     wanted = reporter.lease.run(lambda: _wanted(build, row, command, reporter))
@@ -76,7 +76,6 @@ def check_image(build: Build, row: Mapping[str, Any], store: BlobStore, reporter
         _run(wanted, f"build {build.pk}", store, reporter)
     if command:
         reporter.lease.run(lambda: _refuse_failed(wanted.digest, command))
-    return reporter.lease.run(lambda: tests.import_test_state(wanted.digest))
 
 
 def row_of(image: Image) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def decisions(request: ApiRequest, workspace: str) -> Response:
 
 @documented("POST", {201: shapes.DecisionOut}, takes=shapes.DecisionIn, path=WORKSPACE)
 def record_decision(request: ApiRequest, workspace: str) -> Response:
-    """Record a decision about an advisory, in the place of an earlier one of the same scope."""
+    """Record a decision about an advisory, instead of an earlier decision with the same scope."""
     space = get_workspace(request.user, workspace, Right.TRIAGE)
     sent = shapes.DecisionIn(data=request.data)
     sent.is_valid(raise_exception=True)

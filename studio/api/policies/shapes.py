@@ -60,7 +60,7 @@ class Counted(s.Serializer[Any]):
 
 
 class RehearsalOut(s.Serializer[Any]):
-    """What a rule would have stopped over the past year."""
+    """The builds of the past year that a rule would have stopped."""
 
     since = s.DateField()
     builds = s.IntegerField()
@@ -139,7 +139,7 @@ class Skipped(s.Serializer[Any]):
 
 
 class VexOut(s.Serializer[Any]):
-    """What became of a VEX document."""
+    """The outcome of importing a VEX document."""
 
     recorded = s.ListField(child=s.CharField(), help_text="Advisories.")
     skipped = Skipped(many=True)

@@ -1,4 +1,4 @@
-"""What breaks the rules of a policy, as images and proposals show it."""
+"""Hits of a policy's rules, as images and proposals show them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from builds.policies.evaluate import Hit
 
 
 class HitOut(s.Serializer[Any]):
-    """What breaks a rule."""
+    """A hit: an image that breaks a rule."""
 
     rule = s.ChoiceField(choices=RuleName.choices)
     level = s.ChoiceField(choices=["warn", "block"])

@@ -1,4 +1,4 @@
-"""Decisions about advisories: which holds, until when, and who may take them."""
+"""Decisions about advisories: which holds, until when, and the roles that may take them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STATES = [None, *TriageState.values]
 def test_the_narrowest_decision_holds(
     studio: str | None, environment: str | None, version: str | None
 ) -> None:
-    rows = {}
+    rows: dict[tuple[int, int | None, int | None], Triage] = {}
     for state, key in ((studio, (1, None, None)), (environment, (1, 2, None)), (version, (1, 2, 3))):
         if state:
             rows[key] = Triage(state=state)

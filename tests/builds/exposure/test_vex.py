@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 
 from builds.exposure import vex
 from builds.exposure.triage import Scope, decide
-from builds.models import Triage
+from builds.models import Advisory, Triage
 from environments.errors import ForbiddenError
 from environments.models import Role, Version
 from tests.builds.policies.making import advisory, built, package
@@ -54,7 +54,7 @@ def test_what_is_exported_is_valid_and_is_imported_as_the_same(
     known = advisory("CVE-2024-2", "other")
     advisory("CVE-2024-3")
     scope = Scope(environment=version.environment)
-    decide(Triage._meta.get_field("advisory").related_model.objects.get(key="CVE-2024-1"), scope, "not_affected",
+    decide(Advisory.objects.get(key="CVE-2024-1"), scope, "not_affected",
            "<b>No</b> “templates”.", owner, justification="code_not_reachable")  # fmt: skip
     decide(known, scope, "accepted", "Low.", owner)
     decide(known, Scope(version=version), "pending", "Looking.", owner)

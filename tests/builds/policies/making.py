@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.utils import timezone
 
@@ -47,7 +48,7 @@ def give(image: Image, *packages: LockedPackage, **more: object) -> Image:
     return image
 
 
-def built(version: Version, *packages: LockedPackage, days_ago: int = 0, **more: object) -> Build:
+def built(version: Version, *packages: LockedPackage, days_ago: int = 0, **more: Any) -> Build:
     """Return the build of a version whose image has these packages."""
     build = queue_build(version, version.created_by)
     give(succeed_build(build), *packages, **more)

@@ -28,8 +28,8 @@ def facts(*packages: PackageFacts, **more: Any) -> Facts:
     return Facts(at=NOW, environments=frozenset({"forecast"}), packages=packages, **more)
 
 
-def messages(one: Rule, known: Facts, *exempt: Exempt) -> list[str]:
-    return [hit.message for hit in evaluate([one], known, exempt)]
+def messages(each: Rule, known: Facts, *exempt: Exempt) -> list[str]:
+    return [hit.message for hit in evaluate([each], known, exempt)]
 
 
 def test_a_vulnerability_counts_from_its_severity_its_age_and_where_a_fix_exists() -> None:
@@ -170,7 +170,7 @@ RULES = st.lists(
         lambda name, level, starts: rule(name, level, starts, **({"deny": ["AGPL-3.0-only"]} if name == "licence" else {})),
         st.sampled_from(RuleName.values), st.sampled_from(["off", "warn", "block"]), DATES,
     ),
-    max_size=7, unique_by=lambda one: one.name,
+    max_size=7, unique_by=lambda each: each.name,
 )  # fmt: skip
 EXEMPT = st.lists(
     st.builds(
@@ -191,11 +191,11 @@ def test_an_exception_only_ever_takes_hits_away(
 @given(RULES, FACTS)
 def test_rules_are_independent_and_blocking_hits_come_first(rules: list[Rule], known: Facts) -> None:
     together = evaluate(rules, known)
-    apart = [hit for one in rules for hit in evaluate([one], known)]
+    apart = [hit for each in rules for hit in evaluate([each], known)]
     assert sorted(map(repr, together)) == sorted(map(repr, apart))
     levels = [hit.level for hit in together]
     assert levels == sorted(levels)  # block, warn
-    assert {hit.rule for hit in together} <= {one.name for one in rules if one.level != "off"}
+    assert {hit.rule for hit in together} <= {each.name for each in rules if each.level != "off"}
 
 
 @given(FACTS, st.sampled_from(RuleName.values), DATES)

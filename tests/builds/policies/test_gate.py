@@ -10,7 +10,7 @@ from django.utils import timezone
 from builds.exposure.triage import Scope, decide
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.reporting import ImageError
-from builds.models import Build, TriageState
+from builds.models import Build, TriageState, Trial
 from builds.policies import service
 from builds.policies.gate import gate
 from builds.policies.options import PolicyRefused
@@ -112,9 +112,11 @@ def test_an_import_test_that_is_required_must_have_passed() -> None:
     build = queue_build(save_text("numpy==1\n"))
     service.set_rule(build.workspace, "import-test", "block", None, {}, None)
 
-    assert check(build, package("numpy"), import_test="passed") == ""
+    Trial.objects.create(digest="sha256:1", state="passed")
+    Trial.objects.create(digest="sha256:2", state="failed")
+    assert check(build, package("numpy"), digest="sha256:1") == ""
     with pytest.raises(ImageError, match="import test hasn't passed"):
-        check(build, package("numpy"), import_test="failed")
+        check(build, package("numpy"), digest="sha256:2")
 
 
 def test_the_rules_of_another_workspace_change_nothing() -> None:

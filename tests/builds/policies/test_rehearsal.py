@@ -86,8 +86,8 @@ def test_each_rule_is_rehearsed_from_rows(
     rule: str, options: dict[str, Any], bad: Any, more: dict[str, Any]
 ) -> None:
     ada = person("ada", lab=Role.OWNER)
-    old = timezone.now() - dt.timedelta(days=100)
-    built(save_text("a==1\n", user=ada), bad, **dict.fromkeys(more, old))
+    changed: dict[str, Any] = {name: timezone.now() - dt.timedelta(days=100) for name in more}
+    built(save_text("a==1\n", user=ada), bad, **changed)
     built(save_text("b==1\n", user=ada), package("numpy", licence="MIT"))
     Image.objects.update(python="")
 

@@ -1,4 +1,4 @@
-"""The settings' tab of the policy: rules, rehearsal, exceptions, and who may change them."""
+"""The settings' tab of the policy: rules, rehearsal, exceptions, and the roles that may change them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from django.test import Client
 
 from builds.models import PolicyException, PolicyRule
 from builds.policies import service
+from builds.review.sharing import accept, share
 from environments.catalogue.proposals import propose
+from environments.errors import ConflictError
 from environments.models import Event, Role
 from tests.builds.policies.making import built, give, package
 from tests.builds.scenarios import browser_of, image_for, main_of, person, save_text, workspace_named
@@ -175,3 +177,18 @@ def test_the_api_sets_rehearses_and_excepts(owner: Client) -> None:
     assert made.status_code == 201
     assert owner.get(f"{api}exceptions/").json()["results"][0]["subject"] == "a"
     assert owner.delete(f"{api}exceptions/{made.json()['id']}/").status_code == 204
+
+
+def test_a_shared_version_whose_image_breaks_the_rules_is_not_accepted() -> None:
+    sender, owner = person("sam", other=Role.OWNER), person("ada", lab=Role.OWNER)
+    workspace_named("lab")
+    version = save_text("a==1\n", workspace="other", user=sender)
+    give(image_for(version), package("ghost", licence="AGPL-3.0-only"))
+    row = share(version, "lab", sender)
+    service.set_rule(workspace_named("lab"), "licence", "block", None, {"deny": ["AGPL-3.0-only"]}, owner)
+
+    with pytest.raises(ConflictError, match="has the licence AGPL"):
+        accept(row, owner)
+    assert not workspace_named("lab").environments.exists()
+    service.add_exception(workspace_named("lab"), "package", "ghost", "", "Agreed.", None, owner)
+    assert accept(row, owner).environment.workspace == workspace_named("lab")

@@ -46,7 +46,7 @@ MOST_CHARACTERS = 600
 LEAST_LETTERS = 5
 """A template with fewer letters of its own would match what it did not make."""
 _GAP = re.compile(r"\{\w+\}")
-_WORDS = re.compile(r"[A-Za-z']{2,}[ ,:]+(?:[\w'“]|\{)|\} [A-Za-z']{3,}|[A-Za-z']{3,} [“`{]")
+_SENTENCE = re.compile(r"[A-Za-z']{2,}[ ,:]+(?:[\w'“]|\{)|\} [A-Za-z']{3,}|[A-Za-z']{3,} [“`{]")
 _NO_SENTENCE = re.compile(
     r"^[\w.{}/:=-]+$|^\s*[#\[<]|\bSELECT\b|\bCASE WHEN\b"
     r"|^(?:git|docker|heartbeat|trial|Bearer|Basic|LABEL|Step|bytes|private|localhost|application/\S*|max) ?\W*\w"
@@ -82,7 +82,7 @@ def _is_sentence(text: str) -> bool:
     return (
         len(text) <= MOST_CHARACTERS
         and sum(map(str.isalpha, _GAP.sub("", text))) >= LEAST_LETTERS
-        and _WORDS.search(text) is not None
+        and _SENTENCE.search(text) is not None
         and NO_SENTENCE.search(text) is None
         and _NO_SENTENCE.search(text) is None
     )

@@ -67,7 +67,14 @@ def environments(request: StudioRequest, workspace: str) -> HttpResponse:
         "chosen_before": request.GET.getlist("chosen")[:MAX_ENVIRONMENTS],
     }
     if chosen.tab == "curated" and request.GET.get("view") != "list":
-        gallery = gallery_of(request, chosen.shown, chosen.search, archived=chosen.archived, sort=chosen.sort)
+        gallery = gallery_of(
+            request,
+            chosen.shown,
+            chosen.search,
+            archived=chosen.archived,
+            sort=chosen.sort,
+            problem=chosen.problem,
+        )
         page = {"problem": gallery.problem, "page": gallery.page}
         context |= {name: getattr(chosen, name) for name in FILTER_FIELDS} | page | {"gallery": gallery}
         context |= gallery_search(chosen, gallery.page.paginator.total)

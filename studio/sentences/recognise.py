@@ -32,7 +32,7 @@ class Template:
 
     @property
     def letters(self) -> int:
-        """How many characters are its own."""
+        """The number of characters that are its own."""
         return sum(map(len, self.parts))
 
     def values_in(self, text: str) -> dict[str, str] | None:
@@ -119,7 +119,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=2_000)
 def _recognised(text: str) -> tuple[str, tuple[tuple[str, str], ...]] | None:
-    """Return the template that a sentence is made of, the one with most letters of its own, and its values."""
+    """Return a sentence's template and its values; of several templates that with most letters of its own."""
     if text in _WHOLE:
         return _WHOLE[text], ()
     for template in _WITH_GAPS:

@@ -101,4 +101,4 @@ def test_by_keyboard_a_card_is_entered_its_command_shown_and_a_filter_chosen(
     olga.keyboard.press("Enter")
     expect(olga.get_by_role("group", name="State").locator("[aria-current=true]")).to_contain_text("Ready")
     expect(olga.get_by_role("link", name="built", exact=True)).to_be_visible()
-    assert "state=ready" in olga.url
+    assert "q=state%3Aready" in olga.url

@@ -25,7 +25,7 @@ SWEDISH = {
 
 @pytest.fixture(autouse=True)
 def swedish(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A catalog that has these translations, whatever the translators have done."""
+    """A catalog that has these translations."""
     messages = trans_real.translation("sv")._catalog._catalogs[0]  # type: ignore[attr-defined]
     for english, translation in SWEDISH.items():
         monkeypatch.setitem(messages, english, translation)

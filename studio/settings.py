@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
+from studio.api_settings import documentation, rest_framework
 from studio.configuration import (
-    BYTECODES,
-    COMPRESSIONS,
     host_of,
     read_advisories,
     read_bytecode,
@@ -329,50 +328,10 @@ if SECURE_COOKIES:
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "studio.api.http.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["studio.api.http.authentication.MaySend"],
-    "DEFAULT_PARSER_CLASSES": [
-        "studio.api.http.parsing.BoundedJSONParser",
-        "rest_framework.parsers.MultiPartParser",
-    ],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.UserRateThrottle",
-        "rest_framework.throttling.AnonRateThrottle",
-    ],
-    "DEFAULT_THROTTLE_RATES": {
-        "user": setting(env.str, "STUDIO_API_RATE", "1200/min"),
-        "anon": setting(env.str, "STUDIO_API_RATE_ANONYMOUS", "60/min"),
-    },
-    "EXCEPTION_HANDLER": "studio.api.http.answers.answer_to",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Environment studio",
-    "DESCRIPTION": "Define, build and share machine-learning environments. Sign in with an access token.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {
-        "Compression": list(COMPRESSIONS),
-        "CompiledModules": list(BYTECODES),
-        "BuildState": ["queued", "running", "succeeded", "failed", "cancelled"],
-        "StepState": ["running", "succeeded", "failed", "stopped"],
-        "UseKind": ["run", "model", "deployment"],
-        "NoticeKind": ["build-failed", "build-succeeded", "deprecation", "proposal", "share"],
-        "ShareState": ["waiting", "accepted", "declined", "withdrawn"],
-    },
-    # The docs load nothing from elsewhere, and run no inline script.
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-}
-
+REST_FRAMEWORK = rest_framework(
+    setting(env.str, "STUDIO_API_RATE", "1200/min"), setting(env.str, "STUDIO_API_RATE_ANONYMOUS", "60/min")
+)
+SPECTACULAR_SETTINGS = documentation()
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"

@@ -10,7 +10,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
 from builds.images.repositories import names_at
-from builds.images.testing import tests_of
+from builds.provenance.shown import tests_of
 from builds.models import Build, BuildState
 from builds.pages.failure import failure_of, source_of
 from builds.pages.queries import queue_of, steps_shown, waiting_for

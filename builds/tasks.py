@@ -166,7 +166,7 @@ def _sweep_until_stopped() -> None:
             swept = sweep_when_due()
             if swept is not None:
                 _log_sweep(swept)
-                log.info("Swept uploads and build contexts: %d bytes.", sweep_uploads())
+                log.info("Swept uploads and build contexts: %d files, %d bytes.", *sweep_uploads())
                 log.info("Removed %d anonymous versions.", remove_expired())
             # All workers share the store; each host may have its own cache.
             evicted = evict_when_due(settings.CACHE, settings.CACHE_DAYS)

@@ -13,13 +13,20 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, NamedTuple, Self
 
 from django.conf import settings
 
 from environments.definition import Definition
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Freed(NamedTuple):
+    """How many files were deleted, or would be, and how many bytes they have."""
+
+    files: int
+    size: int
 
 
 class FileWriter:
@@ -112,9 +119,9 @@ class FileStore:
             while chunk := file.read(size):
                 yield chunk
 
-    def collect(self, keep: Collection[str], *, grace_seconds: float) -> int:
-        """Delete every file but these that nothing wrote or kept within the grace period; return the freed bytes."""
-        freed = 0
+    def collect(self, keep: Collection[str], *, grace_seconds: float, dry_run: bool = False) -> Freed:
+        """Delete every file but these that nothing wrote or kept within the grace period; return what it freed."""
+        files = size = 0
         before = time.time() - grace_seconds
         for path in (*self.folder.glob("sha256/??/*"), *self.partial.iterdir()):
             if path.name in keep:
@@ -122,9 +129,10 @@ class FileStore:
             with self.locked(fcntl.LOCK_EX), suppress(FileNotFoundError):
                 info = path.stat()
                 if info.st_mtime < before:
-                    path.unlink()
-                    freed += info.st_size
-        return freed
+                    if not dry_run:
+                        path.unlink()
+                    files, size = files + 1, size + info.st_size
+        return Freed(files, size)
 
     @contextmanager
     def locked(self, kind: int) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Clean-up of unused files: in the store, in this machine's cache, in its Docker Engine."""
+"""Clean-up of unused files: of images, of build contexts, in this machine's cache, in its Docker Engine."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from builds.images.store_sweep import Swept, sweep
 from builds.imaging.cache_eviction import DAY_SECONDS, Evicted, evict
 from builds.imaging.oci.store import GRACE_SECONDS
 from builds.imaging.reporting import ImageError
+from environments.contexts.sweep import sweep_uploads
+from environments.stored_files import Freed
 
 
 @dataclass(frozen=True)
 class Cleaned:
-    """The deleted files (or those to delete) of the store, the cache and the engine; `engine` is its problem, if any."""
+    """The deleted files, or those to delete; `engine` is the engine's problem, if any."""
 
     store: Swept
+    contexts: Freed
     cache: Evicted
     bases: tuple[BaseLeft, ...]
     engine: str = ""
@@ -27,12 +30,13 @@ class Cleaned:
 def clean(
     *, dry_run: bool = True, days: float = 7, cache_days: float = 0, grace_seconds: float = GRACE_SECONDS
 ) -> Cleaned:
-    """Delete files that no image needs and nobody used recently.
+    """Delete files that no image, version or upload needs and nobody used recently.
 
     Base images are removed from the engine after `days` without a build, and files from the cache after
     `cache_days` without use; 0 keeps the cache.
     """
     swept = sweep(dry_run=dry_run, grace_seconds=grace_seconds)
+    contexts = sweep_uploads(grace_seconds=grace_seconds, dry_run=dry_run)
     evicted = evict(settings.CACHE, cache_days, dry_run=dry_run)
     try:
         with Engine.at(settings.DOCKER_HOST) as engine:
@@ -45,5 +49,7 @@ def clean(
     except ImageError as error:
         if error.code != "engine-unreachable":
             raise
-        return Cleaned(swept, evicted, (), f"No Docker Engine is reached at {settings.DOCKER_HOST}.")
-    return Cleaned(swept, evicted, bases)
+        return Cleaned(
+            swept, contexts, evicted, (), f"No Docker Engine is reached at {settings.DOCKER_HOST}."
+        )
+    return Cleaned(swept, contexts, evicted, bases)

@@ -6,13 +6,13 @@ A file or block is there whole or not at all. An upload ends with the metadata t
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count, Max, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from environments.contexts.names import BlobName
@@ -168,7 +168,7 @@ def check_length(length: int | None) -> None:
 
 def forget_old(workspaces: Workspace | None = None) -> int:
     """Delete the rows of uploads to which nothing was added for `STUDIO_UPLOAD_HOURS`; return how many."""
-    before = timezone.now() - timedelta(hours=settings.UPLOAD_HOURS)
+    before = _oldest()
     rows = (
         UploadedBlob.objects.all()
         if workspaces is None
@@ -182,6 +182,16 @@ def forget_old(workspaces: Workspace | None = None) -> int:
             if not of_it.filter(created_at__gte=before).exists():
                 count += of_it.delete()[0]
     return count
+
+
+def kept_uploads() -> QuerySet[UploadedBlob]:
+    """Return the files and blocks of the uploads that are not old."""
+    same = UploadedBlob.objects.filter(workspace=OuterRef("workspace"), upload=OuterRef("upload"))
+    return UploadedBlob.objects.filter(Exists(same.filter(created_at__gte=_oldest())))
+
+
+def _oldest() -> datetime:
+    return timezone.now() - timedelta(hours=settings.UPLOAD_HOURS)
 
 
 def _save(

@@ -69,8 +69,9 @@ def _uv(*argv: str | Path) -> None:
 class Session:
     """A Python with the SDKs, with an empty home and settings of its own."""
 
-    def __init__(self, python: Path, folder: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, python: Path, folder: Path, settings: Mapping[str, str], way: str) -> None:
         folder.mkdir(parents=True)
+        self.way = way  # in which it reaches the studio
         self.folder = folder
         self.printed = ""
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}

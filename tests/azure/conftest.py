@@ -1,23 +1,20 @@
-"""A studio behind a proxy that ends TLS, and sessions of the SDKs in each way to reach it."""
+"""A studio for the SDKs, and sessions of SDK v2 in each way to reach it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from tests.azure.clients import NotInstalled, Session, install
-from tests.azure.tls import TLSProxy, make_certificate
-from tests.services.fixtures import running
-from tests.services.processes import free_port
-from tests.services.servers.preloaded import run_preloaded
-from tests.services.studio import Studio
+from tests.azure.studios import AzureStudio, EmbeddedStudio
+from tests.services.sharing import shared
+
+WAYS = ("mfe-http", "mfe-https", "metadata", "kwargs")
+StartSession = Callable[[str], Session]
 
 # The names that code in sessions of SDK v2 may use
 PRELUDE_V2 = """
@@ -52,33 +49,11 @@ def shown(environment):
              "os_type", "inference_config")
     return {name: getattr(environment, name, None) for name in names}
 
+def registry(name, person="owner"):
+    return MLClient(Token(tokens.get(person, person)), registry_name=name, **keywords)
+
 ml = client()
 """
-
-
-@dataclass(frozen=True)
-class AzureStudio:
-    """A studio for the SDKs: its URLs over http and https, the certificate's file, and tokens by person."""
-
-    studio: Studio
-    http: str
-    https: str
-    certificate: Path
-    tokens: dict[str, str]
-    ending: Iterator[str] = field(default_factory=lambda: (f"ends-{number}" for number in range(10)))
-    """The names of tokens that a test may revoke."""
-
-    def browser(self, person: str = "owner") -> httpx.Client:
-        """Return a plain HTTP client that sends a person's token."""
-        headers = {"Authorization": f"Bearer {self.tokens.get(person, person)}"} if person else {}
-        return httpx.Client(base_url=self.http, headers=headers, trust_env=False)
-
-    def revoke(self, name: str) -> None:
-        """Revoke a token of the owner."""
-        with self.browser() as browser:
-            rows = browser.get("/api/v1/tokens/?size=500").json()["results"]
-            key = next(row["id"] for row in rows if row["name"] == name)
-            assert browser.delete(f"/api/v1/tokens/{key}/").status_code < 300
 
 
 @pytest.fixture(scope="session")
@@ -91,37 +66,58 @@ def azure_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def azure_studio(run_folder: Path, stock: Path) -> Iterator[AzureStudio]:
-    """One studio for all tests of the SDKs; its STUDIO_URL is that of the proxy in front of it."""
-    port = free_port()
-    url = f"https://localhost:{port}"
-    studio = Studio(
-        run_folder / "studio-for-azure", {"STUDIO_URL": url, "STUDIO_API_RATE": "100000/min"}, stock
-    )
-    env = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    done = run_preloaded(["-m", "tests.azure.fill"], env=env)
-    assert done.returncode == 0, done.stderr
-    certificate, key = make_certificate(studio.folder)
-    for _ in running(studio):
-        proxy = TLSProxy(port, studio.port, certificate, key)
-        yield AzureStudio(studio, studio.url, url, certificate, json.loads(done.stdout))
-        proxy.close()
+def azure_studio(shared_folder: Path, stock: Path) -> AzureStudio:
+    """The embedded set-up, which the test processes of a run share."""
+    return shared(partial(EmbeddedStudio, stock=stock), shared_folder, "studio-for-azure").for_sdks()
 
 
 @pytest.fixture(scope="session")
-def sessions(
-    azure_python: Path, azure_studio: AzureStudio, run_folder: Path
-) -> Iterator[Callable[[str], Session]]:
+def sessions(azure_python: Path, azure_studio: AzureStudio, run_folder: Path) -> Iterator[StartSession]:
     """Start a session of SDK v2 for a way to reach the studio; each way has one."""
+    yield from start_sessions(azure_python, azure_studio, run_folder)
+
+
+@pytest.fixture
+def session(sessions: StartSession) -> Session:
+    """SDK v2 over https, in the simplest way."""
+    return sessions("mfe-https")
+
+
+@pytest.fixture(params=WAYS)
+def each_session(request: pytest.FixtureRequest, sessions: StartSession) -> Session:
+    """SDK v2 in each way."""
+    return sessions(request.param)
+
+
+@pytest.fixture(params=WAYS[1:])
+def each_secure_session(request: pytest.FixtureRequest, sessions: StartSession) -> Session:
+    """SDK v2 in each way over https."""
+    return sessions(request.param)
+
+
+@pytest.fixture
+def kwargs_session(sessions: StartSession) -> Session:
+    """SDK v2 in one way that reaches registries."""
+    return sessions("kwargs")
+
+
+@pytest.fixture(params=WAYS[2:])
+def registry_session(request: pytest.FixtureRequest, sessions: StartSession) -> Session:
+    """SDK v2 in each way that reaches registries."""
+    return sessions(request.param)
+
+
+def start_sessions(python: Path, studio: AzureStudio, folder: Path) -> Iterator[StartSession]:
+    """Give what starts sessions of SDK v2 for a studio, and end them."""
     started: list[Session] = []
 
     @cache
     def start(mode: str) -> Session:
-        settings, keywords = way(mode, azure_studio)
-        session = Session(azure_python, run_folder / f"sdk-{mode}-{uuid4().hex[:8]}", settings)
+        settings, keywords = way(mode, studio)
+        session = Session(python, folder / f"sdk-{mode}-{uuid4().hex[:8]}", settings, mode)
         started.append(session)
-        values = {"tokens": azure_studio.tokens, "keywords": keywords, "over_http": mode == "mfe-http"}
-        session.run(PRELUDE_V2, **values, url=azure_studio.https, http_url=azure_studio.http)
+        values = {"tokens": studio.tokens, "keywords": keywords, "over_http": mode == "mfe-http"}
+        session.run(PRELUDE_V2, **values, url=studio.https, http_url=studio.http)
         return session
 
     yield start

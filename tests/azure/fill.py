@@ -1,8 +1,9 @@
 """Fill a studio for the SDKs: `python -m tests.azure.fill`. What was made is printed as JSON.
 
-`owner`, `contributor` and `reader` are members of the workspace `lab`; `stranger` and `admin` are not. Each has a token
+`owner`, `contributor` and `reader` are members of the workspaces `lab`, `discovery` and `metadata`; `stranger` and
+`azure-admin` are not. Each has a token
 that writes; `owner` also has a token that only reads, and a token that only pulls, and
-tokens `ends-0` to `ends-9` that tests may revoke. `other` is a workspace of `stranger`.
+one for each way of SDK v2 over https, `ends-…`, that tests revoke. `other` is a workspace of `stranger`.
 `shelf` is opened as a registry by its owner `librarian`, who contributes to `lab`; `contributor` reads it.
 """
 
@@ -22,14 +23,17 @@ def main() -> None:
     from environments.models import Member, Role, Scope, Workspace
     from environments.workspaces.tokens import create_token
 
-    lab = Workspace.objects.create(name="lab", title="The laboratory")
+    titles = {"lab": "The laboratory", "discovery": "SDK v1", "metadata": "SDK v1"}
+    labs = [Workspace.objects.create(name=name, title=title) for name, title in titles.items()]
+    lab = labs[0]
     other = Workspace.objects.create(name="other", title="Others")
     roles = {"owner": Role.OWNER, "contributor": Role.CONTRIBUTOR, "reader": Role.READER}
     tokens = {}
     for name in (*roles, "stranger", "azure-admin"):
         user = User.objects.create(username=name, is_superuser=name == "azure-admin")
         if name in roles:
-            Member.objects.create(workspace=lab, user=user, role=roles[name])
+            for workspace in labs:
+                Member.objects.create(workspace=workspace, user=user, role=roles[name])
         tokens[name] = create_token(user, "azure", Scope.WRITE)[1]
     Member.objects.create(workspace=other, user=User.objects.get(username="stranger"), role=Role.OWNER)
     shelf = Workspace.objects.create(name="shelf", title="The shelf", opened=True)
@@ -42,8 +46,8 @@ def main() -> None:
     owner = User.objects.get(username="owner")
     tokens["reads"] = create_token(owner, "reads", Scope.READ)[1]
     tokens["pulls"] = create_token(owner, "pulls", Scope.PULL)[1]
-    for number in range(10):  # for tests that revoke a token
-        tokens[f"ends-{number}"] = create_token(owner, f"ends-{number}", Scope.WRITE)[1]
+    for way in ("mfe-https", "metadata", "kwargs"):
+        tokens[f"ends-{way}"] = create_token(owner, f"ends-{way}", Scope.WRITE)[1]
     print(json.dumps(tokens))
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.azure.clients import Session
-from tests.azure.conftest import AzureStudio
+from tests.azure.studios import AzureStudio
 
 pytestmark = pytest.mark.slow
-WAYS = ("mfe-http", "mfe-https", "metadata", "kwargs")
 WS = "/subscriptions/any-subscription/resourceGroups/any group/providers/Microsoft.MachineLearningServices/workspaces/lab"
 CONDA = """
     import pathlib
@@ -26,14 +23,8 @@ CONDA = """
 """
 
 
-@pytest.fixture
-def session(sessions: Callable[[str], Session]) -> Session:
-    return sessions("mfe-https")
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_versions_are_numbered_read_and_listed(way: str, sessions: Callable[[str], Session]) -> None:
-    session, name = sessions(way), f"numbered-{way}"
+def test_versions_are_numbered_read_and_listed(each_session: Session) -> None:
+    session, name = each_session, f"numbered-{each_session.way}"
 
     def create(image: str) -> str:
         code = "e = ml.environments.create_or_update(Environment(name=name, image=image)); [e.id, e.name, e.version]"
@@ -59,12 +50,9 @@ def test_versions_are_numbered_read_and_listed(way: str, sessions: Callable[[str
     assert session.fails("ml.environments.get(name, version='9')").kind == "ResourceNotFoundError"
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_versions_and_environments_are_archived_and_restored(
-    way: str, sessions: Callable[[str], Session]
-) -> None:
-    session = sessions(way)
-    name = f"archived-{way}"
+def test_versions_and_environments_are_archived_and_restored(each_session: Session) -> None:
+    session = each_session
+    name = f"archived-{session.way}"
     names = {
         kind: f"[e.name for e in ml.environments.list(list_view_type=ListViewType.{kind})]"
         for kind in ("ACTIVE_ONLY", "ARCHIVED_ONLY", "ALL")
@@ -104,11 +92,8 @@ def test_versions_and_environments_are_archived_and_restored(
     assert session.run(versions["ACTIVE_ONLY"]) == ["2", "1"]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_yaml_file_with_everything_reads_back_as_it_was(
-    way: str, sessions: Callable[[str], Session]
-) -> None:
-    session = sessions(way)
+def test_a_yaml_file_with_everything_reads_back_as_it_was(each_session: Session) -> None:
+    session = each_session
     session.run(CONDA)
     read = session.run(
         """
@@ -131,7 +116,7 @@ def test_a_yaml_file_with_everything_reads_back_as_it_was(
         again = ml.environments.create_or_update(got)
         [shown(sent), shown(got), shown(again)]
         """,
-        name=f"whole-{way}",
+        name=f"whole-{session.way}",
     )
     sent, got, again = read
     assert got == again
@@ -231,11 +216,8 @@ def test_a_refusal_says_why(session: Session, definition: str, code: str) -> Non
     assert code in refused.details, refused
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_anonymous_environments_are_saved_read_and_never_listed(
-    way: str, sessions: Callable[[str], Session]
-) -> None:
-    session = sessions(way)
+def test_anonymous_environments_are_saved_read_and_never_listed(each_session: Session) -> None:
+    session = each_session
     names = session.run(
         """
         made = [

@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.azure.clients import Session
-from tests.azure.conftest import AzureStudio
+from tests.azure.studios import AzureStudio
 from tests.services.processes import wait_until
 
 pytestmark = pytest.mark.slow
-WAYS = ("metadata", "kwargs")
-REGISTRY = """
-def registry(name, person="owner"):
-    return MLClient(Token(tokens.get(person, person)), registry_name=name, **keywords)
-"""
 SHARE = """
 client(person).environments.share(
     name, '1', share_with_name=to, share_with_version=version, registry_name=registry_name).id
 """
-
-
-@pytest.fixture(params=WAYS)
-def session(request: pytest.FixtureRequest, sessions: Callable[[str], Session]) -> Session:
-    started = sessions(request.param)
-    started.run(REGISTRY)
-    return started
-
-
-@pytest.fixture
-def kwargs_session(sessions: Callable[[str], Session]) -> Session:
-    started = sessions("kwargs")
-    started.run(REGISTRY)
-    return started
 
 
 def build(studio: AzureStudio, name: str) -> None:
@@ -51,7 +31,8 @@ def build(studio: AzureStudio, name: str) -> None:
         wait_until(built, 60, "The build did not end.")
 
 
-def test_the_catalogue_is_the_registry_azureml(session: Session) -> None:
+def test_the_catalogue_is_the_registry_azureml(registry_session: Session) -> None:
+    session = registry_session
     listed = session.run("azureml = registry('azureml'); [e.name for e in azureml.environments.list()]")
     assert "AzureML-dataframes" in listed
     read = session.run("shown(azureml.environments.get('AzureML-dataframes', version='1'))")
@@ -63,19 +44,22 @@ def test_the_catalogue_is_the_registry_azureml(session: Session) -> None:
     assert missing.status == 404
 
 
-def test_nothing_is_registered_in_the_catalogue(session: Session) -> None:
+def test_nothing_is_registered_in_the_catalogue(registry_session: Session) -> None:
+    session = registry_session
     code = "registry('azureml', person).environments.create_or_update(Environment(name='x', version='1', image='a:1'))"
     assert session.fails(code, person="owner").status == 403
     assert "reviewed first" in session.fails(code, person="azure-admin").message
 
 
-def test_a_workspace_that_is_not_opened_is_no_registry(session: Session) -> None:
+def test_a_workspace_that_is_not_opened_is_no_registry(registry_session: Session) -> None:
+    session = registry_session
     assert session.fails("registry('lab')").status == 404
     assert session.fails("registry('nowhere')").status == 404
     assert session.fails("registry('shelf', 'stranger')").status == 404
 
 
-def test_an_opened_workspace_is_a_registry_to_register_in(session: Session) -> None:
+def test_an_opened_workspace_is_a_registry_to_register_in(registry_session: Session) -> None:
+    session = registry_session
     name = session.run("import uuid; name = 'registered-' + uuid.uuid4().hex[:8]; name")
     made = session.run(
         "shown(registry('shelf', 'librarian').environments.create_or_update("
@@ -91,7 +75,8 @@ def test_an_opened_workspace_is_a_registry_to_register_in(session: Session) -> N
     assert refused.status == 403
 
 
-def test_a_local_build_context_is_uploaded_to_a_registry(session: Session, tmp_path: Path) -> None:
+def test_a_local_build_context_is_uploaded_to_a_registry(registry_session: Session, tmp_path: Path) -> None:
+    session = registry_session
     context = tmp_path / "my context"
     (context / "app").mkdir(parents=True)
     (context / "Dockerfile").write_text("FROM python:3.12-slim\nCOPY . /app\n")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.azure.clients import Session
-from tests.azure.conftest import AzureStudio
+from tests.azure.studios import AzureStudio
 
 pytestmark = pytest.mark.slow
 CREDENTIAL = """
@@ -19,11 +17,10 @@ def signed_in(secret, **more):
 """
 
 
-@pytest.fixture(params=["mfe-https", "metadata", "kwargs"])
-def session(request: pytest.FixtureRequest, sessions: Callable[[str], Session]) -> Session:
-    session = sessions(request.param)
-    session.run(CREDENTIAL)
-    return session
+@pytest.fixture
+def session(each_secure_session: Session) -> Session:
+    each_secure_session.run(CREDENTIAL)
+    return each_secure_session
 
 
 def test_a_client_secret_signs_in(session: Session) -> None:
@@ -66,7 +63,7 @@ def test_a_jwt_has_the_rights_of_its_access_token(session: Session) -> None:
 
 
 def test_a_jwt_ends_when_its_access_token_is_revoked(session: Session, azure_studio: AzureStudio) -> None:
-    name = next(azure_studio.ending)
+    name = f"ends-{session.way}"
     session.run("short = signed_in(tokens[name]); short.workspaces.get('lab')", name=name)
     azure_studio.revoke(name)
     refused = session.fails("short.workspaces.get('lab')")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,11 +12,9 @@ import httpx
 import pytest
 
 from tests.azure.clients import Session
-from tests.azure.conftest import AzureStudio
-from tests.services.processes import descendants
+from tests.azure.studios import AzureStudio
 
 pytestmark = pytest.mark.slow
-WAYS = ("mfe-https", "metadata", "kwargs")
 WS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/lab"
 FILES = {
     "Dockerfile": b"FROM python:3.12-slim\nCOPY . /app\n",
@@ -56,11 +53,10 @@ def files_of(studio: AzureStudio, name: str, version: str = "1") -> dict[str, in
         return {file["path"]: len(file["content"]) for file in context["files"]}
 
 
-@pytest.mark.parametrize("mode", WAYS)
 def test_a_local_folder_becomes_the_build_context(
-    mode: str, sessions: Callable[[str], Session], azure_studio: AzureStudio, tmp_path: Path
+    each_secure_session: Session, azure_studio: AzureStudio, tmp_path: Path
 ) -> None:
-    session, name = sessions(mode), f"local-{mode}"
+    session, name = each_secure_session, f"local-{each_secure_session.way}"
     made = save(session, write(tmp_path / "context", FILES), name)
     assert (made["name"], made["version"], made["dockerfile"]) == (name, "1", "Dockerfile")
     assert sorted(files_of(azure_studio, name)) == sorted(path.encode().decode() for path in FILES)
@@ -69,9 +65,8 @@ def test_a_local_folder_becomes_the_build_context(
 
 
 def test_the_same_folder_again_sends_no_file_and_makes_no_version(
-    sessions: Callable[[str], Session], azure_studio: AzureStudio, tmp_path: Path
+    session: Session, azure_studio: AzureStudio, tmp_path: Path
 ) -> None:
-    session = sessions("mfe-https")
     path = write(tmp_path / "context", FILES)
     assert save(session, path, "again", None)["version"] == "1"
     assert save(session, path, "again", None)["version"] == "1"
@@ -79,20 +74,14 @@ def test_the_same_folder_again_sends_no_file_and_makes_no_version(
     assert save(session, path, "again", None)["version"] == "2"
 
 
-def test_a_changed_folder_under_the_same_version_is_a_conflict(
-    sessions: Callable[[str], Session], tmp_path: Path
-) -> None:
-    session = sessions("mfe-https")
+def test_a_changed_folder_under_the_same_version_is_a_conflict(session: Session, tmp_path: Path) -> None:
     save(session, write(tmp_path / "one", {"Dockerfile": b"FROM a:1\n"}), "conflict")
     changed = write(tmp_path / "two", {"Dockerfile": b"FROM b:1\n"})
     refused = session.fails(SAVE, path=changed, name="conflict", version="1", dockerfile=None)
     assert refused.status == 409
 
 
-def test_a_version_with_an_upload_is_archived_and_restored(
-    sessions: Callable[[str], Session], tmp_path: Path
-) -> None:
-    session = sessions("mfe-https")
+def test_a_version_with_an_upload_is_archived_and_restored(session: Session, tmp_path: Path) -> None:
     save(session, write(tmp_path / "context", FILES), "archived-context")
     listed = "[e.version for e in ml.environments.list('archived-context')]"
     session.run("ml.environments.archive('archived-context', version='1')")
@@ -102,9 +91,8 @@ def test_a_version_with_an_upload_is_archived_and_restored(
 
 
 def test_a_dockerfile_in_a_subfolder_is_read_there(
-    sessions: Callable[[str], Session], azure_studio: AzureStudio, tmp_path: Path
+    session: Session, azure_studio: AzureStudio, tmp_path: Path
 ) -> None:
-    session = sessions("mfe-https")
     path = write(tmp_path / "my folder", {"docker/Dockerfile.gpu": b"FROM a:1\n", "x": b"x"})
     assert (
         save(session, path, "subfolder", dockerfile="docker/Dockerfile.gpu")["dockerfile"]
@@ -113,31 +101,27 @@ def test_a_dockerfile_in_a_subfolder_is_read_there(
     assert sorted(files_of(azure_studio, "subfolder")) == ["docker/Dockerfile.gpu", "x"]
 
 
-def test_a_folder_without_its_dockerfile_is_refused_with_the_reason(
-    sessions: Callable[[str], Session], tmp_path: Path
-) -> None:
+def test_a_folder_without_its_dockerfile_is_refused_with_the_reason(session: Session, tmp_path: Path) -> None:
     path = write(tmp_path / "context", {"main.py": b"pass\n"})
-    refused = sessions("mfe-https").fails(SAVE, path=path, name="no-dockerfile", version="1", dockerfile=None)
+    refused = session.fails(SAVE, path=path, name="no-dockerfile", version="1", dockerfile=None)
     assert refused.status == 400
     assert "Dockerfile" in refused.message
 
 
-def test_large_files_are_sent_in_blocks(
-    sessions: Callable[[str], Session], azure_studio: AzureStudio, tmp_path: Path
-) -> None:
+def test_large_files_are_sent_in_blocks(session: Session, azure_studio: AzureStudio, tmp_path: Path) -> None:
     large = bytes(range(256)) * 4096 * 70  # 70 MiB
     path = write(tmp_path / "context", {"Dockerfile": b"FROM a:1\nCOPY large /\n", "large": large})
-    save(sessions("mfe-https"), path, "large")
+    save(session, path, "large")
     assert files_of(azure_studio, "large")["large"] == (len(large) + 2) // 3 * 4
 
 
-def test_readers_cannot_upload(sessions: Callable[[str], Session], tmp_path: Path) -> None:
+def test_readers_cannot_upload(session: Session, tmp_path: Path) -> None:
     path = write(tmp_path / "context", FILES)
     code = """
     client('reader').environments.create_or_update(
         Environment(name='by-reader', version='1', build=BuildContext(path=path)))
     """
-    assert sessions("mfe-https").fails(code, path=path).status in (401, 403)
+    assert session.fails(code, path=path).status in (401, 403)
 
 
 def signed_url(studio: AzureStudio, name: str, query: str = "") -> str:
@@ -150,7 +134,7 @@ def signed_url(studio: AzureStudio, name: str, query: str = "") -> str:
 
 
 def partial_files(studio: AzureStudio) -> list[Path]:
-    folder = studio.studio.var / "contexts" / "partial"
+    folder = studio.var / "contexts" / "partial"
     assert folder.is_dir()
     return list(folder.iterdir())
 
@@ -199,10 +183,7 @@ def test_a_hundred_megabytes_in_a_request_take_little_memory(azure_studio: Azure
 
 
 def web_processes(studio: AzureStudio) -> list[Path]:
-    assert studio.studio.process
-    web = [process.pid for process in descendants(studio.studio.process.pid) if process.name == "studio-web"]
-    assert web
-    return [Path(f"/proc/{pid}") for pid in web]
+    return [Path(f"/proc/{pid}") for pid in studio.webs]
 
 
 def memory(process: Path, field: str) -> int:
@@ -211,7 +192,7 @@ def memory(process: Path, field: str) -> int:
 
 
 def test_an_anonymous_environment_with_a_local_folder_is_read_by_name_and_version(
-    sessions: Callable[[str], Session], tmp_path: Path
+    session: Session, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "context", {"Dockerfile": b"FROM a:1\nCOPY x /\n", "x": b"anonymous"})
     code = """
@@ -220,4 +201,4 @@ def test_an_anonymous_environment_with_a_local_folder_is_read_by_name_and_versio
     made = ml.environments.create_or_update(inline)
     [made.name, ml.environments.get(made.name, version=made.version).build.dockerfile_path]
     """
-    assert sessions("mfe-https").run(code, path=path) == ["CliV2AnonymousEnvironment", "Dockerfile"]
+    assert session.run(code, path=path) == ["CliV2AnonymousEnvironment", "Dockerfile"]

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.azure.clients import Session
-from tests.azure.conftest import AzureStudio
+from tests.azure.studios import AzureStudio
 
 pytestmark = pytest.mark.slow
-WAYS = ("mfe-http", "mfe-https", "metadata", "kwargs")
 
 
-@pytest.mark.parametrize("mode", WAYS)
-def test_a_workspace_is_read_in_each_way(mode: str, sessions: Callable[[str], Session]) -> None:
-    read = sessions(mode).run("w = ml.workspaces.get('lab'); [w.name, w.display_name, w.location]")
+def test_a_workspace_is_read_in_each_way(each_session: Session) -> None:
+    read = each_session.run("w = ml.workspaces.get('lab'); [w.name, w.display_name, w.location]")
     assert read == ["lab", "The laboratory", "studio"]
 
 
-@pytest.mark.parametrize("mode", WAYS)
 def test_the_default_datastore_is_read_without_secrets(
-    mode: str, sessions: Callable[[str], Session], azure_studio: AzureStudio
+    each_session: Session, azure_studio: AzureStudio
 ) -> None:
-    session = sessions(mode)
+    session = each_session
     read = session.run(
         "d = ml.datastores.get_default(); [d.name, d.account_name, d.container_name, d.protocol]"
     )
@@ -35,8 +30,7 @@ def test_the_default_datastore_is_read_without_secrets(
     assert session.fails("ml.datastores.get('nothing')").kind == "ResourceNotFoundError"
 
 
-def test_only_visible_workspaces_are_listed(sessions: Callable[[str], Session]) -> None:
-    session = sessions("mfe-https")
+def test_only_visible_workspaces_are_listed(session: Session) -> None:
     assert session.run("sorted(w.name for w in ml.workspaces.list())") == ["curated", "lab"]
     assert session.run("sorted(w.name for w in client('stranger').workspaces.list())") == ["curated", "other"]
     refused = session.fails("client('stranger').workspaces.get('lab')")
@@ -44,8 +38,8 @@ def test_only_visible_workspaces_are_listed(sessions: Callable[[str], Session]) 
     assert session.fails("ml.workspaces.get('nowhere')").status == 404
 
 
-def test_workspaces_are_read_from_config_json(sessions: Callable[[str], Session]) -> None:
-    read = sessions("kwargs").run(
+def test_workspaces_are_read_from_config_json(session: Session) -> None:
+    read = session.run(
         """
         import json, pathlib
         pathlib.Path('.azureml').mkdir(exist_ok=True)

@@ -73,10 +73,12 @@ def test_the_same_content_again_makes_no_new_version() -> None:
 @pytest.mark.django_db
 def test_the_sweep_keeps_files_of_versions_and_deletes_them_with_the_last(store: FileStore) -> None:
     version = saved()
-    assert sweep_uploads(grace_seconds=-1) == 0
+    assert sweep_uploads(grace_seconds=-1) == (0, 0)
     assert version.definition.context is not None
     version.delete()
-    assert sweep_uploads(grace_seconds=-1) == sum(map(len, FILES.values()))
+    freed = (len(FILES), sum(map(len, FILES.values())))
+    assert sweep_uploads(grace_seconds=-1, dry_run=True) == freed
+    assert sweep_uploads(grace_seconds=-1) == freed
 
 
 def test_rows_with_the_files_in_them_are_still_read() -> None:

@@ -59,11 +59,17 @@ class Deployment:
         for process in more:
             process.wait_for_line(r"celery@\S+ ready", 60)
 
-    def launch_web(self) -> tuple[str, Process]:
-        """Start a web process; it answers a moment later."""
+    def start_web(self, **settings: str) -> str:
+        """Start one more web process, with settings of its own, and return its URL when it answers."""
+        url, process = self.launch_web(**settings)
+        process.wait_until(partial(answers, url), 60)
+        return url
+
+    def launch_web(self, **settings: str) -> tuple[str, Process]:
+        """Start a web process; it answers a moment later. The keywords are settings of its own."""
         port = free_port()
         argv = [*documented("uvicorn"), "--host", "127.0.0.1", "--port", str(port)]
-        process = self._launch(argv, f"web-{len(self.webs)}.txt", {})
+        process = self._launch(argv, f"web-{len(self.webs)}.txt", settings)
         self.webs.append(process)
         self.urls.append(f"http://localhost:{port}")
         return self.urls[-1], process

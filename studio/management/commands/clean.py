@@ -1,4 +1,4 @@
-"""`manage.py clean`: what can go from the store, the cache and the Docker Engine; with --yes, it goes."""
+"""`manage.py clean`: what can go from the stores, the cache and the Docker Engine; with --yes, it goes."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -14,7 +14,7 @@ from studio.management.base import StudioCommand
 class Command(StudioCommand):
     """Show what nobody needs any more and how much it frees, and delete it if asked to."""
 
-    help = "Show files that no image needs; with --yes, delete them. Builds can continue meanwhile."
+    help = "Show files that nothing needs; with --yes, delete them. Builds can continue meanwhile."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take whether to delete, and how old things have to be."""
@@ -32,7 +32,7 @@ class Command(StudioCommand):
             "--hours",
             type=float,
             default=GRACE_SECONDS / 3600,
-            help="blobs untouched for so many hours (24); running builds need theirs",
+            help="files of images and build contexts untouched for so many hours (24); running builds need theirs",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -49,6 +49,8 @@ class Command(StudioCommand):
         self.stdout.write(f"Store: {len(report.store.blobs)} blobs, {report.store.freed / 1e6:.1f} MB.")
         for name in report.store.names:
             self.stdout.write(f"  {name} is no longer the name of an image.")
+        contexts = report.contexts
+        self.stdout.write(f"Build contexts: {contexts.files} files, {contexts.size / 1e6:.1f} MB.")
         self.stdout.write(f"Cache: {report.cache.files} files, {report.cache.size / 1e6:.1f} MB.")
         if report.engine:
             self.stdout.write(f"Docker Engine: {report.engine}")

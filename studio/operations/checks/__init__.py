@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from studio.operations.checks import curated, data, outside, pythons, set_up
+from studio.operations.checks import contexts, curated, data, outside, pythons, set_up
 from studio.operations.finding import Finding, Level, wrong
 
 Check = Callable[[], Iterable[Finding]]
@@ -27,7 +27,11 @@ CHECKS: dict[str, Check] = {
 
 def examine(*, deep: bool = False) -> Iterator[Finding]:
     """Yield the findings on each part, in the order in which an admin would fix them."""
-    checks: dict[str, Check] = {**CHECKS, "store": lambda: data.store(deep=deep)}
+    checks: dict[str, Check] = {
+        **CHECKS,
+        "store": lambda: data.store(deep=deep),
+        "contexts": lambda: contexts.contexts(deep=deep),
+    }
     for part, look in checks.items():
         try:
             yield from look()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -11,10 +10,8 @@ from uuid import uuid4
 import pytest
 
 from tests.azure.clients import Session
-from tests.azure.conftest import AzureStudio
-from tests.services.fixtures import running
-from tests.services.servers.preloaded import run_preloaded
-from tests.services.studio import Studio
+from tests.azure.conftest import StartSession
+from tests.azure.studios import AzureStudio
 
 # For code in sessions: `workspace(person)`, and `ws`, the owner's.
 PRELUDE = """
@@ -24,7 +21,8 @@ from azureml.core.authentication import TokenAuthentication
 from azureml.core.conda_dependencies import CondaDependencies
 from azureml.core.environment import DockerBuildContext
 
-def workspace(person="owner", name="lab"):
+def workspace(person="owner", name=None):
+    name = name or mode
     token = tokens.get(person, person)
     if mode == "metadata":
         auth = TokenAuthentication(lambda audience: token, cloud="SelfHosted")
@@ -50,58 +48,59 @@ def serialized(environment):
 ws = workspace()
 """
 MODES = ("discovery", "metadata")
-StartSession = Callable[[str], Session]
 
 
 @pytest.fixture(scope="session")
-def http_studio(run_folder: Path, stock: Path) -> Iterator[tuple[Studio, dict[str, str]]]:
-    """A studio over http that no proxy is in front of, and tokens by person."""
-    studio = Studio(run_folder / "studio-for-sdk1", {"STUDIO_API_RATE": "100000/min"}, stock)
-    env = {**studio.environment(), "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    done = run_preloaded(["-m", "tests.azure.fill"], env=env)
-    assert done.returncode == 0, done.stderr
-    for _ in running(studio):
-        yield studio, json.loads(done.stdout)
+def sdk1(azure_python: Path, azure_studio: AzureStudio, run_folder: Path) -> Iterator[StartSession]:
+    """Start a session of SDK v1 for a way to reach the studio; each way has one, and a workspace of that name."""
+    yield from start_sdk1(azure_python, azure_studio, run_folder)
 
 
-@pytest.fixture(scope="session")
-def sdk1(
-    azure_python: Path,
-    http_studio: tuple[Studio, dict[str, str]],
-    request: pytest.FixtureRequest,
-    run_folder: Path,
-) -> Iterator[StartSession]:
-    """Start a session of SDK v1 for a way to reach a studio; each way has one."""
+@pytest.fixture
+def sdk(sdk1: StartSession) -> Session:
+    """SDK v1 over http."""
+    return sdk1("discovery")
+
+
+@pytest.fixture(params=MODES)
+def each_sdk(request: pytest.FixtureRequest, sdk1: StartSession) -> Session:
+    """SDK v1 in each way."""
+    return sdk1(request.param)
+
+
+def start_sdk1(python: Path, studio: AzureStudio, folder: Path) -> Iterator[StartSession]:
+    """Give what starts sessions of SDK v1 for a studio, and end them."""
     started: list[Session] = []
 
     @cache
     def start(mode: str) -> Session:
-        folder = run_folder / f"sdk1-{mode}-{uuid4().hex[:8]}"
-        if mode == "metadata":
-            azure: AzureStudio = request.getfixturevalue("azure_studio")
-            url, tokens = azure.https, azure.tokens
-            certificate = str(azure.certificate)
-            settings = {
-                "ARM_CLOUD_METADATA_URL": f"{url}/metadata/endpoints",
-                "REQUESTS_CA_BUNDLE": certificate,
-                "SSL_CERT_FILE": certificate,
-            }
-            with azure.browser() as browser:
-                for person, token in tokens.items():
-                    form = {"grant_type": "client_credentials", "client_id": person, "client_secret": token}
-                    answer = browser.post("/common/oauth2/v2.0/token", data=form).json()
-                    tokens = tokens | {person: answer.get("access_token", token)}
-                row = browser.get("/subscriptions").json()["value"][0]
-            more = {"subscription": row["subscriptionId"]}
-        else:
-            studio, tokens = http_studio
-            url = studio.url
-            settings, more = {"AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{url}/discovery"}, {}
-        session = Session(azure_python, folder, settings)
+        settings, values = way(mode, studio)
+        session = Session(python, folder / f"sdk1-{mode}-{uuid4().hex[:8]}", settings, mode)
         started.append(session)
-        session.run(PRELUDE, mode=mode, url=url, tokens=tokens, **more)
+        session.run(PRELUDE, mode=mode, **values)
         return session
 
     yield start
     for session in started:
         session.end()
+
+
+def way(mode: str, studio: AzureStudio) -> tuple[dict[str, str], dict[str, object]]:
+    """Return the variables and the names in code for a way to reach the studio."""
+    if mode == "discovery":
+        settings = {"AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{studio.http}/discovery"}
+        return settings, {"url": studio.http, "tokens": studio.tokens}
+    certificate = str(studio.certificate)
+    settings = {
+        "ARM_CLOUD_METADATA_URL": f"{studio.https}/metadata/endpoints",
+        "REQUESTS_CA_BUNDLE": certificate,
+        "SSL_CERT_FILE": certificate,
+    }
+    tokens = {}
+    with studio.browser() as browser:
+        for person, token in studio.tokens.items():
+            form = {"grant_type": "client_credentials", "client_id": person, "client_secret": token}
+            answer = browser.post("/common/oauth2/v2.0/token", data=form).json()
+            tokens[person] = answer.get("access_token", token)
+        subscription = browser.get("/subscriptions").json()["value"][0]["subscriptionId"]
+    return settings, {"url": studio.https, "tokens": tokens, "subscription": subscription}

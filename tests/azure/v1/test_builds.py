@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.azure.v1.conftest import MODES, StartSession
+from tests.azure.clients import Session
+from tests.azure.studios import AzureStudio
 from tests.services.servers.docker_engine import DockerEngine
-from tests.services.studio import Studio
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +20,8 @@ def lines_of(printed: str) -> list[str]:
     return [line for line in printed.splitlines() if line and not line.startswith("Image Build Status:")]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_client_prints_the_whole_log_of_a_build(mode: str, sdk1: StartSession) -> None:
-    sdk = sdk1(mode)
+def test_the_client_prints_the_whole_log_of_a_build(each_sdk: Session) -> None:
+    sdk = each_sdk
     status = sdk.run(
         """
         e = named('built', pip=['six==1.16.0']).register(ws)
@@ -50,14 +49,13 @@ def test_the_client_prints_the_whole_log_of_a_build(mode: str, sdk1: StartSessio
     )
     assert after[:2] == [False, True]
     assert re.fullmatch(r"azureml/azureml_[0-9a-f]{32}", after[2])
-    assert after[3].endswith("/lab")
+    assert after[3].endswith(f"/{sdk.way}")
     assert after[4] == f"{after[3]}/{after[2]}"
     assert after[5:7] == ["/opt/env/bin/python", "/opt/env"]
     assert after[7].startswith("FROM ")
 
 
-def test_a_second_build_reuses_the_image_and_has_its_log(sdk1: StartSession) -> None:
-    sdk = sdk1("discovery")
+def test_a_second_build_reuses_the_image_and_has_its_log(sdk: Session) -> None:
     first, second, log = sdk.run(
         """
         e = named('twice', A='1').register(ws)
@@ -74,8 +72,7 @@ def test_a_second_build_reuses_the_image_and_has_its_log(sdk1: StartSession) -> 
     assert images[0] == images[1]
 
 
-def test_a_failed_build_fails_with_the_reason_in_its_log(sdk1: StartSession) -> None:
-    sdk = sdk1("discovery")
+def test_a_failed_build_fails_with_the_reason_in_its_log(sdk: Session) -> None:
     status, log = sdk.run(
         """
         e = named('broken', pip=['no-such-package-of-anybody==1.2.3'])
@@ -88,8 +85,8 @@ def test_a_failed_build_fails_with_the_reason_in_its_log(sdk1: StartSession) -> 
     assert "no-such-package-of-anybody" in sdk.printed
 
 
-def test_two_people_share_a_build_and_each_has_its_log(sdk1: StartSession) -> None:
-    read = sdk1("discovery").run(
+def test_two_people_share_a_build_and_each_has_its_log(sdk: Session) -> None:
+    read = sdk.run(
         """
         e = named('shared', pip=['six==1.15.0'])
         both = [e.build(ws), e.build(workspace('contributor'))]
@@ -100,8 +97,7 @@ def test_two_people_share_a_build_and_each_has_its_log(sdk1: StartSession) -> No
     assert read[0][1] == read[1][1] != ""
 
 
-def test_builds_that_cannot_be_are_refused_with_the_reason(sdk1: StartSession) -> None:
-    sdk = sdk1("discovery")
+def test_builds_that_cannot_be_are_refused_with_the_reason(sdk: Session) -> None:
     compute = sdk.fails("named('on-compute').build(ws, image_build_compute='cpu-cluster')")
     assert "its own workers build images" in compute.message
     reader = sdk.fails("Environment.get(workspace('reader'), 'on-compute').build(workspace('reader'))")
@@ -131,17 +127,15 @@ def local(environment, space):
 
 
 def test_build_local_pulls_the_image_that_the_studio_builds(
-    sdk1: StartSession,
-    http_studio: tuple[Studio, dict[str, str]],
+    sdk: Session,
+    azure_studio: AzureStudio,
     docker_engine: DockerEngine,
     tmp_path: Path,
 ) -> None:
-    studio, _tokens = http_studio
-    sdk = sdk1("discovery")
     sdk.run(LOCAL, engine=docker_engine.host)
     sdk.run(f"e = named('local', pip=['six==1.14.0'], A='{uuid4().hex}').register(ws)")
     assert "exit code" in sdk.fails("local(e, ws)").message  # not signed in
-    host = studio.url.removeprefix("http://")
+    host = azure_studio.http.removeprefix("http://")
     sdk.run(
         "subprocess.run(['docker', 'login', host, '-u', 'owner', '--password-stdin'], input=tokens['owner'], text=True,"
         " check=True, capture_output=True)",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.azure.clients import Session
-from tests.azure.conftest import AzureStudio
+from tests.azure.conftest import StartSession
+from tests.azure.studios import AzureStudio
 
 pytestmark = pytest.mark.slow
 SAVE = """
@@ -30,14 +29,14 @@ def folder(path: Path) -> str:
 
 
 def test_a_local_folder_is_uploaded_and_registered(
-    sdk1: Callable[[str], Session], azure_studio: AzureStudio, tmp_path: Path
+    sdk1: StartSession, azure_studio: AzureStudio, tmp_path: Path
 ) -> None:
     session = sdk1("metadata")
     path = folder(tmp_path / "context")
     assert session.run(SAVE, person="owner", name="local-v1", path=path) == ["1", "Dockerfile"]
     assert session.run(SAVE, person="owner", name="local-v1", path=path)[0] == "1"
     with azure_studio.browser() as browser:
-        answer = browser.get("/api/v1/workspaces/lab/environments/local-v1/versions/1/").json()
+        answer = browser.get("/api/v1/workspaces/metadata/environments/local-v1/versions/1/").json()
     files = {
         row["path"]: base64.b64decode(row["content"]) for row in answer["definition"]["context"]["files"]
     }
@@ -47,14 +46,12 @@ def test_a_local_folder_is_uploaded_and_registered(
     assert read == "Dockerfile"
 
 
-def test_readers_get_no_key(sdk1: Callable[[str], Session], tmp_path: Path) -> None:
+def test_readers_get_no_key(sdk1: StartSession, tmp_path: Path) -> None:
     code = "DockerBuildContext.from_local_directory(workspace('reader'), path)"
     assert "AuthorizationFailed" in sdk1("metadata").fails(code, path=folder(tmp_path / "context")).message
 
 
-def test_another_key_or_account_opens_nothing(
-    sdk1: Callable[[str], Session], azure_studio: AzureStudio
-) -> None:
+def test_another_key_or_account_opens_nothing(sdk1: StartSession, azure_studio: AzureStudio) -> None:
     code = """
     from azureml._vendor.azure_storage.blob import BlobServiceClient
     details, keys = ws.get_details(), ws.list_keys()
@@ -65,7 +62,7 @@ def test_another_key_or_account_opens_nothing(
         return client.get_blob_client(container="azureml", blob="DockerBuildContext/abc/Dockerfile")
     key = keys["userStorageKey"]
     blobs(account, key).upload_blob(b"FROM a:1", overwrite=True)
-    other = account.replace("lab", "other")
+    other = account.replace("metadata", "other")
     """
     session = sdk1("metadata")
     session.run(code)

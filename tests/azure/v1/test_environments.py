@@ -8,15 +8,15 @@ import zipfile
 import httpx
 import pytest
 
-from tests.azure.v1.conftest import MODES, StartSession
-from tests.services.studio import Studio
+from tests.azure.clients import Session
+from tests.azure.conftest import StartSession
+from tests.azure.studios import AzureStudio
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_the_same_content_is_no_new_version_and_other_content_is(mode: str, sdk1: StartSession) -> None:
-    run = sdk1(mode).run
+def test_the_same_content_is_no_new_version_and_other_content_is(each_sdk: Session) -> None:
+    run = each_sdk.run
     assert run("named('one').register(ws).version") == "1"
     assert run("named('one').register(ws).version") == "1"
     assert run("Environment.get(ws, 'one').register(ws).version") == "1"
@@ -28,9 +28,8 @@ def test_the_same_content_is_no_new_version_and_other_content_is(mode: str, sdk1
     ]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_a_registered_environment_is_read_as_it_was_defined(mode: str, sdk1: StartSession) -> None:
-    run = sdk1(mode).run
+def test_a_registered_environment_is_read_as_it_was_defined(each_sdk: Session) -> None:
+    run = each_sdk.run
     sent, read = run(
         """
         e = Environment("whole")
@@ -54,8 +53,7 @@ def test_a_registered_environment_is_read_as_it_was_defined(mode: str, sdk1: Sta
     assert read == sent
 
 
-def test_a_version_with_other_content_is_a_conflict(sdk1: StartSession) -> None:
-    sdk = sdk1("discovery")
+def test_a_version_with_other_content_is_a_conflict(sdk: Session) -> None:
     assert sdk.run("e = named('fixed'); e.version = '7'; e.register(ws).version") == "7"
     assert sdk.run("e.register(ws).version") == "7"
     error = sdk.fails("e = named('fixed', pip=['numpy']); e.version = '7'; e.register(ws)")
@@ -63,8 +61,8 @@ def test_a_version_with_other_content_is_a_conflict(sdk1: StartSession) -> None:
     assert "exists with other content" in error.message
 
 
-def test_each_way_to_define_an_environment_is_the_same_when_it_comes_back(sdk1: StartSession) -> None:
-    made = sdk1("discovery").run(
+def test_each_way_to_define_an_environment_is_the_same_when_it_comes_back(sdk: Session) -> None:
+    made = sdk.run(
         """
         pathlib.Path("conda.yml").write_text("channels: [conda-forge]\\ndependencies: [python=3.12, numpy]\\n")
         pathlib.Path("requirements.txt").write_text("numpy==2.1.3\\n")
@@ -91,8 +89,7 @@ def test_each_way_to_define_an_environment_is_the_same_when_it_comes_back(sdk1: 
     assert [row[3] for row in made] == [False, True, False, True, False, False, False]
 
 
-def test_names_and_definitions_that_cannot_be_are_refused_with_the_reason(sdk1: StartSession) -> None:
-    sdk = sdk1("discovery")
+def test_names_and_definitions_that_cannot_be_are_refused_with_the_reason(sdk: Session) -> None:
     for name in ("AzureML-mine", "Microsoft-mine", "a b", "a/b", "-x", "ü", "x" * 256):
         error = sdk.fails("named(name).register(ws)", name=name)
         assert "Code: 40" in error.message, name
@@ -119,9 +116,8 @@ def test_names_and_definitions_that_cannot_be_are_refused_with_the_reason(sdk1: 
     assert "Code: 404" in sdk.fails("Environment.get(ws, 'nothing', label='prod')").message
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_labels_are_set_and_moved(mode: str, sdk1: StartSession) -> None:
-    sdk = sdk1(mode)
+def test_labels_are_set_and_moved(each_sdk: Session) -> None:
+    sdk = each_sdk
     sdk.run("[named('labelled', A=str(n)).register(ws).version for n in (1, 2)]")
     assert sdk.run("Environment.label(ws, 'labelled', '1', ['prod', 'staging'])") is None
     assert sdk.run("Environment.get(ws, 'labelled', label='prod').version") == "1"
@@ -134,9 +130,8 @@ def test_labels_are_set_and_moved(mode: str, sdk1: StartSession) -> None:
     assert "Code: 404" in sdk.fails("Environment.label(ws, 'labelled', '9', ['prod'])").message
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_all_environments_are_listed_over_several_pages(mode: str, sdk1: StartSession) -> None:
-    names = sdk1(mode).run(
+def test_all_environments_are_listed_over_several_pages(each_sdk: Session) -> None:
+    names = each_sdk.run(
         """
         for number in range(60):
             named(f"listed-{number:02}").register(ws)
@@ -151,16 +146,15 @@ def test_all_environments_are_listed_over_several_pages(mode: str, sdk1: StartSe
     assert names[-len(curated) :] == curated
 
 
-def test_a_curated_environment_is_got_and_cloned(sdk1: StartSession) -> None:
-    sdk = sdk1("discovery")
+def test_a_curated_environment_is_got_and_cloned(sdk: Session) -> None:
     name = sdk.run("next(name for name in Environment.list(ws) if name.startswith('AzureML-'))")
     assert sdk.run("Environment.get(ws, name).clone('mine').register(ws).version", name=name) == "1"
     assert sdk.run("Environment.get(ws, name).register(ws).name") == name
     assert "Code: 400" in sdk.fails("named(name).register(ws)").message
 
 
-def test_a_clone_has_the_same_content(sdk1: StartSession) -> None:
-    first, second = sdk1("discovery").run(
+def test_a_clone_has_the_same_content(sdk: Session) -> None:
+    first, second = sdk.run(
         """
         e = named('origin', pip=['numpy==2.1.3']).register(ws)
         c = e.clone('copy').register(ws)
@@ -170,8 +164,8 @@ def test_a_clone_has_the_same_content(sdk1: StartSession) -> None:
     assert first == second
 
 
-def test_an_environment_is_saved_to_a_directory_and_loaded(sdk1: StartSession) -> None:
-    read = sdk1("discovery").run(
+def test_an_environment_is_saved_to_a_directory_and_loaded(sdk: Session) -> None:
+    read = sdk.run(
         """
         e = Environment.from_dockerfile('kept', 'FROM python:3.12\\n', pip_requirements='requirements.txt')
         e = e.register(ws)
@@ -184,14 +178,13 @@ def test_an_environment_is_saved_to_a_directory_and_loaded(sdk1: StartSession) -
     assert read[1:] == ["1", "FROM python:3.12\n"]
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_each_person_may_what_their_role_allows(mode: str, sdk1: StartSession) -> None:
-    sdk = sdk1(mode)
+def test_each_person_may_what_their_role_allows(each_sdk: Session) -> None:
+    sdk = each_sdk
     sdk.run("named('rights').register(ws)")
     assert sdk.run("Environment.get(workspace('reader'), 'rights').version") == "1"
     assert "Code: 403" in sdk.fails("named('rights', A='1').register(workspace('reader'))").message
     assert sdk.run("named('by-contributor').register(workspace('contributor')).version") == "1"
-    if mode == "discovery":
+    if sdk.way == "discovery":
         assert "Code: 404" in sdk.fails("Environment.get(workspace('stranger'), 'rights')").message
         assert "Code: 401" in sdk.fails("Environment.get(workspace('not a token'), 'rights')").message
         assert "Code: 403" in sdk.fails("named('rights', A='1').register(workspace('reads'))").message
@@ -199,36 +192,35 @@ def test_each_person_may_what_their_role_allows(mode: str, sdk1: StartSession) -
 
 def test_a_workspace_is_got_by_the_public_api_and_from_a_file(sdk1: StartSession) -> None:
     sdk = sdk1("metadata")
-    assert sdk.run("[ws.name, ws.resource_group]") == ["lab", "group"]
+    assert sdk.run("[ws.name, ws.resource_group]") == ["metadata", "group"]
     read = sdk.run(
         """
         pathlib.Path('config.json').write_text(json.dumps(
-            {"subscription_id": subscription, "resource_group": "studio", "workspace_name": "lab"}))
+            {"subscription_id": subscription, "resource_group": "studio", "workspace_name": "metadata"}))
         auth = TokenAuthentication(lambda audience: tokens["owner"], cloud="SelfHosted")
         Workspace.from_config('config.json', auth=auth).name
         """
     )
-    assert read == "lab"
+    assert read == "metadata"
     sdk.fails("workspace('stranger')")
     sdk.fails("workspace('owner', 'nothing')")
 
 
 def test_an_uploaded_build_context_is_the_same_when_it_comes_back_and_can_be_cloned(
-    sdk1: StartSession, http_studio: tuple[Studio, dict[str, str]]
+    sdk: Session, azure_studio: AzureStudio
 ) -> None:
-    studio, tokens = http_studio
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("Dockerfile", "FROM host\nCOPY data.bin /data.bin\n")
         archive.writestr("data.bin", b"\0\xff")
     saved = httpx.post(
-        f"{studio.url}/api/v1/workspaces/lab/environments/context/versions/",
+        f"{azure_studio.http}/api/v1/workspaces/{sdk.way}/environments/context/versions/",
         files={"file": ("context.zip", packed.getvalue())},
-        headers={"Authorization": f"Bearer {tokens['owner']}"},
+        headers={"Authorization": f"Bearer {azure_studio.tokens['owner']}"},
         trust_env=False,
     )
     assert saved.status_code == 201, saved.text
-    read = sdk1("discovery").run(
+    read = sdk.run(
         """
         e = Environment.get(ws, 'context')
         clone = e.clone('clone-of-context').register(ws)
@@ -238,6 +230,6 @@ def test_an_uploaded_build_context_is_the_same_when_it_comes_back_and_can_be_clo
         """
     )
     assert "torageaccount" in read[0].lower().replace("_", "")
-    assert read[1].startswith(f"{studio.url}/environment/v1.0/")
+    assert read[1].startswith(f"{azure_studio.http}/environment/v1.0/")
     assert read[2:5] == ["1", "1", True]
     assert read[5].startswith("FROM host")

@@ -13,6 +13,7 @@ from builds.imaging.oci.manifest import OCI_LAYER_GZIP
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
+from environments.stored_files import FileStore
 from tests.builds.engine.test_engine import NOWHERE
 from tests.services.servers.docker_engine import DockerEngine
 from tests.studio.management.commands import Desk
@@ -29,6 +30,8 @@ def test_what_goes_is_shown_first_and_images_stay(desk: Desk, docker_engine: Doc
     """Issue 4, point 6: garbage collected by reference, dry run first."""
     store = BlobStore(desk.var / "store")
     stray = store.put(b"of a build that died", OCI_LAYER_GZIP)
+    context = FileStore(desk.var / "contexts")
+    left = context.path_of(context.add(b"of an upload that nobody used"))
     unused = desk.var / "cache" / "files" / "long-unused.whl"
     unused.write_bytes(b"x" * 2_000_000)
     os.utime(unused, (0, 0))
@@ -42,9 +45,13 @@ def test_what_goes_is_shown_first_and_images_stay(desk: Desk, docker_engine: Doc
     assert store.has(stray.digest)
     assert docker_engine.client.images.get(given)
     assert unused.exists()
+    assert left.exists()
     done = desk.manage("clean", "--hours", "0", "--days", "-1", "--yes")
 
     assert "Store: 0 blobs" in young.stdout, young.stderr
+    assert "Build contexts: 0 files" in young.stdout
+    assert "Build contexts: 1 files" in done.stdout
+    assert not left.exists()
     assert "Cache: 1 files, 2.0 MB." in young.stdout
     assert not unused.exists()
     assert "takes days" in desk.manage("clean", "--cache-days", "-1", "--yes").stderr

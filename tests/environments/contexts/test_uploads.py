@@ -219,9 +219,9 @@ def test_the_sweep_forgets_old_uploads_and_deletes_their_files(lab: Workspace, s
     put(lab, b"old")
     new = put(lab, b"new", "LocalUpload/def/context/Dockerfile")
     UploadedBlob.objects.exclude(pk=new.pk).update(created_at=timezone.now() - timedelta(hours=25))
-    assert sweep_uploads() == 0  # touched a moment ago
+    assert sweep_uploads().size == 0  # touched a moment ago
     assert list(UploadedBlob.objects.all()) == [new]
-    assert sweep_uploads(grace_seconds=-1) == 3
+    assert sweep_uploads(grace_seconds=-1).size == 3
     assert files_of(store) == [new.digest]
 
 
@@ -234,5 +234,5 @@ def test_an_upload_to_which_something_is_still_added_is_not_old(lab: Workspace) 
 
 def test_what_a_killed_process_was_writing_is_swept(store: FileStore) -> None:
     (store.partial / "half").write_bytes(b"half")
-    assert sweep_uploads(grace_seconds=-1) == 4
+    assert sweep_uploads(grace_seconds=-1).size == 4
     assert files_of(store) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.azure.tls import TLSProxy, make_certificate
+from tests.azure.proxy import Proxy, make_certificate
 from tests.services.fixtures import running
 from tests.services.processes import free_port
 from tests.services.studio import Studio
@@ -36,10 +36,10 @@ def proxied(run_folder: Path, stock: Path) -> Iterator[httpx.Client]:
     """A client of the proxy, signed in."""
     port = free_port()
     studio = Studio(run_folder / "studio-proxied", {"STUDIO_URL": f"https://localhost:{port}/"}, stock)
-    certificate, key = make_certificate(run_folder)
+    certificate = make_certificate(run_folder)
     for _ in running(studio):
-        proxy = TLSProxy(port, studio.port, certificate, key)
-        context = ssl.create_default_context(cafile=str(certificate))
+        proxy = Proxy(port, studio.port, certificate=certificate)
+        context = ssl.create_default_context(cafile=str(certificate[0]))
         url = f"https://localhost:{port}"
         with httpx.Client(base_url=url, verify=context, trust_env=False, timeout=30) as client:
             path = studio.login_url.removeprefix(studio.url)

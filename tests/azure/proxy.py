@@ -1,4 +1,4 @@
-"""A proxy that ends TLS in front of a studio, as an operator's would, with a certificate made for the test."""
+"""A proxy in front of web processes, as an operator's would be: it ends TLS, or spreads connections over them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import datetime
 import ipaddress
 import ssl
 import threading
+from itertools import cycle
 from pathlib import Path
 
 from cryptography import x509
@@ -42,21 +43,26 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     return certificate, private
 
 
-class TLSProxy:
-    """Sends what comes encrypted to `port` on to another port of this machine."""
+class Proxy:
+    """Sends what comes to `port` on to other ports of this machine, to each in its turn.
 
-    def __init__(self, port: int, to: int, certificate: Path, key: Path) -> None:
-        self.to = to
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate, key)
+    With a certificate, what comes is encrypted.
+    """
+
+    def __init__(self, port: int, *to: int, certificate: tuple[Path, Path] | None = None) -> None:
+        self._turns = cycle(to)
+        context = None
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        start = asyncio.start_server(self._connected, "127.0.0.1", port, ssl=self._context)
+        start = asyncio.start_server(self._connected, "127.0.0.1", port, ssl=context)
         asyncio.run_coroutine_threadsafe(start, self._loop).result(10)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        studio_reader, studio_writer = await asyncio.open_connection("127.0.0.1", self.to)
+        studio_reader, studio_writer = await asyncio.open_connection("127.0.0.1", next(self._turns))
         await asyncio.gather(_pass(reader, studio_writer), _pass(studio_reader, writer))
 
     def close(self) -> None:

@@ -1,8 +1,9 @@
 """Shared by all these URLs: sign-in by bearer token, bounded JSON, errors in the envelope that the SDKs read."""
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import IO, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404
@@ -16,6 +17,7 @@ from rest_framework.views import APIView, set_rollback
 
 from builds.queue.requests import StateConflict
 from environments.access import user_for_token
+from environments.disk_full import is_full
 from environments.errors import ForbiddenError, ServiceError
 from environments.models import AccessToken
 from environments.versions.service import VersionTaken
@@ -36,14 +38,18 @@ CODES = {
     409: "Conflict",
     413: "RequestEntityTooLarge",
     429: "TooManyRequests",
+    507: "InsufficientStorage",
 }
 NOT_VALID = (
     "This token has expired or was revoked, or isn't the studio's. Create an access token under Your account → "
     "Access tokens."
 )
+NO_ROOM = "The studio's disk is full, so nothing was saved. Ask an admin to free space, then try again."
 MAX_DETAILS = 20
 
 View = Callable[..., Response]
+
+log = logging.getLogger(__name__)
 
 
 class BearerToken(BaseAuthentication):
@@ -65,9 +71,25 @@ class BearerToken(BaseAuthentication):
 
 
 class AnyJSON(BoundedJSONParser):
-    """Reads every body as JSON."""
+    """Reads every body as JSON, and refuses the character NUL anywhere in it: PostgreSQL holds none."""
 
     media_type = "*/*"
+
+    def parse(self, stream: IO[Any], *args: Any, **kwargs: Any) -> Any:
+        """Return what the JSON says."""
+        parsed = super().parse(stream, *args, **kwargs)
+        if _has_nul(parsed):
+            raise exceptions.ParseError("The JSON holds the character NUL (\\u0000). Remove it.")
+        return parsed
+
+
+def _has_nul(value: Any) -> bool:
+    # The parser has bounded the depth.
+    if isinstance(value, dict):
+        return any("\0" in key or _has_nul(inner) for key, inner in value.items())
+    if isinstance(value, list):
+        return any(map(_has_nul, value))
+    return isinstance(value, str) and "\0" in value
 
 
 class OnlyJSON(BaseContentNegotiation):  # type: ignore[misc, unused-ignore]
@@ -170,6 +192,9 @@ def answer_to(error: Exception, context: dict[str, Any]) -> Response | None:
             if getattr(error, "wait", None):
                 response["Retry-After"] = str(int(error.wait) + 1)  # type: ignore[attr-defined]
             return response
+    if is_full(error):
+        log.error("The disk is full: %s", error)
+        return _answer(HTTPStatus.INSUFFICIENT_STORAGE, NO_ROOM)
     return None
 
 

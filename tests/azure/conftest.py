@@ -24,6 +24,7 @@ from azure.ai.ml.constants import ListViewType
 from azure.ai.ml.entities import BuildContext, Environment
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.identity import ClientSecretCredential
 
 class Token:
     def __init__(self, text):
@@ -51,6 +52,12 @@ def shown(environment):
 
 def registry(name, person="owner"):
     return MLClient(Token(tokens.get(person, person)), registry_name=name, **keywords)
+
+def credential(secret, tenant="any-tenant"):
+    return ClientSecretCredential(tenant, "any-client", secret, authority=url, disable_instance_discovery=True)
+
+def signed_in(secret, **more):
+    return MLClient(credential(secret, **more), "s", "g", "lab", **keywords)
 
 ml = client()
 """

@@ -4,6 +4,7 @@
 `azure-admin` are not. Each has a token
 that writes; `owner` also has a token that only reads, and a token that only pulls, and
 one for each way of SDK v2 over https, `ends-…`, that tests revoke. `other` is a workspace of `stranger`.
+`lab` has more versions of `long`, and more environments `many-…`, than a page of a list; so have the other two.
 `shelf` is opened as a registry by its owner `librarian`, who contributes to `lab`; `contributor` reads it.
 """
 
@@ -19,9 +20,15 @@ def main() -> None:
     django.setup()
     # Models can be imported only now.
     from django.contrib.auth.models import User
+    from django.db import transaction
 
+    from environments.definition import read
     from environments.models import Member, Role, Scope, Workspace
+    from environments.versions.service import save_reading
     from environments.workspaces.tokens import create_token
+
+    def save(workspace: Workspace, name: str, image: str) -> None:
+        save_reading(workspace, name, read(f"image: {image}\n".encode(), "environment.yml"), source="")
 
     titles = {"lab": "The laboratory", "discovery": "SDK v1", "metadata": "SDK v1"}
     labs = [Workspace.objects.create(name=name, title=title) for name, title in titles.items()]
@@ -48,6 +55,13 @@ def main() -> None:
     tokens["pulls"] = create_token(owner, "pulls", Scope.PULL)[1]
     for way in ("mfe-https", "metadata", "kwargs"):
         tokens[f"ends-{way}"] = create_token(owner, f"ends-{way}", Scope.WRITE)[1]
+    with transaction.atomic():
+        for number in range(1, 104):
+            save(lab, "long", f"python:3.{number}")
+            save(lab, f"many-{number:03}", "python:3.11")
+        for workspace in labs[1:]:
+            for number in range(1, 61):
+                save(workspace, f"many-{number:03}", "python:3.11")
     print(json.dumps(tokens))
 
 

@@ -353,15 +353,7 @@ def test_a_version_with_a_label_is_not_archived(session: Session, azure_studio: 
     assert (refused.status, "labelled" in refused.details) == (400, True)
 
 
-def test_long_lists_come_in_pages(session: Session, azure_studio: AzureStudio) -> None:
-    ws = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/lab"
-    with azure_studio.browser() as browser:
-        for number in range(1, 104):
-            body = {"properties": {"image": f"python:3.{number}"}}
-            made = browser.put(f"{ws}/environments/long/versions/{number}", json=body)
-            assert made.status_code == 201, made.text
-            body = {"properties": {"image": "python:3.11"}}
-            browser.put(f"{ws}/environments/many-{number:03}/versions/1", json=body)
+def test_long_lists_come_in_pages(session: Session) -> None:
     assert session.run("[e.version for e in ml.environments.list('long')]") == [
         str(number) for number in range(103, 0, -1)
     ]

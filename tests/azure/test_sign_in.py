@@ -8,28 +8,17 @@ from tests.azure.clients import Session
 from tests.azure.studios import AzureStudio
 
 pytestmark = pytest.mark.slow
-CREDENTIAL = """
-from azure.identity import ClientSecretCredential
-def credential(secret, tenant="any-tenant"):
-    return ClientSecretCredential(tenant, "any-client", secret, authority=url, disable_instance_discovery=True)
-def signed_in(secret, **more):
-    return MLClient(credential(secret, **more), "s", "g", "lab", **keywords)
-"""
 
 
-@pytest.fixture
-def session(each_secure_session: Session) -> Session:
-    each_secure_session.run(CREDENTIAL)
-    return each_secure_session
-
-
-def test_a_client_secret_signs_in(session: Session) -> None:
+def test_a_client_secret_signs_in(each_secure_session: Session) -> None:
+    session = each_secure_session
     assert session.run("signed_in(tokens['owner']).workspaces.get('lab').name") == "lab"
     made = "signed_in(tokens['contributor'], tenant='another.tenant').environments.create_or_update(Environment(name='signed', image='a:1')).version"
     assert session.run(made) == "1"
 
 
-def test_a_jwt_has_the_claims_that_both_sdks_read(session: Session) -> None:
+def test_a_jwt_has_the_claims_that_both_sdks_read(each_secure_session: Session) -> None:
+    session = each_secure_session
     claims, seconds = session.run(
         """
         import base64, json
@@ -44,14 +33,16 @@ def test_a_jwt_has_the_claims_that_both_sdks_read(session: Session) -> None:
     assert 3_000 < seconds <= 3_600
 
 
-def test_wrong_secrets_are_refused(session: Session) -> None:
+def test_wrong_secrets_are_refused(each_secure_session: Session) -> None:
+    session = each_secure_session
     for secret in ("studio_" + "x" * 43, "a password", "x" * 5_000):
         refused = session.fails("signed_in(secret).workspaces.get('lab')", secret=secret)
         assert refused.kind == "ClientAuthenticationError"
         assert "isn't a valid access token" in refused.message
 
 
-def test_a_jwt_has_the_rights_of_its_access_token(session: Session) -> None:
+def test_a_jwt_has_the_rights_of_its_access_token(each_secure_session: Session) -> None:
+    session = each_secure_session
     save = (
         "signed_in(tokens[who]).environments.create_or_update(Environment(name='rights-of-jwt', image='a:1'))"
     )
@@ -62,7 +53,10 @@ def test_a_jwt_has_the_rights_of_its_access_token(session: Session) -> None:
     assert session.run("signed_in(tokens['reads']).workspaces.get('lab').name") == "lab"
 
 
-def test_a_jwt_ends_when_its_access_token_is_revoked(session: Session, azure_studio: AzureStudio) -> None:
+def test_a_jwt_ends_when_its_access_token_is_revoked(
+    each_secure_session: Session, azure_studio: AzureStudio
+) -> None:
+    session = each_secure_session
     name = f"ends-{session.way}"
     session.run("short = signed_in(tokens[name]); short.workspaces.get('lab')", name=name)
     azure_studio.revoke(name)

@@ -68,10 +68,10 @@ def test_the_same_folder_again_sends_no_file_and_makes_no_version(
     session: Session, azure_studio: AzureStudio, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "context", FILES)
-    assert save(session, path, "again", None)["version"] == "1"
-    assert save(session, path, "again", None)["version"] == "1"
+    assert save(session, path, "unchanged", None)["version"] == "1"
+    assert save(session, path, "unchanged", None)["version"] == "1"
     (tmp_path / "context" / "app" / "main.py").write_text("print('other')\n")
-    assert save(session, path, "again", None)["version"] == "2"
+    assert save(session, path, "unchanged", None)["version"] == "2"
 
 
 def test_a_changed_folder_under_the_same_version_is_a_conflict(session: Session, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from environments.contexts import uploads
 from environments.contexts.names import BadName
 from environments.errors import ServiceError
 from environments.models import UploadedBlob
+from studio.azure.protocol import NO_ROOM
 
 VERSION = "2021-08-06"
 _CODES: dict[type[ServiceError], str] = {
@@ -38,6 +39,11 @@ def not_allowed() -> Refused:
         "AuthenticationFailed",
         "The signature isn't valid for this container and request, or has expired.",
     )
+
+
+def no_room() -> Refused:
+    """Return the refusal of what has no room on the disk."""
+    return Refused(HTTPStatus.INSUFFICIENT_STORAGE, "InsufficientStorage", NO_ROOM)
 
 
 def described(row: UploadedBlob, status: int) -> HttpResponse:

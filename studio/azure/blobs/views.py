@@ -3,10 +3,12 @@
 A signature in the query allows a request; tokens and sessions count for nothing here.
 """
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 
 from django.contrib.auth.models import User
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -14,12 +16,15 @@ from environments.access import Right, may, user_for_token
 from environments.contexts import uploads
 from environments.contexts.folder import FIRST_SDK
 from environments.contexts.names import BlobName, read_block_id, read_name
+from environments.disk_full import is_full
 from environments.errors import ServiceError
 from environments.models import Workspace
 from environments.workspaces.tokens import valid_tokens
 from studio.azure.blobs import answers, reading, shared_key, signatures
 from studio.azure.blobs.answers import Refused
 from studio.azure.blobs.containers import container_of
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest, Workspace, BlobName, User], HttpResponse]
 
@@ -57,6 +62,11 @@ def _answered(request: HttpRequest, holder: Callable[[], tuple[Workspace, User]]
         return answers.refusal(request, answers.refused_for(error))
     except Refused as error:
         return answers.refusal(request, error)
+    except (OSError, OperationalError) as error:
+        if not is_full(error):
+            raise
+        log.error("The disk is full: %s", error)
+        return answers.refusal(request, answers.no_room())
 
 
 def _holder(request: HttpRequest, container: str) -> tuple[Workspace, User]:

@@ -27,7 +27,6 @@ _NO_R = (
     "R packages aren't supported.",
     "Leave out the section `r`, and install R in the base image or with conda (r-base).",
 )
-_NO_NUL = ("The definition holds the character NUL.", "Remove it.")
 
 
 @dataclass(frozen=True)
@@ -111,10 +110,7 @@ def _installs_nothing(version: Version, definition: Definition) -> bool:
 
 
 def _text(document: Mapping[str, Any]) -> str:
-    text = json.dumps(document, indent=4, ensure_ascii=False) + "\n"
-    if "\\u0000" in text.replace("\\\\", ""):
-        raise ServiceError("nul", *_NO_NUL)
-    return text
+    return json.dumps(document, indent=4, ensure_ascii=False) + "\n"
 
 
 def _camel_case(body: Mapping[str, Any]) -> dict[str, Any]:

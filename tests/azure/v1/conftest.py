@@ -15,7 +15,7 @@ from tests.azure.studios import AzureStudio
 
 # For code in sessions: `workspace(person)`, and `ws`, the owner's.
 PRELUDE = """
-import json, os, pathlib, threading, time
+import contextlib, json, os, pathlib, threading, time
 from azureml.core import Environment, Workspace
 from azureml.core.authentication import TokenAuthentication
 from azureml.core.conda_dependencies import CondaDependencies
@@ -41,6 +41,15 @@ def named(name, base="host", pip=(), **variables):
         environment.python.conda_dependencies = CondaDependencies(_underlying_structure=conda)
     environment.environment_variables = variables
     return environment
+
+@contextlib.contextmanager
+def hurried():  # the client waits five seconds between its looks at a build
+    real = time.sleep
+    time.sleep = lambda seconds: real(min(seconds, 0.3))
+    try:
+        yield
+    finally:
+        time.sleep = real
 
 def serialized(environment):
     return Environment._serialize_to_dict(environment)

@@ -20,8 +20,7 @@ def lines_of(printed: str) -> list[str]:
     return [line for line in printed.splitlines() if line and not line.startswith("Image Build Status:")]
 
 
-def test_the_client_prints_the_whole_log_of_a_build(each_sdk: Session) -> None:
-    sdk = each_sdk
+def test_the_client_prints_the_whole_log_of_a_build(sdk: Session) -> None:
     status = sdk.run(
         """
         e = named('built', pip=['six==1.16.0']).register(ws)
@@ -59,8 +58,9 @@ def test_a_second_build_reuses_the_image_and_has_its_log(sdk: Session) -> None:
     first, second, log = sdk.run(
         """
         e = named('twice', A='1').register(ws)
-        first = e.build(ws).wait_for_completion(show_output=False).status
-        again = named('another-name', A='2').build(ws).wait_for_completion(show_output=True)
+        with hurried():
+            first = e.build(ws).wait_for_completion(show_output=True).status
+            again = named('another-name', A='2').build(ws).wait_for_completion(show_output=True)
         [first, again.status, again.get_log()]
         """
     )
@@ -76,7 +76,8 @@ def test_a_failed_build_fails_with_the_reason_in_its_log(sdk: Session) -> None:
     status, log = sdk.run(
         """
         e = named('broken', pip=['no-such-package-of-anybody==1.2.3'])
-        details = e.build(ws).wait_for_completion(show_output=True)
+        with hurried():
+            details = e.build(ws).wait_for_completion(show_output=True)
         [details.status, details.get_log()]
         """
     )
@@ -90,7 +91,9 @@ def test_two_people_share_a_build_and_each_has_its_log(sdk: Session) -> None:
         """
         e = named('shared', pip=['six==1.15.0'])
         both = [e.build(ws), e.build(workspace('contributor'))]
-        [[d.wait_for_completion(show_output=False).status, d.get_log()] for d in both]
+        with hurried():
+            statuses = [d.wait_for_completion(show_output=True).status for d in both]
+        [[status, d.get_log()] for status, d in zip(statuses, both)]
         """
     )
     assert [status for status, _ in read] == ["Succeeded", "Succeeded"]

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -194,22 +194,6 @@ def test_a_blob_that_is_gone_or_short_is_found(layer: Path, harm: str) -> None:
 def test_an_index_that_cannot_be_read_is_found(layer: Path, var: Path) -> None:
     (var / "store" / "index.json").write_text("{")
     assert only(data.store(deep=False)).level == Level.WRONG
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """A file system of its own: `small_disk("size=4m")`, `small_disk("ro")`."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("Only root can mount a small disk.")
-
-    def mount(options: str) -> Path:
-        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
-        return path
-
-    yield mount
-    subprocess.run(["umount", path], check=False)
 
 
 def test_a_disk_that_is_nearly_full(settings: Settings, small_disk: Callable[[str], Path]) -> None:

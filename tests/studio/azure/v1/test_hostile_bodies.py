@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from environments.models import Role
 from tests.builds.scenarios import person, save_text
 from tests.studio.azure.v1.bodies import body
-from tests.studio.azure.v1.calling import LAB, V2, SdkCaller
+from tests.studio.azure.v1.calling import LAB, PREFIX, V2, SdkCaller
 
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("on_postgresql")]
 TEXTS = st.one_of(
     st.text(max_size=20),
     st.sampled_from(
@@ -33,9 +34,7 @@ PATHS = [(section, key) for section, part in body().items() if isinstance(part, 
 ]
 
 
-@pytest.mark.slow
-@pytest.mark.django_db
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), value=VALUES)
 def test_a_definition_with_anything_in_it_is_saved_or_refused(path: tuple[str, str], value: Any) -> None:
     cache.clear()
@@ -57,9 +56,7 @@ def test_a_definition_with_anything_in_it_is_saved_or_refused(path: tuple[str, s
         transaction.set_rollback(True)
 
 
-@pytest.mark.slow
-@pytest.mark.django_db
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES)
 def test_any_body_of_labels_builds_and_recipes_is_answered(value: Any) -> None:
     cache.clear()
@@ -72,4 +69,38 @@ def test_any_body_of_labels_builds_and_recipes_is_answered(value: Any) -> None:
             assert sdk("PUT", f"{version}/metadata", content)[0] in (200, 400)
             assert sdk("POST", f"{version}/recipe", content)[0] in (200, 400)
             assert sdk("POST", f"{V2}/lab/environments/forecast/image", content)[0] in (202, 400)
+        transaction.set_rollback(True)
+
+
+V2_PATHS = [
+    "image",
+    "condaFile",
+    "build",
+    "osType",
+    "inferenceConfig",
+    "description",
+    "tags",
+    "properties",
+    "",
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(V2_PATHS), value=VALUES)
+def test_a_version_of_sdk_v2_with_anything_in_it_is_saved_or_refused(path: str, value: Any) -> None:
+    cache.clear()
+    sent: Any = {"properties": {"image": "python:3.12"}}
+    if path:
+        sent["properties"][path] = value
+    else:
+        sent["properties"] = value
+    url = f"{PREFIX}/lab/environments/forecast"
+    with transaction.atomic():
+        sdk = SdkCaller(person("olga", lab=Role.CONTRIBUTOR))
+        status, answer = sdk("PUT", f"{url}/versions/1", json.dumps(sent).encode())
+        assert status in (201, 400), answer
+        if status == 201:
+            assert sdk("GET", f"{url}/versions/1")[1] == answer
+            assert sdk("PUT", f"{url}/versions/1", {"properties": answer["properties"]})[0] == 200
+            assert sdk("GET", url)[0] == 200
         transaction.set_rollback(True)

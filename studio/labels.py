@@ -74,6 +74,10 @@ EVENTS = {
     "share.confirmed": ("circle-check", _("%(label)s accepted %(subject)s")),
     "share.refused": ("circle-x", _("%(label)s declined %(subject)s")),
     "workspace.opened": ("settings", _("%(who)s changed whether %(subject)s is open for sharing")),
+    "workspace.receiving": (
+        "settings",
+        _("%(who)s changed whether %(subject)s receives shared versions"),
+    ),
     "workspace.labels": ("lock", _("%(who)s changed the protected labels of %(subject)s")),
     "environment.archived": ("archive", _("%(who)s archived %(subject)s")),
     "environment.findings": ("info-circle", _("%(who)s changed the ignored findings of %(subject)s")),
@@ -154,6 +158,7 @@ FIELDS = {
     "protected_labels": _("Protected labels"),
     "queued": _("Builds in the queue"),
     "reason": _("Reason"),
+    "receives_shares": _("Receives shared versions"),
     "registry": _("Registry"),
     "role": _("Role"),
     "scope": _("Scope"),

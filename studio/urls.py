@@ -230,6 +230,12 @@ urlpatterns = [
         in_section("settings", sharing_settings.change_opened),
         name="change_opened",
     ),
+    # /w/<workspace>/settings/receiving
+    path(
+        "w/<slug:workspace>/settings/receiving",
+        in_section("settings", sharing_settings.change_receiving),
+        name="change_receiving",
+    ),
     # /w/<workspace>/settings/labels
     path(
         "w/<slug:workspace>/settings/labels",

@@ -71,6 +71,9 @@ class Workspace(models.Model):
     opened = models.BooleanField(
         default=False, help_text="Opened for sharing: Azure's clients use it as the registry of this name."
     )
+    receives_shares = models.BooleanField(
+        default=True, help_text="Versions that other workspaces share with this one wait for its owners."
+    )
     protected_labels = models.JSONField(
         default=list, blank=True, help_text="The labels that only owners set, move and remove."
     )

@@ -1,7 +1,7 @@
 """Share versions with other workspaces: send, withdraw, accept, decline.
 
 A sender learns nothing of a workspace but what its owners decide: sending to one that does not exist gives the same
-answers, and stays undecided. `builds.review.sharing` adds the image.
+answers, and stays undecided; so does what is sent to one that receives nothing. `builds.review.sharing` adds the image.
 """
 
 import re
@@ -51,7 +51,7 @@ def share(version: Version, to: str, by: User, *, digest: str, name: str = "", m
                 version=version,
                 digest=digest,
                 to=to,
-                target=Workspace.objects.filter(name=to, curated=False).first(),
+                target=Workspace.objects.filter(name=to, curated=False, receives_shares=True).first(),
                 name=name or version.environment.name,
                 message=message,
                 shared_by=by,

@@ -1,4 +1,4 @@
-"""Settings of a workspace: whether it is open as a registry, and the labels that only its owners move."""
+"""Settings of a workspace: whether it is open as a registry, whether it receives shares, and its protected labels."""
 
 from collections.abc import Iterable
 
@@ -19,6 +19,15 @@ def set_opened(workspace: Workspace, opened: bool, by: User | None) -> bool:
     The rights stay: members find in it what they see in the workspace.
     """
     return _change(workspace, "workspace.opened", "opened", opened, by)
+
+
+@transaction.atomic
+def set_receives_shares(workspace: Workspace, receives: bool, by: User | None) -> bool:
+    """Let versions that others share wait for the workspace's owners, or not; return whether that is a change.
+
+    A sender sees no difference: what is sent to a workspace that receives nothing stays undecided.
+    """
+    return _change(workspace, "workspace.receiving", "receives_shares", receives, by)
 
 
 @transaction.atomic

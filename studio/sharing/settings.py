@@ -17,7 +17,7 @@ from environments.sharing.service import received_by, sent_by
 from environments.versions.forms import query_param
 from environments.versions.labels import SUGGESTED
 from environments.workspaces.settings_views import settings_page, tab_url
-from environments.workspaces.sharing import set_opened, set_protected_labels
+from environments.workspaces.sharing import set_opened, set_protected_labels, set_receives_shares
 from environments.workspaces.tabs import Tab, TabContext
 
 ROWS = 20
@@ -51,6 +51,23 @@ def change_opened(request: StudioRequest, workspace: str) -> HttpResponse:
         )
     else:
         messages.success(request, _("%(workspace)s is no longer a registry.") % {"workspace": workspace})
+    return redirect(tab_url(workspace, "sharing"))
+
+
+@require_POST
+@login_required
+def change_receiving(request: StudioRequest, workspace: str) -> HttpResponse:
+    """Choose whether the workspace receives what others share with it."""
+    workspace = get_workspace(request.user, workspace, Right.MANAGE_SETTINGS)
+    receives = request.POST.get("receives") == "on"
+    if not set_receives_shares(workspace, receives, request.user):
+        messages.info(request, _("No changes to save."))
+    elif receives:
+        messages.success(request, _("%(workspace)s receives shared versions.") % {"workspace": workspace})
+    else:
+        messages.success(
+            request, _("%(workspace)s no longer receives shared versions.") % {"workspace": workspace}
+        )
     return redirect(tab_url(workspace, "sharing"))
 
 

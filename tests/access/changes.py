@@ -117,6 +117,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     (f"{W}shares/<int:share>/", "POST"): Change("share.accepted", {"decision": "accept"}, there=RECEIVED),
     (f"{W}shares/<int:share>/withdraw", "POST"): Change("share.withdrawn"),
     (f"{W}settings/opened", "POST"): Change("workspace.opened", {}),
+    (f"{W}settings/receiving", "POST"): Change("workspace.receiving", {}),
     (f"{W}settings/labels", "POST"): Change("workspace.labels", {"labels": "prod staging"}),
     (f"{API_VERSION}share/", "POST"): Change("share.sent", {"workspace": "nowhere"}, there=BUILT_VERSION),
     (f"{API_W}shares/<int:share>/accept/", "POST"): Change("share.accepted", there=RECEIVED),

@@ -142,6 +142,7 @@ PAGES: dict[str, Methods] = {
     f"{W}shares/<int:share>/": {"GET": OWNER, "POST": OWNER},
     f"{W}shares/<int:share>/withdraw": DEFINE,
     f"{W}settings/opened": MANAGE,
+    f"{W}settings/receiving": MANAGE,
     f"{W}settings/labels": MANAGE,
     f"{VERSION}rebuild/": {"GET": CONTRIBUTOR},
     f"{VERSION}rebuild/moves": READ_DEFINE,

@@ -1,4 +1,4 @@
-"""Settings of a workspace: whether it is open as a registry, and the labels that only its owners move."""
+"""Settings of a workspace: whether it is open as a registry, whether it receives shares, and its protected labels."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from environments.access import Right, get_workspace
 from environments.models import Workspace
-from environments.workspaces.sharing import set_opened, set_protected_labels
+from environments.workspaces.sharing import set_opened, set_protected_labels, set_receives_shares
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes.bodies import NoNul
@@ -20,6 +20,9 @@ class Sharing(s.Serializer[Any]):
 
     opened = s.BooleanField(
         required=False, help_text="Azure's clients use the workspace as the registry of its name."
+    )
+    receives_shares = s.BooleanField(
+        required=False, help_text="Versions that other workspaces share with this one wait for its owners."
     )
     protected_labels = s.ListField(
         child=NoNul(max_length=64),
@@ -45,8 +48,14 @@ def change_sharing_settings(request: ApiRequest, workspace: str) -> Response:
         set_protected_labels(space, sent.validated_data["protected_labels"], request.user)
     if "opened" in sent.validated_data:
         set_opened(space, sent.validated_data["opened"], request.user)
+    if "receives_shares" in sent.validated_data:
+        set_receives_shares(space, sent.validated_data["receives_shares"], request.user)
     return Response(_row(space))
 
 
 def _row(space: Workspace) -> dict[str, Any]:
-    return {"opened": space.opened, "protected_labels": space.protected_labels}
+    return {
+        "opened": space.opened,
+        "receives_shares": space.receives_shares,
+        "protected_labels": space.protected_labels,
+    }

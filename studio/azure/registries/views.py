@@ -39,6 +39,10 @@ class ImportIn(s.Serializer[Any]):
     sourceAssetId = NoNul(max_length=2_000)
 
 
+class ReceivesNothing(ConflictError):
+    """The registry's owners want no versions of other workspaces."""
+
+
 class Undecided(ConflictError):
     """The version was sent, and owners of the registry decide about it."""
 
@@ -93,6 +97,12 @@ def share(request: Request, subscription: str, group: str, registry: str) -> Res
     space = registry_workspace(request.user, registry)
     sent = ImportIn(data=body_of(request).get("properties"))
     sent.is_valid(raise_exception=True)
+    if not (space.receives_shares or space.curated):
+        raise ReceivesNothing(
+            "receives-nothing",
+            f"{space} receives no shared versions.",
+            "Ask an owner to switch it on under Settings → Sharing, or save the version there.",
+        )
     wanted: dict[str, str] = sent.validated_data
     version = _source(request, wanted["sourceAssetId"])
     with transaction.atomic():

@@ -105,7 +105,7 @@ def test_owners_choose_the_labels_with_an_event_and_others_cannot(olga: User, in
     assert "Only owners set" in browser_of(olga).get("/w/lab/settings/?tab=sharing").content.decode()
     settings = f"{API}sharing/"
     given = browser_of(ines).patch(settings, json.dumps({"protected_labels": []}), "application/json")
-    assert given.json() == {"opened": False, "protected_labels": []}
+    assert given.json() == {"opened": False, "receives_shares": True, "protected_labels": []}
     assert browser_of(olga).get(settings).json() == given.json()
     for sent in ({"protected_labels": ["a/b"]}, {"protected_labels": "prod"}, {"protected_labels": ["a\0"]}):
         assert browser_of(ines).patch(settings, json.dumps(sent), "application/json").status_code == 400

@@ -116,6 +116,15 @@ def test_a_registry_that_is_closed_is_missing_also_for_its_owners(shelf: Workspa
     assert share(client, source).status_code == 404
 
 
+def test_a_registry_that_receives_nothing_takes_no_shares(shelf: Workspace) -> None:
+    Workspace.objects.filter(name="shelf").update(receives_shares=False)
+    client = sender(person("ann", lab=Role.CONTRIBUTOR, shelf=Role.OWNER))
+    answer = share(client, asset_of(built()))
+    assert answer.status_code == 400
+    assert answer.json()["error"]["details"][0]["code"] == "receives-nothing"
+    assert not Share.objects.exists()
+
+
 def test_a_registry_that_the_caller_cannot_see_is_answered_like_no_registry(shelf: Workspace) -> None:
     client = sender(person("out", lab=Role.OWNER))
     answers = [client.get(f"{REG}/{name}/environments") for name in ("shelf", "nowhere")]

@@ -75,6 +75,37 @@ def test_an_opened_workspace_is_a_registry_to_register_in(registry_session: Sess
     assert refused.status == 403
 
 
+def test_versions_and_environments_of_a_registry_are_archived_and_restored(registry_session: Session) -> None:
+    session = registry_session
+    name = session.run("import uuid; name = 'archived-' + uuid.uuid4().hex[:8]; name")
+    listed = session.run(
+        """
+        shelf = registry('shelf', 'librarian').environments
+        for image in ('python:3.12', 'python:3.13'):
+            shelf.create_or_update(Environment(name=name, image=image))
+        def versions():
+            return [e.version for e in shelf.list(name)]
+        def names():
+            return [e.name for e in shelf.list()]
+        seen = []
+        for act, more in ((shelf.archive, {'version': '2'}), (shelf.restore, {'version': '2'}),
+                          (shelf.archive, {'label': 'latest'}), (shelf.restore, {'version': '2'})):
+            act(name, **more)
+            seen.append(versions())
+        shelf.archive(name)
+        seen += [name in names(), shelf.get(name, version='1').image]
+        shelf.restore(name)
+        seen += [name in names(), versions()]
+        seen
+        """
+    )
+    assert listed == [["1"], ["2", "1"], ["1"], ["2", "1"], False, "python:3.12", True, ["2", "1"]]
+    assert (
+        session.fails("registry('shelf', 'contributor').environments.archive(name)", name=name).status == 403
+    )
+    assert session.fails("registry('azureml').environments.archive('AzureML-dataframes')").status == 403
+
+
 def test_a_local_build_context_is_uploaded_to_a_registry(registry_session: Session, tmp_path: Path) -> None:
     session = registry_session
     context = tmp_path / "my context"

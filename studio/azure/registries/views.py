@@ -132,7 +132,9 @@ def _source(request: Request, asset: str) -> Version:
 
 DISCOVERY = route(GET=discovery)
 ENVIRONMENTS = route(GET=in_registry(environments.environments))
-ENVIRONMENT = route(GET=in_registry(environments.environment))
+ENVIRONMENT = route(
+    GET=in_registry(environments.environment), PUT=in_registry(environments.change_environment, Right.DEFINE)
+)
 VERSIONS = route(GET=in_registry(environments.versions))
 VERSION = route(
     GET=in_registry(environments.version), PUT=in_registry(environments.save_version, Right.DEFINE)

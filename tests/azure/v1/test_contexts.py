@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,22 @@ def test_a_local_folder_is_uploaded_and_registered(
     assert sorted(files) == ["Dockerfile", "a b#ü.txt", "empty"]
     read = session.run("Environment.get(ws, 'local-v1').docker.build_context.dockerfile_path")
     assert read == "Dockerfile"
+
+
+def test_a_large_file_is_sent_in_signed_blocks(
+    sdk1: StartSession, azure_studio: AzureStudio, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 4096 * 65  # the SDK sends more than 64 MiB in blocks
+    (tmp_path / "Dockerfile").write_text("FROM python:3.12-slim\nCOPY large /\n")
+    (tmp_path / "large").write_bytes(content)
+    code = """
+    context = DockerBuildContext.from_local_directory(ws, path, "Dockerfile")
+    Environment.from_docker_build_context("large-v1", context).register(ws).version
+    """
+    assert sdk1("metadata").run(code, path=str(tmp_path)) == "1"
+    stored = azure_studio.var / "contexts" / "sha256"
+    digest = hashlib.sha256(content).hexdigest()
+    assert (stored / digest[:2] / digest).stat().st_size == len(content)
 
 
 def test_readers_get_no_key(sdk1: StartSession, tmp_path: Path) -> None:

@@ -166,14 +166,12 @@ def check_length(length: int | None) -> None:
         )
 
 
-def forget_old(workspaces: Workspace | None = None) -> int:
+def forget_old(workspace: Workspace | None = None) -> int:
     """Delete the rows of uploads to which nothing was added for `STUDIO_UPLOAD_HOURS`; return how many."""
     before = _oldest()
-    rows = (
-        UploadedBlob.objects.all()
-        if workspaces is None
-        else UploadedBlob.objects.filter(workspace=workspaces)
-    )
+    rows = UploadedBlob.objects.all()
+    if workspace is not None:
+        rows = rows.filter(workspace=workspace)
     uploads = rows.order_by().values("workspace", "upload").annotate(last=Max("created_at"))
     count = 0
     for old in uploads.filter(last__lt=before):
@@ -245,7 +243,13 @@ def _check_room(
             f"The upload is larger than the limit of {limit} for a build context.",
             "Leave large files out with a line in .amlignore.",
         )
-    if of_it["files"] - gone["files"] + (not block) > LIMITS.context_files or of_it["blocks"] >= MOST_BLOCKS:
+    if block and of_it["blocks"] >= MOST_BLOCKS:
+        raise TooLarge(
+            "too-large",
+            f"The upload has more than {MOST_BLOCKS} blocks that are in no file yet.",
+            "Send larger blocks, or the list of those that arrived.",
+        )
+    if of_it["files"] - gone["files"] + (not block) > LIMITS.context_files:
         raise TooLarge(
             "too-large",
             f"The upload has more than {LIMITS.context_files} files.",

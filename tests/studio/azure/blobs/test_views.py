@@ -306,3 +306,18 @@ def test_the_first_sdk_registers_an_upload_by_its_location(ann: Sender) -> None:
     context = Version.objects.get().definition.context
     assert context is not None
     assert context.dockerfile == "FROM python:3.12-slim\n"
+
+
+def test_blocks_that_are_in_no_file_are_limited(ann: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("environments.contexts.uploads.MOST_BLOCKS", 2)
+    ids = [base64.b64encode(name).decode() for name in (b"1", b"2", b"3")]
+    for block in ids[:2]:
+        assert ann.put(f"{UPLOAD}/big", query=f"comp=block&blockid={quote(block)}&") == (201, "")
+    third = f"comp=block&blockid={quote(ids[2])}&"
+    assert ann.put(f"{UPLOAD}/big", query=third) == (413, "RequestBodyTooLarge")
+    listed = "".join(f"<Latest>{block}</Latest>" for block in ids[:2])
+    assert ann.put(f"{UPLOAD}/big", f"<BlockList>{listed}</BlockList>".encode(), "comp=blocklist&") == (
+        201,
+        "",
+    )
+    assert ann.put(f"{UPLOAD}/other", query=third) == (201, "")

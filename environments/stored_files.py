@@ -23,7 +23,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Freed(NamedTuple):
-    """How many files were deleted, or would be, and how many bytes they have."""
+    """The number of files that were deleted, or would be, and their bytes."""
 
     files: int
     size: int

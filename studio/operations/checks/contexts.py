@@ -49,9 +49,9 @@ def _problem(store: FileStore, digest: str, *, deep: bool) -> str:
         if not deep:
             store.path_of(digest).stat()
             return ""
-        found = hashlib.sha256()
+        content_hash = hashlib.sha256()
         for chunk in store.chunks(digest):
-            found.update(chunk)
+            content_hash.update(chunk)
     except OSError:
         return "is missing"
-    return "" if found.hexdigest() == digest else "holds other bytes than its name says"
+    return "" if content_hash.hexdigest() == digest else "holds other bytes than its name says"

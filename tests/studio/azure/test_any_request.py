@@ -73,7 +73,7 @@ SECTIONS = {
     "EnvironmentVariables": TEXTS,
 }
 OBJECT = {"type": "object"}
-# What is sent to the URLs that end so; the rest takes no notice of a body.
+# Bodies for the URLs that end so; the others read none.
 BODIES: dict[str, dict[str, Any]] = {
     r"(providers.*|managementfrontend.*)/versions/{version}$": {
         "type": "object",
@@ -116,7 +116,7 @@ def operations(patterns: list[Any], before: str = "") -> Iterator[tuple[str, lis
             )
             view = getattr(pattern.callback, "cls", None)
             methods = ("get", "put", "post", "delete", "patch")
-            if path.endswith("{path}"):  # nothing is there, whatever the method
+            if path.endswith("{path}"):  # no method has an answer there
                 yield "/" + path, ["put"]
             elif view is not None:  # blobs have tests of their own
                 yield "/" + path.replace("\\", ""), [name for name in methods if hasattr(view, name)]

@@ -1,4 +1,4 @@
-"""The character NUL, which PostgreSQL holds in no text, is refused wherever a body of the SDKs may have it."""
+"""The character NUL, which PostgreSQL holds in no text, is refused in each text and name that the SDKs send."""
 
 from __future__ import annotations
 

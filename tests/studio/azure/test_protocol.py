@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs
 
 import jwt
 import pytest
@@ -13,12 +14,13 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 from django.utils import timezone
 
 from environments.models import AccessToken, Event, Member, Role, Scope
 from environments.workspaces.tokens import create_token, revoke_token
 from studio.azure import tokens
+from studio.azure.blobs import shared_key, signatures
 from tests.builds.scenarios import person, save_text, workspace_named
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
@@ -175,6 +177,7 @@ def test_forged_tokens_open_nothing(token: AccessToken, olga: User) -> None:
         jwt.encode(claims | {"studio_token": "x"}, own, "HS256"),
         jwt.encode(claims | {"studio_token": None}, own, "HS256"),
         jwt.encode(claims | {"studio_token": [1]}, own, "HS256"),
+        jwt.encode(claims | {"more": "x" * 2_000}, own, "HS256"),
         jwt.encode({name: value for name, value in claims.items() if name != "exp"}, own, "HS256"),
         f"{head}.{body}.", f"{head}.{body}", f"{head}.{body}.{seal[:-2]}AA", "..", "a.b.c", "." * 10_000, "ü.ü.ü",
     ]  # fmt: skip
@@ -183,6 +186,18 @@ def test_forged_tokens_open_nothing(token: AccessToken, olga: User) -> None:
         assert (answer.status_code, error(answer)["code"]) == (401, "InvalidAuthenticationToken"), text[:200]
         assert answer["WWW-Authenticate"].startswith("Bearer")
     assert Client().get(WS, headers={"Authorization": f"Bearer {good}"}).status_code == 200
+
+
+def test_tokens_and_signatures_of_a_studio_with_another_secret_key_open_nothing(token: AccessToken) -> None:
+    text, holder = tokens.issue(token)[0], signatures.Holder(token.pk, 1)
+    query = parse_qs(signatures.sign("container", "r", holder, lasting=timedelta(hours=1)))
+    key = shared_key.key_for("lab", token.pk)
+    assert tokens.token_behind(text) == token
+    assert signatures.check(query, "container", "r") == holder
+    with override_settings(SECRET_KEY="another" * 8):
+        assert tokens.token_behind(text) is None
+        assert signatures.check(query, "container", "r") is None
+        assert shared_key.key_for("lab", token.pk) != key
 
 
 def test_a_token_ends_with_what_is_behind_it(token: AccessToken, olga: User) -> None:

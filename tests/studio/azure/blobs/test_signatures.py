@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.azure.blobs.signatures import Holder, check, sign
+from studio.azure.blobs.signatures import Holder, _signature, check, sign
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -77,3 +77,14 @@ def test_no_text_moves_from_a_field_into_the_next(container: str, rights: str, a
     other = {**signature, "sp": ["r" + rights + moved]}
     if moved:
         assert check(other, "c1" + container, "r", now=NOW) is None
+
+
+def test_a_signature_for_a_single_file_opens_no_container() -> None:
+    of_a_file = {name: value[0] for name, value in query().items() if name != "sig"} | {"sr": "b"}
+    of_a_file["sig"] = _signature("c1", of_a_file)
+    assert check({name: [value] for name, value in of_a_file.items()}, "c1", "r", now=NOW) is None
+
+
+def test_no_field_takes_on_a_part_of_another() -> None:
+    fields = dict.fromkeys(FIELDS[:-1], "x")
+    assert _signature("ab", fields) != _signature("a", fields | {"sv": "bx"})

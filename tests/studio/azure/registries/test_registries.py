@@ -144,6 +144,13 @@ def test_the_catalogue_takes_no_uploads_and_no_shares() -> None:
     assert answer.status_code == 400
 
 
+def test_readers_of_a_registry_get_no_signature_and_save_nothing(shelf: Workspace) -> None:
+    client = sender(person("ron", shelf=Role.READER))
+    for path in ("tempdatarefs/a/versions/1", "environments/a/versions/1", "environments/a"):
+        answer = client.put(f"{REG}/shelf/{path}", {"properties": {}}, content_type="application/json")
+        assert answer.status_code == 403, path
+
+
 def test_an_environment_of_the_catalogue_is_known_without_its_prefix() -> None:
     save_text("numpy==2.1.3\n", name="AzureML-forecast", workspace="curated")
     client = sender(person("ann", lab=Role.READER))

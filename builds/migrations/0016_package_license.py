@@ -5,11 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-<<<<<<<< HEAD:builds/migrations/0016_package_license.py
         ("builds", "0015_rebases"),
-========
-        ("builds", "0012_distributions_of_conda_packages"),
->>>>>>>> p-policies:builds/migrations/0013_package_license.py
     ]
 
     operations = [

@@ -7,11 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-<<<<<<<< HEAD:builds/migrations/0017_policies.py
         ("builds", "0016_package_license"),
-========
-        ("builds", "0013_package_license"),
->>>>>>>> p-policies:builds/migrations/0014_policies.py
         ("environments", "0020_uploaded_blobs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -41,9 +41,5 @@ def _server(url: str) -> str:
 
 
 class Migration(migrations.Migration):
-<<<<<<<< HEAD:builds/migrations/0018_fill_policy_facts.py
     dependencies = [("builds", "0017_policies")]
-========
-    dependencies = [("builds", "0014_policies")]
->>>>>>>> p-policies:builds/migrations/0015_fill_policy_facts.py
     operations = [migrations.RunPython(fill, migrations.RunPython.noop)]

@@ -1,1 +1,1 @@
-"""What is exposed: the images with a package that an advisory affects, who uses them, and since when."""
+"""Exposure: the images with a package that an advisory affects, who uses them, and since when."""

@@ -1,4 +1,4 @@
-"""What a list of exposed images shows of each: versions, labels, uses, packages, why they are there, and since when."""
+"""Rows of a list of exposed images: versions, labels, uses, packages, why they are there, and since when."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AffectedVersion:
 
 @dataclass
 class ExposedVersion:
-    """A version of an environment with an exposed image, and who depends on it."""
+    """A version of an environment with an exposed image, its labels and its uses."""
 
     entry: VersionEntry
     labels: list[str] = field(default_factory=list)

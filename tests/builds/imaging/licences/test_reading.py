@@ -27,7 +27,7 @@ def test_a_confined_process_reads_the_licence_of_a_wheel(tmp_path: Path, worksho
 
 
 def numpy(image: Image, licence: str, host: str) -> None:
-    package = LockedPackage.model_validate(image.lock["packages"][0])
+    package = LockedPackage.model_validate((image.lock or {})["packages"][0])
     changed = package.model_copy(update={"license": licence, "url": f"https://{host}/numpy.whl"})
     image.lock = Lock(packages=(changed,)).model_dump(mode="json")
     image.save(update_fields=["lock"])

@@ -24,6 +24,7 @@ ORDER = (
     "causes",
     "conda",
     "registry",
+    "bases",
     "api",
     "azure",
     "notifications",

@@ -342,5 +342,6 @@ REBASE_OBSTACLES = {
     "post-link": _("Its packages ran scripts on its base image."),
     "layers": _("It would have more layers than engines take."),
     "moved": _("A newer image replaced it in the meantime."),
+    "same": _("It is on this base image already."),
     "not-pushed": _("Rebased, but its registry did not take it."),
 }

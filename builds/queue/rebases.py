@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from builds.models import Rebase, RebaseState
+from builds.models import Fate, Rebase, RebaseState
 from builds.models.rebases import WORKED_ON
 from builds.queue.heartbeats import lock_unchanged
 from builds.queue.requests import StateConflict
@@ -76,7 +76,9 @@ def cancel(rebase: Rebase, by: User | None) -> None:
     row = rows.filter(state__in=[*WORKED_ON, RebaseState.READY]).first()
     if row is None:
         raise StateConflict("This rebase has ended already.")
-    if row.claim is None:
+    # Names of images that have moved still have to: a worker ends the rebase after that.
+    unnamed = row.images.filter(fate=Fate.REBASED, named=False).exists()
+    if row.claim is None and not unnamed:
         rows.update(state=RebaseState.CANCELLED, ended_at=Now(), cancel_requested=True)
     else:
         rows.update(cancel_requested=True)

@@ -22,16 +22,16 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.publish.moving import Mover
 from builds.imaging.rebasing.own_layers import NotOurs
 from builds.imaging.rebasing.rebase import rebased
-from builds.imaging.reporting import Cancelled, ImageError
+from builds.imaging.reporting import ImageError
 from builds.models import Image, Rebase, RebasedImage
 from builds.models.rebases import Fate
 from builds.queue import rebases
 from builds.rebase.candidates import definitions_of
-from builds.rebase.context import Context
+from builds.rebase.context import STOPPED, Context
 from builds.rebase.ending import record_batch
 from builds.rebase.names import move_names
 from builds.rebase.obstacles import Obstacle, obstacle
-from builds.rebase.planning import ClaimLost
+from builds.rebase.reporting import ClaimLost
 from builds.rebase.rows import Successor, save_successors
 from environments.definition import Definition
 
@@ -57,10 +57,10 @@ def run_batch(rebase: Rebase, items: Sequence[RebasedImage], context: Context) -
     for platforms in {item.image.platforms for item in items if item.image is not None}:
         try:
             context.bases(platforms)
-        except Cancelled:
-            raise
-        except ImageError:
-            continue  # each of its images gets the reason
+        except ImageError as error:
+            if error.code == STOPPED:
+                raise
+            # Each of its images gets the reason.
     context.reporter.check()
     # Threads, as most of the time goes to the disk.
     with ThreadPoolExecutor(PUSHES, thread_name_prefix="rebase") as pool:
@@ -91,6 +91,8 @@ def _prepared(item: RebasedImage, definition: Definition | None, context: Contex
     store = context.workshop.store
     try:
         bases = context.bases(image.platforms)
+        if (image.base, image.base_digest) == (context.target, bases.digest):
+            return Obstacle("same", "It is on this base already.", rebuilds=False)
         locks = locks_of(image)
         why = obstacle(image, definition, locks, context.target, bases, store)
         if why is not None:
@@ -140,6 +142,7 @@ def _pushed(ready: Sequence[Ready], context: Context) -> Iterator[Ready]:
             (first, _push(mover, context, first)),
             *zip(others, pool.map(partial(_push, mover, context), others), strict=True),
         ]:
+            context.reporter.beat()
             if why is None:
                 yield each
             else:

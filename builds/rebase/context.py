@@ -6,26 +6,32 @@ from builds.imaging.bases.model import Base, Bases
 from builds.imaging.publish.mounts import origins_of, remember_origins
 from builds.imaging.publish.moving import Mover
 from builds.imaging.rebasing.rebase import Skeletons
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.reporting import ImageError
+from builds.queue.limits import limits_of
+from builds.rebase.reporting import RebaseReporter
 from builds.worker.bases import resolve_bases
+from builds.worker.budget import Budget
 from builds.worker.steps import make_workshop
 from environments.connections.service import workspace_logins
 from environments.definition import ImageReference
 from environments.encryption import DecryptionError
 from environments.models import Workspace
 
+STOPPED = "cancelled"  # the code of errors that end the rebase, not a single image's
 UNREADABLE = "The workspace's connections are encrypted with a key that this studio doesn't have."
 
 
 class Context:
     """One workspace's way to a new base: each base is looked up and probed once. Close it at the end."""
 
-    def __init__(self, workspace: Workspace, target: str, reporter: Reporter) -> None:
+    def __init__(self, workspace: Workspace, target: str, reporter: RebaseReporter) -> None:
         self.workspace = workspace
         self.target = target
         self.reporter = reporter
         try:
-            self.workshop = make_workshop(logins=workspace_logins(workspace))
+            # A base counts against the disk space of a build.
+            budget = Budget(limits_of(workspace))
+            self.workshop = make_workshop(budget.reserve_disk, workspace_logins(workspace))
         except DecryptionError as error:
             raise ImageError("connections-unreadable", UNREADABLE, fault="studio") from error
         self.made = Skeletons(self.workshop)
@@ -51,7 +57,7 @@ class Context:
                     platforms=platforms.split(","),
                 )
             except ImageError as error:
-                if error.code == "cancelled":
+                if error.code == STOPPED:
                     raise
                 self._bases[platforms] = error
         answer = self._bases[platforms]

@@ -101,4 +101,4 @@ def _run(moves: Sequence[_Move], mover: Mover, context: Context) -> None:
 
     with ThreadPoolExecutor(PUSHES, thread_name_prefix="names") as pool:
         for _ in pool.map(run, moves):
-            pass
+            context.reporter.beat()

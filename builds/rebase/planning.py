@@ -9,24 +9,21 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from builds.images.platforms import locks_of
-from builds.imaging.reporting import Cancelled, ImageError, Reporter
+from builds.imaging.reporting import ImageError
 from builds.models import Image, Rebase, RebasedImage
 from builds.models.rebases import Fate
 from builds.queue import rebases
 from builds.rebase.candidates import definitions_of, images_on
-from builds.rebase.context import Context
+from builds.rebase.context import STOPPED, Context
 from builds.rebase.obstacles import Obstacle, obstacle
+from builds.rebase.reporting import ClaimLost, RebaseReporter
 from environments.definition import Definition
 from environments.models import Workspace
 
 BATCH = 50
 
 
-class ClaimLost(Exception):
-    """Another worker has the rebase now."""
-
-
-def plan(rebase: Rebase, reporter: Reporter) -> None:
+def plan(rebase: Rebase, reporter: RebaseReporter) -> None:
     """Write a row for each image that is on the base and has yet to move. Raises ClaimLost."""
     RebasedImage.objects.filter(rebase=rebase).delete()
     for workspace in workspaces_of(images_on(rebase)):
@@ -60,9 +57,9 @@ def _planned(
         row.base_after, row.base_digest_after = context.target, bases.digest
         store = context.workshop.store
         why = obstacle(image, definition, locks_of(image), context.target, bases, store)
-    except Cancelled:
-        raise
     except ImageError as error:
+        if error.code == STOPPED:
+            raise
         why = Obstacle(error.code, str(error), rebuilds=False)
     if why is not None:
         # A build takes the new base by itself where the tag of its own base has moved.

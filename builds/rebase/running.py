@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from contextlib import closing
 
-from django.conf import settings
 from django.db import transaction
 
-from builds.imaging.reporting import Cancelled, ImageError, Quiet
+from builds.imaging.reporting import Cancelled, ImageError
 from builds.models import Rebase, RebasedImage, RebaseState
 from builds.models.rebases import Fate
 from builds.queue import rebases
@@ -18,40 +16,16 @@ from builds.queue.requests import StateConflict, request_build
 from builds.rebase.batches import finish_names, run_batch
 from builds.rebase.context import Context
 from builds.rebase.ending import announce
-from builds.rebase.planning import ClaimLost, batches, plan, workspaces_of
-from builds.worker.reporter import StudioStopping, stopping
+from builds.rebase.planning import batches, plan, workspaces_of
+from builds.rebase.reporting import ClaimLost, RebaseReporter
+from builds.worker.budget import LimitExceeded
+from builds.worker.reporter import StudioStopping
 from environments.models import Version
 
 log = logging.getLogger(__name__)
 
 OUR_FAULT = "The studio made an error; its log holds the details. Images that were rebased stay rebased."
 Progress = Callable[[int], None]
-
-
-class RebaseReporter(Quiet):
-    """A reporter that keeps a rebase's claim, and raises once it is lost or cancelled."""
-
-    def __init__(self, rebase: Rebase) -> None:
-        self._rebase = rebase
-        self._next_heartbeat = 0.0
-        self._cancelled = False
-
-    def line(self, text: str) -> None:
-        """Write a line to the worker's log."""
-        log.info("Rebase %s: %s", self._rebase.pk, text)
-
-    def check(self) -> None:
-        """Send a heartbeat if it is due. Raises StudioStopping, ClaimLost, Cancelled."""
-        if stopping.is_set():
-            raise StudioStopping("The studio is stopping.")
-        if time.monotonic() >= self._next_heartbeat:
-            self._next_heartbeat = time.monotonic() + settings.HEARTBEAT_SECONDS
-            cancelled = rebases.heartbeat(self._rebase)
-            if cancelled is None:
-                raise ClaimLost
-            self._cancelled = cancelled
-        if self._cancelled:
-            raise Cancelled("Cancelled.")
 
 
 def run_claimed(rebase: Rebase, progress: Progress | None = None) -> None:
@@ -68,6 +42,8 @@ def run_claimed(rebase: Rebase, progress: Progress | None = None) -> None:
         rebases.requeue(rebase)
     except ClaimLost:
         log.warning("The %s belongs to another worker now; this one stops.", rebase)
+    except LimitExceeded as error:
+        _end(rebase, RebaseState.FAILED, str(error))
     except Cancelled:
         _end(rebase, RebaseState.CANCELLED)
     except ImageError as error:
@@ -94,6 +70,9 @@ def run(rebase: Rebase, reporter: RebaseReporter, progress: Progress | None = No
                 done += run_batch(rebase, list(rows.prefetch_related("image__platform_rows")), context)
                 if progress is not None:
                     progress(done)
+            # A registry that was away for a moment gets a second chance.
+            for batch in batches(items.filter(fate=Fate.REBASED, named=False)):
+                finish_names(list(items.filter(pk__in=batch)), context)
         if rebase.rebuild:
             for item in items.filter(fate=Fate.REBUILD):
                 reporter.check()

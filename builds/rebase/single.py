@@ -12,11 +12,14 @@ from builds.models import Image, Rebase, RebaseState
 from builds.models.rebases import Fate
 from builds.queue import rebases
 from builds.rebase.planning import row_of
-from builds.rebase.running import RebaseReporter, run
+from builds.rebase.reporting import RebaseReporter
+from builds.rebase.running import run
 
 
 def rebase(image: Image, target: str = "", *, by: User | None = None) -> Image:
-    """Put a current image on the base that `target` means now (empty: on its own reference), and return the new image.
+    """Put a current image on the base that `target` means now (empty: its own reference), and return the new image.
+
+    One that is on it already is returned itself.
 
     Its names follow; the old image stays by its digest. Raises ImageError with the reason if that cannot be done: then
     nothing has changed.
@@ -45,6 +48,8 @@ def rebase(image: Image, target: str = "", *, by: User | None = None) -> Image:
         item.refresh_from_db()
         done = item.fate == Fate.REBASED
         rebases.finish(job, RebaseState.DONE if done else RebaseState.FAILED, problem or item.reason)
+    if item.reason_code == "same":
+        return image
     if not done:
         raise ImageError(item.reason_code or "not-rebased", item.reason or "The image was not rebased.")
     return Image.objects.get(workspace=image.workspace, hash=image.hash, digest=item.digest_after)

@@ -53,7 +53,7 @@ def rebase(request: StudioRequest, workspace: str, rebase: int) -> HttpResponse:
     """Show what a rebase does to each image, or has done."""
     shown = get_workspace(request.user, workspace)
     row = _get_rebase(shown, rebase)
-    images = row.images.select_related("image").defer("image__lock", "image__layers").order_by("fate", "pk")
+    images = row.images.order_by("fate", "pk")
     page = Paginator(images, ROWS).get_page(request.GET.get("page"))
     names = sharing_names(shown, [item.hash for item in page])
     counts = Counter(row.images.values_list("fate", flat=True))

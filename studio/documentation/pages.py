@@ -21,6 +21,7 @@ ORDER = (
     "conda",
     "registry",
     "provenance",
+    "bases",
     "api",
     "azure",
     "healing",

@@ -129,9 +129,14 @@ def save_version(
     return save_reading(workspace_named(workspace), name, reading, source=text).version
 
 
-def assemble_version(version: Version, *wheels: Path, compressions: Sequence[str] = ("gzip",)) -> Image:
+def assemble_version(
+    version: Version,
+    *wheels: Path,
+    compressions: Sequence[str] = ("gzip",),
+    workshop: Workshop | None = None,
+) -> Image:
     """Build a version from these wheels by the studio's own steps, without a solver: its image is pushed and current."""
-    workshop = make_workshop()
+    workshop = workshop or make_workshop()
     definition, workspace = version.definition, version.environment.workspace
     assert definition.image is not None
     bases = resolve_bases(workspace, definition.image, workshop, Quiet(), platforms=definition.platforms)

@@ -23,7 +23,10 @@ from tests.builds.rebase.making import assemble_version, config_of, push_base, s
 from tests.builds.scenarios import person, workspace_named
 from tests.services.servers.registry import Registry
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_store")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("own_store", "either_database"),
+]
 
 
 def layers(digest: str) -> list[str]:

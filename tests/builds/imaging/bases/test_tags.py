@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from http.server import BaseHTTPRequestHandler
+
 import pytest
 
-from builds.imaging.bases.tags import newest_of
+from builds.imaging.bases.tags import newer_patch, newest_of
+from builds.imaging.reporting import ImageError
+from builds.imaging.workshop import Workshop
+from tests.builds.imaging.serving import Server
 
 
 @pytest.mark.parametrize(
@@ -23,3 +29,28 @@ from builds.imaging.bases.tags import newest_of
 )  # fmt: skip
 def test_only_a_later_patch_of_the_same_kind_is_newer(tag: str, others: list[str], newest: str) -> None:
     assert newest_of(tag, others) == newest
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"[]", b"{", b'{"tags": 7}', b"\xff\x00", b'{"tags": ["' + b"a" * 2_000_000 + b'"]}', b"[" * 100_000],
+)
+def test_a_list_of_tags_that_cannot_be_read_is_refused(workshop: Workshop, answer: bytes) -> None:
+    with Server(lambda request: (200, {"Content-Type": "application/json"}, answer)).running() as server:
+        with pytest.raises(ImageError) as refused:
+            newer_patch(f"{server.address}/team/python:3.11.9", workshop)
+        assert refused.value.code == "registry-unreachable"
+
+
+def test_a_list_of_tags_without_end_is_read_to_a_limit(workshop: Workshop) -> None:
+    requests = []
+
+    def endless(request: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
+        requests.append(request.path)
+        tags = [f"3.11.{len(requests)}", None, {}]
+        return 200, {"Link": '</v2/next>; rel="next"'}, json.dumps({"tags": tags}).encode()
+
+    with Server(endless).running() as server:
+        newest = newer_patch(f"{server.address}/team/python:3.11.9", workshop)
+    assert newest == "3.11.10"
+    assert len(requests) == 10

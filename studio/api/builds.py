@@ -12,12 +12,12 @@ from builds.images.exports import FORMATS, lock_as
 from builds.images.layers import layers_of
 from builds.images.platforms import deviations, locks_of
 from builds.images.repositories import version_to_name
-from builds.images.testing import tests_of
 from builds.imaging.lock import Lock
 from builds.models import BuildState, Image
 from builds.pages import queries
 from builds.pages.build_page import get_build
 from builds.pages.views import log_text
+from builds.provenance.evidence import tests_of
 from builds.queue import requests
 from environments.access import Right, get_version, get_workspace
 from environments.definition import CannotWrite

@@ -1,4 +1,4 @@
-"""What is attached to the images of a repository: listed by the referrers API, and sent like everything else."""
+"""Documents that are attached to the images of a repository: listed by the referrers API, and sent like images."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy
 
 from builds.images.repositories import names_at
-from builds.provenance.shown import tests_of
 from builds.models import Build, BuildState
 from builds.pages.failure import failure_of, source_of
 from builds.pages.queries import queue_of, steps_shown, waiting_for
 from builds.pages.steps import step_rows
+from builds.provenance.evidence import tests_of
 from builds.statistics.estimates import estimate_of
 from environments.access import Right, get_workspace, rights_in
 

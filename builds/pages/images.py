@@ -10,11 +10,11 @@ from django.views.decorators.http import require_safe
 
 from builds.images.layers import layers_of, shared_layers, totals_of
 from builds.images.listing import ImageFilter, base_moved, find_images
-from builds.pages.rebases import rebases_of
 from builds.images.repositories import name_of, pull_names_of, version_to_name
-from builds.provenance.shown import attached_to, tests_of
 from builds.pages import queries
+from builds.pages.rebases import rebases_of
 from builds.policies.subjects import hits_of_image
+from builds.provenance.evidence import attached_to, tests_of
 from environments.access import Right, get_workspace, may
 from environments.paging import KeysetPaginator
 from environments.public_url import public_host

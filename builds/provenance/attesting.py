@@ -1,4 +1,4 @@
-"""Attach to an image what proves its origin: the one seam for builds, rebases and images that were made before."""
+"""Attach to an image what proves its origin: for builds, rebases and images that were made before."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _bills(origin: Origin, part: Part, store: BlobStore) -> list[Bill]:
 
 
 def _public(lock: Lock) -> Lock:
-    """Return a lock without passwords in its addresses: a bill of materials goes wherever the image goes."""
+    """Return a lock without passwords in its addresses: a bill of materials travels with the image."""
     packages = [
         package.model_copy(
             update={"url": without_secrets(package.url), "channel": without_secrets(package.channel)}

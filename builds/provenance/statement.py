@@ -21,7 +21,7 @@ BUILD_TYPE = "urn:environment-studio:image:1"
 
 @dataclass(frozen=True)
 class Part:
-    """What one platform of an image was made of."""
+    """A platform of an image: its base and its lock."""
 
     platform: str
     base_digest: str
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Origin:
-    """How an image came to be. `parameters` are the settings that its bytes depend on, as far as they are known.
+    """The origin of an image. `parameters` are the settings that its bytes depend on, as far as they are known.
 
     `invocation` is the id of the build, or of what else made it; times are empty for images that were made before.
     """
@@ -97,7 +97,7 @@ def digest_set(digest: str) -> dict[str, str]:
 
 
 def without_secrets(url: str) -> str:
-    """Return a URL without user, password and query: the statement goes wherever the image goes."""
+    """Return a URL without user, password and query: the statement travels with the image."""
     parts = urlsplit(url)
     if not parts.scheme or not parts.netloc:
         return url

@@ -18,7 +18,7 @@ from builds.pages import queries
 from builds.pages.build_page import get_build
 from builds.pages.views import log_text
 from builds.policies.subjects import hits_of_image
-from builds.provenance.shown import tests_of
+from builds.provenance.evidence import tests_of
 from builds.queue import requests
 from environments.access import Right, get_version, get_workspace
 from environments.definition import CannotWrite

@@ -1,1 +1,1 @@
-"""What is installed in an image's environment, read from its layers by a confined process."""
+"""Packages that are installed in an image, read from its layers by a confined process."""

@@ -1,1 +1,1 @@
-"""What a build proves about its image: its imports work, its own command succeeds, and where it is from."""
+"""Tests of a build's image, its proof, and the same image made again."""

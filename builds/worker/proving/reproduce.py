@@ -58,7 +58,7 @@ def reproduce(image: Image, statement: Mapping[str, Any] | None, reporter: Repor
     """Make an image again and compare it with the stored one.
 
     `statement` is its provenance, which records the settings that its bytes depend on. Raises NotReproducible, or
-    ImageError if something that it needs cannot be had any more.
+    ImageError if something that it needs is gone.
     """
     definition = _definition_of(image)
     locks = locks_of(image)
@@ -91,7 +91,7 @@ def _definition_of(image: Image) -> Definition:
     versions = Version.objects.filter(hash=image.hash)
     version = versions.filter(environment__workspace=image.workspace).first() or versions.first()
     if version is None:
-        raise NotReproducible("No version has the image's definition any more.")
+        raise NotReproducible("No version has the image's definition.")
     return version.definition
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from builds.images.naming import image_named
 from builds.imaging.oci.store import BlobStore
 from builds.models import Image
 from builds.provenance.attesting import attest_image
 from builds.provenance.keys import NoKey, signer
+from builds.provenance.naming import image_named
 from studio.management.base import NOTHING_DONE, StudioCommand
 
 

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from securesystemslib.signer import SSlibKey
 
-from builds.images.naming import image_named
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError, Quiet, Reporter
 from builds.models import Image
 from builds.provenance.envelope import NotVerified
 from builds.provenance.keys import key_from_pem
+from builds.provenance.naming import image_named
 from builds.provenance.verifying import Check, failed, passed, statement_of, verify
 from builds.worker.proving.reproduce import NotReproducible, reproduce
 from environments.encryption import DecryptionError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,7 @@ from builds.worker.publish import push_proof
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.publish.test_push import image_of
 from tests.services.processes import free_port
+from tests.services.servers.failing_registry import FailingRegistry
 from tests.services.servers.registry import Registry
 
 BILL = "application/vnd.cyclonedx+json"
@@ -64,6 +66,36 @@ def test_without_the_referrers_api_a_tag_lists_what_is_attached_beside_what_othe
     assert [entry["digest"] for entry in entries] == [pushed.descriptor.digest, second.descriptor.digest]
     assert {entry["artifactType"] for entry in entries} == {BILL}
     assert entries[0]["annotations"] == {"made": "first"}
+
+
+class WithReferrers(FailingRegistry):
+    """Answers as a registry with the referrers API does: it names the subject of a manifest that it took."""
+
+    def forward(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        if request.command == "PUT" and b'"subject"' in body:
+            end = request.end_headers
+
+            def end_with_subject() -> None:
+                request.send_header("OCI-Subject", json.loads(body)["subject"]["digest"])
+                end()
+
+            request.end_headers = end_with_subject  # type: ignore[method-assign]
+        super().forward(request, body)
+
+
+def test_with_the_referrers_api_no_tag_is_made(
+    workshop: Workshop, tmp_path: Path, registry: Registry, name: str
+) -> None:
+    image = image_of(workshop, tmp_path, "one")
+    attachment = attach(workshop.store, image.descriptor, workshop.store.put(b"{}", BILL))
+    with WithReferrers(registry, "503", 0).running() as proxy:
+        push(image.descriptor, f"{proxy.address}/{name}:1", workshop, Recorder())
+        push_attachments([attachment], f"{proxy.address}/{name}:1", workshop, Recorder())
+
+    assert registry.tags(name) == ["1"]
+    address = f"{registry.url}/v2/{name}/manifests/{attachment.descriptor.digest}"
+    answer = httpx.get(address, headers={"Accept": attachment.descriptor.media_type}, trust_env=False)
+    assert answer.json()["subject"]["digest"] == image.digest
 
 
 def test_oras_and_skopeo_read_what_was_attached(

@@ -1,4 +1,4 @@
-"""What the tests of an image showed, and what is attached to it, for pages and the API."""
+"""The results of an image's tests, and the documents that are attached to it, for pages and the API."""
 
 from __future__ import annotations
 

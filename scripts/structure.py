@@ -28,8 +28,12 @@ def tracked(pattern: str) -> list[Path]:
 
 
 def folders(modules: list[Path]) -> Counter[str]:
-    """Return how many modules each folder has; `__init__.py` is the folder itself."""
-    return Counter(str(path.parent) for path in modules if path.name != "__init__.py")
+    """Return how many modules each folder has; `__init__.py` is the folder itself.
+
+    Django looks for every command of an app in one folder, so that folder has no limit.
+    """
+    parents = (path.parent for path in modules if path.name != "__init__.py")
+    return Counter(str(folder) for folder in parents if folder.parts[-2:] != ("management", "commands"))
 
 
 def lines(paths: list[Path]) -> Counter[str]:

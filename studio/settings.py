@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from studio.api_settings import documentation, rest_framework
+from studio.configuration.api import documentation, rest_framework
 from studio.configuration import (
     host_of,
     read_advisories,

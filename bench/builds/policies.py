@@ -119,7 +119,6 @@ def seed(images: int, packages: int) -> Any:
             ecosystem="pypi",
             name=f"package-{name}",
             version=f"1.{version}",
-            license=LICENCES[name * name % 7],
             license=LICENCES[name % 7] if name % 50 else "AGPL-3.0-only",
         )
         for name in range(NAMES)

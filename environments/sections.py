@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeVar
 
 from django.urls import ResolverMatch
 
-Section = Literal["environments", "review", "builds", "images", "activity", "settings"]
+Section = Literal["environments", "exposed", "review", "builds", "images", "activity", "settings"]
 View = TypeVar("View", bound=Callable[..., Any])
 
 

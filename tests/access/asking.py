@@ -27,31 +27,32 @@ from environments.versions.uses import report_use
 from environments.workspaces.invitations import create_invitation
 from environments.workspaces.tokens import create_token
 from tests.access.expected import (
-    ADMIN,
-    ANYBODY,
     API,
-    AZURE,
-    AZURE_PUBLIC,
-    CONTRIBUTOR,
     EXPECTED,
-    MINE,
     NO_SIGN_IN,
-    NOBODY,
     NOT_BY_TOKEN,
     NOT_IN_THE_CATALOGUE,
     ONLY_IN_THE_CATALOGUE,
     OPEN_IN_THE_CATALOGUE,
     OUTSIDE_THE_FRAMEWORK,
-    OWNER,
     PAGES,
     READ_BY_POST,
-    READER,
     REGISTRY,
+    WITHDRAWN_AT_HOME,
+)
+from tests.access.expected_azure import AZURE, AZURE_PUBLIC
+from tests.access.levels import (
+    ADMIN,
+    ANYBODY,
+    CONTRIBUTOR,
+    MINE,
+    NOBODY,
+    OWNER,
+    READER,
     RUNS_IT,
     SENT_ON,
     SIGNED,
     SIGNED_IN,
-    WITHDRAWN_AT_HOME,
 )
 from tests.builds.distribution import basic, store_image
 from tests.builds.healing.examples import affected_environment, heal_item

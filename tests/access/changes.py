@@ -14,20 +14,22 @@ from tests.access.expected import (
     API_PROPOSAL,
     API_VERSION,
     API_W,
+    BUILD,
+    ENVIRONMENT,
+    VERSION,
+    W,
+)
+from tests.access.expected_azure import (
     AZURE_ENVIRONMENT,
     AZURE_IMPORT,
     AZURE_REGISTRY,
     AZURE_REGISTRY_VERSION,
     AZURE_VERSION,
     AZURE_W,
-    BUILD,
-    ENVIRONMENT,
     SDK1_BUILD_ENVIRONMENT,
     SDK1_BUILD_VERSION,
     SDK1_ENVIRONMENT,
     SDK1_VERSION,
-    VERSION,
-    W,
 )
 
 PASSWORD = "a long enough password"

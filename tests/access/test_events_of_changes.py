@@ -25,7 +25,9 @@ from environments.versions.input import read_input
 from environments.versions.uses import report_use
 from tests.access.asking import Cell, Studio
 from tests.access.changes import CHANGES, LEAVE_NO_EVENT, Change
-from tests.access.expected import ANYBODY, AZURE, EXPECTED, NOBODY, SENT_ON, SIGNED
+from tests.access.expected import EXPECTED
+from tests.access.expected_azure import AZURE
+from tests.access.levels import ANYBODY, NOBODY, SENT_ON, SIGNED
 from tests.builds.healing.examples import drifted, heal_item
 from tests.builds.scenarios import browser_of, image_for, queue_build, save_text
 

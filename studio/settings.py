@@ -122,7 +122,7 @@ PYPI = [
 ]  # some networks have their own under these names
 # Addresses beside public ones that members may have the studio connect to; other settings' addresses are always allowed.
 ALLOWED_ADDRESSES = setting(env.list, "STUDIO_ALLOW_ADDRESSES", ["loopback", "private"] if EMBEDDED else [])
-# Where advisories are imported from on a schedule, and how often: none unless the operator names some
+# URLs that advisories are imported from on a schedule, and how often: none unless the operator names some
 ADVISORIES = read_advisories(setting(env.list, "STUDIO_ADVISORIES", []))
 ADVISORIES_SECONDS = 3600 * read_hours(
     setting(env.float, "STUDIO_ADVISORIES_HOURS", 6.0), "STUDIO_ADVISORIES_HOURS"

@@ -1,4 +1,4 @@
-"""The packages of bases: rows for each base, whatever the number of images on it."""
+"""The packages of bases: one set of rows for all images on a base."""
 
 from __future__ import annotations
 

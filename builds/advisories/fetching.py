@@ -50,7 +50,7 @@ def import_url(url: str, *, replace: bool = False) -> Imported | None:
 
 
 def _fetch(url: str, path: Path, etag: str) -> str | None:
-    """Write what a URL has into a file, and return its mark; None if it is what the mark stands for."""
+    """Write what a URL has into a file, and return its ETag; None if that has not changed."""
     headers = {"If-None-Match": etag} if etag else {}
     try:
         with (

@@ -1,4 +1,4 @@
-"""What remains of deleted images: enough to say since when and until when their versions were exposed."""
+"""The remains of deleted images: enough to say since when and until when their versions were exposed."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ AT_ONCE = 500
 
 @contextmanager
 def exclusive() -> Iterator[AdvisorySource]:
-    """Hold the lock of whoever writes advisories or matches, to the end of the transaction.
+    """Hold the lock that every writer of advisories or matches takes, to the end of the transaction.
 
     So no match is missed: packages and advisories that are new at the same time see each other.
     """

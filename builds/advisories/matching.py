@@ -29,7 +29,7 @@ def match(
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What advisories call a package: its own name and version, or those of a distribution in its files."""
+    """The name of a package in advisories: its own name and version, or those of a distribution in its files."""
 
     ecosystem: str
     name: str

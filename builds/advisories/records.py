@@ -86,8 +86,8 @@ def _advisories_of(records: list[Read]) -> dict[str, int]:
     result: dict[str, int] = {}
     new: dict[str, list[str]] = {}
     for members, aliases in groups:
-        found = {known.get(alias) or before.get(alias) for alias in aliases} - {None}
-        here = sorted({_last(moved, pk) for pk in found if pk is not None})
+        merged = {known.get(alias) or before.get(alias) for alias in aliases} - {None}
+        here = sorted({_last(moved, pk) for pk in merged if pk is not None})
         if here:
             target = here[0]
             for other in here[1:]:

@@ -1,4 +1,4 @@
-"""What a list of exposed images shows of each: versions, labels, uses, packages, why they are there, and since when."""
+"""Rows of a list of exposed images: versions, labels, uses, packages, why they are there, and since when."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ from environments.models import Usage, VersionEntry, VersionLabel
 
 MOST_VERSIONS = 200  # of an image
 MOST_USES = 50
+SHOWN = (
+    *("hash", "latest", "archived", "number", "workspace", "version__version", "environment__name"),
+    *("environment__workspace__name", "environment__workspace__title"),
+)  # of a version's entry
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class AffectedVersion:
 
 @dataclass
 class ExposedVersion:
-    """A version of an environment with an exposed image, and who depends on it."""
+    """A version of an environment with an exposed image, its labels and its uses."""
 
     entry: VersionEntry
     labels: list[str] = field(default_factory=list)
@@ -93,12 +97,11 @@ def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Sc
 def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int, list[ExposedVersion]]:
     hashes = {image.hash for image in images}
     entries = within(VersionEntry.objects.filter(hash__in=hashes), scope)
-    rows = entries.select_related("version", "environment__workspace").defer(
-        "version__data", "version__source", "search_text"
-    )
+    rows = entries.select_related("version", "environment__workspace").only(*SHOWN)
     by_hash: dict[str, list[ExposedVersion]] = defaultdict(list)
     by_version: dict[int, ExposedVersion] = {}
     for entry in rows.order_by("-latest", "environment__name", "-number")[: MOST_VERSIONS * len(images)]:
+        entry.version.environment = entry.environment  # read once
         exposed = ExposedVersion(entry)
         by_hash[entry.hash].append(exposed)
         by_version[entry.pk] = exposed
@@ -173,12 +176,14 @@ def spans_of(environments: Iterable[int], subject: Subject) -> dict[int, Span]:
     used = set(entries.filter(used_entry()).values_list("environment", "number"))
     hashes = {hash for _, _, hash, _ in versions}
     images = Image.objects.filter(hash__in=hashes).annotate(shared=F("workspace__curated"))
-    exposed = exposed_among(dict(images.values_list("pk", "base_digest")), subject)
+    rows = list(
+        images.order_by("made_at").values_list(
+            "pk", "base_digest", "workspace", "hash", "shared", "current", "made_at"
+        )
+    )
+    exposed = exposed_among({pk: digest for pk, digest, *_ in rows}, subject)
     built: dict[str, list[Made]] = defaultdict(list)
-    for row in images.order_by("made_at").values_list(
-        "pk", "workspace", "hash", "shared", "current", "made_at"
-    ):
-        pk, workspace, hash, shared, current, built_at = row
+    for pk, _, workspace, hash, shared, current, built_at in rows:
         built[hash].append(Made(workspace, shared, built_at, pk in exposed, current))
     for past in _past(subject, hashes):
         built[past[1]].append(Made(past[0], False, past[2], True, False, past[3]))

@@ -22,6 +22,10 @@ from builds.exposure.subjects import Subject, subject_of
 from builds.models import Image, PastImage
 
 ROWS = 50
+SHOWN_OF_IMAGE = (
+    *("hash", "digest", "repository", "base", "base_digest", "current", "made_at", "lock"),
+    *("workspace__name", "workspace__title", "workspace__curated"),
+)
 SHOWN = ("used", "current", "past")
 
 
@@ -86,7 +90,7 @@ def answer(
 
 
 def _images(keys: list[int]) -> list[Image]:
-    rows = Image.objects.select_related("workspace").defer("layers", "conflicts", "bytecode").in_bulk(keys)
+    rows = Image.objects.select_related("workspace").only(*SHOWN_OF_IMAGE).in_bulk(keys)
     return [rows[key] for key in keys if key in rows]
 
 

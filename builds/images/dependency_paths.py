@@ -2,6 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from builds.imaging.lock import Lock, LockedPackage
@@ -35,8 +36,8 @@ def path_to(lock: Mapping[str, Any], name: str) -> tuple[str, ...]:
     parents: dict[str, list[str]] = {}
     requested: set[str] = set()
     for package in lock.get("packages", []):
-        known = pip_name(package["name"])
-        parents.setdefault(known, []).extend(sorted(map(pip_name, package.get("needed_by", ()))))
+        known = _normal(package["name"])
+        parents.setdefault(known, []).extend(package.get("needed_by", ()))
         if package.get("requested"):
             requested.add(known)
     seen = {name}
@@ -45,11 +46,14 @@ def path_to(lock: Mapping[str, Any], name: str) -> tuple[str, ...]:
         path = paths.popleft()
         if path[0] in requested:
             return path
-        for parent in parents.get(path[0], ()):
+        for parent in sorted(map(_normal, parents.get(path[0], ()))):
             if parent not in seen:
                 seen.add(parent)
                 paths.append((parent, *path))
     return ()
+
+
+_normal = lru_cache(maxsize=16_384)(pip_name)
 
 
 def sizes_by_root(lock: Lock, paths: dict[str, tuple[str, ...]]) -> dict[str, int]:

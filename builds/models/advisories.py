@@ -9,7 +9,7 @@ from environments.models import Workspace
 
 
 class Severity(models.TextChoices):
-    """How bad an advisory is, by the bands of CVSS; those with no score that can be read are unknown."""
+    """The severity of an advisory, by the bands of CVSS; those with no score that can be read are unknown."""
 
     UNKNOWN = "unknown"
     LOW = "low"
@@ -78,7 +78,7 @@ class AdvisoryRecord(models.Model):
     source = models.ForeignKey(AdvisorySource, null=True, on_delete=models.SET_NULL, related_name="imported")
     digest = models.CharField(max_length=64, help_text="SHA-256 of what was read of it.")
     aliases = models.JSONField(default=list)
-    # What its advisory takes from the best of its records.
+    # Its advisory takes these from the best of its records.
     summary = models.CharField(max_length=300, blank=True)
     details = models.TextField(blank=True)
     severity = models.CharField(max_length=10, choices=Severity.choices, default=Severity.UNKNOWN)
@@ -160,7 +160,7 @@ class BasePackage(models.Model):
 
 
 class BaseContents(models.Model):
-    """What the layers of a base held when they were read: its distribution, also where that has no packages."""
+    """The contents of a base's layers: its distribution, also where that has no packages."""
 
     base_digest = models.CharField(max_length=71, unique=True)
     release = models.CharField(

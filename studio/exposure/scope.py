@@ -11,7 +11,7 @@ ALL = "all"
 
 
 def scope_of(user: Any, workspace: Workspace | None = None) -> list[int] | None:
-    """Return the keys of the workspaces: this one, or all that the user sees; None for all that there are."""
+    """Return the keys of the workspaces: the given workspace, or all that the user sees; None for every workspace."""
     if workspace is not None:
         return [workspace.pk]
     visible = workspaces_of(user)

@@ -1,4 +1,4 @@
-"""What the API says of advisories and exposed images."""
+"""Advisories and exposed images, as the API describes them."""
 
 from typing import Any
 
@@ -126,7 +126,7 @@ class LateImage(s.Serializer[Any]):
 
 
 class PatchStatus(s.Serializer[Any]):
-    """How far the promise holds: no vulnerability known for more than 30 days."""
+    """The figures of the promise: no vulnerability known for more than 30 days."""
 
     days = s.IntegerField()
     images_used = s.IntegerField(help_text="Current images of latest, labelled and used versions.")

@@ -1,4 +1,4 @@
-"""Who is exposed: pages, API and commands answer, and only about what the user may see."""
+"""Exposure: pages, API and commands answer, and only about what the user may see."""
 
 from __future__ import annotations
 

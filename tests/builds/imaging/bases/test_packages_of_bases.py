@@ -1,4 +1,4 @@
-"""The packages of a base's distribution are read from its layers, whatever these hold."""
+"""The packages of a base's distribution are read from its layers, damaged and hostile files included."""
 
 from __future__ import annotations
 

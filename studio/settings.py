@@ -332,6 +332,7 @@ REST_FRAMEWORK = rest_framework(
     setting(env.str, "STUDIO_API_RATE", "1200/min"), setting(env.str, "STUDIO_API_RATE_ANONYMOUS", "60/min")
 )
 SPECTACULAR_SETTINGS = documentation()
+
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"

@@ -59,6 +59,15 @@ def documentation() -> dict[str, Any]:
                 "rebase",
                 "share",
             ],
+            "PolicyRuleName": [
+                *("vulnerability", "licence", "cool-down", "source", "origin", "base-age", "import-test"),
+            ],
+            "PolicyLevel": ["off", "warn", "block"],
+            "PolicyEffect": ["warn", "block"],
+            "ExceptionKind": ["package", "advisory", "environment"],
+            "DecisionState": ["accepted", "not_affected", "pending"],
+            "TokenScope": ["pull", "read", "write"],
+            "DecisionScope": ["environment", "version", "studio"],
             "ShareState": ["waiting", "accepted", "declined", "withdrawn"],
         },
         # The docs load nothing from elsewhere, and run no inline script.

@@ -17,19 +17,19 @@ WORKSPACE = ("workspace",)
 RULE = ("workspace", "rule")
 
 
-@documented("GET", {200: shapes.RuleOut(many=True)}, path=WORKSPACE)
+@documented("GET", {200: shapes.PolicyRule(many=True)}, path=WORKSPACE)
 def policy(request: ApiRequest, workspace: str) -> Response:
     """List the rules of a policy."""
     space = get_workspace(request.user, workspace, Right.SEE_SETTINGS)
     return Response([shapes.rule_row(rule) for rule in service.rules_of(space)])
 
 
-@documented("PUT", shapes.RuleOut, takes=shapes.RuleIn, path=RULE)
+@documented("PUT", shapes.PolicyRule, takes=shapes.PolicyRuleIn, path=RULE)
 def change_policy_rule(request: ApiRequest, workspace: str, rule: str) -> Response:
     """Set a rule of a policy; options that are left out get their defaults."""
     space = get_policy_workspace(request.user, workspace)
     _known(rule)
-    sent = shapes.RuleIn(data=request.data)
+    sent = shapes.PolicyRuleIn(data=request.data)
     sent.is_valid(raise_exception=True)
     service.set_rule(space, rule, **sent.validated_data, by=request.user)
     return Response(next(shapes.rule_row(row) for row in service.rules_of(space) if row.name == rule))

@@ -8,24 +8,24 @@ from builds.models import Justification, Level, PolicyException, RuleName, Triag
 from builds.policies.evaluate import Rule
 from builds.policies.rehearsal import Rehearsal
 from studio.api.shapes.bodies import NoNul
-from studio.api.shapes.policy import HitOut, hit_row
+from studio.api.shapes.policy import PolicyHit, hit_row
 
 MOST_STOPPED = 500  # builds of a rehearsal in an answer
 
 
-class RuleOut(s.Serializer[Any]):
+class PolicyRule(s.Serializer[Any]):
     """A rule of a policy."""
 
-    rule = s.ChoiceField(choices=RuleName.choices)
-    level = s.ChoiceField(choices=Level.choices, help_text="What it does to an image that breaks it.")
+    rule = s.ChoiceField(choices=RuleName.values)
+    level = s.ChoiceField(choices=Level.values, help_text="What it does to an image that breaks it.")
     starts_on = s.DateField(allow_null=True, help_text="Its first day; one that blocks warns before it.")
     options = s.DictField()
 
 
-class RuleIn(s.Serializer[Any]):
+class PolicyRuleIn(s.Serializer[Any]):
     """A rule as it is to be."""
 
-    level = s.ChoiceField(choices=Level.choices)
+    level = s.ChoiceField(choices=Level.values)
     starts_on = s.DateField(allow_null=True, default=None)
     options = s.DictField(
         default=dict,
@@ -49,7 +49,7 @@ class Stopped(s.Serializer[Any]):
     at = s.DateTimeField()
     people = s.ListField(child=s.CharField())
     without = s.CharField(allow_blank=True, help_text="The only package without which it would pass.")
-    hits = HitOut(many=True)
+    hits = PolicyHit(many=True)
 
 
 class Counted(s.Serializer[Any]):
@@ -73,9 +73,9 @@ class RehearsalOut(s.Serializer[Any]):
 class ExceptionIn(s.Serializer[Any]):
     """An exception to add."""
 
-    kind = s.ChoiceField(choices=PolicyException.Kind.choices)
+    kind = s.ChoiceField(choices=PolicyException.Kind.values)
     subject = NoNul(max_length=255, help_text="numpy, numpy==1.26.4, CVE-2024-1234, or an environment.")
-    rule = s.ChoiceField(choices=["", *RuleName.values], default="", help_text="Empty: all rules.")
+    rule = NoNul(max_length=20, default="", allow_blank=True, help_text="Empty: all rules.")
     reason = NoNul(max_length=1_000)
     until = s.DateField(allow_null=True, default=None, help_text="Its last day; null for no end.")
 
@@ -84,7 +84,7 @@ class ExceptionOut(s.Serializer[Any]):
     """An exception from the rules."""
 
     id = s.IntegerField()
-    kind = s.ChoiceField(choices=PolicyException.Kind.choices)
+    kind = s.ChoiceField(choices=PolicyException.Kind.values)
     subject = s.CharField()
     rule = s.CharField(allow_blank=True)
     reason = s.CharField()
@@ -100,8 +100,13 @@ class DecisionIn(s.Serializer[Any]):
     scope = s.ChoiceField(choices=["environment", "version", "studio"], default="environment")
     environment = NoNul(max_length=255, default="", allow_blank=True)
     version = NoNul(max_length=255, default="", allow_blank=True)
-    state = s.ChoiceField(choices=TriageState.choices)
-    justification = s.ChoiceField(choices=["", *Justification.values], default="")
+    state = s.ChoiceField(choices=TriageState.values)
+    justification = NoNul(
+        max_length=40,
+        default="",
+        allow_blank=True,
+        help_text=f"Of not_affected: {', '.join(Justification.values)}.",
+    )
     reason = NoNul(max_length=2_000)
     until = s.DateField(allow_null=True, default=None, help_text="Its last day; null for no end.")
 
@@ -114,7 +119,7 @@ class DecisionOut(s.Serializer[Any]):
     scope = s.ChoiceField(choices=["environment", "version", "studio"])
     environment = s.CharField(allow_null=True)
     version = s.CharField(allow_null=True)
-    state = s.ChoiceField(choices=TriageState.choices)
+    state = s.ChoiceField(choices=TriageState.values)
     justification = s.CharField(allow_blank=True)
     reason = s.CharField()
     until = s.DateField(allow_null=True)
@@ -146,7 +151,7 @@ class VexOut(s.Serializer[Any]):
 
 
 def rule_row(rule: Rule) -> dict[str, Any]:
-    """Return a rule for RuleOut."""
+    """Return a rule for PolicyRule."""
     return {
         "rule": rule.name,
         "level": rule.level,

@@ -9,7 +9,7 @@ from builds.review.evidence import CONFIRMATIONS
 from environments.catalogue.proposals import MAX_COMMENT_LENGTH
 from environments.models import catalogue
 from studio.api.shapes.bodies import NoNul
-from studio.api.shapes.policy import HitOut
+from studio.api.shapes.policy import PolicyHit
 from studio.api.shapes.responses import Deprecation, Difference, Finding, ResolvedDifference
 
 # Requests
@@ -143,7 +143,7 @@ class WholeProposal(Proposal):
     grown = s.IntegerField(allow_null=True, help_text="Bytes more than the version before.")
     misfits = s.ListField(child=s.CharField(), allow_null=True, help_text="What `pip check` would say.")
     trial = Trial(allow_null=True)
-    policy = HitOut(many=True, help_text="What breaks the catalogue's rules.")
+    policy = PolicyHit(many=True, help_text="What breaks the catalogue's rules.")
     confirmations = s.ListField(
         child=s.CharField(), help_text=f"What an approval has to confirm now: {', '.join(CONFIRMATIONS)}."
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers as s
 
-from studio.api.shapes.policy import HitOut
+from studio.api.shapes.policy import PolicyHit
 
 
 class Layer(s.Serializer[Any]):
@@ -143,7 +143,7 @@ class WholeImage(Image):
     layers = Layer(many=True)
     manifests = ImageManifest(many=True, help_text="Of each platform, if there are several.")
     deviations = Deviation(many=True, help_text="The packages that differ between the platforms.")
-    policy = HitOut(many=True, help_text="What breaks the workspace's rules today.")
+    policy = PolicyHit(many=True, help_text="What breaks the workspace's rules today.")
     shared_by = s.ListField(child=s.CharField(), help_text="workspace/name:version")
 
 

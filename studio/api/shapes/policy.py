@@ -8,10 +8,10 @@ from builds.models import RuleName
 from builds.policies.evaluate import Hit
 
 
-class HitOut(s.Serializer[Any]):
+class PolicyHit(s.Serializer[Any]):
     """A hit: an image that breaks a rule."""
 
-    rule = s.ChoiceField(choices=RuleName.choices)
+    rule = s.ChoiceField(choices=RuleName.values)
     level = s.ChoiceField(choices=["warn", "block"])
     message = s.CharField()
     help = s.CharField()

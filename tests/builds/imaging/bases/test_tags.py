@@ -43,11 +43,11 @@ def test_a_list_of_tags_that_cannot_be_read_is_refused(workshop: Workshop, answe
 
 
 def test_a_list_of_tags_without_end_is_read_to_a_limit(workshop: Workshop) -> None:
-    requests = []
+    requests: list[str] = []
 
     def endless(request: BaseHTTPRequestHandler) -> tuple[int, dict[str, str], bytes]:
         requests.append(request.path)
-        tags = [f"3.11.{len(requests)}", None, {}]
+        tags: list[object] = [f"3.11.{len(requests)}", None, {}]
         return 200, {"Link": '</v2/next>; rel="next"'}, json.dumps({"tags": tags}).encode()
 
     with Server(endless).running() as server:

@@ -13,6 +13,7 @@ from environs import Env, EnvError
 from studio.configuration import (
     BYTECODES,
     COMPRESSIONS,
+    IMPORT_TESTS,
     host_of,
     read_bytecode,
     read_bytes,
@@ -342,6 +343,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "Compression": list(COMPRESSIONS),
         "CompiledModules": list(BYTECODES),
+        "ImportTestChoice": list(IMPORT_TESTS),
         "BuildState": ["queued", "running", "succeeded", "failed", "cancelled"],
         "StepState": ["running", "succeeded", "failed", "stopped"],
         "UseKind": ["run", "model", "deployment"],

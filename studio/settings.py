@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError
 
-from studio.configuration.api import documentation, rest_framework
 from studio.configuration import (
     host_of,
     read_advisories,
@@ -30,6 +29,7 @@ from studio.configuration import (
     read_reach,
     read_secret_key,
 )
+from studio.configuration.api import documentation, rest_framework
 from studio.logs import RENDERERS, logging_to_stderr
 
 BASE_DIR = Path(__file__).resolve().parent.parent

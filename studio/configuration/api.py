@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from studio.configuration import BYTECODES, COMPRESSIONS
+from studio.configuration import BYTECODES, COMPRESSIONS, IMPORT_TESTS
 
 
 def rest_framework(user_rate: str, anonymous_rate: str) -> dict[str, Any]:
@@ -46,6 +46,7 @@ def documentation() -> dict[str, Any]:
         "ENUM_NAME_OVERRIDES": {
             "Compression": list(COMPRESSIONS),
             "CompiledModules": list(BYTECODES),
+            "ImportTestChoice": list(IMPORT_TESTS),
             "BuildState": ["queued", "running", "succeeded", "failed", "cancelled"],
             "StepState": ["running", "succeeded", "failed", "stopped"],
             "UseKind": ["run", "model", "deployment"],

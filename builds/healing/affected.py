@@ -141,7 +141,7 @@ def _upgrade(package: LockedPackage, known: Sequence[tuple[str, list[str]]]) -> 
 
 
 def still_affected(advisories: Collection[Advisory], lock: Lock) -> list[str]:
-    """Return the packages of a lock that one of these advisories affects, as name and version."""
+    """Return the packages of a lock that these advisories affect, as name and version."""
     keys = {advisory.pk for advisory in advisories}
     return [
         f"{package.name} {package.version}"

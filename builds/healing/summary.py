@@ -1,4 +1,4 @@
-"""What became of a run and its items, for terminals and programs."""
+"""The outcome of a run and its items, for terminals and programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SENTENCES = {
     HealState.PLANNED: "{version}: {changes}",
     HealState.HEALED: "{version}: saved as {published}: {changes}",
     HealState.PROPOSED: "{version}: proposed as {published}: {changes}",
-    HealState.CURRENT: "{version}: not affected any more",
+    HealState.CURRENT: "{version}: no longer affected",
     HealState.READY: "{version}: not saved. {reason}",
     HealState.REFUSED: "{version}: not healed. {reason}",
     HealState.FAILED: "{version}: not healed. {reason}",

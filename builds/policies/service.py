@@ -38,6 +38,12 @@ def rules_of(workspace: Workspace) -> list[Rule]:
     return rules
 
 
+def import_test_required(workspace: Workspace) -> bool:
+    """Return whether a rule looks at the import tests of a workspace's images: they must precede its builds' end."""
+    rows = PolicyRule.objects.filter(workspace=workspace, rule=RuleName.IMPORT_TEST)
+    return rows.exclude(level="off").exists()
+
+
 def with_uploads(rule: Rule, workspace: Workspace) -> Rule:
     """Return the rule about uploads with what Settings → Uploads requires; any other as it is."""
     if rule.name != RuleName.COOL_DOWN:

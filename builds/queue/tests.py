@@ -40,6 +40,13 @@ def record_import_test(digest: str, state: TrialState, **outcome: Any) -> None:
         record_in_proposals(digest, state)
 
 
+def queue_import_test(image: Image) -> None:
+    """Queue the import test of a new image, unless there is one for its digest, or nothing to import."""
+    packages = (image.lock or {}).get("packages", [])
+    if image.interpreter and any(package["requested"] for package in packages):
+        Trial.objects.get_or_create(digest=image.digest)
+
+
 def smoke_test_of(digest: str, command: str) -> SmokeTest | None:
     """Return the result of a command in an image; None if it never ran there."""
     return SmokeTest.objects.filter(digest=digest, command=_key(command)).first()

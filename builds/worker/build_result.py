@@ -14,6 +14,9 @@ from builds.imaging.oci.referrers import Attachment
 from builds.models import Build, Image
 from builds.provenance.attesting import save_referrers
 from builds.queue.claims import Claim, LogLines
+from builds.queue.tests import queue_import_test
+from environments.models.workspaces import ImportTest
+from environments.workspaces.registry import import_test_of
 
 
 @dataclass(frozen=True)
@@ -53,5 +56,7 @@ class BuildResult:
             save_packages(image)
             save_layers(image)
             save_referrers(image, self.attachments)
+            if import_test_of(build.workspace) == ImportTest.AFTER:
+                queue_import_test(image)
         claim.succeed(image, reused=self.reused, log=log)
         return image

@@ -14,9 +14,9 @@ class Migration(migrations.Migration):
             name="import_test",
             field=models.CharField(
                 blank=True,
-                choices=[("on", "On"), ("off", "Off")],
-                help_text="Whether its builds import the packages of their images; empty for the studio's choice.",
-                max_length=3,
+                choices=[("after", "After"), ("on", "On"), ("off", "Off")],
+                help_text="When the packages of its images are imported; empty for the studio's choice.",
+                max_length=5,
             ),
         ),
     ]

@@ -27,8 +27,9 @@ class Bytecode(models.TextChoices):
 
 
 class ImportTest(models.TextChoices):
-    """Whether builds import the packages of their images in a container."""
+    """When the packages of images are imported in a container: right after the build, as a part of it, or never."""
 
+    AFTER = "after"
     ON = "on"
     OFF = "off"
 
@@ -76,10 +77,10 @@ class Workspace(models.Model):
         help_text="Which modules are compiled for its new images; empty for the studio's choice.",
     )
     import_test = models.CharField(
-        max_length=3,
+        max_length=5,
         blank=True,
         choices=ImportTest.choices,
-        help_text="Whether its builds import the packages of their images; empty for the studio's choice.",
+        help_text="When the packages of its images are imported; empty for the studio's choice.",
     )
     opened = models.BooleanField(
         default=False, help_text="Opened for sharing: Azure's clients use it as the registry of this name."

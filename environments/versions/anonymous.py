@@ -45,8 +45,8 @@ def save_anonymous(
 ) -> SavedVersion:
     """Return the anonymous version of a definition, which is created if the workspace does not have it yet.
 
-    A new one prefers the packages of `based_on`. A client that computes the version itself sends it as `version`. Raises ServiceError, and VersionTaken if the
-    version has other content.
+    If it is new, its build prefers the packages of `based_on`. A client that computes the version itself sends it as
+    `version`. Raises ServiceError, and VersionTaken if the version has other content.
     """
     if workspace.curated:
         raise ConflictError(

@@ -90,7 +90,7 @@ def set_bytecode(workspace: Workspace, bytecode: str, by: User | None) -> bool:
 
 
 def import_test_of(workspace: Workspace) -> str:
-    """Return whether a workspace's builds import the packages of their images: its own choice, else the studio's."""
+    """Return when the packages of a workspace's images are imported: its own choice, else the studio's."""
     return workspace.import_test or str(settings.IMPORT_TEST)
 
 

@@ -86,15 +86,15 @@ def change_bytecode(request: StudioRequest, workspace: str) -> HttpResponse:
 @require_POST
 @login_required
 def change_import_test(request: StudioRequest, workspace: str) -> HttpResponse:
-    """Switch the import test of builds on or off."""
+    """Choose when the packages of images are imported."""
     return _choose(
         request,
         workspace,
         lambda space, by: set_import_test(space, request.POST.get("import_test", ""), by),
         lambda space: (
-            _("Builds import the packages of their images.")
-            if import_test_of(space) == ImportTest.ON
-            else _("Builds don't import the packages of their images.")
+            _("The packages of new images aren't imported.")
+            if import_test_of(space) == ImportTest.OFF
+            else _("The packages of new images are imported once.")
         ),
     )
 

@@ -70,7 +70,12 @@ def compression_label(name: str) -> str:
 
 def import_test_label(name: str) -> str:
     """Return a choice for the import test as pages name it."""
-    return _("on") if name == ImportTest.ON else _("off")
+    labels = {
+        ImportTest.AFTER: _("after the build"),
+        ImportTest.ON: _("in the build"),
+        ImportTest.OFF: _("off"),
+    }
+    return labels[ImportTest(name)]
 
 
 def bytecode_label(name: str) -> str:

@@ -96,11 +96,11 @@ def read_bytecode(name: str) -> str:
     return name or BYTECODES[0]
 
 
-IMPORT_TESTS = ("on", "off")
+IMPORT_TESTS = ("after", "on", "off")
 
 
 def read_import_test(name: str) -> str:
-    """Return whether builds import the packages of their images: on or off; on if it is empty."""
+    """Return when the packages of images are imported: after their build, in it (on), or never; after if it is empty."""
     if name and name not in IMPORT_TESTS:
         raise ImproperlyConfigured(
             f"STUDIO_IMPORT_TEST is {name!r}. Choose one of {', '.join(IMPORT_TESTS)}."

@@ -29,6 +29,10 @@ TEMPLATES: tuple[str, ...] = (
     _("Install them in a Dockerfile."),
     _("Install these packages in a Dockerfile."),
     _("Install these system packages in a Dockerfile, by apt-get."),
+    _("It cannot be limited to a time: {error}"),
+    _("It is pinned by a hash, which only a new lock has."),
+    _("It names a file or a URL instead of a version."),
+    _("It names a file, or has options in brackets."),
     _("Leave it out, or install the package in a Dockerfile."),
     _("Leave it out."),
     _("Leave it out: an option takes no marker."),
@@ -58,6 +62,7 @@ TEMPLATES: tuple[str, ...] = (
     _(
         "Take the line out (`uv export --no-emit-project` leaves it out), or install the project in a Dockerfile."
     ),
+    _("The text has no line in which {what} could be written. A lock is updated with the tool that made it."),
     _("Write `as_of: {newest}`, or an age such as 14 days."),
     _("Write `newest: {as_of}`, or a date such as 2026-06-01."),
     _("Write a condition after the ;, or leave the ; out."),
@@ -86,7 +91,7 @@ TEMPLATES: tuple[str, ...] = (
         "Write the address without user and password, and give both to the workspace under Settings → Connections."
     ),
     _(
-        "Write the image that `az ml environment show --name {name}{which}{registry}` prints, or start from the environment {name2} if the studio has it."
+        "Write the image that `az ml environment show --name {name}{which}{registry}` prints, or build the environment {name2} in the studio: its image is then taken."
     ),
     _("Write the packages in an environment.yml, as r-name."),
     _("Write the packages in environment.yml, as r-name; or run it in a Dockerfile."),
@@ -166,6 +171,7 @@ TEMPLATES: tuple[str, ...] = (
     _("empty folder {path} {value}"),
     _("exactly one of image, dockerfile and context must be given"),
     _("extras are pip's"),
+    _("images of environments"),
     _("index of {name} changed"),
     _("inference routes changed"),
     _("interpreter path"),
@@ -185,7 +191,6 @@ TEMPLATES: tuple[str, ...] = (
     _("it is damaged ({error})"),
     _("it is neither a date nor an age"),
     _("it is neither a package's name nor the address of an index"),
-    _("it is nested too deeply"),
     _("it is not a package's name"),
     _("it is not a package's name, but a path on someone's machine"),
     _("it is the address of a package of pip's"),
@@ -224,6 +229,7 @@ TEMPLATES: tuple[str, ...] = (
     _("platform changed"),
     _("platforms changed"),
     _("same content in another order · needs a new image"),
+    _("smoke test"),
     _("tag:yaml.org,2002:"),
     _("that is no package's name."),
     _("the JSON ended before this"),
@@ -263,6 +269,7 @@ TEMPLATES: tuple[str, ...] = (
     _("with its aliases written out this is more than {most_nodes} values"),
     _("written differently · needs a new image"),
     _("you request {what}, but {who} needs {what2}"),
+    _("{name} cannot be raised here. {error}"),
     _("{path} changed"),
     _("{several} changes of {kind}"),
     _("{chosen} comes first"),

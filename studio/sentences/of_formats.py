@@ -8,7 +8,11 @@ TEMPLATES: tuple[str, ...] = (
     _("Give the index a valid certificate, or have the administrator trust its issuer."),
     _("Give the pixi.toml of the workspace that this file belongs to."),
     _("Give {file}, which holds them."),
+    _(
+        "It is for {named}: choose that platform (`--platform {first}`), add yours to the project and lock it again, or have the versions solved again."
+    ),
     _("Leave the {kind} out: the project has none."),
+    _("Linux on ARM64"),
     _("Linux on x86-64"),
     _("Linux; it is for {platforms}"),
     _("Lock it again with `conda-lock lock --platform {wanted}`, or have the versions solved again."),
@@ -17,6 +21,7 @@ TEMPLATES: tuple[str, ...] = (
     _("Take the package from a channel, or install it in a Dockerfile."),
     _("Write it with a pixi of today."),
     _("Write it with an older uv, or give the file that `uv export` writes."),
+    _("a command of up to {most_smoke_test} characters"),
     _("a dependency cannot be replaced here"),
     _("a file at a URL"),
     _("a line of the block does not begin with `# `"),
@@ -187,6 +192,7 @@ TEMPLATES: tuple[str, ...] = (
         "x86_64 x86_64_v2 x86_64_v3 x86_64_v4 nocona core2 nehalem westmere sandybridge ivybridge haswell broadwell skylake mic_knl skylake_avx512 cannonlake cascadelake icelake sapphirerapids k10 bulldozer piledriver steamroller excavator zen zen2 zen3 zen4 zen5"
     ),
     _("{text} cannot be written in brackets"),
+    _("{text} characters"),
     _("{part} has a wildcard in the wrong place"),
     _("{part} has no operator of poetry's"),
     _(

@@ -15,6 +15,7 @@ TEMPLATES: tuple[str, ...] = (
     _("A module is outside of its file."),
     _("A package does not run on Python {version}."),
     _("A requirement can't be read."),
+    _("AMD GPUs"),
     _("Add python to the conda packages, in the version that you want."),
     _("Build again. If it happens again, the machine may be short of memory."),
     _("Can't reach the conda channel {channel}."),
@@ -146,7 +147,6 @@ TEMPLATES: tuple[str, ...] = (
     _("it comes as source alone"),
     _("it has a .data folder “{kind}”, which no installer knows"),
     _("it has more than {most_entry_points} entry points"),
-    _("it has more than {most_files} files"),
     _("it has no {index}"),
     _("it has two entry points of the name {command}"),
     _("it has two files for {prefix}, which differ"),
@@ -181,6 +181,7 @@ TEMPLATES: tuple[str, ...] = (
     _("its {path} is too large, or a link"),
     _("leave it out if it is for {systems} alone"),
     _("modules would not be in the usual folder of its Python"),
+    _("name it ({name}={gpu_version}={gpu_build}) if the image is for {kind}."),
     _("no Docker Engine is reached that could build it. Start Docker, or set DOCKER_HOST"),
     _("no version of it has a wheel for this base in the index"),
     _("no version of it has a wheel in the index"),
@@ -230,13 +231,15 @@ TEMPLATES: tuple[str, ...] = (
     _("{name} {version} has no limit"),
     _("{name} {version} has no wheel for Python {version2} on {platform}."),
     _(
+        "{name} {version} is for Python {python}, and the image has Python {python2}; pip refuses it. Request another version, or take a base image with such a Python."
+    ),
+    _(
         "{name} {version} is installed and not the newer {version2}: {why}, and {unable}; or write {name2}=={version3} if that version will do."
     ),
-    _("{name} {version} is installed in its CPU build {build}, and there is {gpu} for GPUs{needs}:"),
+    _("{name} {version} is installed in its CPU build {build}, and there is {gpu} for {kind}{needs}:"),
     _("{name} {version} needs {wanted}, {problem}."),
     _("{names} {verb} no wheel for {platform}, and packages for another platform are not built here."),
     _("{named} {verb} {made_for}, and the base image has Python {version}."),
-    _("{text}name it ({name}={gpu_version}={gpu_build}) if the image is for GPUs."),
     _("{text}{cuda} ({origin}) is not enough."),
     _("“{name}” in it cannot be used: {why}"),
     _("“{filename}” in it has no header"),

@@ -1,4 +1,4 @@
-"""Who may do something, from everybody to nobody, and the methods of a URL by that."""
+"""Levels of access, from everybody to nobody, and the methods of a URL by level."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How environments are healed: planned in a worker, and followed until they are saved."""
+"""Heal environments in a worker: plan each, and follow it until it is saved."""

@@ -68,7 +68,7 @@ def run_item(item: HealItem) -> None:
     try:
         image = _image(item)
         if image is None:
-            move(item, HealState.CURRENT, reason="Its image is not affected any more.")
+            move(item, HealState.CURRENT, reason="Its image is no longer affected.")
             return
         plan = plan_for(item.version, image, unsettled(advisories, item.version))
         changes = version_changes(image, plan.locks)

@@ -19,10 +19,12 @@ from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
 from builds.models import Build, Image
 from builds.models.trial import TrialState
+from builds.policies.service import import_test_required
 from builds.queue import tests
 from builds.queue.claims import ClaimLost
 from builds.worker.reporter import BuildReporter
 from builds.worker.trial import LOAD_SECONDS, MAX_PROBLEMS, NO_ENGINE, OUR_FAULT, requested
+from environments.models.workspaces import ImportTest
 from environments.workspaces.registry import import_test_of
 
 log = logging.getLogger(__name__)
@@ -89,8 +91,12 @@ def _wanted(build: Build, row: Mapping[str, Any], command: str, reporter: BuildR
     lock = Lock.model_validate(row["lock"] or {})
     names, skipped = requested(lock)
     imports = bool(interpreter and names)
-    if imports and import_test_of(build.workspace) == "off":
+    when = import_test_of(build.workspace)
+    if imports and when == ImportTest.OFF:
         reporter.line("Import test: switched off.")
+        imports = False
+    elif imports and when == ImportTest.AFTER and not command and not import_test_required(build.workspace):
+        reporter.line("Import test: follows once the image is ready.")
         imports = False
     elif imports and (known := tests.import_test_known(digest)) is not None:
         reporter.line(f"Import test: {known.state} before, with the same image.")

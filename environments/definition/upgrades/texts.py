@@ -41,7 +41,7 @@ class Upgrade:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One requirement before and after; `before` is empty for a new one."""
+    """A requirement before and after; `before` is empty if it is new."""
 
     before: str
     after: str
@@ -171,7 +171,7 @@ def _written(requirement: str) -> re.Pattern[str]:
 
 
 def _insertions(texts: Texts, last: str, new: str) -> Iterator[Texts]:
-    """Yield the texts with a new requirement after the last one: on a line of its own, else in the same list."""
+    """Yield the texts with a new requirement after the last: on a line of its own, else in the same list."""
     if not last:
         return
     pattern = _written(last)

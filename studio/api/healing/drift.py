@@ -18,7 +18,7 @@ ENVIRONMENT = ("workspace", "name")
 
 
 class DriftOut(s.Serializer[Any]):
-    """What would change in an environment if it were built today."""
+    """The changes of an environment if it were built today."""
 
     watched = s.BooleanField()
     version = s.CharField(allow_null=True, help_text="The version that was checked: workspace/name:version.")

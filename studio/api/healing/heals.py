@@ -26,7 +26,7 @@ ITEM = ("workspace", "run", "item")
 
 
 class HealIn(s.Serializer[Any]):
-    """What to heal, and how."""
+    """The advisories and environments to heal, and how."""
 
     advisories = s.ListField(
         child=NoNul(max_length=100), min_length=1, max_length=MOST, help_text="CVE, GHSA, PYSEC or other ids."

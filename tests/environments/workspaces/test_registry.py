@@ -96,7 +96,7 @@ def test_an_owner_chooses_which_modules_are_compiled_or_leaves_it_to_the_studio(
 def test_an_owner_switches_the_import_test_or_leaves_it_to_the_studio(olga: Client) -> None:
     change = "/w/lab/settings/import-test"
 
-    assert "Builds import the packages" in message_after(olga, change, import_test="on")
+    assert "are imported once" in message_after(olga, change, import_test="on")
     assert import_test_of(lab()) == "on"
     assert "is no choice for import-test" in message_after(olga, change, import_test="maybe")
     message_after(olga, change, import_test="")

@@ -27,6 +27,7 @@ WITHIN = {"workspace": "A workspace; without it, all that you can see.", "page":
     "GET",
     shapes.Advisories,
     query=WITHIN | {"severity": "Only this severity.", "q": "A part of a name, or of a package's name."},
+    may=(404,),
 )
 def advisories(request: ApiRequest) -> Response:
     """List the advisories that affect an image, worst first."""
@@ -42,6 +43,7 @@ def advisories(request: ApiRequest) -> Response:
 @documented(
     "GET",
     shapes.Answer,
+    path=("subject",),
     query=WITHIN | {"show": "`used` (images of latest, labelled and used versions), `current` or `past`."},
 )
 def exposed(request: ApiRequest, subject: str) -> Response:

@@ -24,6 +24,7 @@ PATH = {
     "share": (OpenApiTypes.INT, "The share's number."),
     "rebase": (OpenApiTypes.INT, "The rebase's number."),
     "digest": (OpenApiTypes.STR, "The image's digest, sha256:…"),
+    "subject": (OpenApiTypes.STR, "An advisory by any of its names, or a package such as `lib<2`."),
     "user": (OpenApiTypes.STR, "The person's user name."),
     "token": (OpenApiTypes.INT, "The token's number."),
     "invitation": (OpenApiTypes.INT, "The invitation's number."),

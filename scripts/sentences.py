@@ -21,6 +21,13 @@ FOLDER = Path("studio/sentences")
 TARGETS = {
     "of_builds": ("builds/",),
     "of_images": ("builds/imaging/",),
+    "of_patches": (
+        *(
+            f"builds/{name}/"
+            for name in ("advisories", "exposure", "healing", "policies", "provenance", "rebase")
+        ),
+        *("builds/worker/healing/", "builds/worker/proving/"),
+    ),
     "of_packages": ("builds/imaging/pip/", "builds/imaging/conda/", "builds/imaging/packing/"),
     "of_environments": ("environments/", "studio/catalogue/", "studio/defining/"),
     "of_definitions": ("environments/definition/",),

@@ -82,9 +82,9 @@ ROUTES = {
     ),
     f"{ENVIRONMENT}drift/": route(GET=drift.drift, PUT=drift.watch_drift, DELETE=drift.unwatch_drift),
     f"{ENVIRONMENT}drift/version/": route(POST=drift.drift_version),
-    HEALS: route(GET=heals.heals, POST=heals.start),
-    f"{HEALS}<int:run>/": route(GET=heals.heal, DELETE=heals.stop),
-    f"{HEALS}<int:run>/items/<int:item>/save/": route(POST=heals.save),
+    HEALS: route(GET=heals.heals, POST=heals.start_heal),
+    f"{HEALS}<int:run>/": route(GET=heals.heal, DELETE=heals.stop_heal),
+    f"{HEALS}<int:run>/items/<int:item>/save/": route(POST=heals.save_healed),
     "workspaces/<slug:workspace>/invitations/": route(GET=workspaces.invitations, POST=workspaces.invite),
     "workspaces/<slug:workspace>/invitations/<int:invitation>/": route(
         DELETE=workspaces.revoke_invitation_by_number

@@ -115,6 +115,7 @@ TEMPLATES: tuple[str, ...] = (
     _("an entry has a size that is no number"),
     _("an entry has too many headers"),
     _("an upload cannot begin, it answered {status_code}"),
+    _("and {more} more"),
     _("apache 2"),
     _("apache 2.0"),
     _("apache software 2.0"),

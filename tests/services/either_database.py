@@ -29,7 +29,7 @@ def django_db_modify_db_settings(
 ) -> Iterator[None]:
     """Let the first process of a run migrate its SQLite file, and the others copy it."""
     folder = getattr(request.config, "workerinput", {}).get("shared_folder")
-    create = DatabaseCreation.create_test_db
+    create: Any = DatabaseCreation.create_test_db  # its stubs know no positional arguments
 
     def create_or_copy(self: DatabaseCreation, *args: Any, serialize: bool = False, **kwargs: Any) -> str:
         def migrated() -> str:
@@ -40,9 +40,9 @@ def django_db_modify_db_settings(
             return kept
 
         if serialize:
-            return create(self, *args, serialize=serialize, **kwargs)
-        kept = made_once(Path(folder), "sqlite-tables", migrated)
-        name: str = self._get_test_db_name()
+            return str(create(self, *args, serialize=serialize, **kwargs))
+        kept = made_once(Path(str(folder)), "sqlite-tables", migrated)
+        name: str = self._get_test_db_name()  # type: ignore[attr-defined]  # unknown to its stubs
         if self.connection.settings_dict["NAME"] != name:
             shutil.copyfile(kept, name)
             self.connection.close()

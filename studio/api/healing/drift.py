@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from builds.healing.drift import check_soon, drift_of, make_version, unwatch, watch
 from builds.models.drift import Drift
 from environments.access import Right, get_environment
-from studio.api.healing.heals import PackageChange
+from studio.api.healing.heals import HealedPackage
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
 from studio.api.shapes.rows import reference
@@ -25,7 +25,7 @@ class DriftOut(s.Serializer[Any]):
     checked_at = s.DateTimeField(allow_null=True)
     due_at = s.DateTimeField(allow_null=True)
     base_changed = s.BooleanField()
-    changes = PackageChange(many=True)
+    changes = HealedPackage(many=True)
     problem = s.CharField(allow_blank=True, help_text="The reason the last check had no result.")
 
 

@@ -56,7 +56,7 @@ class Requirement(s.Serializer[Any]):
     after = s.CharField()
 
 
-class PackageChange(s.Serializer[Any]):
+class HealedPackage(s.Serializer[Any]):
     """A package whose version changes."""
 
     name = s.CharField()
@@ -73,7 +73,7 @@ class HealedItem(s.Serializer[Any]):
     version = s.CharField()
     state = s.ChoiceField(choices=HealState.values)
     requirements = Requirement(many=True)
-    changes = PackageChange(many=True)
+    changes = HealedPackage(many=True)
     reason = s.CharField(allow_blank=True)
     published = s.CharField(allow_null=True, help_text="The version that it is saved as.")
     proposal = s.IntegerField(allow_null=True)
@@ -104,7 +104,7 @@ def heals(request: ApiRequest, workspace: str) -> Response:
 
 
 @documented("POST", {201: RunWithItems}, takes=HealIn, path=WORKSPACE, may=(409,))
-def start(request: ApiRequest, workspace: str) -> Response:
+def start_heal(request: ApiRequest, workspace: str) -> Response:
     """Heal the latest versions that advisories affect: the smallest change of each, built and tested first."""
     space = get_workspace(request.user, workspace, Right.DEFINE)
     sent = HealIn(data=request.data)
@@ -131,7 +131,7 @@ def heal(request: ApiRequest, workspace: str, run: int) -> Response:
 
 
 @documented("DELETE", {204: None}, path=RUN)
-def stop(request: ApiRequest, workspace: str, run: int) -> Response:
+def stop_heal(request: ApiRequest, workspace: str, run: int) -> Response:
     """Stop a run in a workspace: nothing more of it is saved."""
     space = get_workspace(request.user, workspace, Right.DEFINE)
     cancel_run(_run(space, run), request.user, space)
@@ -139,7 +139,7 @@ def stop(request: ApiRequest, workspace: str, run: int) -> Response:
 
 
 @documented("POST", HealedItem, path=ITEM, may=(409,))
-def save(request: ApiRequest, workspace: str, run: int, item: int) -> Response:
+def save_healed(request: ApiRequest, workspace: str, run: int, item: int) -> Response:
     """Save what is built but was not saved: untested, or of a run that only reports."""
     space = get_workspace(request.user, workspace, Right.DEFINE)
     rows = HealItem.objects.select_related("run__workspace", "version__environment__workspace", "candidate")

@@ -32,7 +32,7 @@ from environments.definition.upgrades.raising import NotRaised, raised_conda, ra
         ("pillow (>=9,<10)", "10.0.1", "pillow>=10.0.1"),
     ],
 )
-def test_a_pip_requirement_keeps_what_allows_the_version(line, version, after):
+def test_a_pip_requirement_keeps_what_allows_the_version(line: str, version: str, after: str) -> None:
     assert raised_pip(line, version) == after
 
 
@@ -49,7 +49,7 @@ def test_a_pip_requirement_keeps_what_allows_the_version(line, version, after):
         ("conda-forge::openssl=3.0.1", "3.0.8", "conda-forge::openssl=3.0.8"),
     ],
 )
-def test_a_conda_specification_keeps_what_allows_the_version(text, version, after):
+def test_a_conda_specification_keeps_what_allows_the_version(text: str, version: str, after: str) -> None:
     assert raised_conda(text, version) == after
 
 
@@ -61,7 +61,7 @@ def test_a_conda_specification_keeps_what_allows_the_version(text, version, afte
         "git+https://git.example/jinja2@main#egg=jinja2",
     ],
 )
-def test_what_names_a_file_is_not_raised(line):
+def test_what_names_a_file_is_not_raised(line: str) -> None:
     with pytest.raises(NotRaised):
         raised_pip(line, "3.1.4")
 
@@ -72,8 +72,8 @@ _clauses = st.tuples(st.sampled_from(("==", ">=", "<=", "<", ">", "!=")), _versi
 
 @given(st.lists(_clauses, max_size=4), _versions, _versions)
 def test_a_raised_requirement_admits_nothing_older_and_the_version_unless_only_newer_ones_were_requested(
-    clauses, version, other
-):
+    clauses: list[str], version: str, other: str
+) -> None:
     before = Requirement(f"name{','.join(clauses)}").specifier
     raised = Requirement(raised_pip(f"name{','.join(clauses)}", version)).specifier
 

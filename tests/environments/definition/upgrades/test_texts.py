@@ -1,20 +1,22 @@
 """Texts of definitions in which packages are upgraded: one line changes, and everything else stays."""
 
+from collections.abc import Mapping
+
 import pytest
 
-from environments.definition import read
+from environments.definition import Reading, read
 from environments.definition.files.folder import MemoryFolder
 from environments.definition.reading.read import read_folder_of
-from environments.definition.upgrades import CannotUpgrade, Change, Upgrade, upgraded
+from environments.definition.upgrades import CannotUpgrade, Change, Upgrade, Upgraded, upgraded
 
 BASE = "python:3.11-slim"
 JINJA = Upgrade("pip", "jinja2", "3.1.4")
 
 
-def after(filename, text, *upgrades, beside=None):
+def after(filename: str, text: str, *upgrades: Upgrade, beside: dict[str, str] | None = None) -> Upgraded:
     texts = {filename: text, **(beside or {})}
 
-    def reread(texts):
+    def reread(texts: Mapping[str, str]) -> Reading:
         if len(texts) == 1:
             return read(texts[filename], filename, default_image=BASE)
         held = {path: (0o644, content.encode()) for path, content in texts.items()}
@@ -25,7 +27,7 @@ def after(filename, text, *upgrades, beside=None):
     return upgraded(texts, reading, upgrades, reread)
 
 
-def test_a_pin_is_changed_where_it_is_written_and_comments_stay():
+def test_a_pin_is_changed_where_it_is_written_and_comments_stay() -> None:
     text = "# jinja2==3.1.2 was slow\nnumpy==1.26.4\nJinja2 == 3.1.2   # templates\n"
 
     result = after("requirements.txt", text, JINJA)
@@ -34,7 +36,7 @@ def test_a_pin_is_changed_where_it_is_written_and_comments_stay():
     assert result.changes == (Change("Jinja2 == 3.1.2", "Jinja2 == 3.1.4"),)
 
 
-def test_a_dependency_that_nobody_requested_is_added_below_the_last_requirement():
+def test_a_dependency_that_nobody_requested_is_added_below_the_last_requirement() -> None:
     text = "flask==3.0.0\nrequests  # for the client\n\n# end\n"
 
     result = after("requirements.txt", text, JINJA)
@@ -44,7 +46,7 @@ def test_a_dependency_that_nobody_requested_is_added_below_the_last_requirement(
     )
 
 
-def test_every_line_that_names_the_package_is_raised():
+def test_every_line_that_names_the_package_is_raised() -> None:
     text = 'jinja2==3.1.2 ; python_version >= "3.9"\njinja2==3.0.3 ; python_version < "3.9"\n'
 
     result = after("requirements.txt", text, JINJA)
@@ -66,7 +68,7 @@ variables:
 """
 
 
-def test_a_conda_file_gets_both_kinds():
+def test_a_conda_file_gets_both_kinds() -> None:
     result = after("environment.yml", CONDA, JINJA, Upgrade("conda", "pillow", "10.0.1"))
 
     changed = CONDA.replace("pillow >=9,<10 ", "pillow >=10.0.1 ").replace(
@@ -75,7 +77,7 @@ def test_a_conda_file_gets_both_kinds():
     assert result.texts["environment.yml"] == changed
 
 
-def test_a_list_in_one_line_stays_one():
+def test_a_list_in_one_line_stays_one() -> None:
     text = (
         'image: python:3.11-slim\nconda_file:\n  dependencies: [python=3.11, pip, {pip: ["flask==3.0.0"]}]\n'
     )
@@ -87,7 +89,7 @@ def test_a_list_in_one_line_stays_one():
     )
 
 
-def test_a_project_is_changed_in_its_dependencies():
+def test_a_project_is_changed_in_its_dependencies() -> None:
     text = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = [\n  "flask==3.0.0"\n]\n'
 
     result = after("pyproject.toml", text, JINJA, Upgrade("pip", "flask", "3.0.3"))
@@ -95,13 +97,13 @@ def test_a_project_is_changed_in_its_dependencies():
     assert '"flask==3.0.3", "jinja2>=3.1.4"' in result.texts["pyproject.toml"]
 
 
-def test_windows_line_ends_stay():
+def test_windows_line_ends_stay() -> None:
     result = after("requirements.txt", "flask==3.0.0\r\nnumpy==1.26.4\r\n", JINJA)
 
     assert result.texts["requirements.txt"] == "flask==3.0.0\r\nnumpy==1.26.4\r\njinja2>=3.1.4\r\n"
 
 
-def test_what_is_new_enough_changes_nothing():
+def test_what_is_new_enough_changes_nothing() -> None:
     text = "jinja2==3.1.4\n"
 
     assert after("requirements.txt", text, JINJA).texts["requirements.txt"] == text
@@ -114,6 +116,6 @@ def test_what_is_new_enough_changes_nothing():
         ("environment.yml", "channels: [c]\ndependencies: [python=3.11]\n", "no line"),
     ],
 )
-def test_what_cannot_be_changed_is_refused_with_the_reason(filename, text, reason):
+def test_what_cannot_be_changed_is_refused_with_the_reason(filename: str, text: str, reason: str) -> None:
     with pytest.raises(CannotUpgrade, match=reason):
         after(filename, text, JINJA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from builds.advisories.base_layers import save_base_packages
 from builds.imaging.bases.model import Base, Bases
 from builds.imaging.publish.mounts import origins_of, remember_origins
 from builds.imaging.publish.moving import Mover
@@ -49,13 +50,15 @@ class Context:
         """Return the new base on these platforms, which are joined by commas. Raises ImageError."""
         if platforms not in self._bases:
             try:
-                self._bases[platforms] = resolve_bases(
+                bases = resolve_bases(
                     self.workspace,
                     self.target,
                     self.workshop,
                     self.reporter,
                     platforms=platforms.split(","),
                 )
+                save_base_packages(bases, self.workshop)
+                self._bases[platforms] = bases
             except ImageError as error:
                 if error.code == STOPPED:
                     raise

@@ -16,7 +16,10 @@ from builds.imaging.rebasing.rebase import Rebased, RebasedPart
 from builds.models import BaseImage, Image, ImageLayer, ImagePackage, Package
 from builds.worker.platforms.index import PYTHON
 
-_KEPT = ("workspace_id", "hash", "repository", "packages", "bytecode", "conflicts", "platforms", "floating")
+_KEPT = (
+    *("workspace_id", "hash", "repository", "packages", "bytecode", "conflicts", "platforms", "floating"),
+    "policy_facts",
+)
 
 
 @dataclass(frozen=True)

@@ -105,11 +105,9 @@ urlpatterns = [
         name="drift",
     ),
     # /w/<workspace>/heal/?id=CVE-2024-22195
-    path("w/<slug:workspace>/heal/", in_section("environments", healing_views.heal), name="heal"),
+    path("w/<slug:workspace>/heal/", in_section("exposed", healing_views.heal), name="heal"),
     # /w/<workspace>/heal/<run>/
-    path(
-        "w/<slug:workspace>/heal/<int:run>/", in_section("environments", healing_views.run), name="heal-run"
-    ),
+    path("w/<slug:workspace>/heal/<int:run>/", in_section("exposed", healing_views.run), name="heal-run"),
     # /w/<workspace>/heal/<run>/cancel
     path("w/<slug:workspace>/heal/<int:run>/cancel", healing_views.cancel, name="heal-cancel"),
     # /w/<workspace>/heal/<run>/items/<item>/publish
@@ -327,7 +325,7 @@ urlpatterns = [
     # /w/<workspace>/decisions/?advisory=CVE-2024-1234
     path(
         "w/<slug:workspace>/decisions/",
-        in_section("environments", triage.decisions),
+        in_section("exposed", triage.decisions),
         name="decisions",
     ),
     # /w/<workspace>/decisions/<number>/withdraw
@@ -341,7 +339,7 @@ urlpatterns = [
     # /w/<workspace>/decisions/import
     path(
         "w/<slug:workspace>/decisions/import",
-        in_section("environments", triage.import_vex),
+        in_section("exposed", triage.import_vex),
         name="import_vex",
     ),
     # /w/<workspace>/settings/labels

@@ -180,11 +180,13 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the pages in which `make messages` has just run."""
     need(parts.GETTEXT)
     folder = tmp_path_factory.mktemp("messages")
-    for name in ("studio", "environments", "builds", "templates", "locale"):
+    for name in ("studio", "environments", "builds", "templates", "locale", "scripts"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Makefile", "manage.py", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     (folder / ".venv").symlink_to(sys.prefix)
+    # The list of sentences is made of what Git knows or could know.
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     done = subprocess.run(
         ["make", "--old-file=development", "messages"],
         cwd=folder,
@@ -289,6 +291,12 @@ UNTRANSLATED = {
     "conda,",
     "pip",
     "workspace/name:version",
+    "CVSS",
+    "CVE-2024-1234",
+    "CVE-2024-22195 GHSA-…",
+    "latest",
+    "numpy==1.26.4",
+    "python:3.11.10-slim",
     "numpy==2.1.3\npandas==2.2.3\nscikit-learn==1.5.2",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,49 @@ from typing import Any
 import dj_database_url
 import pytest
 from asgiref.local import Local
+from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connections
+from django.db.backends.sqlite3.creation import DatabaseCreation
 from django.db.utils import ConnectionHandler
 from pytest_django import DjangoDbBlocker
 
 from tests.services.servers.postgres import Postgres
 from tests.services.sharing import made_once
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, request: pytest.FixtureRequest
+) -> Iterator[None]:
+    """Let the first process of a run migrate its SQLite file, and the others copy it."""
+    folder = str(getattr(request.config, "workerinput", {}).get("shared_folder", ""))
+    create: Any = DatabaseCreation.create_test_db
+
+    def create_or_copy(self: Any, *args: Any, serialize: bool = False, **kwargs: Any) -> Any:
+        def migrated() -> str:
+            create(self, *args, serialize=serialize, **kwargs)
+            kept = f"{folder}/tables.sqlite3"
+            with self.connection.cursor() as cursor:
+                cursor.execute("VACUUM INTO %s", [kept])
+            return kept
+
+        if serialize:
+            return create(self, *args, serialize=serialize, **kwargs)
+        kept = made_once(Path(folder), "sqlite-tables", migrated)
+        name = self._get_test_db_name()
+        if self.connection.settings_dict["NAME"] != name:
+            shutil.copyfile(kept, name)
+            self.connection.close()
+            self.connection.settings_dict["NAME"] = settings.DATABASES[self.connection.alias]["NAME"] = name
+            self.connection.ensure_connection()
+        return name
+
+    with pytest.MonkeyPatch.context() as patch:
+        if folder:
+            patch.setattr(DatabaseCreation, "create_test_db", create_or_copy)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -42,8 +78,8 @@ def postgres_tables(postgres: Postgres, migrated_database: str) -> Iterator[dict
 
 def settings_of(url: str) -> dict[str, Any]:
     handler = ConnectionHandler({"default": dict(dj_database_url.parse(url))})
-    settings: dict[str, Any] = handler.settings["default"]
-    return settings
+    parsed: dict[str, Any] = handler.settings["default"]
+    return parsed
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -60,7 +96,7 @@ def either_database(request: pytest.FixtureRequest, django_db_setup: None) -> It
 def using_database(database: dict[str, Any]) -> Iterator[None]:
     """Let all of Django, in every thread, use another database."""
     handler: Any = connections
-    settings, open_connections = handler.settings["default"], handler._connections
+    before, open_connections = handler.settings["default"], handler._connections
     handler.settings["default"] = database
     # Threads that are still alive keep their own connections.
     handler._connections = Local(handler.thread_critical)
@@ -69,6 +105,6 @@ def using_database(database: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         connections["default"].close()
-        handler.settings["default"] = settings
+        handler.settings["default"] = before
         handler._connections = open_connections
         ContentType.objects.clear_cache()

@@ -81,7 +81,6 @@ PEOPLE = {
 }
 SCOPES = {"token that pulls": Scope.PULL, "token that reads": Scope.READ, "token that writes": Scope.WRITE}
 CALLERS = (*PEOPLE, *SCOPES)
-OUTERMOST = ("anonymous", "owner", "admin", "token that writes")
 
 IN, SIGN_IN, REFUSED, HIDDEN, NO_METHOD = "in", "sign in", "refused", "hidden", "no such method"
 
@@ -117,10 +116,13 @@ def routes() -> list[str]:
 def cells() -> list[Cell]:
     """Return all cells of the table.
 
-    Methods that a route does not have are requested in one workspace only, by nobody and by those with most rights.
+    Methods that a route does not have are requested in one workspace only, by nobody and by those with most rights;
+    pages, by the token with most rights.
     """
     rows = []
     for route in routes():
+        callers = (*PEOPLE, "token that writes") if route in PAGES else CALLERS
+        outermost = ("anonymous", "admin", *(["token that writes"] if route in API else []))
         placed = "workspace>" in route or "?P<name>" in route or "?P<registry>" in route
         known = EXPECTED.get(route, {})
         for workspace in ("lab", "curated") if placed else ("",):
@@ -128,7 +130,7 @@ def cells() -> list[Cell]:
             rows += [
                 Cell(route, method, caller, workspace)
                 for method in methods
-                for caller in (CALLERS if method in known else OUTERMOST)
+                for caller in (callers if method in known else outermost)
             ]
     return rows
 

@@ -12,11 +12,11 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLResolver
-from drf_spectacular.generators import SchemaGenerator
 from rest_framework.throttling import SimpleRateThrottle
 
 from tests.access.asking import CALLERS, METHODS, Studio, cells, expected, routes
 from tests.access.expected import EXPECTED
+from tests.access.schema import schema_made_once as schema_made_once
 
 
 def test_the_table_has_every_route_and_no_other() -> None:
@@ -39,11 +39,10 @@ def one_connection(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Render what costs much and is the same in each cell once: a person's page of a refusal, and the API's schema."""
-    render, generate = exception.get_exception_response, SchemaGenerator.get_schema
+def refused_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render a person's page of a refusal once: it costs much, and is the same in each cell."""
+    render = exception.get_exception_response
     seen: set[tuple[int, object]] = set()
-    schemas: dict[bool, object] = {}
 
     def rendered(request: HttpRequest, resolver: URLResolver, status: int, error: Exception) -> HttpResponse:
         key = (status, getattr(request.user, "pk", None))
@@ -52,17 +51,11 @@ def shown_once(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.add(key)
         return render(request, resolver, status, error)
 
-    def generated(self: SchemaGenerator, request: object = None, public: bool = False) -> object:
-        if public not in schemas:
-            schemas[public] = generate(self, request, public)  # type: ignore[no-untyped-call]
-        return schemas[public]
-
     monkeypatch.setattr(exception, "get_exception_response", rendered)
-    monkeypatch.setattr(SchemaGenerator, "get_schema", generated)
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_connection", "shown_once")
+@pytest.mark.usefixtures("one_connection", "schema_made_once", "refused_once")
 def test_every_request_is_answered_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)  # so many, so fast
     cache.clear()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Literal
 
 import pytest
@@ -13,12 +15,32 @@ from tests.browser.backstage import ask
 from tests.browser.visiting import axe_violations, sign_in
 from tests.services.studio import Studio
 
+Failure = Callable[[str], tuple[str, int]]
+
+
+@pytest.fixture(scope="module")
+def failed(studio: Studio) -> Failure:
+    """The page of a failed build of a kind, and the line that shows why it failed; tests only read it."""
+
+    @cache
+    def made(kind: str) -> tuple[str, int]:
+        address, line = ask(studio, "failure", "lab", kind)
+        return studio.url + address, line
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def long_log(studio: Studio) -> str:
+    """The address of a failed build with 7,000 lines of log, which tests only read."""
+    return str(studio.url + ask(studio, "failed_build", "lab", f"long-{os.urandom(3).hex()}", "7000"))
+
 
 @pytest.fixture
-def long_build(page: Page, studio: Studio) -> Page:
-    """The page of a failed build with 7,000 lines of log."""
+def long_build(page: Page, studio: Studio, long_log: str) -> Page:
+    """The page of that build."""
     sign_in(page, studio, "lena", "lab")
-    page.goto(studio.url + ask(studio, "failed_build", "lab", f"long-{os.urandom(3).hex()}", "7000"))
+    page.goto(long_log)
     return page
 
 
@@ -103,12 +125,12 @@ FAILURES = [
 
 @pytest.mark.parametrize("kind", FAILURES)
 def test_the_line_that_shows_why_a_build_failed_is_in_view_from_the_start(
-    context: BrowserContext, page: Page, studio: Studio, kind: str
+    context: BrowserContext, page: Page, studio: Studio, failed: Failure, kind: str
 ) -> None:
     sign_in(page, studio, "lena", "lab")
     page.set_viewport_size({"width": 1440, "height": 900})
-    address, line = ask(studio, "failure", "lab", kind)
-    page.goto(studio.url + address)
+    address, line = failed(kind)
+    page.goto(address)
     expect(page.locator(f"#L{line}.at.bad")).to_be_in_viewport()
     assert page.evaluate("document.getElementById('failure-head').getBoundingClientRect().top") > 0
     assert page.evaluate("scrollY") == 0
@@ -117,10 +139,12 @@ def test_the_line_that_shows_why_a_build_failed_is_in_view_from_the_start(
     expect(page.locator(f"#L{line}.at")).to_be_in_viewport()
 
 
-def test_groups_fold_by_key_and_button_and_open_for_a_line(page: Page, studio: Studio) -> None:
+def test_groups_fold_by_key_and_button_and_open_for_a_line(
+    page: Page, studio: Studio, failed: Failure
+) -> None:
     sign_in(page, studio, "lena", "lab")
-    address, _ = ask(studio, "failure", "lab", "of-many-steps")
-    page.goto(studio.url + address)
+    address, _ = failed("of-many-steps")
+    page.goto(address)
     groups = page.locator(".log-group")
     names = [name.strip() for name in page.locator(".step-name").all_inner_texts()]
     shown = page.locator(".log-group-name").all_inner_texts()
@@ -142,10 +166,10 @@ def test_groups_fold_by_key_and_button_and_open_for_a_line(page: Page, studio: S
     expect(page.locator(".log-group:not([open])")).to_have_count(0)
 
 
-def test_each_reader_chooses_how_times_are_shown(page: Page, studio: Studio) -> None:
+def test_each_reader_chooses_how_times_are_shown(page: Page, studio: Studio, failed: Failure) -> None:
     sign_in(page, studio, "lena", "lab")
-    address, _ = ask(studio, "failure", "lab", "short")
-    page.goto(studio.url + address)
+    address, _ = failed("short")
+    page.goto(address)
     time = "getComputedStyle(document.getElementById('L2'), '::before').content"
     assert page.evaluate(time) == "none"
     for choice, form in (
@@ -162,10 +186,10 @@ def test_each_reader_chooses_how_times_are_shown(page: Page, studio: Studio) -> 
     assert page.evaluate(time) == "none"
 
 
-def test_the_definition_and_the_log_lead_to_one_another(page: Page, studio: Studio) -> None:
+def test_the_definition_and_the_log_lead_to_one_another(page: Page, studio: Studio, failed: Failure) -> None:
     sign_in(page, studio, "lena", "lab")
-    address, line = ask(studio, "failure", "lab", "at-the-end")
-    page.goto(studio.url + address)
+    address, line = failed("at-the-end")
+    page.goto(address)
     expect(page.locator("#definition")).to_be_hidden()
     page.locator(".to-source").click()
     expect(page.locator("#D2.bad.at")).to_be_in_viewport()
@@ -181,10 +205,10 @@ def test_the_definition_and_the_log_lead_to_one_another(page: Page, studio: Stud
     expect(cause).to_be_visible()
 
 
-def test_errors_are_visited_one_after_another(page: Page, studio: Studio) -> None:
+def test_errors_are_visited_one_after_another(page: Page, studio: Studio, failed: Failure) -> None:
     sign_in(page, studio, "lena", "lab")
-    address, line = ask(studio, "failure", "lab", "with-many-causes")
-    page.goto(studio.url + address)
+    address, line = failed("with-many-causes")
+    page.goto(address)
     seen = []
     for _ in range(3):
         page.get_by_role("button", name="Next error").click()
@@ -196,11 +220,13 @@ def test_errors_are_visited_one_after_another(page: Page, studio: Studio) -> Non
     expect(page.locator(f"#L{line}.at")).to_be_in_viewport()
 
 
-def test_a_long_id_is_short_and_copied_whole(context: BrowserContext, page: Page, studio: Studio) -> None:
+def test_a_long_id_is_short_and_copied_whole(
+    context: BrowserContext, page: Page, studio: Studio, failed: Failure
+) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     sign_in(page, studio, "lena", "lab")
-    address, _ = ask(studio, "failure", "lab", "short")
-    page.goto(studio.url + address)
+    address, _ = failed("short")
+    page.goto(address)
     digest = page.locator("#log button.id").first
     expect(digest).to_have_text("sha256:abababababab…")
     digest.click()

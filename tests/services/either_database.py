@@ -28,10 +28,10 @@ def django_db_modify_db_settings(
     django_db_modify_db_settings_parallel_suffix: None, request: pytest.FixtureRequest
 ) -> Iterator[None]:
     """Let the first process of a run migrate its SQLite file, and the others copy it."""
-    folder = getattr(request.config, "workerinput", {}).get("shared_folder")
-    create: Any = DatabaseCreation.create_test_db  # its stubs know no positional arguments
+    folder = str(getattr(request.config, "workerinput", {}).get("shared_folder", ""))
+    create: Any = DatabaseCreation.create_test_db
 
-    def create_or_copy(self: DatabaseCreation, *args: Any, serialize: bool = False, **kwargs: Any) -> str:
+    def create_or_copy(self: Any, *args: Any, serialize: bool = False, **kwargs: Any) -> Any:
         def migrated() -> str:
             create(self, *args, serialize=serialize, **kwargs)
             kept = f"{folder}/tables.sqlite3"
@@ -40,9 +40,9 @@ def django_db_modify_db_settings(
             return kept
 
         if serialize:
-            return str(create(self, *args, serialize=serialize, **kwargs))
-        kept = made_once(Path(str(folder)), "sqlite-tables", migrated)
-        name: str = self._get_test_db_name()  # type: ignore[attr-defined]  # unknown to its stubs
+            return create(self, *args, serialize=serialize, **kwargs)
+        kept = made_once(Path(folder), "sqlite-tables", migrated)
+        name = self._get_test_db_name()
         if self.connection.settings_dict["NAME"] != name:
             shutil.copyfile(kept, name)
             self.connection.close()

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from _pytest.nodeid import coerce_node_id
 from django.contrib.auth.models import User
 from django.core.cache import cache
 
 from environments.models import Role
 from tests.builds.scenarios import person
 from tests.studio.api.calling import Caller
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Name each of schemathesis' tests by its operation; without this, all of them share one name."""
-    if label := getattr(item, "operation_label", None):
-        item._id = coerce_node_id(f"{item.nodeid}[{label}]")
 
 
 @pytest.fixture

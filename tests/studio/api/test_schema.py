@@ -18,7 +18,6 @@ from django.core.cache import cache
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
-from hypothesis import HealthCheck, settings
 from pytest_django import Settings
 from schemathesis.specs.openapi import checks
 
@@ -27,6 +26,7 @@ from environments.catalogue.proposals import propose
 from environments.models import Role, Scope
 from environments.workspaces.tokens import create_token
 from tests.builds.scenarios import fail_build, person, queue_build, save_text, succeed_build
+from tests.studio.each_operation import each_operation, send_cases
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 CASES = int(os.environ.get("SCHEMATHESIS_CASES", "4"))
@@ -92,10 +92,9 @@ def olga(settings: Settings, one_connection: None) -> User:
     return olga
 
 
-@schema.parametrize()
-@settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))
-def test_every_answer_is_one_that_the_schema_has(case: Any, olga: User) -> None:
+@each_operation(schema)
+def test_every_answer_is_one_that_the_schema_has(operation: Any, olga: User) -> None:
     secret = create_token(olga, "schemathesis", Scope.WRITE)[1]
     # The client does not decompress, so that responses are checked as sent.
     sent = {"Authorization": f"Bearer {secret}", "Accept-Encoding": "identity"}
-    case.call_and_validate(headers=sent, checks=CHECKS)
+    send_cases(operation, lambda case: case.call_and_validate(headers=sent, checks=CHECKS), CASES)

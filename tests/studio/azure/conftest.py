@@ -1,4 +1,4 @@
-"""The names of schemathesis' tests, and the database of tests with anything in a request."""
+"""The database of tests with anything in a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from tests.services.either_database import using_database
-from tests.studio.api.conftest import pytest_itemcollected as pytest_itemcollected
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from tests.access.asking import PASSWORD, Cell, Studio, routes
 from tests.access.expected import API, REGISTRY
+from tests.access.schema import schema_made_once as schema_made_once
 from tests.builds.distribution import basic
 from tests.builds.scenarios import person
 
@@ -77,7 +78,7 @@ def missing(response: Any) -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("one_connection")
+@pytest.mark.usefixtures("one_connection", "schema_made_once")
 def test_every_route_sends_them_to_every_user() -> None:
     studio = Studio.filled()
     lacks: list[str] = []

@@ -23,6 +23,7 @@ from tests.access.expected_azure import (
     AZURE_ENVIRONMENT,
     AZURE_IMPORT,
     AZURE_REGISTRY,
+    AZURE_REGISTRY_ENVIRONMENT,
     AZURE_REGISTRY_VERSION,
     AZURE_VERSION,
     AZURE_W,
@@ -257,6 +258,7 @@ CHANGES: dict[tuple[str, str], Change] = {
 }
 
 CHANGES |= {
+    (AZURE_REGISTRY_ENVIRONMENT, "PUT"): Change("environment.archived", {"properties": {"isArchived": True}}),
     (AZURE_REGISTRY_VERSION, "PUT"): Change(
         "version.created", {"properties": {"image": "python:3.12"}}, there={"version": "new"}
     ),

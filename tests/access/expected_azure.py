@@ -14,6 +14,7 @@ AZURE_REGISTRY = (
     rf"^mferp/managementfrontend/{AZURE_GROUP}/providers/Microsoft\.MachineLearningServices"
     r"/registries/(?P<registry>[^/\0]+)"
 )
+AZURE_REGISTRY_ENVIRONMENT = rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)$"
 AZURE_REGISTRY_VERSION = rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$"
 AZURE_IMPORT = f"{AZURE_REGISTRY}/import$"
 SDK1_W = rf"^environment/v1\.0/{AZURE_W}"
@@ -78,7 +79,7 @@ AZURE: dict[str, Methods] = AZURE_PUBLIC | {
 AZURE |= {
     r"^registrymanagement/v1\.0/registries/(?P<registry>[^/\0]+)/discovery$": READ,
     f"{AZURE_REGISTRY}/environments$": READ,
-    rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)$": READ,
+    AZURE_REGISTRY_ENVIRONMENT: {"GET": READER, "PUT": CONTRIBUTOR},
     rf"{AZURE_REGISTRY}/environments/(?P<name>[^/\0]+)/versions$": READ,
     AZURE_REGISTRY_VERSION: {"GET": READER, "PUT": CONTRIBUTOR},
     rf"{AZURE_REGISTRY}/tempdatarefs/(?P<name>[^/\0]+)/versions/(?P<version>[^/\0]+)$": {"PUT": CONTRIBUTOR},

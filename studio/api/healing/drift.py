@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.http import Http404
 from rest_framework import serializers as s
 from rest_framework.response import Response
 
 from builds.healing.drift import check_soon, drift_of, make_version, unwatch, watch
 from builds.models.drift import Drift
 from environments.access import Right, get_environment
+from environments.errors import ConflictError
 from studio.api.healing.heals import HealedPackage
 from studio.api.http.requests import ApiRequest
 from studio.api.http.schema import documented
@@ -63,7 +63,9 @@ def drift_version(request: ApiRequest, workspace: str, name: str) -> Response:
     environment = get_environment(request.user, workspace, name, Right.DEFINE)
     row = drift_of(environment)
     if row is None:
-        raise Http404("The environment isn't watched.")
+        raise ConflictError(
+            "not-watched", f"{environment} isn't watched.", "Watch it, and wait for the check."
+        )
     return Response({"version": make_version(row, request.user).version}, status=201)
 
 

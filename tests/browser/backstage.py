@@ -77,6 +77,7 @@ def main() -> None:
         "answered": answered,
         "shared": shared,
         "nameless": nameless,
+        "healing": healing,
     }
     for line in sys.stdin:
         what, *arguments = json.loads(line)

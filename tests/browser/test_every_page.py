@@ -119,6 +119,7 @@ NO_PAGE = {
     "healthz",
     "readyz",
     "metrics",
+    ".well-known/studio-signing-key.pem",
     "docs/",
     "login/provider/",
     "login/provider/back/",

@@ -61,10 +61,11 @@ class Registry(Service):
             return False
 
     def tags(self, repository: str) -> list[str]:
-        """Return the tags that the registry lists for a repository."""
+        """Return the tags that the registry lists for a repository, without lists of attachments (`sha256-…`)."""
         answer = httpx.get(
             f"{self.url}/v2/{repository}/tags/list", auth=self.auth, trust_env=False, verify=TRUSTS_NOBODY
         )
         if answer.status_code == 404:
             return []
-        return sorted(answer.raise_for_status().json()["tags"] or [])
+        tags = answer.raise_for_status().json()["tags"] or []
+        return sorted(tag for tag in tags if not tag.startswith("sha256-"))

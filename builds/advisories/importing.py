@@ -73,7 +73,9 @@ def import_advisories(path: Path, *, url: str = "", replace: bool = False) -> Im
 
 def _read(path: Path, out: Path) -> dict[str, Any]:
     """Have a confined process read the records of a path into lines, and return its report."""
-    vanished = ImageError("advisories", "the process that read it took more memory or time than it may have")
+    vanished = ImageError(
+        "out-of-memory", "the process that read it took more memory or time than it may have"
+    )
     confinement = Confinement(
         reads=(path,), writes=(out.parent,), memory=MEMORY_BYTES, file_size=OUT_BYTES, cpu=CPU_SECONDS
     )

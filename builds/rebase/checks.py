@@ -64,7 +64,7 @@ def check_base(check: BaseCheck) -> None:
     try:
         workshop = make_workshop(logins=workspace_logins(check.workspace))
         if ImageReference.parse(check.reference).registry in registry_hosts():
-            raise ImageError("own-image", "It is an image of this studio, which moves with its own base.")
+            raise ImageError("base-unfit", "It is an image of this studio, which moves with its own base.")
         now_there = look_up(check.reference, check.platforms.split(","), workshop)
         fields |= {
             "digest": now_there.digest,

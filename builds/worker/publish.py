@@ -129,7 +129,7 @@ def remove_tags_left_behind(workshop_for: WorkshopFor) -> None:
         try:
             remove_tag(reference, workshop_for(workspace_logins(row.environment.workspace)))
         except ImageError as error:
-            if error.code in ("no-deletion", "registry-refused"):
+            if error.code == "registry-refused":
                 log.warning("The tag %s stays in its registry: %s", reference, error)
                 registry_tags.record_kept(row, error.message)
             else:

@@ -226,12 +226,14 @@ def proposed(workspace: str, name: str, by: str = "paul") -> str:
     from django.contrib.auth.models import User
     from django.urls import reverse
 
+    from builds.queue.requests import image_of
     from environments.catalogue.proposals import propose
     from tests.builds.scenarios import image_for, save_text
 
     author, _ = User.objects.get_or_create(username=by)
     version = save_text(f"numpy==2.1.3\n# {name}\n", name=name, workspace=workspace, user=author)
-    image_for(version)
+    if image_of(version) is None:
+        image_for(version)
     made = propose(
         version, author, name=f"AzureML-{name}", as_new=True, comment="Everybody asks for it. " * 20
     )

@@ -278,7 +278,11 @@ def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow)
     project = follow("Add a column to the list of environments")
     columns = "studio/environments/columns.py"
     project.add(columns, '    "hash": _("Hash"),\n', before='    "image": _("Image"),\n')
-    project.edit(columns, 'name not in ("kind", "uses")', 'name not in ("hash", "kind", "uses")')
+    project.edit(
+        columns,
+        'name not in ("kind", "vulnerabilities", "uses")',
+        'name not in ("hash", "kind", "vulnerabilities", "uses")',
+    )
     template = "templates/studio/_environments.html"
     heading = (
         '{% if "hash" in columns %}{% include "_sort.html" with column="hash" words=_("Hash") %}{% endif %}\n'

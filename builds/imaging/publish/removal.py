@@ -70,7 +70,7 @@ def _marked(body: bytes, manifest: Descriptor) -> tuple[bytes, Descriptor]:
 
 def _no_deletion(host: str) -> ImageError:
     return ImageError(
-        "no-deletion",
+        "registry-refused",
         f"The registry {host} does not allow deletion.",
         "Remove the tag there, or allow deletion in the registry's settings.",
         fault="outside",

@@ -11,8 +11,8 @@ from environments.definition.packages.versions import is_newer, starts_with
 if TYPE_CHECKING:
     from packaging.specifiers import Specifier
 
-_PIP = re.compile(r"(?P<head>[A-Za-z0-9][\w.-]*\s*(?:\[[^\]]*\])?)(?P<versions>[^;]*)(?P<marker>\s*;.*)?")
-_CONDA = re.compile(r"(?P<head>(?:[^\s\[:]+::)?[A-Za-z0-9_][\w.-]*?)(?P<space>\s*)(?P<versions>[<>=!~\s].*)?")
+_PIP = re.compile(r"[A-Za-z0-9][\w.-]*+(?:[ \t]*+\[[^\]]*+\])?")
+_CONDA = re.compile(r"(?P<head>(?:[^\s\[:]++::)?[A-Za-z0-9_][\w.-]*+)(?:[<>=!~\s].*)?")
 _FLOORS = frozenset((">=", ">"))
 
 
@@ -28,18 +28,20 @@ def raised_pip(line: str, version: str) -> str:
     bare = without_options(line)
     if bare != line.strip():
         raise NotRaised("It is pinned by a hash, which only a new lock has.")
-    spec, parts = pip_spec(bare), _PIP.fullmatch(bare)
-    if spec is None or spec.url or parts is None:
+    requirement, semicolon, marker = bare.partition(";")
+    spec, named, versions = pip_spec(bare), _PIP.match(requirement), requirement.rstrip()
+    if spec is None or spec.url or named is None:
         raise NotRaised("It names a file or a URL instead of a version.")
-    marker = parts["marker"] or ""
+    marker = f"{requirement[len(versions) :]}{semicolon}{marker}"
+    head, versions = named[0], versions[named.end() :]
     if spec.exact:
         if is_newer(spec.exact, version, "pip"):
             return line
-        start, sign, end = parts["versions"].rpartition(spec.exact)
+        start, sign, end = versions.rpartition(spec.exact)
         if sign:
-            return f"{parts['head']}{start}{version}{end}{marker}"
+            return f"{head}{start}{version}{end}{marker}"
     kept = [str(clause) for clause in _clauses(bare) if _stays(clause, version)]
-    return f"{parts['head'].rstrip()}{','.join((f'>={version}', *kept))}{marker}"
+    return f"{head}{','.join((f'>={version}', *kept))}{marker}"
 
 
 def _clauses(bare: str) -> list[Specifier]:

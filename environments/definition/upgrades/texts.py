@@ -23,7 +23,7 @@ MOST_TRIED = 20
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 _SPACE = r"[ \t]*"
 _OPENING = re.compile(r"""\s*(?:-\s+)?["']?""")
-_CLOSING = re.compile(r"""(?P<close>["']?\s*,?)\s*(?:\#.*)?""")
+_CLOSING = re.compile(r"""(?P<close>["']?(?:[ \t]*+,)?)[ \t]*+(?:\#.*)?""")
 
 
 class CannotUpgrade(ValueError):

@@ -78,7 +78,7 @@ def test_a_registry_that_deletes_nothing_is_left_as_it_was(
         push(image, f"{undeletable.address}/{name}:{tag}", workshop, Quiet())
     with pytest.raises(ImageError, match="does not allow deletion") as problem:
         remove_tag(f"{undeletable.address}/{name}:prod", workshop)
-    assert problem.value.code == "no-deletion"
+    assert problem.value.code == "registry-refused"
     assert digest_of(undeletable, name, "prod") == image.digest
     assert json.dumps(undeletable.tags(name)) == '["1", "prod"]'
 

@@ -19,8 +19,8 @@ from schemathesis.schemas import APIOperation, BaseSchema
 
 def each_operation(schema: BaseSchema) -> pytest.MarkDecorator:
     """Run a test with each `operation` of a schema, and name it by its method and path."""
-    found: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]
-    return pytest.mark.parametrize("operation", found, ids=[operation.label for operation in found])
+    made: list[Any] = [result.ok() for result in schema.get_all_operations()]  # type: ignore[union-attr]
+    return pytest.mark.parametrize("operation", made, ids=[operation.label for operation in made])
 
 
 def send_cases(operation: APIOperation[Any, Any, Any, Any], send: Callable[[Any], None], cases: int) -> None:

@@ -10,7 +10,15 @@ from string import Formatter
 
 from django.utils.translation import get_language, gettext
 
-from studio.sentences import of_builds, of_definitions, of_environments, of_formats, of_images, of_packages
+from studio.sentences import (
+    of_builds,
+    of_definitions,
+    of_environments,
+    of_formats,
+    of_images,
+    of_packages,
+    of_patches,
+)
 
 MOST_CHARACTERS = 4_000
 """Longer texts are output of tools."""
@@ -18,7 +26,7 @@ MOST_SENTENCES = 8
 MOST_DEPTH = 3
 """Values may be sentences, and their values too."""
 
-_LISTS = (of_builds, of_definitions, of_environments, of_formats, of_images, of_packages)
+_LISTS = (of_builds, of_definitions, of_environments, of_formats, of_images, of_packages, of_patches)
 _END = re.compile(r"(?<=[.?!…”])(?<!\.\.) (?=[A-Z“\[{])")
 
 

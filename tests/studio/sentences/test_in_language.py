@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
@@ -108,3 +109,16 @@ def test_a_hostile_text_takes_linear_time() -> None:
     for number in range(20):
         _in_swedish(f"{text}{number}")
     assert time.process_time() - start < 5
+
+
+def test_every_list_of_sentences_is_known() -> None:
+    lists = {name.rpartition(".")[2] for name in sys.modules if name.startswith("studio.sentences.of_")}
+
+    assert lists == sentences.TARGETS.keys()
+
+
+def test_a_sentence_of_healing_is_in_the_readers_language() -> None:
+    text = "forecast:2 was saved in the meantime."
+
+    assert _in_swedish(text).startswith("forecast:2 ")
+    assert _in_swedish(text) != text

@@ -12,6 +12,7 @@ from django.test import RequestFactory
 
 from environments.models import Role
 from environments.public_url import absolute_url, base_url, public_host, registry_hosts
+from environments.sharing.badge_keys import create_key
 from studio.configuration import host_of, read_public_url
 from tests.builds.scenarios import browser_of, image_for, person, save_text
 
@@ -62,7 +63,9 @@ def test_pages_the_api_and_the_registry_name_one_base_to_a_hostile_client_too(
     version = save_text("numpy==2.1.3\n")
     save_text("numpy==2.1.2\n", name="second")
     image_for(version)
-    client = browser_of(person("olga", lab=Role.OWNER))
+    olga = person("olga", lab=Role.OWNER)
+    create_key(version.environment, "README", olga)
+    client = browser_of(olga)
 
     def get(url: str) -> str:
         answer = client.get(url, **HOSTILE)

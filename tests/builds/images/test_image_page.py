@@ -37,7 +37,7 @@ def test_the_page_of_an_image_shows_its_layers_and_what_shares_them(
 ) -> None:
     image = image_for(save_text("six==1\n", name="first"))
     image_for(save_text("six==2\n", name="second"))
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         page = page_of(reader, image)
     assert "<h1>first:1</h1>" in page
     assert "1 other image" in page

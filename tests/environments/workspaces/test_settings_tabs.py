@@ -11,7 +11,10 @@ from environments.workspaces.tabs import register_tabs, settings_tabs
 from tests.builds.scenarios import browser_of, person
 
 pytestmark = pytest.mark.django_db
-ALL = ["general", "members", "connections", "registry", "uploads", "sharing", "azure", "limits", "webhooks"]
+ALL = [
+    *("general", "members", "connections", "registry", "uploads", "sharing"),
+    *("policy", "azure", "limits", "webhooks"),
+]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ A decision ends with its last day by itself: then the next wider decision holds 
 from __future__ import annotations
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -78,15 +77,6 @@ def decisions_about(advisories: Iterable[int], day: dt.date | None = None) -> De
     """Return all decisions that hold about these advisories, in one query."""
     rows = holding(day).filter(advisory__in=list(advisories)).select_related("by")
     return Decisions({(row.advisory_id, row.environment_id, row.version_id): row for row in rows})
-
-
-def settled_pairs(day: dt.date | None = None) -> dict[int, list[tuple[int | None, int | None, bool]]]:
-    """Return, by advisory, each decision that holds: its environment, its version, whether it settles."""
-    result: dict[int, list[tuple[int | None, int | None, bool]]] = defaultdict(list)
-    rows = holding(day).order_by().values_list("advisory", "environment", "version", "state")
-    for advisory, environment, version, state in rows:
-        result[advisory].append((environment, version, state in SETTLED))
-    return result
 
 
 def may_decide(user: User, scope: Scope, state: str) -> bool:

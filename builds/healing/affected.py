@@ -27,7 +27,10 @@ class Affected:
 
 
 def affected_versions(
-    advisories: Collection[Advisory], workspaces: QuerySet[Workspace] | Sequence[Workspace]
+    advisories: Collection[Advisory],
+    workspaces: QuerySet[Workspace] | Sequence[Workspace],
+    *,
+    environment: int | None = None,
 ) -> list[Affected]:
     """Return the latest version of every environment in these workspaces whose image these advisories affect.
 
@@ -40,6 +43,8 @@ def affected_versions(
     entries = ListEntry.objects.filter(
         workspace__in=workspaces, archived=False, version__hash__in=images.values("hash")
     )
+    if environment is not None:
+        entries = entries.filter(environment=environment)
     versions = Version.objects.filter(list_entry__in=entries).select_related("environment__workspace")
     by_hash: dict[str, list[Image]] = defaultdict(list)
     for row in images.filter(hash__in=versions.values("hash")).select_related("workspace"):

@@ -47,10 +47,6 @@ class Origin:
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
-    def part_for(self, platform: str) -> Part:
-        """Return the part of a platform; the first if none has that name."""
-        return next((part for part in self.parts if part.platform == platform), self.parts[0])
-
 
 def statement_of(
     origin: Origin, subjects: Sequence[Descriptor], byproducts: Sequence[Mapping[str, Any]]

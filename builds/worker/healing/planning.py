@@ -66,7 +66,7 @@ def run_item(item: HealItem) -> None:
     """Plan a claimed item, and have it built unless its run is a rehearsal."""
     advisories = list(item.run.advisories.all())
     try:
-        image = _image(item)
+        image = _image(item, advisories)
         if image is None:
             move(item, HealState.CURRENT, reason="Its image is no longer affected.")
             return
@@ -92,11 +92,10 @@ def run_item(item: HealItem) -> None:
         move(item, HealState.FAILED, reason="The studio made an error; its log has the details.")
 
 
-def _image(item: HealItem) -> Image | None:
-    workspace = type(item.version.environment.workspace).objects.filter(
-        pk=item.version.environment.workspace_id
-    )
-    pairs = affected_versions(list(item.run.advisories.all()), workspace)
+def _image(item: HealItem, advisories: Collection[Advisory]) -> Image | None:
+    """Return the image of an item's version, if that is still the latest and affected."""
+    environment = item.version.environment
+    pairs = affected_versions(advisories, [environment.workspace], environment=environment.pk)
     return next((pair.image for pair in pairs if pair.version.pk == item.version_id), None)
 
 

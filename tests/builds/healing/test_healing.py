@@ -13,7 +13,7 @@ from builds.advisories.importing import import_advisories
 from builds.advisories.matches import match_packages
 from builds.exposure.triage import Scope, decide
 from builds.healing.runs import cancel_run, start_run
-from builds.models import Advisory, BuildState, Package, Trial, TrialState
+from builds.models import Advisory, AffectedPackage, BuildState, Package, Trial, TrialState
 from builds.models.healing import HealItem, HealRun, HealState
 from builds.queue.requests import image_of
 from builds.worker import runner
@@ -292,3 +292,37 @@ def test_what_a_decision_settles_is_not_healed(index: Index, advisory: Advisory)
 def test_without_an_affected_environment_there_is_no_run(index: Index, advisory: Advisory) -> None:
     with pytest.raises(ServiceError, match="affected"):
         heal(advisory)
+
+
+@pytest.mark.slow
+def test_nothing_is_saved_for_a_user_who_may_no_longer_save_there(index: Index, advisory: Advisory) -> None:
+    version = built("mover==1.0\n")
+    publish(index, "mover", "1.1")
+    ann = person("ann", lab=Role.CONTRIBUTOR)
+    run = start_run([advisory], Workspace.objects.filter(name="lab"), ann, dry_run=False)
+    run_waiting_items()
+
+    ann.memberships.update(role=Role.READER)
+    work()
+
+    item = run.items.get()
+    assert item.state == HealState.REFUSED
+    assert "may no longer save" in item.reason
+    assert version.environment.latest() == version
+
+
+@pytest.mark.slow
+def test_a_fix_that_newer_versions_have_lost_again_is_refused(index: Index, advisory: Advisory) -> None:
+    version = built("mover\n")
+    AffectedPackage.objects.filter(name="mover").update(
+        ranges=[[["introduced", "0"], ["fixed", "1.1"], ["introduced", "1.2"]]]
+    )
+    publish(index, "mover", "1.2")
+
+    run = heal(advisory)
+    work()
+
+    item = run.items.get()
+    assert item.state == HealState.REFUSED
+    assert "mover 1.2 would still be affected" in item.reason
+    assert version.environment.latest() == version

@@ -127,6 +127,13 @@ def state_other_subject(image: Image, store: BlobStore) -> None:
     replace_envelope(image, store, sealed(statement, signer()))
 
 
+def state_something_else(image: Image, store: BlobStore) -> None:
+    row = image.referrers.get(artifact_type=PROVENANCE)
+    statement = json.loads(base64.b64decode(json.loads(store.read(row.content))["payload"]))
+    statement["predicateType"] = "https://elsewhere.test/claims/v1"
+    replace_envelope(image, store, sealed(statement, signer()))
+
+
 def replace_envelope(image: Image, store: BlobStore, content: bytes) -> None:
     """Attach another envelope to an image, with a manifest that agrees with it."""
     row = image.referrers.get(artifact_type=PROVENANCE)
@@ -146,6 +153,7 @@ def replace_envelope(image: Image, store: BlobStore, content: bytes) -> None:
         (sign_with_another_key, "signature", "No key of this studio"),
         (revoke_key, "signature", "no key to verify"),
         (attach_of_another_image, "signature", "about another image"),
+        (state_something_else, "signature", "no provenance of SLSA"),
         (state_other_subject, "subject", "is not about"),
         (change_lock, "lock", "lacks 1 files of the lock"),
         (add_to_lock, "content", "Not in the image: pandas 1.0"),

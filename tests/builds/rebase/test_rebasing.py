@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from django.utils import timezone
 
 from builds.imaging.oci.manifest import INDEXES, MANIFESTS
 from builds.models import Image, ImagePackage, PushedTag
@@ -40,10 +42,15 @@ def test_an_image_moves_to_the_new_digest_of_its_tag_and_is_what_a_build_on_it_m
     version = save_version(f"{team}/python:3.11")
     old = assemble_version(version, wheel)
     new_digest = push_base(own_store, f"{team}/python:3.11", python="3.11.10", note="second", env=["A=b"])
+    long_ago = timezone.now() - timedelta(days=60)
+    Image.objects.filter(pk=old.pk).update(used_at=long_ago)
 
-    new = rebase(old, by=person("ann"))
+    new = rebase(Image.objects.get(pk=old.pk), by=person("ann"))
 
     old.refresh_from_db()
+    # Those who pulled the old image keep it for a whole retention; nobody has used the new image.
+    assert old.used_at > long_ago + timedelta(days=59)
+    assert new.used_at == long_ago
     assert (old.current, new.current) == (False, True)
     assert new.base_digest == new_digest != old.base_digest
     assert (new.python, new.base, new.packages) == ("3.11.10", old.base, 1)

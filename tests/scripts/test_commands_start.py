@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.services.servers.preloaded import run_preloaded
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = sorted(
@@ -19,14 +19,9 @@ COMMANDS = sorted(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_can_be_imported_without_settings(command: str) -> None:
+def test_a_command_can_be_imported_without_settings(command: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\nimport {command}\n")
     env = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {command}"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_preloaded([script], env=env)
     assert done.returncode == 0, done.stderr

@@ -17,14 +17,16 @@ from tests.services.servers.service import Service, account
 
 # To make one later takes a second of a second Erlang machine.
 VIRTUAL_HOSTS = [f"tests-{number}" for number in range(32)]
-DEFINITIONS = {
-    "users": [{"name": "guest", "password": "guest", "tags": ["administrator"]}],
-    "vhosts": [{"name": name} for name in ("/", *VIRTUAL_HOSTS)],
-    "permissions": [
-        {"user": "guest", "vhost": name, "configure": ".*", "write": ".*", "read": ".*"}
-        for name in ("/", *VIRTUAL_HOSTS)
-    ],
-}
+
+
+def definitions(virtual_hosts: list[str]) -> dict[str, Any]:
+    """Return what a server with these virtual hosts loads at its start."""
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "users": [{"name": "guest", "password": "guest", "tags": ["administrator"]}],
+        "vhosts": [{"name": name} for name in virtual_hosts],
+        "permissions": [{"user": "guest", "vhost": name, **everything} for name in virtual_hosts],
+    }
 
 
 class RabbitMQ(Service):
@@ -33,7 +35,7 @@ class RabbitMQ(Service):
     start_seconds = 90.0  # its Erlang machine takes its time on a busy computer
     stop_seconds = 30.0
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, virtual_hosts: list[str] = VIRTUAL_HOSTS) -> None:
         super().__init__(folder)
         self.port, self.distribution_port, self.epmd_port = free_port(), free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -44,10 +46,10 @@ class RabbitMQ(Service):
         self.group = owner.pw_gid if owner else None
         for name in ("mnesia", "logs"):
             (folder / name).mkdir()
-        definitions = folder / "definitions.json"
-        definitions.write_text(json.dumps(DEFINITIONS))
+        loaded = folder / "definitions.json"
+        loaded.write_text(json.dumps(definitions(["/", *virtual_hosts])))
         (folder / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = {self.address}\nlog.console.level = info\nload_definitions = {definitions}\n"
+            f"listeners.tcp.1 = {self.address}\nlog.console.level = info\nload_definitions = {loaded}\n"
         )
         (folder / "enabled_plugins").write_text("[].\n")
         if owner:
@@ -84,6 +86,8 @@ class RabbitMQ(Service):
             "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(self.folder / "logs"),
             "RABBITMQ_LOGS": "-",
+            # Schedulers for further cores cost a quarter of the CPU of a start.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1",
         }
 
     def launch(self) -> Process:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
 
-from builds.engine.connection import Engine
+from builds.engine.connection import TESTED, Engine, name_of
+from builds.engine.trials import keeping
 from builds.engine.trials.command import command_in
-from builds.engine.trials.importing import Imported, import_in
+from builds.engine.trials.importing import Imported, import_in, imported_in
 from builds.engine.trials.loading import loaded
 from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base
@@ -89,11 +91,20 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, host_workshop: HostWorksh
 @pytest.fixture(scope="module")
 def image(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
     """An image on this machine's Python that holds a distribution of each kind, and one without a module."""
-    folder = tmp_path_factory.mktemp("wheels")
     bodies: Mapping[str, dict[str, str | bytes]] = {
         **{name: {f"{name}.py": body} for name, body in MODULES.items()},
         "types_only": {"types_only-stubs/__init__.pyi": ""},
     }
+    return made_of(bodies, workshop, tmp_path_factory.mktemp("wheels"))
+
+
+@pytest.fixture(scope="module")
+def neighbour(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
+    """Another image on the same Python."""
+    return made_of({"near": {"near.py": ""}}, workshop, tmp_path_factory.mktemp("wheels"))
+
+
+def made_of(bodies: Mapping[str, dict[str, str | bytes]], workshop: Workshop, folder: Path) -> Base:
     lock, fetched = locked(*(make_wheel(folder, name, files=files) for name, files in bodies.items()))
     base = find_base("host", workshop, Quiet())
     lock = lock.model_copy(update={"python": base.probe.version, "base_digest": base.digest})
@@ -103,11 +114,29 @@ def image(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 @pytest.fixture(autouse=True)
 def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
-    """Hold up that a trial leaves neither container nor image in the engine."""
+    """Hold up that a trial leaves no container in the engine, and no images but tested ones."""
     before = {image.id for image in docker_engine.client.images.list(all=True)}
     yield
     assert docker_engine.client.containers.list(all=True) == []
+    for name in kept_in(docker_engine):
+        docker_engine.client.images.remove(name)
     assert {image.id for image in docker_engine.client.images.list(all=True)} == before
+
+
+def kept_in(engine: DockerEngine) -> list[str]:
+    return [name for image in engine.client.images.list(TESTED) for name in image.tags]
+
+
+class Lines(Listener):
+    """A reporter that keeps the lines about what the engine was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: list[str] = []
+
+    def line(self, text: str) -> None:
+        if text.startswith("Giving"):
+            self.given.append(text)
 
 
 def tried(image: Base, names: Sequence[str], workshop: Workshop, engine: DockerEngine) -> Imported:
@@ -184,6 +213,56 @@ def test_an_image_for_another_machine_is_not_tried(
         import_in(other.digest, PYTHON, [], store, Quiet(), docker_host=docker_engine.host)
 
 
+def test_the_next_image_is_given_without_the_layers_that_the_engine_has(
+    docker_engine: DockerEngine, image: Base, neighbour: Base, workshop: Workshop
+) -> None:
+    host, lines = docker_engine.host, Lines()
+    tried(image, ["good"], workshop, docker_engine)
+
+    outcome = import_in(neighbour.digest, PYTHON, ["near"], workshop.store, lines, docker_host=host)
+    again = import_in(image.digest, PYTHON, ["good"], workshop.store, lines, docker_host=host)
+
+    (given,) = lines.given
+    assert given.startswith("Giving the image to the Docker Engine: 0.0 MB of ")
+    assert (outcome.modules, again.modules) == (1, 1)
+    assert len(kept_in(docker_engine)) == 2
+
+
+@pytest.mark.parametrize(("room", "left"), [(0, 0), (1, 1)])
+def test_tested_images_go_for_want_of_room_but_for_the_last_one(
+    docker_engine: DockerEngine,
+    image: Base,
+    neighbour: Base,
+    workshop: Workshop,
+    settings: Settings,
+    room: int,
+    left: int,
+) -> None:
+    tried(image, ["good"], workshop, docker_engine)  # as a worker leaves it that is killed
+
+    settings.TESTED_IMAGES = room
+    with loaded(neighbour.digest, workshop.store, Quiet(), docker_host=docker_engine.host) as used:
+        tried(image, ["good"], workshop, docker_engine)  # makes room, but not where an image is in use
+        assert imported_in(used, PYTHON, ["near"], Quiet()).modules == 1
+
+    assert len(kept_in(docker_engine)) == left
+
+
+def test_an_engine_that_lacks_what_it_seemed_to_have_is_given_the_whole_image(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = Lines()
+    layers = {layer.digest for layer in image.layers}
+    monkeypatch.setattr(keeping, "_layers_there", lambda *_: layers)
+
+    with loaded(image.digest, workshop.store, lines, docker_host=docker_engine.host) as started:
+        assert [" MB of " in line for line in lines.given] == [True, False]
+        docker_engine.client.images.remove(started.name)  # as another worker that makes room
+        assert imported_in(started, PYTHON, ["good"], lines).modules == 1
+
+    assert len(lines.given) == 3
+
+
 def test_a_trial_that_is_broken_off_leaves_nothing_and_one_of_a_dead_worker_goes_with_the_next(
     docker_engine: DockerEngine, image: Base, workshop: Workshop
 ) -> None:
@@ -197,7 +276,8 @@ def test_a_trial_that_is_broken_off_leaves_nothing_and_one_of_a_dead_worker_goes
     assert docker_engine.client.containers.list(all=True) == []
 
     with Engine.at(docker_engine.host) as engine:  # what a killed worker leaves
-        left = engine.give(image, workshop.store, Quiet())
+        keeping.give(engine, image, workshop.store, Quiet())
+        left = name_of(image, TESTED)
         labels = {"io.environment-studio.from": f"trial {image.digest}"}
         docker_engine.client.containers.run(left, ["-c", "while :; do sleep 9; done"], entrypoint="/bin/sh",
                                             detach=True, labels=labels)  # fmt: skip

@@ -25,6 +25,7 @@ from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST
 from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
 from builds.models import Build, Image
+from builds.models.healing import HealItem, HealState
 from builds.models.trial import SmokeTest, Trial, TrialState
 from builds.worker.platforms.index import PYTHON
 from builds.worker.proving.testing import check_image
@@ -37,6 +38,7 @@ from environments.models import Role, Version
 from environments.versions.service import save_reading
 from tests.builds.distribution import store_image
 from tests.builds.engine.test_engine import Listener
+from tests.builds.healing.examples import heal_item
 from tests.builds.imaging.making import locked, make_wheel
 from tests.builds.scenarios import (
     browser_of,
@@ -375,6 +377,27 @@ def test_a_build_tests_its_image_once_and_a_smoke_test_that_fails_ends_it(
     )
     assert again == ["Import test: failed before, with the same image."]
     assert Trial.objects.get().state == TrialState.FAILED
+
+
+@pytest.mark.django_db
+def test_a_healed_image_is_tested_in_its_build_whereas_others_wait(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
+) -> None:
+    settings.DOCKER_HOST, settings.IMPORT_TEST = docker_engine.host, "after"
+    lock = locked_names("good").model_dump(mode="json")
+    row = {"digest": image.digest, "interpreter": PYTHON, "lock": lock}
+    version = save_text("good==1.0\n")
+    with claim_build(queue_build(version)) as (_, reporter):
+        build = Build.objects.get()
+        check_image(build, row, workshop.store, reporter)
+        item = heal_item(version, HealState.BUILDING)
+        HealItem.objects.filter(pk=item.pk).update(build=build)
+        check_image(build, row, workshop.store, reporter)
+        lines = written(reporter)
+
+    assert lines[0] == "Import test: follows once the image is ready."
+    assert lines[-1] == "Import test: 1 module imported."
+    assert Trial.objects.get().state == TrialState.PASSED
 
 
 @pytest.mark.django_db

@@ -181,7 +181,7 @@ def _path(digest: str) -> str:
 def _make_room(engine: Engine) -> None:
     """Remove tested images that were used longest ago, until the others fit; an image in use stays.
 
-    An image counts in full, with layers that others have too. The last one may be bigger than the room.
+    An image counts in full, with layers that others have too. The newest may be bigger than the room.
     """
     limit = settings.TESTED_IMAGES
     total = 0

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from builds.engine.connection import TESTED, Engine, name_of
 from builds.engine.trials import keeping
 from builds.engine.trials.command import command_in
-from builds.engine.trials.importing import Imported, import_in, imported_in
+from builds.engine.trials.importing import Imported, import_in
 from builds.engine.trials.loading import loaded
 from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.bases.find import find_base
@@ -100,12 +100,6 @@ def image(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
     return made_of(bodies, workshop, tmp_path_factory.mktemp("wheels"))
 
 
-@pytest.fixture(scope="module")
-def neighbour(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
-    """Another image on the same Python."""
-    return made_of({"near": {"near.py": ""}}, workshop, tmp_path_factory.mktemp("wheels"))
-
-
 def made_of(bodies: Mapping[str, dict[str, str | bytes]], workshop: Workshop, folder: Path) -> Base:
     lock, fetched = locked(*(make_wheel(folder, name, files=files) for name, files in bodies.items()))
     base = find_base("host", workshop, Quiet())
@@ -127,18 +121,6 @@ def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
 
 def kept_in(engine: DockerEngine) -> list[str]:
     return [name for image in engine.client.images.list(TESTED) for name in image.tags]
-
-
-class Lines(Listener):
-    """A reporter that keeps the lines about what the engine was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.given: list[str] = []
-
-    def line(self, text: str) -> None:
-        if text.startswith("Giving"):
-            self.given.append(text)
 
 
 def tried(image: Base, names: Sequence[str], workshop: Workshop, engine: DockerEngine) -> Imported:
@@ -213,56 +195,6 @@ def test_an_image_for_another_machine_is_not_tried(
     other = store.put(json.dumps(manifest).encode(), OCI_MANIFEST)
     with pytest.raises(ImageError, match="made for s390x"):
         import_in(other.digest, PYTHON, [], store, Quiet(), docker_host=docker_engine.host)
-
-
-def test_the_next_image_is_given_without_the_layers_that_the_engine_has(
-    docker_engine: DockerEngine, image: Base, neighbour: Base, workshop: Workshop
-) -> None:
-    host, lines = docker_engine.host, Lines()
-    tried(image, ["good"], workshop, docker_engine)
-
-    outcome = import_in(neighbour.digest, PYTHON, ["near"], workshop.store, lines, docker_host=host)
-    again = import_in(image.digest, PYTHON, ["good"], workshop.store, lines, docker_host=host)
-
-    (given,) = lines.given
-    assert given.startswith("Giving the image to the Docker Engine: 0.0 MB of ")
-    assert (outcome.modules, again.modules) == (1, 1)
-    assert len(kept_in(docker_engine)) == 2
-
-
-@pytest.mark.parametrize(("room", "left"), [(0, 0), (1, 1)])
-def test_tested_images_go_for_want_of_room_but_for_the_last_one(
-    docker_engine: DockerEngine,
-    image: Base,
-    neighbour: Base,
-    workshop: Workshop,
-    settings: Settings,
-    room: int,
-    left: int,
-) -> None:
-    tried(image, ["good"], workshop, docker_engine)  # as a worker leaves it that is killed
-
-    settings.TESTED_IMAGES = room
-    with loaded(neighbour.digest, workshop.store, Quiet(), docker_host=docker_engine.host) as used:
-        tried(image, ["good"], workshop, docker_engine)  # makes room, but not where an image is in use
-        assert imported_in(used, PYTHON, ["near"], Quiet()).modules == 1
-
-    assert len(kept_in(docker_engine)) == left
-
-
-def test_an_engine_that_lacks_what_it_seemed_to_have_is_given_the_whole_image(
-    docker_engine: DockerEngine, image: Base, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lines = Lines()
-    layers = {layer.digest for layer in image.layers}
-    monkeypatch.setattr(keeping, "_layers_there", lambda *_: layers)
-
-    with loaded(image.digest, workshop.store, lines, docker_host=docker_engine.host) as started:
-        assert [" MB of " in line for line in lines.given] == [True, False]
-        docker_engine.client.images.remove(started.name)  # as another worker that makes room
-        assert imported_in(started, PYTHON, ["good"], lines).modules == 1
-
-    assert len(lines.given) == 3
 
 
 def test_a_trial_that_is_broken_off_leaves_nothing_and_one_of_a_dead_worker_goes_with_the_next(

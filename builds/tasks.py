@@ -101,6 +101,15 @@ def run_queued_builds() -> None:
             build_poller.wake()
         runner.run_claimed(claim)
         _tags_missing.set()
+        _wake_followers()
+
+
+def _wake_followers() -> None:
+    """Have done at once what waits for builds: the import test of their images, and the items of runs that heal."""
+    if has_waiting_trials():
+        trial_poller.wake()
+    if has_open_items():
+        heal_poller.wake()
 
 
 class WorkPoller:

@@ -158,6 +158,7 @@ BUILD_MEMORY = read_bytes(setting(env.str, "STUDIO_BUILD_MEMORY", ""), "STUDIO_B
 # An image is started once, to see what can be imported and whether its own command succeeds
 TRIAL_SECONDS = read_limit(setting(env.int, "STUDIO_TRIAL_SECONDS", 120), "STUDIO_TRIAL_SECONDS")
 TRIAL_MEMORY = read_bytes(setting(env.str, "STUDIO_TRIAL_MEMORY", "4g"), "STUDIO_TRIAL_MEMORY")
+TESTED_IMAGES = read_bytes(setting(env.str, "STUDIO_TESTED_IMAGES", "10g"), "STUDIO_TESTED_IMAGES")
 HEARTBEAT_SECONDS = setting(env.float, "STUDIO_HEARTBEAT_SECONDS", 2.0)
 LOST_AFTER_SECONDS = setting(env.float, "STUDIO_LOST_AFTER_SECONDS", 20.0)
 RECONCILE_SECONDS = setting(env.float, "STUDIO_RECONCILE_SECONDS", 5.0)

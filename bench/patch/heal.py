@@ -23,6 +23,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench.patch.heal", description=__doc__)
     options.add_argument("--advisories", type=Path, required=True, help="OSV's JSON, a folder or all.zip")
     options.add_argument("--environments", type=int, default=200)
+    options.add_argument("--breaking", type=float, default=0.15, help="share whose fixed version breaks it")
     options.add_argument("--builders", type=int, default=2)
     options.add_argument("--untested", action="store_true", help="without a Docker Engine")
     args = options.parse_args()

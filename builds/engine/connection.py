@@ -6,8 +6,8 @@ import json
 import logging
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ from requests import RequestException
 from builds.engine.exchange import PIECE, EngineRefused, Exchange, lost
 from builds.engine.output import Output, output_of
 from builds.imaging.bases.model import Base
-from builds.imaging.oci.manifest import OCI_LAYER_ZSTD
+from builds.imaging.oci.manifest import OCI_LAYER_ZSTD, Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError, Reporter, short_reason
 
@@ -26,6 +26,7 @@ LABEL = "io.environment-studio.from"
 """On every base image given to an engine; what is built on one inherits it, so that a clean-up finds it."""
 
 BASES = "environment-studio/base"
+TESTED = "environment-studio/tested"
 LEFT_AFTER_SECONDS = 6 * 3600
 PATIENCE = 30
 ANSWER_SECONDS = 30
@@ -46,7 +47,7 @@ class OwnImage:
 
 @dataclass(frozen=True)
 class BaseLeft:
-    """A base image that the studio gave to the engine: its name, when a build last used it, its bytes."""
+    """A base or tested image that the studio gave to the engine: its name, when it was last used, its bytes."""
 
     name: str
     used_at: float
@@ -108,11 +109,9 @@ class Engine:
         return OwnImage(str(result["Id"]), platform, bool(config.get("OnBuild")))
 
     @contextmanager
-    def temporary_image(
-        self, base: Base, store: BlobStore, reporter: Reporter, *, keep: bool = True
-    ) -> Iterator[str]:
-        """Give an image for the length of a block; one that was there before stays, unless it is not to be kept."""
-        there = keep and self.local(_name_of(base)) is not None
+    def temporary_image(self, base: Base, store: BlobStore, reporter: Reporter) -> Iterator[str]:
+        """Give an image for the length of a block; one that was there before stays."""
+        there = self.local(name_of(base, BASES)) is not None
         name = self.give(base, store, reporter)
         try:
             yield name
@@ -122,15 +121,15 @@ class Engine:
 
     def give(self, base: Base, store: BlobStore, reporter: Reporter) -> str:
         """Put a base image into the engine, if it is not there; return the name it has there."""
-        name = _name_of(base)
-        if not self._has(name):
+        name = name_of(base, BASES)
+        if not self.has(name):
             self._load(name, base, store, reporter)
         self.api.tag(
             name, BASES, name.partition(":")[2]
         )  # which notes the time: a clean-up leaves what is in use
         return name
 
-    def _has(self, name: str) -> bool:
+    def has(self, name: str) -> bool:
         """Return whether the engine has an image that the studio gave it, without ONBUILD."""
         try:
             return not (self.api.inspect_image(name).get("Config") or {}).get("OnBuild")  # type: ignore[no-untyped-call]
@@ -138,9 +137,12 @@ class Engine:
             return False
 
     def _load(self, name: str, base: Base, store: BlobStore, reporter: Reporter) -> None:
-        self._refuse_unreadable(base)
         reporter.line(f"Giving {base.reference} to the Docker Engine: {base.size / 1e6:.1f} MB")
-        archive = _archive(name, base, store)
+        self.load(docker_archive(name, base, store), base, reporter)
+
+    def load(self, archive: Iterable[bytes], base: Base, reporter: Reporter) -> None:
+        """Have the engine load an archive of this image. Raises ImageError, or EngineRefused."""
+        self._refuse_unreadable(base)
         with Exchange(
             self.api,
             "POST",
@@ -237,12 +239,11 @@ class Engine:
             if image["Created"] < old:
                 _patiently(self._remove_image, image["Id"], patience=1)
 
-    def remove_containers_of(self, label: str) -> bool:
-        """Remove containers with this label that a dead process left; return whether there were any."""
+    def remove_containers_of(self, label: str) -> None:
+        """Remove containers with this label that a dead process left."""
         left = self.api.containers(all=True, filters={"label": f"{LABEL}={label}"})
         for container in left:
             _patiently(self.api.remove_container, container["Id"], force=True, v=True)
-        return bool(left)
 
     def prune_build_cache(self, keep: int) -> None:
         """Remove from BuildKit's cache what builds used longest ago, down to so many bytes; 0 keeps all."""
@@ -255,15 +256,24 @@ class Engine:
             log.warning("The Docker Engine did not prune BuildKit's cache: %s", error)
 
     def bases(self) -> list[BaseLeft]:
-        """Return the base images that the studio gave to this engine, each with when it was last used, by name."""
+        """Return what the studio gave to this engine: base and tested images, each with its last use, by name."""
+        return sorted([*self.given(BASES), *self.given(TESTED)], key=lambda base: base.name)
+
+    def given(self, repository: str) -> list[BaseLeft]:
+        """Return the images that the studio gave to this engine under the names of a repository."""
         result = []
-        for image in self.api.images(name=BASES):
-            (name, *_) = image["RepoTags"]
-            about = self.api.inspect_image(name)  # type: ignore[no-untyped-call]
-            when = about["Metadata"]["LastTagTime"][:19]
-            used = datetime.fromisoformat(when).replace(tzinfo=UTC)
-            result.append(BaseLeft(name, used.timestamp(), int(image["Size"])))
+        for image in self.api.images(name=repository):
+            # An image may have names in both; what another process removes meanwhile is not there.
+            for name in image["RepoTags"]:
+                if name.startswith(f"{repository}:"):
+                    with suppress(ImageNotFound):
+                        result.append(BaseLeft(name, self._used_at(name), int(image["Size"])))
         return sorted(result, key=lambda base: base.name)  # the engine has no order of its own
+
+    def _used_at(self, name: str) -> float:
+        about = self.api.inspect_image(name)  # type: ignore[no-untyped-call]
+        when = about["Metadata"]["LastTagTime"][:19]
+        return datetime.fromisoformat(when).replace(tzinfo=UTC).timestamp()
 
     def take_back(self, name: str) -> bool:
         """Remove a base image from the engine, unless a container uses it; return whether it is gone."""
@@ -283,8 +293,9 @@ class Engine:
             self.api.remove_image(image, force=True)
 
 
-def _name_of(base: Base) -> str:
-    return f"{BASES}:{base.digest.removeprefix('sha256:')[:32]}"
+def name_of(base: Base, repository: str) -> str:
+    """Return the name that an image gets in the engine."""
+    return f"{repository}:{base.digest.removeprefix('sha256:')[:32]}"
 
 
 def _patiently(
@@ -309,23 +320,43 @@ def _patiently(
     log.warning("The Docker Engine keeps what a build left behind for now: %s", problem)
 
 
-def _archive(name: str, base: Base, store: BlobStore) -> Iterator[bytes]:
-    """Yield the archive that `docker load` takes: the layers as they are, and a config with our label."""
+def docker_archive(
+    name: str, base: Base, store: BlobStore, *, left_out: Collection[str] = ()
+) -> Iterator[bytes]:
+    """Yield the archive that `docker load` takes: the layers as they are, and a config with our label.
+
+    Layers that are `left_out`, by their digests, are named in it, but have no file.
+    """
+    names = [f"{number}.tar" for number in range(len(base.layers))]
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": names}]).encode()
+    yield member("manifest.json", manifest)
+    yield member("config.json", labelled_config(base))
+    for path, layer in zip(names, base.layers, strict=True):
+        if layer.digest not in left_out:
+            yield from layer_file(path, layer, store)
+    yield bytes(1024)
+
+
+def labelled_config(base: Base) -> bytes:
+    """Return the config that an image has in the engine: with our label, without ONBUILD."""
     run = dict(base.config.get("config") or {})
     run.pop("OnBuild", None)  # the Dockerfile has it written out, where it was judged
     run["Labels"] = {**(run.get("Labels") or {}), LABEL: base.digest}
-    config = json.dumps({**base.config, "config": run}, sort_keys=True).encode()
-    names = [f"{number}.tar" for number in range(len(base.layers))]
-    manifest = json.dumps([{"Config": "config.json", "RepoTags": [name], "Layers": names}]).encode()
-    for path, content in (("manifest.json", manifest), ("config.json", config)):
-        yield _header(path, len(content)) + content + bytes(-len(content) % 512)
-    for path, layer in zip(names, base.layers, strict=True):
-        yield _header(path, layer.size)
-        with store.open(layer.digest) as file:
-            while piece := file.read(PIECE):
-                yield piece
-        yield bytes(-layer.size % 512)
-    yield bytes(1024)
+    return json.dumps({**base.config, "config": run}, sort_keys=True).encode()
+
+
+def layer_file(path: str, layer: Descriptor, store: BlobStore) -> Iterator[bytes]:
+    """Yield a layer as a file of a tar archive."""
+    yield _header(path, layer.size)
+    with store.open(layer.digest) as file:
+        while piece := file.read(PIECE):
+            yield piece
+    yield bytes(-layer.size % 512)
+
+
+def member(path: str, content: bytes) -> bytes:
+    """Return a small file of a tar archive."""
+    return _header(path, len(content)) + content + bytes(-len(content) % 512)
 
 
 def _header(path: str, size: int) -> bytes:

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from builds.healing.affected import affected_versions, origins_of
-from builds.models import Advisory
+from builds.models import Advisory, Build
 from builds.models.healing import OPEN_STATES, HealItem, HealRun, HealState
 from environments.audit.record import record
 from environments.errors import ServiceError
@@ -157,6 +157,11 @@ def items_to_advance() -> Sequence[HealItem]:
     return list(
         waiting.select_related("run__workspace", "version__environment__workspace", "candidate", "build")
     )
+
+
+def heals(build: Build) -> bool:
+    """Return whether a build makes the candidate of an item: it is saved only once its import test has passed."""
+    return HealItem.objects.filter(build=build, state=HealState.BUILDING).exists()
 
 
 def claimed(item: HealItem) -> QuerySet[HealItem]:

@@ -79,6 +79,11 @@ def has_waiting_trials() -> bool:
     return Trial.objects.filter(state=TrialState.WAITING).exists()
 
 
+def count_waiting() -> int:
+    """Return how many trials wait for a worker."""
+    return Trial.objects.filter(state=TrialState.WAITING).count()
+
+
 def heartbeat(trial: Trial) -> bool:
     """Send a heartbeat; return False if another worker has the trial now."""
     return bool(_claimed(trial).update(heartbeat_at=Now()))

@@ -1,4 +1,4 @@
-"""Run trials of images proposed for the catalogue: one at a time, beside the worker's builds."""
+"""Run import tests of finished images, beside the worker's builds: as many at once as builds."""
 
 import logging
 import threading
@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 
 from django.conf import settings
+from django.db import DatabaseError, connection
 from packaging.utils import canonicalize_name
 
 from builds.engine.trials.importing import Imported, NotTried, import_in
@@ -56,10 +57,29 @@ def run_waiting_trials() -> None:
     if not _trying.acquire(blocking=False):
         return
     try:
-        while not stopping.is_set() and (trial := trials.claim_next()) is not None:
-            _run_trial(trial)
+        beside = min(trials.count_waiting(), settings.BUILDS_AT_ONCE) - 1
+        others = [threading.Thread(target=_run_beside, name="trial") for _ in range(beside)]
+        for thread in others:
+            thread.start()
+        _run_until_none_waits()
+        for thread in others:
+            thread.join()
     finally:
         _trying.release()
+
+
+def _run_beside() -> None:
+    try:
+        _run_until_none_waits()
+    except DatabaseError as error:
+        log.warning("Could not read the waiting trials (%s); retrying.", error)
+    finally:
+        connection.close()
+
+
+def _run_until_none_waits() -> None:
+    while not stopping.is_set() and (trial := trials.claim_next()) is not None:
+        _run_trial(trial)
 
 
 def _run_trial(trial: Trial) -> None:

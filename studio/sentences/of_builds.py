@@ -121,6 +121,8 @@ TEMPLATES: tuple[str, ...] = (
     _("The Docker Engine cannot read the base image {reference}: {error}"),
     _("The Docker Engine could not begin: {message}"),
     _("The Docker Engine could not build a wheel from {name} in {reference}: {message}"),
+    _("The Docker Engine does not keep the image: {message}"),
+    _("The Docker Engine does not take the image: {message}"),
     _("The Docker Engine gave the image in a form that the studio does not know: {error}"),
     _("The Docker Engine took too long."),
     _("The Docker Engine's layers are not those that the image is said to have."),

@@ -1,17 +1,20 @@
-"""An image of the store in the Docker Engine, for as long as it is tried: confined, leaving nothing behind."""
+"""An image of the store in the Docker Engine, for as long as it is tried: confined, leaving no container behind."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 
 from builds.engine.connection import Engine
+from builds.engine.exchange import EngineRefused
 from builds.engine.running import Bounds, Container, container
+from builds.engine.trials.keeping import give, kept
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.probe import Probe
 from builds.imaging.oci.index import image_of, manifests_of
@@ -37,11 +40,31 @@ class LoadedImage:
     engine: Engine
     name: str
     owner: str
+    give_again: Callable[[], None]
 
+    @contextmanager
     def started(
         self, entrypoint: Sequence[str], arguments: Sequence[str], *, folder: str = "/"
+    ) -> Iterator[Container]:
+        """Yield a container of it: without network and privileges, with limits, with room at /tmp alone."""
+        with ExitStack() as stack:
+            try:
+                running = stack.enter_context(self._container(entrypoint, arguments, folder))
+            except EngineRefused as error:
+                if error.status != 404:
+                    raise
+                self.give_again()  # another worker made room, or a layer is gone
+                try:
+                    running = stack.enter_context(self._container(entrypoint, arguments, folder))
+                except EngineRefused as again:
+                    raise NotTried(
+                        f"The Docker Engine does not keep the image: {again.message[:500]}"
+                    ) from again
+            yield running
+
+    def _container(
+        self, entrypoint: Sequence[str], arguments: Sequence[str], folder: str
     ) -> AbstractContextManager[Container]:
-        """Return a container of it: without network and privileges, with limits, with room at /tmp alone."""
         return container(
             self.engine,
             self.name,
@@ -68,9 +91,10 @@ def loaded(
         image = _for_machine(images, engine)
         engine.remove_left_over()
         owner = owner or f"trial {digest}"
-        kept = not engine.remove_containers_of(owner)
-        with engine.temporary_image(image, store, reporter, keep=kept) as name:
-            yield LoadedImage(engine, name, owner)
+        engine.remove_containers_of(owner)
+        with kept(engine, image, store, reporter) as name:
+            again = partial(give, engine, image, store, reporter, from_scratch=True)
+            yield LoadedImage(engine, name, owner, again)
 
 
 def _for_machine(images: Sequence[Base], engine: Engine) -> Base:

@@ -14,6 +14,7 @@ from builds.engine.trials.command import Ran, command_in
 from builds.engine.trials.importing import Imported, imported_in
 from builds.engine.trials.loading import LoadedImage, loaded
 from builds.engine.wheels.build import engine_answers
+from builds.healing.runs import heals
 from builds.imaging.lock import Lock
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
@@ -95,7 +96,7 @@ def _wanted(build: Build, row: Mapping[str, Any], command: str, reporter: BuildR
     if imports and when == ImportTest.OFF:
         reporter.line("Import test: switched off.")
         imports = False
-    elif imports and when == ImportTest.AFTER and not command and not import_test_required(build.workspace):
+    elif imports and when == ImportTest.AFTER and not command and not _needed_at_once(build):
         reporter.line("Import test: follows once the image is ready.")
         imports = False
     elif imports and (known := tests.import_test_known(digest)) is not None:
@@ -106,6 +107,11 @@ def _wanted(build: Build, row: Mapping[str, Any], command: str, reporter: BuildR
         reporter.line("Smoke test: passed before, with the same image and command.")
         command = ""
     return _Wanted(digest, interpreter, tuple(names), tuple(skipped), imports, command)
+
+
+def _needed_at_once(build: Build) -> bool:
+    """Return whether something waits for the import test. A healed image may be tested by another worker."""
+    return import_test_required(build.workspace) or (heals(build) and engine_answers())
 
 
 def _run(wanted: _Wanted, owner: str, store: BlobStore, reporter: BuildReporter) -> None:

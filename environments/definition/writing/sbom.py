@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import re
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 # The same packages give the same document: a moment of its own would make every export differ.
 _NO_MOMENT = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TOOL = "environment-studio"
+# The libraries import each other in circles: two threads must not load them at the same time.
+_writing = threading.Lock()
 
 
 def write(packages: Sequence[LockedPackage], format: str, name: str) -> str:
     """A bill of materials in JSON, in this format (`cyclonedx` or `spdx`)."""
-    return _cyclonedx(packages, name) if format == "cyclonedx" else _spdx(packages, name)
+    with _writing:
+        return _cyclonedx(packages, name) if format == "cyclonedx" else _spdx(packages, name)
 
 
 def package_url(package: LockedPackage) -> str:

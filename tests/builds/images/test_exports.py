@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -162,3 +164,25 @@ def test_spdx_leaves_a_location_open_that_its_grammar_refuses(url: str) -> None:
     ][0]
 
     assert package["downloadLocation"] == "NOASSERTION"
+
+
+AT_ONCE = """
+import threading
+from environments.definition.packages.locked import PIP, LockedPackage
+from environments.definition.writing import sbom
+
+package = LockedPackage("numpy", "2.1.3", PIP, url="https://files.example/numpy.whl")
+begin = threading.Barrier(4)
+def write():
+    begin.wait()
+    sbom.write([package], "spdx", "x")
+    print("written")
+threads = [threading.Thread(target=write) for _ in range(4)]
+for thread in threads:
+    thread.start()
+"""
+
+
+def test_builds_that_end_together_all_get_their_bill_of_materials() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["written"] * 4, done.stderr

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
 
-from builds.engine.connection import Engine
+from builds.engine.connection import TESTED, Engine, name_of
+from builds.engine.trials import keeping
 from builds.engine.trials.command import command_in
 from builds.engine.trials.importing import Imported, import_in
 from builds.engine.trials.loading import loaded
@@ -23,6 +25,7 @@ from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST
 from builds.imaging.reporting import Cancelled, ImageError, Quiet
 from builds.imaging.workshop import Workshop
 from builds.models import Build, Image
+from builds.models.healing import HealItem, HealState
 from builds.models.trial import SmokeTest, Trial, TrialState
 from builds.worker.platforms.index import PYTHON
 from builds.worker.proving.testing import check_image
@@ -35,6 +38,7 @@ from environments.models import Role, Version
 from environments.versions.service import save_reading
 from tests.builds.distribution import store_image
 from tests.builds.engine.test_engine import Listener
+from tests.builds.healing.examples import heal_item
 from tests.builds.imaging.making import locked, make_wheel
 from tests.builds.scenarios import (
     browser_of,
@@ -89,11 +93,14 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, host_workshop: HostWorksh
 @pytest.fixture(scope="module")
 def image(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
     """An image on this machine's Python that holds a distribution of each kind, and one without a module."""
-    folder = tmp_path_factory.mktemp("wheels")
     bodies: Mapping[str, dict[str, str | bytes]] = {
         **{name: {f"{name}.py": body} for name, body in MODULES.items()},
         "types_only": {"types_only-stubs/__init__.pyi": ""},
     }
+    return made_of(bodies, workshop, tmp_path_factory.mktemp("wheels"))
+
+
+def made_of(bodies: Mapping[str, dict[str, str | bytes]], workshop: Workshop, folder: Path) -> Base:
     lock, fetched = locked(*(make_wheel(folder, name, files=files) for name, files in bodies.items()))
     base = find_base("host", workshop, Quiet())
     lock = lock.model_copy(update={"python": base.probe.version, "base_digest": base.digest})
@@ -103,11 +110,17 @@ def image(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Base:
 
 @pytest.fixture(autouse=True)
 def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
-    """Hold up that a trial leaves neither container nor image in the engine."""
+    """Hold up that a trial leaves no container in the engine, and no images but tested ones."""
     before = {image.id for image in docker_engine.client.images.list(all=True)}
     yield
     assert docker_engine.client.containers.list(all=True) == []
+    for name in kept_in(docker_engine):
+        docker_engine.client.images.remove(name)
     assert {image.id for image in docker_engine.client.images.list(all=True)} == before
+
+
+def kept_in(engine: DockerEngine) -> list[str]:
+    return [name for image in engine.client.images.list(TESTED) for name in image.tags]
 
 
 def tried(image: Base, names: Sequence[str], workshop: Workshop, engine: DockerEngine) -> Imported:
@@ -197,7 +210,8 @@ def test_a_trial_that_is_broken_off_leaves_nothing_and_one_of_a_dead_worker_goes
     assert docker_engine.client.containers.list(all=True) == []
 
     with Engine.at(docker_engine.host) as engine:  # what a killed worker leaves
-        left = engine.give(image, workshop.store, Quiet())
+        keeping.give(engine, image, workshop.store, Quiet())
+        left = name_of(image, TESTED)
         labels = {"io.environment-studio.from": f"trial {image.digest}"}
         docker_engine.client.containers.run(left, ["-c", "while :; do sleep 9; done"], entrypoint="/bin/sh",
                                             detach=True, labels=labels)  # fmt: skip
@@ -295,6 +309,27 @@ def test_a_build_tests_its_image_once_and_a_smoke_test_that_fails_ends_it(
     )
     assert again == ["Import test: failed before, with the same image."]
     assert Trial.objects.get().state == TrialState.FAILED
+
+
+@pytest.mark.django_db
+def test_a_healed_image_is_tested_in_its_build_whereas_others_wait(
+    docker_engine: DockerEngine, image: Base, workshop: Workshop, settings: Settings
+) -> None:
+    settings.DOCKER_HOST, settings.IMPORT_TEST = docker_engine.host, "after"
+    lock = locked_names("good").model_dump(mode="json")
+    row = {"digest": image.digest, "interpreter": PYTHON, "lock": lock}
+    version = save_text("good==1.0\n")
+    with claim_build(queue_build(version)) as (_, reporter):
+        build = Build.objects.get()
+        check_image(build, row, workshop.store, reporter)
+        item = heal_item(version, HealState.BUILDING)
+        HealItem.objects.filter(pk=item.pk).update(build=build)
+        check_image(build, row, workshop.store, reporter)
+        lines = written(reporter)
+
+    assert lines[0] == "Import test: follows once the image is ready."
+    assert lines[-1] == "Import test: 1 module imported."
+    assert Trial.objects.get().state == TrialState.PASSED
 
 
 @pytest.mark.django_db

@@ -19,12 +19,27 @@ from tests.services import parts
 from tests.services.servers.registry import Registry
 
 
+class CachingRegistry(Registry):
+    """A registry with the cache of Debian's own configuration file."""
+
+    def config(self) -> dict[str, object]:
+        config = super().config()
+        storage = config["storage"]
+        assert isinstance(storage, dict)
+        return config | {"storage": storage | {"cache": {"blobdescriptor": "inmemory"}}}
+
+
 def main() -> None:
     """Print two lines: for images in the store, and for images that are pushed too."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--images", type=int, default=1000)
     options.add_argument("--packages", type=int, default=40, help="in each image")
     options.add_argument("--profile", action="store_true", help="print the functions that take longest")
+    options.add_argument(
+        "--blob-cache",
+        action="store_true",
+        help="let the registry remember blobs in memory, as the configuration that Debian ships has it",
+    )
     choice = options.parse_args()
     if reason := parts.REGISTRY.missing():
         print(reason)
@@ -43,7 +58,7 @@ def main() -> None:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        registry = Registry(folder / "registry")
+        registry = (CachingRegistry if choice.blob_cache else Registry)(folder / "registry")
         registry.start()
         try:
             for pushed in (False, True):

@@ -24,6 +24,7 @@ from builds.imaging.reporting import Cancelled, ImageError, short_reason
 from builds.imaging.workshop import Workshop
 from environments.network.credentials import HUB, HUB_HOST, Login, is_loopback
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
+from environments.network.short_requests import ShortRequests
 
 ATTEMPTS = 4
 MOST_MANIFEST_BYTES = 4 * 1024**2
@@ -80,6 +81,7 @@ class Registry:
         self._client = egress.client(
             repository.reach, base_url=repository.url, timeout=_TIMEOUT, follow_redirects=False
         )
+        self._short = ShortRequests(repository.reach, repository.url)
         self._headers: dict[str, str] = {}
         self.also_from: tuple[str, ...] = ()
         """Repositories of the same registry that blobs are mounted from: a token must let in there too."""
@@ -102,6 +104,7 @@ class Registry:
 
     def close(self) -> None:
         """Give the connections back."""
+        self._short.close()
         self._client.close()
 
     def manifest(self, reference: str) -> tuple[bytes, Descriptor]:

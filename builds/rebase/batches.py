@@ -1,15 +1,14 @@
 """Rebase images by the batch: documents are written and sent, then all rows change in one transaction.
 
-Names move after that. At each moment an image is the old or the new image, and rows say whose names have yet to move:
+The next batch is prepared meanwhile, so that the studio and the registry are busy at the same time. Names move after that. At each moment an image is the old or the new image, and rows say whose names have yet to move:
 a new image counts as pushed once its registry has it under its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -35,7 +34,7 @@ from builds.rebase.reporting import ClaimLost
 from builds.rebase.rows import Successor, save_successors
 from environments.definition import Definition
 
-PUSHES = 4  # at a time
+WAIT_SECONDS = 1.0  # between two heartbeats, at least
 
 
 @dataclass(frozen=True)
@@ -51,24 +50,49 @@ class Ready(Successor):
         return self.new.image.descriptor
 
 
-def run_batch(rebase: Rebase, items: Sequence[RebasedImage], context: Context) -> int:
-    """Rebase planned images of one workspace, and return how many. Raises ClaimLost, Cancelled."""
+@dataclass(frozen=True)
+class Begun:
+    """A batch whose documents are being written and sent; its outcomes are in the order of its items."""
+
+    items: Sequence[RebasedImage]
+    outcomes: Sequence[Future[Ready | Obstacle]]
+
+
+def begin_batch(items: Sequence[RebasedImage], context: Context) -> Begun:
+    """Have the context's threads prepare planned images of one workspace; no row and no name changes.
+
+    Raises ClaimLost, Cancelled.
+    """
     definitions = definitions_of(context.workspace, [item.hash for item in items])
     for platforms in {item.image.platforms for item in items if item.image is not None}:
         try:
-            context.bases(platforms)
+            for base in context.bases(platforms).each:
+                context.learn_origins(base)
         except ImageError as error:
             if error.code == STOPPED:
                 raise
             # Each of its images gets the reason.
-    context.reporter.check()
-    # Threads, as most of the time goes to the disk.
-    with ThreadPoolExecutor(PUSHES, thread_name_prefix="rebase") as pool:
-        prepared = list(pool.map(lambda item: _prepared(item, definitions.get(item.hash), context), items))
-    ready = list(_pushed([each for each in prepared if isinstance(each, Ready)], context))
-    for item, each in zip(items, prepared, strict=True):
+    return Begun(
+        items,
+        [context.pool.submit(_sent, item, definitions.get(item.hash), context) for item in items],
+    )
+
+
+def complete_batch(rebase: Rebase, batch: Begun, context: Context) -> int:
+    """Make prepared images the current ones, and return how many. Raises ClaimLost."""
+    while wait(batch.outcomes, timeout=WAIT_SECONDS).not_done:
+        context.reporter.beat()
+    context.reporter.beat()
+    ready: list[Ready] = []
+    for item, outcome in zip(batch.items, batch.outcomes, strict=True):
+        each = outcome.result()
         if isinstance(each, Obstacle):
             refuse(item, each)
+        else:
+            ready.append(each)
+    if (first := next((each for each in ready if each.pushed), None)) is not None:
+        for base in first.bases.each:
+            context.remember_origins(base, first.image.repository)
     done = _saved(rebase, ready, context) if ready else []
     if done:
         finish_names([each.item for each in done], context)
@@ -81,6 +105,15 @@ def refuse(item: RebasedImage, why: Obstacle) -> None:
     RebasedImage.objects.filter(pk=item.pk, fate=Fate.REBASE).update(
         fate=fate, reason_code=why.code, reason=why.reason[:600]
     )
+
+
+def _sent(item: RebasedImage, definition: Definition | None, context: Context) -> Ready | Obstacle:
+    """Prepare an image, and send what its successor has that is not in the registry, if it belongs there."""
+    each = _prepared(item, definition, context)
+    mover = context.mover
+    if isinstance(each, Obstacle) or not each.pushed or mover is None:
+        return each
+    return _push(mover, context, each) or each
 
 
 def _prepared(item: RebasedImage, definition: Definition | None, context: Context) -> Ready | Obstacle:
@@ -123,32 +156,6 @@ def _written(
     registry = f"{context.workspace.registry}/{image.repository}"
     pushed = bool(context.workspace.registry) and image.pushed_to == registry
     return Ready(image, new, bases, context.target, interpreter_path, item, pushed)
-
-
-def _pushed(ready: Sequence[Ready], context: Context) -> Iterator[Ready]:
-    """Send what the successors of pushed images have that is not in the registry; yield all without a failure."""
-    pushing = [each for each in ready if each.pushed]
-    yield from (each for each in ready if not each.pushed)
-    mover = context.mover
-    if not pushing or mover is None:
-        return
-    for each in {id(each.bases): each for each in pushing}.values():
-        for base in each.bases.each:
-            context.learn_origins(base)
-    # Layers of the new base go there with the first; all others take them over.
-    first, others = pushing[0], pushing[1:]
-    with ThreadPoolExecutor(PUSHES, thread_name_prefix="rebase") as pool:
-        for each, why in [
-            (first, _push(mover, context, first)),
-            *zip(others, pool.map(partial(_push, mover, context), others), strict=True),
-        ]:
-            context.reporter.beat()
-            if why is None:
-                yield each
-            else:
-                refuse(each.item, why)
-    for base in first.bases.each:
-        context.remember_origins(base, first.image.repository)
 
 
 def _push(mover: Mover, context: Context, each: Ready) -> Obstacle | None:

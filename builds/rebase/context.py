@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
 from builds.advisories.base_layers import save_base_packages
 from builds.imaging.bases.model import Base, Bases
 from builds.imaging.publish.mounts import origins_of, remember_origins
@@ -18,6 +21,7 @@ from environments.definition import ImageReference
 from environments.encryption import DecryptionError
 from environments.models import Workspace
 
+PUSHES = 4  # at a time
 STOPPED = "cancelled"  # the code of errors that end the rebase, not a single image's
 UNREADABLE = "The workspace's connections are encrypted with a key that this studio doesn't have."
 
@@ -38,11 +42,15 @@ class Context:
         self.made = Skeletons(self.workshop)
         self.checked: dict[str, bool] = {}
         """Layers of images, and whether the store has them: looked up once."""
+        self.pool = ThreadPoolExecutor(PUSHES, thread_name_prefix="rebase")
+        """Threads that prepare images, which read no rows."""
         self._bases: dict[str, Bases | ImageError] = {}
         self._mover: Mover | None = None
+        self._lock = Lock()
 
     def close(self) -> None:
-        """Give the connections back, and remember what the registry has now."""
+        """Leave what was not begun, and give the connections back."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
         if self._mover is not None:
             self._mover.close()
 
@@ -71,9 +79,10 @@ class Context:
     @property
     def mover(self) -> Mover | None:
         """The mover of names in the workspace's registry; None without a registry."""
-        if self._mover is None and self.workspace.registry:
-            self._mover = Mover(self.workspace.registry, self.workshop, self.reporter)
-        return self._mover
+        with self._lock:
+            if self._mover is None and self.workspace.registry:
+                self._mover = Mover(self.workspace.registry, self.workshop, self.reporter)
+            return self._mover
 
     def learn_origins(self, base: Base) -> None:
         """Learn which repositories of the registry have the layers of a base."""

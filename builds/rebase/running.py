@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from builds.imaging.reporting import Cancelled, ImageError
 from builds.models import Rebase, RebasedImage, RebaseState
 from builds.models.rebases import Fate
 from builds.queue import rebases
 from builds.queue.requests import StateConflict, request_build
-from builds.rebase.batches import finish_names, run_batch
+from builds.rebase.batches import Begun, begin_batch, complete_batch, finish_names
 from builds.rebase.context import Context
 from builds.rebase.ending import announce
 from builds.rebase.planning import batches, plan, workspaces_of
@@ -64,10 +65,8 @@ def run(rebase: Rebase, reporter: RebaseReporter, progress: Progress | None = No
             # A worker that died may have left names behind.
             for batch in batches(items.filter(fate=Fate.REBASED, named=False)):
                 finish_names(list(items.filter(pk__in=batch)), context)
-            for batch in batches(items.filter(fate=Fate.REBASE)):
-                reporter.check()
-                rows = items.filter(pk__in=batch, fate=Fate.REBASE).select_related("image__workspace")
-                done += run_batch(rebase, list(rows.prefetch_related("image__platform_rows")), context)
+            for moved in _run_batches(rebase, items, context):
+                done += moved
                 if progress is not None:
                     progress(done)
             # A registry that was away for a moment gets a second chance.
@@ -77,6 +76,21 @@ def run(rebase: Rebase, reporter: RebaseReporter, progress: Progress | None = No
             for item in items.filter(fate=Fate.REBUILD):
                 reporter.check()
                 _rebuild(item, rebase)
+
+
+def _run_batches(rebase: Rebase, items: QuerySet[RebasedImage], context: Context) -> Iterator[int]:
+    """Rebase what is planned in a workspace, and yield how many images each batch has moved."""
+    under_way: Begun | None = None
+    for batch in batches(items.filter(fate=Fate.REBASE)):
+        context.reporter.check()
+        rows = items.filter(pk__in=batch, fate=Fate.REBASE).select_related("image__workspace")
+        following = begin_batch(list(rows.prefetch_related("image__platform_rows")), context)
+        if under_way is not None:
+            yield complete_batch(rebase, under_way, context)
+        under_way = following
+    if under_way is not None:
+        context.reporter.check()
+        yield complete_batch(rebase, under_way, context)
 
 
 @transaction.atomic

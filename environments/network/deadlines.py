@@ -70,7 +70,7 @@ class Exchange:
     def await_body(self, pieces: Iterator[bytes]) -> bytes | None:
         """Return the next piece of a body, None at its end. What the studio does between them takes no time of it."""
         self._wait_began = time.monotonic()
-        with _current(self):
+        with working_at(self):
             piece = next(pieces, None)
         self._waited += time.monotonic() - self._wait_began
         self._received += len(piece or b"")
@@ -129,7 +129,7 @@ class TimedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         exchange = request.extensions.setdefault(EXTENSION, Exchange(self._deadlines))
         exchange.begin()
-        with _current(exchange):
+        with working_at(exchange):
             response = self._transport.handle_request(request)
         exchange.answer()
         assert isinstance(response.stream, httpx.SyncByteStream)  # noqa: S101
@@ -219,7 +219,8 @@ def _exchange() -> Exchange | None:
 
 
 @contextmanager
-def _current(exchange: Exchange) -> Iterator[None]:
+def working_at(exchange: Exchange) -> Iterator[None]:
+    """Let what this thread sends and receives count against an exchange."""
     before = _exchange()
     _LOCAL.exchange = exchange
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from functools import partial
+from threading import Lock
 
 import httpx
 
@@ -28,6 +29,7 @@ class Mover:
         self.registry = registry
         self.origins: dict[str, str] = {}
         self.sent = 0
+        self._first: dict[str, Lock] = {}
         self._workshop = workshop
         self._reporter = reporter
         at = parsed_reference(f"{registry}/any")
@@ -98,5 +100,11 @@ class Mover:
     def _bring(self, repository: Uploads, sender: Sender, blob: Descriptor, origin: str) -> None:
         """Bring a blob there: mounted from where it was brought before, else sent."""
         start = origin or self.origins.get(blob.digest)
-        sender.with_retries(partial(sender.mount_or_send, blob, start))
-        self.origins.setdefault(blob.digest, repository.name)
+        if start is not None:
+            sender.with_retries(partial(sender.mount_or_send, blob, start))
+            return
+        # A layer of a new base is sent once: other threads wait, and take it over.
+        with self._first.setdefault(blob.digest, Lock()):
+            start = self.origins.get(blob.digest)
+            sender.with_retries(partial(sender.mount_or_send, blob, start))
+            self.origins.setdefault(blob.digest, repository.name)

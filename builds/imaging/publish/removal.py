@@ -26,7 +26,7 @@ class _Removals(Uploads):
 
     def delete(self, digest: str) -> bool:
         """Delete a manifest, and return whether the registry allows that; it may be gone already."""
-        status = self.ask("DELETE", f"/v2/{self._at.name}/manifests/{digest}").status_code
+        status = self.ask("DELETE", f"/v2/{self._at.name}/manifests/{digest}").status
         return status in (200, 202, 204, 404)
 
 

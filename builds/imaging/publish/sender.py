@@ -10,20 +10,26 @@ from typing import TypeVar
 
 import httpx
 
-from builds.imaging.answers import bounded
+from builds.imaging.answers import PLAIN, bounded
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.registry_client import ATTEMPTS, AskAgain, Registry, same_origin
 from builds.imaging.reporting import Cancelled, ImageError
+from environments.network.short_requests import ShortAnswer
 
 Answer = TypeVar("Answer")
 PARALLEL = 4
 _SHORT = 64 * 1024
 
 
-def _ask_again_if_busy(response: httpx.Response) -> None:
-    if response.status_code == 429 or response.status_code >= 500:
-        raise AskAgain(f"it answered {response.status_code}")
+def _ask_again_if_busy(status: int) -> None:
+    if status == 429 or status >= 500:
+        raise AskAgain(f"it answered {status}")
+
+
+def _needs_more(status: int) -> bool:
+    """Whether an answer sends the studio elsewhere, or wants to know who is there."""
+    return status < 200 or 300 <= status < 400 or status in (401, 403)
 
 
 def _drain(response: httpx.Response) -> None:
@@ -42,8 +48,16 @@ class Uploads(Registry):
         """The repository's name in its registry."""
         return self._at.name
 
-    def ask(self, method: str, url: str) -> httpx.Response:
+    def ask(self, method: str, url: str) -> ShortAnswer:
         """Send a request without a body, and repeat it with a login if the registry wants one."""
+        # Without a body, the length is stated where a registry may require it.
+        length = {"Content-Length": "0"} if method == "POST" else {}
+        short = self._short.send(method, url, {**PLAIN, **length, **self._headers})
+        if short is not None and not _needs_more(short.status):
+            _ask_again_if_busy(short.status)
+            return short
+        if short is not None and short.status == 401:
+            self.authorize(self._answered(method, url, short))
         with self.send(method, url, {}) as response:
             _drain(response)
         if response.status_code == 401:
@@ -52,29 +66,41 @@ class Uploads(Registry):
                 _drain(response)
         if response.status_code in (401, 403):
             raise self._refused()
-        _ask_again_if_busy(response)
-        return response
+        _ask_again_if_busy(response.status_code)
+        return ShortAnswer(response.status_code, response.headers)
 
     def has(self, kind: str, digest: str) -> bool:
         """Return whether a blob or manifest is there."""
-        return self.ask("HEAD", f"/v2/{self._at.name}/{kind}/{digest}").status_code == 200
+        return self.ask("HEAD", f"/v2/{self._at.name}/{kind}/{digest}").status == 200
 
     def mount_or_begin(self, digest: str, origin: str | None) -> str | None:
         """Take the blob over from another repository: None. Else begin an upload: its address."""
         mount = f"?mount={digest}&from={origin}" if origin else ""
         response = self.ask("POST", f"/v2/{self._at.name}/blobs/uploads/{mount}")
-        if response.status_code == 201:
+        if response.status == 201:
             return None
-        if response.status_code != 202 or "location" not in response.headers:
-            raise self.unreachable(f"an upload cannot begin, it answered {response.status_code}")
+        if response.status != 202 or "location" not in response.headers:
+            raise self.unreachable(f"an upload cannot begin, it answered {response.status}")
         return str(response.headers["location"])
 
     def put(
         self, url: httpx.URL, headers: Mapping[str, str], content: Iterator[bytes] | bytes
-    ) -> httpx.Headers:
-        """Send a blob or manifest, and return the headers of the response."""
+    ) -> Mapping[str, str]:
+        """Send a blob or manifest, and return the headers of the response, whose names are in lower case."""
         # A registry may have its uploads taken elsewhere; its password stays with it.
-        own = self._headers if same_origin(self._client.base_url.join(url), self._client.base_url) else {}
+        here = same_origin(self._client.base_url.join(url), self._client.base_url)
+        own = self._headers if here else {}
+        if here and isinstance(content, bytes):
+            path = url.raw_path.decode("ascii")
+            short = self._short.send("PUT", path, {**PLAIN, **headers, **own}, content)
+            if short is not None and not _needs_more(short.status):
+                _ask_again_if_busy(short.status)
+                if short.status == 201:
+                    return short.headers
+                raise self._not_taken(short.status)
+            if short is not None and short.status == 401:
+                self.authorize(self._answered("PUT", str(url), short))
+                raise AskAgain("it asks again who is there")
         request = self._client.build_request("PUT", url, headers={**headers, **own}, content=content)
         response = self._client.send(request, stream=True)
         _drain(response)
@@ -82,12 +108,19 @@ class Uploads(Registry):
         if response.status_code == 401:  # a token may have run out on the way
             self.authorize(response)
             raise AskAgain("it asks again who is there")
-        _ask_again_if_busy(response)
+        _ask_again_if_busy(response.status_code)
         if response.status_code != 201:
-            raise self.unreachable(f"it does not take what is pushed, it answered {response.status_code}")
+            raise self._not_taken(response.status_code)
         return response.headers
 
-    def put_manifest(self, manifest: Descriptor, body: bytes, reference: str) -> httpx.Headers:
+    def _answered(self, method: str, url: str, short: ShortAnswer) -> httpx.Response:
+        request = self._client.build_request(method, url)
+        return httpx.Response(short.status, headers=dict(short.headers), request=request)
+
+    def _not_taken(self, status: int) -> ImageError:
+        return self.unreachable(f"it does not take what is pushed, it answered {status}")
+
+    def put_manifest(self, manifest: Descriptor, body: bytes, reference: str) -> Mapping[str, str]:
         """Put a manifest or an index under its tag, which makes the image complete, or under its digest."""
         url = httpx.URL(f"{self._at.url}/v2/{self._at.name}/manifests/{reference}")
         return self.put(url, {"Content-Type": manifest.media_type}, body)
@@ -138,7 +171,9 @@ class Sender:
         try:
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
             url = self._registry.address(location, blob.digest)
-            self._registry.put(url, headers, self._content(blob, counted))
+            pieces = self._content(blob, counted)
+            # What is small goes out in one piece.
+            self._registry.put(url, headers, b"".join(pieces) if blob.size <= _SHORT else pieces)
         except httpx.TransportError:
             self._count(-sum(counted))
             raise

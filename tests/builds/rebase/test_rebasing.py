@@ -88,6 +88,27 @@ def test_names_in_the_registry_follow_and_the_old_image_stays_by_its_digest(
     assert set(PushedTag.objects.values_list("digest", "next_at", "problem")) == {(new.digest, None, "")}
 
 
+def test_a_layer_that_the_registry_has_lost_is_pushed_again(
+    own_store: Path, registry: Registry, team: str, wheel: Path
+) -> None:
+    lab = in_registry(team)
+    push_base(own_store, f"{team}/base/python:3.11")
+    old = assemble_version(save_version(f"{team}/base/python:3.11"), wheel)
+    push_missing_tags(lambda logins: make_workshop(logins=logins))
+    push_base(own_store, f"{team}/base/python:3.11", python="3.11.10", note="second")
+    package = layers(old.digest)[-1].replace(":", "/")
+    path = lab.registry.partition("/")[2]
+    for repository in (old.repository, "forecast"):
+        folder = registry.storage / "docker/registry/v2/repositories" / path / repository
+        (folder / "_layers" / package / "link").unlink()
+
+    new = rebase(old)
+
+    names = [(new.repository, "latest"), ("forecast", "1"), ("forecast", "latest")]
+    assert [digest_in(lab, *name) for name in names] == [new.digest] * 3
+    assert missing_tags(lab) == []
+
+
 def test_a_rebased_image_gets_proof_of_its_own_which_is_pushed_along(
     own_store: Path, registry: Registry, team: str, wheel: Path
 ) -> None:

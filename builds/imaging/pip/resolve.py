@@ -115,7 +115,7 @@ def resolve(
 
 
 def _pinned_wheels(pins: Mapping[str, str], solver: Solver, reporter: Reporter) -> list[LockedPackage]:
-    """Return the wheels that pinned packages most likely come as; a wrong one would only be of no use."""
+    """Return the wheels that pinned packages most likely come as; a wrong wheel would only be of no use."""
 
     def wheel(name: str) -> LockedPackage | None:
         files = solver.listings.of_version(name, pins[name], reporter)
@@ -126,13 +126,13 @@ def _pinned_wheels(pins: Mapping[str, str], solver: Solver, reporter: Reporter) 
 
 
 def _pinned(solver: Solver) -> dict[str, str]:
-    """Return the exact versions of the requested packages that have one, whatever Python or platform it is."""
-    wanted = filter(None, map(requirement_in, solver.requirements))
+    """Return the packages that are requested in an exact version, for every Python and platform."""
+    requests = filter(None, map(requirement_in, solver.requirements))
     pins = {
-        str(canonicalize_name(one.name)): item.version
-        for one in wanted
-        if one.url is None and one.marker is None
-        for item in one.specifier
+        str(canonicalize_name(request.name)): item.version
+        for request in requests
+        if request.url is None and request.marker is None
+        for item in request.specifier
         if item.operator == "==" and is_exact(item.operator, item.version)
     }
     return {name: version for name, version in pins.items() if name not in solver.present}

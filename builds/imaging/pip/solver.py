@@ -175,7 +175,7 @@ class Solver:
 
     @property
     def selection(self) -> Selection:
-        """How a package's file is chosen."""
+        """The choice of files from what was solved for."""
         return Selection(
             present=self.present,
             forced=self.sources.forced,

@@ -26,7 +26,10 @@ UPLOADED = "2024-01-01T00:00:00Z"  # with a time, the index answers in JSON, whi
 
 
 def large(folder: Path, name: str, version: str = "1.0") -> Path:
-    files = {f"{name}/__init__.py": "x = 1\n", f"{name}/data.bin": bytes(EARLY_BYTES + 1)}
+    files: dict[str, str | bytes] = {
+        f"{name}/__init__.py": "x = 1\n",
+        f"{name}/data.bin": bytes(EARLY_BYTES + 1),
+    }
     return make_wheel(folder, name, version, files, stored=[f"{name}/data.bin"])
 
 

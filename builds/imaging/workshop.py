@@ -69,7 +69,7 @@ class Workshop:
     `reserve_disk` is called with the bytes that are added to the cache; it raises when they are too many.
     `builds_sources` says whether wheels can be built from source distributions. `layers_ready` is called with layers that
     are complete while others are still made. `interpreters` are those that were chosen to compile, by minor version: a
-    build chooses once.
+    build chooses once. `early` are the sha256 of files that were fetched before all packages were chosen.
     """
 
     store: BlobStore
@@ -89,6 +89,7 @@ class Workshop:
     managed_pythons: ManagedPythons | None = None
     base_python: BasePython | None = None
     interpreters: dict[tuple[int, int], Any] = field(default_factory=dict, compare=False, repr=False)
+    early: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def codec(self) -> Codec:

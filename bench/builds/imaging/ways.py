@@ -106,7 +106,9 @@ class Ours(Way):
 
     def build(self, number: int, requirements: Sequence[str]) -> None:
         base = find_base("host", self.workshop, Quiet())
-        lock = resolve(base, requirements, self.workshop, Quiet(), self.locks[-1] if self.locks else None)
+        lock = resolve(
+            base, requirements, self.workshop, Quiet(), self.locks[-1] if self.locks else None, early=True
+        )
         wheels = fetch(lock, self.workshop, Quiet())
         with pushing_ahead(self.image(number), {}, self.workshop, Quiet()) as ready:
             # As the worker does it: what the registry has from before is looked up once, by the push.

@@ -31,6 +31,9 @@ from builds.imaging.workshop import Workshop
 
 PARALLEL = 8
 ATTEMPTS = 5
+# Fewer are fetched and packed sooner than processes for it are started.
+EARLY_BYTES = 8 * 1024**2
+_CHECK_SECONDS = 0.2
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _TIMEOUT = httpx.Timeout(20.0, pool=None)
 
@@ -115,19 +118,42 @@ def _files(
 ) -> tuple[tuple[WheelFile, ...], int]:
     """Return the packages' files; for a `python` they are packed while others still arrive."""
     missing = [package for package in packages if not _is_here(package, workshop)]
-    received = 0
+    early = {package.sha256: package.size for package in packages if package.sha256 in workshop.early}
+    workshop.early.difference_update(early)
+    received = sum(early.values())
     if missing:
         folders = [_cache_path(package, workshop).parent.absolute() for package in missing]
         with disk_errors(), packing_ahead(python, requested, folders, workshop, reporter) as ahead:
-            received = _Downloads(missing, workshop, reporter, ahead).run()
+            received += _Downloads(missing, workshop, reporter, ahead).run()
     files = [_file(package, workshop) for package in packages]
     size = sum(file.size for file in files)
     if packages:
         reporter.line(
-            f"{len(packages)} files, {size / 1e6:.1f} MB: {len(packages) - len(missing)} here already,"
-            f" {len(missing)} fetched ({received / 1e6:.1f} MB)"
+            f"{len(packages)} files, {size / 1e6:.1f} MB:"
+            f" {len(packages) - len(missing) - len(early)} here already,"
+            f" {len(missing) + len(early)} fetched ({received / 1e6:.1f} MB)"
         )
     return tuple(files), received
+
+
+def fetch_early(
+    packages: Sequence[LockedPackage],
+    workshop: Workshop,
+    reporter: Reporter,
+    python: str,
+    chosen: threading.Event,
+) -> None:
+    """Fetch wheels that are not here, and pack them until the other packages are `chosen`, if that is worth it."""
+    missing = [package for package in packages if not _is_here(package, workshop)]
+    if sum(package.size for package in missing) < EARLY_BYTES:
+        return
+    folders = [_cache_path(package, workshop).parent.absolute() for package in missing]
+    names = frozenset(package.name for package in missing)
+    with disk_errors(), packing_ahead(python, names, folders, workshop, reporter, fewest=1) as ahead:
+        _Downloads(missing, workshop, reporter, ahead).run()
+        workshop.early.update(package.sha256 for package in missing)
+        while not chosen.wait(_CHECK_SECONDS):
+            reporter.check()
 
 
 def _is_here(package: LockedPackage, workshop: Workshop) -> bool:

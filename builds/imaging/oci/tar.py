@@ -24,6 +24,7 @@ _ROOT = b"0000000\0"
 _TIME = b"%011o\0" % MODIFIED
 _DEVICE = b"0000000\0"
 _LARGEST = 8**11
+_SUM = sum(_ROOT) * 2 + sum(_TIME) + 8 * 0x20 + sum(b"ustar\x0000rootroot") + sum(_DEVICE) * 2
 
 
 def header(path: str, size: int, mode: int, kind: bytes = FILE, target: str = "") -> bytes:
@@ -86,7 +87,10 @@ def _block(name: bytes, prefix: bytes, size: int, mode: int, kind: bytes, link: 
     fields = [name, b"%07o\0" % mode, _ROOT, _ROOT, b"%011o\0" % size, _TIME, b"        ", kind, link]
     fields += [b"ustar\x0000", b"root", b"root", _DEVICE, _DEVICE, prefix]
     block = bytearray(_FORM.pack(*fields))
-    block[148:156] = b"%06o\0 " % sum(block)
+    # Only what is not the same in every header is added up.
+    block[148:156] = b"%06o\0 " % (
+        _SUM + sum(name) + sum(prefix) + sum(block[100:108]) + sum(block[124:136]) + kind[0] + sum(link)
+    )
     return bytes(block)
 
 

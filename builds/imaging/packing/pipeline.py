@@ -107,12 +107,14 @@ def packing_ahead(
     folders: Sequence[Path],
     workshop: Workshop,
     reporter: Reporter,
+    *,
+    fewest: int = WORTH_FILES,
 ) -> Iterator[Ahead | None]:
-    """Pack during the block, where so many files for that Python are worth it and there are cores for it.
+    """Pack during the block, where there are so many files for that Python or more, and cores for it.
 
     The files will be in these folders, one in each; processes that pack read nothing else.
     """
-    if not python or len(folders) < WORTH_FILES or workshop.jobs < 2:
+    if not python or len(folders) < fewest or workshop.jobs < 2:
         yield None
         return
     for folder in folders:

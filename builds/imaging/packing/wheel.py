@@ -34,6 +34,7 @@ _LONGEST_TARGET = 1000
 _TARGET = re.compile(r"([\w.]++)\s*+:\s*+([\w.]++)\s*+(?:\[.*\])?\s*$")
 _SHA256 = re.compile(r"sha256=[A-Za-z0-9_-]{43}=?")
 _SIZE = re.compile(r"[0-9]{1,15}")
+_HEADERS_END = re.compile(rb"(?<=\n)\r?\n")
 # In words of Python 3.6, as bases may be that old.
 _SCRIPT = """#!{python}
 import sys
@@ -88,7 +89,9 @@ class Wheel:
 
     def metadata(self) -> Message:
         """Return the wheel's METADATA."""
-        return BytesHeaderParser().parsebytes(self.read(f"{self._dist_info}/METADATA", MOST_METADATA))
+        text = self.read(f"{self._dist_info}/METADATA", MOST_METADATA)
+        # Behind the first empty line is the description, often hundreds of lines that no header is in.
+        return BytesHeaderParser().parsebytes(_HEADERS_END.split(text, 1)[0])
 
     def requirements(self) -> list[str]:
         """Return what the wheel's METADATA requires, as it is written there."""

@@ -112,6 +112,24 @@ class Listings:
             self._known[name] = interruptible(partial(self._of, name), self._reporter)
         return self._known[name]
 
+    def of_version(self, name: str, version: str, reporter: Reporter) -> list[ListedFile]:
+        """Return the files of one version that indexes list, early enough; only their names are read.
+
+        Many threads may call it.
+        """
+        files: list[ListedFile] = []
+        with egress.client(self._workshop.reach, timeout=_TIMEOUT) as client:
+            for url in self._indexes.of(name, self._workshop.logins):
+                reporter.check()
+                private = self._indexes.is_private(url, self._workshop.logins)
+                required = private or name in self._indexes.own
+                page = f"{url.rstrip('/')}/{name}/"
+                listed = self._read(client, page, name, url, required=required, only=f"-{version}-")
+                files += listed
+                if listed and private:
+                    break
+        return [file for file in files if self._limits.allows(name, file.index, file.uploaded)]
+
     def private_index_of(self, name: str) -> str:
         """Return the index that needs a connection and has a package; empty for none."""
         return self._private.get(name, "") if self.every(name) else ""
@@ -132,9 +150,18 @@ class Listings:
         return tuple(files)
 
     def _read(
-        self, client: httpx.Client, url: str, name: str, index: str, *, required: bool = False
+        self,
+        client: httpx.Client,
+        url: str,
+        name: str,
+        index: str,
+        *,
+        required: bool = False,
+        only: str = "",
     ) -> list[ListedFile]:
         """Return the files that a page lists of a package; none from a page that fails, unless it is `required`.
+
+        Of all of them, those with `only` in their address.
 
         Whether a private index has a name must be known before another index is read.
         """
@@ -159,7 +186,8 @@ class Listings:
                 raise
             raise _unread(url, str(error)) from error
         entries = _from_json(text) if "json" in kind else _from_html(text)
-        files = (_file(entry, at, name, without_login(index)) for entry in entries[:MOST_FILES])
+        wanted = (entry for entry in entries[:MOST_FILES] if only in str(entry.get("url", "")))
+        files = (_file(entry, at, name, without_login(index)) for entry in wanted)
         return [file for file in files if file is not None]
 
 

@@ -68,6 +68,18 @@ def packages_of(text: str, probe: Probe, selection: Selection = Selection()) -> 
     return tuple(sorted(result, key=lambda package: package.name))
 
 
+def wheel_of(
+    name: str, version: str, files: Iterable[ListedFile], probe: Probe, selection: Selection
+) -> LockedPackage | None:
+    """Return the wheel among these files that a solver's lock of this version would lead to; None for none."""
+    select: Selector = create_compatible_tags_selector(target_tags(probe))
+    entry = {"name": name, "version": version, "wheels": [file.as_entry() for file in files if file.tags]}
+    with suppress(ImageError):
+        package = _package(entry, select, probe, selection)
+        return package if package.kind == "wheel" else None
+    return None
+
+
 def versions_of(text: str, probe: Probe) -> dict[str, tuple[str, bool]]:
     """Return the version of each package of a pylock, and whether a wheel of it runs on this base."""
     select: Selector = create_compatible_tags_selector(target_tags(probe))

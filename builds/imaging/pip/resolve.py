@@ -6,17 +6,24 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+
+from packaging.utils import canonicalize_name
 
 from builds.imaging import egress
 from builds.imaging.bases.model import Base
 from builds.imaging.child_process import Ended
 from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
+from builds.imaging.download.early import fetching_early
+from builds.imaging.interruptible import each_of
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.newer import Newer
 from builds.imaging.pip.notes import report_left_out, report_older, report_warnings
-from builds.imaging.pip.solver import Solver
+from builds.imaging.pip.pylock import wheel_of
+from builds.imaging.pip.solver import Solver, is_exact, requirement_in
 from builds.imaging.pip.solver_errors import closed, explained
 from builds.imaging.pip.sources import MOST_ROUNDS, endless
 from builds.imaging.pip.targets.beside import Beside, lacking, without_wheel
@@ -27,6 +34,7 @@ from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
 OLDEST_PYTHON = (3, 6)
+_LISTINGS_AT_A_TIME = 8
 # Errors that a platform without a wheel may be the reason of.
 _UNFIT = frozenset(("no-matching-distribution", "no-matching-python", "conflict"))
 
@@ -44,6 +52,7 @@ def resolve(
     limits: Limits = NO_LIMITS,
     package_indexes: Mapping[str, str] | None = None,
     beside: Beside | None = None,
+    early: bool = False,
 ) -> Lock:
     """Return the exact packages for these requirements, at the versions of `previous` where they fit.
 
@@ -54,6 +63,7 @@ def resolve(
     With `beside`, versions agree with another platform's, and what only a build could give is no reason for a version.
     `present` are distributions that are installed already, by their normalised names: they stay at their
     versions, and are not among the packages returned.
+    With `early`, since all files are fetched next, wheels of pinned packages are fetched and packed meanwhile.
     """
     empty = Lock(python=base.probe.version, platform=base.probe.platform, base_digest=base.digest)
     lines = checked(requirements)
@@ -80,7 +90,11 @@ def resolve(
     ):
         solver = Solver(Path(name), base.probe, lines, workshop, way_out, present, limits, package_indexes)
         resolution = _Resolution(solver, workshop, way_out, previous, beside)
-        packages, warnings = resolution.run(refresh=refresh)
+        with ExitStack() as stack:
+            if early and (pins := _pinned(solver)):
+                find = partial(_pinned_wheels, pins, solver)
+                stack.enter_context(fetching_early(find, base.probe.version, workshop, reporter))
+            packages, warnings = resolution.run(refresh=refresh)
     locked = [
         package.model_copy(update={"requested": requested, "needed_by": needed_by})
         for package in packages
@@ -98,6 +112,30 @@ def resolve(
     reporter.line(f"Resolved {len(locked)} packages for Python {base.probe.version} in {took:.1f} s")
     fields = {"packages": tuple(locked), "warnings": tuple(warnings), "skipped": resolution.skipped}
     return empty.model_copy(update={**fields, "cutoff": limits.recorded()})
+
+
+def _pinned_wheels(pins: Mapping[str, str], solver: Solver, reporter: Reporter) -> list[LockedPackage]:
+    """Return the wheels that pinned packages most likely come as; a wrong wheel would only be of no use."""
+
+    def wheel(name: str) -> LockedPackage | None:
+        files = solver.listings.of_version(name, pins[name], reporter)
+        return wheel_of(name, pins[name], files, solver.probe, solver.selection)
+
+    wheels = each_of(wheel, sorted(pins), _LISTINGS_AT_A_TIME, reporter)
+    return [package for package in wheels if package is not None]
+
+
+def _pinned(solver: Solver) -> dict[str, str]:
+    """Return the packages that are requested in an exact version, for every Python and platform."""
+    requests = filter(None, map(requirement_in, solver.requirements))
+    pins = {
+        str(canonicalize_name(request.name)): item.version
+        for request in requests
+        if request.url is None and request.marker is None
+        for item in request.specifier
+        if item.operator == "==" and is_exact(item.operator, item.version)
+    }
+    return {name: version for name, version in pins.items() if name not in solver.present}
 
 
 class _Resolution:

@@ -171,7 +171,12 @@ class Solver:
 
     def packages(self) -> tuple[LockedPackage, ...]:
         """Return the packages that were solved for last."""
-        selection = Selection(
+        return packages_of((self._folder / _LOCK).read_text(), self.probe, self.selection)
+
+    @property
+    def selection(self) -> Selection:
+        """The choice of files from what was solved for."""
+        return Selection(
             present=self.present,
             forced=self.sources.forced,
             offered=self.sources.offered,
@@ -180,7 +185,6 @@ class Solver:
             may_be_source=self.options.kinds.may_be_source,
             check=self._check_upload,
         )
-        return packages_of((self._folder / _LOCK).read_text(), self.probe, selection)
 
     def reasons(self, packages: Sequence[LockedPackage]) -> dict[str, tuple[bool, tuple[str, ...]]]:
         """Return for each package whether it was requested, and which packages need it."""

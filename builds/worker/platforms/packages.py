@@ -37,7 +37,8 @@ def install(build: Build, targets: Targets, workshop: Workshop, reporter: BuildR
     if all(target.plan.empty for target in targets):
         return targets
     with reporter.step(StepName.RESOLVE):
-        targets = resolve_each(build, targets, workshop, reporter)
+        # Of several platforms, all are resolved before anything is fetched.
+        targets = resolve_each(build, targets, workshop, reporter, early=len(targets) == 1)
         refuse_sources(targets)
     with reporter.step(StepName.FETCH) as step:
         targets = _fetched(targets, workshop, reporter)
@@ -64,16 +65,19 @@ def resolve_each(
     *,
     known: Lock | None = None,
     previous: Lock | None = None,
+    early: bool = False,
 ) -> Targets:
     """Return the targets with their locks: each stays with the versions of the first, where its platform has them.
 
-    The first stays with those of `previous`, by default the lock of the previous image.
+    The first stays with those of `previous`, by default the lock of the previous image. With `early`, since its files
+    are fetched next, pinned packages of it are fetched meanwhile.
     """
     first, *others = targets
     several = bool(others)
     if several and known is None:
         reporter.line(f"For {first.platform}:")
-    first = replace(first, lock=known or _resolve(build, first, workshop, reporter, previous=previous))
+    lock = known or _resolve(build, first, workshop, reporter, previous=previous, early=early)
+    first = replace(first, lock=lock)
     result = [first]
     for target in others:
         reporter.line(f"For {target.platform}, at the same versions where they exist:")
@@ -113,6 +117,8 @@ def _resolve(
     reporter: Reporter,
     beside: Beside | None = None,
     previous: Lock | None = None,
+    *,
+    early: bool = False,
 ) -> Lock:
     plan, base = target.plan, target.base
     previous = beside.lock if beside else previous
@@ -137,6 +143,7 @@ def _resolve(
             limits=limits,
             package_indexes=python.package_indexes,
             beside=beside,
+            early=early,
         )
     return resolve_environment(
         base,

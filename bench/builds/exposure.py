@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -23,6 +24,7 @@ NAMES = 2_000
 BASES = 40
 WORKSPACES = 20
 ADVISORIES = 600
+CARDS = 24  # of the catalogue
 AT_ONCE = 2_000
 
 
@@ -55,9 +57,12 @@ def main() -> None:
 
 def fill(images: int, chooser: random.Random) -> None:
     """Add workspaces, environments, versions, images and their packages, and advisories that affect some."""
+    from django.contrib.auth.models import User
     from django.db import connection
+    from django.utils import timezone
 
     from builds.models import Advisory, AdvisoryName, BasePackage, Package, PackageAdvisory, Severity
+    from environments.models import Member, Role, Workspace
 
     packages = Package.objects.bulk_create(
         Package(ecosystem="pypi", name=f"lib-{name}", version=f"{version}.0")
@@ -75,9 +80,12 @@ def fill(images: int, chooser: random.Random) -> None:
     )
     severities = [Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW]
     advisories = Advisory.objects.bulk_create(
-        Advisory(key=f"CVE-2026-{n:04}", severity=severities[n % 4], score=9.0 - n % 4, summary="Something")
+        Advisory(
+            key=f"CVE-2026-{n:04}", severity=severities[n % 4], score=9.0 - n % 4, summary="Something",
+            published_at=timezone.now() - timedelta(days=n * 7 % 400),
+        )
         for n in range(ADVISORIES)
-    )
+    )  # fmt: skip
     AdvisoryName.objects.bulk_create(AdvisoryName(advisory=row, name=row.key) for row in advisories)
     hits: set[tuple[int, int]] = set()
     for advisory in advisories:
@@ -90,7 +98,13 @@ def fill(images: int, chooser: random.Random) -> None:
         PackageAdvisory(advisory_id=advisory, package_id=package, fixed_in=["4.0"])
         for advisory, package in hits
     )
-    fill_images(images, packages, chooser)
+    spaces = [Workspace.objects.create(name=f"bench-{n}", title=f"Bench {n}") for n in range(WORKSPACES)]
+    user = User.objects.create(username="bench-ann")
+    for space in spaces[: WORKSPACES // 2]:
+        Member.objects.create(workspace=space, user=user, role=Role.OWNER)
+    fill_images(images, spaces, packages, chooser)
+    catalogue = Workspace.objects.create(name="curated-bench", title="Curated", curated=True)
+    fill_images(CARDS * VERSIONS, [catalogue], packages, chooser)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
@@ -100,23 +114,18 @@ def digest(number: int) -> str:
     return f"sha256:{number:064x}"
 
 
-def fill_images(images: int, packages: list[Any], chooser: random.Random) -> None:
-    """Add environments with five versions and an image each, in batches."""
-    from django.contrib.auth.models import User
+def fill_images(images: int, spaces: list[Any], packages: list[Any], chooser: random.Random) -> None:
+    """Add environments with five versions and an image each, in batches; some older versions are in use."""
     from django.utils import timezone
 
     from builds.models import Image, ImagePackage
-    from environments.models import Environment, ListEntry, Member, Role, Version, VersionEntry, Workspace
+    from environments.models import Environment, ListEntry, Usage, Version, VersionEntry, VersionLabel
 
-    user = User.objects.create(username="bench-ann")
-    spaces = [Workspace.objects.create(name=f"bench-{n}", title=f"Bench {n}") for n in range(WORKSPACES)]
-    for space in spaces[: WORKSPACES // 2]:
-        Member.objects.create(workspace=space, user=user, role=Role.OWNER)
     now = timezone.now()
     rows = iter(range(images // VERSIONS))
     while numbers := list(islice(rows, AT_ONCE // VERSIONS)):
         environments = Environment.objects.bulk_create(
-            Environment(workspace=spaces[n % WORKSPACES], name=f"env-{n}", repository=f"env-{n}")
+            Environment(workspace=spaces[n % len(spaces)], name=f"env-{n}", repository=f"env-{n}")
             for n in numbers
         )
         versions = Version.objects.bulk_create(
@@ -142,6 +151,18 @@ def fill_images(images: int, packages: list[Any], chooser: random.Random) -> Non
             )
             for version in versions
             if version.number == VERSIONS
+        )  # fmt: skip
+        older = [version for version in versions if version.number == VERSIONS - 1]
+        VersionLabel.objects.bulk_create(
+            VersionLabel(environment=version.environment, name="prod", version=version, set_at=now)
+            for version in older[::20]
+        )
+        Usage.objects.bulk_create(
+            Usage(
+                workspace_id=version.environment.workspace_id, environment=version.environment, version=version,
+                kind=Usage.Kind.RUN, name="nightly", first_at=now, last_at=now,
+            )
+            for version in older[10::20]
         )  # fmt: skip
         chosen = [picked(packages, chooser) for _ in versions]
         made = Image.objects.bulk_create(

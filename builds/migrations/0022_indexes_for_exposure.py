@@ -4,19 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('builds', '0021_distributions_of_conda_packages'),
-        ('environments', '0023_workspace_import_test'),
+        ("builds", "0021_distributions_of_conda_packages"),
+        ("environments", "0023_workspace_import_test"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='image',
-            index=models.Index(fields=['workspace', 'base_digest', 'current', 'id'], name='image_workspace_base_idx'),
+            model_name="image",
+            index=models.Index(
+                fields=["workspace", "base_digest", "current", "id"], name="image_workspace_base_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='image',
-            index=models.Index(fields=['hash', 'workspace', 'current', 'base_digest', 'made_at'], name='image_hash_facts_idx'),
+            model_name="image",
+            index=models.Index(
+                fields=["hash", "workspace", "current", "base_digest", "made_at", "id"],
+                name="image_hash_facts_idx",
+            ),
         ),
     ]

@@ -76,7 +76,7 @@ class Image(models.Model):
                 fields=["workspace", "base_digest", "current", "id"], name="image_workspace_base_idx"
             ),
             models.Index(
-                fields=["hash", "workspace", "current", "base_digest", "made_at"],
+                fields=["hash", "workspace", "current", "base_digest", "made_at", "id"],
                 name="image_hash_facts_idx",
             ),
             models.Index(fields=["made_at"], condition=Q(current=False), name="image_replaced_idx"),

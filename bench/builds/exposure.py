@@ -1,8 +1,8 @@
 """Measure who is exposed: `python -m bench.builds.exposure [--images 50000]`; on DATABASE_URL's server if it is set.
 
 Images of 60 packages each, popular ones in most, directly in the database. Printed are the median and the 95th
-percentile of the page of a CVE, that of a package, and the column of a list of environments: seconds of the clock, and
-of this process' CPU, which SQLite's queries are part of. Nothing is asserted.
+percentile of the pages of a CVE, a package and all advisories, of columns, badges and filters, and of the patch status:
+seconds of the clock, and of this process' CPU, which SQLite's queries are part of. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def fill(images: int, chooser: random.Random) -> None:
     catalogue = Workspace.objects.create(name="curated-bench", title="Curated", curated=True)
     fill_images(CARDS * VERSIONS, [catalogue], packages, chooser)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
 def digest(number: int) -> str:
@@ -210,10 +210,14 @@ def lock_of(held: list[Any]) -> dict[str, Any]:
 def measure(rounds: int, chooser: random.Random) -> None:
     """Print how long each question takes, for different advisories, packages and pages."""
     from django.contrib.auth.models import User
+    from django.db import transaction
 
-    from builds.exposure.columns import exposure_of
+    from builds.exposure.columns import exposure_of, exposures
     from builds.exposure.overview import advisories_in
+    from builds.exposure.promise import promise_and_late
     from builds.exposure.search import search
+    from builds.models import Image
+    from builds.search.conditions import find
     from environments.access import workspaces_of
     from environments.models import ListEntry, Workspace
 
@@ -238,9 +242,19 @@ def measure(rounds: int, chooser: random.Random) -> None:
         hashes = list(rows.values_list("version__hash", flat=True))
         return lambda: exposure_of(hashes, space)
 
-    def overview() -> Callable[[], Any]:
+    def overview(user: User | None = None, **chosen: Any) -> Callable[[], Any]:
+        where = scope(user) if user else [chooser.choice(spaces).pk]
+        return lambda: advisories_in(where, **chosen)
+
+    def filtered(query: str) -> Callable[[], Any]:
         space = chooser.choice(spaces)
-        return lambda: advisories_in([space.pk])
+        rows = ListEntry.objects.filter(workspace=space).order_by("name")
+        return lambda: list(find(rows, query, space)[:50])
+
+    def cards() -> Callable[[], Any]:
+        shown = Image.objects.filter(workspace__curated=True).order_by("pk")[:CARDS]
+        images = dict(shown.values_list("pk", "base_digest"))
+        return lambda: exposures(images)
 
     questions: dict[str, Callable[[], Callable[[], Any]]] = {
         "a CVE, in ten workspaces": lambda: advisory(member),
@@ -248,10 +262,37 @@ def measure(rounds: int, chooser: random.Random) -> None:
         "a popular package, in ten workspaces": lambda: package(member),
         "a popular package, everywhere": lambda: package(admin),
         "the column of a list": column,
-        "the page of all advisories": overview,
+        "the badges of the gallery": cards,
+        "the filter vulnerability:high": lambda: filtered("vulnerability:high"),
+        "the filter vulnerability:none": lambda: filtered("vulnerability:none"),
+        "all advisories, in a workspace": overview,
+        "all advisories, page 10": lambda: overview(page=10),
+        "all advisories, of one severity": lambda: overview(severity="low"),
+        "all advisories, with a search": lambda: overview(query="cve-2026-01"),
+        "all advisories, in ten workspaces": lambda: overview(member),
+        "all advisories, everywhere": lambda: overview(admin),
     }
     for name, question in questions.items():
         report(name, [timed(question()) for _ in range(rounds)])
+    with transaction.atomic():
+        decide(chooser)
+        for name in [name for name in questions if "in ten workspaces" in name or "column" in name]:
+            report(f"{name}, with decisions", [timed(questions[name]()) for _ in range(rounds)])
+        transaction.set_rollback(True)
+    report("patch status", [timed(promise_and_late) for _ in range(max(2, rounds // 20))])
+
+
+def decide(chooser: random.Random) -> None:
+    """Record decisions about a tenth of the advisories: for the studio, and for environments."""
+    from builds.models import Advisory, Triage, TriageState
+    from environments.models import Environment
+
+    environments = list(Environment.objects.order_by("pk")[:1_000])
+    Triage.objects.bulk_create(
+        Triage(advisory=advisory, environment=environment, state=TriageState.ACCEPTED, reason="bench")
+        for advisory in Advisory.objects.order_by("pk")[::10]
+        for environment in (None if advisory.pk % 20 == 1 else chooser.choice(environments),)
+    )
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, float]:
@@ -265,7 +306,7 @@ def report(name: str, each: list[tuple[float, float]]) -> None:
     """Print median and 95th percentile in milliseconds."""
     parts = [*percentiles([clock for clock, _ in each]), *percentiles([cpu for _, cpu in each])]
     print(
-        "{:38} p50 {:6.0f} ms  p95 {:6.0f} ms   CPU p50 {:6.0f} ms  p95 {:6.0f} ms".format(name, *parts),
+        "{:58} p50 {:6.0f} ms  p95 {:6.0f} ms   CPU p50 {:6.0f} ms  p95 {:6.0f} ms".format(name, *parts),
         flush=True,
     )
 

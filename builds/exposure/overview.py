@@ -130,7 +130,7 @@ def _counted(
     of_bases = _on_bases((advisory.pk for advisory in advisories), bases)
     result = []
     for advisory in advisories:
-        # Where a package has as many as are counted, so has the advisory; else these are all of its images.
+        # A package with as many as are counted settles the number; else these are all of its images.
         own = set().union(*(images[package] for package, *_ in hits[advisory.pk]))
         shown = [(name, fixes) for package, name, fixes in hits[advisory.pk] if package in seen]
         result.append(

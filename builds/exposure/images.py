@@ -33,10 +33,10 @@ def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> list
 
 def _used_images(images: QuerySet[Image], subject: Subject, scope: Scope) -> list[int]:
     """Return the exposed images of the versions in use: a popular package is in many more that nobody uses."""
-    rows = ImagePackage.objects.filter(package__in=subject.packages)
+    direct = ImagePackage.objects.filter(package__in=subject.packages)
     # A sum is in no index, and a condition with OR becomes no join: the packages' images are listed once.
     on_base = Q(base_digest__in=list(subject.digests)) if subject.digests else Q(number=NOBODY)
-    held = images.alias(number=F("pk") + 0).filter(Q(number__in=rows.values("image")) | on_base)
+    held = images.alias(number=F("pk") + 0).filter(Q(number__in=direct.values("image")) | on_base)
     own = held.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash")).order_by().values("pk")[:1]
     entries = within(VersionEntry.objects.all(), scope)
     latest = entries.filter(latest=True, archived=False)

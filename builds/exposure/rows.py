@@ -125,8 +125,8 @@ def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int
 
 def _packages(images: Sequence[Image], subject: Subject) -> dict[int, list[AffectedVersion]]:
     result: dict[int, list[AffectedVersion]] = defaultdict(list)
-    held = ImagePackage.objects.filter(image__in=[image.pk for image in images], package__in=subject.packages)
-    rows = list(held.select_related("package").order_by("package__name"))
+    own = ImagePackage.objects.filter(image__in=[image.pk for image in images], package__in=subject.packages)
+    rows = list(own.select_related("package").order_by("package__name"))
     paths = _paths((row.image_id, row.package.name) for row in rows if not row.requested)
     for row in rows:
         package = row.package

@@ -171,7 +171,9 @@ def test_the_promise_knows_the_oldest_vulnerability_of_each_image(seed: int) -> 
     with thrown_away(seed) as studio:
         expected = {}
         for image, held in studio.held.items():
-            known = [advisory.published_at for advisory, hits in studio.hits.items() if hits & held]
+            known = [
+                row.published_at for row, hits in studio.hits.items() if hits & held and row.published_at
+            ]
             if known and image.pk in studio.used:
                 expected[image.pk] = min(known)
         figures, late = promise.promise_and_late()

@@ -119,7 +119,7 @@ def thrown_away(seed: int) -> Iterator[Studio]:
 
 
 seeds = settings(
-    max_examples=examples(8),
+    max_examples=examples(4),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

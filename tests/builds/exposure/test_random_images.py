@@ -27,7 +27,7 @@ from builds.models import (
 from environments.models import Environment, Version, VersionEntry, Workspace
 from tests.examples import examples
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
 SEVERITIES = [Severity.LOW, Severity.HIGH]
 

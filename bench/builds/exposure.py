@@ -1,8 +1,8 @@
 """Measure who is exposed: `python -m bench.builds.exposure [--images 50000]`; on DATABASE_URL's server if it is set.
 
 Images of 60 packages each, popular ones in most, directly in the database. Printed are the median and the 95th
-percentile of the page of a CVE, that of a package, and the column of a list of environments: seconds of the clock, and
-of this process' CPU, which SQLite's queries are part of. Nothing is asserted.
+percentile of the pages of a CVE, a package and all advisories, of columns, badges and filters, and of the patch status:
+seconds of the clock, and of this process' CPU, which SQLite's queries are part of. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -23,6 +24,7 @@ NAMES = 2_000
 BASES = 40
 WORKSPACES = 20
 ADVISORIES = 600
+CARDS = 24  # of the catalogue
 AT_ONCE = 2_000
 
 
@@ -55,9 +57,12 @@ def main() -> None:
 
 def fill(images: int, chooser: random.Random) -> None:
     """Add workspaces, environments, versions, images and their packages, and advisories that affect some."""
+    from django.contrib.auth.models import User
     from django.db import connection
+    from django.utils import timezone
 
     from builds.models import Advisory, AdvisoryName, BasePackage, Package, PackageAdvisory, Severity
+    from environments.models import Member, Role, Workspace
 
     packages = Package.objects.bulk_create(
         Package(ecosystem="pypi", name=f"lib-{name}", version=f"{version}.0")
@@ -75,9 +80,12 @@ def fill(images: int, chooser: random.Random) -> None:
     )
     severities = [Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW]
     advisories = Advisory.objects.bulk_create(
-        Advisory(key=f"CVE-2026-{n:04}", severity=severities[n % 4], score=9.0 - n % 4, summary="Something")
+        Advisory(
+            key=f"CVE-2026-{n:04}", severity=severities[n % 4], score=9.0 - n % 4, summary="Something",
+            published_at=timezone.now() - timedelta(days=n * 7 % 400),
+        )
         for n in range(ADVISORIES)
-    )
+    )  # fmt: skip
     AdvisoryName.objects.bulk_create(AdvisoryName(advisory=row, name=row.key) for row in advisories)
     hits: set[tuple[int, int]] = set()
     for advisory in advisories:
@@ -90,9 +98,15 @@ def fill(images: int, chooser: random.Random) -> None:
         PackageAdvisory(advisory_id=advisory, package_id=package, fixed_in=["4.0"])
         for advisory, package in hits
     )
-    fill_images(images, packages, chooser)
+    spaces = [Workspace.objects.create(name=f"bench-{n}", title=f"Bench {n}") for n in range(WORKSPACES)]
+    user = User.objects.create(username="bench-ann")
+    for space in spaces[: WORKSPACES // 2]:
+        Member.objects.create(workspace=space, user=user, role=Role.OWNER)
+    fill_images(images, spaces, packages, chooser)
+    catalogue = Workspace.objects.create(name="curated-bench", title="Curated", curated=True)
+    fill_images(CARDS * VERSIONS, [catalogue], packages, chooser)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        cursor.execute("VACUUM ANALYZE" if connection.vendor == "postgresql" else "ANALYZE")
 
 
 def digest(number: int) -> str:
@@ -100,23 +114,18 @@ def digest(number: int) -> str:
     return f"sha256:{number:064x}"
 
 
-def fill_images(images: int, packages: list[Any], chooser: random.Random) -> None:
-    """Add environments with five versions and an image each, in batches."""
-    from django.contrib.auth.models import User
+def fill_images(images: int, spaces: list[Any], packages: list[Any], chooser: random.Random) -> None:
+    """Add environments with five versions and an image each, in batches; some older versions are in use."""
     from django.utils import timezone
 
     from builds.models import Image, ImagePackage
-    from environments.models import Environment, ListEntry, Member, Role, Version, VersionEntry, Workspace
+    from environments.models import Environment, ListEntry, Usage, Version, VersionEntry, VersionLabel
 
-    user = User.objects.create(username="bench-ann")
-    spaces = [Workspace.objects.create(name=f"bench-{n}", title=f"Bench {n}") for n in range(WORKSPACES)]
-    for space in spaces[: WORKSPACES // 2]:
-        Member.objects.create(workspace=space, user=user, role=Role.OWNER)
     now = timezone.now()
     rows = iter(range(images // VERSIONS))
     while numbers := list(islice(rows, AT_ONCE // VERSIONS)):
         environments = Environment.objects.bulk_create(
-            Environment(workspace=spaces[n % WORKSPACES], name=f"env-{n}", repository=f"env-{n}")
+            Environment(workspace=spaces[n % len(spaces)], name=f"env-{n}", repository=f"env-{n}")
             for n in numbers
         )
         versions = Version.objects.bulk_create(
@@ -142,6 +151,18 @@ def fill_images(images: int, packages: list[Any], chooser: random.Random) -> Non
             )
             for version in versions
             if version.number == VERSIONS
+        )  # fmt: skip
+        older = [version for version in versions if version.number == VERSIONS - 1]
+        VersionLabel.objects.bulk_create(
+            VersionLabel(environment=version.environment, name="prod", version=version, set_at=now)
+            for version in older[::20]
+        )
+        Usage.objects.bulk_create(
+            Usage(
+                workspace_id=version.environment.workspace_id, environment=version.environment, version=version,
+                kind=Usage.Kind.RUN, name="nightly", first_at=now, last_at=now,
+            )
+            for version in older[10::20]
         )  # fmt: skip
         chosen = [picked(packages, chooser) for _ in versions]
         made = Image.objects.bulk_create(
@@ -189,10 +210,14 @@ def lock_of(held: list[Any]) -> dict[str, Any]:
 def measure(rounds: int, chooser: random.Random) -> None:
     """Print how long each question takes, for different advisories, packages and pages."""
     from django.contrib.auth.models import User
+    from django.db import transaction
 
-    from builds.exposure.columns import exposure_of
+    from builds.exposure.columns import exposure_of, exposures
     from builds.exposure.overview import advisories_in
+    from builds.exposure.promise import promise_and_late
     from builds.exposure.search import search
+    from builds.models import Image
+    from builds.search.conditions import find
     from environments.access import workspaces_of
     from environments.models import ListEntry, Workspace
 
@@ -217,9 +242,19 @@ def measure(rounds: int, chooser: random.Random) -> None:
         hashes = list(rows.values_list("version__hash", flat=True))
         return lambda: exposure_of(hashes, space)
 
-    def overview() -> Callable[[], Any]:
+    def overview(user: User | None = None, **chosen: Any) -> Callable[[], Any]:
+        where = scope(user) if user else [chooser.choice(spaces).pk]
+        return lambda: advisories_in(where, **chosen)
+
+    def filtered(query: str) -> Callable[[], Any]:
         space = chooser.choice(spaces)
-        return lambda: advisories_in([space.pk])
+        rows = ListEntry.objects.filter(workspace=space).order_by("name")
+        return lambda: list(find(rows, query, space)[:50])
+
+    def cards() -> Callable[[], Any]:
+        shown = Image.objects.filter(workspace__curated=True).order_by("pk")[:CARDS]
+        images = dict(shown.values_list("pk", "base_digest"))
+        return lambda: exposures(images)
 
     questions: dict[str, Callable[[], Callable[[], Any]]] = {
         "a CVE, in ten workspaces": lambda: advisory(member),
@@ -227,10 +262,37 @@ def measure(rounds: int, chooser: random.Random) -> None:
         "a popular package, in ten workspaces": lambda: package(member),
         "a popular package, everywhere": lambda: package(admin),
         "the column of a list": column,
-        "the page of all advisories": overview,
+        "the badges of the gallery": cards,
+        "the filter vulnerability:high": lambda: filtered("vulnerability:high"),
+        "the filter vulnerability:none": lambda: filtered("vulnerability:none"),
+        "all advisories, in a workspace": overview,
+        "all advisories, page 10": lambda: overview(page=10),
+        "all advisories, of one severity": lambda: overview(severity="low"),
+        "all advisories, with a search": lambda: overview(query="cve-2026-01"),
+        "all advisories, in ten workspaces": lambda: overview(member),
+        "all advisories, everywhere": lambda: overview(admin),
     }
     for name, question in questions.items():
         report(name, [timed(question()) for _ in range(rounds)])
+    with transaction.atomic():
+        decide(chooser)
+        for name in [name for name in questions if "in ten workspaces" in name or "column" in name]:
+            report(f"{name}, with decisions", [timed(questions[name]()) for _ in range(rounds)])
+        transaction.set_rollback(True)
+    report("patch status", [timed(promise_and_late) for _ in range(max(2, rounds // 20))])
+
+
+def decide(chooser: random.Random) -> None:
+    """Record decisions about a tenth of the advisories: for the studio, and for environments."""
+    from builds.models import Advisory, Triage, TriageState
+    from environments.models import Environment
+
+    environments = list(Environment.objects.order_by("pk")[:1_000])
+    Triage.objects.bulk_create(
+        Triage(advisory=advisory, environment=environment, state=TriageState.ACCEPTED, reason="bench")
+        for advisory in Advisory.objects.order_by("pk")[::10]
+        for environment in (None if advisory.pk % 20 == 1 else chooser.choice(environments),)
+    )
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, float]:
@@ -244,7 +306,7 @@ def report(name: str, each: list[tuple[float, float]]) -> None:
     """Print median and 95th percentile in milliseconds."""
     parts = [*percentiles([clock for clock, _ in each]), *percentiles([cpu for _, cpu in each])]
     print(
-        "{:38} p50 {:6.0f} ms  p95 {:6.0f} ms   CPU p50 {:6.0f} ms  p95 {:6.0f} ms".format(name, *parts),
+        "{:58} p50 {:6.0f} ms  p95 {:6.0f} ms   CPU p50 {:6.0f} ms  p95 {:6.0f} ms".format(name, *parts),
         flush=True,
     )
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from builds.exposure.scopes import Scope, within
+from builds.exposure.scopes import NOBODY, Scope, within
 from builds.exposure.subjects import Subject
 from builds.models import BasePackage, Image, ImagePackage, PastImage, PastPackage
 from environments.models import Usage, VersionEntry, VersionLabel, Workspace
@@ -33,8 +33,11 @@ def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> list
 
 def _used_images(images: QuerySet[Image], subject: Subject, scope: Scope) -> list[int]:
     """Return the exposed images of the versions in use: a popular package is in many more that nobody uses."""
-    held = images.filter(_held(subject))
-    own = held.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash")).values("pk")[:1]
+    direct = ImagePackage.objects.filter(package__in=subject.packages)
+    # A sum is in no index, and a condition with OR becomes no join: the packages' images are listed once.
+    on_base = Q(base_digest__in=list(subject.digests)) if subject.digests else Q(number=NOBODY)
+    held = images.alias(number=F("pk") + 0).filter(Q(number__in=direct.values("image")) | on_base)
+    own = held.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash")).order_by().values("pk")[:1]
     entries = within(VersionEntry.objects.all(), scope)
     latest = entries.filter(latest=True, archived=False)
     labels = VersionLabel.objects.values("version")

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
-from django.db.models import Case, Exists, IntegerField, OuterRef, Q, Subquery, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 
-from builds.exposure.scopes import Scope, seen_packages, within
+from builds.exposure.scopes import Scope, in_current_images, seen_packages, within
 from builds.models import (
     SEVERITIES,
     Advisory,
@@ -19,6 +32,7 @@ from builds.models import (
     BasePackage,
     Image,
     ImagePackage,
+    Package,
     PackageAdvisory,
 )
 
@@ -63,28 +77,29 @@ def known(severity: str = "", query: str = "") -> list[int]:
     return list(ordered.values_list("pk", flat=True))
 
 
-def affecting(keys: Sequence[int], scope: Scope) -> Iterator[int]:
-    """Yield those of these advisories that affect a current image of some workspaces, in their order."""
-    images = within(Image.objects.filter(current=True), scope)
-    direct = within(
-        ImagePackage.objects.filter(package=OuterRef("package"), image__current=True),
-        scope,
-        "image__workspace",
-    )
-    digests = list(images.order_by().values_list("base_digest", flat=True).distinct())
-    on_base = BasePackage.objects.filter(base_digest__in=digests, package=OuterRef("package"))
-    for first in range(0, len(keys), AT_ONCE):
-        part = keys[first : first + AT_ONCE]
+def affecting(
+    keys: Sequence[int], held: QuerySet[ImagePackage], bases: Iterable[str], at_once: int = AT_ONCE
+) -> Iterator[int]:
+    """Yield those of these advisories that affect a package of images or one of their bases, in their order."""
+    direct = held.filter(package=OuterRef("package"))
+    on_base = BasePackage.objects.filter(base_digest__in=list(bases), package=OuterRef("package"))
+    for first in range(0, len(keys), at_once):
+        part = keys[first : first + at_once]
         hits = PackageAdvisory.objects.filter(advisory__in=part).filter(Exists(direct) | Exists(on_base))
         here = set(hits.values_list("advisory", flat=True))
         yield from (key for key in part if key in here)
 
 
-class _Count(Subquery):
-    """The number of rows of a subquery, which may have a limit."""
+class _Images(Subquery):
+    """The images of a subquery, which may have a limit: their keys with commas."""
 
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
+    template = "(SELECT GROUP_CONCAT(held.image) FROM (%(subquery)s) held)"
+    output_field = TextField()
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        """Return it as PostgreSQL spells it."""
+        template = "(SELECT STRING_AGG(held.image::text, ',') FROM (%(subquery)s) held)"
+        return self.as_sql(compiler, connection, template=template)
 
 
 def advisories_in(
@@ -92,37 +107,69 @@ def advisories_in(
 ) -> tuple[list[Affecting], bool]:
     """Return a page of the advisories that affect an image in these workspaces, and whether there are more."""
     first = (max(1, page) - 1) * ROWS
-    keys = list(islice(affecting(known(severity, query), scope), first, first + ROWS + 1))
+    held = in_current_images(ImagePackage.objects.all(), scope)
+    bases = _bases_of(scope)
+    last = first + ROWS + 1
+    hits = affecting(known(severity, query), held, bases, max(AT_ONCE, last))
+    keys = list(islice(hits, first, last))
     rows = Advisory.objects.defer("details").in_bulk(keys[:ROWS])
-    return _counted([rows[key] for key in keys[:ROWS] if key in rows], scope), len(keys) > ROWS
+    return _counted([rows[key] for key in keys[:ROWS] if key in rows], held, bases, scope), len(keys) > ROWS
 
 
-def _counted(advisories: Sequence[Advisory], scope: Scope) -> list[Affecting]:
-    direct = within(
-        ImagePackage.objects.filter(package__advisories__advisory=OuterRef("pk"), image__current=True),
-        scope,
-        "image__workspace",
-    )
-    bases = BasePackage.objects.filter(package__advisories__advisory=OuterRef(OuterRef("pk")))
-    on_bases = within(Image.objects.filter(current=True, base_digest__in=bases.values("base_digest")), scope)
-    most = MOST_COUNTED + 1
-    counts = Advisory.objects.filter(pk__in=[advisory.pk for advisory in advisories]).annotate(
-        direct=_Count(direct.order_by().values("image").distinct()[:most]),
-        on_bases=_Count(on_bases.values("pk")[:most]),
-    )
-    images = {pk: own + of_base for pk, own, of_base in counts.values_list("pk", "direct", "on_bases")}
-    hits: dict[int, list[PackageAdvisory]] = defaultdict(list)
-    rows = PackageAdvisory.objects.filter(advisory__in=images).select_related("package")
-    seen = seen_packages(rows.values_list("package", flat=True), scope)
-    rows = rows.filter(package__in=seen)
-    for hit in rows.order_by("package__name", "pk"):
-        hits[hit.advisory_id].append(hit)
-    return [
-        Affecting(
-            advisory,
-            images[advisory.pk],
-            list(dict.fromkeys(hit.package.name for hit in hits[advisory.pk]))[:MOST_NAMED],
-            list(dict.fromkeys(fix for hit in hits[advisory.pk] for fix in hit.fixed_in[:1]))[:MOST_NAMED],
+def _counted(
+    advisories: Sequence[Advisory], held: QuerySet[ImagePackage], bases: dict[str, int], scope: Scope
+) -> list[Affecting]:
+    hits: dict[int, list[tuple[int, str, list[str]]]] = defaultdict(list)
+    rows = PackageAdvisory.objects.filter(advisory__in=[advisory.pk for advisory in advisories])
+    columns = ("advisory", "package", "package__name", "fixed_in")
+    for advisory, *hit in rows.order_by("package__name", "pk").values_list(*columns):
+        hits[advisory].append(tuple(hit))
+    images = _images_with({package for several in hits.values() for package, *_ in several}, held)
+    seen = {package for package, several in images.items() if several}
+    seen |= seen_packages(images.keys() - seen, scope)
+    of_bases = _on_bases((advisory.pk for advisory in advisories), bases)
+    result = []
+    for advisory in advisories:
+        # A package with as many as are counted settles the number; else these are all of its images.
+        own = set().union(*(images[package] for package, *_ in hits[advisory.pk]))
+        shown = [(name, fixes) for package, name, fixes in hits[advisory.pk] if package in seen]
+        result.append(
+            Affecting(
+                advisory,
+                min(len(own), MOST_COUNTED + 1) + of_bases[advisory.pk],
+                list(dict.fromkeys(name for name, _ in shown))[:MOST_NAMED],
+                list(dict.fromkeys(fix for _, fixes in shown for fix in fixes[:1]))[:MOST_NAMED],
+            )
         )
-        for advisory in advisories
-    ]
+    return result
+
+
+def _bases_of(scope: Scope) -> dict[str, int]:
+    """Return the bases of the current images in some workspaces, each with the number of these."""
+    images = within(Image.objects.filter(current=True), scope).order_by()
+    result: dict[str, int] = defaultdict(int)
+    # By workspace too, in the order of an index: grouped by base alone, SQLite would read each image.
+    rows = images.values("workspace", "base_digest").annotate(number=Count("pk"))
+    for digest, number in rows.values_list("base_digest", "number"):
+        result[digest] += number
+    return result
+
+
+def _images_with(packages: Iterable[int], held: QuerySet[ImagePackage]) -> dict[int, set[int]]:
+    """Return the images that hold each of some packages, at most one more than are counted."""
+    direct = held.filter(package=OuterRef("pk")).order_by().values("image")[: MOST_COUNTED + 1]
+    rows = Package.objects.filter(pk__in=list(packages)).annotate(images=_Images(direct))
+    return {
+        pk: set(map(int, images.split(","))) if images else set()
+        for pk, images in rows.values_list("pk", "images")
+    }
+
+
+def _on_bases(advisories: Iterable[int], bases: dict[str, int]) -> dict[int, int]:
+    """Return the number of images on a base with a package that an advisory affects, at most one more than are counted."""
+    rows = BasePackage.objects.filter(package__advisories__advisory__in=list(advisories))
+    pairs = rows.values_list("package__advisories__advisory", "base_digest").distinct()
+    result: dict[int, int] = defaultdict(int)
+    for advisory, digest in pairs:
+        result[advisory] = min(result[advisory] + bases.get(digest, 0), MOST_COUNTED + 1)
+    return result

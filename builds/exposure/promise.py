@@ -16,7 +16,7 @@ from builds.exposure.scopes import Scope, within
 from builds.exposure.settled import settled_on
 from builds.exposure.triage import SETTLED, holding
 from builds.models import BasePackage, Image, ImagePackage, PackageAdvisory
-from environments.models import VersionEntry
+from environments.models import VersionEntry, Workspace
 
 DAYS = 30
 KEPT_SECONDS = 600.0
@@ -56,13 +56,15 @@ def used_images(scope: Scope = None) -> dict[int, int]:
         hashes[hash] = version
     result: dict[int, int] = {}
     own: set[tuple[int, str]] = set()
-    images = Image.objects.filter(current=True).values_list("pk", "workspace", "hash", "workspace__curated")
+    catalogues = set(Workspace.objects.filter(curated=True).values_list("pk", flat=True))
+    # In no order: images have one by default, by what their rows have after the lock.
+    images = Image.objects.filter(current=True).order_by().values_list("pk", "workspace", "hash")
     shared: list[tuple[int, str]] = []
-    for pk, workspace, hash, curated in images.iterator():
+    for pk, workspace, hash in images.iterator():
         if (workspace, hash) in versions:
             result[pk] = versions[workspace, hash]
             own.add((workspace, hash))
-        elif curated and hash in hashes:
+        elif workspace in catalogues and hash in hashes:
             shared.append((pk, hash))
     without = {hash for workspace, hash in versions if (workspace, hash) not in own}
     result |= {pk: hashes[hash] for pk, hash in shared if hash in without}
@@ -85,8 +87,15 @@ def known_since(images: Iterable[int]) -> dict[int, datetime]:
             advisories[package].append((advisory, at))
     settled = _settled(chosen, advisories)
     result: dict[int, datetime] = {}
+    oldest = {package: min(at for _, at in several) for package, several in advisories.items()}
 
     def take(image: int, package: int) -> None:
+        at = oldest.get(package)
+        if at is None or (image in result and result[image] <= at):
+            return
+        if not settled:
+            result[image] = at
+            return
         for advisory, at in advisories[package]:
             if (image, advisory) not in settled:
                 result[image] = min(at, result.get(image, at))
@@ -99,9 +108,9 @@ def known_since(images: Iterable[int]) -> dict[int, datetime]:
     held = BasePackage.objects.filter(package__in=old_advisories().values("package"))
     for digest, package in held.values_list("base_digest", "package").iterator():
         bases[digest].append(package)
-    on_bases = Image.objects.filter(current=True, base_digest__in=list(bases))
+    on_bases = Image.objects.filter(current=True).order_by()
     for image, digest in on_bases.values_list("pk", "base_digest").iterator():
-        if image in chosen:
+        if image in chosen and digest in bases:
             for package in bases[digest]:
                 take(image, package)
     return result
@@ -123,7 +132,17 @@ def _settled(images: set[int], advisories: dict[int, list[tuple[int, datetime]]]
 def late_images(scope: Scope = None, most: int = MOST_LISTED) -> list[Late]:
     """Return the images in use with a vulnerability known for too long, the longest first."""
     used = used_images(scope)
+    return _listed(used, known_since(used), most)
+
+
+def promise_and_late(scope: Scope = None, most: int = MOST_LISTED) -> tuple[Promise, list[Late]]:
+    """Return the figures and the images that are late, which are the same look-ups."""
+    used = used_images(scope)
     since = known_since(used)
+    return _figures(used, since), _listed(used, since, most)
+
+
+def _listed(used: dict[int, int], since: dict[int, datetime], most: int) -> list[Late]:
     chosen = sorted(since, key=lambda image: (since[image], image))[:most]
     images = Image.objects.select_related("workspace").defer("lock", "layers").in_bulk(chosen)
     entries = VersionEntry.objects.filter(pk__in=[used[image] for image in chosen])
@@ -137,12 +156,16 @@ def late_images(scope: Scope = None, most: int = MOST_LISTED) -> list[Late]:
 def promise(scope: Scope = None) -> Promise:
     """Return the figures of some workspaces."""
     used = used_images(scope)
-    late = known_since(used)
+    return _figures(used, known_since(used))
+
+
+def _figures(used: dict[int, int], late: dict[int, datetime]) -> Promise:
     rows = Image.objects.filter(Q(pk__in=list(late)) if len(late) < 500 else Q(current=True))
+    names = dict(Workspace.objects.values_list("pk", "name"))
     counts: dict[str, int] = {}
-    for pk, name in rows.values_list("pk", "workspace__name").iterator():
+    for pk, workspace in rows.order_by().values_list("pk", "workspace").iterator():
         if pk in late:
-            counts[name] = counts.get(name, 0) + 1
+            counts[names[workspace]] = counts.get(names[workspace], 0) + 1
     ordered = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
     return Promise(len(used), len(late), ordered, time.monotonic())
 

@@ -19,6 +19,7 @@ from environments.models import Usage, VersionEntry, VersionLabel
 
 MOST_VERSIONS = 200  # of an image
 MOST_USES = 50
+LOCKS_AT_ONCE = 5
 SHOWN = (
     *("hash", "latest", "archived", "number", "workspace", "version__version", "environment__name"),
     *("environment__workspace__name", "environment__workspace__title"),
@@ -124,13 +125,12 @@ def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int
 
 def _packages(images: Sequence[Image], subject: Subject) -> dict[int, list[AffectedVersion]]:
     result: dict[int, list[AffectedVersion]] = defaultdict(list)
-    by_pk = {image.pk: image for image in images}
-    rows = ImagePackage.objects.filter(image__in=by_pk, package__in=subject.packages).select_related(
-        "package"
-    )
-    for row in rows.order_by("package__name"):
+    own = ImagePackage.objects.filter(image__in=[image.pk for image in images], package__in=subject.packages)
+    rows = list(own.select_related("package").order_by("package__name"))
+    paths = _paths((row.image_id, row.package.name) for row in rows if not row.requested)
+    for row in rows:
         package = row.package
-        path = (package.name,) if row.requested else path_to(by_pk[row.image_id].lock or {}, package.name)
+        path = (package.name,) if row.requested else paths.get((row.image_id, package.name), ())
         result[row.image_id].append(
             AffectedVersion(
                 package.name,
@@ -153,6 +153,22 @@ def _packages(images: Sequence[Image], subject: Subject) -> dict[int, list[Affec
     for image in images:
         result[image.pk] += on_bases[image.base_digest]
     return result
+
+
+def _paths(packages: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[str, ...]]:
+    """Return the path to each package of an image from a requested package of its lock.
+
+    A few locks at a time: fifty at once are so many objects that Python's garbage collector looks through all others.
+    """
+    names: dict[int, set[str]] = defaultdict(set)
+    for image, name in packages:
+        names[image].add(name)
+    locks = Image.objects.filter(pk__in=names).order_by().values_list("pk", "lock")
+    return {
+        (image, name): path_to(lock or {}, name)
+        for image, lock in locks.iterator(chunk_size=LOCKS_AT_ONCE)
+        for name in names[image]
+    }
 
 
 def _advisories(package: int, subject: Subject) -> list[tuple[Advisory, list[str]]]:

@@ -17,12 +17,13 @@ def settled_on(images: Iterable[int], advisories: Iterable[int], scope: Scope = 
     """Return the pairs of image and advisory that don't count as exposed.
 
     An image is shared by versions: all of them (of the workspaces in `scope`) must have a decision that settles the
-    advisory. An image of no version has the studio's decisions alone. One query, as long as nothing was decided.
+    advisory. An image of no version has the studio's decisions alone. One query, as long as nothing was decided about them.
     """
-    decisions = decisions_about(advisories)
-    decided = {key[0] for key, row in decisions.rows.items() if row.state in SETTLED}
+    settling = holding().filter(state__in=SETTLED).order_by().values_list("advisory", flat=True).distinct()
+    decided = set(advisories).intersection(settling)
     if not decided:
         return set()
+    decisions = decisions_about(decided)
     versions = _versions(images, scope)
     return {
         (image, advisory)

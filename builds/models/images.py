@@ -71,6 +71,14 @@ class Image(models.Model):
             models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
             models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
             models.Index(fields=["base_digest"], name="image_base_digest_idx"),
+            # All that lists of exposed images read of each: the lock before these columns makes rows slow to read.
+            models.Index(
+                fields=["workspace", "base_digest", "current", "id"], name="image_workspace_base_idx"
+            ),
+            models.Index(
+                fields=["hash", "workspace", "current", "base_digest", "made_at", "id"],
+                name="image_hash_facts_idx",
+            ),
             models.Index(fields=["made_at"], condition=Q(current=False), name="image_replaced_idx"),
         ]
 

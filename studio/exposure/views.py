@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 
 from builds.advisories.records import shown_name
 from builds.exposure.overview import advisories_in
-from builds.exposure.promise import DAYS, late_images, promise
+from builds.exposure.promise import DAYS, promise_and_late
 from builds.exposure.search import search
 from builds.models import SEVERITIES, Advisory
 from builds.rebase.bases import outdated_by_workspace
@@ -88,11 +88,12 @@ def patch_status(request: StudioRequest) -> HttpResponse:
     """Show admins how far the promise holds: which images in use are late, and whose they are."""
     if not sees_everything(request.user):
         raise PermissionDenied("Only admins of the studio see all workspaces.")
+    figures, late = promise_and_late(most=MOST_LATE)
     outdated = [row for row in outdated_by_workspace() if row.outdated]
     context = {
         "days": DAYS,
-        "figures": promise(),
-        "late": late_images(most=MOST_LATE),
+        "figures": figures,
+        "late": late,
         "outdated": outdated,
         "outdated_images": sum(row.outdated for row in outdated),
     }

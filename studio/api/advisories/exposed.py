@@ -8,7 +8,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.response import Response
 
 from builds.exposure.overview import advisories_in
-from builds.exposure.promise import late_images, promise
+from builds.exposure.promise import promise_and_late
 from builds.exposure.search import SHOWN, search
 from builds.models import SEVERITIES
 from builds.rebase.bases import outdated_by_workspace
@@ -64,7 +64,7 @@ def patch_status(request: ApiRequest) -> Response:
     if not sees_everything(request.user):
         raise PermissionDenied("Only admins of the studio see all workspaces.")
     outdated = {row.workspace: row.outdated for row in outdated_by_workspace() if row.outdated}
-    figures = plain_promise(promise(), late_images())
+    figures = plain_promise(*promise_and_late())
     return Response(figures | {"images_outdated_base": outdated})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from builds.exposure.overview import advisories_in
-from builds.exposure.promise import DAYS, late_images, promise
+from builds.exposure.promise import DAYS, promise_and_late
 from builds.exposure.search import SHOWN, Answer, answer
 from builds.exposure.subjects import subject_of
 from environments.models import Workspace
@@ -67,7 +67,7 @@ class Command(StudioCommand):
         return keys
 
     def _late(self, scope: list[int] | None, as_json: bool) -> None:
-        figures, late = promise(scope), late_images(scope)
+        figures, late = promise_and_late(scope)
         if as_json:
             self.stdout.write(json.dumps(plain_promise(figures, late)))
             return

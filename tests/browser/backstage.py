@@ -58,6 +58,7 @@ def main() -> None:
     django.setup()
     known: dict[str, Callable[..., object]] = {
         "link": link,
+        "session": session,
         "version": version,
         "holding": holding,
         "proposed": proposed,
@@ -101,6 +102,17 @@ def link(name: str, workspace: str = "", role: str = "OWNER") -> str:
         space = workspace_named(workspace)
         Member.objects.get_or_create(workspace=space, user=user, defaults={"role": Role[role]})
     return login_path(user)
+
+
+def session(name: str, workspace: str) -> tuple[str, str]:
+    """Sign a person in, an owner of this workspace; return the session's cookie and its value."""
+    from django.conf import settings
+    from django.test import Client
+
+    link(name, workspace)
+    client = Client()
+    client.force_login(_person(name))
+    return settings.SESSION_COOKIE_NAME, client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 def shared(origin: str, workspace: str, name: str, message: str = "") -> int:

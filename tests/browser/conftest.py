@@ -62,7 +62,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 @pytest.fixture
 def olga(page: Page, studio: Studio) -> Page:
-    """A page of somebody who owns the workspace `lab`."""
+    """An empty page of somebody who is signed in and owns the workspace `lab`."""
     sign_in(page, studio, "olga", "lab")
     return page
 

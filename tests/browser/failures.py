@@ -48,7 +48,7 @@ KINDS_OF_FAILURES: dict[str, dict[str, Any]] = {
     "at-the-start": {"lines": 300, "at": 1},
     "in-the-middle": {"lines": 1000, "at": 500},
     "at-the-end": {"lines": 300},
-    "of-a-long-log": {"lines": 12_000, "at": 100},
+    "of-a-long-log": {"lines": 6_000, "at": 100},
     "with-a-long-message": {"lines": 300, "message": "Because a==1 depends on b>=2 and so on. " * 200},
     "with-many-causes": {"lines": 300, "causes": 3},
     "of-many-steps": {"lines": 40, "steps": 3},
@@ -96,8 +96,8 @@ def failure(workspace: str, kind: str) -> tuple[str, int]:
     return reverse("builds:build", args=[workspace, build.pk]), at
 
 
-def long_build(workspace: str, name: str, lines: str) -> str:
-    """Return the address of a build that succeeded with a log of so many lines in four steps."""
+def long_build(workspace: str, name: str, *lines: str) -> str:
+    """Return the address of a build that succeeded with a log of so many lines in each of its first steps."""
     from django.urls import reverse
 
     from builds.logs import pack_log
@@ -110,9 +110,9 @@ def long_build(workspace: str, name: str, lines: str) -> str:
     build = Build.objects.create(workspace=space, version=version, hash=version.hash)
     BuildRequest.objects.create(workspace=space, version=version, build=build)
     with claim_build(build) as (claim, reporter):
-        for step_name in (StepName.BASE, StepName.RESOLVE, StepName.FETCH, StepName.ASSEMBLE):
+        for step_name, count in zip(StepName, lines, strict=False):
             with reporter.step(step_name):
-                for number in range(int(lines) // 4):
+                for number in range(int(count)):
                     reporter.log.add(
                         f"line {number} of {step_name.label}, about as long as lines are in practice"
                     )

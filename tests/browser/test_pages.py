@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import create, editor_of, review_first, settled, sign_in
+from tests.browser.visiting import create, editor_of, review_first, settled, sign_in, sign_in_by_link
 from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
 
@@ -136,6 +136,7 @@ def test_a_curated_environment_becomes_ones_own_and_is_compared_with_its_parent(
 def test_by_numpy_below_2_one_comes_to_why_it_is_there(olga: Page, studio: Studio) -> None:
     ask(studio, "holding", "lab", "old-numpy", "pandas==1.5.2", "numpy==1.26.4", "pytz==2024.1")
     ask(studio, "holding", "lab", "new-numpy", "pandas==2.2.2", "numpy==2.1.3")
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.locator("#filter").fill("numpy<2 old-")
     olga.wait_for_url("**q=numpy**")  # by then, the list is the filtered list
     expect(olga.get_by_role("link", name="new-numpy")).to_have_count(0)
@@ -157,7 +158,10 @@ def background(page: Page) -> str:
     return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
-def test_the_theme_is_the_systems_until_one_is_chosen_and_the_choice_is_kept(olga: Page) -> None:
+def test_the_theme_is_the_systems_until_one_is_chosen_and_the_choice_is_kept(
+    olga: Page, studio: Studio
+) -> None:
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.emulate_media(color_scheme="light")
     light = background(olga)
     olga.emulate_media(color_scheme="dark")
@@ -173,7 +177,8 @@ def test_the_theme_is_the_systems_until_one_is_chosen_and_the_choice_is_kept(olg
     expect(olga.get_by_role("button", name="Light theme")).to_have_attribute("aria-pressed", "true")
 
 
-def test_the_keyboard_reaches_search_menus_and_content(olga: Page) -> None:
+def test_the_keyboard_reaches_search_menus_and_content(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.keyboard.press("Tab")
     expect(olga.get_by_role("link", name="Skip to content")).to_be_focused()
     olga.keyboard.press("/")
@@ -247,7 +252,7 @@ def test_a_logout_while_typing_is_reported_and_keeps_the_text(olga: Page, studio
     text.fill("six==1.16.0\n")
     trouble = olga.get_by_role("alert").filter(has_text="You are signed out.")
     expect(trouble.get_by_role("link", name="Sign in")).to_have_attribute("target", "_blank")
-    sign_in(other, studio, "olga", "lab")
+    sign_in_by_link(other, studio, "olga", "lab")
     # Back in the first window, which the browser says by this
     olga.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(trouble).to_be_hidden()
@@ -275,7 +280,7 @@ def test_without_javascript_everything_can_be_read_and_sent(
 ) -> None:
     context: BrowserContext = browser.new_context(java_script_enabled=False)
     page = context.new_page()
-    sign_in(page, studio, "olga", "lab")
+    sign_in_by_link(page, studio, "olga", "lab")
     page.goto(f"{studio.url}/w/lab/new/")
     page.get_by_role("textbox", name="Definition").fill("certifi==2024.8.30\n")
     page.get_by_role("button", name="Check").click()

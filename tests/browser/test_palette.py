@@ -14,6 +14,7 @@ from tests.services.studio import Studio
 def test_ctrl_k_finds_an_environment_and_enter_opens_it(olga: Page, studio: Studio) -> None:
     ask(studio, "version", "lab", "palette-first", "six==1.16.0\n")
     ask(studio, "version", "lab", "palette-second", "six==1.16.0\n")
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.keyboard.press("Control+k")
     field = olga.get_by_role("combobox", name="Search or run a command")
     expect(field).to_be_focused()
@@ -43,6 +44,7 @@ def test_ctrl_k_finds_an_environment_and_enter_opens_it(olga: Page, studio: Stud
 
 def test_enter_waits_for_the_results_of_what_is_typed(olga: Page, studio: Studio) -> None:
     ask(studio, "version", "lab", "typed-fast", "six==1.16.0\n")
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.keyboard.press("Control+k")
     olga.keyboard.type("typed-fast")
     olga.keyboard.press("Enter")
@@ -50,6 +52,7 @@ def test_enter_waits_for_the_results_of_what_is_typed(olga: Page, studio: Studio
 
 
 def test_commands_switch_the_theme_and_sign_out(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.keyboard.press("Control+k")
     olga.keyboard.type("dark theme")
     expect(olga.get_by_role("option", name="Dark theme")).to_have_attribute("aria-selected", "true")
@@ -63,7 +66,8 @@ def test_commands_switch_the_theme_and_sign_out(olga: Page, studio: Studio) -> N
     expect(olga).to_have_url(re.compile("/login/"))
 
 
-def test_the_top_bars_field_opens_the_palette_with_what_is_typed(olga: Page) -> None:
+def test_the_top_bars_field_opens_the_palette_with_what_is_typed(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.locator("#search").press_sequentially("b")
     field = olga.get_by_role("combobox", name="Search or run a command")
     expect(field).to_be_focused()
@@ -74,7 +78,8 @@ def test_the_top_bars_field_opens_the_palette_with_what_is_typed(olga: Page) -> 
     expect(field).to_be_hidden()
 
 
-def test_a_search_that_cannot_be_reached_says_so(olga: Page) -> None:
+def test_a_search_that_cannot_be_reached_says_so(olga: Page, studio: Studio) -> None:
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.route("**/search/?*", lambda route: route.abort())
     olga.keyboard.press("Control+k")
     expect(olga.locator("#palette-status")).to_have_text("The search can't be reached.")
@@ -82,6 +87,7 @@ def test_a_search_that_cannot_be_reached_says_so(olga: Page) -> None:
 
 def test_names_that_are_markup_stay_text_in_the_palette(olga: Page, studio: Studio) -> None:
     ask(studio, "version", "lab", "img", "# <img src=x onerror=alert(1)>\nsix==1.16.0\n")
+    olga.goto(f"{studio.url}/w/lab/environments/")
     olga.evaluate("localStorage.setItem(Object.keys(localStorage)[0] || 'studio-recent:1', '{broken')")
     olga.keyboard.press("Control+k")
     olga.keyboard.type("<img src=x")

@@ -31,6 +31,7 @@ def test_one_proposes_another_approves_and_everybody_has_it(
     context = browser.new_context()
     hers = context.new_page()
     sign_in(hers, studio, "cora", "shop")
+    hers.goto(f"{studio.url}/w/shop/environments/")
     hers.get_by_role("link", name=re.compile(r"^Review \d")).first.click()
     hers.get_by_role("link", name="AzureML-release").click()
     expect(hers.get_by_text("Everybody needs attrs.")).to_be_visible()

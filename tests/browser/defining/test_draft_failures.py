@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tests.browser.defining.drafting import (
     new_page,
     type_all,
 )
-from tests.browser.visiting import create, settled, sign_in
+from tests.browser.visiting import create, settled, sign_in_by_link
 from tests.services.studio import Studio
 
 
@@ -47,40 +48,35 @@ def test_a_studio_that_is_away_keeps_the_page_and_saving_again_works(olga: Page,
     assert olga.evaluate(DRAFTS) == 0
 
 
-@pytest.mark.parametrize(
-    ("status", "sentence"),
-    [
-        (500, "something went wrong on our side (error 500"),
-        (502, "something went wrong on our side (error 502"),
-        (413, "this is too large"),
-        (409, "someone changed this in the meantime. Your text is kept. Taken: <b>by</b> another"),
-        (429, "too many requests"),
-        (404, "the studio rejected it (error 404)"),
-    ],
-)
-def test_a_refusal_keeps_the_page(olga: Page, studio: Studio, status: int, sentence: str) -> None:
-    page = (
-        "<main><div class='notice-error'>Taken: &lt;b&gt;by&lt;/b&gt;\n another</div></main>"
-        if status == 409
-        else "no"
-    )
+REFUSALS = {
+    500: "something went wrong on our side (error 500",
+    502: "something went wrong on our side (error 502",
+    413: "this is too large",
+    409: "someone changed this in the meantime. Your text is kept. Taken: <b>by</b> another",
+    429: "too many requests",
+    404: "the studio rejected it (error 404)",
+}
 
-    def refuse(route: Route) -> None:
+
+def test_refusals_keep_the_page_until_it_is_saved(olga: Page, studio: Studio) -> None:
+    def refuse(status: int, route: Route) -> None:
         if route.request.method == "POST":
-            route.fulfill(status=status, body=page, content_type="text/html")
+            conflict = "<main><div class='notice-error'>Taken: &lt;b&gt;by&lt;/b&gt;\n another</div></main>"
+            route.fulfill(status=status, body=conflict if status == 409 else "no", content_type="text/html")
         else:
             route.continue_()
 
     new_page(olga, studio)
-    type_all(olga, f"refused-{status}")
-    olga.route(re.compile("/new/"), refuse)
+    type_all(olga, "refused")
+    for status, sentence in REFUSALS.items():
+        olga.route(re.compile("/new/"), partial(refuse, status))
+        create(olga)
+        expect(olga.get_by_role("alert").filter(has_text=sentence)).to_be_visible()
+        expect_all(olga, "refused")
+        assert olga.evaluate(DRAFTS) == 1
+        olga.unroute(re.compile("/new/"))
     create(olga)
-    expect(olga.get_by_role("alert").filter(has_text=sentence)).to_be_visible()
-    expect_all(olga, f"refused-{status}")
-    assert olga.evaluate(DRAFTS) == 1
-    olga.unroute(re.compile("/new/"))
-    create(olga)
-    expect(olga.get_by_text(f"refused-{status}:1 is saved.")).to_be_visible()
+    expect(olga.get_by_text("refused:1 is saved.")).to_be_visible()
 
 
 @pytest.mark.parametrize("where", ["here", "there"])
@@ -94,7 +90,7 @@ def test_an_expired_session_loses_nothing(olga: Page, studio: Studio, where: str
     expect(problem).to_be_visible()
     expect(problem.get_by_role("link", name="Sign in")).to_have_attribute("target", "_blank")
     other = olga.context.new_page()
-    sign_in(other, studio, "olga", "lab")
+    sign_in_by_link(other, studio, "olga", "lab")
     page = olga
     if where == "there":
         page = other
@@ -117,7 +113,7 @@ def test_another_user_who_signed_in_meanwhile_saves_nothing_of_it(olga: Page, st
     olga.context.clear_cookies(name="studio_session")
     create(olga)
     other = olga.context.new_page()
-    sign_in(other, studio, "otto", "lab")
+    sign_in_by_link(other, studio, "otto", "lab")
     olga.get_by_role("button", name="Try again").click()
     expect(olga.get_by_role("alert").filter(has_text="someone else has signed in here")).to_be_visible()
     expect_all(olga, "not-theirs")

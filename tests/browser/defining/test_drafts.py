@@ -20,7 +20,7 @@ from tests.browser.defining.drafting import (
     new_page,
     type_all,
 )
-from tests.browser.visiting import axe_violations, create, editor_of, settled, sign_in
+from tests.browser.visiting import axe_violations, create, editor_of, settled, sign_in_by_link
 from tests.services.studio import Studio
 
 
@@ -161,7 +161,7 @@ def test_another_user_of_the_browser_sees_no_draft(olga: Page, studio: Studio) -
     type_all(olga, "of-olga")
     olga.context.clear_cookies()
     other = olga.context.new_page()
-    sign_in(other, studio, "otto", "lab")
+    sign_in_by_link(other, studio, "otto", "lab")
     new_page(other, studio)
     expect(other.get_by_label("Name", exact=True)).to_have_value("")
     expect(bar(other)).to_have_count(0)
@@ -181,7 +181,7 @@ def test_signing_out_removes_drafts_also_those_of_other_windows(
     olga.get_by_label("Name", exact=True).fill("typed after")
     olga.goto(f"{studio.url}/login/")
     assert other.evaluate(DRAFTS) == 0
-    sign_in(other, studio, "olga", "lab")
+    sign_in_by_link(other, studio, "olga", "lab")
     new_page(other, studio)
     expect(bar(other)).to_have_count(0)
     # From then on drafts are kept again.

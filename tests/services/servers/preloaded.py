@@ -3,6 +3,9 @@
 The process has imported libraries alone, nothing of the studio and no settings, so that a command reads its own
 environment like any other. For tests, `run_preloaded(argv, …)` is `subprocess.run([sys.executable, *argv], …)` and
 `PreloadedProcess([sys.executable, *argv], …)` is `Process([sys.executable, *argv], …)`.
+
+Commands of one studio share more: the first leaves a process behind that has read its environment and set Django up,
+and the next with the same environment, folder and keys are forked from that.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import array
 import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -21,8 +25,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.services.processes import MARKER, Child, Process
 
@@ -71,6 +76,8 @@ LIBRARIES = (
     "kombu.transport.filesystem",
     "kombu.transport.pyamqp",
     "kombu.transport.redis",
+    "license_expression",
+    "markdown_it",
     "packaging.pylock",
     "packaging.requirements",
     "pip._internal.commands.install",
@@ -84,6 +91,7 @@ LIBRARIES = (
     "rattler",
     "requests",
     "rest_framework.status",
+    "securesystemslib.signer",
     "squarify",
     "standardwebhooks",
     "structlog.stdlib",
@@ -113,8 +121,16 @@ ROOM_NAME = "PRELOADED_ROOM"
 PR_SET_CHILD_SUBREAPER = 36
 _lock = threading.Lock()
 _lock_of_orphans = threading.Lock()
+_lock_of_set_up = threading.Lock()
 RUN, START = b"r", b"s"
+SET_UP = 3  # processes that have set Django up: tests seldom use more studios at once
+# Argv that set Django up by the environment, as it is when they are started
+DJANGO = ({"manage.py"}, {"celery", "uvicorn", "tests.builds.faults.request_builds"})
+WITHOUT_DJANGO = {"inspect", "diff", "convert"}
+KEPT_KEYS = ("secret-key", "encryption-key")  # files that settings are read from
 _server: _Server | None = None
+# By what settings are read from; None: to set Django up fails, or prints something
+_set_up: dict[str, _SetUpServer | None] = {}
 
 
 def run_preloaded(
@@ -124,7 +140,7 @@ def run_preloaded(
     arguments = [str(argument) for argument in argv]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         request = {"argv": arguments, "env": dict(env), "cwd": str(cwd)}
-        code = _preloaded().request(RUN, request, out.fileno(), err.fileno())
+        code = _server_for(request).request(RUN, request, out.fileno(), err.fileno())
         out.seek(0)
         err.seek(0)
         return subprocess.CompletedProcess(arguments, code, out.read().decode(), err.read().decode())
@@ -141,12 +157,17 @@ class PreloadedProcess(Process):
         if "LD_PRELOAD" in env or user is not None or group is not None:  # only a new process can have these
             return super().start(output, env, cwd, user, group)
         request = {"argv": self.argv[1:], "env": dict(env), "cwd": str(cwd or Path.cwd())}
-        with _lock_of_orphans:
-            _adopt_orphans(True)
-            try:
-                return Forked(_preloaded().request(START, request, output, output))
-            finally:
-                _adopt_orphans(False)
+        return Forked(_start(_server_for(request), request, output))
+
+
+def _start(server: _Requests, request: Mapping[str, Any], output: int) -> int:
+    """Return the id of a process that is started as a child of this."""
+    with _lock_of_orphans:
+        _adopt_orphans(True)
+        try:
+            return server.request(START, request, output, output)
+        finally:
+            _adopt_orphans(False)
 
 
 def _adopt_orphans(adopt: bool) -> None:
@@ -160,6 +181,41 @@ def _preloaded() -> _Server:
     with _lock:
         _server = _server or _Server()
     return _server
+
+
+def _server_for(request: Mapping[str, Any]) -> _Requests:
+    """Return the process with the most set up for this request."""
+    return _set_up_for(request) or _preloaded()
+
+
+def _set_up_for(request: Mapping[str, Any]) -> _SetUpServer | None:
+    argv, env = request["argv"], request["env"]
+    script, modules = DJANGO
+    known = argv[0] in script and not WITHOUT_DJANGO.intersection(argv[1:2])
+    if "STUDIO_VAR" not in env or not (known or (argv[0] == "-m" and argv[1] in modules)):
+        return None
+    env = {"DJANGO_SETTINGS_MODULE": "studio.settings", **env}
+    keys = [_state(Path(env["STUDIO_VAR"], name)) for name in KEPT_KEYS]
+    key = json.dumps([sorted((name, env[name]) for name in env.keys() - {MARKER}), request["cwd"], keys])
+    with _lock_of_set_up:
+        if key not in _set_up:
+            used = [other for other, server in _set_up.items() if server is not None]
+            for other in used[: len(used) + 1 - SET_UP]:
+                server = _set_up.pop(other)
+                assert server is not None
+                server.close()
+            _set_up[key] = _SetUpServer.started(env, request["cwd"])
+        else:
+            _set_up[key] = _set_up.pop(key)  # the last to go
+        return _set_up[key]
+
+
+def _state(file: Path) -> list[int]:
+    try:
+        stat = file.stat()
+    except OSError:
+        return []
+    return [stat.st_ino, stat.st_mtime_ns, stat.st_size]
 
 
 class Forked:
@@ -194,23 +250,13 @@ class Forked:
             os.kill(self.pid, sign)
 
 
-class _Server:
-    """The process that forks, and the way to it."""
+class _Requests:
+    """A process that forks, at the other end of a socket."""
 
-    def __init__(self) -> None:
-        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._socket = near
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(far.fileno())],
-            cwd=ROOT,
-            env={**os.environ, ROOM_NAME: " " * ROOM},
-            pass_fds=[far.fileno()],
-            stdin=subprocess.DEVNULL,
-        )
-        far.close()
-        atexit.register(self.close)
+    def __init__(self, to_it: socket.socket) -> None:
+        self._socket = to_it
 
-    def request(self, kind: bytes, request: Mapping[str, object], out: int, err: int) -> int:
+    def request(self, kind: bytes, request: Mapping[str, Any], out: int, err: int) -> int:
         """Return the exit code of a command that is run, the id of a process that is started."""
         mine, its = socket.socketpair()
         descriptors = array.array("i", [its.fileno(), out, err])
@@ -225,9 +271,71 @@ class _Server:
             raise AssertionError("The preloaded process has died.")
         return int(answer)
 
+
+class _Server(_Requests):
+    """The process that has imported libraries."""
+
+    def __init__(self) -> None:
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        super().__init__(near)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(far.fileno())],
+            cwd=ROOT,
+            env={**os.environ, ROOM_NAME: " " * ROOM},
+            pass_fds=[far.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+        far.close()
+        atexit.register(self.close)
+
     def close(self) -> None:
         self._socket.close()
         self._process.wait()
+
+
+class _SetUpServer(_Requests):
+    """A process that has set Django up by an environment."""
+
+    def __init__(self, to_it: socket.socket, pid: int) -> None:
+        super().__init__(to_it)
+        self._process = Forked(pid)
+        atexit.register(self.close)
+
+    @classmethod
+    def started(cls, env: Mapping[str, str], cwd: str) -> _SetUpServer | None:
+        """Return it once it can fork, or nothing if these settings are refused or print something."""
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with far:
+            own = {**env, MARKER: os.environ.get(MARKER, "")}  # it belongs to the run, and to no studio
+            request = {"argv": ["-m", __name__, "set up"], "env": own, "cwd": cwd}
+            pid = _start(_preloaded(), request, far.fileno())
+        server = cls(near, pid)
+        if near.recv(1):
+            return server
+        server.close()
+        return None
+
+    def close(self) -> None:
+        """End it; what it has forked goes on."""
+        atexit.unregister(self.close)
+        self._socket.close()
+        self._process.wait()
+
+
+def serve_set_up() -> None:
+    """Set Django up, and fork for the requests from what was given as the output."""
+    with socket.socket(fileno=os.dup(1)) as requests, tempfile.TemporaryFile() as printed:
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+        import django
+
+        django.setup()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if os.fstat(printed.fileno()).st_size or len(os.listdir("/proc/self/task")) > 1:
+            return
+        requests.send(b"1")
+        _fork_for(requests, then=lambda: importlib.import_module("studio.urls"))
 
 
 def serve(descriptor: int) -> None:
@@ -237,21 +345,27 @@ def serve(descriptor: int) -> None:
     alone = len(os.listdir("/proc/self/task")) == 1
     assert alone, "A library has started a thread: what is forked would lack it."
     with socket.socket(fileno=descriptor) as requests:
-        while True:
-            kind, descriptors, _flags, _address = socket.recv_fds(requests, 1, 3)
-            if not kind:
-                return
-            orphaned, opened = os.pipe()
-            between = os.fork()
-            if between == 0:
-                requests.close()
-                os.close(opened)
-                _answer(kind, orphaned, *descriptors)
-            if kind == START:  # when these copies are closed, what was started has its new parent
-                os.waitpid(between, 0)
-            for copy in (orphaned, opened, *descriptors):
-                os.close(copy)
-            _reap()
+        _fork_for(requests)
+
+
+def _fork_for(requests: socket.socket, then: Callable[[], object] | None = None) -> None:
+    """Fork for each request until the other end is closed; after the first, do what spares the next some work."""
+    while True:
+        gc.freeze()  # what is shared with the forks is not looked through again by each of them
+        kind, descriptors, _flags, _address = socket.recv_fds(requests, 1, 3)
+        if not kind:
+            return
+        orphaned, opened = os.pipe()
+        between = os.fork()
+        if between == 0:
+            requests.close()
+            os.close(opened)
+            _answer(kind, orphaned, *descriptors)
+        if kind == START:  # when these copies are closed, what was started has its new parent
+            os.waitpid(between, 0)
+        for copy in (orphaned, opened, *descriptors):
+            os.close(copy)
+        _reap()
 
 
 def _reap() -> None:
@@ -287,10 +401,11 @@ def _answer(kind: bytes, orphaned: int, request_fd: int, out: int, err: int) -> 
 def _show(marker: str) -> None:
     """Write the marker to where /proc/PID/environ is read from."""
     start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47])
-    room = Path("/proc/self/environ").read_bytes().index(b" " * ROOM)
+    name = f"{ROOM_NAME}=".encode()
+    room = Path("/proc/self/environ").read_bytes().index(name) + len(name)
     text = marker.encode()
     assert len(text) <= ROOM, "The marker is longer than its room."
-    ctypes.memmove(start + room, text, len(text))
+    ctypes.memmove(start + room, text.ljust(ROOM), ROOM)
 
 
 def _become(request: dict[str, object], out: int, err: int) -> None:
@@ -333,4 +448,7 @@ def _become(request: dict[str, object], out: int, err: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    if sys.argv[1] == "set up":
+        serve_set_up()
+    else:
+        serve(int(sys.argv[1]))

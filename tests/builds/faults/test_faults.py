@@ -39,7 +39,7 @@ IN_EACH_STEP = {
     "in_verify": "shop==1.0\ncart==1.0\n",
     "in_store": "shop==1.0\ntill==1.0\n",
 }
-# Where other faults than a worker's death differ, if at all: before, while and after an image is made.
+# Before, while and after an image is made: faults other than a worker's death are the same in the rest.
 IN_SOME_STEPS = {name: IN_EACH_STEP[name] for name in ("in_fetch", "in_assemble", "in_store")}
 
 

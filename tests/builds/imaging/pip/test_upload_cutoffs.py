@@ -90,12 +90,12 @@ def as_uv(index: Index, folder: Path, *lines: str, options: tuple[str, ...]) -> 
     return dict(line.split("==") for line in done.stdout.split())
 
 
-ALL = (TWO_WEEKS, ("--exclude-newer", "2026-06-01T12:00:00Z"))
-ALL_BUT_ONE = (
+EVERYTHING = (TWO_WEEKS, ("--exclude-newer", "2026-06-01T12:00:00Z"))
+WITH_EXCEPTION = (
     Cutoff(newest="14 days", exceptions={"numbers": "any"}),
     ("--exclude-newer", "2026-06-01T12:00:00Z", "--exclude-newer-package", "numbers=false"),
 )
-ONE = (
+EXCEPTION = (
     Cutoff(exceptions={"numbers": "2026-05-01"}),
     ("--exclude-newer-package", "numbers=2026-05-02T00:00:00Z"),
 )
@@ -105,15 +105,15 @@ ONE = (
     ("wanted", "cutoff", "options"),
     [
         ("numbers", Cutoff(), ()),
-        ("numbers", *ALL),
+        ("numbers", *EVERYTHING),
         ("numbers", Cutoff(as_of="2026-06-11"), ("--exclude-newer", "2026-06-12T00:00:00Z")),
         ("numbers", Cutoff(as_of="2026-06-12"), ("--exclude-newer", "2026-06-13T00:00:00Z")),
         ("numbers", Cutoff(as_of=RECENT), ("--exclude-newer", RECENT)),
-        ("numbers", *ALL_BUT_ONE),
-        ("numbers", *ONE),
-        ("tensors", *ALL),
-        ("tensors", *ALL_BUT_ONE),
-        ("tensors", *ONE),
+        ("numbers", *WITH_EXCEPTION),
+        ("numbers", *EXCEPTION),
+        ("tensors", *EVERYTHING),
+        ("tensors", *WITH_EXCEPTION),
+        ("tensors", *EXCEPTION),
     ],
 )
 def test_the_versions_are_those_of_uv_for_requested_and_for_needed_packages(

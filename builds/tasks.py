@@ -12,7 +12,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from builds.advisories.base_layers import read_older_bases
 from builds.advisories.fetching import import_when_due
@@ -186,8 +186,9 @@ def _reconcile_until_stopped() -> None:
         except DatabaseError as error:
             log.warning("The reconciler could not read the builds (%s); retrying.", error)
         finally:
-            connection.close()
+            close_old_connections()
         stopping.wait(settings.RECONCILE_SECONDS)
+    connection.close()
 
 
 def _push_tags_until_stopped() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, close_old_connections, connection
 
 from builds.worker.runner import worker_name
 from environments.notifications import threads
@@ -42,6 +42,7 @@ def _say_it_until_the_end() -> None:
                 _try(lambda: workers.here(name, settings.BUILDS_AT_ONCE))
         _try(tallies.count)
         _ending.wait(settings.RECONCILE_SECONDS)
+    connection.close()
 
 
 def _try(work: Any) -> None:
@@ -50,4 +51,4 @@ def _try(work: Any) -> None:
     except DatabaseError as error:
         log.warning("The worker cannot tell the database that it is there (%s); it tries again.", error)
     finally:
-        connection.close()
+        close_old_connections()

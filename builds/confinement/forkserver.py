@@ -1,5 +1,6 @@
 """Fork confined Python processes from a process that has imported their modules, in milliseconds.
 
+A module is imported when the first process that runs it is forked: few studios need all of them.
 The server holds no secrets: its environment is that of a confined child. It is not confined itself, reads nothing but
 its requests, and ends with the process that uses it; so do its children.
 """
@@ -123,7 +124,7 @@ def _environment() -> dict[str, str]:
 
 
 class ForkServer:
-    """Starts confined children that run `main()` of a module; `modules` are imported once, for all of them."""
+    """Starts confined children that run `main()` of one of the `modules`, which is imported once for all of them."""
 
     def __init__(self, modules: Sequence[str]) -> None:
         self._modules = modules
@@ -214,9 +215,6 @@ class ForkServer:
 
 def serve(requests: socket.socket, modules: Sequence[str]) -> None:
     """Fork a child for each request until the other end is closed."""
-    mains: dict[str, Callable[[], None]] = {name: importlib.import_module(name).main for name in modules}
-    if len(os.listdir("/proc/self/task")) > 1:
-        raise RuntimeError("A module has started a thread, which its forks would lack.")
     running: dict[int, tuple[int, socket.socket]] = {}
     while True:
         ready, _, _ = select.select([requests.fileno(), *running], [], [])
@@ -230,15 +228,25 @@ def serve(requests: socket.socket, modules: Sequence[str]) -> None:
             length, descriptors, _flags, _address = socket.recv_fds(requests, 4, 4)
             if not length:
                 return
-            body = _exactly(requests, int.from_bytes(length, "big"))
-            process, started = _start(json.loads(body), descriptors, mains, requests, running)
+            request = json.loads(_exactly(requests, int.from_bytes(length, "big")))
+            main = _main_of(request["module"], modules)
+            process, started = _start(request, descriptors, main, requests, running)
             running[process] = started
+
+
+def _main_of(module: str, modules: Sequence[str]) -> Callable[[], None]:
+    if module not in modules:
+        raise ValueError(f"{module} is none of the modules that are forked.")
+    main: Callable[[], None] = importlib.import_module(module).main
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise RuntimeError("A module has started a thread, which its forks would lack.")
+    return main
 
 
 def _start(
     request: dict[str, Any],
     descriptors: Sequence[int],
-    mains: Mapping[str, Callable[[], None]],
+    main: Callable[[], None],
     requests: socket.socket,
     running: Mapping[int, tuple[int, socket.socket]],
 ) -> tuple[int, tuple[int, socket.socket]]:
@@ -251,7 +259,7 @@ def _start(
             other.close()
         requests.close()
         os.close(control)
-        _become(request, input_, output, inherited, mains[request["module"]])
+        _become(request, input_, output, inherited, main)
     process = os.pidfd_open(pid)
     for descriptor in (input_, output, *inherited):
         os.close(descriptor)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
-from django.db import connection
+from django.db import close_old_connections, connection
 
 from environments.notifications import delivery
 
@@ -37,7 +37,7 @@ def _run_until(ending: threading.Event, work: Callable[[], bool]) -> None:
         except Exception:  # otherwise the thread would end unnoticed
             log.exception("Sending from the outbox failed; it will be tried again.")
         if not busy:
-            connection.close()
+            close_old_connections()  # opening it each time costs more than what is looked up
             ending.wait(settings.RECONCILE_SECONDS)
     connection.close()
 

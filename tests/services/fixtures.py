@@ -331,13 +331,13 @@ def start_deployment(
             workers: int = 1,
             database: Postgres | None = None,
         ) -> Deployment:
-            server, template = (database, "template0") if database else (postgres, prepared_database)
+            server, template = postgres, prepared_database
+            if database:  # a copy takes a tenth of the CPU of migrations
+                server, template = database, database.copy_from(postgres, prepared_database)
             url = stack.enter_context(server.fresh_database(template))
             whole = {"DATABASE_URL": url, "SECRET_KEY": "k" * 50, **settings}
             deployment = Deployment(run_folder / f"deployment-{uuid4().hex[:8]}", whole, stock)
             stack.callback(deployment.kill)
-            if database:
-                deployment.prepare()
             deployment.start(webs=webs, workers=workers)
             return deployment
 

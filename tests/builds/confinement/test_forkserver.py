@@ -124,3 +124,17 @@ def test_without_a_fork_server_a_child_is_a_new_python(
     child.stdin.close()
     assert child.wait(30) == 0
     assert child.poll() == 0
+
+
+def test_a_module_is_imported_when_a_child_first_runs_it_and_no_other_is_forked() -> None:
+    server = ForkServer([MODULE, "builds.imaging.bases.probe_worker"])
+    child = server.start(MODULE, Confinement())
+
+    assert answer(child, "'builds.imaging.bases' in __import__('sys').modules") == "False"
+    server.start("builds.imaging.bases.probe_worker", Confinement()).kill()
+    later = server.start(MODULE, Confinement())
+    assert answer(later, "'builds.imaging.bases.probe_worker' in __import__('sys').modules") == "True"
+
+    with pytest.raises(EOFError):
+        server.start("http.server", Confinement())
+    server.close()

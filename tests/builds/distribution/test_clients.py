@@ -19,7 +19,7 @@ from tests.builds.distribution import NAME
 from tests.services.machine_image import machine_files
 from tests.services.processes import Process, free_port, wait_until
 from tests.services.servers.docker_engine import DockerEngine
-from tests.services.servers.preloaded import run_preloaded
+from tests.services.servers.preloaded import PreloadedProcess, run_preloaded
 from tests.services.servers.service import TRUSTS_NOBODY
 from tests.services.studio import PRIVATE, copy_stock
 
@@ -58,7 +58,7 @@ def serve(folder: Path, stock: Path, layer: bytes) -> Iterator[Studio]:
     assert stocked.returncode == 0, stocked.stderr
     port = free_port()
     argv = [sys.executable, "-m", "uvicorn", "studio.asgi:application", "--port", str(port)]
-    process = Process(argv, output=folder / "uvicorn.txt", env=env)
+    process: Process = PreloadedProcess(argv, output=folder / "uvicorn.txt", env=env)
     try:
         process.wait_until(lambda: answers(port))
         result = json.loads(stocked.stdout)
@@ -85,8 +85,8 @@ def studio(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Iterator[St
 
 @pytest.fixture(scope="module")
 def heavy_studio(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Iterator[Studio]:
-    """A studio with an image of one layer of 200 MB."""
-    yield from serve(tmp_path_factory.mktemp("heavy"), stock, os.urandom(200 * MEGABYTE))
+    """A studio with an image of one layer of 64 MB: more than a pull may take of memory."""
+    yield from serve(tmp_path_factory.mktemp("heavy"), stock, os.urandom(64 * MEGABYTE))
 
 
 def forget(engine: DockerEngine, image: str) -> None:

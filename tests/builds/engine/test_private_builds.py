@@ -143,6 +143,7 @@ def from_conda(private: Private) -> str:
 def test_without_and_with_connections_and_no_trace_of_them(
     private: Private, desk: Desk, docker_engine: DockerEngine
 ) -> None:
+    given = {path: path.stat().st_mtime_ns for path in desk.folder.rglob("*") if path.is_file()}
     commands: list[Done] = [desk.manage("prepare")]
 
     def build(text: str, name: str) -> Done:
@@ -188,6 +189,8 @@ def test_without_and_with_connections_and_no_trace_of_them(
     files = [desk.folder, *(docker_engine.folder / "data" / name for name in ("containers", "image"))]
     looked_at = 0
     for path in (path for folder in files for path in folder.rglob("*") if path.is_file()):
+        if path.stat().st_mtime_ns == given.get(path):
+            continue
         for content in contents(path.read_bytes()):
             assert [form for form in forms if form in content] == [], path
             looked_at += 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.builds.faults.client import Watcher, query, request_builds, row, wait_until_paused
 from tests.builds.faults.invariants import assert_invariants
-from tests.builds.faults.test_faults import IN_EACH_STEP, PAUSED, QUICK, SHOP
+from tests.builds.faults.test_faults import IN_SOME_STEPS, PAUSED, QUICK, SHOP
 from tests.builds.imaging.serving import Index
 from tests.services.fixtures import StartDeployment, StartStudio
 from tests.services.parts import program
@@ -51,8 +51,7 @@ def test_a_worker_that_is_stopped_for_long_loses_its_builds_and_doubles_none_whe
         {"CELERY_BROKER_URL": redis_server.fresh_url(), "STUDIO_INDEX_URL": open_index.url, **PAUSED},
         webs=0,
     )
-    builds = {name: text for name, text in IN_EACH_STEP.items() if name != "at_build"}
-    requested = request_builds(studio, tmp_path, **builds)
+    requested = request_builds(studio, tmp_path, **IN_SOME_STEPS)
     wait_until_paused(studio, requested.builds)
     studio.start(webs=0, workers=1)
     stopped, other = studio.workers
@@ -91,8 +90,7 @@ def test_a_network_that_drops_everything_to_the_database_costs_no_build_and_no_l
         },
         database=stoppable_postgres,
     )
-    builds = {name: text for name, text in IN_EACH_STEP.items() if name != "at_build"}
-    requested = request_builds(studio, tmp_path, **builds)
+    requested = request_builds(studio, tmp_path, **IN_SOME_STEPS)
     wait_until_paused(studio, requested.builds)
     with Watcher(studio.urls, requested.builds["in-fetch"], requested.cookies) as watcher:
         watcher.wait_for_line("Paused in-fetch.")

@@ -27,7 +27,7 @@ from tests.services.processes import NotReadyError, kill, wait_until
 from tests.services.servers.postgres import Postgres
 from tests.services.servers.redis import Redis
 
-BUILDS = int(os.environ.get("STORM_BUILDS", "24"))
+BUILDS = int(os.environ.get("STORM_BUILDS", "16"))
 PACKAGES = 40
 BETWEEN_SECONDS = 4.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,6 @@ pytestmark = pytest.mark.slow
 
 IDNA = "idna==3.10\n"
 ANNOTATION = "io.github.containers.compression.zstd"  # by which containers/image prefers a manifest
-
-
-@pytest.fixture
-def desk(tmp_path: Path, stock: Path) -> Desk:
-    """A studio with one image, which was built before anybody chose a compression."""
-    desk = Desk.stocked(stock, tmp_path)
-    built(desk.build(IDNA, "--name", "one"))
-    return desk
 
 
 def built(done: Done) -> dict[str, Any]:
@@ -52,26 +45,53 @@ def diff_ids(desk: Desk, digest: str) -> list[str]:
     return result
 
 
-def test_an_equal_build_takes_the_image_in_another_compression_and_a_rebuild_makes_its_own(
-    desk: Desk,
-) -> None:
-    before = built(desk.build(IDNA, "--name", "one"))
+@dataclass(frozen=True)
+class Made:
+    """A studio whose image was built before anybody chose a compression, requested with zstd, and then rebuilt."""
 
+    desk: Desk
+    gzip: dict[str, Any]
+    equal: dict[str, Any]
+    zstd: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, stock: Path) -> Made:
+    desk = Desk.stocked(stock, tmp_path_factory.mktemp("compression"))
+    gzip = built(desk.build(IDNA, "--name", "one"))
     equal = built(desk.build(IDNA, "--name", "one", STUDIO_COMPRESSION="zstd"))
-    rebuilt = built(desk.build(IDNA, "--name", "one", "--rebuild", STUDIO_COMPRESSION="zstd"))
+    zstd = built(desk.build(IDNA, "--name", "one", "--rebuild", STUDIO_COMPRESSION="zstd"))
+    return Made(desk, gzip, equal, zstd)
 
-    assert (equal["digest"], equal["reused"]) == (before["digest"], True)
-    assert rebuilt["digest"] != before["digest"]
+
+def test_an_equal_build_takes_the_image_in_another_compression_and_a_rebuild_makes_its_own(
+    made: Made,
+) -> None:
+    desk, before = made.desk, made.gzip
+
+    assert (made.equal["digest"], made.equal["reused"]) == (before["digest"], True)
+    assert made.zstd["digest"] != before["digest"]
     assert added_layers(desk, before["digest"]) == {OCI_LAYER_GZIP}
-    assert added_layers(desk, rebuilt["digest"]) == {OCI_LAYER_ZSTD}
-    assert diff_ids(desk, rebuilt["digest"]) == diff_ids(desk, before["digest"])
+    assert added_layers(desk, made.zstd["digest"]) == {OCI_LAYER_ZSTD}
+    assert diff_ids(desk, made.zstd["digest"]) == diff_ids(desk, before["digest"])
+
+
+def test_an_image_in_zstd_is_a_base_and_packages_go_on_top_of_it(made: Made) -> None:
+    definition = {
+        "image": f"127.0.0.1:8000/{made.zstd['image']}",
+        "conda_file": {"dependencies": ["python", {"pip": ["six==1.17.0"]}]},
+    }
+
+    second = built(made.desk.build(json.dumps(definition), "--name", "two", name="environment.yml"))
+
+    layers = document(made.desk, second["digest"])["layers"]
+    assert {layer["mediaType"] for layer in layers} == {OCI_LAYER_GZIP, OCI_LAYER_ZSTD}
 
 
 def test_both_is_an_index_with_gzip_first_that_old_engines_pull(
-    desk: Desk, registry: Registry, docker_engine: DockerEngine, skopeo: Path, tmp_path: Path
+    made: Made, registry: Registry, docker_engine: DockerEngine, skopeo: Path, tmp_path: Path
 ) -> None:
-    old = built(desk.build(IDNA, "--name", "one"))["digest"]
-    zstd = built(desk.build(IDNA, "--name", "one", "--rebuild", STUDIO_COMPRESSION="zstd"))["digest"]
+    desk, old, zstd = made.desk, made.gzip["digest"], made.zstd["digest"]
     prefix = f"both-{tmp_path.name.replace('_', '-')}"
     done = desk.manage("registry", "default", f"{registry.address}/{prefix}")
     assert done.code == 0, done.stderr
@@ -106,17 +126,3 @@ def test_both_is_an_index_with_gzip_first_that_old_engines_pull(
     )
     assert copied.returncode == 0, copied.stderr
     assert BlobStore(target).find("copy") is not None
-
-
-def test_an_image_in_zstd_is_a_base_and_packages_go_on_top_of_it(desk: Desk) -> None:
-    first = built(desk.build(IDNA, "--name", "one", "--rebuild", STUDIO_COMPRESSION="zstd"))
-    name = first["image"]
-    definition = {
-        "image": f"127.0.0.1:8000/{name}",
-        "conda_file": {"dependencies": ["python", {"pip": ["six==1.17.0"]}]},
-    }
-
-    second = built(desk.build(json.dumps(definition), "--name", "two", name="environment.yml"))
-
-    layers = document(desk, second["digest"])["layers"]
-    assert {layer["mediaType"] for layer in layers} == {OCI_LAYER_GZIP, OCI_LAYER_ZSTD}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,12 +12,12 @@ from tests.builds.faults.client import query
 from tests.builds.faults.test_faults import QUICK
 from tests.services.fixtures import StartStudio
 from tests.services.processes import wait_until
-from tests.services.studio import ROOT, Studio, copy_stock
+from tests.services.servers.preloaded import run_preloaded
+from tests.services.studio import Studio, copy_stock
 
 pytestmark = pytest.mark.slow
 
 CATALOGUE = """
-import django; django.setup()
 from django.contrib.auth.models import User
 from environments.catalogue.loader import load_catalogue
 from environments.models import Environment
@@ -32,7 +30,6 @@ for environment in Environment.objects.listed().filter(workspace__curated=True):
 save_text("shop==1.0\\n", name="AzureML-ahead", workspace="curated")
 """
 REQUEST = """
-import django; django.setup()
 from django.contrib.auth.models import User
 from builds.queue.requests import request_build
 from environments.definition import read
@@ -46,10 +43,7 @@ request_build(saved.version, User.objects.get(username="olga"), rebuild=True)
 
 def run(script: str, environment: dict[str, str]) -> str:
     """Run a script on a studio's data."""
-    settings = {**environment, "DJANGO_SETTINGS_MODULE": "studio.settings"}
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, env=settings, capture_output=True, text=True, check=False
-    )
+    done = run_preloaded(["manage.py", "shell", "-v", "0", "-c", script], env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -93,13 +87,6 @@ def test_an_idle_worker_builds_ahead_and_a_requested_build_overtakes_it(
     )
     assert [row[0] for row in requests] == [None]
     assert query(studio, "SELECT count(*) FROM environments_notice WHERE subject LIKE '%ahead%'")[0][0] == 0
-    doctor = subprocess.run(
-        [sys.executable, "manage.py", "doctor", "--json"],
-        cwd=ROOT,
-        env={**studio.environment(), **settings},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    doctor = run_preloaded(["manage.py", "doctor", "--json"], env={**studio.environment(), **settings})
     catalogue = next(row for row in json.loads(doctor.stdout)["findings"] if row["part"] == "catalogue")
     assert catalogue["message"] == "1 of 1 curated environments are built."

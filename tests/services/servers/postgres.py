@@ -38,6 +38,7 @@ class Postgres(Service):
         super().__init__(folder)
         self.data = folder / "data"
         self.port = free_port()
+        self.copies: dict[tuple[int, str], str] = {}
         self.url = self.url_of("studio")
         owner = account("postgres") if os.geteuid() == 0 else None
         self.user = owner.pw_uid if owner else None
@@ -107,6 +108,18 @@ class Postgres(Service):
             # A copied sequence gives out numbers that no log has; without this, a crash would give them again.
             connection.execute("CHECKPOINT")
         return name
+
+    def copy_from(self, other: Postgres, name: str) -> str:
+        """Return the name of a database with what one of another server has; there is one copy of each."""
+        if (other.port, name) not in self.copies:
+            copy = self.make_database()
+            dumped = subprocess.run(
+                [program("pg_dump"), other.url_of(name)], capture_output=True, check=True
+            ).stdout
+            argv: list[str | Path] = [program("psql"), "--quiet", "--set=ON_ERROR_STOP=1", self.url_of(copy)]
+            subprocess.run(argv, input=dumped, stdout=subprocess.DEVNULL, check=True)
+            self.copies[other.port, name] = copy
+        return self.copies[other.port, name]
 
     @contextmanager
     def fresh_database(self, template: str = "template0") -> Iterator[str]:

@@ -61,6 +61,33 @@ def test_no_settings_and_nothing_that_needs_them_are_imported_before_the_command
     assert done.stdout == "[]\nFalse True\n", done.stderr
 
 
+def setting(name: str, var: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Print a setting of a studio with this folder."""
+    env = {"PATH": os.environ["PATH"], "STUDIO_VAR": str(var), **settings}
+    code = f"from django.conf import settings; print(settings.{name})"
+    return run_preloaded(["manage.py", "shell", "-v", "0", "-c", code], env=env)
+
+
+def test_a_studios_next_command_has_its_settings_as_they_are_then(tmp_path: Path) -> None:
+    key = tmp_path / "secret-key"
+
+    for _ in range(2):
+        assert setting("SECRET_KEY", tmp_path).stdout.strip() == key.read_text()
+    key.write_text("another key that somebody put into the folder of the studio")
+
+    assert setting("SECRET_KEY", tmp_path).stdout.strip() == key.read_text()
+    assert setting("COMPRESSION", tmp_path, STUDIO_COMPRESSION="zstd").stdout == "zstd\n"
+    assert setting("COMPRESSION", tmp_path).stdout == "gzip\n"
+
+
+def test_a_studio_that_refuses_its_settings_prints_why_each_time(tmp_path: Path) -> None:
+    for _ in range(2):
+        done = setting("COMPRESSION", tmp_path, STUDIO_COMPRESSION="nonsense")
+
+        assert done.returncode == 1
+        assert "STUDIO_COMPRESSION" in done.stderr
+
+
 REPORT = """
 import os, subprocess, sys
 print(os.getppid(), os.getsid(0) == os.getpid(), sys.argv, os.getcwd(), os.environ["ONLY"], flush=True)

@@ -9,6 +9,7 @@ import json
 import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from environments.network.credentials import Login, Logins
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base
 from tests.builds.imaging.serving import TokenRegistry
+from tests.services.fixtures import HostWorkshop
 
 GLIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n\0"
 MUSL = b"\0musl libc (x86_64)\0001.2.4\0"
@@ -183,12 +185,15 @@ def test_a_base_is_looked_into_once(workshop: Workshop) -> None:
 
 
 @pytest.mark.slow
-def test_the_host_base_is_made_once_and_is_the_same_again(workshop: Workshop, tmp_path: Any) -> None:
+def test_the_host_base_is_made_once_and_is_the_same_again(
+    workshop: Workshop, tmp_path: Path, host_workshop: HostWorkshop
+) -> None:
     first = find_base("host", workshop, Recorder())
     again = find_base("host", workshop, Recorder())
+    (tmp_path / "elsewhere").mkdir()
     elsewhere = find_base(
-        "host", Workshop(type(workshop.store)(tmp_path / "b"), tmp_path / "c", jobs=1), Recorder()
-    )
+        "host", host_workshop(tmp_path / "elsewhere"), Recorder()
+    )  # made once for all tests
 
     assert not first.cached
     assert again.cached
@@ -293,9 +298,9 @@ def test_an_image_for_one_platform_alone_is_not_taken_for_another(workshop: Work
 
 
 @pytest.mark.slow
-def test_the_host_base_is_for_this_machine_only(workshop: Workshop) -> None:
+def test_the_host_base_is_for_this_machine_only(tmp_path: Path, host_workshop: HostWorkshop) -> None:
     with pytest.raises(ImageError, match="not for linux/riscv64"):
-        find_base("host", workshop, Recorder(), platform="linux/riscv64")
+        find_base("host", host_workshop(tmp_path), Recorder(), platform="linux/riscv64")
 
 
 def test_a_token_that_expires_during_a_pull_is_requested_again(workshop: Workshop) -> None:

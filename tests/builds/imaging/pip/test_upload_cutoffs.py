@@ -90,32 +90,39 @@ def as_uv(index: Index, folder: Path, *lines: str, options: tuple[str, ...]) -> 
     return dict(line.split("==") for line in done.stdout.split())
 
 
+EVERYTHING = (TWO_WEEKS, ("--exclude-newer", "2026-06-01T12:00:00Z"))
+WITH_EXCEPTION = (
+    Cutoff(newest="14 days", exceptions={"numbers": "any"}),
+    ("--exclude-newer", "2026-06-01T12:00:00Z", "--exclude-newer-package", "numbers=false"),
+)
+EXCEPTION = (
+    Cutoff(exceptions={"numbers": "2026-05-01"}),
+    ("--exclude-newer-package", "numbers=2026-05-02T00:00:00Z"),
+)
+
+
 @pytest.mark.parametrize(
-    ("cutoff", "options"),
+    ("wanted", "cutoff", "options"),
     [
-        (Cutoff(), ()),
-        (TWO_WEEKS, ("--exclude-newer", "2026-06-01T12:00:00Z")),
-        (Cutoff(as_of="2026-06-11"), ("--exclude-newer", "2026-06-12T00:00:00Z")),
-        (Cutoff(as_of="2026-06-12"), ("--exclude-newer", "2026-06-13T00:00:00Z")),
-        (Cutoff(as_of=RECENT), ("--exclude-newer", RECENT)),
-        (
-            Cutoff(newest="14 days", exceptions={"numbers": "any"}),
-            ("--exclude-newer", "2026-06-01T12:00:00Z", "--exclude-newer-package", "numbers=false"),
-        ),
-        (
-            Cutoff(exceptions={"numbers": "2026-05-01"}),
-            ("--exclude-newer-package", "numbers=2026-05-02T00:00:00Z"),
-        ),
+        ("numbers", Cutoff(), ()),
+        ("numbers", *EVERYTHING),
+        ("numbers", Cutoff(as_of="2026-06-11"), ("--exclude-newer", "2026-06-12T00:00:00Z")),
+        ("numbers", Cutoff(as_of="2026-06-12"), ("--exclude-newer", "2026-06-13T00:00:00Z")),
+        ("numbers", Cutoff(as_of=RECENT), ("--exclude-newer", RECENT)),
+        ("numbers", *WITH_EXCEPTION),
+        ("numbers", *EXCEPTION),
+        ("tensors", *EVERYTHING),
+        ("tensors", *WITH_EXCEPTION),
+        ("tensors", *EXCEPTION),
     ],
 )
-@pytest.mark.parametrize("wanted", ["numbers", "tensors"])
 def test_the_versions_are_those_of_uv_for_requested_and_for_needed_packages(
     shopping: Workshop,
     index: Index,
     tmp_path: Path,
+    wanted: str,
     cutoff: Cutoff,
     options: tuple[str, ...],
-    wanted: str,
 ) -> None:
     lock = solved(shopping, wanted, limits=limited(cutoff))
 

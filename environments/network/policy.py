@@ -183,7 +183,9 @@ def _embedded_addresses(address: Address) -> list[Address]:
         return [address.ipv4_mapped]
     if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
         return [last]
-    embedded: list[Address | None] = [address, address.sixtofour, *(address.teredo or ())]
+    if address.sixtofour is not None:  # by itself it is global or not, depending on Python's version
+        return [address.sixtofour]
+    embedded: list[Address | None] = [address, *(address.teredo or ())]
     if int(address) >> 32 & 0xFFFFFFFF in (0x5EFE, 0x2005EFE):  # ISATAP
         embedded.append(last)
     return [candidate for candidate in embedded if candidate is not None]

@@ -291,13 +291,17 @@ def with_compiler(base: Base, workshop: Workshop) -> Base:
     for name in ("crti.o", "crtn.o", "libc.so", "libc_nonshared.a", "libpthread.a"):
         path = Path(gcc(f"-print-file-name={name}")).resolve()
         files[str(path)] = path
-    files |= {f"/usr/bin/{name}": Path(shutil.which(name) or "").resolve() for name in ("gcc", "as", "ld")}
+    compiler = Path(
+        str(sysconfig.get_config_var("CC")).split()[0]
+    ).name  # Debian's Python names the machine in it
+    tools = dict.fromkeys(("gcc", compiler, "as", "ld"))
+    files |= {f"/usr/bin/{name}": Path(shutil.which(name) or "").resolve() for name in tools}
     system = [Path("/usr/include", name) for name in (gcc("-dumpmachine"), "linux", "asm-generic")]
     standard = [path for folder in system for path in folder.rglob("*.h") if path.is_file()]
     files |= {str(path): path for path in (*standard, *Path("/usr/include").glob("*.h"))}
     into = f"/usr/local/include/python{sys.version_info[0]}.{sys.version_info[1]}"
     files |= {f"{into}/{path.relative_to(headers)}": path for path in headers.rglob("*.h")}
-    programs += [files[f"/usr/bin/{name}"] for name in ("gcc", "as", "ld")]
+    programs += [files[f"/usr/bin/{name}"] for name in tools]
     files |= {f"/{inside_path}": path for inside_path, path in host._libraries(programs, Quiet()).items()}
     with workshop.store.writer() as blob:
         writer = LayerWriter(blob)

@@ -36,6 +36,7 @@ from builds.worker.reconciler import Reconciler
 from builds.worker.reporter import stopping
 from builds.worker.trial import run_waiting_trials
 from environments.contexts.sweep import sweep_uploads
+from environments.planner import update_statistics
 
 log = logging.getLogger(__name__)
 
@@ -230,6 +231,7 @@ def _sweep_until_stopped() -> None:
             swept = sweep_when_due()
             if swept is not None:
                 _log_sweep(swept)
+                update_statistics()
                 log.info("Swept uploads and build contexts: %d files, %d bytes.", *sweep_uploads())
                 log.info("Removed %d anonymous versions.", remove_expired())
             # All workers share the store; each host may have its own cache.

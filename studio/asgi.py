@@ -131,7 +131,7 @@ async def live_and_stop(receive: Receive, send: Send) -> None:
             hub.open()
             board.open()
             close_streams_on_signals()
-            # What is loaded by now stays. Looking through all of it took 80 ms of a request now and then.
+            # Objects that last as long as the process: a collection that looked through them took 80 ms of a request.
             gc.freeze()
             await send({"type": "lifespan.startup.complete"})
         else:

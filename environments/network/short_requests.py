@@ -68,7 +68,7 @@ class ShortRequests:
                 connection = self._connection()
                 connection.request(method, path, body, dict(headers))
                 response = connection.getresponse()
-                # Whoever sends more than that is not waited for.
+                # A longer answer is not read to its end.
                 whole = len(response.read(_MOST_BYTES + 1)) <= _MOST_BYTES
         except AddressRefused:
             return None  # httpx' client has the error for it
@@ -133,7 +133,7 @@ class _Connection(HTTPConnection):
 
 
 class _Socket:
-    """What http.client needs of a socket."""
+    """The part of a socket that http.client uses."""
 
     def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream

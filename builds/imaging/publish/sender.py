@@ -172,7 +172,7 @@ class Sender:
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
             url = self._registry.address(location, blob.digest)
             pieces = self._content(blob, counted)
-            # What is small goes out in one piece.
+            # Small blobs are sent as one piece.
             self._registry.put(url, headers, b"".join(pieces) if blob.size <= _SHORT else pieces)
         except httpx.TransportError:
             self._count(-sum(counted))

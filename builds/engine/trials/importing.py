@@ -13,7 +13,8 @@ from django.conf import settings
 
 from builds.engine.exchange import EngineRefused
 from builds.engine.running import Container
-from builds.engine.trials.loading import LoadedImage, NotTried, loaded
+from builds.engine.trials.keeping import NotTried
+from builds.engine.trials.loading import LoadedImage, loaded
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Reporter
 

@@ -45,6 +45,13 @@ _in_use: Counter[str] = Counter()  # by this process's tests
 _counting = threading.Lock()
 
 
+class NotTried(ImageError):
+    """An image could not be tried, for reasons outside the image. It does not fail the build."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("not-tried", message, fault="studio")
+
+
 @contextmanager
 def kept(engine: Engine, image: Base, store: BlobStore, reporter: Reporter) -> Iterator[str]:
     """Give an image to the engine for the length of a block, and for longer as far as there is room; yield its name."""
@@ -77,8 +84,7 @@ def give(
         except ImageNotFound:  # another worker has just made room
             _give_whole(engine, name, image, store, reporter)
     except EngineRefused as error:
-        message = f"The Docker Engine does not take the image: {error.message[:500]}"
-        raise ImageError("not-tried", message, fault="studio") from error
+        raise NotTried(f"The Docker Engine does not take the image: {error.message[:500]}") from error
 
 
 def _give_whole(engine: Engine, name: str, image: Base, store: BlobStore, reporter: Reporter) -> None:

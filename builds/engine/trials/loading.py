@@ -14,23 +14,16 @@ from django.conf import settings
 from builds.engine.connection import Engine
 from builds.engine.exchange import EngineRefused
 from builds.engine.running import Bounds, Container, container
-from builds.engine.trials.keeping import give, kept
+from builds.engine.trials.keeping import NotTried, give, kept
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.probe import Probe
 from builds.imaging.oci.index import image_of, manifests_of
 from builds.imaging.oci.manifest import Descriptor, descriptors_of
 from builds.imaging.oci.store import BlobStore
-from builds.imaging.reporting import ImageError, Reporter
+from builds.imaging.reporting import Reporter
 
 PROCESSES = 1024  # threads count: mathematics takes one a core
 SCRATCH = 64 * 1024**2
-
-
-class NotTried(ImageError):
-    """An image could not be tried, for reasons outside the image. It does not fail the build."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("not-tried", message, fault="studio")
 
 
 @dataclass(frozen=True)

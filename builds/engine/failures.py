@@ -12,7 +12,7 @@ from builds.imaging.reporting import ImageError
 _EXIT = re.compile(r"(?:returned a non-zero code|exit code): (\d+)")
 _PARSE = re.compile(r"parse error (?:on )?line (\d+): (.*)|Syntax error - (.*)", re.IGNORECASE | re.DOTALL)
 _MISSING = re.compile(
-    r"stat ((?:(?!stat )[^:])++): (?:file does not exist|no such file)|\"([^\"]++)\"(?:: | )not found"
+    r"stat ((?>(?!stat )[^:])++): (?:file does not exist|no such file)|\"([^\"]++)\"(?:: | )not found"
 )
 _NOT_IN_IMAGE = re.compile(
     r"exec: \"([^\"]+)\": (?:executable file not found|stat \S+: no such file or directory)"

@@ -13,7 +13,7 @@ _ENDED = re.compile(
     r"#(?P<number>\d+) (?:(?P<cached>CACHED)|DONE (?P<seconds>[\d.]+)s|(?P<bad>ERROR|CANCELED))"
 )
 _DRAWN = re.compile(
-    r" => (?P<status>CACHED |ERROR |CANCELED )?\[(?:(?P<stage>[^\]]*?) )?(?P<position>\d+/\d+)\] (?P<name>\S++(?:\s++(?!(?:[\d.]++s)?\s*+$)\S++)*+)"
+    r" => (?P<status>CACHED |ERROR |CANCELED )?\[(?:(?P<stage>[^\]]*?) )?(?P<position>\d+/\d+)\] (?P<name>\S++(?>\s++(?!(?:[\d.]++s)?\s*+$)\S++)*+)"
     r"(?:\s++(?P<seconds>[\d.]++)s)?\s*+$"
 )
 _BUILT = re.compile(r"Successfully built [0-9a-f]{12}|Built in [\d.]+ s; ")

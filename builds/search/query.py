@@ -54,7 +54,7 @@ _EXAMPLES = {
 
 # `numpy >= 1.2, < 2` is a single term, and so is `tag:"cost centre=42"`.
 _QUOTED = re.compile(r'(?<!\S)((?:[A-Za-z]+:)?"(?:[^"\\]|\\.)*")(?!\S)')
-_AROUND_SIGNS = re.compile(r"(?:(?<!\s)\s++)?+(===|==|!=|<=|>=|~=|<|>)\s*+(?=v?\d|[,<>=!~]|$)")
+_AROUND_SIGNS = re.compile(r"(?>(?<!\s)\s++)?+(===|==|!=|<=|>=|~=|<|>)\s*+(?=v?\d|[,<>=!~]|$)")
 _AFTER_COMMA = re.compile(r"(?<=[\d*])\s*,\s*(?=[<>=!~])")
 
 

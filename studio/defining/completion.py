@@ -56,7 +56,7 @@ _UNREADABLE = (
 )
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 # Never beyond the next `<`: the time is linear in the page's length for any content.
-_LINK = re.compile(r"""<a\b(?:[^<>"']|"[^"<]*"|'[^'<]*')*+>([^<]+)</a\s*>""", re.IGNORECASE)
+_LINK = re.compile(r"""<a\b(?>[^<>"']|"[^"<]*"|'[^'<]*')*+>([^<]+)</a\s*>""", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ _MOST_PATTERNS = 500
 _LONGEST_PATTERN = 1_000  # as long as a path may be
 _MOST_WAYS = 4  # to read a pattern with `**` inside of a name
 _TOKEN = re.compile(
-    r"\\(?P<escaped>.)|(?P<set>\[(?:\\.|[^]\\])++\])|\[.*|(?P<stars>\*+)|(?P<any>\?)|.", re.DOTALL
+    r"\\(?P<escaped>.)|(?P<set>\[(?>\\.|[^]\\])++\])|\[.*|(?P<stars>\*+)|(?P<any>\?)|.", re.DOTALL
 )
 _SPECIAL = re.compile(r"[*?\[\]\\]")
 _STARS = re.compile(r"(?<!\\)(?:\*\*/?)+")  # any number of folders, however often it is written

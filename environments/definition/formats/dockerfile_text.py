@@ -43,7 +43,7 @@ _FIRST = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_VALUE = 4096
-_VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])((?:(?!\$\{)[^}])*+))?\}|(\w+))")
+_VARIABLE = re.compile(r"\$(?:\{(\w+)(?:(:?[-+])((?>(?!\$\{)[^}])*+))?\}|(\w+))")
 _PIP = re.compile(r"(?:^|[\s;&|/])(?:pip3?|uv\s+pip)\s+install\b")
 _FLAG = re.compile(r"--[\w-]+(?:=\S+)?\s*")
 

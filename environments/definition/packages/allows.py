@@ -7,7 +7,7 @@ import re
 from environments.definition.packages.specs import Spec
 from environments.definition.packages.versions import is_newer, starts_with
 
-_VERSION = re.compile(r"\d+(?:\.\d+)*+")
+_VERSION = re.compile(r"\d+(?>\.\d+)*+")
 
 
 def allows(spec: Spec, version: str) -> bool:

@@ -41,7 +41,7 @@ _CONTENT = (
         OtherFile("a page in Markdown with a table"),
     ),
     (
-        re.compile(r"\A(?:[ \t]*+(?:[#;][^\n]*+|\r?)\n)*+\[[\w.\"' -]{1,80}\][ \t]*\r?\n"),
+        re.compile(r"\A(?>[ \t]*+(?:[#;][^\n]*+|\r?)\n)*+\[[\w.\"' -]{1,80}\][ \t]*\r?\n"),
         OtherFile("a TOML or INI file"),
     ),
     (re.compile(r"(?i)\A\s*<(?:!doctype|html|\?xml)"), OtherFile("a web page or an XML file")),

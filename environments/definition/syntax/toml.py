@@ -18,8 +18,8 @@ Path = tuple[str | int, ...]
 _DEEPEST_LINE = 100
 # The parser needs quadratic time for a key of many parts. In a string this is a path of that many names with dots between.
 _MOST_PARTS = 32
-_PART = r"""(?:[\w-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
-_KEY = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})*+"
+_PART = r"""(?:[\w-]++|"(?>[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_KEY = rf"{_PART}(?>[ \t]*+\.[ \t]*+{_PART})*+"
 _KEYS = re.compile(rf"""{_KEY}|["'][^\n]*+""")
 _EACH_PART = re.compile(
     rf"""{_PART}|["'][^\n]*+"""
@@ -28,8 +28,8 @@ _HEADER = re.compile(rf"[ \t]*+(?P<open>\[\[?)[ \t]*+(?P<key>{_KEY})[ \t]*+\]")
 _ASSIGNED = re.compile(rf"[ \t]*+(?P<key>{_KEY})[ \t]*+=")
 # The parts of a value that decide on which line it ends.
 _TOKEN = re.compile(
-    r"""(?P<string>\"\"\"(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\Z)|\'\'\'(?:[^']|'(?!''))*+(?:'{3,5}|\Z)"""
-    r"""|"(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?)|(?P<comment>\#[^\n]*+)|(?P<open>[\[{])|(?P<close>[\]}])"""
+    r"""(?P<string>\"\"\"(?>[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\Z)|\'\'\'(?>[^']|'(?!''))*+(?:'{3,5}|\Z)"""
+    r"""|"(?>[^"\\\n]|\\.)*+"?|'[^'\n]*+'?)|(?P<comment>\#[^\n]*+)|(?P<open>[\[{])|(?P<close>[\]}])"""
     r"""|(?P<comma>,)|(?P<end>\n)|(?P<other>[^"'\#\[\]{},\n]++)""",
     re.DOTALL,
 )

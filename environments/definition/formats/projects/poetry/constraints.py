@@ -22,7 +22,7 @@ LONGEST = 2_000
 """The longest constraint that is read; real ones have a hundred characters."""
 _PARTS = re.compile(r"(?:[\^~=><!]++[ ]*+)?[^\s,]++")
 _EACH = re.compile(r"(?P<sign>[\^~=><!]*+)[ ]*+(?P<version>.*)")
-_ANYTHING = re.compile(r"v?[xX*](?:\.[xX*])*+")
+_ANYTHING = re.compile(r"v?[xX*](?>\.[xX*])*+")
 _COMPARED = ("<", "<=", ">", ">=")
 
 

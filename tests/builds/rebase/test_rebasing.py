@@ -69,14 +69,20 @@ def test_an_image_moves_to_the_new_digest_of_its_tag_and_is_what_a_build_on_it_m
     assert assemble_version(version, wheel).digest == new.digest
 
 
-def test_names_in_the_registry_follow_and_the_old_image_stays_by_its_digest(
-    own_store: Path, registry: Registry, team: str, wheel: Path
-) -> None:
+def pushed_before_its_base_moves(own_store: Path, team: str, wheel: Path) -> tuple[Workspace, Image]:
+    """Return a workspace and its image, which is in its registry; its base's tag has moved since."""
     lab = in_registry(team)
     push_base(own_store, f"{team}/base/python:3.11")
     old = assemble_version(save_version(f"{team}/base/python:3.11"), wheel)
     push_missing_tags(lambda logins: make_workshop(logins=logins))
     push_base(own_store, f"{team}/base/python:3.11", python="3.11.10", note="second")
+    return lab, old
+
+
+def test_names_in_the_registry_follow_and_the_old_image_stays_by_its_digest(
+    own_store: Path, registry: Registry, team: str, wheel: Path
+) -> None:
+    lab, old = pushed_before_its_base_moves(own_store, team, wheel)
 
     new = rebase(old)
 
@@ -91,11 +97,7 @@ def test_names_in_the_registry_follow_and_the_old_image_stays_by_its_digest(
 def test_a_layer_that_the_registry_has_lost_is_pushed_again(
     own_store: Path, registry: Registry, team: str, wheel: Path
 ) -> None:
-    lab = in_registry(team)
-    push_base(own_store, f"{team}/base/python:3.11")
-    old = assemble_version(save_version(f"{team}/base/python:3.11"), wheel)
-    push_missing_tags(lambda logins: make_workshop(logins=logins))
-    push_base(own_store, f"{team}/base/python:3.11", python="3.11.10", note="second")
+    lab, old = pushed_before_its_base_moves(own_store, team, wheel)
     package = layers(old.digest)[-1].replace(":", "/")
     path = lab.registry.partition("/")[2]
     for repository in (old.repository, "forecast"):
@@ -112,11 +114,7 @@ def test_a_layer_that_the_registry_has_lost_is_pushed_again(
 def test_a_rebased_image_gets_proof_of_its_own_which_is_pushed_along(
     own_store: Path, registry: Registry, team: str, wheel: Path
 ) -> None:
-    lab = in_registry(team)
-    push_base(own_store, f"{team}/base/python:3.11")
-    old = assemble_version(save_version(f"{team}/base/python:3.11"), wheel)
-    push_missing_tags(lambda logins: make_workshop(logins=logins))
-    push_base(own_store, f"{team}/base/python:3.11", python="3.11.10", note="second")
+    lab, old = pushed_before_its_base_moves(own_store, team, wheel)
     new = rebase(old)
 
     assert attest_rebased() == 1

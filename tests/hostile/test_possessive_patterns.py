@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
-from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any
 
 import pytest
 
 from tests.hostile.patterns import Pattern, patterns
+
+# Imported by name: whether a type checker knows these modules depends on what it has cached.
+_constants: Any = import_module("re._constants")
+_parser: Any = import_module("re._parser")
 
 ROOT = Path(__file__).parents[2]
 _WITHOUT_CHOICE = {

@@ -4,6 +4,7 @@
 set -eu
 
 PYTHON=${PYTHON:-python3}
+DISTRIBUTION=${DISTRIBUTION:-/usr/bin/python3}
 
 fail() {
     echo "$*" >&2
@@ -20,7 +21,19 @@ install_venv_module() {
     fi
 }
 
+# A Python compiled without profile-guided optimization, as pyenv does by default, takes a fifth more time for everything:
+# the distribution's own of the same version is taken instead. A PYTHON with a path is taken as it is.
+fastest_python() {
+    [ "$PYTHON" = python3 ] && [ -x "$DISTRIBUTION" ] && command -v python3 >/dev/null || return 0
+    slow='import sys, sysconfig; sys.exit("--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or ""))'
+    version='import sys, venv, ensurepip; print(sys.version_info[:2])'
+    if python3 -c "$slow" && [ "$(python3 -c "$version")" = "$("$DISTRIBUTION" -c "$version" 2>/dev/null)" ]; then
+        PYTHON=$DISTRIBUTION
+    fi
+}
+
 make_venv() {
+    fastest_python
     command -v "$PYTHON" >/dev/null || install_venv_module
     command -v "$PYTHON" >/dev/null ||
         fail "$PYTHON was not found. Install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3"

@@ -155,6 +155,30 @@ def test_a_venv_is_made_and_holds_what_the_lock_names(clone: Path, index: Server
     assert make_venv(clone, "runtime", **settings).stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("optimized", "version", "taken"),
+    [
+        (False, "(3, 12)", "the-distributions"),
+        (True, "(3, 12)", "python3"),
+        (False, "(3, 11)", "python3"),  # the version of the PATH is the wanted one
+        (False, "no such module", "python3"),
+    ],
+)
+def test_the_distributions_python_replaces_one_of_its_version_without_optimization(
+    clone: Path, optimized: bool, version: str, taken: str
+) -> None:
+    def script(answer: str) -> str:
+        return f'case "$*" in *CONFIG_ARGS*) exit {int(optimized)};; *print*) echo "{answer}";; *"-m venv"*) exit 1;; esac'
+
+    an_interpreter(clone, script("(3, 12)")).rename(clone / "python3")
+    distributions = an_interpreter(clone, script(version)).rename(clone / "the-distributions")
+
+    done = make_venv(clone, python="python3", DISTRIBUTION=str(distributions), PATH=f"{clone}:/usr/bin:/bin")
+
+    assert done.returncode == 1
+    assert f"{taken} -m venv .venv failed." in done.stderr
+
+
 def test_an_old_python_is_refused_with_its_version(clone: Path) -> None:
     old = an_interpreter(clone, 'case "$1" in --version) echo Python 3.9.2;; *) exit 1;; esac')
 

@@ -45,6 +45,7 @@ FILES = [
     "/etc/login.defs",
     "/etc/ssl/certs/ca-certificates.crt",
     "/usr/share/zoneinfo/UTC",
+    "/usr/share/python-wheels",  # Debian's ensurepip
 ]
 # Libraries that wheels expect on every Linux
 LIBRARIES = [
@@ -75,6 +76,8 @@ def base_files() -> bytes:
     """Return what stands in for the base: a shell, a few programs, and this machine's Python in /usr/local."""
     prefix = Path(sys.base_prefix)
     python = prefix / "bin" / "python3.11"
+    # Complete below; a Python in /usr shares its folder with the rest of the machine.
+    parts = (str(python), *(f"{prefix}/lib/{name}" for name in ("python3.11", "libpython")))
     libraries = sorted(
         {str(path) for name in LIBRARIES for path in Path("/usr/lib").glob(f"*-linux-gnu/{name}")}
     )
@@ -86,7 +89,7 @@ def base_files() -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", dereference=True) as archive:
         with tarfile.open(fileobj=machine) as files:
             for member in files:
-                if not f"/{member.name}".startswith(str(prefix)):
+                if not f"/{member.name}".startswith(parts):
                     archive.addfile(member, files.extractfile(member) if member.isfile() else None)
         for file in filter(os.path.exists, FILES):
             archive.add(file)

@@ -29,12 +29,14 @@ from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
 REFERENCE = "host"
-_FORMAT = "host-1"
+_FORMAT = "host-2"
 _MINOR = sys.version_info[:2]
 _NAME = f"python{_MINOR[0]}.{_MINOR[1]}"
 _STDLIB = f"usr/local/lib/{_NAME}"
 _LEFT_OUT = {"site-packages", "dist-packages", "__pycache__", "test", "tests", "idlelib", "idle_test"}
 _LEFT_OUT |= {"turtledemo", "tkinter", "ensurepip", "lib-dynload", "pydoc_data"}
+# Debian's note that pip must not install here: it holds for the machine, not for an image of its own.
+_LEFT_OUT |= {"EXTERNALLY-MANAGED"}
 _COMMANDS = (
     "sh bash ls cat cp mv rm ln mkdir rmdir chmod touch env id uname pwd sleep head tail date stat wc sort"
 )
@@ -188,7 +190,7 @@ def _modules() -> Iterator[Path]:
     """Yield the standard library's files, without tests, the development files, and Tk."""
     for folder, folders, names in os.walk(_stdlib()):
         folders[:] = sorted(f for f in folders if f not in _LEFT_OUT and not f.startswith("config-"))
-        for name in sorted(names):
+        for name in sorted(set(names) - _LEFT_OUT):
             path = Path(folder, name)
             if path.suffix not in (".pyc", ".a", ".o", ".exe") and path.is_file():
                 yield path

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import ensurepip
+import io
 import re
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pip
 import pytest
 from django.test import override_settings
 
@@ -47,6 +49,17 @@ def mirror(docker_engine: DockerEngine, registry: Registry) -> Registry:
     return registry
 
 
+def pip_wheel() -> bytes:
+    """Return the pinned pip as an archive that Python runs without installing it."""
+    buffer = io.BytesIO()
+    package = Path(pip.__file__).parent
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for file in sorted(package.rglob("*")):
+            if file.is_file() and file.suffix != ".pyc":
+                archive.write(file, str(file.relative_to(package.parent)))
+    return buffer.getvalue()
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """Files of every build context: pip, and two packages that contradict one another."""
@@ -55,8 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     make_wheel(folder, "two", "1.0", needs=["three==2.0"])
     make_wheel(folder, "three", "1.0")
     make_wheel(folder, "three", "2.0")
-    (pip,) = (Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl")
-    return {"pip.whl": pip.read_bytes()} | {
+    return {"pip.whl": pip_wheel()} | {
         f"wheels/{item.name}": item.read_bytes() for item in folder.iterdir()
     }
 

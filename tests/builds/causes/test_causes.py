@@ -121,6 +121,13 @@ FAILING = {
         "bad-spec",
         "Invalid requirement: 'numpy=1.26'",
     ),
+    "pip is kept from the distribution's Python": (
+        'FROM host\nCOPY . /\nRUN python -c "import pathlib as p, sysconfig as s;'
+        " p.Path(s.get_path('stdlib'), 'EXTERNALLY-MANAGED').touch()\""
+        f" && {PIP.removeprefix('RUN ')} install --no-index --find-links /wheels three",
+        "externally-managed",
+        "error: externally-managed-environment",
+    ),
     "pip does not reach its index": (
         "FROM host\nCOPY . /\n" + PIP + f" install {NO_NETWORK} numpy",
         "index-unreachable",

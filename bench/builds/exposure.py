@@ -255,7 +255,7 @@ def measure(rounds: int, chooser: random.Random) -> None:
 
     def cards() -> Callable[[], Any]:
         shown = Image.objects.filter(workspace__curated=True).order_by("pk")[:CARDS]
-        images = dict(shown.values_list("pk", "base_digest"))
+        images = dict(shown.values_list("pk", "base_contents"))
         return lambda: exposures(images)
 
     questions: dict[str, Callable[[], Callable[[], Any]]] = {

@@ -145,12 +145,12 @@ def _counted(
 
 
 def _bases_of(scope: Scope) -> dict[str, int]:
-    """Return the bases of the current images in some workspaces, each with the number of these."""
+    """Return what current images in some workspaces have of their bases, each with the number of these."""
     images = within(Image.objects.filter(current=True), scope).order_by()
     result: dict[str, int] = defaultdict(int)
     # By workspace too, in the order of an index: grouped by base alone, SQLite would read each image.
-    rows = images.values("workspace", "base_digest").annotate(number=Count("pk"))
-    for digest, number in rows.values_list("base_digest", "number"):
+    rows = images.values("workspace", "base_contents").annotate(number=Count("pk"))
+    for digest, number in rows.values_list("base_contents", "number"):
         result[digest] += number
     return result
 

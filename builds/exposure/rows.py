@@ -65,6 +65,11 @@ class ExposedImage:
     """Whether decisions say that none of these advisories counts for it."""
 
     @property
+    def in_base(self) -> bool:
+        """Whether its base brings one of the packages."""
+        return any(package.of_base for package in self.packages)
+
+    @property
     def used_by(self) -> int:
         """The number of active uses that are shown."""
         return sum(len(version.uses) for version in self.versions)

@@ -1,6 +1,6 @@
 """Images, their tags in registries, their layers and packages, the bases they start from, and the last sweep of the store."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -11,8 +11,13 @@ from environments.models import Environment, Version, Workspace
 
 DEFAULT_PLATFORMS = "linux/amd64"
 
+if TYPE_CHECKING:
+    _Text = models.CharField[str, str]
+else:
+    _Text = models.CharField
 
-class _BaseContentsField(models.CharField):  # type: ignore[type-arg]
+
+class _BaseContentsField(_Text):
     """What an image has of its base: all of it, unless something else is set."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:

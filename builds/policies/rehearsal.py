@@ -15,7 +15,6 @@ from builds.exposure.triage import decisions_about
 from builds.imaging.licences.expressions import allowed
 from builds.models import (
     SEVERITIES,
-    BasePackage,
     Build,
     BuildRequest,
     BuildState,
@@ -26,16 +25,16 @@ from builds.models import (
     RuleName,
     Trial,
 )
-from builds.policies.evaluate import Exempt, Hit, Rule, evaluate, excepts
+from builds.policies.base_facts import BaseFacts, Known, facts_of_bases, latest
+from builds.policies.evaluate import Exempt, Hit, Rule, evaluate
 from builds.policies.facts import Facts, PackageFacts, Vulnerability
 from builds.policies.service import exempt_in
-from builds.policies.subjects import base_advisories, index_host, uploads_of, vulnerability_of
+from builds.policies.subjects import index_host, uploads_of
 from environments.models import Workspace
 from environments.models.catalogue import Proposal, Stage
 
 DAYS = 365
 MOST = 50_000  # builds, the newest
-MOST_OF_BASE = 10  # packages of a base that stop a build
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def rehearse(workspace: Workspace, rule: Rule, *, days: int = DAYS) -> Rehearsal
     ]
     facts = _FACTS[RuleName(rule.name)](rule, scope)
     if rule.name == RuleName.VULNERABILITY:
-        facts = with_bases(facts, rule, scope, exempt)
+        facts = _with_bases(facts, rule, scope, exempt)
     stopped = _stopped(blocking, cases, facts, exempt)
     named = _with_people(workspace, since, stopped)
     return Rehearsal(len(cases), tuple(named), since.date())
@@ -133,7 +132,7 @@ def _stopped(
         known = Facts(
             at=case.at,
             environments=frozenset({case.environment}),
-            **{**part.fields, "vulnerabilities": tuple(_settle(part.vulnerabilities, case))},
+            **{**part.fields, "vulnerabilities": tuple(_settle(part, case))},
         )
         hits = evaluate([rule], known, exempt, index_host=host)
         if hits:
@@ -146,11 +145,12 @@ class _Part:
     """The facts about an image that a single rule needs."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
-    vulnerabilities: tuple[tuple[int, Vulnerability, Any], ...] = ()  # advisory, facts, decisions
+    vulnerabilities: tuple[Known, ...] = ()
+    base: BaseFacts = field(default_factory=BaseFacts)
 
 
-def _settle(vulnerabilities: Iterable[tuple[int, Vulnerability, Any]], case: Case) -> Iterable[Vulnerability]:
-    for advisory, known, decisions in vulnerabilities:
+def _settle(part: _Part, case: Case) -> Iterable[Vulnerability]:
+    for advisory, known, decisions in (*part.vulnerabilities, *part.base.of(case.environment_id)):
         if not decisions.settled(advisory, case.environment_id, case.version_id):
             yield known
 
@@ -228,7 +228,7 @@ Parts = dict[int, _Part]
 def _vulnerable(rule: Rule, images: QuerySet[Image]) -> Parts:
     least = SEVERITIES.index(rule.options["severity"])
     known = PackageAdvisory.objects.filter(
-        advisory__severity__in=SEVERITIES[least:], advisory__published_at__lte=_latest(rule)
+        advisory__severity__in=SEVERITIES[least:], advisory__published_at__lte=latest(rule)
     ).select_related("package")
     columns = (
         "package_id",
@@ -255,66 +255,19 @@ def _vulnerable(rule: Rule, images: QuerySet[Image]) -> Parts:
     return {image: _Part(vulnerabilities=tuple(each)) for image, each in parts.items()}
 
 
-def with_bases(parts: Parts, rule: Rule, images: QuerySet[Image], exempt: Iterable[Exempt]) -> Parts:
-    """Return the facts about images with those about their bases.
-
-    Of a base, the packages count whose vulnerabilities were known first: whether a build would have been stopped does
-    not depend on the others, and thousands of builds share a base.
-    """
+def _with_bases(parts: Parts, rule: Rule, images: QuerySet[Image], exempt: Iterable[Exempt]) -> Parts:
+    """Return the facts about images with those about their bases."""
     bases: dict[str, list[int]] = defaultdict(list)
     for image, contents in images.order_by().values_list("pk", "base_contents"):
         bases[contents].append(image)
-    names = dict(
-        Image.objects.filter(pk__in=[keys[0] for keys in bases.values()]).values_list("base_contents", "base")
-    )
-    vulnerable = _first_known(bases, rule, list(exempt))
+    named = Image.objects.filter(pk__in=[keys[0] for keys in bases.values()])
+    names = dict(named.values_list("base_contents", "base"))
     result = dict(parts)
-    for contents, known in vulnerable.items():
+    for contents, known in facts_of_bases(bases, rule, exempt).items():
         for image in bases[contents]:
             own = parts[image].vulnerabilities if image in parts else ()
-            result[image] = _Part({"base": names.get(contents, "")}, (*own, *known))
+            result[image] = _Part({"base": names.get(contents, "")}, own, known)
     return result
-
-
-def _first_known(
-    bases: Iterable[str], rule: Rule, exempt: list[Exempt]
-) -> dict[str, tuple[tuple[int, Vulnerability, Any], ...]]:
-    """Return the vulnerabilities of each base that a build on it would have been stopped by first."""
-    rows = list(base_advisories(bases, rule).filter(advisory__published_at__lte=_latest(rule)))
-    decisions = decisions_about({row.advisory_id for row in rows})
-    narrower = {advisory for advisory, environment, _ in decisions.rows if environment is not None}
-    always = [each for each in exempt if each.kind != "environment" and each.rule in ("", rule.name)]
-    by_package: dict[int, list[tuple[int, Vulnerability, Any]]] = defaultdict(list)
-    for row in sorted(rows, key=lambda row: row.advisory.published_at or timezone.now()):
-        known = replace(
-            vulnerability_of(row.advisory, row.package.name, row.package.version, row.fixed_in, False),
-            of_base=True,
-        )
-        if row.advisory_id not in narrower and decisions.settled(row.advisory_id):
-            continue
-        if not any(excepts(each, known.package, known.version, known.advisory) for each in always):
-            by_package[row.package_id].append((row.advisory_id, known, decisions))
-    held = BasePackage.objects.filter(base_digest__in=list(bases), package__in=by_package)
-    packages: dict[str, list[int]] = defaultdict(list)
-    for contents, package in held.values_list("base_digest", "package"):
-        packages[contents].append(package)
-    result = {}
-    for contents, keys in packages.items():
-        # Those with decisions for single environments all stay: each build has others.
-        some = [entry for key in keys for entry in by_package[key] if entry[0] in narrower]
-        firsts = [
-            next((entry for entry in by_package[key] if entry[0] not in narrower), None) for key in keys
-        ]
-        ordered = sorted(
-            (entry for entry in firsts if entry), key=lambda entry: entry[1].published or timezone.now()
-        )
-        result[contents] = (*some, *ordered[:MOST_OF_BASE])
-    return result
-
-
-def _latest(rule: Rule) -> dt.datetime:
-    """Return when an advisory was published at the latest that the rule looks at."""
-    return timezone.now() - dt.timedelta(days=rule.options["days"])
 
 
 def _licensed(rule: Rule, images: QuerySet[Image]) -> Parts:

@@ -62,7 +62,7 @@ def read(archive: Path) -> list[Record]:
 
 
 def of_pypi(samples: list[Record], number: int) -> Record:
-    """Return a record of its own; every other one is the same vulnerability as the one before, by another publisher."""
+    """Return a record; each second record is the same vulnerability as the record before, by another publisher."""
     record: Record = json.loads(json.dumps(samples[number // 2 % len(samples)]))
     pair = number // 2
     year = 2010 + pair % 15

@@ -43,7 +43,7 @@ class Affected:
 
 @lru_cache(maxsize=1_024)
 def _orders(versions: frozenset[str]) -> frozenset[Any]:
-    """Return listed versions whatever their spelling; once for a list, which hundreds of versions are compared with."""
+    """Return listed versions in any spelling; once for a list, which hundreds of versions are compared with."""
     return frozenset(order(version, "pypi") for version in versions) - {None}
 
 

@@ -76,7 +76,7 @@ def _own_folder(installed: Installed) -> str:
 
 
 def _rows(packages: Mapping[Key, str]) -> tuple[dict[Key, int], set[int]]:
-    """Return the row of each package, and the new ones."""
+    """Return the row of each package, and the new rows."""
     before = _known(packages)
     new = [key for key in packages if key not in before]
     Package.objects.bulk_create(

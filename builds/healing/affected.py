@@ -55,9 +55,9 @@ def affected_versions(
     by_hash: dict[str, list[Image]] = defaultdict(list)
     for row in images.filter(hash__in=versions.values("hash")).select_related("workspace"):
         by_hash[row.hash].append(row)
-    found = [row for rows in by_hash.values() for row in rows]
-    own, of_bases = _held(advisories, found)
-    held = {row.pk: own[row.pk] | of_bases[row.base_contents] for row in found}
+    built = [row for rows in by_hash.values() for row in rows]
+    own, of_bases = _held(advisories, built)
+    held = {row.pk: own[row.pk] | of_bases[row.base_contents] for row in built}
     decisions = decisions_about([advisory.pk for advisory in advisories])
     pairs = [
         Affected(version, image, bool(of_bases[image.base_contents]), bool(own[image.pk]))

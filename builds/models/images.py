@@ -18,7 +18,7 @@ else:
 
 
 class _BaseContentsField(_Text):
-    """What an image has of its base: all of it, unless something else is set."""
+    """The key of what an image has of its base: all of it, unless something else is set."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """Take the base's digest where nothing is set."""

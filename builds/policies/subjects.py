@@ -210,7 +210,7 @@ def _of_base(contents: str, rule: Rule, pairs: Pairs) -> list[Vulnerability]:
 
 
 def base_advisories(contents: Iterable[str], rule: Rule) -> QuerySet[PackageAdvisory]:
-    """Return the advisories about packages of bases that a rule looks at, by name, whatever decisions say."""
+    """Return the advisories about packages of bases that a rule looks at, by name, before decisions."""
     least = SEVERITIES.index(rule.options["severity"])
     held = BasePackage.objects.filter(base_digest__in=list(contents)).values("package")
     rows = PackageAdvisory.objects.filter(package__in=held, advisory__severity__in=SEVERITIES[least:])

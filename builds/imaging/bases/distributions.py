@@ -1,7 +1,6 @@
 """The Python distributions and conda packages in a base's layers, by the metadata that installers leave.
 
-Used in a confined process (`probe_worker`): names, versions and paths are whatever a layer has. Bounded are the bytes
-that are read of a file, the packages that are held, and the length of each text.
+Used in a confined process (`probe_worker`): names, versions and paths are foreign. Bounded are the bytes that are read of a file, the packages that are held, and the length of each text.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class Installed:
 
 
 class Distributions:
-    """What is installed after the layers so far, by the paths of the metadata."""
+    """The packages that are installed after the layers so far, by the paths of their metadata."""
 
     def __init__(self) -> None:
         self._known: dict[str, Installed] = {}

@@ -32,7 +32,7 @@ class _Reading:
                     self._tree.add(archive, Quiet())
             case "probe":
                 release, packages = release_in(self._tree.status), packages_in(self._tree.status)
-                # What Debian's packages brought is patched without another version: their own advisories count.
+                # A distribution that a Debian package brought is patched without another version: that package's advisories count.
                 installed = self._tree.distributions.installed(owned=bool(release and packages))
                 return described(self._tree, request["config"]).model_dump() | {
                     "release": release,

@@ -1,4 +1,4 @@
-"""What a base brings is exposed as such, once, and leads to the rebase: on pages, in the API, in commands."""
+"""The packages that a base brings are exposed as such, once, and lead to the rebase: on pages, in the API, in commands."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def read(*layers: bytes) -> Distributions:
     return tree.distributions
 
 
-def found_in(*layers: bytes) -> list[str]:
+def names_in(*layers: bytes) -> list[str]:
     """Return what the layers hold, as name and version; conda's with a mark."""
     packages = read(*layers).installed(owned=True)
     return [f"{'conda ' * (p.ecosystem == 'conda')}{p.name} {p.version}" for p in packages]
@@ -49,7 +49,7 @@ def test_every_kind_of_metadata_is_read() -> None:
             "opt/conda/conda-meta/history": b"",
         }
     )
-    assert found_in(layer) == [
+    assert names_in(layer) == [
         "conda python-dateutil 2.8.2",
         *("by-hand 5.0", "easy 4.0", "flat 2.0", "jinja2 3.0", "old-package 1.0"),
     ]
@@ -66,7 +66,7 @@ def test_what_is_not_installed_does_not_count() -> None:
             f"{SITE}/.wh.gone-1.0.dist-info": b"",
         }
     )
-    assert found_in(layer) == []
+    assert names_in(layer) == []
 
 
 def test_a_later_layer_wins_and_whiteouts_take_away() -> None:
@@ -89,17 +89,17 @@ def test_a_later_layer_wins_and_whiteouts_take_away() -> None:
     opaque = tarred(
         {f"{SITE}/.wh..wh..opq": b"", f"{SITE}/new-1.0.dist-info/METADATA": metadata("new", "1.0")}
     )
-    assert found_in(first, upgraded) == ["conda six 1.1", "pip 24.0", "wheel 0.43"]
-    assert found_in(first, edited) == ["conda six 1.0", "pip 23.0", "wheel 0.44"]
-    assert found_in(first, opaque) == ["conda six 1.0", "new 1.0"]
-    assert found_in(first, tarred({"usr/local/.wh.lib": b"", "opt/.wh.conda": b""})) == []
+    assert names_in(first, upgraded) == ["conda six 1.1", "pip 24.0", "wheel 0.43"]
+    assert names_in(first, edited) == ["conda six 1.0", "pip 23.0", "wheel 0.44"]
+    assert names_in(first, opaque) == ["conda six 1.0", "new 1.0"]
+    assert names_in(first, tarred({"usr/local/.wh.lib": b"", "opt/.wh.conda": b""})) == []
 
 
 @pytest.mark.parametrize("over", ["link to /elsewhere", b"a file"])
 @pytest.mark.parametrize("folder", [f"{SITE}/pip-23.0.dist-info", SITE, "usr"])
 def test_a_link_or_a_file_over_a_folder_takes_away_what_was_in_it(folder: str, over: bytes | str) -> None:
     first = tarred({f"{SITE}/pip-23.0.dist-info/METADATA": metadata("pip", "23.0")})
-    assert found_in(first, tarred({folder: over})) == []
+    assert names_in(first, tarred({folder: over})) == []
 
 
 def test_a_hard_link_is_named_by_its_folder() -> None:
@@ -108,7 +108,7 @@ def test_a_hard_link_is_named_by_its_folder() -> None:
         entry = tarfile.TarInfo(f"{SITE}/Jinja2-3.0.dist-info/METADATA")
         entry.type, entry.linkname = tarfile.LNKTYPE, "cache/uv/METADATA"
         archive.addfile(entry)
-    assert found_in(buffer.getvalue()) == ["jinja2 3.0"]
+    assert names_in(buffer.getvalue()) == ["jinja2 3.0"]
 
 
 def test_what_the_distributions_own_packages_brought_is_left_to_their_advisories(workshop: Workshop) -> None:
@@ -163,7 +163,7 @@ def test_damaged_and_hostile_metadata_is_no_package_or_one_with_usable_texts(con
     ],
 )
 def test_hostile_paths_are_passed_over(path: str) -> None:
-    assert found_in(tarred({path: metadata("x", "1.0")})) == []
+    assert names_in(tarred({path: metadata("x", "1.0")})) == []
 
 
 def test_the_number_of_packages_and_what_is_read_of_each_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_the_number_of_packages_and_what_is_read_of_each_is_bounded(monkeypatch:
     assert len(known.installed(owned=False)) == 50
     assert len(known.installed(owned=True)) == 0
     late = b"X: " + b"x" * distributions.MOST_BYTES + b"\nName: late\nVersion: 1.0\n"
-    assert found_in(tarred({f"{SITE}/late.dist-info/METADATA": late})) == []
+    assert names_in(tarred({f"{SITE}/late.dist-info/METADATA": late})) == []
 
 
 def test_the_answer_of_the_probe_is_kept_with_the_folders(workshop: Workshop) -> None:

@@ -60,7 +60,7 @@ def _own(images: Sequence[Image]) -> dict[int, Own]:
         for package in (lock or {}).get("packages", []):
             names = [package["name"]]
             if package["ecosystem"] == "conda":
-                result[pk].add((CONDA_FOLDER, package["name"].lower()))
+                result[pk].add((CONDA_FOLDER, pip_name(package["name"])))
                 names = [text.partition("==")[0] for text in package.get("distributions", ())]
             result[pk] |= {(f"lib/python{minor}/site-packages", pip_name(name)) for name in names}
             result[pk].add(("", ""))  # it has an environment

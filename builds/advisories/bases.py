@@ -13,6 +13,7 @@ from builds.imaging.bases.distributions import Installed
 from builds.imaging.bases.probing import Distribution
 from builds.imaging.packing.wheel import PREFIX
 from builds.models import BaseContents, BasePackage, Image, Package
+from environments.definition.packages.specs import pip_name
 
 AT_ONCE = 500
 FORMAT = 2  # 1 had the distribution's packages alone
@@ -63,7 +64,7 @@ def _folders(distributions: Iterable[Distribution], release: str) -> Mapping[Key
     for distribution in distributions:
         result |= {("debian", name, version, release): "" for name, version in distribution.packages}
         for installed in distribution.installed:
-            key = (installed.ecosystem, installed.name, installed.version, "")
+            key = (installed.ecosystem, pip_name(installed.name), installed.version, "")
             folder = _own_folder(installed)
             result[key] = folder if result.get(key, folder) else ""
     return dict(sorted(result.items()))

@@ -1,6 +1,7 @@
 """The Python distributions and conda packages in a base's layers, by the metadata that installers leave.
 
-Used in a confined process (`probe_worker`): names, versions and paths are foreign. Bounded are the bytes that are read of a file, the packages that are held, and the length of each text.
+Used in a confined process (`probe_worker`): names, versions and paths are foreign. Bounded are the bytes that are read of
+a file, the packages that are held, and the length of each text.
 """
 
 from __future__ import annotations

@@ -40,7 +40,8 @@ def brought(
 def image_on(name: str = "forecast", days_ago: int = 0) -> Image:
     """Return an image built some days ago with a package of its own."""
     build = built(save_text(f"{name}==1\n", name=name), package("flask", "2.0"), days_ago=days_ago)
-    return Image.objects.get(pk=build.image_id)
+    assert build.image is not None
+    return build.image
 
 
 def tried(**options: Any) -> Rehearsal:

@@ -5,7 +5,8 @@ from django.db import migrations, models
 
 def take_whole_bases(apps, schema_editor):
     """Give each image all of its base: what is in the folder of environments is read later."""
-    apps.get_model("builds", "Image").objects.update(base_contents=models.F("base_digest"))
+    images = apps.get_model("builds", "Image").objects.using(schema_editor.connection.alias)
+    images.update(base_contents=models.F("base_digest"))
 
 
 class Migration(migrations.Migration):

@@ -23,6 +23,7 @@ VERSIONS = 5  # of each environment
 PACKAGES = 60  # of an image
 NAMES = 2_000
 BASES = 40
+OF_PYTHON = 10  # packages of a base
 WORKSPACES = 20
 ADVISORIES = 600
 CARDS = 24  # of the catalogue
@@ -78,7 +79,8 @@ def fill(images: int, chooser: random.Random) -> None:
     BasePackage.objects.bulk_create(
         BasePackage(base_digest=digest(base), package=package)
         for base in range(BASES)
-        for package in chooser.sample(system, 100)
+        # A Python on a base brings popular packages, which images may have too.
+        for package in (*chooser.sample(system, 100), *chooser.sample(packages[:200], OF_PYTHON))
     )
     severities = [Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW]
     advisories = Advisory.objects.bulk_create(
@@ -255,7 +257,7 @@ def measure(rounds: int, chooser: random.Random) -> None:
 
     def cards() -> Callable[[], Any]:
         shown = Image.objects.filter(workspace__curated=True).order_by("pk")[:CARDS]
-        images = dict(shown.values_list("pk", "base_digest"))
+        images = dict(shown.values_list("pk", "base_contents"))
         return lambda: exposures(images)
 
     questions: dict[str, Callable[[], Callable[[], Any]]] = {

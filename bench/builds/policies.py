@@ -1,7 +1,7 @@
 """Measure rehearsals and the gate: `python -m bench.builds.policies [--images 10000] [--packages 60]`.
 
 A workspace of its own on SQLite: builds of the past year, each with an image, packages with licences, some with
-advisories and decisions. Medians of wall and CPU time; nothing is asserted.
+advisories and decisions, on bases with hundreds of them. Medians of wall and CPU time; nothing is asserted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 LICENCES = ["MIT", "BSD-3-Clause", "Apache-2.0", "MPL-2.0", "", "LGPL-2.1-only", "ISC"]
 NAMES, VERSIONS = 400, 10
+BASES, OF_BASE = 5, 100  # packages of each
 ROUNDS = 5
 
 
@@ -48,6 +49,7 @@ def seed(images: int, packages: int) -> Any:
 
     from builds.models import (
         Advisory,
+        BasePackage,
         Build,
         BuildRequest,
         Image,
@@ -85,7 +87,7 @@ def seed(images: int, packages: int) -> Any:
             digest=f"sha256:{hash * 2}",
             size=1,
             base="python:3.11",
-            base_digest=f"sha256:{'0' * 64}",
+            base_digest=f"sha256:{number % BASES:064}",
             base_created_at=now - dt.timedelta(days=chance.randrange(600)),
             packages=packages,
             policy_facts={
@@ -141,6 +143,21 @@ def seed(images: int, packages: int) -> Any:
     PackageAdvisory.objects.bulk_create(
         PackageAdvisory(package=known[number * 7 % len(known)], advisory=advisory, fixed_in=["2"])
         for number, advisory in enumerate(advisories)
+    )
+    system = Package.objects.bulk_create(
+        Package(ecosystem="debian", release="debian:12", name=f"source-{number}", version="1.0-1")
+        for number in range(2 * OF_BASE)
+    )
+    BasePackage.objects.bulk_create(
+        BasePackage(base_digest=f"sha256:{base:064}", package=package)
+        for base in range(BASES)
+        for package in chance.sample(system, OF_BASE)
+    )
+    # Each package of a base has ten advisories, as those of an old base have.
+    PackageAdvisory.objects.bulk_create(
+        PackageAdvisory(package=package, advisory=advisory, fixed_in=["1.0-2"])
+        for package in system
+        for advisory in chance.sample(advisories[:60], 10)
     )
     Triage.objects.bulk_create(
         Triage(advisory=advisory, environment=environments[number], state="accepted", reason="x")

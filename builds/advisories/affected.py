@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from builds.advisories.ordering import order, public, smallest_first
@@ -28,8 +29,10 @@ class Affected:
         key = order(version, self.ecosystem)
         if key is None:
             return False
-        if self.ecosystem == "pypi" and any(_same(listed, key) for listed in self.versions):
-            return True
+        if self.ecosystem == "pypi":
+            plain = order(public(version, "pypi"), "pypi")
+            if not _orders(self.versions).isdisjoint({key, plain}):
+                return True
         return any(in_range(events, version, self.ecosystem) for events in self.ranges)
 
     @property
@@ -38,9 +41,10 @@ class Affected:
         return {version for events in self.ranges for kind, version in events if kind == "fixed"}
 
 
-def _same(listed: str, key: Any) -> bool:
-    other = order(listed, "pypi")
-    return other is not None and other in (key, order(key.public, "pypi"))
+@lru_cache(maxsize=1_024)
+def _orders(versions: frozenset[str]) -> frozenset[Any]:
+    """Return listed versions in any spelling; once for a list, which hundreds of versions are compared with."""
+    return frozenset(order(version, "pypi") for version in versions) - {None}
 
 
 def in_range(events: Sequence[tuple[str, str]], version: str, ecosystem: str) -> bool:
@@ -69,9 +73,14 @@ def in_range(events: Sequence[tuple[str, str]], version: str, ecosystem: str) ->
 
 
 def fixed_in(affected: Iterable[Affected], version: str, ecosystem: str) -> list[str]:
-    """Return the newer versions that fix what affects a version, smallest first: none that is affected itself."""
+    """Return the newer versions that fix what affects a version, smallest first: none that is affected itself.
+
+    Of a version in no order, as 2004d is for Python, which a record lists, none is known to be newer.
+    """
     entries = list(affected)
     here = order(version, ecosystem)
+    if here is None:
+        return []
     fixes: set[str] = set().union(*(entry.fixes for entry in entries)) if entries else set()
     newer = {fix for fix in fixes if (key := order(fix, ecosystem)) is not None and key > here}
     result = smallest_first(newer, ecosystem)

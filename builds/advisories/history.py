@@ -27,7 +27,7 @@ def _keep(images: list[Image], now: datetime) -> None:
                 workspace_id=image.workspace_id,
                 hash=image.hash,
                 digest=image.digest,
-                base_digest=image.base_digest,
+                base_digest=image.base_contents,
                 built_at=image.made_at,
                 until=ends.get(image.pk, now),
             )

@@ -8,11 +8,12 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from builds.advisories.osv import BadRecord, read_record
+from builds.advisories.affected import Affected
+from builds.advisories.osv import BadRecord, Record, read_record
 from builds.imaging.child_process import answer_requests
 
 MOST_FILE_BYTES = 64 * 1024**2  # of a JSON file by itself
@@ -56,7 +57,8 @@ def _read(path: Path, out: Path) -> dict[str, Any]:
             try:
                 for data, raw in _entries(content):
                     record = read_record(data)
-                    json.dump([hashlib.sha256(raw).hexdigest(), _plain(record)], lines)
+                    # As one text: `dump` would write each value by itself, in Python.
+                    lines.write(json.dumps([hashlib.sha256(raw).hexdigest(), _plain(record)]))
                     lines.write("\n")
                     records += 1
             except (BadRecord, ValueError, RecursionError) as error:
@@ -70,11 +72,17 @@ def _read(path: Path, out: Path) -> dict[str, Any]:
     return {"records": records, "skipped": skipped, "reasons": reasons}
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    plain = asdict(record)
-    for affected in plain["affected"]:
-        affected["versions"] = sorted(affected["versions"])
+def _plain(record: Record) -> dict[str, Any]:
+    plain = _fields_of(record)
+    plain["affected"] = [
+        _fields_of(affected) | {"versions": sorted(affected.versions)} for affected in record.affected
+    ]
     return plain
+
+
+def _fields_of(record: Record | Affected) -> dict[str, Any]:
+    """Return the fields of a record; `asdict` would copy each of a hundred thousand versions."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _shown(name: str) -> str:

@@ -55,16 +55,16 @@ def exposure_of(hashes: Iterable[str], workspace: Workspace) -> dict[str, Exposu
     """Return the exposure of built definitions, by hash; those with an image and no known vulnerability are there too."""
     chosen = list(hashes)
     images = visible_images([workspace]).filter(hash__in=chosen)
-    rows = list(images.order_by("workspace__curated").values_list("pk", "hash", "base_digest"))
+    rows = list(images.order_by("workspace__curated").values_list("pk", "hash", "base_contents"))
     by_hash: dict[str, tuple[int, str]] = {}
-    for pk, hash, base_digest in rows:
-        by_hash.setdefault(hash, (pk, base_digest))  # the workspace's own before the catalogue's
+    for pk, hash, contents in rows:
+        by_hash.setdefault(hash, (pk, contents))  # the workspace's own before the catalogue's
     of_images = exposures(dict(by_hash.values()), [workspace.pk])
     return {hash: of_images[pk] for hash, (pk, _) in by_hash.items()}
 
 
 def exposures(images: dict[int, str], scope: Scope = None) -> dict[int, Exposure]:
-    """Return the exposure of images, given with the digests of their bases; by decisions in these workspaces."""
+    """Return the exposure of images, given with what they have of their bases; by decisions in these workspaces."""
     packages: dict[int, set[int]] = defaultdict(set)
     direct = ImagePackage.objects.filter(image__in=images).values_list("image", "package")
     affected = direct.filter(package__advisories__isnull=False).distinct()
@@ -94,7 +94,7 @@ def exposures(images: dict[int, str], scope: Scope = None) -> dict[int, Exposure
 
 def exposure_of_image(image: Image) -> Exposure:
     """Return the exposure of an image."""
-    return exposures({image.pk: image.base_digest})[image.pk]
+    return exposures({image.pk: image.base_contents})[image.pk]
 
 
 def vulnerable(value: str) -> Q:

@@ -35,7 +35,7 @@ def _used_images(images: QuerySet[Image], subject: Subject, scope: Scope) -> lis
     """Return the exposed images of the versions in use: a popular package is in many more that nobody uses."""
     direct = ImagePackage.objects.filter(package__in=subject.packages)
     # A sum is in no index, and a condition with OR becomes no join: the packages' images are listed once.
-    on_base = Q(base_digest__in=list(subject.digests)) if subject.digests else Q(number=NOBODY)
+    on_base = Q(base_contents__in=list(subject.digests)) if subject.digests else Q(number=NOBODY)
     held = images.alias(number=F("pk") + 0).filter(Q(number__in=direct.values("image")) | on_base)
     own = held.filter(workspace=OuterRef("workspace"), hash=OuterRef("hash")).order_by().values("pk")[:1]
     entries = within(VersionEntry.objects.all(), scope)
@@ -86,20 +86,20 @@ def _held(subject: Subject) -> Q:
     rows = ImagePackage.objects.filter(package__in=subject.packages)
     rare = _rare(subject)
     held = Q(pk__in=rows.values("image")) if rare else Q(Exists(rows.filter(image=OuterRef("pk"))))
-    return held | Q(base_digest__in=list(subject.digests)) if subject.digests else held
+    return held | Q(base_contents__in=list(subject.digests)) if subject.digests else held
 
 
 def _rare(subject: Subject) -> bool:
     rows = ImagePackage.objects.filter(package__in=subject.packages).order_by()
     count = rows.values("pk")[: FEW + 1].count()
     if count <= FEW and subject.digests:
-        on_bases = Image.objects.filter(base_digest__in=list(subject.digests)).order_by()
+        on_bases = Image.objects.filter(base_contents__in=list(subject.digests)).order_by()
         count += on_bases.values("pk")[: FEW + 1].count()
     return count <= FEW
 
 
 def exposed_among(images: dict[int, str], subject: Subject) -> set[int]:
-    """Return those of some images, given with the digests of their bases, that are exposed."""
+    """Return those of some images, given with what they have of their bases, that are exposed."""
     rows = ImagePackage.objects.filter(image__in=images, package__in=subject.packages)
     on_bases = {pk for pk, digest in images.items() if digest in subject.digests}
     return on_bases | set(rows.values_list("image", flat=True))
@@ -108,7 +108,7 @@ def exposed_among(images: dict[int, str], subject: Subject) -> set[int]:
 def holds_any(packages: QuerySet[Any]) -> Q:
     """Return the condition that an image has a package of a subquery, itself or by its base."""
     direct = ImagePackage.objects.filter(image=OuterRef("pk"), package__in=packages)
-    on_base = BasePackage.objects.filter(base_digest=OuterRef("base_digest"), package__in=packages)
+    on_base = BasePackage.objects.filter(base_digest=OuterRef("base_contents"), package__in=packages)
     return Q(Exists(direct) | Exists(on_base))
 
 

@@ -40,7 +40,7 @@ class Vulnerabilities:
 def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
     """Return the vulnerabilities of an image, each advisory once, with the first of its packages."""
     packages = ImagePackage.objects.filter(image=image).values_list("package", flat=True)
-    on_base = BasePackage.objects.filter(base_digest=image.base_digest).values_list("package", flat=True)
+    on_base = BasePackage.objects.filter(base_digest=image.base_contents).values_list("package", flat=True)
     rows = PackageAdvisory.objects.select_related("advisory", "package").defer("advisory__details")
     hits: dict[int, Vulnerability] = {}
     for held, of_base in ((packages, False), (on_base, True)):

@@ -127,16 +127,21 @@ def _counted(
     images = _images_with({package for several in hits.values() for package, *_ in several}, held)
     seen = {package for package, several in images.items() if several}
     seen |= seen_packages(images.keys() - seen, scope)
-    of_bases = _on_bases((advisory.pk for advisory in advisories), bases)
+    own_of = {
+        # A package with as many as are counted settles the number; else these are all of its images.
+        advisory.pk: set().union(*(images[package] for package, *_ in hits[advisory.pk]))
+        for advisory in advisories
+    }
+    of_bases = _on_bases(own_of, bases)
+    _once(own_of, of_bases)
     result = []
     for advisory in advisories:
-        # A package with as many as are counted settles the number; else these are all of its images.
-        own = set().union(*(images[package] for package, *_ in hits[advisory.pk]))
+        own, on_base = own_of[advisory.pk], of_bases[advisory.pk]
         shown = [(name, fixes) for package, name, fixes in hits[advisory.pk] if package in seen]
         result.append(
             Affecting(
                 advisory,
-                min(len(own), MOST_COUNTED + 1) + of_bases[advisory.pk],
+                min(len(own), MOST_COUNTED + 1) + min(sum(on_base.values()), MOST_COUNTED + 1),
                 list(dict.fromkeys(name for name, _ in shown))[:MOST_NAMED],
                 list(dict.fromkeys(fix for _, fixes in shown for fix in fixes[:1]))[:MOST_NAMED],
             )
@@ -145,12 +150,12 @@ def _counted(
 
 
 def _bases_of(scope: Scope) -> dict[str, int]:
-    """Return the bases of the current images in some workspaces, each with the number of these."""
+    """Return what current images in some workspaces have of their bases, each with the number of these."""
     images = within(Image.objects.filter(current=True), scope).order_by()
     result: dict[str, int] = defaultdict(int)
     # By workspace too, in the order of an index: grouped by base alone, SQLite would read each image.
-    rows = images.values("workspace", "base_digest").annotate(number=Count("pk"))
-    for digest, number in rows.values_list("base_digest", "number"):
+    rows = images.values("workspace", "base_contents").annotate(number=Count("pk"))
+    for digest, number in rows.values_list("base_contents", "number"):
         result[digest] += number
     return result
 
@@ -165,11 +170,22 @@ def _images_with(packages: Iterable[int], held: QuerySet[ImagePackage]) -> dict[
     }
 
 
-def _on_bases(advisories: Iterable[int], bases: dict[str, int]) -> dict[int, int]:
-    """Return the number of images on a base with a package that an advisory affects, at most one more than are counted."""
+def _on_bases(advisories: Iterable[int], bases: dict[str, int]) -> dict[int, dict[str, int]]:
+    """Return the bases with a package that an advisory affects, each with the number of images on it."""
     rows = BasePackage.objects.filter(package__advisories__advisory__in=list(advisories))
     pairs = rows.values_list("package__advisories__advisory", "base_digest").distinct()
-    result: dict[int, int] = defaultdict(int)
+    result: dict[int, dict[str, int]] = defaultdict(dict)
     for advisory, digest in pairs:
-        result[advisory] = min(result[advisory] + bases.get(digest, 0), MOST_COUNTED + 1)
+        if digest in bases:
+            result[advisory][digest] = bases[digest]
     return result
+
+
+def _once(own: dict[int, set[int]], of_bases: dict[int, dict[str, int]]) -> None:
+    """Take images that hold an affected package themselves out, if they are on an affected base too."""
+    both = {pk for pk, images in own.items() if of_bases[pk] and len(images) <= MOST_COUNTED}
+    if not (keys := set().union(*(own[pk] for pk in both))):
+        return
+    known = dict(Image.objects.filter(pk__in=keys).order_by().values_list("pk", "base_contents"))
+    for pk in both:
+        own[pk] = {image for image in own[pk] if known.get(image) not in of_bases[pk]}

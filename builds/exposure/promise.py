@@ -109,7 +109,7 @@ def known_since(images: Iterable[int]) -> dict[int, datetime]:
     for digest, package in held.values_list("base_digest", "package").iterator():
         bases[digest].append(package)
     on_bases = Image.objects.filter(current=True).order_by()
-    for image, digest in on_bases.values_list("pk", "base_digest").iterator():
+    for image, digest in on_bases.values_list("pk", "base_contents").iterator():
         if image in chosen and digest in bases:
             for package in bases[digest]:
                 take(image, package)
@@ -125,7 +125,7 @@ def _settled(images: set[int], advisories: dict[int, list[tuple[int, datetime]]]
     packages = PackageAdvisory.objects.filter(advisory__in=decided).values("package")
     direct = ImagePackage.objects.filter(package__in=packages).values_list("image", flat=True)
     digests = BasePackage.objects.filter(package__in=packages).values("base_digest")
-    on_bases = Image.objects.filter(base_digest__in=digests).values_list("pk", flat=True)
+    on_bases = Image.objects.filter(base_contents__in=digests).values_list("pk", flat=True)
     return settled_on(images & {*direct, *on_bases}, decided)
 
 

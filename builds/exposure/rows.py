@@ -38,11 +38,8 @@ class AffectedVersion:
     direct: bool = False
     path: tuple[str, ...] = ()
     """From a requested package; empty for a package of the base, or where the reason is not known."""
-
-    @property
-    def of_base(self) -> bool:
-        """Whether the base brings it."""
-        return self.ecosystem == "debian"
+    of_base: bool = False
+    """Whether the base brings it: another base fixes it, and no other version of a package."""
 
 
 @dataclass
@@ -66,6 +63,11 @@ class ExposedImage:
     packages: list[AffectedVersion] = field(default_factory=list)
     settled: bool = False
     """Whether decisions say that none of these advisories counts for it."""
+
+    @property
+    def in_base(self) -> bool:
+        """Whether its base brings one of the packages."""
+        return any(package.of_base for package in self.packages)
 
     @property
     def used_by(self) -> int:
@@ -142,16 +144,16 @@ def _packages(images: Sequence[Image], subject: Subject) -> dict[int, list[Affec
             )
         )
     on_bases: dict[str, list[AffectedVersion]] = defaultdict(list)
-    digests = {image.base_digest for image in images} & subject.digests
+    digests = {image.base_contents for image in images} & subject.digests
     held = BasePackage.objects.filter(base_digest__in=digests, package__in=subject.packages)
     for base in held.select_related("package").order_by("package__name"):
         package = base.package
         advisories = _advisories(package.pk, subject)
         on_bases[base.base_digest].append(
-            AffectedVersion(package.name, package.version, package.ecosystem, advisories)
+            AffectedVersion(package.name, package.version, package.ecosystem, advisories, of_base=True)
         )
     for image in images:
-        result[image.pk] += on_bases[image.base_digest]
+        result[image.pk] += on_bases[image.base_contents]
     return result
 
 
@@ -194,7 +196,7 @@ def spans_of(environments: Iterable[int], subject: Subject) -> dict[int, Span]:
     images = Image.objects.filter(hash__in=hashes).annotate(shared=F("workspace__curated"))
     rows = list(
         images.order_by("made_at").values_list(
-            "pk", "base_digest", "workspace", "hash", "shared", "current", "made_at"
+            "pk", "base_contents", "workspace", "hash", "shared", "current", "made_at"
         )
     )
     exposed = exposed_among({pk: digest for pk, digest, *_ in rows}, subject)

@@ -39,7 +39,7 @@ def seen_packages(packages: Iterable[int], scope: Scope) -> set[int]:
     where = list(scope)
     direct = ImagePackage.objects.filter(package=OuterRef("pk"), image__workspace__in=where)
     past = PastPackage.objects.filter(package=OuterRef("pk"), image__workspace__in=where)
-    images = Image.objects.filter(workspace__in=where, base_digest=OuterRef("base_digest"))
+    images = Image.objects.filter(workspace__in=where, base_contents=OuterRef("base_digest"))
     on_bases = BasePackage.objects.filter(Exists(images), package=OuterRef("pk"))
     rows = Package.objects.filter(Q(Exists(direct)) | Q(Exists(on_bases)) | Q(Exists(past)), pk__in=chosen)
     return set(rows.values_list("pk", flat=True))

@@ -23,7 +23,7 @@ from builds.models import Image, PastImage
 
 ROWS = 50
 SHOWN_OF_IMAGE = (
-    *("hash", "digest", "repository", "base", "base_digest", "current", "made_at"),
+    *("hash", "digest", "repository", "base", "base_digest", "base_contents", "current", "made_at"),
     *("workspace__name", "workspace__title", "workspace__curated"),
 )
 SHOWN = ("used", "current", "past")

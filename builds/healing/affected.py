@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from builds.advisories.matching import match
 from builds.advisories.ordering import order
 from builds.exposure.triage import decisions_about
 from builds.imaging.lock import Lock, LockedPackage
-from builds.models import Advisory, Image, PackageAdvisory
+from builds.models import Advisory, BasePackage, Image, ImagePackage, PackageAdvisory
 from environments.definition.packages.specs import pip_name
 from environments.definition.upgrades import CannotUpgrade, Upgrade
 from environments.models import ListEntry, Version, Workspace
@@ -24,6 +24,10 @@ class Affected:
 
     version: Version
     image: Image
+    in_base: bool = False
+    """Whether its base brings one of these."""
+    own: bool = True
+    """Whether one is its own: otherwise only another base fixes it."""
 
 
 def affected_versions(
@@ -36,10 +40,12 @@ def affected_versions(
 
     Archived and anonymous environments are left out, and those for which decisions settle all of it. Environments come before those that were started from them.
     """
-    matches = PackageAdvisory.objects.filter(advisory__in=[advisory.pk for advisory in advisories])
-    images = Image.objects.filter(
-        package_rows__package__in=matches.values("package"), current=True
-    ).distinct()
+    packages = PackageAdvisory.objects.filter(advisory__in=[advisory.pk for advisory in advisories]).values(
+        "package"
+    )
+    direct = ImagePackage.objects.filter(package__in=packages).values("image")
+    on_bases = BasePackage.objects.filter(package__in=packages).values("base_digest")
+    images = Image.objects.filter(Q(pk__in=direct) | Q(base_contents__in=on_bases), current=True)
     entries = ListEntry.objects.filter(
         workspace__in=workspaces, archived=False, version__hash__in=images.values("hash")
     )
@@ -49,10 +55,12 @@ def affected_versions(
     by_hash: dict[str, list[Image]] = defaultdict(list)
     for row in images.filter(hash__in=versions.values("hash")).select_related("workspace"):
         by_hash[row.hash].append(row)
-    held = _held(advisories, [row.pk for rows in by_hash.values() for row in rows])
+    built = [row for rows in by_hash.values() for row in rows]
+    own, of_bases = _held(advisories, built)
+    held = {row.pk: own[row.pk] | of_bases[row.base_contents] for row in built}
     decisions = decisions_about([advisory.pk for advisory in advisories])
     pairs = [
-        Affected(version, image)
+        Affected(version, image, bool(of_bases[image.base_contents]), bool(own[image.pk]))
         for version in versions.defer("data", "source").order_by("pk")
         if (image := _image_of(version, by_hash[version.hash])) is not None
         and not all(decisions.settled(key, version.environment_id, version.pk) for key in held[image.pk])
@@ -60,15 +68,20 @@ def affected_versions(
     return in_order_of_derivation(pairs)
 
 
-def _held(advisories: Collection[Advisory], images: Sequence[int]) -> dict[int, set[int]]:
-    """Return which of these advisories affect each image, by keys."""
-    rows = PackageAdvisory.objects.filter(
-        advisory__in=[advisory.pk for advisory in advisories], package__image_rows__image__in=images
-    )
-    held: dict[int, set[int]] = defaultdict(set)
-    for image, advisory in rows.values_list("package__image_rows__image", "advisory"):
-        held[image].add(advisory)
-    return held
+def _held(
+    advisories: Collection[Advisory], images: Sequence[Image]
+) -> tuple[dict[int, set[int]], dict[str, set[int]]]:
+    """Return which of these advisories affect packages of each image, and of each base: by keys."""
+    rows = PackageAdvisory.objects.filter(advisory__in=[advisory.pk for advisory in advisories])
+    own: dict[int, set[int]] = defaultdict(set)
+    direct = rows.filter(package__image_rows__image__in=[image.pk for image in images])
+    for image, advisory in direct.values_list("package__image_rows__image", "advisory"):
+        own[image].add(advisory)
+    of_bases: dict[str, set[int]] = defaultdict(set)
+    held = rows.filter(package__base_rows__base_digest__in={image.base_contents for image in images})
+    for base, advisory in held.values_list("package__base_rows__base_digest", "advisory"):
+        of_bases[base].add(advisory)
+    return own, of_bases
 
 
 def _image_of(version: Version, images: Sequence[Image]) -> Image | None:

@@ -27,7 +27,7 @@ def offer_to_derived(item: HealItem) -> int:
     names: dict[Workspace, list[str]] = defaultdict(list)
     for pair in pairs:
         own = pair.version.environment
-        if own.pk in started and own.pk not in reached:
+        if pair.own and own.pk in started and own.pk not in reached:
             names[own.workspace].append(own.name)
     query = urlencode({"id": " ".join(sorted(advisory.key for advisory in advisories))})
     sent = 0

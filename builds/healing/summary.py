@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from builds.exposure.base_fixes import rebase_command
 from builds.models.healing import HealItem, HealRun, HealState
 
 _SENTENCES = {
@@ -23,9 +24,19 @@ def sentence_of(item: HealItem) -> str:
     """Return what became of an item, in one line."""
     version = f"{item.version.environment.workspace}/{item.version}"
     template = _SENTENCES.get(HealState(item.state), "{version}: under way")
-    return template.format(
+    sentence = template.format(
         version=version, published=item.published, changes=changes_of(item), reason=item.reason
     )
+    hint = rebase_of(item)
+    return f"{sentence}\n  To rebase it: {hint['command']}" if hint else sentence
+
+
+def rebase_of(item: HealItem) -> dict[str, str] | None:
+    """Return the base that brings what is affected, and the command that rebases; None where no rebase fixes anything."""
+    if not item.base or item.open:
+        return None
+    command = rebase_command(item.base, item.version.environment.workspace.name)
+    return {"base": item.base, "command": command} if command else None
 
 
 def changes_of(item: HealItem) -> str:
@@ -60,6 +71,7 @@ def item_json(item: HealItem) -> dict[str, Any]:
         "requirements": [{"before": before, "after": after} for before, after in item.requirements],
         "changes": item.changes,
         "reason": item.reason,
+        "rebase": rebase_of(item),
         "published": item.published.version if item.published else None,
         "proposal": item.proposal_id,
     }

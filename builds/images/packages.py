@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from django.db.models import Q, QuerySet
 
+from builds.advisories.base_parts import set_contents
 from builds.advisories.distributions import distributions_in, save_distributions
 from builds.advisories.matches import match_packages
 from builds.imaging.licences import LONGEST
@@ -25,7 +26,8 @@ def save_packages(image: Image) -> None:
     known, new = _packages(contents)
     _save_licences(image, known)
     image.policy_facts = policy_facts(locks_of(image))
-    image.save(update_fields=["policy_facts"])
+    set_contents([image])
+    image.save(update_fields=["policy_facts", "base_contents"])
     ImagePackage.objects.bulk_create(
         [
             ImagePackage(image=image, package_id=known[key], size=size, requested=requested)

@@ -226,7 +226,12 @@ def _to_json(image: AssembledImage) -> dict[str, Any]:
 
 def has_environment(base: Base) -> bool:
     """Return whether a base is, or was made from, an image with an environment at our path."""
-    variables = dict(entry.partition("=")[::2] for entry in base.run_config.get("Env") or [])
+    return names_environment(base.run_config)
+
+
+def names_environment(run_config: Mapping[str, Any]) -> bool:
+    """Return whether the variables of an image name an environment at our path."""
+    variables = dict(entry.partition("=")[::2] for entry in run_config.get("Env") or [])
     named = (
         *variables.get("PATH", "").split(":"),
         *(f"{variables.get(item, '')}/bin" for item in _PREFIX_VARIABLES),

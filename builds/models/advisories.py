@@ -144,9 +144,18 @@ class PackageDistribution(models.Model):
 
 
 class BasePackage(models.Model):
-    """A package of a base's own distribution, by its dpkg status: once for all images on the base."""
+    """A package that a base brings, of its distribution, a Python or conda: once for all images on the base."""
 
-    base_digest = models.CharField(max_length=71)
+    FOLDER_CHARACTERS: ClassVar = 100
+
+    base_digest = models.CharField(
+        max_length=71, help_text="Or the key of a part of it: `base_contents` of images."
+    )
+    folder = models.CharField(
+        max_length=FOLDER_CHARACTERS,
+        blank=True,
+        help_text="Within the folder of environments, which images hide or write to; empty for all others.",
+    )
     package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="base_rows", db_index=False)
 
     class Meta:
@@ -160,13 +169,19 @@ class BasePackage(models.Model):
 
 
 class BaseContents(models.Model):
-    """The contents of a base's layers: its distribution, also where that has no packages."""
+    """The contents of a base's layers: its distribution, also where nothing is installed."""
 
     base_digest = models.CharField(max_length=71, unique=True)
     release = models.CharField(
         max_length=30, blank=True, help_text="debian:12; empty for none that is known."
     )
     packages = models.PositiveIntegerField(default=0)
+    hides = models.BooleanField(
+        default=False, help_text="Environments that are put on it hide what it has in their folder."
+    )
+    format = models.PositiveSmallIntegerField(
+        default=1, help_text="What was read: 1 the distribution, 2 Python's and conda's packages too."
+    )
     read_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -182,7 +197,7 @@ class PastImage(models.Model):
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="past_images")
     hash = models.CharField(max_length=32)
     digest = models.CharField(max_length=71)
-    base_digest = models.CharField(max_length=71, blank=True)
+    base_digest = models.CharField(max_length=71, blank=True, help_text="What it had of its base.")
     built_at = models.DateTimeField()
     until = models.DateTimeField(help_text="The time it was deleted, or replaced before that.")
 

@@ -83,6 +83,9 @@ class HealItem(models.Model):
     requirements = models.JSONField(default=list)  # [[before, after]]
     changes = models.JSONField(default=list)  # of the lock: [{name, before, after}]
     reason = models.TextField(blank=True, help_text="Why it was refused, failed, or waits for somebody.")
+    base = models.CharField(
+        max_length=400, blank=True, help_text="Its base image, if that brings what is affected: rebase it."
+    )
     candidate = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")
     build = models.ForeignKey(Build, null=True, on_delete=models.SET_NULL, related_name="+")
     published = models.ForeignKey(Version, null=True, on_delete=models.SET_NULL, related_name="+")

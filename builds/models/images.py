@@ -1,6 +1,6 @@
 """Images, their tags in registries, their layers and packages, the bases they start from, and the last sweep of the store."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +10,26 @@ from environments.definition import Definition, ImageReference
 from environments.models import Environment, Version, Workspace
 
 DEFAULT_PLATFORMS = "linux/amd64"
+
+if TYPE_CHECKING:
+    _Text = models.CharField[str, str]
+else:
+    _Text = models.CharField
+
+
+class _BaseContentsField(_Text):
+    """The key of what an image has of its base: all of it, unless something else is set."""
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """Take the base's digest where nothing is set."""
+        value = getattr(model_instance, self.attname) or getattr(model_instance, "base_digest", "")
+        setattr(model_instance, self.attname, value)
+        return value
+
+    def deconstruct(self) -> Any:
+        """Return what migrations see: text as any other."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.CharField", args, kwargs
 
 
 class Image(models.Model):
@@ -33,6 +53,11 @@ class Image(models.Model):
     )
     base = models.CharField(max_length=400)
     base_digest = models.CharField(max_length=71)
+    base_contents = _BaseContentsField(
+        max_length=71,
+        blank=True,
+        help_text="The packages that it has of its base: the base's digest, or the key of a part of it.",
+    )
     base_created_at = models.DateTimeField(
         null=True, help_text="The creation time of the base, if it records one."
     )
@@ -71,13 +96,14 @@ class Image(models.Model):
             models.Index(fields=["workspace", "used_at", "id"], name="image_used_at_idx"),
             models.Index(fields=["workspace", "size", "id"], name="image_size_idx"),
             models.Index(fields=["base_digest"], name="image_base_digest_idx"),
-            # All that lists of exposed images read of each: the lock before these columns makes rows slow to read.
+            # All that lists of exposed images read of each: the lock before most columns makes rows slow to read.
+            models.Index(fields=["base_contents"], name="image_contents_idx"),
             models.Index(
-                fields=["workspace", "base_digest", "current", "id"], name="image_workspace_base_idx"
+                fields=["workspace", "base_contents", "current", "id"], name="image_workspace_contents_idx"
             ),
             models.Index(
-                fields=["hash", "workspace", "current", "base_digest", "made_at", "id"],
-                name="image_hash_facts_idx",
+                fields=["hash", "workspace", "current", "base_contents", "made_at", "id"],
+                name="image_hash_contents_idx",
             ),
             models.Index(fields=["made_at"], condition=Q(current=False), name="image_replaced_idx"),
         ]

@@ -61,6 +61,7 @@ class Hit:
     package: str = ""
     version: str = ""
     advisory: str = ""
+    of_base: bool = False
     starts_on: dt.date | None = None  # of a rule that will block
 
     @property
@@ -71,11 +72,14 @@ class Hit:
     @property
     def help(self) -> str:
         """The advice, in English."""
-        return HELP[self.rule]
+        return HELP["base" if self.of_base else self.rule]
 
 
 MESSAGES = {
     "vulnerability": _("%(package)s %(version)s has %(advisory)s (%(severity)s), known for %(days)s days."),
+    "base": _(
+        "%(package)s %(version)s in the base image %(base)s has %(advisory)s (%(severity)s), known for %(days)s days."
+    ),
     "licence": _("%(package)s %(version)s has the licence %(licence)s, which isn't allowed."),
     "unknown-licence": _("%(package)s %(version)s has no licence that is known."),
     "cool-down": _("The minimum package age of Settings → Uploads wasn't applied."),
@@ -88,6 +92,9 @@ MESSAGES = {
 HELP = {
     "vulnerability": _(
         "Use a version that fixes it, or ask an owner for an exception or a decision about it."
+    ),
+    "base": _(
+        "Rebase the image, choose another base image, or ask an owner for an exception or a decision about it."
     ),
     "licence": _("Remove or replace the package, or ask an owner for an exception."),
     "cool-down": _("Build again in a workspace with this minimum age, or ask an owner for an exception."),
@@ -127,12 +134,17 @@ def blocking_hit(hits: Iterable[Hit]) -> Hit | None:
 
 
 Offence = tuple[
-    str, tuple[tuple[str, str], ...], str, str, str
-]  # template, values, package, version, advisory
+    str, tuple[tuple[str, str], ...], str, str, str, bool
+]  # template, values, package, version, advisory, whether the base brings it
 
 
 def _covers(exception: Exempt, hit: Offence) -> bool:
-    _template, _values, package, version, advisory = hit
+    _template, _values, package, version, advisory, _of_base = hit
+    return excepts(exception, package, version, advisory)
+
+
+def excepts(exception: Exempt, package: str, version: str, advisory: str) -> bool:
+    """Return whether an exception covers a package or an advisory about it."""
     if exception.kind == "advisory":
         return bool(advisory) and exception.subject.upper() == advisory.upper()
     if exception.kind != "package" or not package:
@@ -144,7 +156,7 @@ def _covers(exception: Exempt, hit: Offence) -> bool:
 def _hit(code: str, package: str = "", version: str = "", advisory: str = "", **values: object) -> Offence:
     texts = [("package", package), ("version", version), ("advisory", advisory)]
     texts += [(name, str(value)) for name, value in values.items()]
-    return MESSAGES[code], tuple(texts), package, version, advisory
+    return MESSAGES[code], tuple(texts), package, version, advisory, code == "base"
 
 
 def _vulnerability(rule: Rule, facts: Facts, _host: str) -> Iterator[Offence]:
@@ -154,8 +166,9 @@ def _vulnerability(rule: Rule, facts: Facts, _host: str) -> Iterator[Offence]:
             continue
         days = (facts.at - known.published).days
         if days >= rule.options["days"] and (known.fixed_in or not rule.options["fixed"]):
-            yield _hit("vulnerability", known.package, known.version, known.advisory,
-                       severity=known.severity, days=days)  # fmt: skip
+            where = {"base": facts.base} if known.of_base else {}
+            yield _hit("base" if known.of_base else "vulnerability", known.package, known.version, known.advisory,
+                       severity=known.severity, days=days, **where)  # fmt: skip
 
 
 def _licence(rule: Rule, facts: Facts, _host: str) -> Iterator[Offence]:

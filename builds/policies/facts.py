@@ -22,7 +22,10 @@ class PackageFacts:
 
 @dataclass(frozen=True, slots=True)
 class Vulnerability:
-    """An advisory that affects a package of an image. `settled`: triage says that it does not count."""
+    """An advisory that affects a package of an image. `settled`: triage says that it does not count.
+
+    `of_base`: the base brings the package, so that another base fixes it.
+    """
 
     advisory: str
     package: str
@@ -31,6 +34,7 @@ class Vulnerability:
     published: dt.datetime | None = None
     fixed_in: tuple[str, ...] = ()
     settled: bool = False
+    of_base: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from builds.models import (
     RuleName,
     Trial,
 )
+from builds.policies.base_facts import BaseFacts, Known, facts_of_bases, latest
 from builds.policies.evaluate import Exempt, Hit, Rule, evaluate
 from builds.policies.facts import Facts, PackageFacts, Vulnerability
 from builds.policies.service import exempt_in
@@ -60,8 +61,8 @@ class Stopped:
 
     @property
     def only(self) -> str:
-        """The only package that breaks the rule; empty where several do, or something else."""
-        packages = {hit.package for hit in self.hits}
+        """The only package that breaks the rule; empty where several do, something else, or the base."""
+        packages = {"" if hit.of_base else hit.package for hit in self.hits}
         return packages.pop() if len(packages) == 1 else ""
 
 
@@ -103,7 +104,6 @@ def rehearse(workspace: Workspace, rule: Rule, *, days: int = DAYS) -> Rehearsal
     images = Image.objects.filter(pk__in={case.image for case in cases}) if len(cases) < 500 else None
     # A long list of keys would take longer than all images of the workspace.
     scope = images if images is not None else Image.objects.filter(workspace=workspace)
-    facts = _FACTS[RuleName(rule.name)](rule, scope)
     blocking = replace(rule, level="block", starts_on=None)
     # An exception that has ended would not help the next build.
     today = timezone.now().date()
@@ -112,6 +112,9 @@ def rehearse(workspace: Workspace, rule: Rule, *, days: int = DAYS) -> Rehearsal
         for each in exempt_in(workspace)
         if each.until is None or each.until >= today
     ]
+    facts = _FACTS[RuleName(rule.name)](rule, scope)
+    if rule.name == RuleName.VULNERABILITY:
+        facts = _with_bases(facts, rule, scope, exempt)
     stopped = _stopped(blocking, cases, facts, exempt)
     named = _with_people(workspace, since, stopped)
     return Rehearsal(len(cases), tuple(named), since.date())
@@ -129,7 +132,7 @@ def _stopped(
         known = Facts(
             at=case.at,
             environments=frozenset({case.environment}),
-            **{**part.fields, "vulnerabilities": tuple(_settle(part.vulnerabilities, case))},
+            **{**part.fields, "vulnerabilities": tuple(_settle(part, case))},
         )
         hits = evaluate([rule], known, exempt, index_host=host)
         if hits:
@@ -142,11 +145,12 @@ class _Part:
     """The facts about an image that a single rule needs."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
-    vulnerabilities: tuple[tuple[int, Vulnerability, Any], ...] = ()  # advisory, facts, decisions
+    vulnerabilities: tuple[Known, ...] = ()
+    base: BaseFacts = field(default_factory=BaseFacts)
 
 
-def _settle(vulnerabilities: Iterable[tuple[int, Vulnerability, Any]], case: Case) -> Iterable[Vulnerability]:
-    for advisory, known, decisions in vulnerabilities:
+def _settle(part: _Part, case: Case) -> Iterable[Vulnerability]:
+    for advisory, known, decisions in (*part.vulnerabilities, *part.base.of(case.environment_id)):
         if not decisions.settled(advisory, case.environment_id, case.version_id):
             yield known
 
@@ -223,9 +227,8 @@ Parts = dict[int, _Part]
 
 def _vulnerable(rule: Rule, images: QuerySet[Image]) -> Parts:
     least = SEVERITIES.index(rule.options["severity"])
-    oldest = timezone.now() - dt.timedelta(days=rule.options["days"])
     known = PackageAdvisory.objects.filter(
-        advisory__severity__in=SEVERITIES[least:], advisory__published_at__lte=oldest
+        advisory__severity__in=SEVERITIES[least:], advisory__published_at__lte=latest(rule)
     ).select_related("package")
     columns = (
         "package_id",
@@ -250,6 +253,21 @@ def _vulnerable(rule: Rule, images: QuerySet[Image]) -> Parts:
     for image, package in held.values_list("image_id", "package_id"):
         parts[image] += [(*pair, decisions) for pair in by_package.get(package, ())]
     return {image: _Part(vulnerabilities=tuple(each)) for image, each in parts.items()}
+
+
+def _with_bases(parts: Parts, rule: Rule, images: QuerySet[Image], exempt: Iterable[Exempt]) -> Parts:
+    """Return the facts about images with those about their bases."""
+    bases: dict[str, list[int]] = defaultdict(list)
+    for image, contents in images.order_by().values_list("pk", "base_contents"):
+        bases[contents].append(image)
+    named = Image.objects.filter(pk__in=[keys[0] for keys in bases.values()])
+    names = dict(named.values_list("base_contents", "base"))
+    result = dict(parts)
+    for contents, known in facts_of_bases(bases, rule, exempt).items():
+        for image in bases[contents]:
+            own = parts[image].vulnerabilities if image in parts else ()
+            result[image] = _Part({"base": names.get(contents, "")}, own, known)
+    return result
 
 
 def _licensed(rule: Rule, images: QuerySet[Image]) -> Parts:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from builds.advisories.base_parts import set_contents
 from builds.advisories.matching import hits_of, identities_of, known_for
 from builds.exposure.triage import Decisions, decisions_about
 from builds.images.packages import origin_of, policy_facts
-from builds.models import Advisory, Image, PackageAdvisory, Trial
-from builds.policies.evaluate import Hit, evaluate
+from builds.models import SEVERITIES, Advisory, BasePackage, Image, PackageAdvisory, RuleName, Trial
+from builds.policies.evaluate import Hit, Rule, evaluate
 from builds.policies.facts import Facts, PackageFacts, Vulnerability
 from builds.policies.service import exempt_in, rules_of
 from environments.definition.packages.cutoffs import ANY, BadCutoff, limit_of
@@ -27,6 +30,7 @@ def hits_of_lock(
     locks: Sequence[Mapping[str, Any]],
     *,
     base: str,
+    base_digest: str,
     base_created: dt.datetime | None,
     import_test: str,
 ) -> list[Hit]:
@@ -34,11 +38,18 @@ def hits_of_lock(
     rules = [rule for rule in rules_of(workspace) if rule.level != "off"]
     if not rules:
         return []
+    pairs = [(version.environment_id, version.pk)]
+    vulnerable = rule_about_vulnerabilities(rules)
     facts = Facts(
         at=timezone.now(),
         environments=frozenset({version.environment.name}),
         packages=packages_of(locks),
-        vulnerabilities=_matched(locks, version) if _needs(rules, "vulnerability") else (),
+        vulnerabilities=(
+            *_matched(locks, version),
+            *_of_base(_contents(base_digest, locks), vulnerable, pairs),
+        )
+        if vulnerable
+        else (),
         base=base,
         base_created=base_created,
         import_test=import_test,
@@ -70,12 +81,15 @@ def _hits(workspace: Workspace, image: Image, names: frozenset[str], pairs: Pair
     rules = [rule for rule in rules_of(workspace) if rule.level != "off"]
     if not rules:
         return []
+    vulnerable = rule_about_vulnerabilities(rules)
     others = list(image.platform_rows.exclude(lock=None).values_list("lock", flat=True))
     facts = Facts(
         at=timezone.now(),
         environments=names,
         packages=packages_of([*(lock or {} for lock in others), image.lock or {}]),
-        vulnerabilities=_known(image, pairs) if _needs(rules, "vulnerability") else (),
+        vulnerabilities=(*_known(image, pairs), *_of_base(image.base_contents, vulnerable, pairs))
+        if vulnerable
+        else (),
         base=image.base,
         base_created=image.base_created_at,
         import_test=import_test_of(image.digest),
@@ -85,8 +99,9 @@ def _hits(workspace: Workspace, image: Image, names: frozenset[str], pairs: Pair
     return evaluate(rules, facts, exempt_in(workspace), index_host=index_host())
 
 
-def _needs(rules: Iterable[Any], name: str) -> bool:
-    return any(rule.name == name for rule in rules)
+def rule_about_vulnerabilities(rules: Iterable[Rule]) -> Rule | None:
+    """Return the rule about vulnerabilities, if it is one of these."""
+    return next((rule for rule in rules if rule.name == RuleName.VULNERABILITY), None)
 
 
 def import_test_of(digest: str) -> str:
@@ -146,7 +161,7 @@ def _matched(locks: Iterable[Mapping[str, Any]], version: Version) -> tuple[Vuln
     advisories = Advisory.objects.defer("details").in_bulk(affecting)
     decisions = decisions_about(affecting)
     return tuple(
-        _vulnerability(
+        vulnerability_of(
             advisories[pk],
             named[number]["name"],
             named[number]["version"],
@@ -158,11 +173,51 @@ def _matched(locks: Iterable[Mapping[str, Any]], version: Version) -> tuple[Vuln
     )
 
 
-def _vulnerability(
+def vulnerability_of(
     advisory: Advisory, name: str, version: str, fixes: Iterable[str], settled: bool
 ) -> Vulnerability:
     severity, published = advisory.severity, advisory.published_at
     return Vulnerability(advisory.key, name, version, severity, published, tuple(fixes), settled)
+
+
+def _contents(base_digest: str, locks: Sequence[Mapping[str, Any]]) -> str:
+    """Return what an image with these locks, which has no row yet, will have of its base."""
+    packages = [package for lock in locks for package in lock.get("packages", [])]
+    python = next((lock["python"] for lock in locks if lock.get("python")), "")
+    image = Image(base_digest=base_digest, python=python, lock={"packages": packages})
+    set_contents([image])
+    return image.base_contents
+
+
+def _of_base(contents: str, rule: Rule, pairs: Pairs) -> list[Vulnerability]:
+    """Return the vulnerabilities of a base that are as severe as a rule's, each once."""
+    rows = base_advisories([contents], rule)
+    decisions = decisions_about({row.advisory_id for row in rows})
+    each = (
+        replace(
+            vulnerability_of(
+                row.advisory,
+                row.package.name,
+                row.package.version,
+                row.fixed_in,
+                settled_for_all(decisions, row.advisory_id, pairs),
+            ),
+            of_base=True,
+        )
+        for row in rows
+    )
+    return list(dict.fromkeys(each))
+
+
+def base_advisories(contents: Iterable[str], rule: Rule) -> QuerySet[PackageAdvisory]:
+    """Return the advisories about packages of bases that a rule looks at, by name, before decisions."""
+    least = SEVERITIES.index(rule.options["severity"])
+    held = BasePackage.objects.filter(base_digest__in=list(contents)).values("package")
+    rows = PackageAdvisory.objects.filter(package__in=held, advisory__severity__in=SEVERITIES[least:])
+    if rule.options["fixed"]:
+        rows = rows.exclude(fixed_in=[])
+    known = rows.select_related("package", "advisory").defer("advisory__details")
+    return known.order_by("package__name", "advisory__key")
 
 
 def _known(image: Image, pairs: Pairs) -> tuple[Vulnerability, ...]:
@@ -173,7 +228,7 @@ def _known(image: Image, pairs: Pairs) -> tuple[Vulnerability, ...]:
     )
     decisions = decisions_about({row.advisory_id for row in rows})
     return tuple(
-        _vulnerability(
+        vulnerability_of(
             row.advisory,
             row.package.name,
             row.package.version,

@@ -13,6 +13,7 @@ from django.db.models import Count, Exists, ExpressionWrapper, F, Max, OuterRef,
 from django.db.models.fields import BooleanField
 from django.utils import timezone
 
+from builds.exposure.base_fixes import DOCKERFILE, anchor_of
 from builds.models import BaseCheck, Image
 from environments.audit.record import record
 from environments.definition import ImageReference
@@ -20,7 +21,6 @@ from environments.definition.model import HOST
 from environments.definition.syntax.reference import DOCKER_HUB, BadReference
 from environments.models import Workspace
 
-DOCKERFILE = "Dockerfile ("
 MOST_CHARACTERS = 400
 MOST_BASES = 500  # shown, and looked up, of a workspace
 PAUSE_SECONDS = 60  # between two look-ups of a base
@@ -38,6 +38,13 @@ class BaseInUse:
     created_at: datetime | None
     images: int
     check: BaseCheck | None = field(default=None, compare=False)
+    first: bool = field(default=True, compare=False)
+    """Whether it is the first with its reference in its workspace: links to the base lead there."""
+
+    @property
+    def anchor(self) -> str:
+        """The id of its reference on a page."""
+        return anchor_of(self.reference)
 
     @property
     def owner(self) -> str:
@@ -88,10 +95,14 @@ def bases_in_use(workspaces: Sequence[Workspace] | QuerySet[Workspace]) -> list[
         (check.workspace_id, check.reference, check.platforms): check
         for check in BaseCheck.objects.filter(workspace__in=workspaces)
     }
-    return [
-        BaseInUse(name, title, base, platforms, digest, created, many, checks.get((pk, base, platforms)))
-        for name, title, base, platforms, digest, pk, many, created in rows
-    ]
+    seen: set[tuple[int, str]] = set()
+    result = []
+    for name, title, base, platforms, digest, pk, many, created in rows:
+        check = checks.get((pk, base, platforms))
+        first = (pk, base) not in seen
+        result.append(BaseInUse(name, title, base, platforms, digest, created, many, check, first))
+        seen.add((pk, base))
+    return result
 
 
 def whole_reference(typed: str) -> str:

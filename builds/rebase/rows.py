@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import connection
 
+from builds.advisories.base_parts import set_contents
 from builds.images.layers import sizes
 from builds.images.platforms import save_platforms
 from builds.imaging.bases.model import Bases
@@ -44,6 +45,7 @@ class Successor:
             "lock": first.lock.model_dump(mode="json"),
             "base": self.target,
             "base_digest": self.bases.digest,
+            "base_contents": self.bases.digest,
             "base_created_at": first.base.created_at,
             "python": first.lock.python or first.base.probe.version,
             "interpreter": PYTHON if first.lock.python else self.interpreter_path or first.base.probe.python,
@@ -83,6 +85,10 @@ def save_successors(successors: Sequence[Successor], at: datetime) -> dict[int, 
         row.used_at = used[row.pk]
     Image.objects.bulk_update(fresh, ["used_at"])
     _save_contents(going, rows, fresh)
+    set_contents(list(rows.values()))
+    Image.objects.bulk_update(
+        [row for row in rows.values() if row.base_contents != row.base_digest], ["base_contents"]
+    )
     _update_floating(rows.values(), at)
     return rows
 

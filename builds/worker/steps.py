@@ -128,7 +128,8 @@ def make_image(build: Build, reporter: BuildReporter) -> BuildResult:
         row = image_row(definition, bases, made, image, workshop)
         check_image(build, row, workshop.store, reporter)
         locks = [each.target.lock for each in made]
-        gate(build, bases.first, locks, reporter, run=reporter.lease.run, digest=image.digest)
+        digests = {"digest": image.digest, "base_digest": bases.digest}
+        gate(build, bases.first, locks, reporter, run=reporter.lease.run, **digests)
     more = {"repository": repository(build.hash), "floating": is_floating(definition), "bytecode": bytecode}
     row |= more | {"conflicts": conflicts}
     # The name moves last: a build that fails before this leaves the previous image in place (rule 16).

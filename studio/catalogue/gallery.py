@@ -285,7 +285,7 @@ def _cards(entries: Iterable[Entry]) -> list[Card]:
     versions = {row.pk: row for row in rows.select_related("environment__workspace").defer("data", "source")}
     images = [entry.image.image for entry in entries if entry.image.image]
     uses = count_uses(versions.values(), images)
-    exposed = exposures({image.pk: image.base_digest for image in images})
+    exposed = exposures({image.pk: image.base_contents for image in images})
     return [
         Card(
             version=versions[entry.version_id],

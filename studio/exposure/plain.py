@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from builds.exposure.base_fixes import rebase_command
 from builds.exposure.overview import Affecting
 from builds.exposure.promise import DAYS, Late, Promise
 from builds.exposure.rows import ExposedImage
@@ -80,6 +81,7 @@ def plain_image(row: ExposedImage) -> dict[str, Any]:
                 "direct": package.direct,
                 "path": list(package.path),
                 "of_base": package.of_base,
+                "rebase": rebase_command(row.image.base, row.image.workspace.name) if package.of_base else "",
                 "advisories": [
                     {"name": advisory.key, "severity": advisory.severity, "fixed_in": fixes}
                     for advisory, fixes in package.advisories

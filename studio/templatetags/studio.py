@@ -19,6 +19,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, gettext_lazy, pgettext
 
 from builds.causes import CATALOGUE
+from builds.exposure.base_fixes import anchor_of, from_dockerfile
 from builds.models import Build
 from builds.pages.failure import in_short
 from builds.search.query import term_of
@@ -365,6 +366,14 @@ def sort_link(current: str, column: str) -> dict[str, Any]:
 def item(mapping: dict[str, Any], key: str) -> Any:
     """Return the value of a key."""
     return mapping.get(key)
+
+
+@register.simple_tag
+def rebase_url(workspace: str, reference: str) -> str:
+    """Return the address of a base on the page of a workspace's bases; empty for what a Dockerfile made."""
+    if from_dockerfile(reference):
+        return ""
+    return f"{reverse('bases', args=[workspace])}#{anchor_of(reference)}"
 
 
 @register.filter

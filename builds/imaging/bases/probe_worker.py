@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,13 @@ class _Reading:
                 with opened(Path(request["path"]), request["digest"], Quiet()) as archive:
                     self._tree.add(archive, Quiet())
             case "probe":
+                release, packages = release_in(self._tree.status), packages_in(self._tree.status)
+                # A distribution that a Debian package brought is patched without another version: that package's advisories count.
+                installed = self._tree.distributions.installed(owned=bool(release and packages))
                 return described(self._tree, request["config"]).model_dump() | {
-                    "release": release_in(self._tree.status),
-                    "packages": packages_in(self._tree.status),
+                    "release": release,
+                    "packages": packages,
+                    "installed": [astuple(package) for package in installed],
                 }
             case "find":
                 return {"file": self._tree.real(request["path"]) in self._tree.files}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builds.confinement.confine import Confinement
+from builds.imaging.bases.distributions import Installed
 from builds.imaging.bases.model import Base
 from builds.imaging.bases.probe import Probe
 from builds.imaging.child_process import Worker
@@ -14,7 +15,7 @@ from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
-_FORMAT = "probe-3"
+_FORMAT = "probe-4"
 _MEMORY_BYTES = 1024**3
 
 
@@ -32,10 +33,14 @@ def probed(
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The distribution of an image, such as debian:12, and its packages: the name and version of each source."""
+    """The distribution of an image, such as debian:12, and its packages: the name and version of each source.
+
+    `installed` are its Python distributions and conda packages.
+    """
 
     release: str = ""
     packages: tuple[tuple[str, str], ...] = ()
+    installed: tuple[Installed, ...] = ()
 
 
 def distribution_of(digest: str, workshop: Workshop) -> Distribution | None:
@@ -43,7 +48,11 @@ def distribution_of(digest: str, workshop: Workshop) -> Distribution | None:
     known = workshop.recall("probes", f"{_FORMAT} {digest}")
     if known is None:
         return None
-    return Distribution(known["release"], tuple((name, version) for name, version in known["packages"]))
+    return Distribution(
+        known["release"],
+        tuple((name, version) for name, version in known["packages"]),
+        tuple(Installed(*fields) for fields in known["installed"]),
+    )
 
 
 def leads_to_a_file(path: str, base: Base, workshop: Workshop, reporter: Reporter) -> bool:

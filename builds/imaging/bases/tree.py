@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 import zstandard
 from isal import isal_zlib
 
+from builds.imaging.bases.distributions import Distributions
 from builds.imaging.bases.installed import MOST_BYTES, tells_packages
 from builds.imaging.bases.probe import Probe
 from builds.imaging.oci.gzipped import GZIP
@@ -67,6 +68,7 @@ class Tree:
         """The versions of CUDA that paths show."""
         self.status: dict[str, bytes] = {}
         """The files that tell the packages of a distribution, and which it is."""
+        self.distributions = Distributions()
         self._held = 0
 
     def add(self, archive: Untar, reporter: Reporter) -> None:
@@ -80,6 +82,8 @@ class Tree:
             folder, name = posixpath.split(path)
             if "cuda" in path and not name.startswith(".wh."):
                 self._notice_cuda(path, fresh)
+            if not self.names_only:
+                self.distributions.notice(path, entry, archive)
             if name == ".wh..wh..opq":
                 gone |= {folder, f"{folder.rstrip('/')}/"}
             elif name.startswith(".wh."):
@@ -96,6 +100,7 @@ class Tree:
             elif entry.plain and _WORTH_READING.search(path) and self._has_room(path):
                 self._put(self.files, path, _telling(archive, reporter), fresh)
         self._forget(gone, fresh)
+        self.distributions.end_layer(gone)
 
     def real(self, path: str) -> str:
         """Return where a path leads by the links on the way; itself if it goes in circles."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.db import transaction
 
-from builds.healing.affected import affected_versions, still_affected, unsettled, upgrades_for
+from builds.exposure.base_fixes import from_dockerfile
+from builds.healing.affected import Affected, affected_versions, still_affected, unsettled, upgrades_for
 from builds.healing.publishing import advance_items, check_allowed
 from builds.healing.runs import claim_next_item, move
 from builds.images.platforms import locks_of
@@ -35,6 +36,10 @@ from environments.versions.input import DefinitionInput, input_of, read_input
 log = logging.getLogger(__name__)
 
 _planning = threading.Lock()
+
+
+IN_DOCKERFILE = "The packages that are affected come with its Dockerfile: change them there."
+IN_BASE = "The packages that are affected come with its base image: rebase it instead."
 
 
 class Refused(Exception):
@@ -66,10 +71,15 @@ def run_item(item: HealItem) -> None:
     """Plan a claimed item, and have it built unless its run is a rehearsal."""
     advisories = list(item.run.advisories.all())
     try:
-        image = _image(item, advisories)
-        if image is None:
+        pair = _pair(item, advisories)
+        if pair is None:
             move(item, HealState.CURRENT, reason="Its image is no longer affected.")
             return
+        image = pair.image
+        if pair.in_base and not from_dockerfile(image.base):
+            HealItem.objects.filter(pk=item.pk).update(base=image.base)
+        if not pair.own:
+            raise Refused(IN_DOCKERFILE if from_dockerfile(image.base) else IN_BASE)
         plan = plan_for(item.version, image, unsettled(advisories, item.version))
         changes = version_changes(image, plan.locks)
         requirements = [[change.before, change.after] for change in plan.upgraded.changes]
@@ -92,11 +102,11 @@ def run_item(item: HealItem) -> None:
         move(item, HealState.FAILED, reason="The studio made an error; its log has the details.")
 
 
-def _image(item: HealItem, advisories: Collection[Advisory]) -> Image | None:
-    """Return the image of an item's version, if that is still the latest and affected."""
+def _pair(item: HealItem, advisories: Collection[Advisory]) -> Affected | None:
+    """Return an item's version with its image, if that is still the latest and affected."""
     environment = item.version.environment
     pairs = affected_versions(advisories, [environment.workspace], environment=environment.pk)
-    return next((pair.image for pair in pairs if pair.version.pk == item.version_id), None)
+    return next((pair for pair in pairs if pair.version.pk == item.version_id), None)
 
 
 def plan_for(version: Version, image: Image, advisories: Collection[Advisory]) -> Plan:
@@ -110,7 +120,7 @@ def plan_for(version: Version, image: Image, advisories: Collection[Advisory]) -
     before = locks_of(image)
     upgrades = {upgrade: None for lock in before.values() for upgrade in upgrades_for(advisories, lock)}
     if not upgrades:
-        raise Refused("The packages that are affected come with its base image: rebase it instead.")
+        raise Refused(IN_BASE)
     result = upgraded(_texts(given), given.reading, list(upgrades), lambda texts: _reread(given, texts))
     reporter = DeadlineReporter(settings.PREVIEW_SECONDS)
     changed = result.reading.definition

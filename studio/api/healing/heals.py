@@ -64,6 +64,13 @@ class HealedPackage(s.Serializer[Any]):
     after = s.CharField(allow_blank=True)
 
 
+class RebaseHint(s.Serializer[Any]):
+    """A base image that brings what is affected: `POST …/rebases/` with it, or the command."""
+
+    base = s.CharField()
+    command = s.CharField()
+
+
 class HealedItem(s.Serializer[Any]):
     """An environment of a run, and what became of it."""
 
@@ -75,6 +82,9 @@ class HealedItem(s.Serializer[Any]):
     requirements = Requirement(many=True)
     changes = HealedPackage(many=True)
     reason = s.CharField(allow_blank=True)
+    rebase = RebaseHint(
+        allow_null=True, help_text="What fixes it, if its base image brings what is affected."
+    )
     published = s.CharField(allow_null=True, help_text="The version that it is saved as.")
     proposal = s.IntegerField(allow_null=True)
 

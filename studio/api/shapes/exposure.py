@@ -52,7 +52,10 @@ class AffectedPackage(s.Serializer[Any]):
     ecosystem = s.ChoiceField(choices=["pypi", "conda", "debian", "python"])
     direct = s.BooleanField(help_text="Requested by the definition.")
     path = s.ListField(child=s.CharField(), help_text="From a requested package to this.")
-    of_base = s.BooleanField()
+    of_base = s.BooleanField(help_text="It is in the base image: a rebase fixes it, and no other version.")
+    rebase = s.CharField(
+        allow_blank=True, help_text="The command that previews the rebase; empty if none fixes it."
+    )
     advisories = PackageHit(many=True)
 
 

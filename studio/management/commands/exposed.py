@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from builds.exposure.base_fixes import rebase_command
 from builds.exposure.overview import advisories_in
 from builds.exposure.promise import DAYS, promise_and_late
 from builds.exposure.search import SHOWN, Answer, answer
@@ -108,12 +109,16 @@ class Command(StudioCommand):
             for row in page.images:
                 self.stdout.write(f"\n{row.image.name}@{row.image.digest[:19]}")
                 for package in row.packages:
-                    why = "from the base" if package.of_base else "requested" if package.direct else " → ".join(package.path)  # fmt: skip
+                    why = "in the base" if package.of_base else "requested" if package.direct else " → ".join(package.path)  # fmt: skip
                     fixes = sorted({fix for _, several in package.advisories for fix in several[:1]})
                     self.stdout.write(
                         f"  {package.name} {package.version} ({why or 'a dependency'})"
                         + (f", fixed in {', '.join(fixes)}" if fixes else ", not fixed yet")
                     )
+                base, home = row.image.base, row.image.workspace.name
+                command = rebase_command(base, home) if any(p.of_base for p in row.packages) else ""
+                if command:
+                    self.stdout.write(f"  To rebase it: {command}")
                 for version in row.versions:
                     labels = f" [{', '.join(version.labels)}]" if version.labels else ""
                     uses = "".join(f", {use.kind} {use.name} in {use.workspace}" for use in version.uses)

@@ -56,6 +56,15 @@ def test_a_listed_version_is_affected_in_any_spelling() -> None:
     assert not entry.affects("1.0.1")
 
 
+def test_a_listed_version_that_is_in_no_order_has_no_fix() -> None:
+    entry = Affected(
+        "pypi", "pytz", ranges=((("introduced", "0"), ("fixed", "2.0")),), versions=frozenset({"2004d"})
+    )
+    assert entry.affects("2004d")
+    assert not entry.affects("2004e")
+    assert fixed_in([entry], "2004d", "pypi") == []
+
+
 def test_debian_versions_are_compared_as_dpkg_does() -> None:
     events = (("introduced", "0"), ("fixed", "1:2.36-9+deb12u4"))
     assert in_range(events, "1:2.36-9+deb12u3", "debian")

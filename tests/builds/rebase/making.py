@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -69,8 +69,9 @@ def base_manifest(
     architecture: str = "amd64",
     created: str = CREATED,
     env: Sequence[str] = (),
+    files: Mapping[str, str] | None = None,
 ) -> Descriptor:
-    """Store a small base of two layers that a probe takes for a Debian with this Python."""
+    """Store a small base of two layers that a probe takes for a Debian with this Python, and `files`."""
     minor = ".".join(python.split(".")[:2])
     layers = [
         layer_of({"usr/lib/x86_64-linux-gnu/libc.so.6": LIBC.format(libc), "etc/note": note}, store),
@@ -78,6 +79,7 @@ def base_manifest(
             {
                 "usr/local/bin/python3": f"{LINK}python{minor}",
                 f"usr/local/bin/python{minor}": f"\x7fELF\0{python}\0",
+                **(files or {}),
             },
             store,
         ),

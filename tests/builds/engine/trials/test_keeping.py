@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -108,3 +110,27 @@ def test_an_engine_that_lacks_what_it_seemed_to_have_is_given_the_whole_image(
         assert imported_in(started, PYTHON, ["good"], lines).modules == 1
 
     assert len(lines.given) == 3
+
+
+@pytest.mark.parametrize("room", [0, 10 * 1024**3])
+def test_several_tests_at_once_share_an_engine_and_none_takes_the_image_of_another(
+    docker_engine: DockerEngine,
+    image: Base,
+    neighbour: Base,
+    workshop: Workshop,
+    settings: Settings,
+    room: int,
+) -> None:
+    settings.TESTED_IMAGES = room
+    together = Barrier(4)
+
+    def work(number: int) -> Imported:
+        mine, names = ((image, ["good"]), (neighbour, ["near"]))[number % 2]
+        together.wait(60)
+        return import_good(mine, names, workshop, docker_engine)
+
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(work, range(4)))
+
+    assert [(outcome.modules, outcome.problems) for outcome in outcomes] == [(1, [])] * 4
+    assert len(kept_in(docker_engine)) == (2 if room else 0)

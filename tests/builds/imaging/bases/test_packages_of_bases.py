@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from builds.imaging.bases.installed import packages_in, release_in
-from builds.imaging.bases.probing import distribution_of
+from builds.imaging.bases.probing import Distribution, distribution_of
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.bases.test_bases import DEBIAN, probe, tarred
 
@@ -80,8 +80,14 @@ def test_the_packages_after_all_layers_count(workshop: Workshop) -> None:
 
 
 def probed_packages(workshop: Workshop, *layers: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+    distribution = distribution_in(workshop, *layers)
+    return distribution.release, distribution.packages
+
+
+def distribution_in(workshop: Workshop, *layers: bytes) -> Distribution:
+    """Return what a confined process reads of these layers."""
     probe(workshop, *layers, path="/usr/bin")
     digest = "sha256:" + hashlib.sha256(b"".join(layers) + b"/usr/bin").hexdigest()
     distribution = distribution_of(digest, workshop)
     assert distribution is not None
-    return distribution.release, distribution.packages
+    return distribution

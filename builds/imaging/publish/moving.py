@@ -29,7 +29,7 @@ class Mover:
         self.registry = registry
         self.origins: dict[str, str] = {}
         self.sent = 0
-        self._first: dict[str, Lock] = {}
+        self._locks: dict[tuple[str, str], Lock] = {}
         self._there: set[tuple[str, str]] = set()
         """Repositories and blobs that were mounted or sent there: several versions are on one base."""
         self._workshop = workshop
@@ -101,15 +101,20 @@ class Mover:
 
     def _bring(self, repository: Uploads, sender: Sender, blob: Descriptor, origin: str) -> None:
         """Bring a blob there: mounted from where it was brought before, else sent."""
-        if (repository.name, blob.digest) in self._there:
-            return
-        start = origin or self.origins.get(blob.digest)
-        if start is not None:
-            sender.with_retries(partial(sender.mount_or_send, blob, start))
-        else:
-            # A layer of a new base is sent once: other threads wait, and take it over.
-            with self._first.setdefault(blob.digest, Lock()):
-                start = self.origins.get(blob.digest)
+        key = (repository.name, blob.digest)
+        with self._locks.setdefault(key, Lock()):
+            if key in self._there:
+                return
+            start = origin or self.origins.get(blob.digest)
+            if start is not None:
                 sender.with_retries(partial(sender.mount_or_send, blob, start))
-                self.origins.setdefault(blob.digest, repository.name)
-        self._there.add((repository.name, blob.digest))
+            else:
+                self._bring_first(repository, sender, blob)
+            self._there.add(key)
+
+    def _bring_first(self, repository: Uploads, sender: Sender, blob: Descriptor) -> None:
+        """Send a layer of a new base once: other threads wait, and take it over."""
+        with self._locks.setdefault(("", blob.digest), Lock()):
+            start = self.origins.get(blob.digest)
+            sender.with_retries(partial(sender.mount_or_send, blob, start))
+            self.origins.setdefault(blob.digest, repository.name)

@@ -20,7 +20,7 @@ from environments.network.short_requests import ShortAnswer
 
 Answer = TypeVar("Answer")
 PARALLEL = 4
-_SHORT = 64 * 1024
+SHORT = 64 * 1024
 _PATH = re.compile(r"/(?!/)[A-Za-z0-9/._~%?&=+,:@!$'()*;-]*")
 
 
@@ -37,7 +37,7 @@ def _needs_more(status: int) -> bool:
 def _drain(response: httpx.Response) -> None:
     """Read an answer in which nothing is needed, if it is short: then its connection is used again."""
     with suppress(httpx.TransportError):
-        bounded(response, _SHORT)
+        bounded(response, SHORT)
 
 
 class Uploads(Registry):
@@ -167,22 +167,28 @@ class Sender:
         return self.with_retries(partial(self._at_once, blob))
 
     def _at_once(self, blob: Descriptor) -> str:
+        origin = self._origins.get(blob.digest)
+        # To mount what is there already takes no more than to look whether it is.
+        location = self._registry.mount_or_begin(blob.digest, origin) if origin else None
+        if origin and location is None:
+            return "mounted"
         if self._registry.has("blobs", blob.digest):
             return "present"
-        return self.mount_or_send(blob, self._origins.get(blob.digest))
+        return self._send(blob, location) if location else self.mount_or_send(blob, None)
 
     def mount_or_send(self, blob: Descriptor, origin: str | None) -> str:
         """Bring a blob there without a look whether it is: mounted from another repository, if that has it, else sent."""
         location = self._registry.mount_or_begin(blob.digest, origin)
-        if location is None:
-            return "mounted"
+        return "mounted" if location is None else self._send(blob, location)
+
+    def _send(self, blob: Descriptor, location: str) -> str:
         counted: list[int] = []
         try:
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
             url = self._registry.address(location, blob.digest)
             pieces = self._content(blob, counted)
             # Small blobs are sent as one piece.
-            self._registry.put(url, headers, b"".join(pieces) if blob.size <= _SHORT else pieces)
+            self._registry.put(url, headers, b"".join(pieces) if blob.size <= SHORT else pieces)
         except httpx.TransportError:
             self._count(-sum(counted))
             raise

@@ -140,7 +140,7 @@ class _Connection:
             if answer.status >= 200:
                 break
             if answer.status == 101:
-                raise ValueError("it changes the protocol")
+                raise ValueError("its answer is not HTTP")
         goes_on = minor == b"1" and "close" not in answer.headers.get("connection", "").lower()
         size = 0 if to_head or answer.status in _NO_BODY else _size_of(answer)
         # A body without a size, or a long one, is not read: its connection ends.
@@ -154,7 +154,7 @@ class _Connection:
         """Return the head of an answer, and what came after it."""
         while (end := received.find(b"\r\n\r\n")) < 0:
             if len(received) > _MOST_BYTES:
-                raise ValueError("the head of its answer is too long")
+                raise ValueError("its answer is not HTTP")
             received += self._more()
         return received[:end], received[end + 4 :]
 
@@ -168,11 +168,11 @@ class _Connection:
 def _head(method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
     """Return a request up to its body. Raises ValueError for what would break it."""
     if not _TARGET.fullmatch(path):
-        raise ValueError("the address has characters that no request can have")
+        raise ValueError("an address or a header has characters that no request can have")
     lines = [f"{method} {path} HTTP/1.1"]
     for name, value in headers.items():
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError("a header has characters that no request can have")
+            raise ValueError("an address or a header has characters that no request can have")
         lines.append(f"{name}: {value}")
     if body is not None and "Content-Length" not in headers:
         lines.append(f"Content-Length: {len(body)}")
@@ -184,15 +184,15 @@ def _answer(head: bytes) -> tuple[ShortAnswer, bytes]:
     first, *lines = head.split(b"\r\n")
     status = _STATUS.match(first)
     if status is None:
-        raise ValueError("its answer is no HTTP")
+        raise ValueError("its answer is not HTTP")
     headers: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.decode("latin-1").partition(":")
         name, value = name.lower(), value.strip(" \t")
         if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError("a header of its answer cannot be read")
+            raise ValueError("its answer is not HTTP")
         if name == "content-length" and headers.get(name, value) != value:
-            raise ValueError("its answer has two lengths")
+            raise ValueError("its answer is not HTTP")
         headers[name] = value
     return ShortAnswer(int(status[2]), headers), status[1]
 
@@ -203,7 +203,7 @@ def _size_of(answer: ShortAnswer) -> int | None:
     if size is None or "transfer-encoding" in answer.headers:
         return None
     if not (size.isascii() and size.isdigit() and len(size) < 20):
-        raise ValueError("its answer has no length that can be read")
+        raise ValueError("its answer is not HTTP")
     return int(size)
 
 

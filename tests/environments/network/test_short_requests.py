@@ -148,7 +148,7 @@ def test_interim_answers_are_passed_over_and_a_body_without_a_length_ends_the_co
     assert answers[2].headers["x"] == "a"
 
 
-def test_a_head_has_no_body_whatever_its_length_says() -> None:
+def test_the_answer_to_a_head_has_no_body_though_it_has_a_length() -> None:
     long = OK + b"Content-Length: 5000000\r\n\r\n"
     with answering(long) as url, closing(ShortRequests(LOCAL_POLICY, url)) as short:
         answer = short.send("HEAD", "/", {})

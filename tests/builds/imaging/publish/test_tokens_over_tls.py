@@ -103,7 +103,7 @@ def uploads_to(registry: TokenRegistry, name: str, user: str = "studio:right") -
 
 def image_in(workshop: Workshop) -> tuple[list[Descriptor], Descriptor, bytes]:
     store = workshop.store
-    blobs = [store.put(b'{"os": "linux"}', OCI_CONFIG), store.put(b"layer", OCI_LAYER_GZIP)]
+    blobs = [store.put(b'{"os": "linux"}', OCI_CONFIG), store.put(b"layer" * 30_000, OCI_LAYER_GZIP)]
     config, layer = (blob.to_json() for blob in blobs)
     document = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer]}
     body = json.dumps(document).encode()

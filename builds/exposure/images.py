@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from builds.exposure.among import among
 from builds.exposure.scopes import NOBODY, Scope, within
 from builds.exposure.subjects import Subject
 from builds.models import BasePackage, Image, ImagePackage, PastImage, PastPackage
 from environments.models import Usage, VersionEntry, VersionLabel, Workspace
 
 MOST = 1_000  # that are counted, and can be paged through
+FIRST = 3_000  # versions that are looked at before all others
 FEW = 2_000  # rows of packages: so many are looked up before images are, and more while images are read
 
 
@@ -46,8 +49,7 @@ def _used_images(images: QuerySet[Image], subject: Subject, scope: Scope) -> lis
     )
     result: set[int] = set()
     for rows in (latest, others):
-        chosen = rows.order_by("-pk").annotate(image=Subquery(own)).values_list("image", flat=True)
-        for image in chosen.iterator():
+        for image in _images_of(rows, own):
             if image is not None:
                 result.add(image)
             if len(result) > MOST:
@@ -56,6 +58,19 @@ def _used_images(images: QuerySet[Image], subject: Subject, scope: Scope) -> lis
     shared = held.filter(workspace__in=list(catalogues.values_list("pk", flat=True)))
     result.update(shared.filter(in_use(scope)).values_list("pk", flat=True)[:MOST])
     return sorted(result, reverse=True)[: MOST + 1]
+
+
+def _images_of(entries: QuerySet[VersionEntry], image: QuerySet[Any, Any]) -> Iterator[int | None]:
+    """Yield the image of each version, the newest first.
+
+    The first are a query of their own: outside of a transaction, PostgreSQL has all rows of a cursor before the first.
+    """
+    chosen = entries.order_by("-pk").annotate(image=Subquery(image))
+    rows: QuerySet[Any, tuple[int, int | None]] = chosen.values_list("pk", "image")
+    first = list(rows[:FIRST])
+    yield from (key for _, key in first)
+    if len(first) == FIRST:
+        yield from (key for _, key in rows.filter(pk__lt=first[-1][0]).iterator())
 
 
 def held_images(subject: Subject, scope: Scope) -> QuerySet[Image]:
@@ -100,7 +115,7 @@ def _rare(subject: Subject) -> bool:
 
 def exposed_among(images: dict[int, str], subject: Subject) -> set[int]:
     """Return those of some images, given with what they have of their bases, that are exposed."""
-    rows = ImagePackage.objects.filter(image__in=images, package__in=subject.packages)
+    rows = ImagePackage.objects.filter(among("image", images), package__in=subject.packages)
     on_bases = {pk for pk, digest in images.items() if digest in subject.digests}
     return on_bases | set(rows.values_list("image", flat=True))
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
+from builds.exposure.among import among
 from builds.exposure.images import exposed_among, past_images, used_entry
 from builds.exposure.scopes import Scope, within
 from builds.exposure.settled import settled_on
@@ -99,7 +100,7 @@ def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Sc
 
 def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int, list[ExposedVersion]]:
     hashes = {image.hash for image in images}
-    entries = within(VersionEntry.objects.filter(hash__in=hashes), scope)
+    entries = within(VersionEntry.objects.filter(among("hash", hashes)), scope)
     rows = entries.select_related("version", "environment__workspace").only(*SHOWN)
     by_hash: dict[str, list[ExposedVersion]] = defaultdict(list)
     by_version: dict[int, ExposedVersion] = {}
@@ -108,9 +109,11 @@ def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int
         exposed = ExposedVersion(entry)
         by_hash[entry.hash].append(exposed)
         by_version[entry.pk] = exposed
-    for version, name in VersionLabel.objects.filter(version__in=by_version).values_list("version", "name"):
+    for version, name in VersionLabel.objects.filter(among("version", by_version)).values_list(
+        "version", "name"
+    ):
         by_version[version].labels.append(name)
-    uses = within(Usage.objects.filter(version__in=by_version, ended_at=None), uses_in)
+    uses = within(Usage.objects.filter(among("version", by_version), ended_at=None), uses_in)
     for use in uses.select_related("workspace").order_by("-last_at"):
         if len(by_version[use.version_id].uses) < MOST_USES:
             by_version[use.version_id].uses.append(use)
@@ -127,7 +130,8 @@ def _versions(images: Sequence[Image], scope: Scope, uses_in: Scope) -> dict[int
 
 def _packages(images: Sequence[Image], subject: Subject) -> dict[int, list[AffectedVersion]]:
     result: dict[int, list[AffectedVersion]] = defaultdict(list)
-    own = ImagePackage.objects.filter(image__in=[image.pk for image in images], package__in=subject.packages)
+    keys = among("image", (image.pk for image in images))
+    own = ImagePackage.objects.filter(keys, package__in=subject.packages)
     rows = list(own.select_related("package").order_by("package__name"))
     paths = _paths((row.image_id, row.package.name) for row in rows if not row.requested)
     for row in rows:
@@ -165,7 +169,7 @@ def _paths(packages: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[s
     names: dict[int, set[str]] = defaultdict(set)
     for image, name in packages:
         names[image].add(name)
-    locks = Image.objects.filter(pk__in=names).order_by().values_list("pk", "lock")
+    locks = Image.objects.filter(among("id", names)).order_by().values_list("pk", "lock")
     return {
         (image, name): path_to(lock or {}, name)
         for image, lock in locks.iterator(chunk_size=LOCKS_AT_ONCE)
@@ -188,12 +192,12 @@ def spans_of(environments: Iterable[int], subject: Subject) -> dict[int, Span]:
     of the first image of a newer version, or else the end of the last exposed image; None as long as one is.
     """
     chosen = list(environments)
-    entries = VersionEntry.objects.filter(environment__in=chosen)
+    entries = VersionEntry.objects.filter(among("environment", chosen))
     columns = ("environment", "workspace", "hash", "number")
     versions = list(entries.values_list(*columns))
     used = set(entries.filter(used_entry()).values_list("environment", "number"))
     hashes = {hash for _, _, hash, _ in versions}
-    images = Image.objects.filter(hash__in=hashes).annotate(shared=F("workspace__curated"))
+    images = Image.objects.filter(among("hash", hashes)).annotate(shared=F("workspace__curated"))
     rows = list(
         images.order_by("made_at").values_list(
             "pk", "base_contents", "workspace", "hash", "shared", "current", "made_at"
@@ -225,7 +229,7 @@ class Made:
 
 
 def _past(subject: Subject, hashes: set[str]) -> QuerySet[PastImage, tuple[int, str, datetime, datetime]]:
-    rows = past_images(subject, None).filter(hash__in=hashes)
+    rows = past_images(subject, None).filter(among("hash", hashes))
     return rows.values_list("workspace", "hash", "built_at", "until")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from builds.exposure.among import among
 from builds.exposure.scopes import Scope, within
 from builds.exposure.triage import SETTLED, decisions_about, holding
 from builds.models import Image, Triage
@@ -35,11 +36,10 @@ def settled_on(images: Iterable[int], advisories: Iterable[int], scope: Scope = 
 
 def _versions(images: Iterable[int], scope: Scope) -> dict[int, list[tuple[int | None, int | None]]]:
     """Return environment and version of each version that shares an image; a pair of None where there is none."""
-    rows = Image.objects.filter(pk__in=list(images)).values_list(
-        "pk", "hash", "workspace", "workspace__curated"
-    )
-    known = list(rows)
-    entries = within(VersionEntry.objects.filter(hash__in={hash for _, hash, _, _ in known}), scope)
+    rows = Image.objects.filter(among("id", images))
+    known = list(rows.values_list("pk", "hash", "workspace", "workspace__curated"))
+    hashes = among("hash", (hash for _, hash, _, _ in known))
+    entries = within(VersionEntry.objects.filter(hashes), scope)
     by_hash: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for hash, workspace, environment, version in entries.values_list(
         "hash", "workspace", "environment", "version"

@@ -14,6 +14,7 @@
 - `provenance`: SigningKey, Referrer
 - `rebases`: BaseCheck, Rebase, RebasedImage, Fate, LastBaseCheck
 - `steps`: StepName, no table
+- `many`: statements for many rows, no table
 """
 
 from builds.models.advisories import (

@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat, Now
 
 from builds.models import Image, PushedTag
+from builds.models.many import update_each
 from environments.definition.syntax.registry_names import LATEST, tag_of
 from environments.models import Environment, Version, VersionLabel, Workspace
 
@@ -105,7 +106,7 @@ def record_all_pushed(rows: Iterable[PushedTag]) -> None:
     rows = list(rows)
     for row in rows:
         row.next_at, row.attempts, row.problem = None, 0, ""
-    PushedTag.objects.bulk_update(rows, ["digest", "next_at", "attempts", "problem"], batch_size=100)
+    update_each(rows, ["digest", "next_at", "attempts", "problem"])
 
 
 def record_pushed(row: PushedTag, tag: MissingTag) -> None:

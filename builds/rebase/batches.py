@@ -1,7 +1,8 @@
 """Rebase images by the batch: documents are written and sent, then all rows change in one transaction.
 
-The next batch is prepared meanwhile, so that the studio and the registry are busy at the same time. Names move after that. At each moment an image is the old or the new image, and rows say whose names have yet to move:
-a new image counts as pushed once its registry has it under its name.
+The next batches are prepared meanwhile, so that the studio and the registry are busy at the same time. Names move after
+that. At each moment an image is the old or the new image, and rows say whose names have yet to move: a new image counts
+as pushed once its registry has it under its name.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from django.utils import timezone
 from builds.images.platforms import locks_of
 from builds.imaging.bases.model import Bases
 from builds.imaging.lock import Lock
-from builds.imaging.oci.index import blobs_of, image_of
+from builds.imaging.oci.index import digests_of, image_of
 from builds.imaging.oci.manifest import Descriptor
 from builds.imaging.publish.moving import Mover
 from builds.imaging.rebasing.own_layers import NotOurs
 from builds.imaging.rebasing.rebase import rebased
 from builds.imaging.reporting import ImageError
 from builds.models import Image, Rebase, RebasedImage
+from builds.models.many import update_each
 from builds.models.rebases import Fate
 from builds.queue import rebases
 from builds.rebase.candidates import definitions_of
@@ -161,7 +163,7 @@ def _written(
 def _push(mover: Mover, context: Context, each: Ready) -> Obstacle | None:
     store = context.workshop.store
     try:
-        before = {blob.digest for blob in blobs_of(store, image_of(store, each.image.digest))}
+        before = digests_of(store, image_of(store, each.image.digest))
         mover.move(each.image.repository, each.descriptor, [], before=before)
     except ImageError as error:
         return Obstacle(error.code, str(error))
@@ -182,7 +184,7 @@ def _saved(rebase: Rebase, ready: Sequence[Ready], context: Context) -> list[Rea
                 continue
             item.fate, item.at, item.digest_after = Fate.REBASED, at, row.digest
             item.base_after, item.base_digest_after = row.base, row.base_digest
-        RebasedImage.objects.bulk_update(
+        update_each(
             [each.item for each in ready],
             ["fate", "reason_code", "at", "digest_after", "base_after", "base_digest_after"],
         )

@@ -21,7 +21,7 @@ from environments.definition import ImageReference
 from environments.encryption import DecryptionError
 from environments.models import Workspace
 
-PUSHES = 4  # at a time
+PUSHES = 8  # at a time, of one batch: the registry waits for its disk much of the time
 STOPPED = "cancelled"  # the code of errors that end the rebase, not a single image's
 UNREADABLE = "The workspace's connections are encrypted with a key that this studio doesn't have."
 

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
-from builds.imaging.oci.index import blobs_of, image_of
+from builds.imaging.oci.index import digests_of, image_of
 from builds.imaging.publish.moving import Mover
 from builds.imaging.reporting import ImageError
 from builds.models import Image, PushedTag, RebasedImage
 from builds.queue import registry_tags
-from builds.rebase.context import Context
+from builds.rebase.context import PUSHES, Context
 from environments.definition.syntax.registry_names import LATEST, tag_of
-
-PUSHES = 4  # at a time
 
 
 @dataclass
@@ -89,12 +87,12 @@ def _run(moves: Sequence[_Move], mover: Mover, context: Context) -> None:
 
     def run(move: _Move) -> None:
         try:
-            new, before = image_of(store, move.image.digest), set()
-            if not move.rows:
-                before = {blob.digest for blob in blobs_of(store, new)}  # sent before its row changed
-            elif store.has(move.before):
-                before = {blob.digest for blob in blobs_of(store, image_of(store, move.before))}
-            origin = move.image.repository if move.rows else ""
+            new, origin = image_of(store, move.image.digest), move.image.repository
+            if not move.rows:  # sent before its row changed
+                mover.move(move.repository, new, move.tags, before=None)
+                return
+            kept = store.has(move.before)
+            before = digests_of(store, image_of(store, move.before)) if kept else set()
             mover.move(move.repository, new, move.tags, before=before, origin=origin)
         except (ImageError, OSError) as error:
             move.problem = str(error)

@@ -15,6 +15,7 @@ from builds.images.platforms import save_platforms
 from builds.imaging.bases.model import Bases
 from builds.imaging.rebasing.rebase import Rebased, RebasedPart
 from builds.models import BaseImage, Image, ImageLayer, ImagePackage, Package
+from builds.models.many import insert_each, update_each
 from builds.worker.platforms.index import PYTHON
 
 _KEPT = (
@@ -77,13 +78,14 @@ def save_successors(successors: Sequence[Successor], at: datetime) -> dict[int, 
             fresh.append(row)
         else:  # it was this image once before
             Image.objects.filter(pk=row.pk).update(**fields)
+        row.workspace = each.image.workspace
         rows[each.image.pk] = row
     Image.objects.bulk_create(fresh)
     # `auto_now_add` has set the time of the last use.
     used = {rows[each.image.pk].pk: each.image.used_at for each in going}
     for row in fresh:
         row.used_at = used[row.pk]
-    Image.objects.bulk_update(fresh, ["used_at"])
+    update_each(fresh, ["used_at"])
     _save_contents(going, rows, fresh)
     set_contents(list(rows.values()))
     Image.objects.bulk_update(
@@ -103,11 +105,12 @@ def _save_contents(
     successors: Sequence[Successor], rows: Mapping[int, Image], fresh: Sequence[Image]
 ) -> None:
     """Write the rows of layers, packages and platforms."""
-    ImageLayer.objects.bulk_create(
-        ImageLayer(image=row, digest=digest, size=size)
+    layers = [
+        ImageLayer(image_id=row.pk, digest=digest, size=size)
         for row in fresh
         for digest, size in sizes(row.layers).items()
-    )
+    ]
+    insert_each(layers, ["image", "digest", "size"])
     new = {row.pk for row in fresh}
     pairs = [(key, row.pk) for key, row in rows.items() if row.pk in new]
     if pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -26,6 +27,7 @@ from environments.models import Version
 log = logging.getLogger(__name__)
 
 OUR_FAULT = "The studio made an error; its log holds the details. Images that were rebased stay rebased."
+AHEAD = 2  # batches that are prepared while another is completed: the registry always has something to do
 Progress = Callable[[int], None]
 
 
@@ -80,17 +82,16 @@ def run(rebase: Rebase, reporter: RebaseReporter, progress: Progress | None = No
 
 def _run_batches(rebase: Rebase, items: QuerySet[RebasedImage], context: Context) -> Iterator[int]:
     """Rebase what is planned in a workspace, and yield how many images each batch has moved."""
-    under_way: Begun | None = None
+    under_way: deque[Begun] = deque()
     for batch in batches(items.filter(fate=Fate.REBASE)):
         context.reporter.check()
         rows = items.filter(pk__in=batch, fate=Fate.REBASE).select_related("image__workspace")
-        following = begin_batch(list(rows.prefetch_related("image__platform_rows")), context)
-        if under_way is not None:
-            yield complete_batch(rebase, under_way, context)
-        under_way = following
-    if under_way is not None:
+        under_way.append(begin_batch(list(rows.prefetch_related("image__platform_rows")), context))
+        if len(under_way) > AHEAD:
+            yield complete_batch(rebase, under_way.popleft(), context)
+    while under_way:
         context.reporter.check()
-        yield complete_batch(rebase, under_way, context)
+        yield complete_batch(rebase, under_way.popleft(), context)
 
 
 @transaction.atomic

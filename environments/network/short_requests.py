@@ -9,13 +9,11 @@ through the operator's proxy is left to httpx.
 
 from __future__ import annotations
 
-import io
+import re
 import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore
@@ -29,6 +27,11 @@ from environments.network.upstream import upstream_proxy
 _SECONDS = 20.0
 _IDLE_SECONDS = 5.0
 _MOST_BYTES = 64 * 1024
+_TARGET = re.compile(r"/[!-~]*")
+_NAME = re.compile(r"[!#-'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_STATUS = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: |$)")
+_NO_BODY = {204, 304}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,14 @@ class ShortRequests:
     def __init__(self, policy: EgressPolicy, url: str) -> None:
         parts = urlsplit(url)
         self._policy = policy
-        self._scheme, self._authority = parts.scheme, parts.netloc
-        self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        self._scheme, self._host = parts.scheme, parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._shown = parts.netloc.rpartition("@")[2]
         self._direct = (
-            bool(self._host) and not parts.path and upstream_proxy(parts.scheme, parts.netloc) is None
+            bool(self._host)
+            and self._shown.isascii()
+            and not parts.path
+            and upstream_proxy(parts.scheme, parts.netloc) is None
         )
         self._idle: deque[tuple[float, _Connection]] = deque()
 
@@ -61,31 +68,28 @@ class ShortRequests:
         """
         if not self._direct:
             return None
-        exchange = Exchange(self._policy.deadlines)
         connection = None
         try:
-            with working_at(exchange):
+            request = _head(method, path, {"Host": self._shown, **headers}, body)
+            with working_at(Exchange(self._policy.deadlines)):
                 connection = self._connection()
-                connection.request(method, path, body, dict(headers))
-                response = connection.getresponse()
-                # A longer answer is not read to its end.
-                whole = len(response.read(_MOST_BYTES + 1)) <= _MOST_BYTES
+                answer, goes_on = connection.exchange(request + (body or b""), to_head=method == "HEAD")
         except AddressRefused:
             return None  # httpx' client has the error for it
         except httpcore.TimeoutException as error:
             _close(connection)
             raise httpx.ReadTimeout(str(error)) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError, HTTPException, OSError, ValueError) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as error:
             _close(connection)
             raise httpx.ReadError(str(error) or type(error).__name__) from error
         except BaseException:
             _close(connection)
             raise
-        if whole and not response.will_close:
+        if goes_on:
             self._idle.append((time.monotonic(), connection))
         else:
             connection.close()
-        return ShortAnswer(response.status, {name.lower(): text for name, text in response.getheaders()})
+        return answer
 
     def close(self) -> None:
         """Close the connections."""
@@ -97,7 +101,7 @@ class ShortRequests:
             try:
                 since, connection = self._idle.pop()
             except IndexError:
-                return _Connection(self._host, self._port, self._open(), self._authority)
+                return _Connection(self._open())
             if time.monotonic() - since < _IDLE_SECONDS and not connection.ended():
                 return connection
             connection.close()
@@ -113,52 +117,94 @@ class ShortRequests:
             raise
 
 
-class _Connection(HTTPConnection):
-    """A connection of http.client on a stream of httpcore, which is within the deadlines."""
+class _Connection:
+    """Exchanges requests for answers on a stream of httpcore, which is within the deadlines."""
 
-    def __init__(self, host: str, port: int, stream: httpcore.NetworkStream, authority: str) -> None:
-        super().__init__(host, port)
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
         self._stream = stream
-        self._authority = authority
-        self.sock: Any = _Socket(stream)
-        self.auto_open = 0
-
-    def putrequest(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:
-        super().putrequest(method, url, skip_host=True, skip_accept_encoding=True)
-        self.putheader("Host", self._authority.rpartition("@")[2])
 
     def ended(self) -> bool:
         """Whether the server has ended it, or sends what nobody requested."""
         return bool(self._stream.get_extra_info("is_readable"))
 
-
-class _Socket:
-    """The part of a socket that http.client uses."""
-
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def sendall(self, data: bytes) -> None:
-        self._stream.write(bytes(data), _SECONDS)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Received(self._stream))
-
     def close(self) -> None:
         self._stream.close()
 
+    def exchange(self, request: bytes, *, to_head: bool) -> tuple[ShortAnswer, bool]:
+        """Send a request; return its answer, and whether the connection takes another."""
+        self._stream.write(request, _SECONDS)
+        received = b""
+        while True:
+            head, received = self._until_empty_line(received)
+            answer, minor = _answer(head)
+            if answer.status >= 200:
+                break
+            if answer.status == 101:
+                raise ValueError("its answer is not HTTP")
+        goes_on = minor == b"1" and "close" not in answer.headers.get("connection", "").lower()
+        size = 0 if to_head or answer.status in _NO_BODY else _size_of(answer)
+        # A body without a size, or a long one, is not read: its connection ends.
+        if size is None or size > _MOST_BYTES:
+            return answer, False
+        while len(received) < size:
+            received += self._more()
+        return answer, goes_on and len(received) == size
 
-class _Received(io.RawIOBase):
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
+    def _until_empty_line(self, received: bytes) -> tuple[bytes, bytes]:
+        """Return the head of an answer, and what came after it."""
+        while (end := received.find(b"\r\n\r\n")) < 0:
+            if len(received) > _MOST_BYTES:
+                raise ValueError("its answer is not HTTP")
+            received += self._more()
+        return received[:end], received[end + 4 :]
 
-    def readable(self) -> bool:
-        return True
+    def _more(self) -> bytes:
+        piece = self._stream.read(_MOST_BYTES, _SECONDS)
+        if not piece:
+            raise ValueError("it ended the connection before its answer was complete")
+        return piece
 
-    def readinto(self, buffer: Any) -> int:
-        piece = self._stream.read(len(buffer), _SECONDS)
-        buffer[: len(piece)] = piece
-        return len(piece)
+
+def _head(method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
+    """Return a request up to its body. Raises ValueError for what would break it."""
+    if not _TARGET.fullmatch(path):
+        raise ValueError("an address or a header has characters that no request can have")
+    lines = [f"{method} {path} HTTP/1.1"]
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise ValueError("an address or a header has characters that no request can have")
+        lines.append(f"{name}: {value}")
+    if body is not None and "Content-Length" not in headers:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _answer(head: bytes) -> tuple[ShortAnswer, bytes]:
+    """Return an answer and the minor version of its HTTP. Raises ValueError."""
+    first, *lines = head.split(b"\r\n")
+    status = _STATUS.match(first)
+    if status is None:
+        raise ValueError("its answer is not HTTP")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        name, value = name.lower(), value.strip(" \t")
+        if not colon or not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise ValueError("its answer is not HTTP")
+        if name == "content-length" and headers.get(name, value) != value:
+            raise ValueError("its answer is not HTTP")
+        headers[name] = value
+    return ShortAnswer(int(status[2]), headers), status[1]
+
+
+def _size_of(answer: ShortAnswer) -> int | None:
+    """Return the length of a body, None if the answer does not state it. Raises ValueError."""
+    size = answer.headers.get("content-length")
+    if size is None or "transfer-encoding" in answer.headers:
+        return None
+    if not (size.isascii() and size.isdigit() and len(size) < 20):
+        raise ValueError("its answer is not HTTP")
+    return int(size)
 
 
 def _close(connection: _Connection | None) -> None:

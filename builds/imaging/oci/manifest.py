@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,12 +56,17 @@ class Descriptor(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def descriptors_of(document: Any) -> list[Descriptor]:
-    """Return what a manifest or index points to; nothing for any other document."""
+def descriptors_of(document: Any, *, without: Collection[str] = ()) -> list[Descriptor]:
+    """Return what a manifest or index points to, but for these digests; nothing for any other document."""
     if not isinstance(document, dict):
         return []
+    entries: list[Any] = []
     if isinstance(document.get("manifests"), list):
-        return [Descriptor.model_validate(entry) for entry in document["manifests"]]
-    if isinstance(document.get("layers"), list) and isinstance(document.get("config"), dict):
-        return [Descriptor.model_validate(entry) for entry in (document["config"], *document["layers"])]
-    return []
+        entries = document["manifests"]
+    elif isinstance(document.get("layers"), list) and isinstance(document.get("config"), dict):
+        entries = [document["config"], *document["layers"]]
+    return [
+        Descriptor.model_validate(entry)
+        for entry in entries
+        if not (without and isinstance(entry, dict) and entry.get("digest") in without)
+    ]

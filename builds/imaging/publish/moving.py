@@ -29,7 +29,9 @@ class Mover:
         self.registry = registry
         self.origins: dict[str, str] = {}
         self.sent = 0
-        self._first: dict[str, Lock] = {}
+        self._locks: dict[tuple[str, str], Lock] = {}
+        self._there: set[tuple[str, str]] = set()
+        """Repositories and blobs that were mounted or sent there: several versions are on one base."""
         self._workshop = workshop
         self._reporter = reporter
         at = parsed_reference(f"{registry}/any")
@@ -45,13 +47,13 @@ class Mover:
         image: Descriptor,
         references: Sequence[str],
         *,
-        before: Collection[str] = (),
+        before: Collection[str] | None = (),
         origin: str = "",
     ) -> None:
         """Put an image under tags of a repository of the registry, such as "team/forecast"; without any, only its blobs.
 
-        `before` are blobs that the repository should have already, `origin` is a repository that has all others. A
-        registry that lacks one after all is sent the whole image. Raises ImageError.
+        `before` are blobs that the repository should have already (None: all), `origin` is a repository that has all
+        others. A registry that lacks one after all is sent the whole image. Raises ImageError.
         """
         repository = self._uploads.beside(parsed_reference(f"{self.registry}/{name}").repository)
         if origin:
@@ -78,20 +80,20 @@ class Mover:
         sender: Sender,
         image: Descriptor,
         references: Sequence[str],
-        before: Collection[str],
+        before: Collection[str] | None,
         origin: str,
     ) -> None:
-        manifests = manifests_of(self._workshop.store, image)
+        store = self._workshop.store
         try:
-            for manifest in manifests:
-                body = self._workshop.store.read(manifest.digest)
-                for blob in descriptors_of(json.loads(body)):
-                    if blob.digest not in before:
-                        self._bring(repository, sender, blob, origin)
+            for manifest in manifests_of(store, image):
+                body = store.read(manifest.digest)
+                missing = [] if before is None else descriptors_of(json.loads(body), without=before)
+                for blob in missing:
+                    self._bring(repository, sender, blob, origin)
                 if manifest.digest != image.digest and references:
                     put = partial(repository.put_manifest, manifest, body, manifest.digest)
                     sender.with_retries(put)
-            body = self._workshop.store.read(image.digest)
+            body = store.read(image.digest)
             for reference in references:
                 sender.with_retries(partial(repository.put_manifest, image, body, reference))
         except httpx.TransportError as error:
@@ -99,12 +101,20 @@ class Mover:
 
     def _bring(self, repository: Uploads, sender: Sender, blob: Descriptor, origin: str) -> None:
         """Bring a blob there: mounted from where it was brought before, else sent."""
-        start = origin or self.origins.get(blob.digest)
-        if start is not None:
-            sender.with_retries(partial(sender.mount_or_send, blob, start))
-            return
-        # A layer of a new base is sent once: other threads wait, and take it over.
-        with self._first.setdefault(blob.digest, Lock()):
+        key = (repository.name, blob.digest)
+        with self._locks.setdefault(key, Lock()):
+            if key in self._there:
+                return
+            start = origin or self.origins.get(blob.digest)
+            if start is not None:
+                sender.with_retries(partial(sender.mount_or_send, blob, start))
+            else:
+                self._bring_first(repository, sender, blob)
+            self._there.add(key)
+
+    def _bring_first(self, repository: Uploads, sender: Sender, blob: Descriptor) -> None:
+        """Send a layer of a new base once: other threads wait, and take it over."""
+        with self._locks.setdefault(("", blob.digest), Lock()):
             start = self.origins.get(blob.digest)
             sender.with_retries(partial(sender.mount_or_send, blob, start))
             self.origins.setdefault(blob.digest, repository.name)

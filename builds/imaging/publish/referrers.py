@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
@@ -14,8 +14,9 @@ import httpx
 from builds.imaging.interruptible import interruptible
 from builds.imaging.oci.manifest import OCI_INDEX, Descriptor
 from builds.imaging.oci.referrers import EMPTY, Attachment, fallback_tag, index_of
+from builds.imaging.publish.mounts import origins_of, remember_origins
 from builds.imaging.publish.push import parsed_reference, uploads_to
-from builds.imaging.publish.sender import Sender, Uploads
+from builds.imaging.publish.sender import SHORT, Sender, Uploads
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
 
@@ -35,29 +36,39 @@ def push_attachments(
     if not attachments:
         return
     parsed = parsed_reference(reference)
-    with closing(uploads_to(parsed, workshop, {})) as registry:
-        _Attaching(attachments, registry, workshop, reporter).run()
+    origins = origins_of([EMPTY], None, parsed, workshop)
+    with closing(uploads_to(parsed, workshop, origins)) as registry:
+        if _Attaching(attachments, registry, workshop, reporter, origins).run() != "mounted":
+            remember_origins([EMPTY], parsed, workshop)
 
 
 class _Attaching:
     """Documents on their way out."""
 
     def __init__(
-        self, attachments: Sequence[Attachment], registry: Uploads, workshop: Workshop, reporter: Reporter
+        self,
+        attachments: Sequence[Attachment],
+        registry: Uploads,
+        workshop: Workshop,
+        reporter: Reporter,
+        origins: Mapping[str, str],
     ) -> None:
         self._attachments = attachments
         self._registry = registry
         self._store = workshop.store
         self._reporter = reporter
-        self._sender = Sender(registry, workshop.store, {})
+        self._sender = Sender(registry, workshop.store, origins)
 
-    def run(self) -> None:
-        """Send documents before the manifests that attach them."""
+    def run(self) -> str:
+        """Send documents before the manifests that attach them; return how the empty config came there."""
         unlisted: dict[str, list[Attachment]] = defaultdict(list)
         try:
-            blobs = {blob.digest: blob for each in self._attachments for blob in (EMPTY, each.content)}
+            way = self._patiently(partial(self._sender.push, EMPTY))
+            blobs = {each.content.digest: each.content for each in self._attachments}
             for blob in blobs.values():
-                self._patiently(partial(self._sender.push, blob))
+                # A small document of an image is hardly there already: it is sent without a look.
+                sent = partial(self._sender.mount_or_send, origin=None)
+                self._patiently(partial(sent if blob.size <= SHORT else self._sender.push, blob))
             for attachment in self._attachments:
                 own = attachment.descriptor
                 body = self._store.read(own.digest)
@@ -66,6 +77,7 @@ class _Attaching:
                     unlisted[attachment.subject].append(attachment)
             for subject, attachments in unlisted.items():
                 self._list(subject, attachments)
+            return way
         except httpx.TransportError as error:
             raise self._registry.unreachable(error) from error
         finally:

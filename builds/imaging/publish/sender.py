@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -19,7 +20,8 @@ from environments.network.short_requests import ShortAnswer
 
 Answer = TypeVar("Answer")
 PARALLEL = 4
-_SHORT = 64 * 1024
+SHORT = 64 * 1024
+_PATH = re.compile(r"/(?!/)[A-Za-z0-9/._~%?&=+,:@!$'()*;-]*")
 
 
 def _ask_again_if_busy(status: int) -> None:
@@ -35,7 +37,7 @@ def _needs_more(status: int) -> bool:
 def _drain(response: httpx.Response) -> None:
     """Read an answer in which nothing is needed, if it is short: then its connection is used again."""
     with suppress(httpx.TransportError):
-        bounded(response, _SHORT)
+        bounded(response, SHORT)
 
 
 class Uploads(Registry):
@@ -84,14 +86,17 @@ class Uploads(Registry):
         return str(response.headers["location"])
 
     def put(
-        self, url: httpx.URL, headers: Mapping[str, str], content: Iterator[bytes] | bytes
+        self, url: httpx.URL | str, headers: Mapping[str, str], content: Iterator[bytes] | bytes
     ) -> Mapping[str, str]:
-        """Send a blob or manifest, and return the headers of the response, whose names are in lower case."""
+        """Send a blob or manifest, and return the headers of the response, whose names are in lower case.
+
+        A text is a path of the registry itself.
+        """
         # A registry may have its uploads taken elsewhere; its password stays with it.
-        here = same_origin(self._client.base_url.join(url), self._client.base_url)
+        here = isinstance(url, str) or same_origin(self._client.base_url.join(url), self._client.base_url)
         own = self._headers if here else {}
         if here and isinstance(content, bytes):
-            path = url.raw_path.decode("ascii")
+            path = url if isinstance(url, str) else url.raw_path.decode("ascii")
             short = self._short.send("PUT", path, {**PLAIN, **headers, **own}, content)
             if short is not None and not _needs_more(short.status):
                 _ask_again_if_busy(short.status)
@@ -122,8 +127,8 @@ class Uploads(Registry):
 
     def put_manifest(self, manifest: Descriptor, body: bytes, reference: str) -> Mapping[str, str]:
         """Put a manifest or an index under its tag, which makes the image complete, or under its digest."""
-        url = httpx.URL(f"{self._at.url}/v2/{self._at.name}/manifests/{reference}")
-        return self.put(url, {"Content-Type": manifest.media_type}, body)
+        path = f"/v2/{self._at.name}/manifests/{reference}"
+        return self.put(path, {"Content-Type": manifest.media_type}, body)
 
     def listed_under(self, tag: str) -> bytes | None:
         """Return the index with this tag; None if there is none."""
@@ -134,8 +139,12 @@ class Uploads(Registry):
                 return None
             raise
 
-    def address(self, location: str, digest: str) -> httpx.URL:
+    def address(self, location: str, digest: str) -> httpx.URL | str:
         """Return where the bytes of an upload go: the registry's answer holds a state of its own."""
+        path = location.removeprefix(self._at.url)
+        # An address is taken apart with care, which takes long, unless it is a plain path of the registry itself.
+        if self._at.url.count("/") == 2 and _PATH.fullmatch(path) and "digest=" not in path:
+            return f"{path}{'&' if '?' in path else '?'}digest={digest.replace(':', '%3A')}"
         return httpx.URL(self._at.url).join(location).copy_merge_params({"digest": digest})
 
 
@@ -158,22 +167,28 @@ class Sender:
         return self.with_retries(partial(self._at_once, blob))
 
     def _at_once(self, blob: Descriptor) -> str:
+        origin = self._origins.get(blob.digest)
+        # To mount what is there already takes no more than to look whether it is.
+        location = self._registry.mount_or_begin(blob.digest, origin) if origin else None
+        if origin and location is None:
+            return "mounted"
         if self._registry.has("blobs", blob.digest):
             return "present"
-        return self.mount_or_send(blob, self._origins.get(blob.digest))
+        return self._send(blob, location) if location else self.mount_or_send(blob, None)
 
     def mount_or_send(self, blob: Descriptor, origin: str | None) -> str:
         """Bring a blob there without a look whether it is: mounted from another repository, if that has it, else sent."""
         location = self._registry.mount_or_begin(blob.digest, origin)
-        if location is None:
-            return "mounted"
+        return "mounted" if location is None else self._send(blob, location)
+
+    def _send(self, blob: Descriptor, location: str) -> str:
         counted: list[int] = []
         try:
             headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
             url = self._registry.address(location, blob.digest)
             pieces = self._content(blob, counted)
             # Small blobs are sent as one piece.
-            self._registry.put(url, headers, b"".join(pieces) if blob.size <= _SHORT else pieces)
+            self._registry.put(url, headers, b"".join(pieces) if blob.size <= SHORT else pieces)
         except httpx.TransportError:
             self._count(-sum(counted))
             raise

@@ -162,6 +162,7 @@ def test_the_page_of_advisories_counts_what_every_row_says(few: int, seed: int) 
 def test_an_advisory_leads_to_every_image_in_use_that_it_affects(few: int, seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch, thrown_away(seed) as studio:
         patch.setattr(images, "FEW", few - 1)
+        patch.setattr(images, "FIRST", few + 1)
         for advisory, packages in studio.hits.items():
             exposed = {image.pk for image, held in studio.held.items() if held & packages}
             answer = search(advisory.key, scope=None)

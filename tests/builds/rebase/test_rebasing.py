@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from builds.models import Image, ImagePackage, PushedTag
 from builds.models.provenance import PROVENANCE
 from builds.provenance.envelope import opened
 from builds.provenance.keys import loaded, public_keys
+from builds.queue import rebases
 from builds.queue.registry_tags import missing_tags
 from builds.rebase.proof import attest_rebased
 from builds.rebase.single import rebase
+from builds.rebase.working import run_waiting_rebases
 from builds.worker.publish import push_missing_tags
 from builds.worker.steps import make_workshop
 from environments.models import Workspace
@@ -109,6 +112,30 @@ def test_a_layer_that_the_registry_has_lost_is_pushed_again(
     names = [(new.repository, "latest"), ("forecast", "1"), ("forecast", "latest")]
     assert [digest_in(lab, *name) for name in names] == [new.digest] * 3
     assert missing_tags(lab) == []
+
+
+def test_versions_of_one_environment_take_a_layer_of_their_base_over_once(
+    own_store: Path, registry: Registry, team: str, wheel: Path
+) -> None:
+    lab = in_registry(team)
+    base = f"{team}/base/python:3.11"
+    push_base(own_store, base)
+    for pip in ("shop", "shop>=0.1"):
+        assemble_version(save_version(base, pip=pip), wheel)
+    push_missing_tags(lambda logins: make_workshop(logins=logins))
+    push_base(own_store, base, python="3.11.10", note="second")
+    before = registry.log.read_text()
+
+    own = Image.objects.all()[0].base
+    rebases.request_plan(lab, own, own, None, start=True)
+    run_waiting_rebases()
+
+    mount = rf"POST /v2/{team.partition('/')[2]}/lab/forecast/blobs/uploads/\?mount=sha256:([0-9a-f]+)"
+    mounted = re.findall(rf'"{mount}', registry.log.read_text().removeprefix(before))
+    new = Image.objects.filter(current=True).order_by("pk")
+    assert [digest_in(lab, "forecast", tag) for tag in ("1", "2")] == [image.digest for image in new]
+    # Two layers of the base and the link to its Python once, and the config of each version.
+    assert len(mounted) == len(set(mounted)) == 3 + len(new) == 5
 
 
 def test_a_rebased_image_gets_proof_of_its_own_which_is_pushed_along(

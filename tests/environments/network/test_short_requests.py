@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
@@ -80,3 +82,82 @@ def test_what_goes_through_the_operators_proxy_is_left_to_httpx(
 def test_a_broken_exchange_is_an_error_of_the_transport(server: str, path: str) -> None:
     with closing(ShortRequests(LOCAL_POLICY, server)) as short, pytest.raises(httpx.TransportError):
         short.send("GET", path, {})
+
+
+@contextmanager
+def answering(*answers: bytes) -> Iterator[str]:
+    """Serve one connection for each answer, which is sent as it is before the connection ends."""
+
+    def serve() -> None:
+        for answer in answers:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 20\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        OK + b"Content-Length: 5\r\n\r\nabc",
+        OK + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+        OK + b"Content-Length: -1\r\n\r\n",
+        OK + b"Content-Length: +1\r\n\r\na",
+        OK + b"no colon\r\n\r\n",
+        OK + b"X: a\r\n b\r\n\r\n",
+        OK + b"X: a\0b\r\n\r\n",
+        OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n",
+    ],
+)
+def test_an_answer_that_is_not_whole_or_not_clear_is_an_error_of_the_transport(answer: bytes) -> None:
+    with (
+        answering(answer) as url,
+        closing(ShortRequests(LOCAL_POLICY, url)) as short,
+        pytest.raises(httpx.TransportError),
+    ):
+        short.send("GET", "/", {})
+
+
+def test_interim_answers_are_passed_over_and_a_body_without_a_length_ends_the_connection() -> None:
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    chunked = OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"
+    more = OK + b"Content-Length: 1\r\n\r\na" + OK  # smuggled in for the next request
+    last = b"HTTP/1.0 201\r\nX:  a \r\nContent-Length: 0\r\n\r\n"
+    with (
+        answering(interim + chunked, more, last) as url,
+        closing(ShortRequests(LOCAL_POLICY, url)) as short,
+    ):
+        answers = [short.send("GET", "/", {}) for _ in range(3)]
+
+    assert [answer and answer.status for answer in answers] == [200, 200, 201]
+    assert answers[2] is not None
+    assert answers[2].headers["x"] == "a"
+
+
+def test_the_answer_to_a_head_has_no_body_though_it_has_a_length() -> None:
+    long = OK + b"Content-Length: 5000000\r\n\r\n"
+    with answering(long) as url, closing(ShortRequests(LOCAL_POLICY, url)) as short:
+        answer = short.send("HEAD", "/", {})
+
+    assert answer is not None
+    assert answer.headers["content-length"] == "5000000"
+
+
+@pytest.mark.parametrize("value", ["a\r\nY: b", "\N{SNOWMAN}", "a\0"])
+def test_a_header_that_would_break_the_request_is_not_sent(server: str, value: str) -> None:
+    with closing(ShortRequests(LOCAL_POLICY, server)) as short, pytest.raises(httpx.TransportError):
+        short.send("GET", "/short", {"X": value})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+from collections import Counter
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -66,6 +68,25 @@ def test_without_the_referrers_api_a_tag_lists_what_is_attached_beside_what_othe
     assert [entry["digest"] for entry in entries] == [pushed.descriptor.digest, second.descriptor.digest]
     assert {entry["artifactType"] for entry in entries} == {BILL}
     assert entries[0]["annotations"] == {"made": "first"}
+
+
+def test_documents_of_another_image_take_nine_requests(
+    workshop: Workshop, tmp_path: Path, registry: Registry, name: str, pushed: Attachment
+) -> None:
+    image = image_of(workshop, tmp_path, "two")
+    other = f"{name}-other"
+    push(image.descriptor, f"{registry.address}/{other}:1", workshop, Recorder())
+    documents = [workshop.store.put(text, BILL) for text in (b'{"a": 1}', b'{"b": 2}')]
+    attachments = [attach(workshop.store, image.descriptor, document) for document in documents]
+    before = registry.log.read_text()
+
+    push_attachments(attachments, f"{registry.address}/{other}:1", workshop, Recorder())
+
+    lines = registry.log.read_text().removeprefix(before).splitlines()
+    methods = Counter(re.findall(rf'"([A-Z]+) /v2/{other}/', "\n".join(lines)))
+    # The empty config is mounted, each document is two requests, its manifest one, and their list is read and written.
+    assert methods == {"POST": 1 + 2, "PUT": 2 + 2 + 1, "GET": 1}
+    assert len(listed_in(registry, other, image.digest)) == 2
 
 
 class WithReferrers(FailingRegistry):

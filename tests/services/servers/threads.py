@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import selectors
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +13,22 @@ from socketserver import BaseServer
 @contextmanager
 def serving(server: BaseServer) -> Iterator[None]:
     """Answer requests during the block; the port is free again after it."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    ending, end = socket.socketpair()
+    thread = threading.Thread(target=_serve_until, args=(ending, server))
     thread.start()
     try:
         yield
     finally:
-        server.shutdown()
-        server.server_close()
+        end.close()
         thread.join()
+        ending.close()
+        server.server_close()
+
+
+def _serve_until(ending: socket.socket, server: BaseServer) -> None:
+    """Wait for requests, where `serve_forever` looks again and again whether it is to end."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(ending, selectors.EVENT_READ)
+        selector.register(server, selectors.EVENT_READ)
+        while all(key.fileobj is server for key, _ in selector.select()):
+            server.handle_request()

@@ -68,9 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     make_wheel(folder, "two", "1.0", needs=["three==2.0"])
     make_wheel(folder, "three", "1.0")
     make_wheel(folder, "three", "2.0")
-    return {"pip.whl": pip_wheel()} | {
-        f"wheels/{item.name}": item.read_bytes() for item in folder.iterdir()
-    }
+    return {"pip.whl": pip_wheel()} | {f"wheels/{item.name}": item.read_bytes() for item in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")

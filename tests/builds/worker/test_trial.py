@@ -108,8 +108,17 @@ def made_of(bodies: Mapping[str, dict[str, str | bytes]], workshop: Workshop, fo
     return as_base(made, base, lock, workshop)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def base_given(docker_engine: DockerEngine, workshop: Workshop) -> Iterator[None]:
+    """Keep the base in the engine, as builds do: each test gives it no more than its image's own layers."""
+    with Engine.at(docker_engine.host) as engine:
+        name = engine.give(find_base("host", workshop, Quiet()), workshop.store, Quiet())
+        yield
+        engine.take_back(name)
+
+
 @pytest.fixture(autouse=True)
-def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
+def nothing_left(base_given: None, docker_engine: DockerEngine) -> Iterator[None]:
     """Hold up that a trial leaves no container in the engine, and no images but tested ones."""
     before = {image.id for image in docker_engine.client.images.list(all=True)}
     yield

@@ -28,7 +28,7 @@ def serving(server: BaseServer) -> Iterator[None]:
 def _serve_until(ending: socket.socket, server: BaseServer) -> None:
     """Wait for requests, where `serve_forever` looks again and again whether it is to end."""
     with selectors.DefaultSelector() as selector:
-        selector.register(ending, selectors.EVENT_READ)
-        selector.register(server, selectors.EVENT_READ)
-        while all(key.fileobj is server for key, _ in selector.select()):
+        selector.register(ending, selectors.EVENT_READ, "ending")
+        selector.register(server.fileno(), selectors.EVENT_READ)
+        while all(key.data != "ending" for key, _ in selector.select()):
             server.handle_request()

@@ -7,11 +7,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from socketserver import BaseServer
+from socketserver import TCPServer
 
 
 @contextmanager
-def serving(server: BaseServer) -> Iterator[None]:
+def serving(server: TCPServer) -> Iterator[None]:
     """Answer requests during the block; the port is free again after it."""
     ending, end = socket.socketpair()
     thread = threading.Thread(target=_serve_until, args=(ending, server))
@@ -25,7 +25,7 @@ def serving(server: BaseServer) -> Iterator[None]:
         server.server_close()
 
 
-def _serve_until(ending: socket.socket, server: BaseServer) -> None:
+def _serve_until(ending: socket.socket, server: TCPServer) -> None:
     """Wait for requests, where `serve_forever` looks again and again whether it is to end."""
     with selectors.DefaultSelector() as selector:
         selector.register(ending, selectors.EVENT_READ, "ending")

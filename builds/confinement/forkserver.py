@@ -120,7 +120,8 @@ class _Spawned:
 
 def _environment() -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    return environment({"PYTHONPATH": path})
+    # Looking for plugins, pydantic would read the metadata of all that is installed.
+    return environment({"PYTHONPATH": path, "PYDANTIC_DISABLE_PLUGINS": "__all__"})
 
 
 class ForkServer:

@@ -19,7 +19,12 @@ CLEANUP_SECONDS = 3600.0
 def start(ending: threading.Event) -> list[threading.Thread]:
     """Start the threads; they run until `ending` is set."""
     work: list[tuple[str, Callable[[], bool]]] = [("mail", _mail_and_cleanup())]
-    work += [(f"webhooks-{number}", delivery.deliver_next_webhook) for number in range(WEBHOOK_THREADS)]
+    idle = threading.Event()
+    work.append(("webhooks-0", _first(delivery.deliver_next_webhook, idle)))
+    work += [
+        (f"webhooks-{number}", _other(delivery.deliver_next_webhook, idle))
+        for number in range(1, WEBHOOK_THREADS)
+    ]
     threads = [
         threading.Thread(target=_run_until, args=(ending, function), name=f"outbox-{name}", daemon=True)
         for name, function in work
@@ -40,6 +45,24 @@ def _run_until(ending: threading.Event, work: Callable[[], bool]) -> None:
             close_old_connections()  # opening it each time costs more than what is looked up
             ending.wait(settings.RECONCILE_SECONDS)
     connection.close()
+
+
+def _first(work: Callable[[], bool], idle: threading.Event) -> Callable[[], bool]:
+    """Look for work, and note when there is none."""
+
+    def look() -> bool:
+        idle.clear()  # what it begins to send may take long
+        if busy := work():
+            return busy
+        idle.set()
+        return False
+
+    return look
+
+
+def _other(work: Callable[[], bool], idle: threading.Event) -> Callable[[], bool]:
+    """Look for work, unless the first has just seen that there is none."""
+    return lambda: not idle.is_set() and work()
 
 
 def _mail_and_cleanup() -> Callable[[], bool]:

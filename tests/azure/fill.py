@@ -11,8 +11,12 @@ one for each way of SDK v2 over https, `ends-…`, that tests revoke. `other` is
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 import django
+
+Row = TypeVar("Row")
 
 
 def main() -> None:
@@ -23,12 +27,36 @@ def main() -> None:
     from django.db import transaction
 
     from environments.definition import read
-    from environments.models import Member, Role, Scope, Workspace
+    from environments.models import Environment, Member, Role, Scope, Version, Workspace
+    from environments.models.list_entries import ListEntry, VersionEntry
+    from environments.versions.listing import update_listing
     from environments.versions.service import save_reading
     from environments.workspaces.tokens import create_token
 
-    def save(workspace: Workspace, name: str, image: str) -> None:
-        save_reading(workspace, name, read(f"image: {image}\n".encode(), "environment.yml"), source="")
+    def save(workspace: Workspace, name: str) -> Version:
+        reading = read(b"image: python:3.11\n", "environment.yml")
+        return save_reading(workspace, name, reading, source="").version
+
+    def add_versions(first: Version, numbers: Iterable[int]) -> None:
+        Version.objects.bulk_create(
+            copied(first, number=number, version=str(number), hash=f"{number:032x}") for number in numbers
+        )
+        update_listing(first.environment)
+
+    def add_environments(first: Version, names: Iterable[str]) -> None:
+        there = first.environment
+        environments = Environment.objects.bulk_create(
+            copied(there, name=name, repository=name) for name in names
+        )
+        versions = Version.objects.bulk_create(copied(first, environment=added) for added in environments)
+        entry, listed = VersionEntry.objects.get(version=first), ListEntry.objects.get(environment=there)
+        VersionEntry.objects.bulk_create(
+            copied(entry, version=version, environment=version.environment) for version in versions
+        )
+        ListEntry.objects.bulk_create(
+            copied(listed, version=version, environment=version.environment, name=version.environment.name)
+            for version in versions
+        )
 
     titles = {"lab": "The laboratory", "discovery": "SDK v1", "metadata": "SDK v1"}
     labs = [Workspace.objects.create(name=name, title=title) for name, title in titles.items()]
@@ -56,13 +84,19 @@ def main() -> None:
     for way in ("mfe-https", "metadata", "kwargs"):
         tokens[f"ends-{way}"] = create_token(owner, f"ends-{way}", Scope.WRITE)[1]
     with transaction.atomic():
-        for number in range(1, 104):
-            save(lab, "long", f"python:3.{number}")
-            save(lab, f"many-{number:03}", "python:3.11")
-        for workspace in labs[1:]:
-            for number in range(1, 61):
-                save(workspace, f"many-{number:03}", "python:3.11")
+        add_versions(save(lab, "long"), range(2, 104))
+        for workspace, most in zip(labs, (103, 60, 60), strict=True):
+            first = save(workspace, "many-001")
+            add_environments(first, [f"many-{number:03}" for number in range(2, most + 1)])
     print(json.dumps(tokens))
+
+
+def copied(row: Row, **changes: Any) -> Row:
+    """Return a new row with other values, to be added: to save each takes seconds."""
+    there: Any = row
+    fields = [field for field in there._meta.concrete_fields if not field.primary_key]
+    values = {field.name: getattr(there, field.name) for field in fields}
+    return type(row)(**{**values, **changes})
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class AzureStudio:
     def browser(self, person: str = "owner") -> httpx.Client:
         """Return a plain HTTP client that sends a person's token."""
         headers = {"Authorization": f"Bearer {self.tokens.get(person, person)}"} if person else {}
-        return httpx.Client(base_url=self.http, headers=headers, trust_env=False)
+        return httpx.Client(base_url=self.http, headers=headers, trust_env=False, timeout=60)
 
     def revoke(self, name: str) -> None:
         """Revoke a token of the owner."""

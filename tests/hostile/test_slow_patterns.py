@@ -29,7 +29,7 @@ from tests.hostile import patterns
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-ENOUGH_SECONDS = 0.02
+ENOUGH_SECONDS = 0.008
 LINEAR = 24  # between the 8 of linear time and the 64 of quadratic time
 
 

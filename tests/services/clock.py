@@ -20,7 +20,7 @@ time.sleep = sleep
 
 
 class Clock:
-    """`settings` go into the environment of a process; what `set` says counts for it from then on.
+    """`settings` go into the environment of a process; what `set` says counts for it a second later.
 
     Time that only goes forward (what sleeps and leases are measured by) stays as it is, as when an operator
     or a time server sets the clock of a machine.
@@ -35,7 +35,7 @@ class Clock:
             "LD_PRELOAD": str(library),
             "PYTHONPATH": str(folder),
             "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_CACHE_DURATION": "1",  # seconds: else each look at the clock reads the file
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
         }

@@ -20,28 +20,27 @@ from django.db.utils import ConnectionHandler
 from pytest_django import DjangoDbBlocker
 
 from tests.services.servers.postgres import Postgres
-from tests.services.sharing import made_once
+from tests.services.sharing import MIGRATED, made_once
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
-    django_db_modify_db_settings_parallel_suffix: None, request: pytest.FixtureRequest
+    django_db_modify_db_settings_parallel_suffix: None, shared_folder: Path
 ) -> Iterator[None]:
     """Let the first process of a run migrate its SQLite file, and the others copy it."""
-    folder = str(getattr(request.config, "workerinput", {}).get("shared_folder", ""))
     create: Any = DatabaseCreation.create_test_db
 
     def create_or_copy(self: Any, *args: Any, serialize: bool = False, **kwargs: Any) -> Any:
         def migrated() -> str:
             create(self, *args, serialize=serialize, **kwargs)
-            kept = f"{folder}/tables.sqlite3"
+            kept = str(shared_folder / MIGRATED)
             with self.connection.cursor() as cursor:
                 cursor.execute("VACUUM INTO %s", [kept])
             return kept
 
         if serialize:
             return create(self, *args, serialize=serialize, **kwargs)
-        kept = made_once(Path(folder), "sqlite-tables", migrated)
+        kept = made_once(shared_folder, "sqlite-tables", migrated)
         name = self._get_test_db_name()
         if self.connection.settings_dict["NAME"] != name:
             shutil.copyfile(kept, name)
@@ -51,8 +50,7 @@ def django_db_modify_db_settings(
         return name
 
     with pytest.MonkeyPatch.context() as patch:
-        if folder:
-            patch.setattr(DatabaseCreation, "create_test_db", create_or_copy)
+        patch.setattr(DatabaseCreation, "create_test_db", create_or_copy)
         yield
 
 

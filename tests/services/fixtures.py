@@ -8,24 +8,19 @@ A test whose part is missing is skipped with a sentence that names it (with CI=t
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from uuid import uuid4
 
 import pytest
 
-from builds.imaging.bases.find import find_base
-from builds.imaging.bytecode.machine import machine_interpreter
-from builds.imaging.oci.store import BlobStore
-from builds.imaging.reporting import Quiet
-from builds.imaging.workshop import Workshop
 from tests.services import parts
 from tests.services.clock import Clock
-from tests.services.debian.python import push_debian_python
 from tests.services.deployment import Deployment
 from tests.services.processes import Process
 from tests.services.servers.containerd import Containerd
@@ -36,8 +31,18 @@ from tests.services.servers.rabbitmq import RabbitMQ
 from tests.services.servers.redis import Redis
 from tests.services.servers.registry import Registry
 from tests.services.servers.service import Service
-from tests.services.sharing import belonging_to, folder_for_workers, guarded_folder, made_once, shared
+from tests.services.sharing import (
+    MIGRATED,
+    belonging_to,
+    folder_for_workers,
+    guarded_folder,
+    made_once,
+    shared,
+)
 from tests.services.studio import PRIVATE, Studio, copy_stock
+
+if TYPE_CHECKING:  # runs of pytest inside of tests load these fixtures too, and use few
+    from builds.imaging.workshop import Workshop
 
 S = TypeVar("S", bound=Service)
 
@@ -155,6 +160,8 @@ def qemu() -> Path:
 @pytest.fixture(scope="session")
 def debian_python(shared_folder: Path, registry: Registry) -> str:
     """The reference of an index of Debian's Python for amd64 and arm64, in the registry that takes everything."""
+    from tests.services.debian.python import push_debian_python
+
     need(parts.APT)
     folder = shared_folder / "debian-python-files"
     return made_once(shared_folder, "debian-pythons", partial(push_debian_python, folder, registry.address))
@@ -215,13 +222,15 @@ class HostWorkshop(Protocol):
 
 
 @pytest.fixture(scope="session")
-def stock(shared_folder: Path, host_workshop: HostWorkshop) -> Path:
+def stock(shared_folder: Path, host_workshop: HostWorkshop, django_db_setup: None) -> Path:
     """The data of a studio that was prepared and has the `host` base: others start from copies of it."""
 
     def make() -> Path:
         folder = shared_folder / f"stock-{uuid4().hex[:8]}"
         (folder / "var").mkdir(parents=True, mode=0o755)
         host_workshop(folder / "var")
+        if (tables := shared_folder / MIGRATED).exists():  # to migrate another takes seconds
+            shutil.copyfile(tables, folder / "var" / "studio.sqlite3")
         return make_stock(folder)
 
     return made_once(shared_folder, "stock", make)
@@ -241,10 +250,17 @@ def host_workshop(shared_folder: Path) -> HostWorkshop:
 
 
 def workshop_in(folder: Path) -> Workshop:
+    from builds.imaging.oci.store import BlobStore
+    from builds.imaging.workshop import Workshop
+
     return Workshop(store=BlobStore(folder / "store"), cache=folder / "cache")
 
 
 def make_host(folder: Path) -> Path:
+    from builds.imaging.bases.find import find_base
+    from builds.imaging.bytecode.machine import machine_interpreter
+    from builds.imaging.reporting import Quiet
+
     folder.mkdir(mode=0o755)
     workshop = workshop_in(folder)
     find_base("host", workshop, Quiet())

@@ -27,6 +27,9 @@ from tests.services.servers.service import Service
 # overlay2 cannot put its layers on these.
 NO_HOME_FOR_IMAGES = {"tmpfs", "overlay", "ramfs"}
 
+# In the folder of a run, once a process has set its SQLite up: a database with the tables, and nothing in them.
+MIGRATED = "tables.sqlite3"
+
 T = TypeVar("T")
 S = TypeVar("S", bound=Service)
 

@@ -8,7 +8,6 @@ import subprocess
 from pathlib import Path
 
 import httpx
-import kombu
 import psycopg
 import pytest
 import redis
@@ -19,7 +18,6 @@ from tests.services.servers.chromium import launch_options
 from tests.services.servers.containerd import Containerd
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.postgres import Postgres
-from tests.services.servers.rabbitmq import RabbitMQ
 from tests.services.servers.redis import Redis
 from tests.services.servers.registry import Registry
 
@@ -142,16 +140,6 @@ def test_redis_comes_back_at_the_same_address(stoppable_redis: Redis) -> None:
         assert not stoppable_redis.answers()
 
     assert stoppable_redis.answers()
-
-
-def test_rabbitmq_delivers_a_message_sent_before_its_restart(stoppable_rabbitmq: RabbitMQ) -> None:
-    with kombu.Connection(stoppable_rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
-        queue.put("a letter")
-
-    stoppable_rabbitmq.restart()
-
-    with kombu.Connection(stoppable_rabbitmq.url) as connection, connection.SimpleQueue("letters") as queue:
-        assert queue.get(timeout=60).payload == "a letter"
 
 
 def test_a_private_registry_wants_its_login(private_registry: Registry) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from builds.imaging.bytecode import compilers as bytecode
 from builds.imaging.bytecode.compilers import Compilers, cached_path
@@ -22,7 +22,9 @@ from builds.imaging.oci.handover import handed_over
 from builds.imaging.oci.store import disk_errors
 from builds.imaging.packing.segment import short
 from builds.imaging.packing.wheel import Member, Wheel, record_hash
-from builds.imaging.workshop import Workshop
+
+if TYPE_CHECKING:  # it loads the HTTP client, which the confined process has no use for
+    from builds.imaging.workshop import Workshop
 
 _KIND = "modules"
 

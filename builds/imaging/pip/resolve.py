@@ -17,7 +17,7 @@ from builds.imaging.bases.model import Base
 from builds.imaging.child_process import Ended
 from builds.imaging.cutoffs.limits import NO_LIMITS, Limits
 from builds.imaging.download.early import fetching_early
-from builds.imaging.interruptible import each_of
+from builds.imaging.interruptible import each_of, interruptible
 from builds.imaging.lock import Lock, LockedPackage
 from builds.imaging.pip.lines.requirement import checked
 from builds.imaging.pip.newer import Newer
@@ -121,8 +121,11 @@ def _pinned_wheels(pins: Mapping[str, str], solver: Solver, reporter: Reporter) 
         files = solver.listings.of_version(name, pins[name], reporter)
         return wheel_of(name, pins[name], files, solver.probe, solver.selection)
 
-    wheels = each_of(wheel, sorted(pins), _LISTINGS_AT_A_TIME, reporter)
-    return [package for package in wheels if package is not None]
+    def wheels() -> list[LockedPackage | None]:
+        return each_of(wheel, sorted(pins), _LISTINGS_AT_A_TIME, reporter)
+
+    # An index that stops answering holds up no build that is cancelled.
+    return [package for package in interruptible(wheels, reporter) if package is not None]
 
 
 def _pinned(solver: Solver) -> dict[str, str]:

@@ -7,11 +7,13 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from docker.models.images import Image as DockerImage
 
 from tests.browser.backstage import ask
 from tests.services.servers.docker_engine import DockerEngine
@@ -52,17 +54,22 @@ def made(studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return build(studio, file)
 
 
+@pytest.fixture(scope="module")
+def pulled(studio: Studio, docker_engine: DockerEngine, made: dict[str, Any]) -> Iterator[DockerImage]:
+    """The image, pulled, which stays until all tests have run: to unpack the base's layer takes seconds."""
+    name = f"localhost:{studio.port}/default/azureml/azureml_{made['hash']}"
+    yield docker_engine.client.images.pull(name, tag="latest")
+    docker_engine.client.images.remove(name, force=True)
+
+
 def test_the_engine_pulls_what_was_built_and_runs_it(
-    studio: Studio, docker_engine: DockerEngine, made: dict[str, Any]
+    studio: Studio, docker_engine: DockerEngine, made: dict[str, Any], pulled: DockerImage
 ) -> None:
     name = f"localhost:{studio.port}/default/azureml/azureml_{made['hash']}"
     command = ["python", "-c", "import six, ssl, sqlite3; print(six.__version__)"]
 
-    image = docker_engine.client.images.pull(name, tag="latest")
-
-    assert docker_engine.client.containers.run(image, command, remove=True) == b"1.16.0\n"
-    assert image.attrs["RepoDigests"] == [f"{name}@{made['digest']}"]
-    docker_engine.client.images.remove(name, force=True)
+    assert docker_engine.client.containers.run(pulled, command, remove=True) == b"1.16.0\n"
+    assert pulled.attrs["RepoDigests"] == [f"{name}@{made['digest']}"]
 
 
 def test_what_the_page_gives_to_copy_works(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.services.studio import Studio
 pytestmark = pytest.mark.slow
 
 PASSWORD = "a long enough password"
+KEPT = "by-name:1"  # until all tests have run: to unpack the base's layer takes seconds
 PREPARE = """
 import os
 from django.contrib.auth.models import User
@@ -81,12 +83,16 @@ class Docker:
 
 
 @pytest.fixture(scope="module")
-def docker(studio: Studio, docker_engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Docker:
+def docker(
+    studio: Studio, docker_engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Docker]:
     in_studio(studio, PREPARE, PASSWORD)
     config = tmp_path_factory.mktemp("docker")
     login = base64.b64encode(f"pulling:{PASSWORD}".encode()).decode()
     (config / "config.json").write_text(json.dumps({"auths": {f"localhost:{studio.port}": {"auth": login}}}))
-    return Docker(studio, docker_engine, config)
+    docker = Docker(studio, docker_engine, config)
+    yield docker
+    docker.forget(KEPT)
 
 
 def test_docker_pulls_by_version_by_latest_and_by_digest(docker: Docker, tmp_path: Path) -> None:
@@ -97,10 +103,11 @@ def test_docker_pulls_by_version_by_latest_and_by_digest(docker: Docker, tmp_pat
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout.splitlines()[-1])
 
-    for reference in (":1", ":latest", "", f"@{made['digest']}"):
-        pulled = docker.pull(f"by-name{reference}")
+    for name in (KEPT, "by-name:latest", "by-name", f"by-name@{made['digest']}"):
+        pulled = docker.pull(name)
         assert pulled.returncode == 0, pulled.stderr
-        docker.forget(f"by-name{reference}")
+        assert made["digest"] in pulled.stdout
+    docker.forget("by-name:latest")
 
     unknown = docker.pull("by-name:2")
     assert unknown.returncode == 1

@@ -56,4 +56,4 @@ def pause(reporter: BuildReporter, point: str) -> None:
     (settings.VAR / "paused" / point).touch()
     while not (settings.VAR / "resume").exists():
         reporter.check()
-        time.sleep(0.05)  # another process creates the file
+        time.sleep(0.1)  # another process creates the file

@@ -27,9 +27,9 @@ from tests.services.processes import NotReadyError, kill, wait_until
 from tests.services.servers.postgres import Postgres
 from tests.services.servers.redis import Redis
 
-BUILDS = int(os.environ.get("STORM_BUILDS", "16"))
+BUILDS = int(os.environ.get("STORM_BUILDS", "12"))
 PACKAGES = 40
-BETWEEN_SECONDS = 4.0
+BETWEEN_SECONDS = 3.0
 
 
 @pytest.fixture

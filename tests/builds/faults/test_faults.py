@@ -18,7 +18,7 @@ from tests.services.studio import Studio
 QUICK = {
     "STUDIO_HEARTBEAT_SECONDS": "0.5",
     "STUDIO_LOST_AFTER_SECONDS": "3",
-    "STUDIO_RECONCILE_SECONDS": "0.5",
+    "STUDIO_RECONCILE_SECONDS": "1",
 }
 PAUSED = {
     **QUICK,

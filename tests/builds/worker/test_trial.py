@@ -108,15 +108,30 @@ def made_of(bodies: Mapping[str, dict[str, str | bytes]], workshop: Workshop, fo
     return as_base(made, base, lock, workshop)
 
 
+@pytest.fixture(scope="module")
+def kept(docker_engine: DockerEngine, image: Base) -> Iterator[str]:
+    """The name of the image in the engine, where it stays from one test to the next, as from build to build."""
+    name = name_of(image, TESTED)
+    yield name
+    if name in kept_in(docker_engine):
+        docker_engine.client.images.remove(name)
+
+
 @pytest.fixture(autouse=True)
-def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
+def nothing_left(docker_engine: DockerEngine, kept: str) -> Iterator[None]:
     """Hold up that a trial leaves no container in the engine, and no images but tested ones."""
-    before = {image.id for image in docker_engine.client.images.list(all=True)}
+
+    def others() -> set[str]:
+        images = docker_engine.client.images.list(all=True)
+        return {str(image.id) for image in images if kept not in image.tags}
+
+    before = others()
     yield
     assert docker_engine.client.containers.list(all=True) == []
     for name in kept_in(docker_engine):
-        docker_engine.client.images.remove(name)
-    assert {image.id for image in docker_engine.client.images.list(all=True)} == before
+        if name != kept:
+            docker_engine.client.images.remove(name)
+    assert others() == before
 
 
 def kept_in(engine: DockerEngine) -> list[str]:

@@ -17,7 +17,6 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.services.processes import MARKER
@@ -33,6 +32,9 @@ LIBRARIES = (
     "celery.fixups.django",
     "celery.worker.worker",
     "cryptography.fernet",
+    "cyclonedx.model.bom",
+    "cyclonedx.output.json",
+    "cyclonedx.schema",
     "deflate",
     "dj_database_url",
     "django.contrib.admindocs.views",
@@ -82,6 +84,7 @@ LIBRARIES = (
     "requests",
     "rest_framework.status",
     "securesystemslib.signer",
+    "spdx_tools.spdx.writer.json.json_writer",
     "squarify",
     "standardwebhooks",
     "structlog.stdlib",
@@ -119,12 +122,13 @@ def serve_set_up() -> None:
         import django
 
         django.setup()
+        importlib.import_module("studio.urls")  # of every page; each web process and most commands need them
         sys.stdout.flush()
         sys.stderr.flush()
         if os.fstat(printed.fileno()).st_size or len(os.listdir("/proc/self/task")) > 1:
             return
         requests.send(b"1")
-        _fork_for(requests, then=lambda: importlib.import_module("studio.urls"))
+        _fork_for(requests)
 
 
 def serve(descriptor: int) -> None:
@@ -137,8 +141,8 @@ def serve(descriptor: int) -> None:
         _fork_for(requests)
 
 
-def _fork_for(requests: socket.socket, then: Callable[[], object] | None = None) -> None:
-    """Fork for each request until the other end is closed; after the first, do what spares the next some work."""
+def _fork_for(requests: socket.socket) -> None:
+    """Fork for each request until the other end is closed."""
     while True:
         gc.freeze()  # what is shared with the forks is not looked through again by each of them
         kind, descriptors, _flags, _address = socket.recv_fds(requests, 1, 3)

@@ -16,7 +16,7 @@ from tests.services.processes import Process, free_port, wait_until
 from tests.services.servers.service import Service, account
 
 # To make one later takes a second of a second Erlang machine.
-VIRTUAL_HOSTS = [f"tests-{number}" for number in range(32)]
+VIRTUAL_HOSTS = [f"tests-{number}" for number in range(8)]
 
 
 def definitions(virtual_hosts: list[str]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def _read(digest: str, image: str, workshop: Workshop) -> None:
     distributions, hides = [], False
     for manifest in manifests_of(workshop.store, image_of(workshop.store, image)):
         layers, hiding = _below(manifest, workshop)
-        key = f"{manifest.digest} without its environment"
+        key = f"{manifest.digest}-without-environment"
         probed(key, layers, {}, workshop, Quiet())
         distribution = distribution_of(key, workshop)
         if distribution is not None:

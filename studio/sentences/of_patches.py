@@ -204,7 +204,6 @@ TEMPLATES: tuple[str, ...] = (
     _("{locked} packages are those of the lock; {files} files are as recorded."),
     _("{count} package{value}"),
     _("{version} was saved in the meantime."),
-    _("{digest} without its environment"),
     _("{sources}: built from source on its base."),
     _("{newer}: made for a newer C library than {libc_version}."),
     _("{version}: no longer affected"),

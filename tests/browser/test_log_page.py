@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.backstage import ask
 from tests.browser.visiting import LOOKS, axe_violations, sign_in
@@ -212,10 +212,8 @@ def test_errors_are_visited_one_after_another(page: Page, studio: Studio, failed
     expect(page.locator(f"#L{line}.at")).to_be_in_viewport()
 
 
-def test_a_long_id_is_short_and_copied_whole(
-    context: BrowserContext, page: Page, studio: Studio, failed: Failure
-) -> None:
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
+def test_a_long_id_is_short_and_copied_whole(page: Page, studio: Studio, failed: Failure) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     sign_in(page, studio, "lena", "lab")
     address, _ = failed("short")
     page.goto(address)

@@ -15,7 +15,6 @@ from tests.browser.backstage import ask
 from tests.browser.defining.drafting import (
     DRAFTS,
     KEPT,
-    accept_dialogs,
     bar,
     expect_all,
     expect_kept,
@@ -24,13 +23,6 @@ from tests.browser.defining.drafting import (
 )
 from tests.browser.visiting import create, settled, sign_in_by_link
 from tests.services.studio import Studio
-
-
-@pytest.fixture
-def dialogs(olga: Page) -> list[str]:
-    """The kinds of the dialogs that the page has opened; each is accepted."""
-    return accept_dialogs(olga)
-
 
 # Failures
 

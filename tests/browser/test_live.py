@@ -122,7 +122,7 @@ def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(
         elif answered and not behind and "Changes" in pages[4].locator("#proposal-head").inner_text():
             break
         assert time.monotonic() < deadline, rows
-        pages[0].wait_for_timeout(200)  # to look all the time would take what the builds need
+        pages[0].wait_for_timeout(1000)  # to look all the time would take what the builds need
     print(f"\nworst delay of a page: {worst:.2f} s")
     for page in pages:
         assert page.evaluate("window.kept") is True  # nobody has reloaded it

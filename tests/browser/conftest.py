@@ -26,7 +26,10 @@ def browser(chromium: Path) -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options(chromium))
+        options = launch_options(chromium)
+        # No page lives long enough for optimized code to pay.
+        options["args"] = [*options["args"], "--js-flags=--no-opt"]
+        browser = playwright.chromium.launch(**options)
         yield browser
         browser.close()
     if before is None:

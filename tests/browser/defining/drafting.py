@@ -29,7 +29,8 @@ def type_all(page: Page, name: str) -> None:
 
 
 def expect_kept(page: Page, text: str) -> None:
-    page.wait_for_function(f"text => {KEPT}.some(([, draft]) => draft.includes(text))", arg=text)
+    # By default it looks before each picture, and pictures are drawn for it.
+    page.wait_for_function(f"text => {KEPT}.some(([, draft]) => draft.includes(text))", arg=text, polling=50)
 
 
 def expect_all(page: Page, name: str) -> None:

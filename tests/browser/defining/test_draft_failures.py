@@ -225,4 +225,4 @@ def test_a_description_saved_in_its_page_leaves_no_draft_and_a_failure_does(
     olga.unroute(described)
     olga.get_by_role("button", name="Save", exact=True).click()
     expect(olga.locator("#about")).to_contain_text("Saved.")
-    olga.wait_for_function(f"() => {DRAFTS} === 0")
+    olga.wait_for_function(f"() => {DRAFTS} === 0", polling=50)

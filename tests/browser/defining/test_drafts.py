@@ -99,7 +99,7 @@ def test_nothing_typed_warns_of_nothing_and_keeps_nothing(
     name.fill("x")
     expect_kept(olga, '"x"')
     name.fill("")
-    olga.wait_for_function(f"() => {DRAFTS} === 0")
+    olga.wait_for_function(f"() => {DRAFTS} === 0", polling=50)
     olga.reload()
     assert dialogs == []
     expect(bar(olga)).to_have_count(0)

@@ -37,6 +37,10 @@ _ENTRIES = (
     Entry("no-matching-python", _("Not for this Python"), "author",
          _("A package does not run on the Python of the base image."),
          _("Take a base image with another Python, or another version of the package.")),
+    Entry("externally-managed", _("Python of the distribution"), "author",
+         _("The Python of this base image belongs to its distribution, which keeps pip from installing into it."),
+         _("Take a base image with a Python of its own, such as `python:3.12-slim`. Or make an environment for the "
+           "packages: `python3 -m venv /opt/env`, then `/opt/env/bin/pip install …`."), of_a_tool=True),
     Entry("no-matching-version", _("No such version"), "author",
          _("No channel has the package in the requested version."),
          _("Choose a version that exists.")),

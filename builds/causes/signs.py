@@ -71,6 +71,7 @@ SIGNS = (
         3,
     ),
     # -- pip -------------------------------------------------------------------------------------
+    _sign("externally-managed", r"^\s*error: externally-managed-environment"),
     _sign("no-matching-distribution", r"no matching distribution found for "),
     _sign("no-matching-distribution", r"could not find a version that satisfies the requirement "),
     _sign("conflict", r"ResolutionImpossible|conflicting dependencies|because these package versions have conflict"),

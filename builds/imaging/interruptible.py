@@ -26,13 +26,24 @@ def interruptible(call: Callable[[], T], reporter: Reporter) -> T:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def each_of(call: Callable[[A], T], arguments: Iterable[A], jobs: int, reporter: Reporter) -> list[T]:
-    """Return the result of a call for each argument, in their order, some at a time; raise Cancelled in between."""
+def each_of(
+    call: Callable[[A], T],
+    arguments: Iterable[A],
+    jobs: int,
+    reporter: Reporter,
+    completed: Callable[[T], None] = lambda _: None,
+) -> list[T]:
+    """Return the result of a call for each argument, in their order, some at a time; raise Cancelled in between.
+
+    `completed` is called with each result as it comes, in the calling thread.
+    """
     with ThreadPoolExecutor(jobs, thread_name_prefix="each") as pool:
         futures = [pool.submit(call, argument) for argument in arguments]
         try:
-            for _ in completed_batches(futures, reporter):
-                pass
+            for batch in completed_batches(futures, reporter):
+                for future in batch:
+                    if future.exception() is None:
+                        completed(future.result())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

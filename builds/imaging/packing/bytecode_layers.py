@@ -58,13 +58,27 @@ def bytecode_layers(
     making = partial(
         _bucket, modules=Modules(workshop, interpreter), interpreter=interpreter, workshop=workshop
     )
-    return each_of(making, _spread(compiled, budget), workshop.jobs, reporter)
+    contents = _spread(compiled, budget)
+    # The largest first, so that no core waits for one at the end; and each is sent while others are made.
+    largest = sorted(range(len(contents)), key=lambda number: -_length(contents[number]))
+    made = each_of(
+        making,
+        (contents[number] for number in largest),
+        workshop.jobs,
+        reporter,
+        lambda layer: workshop.layers_ready([layer.descriptor]),
+    )
+    return [layer for _, layer in sorted(zip(largest, made, strict=True), key=lambda item: item[0])]
+
+
+def _length(contents: Sequence[Compiled]) -> int:
+    return sum(module.length for _, own in contents for module in own.values())
 
 
 def _spread(compiled: Sequence[Compiled], budget: int) -> list[list[Compiled]]:
     """Return what goes into each layer."""
     count = max(1, min(BUCKETS, budget))
-    sizes = {segment.name: sum(module.length for module in own.values()) for segment, own in compiled}
+    sizes = {each[0].name: _length([each]) for each in compiled}
     big = sorted((name for name, size in sizes.items() if size >= BIG), key=lambda name: (-sizes[name], name))
     alone = set(big[: budget - count])
     buckets: dict[int, list[Compiled]] = {}

@@ -13,8 +13,13 @@ DIST_INFO = ".dist-info"
 
 
 def dist_info_folders(names: set[str]) -> list[str]:
-    """Return the folders that Python takes for a package's metadata; it does not look at their case."""
-    return sorted(name for name in names if name.lower().endswith(DIST_INFO))
+    """Return the folders that Python takes for a package's metadata."""
+    return sorted(filter(is_dist_info, names))
+
+
+def is_dist_info(folder: str) -> bool:
+    """Return whether Python takes a folder for a package's metadata; it does not look at the case of the name."""
+    return folder.lower().endswith(DIST_INFO)
 
 
 def why_another(filename: str, folder: str, about: Message, name: str, version: str) -> str:

@@ -8,7 +8,6 @@ import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from builds.imaging.child_process import die_with_parent
 from builds.imaging.files import WheelFile
 from builds.imaging.packing.modules import compile_modules
 from builds.imaging.packing.segment import Packer
-from builds.imaging.packing.wheel import Wheel
 from builds.imaging.reporting import ImageError
 
 
@@ -54,8 +52,6 @@ class Work:
         self._packer = Packer(python, compression)
         self._compilers = compilers
         self._interpreter = interpreter
-        # Modules of one wheel are requested in several batches.
-        self._open = lru_cache(maxsize=8)(lambda wheel: Wheel(wheel.path, wheel.name, python, wheel.version))
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what is requested, and describe what was written."""
@@ -65,7 +61,7 @@ class Work:
                 return asdict(self._packer.pack(wheel, out, alone=request["alone"]))
             assert self._compilers is not None  # noqa: S101
             assert self._interpreter is not None  # noqa: S101
-            opened, paths = self._open(wheel), request["paths"]
+            opened, paths = self._packer.opened(wheel), request["paths"]
             return {"modules": compile_modules(opened, paths, self._compilers, self._interpreter, out)}
         except ImageError as error:
             return {"code": error.code, "message": error.message, "help": error.help, "fault": error.fault}

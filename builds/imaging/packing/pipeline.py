@@ -31,7 +31,7 @@ class Ahead:
         self, compiler: Compiler, requested: Collection[str], folders: Iterable[Path], workshop: Workshop
     ) -> None:
         self._processes = Processes(workshop, compiler, folders)
-        self._pool = ThreadPoolExecutor(workshop.jobs, thread_name_prefix="ahead")
+        self._pool = ThreadPoolExecutor(self._processes.jobs, thread_name_prefix="ahead")
         self._lock = threading.Lock()
         self._begun: list[Future[None]] = []
         self._compiling = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from builds.imaging.packing.wheel import LARGE, OWN_SHEBANG, Member, Wheel, comm
 FORMAT = "segment-6"
 # A smaller file is compressed again together with its neighbours: that is faster, and packs better.
 SMALL = 8 * 1024
+_KEPT_OPEN = 32
 
 _DIFF_ID = re.compile(r"(?:sha256:[0-9a-f]{64})?")
 
@@ -80,6 +82,11 @@ class Packer:
     def __init__(self, python: Minor, compression: str = "gzip") -> None:
         self._python = python
         self._codec = CODECS[compression]
+        # Checking the members of a wheel takes as long as packing it, and modules are compiled in several batches.
+        self.opened = lru_cache(maxsize=_KEPT_OPEN)(self._open)
+
+    def _open(self, wheel: WheelFile) -> Wheel:
+        return Wheel(wheel.path, wheel.name, self._python, wheel.version)
 
     def pack(self, wheel: WheelFile, out: Path, *, alone: bool) -> Packed:
         """Pack a wheel into a new file, as a whole layer if `alone`."""
@@ -97,7 +104,7 @@ class Packer:
         self, file: WheelFile, out: PackedTar, folder: Callable[[str], None]
     ) -> tuple[dict[str, str], tuple[str, ...]]:
         """Write all that the wheel installs: its files, its scripts, and RECORD. Return `Segment.files` and `commands`."""
-        with Wheel(file.path, file.name, self._python, file.version) as wheel:
+        with self.opened(file) as wheel:
             recorded, known = Recorded(), wheel.recorded()
             scripts = dict(wheel.entry_points())
             unwanted = wheel.is_record | scripts.keys()

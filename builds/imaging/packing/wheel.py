@@ -19,7 +19,7 @@ from pathlib import Path
 from builds.imaging.oci.gzipped import Stream
 from builds.imaging.oci.names import shown, why_unusable
 from builds.imaging.packing.archive import Archive
-from builds.imaging.packing.identity import dist_info_folders, why_another
+from builds.imaging.packing.identity import dist_info_folders, is_dist_info, why_another
 from builds.imaging.reporting import ImageError
 
 PREFIX = "opt/env"
@@ -261,7 +261,7 @@ class Wheel:
         if why := why_unusable(path):
             raise self.bad(f"“{shown(path)}” in it cannot be used: {why}")
         folder = path.removeprefix(f"{self.site}/").split("/")[0]
-        if path.startswith(f"{self.site}/") and folder != self._dist_info and dist_info_folders({folder}):
+        if folder != self._dist_info and path.startswith(f"{self.site}/") and is_dist_info(folder):
             raise self.bad(f"it brings metadata of another package: {shown(folder)}")
 
     def _destination(self, name: str) -> tuple[str, bool]:

@@ -68,9 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     make_wheel(folder, "two", "1.0", needs=["three==2.0"])
     make_wheel(folder, "three", "1.0")
     make_wheel(folder, "three", "2.0")
-    return {"pip.whl": pip_wheel()} | {
-        f"wheels/{item.name}": item.read_bytes() for item in folder.iterdir()
-    }
+    return {"pip.whl": pip_wheel()} | {f"wheels/{item.name}": item.read_bytes() for item in folder.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +120,13 @@ FAILING = {
         "FROM host\nCOPY . /\n" + PIP + " install numpy=1.26",
         "bad-spec",
         "Invalid requirement: 'numpy=1.26'",
+    ),
+    "pip is kept from the distribution's Python": (
+        'FROM host\nCOPY . /\nRUN python -c "import pathlib as p, sysconfig as s;'
+        " p.Path(s.get_path('stdlib'), 'EXTERNALLY-MANAGED').touch()\""
+        f" && {PIP.removeprefix('RUN ')} install --no-index --find-links /wheels three",
+        "externally-managed",
+        "error: externally-managed-environment",
     ),
     "pip does not reach its index": (
         "FROM host\nCOPY . /\n" + PIP + f" install {NO_NETWORK} numpy",

@@ -9,7 +9,7 @@ from itertools import islice
 
 import pytest
 
-from builds.imaging.interruptible import completed_batches, interruptible
+from builds.imaging.interruptible import completed_batches, each_of, interruptible
 from builds.imaging.reporting import Cancelled
 from tests.builds.imaging.conftest import Recorder
 
@@ -79,3 +79,34 @@ def test_the_error_of_a_call_reaches_the_caller() -> None:
 
     with pytest.raises(PermissionError, match="not here"):
         interruptible(refuse, Recorder())
+
+
+def test_each_result_is_handed_over_as_it_comes_and_all_are_returned_in_order() -> None:
+    first = threading.Event()
+    handed: list[int] = []
+
+    def call(number: int) -> int:
+        if number == 0:
+            assert first.wait(30)
+        return number
+
+    def completed(number: int) -> None:
+        handed.append(number)
+        first.set()
+
+    assert each_of(call, range(2), 2, Recorder(), completed) == [0, 1]
+    assert handed == [1, 0]
+
+
+def test_of_several_errors_that_of_the_first_argument_is_raised() -> None:
+    second = threading.Event()
+
+    def call(number: int) -> int:
+        if number == 0:
+            assert second.wait(30)
+        else:
+            second.set()
+        raise ValueError(str(number))
+
+    with pytest.raises(ValueError, match="0"):
+        each_of(call, range(2), 2, Recorder())

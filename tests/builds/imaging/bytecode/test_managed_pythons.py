@@ -37,7 +37,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return this Python as python-build-standalone has it."""
     path = tmp_path_factory.mktemp("mirror") / ARCHIVE
     library = f"python/lib/{host._NAME}"
-    with tarfile.open(path, "w:gz", compresslevel=1) as file:
+    with tarfile.open(path, "w:gz", compresslevel=1, dereference=True) as file:
         file.add(host._interpreter(), f"python/bin/{host._NAME}")
         for module in host._modules():
             file.add(module, f"{library}/{module.relative_to(host._stdlib())}")

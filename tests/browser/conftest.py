@@ -65,9 +65,11 @@ def kept(browser: Browser) -> Iterator[KeptPage]:
 def page(kept: KeptPage) -> Iterator[Page]:
     """A page without cookies, drafts, routes and permissions. Another test may have used it, and its cache."""
     page = kept.get()
-    with without_problems(page):
-        yield page
-    kept.clean()
+    try:
+        with without_problems(page):
+            yield page
+    finally:
+        kept.clean()
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def without_problems(page: Page) -> Iterator[None]:
 
 
 class KeptPage:
-    """A page that one test leaves to the next, as if it were new. One that cannot be cleaned is closed."""
+    """A page that one test leaves to the next, as if it were new. If it cannot be cleaned, it is closed."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -73,12 +73,12 @@ class KeptPage:
             page.set_viewport_size(SIZE)
         address = urlsplit(page.url)
         if address.netloc:
-            # What a page keeps as it is left is there only now.
+            # As it is left, a page may still keep something.
             page.goto(f"{address.scheme}://{address.netloc}/healthz")
             page.evaluate("localStorage.clear(); sessionStorage.clear()")
 
     def close(self) -> None:
-        """Close the page with its profile: the next is a new one."""
+        """Close the page with its profile: the next page is new."""
         if self._page is not None:
             with suppress(Error):
                 self._page.context.close()

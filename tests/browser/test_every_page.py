@@ -170,7 +170,7 @@ def test_every_page_and_every_tab_is_looked_at() -> None:
     assert {f"tab={tab}" for tab in ENVIRONMENT_TABS if tab != "details"} <= tabs
 
 
-# What is around the content of most pages
+# The frame of most pages
 AROUND = (".sidebar", ".topbar", "#keys", "#palette")
 
 

@@ -1,4 +1,4 @@
-"""What tests of defining share."""
+"""Dialogs of pages that define an environment."""
 
 from __future__ import annotations
 

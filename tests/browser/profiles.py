@@ -40,7 +40,7 @@ def without_problems(page: Page) -> Iterator[None]:
 
 
 class KeptPage:
-    """A page that one test leaves to the next, as if it were new. If it cannot be cleaned, it is closed."""
+    """A page that each test leaves to the next as if it were new. If it cannot be cleaned, it is closed."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser

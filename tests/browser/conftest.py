@@ -47,7 +47,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def own_page(context: BrowserContext) -> Iterator[Page]:
-    """An empty page in a profile of its own, for tests that change what is never undone, such as a page's first script."""
+    """An empty page in a profile of its own, for tests that change what is never undone: its clock, its first script."""
     page = context.new_page()
     with without_problems(page):
         yield page

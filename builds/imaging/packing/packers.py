@@ -154,7 +154,7 @@ class Processes:
         python, interpreter = compiler
         self._workshop = workshop
         self._interpreter = interpreter
-        # Each waits for its process, and for this one to take over what that wrote: one more keeps all cores busy.
+        # Each waits for its process, and for this process to take over what that wrote: another keeps all cores busy.
         self.jobs = workshop.jobs + 1
         self.segments = Segments(workshop, python)
         self._modules = Modules(workshop, interpreter) if interpreter is not None else None

@@ -12,7 +12,7 @@
   const parts = page.querySelector(".build-parts");
   const AT_ONCE = 5000;
   const AROUND = 500;
-  const MOST = 40000;
+  const MOST = Number(log.dataset.most);
   const labels = new Map([...document.querySelectorAll("#step-labels dt")].map((key) => [key.textContent, key.nextElementSibling.textContent]));
   const lines = log.getElementsByClassName("l"); // it is live
   const listeners = [];

@@ -4,8 +4,10 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from django_htmx.http import replace_url
 
 from environments.access import Right, get_version
 from environments.errors import ServiceError
@@ -44,7 +46,9 @@ def describe(request: StudioRequest, workspace: str, name: str, version: str) ->
     in_place = bool(request.htmx)
     if form.is_valid():
         if in_place:
-            return show(request, current, more={"described": True})
+            # The page's address may be that of the form, which would come back with the next change.
+            address = reverse("version", args=[workspace, name, current.version])
+            return replace_url(show(request, current, more={"described": True}), address)
         messages.success(request, _("Description and tags saved."))
         return redirect("version", workspace, name, current.version)
     # htmx does not swap in error responses.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.backstage import ask
+from tests.browser.profiles import SECONDS, KeptPage, new_profile, without_problems
 from tests.browser.visiting import LONG, sign_in
 from tests.services.servers.chromium import launch_options
 from tests.services.studio import Studio
-
-SECONDS = 60  # a test that passes waits for none of it, also on a machine that has much to do
 
 
 # For this folder only: Playwright's event loop runs in the tests' thread as long as it is open.
@@ -26,7 +26,10 @@ def browser(chromium: Path) -> Iterator[Browser]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**launch_options(chromium))
+        options = launch_options(chromium)
+        # No page lives long enough for optimized code to pay.
+        options["args"] = [*options["args"], "--js-flags=--no-opt"]
+        browser = playwright.chromium.launch(**options)
         yield browser
         browser.close()
     if before is None:
@@ -38,26 +41,35 @@ def browser(chromium: Path) -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser profile of its own: no cookie, nothing in the cache."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
-    context.set_default_timeout(SECONDS * 1000)
-    yield context
-    context.close()
+    with closing(new_profile(browser)) as context:
+        yield context
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
-    """An empty page. A broken script, or one stopped by the Content-Security-Policy, fails the test."""
-    problems: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        if message.type == "error" and "Content Security Policy" in message.text:
-            problems.append(message.text)
-
+def own_page(context: BrowserContext) -> Iterator[Page]:
+    """An empty page in a profile of its own, for tests that change what is never undone: its clock, its first script."""
     page = context.new_page()
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", note)
-    yield page
-    assert not problems, "\n".join(problems)
+    with without_problems(page):
+        yield page
+
+
+@pytest.fixture(scope="package")
+def kept(browser: Browser) -> Iterator[KeptPage]:
+    """The page that tests hand on."""
+    kept = KeptPage(browser)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def page(kept: KeptPage) -> Iterator[Page]:
+    """A page without cookies, drafts, routes and permissions. Another test may have used it, and its cache."""
+    page = kept.get()
+    try:
+        with without_problems(page):
+            yield page
+    finally:
+        kept.clean()
 
 
 @pytest.fixture

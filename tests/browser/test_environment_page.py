@@ -8,7 +8,7 @@ import re
 from playwright.sync_api import Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import settled
+from tests.browser.visiting import settled, sign_in
 from tests.services.studio import Studio
 
 HEADER = 180  # pixels at most
@@ -66,7 +66,11 @@ def test_a_failure_is_seen_with_its_cause_without_a_click(olga: Page, studio: St
     expect(olga).to_have_url(f"{studio.url}{build}#L60")
 
 
-def test_what_is_copied_is_ticked_for_two_seconds_on_every_block_of_code(olga: Page, studio: Studio) -> None:
+def test_what_is_copied_is_ticked_for_two_seconds_on_every_block_of_code(
+    own_page: Page, studio: Studio
+) -> None:
+    olga = own_page
+    sign_in(olga, studio, "olga", "lab")
     address = held(studio, "copied")
     olga.context.grant_permissions(["clipboard-read", "clipboard-write"])
     olga.goto(studio.url + address)

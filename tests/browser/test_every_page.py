@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Literal
@@ -169,9 +170,33 @@ def test_every_page_and_every_tab_is_looked_at() -> None:
     assert {f"tab={tab}" for tab in ENVIRONMENT_TABS if tab != "details"} <= tabs
 
 
-def problems_of(page: Page) -> list[str]:
-    """Return what is wrong with an open page: light and wide, dark and narrow."""
+# The frame of most pages
+AROUND = (".sidebar", ".topbar", "#keys", "#palette")
+
+
+def seen_before(page: Page, seen: set[str]) -> list[str]:
+    """Return what is around the content and was on an earlier page too, mark for mark; note the rest as seen."""
+    around: dict[str, str] = page.evaluate(
+        """selectors => Object.fromEntries(selectors.flatMap(selector => {
+          const part = document.querySelector(selector);
+          return part ? [[selector, part.outerHTML]] : [];
+        }))""",
+        AROUND,
+    )
+    # Only what nobody sees: the address to come back to, and the token of a form.
+    markup = {
+        selector: re.sub(r'(type="hidden"[^>]*?) value="[^"]*"', r"\1", text)
+        for selector, text in around.items()
+    }
+    before = [selector for selector, text in markup.items() if text in seen]
+    seen.update(markup.values())
+    return before
+
+
+def problems_of(page: Page, seen: set[str]) -> list[str]:
+    """Return what is wrong with an open page, light and wide, dark and narrow; parts that were `seen` are as they were."""
     problems = []
+    without = seen_before(page, seen)
     size = page.viewport_size
     # As the page is comes first: to lay it out again takes long.
     looks = sorted(LOOKED_AT, key=lambda look: size is not None and look[1] != size["width"])
@@ -179,7 +204,7 @@ def problems_of(page: Page) -> list[str]:
     for theme, width, rules in looks:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 900})
-        problems += axe_violations(page, rules)
+        problems += axe_violations(page, rules, without)
         wide = page.evaluate("document.documentElement.scrollWidth")
         if wide > width:
             problems.append(f"{page.url} is {wide} pixels wide at {width}")
@@ -190,9 +215,10 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser: Browser, studio: Stud
     context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
     page = context.new_page()
     page.goto(f"{studio.url}/login/")
-    problems = problems_of(page)
+    seen: set[str] = set()
+    problems = problems_of(page, seen)
     page.goto(studio.url + ask(studio, "link", "viola", "lab"))
-    problems += problems_of(page)
+    problems += problems_of(page, seen)
     page.get_by_role("button", name="Sign in as viola").click()
     settled(page.get_by_role("heading", level=1))
     for address in PAGES:
@@ -211,6 +237,6 @@ def test_axe_finds_nothing_and_nothing_sticks_out(browser: Browser, studio: Stud
         else:
             page.goto(studio.url + address.replace("BUILD", shelf))
         expect(page.locator("main")).to_be_visible()
-        problems += problems_of(page)
+        problems += problems_of(page, seen)
     context.close()
     assert not problems, "\n".join(problems)

@@ -13,9 +13,10 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.backstage import ask
+from tests.browser.profiles import new_profile
 from tests.browser.visiting import sign_in
 from tests.services.fixtures import StartStudio
 from tests.services.studio import Studio
@@ -38,25 +39,25 @@ DIFFERENCES = """async () => {
 
 
 @pytest.fixture
-def visit(browser: Browser, studio: Studio) -> Iterator[Any]:
-    """Open pages of a person, each in a profile of its own: a profile opens six connections to a host."""
-    contexts: list[BrowserContext] = []
-    states: dict[str, Any] = {}
+def visit(browser: Browser, page: Page, studio: Studio) -> Iterator[Any]:
+    """Open pages of persons, each person with a profile of their own."""
+    pages: dict[str, Page] = {}
 
     def open_page(name: str, path: str, workspace: str = "lab") -> Page:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, storage_state=states.get(name))
-        contexts.append(context)
-        page = context.new_page()
-        if name not in states:
-            sign_in(page, studio, name, workspace)
-            states[name] = context.storage_state()
-        page.goto(studio.url + path)
-        page.wait_for_selector("body[data-connected]")
-        return page
+        if name in pages:
+            opened = pages[name].context.new_page()
+        else:
+            opened = new_profile(browser).new_page() if pages else page
+            sign_in(opened, studio, name, workspace)
+            pages[name] = opened
+        opened.goto(studio.url + path)
+        opened.wait_for_selector("body[data-connected]")
+        return opened
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for opened in pages.values():
+        if opened != page:
+            opened.context.close()
 
 
 def request_builds(studio: Studio, secret: str, workspace: str, names: list[str]) -> None:
@@ -121,7 +122,7 @@ def test_open_pages_equal_a_fresh_load_while_builds_are_requested_by_the_api(
         elif answered and not behind and "Changes" in pages[4].locator("#proposal-head").inner_text():
             break
         assert time.monotonic() < deadline, rows
-        pages[0].wait_for_timeout(200)  # to look all the time would take what the builds need
+        pages[0].wait_for_timeout(1000)  # to look all the time would take what the builds need
     print(f"\nworst delay of a page: {worst:.2f} s")
     for page in pages:
         assert page.evaluate("window.kept") is True  # nobody has reloaded it

@@ -30,7 +30,8 @@ window.Notification = class extends EventTarget {
 # The first hour
 
 
-def test_from_the_login_link_to_the_first_image_in_two_clicks(page: Page, studio: Studio) -> None:
+def test_from_the_login_link_to_the_first_image_in_two_clicks(own_page: Page, studio: Studio) -> None:
+    page = own_page
     link = studio.url + ask(studio, "link", "newcomer", "empty")
     page.goto(link)
     page.get_by_role("button", name="Sign in as newcomer").click()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.backstage import ask
-from tests.browser.visiting import axe_violations, settled, sign_in
+from tests.browser.visiting import axe_violations, settled
 from tests.services.studio import Studio
 
 
@@ -96,11 +96,10 @@ def test_names_that_are_markup_stay_text_in_the_palette(olga: Page, studio: Stud
 
 
 def test_without_scripts_the_field_leads_to_the_search_page(
-    context: BrowserContext, page: Page, studio: Studio
+    browser: Browser, olga: Page, studio: Studio
 ) -> None:
-    sign_in(page, studio, "olga", "lab")
     ask(studio, "version", "lab", "scriptless", "six==1.16.0\n")
-    other = context.browser.new_context(storage_state=context.storage_state(), java_script_enabled=False)  # type: ignore[union-attr]
+    other = browser.new_context(storage_state=olga.context.storage_state(), java_script_enabled=False)
     plain = other.new_page()
     plain.goto(f"{studio.url}/w/lab/environments/")
     plain.locator("#search").fill("scriptless")

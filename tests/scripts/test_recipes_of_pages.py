@@ -44,6 +44,16 @@ from tests.builds.scenarios import browser_of, person, queue_build, workspace_na
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(autouse=True)
+def the_base_is_made_once(settings, folder):
+    settings.STORE, settings.CACHE = folder / "store", folder / "cache"
+
+
 def built():
     version = save_reading(workspace_named("lab"), "plain", read("image: host\\n"), source="").version
     build = queue_build(version)
@@ -52,8 +62,7 @@ def built():
     return build
 
 
-def test_the_step_runs_in_its_order_and_is_on_the_page(settings, tmp_path):
-    settings.STORE, settings.CACHE = tmp_path / "store", tmp_path / "cache"
+def test_the_step_runs_in_its_order_and_is_on_the_page():
     build = built()
     assert build.state == BuildState.SUCCEEDED, build.error
     assert [step.name for step in build.steps.all()] == ["base", "assemble", "verify", "check", "store"]
@@ -62,8 +71,7 @@ def test_the_step_runs_in_its_order_and_is_on_the_page(settings, tmp_path):
     assert page.index("Verify") < page.index(">Check<") < page.index("Store image")
 
 
-def test_a_build_that_the_step_refuses_fails_in_it(settings, tmp_path, monkeypatch):
-    settings.STORE, settings.CACHE = tmp_path / "store", tmp_path / "cache"
+def test_a_build_that_the_step_refuses_fails_in_it(monkeypatch):
     monkeypatch.setattr(layer_count, "MAX_LAYERS", 0)
     build = built()
     assert (build.state, build.error_code, build.error_fault) == (BuildState.FAILED, "base-unfit", "author")

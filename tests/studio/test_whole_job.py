@@ -11,8 +11,9 @@ import pytest
 
 from tests.services.fixtures import StartStudio
 from tests.services.servers.docker_engine import DockerEngine
+from tests.services.servers.preloaded import run_preloaded
 from tests.services.servers.registry import Registry
-from tests.services.studio import ROOT, Studio
+from tests.services.studio import Studio
 from tests.studio.management.commands import Desk
 
 FIT = (
@@ -24,14 +25,7 @@ FIT = (
 def test_the_demo_builds_reuses_and_its_image_fits_a_model_in_a_real_engine(
     studio: Studio, docker_engine: DockerEngine
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "demo"],
-        cwd=ROOT,
-        env=studio.environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_preloaded(["manage.py", "demo"], env=studio.environment())
 
     assert done.returncode == 0, done.stdout + done.stderr
     shown = dict(line.split(None, 1) for line in done.stdout.splitlines() if line.startswith("  "))

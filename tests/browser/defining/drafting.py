@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.browser.visiting import editor_of, settled
@@ -26,7 +29,8 @@ def type_all(page: Page, name: str) -> None:
 
 
 def expect_kept(page: Page, text: str) -> None:
-    page.wait_for_function(f"text => {KEPT}.some(([, draft]) => draft.includes(text))", arg=text)
+    # By default it looks before each picture, and pictures are drawn for it.
+    page.wait_for_function(f"text => {KEPT}.some(([, draft]) => draft.includes(text))", arg=text, polling=50)
 
 
 def expect_all(page: Page, name: str) -> None:
@@ -41,8 +45,9 @@ def bar(page: Page) -> Locator:
     return page.locator(".draft-bar")
 
 
-def accept_dialogs(page: Page) -> list[str]:
-    """Accept every dialog of a page; return the list that their kinds are added to."""
+@contextmanager
+def accept_dialogs(page: Page) -> Iterator[list[str]]:
+    """Accept every dialog of a page; give the list that their kinds are added to."""
     opened: list[str] = []
 
     def accept(dialog: Dialog) -> None:
@@ -50,4 +55,5 @@ def accept_dialogs(page: Page) -> list[str]:
         dialog.accept()
 
     page.on("dialog", accept)
-    return opened
+    yield opened
+    page.remove_listener("dialog", accept)

@@ -15,7 +15,6 @@ from tests.browser.backstage import ask
 from tests.browser.defining.drafting import (
     DRAFTS,
     KEPT,
-    accept_dialogs,
     bar,
     expect_all,
     expect_kept,
@@ -24,13 +23,6 @@ from tests.browser.defining.drafting import (
 )
 from tests.browser.visiting import create, settled, sign_in_by_link
 from tests.services.studio import Studio
-
-
-@pytest.fixture
-def dialogs(olga: Page) -> list[str]:
-    """The kinds of the dialogs that the page has opened; each is accepted."""
-    return accept_dialogs(olga)
-
 
 # Failures
 
@@ -233,4 +225,4 @@ def test_a_description_saved_in_its_page_leaves_no_draft_and_a_failure_does(
     olga.unroute(described)
     olga.get_by_role("button", name="Save", exact=True).click()
     expect(olga.locator("#about")).to_contain_text("Saved.")
-    olga.wait_for_function(f"() => {DRAFTS} === 0")
+    olga.wait_for_function(f"() => {DRAFTS} === 0", polling=50)

@@ -20,15 +20,8 @@ from tests.browser.defining.drafting import (
     new_page,
     type_all,
 )
-from tests.browser.visiting import axe_violations, create, editor_of, settled, sign_in_by_link
+from tests.browser.visiting import axe_violations, create, editor_of, settled, sign_in, sign_in_by_link
 from tests.services.studio import Studio
-
-
-@pytest.fixture
-def dialogs(olga: Page) -> list[str]:
-    """The kinds of the dialogs that the page has opened; each is accepted."""
-    return accept_dialogs(olga)
-
 
 # Leaving and coming back
 
@@ -106,7 +99,7 @@ def test_nothing_typed_warns_of_nothing_and_keeps_nothing(
     name.fill("x")
     expect_kept(olga, '"x"')
     name.fill("")
-    olga.wait_for_function(f"() => {DRAFTS} === 0")
+    olga.wait_for_function(f"() => {DRAFTS} === 0", polling=50)
     olga.reload()
     assert dialogs == []
     expect(bar(olga)).to_have_count(0)
@@ -229,15 +222,16 @@ FULL = """Storage.prototype.setItem = function () { throw new DOMException("full
 
 
 @pytest.mark.parametrize("script", [OFF, FULL], ids=["off", "full"])
-def test_without_storage_a_user_is_warned_and_can_save(
-    olga: Page, studio: Studio, dialogs: list[str], script: str
-) -> None:
+def test_without_storage_a_user_is_warned_and_can_save(own_page: Page, studio: Studio, script: str) -> None:
+    olga = own_page
+    sign_in(olga, studio, "olga", "lab")
     olga.add_init_script(script)
     new_page(olga, studio)
     editor_of(olga).fill(TEXT)
     expect(bar(olga)).to_contain_text("This browser can't keep a draft")
-    olga.get_by_role("link", name="Dockerfile").click()
-    settled(olga.get_by_label("Tags"))
+    with accept_dialogs(olga) as dialogs:
+        olga.get_by_role("link", name="Dockerfile").click()
+        settled(olga.get_by_label("Tags"))
     assert dialogs == ["beforeunload"]  # a link loses it as well
     name = f"unkept-{len(script)}"
     new_page(olga, studio)

@@ -95,6 +95,10 @@ def test_in_place_the_same_form_answers_with_the_part_that_changed(browser: Clie
     assert done.status_code == 200
     assert "Saved." in done.content.decode()
     assert "New words" in done.content.decode()
+    # A live page fetches its address again: neither what was saved nor what is typed gives way to the other.
+    assert done.headers["HX-Replace-Url"] == f"{PAGE}versions/1/"
+    assert 'id="about" data-live="environments"' in done.content.decode()
+    assert 'id="about" aria' in browser.get(f"{PAGE}?edit=about").content.decode()
     # htmx drops what comes as an error, so what is wrong comes as a page.
     wrong = browser.post(DESCRIBE, {"description": "x", "tags": "=2"}, headers=HTMX)
     assert wrong.status_code == 200

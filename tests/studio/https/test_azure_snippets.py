@@ -6,14 +6,12 @@ import html
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.azure.clients import NotInstalled, install
-from tests.services.processes import free_port
 from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import Studio
 
@@ -32,14 +30,6 @@ def python() -> Path:
         return install()
     except NotInstalled as problem:
         pytest.skip(f"The Azure ML SDKs cannot be installed: {problem}")
-
-
-@pytest.fixture(scope="module")
-def secure_studio(run_folder: Path, stock: Path) -> Iterator[Studio]:
-    studio = Studio(run_folder / "studio-snippets", {"STUDIO_HTTPS_PORT": str(free_port())}, stock)
-    studio.start()
-    yield studio
-    studio.stop()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -16,17 +15,10 @@ import pytest
 
 from tests.services.fixtures import StartStudio
 from tests.services.processes import free_port
+from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import ROOT, Studio
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def secure_studio(run_folder: Path, stock: Path) -> Iterator[Studio]:
-    studio = Studio(run_folder / "studio-https", {"STUDIO_HTTPS_PORT": str(free_port())}, stock)
-    studio.start()
-    yield studio
-    studio.stop()
 
 
 def trusting(studio: Studio, url: str) -> httpx.Client:
@@ -42,10 +34,8 @@ def curl(studio: Studio, *argv: str, **environment: str) -> subprocess.Completed
 
 def sign_in(studio: Studio, client: httpx.Client, prefix: str = "") -> None:
     """Sign in by a new one-time link."""
-    argv = [sys.executable, "manage.py", "person", "link", "admin"]
-    done = subprocess.run(
-        argv, env=studio.environment(), cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = run_preloaded(["manage.py", "person", "link", "admin"], env=studio.environment())
+    assert done.returncode == 0, done.stderr
     path = next(word for word in done.stdout.split() if "/login/" in word).partition("/login/")[2]
     client.get(f"/login/{path}")
     token = client.cookies[f"{prefix}studio_csrf"]

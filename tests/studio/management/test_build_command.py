@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,10 +199,12 @@ def test_a_base_that_the_registry_does_not_have_is_named(desk: Desk, registry: R
 
 
 @pytest.fixture
-def little_room(desk: Desk) -> Iterator[Path]:
-    """A store on a disk of a few megabytes."""
+def little_room(desk: Desk, stock: Path) -> Iterator[Path]:
+    """An empty store on a disk of a few megabytes, with the database of another: migrations take seconds."""
     store = desk.var.parent / "small" / "store"
     store.mkdir(parents=True)
+    for file in (*stock.glob("studio.sqlite3*"), *stock.glob("*-key")):
+        shutil.copy2(file, store.parent)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(store)], check=True)
     yield store.parent
     subprocess.run(["umount", str(store)], check=True)

@@ -27,7 +27,8 @@ _METADATA = re.compile(
 )
 _CONDA = re.compile(r"(?P<folder>/(?:.*/)?conda-meta)/(?P<name>[^/]{1,400})\.json")
 # Conda unpacks there what it installs from, with the folders that packages have once they are installed.
-_CONDA_CACHE = re.compile(r"/pkgs/[^/]+/(?:.*/)?(?:(?:site|dist)-packages|conda-meta)$")
+_CONDA_CACHE = re.compile(r"/pkgs/[^/]+/")
+_FOLDERS = {"site-packages", "dist-packages", "conda-meta"}
 _LIST = re.compile(r"/var/lib/dpkg/info/[^/]+\.list")
 _OWNED = re.compile(rb"^(/[^\n]{1,2000}\.(?:dist|egg)-info)(?:/(?:METADATA|PKG-INFO))?\r?$", re.MULTILINE)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -139,7 +140,12 @@ class Distributions:
 
 
 def _installed_in(folder: str) -> bool:
-    return len(folder) <= MOST_FOLDER and folder.isprintable() and not _CONDA_CACHE.search(folder)
+    return len(folder) <= MOST_FOLDER and folder.isprintable() and not _in_conda_cache(folder)
+
+
+def _in_conda_cache(folder: str) -> bool:
+    above, slash, name = folder.rpartition("/")
+    return name in _FOLDERS and _CONDA_CACHE.search(above + slash) is not None
 
 
 def _above(path: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -183,10 +184,13 @@ def test_what_was_made_before_is_pushed_and_the_next_image_sends_only_what_is_ne
     assert f"Pushed {registry.address}/ml/azureml/azureml_" in pushed
     assert "is there already" in again
     assert done.code == 0, done.stderr
-    # The layer of six was sent ahead; its bytecode and the config follow. The rest is the first image's.
+    # The layer of six was sent ahead; its bytecode, unless that was sent ahead too, and the config follow. The rest is
+    # the first image's.
     (line,) = [line for line in done.stderr.splitlines() if "Pushed" in line]
     assert "Sent layers of 0.0 MB to" in done.stderr
-    assert "2 blobs sent (0.0 MB), 4 mounted, 1 there already" in line
+    counts = re.search(r"(\d) blobs sent \(0\.0 MB\), 4 mounted, (\d) there already", line)
+    assert counts is not None, line
+    assert counts.groups() in {("2", "1"), ("1", "2")}
     name = f"ml/azureml/azureml_{done.result['hash']}"
     there = manifest_in(registry, name)
     assert there.headers["Docker-Content-Digest"] == done.result["digest"]

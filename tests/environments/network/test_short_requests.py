@@ -30,7 +30,15 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"nonsense\r\n\r\n")
             self.close_connection = True
             return
+        if self.path == "/empty":
+            self.send_response(204)
+            self.send_header("X-Peer", str(self.client_address[1]))
+            self.end_headers()
+            return
         self.answer(200, b"x" * (LONG if self.path == "/long" else 1))
+
+    def do_HEAD(self) -> None:
+        self.answer(200, b"")
 
     def answer(self, status: int, body: bytes, shown: str = "") -> None:
         self.send_response(status)
@@ -62,6 +70,14 @@ def test_a_connection_is_kept_for_the_next_request_but_not_after_a_long_answer(s
     assert peers[0] == peers[1] == peers[2] != peers[3]
     assert answers[0] is not None
     assert (answers[0].status, answers[0].headers["x-shown"]) == (201, server.partition("//")[2])
+
+
+def test_a_connection_is_kept_after_answers_that_have_no_body(server: str) -> None:
+    with closing(ShortRequests(LOCAL_POLICY, server)) as short:
+        answers = [short.send(*request, {}) for request in (("GET", "/empty"), ("HEAD", "/"), ("GET", "/"))]
+
+    assert [answer.status for answer in answers if answer is not None] == [204, 200, 200]
+    assert len({answer.headers["x-peer"] for answer in answers if answer is not None}) == 1
 
 
 def test_an_address_that_the_policy_refuses_is_not_connected_to(server: str) -> None:

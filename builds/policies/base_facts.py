@@ -14,7 +14,7 @@ from builds.exposure.triage import Decisions, decisions_about
 from builds.models import BasePackage
 from builds.policies.evaluate import Exempt, Rule, excepts
 from builds.policies.facts import Vulnerability
-from builds.policies.subjects import base_advisories, vulnerability_of
+from builds.policies.subjects import base_advisories, vulnerability_in
 
 MOST = 10  # packages of a base that stop a build
 Known = tuple[int, Vulnerability, Decisions]
@@ -55,7 +55,7 @@ def facts_of_bases(bases: Iterable[str], rule: Rule, exempt: Iterable[Exempt]) -
         if published and not any(
             excepts(each, package.name, package.version, row.advisory.key) for each in always
         ):
-            known = vulnerability_of(row.advisory, package.name, package.version, row.fixed_in, settled=False)
+            known = vulnerability_in(row, settled=False)
             entry = (row.advisory_id, replace(known, of_base=True), decisions)
             by_package[row.package_id].append((published, entry))
     held = BasePackage.objects.filter(base_digest__in=chosen, package__in=by_package)

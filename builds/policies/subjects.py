@@ -180,6 +180,12 @@ def vulnerability_of(
     return Vulnerability(advisory.key, name, version, severity, published, tuple(fixes), settled)
 
 
+def vulnerability_in(row: PackageAdvisory, *, settled: bool) -> Vulnerability:
+    """Return the vulnerability of a row's package."""
+    package = row.package
+    return vulnerability_of(row.advisory, package.name, package.version, row.fixed_in, settled)
+
+
 def _contents(base_digest: str, locks: Sequence[Mapping[str, Any]]) -> str:
     """Return what an image with these locks, which has no row yet, will have of its base."""
     packages = [package for lock in locks for package in lock.get("packages", [])]
@@ -195,14 +201,7 @@ def _of_base(contents: str, rule: Rule, pairs: Pairs) -> list[Vulnerability]:
     decisions = decisions_about({row.advisory_id for row in rows})
     each = (
         replace(
-            vulnerability_of(
-                row.advisory,
-                row.package.name,
-                row.package.version,
-                row.fixed_in,
-                settled_for_all(decisions, row.advisory_id, pairs),
-            ),
-            of_base=True,
+            vulnerability_in(row, settled=settled_for_all(decisions, row.advisory_id, pairs)), of_base=True
         )
         for row in rows
     )
@@ -228,14 +227,7 @@ def _known(image: Image, pairs: Pairs) -> tuple[Vulnerability, ...]:
     )
     decisions = decisions_about({row.advisory_id for row in rows})
     return tuple(
-        vulnerability_of(
-            row.advisory,
-            row.package.name,
-            row.package.version,
-            row.fixed_in,
-            settled_for_all(decisions, row.advisory_id, pairs),
-        )
-        for row in rows
+        vulnerability_in(row, settled=settled_for_all(decisions, row.advisory_id, pairs)) for row in rows
     )
 
 

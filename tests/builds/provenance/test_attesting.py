@@ -42,7 +42,12 @@ def pae(kind: str, payload: bytes) -> bytes:
 
 def verified(envelope: dict[str, Any]) -> dict[str, Any]:
     """Return the statement of an envelope that the studio's current key signed. Raises InvalidSignature."""
-    key = load_pem_public_key(SigningKey.objects.get().public_pem.encode())
+    return opened(envelope, SigningKey.objects.get().public_pem.encode())
+
+
+def opened(envelope: dict[str, Any], pem: bytes) -> dict[str, Any]:
+    """Return the statement of an envelope that this key signed. Raises InvalidSignature."""
+    key = load_pem_public_key(pem)
     assert isinstance(key, Ed25519PublicKey)
     payload = base64.b64decode(envelope["payload"])
     (signature,) = envelope["signatures"]

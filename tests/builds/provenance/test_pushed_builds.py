@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import oras.client
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.core.management import call_command
 from django.test import Client
 from pytest_django import Settings
 
-from builds.imaging.oci.manifest import OCI_INDEX
-from builds.imaging.oci.referrers import fallback_tag
 from builds.models import Build, BuildState, Image
 from builds.models.provenance import PROVENANCE
 from builds.worker import runner
 from environments.models import Workspace
 from tests.builds.imaging.making import make_wheel
+from tests.builds.imaging.publish.test_referrers import listed_in
 from tests.builds.imaging.serving import Index
-from tests.builds.provenance.test_attesting import pae
+from tests.builds.provenance.test_attesting import opened
 from tests.builds.scenarios import queue_build, save_text
 from tests.services.servers.registry import Registry
 
@@ -96,7 +90,7 @@ def check_what_the_registry_has(image: Image, registry: Registry, tmp_path: Path
     """Read the documents as anyone could: by the registry's API, with oras, and with the public key of the studio."""
     _, _, repository = image.pushed_to.removesuffix("@" + image.digest).partition("/")
     repository = repository.rpartition(":")[0] or repository
-    entries = referrers(registry, repository, image.digest)
+    entries = listed_in(registry, repository, image.digest)
     kinds = {entry["artifactType"] for entry in entries}
     assert kinds == {PROVENANCE, "application/vnd.cyclonedx+json", "application/spdx+json"}
     files: dict[str, list[bytes]] = {}
@@ -106,7 +100,8 @@ def check_what_the_registry_has(image: Image, registry: Registry, tmp_path: Path
         paths = client.pull(target=target, outdir=str(tmp_path / str(number)))
         files[entry["artifactType"]] = [Path(path).read_bytes() for path in paths]
 
-    statement = opened(json.loads(files[PROVENANCE][0]))
+    key = Client().get("/.well-known/studio-signing-key.pem").content
+    statement = opened(json.loads(files[PROVENANCE][0]), key)
     assert statement["subject"][0]["digest"]["sha256"] == image.digest.removeprefix("sha256:")
     materials = {
         row["uri"].rpartition("/")[2]
@@ -115,24 +110,3 @@ def check_what_the_registry_has(image: Image, registry: Registry, tmp_path: Path
     assert {"shop-1.0-py3-none-any.whl", "mover-1.0-py3-none-any.whl"} <= materials
     bill = json.loads(files["application/vnd.cyclonedx+json"][0])
     assert {component["name"] for component in bill["components"]} == {"mover", "shop"}
-
-
-def referrers(registry: Registry, repository: str, subject: str) -> list[dict[str, str]]:
-    """Return what is attached, as clients of a registry without the referrers API find it."""
-    address = f"{registry.url}/v2/{repository}/manifests/{fallback_tag(subject)}"
-    answer = httpx.get(address, headers={"Accept": OCI_INDEX}, trust_env=False)
-    assert answer.status_code == 200, answer.text
-    entries: list[dict[str, str]] = answer.json()["manifests"]
-    return entries
-
-
-def opened(envelope: dict[str, Any]) -> dict[str, Any]:
-    """Return the statement of an envelope, by a library that did not sign it. Raises InvalidSignature."""
-    pem = Client().get("/.well-known/studio-signing-key.pem").content
-    key = load_pem_public_key(pem)
-    assert isinstance(key, Ed25519PublicKey)
-    payload = base64.b64decode(envelope["payload"])
-    (signature,) = envelope["signatures"]
-    key.verify(base64.b64decode(signature["sig"]), pae(envelope["payloadType"], payload))
-    statement: dict[str, Any] = json.loads(payload)
-    return statement

@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import httpx
 import oras.client
@@ -46,11 +47,11 @@ def pushed(workshop: Workshop, tmp_path: Path, registry: Registry, name: str) ->
     return attachment
 
 
-def listed_in(registry: Registry, name: str, subject: str) -> list[dict[str, object]]:
+def listed_in(registry: Registry, name: str, subject: str) -> list[dict[str, Any]]:
     address = f"{registry.url}/v2/{name}/manifests/{fallback_tag(subject)}"
     answer = httpx.get(address, headers={"Accept": OCI_INDEX}, trust_env=False)
     assert answer.status_code == 200, answer.text
-    entries: list[dict[str, object]] = answer.json()["manifests"]
+    entries: list[dict[str, Any]] = answer.json()["manifests"]
     return entries
 
 

@@ -11,7 +11,7 @@ from tests.services.processes import free_port
 from tests.services.studio import Studio
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def secure_studio(run_folder: Path, stock: Path) -> Iterator[Studio]:
     """A studio started with `--https`, for all tests that only look at it or add to it."""
     studio = Studio(run_folder / "studio-https", {"STUDIO_HTTPS_PORT": str(free_port())}, stock)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import gc
 import os
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from django.db import models  # noqa: F401 (first: its parts import each other)
-from django.db.backends.base.operations import BaseDatabaseOperations
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
@@ -22,6 +21,7 @@ pytest_plugins = [
     "tests.longest_first",
     "tests.lanes",
     "tests.no_skips",
+    "tests.emptying",
     "tests.services.either_database",
     "tests.services.fixtures",
 ]
@@ -58,31 +58,6 @@ def pytest_collection_finish() -> None:
 
 def pytest_report_header() -> list[str]:
     return [f"skipped: {reason}" for part in PARTS if (reason := part.missing())]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def empty_what_is_only_added() -> Generator[None, None, None]:
-    """After tests that commit, Django empties all tables: of events too, which the database lets nobody else do."""
-    empty = BaseDatabaseOperations.execute_sql_flush
-
-    def emptied(self: BaseDatabaseOperations, sql_list: Sequence[str]) -> None:
-        with self.connection.cursor() as cursor:
-            if self.connection.vendor == "postgresql":
-                off, on = (
-                    f"ALTER TABLE environments_event {word} TRIGGER USER" for word in ("DISABLE", "ENABLE")
-                )
-                empty(self, [off, *sql_list, on])
-                return
-            cursor.execute(
-                "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'environments_event'"
-            )
-            triggers = dict(cursor.fetchall())
-        drop = [f"DROP TRIGGER {name}" for name in triggers]
-        empty(self, [*drop, *sql_list, *triggers.values()])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", emptied)
-        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

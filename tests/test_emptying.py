@@ -17,7 +17,9 @@ pytestmark = [
 
 def event() -> Event:
     workspace = Workspace.objects.create(name="lab")
-    return Event.objects.create(workspace=workspace, verb="workspace.created", group="workspace", subject="lab")
+    return Event.objects.create(
+        workspace=workspace, verb="workspace.created", group="workspace", subject="lab"
+    )
 
 
 def test_rows_go_and_what_migrations_fill_stays() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -58,6 +59,15 @@ def need(part: parts.Part) -> None:
     """Skip the test when the part is missing here."""
     if reason := part.missing():
         pytest.skip(reason)
+
+
+# Before the processes that run tests start: they and all that they start write to this folder what has no other
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    folder = folder_for_workers(config) / "tmp"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
 
 
 # For each worker process, in the controller

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,11 @@ from tests.services import reaper
 from tests.services.processes import MARKER
 from tests.services.servers.service import Service
 
-# overlay2 cannot put its layers on these.
+# overlay2 cannot put its layers on these everywhere.
 NO_HOME_FOR_IMAGES = {"tmpfs", "overlay", "ramfs"}
+
+# Tests throw away what they write: where this much memory is available, half of it is their disk at the most.
+MEMORY_FOR_FILES = 12 << 30
 
 # In the folder of a run, once a process has set its SQLite up: a database with the tables, and nothing in them.
 MIGRATED = "tables.sqlite3"
@@ -43,6 +47,7 @@ def guarded_folder() -> Iterator[Path]:
     """Give a folder; its files, processes, mounts and networks go with the block, and also if the run is killed."""
     # Servers run as users of their own, so the way to it must be open to all: not pytest's tmp_path.
     folder = Path(tempfile.mkdtemp(prefix="studio-tests-", dir=roomy_folder()))
+    put_in_memory(folder)
     folder.chmod(0o755)
     guard = subprocess.Popen(
         [sys.executable, "-I", reaper.__file__, str(folder), str(os.getpid())],
@@ -69,6 +74,39 @@ def belonging_to(folder: Path) -> Iterator[None]:
             del os.environ[MARKER]
         else:
             os.environ[MARKER] = before
+
+
+def put_in_memory(folder: Path) -> None:
+    """Mount memory as the folder where there is plenty, root may, and engines can put images on it."""
+    if os.geteuid() or available_memory() < MEMORY_FOR_FILES:
+        return
+    if not done("mount", "-t", "tmpfs", "-o", f"size={MEMORY_FOR_FILES // 2}", "studio-tests", str(folder)):
+        return
+    layers = [folder / name for name in ("lower", "upper", "work", "merged")]
+    for layer in layers:
+        layer.mkdir()
+    lower, upper, work, merged = map(str, layers)
+    options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+    if done("mount", "-t", "overlay", "-o", options, "studio-tests", merged):
+        done("umount", merged)
+        for layer in layers:
+            shutil.rmtree(layer)
+    else:
+        done("umount", str(folder))
+
+
+def available_memory() -> int:
+    """Return the bytes that this machine has left, or that its control group allows in all."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    left = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")) << 10
+    limits = [Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory/memory.limit_in_bytes")]
+    allowed = [limit.read_text().strip() for limit in limits if limit.exists()]
+    return min([left, *(int(limit) for limit in allowed if limit != "max")])
+
+
+def done(*argv: str) -> bool:
+    """Run a command that may fail; return whether it did what it was to do."""
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def roomy_folder() -> Path:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.services import sharing
 from tests.services.fixtures import StartProcess
 from tests.services.processes import NotReadyError, Process, processes_holding, wait_until
 from tests.services.servers.registry import Registry
+from tests.services.sharing import MEMORY_FOR_FILES, done, put_in_memory
 
 pytestmark = pytest.mark.slow
 
@@ -121,3 +123,20 @@ def test_a_service_that_others_use_too_cannot_be_stopped(registry: Registry) -> 
     with pytest.raises(RuntimeError, match="a Registry that may be stopped"), registry.outage():
         pass
     assert registry.answers()
+
+
+@pytest.mark.parametrize("plenty", [True, False])
+def test_what_tests_write_is_in_memory_where_there_is_plenty(
+    plenty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    monkeypatch.setattr(sharing, "available_memory", lambda: MEMORY_FOR_FILES - (not plenty))
+    may_mount = done("mount", "-t", "tmpfs", "tests", str(other)) and done("umount", str(other))
+
+    put_in_memory(folder)
+
+    assert os.path.ismount(folder) == (plenty and may_mount)
+    assert not list(folder.iterdir())
+    assert done("umount", str(folder)) == (plenty and may_mount)

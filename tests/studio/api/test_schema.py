@@ -128,6 +128,6 @@ def has_body(case: Any) -> bool:
 
 
 def reads_no_body(case: Any, sent: dict[str, str]) -> bool:
-    """Return whether there is nothing at a case's address, whatever is sent there: other bodies show no more."""
+    """Return whether a case's address is answered 404 before its body is read: other bodies show no more."""
     request = {"method": case.method, "headers": sent, "content_type": "application/json", "data": "{"}
     return Client(application).open(case.formatted_path, **request).status_code == 404

@@ -145,7 +145,9 @@ def _own_role(workspace: Workspace, user: User | AnonymousUser) -> Role | None:
         return None
     if user.is_superuser:
         return Role.OWNER
-    role = Member.objects.filter(workspace=workspace, user=user).values_list("role", flat=True).first()
+    # At most one row: nothing to sort.
+    roles = Member.objects.filter(workspace=workspace, user=user).order_by().values_list("role", flat=True)
+    role = next(iter(roles), None)
     if role is None:
         return Role.READER if workspace.curated else None
     return Role(role)
@@ -153,7 +155,7 @@ def _own_role(workspace: Workspace, user: User | AnonymousUser) -> Role | None:
 
 def get_workspace(user: Any, name: str, right: Right = Right.SEE) -> Workspace:
     """Return the workspace, if this user has the right in it; else raise Http404 or PermissionDenied."""
-    workspace = Workspace.objects.filter(name=name).first()
+    workspace = next(iter(Workspace.objects.filter(name=name).order_by()), None)
     role = role_in(workspace, user) if workspace else None
     if workspace is None or role is None:
         raise Http404(f"There is no workspace {name} that you can see.")

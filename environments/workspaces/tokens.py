@@ -72,7 +72,9 @@ def find_token(secret: str) -> AccessToken | None:
     if not looks_like_token(secret):
         return None
     now = timezone.now()
-    token = valid_tokens().filter(digest=_digest(secret)).first()
+    # Every request with a token asks this: at most one row, so nothing to sort, and few look at its workspace.
+    tokens = valid_tokens().select_related(None).select_related("owner").order_by()
+    token = next(iter(tokens.filter(digest=_digest(secret))), None)
     if token is not None and (token.used_at is None or token.used_at < now - _USED_AT_INTERVAL):
         # Often enough to show use, rarely enough that reads do not become writes.
         AccessToken.objects.filter(pk=token.pk).update(used_at=now)

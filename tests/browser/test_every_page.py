@@ -17,7 +17,7 @@ from studio.environments.views import TABS as ENVIRONMENT_TABS
 from tests.access.expected import BUILD, VERSION, W
 from tests.access.expected import PAGES as ROUTES
 from tests.browser.backstage import ask
-from tests.browser.visiting import LONG, LOOKS, axe_violations, review_first, settled
+from tests.browser.visiting import AXE, LONG, LOOKS, axe_violations, review_first, settled
 from tests.services.studio import Studio
 
 LOOKED_AT: list[tuple[Literal["light", "dark"], int, Sequence[str]]] = [
@@ -213,6 +213,7 @@ def problems_of(page: Page, seen: set[str]) -> list[str]:
 
 def test_axe_finds_nothing_and_nothing_sticks_out(browser: Browser, studio: Studio, shelf: str) -> None:
     context = browser.new_context(bypass_csp=True, reduced_motion="reduce")
+    context.add_init_script(AXE)  # sent and compiled once, not for each page
     page = context.new_page()
     page.goto(f"{studio.url}/login/")
     seen: set[str] = set()

@@ -89,6 +89,7 @@ class Project:
             else:
                 shutil.copy2(ROOT / name, root / name)
         self._git("init", "--quiet")
+        self._git("config", "core.looseCompression", "0")
         self._git("add", "--all")
 
     def write(self, path: str, text: str) -> None:
@@ -134,19 +135,31 @@ class Project:
         assert f"python -m {module}" in self.recipe.quoted, f"“{self.recipe.title}” does not name {module}"
         self.run("-m", module)
 
-    def test(self, *nodes: str, django: bool = True, migrations: bool = False) -> None:
+    def test(self, *nodes: str, django: bool = True, tables: Path | None = None) -> None:
         """Check that only files changed that the recipe names, that the layout holds, and that these tests pass.
 
         They run without what costs seconds and is not needed: the services of other tests, migrations, and Django
-        for what is plain Python.
+        for what is plain Python. With `tables`, new migrations run: on this file that has the others, if there is one.
         """
         for path in self.changed():
             self._must_be_named(path)
         self.run("-m", "scripts.structure")
         options = ["-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", "--noconftest"]
         if django:
-            options += ["-p", "pytest_django.plugin", *([] if migrations else ["--no-migrations"])]
+            options += ["-p", "pytest_django.plugin"]
+            options += self._on(tables) if tables else ["--no-migrations"]
         self.run("-m", "pytest", *options, *nodes)
+
+    def _on(self, tables: Path) -> list[str]:
+        """Return the options of pytest that have tests use a copy of a database file."""
+        if not tables.exists():  # the tests of the project run on PostgreSQL
+            return []
+        var = self.root / "var"
+        var.mkdir(exist_ok=True)
+        test = {"NAME": str(shutil.copy(tables, var))}
+        text = f'from tests.settings import *\nDATABASES["default"]["TEST"] = {test}\n'
+        (var / "settings_with_tables.py").write_text(text)
+        return ["--reuse-db", "--ds", "var.settings_with_tables"]
 
     def changed(self) -> list[str]:
         """Return the files that are not as in the project."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.scripts.recipes import Project
+from tests.services.sharing import MIGRATED
 
 pytestmark = pytest.mark.slow
 Follow = Callable[[str], Project]
@@ -282,7 +283,8 @@ def test_the_migration_is_complete_and_fills_existing_rows():
 """.replace("NEXT", f"{NEXT:04}")
 
 
-def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow) -> None:
+@pytest.mark.django_db  # so that there is a file with the tables
+def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow, shared_folder: Path) -> None:
     project = follow("Add a column to the list of environments")
     columns = "studio/environments/columns.py"
     project.add(columns, '    "hash": _("Hash"),\n', before='    "image": _("Image"),\n')
@@ -316,7 +318,6 @@ def test_a_column_of_the_list_needs_only_the_files_of_its_recipe(follow: Follow)
     project.add(listing, '            "hash": version.hash,\n', before='            "base": version.base,\n')
     project.write("tests/studio/environments/test_hash_column.py", COLUMN_TEST)
 
-    names = ("studio/environments/test_hash_column.py", "studio/environments/test_columns.py")
-    project.test(
-        *(f"tests/{name}" for name in names), "tests/environments/versions/test_listing.py", migrations=True
-    )
+    names = ("studio/environments/test_hash_column", "studio/environments/test_columns")
+    files = [f"tests/{name}.py" for name in (*names, "environments/versions/test_listing")]
+    project.test(*files, tables=shared_folder / MIGRATED)

@@ -17,6 +17,7 @@ import socket
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,9 +126,13 @@ def serve_set_up() -> None:
 
         if not apps.ready:
             django.setup()
-            importlib.import_module(
-                "studio.urls"
-            )  # of every page; each web process and most commands need them
+            # Each web process and most commands need the pages, workers and builds the tasks.
+            for module in ("studio.urls", "builds.tasks"):
+                importlib.import_module(module)
+            from environments.network.client import trusted
+
+            with suppress(OSError):  # that SSL_CERT_FILE is not there is the command's to say
+                trusted()  # read once for all with the same certificates
         elif not _take_settings():
             return
         sys.stdout.flush()

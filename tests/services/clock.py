@@ -38,6 +38,8 @@ class Clock:
             "FAKETIME_CACHE_DURATION": "1",  # seconds: else each look at the clock reads the file
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
+            # The fix is for a glibc before 2.32; with it each wait for Python's lock ends at once, and is tried again.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
     def set(self, offset: str) -> None:

@@ -60,9 +60,9 @@ def process_table() -> dict[int, ProcessInfo]:
     return table
 
 
-def descendants(pid: int) -> list[ProcessInfo]:
+def descendants(pid: int, table: Mapping[int, ProcessInfo] | None = None) -> list[ProcessInfo]:
     """Return the living children of a process, their children, and so on, parents first."""
-    table = process_table()
+    table = process_table() if table is None else table
     processes: list[ProcessInfo] = []
     parents = {pid}
     while parents:
@@ -72,11 +72,11 @@ def descendants(pid: int) -> list[ProcessInfo]:
     return [process for process in processes if not process.zombie]
 
 
-def processes_holding(text: str) -> list[ProcessInfo]:
+def processes_holding(text: str, table: Mapping[int, ProcessInfo] | None = None) -> list[ProcessInfo]:
     """Return the living processes whose environment, command line or working directory holds the text."""
     needle = text.encode()
     processes = []
-    for process in process_table().values():
+    for process in (process_table() if table is None else table).values():
         if process.zombie or process.pid == os.getpid():
             continue
         try:
@@ -247,9 +247,9 @@ class Process:
     def family(self) -> list[ProcessInfo]:
         """Return it and every living process that came from it: children, same session, or same marker."""
         table = process_table()
-        related = {process.pid for process in descendants(self.pid)}
+        related = {process.pid for process in descendants(self.pid, table)}
         related |= {process.pid for process in table.values() if self.pid in (process.pid, process.session)}
-        related |= {process.pid for process in processes_holding(self.marker)}
+        related |= {process.pid for process in processes_holding(self.marker, table)}
         return [table[pid] for pid in sorted(related & table.keys()) if not table[pid].zombie]
 
     def signal(self, sign: int) -> None:

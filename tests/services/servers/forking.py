@@ -17,7 +17,9 @@ import socket
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.services.processes import MARKER
 
@@ -120,15 +122,58 @@ def serve_set_up() -> None:
         os.dup2(printed.fileno(), 1)
         os.dup2(printed.fileno(), 2)
         import django
+        from django.apps import apps
 
-        django.setup()
-        importlib.import_module("studio.urls")  # of every page; each web process and most commands need them
+        if not apps.ready:
+            django.setup()
+            # Each web process and most commands need the pages, workers and builds the tasks.
+            for module in ("studio.urls", "builds.tasks"):
+                importlib.import_module(module)
+            from environments.network.client import trusted
+
+            with suppress(OSError):  # that SSL_CERT_FILE is not there is the command's to say
+                trusted()  # read once for all with the same certificates
+        elif not _take_settings():
+            return
         sys.stdout.flush()
         sys.stderr.flush()
         if os.fstat(printed.fileno()).st_size or len(os.listdir("/proc/self/task")) > 1:
             return
         requests.send(b"1")
         _fork_for(requests)
+
+
+def _take_settings() -> bool:
+    """Take this environment's settings, in a fork of a process that was set up by others; say whether they can be.
+
+    A setting that was read while Django was set up must be as it was: `LazySettings` keeps what was read. Only the
+    database may be another of the same kind, and log lines may be written otherwise.
+    """
+    from asgiref.local import Local
+    from django.conf import Settings, settings
+    from django.db import connections
+    from django.utils.log import configure_logging
+
+    lazy: Any = settings
+    before = lazy._wrapped
+    read = {name for name in vars(settings) if name.isupper()}
+    module = os.environ["DJANGO_SETTINGS_MODULE"]
+    for name in (module, "studio.settings"):
+        sys.modules.pop(name, None)
+    after: Any = Settings(module)
+    for name, value in vars(before).items():  # applications have set defaults of their own
+        if name.isupper() and not hasattr(after, name):
+            setattr(after, name, value)
+    differ = {name for name in read if getattr(before, name) != getattr(after, name)}
+    engines = {databases["default"]["ENGINE"] for databases in (before.DATABASES, after.DATABASES)}
+    if not differ <= {"DATABASES", "LOGGING"} or len(engines) > 1:
+        return False
+    lazy._wrapped = after
+    vars(connections).pop("settings", None)
+    connections._settings = None  # type: ignore[attr-defined]
+    connections._connections = Local(connections.thread_critical)  # type: ignore[attr-defined]
+    configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+    return True
 
 
 def serve(descriptor: int) -> None:

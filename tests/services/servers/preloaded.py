@@ -5,7 +5,8 @@ environment like any other. For tests, `run_preloaded(argv, …)` is `subprocess
 `PreloadedProcess([sys.executable, *argv], …)` is `Process([sys.executable, *argv], …)`.
 
 Commands of one studio share more: the first leaves a process behind that has read its environment and set Django up,
-and the next with the same environment, folder and keys are forked from that.
+and the next with the same environment, folder and keys are forked from that. Another studio's is forked from the first
+of its kind, and only reads its settings, if they leave as it is what was read to set Django up (see `forking.py`).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ KEPT_KEYS = ("secret-key", "encryption-key")  # files that settings are read fro
 _server: _Server | None = None
 # By what settings are read from; None: to set Django up fails, or prints something
 _set_up: dict[str, _SetUpServer | None] = {}
+_first_set_up: dict[str, _SetUpServer] = {}  # by settings module, folder and kind of database
 
 
 def run_preloaded(
@@ -115,10 +117,22 @@ def _set_up_for(request: Mapping[str, Any]) -> _SetUpServer | None:
                 server = _set_up.pop(other)
                 assert server is not None
                 server.close()
-            _set_up[key] = _SetUpServer.started(env, request["cwd"])
+            _set_up[key] = _set_up_by(env, request["cwd"])
         else:
             _set_up[key] = _set_up.pop(key)  # the last to go
         return _set_up[key]
+
+
+def _set_up_by(env: Mapping[str, str], cwd: str) -> _SetUpServer | None:
+    """Set Django up, or take the settings where it has been set up by similar ones."""
+    database = env.get("DATABASE_URL", "").partition(":")[0]
+    kind = json.dumps([env["DJANGO_SETTINGS_MODULE"], env.get("PYTHONPATH"), cwd, database])
+    if kind not in _first_set_up:
+        first = _SetUpServer.started(_preloaded(), env, cwd)
+        if first is None:
+            return None
+        _first_set_up[kind] = first
+    return _SetUpServer.started(_first_set_up[kind], env, cwd) or _SetUpServer.started(_preloaded(), env, cwd)
 
 
 def _state(file: Path) -> list[int]:
@@ -213,13 +227,13 @@ class _SetUpServer(_Requests):
         atexit.register(self.close)
 
     @classmethod
-    def started(cls, env: Mapping[str, str], cwd: str) -> _SetUpServer | None:
-        """Return it once it can fork, or nothing if these settings are refused or print something."""
+    def started(cls, by: _Requests, env: Mapping[str, str], cwd: str) -> _SetUpServer | None:
+        """Return it, forked from another, once it can fork; or nothing if these settings are refused or print something."""
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with far:
             own = {**env, MARKER: os.environ.get(MARKER, "")}  # it belongs to the run, and to no studio
             request = {"argv": ["-m", forking.__name__, "set up"], "env": own, "cwd": cwd}
-            pid = _start(_preloaded(), request, far.fileno())
+            pid = _start(by, request, far.fileno())
         server = cls(near, pid)
         if near.recv(1):
             return server

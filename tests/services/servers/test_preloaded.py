@@ -80,6 +80,35 @@ def test_a_studios_next_command_has_its_settings_as_they_are_then(tmp_path: Path
     assert setting("COMPRESSION", tmp_path).stdout == "gzip\n"
 
 
+OF_SET_UP = """
+from django.conf import settings
+from django.db import connection
+from rest_framework.settings import api_settings
+with connection.cursor() as cursor:
+    cursor.execute("PRAGMA database_list")
+    print(settings.STORE, cursor.fetchone()[2], api_settings.DEFAULT_THROTTLE_RATES["anon"], settings.DEBUG)
+"""
+
+
+def test_each_studio_has_settings_of_its_own_also_those_that_are_read_to_set_it_up(tmp_path: Path) -> None:
+    different: tuple[dict[str, str], ...] = (
+        {},
+        {},
+        {"STUDIO_LOG_LEVEL": "ERROR"},
+        {"STUDIO_API_RATE_ANONYMOUS": "7/min"},
+        {"DEBUG": "true"},
+    )
+    for number, settings in enumerate(different):
+        var = tmp_path / f"studio-{number}"
+        env = {"PATH": os.environ["PATH"], "STUDIO_VAR": str(var), **settings}
+
+        done = run_preloaded(["manage.py", "shell", "-v", "0", "-c", OF_SET_UP], env=env)
+
+        rate = settings.get("STUDIO_API_RATE_ANONYMOUS", "60/min")
+        expected = f"{var / 'store'} {var / 'studio.sqlite3'} {rate} {'DEBUG' in settings}\n"
+        assert done.stdout == expected, done.stderr
+
+
 def test_a_studio_that_refuses_its_settings_prints_why_each_time(tmp_path: Path) -> None:
     for _ in range(2):
         done = setting("COMPRESSION", tmp_path, STUDIO_COMPRESSION="nonsense")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -88,21 +87,14 @@ def test_database_and_clock_are_well() -> None:
     assert only(data.database()).level == only(data.clock()).level == Level.OK
 
 
-def test_sqlite_without_its_write_ahead_log_is_reported(desk: Desk) -> None:
-    desk.manage("prepare")
-    url = f"sqlite:///{desk.var / 'studio.sqlite3'}"
+def test_sqlite_without_its_write_ahead_log_is_reported(stock: Path, tmp_path: Path) -> None:
     program = (
-        "import django; django.setup()\n"
         "from django.conf import settings\n"
         "settings.DATABASES['default']['OPTIONS']['init_command'] = 'PRAGMA journal_mode=DELETE'\n"
         "from studio.operations.checks.data import database\n"
         "print(*[f.message for f in database()])\n"
     )
-    environment = {**os.environ, "DATABASE_URL": url, "SECRET_KEY": "k" * 50, "STUDIO_VAR": str(desk.var)}
-    environment["DJANGO_SETTINGS_MODULE"] = "studio.settings"
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
-    )
+    done = Desk.stocked(stock, tmp_path).manage("shell", "-v", "0", "-c", program)
     assert "delete, not wal" in done.stdout, done.stderr
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,10 +20,9 @@ from structlog.contextvars import bound_contextvars, get_contextvars
 
 from studio.operations.requests import request_ids
 from tests.services.servers.postgres import Postgres
-from tests.services.studio import ROOT
+from tests.services.servers.preloaded import run_preloaded
 
 DATABASE_GONE = """
-import django; django.setup()
 from django.test import Client
 for path in ("/healthz", "/readyz"):
     answer = Client(headers={"host": "localhost"}).get(path)
@@ -47,10 +45,9 @@ def test_without_its_database_a_web_process_is_alive_but_not_ready(
         "SECRET_KEY": "k" * 50,
         "STUDIO_VAR": str(tmp_path),
     }
-    settings |= {"DJANGO_SETTINGS_MODULE": "studio.settings", "PATH": "/usr/bin:/bin"}
+    settings |= {"PATH": "/usr/bin:/bin"}
     with stoppable_postgres.outage():
-        argv = [sys.executable, "-c", DATABASE_GONE]
-        done = subprocess.run(argv, cwd=ROOT, env=settings, capture_output=True, text=True, check=False)
+        done = run_preloaded(["manage.py", "shell", "-v", "0", "-c", DATABASE_GONE], env=settings)
     alive, ready = done.stdout.splitlines()
     assert alive == "200 ok", done.stderr
     assert ready.startswith("503 ")

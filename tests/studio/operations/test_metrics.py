@@ -168,9 +168,8 @@ def test_nothing_new_means_nothing_read() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_is_on_the_list_from_its_start_to_its_end(tmp_path: Path) -> None:
-    deployment = Deployment(tmp_path / "studio", {})
-    deployment.prepare()
+def test_a_worker_is_on_the_list_from_its_start_to_its_end(tmp_path: Path, stock: Path) -> None:
+    deployment = Deployment(tmp_path / "studio", {}, stock)
     worker = deployment.launch_worker()
 
     def listed() -> bool:

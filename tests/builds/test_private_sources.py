@@ -34,8 +34,8 @@ USER, PASSWORD = LOGIN.split(":")
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, asked_python: Path) -> Workshop:
-    copy_answers(asked_python, tmp_path / "cache")
+def workshop(tmp_path: Path, known_python: Path) -> Workshop:
+    copy_answers(known_python, tmp_path / "cache")
     return Workshop(BlobStore(tmp_path / "store"), tmp_path / "cache")
 
 

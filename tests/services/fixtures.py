@@ -251,14 +251,14 @@ def host_workshop(shared_folder: Path) -> HostWorkshop:
 
 
 @pytest.fixture(scope="session")
-def asked_python(shared_folder: Path) -> Path:
+def known_python(shared_folder: Path) -> Path:
     """A cache of a workshop in which uv has noted what this Python is: new caches start with a copy."""
 
     def make() -> Path:
-        ask_python(shared_folder / "asked-python")
-        return shared_folder / "asked-python"
+        ask_python(shared_folder / "known-python")
+        return shared_folder / "known-python"
 
-    return made_once(shared_folder, "asked-python", make)
+    return made_once(shared_folder, "known-python", make)
 
 
 def workshop_in(folder: Path) -> Workshop:

@@ -52,7 +52,7 @@ def ask_python(cache: Path) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def copy_answers(asked: Path, cache: Path) -> None:
+def copy_answers(known: Path, cache: Path) -> None:
     """Give a new cache of a workshop what uv noted in another."""
-    for folder in (asked / "uv").glob("interpreter-*"):
+    for folder in (known / "uv").glob("interpreter-*"):
         shutil.copytree(folder, cache / "uv" / folder.name)

@@ -42,8 +42,8 @@ def reporter() -> Recorder:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, asked_python: Path) -> Workshop:
-    copy_answers(asked_python, tmp_path / "cache")
+def workshop(tmp_path: Path, known_python: Path) -> Workshop:
+    copy_answers(known_python, tmp_path / "cache")
     return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
 
 

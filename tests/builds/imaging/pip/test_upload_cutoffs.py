@@ -83,9 +83,9 @@ def versions(lock: Lock) -> dict[str, str]:
     return {package.name: package.version for package in lock.packages}
 
 
-def as_uv(index: Index, folder: Path, asked: Path, *lines: str, options: tuple[str, ...]) -> dict[str, str]:
+def as_uv(index: Index, folder: Path, known: Path, *lines: str, options: tuple[str, ...]) -> dict[str, str]:
     """Return the versions that uv takes when it is called directly."""
-    copy_answers(asked, folder / "direct")
+    copy_answers(known, folder / "direct")
     (folder / "direct.in").write_text("\n".join(lines))
     command = [uv.find_uv_bin(), "pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet"]
     command += ["--python-version", "3.11", "--cache-dir", str(folder / "direct/uv")]
@@ -124,14 +124,14 @@ def test_the_versions_are_those_of_uv_for_requested_and_for_needed_packages(
     shopping: Workshop,
     index: Index,
     tmp_path: Path,
-    asked_python: Path,
+    known_python: Path,
     wanted: str,
     cutoff: Cutoff,
     options: tuple[str, ...],
 ) -> None:
     lock = solved(shopping, wanted, limits=limited(cutoff))
 
-    assert versions(lock) == as_uv(index, tmp_path, asked_python, wanted, options=options)
+    assert versions(lock) == as_uv(index, tmp_path, known_python, wanted, options=options)
 
 
 def test_log_and_lock_say_what_was_skipped_and_keep_the_limit_as_a_time(shopping: Workshop) -> None:

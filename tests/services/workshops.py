@@ -1,8 +1,8 @@
-"""What workshops of tests start with, as making it takes seconds: a lean `host` base, and what uv knows of this Python.
+"""A lean `host` base, and what uv knows of this Python: workshops start with both, as making them takes seconds.
 
-The base is less than the whole one: each image of it that tests push, pull or run takes less to pack, hash and
-unpack. It lacks parts of the standard library, and programs, that nothing in an image of a test uses. In all else it is
-made as the whole one, which `tests/builds/imaging/bases` tests.
+The lean base lacks parts of the standard library, and programs, that nothing in an image of a test uses: each image of
+it that tests push, pull or run takes less to pack, hash and unpack. In all else it is made as the whole base, which
+`tests/builds/imaging/bases` tests.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COMMANDS = {"bash", "date", "df", "du", "find", "sort"}
 
 @contextmanager
 def lean_host() -> Iterator[None]:
-    """Make the `host` base that is made in the block the lean one."""
+    """Leave out of the `host` base that is made in the block what tests do without."""
     from builds.imaging.bases import host
 
     codecs = {
@@ -46,13 +46,13 @@ def lean_host() -> Iterator[None]:
 
 
 def ask_python(cache: Path) -> None:
-    """Let uv note in a new cache of a workshop what it asks this Python, which takes as long as a whole solution."""
+    """Let uv note in a new cache of a workshop what this Python is, which takes as long as a whole solution."""
     command = [uv.find_uv_bin(), "pip", "compile", "--quiet", "--no-header", "--offline"]
     command += ["--cache-dir", str(cache / "uv"), "--python", sys.executable, "-"]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
 def copy_answers(known: Path, cache: Path) -> None:
-    """Give a new cache of a workshop what uv noted in another."""
+    """Copy what uv noted in one cache to a new cache of a workshop."""
     for folder in (known / "uv").glob("interpreter-*"):
         shutil.copytree(folder, cache / "uv" / folder.name)

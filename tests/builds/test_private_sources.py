@@ -27,13 +27,15 @@ from tests.builds.imaging.conda.making import make_package
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base, make_wheel, wheel_file
 from tests.builds.imaging.serving import Answer, Channel, Index, Server, basic
+from tests.services.workshops import copy_answers
 
 LOGIN = "robot:p@ss w/rd"
 USER, PASSWORD = LOGIN.split(":")
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
+def workshop(tmp_path: Path, known_python: Path) -> Workshop:
+    copy_answers(known_python, tmp_path / "cache")
     return Workshop(BlobStore(tmp_path / "store"), tmp_path / "cache")
 
 

@@ -13,6 +13,7 @@ from builds.proxy.forward import ForwardProxy
 from tests.builds.imaging.serving import Server
 from tests.hostile.network.proxying import OUTSIDE
 from tests.hostile.whole_builds.invariants import modest, unchanged
+from tests.services.workshops import copy_answers
 
 
 @pytest.fixture(autouse=True)
@@ -48,5 +49,6 @@ def proxy() -> Iterator[ForwardProxy]:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
+def workshop(tmp_path: Path, known_python: Path) -> Workshop:
+    copy_answers(known_python, tmp_path / "cache")
     return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache", bytecode="none")

@@ -41,6 +41,7 @@ from tests.services.sharing import (
     shared,
 )
 from tests.services.studio import PRIVATE, Studio, copy_stock
+from tests.services.workshops import ask_python, lean_host
 
 if TYPE_CHECKING:  # runs of pytest inside of tests load these fixtures too, and use few
     from builds.imaging.workshop import Workshop
@@ -248,7 +249,7 @@ def stock(shared_folder: Path, host_workshop: HostWorkshop, django_db_setup: Non
 
 @pytest.fixture(scope="session")
 def host_workshop(shared_folder: Path) -> HostWorkshop:
-    """Make a workshop in a folder; its store and cache have the `host` base, which takes three seconds of CPU to make."""
+    """Make a workshop in a folder; its store and cache have a lean `host` base, which takes a second of CPU to make."""
     made = made_once(shared_folder, "host-workshop", lambda: make_host(shared_folder / "host-workshop"))
 
     def workshop(folder: Path) -> Workshop:
@@ -257,6 +258,17 @@ def host_workshop(shared_folder: Path) -> HostWorkshop:
         return workshop_in(folder)
 
     return workshop
+
+
+@pytest.fixture(scope="session")
+def known_python(shared_folder: Path) -> Path:
+    """A cache of a workshop in which uv has noted what this Python is: new caches start with a copy."""
+
+    def make() -> Path:
+        ask_python(shared_folder / "known-python")
+        return shared_folder / "known-python"
+
+    return made_once(shared_folder, "known-python", make)
 
 
 def workshop_in(folder: Path) -> Workshop:
@@ -273,8 +285,10 @@ def make_host(folder: Path) -> Path:
 
     folder.mkdir(mode=0o755)
     workshop = workshop_in(folder)
-    find_base("host", workshop, Quiet())
+    with lean_host():
+        find_base("host", workshop, Quiet())
     machine_interpreter(sys.version_info[:2], workshop)  # it remembers the Pythons of this machine
+    ask_python(workshop.cache)
     return folder
 
 

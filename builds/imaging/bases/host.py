@@ -37,6 +37,7 @@ _LEFT_OUT = {"site-packages", "dist-packages", "__pycache__", "test", "tests", "
 _LEFT_OUT |= {"turtledemo", "tkinter", "ensurepip", "lib-dynload", "pydoc_data"}
 # Debian's note that pip must not install here: it holds for the machine, not for an image of its own.
 _LEFT_OUT |= {"EXTERNALLY-MANAGED"}
+_EXTENSIONS_LEFT_OUT = ("_tkinter", "_test")
 _COMMANDS = (
     "sh bash ls cat cp mv rm ln mkdir rmdir chmod touch env id uname pwd sleep head tail date stat wc sort"
 )
@@ -135,7 +136,7 @@ def _make(workshop: Workshop, reporter: Reporter) -> Layer:
     files = {f"usr/local/bin/{_NAME}": _interpreter()}
     files |= {f"{_STDLIB}/{path.relative_to(_stdlib())}": path for path in _modules()}
     extensions = [
-        p for p in sorted(_extensions().glob("*.so")) if not p.name.startswith(("_tkinter", "_test"))
+        path for path in sorted(_extensions().glob("*.so")) if not path.name.startswith(_EXTENSIONS_LEFT_OUT)
     ]
     files |= {f"{_STDLIB}/lib-dynload/{path.name}": path for path in extensions}
     commands = {name: Path(result).resolve() for name in _COMMANDS.split() if (result := shutil.which(name))}

@@ -10,6 +10,7 @@ from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import Cancelled
 from builds.imaging.workshop import Workshop
 from tests.services.fixtures import HostWorkshop
+from tests.services.workshops import copy_answers
 
 
 class Recorder:
@@ -41,7 +42,8 @@ def reporter() -> Recorder:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
+def workshop(tmp_path: Path, known_python: Path) -> Workshop:
+    copy_answers(known_python, tmp_path / "cache")
     return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
 
 

@@ -32,7 +32,7 @@ from environments.network.credentials import Login, Logins
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base
 from tests.builds.imaging.serving import TokenRegistry
-from tests.services.fixtures import HostWorkshop
+from tests.services.fixtures import HostWorkshop, workshop_in
 
 GLIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n\0"
 MUSL = b"\0musl libc (x86_64)\0001.2.4\0"
@@ -185,18 +185,14 @@ def test_a_base_is_looked_into_once(workshop: Workshop) -> None:
 
 
 @pytest.mark.slow
-def test_the_host_base_is_made_once_and_is_the_same_again(
-    workshop: Workshop, tmp_path: Path, host_workshop: HostWorkshop
-) -> None:
+def test_the_host_base_is_made_once_and_is_the_same_again(workshop: Workshop, tmp_path: Path) -> None:
     first = find_base("host", workshop, Recorder())
     again = find_base("host", workshop, Recorder())
-    (tmp_path / "elsewhere").mkdir()
-    elsewhere = find_base(
-        "host", host_workshop(tmp_path / "elsewhere"), Recorder()
-    )  # made once for all tests
+    elsewhere = find_base("host", workshop_in(tmp_path / "elsewhere"), Recorder())
 
     assert not first.cached
     assert again.cached
+    assert not elsewhere.cached
     assert first.digest == again.digest == elsewhere.digest
     assert "trying out" in first.run_config["Labels"]["io.environment-studio.base"]
     assert first.size < 60_000_000

@@ -19,7 +19,9 @@ def would_install(lines: Sequence[str], folder: Path) -> dict[str, str]:
     """Return the versions that pip would install of these requirement lines, by name."""
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in lines))
     command = ["install", "--dry-run", "--ignore-installed", "--quiet", "--report", "-", "--no-cache-dir"]
-    done = _pip(*command, "--isolated", "--no-build-isolation", "-r", str(folder / "requirements.txt"))
+    # As an option: isolated from its environment, pip asks the public index for a newer pip.
+    command += ["--isolated", "--disable-pip-version-check", "--no-build-isolation"]
+    done = _pip(*command, "-r", str(folder / "requirements.txt"))
     reported = [item["metadata"] for item in json.loads(done)["install"]]
     return {item["name"].replace("_", "-").lower(): item["version"] for item in reported}
 
@@ -41,8 +43,7 @@ def _session() -> PipSession:
 
 
 def _pip(*arguments: str) -> str:
-    environment = {"PATH": "/usr/bin:/bin", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = run_preloaded(["-m", "pip", *arguments], env=environment)
+    done = run_preloaded(["-m", "pip", *arguments], env={"PATH": "/usr/bin:/bin"})
     if done.returncode:
         raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
     return done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from environments.definition.model import Cutoff
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base, make_sdist, make_wheel
 from tests.builds.imaging.serving import Index
+from tests.services.workshops import copy_answers
 
 NOW = dt.datetime(2026, 6, 15, 12, tzinfo=dt.UTC)
 OLD, RECENT = "2026-01-01T00:00:00Z", "2026-06-12T12:00:00Z"
@@ -81,11 +83,13 @@ def versions(lock: Lock) -> dict[str, str]:
     return {package.name: package.version for package in lock.packages}
 
 
-def as_uv(index: Index, folder: Path, *lines: str, options: tuple[str, ...]) -> dict[str, str]:
+def as_uv(index: Index, folder: Path, known: Path, *lines: str, options: tuple[str, ...]) -> dict[str, str]:
     """Return the versions that uv takes when it is called directly."""
+    copy_answers(known, folder / "direct")
     (folder / "direct.in").write_text("\n".join(lines))
     command = [uv.find_uv_bin(), "pip", "compile", "--no-config", "--no-header", "--no-annotate", "--quiet"]
-    command += ["--python-version", "3.11", "--no-cache", "--default-index", index.url, *options]
+    command += ["--python-version", "3.11", "--cache-dir", str(folder / "direct/uv")]
+    command += ["--python", sys.executable, "--default-index", index.url, *options]
     done = subprocess.run([*command, str(folder / "direct.in")], capture_output=True, text=True, check=True)
     return dict(line.split("==") for line in done.stdout.split())
 
@@ -120,13 +124,14 @@ def test_the_versions_are_those_of_uv_for_requested_and_for_needed_packages(
     shopping: Workshop,
     index: Index,
     tmp_path: Path,
+    known_python: Path,
     wanted: str,
     cutoff: Cutoff,
     options: tuple[str, ...],
 ) -> None:
     lock = solved(shopping, wanted, limits=limited(cutoff))
 
-    assert versions(lock) == as_uv(index, tmp_path, wanted, options=options)
+    assert versions(lock) == as_uv(index, tmp_path, known_python, wanted, options=options)
 
 
 def test_log_and_lock_say_what_was_skipped_and_keep_the_limit_as_a_time(shopping: Workshop) -> None:

@@ -9,7 +9,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 
-# What migrations fill: models and rights
+# Filled by migrations: models and rights
 KEPT = {"django_content_type", "auth_permission"}
 # The database lets nobody else delete events.
 EVENTS = "environments_event"

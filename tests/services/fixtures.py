@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -41,7 +40,7 @@ from tests.services.sharing import (
     shared,
 )
 from tests.services.studio import PRIVATE, Studio, copy_stock
-from tests.services.workshops import ask_python, lean_host
+from tests.services.workshops import ask_python, make_host, workshop_in
 
 if TYPE_CHECKING:  # runs of pytest inside of tests load these fixtures too, and use few
     from builds.imaging.workshop import Workshop
@@ -269,27 +268,6 @@ def known_python(shared_folder: Path) -> Path:
         return shared_folder / "known-python"
 
     return made_once(shared_folder, "known-python", make)
-
-
-def workshop_in(folder: Path) -> Workshop:
-    from builds.imaging.oci.store import BlobStore
-    from builds.imaging.workshop import Workshop
-
-    return Workshop(store=BlobStore(folder / "store"), cache=folder / "cache")
-
-
-def make_host(folder: Path) -> Path:
-    from builds.imaging.bases.find import find_base
-    from builds.imaging.bytecode.machine import machine_interpreter
-    from builds.imaging.reporting import Quiet
-
-    folder.mkdir(mode=0o755)
-    workshop = workshop_in(folder)
-    with lean_host():
-        find_base("host", workshop, Quiet())
-    machine_interpreter(sys.version_info[:2], workshop)  # it remembers the Pythons of this machine
-    ask_python(workshop.cache)
-    return folder
 
 
 def make_stock(folder: Path) -> Path:

@@ -14,9 +14,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import uv
+
+if TYPE_CHECKING:
+    from builds.imaging.workshop import Workshop
 
 _LIBRARY = """_aix_support.py _osx_support.py _pydecimal.py _pyio.py aifc.py asynchat.py asyncore.py cgitb.py crypt.py
     curses dbm distutils ftplib.py imaplib.py imghdr.py lib2to3 mailbox.py mailcap.py modulefinder.py
@@ -56,3 +60,24 @@ def copy_answers(known: Path, cache: Path) -> None:
     """Copy what uv noted in one cache to a new cache of a workshop."""
     for folder in (known / "uv").glob("interpreter-*"):
         shutil.copytree(folder, cache / "uv" / folder.name)
+
+
+def workshop_in(folder: Path) -> Workshop:
+    from builds.imaging.oci.store import BlobStore
+    from builds.imaging.workshop import Workshop
+
+    return Workshop(store=BlobStore(folder / "store"), cache=folder / "cache")
+
+
+def make_host(folder: Path) -> Path:
+    from builds.imaging.bases.find import find_base
+    from builds.imaging.bytecode.machine import machine_interpreter
+    from builds.imaging.reporting import Quiet
+
+    folder.mkdir(mode=0o755)
+    workshop = workshop_in(folder)
+    with lean_host():
+        find_base("host", workshop, Quiet())
+    machine_interpreter(sys.version_info[:2], workshop)  # it remembers the Pythons of this machine
+    ask_python(workshop.cache)
+    return folder

@@ -32,7 +32,8 @@ from environments.network.credentials import Login, Logins
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base
 from tests.builds.imaging.serving import TokenRegistry
-from tests.services.fixtures import HostWorkshop, workshop_in
+from tests.services.fixtures import HostWorkshop
+from tests.services.workshops import workshop_in
 
 GLIBC = b"\0GNU C Library (Debian GLIBC 2.36-9) stable release version 2.36.\n\0"
 MUSL = b"\0musl libc (x86_64)\0001.2.4\0"

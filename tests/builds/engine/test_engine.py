@@ -327,9 +327,9 @@ class Wire:
 
 
 def test_an_engine_that_is_lost_ends_the_build_with_a_sentence(
-    docker_engine: DockerEngine, workshop: Workshop, tmp_path: Path
+    docker_engine: DockerEngine, workshop: Workshop
 ) -> None:
-    wire = Wire(docker_engine, tmp_path / "docker.sock")
+    wire = Wire(docker_engine, docker_engine.folder / "lost.sock")  # a path of a socket is short
     listener = Listener("now", then=wire.cut)
     text = "FROM machine:1\nRUN echo now && sleep 600\n"
 

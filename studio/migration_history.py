@@ -6,15 +6,21 @@ from django.conf import settings
 from django.core.management.base import CommandError
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 OWN_APPS = {"builds", "environments", "studio"}
 
 
 def unknown_migrations(using: str = "default") -> list[str]:
     """Return the applied migrations of the studio that this version does not have, as `app.name`."""
-    loader = MigrationLoader(connections[using])
-    unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
-    return sorted(f"{app}.{name}" for app, name in unknown if app in OWN_APPS)
+    # Not a loader with its graph: Django cannot put that together where only some of the replaced have run.
+    loader = MigrationLoader(None)
+    applied = set(MigrationRecorder(connections[using]).applied_migrations())
+    known = set(loader.disk_migrations)
+    for key, migration in loader.disk_migrations.items():
+        if key in applied or applied.issuperset(migration.replaces):
+            known.update(migration.replaces)
+    return sorted(f"{app}.{name}" for app, name in applied - known if app in OWN_APPS)
 
 
 def other_version(using: str = "default") -> tuple[str, str] | None:
@@ -33,8 +39,8 @@ def other_version(using: str = "default") -> tuple[str, str] | None:
     )
 
 
-def refuse_unknown_migrations(using: str, **_: Any) -> None:
-    """Stop `migrate` before it changes a database with unknown migrations: a receiver of `pre_migrate`."""
+def refuse_unknown_migrations(using: str = "default", **_: Any) -> None:
+    """Refuse a database with unknown migrations before anything changes; also a receiver of `pre_migrate`."""
     refusal = other_version(using)
     if refusal is not None:
         problem, remedy = refusal

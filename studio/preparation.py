@@ -13,6 +13,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from environments.catalogue.loader import load_catalogue
 from environments.models import Environment, Member, Role, Workspace
+from studio.migration_history import refuse_unknown_migrations
 
 DEFAULT_WORKSPACE = "default"
 ADMIN = "admin"
@@ -29,9 +30,12 @@ class Prepared:
 
 def prepare() -> Prepared:
     """Bring the database up to date and create what a first user needs. Can be repeated."""
+    refuse_unknown_migrations()
     migrations = MigrationExecutor(connection)
     if migrations.migration_plan(migrations.loader.graph.leaf_nodes()):
         call_command("migrate", interactive=False, verbosity=0, stdout=io.StringIO())
+    else:
+        migrations.check_replacements()  # records the migrations that replace those of an earlier checkout
     load_catalogue()
     curated = Environment.objects.listed().filter(workspace__curated=True).count()
     workspace, _ = Workspace.objects.get_or_create(

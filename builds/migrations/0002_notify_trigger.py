@@ -30,6 +30,6 @@ def drop_trigger(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("builds", "0001_initial")]
+    dependencies = [("builds", "0001_tables")]
 
     operations = [migrations.RunPython(create_trigger, drop_trigger)]

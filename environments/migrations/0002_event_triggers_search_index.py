@@ -9,6 +9,8 @@ log = logging.getLogger(__name__)
 # Users see it when something tries to change the audit log.
 REFUSAL = "Events are only ever added: none is changed, and none is deleted."
 
+SEARCHED = [("listentry", "name"), ("versionentry", "search_text")]
+
 SQLITE_TRIGGERS = {"event_no_update": "UPDATE", "event_no_delete": "DELETE"}
 
 CREATE_TRIGGERS = f"""
@@ -55,9 +57,9 @@ def create_trigram_indexes(apps, schema_editor):
     try:
         with transaction.atomic(schema_editor.connection.alias):
             schema_editor.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
-            for column in ("search_text", "name"):
+            for table, column in SEARCHED:
                 schema_editor.execute(
-                    f"CREATE INDEX listentry_{column}_trgm_idx ON environments_listentry "
+                    f"CREATE INDEX {table}_{column}_trgm_idx ON environments_{table} "
                     f"USING gin ({column} gin_trgm_ops)"
                 )
     except Error as error:
@@ -66,12 +68,12 @@ def create_trigram_indexes(apps, schema_editor):
 
 def drop_trigram_indexes(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
-        for column in ("search_text", "name"):
-            schema_editor.execute(f"DROP INDEX IF EXISTS listentry_{column}_trgm_idx")
+        for table, column in SEARCHED:
+            schema_editor.execute(f"DROP INDEX IF EXISTS {table}_{column}_trgm_idx")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("environments", "0001_initial")]
+    dependencies = [("environments", "0001_tables")]
 
     operations = [
         migrations.RunPython(create_triggers, drop_triggers),

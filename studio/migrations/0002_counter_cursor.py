@@ -9,6 +9,6 @@ def create_cursor(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("studio", "0001_initial")]
+    dependencies = [("studio", "0001_tables")]
 
     operations = [migrations.RunPython(create_cursor, migrations.RunPython.noop)]

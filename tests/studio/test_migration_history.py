@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from studio.migration_history import unknown_migrations
+from environments.models import Workspace
+from studio.migration_history import OWN_APPS, unknown_migrations
 from studio.operations.checks.data import database
 from studio.operations.finding import Level
 from studio.operations.readiness import missing
@@ -56,13 +58,57 @@ def test_a_database_of_an_old_checkout_is_refused(command: str) -> None:
     assert unknown_migrations() == [f"{app}.{name}" for app, name in OLD_HEADS]
 
 
+def record_replaced_migrations(*, but: int = 0) -> list[tuple[str, str]]:
+    """Record the replaced migrations in place of those of today, but for the last of each app."""
+    rows = MigrationRecorder(connection).migration_qs
+    loader = MigrationLoader(None)
+    replaced: list[tuple[str, str]] = []
+    for (app, name), migration in loader.disk_migrations.items():
+        if app in OWN_APPS and migration.replaces:
+            names = [earlier for _, earlier in migration.replaces]
+            rows.filter(app=app, name__in=[name, *names]).delete()
+            replaced += [(app, earlier) for earlier in names[: len(names) - but]]
+    for app, name in replaced:
+        rows.create(app=app, name=name)
+    return replaced
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("either_database")
+def test_a_database_that_ran_all_replaced_migrations_is_upgraded_and_keeps_its_rows() -> None:
+    Workspace.objects.create(name="lab")
+    assert len(record_replaced_migrations()) > 40
+    assert unknown_migrations() == []
+
+    prepare()
+
+    applied = MigrationRecorder(connection).applied_migrations()
+    assert {("builds", "0001_tables"), ("environments", "0001_tables"), ("studio", "0001_tables")} <= set(
+        applied
+    )
+    assert unknown_migrations() == []
+    assert Workspace.objects.filter(name="lab").exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("either_database")
+def test_a_database_that_ran_only_some_of_the_replaced_migrations_is_refused() -> None:
+    replaced = record_replaced_migrations(but=1)
+    with pytest.raises(
+        CommandError, match=r"builds\.0001_initial, which this version does not.*Nothing was changed"
+    ):
+        prepare()
+    assert unknown_migrations() == sorted(f"{app}.{name}" for app, name in replaced)
+    assert "builds.0001_initial" in missing()["migrations"]
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("either_database")
 def test_preparing_a_database_of_an_old_checkout_creates_nothing() -> None:
     record_old_migrations()
     with pytest.raises(CommandError):
         prepare()
-    assert "builds.0001_initial" not in [
+    assert "builds.0001_tables" not in [
         f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()
     ]
 

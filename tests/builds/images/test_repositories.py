@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from builds.images.repositories import names_at, pull_names, pull_names_of, version_to_name
-from builds.models import Image
 from builds.queue.registry_tags import claim, missing_tags, record_pushed
-from environments.models import Environment
 from environments.versions.service import archive_version
 from tests.builds.scenarios import image_for, person, save_text
 
@@ -95,18 +90,3 @@ def test_the_catalogues_image_has_the_name_of_the_version_that_uses_it() -> None
     version = save_text("numpy\n")
 
     assert pull_names(image, HOST, version).first == f"{HOST}/lab/forecast:1"
-
-
-def test_the_migration_names_the_repositories_of_existing_environments() -> None:
-    names = [("lab", "plain"), ("lab", "Capital"), ("curated", "AzureML-numpy")]
-    for workspace, name in names:
-        save_text("numpy\n", workspace=workspace, name=name)
-    before = dict(Environment.objects.values_list("name", "repository"))
-    for row in Environment.objects.all():
-        Environment.objects.filter(pk=row.pk).update(repository=f"old-{row.pk}")
-
-    import_module("environments.migrations.0007_environment_repository").fill(apps, None)
-
-    assert dict(Environment.objects.values_list("name", "repository")) == before
-    assert before["AzureML-numpy"] == "azureml-numpy"
-    assert Image.objects.count() == 0

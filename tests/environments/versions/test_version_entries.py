@@ -1,51 +1,14 @@
-"""The rows that searches read of each version: the migration fills them as saving does, and every change keeps them."""
+"""The rows that searches read of each version: every change keeps them."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from pathlib import Path
-from typing import Any
-
 import pytest
-from django.apps import apps
 
-from environments.models import RequestedPackage, Role, VersionEntry
-from environments.versions.listing import update_listing
+from environments.models import Role, VersionEntry
 from environments.versions.service import archive_environment, archive_version, describe
 from tests.builds.scenarios import person, save_text
 
 pytestmark = pytest.mark.django_db
-(MIGRATION,) = (path.stem for path in Path("environments/migrations").glob("*_version_entries.py"))
-
-
-def entries() -> list[dict[str, Any]]:
-    return [dict(row) for row in VersionEntry.objects.order_by("pk").values()]
-
-
-def requested() -> list[tuple[Any, ...]]:
-    rows = RequestedPackage.objects.order_by("version", "name", "constraint")
-    return list(rows.values_list("version", "ecosystem", "name", "exact", "constraint"))
-
-
-def test_the_migration_fills_what_saving_writes() -> None:
-    ann = person("ann", lab=Role.CONTRIBUTOR)
-    save_text("numpy==2.1.3\nPandas>=2,<3\n", user=ann, tags={"Team": "NLP", "odd\nname": "x", "alone": ""})
-    archive_version(save_text("torch==2.3.0\n", user=ann), ann)
-    archive_environment(save_text("six\n", name="gone").environment, ann)
-    save_text(
-        "# Ünïcode\nscikit_learn[extra]~=1.5 ; python_version > '3'\n", name="Other", description="İstanbul"
-    )
-    hidden = save_text("numpy\n", name="anonymous").environment
-    hidden.anonymous = True
-    hidden.save()
-    update_listing(hidden)
-    saved, packages = entries(), requested()
-    assert {row["environment_id"] for row in saved}.isdisjoint({hidden.pk})
-    VersionEntry.objects.all().delete()
-    RequestedPackage.objects.all().delete()
-    import_module(f"environments.migrations.{MIGRATION}").fill(apps, None)
-    assert entries() == saved
-    assert requested() == packages
 
 
 def test_the_latest_flag_and_the_archive_follow_each_change() -> None:

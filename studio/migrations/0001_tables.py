@@ -1,9 +1,15 @@
+"""All tables, as they were when the first migrations were put together: a database that has run those is at this one."""
+
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    replaces = [
+        ("studio", "0001_initial"),
+    ]
+
     initial = True
 
     dependencies = [

@@ -75,7 +75,8 @@ def server_context(current: Certificate) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     try:
-        _load(context, current)
+        # An empty password: without it, OpenSSL would wait for someone to type one.
+        context.load_cert_chain(current.file, current.key, password="")
     except (OSError, ValueError) as error:
         names = " and ".join(str(file) for file in (current.file, current.key) if file)
         pair = (
@@ -93,29 +94,38 @@ def server_context(current: Certificate) -> ssl.SSLContext:
     return context
 
 
-def _load(context: ssl.SSLContext, current: Certificate) -> None:
-    # An empty password: without it, OpenSSL would wait for someone to type one.
-    context.load_cert_chain(current.file, current.key, password="")
-
-
 def renew_while_running(
     context: ssl.SSLContext,
     ended: threading.Event,
     every: float = CHECK_SECONDS,
     now: Callable[[], datetime | None] = lambda: None,
 ) -> None:
-    """Renew the studio's own certificate when it is due, and load what has changed; return once `ended` is set."""
+    """Renew the studio's own certificate when it is due, and serve what has changed; return once `ended` is set.
+
+    Handshakes take the new certificate from a context of its own. Loaded into the one that is served, it would be there
+    for a moment without its key: a handshake in that moment fails, or never ends.
+    """
     seen = None
     while not ended.wait(every):
         try:
             current = certificate(now())
             state = _state(current)
             if state != seen:
-                server_context(current)  # raises before anything has changed
-                _load(context, current)
+                context.sni_callback = _taking(server_context(current))
                 seen = state
         except (OSError, ValueError, ImproperlyConfigured) as error:
             log.warning("The certificate could not be renewed, the previous one is served: %s", error)
+
+
+def _taking(
+    other: ssl.SSLContext,
+) -> Callable[[ssl.SSLSocket | ssl.SSLObject, str | None, ssl.SSLContext], None]:
+    """Return what has a handshake go on with another context, whether the client names the server or not."""
+
+    def take(connection: ssl.SSLSocket | ssl.SSLObject, _name: str | None, _before: ssl.SSLContext) -> None:
+        connection.context = other
+
+    return take
 
 
 def _state(current: Certificate) -> list[tuple[int, int]]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,40 @@ def test_a_certificate_that_is_due_is_renewed_and_served_without_a_restart() -> 
         assert visit().not_valid_after_utc > later
     ended.set()
     renewal.join()
+
+
+def test_no_handshake_fails_while_certificates_are_renewed(settings: Settings, tmp_path: Path) -> None:
+    served = tmp_path / "served.pem"
+    pairs = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        file, key = made_by_openssl(tmp_path / name)
+        pairs.append(file.read_bytes() + key.read_bytes())
+    served.write_bytes(pairs[0])
+    settings.CERTIFICATE = str(served)
+    context, ended = server_context(certificate()), threading.Event()
+
+    def replace() -> None:
+        for number in count(1):
+            (tmp_path / "next.pem").write_bytes(pairs[number % 2])
+            (tmp_path / "next.pem").replace(served)
+            if ended.wait(0.001):
+                return
+
+    threads = [
+        threading.Thread(target=replace),
+        threading.Thread(target=renew_while_running, args=(context, ended, 0.0005)),
+    ]
+    with serving(context) as visit:
+        for thread in threads:
+            thread.start()
+        try:
+            shown = {visit().serial_number for _ in range(150)}
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+    assert len(shown) == 2
 
 
 def test_a_renewal_that_fails_is_logged_and_the_previous_certificate_is_served(

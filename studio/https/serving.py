@@ -102,7 +102,7 @@ def renew_while_running(
 ) -> None:
     """Renew the studio's own certificate when it is due, and serve what has changed; return once `ended` is set.
 
-    Handshakes take the new certificate from a context of its own. Loaded into the one that is served, it would be there
+    Handshakes take the new certificate from a context of its own. Loaded into the context that is served, it is there
     for a moment without its key: a handshake in that moment fails, or never ends.
     """
     seen = None

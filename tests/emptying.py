@@ -9,7 +9,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 
-# Filled by migrations: models and rights
+# Of models and rights: each `migrate` fills them
 KEPT = {"django_content_type", "auth_permission"}
 # The database lets nobody else delete events.
 EVENTS = "environments_event"
@@ -27,7 +27,7 @@ def tables_with_rows_are_emptied() -> Generator[None, None, None]:
 
 
 def empty_tables(connection: BaseDatabaseWrapper) -> None:
-    """Delete all rows of all tables, but for what migrations fill."""
+    """Delete all rows of all tables, but for those of models and rights, which Django would add again."""
     names = connection.introspection.django_table_names(only_existing=True, include_views=False)
     has_rows = " UNION ALL ".join(
         f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})"  # noqa: S608 (our tables)

@@ -22,7 +22,7 @@ def event() -> Event:
     )
 
 
-def test_rows_go_and_what_migrations_fill_stays() -> None:
+def test_rows_go_and_models_and_rights_stay() -> None:
     event()
     filled = (ContentType.objects.count(), Permission.objects.count())
     empty_tables(connection)

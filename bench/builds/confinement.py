@@ -1,10 +1,12 @@
 """The cost of confinement for a build: `python -m bench.builds.confinement`.
 
-Each process is started and ended, by turns: the median of ROUNDS, in milliseconds.
+Each process is started and ended, by turns: the median of ROUNDS, in milliseconds. This process has as much memory as
+a worker has after some builds, MEGABYTES.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ from builds.confinement.confine import Confinement, environment, start, support
 from builds.imaging.child_process import FORKS
 
 ROUNDS = 30
+MEGABYTES = 300
 PACKER = "builds.imaging.packing.pack_worker"
 
 
@@ -26,9 +29,14 @@ def plain() -> None:
     subprocess.Popen(["true"], start_new_session=True).wait()
 
 
-def confined(confinement: Confinement) -> None:
-    """Start the same program confined, as solvers are."""
+def copied(confinement: Confinement) -> None:
+    """Start the same program confined, as a copy of this process that becomes it."""
     start(["true"], confinement, env=environment({})).wait()
+
+
+def commanded(confinement: Confinement) -> None:
+    """Start it from the fork server, as solvers are."""
+    FORKS.run(["true"], confinement, environment({})).communicate()
 
 
 def new_python() -> None:
@@ -52,18 +60,21 @@ def main() -> None:
         watched = replace(confinement, processes=8)
         ways: dict[str, Callable[[], None]] = {
             "a program": plain,
-            "a confined program": lambda: confined(confinement),
-            "a confined program that may start others (a solver)": lambda: confined(watched),
+            "a confined program, a copy of this process first": lambda: copied(confinement),
+            "a confined program from the fork server": lambda: commanded(confinement),
+            "the same that may start others (a solver)": lambda: commanded(watched),
             "a new Python with a packer's modules": new_python,
             "a confined packer, forked": lambda: forked(watched),
         }
         forked(confinement)  # the server's own start is once for each worker
+        memory = bytearray(os.urandom(1 << 20)) * MEGABYTES
         seconds: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
             for name, way in ways.items():
                 began = time.perf_counter()
                 way()
                 seconds[name].append(time.perf_counter() - began)
+        del memory
     FORKS.close()
     for name, values in seconds.items():
         print(f"{name:52} {1000 * median(values):7.1f} ms")

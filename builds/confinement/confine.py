@@ -110,22 +110,31 @@ def is_read_by_all(path: Path) -> bool:
     """Return whether every confined process may read a file: one that lies with the system's programs."""
     if not support().files:
         return True
-    allowed = [folder.resolve() for folder in (*map(Path, _SYSTEM), *_certificates(), *_interpreter())]
+    allowed = [
+        folder.resolve() for folder in (*map(Path, _SYSTEM), *_certificates(os.environ), *_interpreter())
+    ]
     return any(path.resolve().is_relative_to(folder) for folder in allowed)
 
 
 @contextmanager
-def entering(confinement: Confinement) -> Iterator[Callable[[], None]]:
+def entering(
+    confinement: Confinement | None, env: Mapping[str, str] | None = None
+) -> Iterator[Callable[[], None]]:
     """Yield the function for `preexec_fn` of a child that is started in the block.
 
+    `env` are its variables, if they are not this process'. Without a confinement, it only dies with its parent.
     Everything is prepared before the fork: in the child only system calls are left.
     """
+    if confinement is None:
+        yield die_with_parent
+        return
     rules = None
+    certificates = tuple(_certificates(os.environ if env is None else env))
     for path in confinement.writes:
         if not path.exists():  # or there would be no rule for it
             path.mkdir(parents=True, exist_ok=True)
     if support().files:
-        reads = (*map(Path, _SYSTEM), *_certificates(), *_interpreter(), *confinement.reads)
+        reads = (*map(Path, _SYSTEM), *certificates, *_interpreter(), *confinement.reads)
         network = confinement.network
         ports = None if network is True else network or ()
         rules = landlock.ruleset(reads, (Path("/dev/null"), *confinement.writes), (_CODE,), ports)
@@ -142,7 +151,7 @@ def entering(confinement: Confinement) -> Iterator[Callable[[], None]]:
     def enter() -> None:
         if _LIBC is None:
             return
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        die_with_parent()
         for limit, most in limits:
             hard = resource.getrlimit(limit)[1]
             allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
@@ -161,23 +170,30 @@ def entering(confinement: Confinement) -> Iterator[Callable[[], None]]:
             os.close(rules)
 
 
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends. Called in the child."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
 def start(
-    argv: Sequence[str], confinement: Confinement, *, session: bool = True, **options: Any
+    argv: Sequence[str], confinement: Confinement | None, *, session: bool = True, **options: Any
 ) -> subprocess.Popen[Any]:
     """Start a confined child; the options are those of `subprocess.Popen`, with `env` complete.
 
+    The child begins as a copy of this process, which is slow where that is big: `ForkServer.run` is for those.
     It leads a session of its own, unless it is started by a confined process, whose session it cannot leave.
     """
-    with entering(confinement) as enter:
+    with entering(confinement, options.get("env")) as enter:
         child = subprocess.Popen(argv, preexec_fn=enter, start_new_session=session, **options)
     if session:
         watch_tree(child.pid, confinement)
     return child
 
 
-def watch_tree(leader: int, confinement: Confinement, process: int | None = None) -> None:
+def watch_tree(leader: int, confinement: Confinement | None, process: int | None = None) -> None:
     """Hold a confined process to the limits of all that it starts. `process` is its descriptor, if there is one."""
-    if confinement.processes > 1 and sys.platform == "linux":
+    if confinement is not None and confinement.processes > 1 and sys.platform == "linux":
         most = watching.Most(confinement.processes, confinement.memory, confinement.cpu)
         watching.watch(leader, os.pidfd_open(leader) if process is None else os.dup(process), most)
 
@@ -186,9 +202,9 @@ def _sockets(network: bool | tuple[int, ...]) -> seccomp.Sockets:
     return "any" if network is True else "tcp" if network else "none"
 
 
-def _certificates() -> Iterator[Path]:
+def _certificates(env: Mapping[str, str]) -> Iterator[Path]:
     """Yield where the operator keeps certificates, which need not be where the system has them."""
-    return (Path(path) for name in _CERTIFICATES if (path := os.environ.get(name)))
+    return (Path(path) for name in _CERTIFICATES if (path := env.get(name)))
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import select
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from builds.confinement.confine import Confinement, start
+from builds.confinement.confine import Confinement, die_with_parent
 from builds.confinement.forkserver import ForkServer
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
 
@@ -34,8 +33,6 @@ FORKS = ForkServer(
     )
 )
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _POLL_SECONDS = 0.25
 _ENDING_SECONDS = 1.0
 _OVER = (-signal.SIGKILL, -signal.SIGXCPU)
@@ -48,12 +45,6 @@ class Ended:
     code: int
     out: str
     error: str
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends. Called in the child."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def run(
@@ -69,25 +60,16 @@ def run(
 
     `confinement` is None only for programs of this machine that read nothing foreign.
     """
-    options: dict[str, Any] = {
-        "stdin": subprocess.DEVNULL,
-        "stdout": subprocess.PIPE,
-        "stderr": subprocess.PIPE,
-        "env": dict(env) if env is not None else None,
-        "cwd": folder,
-    }
-    if confinement is None:
-        child = subprocess.Popen(argv, start_new_session=True, preexec_fn=die_with_parent, **options)
-    else:
-        child = start(argv, confinement, **options)
+    child = FORKS.run(argv, confinement, env, folder)
     until = time.monotonic() + timeout
     try:
         while True:
             with suppress(subprocess.TimeoutExpired):
                 out, error = child.communicate(timeout=_POLL_SECONDS)
-                if confinement is not None and child.returncode in _OVER:
+                code = child.wait()
+                if confinement is not None and code in _OVER:
                     raise _over(argv[0])
-                return Ended(child.returncode, out.decode(errors="replace"), error.decode(errors="replace"))
+                return Ended(code, out.decode(errors="replace"), error.decode(errors="replace"))
             reporter.check()
             if time.monotonic() > until:
                 raise ImageError(

@@ -16,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from builds.confinement.confine import Confinement, environment, start, support
+from builds.confinement.confine import Confinement, environment, support
+from builds.confinement.forkserver import Command
 from builds.confinement.watching import members
+from builds.imaging.child_process import FORKS
 from tests.services.processes import wait_until
 
 CLONE3 = 435
@@ -36,17 +38,15 @@ print(json.dumps({code: outcome(code) for code in json.loads(sys.argv[1])}))
 """
 
 
+def python(program: str, confinement: Confinement, folder: Path, *arguments: str) -> Command:
+    """Start a confined Python that runs a program."""
+    argv = [sys.executable, "-c", program, *arguments]
+    return FORKS.run(argv, confinement, environment({}, folder), folder)
+
+
 def outcomes(confinement: Confinement, folder: Path, *expressions: str) -> list[str]:
     """Return what a confined Python makes of these expressions: the value's repr, or the error's name."""
-    child = start(
-        [sys.executable, "-c", TRY, json.dumps(expressions)],
-        confinement,
-        env=environment({}, folder),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    out, _ = child.communicate(timeout=60)
+    out, _ = python(TRY, confinement, folder, json.dumps(expressions)).communicate(timeout=60)
     result: dict[str, str] = json.loads(out)
     return [result[expression] for expression in expressions]
 
@@ -190,7 +190,7 @@ def test_memory_files_and_cpu_are_limited(folder: Path) -> None:
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN) and open('large', 'wb').write(bytes(2 * 1024**2))",
         "len(bytearray(1024**2))",
     )
-    spinning = start([sys.executable, "-c", "while True: pass"], limits, env=environment({}, folder))
+    spinning = python("while True: pass", limits, folder)
 
     assert (memory, fits) == ("MemoryError", str(1024**2))
     assert (folder / "large").stat().st_size <= 1024**2
@@ -324,7 +324,7 @@ while not os.path.exists('orphan') or not open('orphan').read():
 def test_a_tree_of_processes_that_takes_too_much_is_ended_whole(program: str, folder: Path) -> None:
     limits = Confinement(writes=(folder,), processes=20, memory=512 * 1024**2, cpu=2)
 
-    child = start([sys.executable, "-c", program], limits, env=environment({}, folder))
+    child = python(program, limits, folder)
 
     assert child.wait(60) == -signal.SIGKILL
     wait_until(lambda: not [*members(child.pid)], 30, "Some of the tree is still there.")
@@ -333,7 +333,7 @@ def test_a_tree_of_processes_that_takes_too_much_is_ended_whole(program: str, fo
 def test_a_tree_of_processes_ends_with_its_first(folder: Path) -> None:
     limits = Confinement(writes=(folder,), processes=20)
 
-    child = start([sys.executable, "-c", LEAVE], limits, env=environment({}, folder), cwd=folder)
+    child = python(LEAVE, limits, folder)
 
     assert child.wait(60) == 0
     assert (folder / "orphan").read_text().isdecimal()
@@ -345,14 +345,14 @@ def test_a_tree_within_its_limits_is_left_alone(folder: Path) -> None:
     program = "import os, time; os.fork(); time.sleep(1)"
     limits = Confinement(writes=(folder,), processes=2, cpu=60)
 
-    assert start([sys.executable, "-c", program], limits, env=environment({}, folder)).wait(60) == 0
+    assert python(program, limits, folder).wait(60) == 0
 
 
 def test_children_of_many_threads_start_side_by_side(folder: Path) -> None:
     codes: list[int] = []
 
     def run() -> None:
-        codes.append(start(["true"], Confinement(writes=(folder,)), env=environment({})).wait(60))
+        codes.append(FORKS.run(["true"], Confinement(writes=(folder,))).wait(60))
 
     threads = [threading.Thread(target=run) for _ in range(8)]
     for thread in threads:

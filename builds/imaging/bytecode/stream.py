@@ -8,7 +8,7 @@ from collections import deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 
-from builds.confinement.forkserver import INHERITED
+from builds.confinement.forking import INHERITED
 from builds.imaging.bytecode.compile_worker import LENGTH, answered, unframed
 from builds.imaging.reporting import ImageError
 

@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from builds.confinement.confine import die_with_parent
 from builds.imaging.bytecode.compilers import Compilers
 from builds.imaging.bytecode.interpreters import Interpreter, Minor
-from builds.imaging.child_process import die_with_parent
 from builds.imaging.files import WheelFile
 from builds.imaging.packing.modules import compile_modules
 from builds.imaging.packing.segment import Packer

@@ -14,6 +14,7 @@ import pytest
 from builds.confinement import forkserver
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child, ForkServer
+from builds.confinement.watching import members
 from tests.services.processes import wait_until
 
 MODULE = "tests.builds.confinement.evaluating"
@@ -135,6 +136,115 @@ def test_a_module_is_imported_when_a_child_first_runs_it_and_no_other_is_forked(
     later = server.start(MODULE, Confinement())
     assert answer(later, "'builds.imaging.bases.probe_worker' in __import__('sys').modules") == "True"
 
-    with pytest.raises(EOFError):
+    with pytest.raises(ValueError, match=r"http\.server is none of the modules"):
         server.start("http.server", Confinement())
+    assert answer(later, "3 + 3") == "6", "The server is still there."
     server.close()
+
+
+def test_a_command_has_its_folder_its_variables_and_no_input(
+    server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "s3cret")
+    script = 'cat; pwd; env; cat "$1" >&2; exit 7'
+    secret, own = tmp_path / "secret", tmp_path / "own"
+    secret.write_text("s3cret")
+    argv = ["sh", "-c", script, "sh", str(secret)]
+
+    child = server.run(argv, Confinement(writes=(own,), processes=4), {"OWN": "yes", "PATH": "/bin"}, own)
+
+    out, errors = child.communicate(timeout=30)
+    folder, *variables = out.decode().splitlines()
+    assert child.wait() == 7
+    assert folder == str(own)
+    assert sorted(line for line in variables if not line.startswith(("PWD=", "_=", "SHLVL="))) == [
+        "OWN=yes",
+        "PATH=/bin",
+    ]
+    assert b"Permission denied" in errors
+
+
+def test_a_command_without_variables_of_its_own_has_no_secrets(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "s3cret")
+
+    out, _ = server.run(["env"], None).communicate(timeout=30)
+
+    assert b"PATH=" in out
+    assert b"s3cret" not in out
+
+
+def test_long_output_arrives_whole_however_often_it_is_waited_for(server: ForkServer) -> None:
+    script = "for n in $(seq 200000); do echo $n; done & seq 200000 >&2; wait"
+    child = server.run(["sh", "-c", script], Confinement(processes=8))
+    waits = 0
+    while True:
+        try:
+            out, errors = child.communicate(timeout=0.001)
+            break
+        except subprocess.TimeoutExpired:
+            waits += 1
+
+    whole = "".join(f"{number}\n" for number in range(1, 200001)).encode()
+    assert (out, errors) == (whole, whole)
+    assert waits > 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "folder", "error"),
+    [
+        (["/does/not/exist"], None, FileNotFoundError),
+        (["/etc/hostname"], None, PermissionError),
+        (["true"], "/does/not/exist", FileNotFoundError),
+        (["echo", "a\0b"], None, ValueError),
+    ],
+)
+def test_a_command_that_cannot_be_started_is_an_error_here_and_no_harm_there(
+    server: ForkServer, argv: list[str], folder: str | None, error: type[Exception]
+) -> None:
+    child = server.start(MODULE, Confinement())
+    before = len(os.listdir("/proc/self/fd"))
+
+    with pytest.raises(error):
+        server.run(argv, Confinement(), folder=None if folder is None else Path(folder))
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert answer(child, "1 + 1") == "2"
+    child.kill()
+
+
+def test_commands_get_no_descriptors_and_leave_none_behind(server: ForkServer) -> None:
+    child = server.start(MODULE, Confinement())
+    listed, _ = server.run(["ls", "/proc/self/fd"], None).communicate(timeout=30)
+    assert listed.split() == [b"0", b"1", b"2", b"3"], "The last is the folder that ls reads."
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(5):
+        server.run(["echo", "a"], Confinement()).communicate(timeout=30)
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    child.kill()
+
+
+def test_what_a_command_has_started_ends_with_the_server(server: ForkServer) -> None:
+    child = server.run(["sh", "-c", "sleep 600 & wait"], Confinement(processes=4))
+    wait_until(lambda: len([*members(child.pid)]) == 2, 10, "The command has started nothing.")
+
+    server.close()
+
+    assert child.wait(30) == -signal.SIGKILL
+    wait_until(lambda: not [*members(child.pid)], 10, "Some of the tree is still there.")
+
+
+def test_the_operators_certificates_are_read_in_any_folder(server: ForkServer, tmp_path: Path) -> None:
+    """Also where the variable was set after the server had started."""
+    certificates = tmp_path / "ca.pem"
+    certificates.write_text("-----BEGIN")
+    server.run(["true"], None).communicate(timeout=30)
+
+    command = server.run(["cat", str(certificates)], Confinement(), {"SSL_CERT_FILE": str(certificates)})
+    other = server.run(["cat", str(certificates)], Confinement(), {})
+
+    assert command.communicate(timeout=30)[0] == b"-----BEGIN"
+    assert other.communicate(timeout=30)[0] == b""

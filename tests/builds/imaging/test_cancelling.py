@@ -77,7 +77,7 @@ def test_a_child_dies_when_the_worker_is_killed(tmp_path: Path) -> None:
     read, write = os.pipe()
     code = f"""
 import os, signal, sys
-from builds.imaging.child_process import die_with_parent
+from builds.confinement.confine import die_with_parent
 import subprocess
 subprocess.Popen(["sleep", "600"], preexec_fn=die_with_parent, pass_fds=({write},))
 os.kill(os.getpid(), signal.SIGKILL)

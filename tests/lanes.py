@@ -1,7 +1,7 @@
 """Two lanes: `make test` runs every test, `make quick` those that are not slow.
 
 A test is slow if it uses a part that takes long to start, if it is marked (`pytest.mark.slow`), or if it used more than
-half a second of CPU when `seconds.json` was last recorded (see `longest_first.py`). Any other test may use five seconds
+a quarter of a second of CPU when `seconds.json` was last recorded (see `longest_first.py`). Any other test may use five seconds
 of CPU and no slow part, or it fails. Runs of every test allow three times as much CPU: they are made on machines of any
 speed, under any load.
 """

@@ -17,7 +17,7 @@ from statistics import median
 import pytest
 
 SECONDS = Path(__file__).with_name("seconds.json")
-SLOW_CPU_SECONDS = 0.5  # of a test alone, without what it shares with others
+SLOW_CPU_SECONDS = 0.25  # of a test alone, without what it shares with others
 CPU = "cpu seconds"
 
 
@@ -54,8 +54,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Run a process a core, and one more where services and browsers are waited for."""
-    return len(os.sched_getaffinity(0)) + 1
+    """Run a process a core, and two more where services and browsers are waited for."""
+    return len(os.sched_getaffinity(0)) + 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from pytest_django import Settings
 
+from builds.confinement import forking
 from builds.logs import read_log
 from builds.models import Build, BuildState, Step
 from builds.queue.requests import cancel_requests_of, request_build
@@ -119,7 +120,7 @@ def children() -> dict[int, str]:
     servers = [
         process
         for process in started
-        if process.parent == os.getpid() and "builds.confinement.forkserver" in process.command
+        if process.parent == os.getpid() and forking.__name__ in process.command
     ]
     return {process.pid: process.command for process in started if process not in servers}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from builds.confinement import forking
 from builds.imaging.assemble import ImageSettings, assemble
 from builds.imaging.download.fetch import fetch, measured
 from builds.imaging.lock import Lock
@@ -160,7 +161,7 @@ def test_a_fetch_that_is_cancelled_leaves_no_process_that_packs(tmp_path: Path, 
 def packing() -> list[ProcessInfo]:
     """Return the processes that the fork server has started."""
     started = descendants(os.getpid())
-    servers = {process.pid for process in started if "forkserver" in process.command}
+    servers = {process.pid for process in started if forking.__name__ in process.command}
     return [process for process in started if process.parent in servers]
 
 

@@ -1,8 +1,8 @@
 """Two lanes: `make test` runs every test, `make quick` those that are not slow.
 
 A test is slow if it uses a part that takes long to start, if it is marked (`pytest.mark.slow`), or if it used more than
-a quarter of a second of CPU when `seconds.json` was last recorded (see `longest_first.py`). Any other test may use five seconds
-of CPU and no slow part, or it fails. Runs of every test allow three times as much CPU: they are made on machines of any
+a fifth of a second of CPU when `seconds.json` was last recorded (see `longest_first.py`). Any other test may use five
+seconds of CPU and no slow part, or it fails. Runs of every test allow three times as much CPU: they are made on machines of any
 speed, under any load.
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.longest_first import CPU, recorded_seconds
+from tests.longest_first import CPU, is_quick, recorded_seconds
 
 # Fixtures that take long to start, or that only tests of whole builds and whole studios use
 SLOW_PARTS = frozenset(
@@ -39,11 +39,6 @@ SLOW_PARTS = frozenset(
 QUICK_CPU_SECONDS = 5.0
 MARGIN = 3  # where every test runs
 _SLOW_FILE = re.compile(r"^pytestmark = .*\bpytest\.mark\.slow\b", re.MULTILINE)
-
-
-def is_quick(config: pytest.Config) -> bool:
-    """Return whether this is a run of the quick lane."""
-    return bool(config.getoption("markexpr") == "not slow")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -17,8 +17,13 @@ from statistics import median
 import pytest
 
 SECONDS = Path(__file__).with_name("seconds.json")
-SLOW_CPU_SECONDS = 0.25  # of a test alone, without what it shares with others
+SLOW_CPU_SECONDS = 0.2  # of a test alone, without what it shares with others
 CPU = "cpu seconds"
+
+
+def is_quick(config: pytest.Config) -> bool:
+    """Return whether this is a run of the quick lane."""
+    return bool(config.getoption("markexpr") == "not slow")
 
 
 def file_of(nodeid: str) -> str:
@@ -53,9 +58,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Run a process a core, and two more where services and browsers are waited for."""
-    return len(os.sched_getaffinity(0)) + 2
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run a process a core, and one more as services and browsers are waited for; two more in the quick lane.
+
+    Each process has services of its own, the Docker Engine among them, which quick tests do not start.
+    """
+    return len(os.sched_getaffinity(0)) + (2 if is_quick(config) else 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count, Exists, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet
 from django.db.models.fields import BooleanField
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from builds.exposure.base_fixes import DOCKERFILE, anchor_of
@@ -191,7 +192,7 @@ def request_checks(workspaces: Iterable[Workspace], by: User | None = None) -> i
     for workspace in workspaces:
         add_missing_checks(workspace)
         checks = BaseCheck.objects.filter(Q(checked_at=None) | Q(checked_at__lt=again), workspace=workspace)
-        requested += checks.update(requested_at=timezone.now(), next_at=timezone.now())
+        requested += checks.update(requested_at=timezone.now(), next_at=Now())
         record("bases.checked", workspace.title, workspace=workspace, actor=by)
     return requested
 
@@ -207,10 +208,7 @@ def add_missing_checks(workspace: Workspace) -> None:
         rows.filter(pk__in=gone).delete()
     missing = sorted(used - known.keys())
     BaseCheck.objects.bulk_create(
-        [
-            BaseCheck(workspace=workspace, reference=base, platforms=on, next_at=timezone.now())
-            for base, on in missing
-        ],
+        [BaseCheck(workspace=workspace, reference=base, platforms=on, next_at=Now()) for base, on in missing],
         ignore_conflicts=True,
     )
 

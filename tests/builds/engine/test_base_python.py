@@ -52,7 +52,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
     yield
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
 
 
 def image_of(base: Base, workshop: Workshop, *wheels: Path) -> AssembledImage:
@@ -215,7 +215,7 @@ def test_a_cancelled_build_does_not_wait_for_a_python_that_is_silent(
 
     class Cancelling(Recorder):
         def check(self) -> None:
-            if docker_engine.client.containers.list():
+            if docker_engine.containers(ended=False):
                 raise Cancelled
 
     with (

@@ -66,7 +66,7 @@ def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
     """Hold up that nothing stays in the engine but base images it was given."""
     before = {image.id for image in docker_engine.client.images.list(all=True)}
     yield
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
     after = [image for image in docker_engine.client.images.list(all=True) if image.id not in before]
     assert [image.tags for image in after if not image.tags or not image.tags[0].startswith(BASES)] == []
 

@@ -81,7 +81,7 @@ def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
     """Hold up that a build leaves nothing in the engine but the base images it was given."""
     before = {image.id for image in docker_engine.client.images.list(all=True)}
     yield
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
     after = [image for image in docker_engine.client.images.list(all=True) if image.id not in before]
     assert [image.tags for image in after if not image.tags or not image.tags[0].startswith(BASES)] == []
 
@@ -337,8 +337,7 @@ def test_an_engine_that_is_lost_ends_the_build_with_a_sentence(
         build_base(definition(text), workshop, listener, docker_host=wire.host)
 
     assert (failed.value.code, failed.value.fault) == ("engine-lost", "studio")
-    # Not containers.list(): it asks for each by name, and one may be gone by then.
-    wait_until(lambda: not docker_engine.client.api.containers(all=True), 10, "the step goes on")
+    wait_until(lambda: not docker_engine.containers(), 10, "the step goes on")
     # Nobody could take these away: they are found by their label later.
     docker_engine.client.images.prune()
 

@@ -76,7 +76,7 @@ def test_run_has_the_loopback_only_and_the_proxy_in_its_environment(
     assert added(base, workshop.store)["tmp/interfaces"] == b"lo\n"
     assert added(base, workshop.store)["tmp/proxy"] == b"http://127.0.0.1:3128\n"
     assert "3128" not in str(base.config)
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
 
 
 def test_an_engine_behind_tcp_is_confined_too(docker_engine: DockerEngine, workshop: Workshop) -> None:
@@ -148,7 +148,7 @@ def test_a_gateway_that_does_not_start_ends_the_build_with_its_last_words(
         interfaces(CLASSIC, workshop, Listener(), docker_engine)
 
     assert (failed.value.code, failed.value.fault) == ("engine-failed", "studio")
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
 
 
 def test_a_gateway_ends_with_its_worker(docker_engine: DockerEngine) -> None:

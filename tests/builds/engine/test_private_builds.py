@@ -195,7 +195,7 @@ def test_without_and_with_connections_and_no_trace_of_them(
             assert [form for form in forms if form in content] == [], path
             looked_at += 1
     assert looked_at > 100
-    assert not docker_engine.client.containers.list(all=True)
+    assert not docker_engine.containers()
 
 
 def writings(user: str, password: str) -> list[bytes]:

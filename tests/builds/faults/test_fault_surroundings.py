@@ -214,7 +214,7 @@ def test_an_engine_or_a_worker_killed_in_a_run_step_leaves_no_container(
     requested = request_builds(studio, tmp_path, running="FROM machine:fault\nRUN sleep 300\n")
 
     def containers() -> list[str]:
-        return [str(container.id) for container in docker_engine.client.containers.list()]
+        return docker_engine.containers(ended=False)
 
     wait_until(lambda: len(containers()) == 1, 60, studio.text)
     (first,) = containers()
@@ -233,4 +233,4 @@ def test_an_engine_or_a_worker_killed_in_a_run_step_leaves_no_container(
     monkeypatch.setattr(connection, "LEFT_AFTER_SECONDS", -60)
     with Engine.at(docker_engine.host) as engine:
         engine.remove_left_over()
-    assert docker_engine.client.containers.list(all=True, filters={"label": LABEL}) == []
+    assert docker_engine.client.api.containers(all=True, filters={"label": LABEL}) == []

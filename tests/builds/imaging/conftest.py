@@ -47,6 +47,12 @@ def workshop(tmp_path: Path, known_python: Path) -> Workshop:
     return Workshop(store=BlobStore(tmp_path / "store"), cache=tmp_path / "cache")
 
 
+@pytest.fixture
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the solver give an index up at once that does not answer."""
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+
+
 @pytest.fixture(scope="session")
 def shared_workshop(tmp_path_factory: pytest.TempPathFactory, host_workshop: HostWorkshop) -> Workshop:
     """One workshop for the tests that need a whole base or packages of the real index."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +30,7 @@ from tests.builds.imaging.making import make_wheel
 from tests.builds.imaging.serving import Index
 from tests.builds.scenarios import person, queue_build, save_text, workspace_named
 from tests.services.machine_image import import_machine_image
-from tests.services.processes import descendants, wait_until
+from tests.services.processes import ProcessInfo, descendants, wait_until
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.threads import serving
 
@@ -114,20 +114,30 @@ def ada() -> User:
     return person("ada")
 
 
-def children() -> dict[int, str]:
-    """Return the processes that this process and its fork server have started, with their commands."""
-    started = descendants(os.getpid())
-    servers = [
-        process
+def of_builds(others: Collection[int]) -> dict[int, str]:
+    """Return the processes that this process and its fork server have started, with their commands.
+
+    `others` are shared services, which start processes for the tests of other processes too.
+    """
+    started = descendants(os.getpid())  # parents first
+    left_out = {*others}
+    for process in started:
+        if process.parent in left_out:
+            left_out.add(process.pid)
+    return {
+        process.pid: process.command
         for process in started
-        if process.parent == os.getpid() and forking.__name__ in process.command
-    ]
-    return {process.pid: process.command for process in started if process not in servers}
+        if process.pid not in left_out and not is_fork_server(process)
+    }
+
+
+def is_fork_server(process: ProcessInfo) -> bool:
+    return process.parent == os.getpid() and forking.__name__ in process.command
 
 
 def cancelled_in_the_middle(build: Build, user: User, in_the_middle: Callable[[], object]) -> None:
     """Run the build, cancel it when it is in the middle, and check that it ends and leaves nothing running."""
-    before = set(children())
+    others = [process.pid for process in descendants(os.getpid()) if not is_fork_server(process)]
 
     def work() -> None:
         try:
@@ -154,7 +164,7 @@ def cancelled_in_the_middle(build: Build, user: User, in_the_middle: Callable[[]
     assert build.image is None
     assert "cancelled after" in log_of(build)
     assert not Step.objects.filter(build=build, ended_at=None).exists()
-    wait_until(lambda: set(children()) <= before, GENEROUS_SECONDS, lambda: f"left running: {children()}")
+    wait_until(lambda: not of_builds(others), GENEROUS_SECONDS, lambda: f"left running: {of_builds(others)}")
 
 
 def log_of(build: Build) -> str:
@@ -198,9 +208,9 @@ def test_a_build_stops_while_bytecode_is_compiled(tmp_path: Path, settings: Sett
     def compiling() -> None:
         at_step(build, "assemble")
         wait_until(
-            lambda: any("compile_worker" in command for command in children().values()),
+            lambda: any("compile_worker" in command for command in of_builds(()).values()),
             30,
-            str(children()),
+            str(of_builds(())),
         )
 
     with index.server.running():
@@ -238,7 +248,7 @@ def test_a_build_stops_in_the_middle_of_a_silent_step_of_a_dockerfile(
 
     cancelled_in_the_middle(build, ada, silent)
 
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
     docker_engine.client.images.remove("silent/base", force=True)
 
 

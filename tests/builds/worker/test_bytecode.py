@@ -77,7 +77,7 @@ def test_an_image_without_bytecode_is_built_again_when_somebody_can_compile(
     assert better.base_digest in better.bytecode["identity"]
     assert f"Bytecode: CPython {running().version} of the base image, in a container" in lines
     assert better.digest != image.digest
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
 
 
 def test_nothing_to_compile_is_nobodys() -> None:

@@ -127,7 +127,7 @@ def nothing_left(docker_engine: DockerEngine, kept: str) -> Iterator[None]:
 
     before = others()
     yield
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
     for name in kept_in(docker_engine):
         if name != kept:
             docker_engine.client.images.remove(name)
@@ -217,12 +217,12 @@ def test_a_trial_that_is_broken_off_leaves_nothing_and_one_of_a_dead_worker_goes
 ) -> None:
     class Leaving(Listener):
         def check(self) -> None:
-            if docker_engine.client.containers.list():
+            if docker_engine.containers(ended=False):
                 raise Cancelled
 
     with pytest.raises(Cancelled):
         import_in(image.digest, PYTHON, ["hangs"], workshop.store, Leaving(), docker_host=docker_engine.host)
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
 
     with Engine.at(docker_engine.host) as engine:  # what a killed worker leaves
         keeping.give(engine, image, workshop.store, Quiet())

@@ -41,6 +41,13 @@ class DockerEngine(Service):
             self._client = docker.DockerClient(base_url=self.host)
         return self._client
 
+    def containers(self, *, ended: bool = True) -> list[str]:
+        """Return the ids of its containers, with or without those that have ended.
+
+        The client's own list requests each by its id: it fails if a container is removed meanwhile.
+        """
+        return [row["Id"] for row in self.client.api.containers(all=ended)]
+
     def launch(self) -> Process:
         self.make_bridge()
         # After a kill they name processes that are dead, or whose numbers others have by now.

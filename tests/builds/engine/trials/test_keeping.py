@@ -41,7 +41,7 @@ def neighbour(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> B
 @pytest.fixture(autouse=True)
 def no_tested_images(docker_engine: DockerEngine) -> Iterator[None]:
     yield
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
     for name in kept_in(docker_engine):
         docker_engine.client.images.remove(name)
 

@@ -86,7 +86,7 @@ def nothing_left(docker_engine: DockerEngine) -> Iterator[None]:
     """Hold up that a build leaves nothing in the engine but the base image it was given."""
     before = {image.id for image in docker_engine.client.images.list(all=True)}
     yield
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
     after = [image for image in docker_engine.client.images.list(all=True) if image.id not in before]
     assert [image.tags for image in after if not image.tags or not image.tags[0].startswith(BASES)] == []
 
@@ -168,7 +168,7 @@ def test_a_cancelled_build_takes_its_container_with_it(
         build_wheels(base, lock, fetched, workshop, listener, docker_host=docker_engine.host)
 
     assert listener.cancelled
-    assert docker_engine.client.containers.list(all=True) == []
+    assert docker_engine.containers() == []
 
 
 def test_what_only_the_wheel_tells_it_needs_is_known_afterwards(

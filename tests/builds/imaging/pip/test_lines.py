@@ -187,6 +187,7 @@ def test_what_pip_cannot_read_is_refused_in_plain_sentences(line: str, says: str
         ["tiles @ http://127.0.0.1:9/tiles-1-py3-none-any.whl"],
     ],
 )
+@pytest.mark.usefixtures("one_attempt")
 def test_no_sentence_names_a_file_of_the_studio(shopping: Workshop, lines: list[str]) -> None:
     reporter = Recorder()
 

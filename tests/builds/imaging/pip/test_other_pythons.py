@@ -14,6 +14,8 @@ from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base
 
+pytestmark = pytest.mark.usefixtures("one_attempt")
+
 BASE = empty_base()  # with Python 3.11.7
 HASH = f"--hash=sha256:{'a' * 64}"
 

@@ -346,11 +346,8 @@ def test_a_package_without_a_wheel_for_this_python_is_reported(shopping: Worksho
     assert "native" in error.message
 
 
-def test_an_index_that_does_not_answer_is_nobodys_fault_here(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-
+@pytest.mark.usefixtures("one_attempt")
+def test_an_index_that_does_not_answer_is_nobodys_fault_here(workshop: Workshop) -> None:
     error = refusal(replace(workshop, index_url="http://ann:s3cret@127.0.0.1:1/simple"), "shop")
 
     assert (error.code, error.fault) == ("index-unreachable", "outside")

@@ -1,7 +1,8 @@
 """The order of tests, and in how many processes they run: the longest files first where processes share them, quick tests first in one process.
 
-`make test ARGS=--record-seconds` on a machine with nothing else to do writes `seconds.json` again: how long each file
-took, and how much CPU the tests used that the quick lane leaves out for it (see `lanes.py`).
+`make test ARGS="--record-seconds -p tests.cpu"` on a machine with nothing else to do writes `seconds.json` again: how long
+each file took, under its name with `::` how much CPU it used, servers included, and how much CPU the tests used that the
+quick lane leaves out for it (see `lanes.py`).
 """
 
 from __future__ import annotations
@@ -9,16 +10,19 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from statistics import median
 
 import pytest
 
+from tests.cpu import PROPERTY as CPU_OF_ALL
+
 SECONDS = Path(__file__).with_name("seconds.json")
 SLOW_CPU_SECONDS = 0.2  # of a test alone, without what it shares with others
 CPU = "cpu seconds"
+WAITING = 0.4  # a file waits for more than it works if it uses less of a core
 
 
 def is_quick(config: pytest.Config) -> bool:
@@ -38,14 +42,31 @@ def recorded_seconds() -> Mapping[str, float]:
 
 
 def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> list[pytest.Item]:
-    """Return the tests in the order of their files; a file that was never measured is in the middle."""
+    """Return the tests in the order of their files; a file that was never measured is in the middle.
+
+    Files that mostly wait are spread evenly among the others, so that the cores always have something to do.
+    """
     middle = median([value for name, value in seconds.items() if "::" not in name] or [0])
+    length = {file: seconds.get(file, middle) for file in map(file_of, (item.nodeid for item in items))}
+    longest = sorted(length, key=lambda file: (-length[file], file))
+    waiting = [file for file in longest if seconds.get(f"{file}::", length[file]) < WAITING * length[file]]
+    busy = [file for file in longest if file not in set(waiting)]
+    position = {file: number for number, file in enumerate(_spread(waiting, busy, length))}
+    return sorted(items, key=lambda item: position[file_of(item.nodeid)])
 
-    def key(item: pytest.Item) -> tuple[float, str]:
-        file = file_of(item.nodeid)
-        return -seconds.get(file, middle), file
 
-    return sorted(items, key=key)
+def _spread(some: list[str], others: list[str], length: Mapping[str, float]) -> Iterator[str]:
+    """Yield the files of both lists, each in its order, so that their shares that are done grow alike."""
+    lists = [(files, sum(length[file] for file in files) or 1) for files in (some, others)]
+    done = [0.0, 0.0]
+    following = [0, 0]
+    while left := [n for n, (files, _) in enumerate(lists) if following[n] < len(files)]:
+        n = min(left, key=lambda n: done[n])
+        files, whole = lists[n]
+        file = files[following[n]]
+        following[n] += 1
+        done[n] += length[file] / whole
+        yield file
 
 
 # After pytest-django, which sorts by how much of the database a test uses.
@@ -80,15 +101,20 @@ class Recorder:
 
     def __init__(self) -> None:
         self.files: Counter[str] = Counter()
+        self.cpu: Counter[str] = Counter()
         self.tests: dict[str, float] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.files[file_of(report.nodeid)] += report.duration  # type: ignore[assignment]
-        self.tests[report.nodeid] = float(str(dict(report.user_properties).get(CPU, 0)))
+        properties = dict(report.user_properties)
+        self.tests[report.nodeid] = float(str(properties.get(CPU, 0)))
+        if report.when == "teardown":
+            self.cpu[f"{file_of(report.nodeid)}::"] += float(str(properties.get(CPU_OF_ALL, 0)))  # type: ignore[assignment]
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         slow = {test: cpu for test, cpu in self.tests.items() if cpu > SLOW_CPU_SECONDS}
-        measured = {name: round(seconds, 1) for name, seconds in {**self.files, **slow}.items()}
+        everything = {**self.files, **(+self.cpu), **slow}
+        measured = {name: round(seconds, 1) for name, seconds in everything.items()}
         kept = {
             name: seconds for name, seconds in recorded_seconds().items() if file_of(name) not in self.files
         }

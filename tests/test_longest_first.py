@@ -39,6 +39,16 @@ def test_files_come_by_their_length_and_one_that_was_never_measured_in_the_middl
     ]
 
 
+def test_files_that_wait_are_spread_among_the_others() -> None:
+    waiting = {"w1.py": 90, "w1.py::": 9, "w2.py": 60, "w2.py::": 6, "w3.py": 30, "w3.py::": 3}
+    busy = {"b1.py": 40, "b1.py::": 30, "b2.py": 30, "b2.py::": 29, "b3.py": 20, "b4.py": 10, "b4.py::": 5}
+    tests: list[Any] = [SimpleNamespace(nodeid=f"{kind}{n}.py::a") for kind in "bw" for n in (1, 2, 3)]
+
+    ordered = longest_first([*tests, SimpleNamespace(nodeid="b4.py::a")], {**waiting, **busy})  # type: ignore[list-item]
+
+    assert [test.nodeid.partition(".")[0] for test in ordered] == ["w1", "b1", "b2", "w2", "b3", "w3", "b4"]
+
+
 def test_the_seconds_of_the_files_that_ran_are_recorded_and_files_that_are_gone_forgotten(
     tmp_path: Path,
 ) -> None:

@@ -91,8 +91,7 @@ class ForkServer:
         }
         inherited = [] if descriptor is None else [descriptor]
         with _handing_over(theirs=(input_, output), mine=(stdin, stdout)):
-            started = self._start(request, [input_, output, *inherited])
-        watch_tree(started.pid, confinement, started.process)
+            started = self._start(request, [input_, output, *inherited], confinement)
         return ForkedPython(started, os.fdopen(stdin, "w"), os.fdopen(stdout))
 
     def run(
@@ -121,9 +120,7 @@ class ForkServer:
             "folder": None if folder is None else str(folder),
         }
         with _handing_over(theirs=(output, errors), mine=(stdout, stderr)):
-            started = self._start(request, [output, errors])
-        if confinement is not None:
-            watch_tree(started.pid, confinement, started.process)
+            started = self._start(request, [output, errors], confinement)
         return ForkedCommand(started, stdout, stderr)
 
     def close(self) -> None:
@@ -141,20 +138,29 @@ class ForkServer:
                     server.shutdown(socket.SHUT_RDWR)
                 process.wait()
 
-    def _start(self, request: Mapping[str, object], given: Sequence[int]) -> Forked:
-        """Have a child started that gets these descriptors."""
+    def _start(
+        self, request: Mapping[str, object], given: Sequence[int], confinement: Confinement | None
+    ) -> Forked:
+        """Have a child started that gets these descriptors, and watch what it starts."""
         with self._lock:
             try:
                 message, control, process = self._send(request, given)
-            except (OSError, EOFError):  # it was killed, perhaps for lack of memory
+            except (ConnectionError, EOFError):  # it was killed, perhaps for lack of memory
                 self._close()
                 message, control, process = self._send(request, given)
-        if process is not None:
-            return Forked(message["pid"], process, control)
-        control.close()
-        if message["errno"] is None:
-            raise ValueError(message["text"])
-        raise OSError(message["errno"], message["text"])
+        if process is None:
+            control.close()
+            if message["errno"] is None:
+                raise ValueError(message["text"])
+            raise OSError(message["errno"], message["text"])
+        child = Forked(message["pid"], process, control)
+        try:
+            watch_tree(child.pid, confinement, process)
+        except BaseException:  # unwatched, it could take what it wants
+            child.kill()
+            child.wait()
+            raise
+        return child
 
     def _send(
         self, request: Mapping[str, object], given: Sequence[int]

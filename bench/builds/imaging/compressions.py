@@ -1,12 +1,15 @@
-"""Pulls of the same image in gzip and in zstd: `python -m bench.builds.imaging.compressions [--size M] [--rounds 3]`.
+"""Pulls of the same image in gzip, in zstd and uncompressed: `python -m bench.builds.imaging.compressions [--size M] [--rounds 3]`.
 
 Debian 13's engine pulls each from a registry of ours, into overlay2 and into containerd's store; podman, where it is
 installed, into its own. Every pull is full: the engine has the base only. It prints medians and the ratios to gzip.
+Over loopback, no compression can be pulled much faster than layers that need no unpacking.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import os
 import statistics
 import subprocess
@@ -37,6 +40,7 @@ from tests.services.parts import find_program
 from tests.services.servers.registry import Registry
 
 BASE = "bench/base:1"
+UNCOMPRESSED = "application/vnd.oci.image.layer.v1.tar"
 
 
 @dataclass
@@ -111,7 +115,22 @@ def built(folder: Path, registry: Registry, size: str, *, bytecode: bool) -> dic
         )
         names[compression] = f"{registry.address}/bench/{compression}:1"
         push(image.descriptor, names[compression], chosen, Quiet())
+        if compression == "gzip":
+            names["none"] = f"{registry.address}/bench/none:1"
+            push(uncompressed(image, base, workshop.store), names["none"], workshop, Quiet())
     return names
+
+
+def uncompressed(image: AssembledImage, base: Base, store: BlobStore) -> Descriptor:
+    """Store an image in gzip again with its own layers as they are unpacked; return the manifest."""
+    manifest = json.loads(store.read(image.descriptor.digest))
+    layers = manifest["layers"]
+    for layer in layers[len(base.layers) :]:
+        plain = store.put(gzip.decompress(store.read(layer["digest"])), UNCOMPRESSED)
+        layer |= {"mediaType": UNCOMPRESSED, "digest": plain.digest, "size": plain.size}
+    size = sum(layer["size"] for layer in layers[len(base.layers) :])
+    print(f"none: {size / 1e6:.1f} MB")
+    return store.put(json.dumps(manifest).encode(), OCI_MANIFEST)
 
 
 def _added(image: AssembledImage, base: Base) -> int:

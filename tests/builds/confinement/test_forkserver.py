@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -225,6 +228,46 @@ def test_commands_get_no_descriptors_and_leave_none_behind(server: ForkServer) -
 
     assert len(os.listdir("/proc/self/fd")) == before
     child.kill()
+
+
+def test_a_process_without_free_descriptors_gets_an_error_and_keeps_its_children(server: ForkServer) -> None:
+    child = server.start(MODULE, Confinement())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    refused, out = 0, b""
+    try:
+        for free in range(20):
+            with taken_descriptors(free):
+                try:
+                    out, _ = server.run(["echo", "a"], Confinement(processes=2)).communicate(timeout=30)
+                    break
+                except OSError as error:
+                    refused += error.errno == errno.EMFILE
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert refused > 6, (
+        "Descriptors were free for its pipes, and then not for its sockets and for watching it."
+    )
+    assert out == b"a\n"
+    assert answer(child, "1 + 1") == "2"
+    child.kill()
+
+
+@contextmanager
+def taken_descriptors(free: int) -> Iterator[None]:
+    """Take all descriptors that this process may have, but for some."""
+    taken = []
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(free):
+            os.close(taken.pop())
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def test_what_a_command_has_started_ends_with_the_server(server: ForkServer) -> None:

@@ -14,6 +14,7 @@ import pytest
 from tests.azure.clients import NotInstalled, install
 from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import Studio
+from tests.studio.https.signing_in import sign_in
 
 pytestmark = pytest.mark.slow
 PROGRAM = (
@@ -37,9 +38,10 @@ def project(secure_studio: Studio, tmp_path_factory: pytest.TempPathFactory) -> 
     """A member's folder with what the page offers: the page itself, config.json, the authority, and a token."""
     folder = tmp_path_factory.mktemp("project")
     with httpx.Client(base_url=secure_studio.url, trust_env=False, timeout=30) as browser:
-        browser.get(secure_studio.login_url)
-        browser.post(secure_studio.login_url, data={"csrfmiddlewaretoken": browser.cookies["studio_csrf"]})
-        (folder / "page.html").write_text(browser.get("/w/default/settings/?tab=azure").text)
+        sign_in(secure_studio, browser)
+        page = browser.get("/w/default/settings/?tab=azure")
+        assert page.status_code == 200
+        (folder / "page.html").write_text(page.text)
         files = {"config.json": ".azureml/config.json", "authority.pem": "studio-authority.pem"}
         for url, name in files.items():
             (folder / name).parent.mkdir(exist_ok=True)

@@ -15,8 +15,8 @@ import pytest
 
 from tests.services.fixtures import StartStudio
 from tests.services.processes import free_port
-from tests.services.servers.preloaded import run_preloaded
 from tests.services.studio import ROOT, Studio
+from tests.studio.https.signing_in import sign_in
 
 pytestmark = pytest.mark.slow
 
@@ -30,18 +30,6 @@ def curl(studio: Studio, *argv: str, **environment: str) -> subprocess.Completed
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     command = ["curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "*", *argv]
     return subprocess.run(command, env=inherited | environment, capture_output=True, text=True, check=False)
-
-
-def sign_in(studio: Studio, client: httpx.Client, prefix: str = "") -> None:
-    """Sign in by a new one-time link."""
-    done = run_preloaded(["manage.py", "person", "link", "admin"], env=studio.environment())
-    assert done.returncode == 0, done.stderr
-    path = next(word for word in done.stdout.split() if "/login/" in word).partition("/login/")[2]
-    client.get(f"/login/{path}")
-    token = client.cookies[f"{prefix}studio_csrf"]
-    headers = {"Origin": str(client.base_url).rstrip("/")}
-    answer = client.post(f"/login/{path}", data={"csrfmiddlewaretoken": token}, headers=headers)
-    assert answer.status_code == 302, answer.text
 
 
 def test_curl_trusts_it_by_the_authority_and_by_the_printed_variable(secure_studio: Studio) -> None:

@@ -31,7 +31,7 @@ PAGES = {
     "builds": "/w/lab/builds/",
     "builds, failed": "/w/lab/builds/?state=failed",
     "builds, by environment": "/w/lab/builds/?q=model-00000",
-    "builds, asked for by me": "/w/lab/builds/?by=me",
+    "builds, requested by me": "/w/lab/builds/?by=me",
     "builds, charts of 30 days": "/w/lab/builds/figures/",
     "builds, charts of a year": "/w/lab/builds/figures/?period=year",
     "images": "/w/lab/images/",

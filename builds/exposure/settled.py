@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from builds.exposure.among import among
 from builds.exposure.scopes import Scope, within
@@ -14,24 +14,36 @@ from environments.models import VersionEntry
 Pair = tuple[int, int]  # image, advisory
 
 
-def settled_on(images: Iterable[int], advisories: Iterable[int], scope: Scope = None) -> set[Pair]:
+def settled_on(images: Collection[int], advisories: Iterable[int], scope: Scope = None) -> set[Pair]:
     """Return the pairs of image and advisory that don't count as exposed.
 
     An image is shared by versions: all of them (of the workspaces in `scope`) must have a decision that settles the
-    advisory. An image of no version has the studio's decisions alone. One query, as long as nothing was decided about them.
+    advisory. An image of no version has the studio's decisions alone. One query, as long as nothing was decided about them;
+    of many images, only those of environments with decisions of their own are looked at one by one.
     """
     settling = holding().filter(state__in=SETTLED).order_by().values_list("advisory", flat=True).distinct()
     decided = set(advisories).intersection(settling)
     if not decided:
         return set()
     decisions = decisions_about(decided)
-    versions = _versions(images, scope)
-    return {
+    versions = _versions(_of_environments(images, decisions.environments), scope)
+    everywhere = [advisory for advisory in decided if decisions.settled(advisory)]
+    result = {(image, advisory) for image in images if image not in versions for advisory in everywhere}
+    result.update(
         (image, advisory)
         for image, pairs in versions.items()
         for advisory in decided
         if all(decisions.settled(advisory, *pair) for pair in pairs)
-    }
+    )
+    return result
+
+
+def _of_environments(images: Collection[int], environments: Collection[int]) -> list[int]:
+    """Return those of some images that versions of these environments have, and perhaps others."""
+    if not environments:
+        return []
+    hashes = VersionEntry.objects.filter(among("environment", environments)).order_by().values("hash")
+    return list(Image.objects.filter(among("id", images), hash__in=hashes).values_list("pk", flat=True))
 
 
 def _versions(images: Iterable[int], scope: Scope) -> dict[int, list[tuple[int | None, int | None]]]:

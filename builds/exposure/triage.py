@@ -62,6 +62,11 @@ class Decisions:
 
     rows: Mapping[tuple[int, int | None, int | None], Triage] = field(default_factory=dict)
 
+    @property
+    def environments(self) -> set[int]:
+        """The environments with decisions of their own."""
+        return {environment for _, environment, _ in self.rows if environment is not None}
+
     def of(self, advisory: int, environment: int | None = None, version: int | None = None) -> Triage | None:
         """Return the decision about an advisory for a version of an environment: the narrowest; None for none."""
         keys = ((advisory, environment, version), (advisory, environment, None), (advisory, None, None))

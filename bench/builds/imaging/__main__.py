@@ -75,7 +75,7 @@ def main() -> None:
 def show(run: Run, payload: argparse.Namespace) -> None:
     """Print the table, and write the requested file."""
     results = [*(way.result for way in run.ways), run.floor]
-    print(f"\n{payload.size}: {len(run.packages)} packages asked for; medians of {payload.rounds}\n")
+    print(f"\n{payload.size}: {len(run.packages)} packages requested; medians of {payload.rounds}\n")
     print(table(results), flush=True)
     if payload.json:
         write_json(results, {name: str(value) for name, value in vars(payload).items()}, payload.json)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from builds.exposure import images, overview, promise, scopes
 from builds.exposure.search import search
+from builds.exposure.settled import settled_on
 from builds.models import (
     Advisory,
     AdvisoryName,
@@ -23,6 +24,8 @@ from builds.models import (
     Package,
     PackageAdvisory,
     Severity,
+    Triage,
+    TriageState,
 )
 from environments.models import Environment, Version, VersionEntry, Workspace
 from tests.examples import examples
@@ -84,26 +87,43 @@ class Studio:
         ImagePackage.objects.bulk_create(ImagePackage(image=image, package=package) for package in own)
         self.own[image] = set(own)
         self.held[image] = {*own, *self.bases[image.base_digest]}
-        environment = Environment.objects.create(
-            workspace=chooser.choice(self.spaces) if image.workspace.curated else image.workspace,
-            name=f"env-{number}",
-            repository=f"env-{number}",
-        )
+        workspace = chooser.choice(self.spaces) if image.workspace.curated else image.workspace
+        entry = self.add_version(image, workspace, f"env-{number}", latest=chooser.random() < 0.7)
+        if entry.latest and image.current:
+            self.used.add(image.pk)
+
+    def add_version(self, image: Image, workspace: Workspace, name: str, *, latest: bool) -> VersionEntry:
+        """Add an environment with a version that has an image."""
+        environment = Environment.objects.create(workspace=workspace, name=name, repository=name)
         version = Version.objects.create(
             environment=environment, version="1", number=1, hash=image.hash, data={}, source="", kind="", base=""
         )  # fmt: skip
-        entry = VersionEntry.objects.create(
+        return VersionEntry.objects.create(
             version=version,
             environment=environment,
-            workspace=environment.workspace,
+            workspace=workspace,
             number=1,
-            latest=chooser.random() < 0.7,
+            latest=latest,
             hash=image.hash,
             kind="",
             search_text="",
         )
-        if entry.latest and image.current:
-            self.used.add(image.pk)
+
+    def decide(self, chooser: random.Random) -> None:
+        """Let several versions share images, and record decisions for the studio, environments and versions."""
+        for number, image in enumerate(self.held):
+            if chooser.random() < 0.5:
+                self.add_version(image, chooser.choice(self.spaces), f"shared-{number}", latest=True)
+        entries = [None, *VersionEntry.objects.all()]
+        for advisory in self.hits:
+            for entry in chooser.sample(entries, min(len(entries), chooser.randrange(4))):
+                Triage.objects.create(
+                    advisory=advisory,
+                    environment=entry.environment if entry else None,
+                    version=entry.version if entry and chooser.random() < 0.5 else None,
+                    state=chooser.choice([TriageState.ACCEPTED, TriageState.ACCEPTED, TriageState.PENDING]),
+                    reason="",
+                )
 
     def scopes(self) -> list[list[int] | None]:
         """Return what a question may cover."""
@@ -184,3 +204,35 @@ def test_the_promise_knows_the_oldest_vulnerability_of_each_image(seed: int) -> 
         figures, late = promise.promise_and_late()
         assert {row.image.pk: row.known_since for row in late} == expected
         assert (figures.used, figures.vulnerable) == (len(studio.used), len(expected))
+
+
+def settles(advisory: Advisory, entry: VersionEntry | None) -> bool:
+    """Return whether the narrowest decision about a version settles an advisory; without a version, the studio's."""
+    rows = {(row.environment_id, row.version_id): row.state for row in advisory.triages.all()}
+    keys: list[tuple[int | None, int | None]] = [(None, None)]
+    if entry:
+        keys = [(entry.environment_id, entry.version_id), (entry.environment_id, None), (None, None)]
+    return next((rows[key] for key in keys if key in rows), TriageState.PENDING) != TriageState.PENDING
+
+
+@seeds
+@given(seed=st.integers(0, 10**6))
+def test_an_advisory_is_settled_on_an_image_once_it_is_for_each_version_of_it(seed: int) -> None:
+    with thrown_away(seed) as studio:
+        studio.decide(random.Random(seed))  # noqa: S311
+        for scope in studio.scopes():
+            expected = set()
+            for image in studio.held:
+                sharing: list[VersionEntry | None] = [
+                    entry
+                    for entry in VersionEntry.objects.filter(hash=image.hash)
+                    if (image.workspace.curated or entry.workspace_id == image.workspace_id)
+                    and (scope is None or entry.workspace_id in scope)
+                ]
+                expected |= {
+                    (image.pk, advisory.pk)
+                    for advisory in studio.hits
+                    if all(settles(advisory, entry) for entry in sharing or [None])
+                }
+            keys = [image.pk for image in studio.held]
+            assert settled_on(keys, [advisory.pk for advisory in studio.hits], scope) == expected

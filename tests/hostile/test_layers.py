@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -13,7 +14,6 @@ from hypothesis import given, settings
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child
 from builds.imaging import child_process
-from builds.imaging.bases import probing
 from builds.imaging.bases.probe import Probe
 from builds.imaging.bases.probing import probed
 from builds.imaging.bases.tree import Tree, described, opened
@@ -158,7 +158,13 @@ def test_a_base_is_read_by_a_process_that_reads_nothing_else(
 def test_a_base_that_ends_its_reader_is_its_own_fault(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probing, "_MEMORY_BYTES", 16 << 20)  # too little to start with
+    def start(*arguments: Any, **options: Any) -> Child:
+        child = start_child(*arguments, **options)
+        child.kill()  # as the kernel does with a process that takes too much
+        return child
+
+    start_child = FORKS.start
+    monkeypatch.setattr(FORKS, "start", start)
     with pytest.raises(ImageError) as error:
         probe(workshop, tars.gzipped([tarred(DEBIAN)]))
     assert (error.value.code, error.value.fault) == ("bad-layer", "outside")

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -270,14 +271,41 @@ def taken_descriptors(free: int) -> Iterator[None]:
             os.close(descriptor)
 
 
-def test_what_a_command_has_started_ends_with_the_server(server: ForkServer) -> None:
-    child = server.run(["sh", "-c", "sleep 600 & wait"], Confinement(processes=4))
-    wait_until(lambda: len([*members(child.pid)]) == 2, 10, "The command has started nothing.")
+def test_a_command_that_cannot_be_watched_is_ended(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
 
-    server.close()
+    def fail(leader: int, *_: object) -> None:
+        started.append(leader)
+        raise RuntimeError("can't start new thread")
 
-    assert child.wait(30) == -signal.SIGKILL
-    wait_until(lambda: not [*members(child.pid)], 10, "Some of the tree is still there.")
+    monkeypatch.setattr(forkserver, "watch_tree", fail)
+    with pytest.raises(RuntimeError, match="new thread"):
+        server.run(["sleep", "600"], Confinement(processes=2))
+
+    (leader,) = started
+    wait_until(lambda: not [*members(leader)], 10, "The command is still there.")
+
+
+USING = """
+import os, signal
+from builds.confinement.confine import Confinement
+from builds.confinement.forkserver import ForkServer
+from builds.confinement.watching import members
+child = ForkServer([]).run(["sh", "-c", "sleep 600 & wait"], Confinement(processes=4))
+while len([*members(child.pid)]) < 2:
+    pass
+print(child.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_command_has_started_ends_with_the_process_that_uses_the_server() -> None:
+    used = subprocess.run([sys.executable, "-c", USING], stdout=subprocess.PIPE, check=False)
+
+    assert used.returncode == -signal.SIGKILL
+    wait_until(lambda: not [*members(int(used.stdout))], 10, "Some of the tree is still there.")
 
 
 def test_the_operators_certificates_are_read_in_any_folder(server: ForkServer, tmp_path: Path) -> None:

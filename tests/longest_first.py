@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
+from itertools import accumulate
 from pathlib import Path
 from statistics import median
 
@@ -51,22 +52,17 @@ def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> lis
     longest = sorted(length, key=lambda file: (-length[file], file))
     waiting = [file for file in longest if seconds.get(f"{file}::", length[file]) < WAITING * length[file]]
     busy = [file for file in longest if file not in set(waiting)]
-    position = {file: number for number, file in enumerate(_spread(waiting, busy, length))}
-    return sorted(items, key=lambda item: position[file_of(item.nodeid)])
+    done = {**_done_before(waiting, length), **_done_before(busy, length)}
+    return sorted(items, key=lambda item: (done[file_of(item.nodeid)], file_of(item.nodeid)))
 
 
-def _spread(some: list[str], others: list[str], length: Mapping[str, float]) -> Iterator[str]:
-    """Yield the files of both lists, each in its order, so that their shares that are done grow alike."""
-    lists = [(files, sum(length[file] for file in files) or 1) for files in (some, others)]
-    done = [0.0, 0.0]
-    following = [0, 0]
-    while left := [n for n, (files, _) in enumerate(lists) if following[n] < len(files)]:
-        n = min(left, key=lambda n: done[n])
-        files, whole = lists[n]
-        file = files[following[n]]
-        following[n] += 1
-        done[n] += length[file] / whole
-        yield file
+def _done_before(files: list[str], length: Mapping[str, float]) -> Mapping[str, float]:
+    """Return for each of these files the share of all their seconds that is before it."""
+    lengths = [length[file] for file in files]
+    whole = sum(lengths) or 1
+    return {
+        file: before / whole for file, before in zip(files, accumulate(lengths, initial=0.0), strict=False)
+    }
 
 
 # After pytest-django, which sorts by how much of the database a test uses.

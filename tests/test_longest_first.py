@@ -46,7 +46,7 @@ def test_files_that_wait_are_spread_among_the_others() -> None:
 
     ordered = longest_first([*tests, SimpleNamespace(nodeid="b4.py::a")], {**waiting, **busy})  # type: ignore[list-item]
 
-    assert [test.nodeid.partition(".")[0] for test in ordered] == ["w1", "b1", "b2", "w2", "b3", "w3", "b4"]
+    assert [test.nodeid.partition(".")[0] for test in ordered] == ["b1", "w1", "b2", "w2", "b3", "w3", "b4"]
 
 
 def test_the_seconds_of_the_files_that_ran_are_recorded_and_files_that_are_gone_forgotten(

@@ -117,16 +117,17 @@ class _Server:
 def _run(request: dict[str, Any], given: Sequence[int]) -> tuple[int, Callable[[], int]]:
     """Start a command that has no input."""
     output, errors = given
-    options: dict[str, Any] = {
-        "cwd": request["folder"],
-        "env": request["env"],
-        "stdin": subprocess.DEVNULL,
-        "stdout": output,
-        "stderr": errors,
-        "start_new_session": True,
-    }
     with entering(_confinement(request), request["env"]) as enter:
-        child = subprocess.Popen(request["argv"], preexec_fn=enter, **options)
+        child = subprocess.Popen(
+            request["argv"],
+            cwd=request["folder"],
+            env=request["env"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+            preexec_fn=enter,
+        )
     return child.pid, child.wait
 
 
@@ -172,15 +173,9 @@ def _confinement(request: dict[str, Any]) -> Confinement | None:
     if given is None:
         return None
     network = given["network"]
-    return Confinement(
-        reads=tuple(map(Path, given["reads"])),
-        writes=tuple(map(Path, given["writes"])),
-        network=network if isinstance(network, bool) else tuple(network),
-        processes=given["processes"],
-        memory=given["memory"],
-        file_size=given["file_size"],
-        cpu=given["cpu"],
-    )
+    paths = {kind: tuple(map(Path, given[kind])) for kind in ("reads", "writes")}
+    ports = {"network": network if isinstance(network, bool) else tuple(network)}
+    return Confinement(**given | paths | ports)
 
 
 def _exactly(requests: socket.socket, length: int) -> bytes:
@@ -197,8 +192,9 @@ def main() -> None:
     """Serve the descriptor and the modules of the command line until the process that uses them ends."""
     server = _Server(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
     try:
-        server.serve()
-    except EOFError:
+        with suppress(EOFError):
+            server.serve()
+    finally:
         server.end()
 
 

@@ -129,6 +129,8 @@ def test_without_a_fork_server_a_child_is_a_new_python(
     child.stdin.close()
     assert child.wait(30) == 0
     assert child.poll() == 0
+    command = server.run(["sh", "-c", "cat; echo a; echo b >&2; exit 3"], Confinement(processes=2))
+    assert (command.communicate(timeout=30), command.wait()) == ((b"a\n", b"b\n"), 3)
 
 
 def test_a_module_is_imported_when_a_child_first_runs_it_and_no_other_is_forked() -> None:

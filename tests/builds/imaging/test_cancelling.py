@@ -25,6 +25,7 @@ from builds.imaging.reporting import Cancelled, ImageError
 from builds.imaging.workshop import Workshop
 from tests.builds.imaging.conftest import Recorder
 from tests.builds.imaging.making import empty_base, locked, make_wheel
+from tests.services.processes import ProcessInfo, descendants, wait_until
 
 
 class CancelledAtOnce(Recorder):
@@ -34,6 +35,19 @@ class CancelledAtOnce(Recorder):
         raise Cancelled
 
 
+class CancelledAtTwo(Recorder):
+    """Cancels once two processes sleep."""
+
+    def check(self) -> None:
+        if len(sleeping()) == 2:
+            raise Cancelled
+
+
+def sleeping() -> list[ProcessInfo]:
+    """Return the processes that this process or its fork server has started to sleep."""
+    return [process for process in descendants(os.getpid()) if "time.sleep(600)" in process.command]
+
+
 def children() -> set[str]:
     """Return the live child processes of this process."""
     threads = Path("/proc/self/task").glob("*/children")
@@ -41,19 +55,17 @@ def children() -> set[str]:
 
 
 def test_cancelling_kills_a_child_and_what_it_started(tmp_path: Path) -> None:
-    script = (
-        "import subprocess,sys; subprocess.run([sys.executable, '-c', 'input()'], stdin=open('/dev/zero'))"
-    )
+    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)'])"
 
     with pytest.raises(Cancelled):
         run(
             [sys.executable, "-c", script],
-            CancelledAtOnce(),
+            CancelledAtTwo(),
             timeout=60,
             confinement=Confinement(processes=3),
         )
 
-    assert subprocess.run(["pgrep", "-f", "open..dev/zero.."], capture_output=True, check=False).stdout == b""
+    wait_until(lambda: not sleeping(), 10, lambda: f"left running: {sleeping()}")
 
 
 def test_a_child_that_takes_more_than_it_may_is_ended_with_a_sentence() -> None:

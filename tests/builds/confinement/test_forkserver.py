@@ -236,7 +236,8 @@ def test_commands_get_no_descriptors_and_leave_none_behind(server: ForkServer) -
 def test_a_process_without_free_descriptors_gets_an_error_and_keeps_its_children(server: ForkServer) -> None:
     child = server.start(MODULE, Confinement())
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    highest = max(int(descriptor) for descriptor in os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 32, hard))
     refused, out = 0, b""
     try:
         for free in range(20):

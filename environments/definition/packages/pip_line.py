@@ -72,15 +72,17 @@ class PipLine:
     @property
     def honoured(self) -> tuple[tuple[str, str], ...]:
         """The options that count: behind a requirement its own and those of the file, elsewhere all but its own."""
-        mine = OF_A_REQUIREMENT | OF_THE_FILE
-        return tuple(
-            p for p in self.options if (p[0] in mine if self.requirement else p[0] not in OF_A_REQUIREMENT)
-        )
+        return tuple(option for option in self.options if self._honours(option[0]))
 
     @property
     def passed_over(self) -> tuple[tuple[str, str], ...]:
         """The options that pip reads and does not obey on this line."""
-        return tuple(pair for pair in self.options if pair not in self.honoured)
+        return tuple(option for option in self.options if not self._honours(option[0]))
+
+    def _honours(self, name: str) -> bool:
+        if self.requirement:
+            return name in OF_A_REQUIREMENT or name in OF_THE_FILE
+        return name not in OF_A_REQUIREMENT
 
 
 def taken_apart(line: str) -> PipLine:

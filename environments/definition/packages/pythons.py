@@ -8,6 +8,7 @@ bit by bit: *and* and *or* of markers are `&` and `|`.
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import TypeVar
 
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 
 Key = TypeVar("Key", bound=Hashable)
 Release = tuple[int, int, int]
@@ -29,7 +31,8 @@ _VERSION = re.compile(r"(?<![<>=!~])([<>=!~]{1,3})\s*3\.(\d{1,3})(?:\.(\d{1,3}))
 _MOST_STRETCHES = 256
 _MOST_ANSWERS = 5_000
 """How many comparisons are answered for one lock; a real one has a few hundred."""
-_OPERAND = r"""(?:"[^"]{0,500}"|'[^']{0,500}'|[A-Za-z_][\w.]{0,60})"""
+_QUOTED = r"""(?:"[^"]{0,500}"|'[^']{0,500}')"""
+_OPERAND = rf"""(?:{_QUOTED}|[A-Za-z_][\w.]{{0,60}})"""
 _WORD = re.compile(
     rf"""\s*+(?:(?P<word>[()]|(?:and|or)(?![\w.]))"""
     rf"""|(?P<comparison>{_OPERAND}\s*+(?:[<>=!~]{{1,3}}|not\s++in(?!\w)|in(?!\w))\s*+{_OPERAND}))?"""
@@ -57,7 +60,10 @@ class Pythons:
 
         `extras` and `groups` are what PEP 751's markers compare with: `"dev" in dependency_groups`.
         """
-        self._sets = {"extras": frozenset(extras), "dependency_groups": frozenset(groups)}
+        self._sets: dict[str, frozenset[str]] = {
+            "extras": frozenset(map(canonicalize_name, extras)),
+            "dependency_groups": frozenset(map(canonicalize_name, groups)),
+        }
         self._atoms: dict[str, int] = {}
         self._left = _MOST_ANSWERS
         starts = {(3, minor, 0) for minor in range(OLDEST, NEWEST + 1)}
@@ -153,14 +159,18 @@ class Pythons:
         self._left -= len(starts)
         if self._left < 0:
             raise ValueError("the lock has more markers than can be told apart")
+        # Of the extras and groups only those that it names: packaging goes through all, each time.
+        named = {canonicalize_name(literal_eval(text)) for text in re.findall(_QUOTED, comparison)}
+        sets = {kind: names & named for kind, names in self._sets.items()}
         stretches = 0
         for index, start in enumerate(starts):
             # A marker on something that no image has (`extra` without a value) installs nothing.
             with suppress(UndefinedComparison, UndefinedEnvironmentName):
-                stretches |= int(parsed.evaluate(self._environment(start), "lock_file")) << index
+                holds = parsed.evaluate({**self._environment(start), **sets}, "lock_file")
+                stretches |= int(holds) << index
         return (1 << len(self._starts)) - 1 if stretches and len(starts) == 1 else stretches
 
-    def _environment(self, start: Release) -> dict[str, str | frozenset[str]]:
+    def _environment(self, start: Release) -> dict[str, str]:
         full = ".".join(map(str, start))
         return {
             "implementation_name": "cpython",
@@ -175,7 +185,6 @@ class Pythons:
             "python_version": f"{start[0]}.{start[1]}",
             "sys_platform": "linux",
             "extra": "",
-            **self._sets,
         }
 
     def _meant(self, requires: str) -> int:

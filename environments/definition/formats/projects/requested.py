@@ -15,6 +15,8 @@ from environments.definition.syntax.text import Placed
 
 LONGEST = 4_096
 """The longest requirement that is read."""
+MOST_REQUESTS = 10_000
+"""How many requirements of a project are read, each as often as a group or an extra includes it."""
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://")
 

@@ -141,7 +141,7 @@ class _Reader:
         numbers = {(entry.key, entry.version): number for number, entry in enumerate(lock.entries)}
         where: dict[int, int] = {}
         for entry in self.entries:
-            if groups & {*(entry.groups or [""])}:
+            if not groups.isdisjoint(entry.groups or [""]):
                 number = numbers[entry.key, entry.version]
                 where[number] = where.get(number, 0) | walk.where(entry.marker, extras)
         return where

@@ -7,12 +7,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats.projects import standard_tables
 from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.requested import BadRequest, Requested, from_pep508
+from environments.definition.formats.projects.standard_tables import StandardTables
 from environments.definition.formats.toml import items, table, text
 from environments.definition.model import Selection
 from environments.definition.packages.lock_lines import PYPI
@@ -50,9 +51,14 @@ class Manifest:
 
     def requested(self, draft: Draft, chosen: Selection) -> list[Requested]:
         """Return what the project and the chosen extras and groups request; faults are findings."""
-        parts: list[Iterable[Requested]] = [standard_tables.dependencies(self.beside)]
-        parts += [standard_tables.optional(self.beside, name) for name in chosen.extras]
-        parts += [self._group(name) for name in chosen.groups]
+        standard = StandardTables(draft, self.beside)
+        named: dict[str, list[str]] = {}
+        for name in table(self.pdm, "dev-dependencies"):
+            named.setdefault(pip_name(name), []).append(name)
+        parts: list[Iterable[Requested]] = [standard.dependencies()]
+        parts += [standard.optional(name) for name in chosen.extras]
+        for name in chosen.groups:
+            parts.append(chain(standard.group(name), self._dev(standard, named.get(pip_name(name), ()))))
         everything: dict[Requested, None] = {}
         for part in parts:
             try:
@@ -75,12 +81,11 @@ class Manifest:
         kind, _, digest = content_hash.rpartition(":")
         return kind != "sha256" or digest in self._hashes()
 
-    def _group(self, name: str) -> Iterator[Requested]:
-        yield from standard_tables.group(self.beside, name)
+    def _dev(self, standard: StandardTables, names: Iterable[str]) -> Iterator[Requested]:
         groups = table(self.pdm, "dev-dependencies")
-        for each in groups:
-            for number, line in enumerate(items(groups, each) if pip_name(each) == pip_name(name) else []):
-                at = self.beside.at("tool", "pdm", "dev-dependencies", each, number)
+        for name in names:
+            for number, line in enumerate(items(groups, name)):
+                at = standard.counted("tool", "pdm", "dev-dependencies", name, number)
                 if isinstance(line, str) and line.lstrip().startswith("-e"):
                     path = line.lstrip()[2:].strip()
                     yield Requested(path.rpartition("egg=")[2] or path, folder=path, at=at)

@@ -11,9 +11,10 @@ from environments.definition.formats.projects.pep621.manifest import (
     of_pyproject,
     resolve_python,
 )
-from environments.definition.formats.projects.pep621.requests import MOST_REQUESTS, requests
+from environments.definition.formats.projects.pep621.requests import requests
 from environments.definition.formats.projects.pep621.settings import overridden, settings
 from environments.definition.formats.projects.pep621.sources import origins
+from environments.definition.formats.projects.requested import MOST_REQUESTS
 from environments.definition.formats.selection import note_parts, selected
 from environments.definition.formats.source import Source
 from environments.definition.syntax.text import Placed

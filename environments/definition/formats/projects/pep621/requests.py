@@ -11,12 +11,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.pep621.manifest import Include, Manifest
+from environments.definition.formats.projects.requested import MOST_REQUESTS
+from environments.definition.formats.selection import listed
 from environments.definition.model import Selection
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
-MOST_REQUESTS = 10_000
 MOST_OF_A_NAME = 100
 """Sources or overrides of a package: each of its requests is taken with each of them."""
 
@@ -115,9 +116,9 @@ class _Reader:
                 continue
             included = self.group_names.get(pip_name(entry.group))
             if included is None:
-                known = ", ".join(self.manifest.groups)[:200]
+                known = listed(self.manifest.groups)
                 self.draft.note(
-                    "selection-unknown", entry.group, kind="group", what=str(entry.group), known=known
+                    "selection-unknown", entry.group, kind="group", what=str(entry.group)[:80], known=known
                 )
             elif included in (*within, name) or len(within) > _DEEPEST:
                 raise self.draft.refuse("include-loop", entry.group, what=f"the group {included}")

@@ -12,10 +12,10 @@ from environments.definition.formats.platforms import name_of
 from environments.definition.formats.projects.pep621.manifest import requirements
 from environments.definition.formats.projects.pep621.requests import (
     MOST_OF_A_NAME,
-    MOST_REQUESTS,
     Request,
     parsed,
 )
+from environments.definition.formats.projects.requested import MOST_REQUESTS
 from environments.definition.packages.lock_lines import PYPI
 from environments.definition.packages.pythons import Pythons, machine_of
 from environments.definition.packages.specs import pip_name

@@ -164,7 +164,8 @@ class _Reader:
         if self.pipfile is None:
             return []
         with findings_in(self.draft, self.pipfile.beside.file):
-            known = [name for name in groups if name in self.pipfile.groups]
+            offered = frozenset(self.pipfile.groups)
+            known = [name for name in groups if name in offered]
             return self.pipfile.requested(
                 self.draft, self.draft.selection.model_copy(update={"groups": tuple(known)})
             )

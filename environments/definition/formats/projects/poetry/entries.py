@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,13 +63,13 @@ class Entry:
         elif isinstance(markers, str):
             yield markers
 
-    def marker_of(self, groups: Iterable[str]) -> list[str]:
+    def marker_of(self, groups: Collection[str]) -> list[str]:
         """The markers by which these groups install it; it is installed where one of them holds."""
         markers = self.table.get("markers")
         if not isinstance(markers, dict):
             return [markers if isinstance(markers, str) else ""]
         by_group = {pip_name(group): marker for group, marker in markers.items() if isinstance(marker, str)}
-        return [by_group.get(group, "") for group in groups if group in self.groups]
+        return [by_group.get(group, "") for group in self.groups if group in groups]
 
     @property
     def direct(self) -> str:

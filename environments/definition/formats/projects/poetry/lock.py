@@ -122,11 +122,11 @@ class _Reader:
         """Return where each package is installed, by its number in the lock."""
         extras = frozenset(map(pip_name, chosen.extras))
         if self.has_groups:
-            groups = [MAIN, *map(pip_name, chosen.groups)]
+            groups = {MAIN, *map(pip_name, chosen.groups)}
             walk = Walk(lock, pythons, [])
             installed = {}
             for number, entry in enumerate(self.entries):
-                if set(entry.groups) & set(groups):
+                if not groups.isdisjoint(entry.groups):
                     where = 0
                     for marker in entry.marker_of(groups):
                         where |= walk.where(marker, extras)

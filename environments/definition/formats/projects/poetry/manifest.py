@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from environments.definition.findings.result import Draft
-from environments.definition.formats.projects import standard_tables
 from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.poetry.constraints import BadConstraint, specifier
 from environments.definition.formats.projects.poetry.dependencies import requested
 from environments.definition.formats.projects.requested import BadRequest, Requested
+from environments.definition.formats.projects.standard_tables import StandardTables, extra_names
 from environments.definition.formats.toml import items, table, text
 from environments.definition.model import Selection
 from environments.definition.packages.specs import pip_name
@@ -64,8 +65,8 @@ class Manifest:
     @property
     def extras(self) -> list[str]:
         """The names of its extras."""
-        if self._is_standard:
-            return standard_tables.extra_names(self.beside)
+        if self.is_standard:
+            return extra_names(self.beside)
         return list(table(self.poetry, "extras"))
 
     @property
@@ -81,9 +82,10 @@ class Manifest:
 
     def requested(self, draft: Draft, chosen: Selection) -> list[Requested]:
         """Return what the main group and the chosen extras and groups request; faults are findings."""
-        parts: list[Callable[[], Iterable[Requested]]] = [lambda: self._main()]
-        parts += [lambda name=name: self._extra(name) for name in chosen.extras]  # type: ignore[misc]
-        parts += [lambda name=name: self._group(name) for name in chosen.groups]  # type: ignore[misc]
+        tables = _Tables(self, StandardTables(draft, self.beside))
+        parts: list[Callable[[], Iterable[Requested]]] = [tables.main]
+        parts += [partial(tables.extra, name) for name in chosen.extras]
+        parts += [partial(tables.group, name) for name in chosen.groups]
         everything: dict[Requested, None] = {}
         for part in parts:
             try:
@@ -96,48 +98,84 @@ class Manifest:
         return list(everything)
 
     @property
-    def _is_standard(self) -> bool:
+    def is_standard(self) -> bool:
+        """Whether the standard table lists the main dependencies and the extras."""
         return bool(self.project.get("dependencies") is not None or self.project.get("optional-dependencies"))
 
-    def _main(self) -> Iterator[Requested]:
-        of_poetry = list(self._table("dependencies"))
-        if not self._is_standard:
-            yield from (each for each in of_poetry if not each.optional)
-            return
-        standard = list(standard_tables.dependencies(self.beside))
-        if not standard and "dependencies" in items(self.project, "dynamic"):
-            standard = [each for each in of_poetry if not each.optional]
-        yield from _enriched(standard, of_poetry)
 
-    def _extra(self, name: str) -> Iterator[Requested]:
-        of_poetry = list(self._table("dependencies"))
-        if self._is_standard:
-            yield from _enriched(standard_tables.optional(self.beside, name), of_poetry)
-            return
-        names = {
-            pip_name(each) for each in items(table(self.poetry, "extras"), name) if isinstance(each, str)
-        }
-        yield from (each for each in of_poetry if each.key in names)
+@dataclass
+class _Tables:
+    """What a project's tables request, for one reading of it."""
 
-    def _group(self, name: str, within: tuple[str, ...] = ()) -> Iterator[Requested]:
-        groups = table(self.poetry, "group")
-        own = [each for each in groups if pip_name(each) == pip_name(name)]
-        of_poetry = [dependency for each in own for dependency in self._table("group", each, "dependencies")]
+    manifest: Manifest
+    standard: StandardTables
+
+    def main(self) -> Iterator[Requested]:
+        if not self.manifest.is_standard:
+            yield from (each for each in self._of_poetry if not each.optional)
+            return
+        standard = list(self.standard.dependencies())
+        if not standard and "dependencies" in items(self.manifest.project, "dynamic"):
+            standard = [each for each in self._of_poetry if not each.optional]
+        yield from _enriched(standard, self._by_key)
+
+    def extra(self, name: str) -> Iterator[Requested]:
+        if self.manifest.is_standard:
+            yield from _enriched(self.standard.optional(name), self._by_key)
+            return
+        listed = items(table(self.manifest.poetry, "extras"), name)
+        keys = {pip_name(each) for each in listed if isinstance(each, str)}
+        named = [each for key in keys for each in self._by_key.get(key, ())]
+        yield from sorted(named, key=self._order.__getitem__)
+
+    def group(self, name: str, within: tuple[str, ...] = ()) -> Iterator[Requested]:
+        groups = table(self.manifest.poetry, "group")
+        own = self._group_names.get(pip_name(name), [])
+        of_poetry = [dependency for each in own for dependency in self._read("group", each, "dependencies")]
         if pip_name(name) == "dev":
-            of_poetry += self._table("dev-dependencies")
-        standard = list(standard_tables.group(self.beside, name))
-        yield from _enriched(standard, of_poetry) if standard else of_poetry
+            of_poetry += self._read("dev-dependencies")
+        standard = list(self.standard.group(name))
+        yield from _enriched(standard, by_key(of_poetry)) if standard else of_poetry
         for each in own:
             for included in items(table(groups, each), "include-groups"):
-                if not isinstance(included, str) or included in within or len(within) > _DEEPEST:
+                self.standard.counted(*_PATH, "group", each, "include-groups")
+                if not isinstance(included, str) or included in (*within, name) or len(within) > _DEEPEST:
                     raise BadRequest(f"the group {name[:40]} includes itself")
-                yield from self._group(included, (*within, name, included))
+                yield from self.group(included, (*within, name))
 
-    def _table(self, *path: str) -> Iterator[Requested]:
-        for name, entry in table(self.poetry, *path).items():
+    @property
+    def _of_poetry(self) -> list[Requested]:
+        if isinstance(self._dependencies, Fault):
+            raise self._dependencies
+        return self._dependencies
+
+    @cached_property
+    def _dependencies(self) -> list[Requested] | Fault:
+        try:
+            return list(self._read("dependencies"))
+        except Fault as fault:
+            return fault
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, list[Requested]]:
+        return by_key(self._of_poetry)
+
+    @cached_property
+    def _order(self) -> Mapping[Requested, int]:
+        return {each: number for number, each in enumerate(self._of_poetry)}
+
+    @cached_property
+    def _group_names(self) -> Mapping[str, list[str]]:
+        named: dict[str, list[str]] = {}
+        for name in table(self.manifest.poetry, "group"):
+            named.setdefault(pip_name(name), []).append(name)
+        return named
+
+    def _read(self, *path: str) -> Iterator[Requested]:
+        for name, entry in table(self.manifest.poetry, *path).items():
             if name.lower() == "python":
                 continue
-            at = self.beside.at(*_PATH, *path, name)
+            at = self.standard.counted(*_PATH, *path, name)
             try:
                 yield from requested(name, entry, at)
             except BadRequest as error:
@@ -152,11 +190,8 @@ class Fault(BadRequest):
         self.requested = requested
 
 
-def _enriched(standard: Iterable[Requested], of_poetry: Iterable[Requested]) -> Iterator[Requested]:
+def _enriched(standard: Iterable[Requested], more: Mapping[str, list[Requested]]) -> Iterator[Requested]:
     """Yield the standard's requirements with what poetry's table adds: a source, a narrower constraint, a marker."""
-    more: dict[str, list[Requested]] = {}
-    for each in of_poetry:
-        more.setdefault(each.key, []).append(each)
     for each in standard:
         if each.key not in more:
             yield each

@@ -13,8 +13,9 @@ from packaging.version import InvalidVersion
 from environments.definition.findings.result import Draft
 from environments.definition.formats import toml
 from environments.definition.formats.projects.pep621.manifest import Include, Manifest
-from environments.definition.formats.projects.pep621.requests import MOST_REQUESTS, Request
+from environments.definition.formats.projects.pep621.requests import Request
 from environments.definition.formats.projects.pep621.sources import Origins, origins
+from environments.definition.formats.projects.requested import MOST_REQUESTS
 from environments.definition.formats.projects.uv.beside import Beside
 from environments.definition.formats.projects.uv.graph import GROUP, LOCAL, extras_in, with_extras
 from environments.definition.packages.pythons import NEWEST, OLDEST, Pythons, machine_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from environments.definition.files.folder import OutsideFolder, inside
 from environments.definition.findings.result import Draft
@@ -33,6 +33,8 @@ class _Reader:
     source: Source
     within: tuple[str, ...] = ()
     constraint: bool = False
+    included: set[tuple[str, bool]] = field(default_factory=set)
+    """Files that were read, as constraints or not: each once, as files that include each other may name it without end."""
 
     def read(self, text: str, file: str) -> None:
         for line in logical_lines(text, file):
@@ -79,12 +81,15 @@ class _Reader:
         if location in self.within or len(self.within) >= _DEEPEST:
             draft.note("include-loop", line, what=path)
             return
+        if (location, constraint) in self.included:
+            return
+        self.included.add((location, constraint))
         text = source.text(draft, location, line)
         if text is None:
             return
         base = location.rpartition("/")[0]
         within = (*self.within, location)
-        _Reader(draft, replace(source, base=base), within, constraint).read(text, location)
+        _Reader(draft, replace(source, base=base), within, constraint, self.included).read(text, location)
 
 
 def read(draft: Draft, text: str, source: Source) -> None:

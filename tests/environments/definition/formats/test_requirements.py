@@ -122,6 +122,19 @@ def test_files_that_include_each_other_end(tmp_path: Path) -> None:
     assert [error.code for error in read_path(tmp_path / "requirements.txt").errors] == ["include-loop"]
 
 
+def test_a_file_that_others_include_is_read_once_and_once_more_as_constraints(tmp_path: Path) -> None:
+    """Or reading would never end: nineteen files of four lines name the last of them a billion times."""
+    (tmp_path / "requirements.txt").write_text("-r 0.txt\n-c 0.txt\n")
+    for number in range(18):
+        (tmp_path / f"{number}.txt").write_text(f"-r {number + 1}.txt\n" * 4)
+    (tmp_path / "18.txt").write_text("a==1\n")
+
+    definition = read_path(tmp_path / "requirements.txt").definition
+
+    assert definition is not None
+    assert definition.python.pip == ("a==1", "--constraint a==1")
+
+
 def test_paths_of_the_authors_machine_are_reported() -> None:
     reading = read("-e .\n./wheels/demo-1.0-py3-none-any.whl\n/home/me/demo\nfile:///srv/other-1.0.tar.gz\n")
     assert codes(reading) == [("local-path", line) for line in (1, 2, 3, 4)]

@@ -54,6 +54,7 @@ from tests.access.levels import (
     SIGNED,
     SIGNED_IN,
 )
+from tests.access.protection import missing
 from tests.builds.distribution import basic, store_image
 from tests.builds.healing.examples import affected_environment, heal_item
 from tests.builds.scenarios import (
@@ -202,6 +203,8 @@ class Studio:
     secrets: dict[str, str] = field(default_factory=dict)
     bearers: dict[str, str] = field(default_factory=dict)  # a token that writes, for each person
     proposal: str = ""
+    lacks: list[str] = field(default_factory=list)  # the protection that responses lacked
+    pages: int = 0
 
     @classmethod
     def filled(cls) -> Studio:
@@ -288,7 +291,7 @@ class Studio:
         return studio
 
     def answer(self, cell: Cell) -> str:
-        """Send the request, and roll back its changes."""
+        """Send the request, roll back its changes, and note what the response lacks."""
         headers = {}
         client = self.client
         as_json = cell.route in API or cell.route in AZURE
@@ -309,6 +312,9 @@ class Studio:
                 "application/x-www-form-urlencoded", headers=headers
             )  # fmt: skip
             transaction.set_rollback(True)
+        of = f"{cell.method} /{cell.route} as {cell.caller} ({response.status_code})"
+        self.lacks += [f"{of}: {what}" for what in missing(response)]
+        self.pages += response.headers.get("Content-Type", "").startswith("text/html")
         response.close()
         where = response.headers.get("Location", "")
         if response.status_code == 401 or (response.status_code == 302 and where.startswith("/login/?next=")):

@@ -1,4 +1,4 @@
-"""Every URL, requested with every method by every caller, responds as the access table says."""
+"""Every URL, requested with every method by every caller, responds as the access table says, with all protection."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def refused_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_connection", "schema_made_once", "refused_once")
-def test_every_request_is_answered_as_the_table_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_request_is_answered_as_the_table_says_with_all_protection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(SimpleRateThrottle, "allow_request", lambda *_: True)  # so many, so fast
     cache.clear()
     studio = Studio.filled()
@@ -70,6 +72,8 @@ def test_every_request_is_answered_as_the_table_says(monkeypatch: pytest.MonkeyP
             wrong.append(
                 f"{cell.method} /{cell.route} in {cell.workspace}, {cell.caller}: {answered}, not {due}"
             )
+    assert not studio.lacks, "\n".join(studio.lacks[:60])
+    assert studio.pages > 500
     assert not wrong, f"{len(wrong)} of {len(table)} cells:\n" + "\n".join(wrong[:100])
     assert len(table) > 10 * len(METHODS) * len(CALLERS)
     assert len(tally) == 5  # in, sign in, refused, hidden, no such method

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pytest
@@ -167,8 +168,14 @@ def allowed(request: str, sign_and_bound: str, conda: bool) -> bool:
     exact = re.fullmatch(r"={1,2}([\w.]+)", request)
     if (conda and request.startswith("=")) or (exact and "*" not in request):
         return SpecifierSet(sign_and_bound).contains(request.lstrip("="), prereleases=True)
-    possible = list(SpecifierSet(request).filter(GRID)) if request else []
-    return bool(possible) and all(version in SpecifierSet(sign_and_bound) for version in possible)
+    bound = SpecifierSet(sign_and_bound)
+    versions = possible(request)
+    return bool(versions) and all(version in bound for version in versions)
+
+
+@cache
+def possible(request: str) -> list[Pep440]:
+    return list(SpecifierSet(request).filter(GRID)) if request else []
 
 
 def requests(seed: Seed) -> list[tuple[str, str]]:

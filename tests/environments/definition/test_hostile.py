@@ -123,7 +123,7 @@ def test_a_byte_that_is_no_text_is_named_with_its_line() -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("head", ["", "FROM a\nRUN ", "dependencies:\n- ", "@EXPLICIT\n", "--index-url "])
 def test_a_long_file_of_anything_ends(head: str, unit: str) -> None:
-    text = head + unit * (MEGABYTE // 4 // len(unit.encode()))
+    text = head + unit * (MEGABYTE // 8 // len(unit.encode()))
     reading = read(text)
     assert reading.accepted == (not reading.errors)
 

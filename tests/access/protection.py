@@ -1,4 +1,4 @@
-"""What every response forbids: framing, foreign scripts, and reading of cookies."""
+"""The protection of every response: nobody frames it, no foreign script runs in it or reads its cookies."""
 
 from __future__ import annotations
 

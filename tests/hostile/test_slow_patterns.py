@@ -22,8 +22,8 @@ from builds.imaging.oci.untar import Untar
 from builds.imaging.reporting import ImageError, Quiet
 from environments.definition import read
 from environments.definition.files import dockerignore
+from tests.growth import LINEAR, SMALL, growth
 from tests.hostile import patterns
-from tests.hostile.growth import LINEAR, SMALL, growth
 
 pytestmark = pytest.mark.slow
 
@@ -181,7 +181,7 @@ def test_a_definition_is_read_in_linear_time(name: str) -> None:
     def findings(amount: int) -> set[str]:
         return {finding.code for finding in read(text(amount).encode(), filename).findings}
 
-    # What is refused for its length is not read as the rest is, and takes no time.
+    # A text that is refused for its length takes no time.
     most = 8 * SMALL
     while most < 256_000 and findings(2 * most) == findings(SMALL):
         most *= 2

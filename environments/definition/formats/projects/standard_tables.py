@@ -25,9 +25,9 @@ def extra_names(manifest: Beside) -> list[str]:
 
 
 class StandardTables:
-    """What the standard tables request, for one reading of a project.
+    """The requirements in the standard tables, for one reading of a project.
 
-    Groups and extras that include each other may request the same without end: too much of it is refused.
+    Groups and extras that include each other may request the same without end: more than `MOST_REQUESTS` are refused.
     """
 
     def __init__(self, draft: Draft, manifest: Beside) -> None:

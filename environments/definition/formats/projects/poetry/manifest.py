@@ -105,7 +105,7 @@ class Manifest:
 
 @dataclass
 class _Tables:
-    """What a project's tables request, for one reading of it."""
+    """The requirements in a project's tables, for one reading of it."""
 
     manifest: Manifest
     standard: StandardTables

@@ -9,7 +9,7 @@ import pytest
 
 from environments.definition import Reading, read_path
 from environments.definition.model import Selection
-from tests.hostile.growth import LINEAR, growth
+from tests.growth import LINEAR, growth
 
 Files = dict[str, str]
 

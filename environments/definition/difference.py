@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from environments.definition.changes import OtherChange, context_changes, text_changes
 from environments.definition.findings import secrets
@@ -135,22 +135,21 @@ def _moves(changes: list[PackageChange]) -> list[PackageChange]:
     return [change for change in result if change not in moved]
 
 
-def _by_name(specs: Iterable[Spec]) -> dict[tuple[str, str], tuple[Spec, ...]]:
-    by_name: dict[tuple[str, str], tuple[Spec, ...]] = {}
+def _by_name(specs: Iterable[Spec]) -> dict[tuple[str, str], list[Spec]]:
+    by_name: dict[tuple[str, str], list[Spec]] = {}
     for spec in specs:
-        key = (spec.ecosystem, spec.name)
-        by_name[key] = (*by_name.get(key, ()), spec)
+        by_name.setdefault((spec.ecosystem, spec.name), []).append(spec)
     return by_name
 
 
-def _paired(was: tuple[Spec, ...], now: tuple[Spec, ...]) -> list[tuple[Spec | None, Spec | None]]:
+def _paired(was: Sequence[Spec], now: Sequence[Spec]) -> list[tuple[Spec | None, Spec | None]]:
     if len(was) <= 1 and len(now) <= 1:
         return [(was[0] if was else None, now[0] if now else None)]
     # The same package several times (by platform or marker): a package on both sides is no change.
-    left = [spec for spec in was if all(spec.text != other.text for other in now)]
-    right = [spec for spec in now if all(spec.text != other.text for other in was)]
-    length = max(len(left), len(right))
-    return [(left[i] if i < len(left) else None, right[i] if i < len(right) else None) for i in range(length)]
+    texts_before, texts_now = {spec.text for spec in was}, {spec.text for spec in now}
+    left = [spec for spec in was if spec.text not in texts_now]
+    right = [spec for spec in now if spec.text not in texts_before]
+    return list(zip_longest(left, right))
 
 
 def _change(old: Spec | None, new: Spec | None) -> PackageChange | None:

@@ -20,7 +20,7 @@ from builds.engine.output import Output
 from builds.imaging.bases.tree import Tree, described
 from builds.imaging.oci.untar import Untar
 from builds.imaging.reporting import ImageError, Quiet
-from environments.definition import read
+from environments.definition import diff, read
 from environments.definition.files import dockerignore
 from tests.growth import LINEAR, SMALL, growth
 from tests.hostile import patterns
@@ -187,6 +187,24 @@ def test_a_definition_is_read_in_linear_time(name: str) -> None:
         most *= 2
 
     assert growth(findings, most) < LINEAR
+
+
+@pytest.mark.parametrize("marker", ["", "; python_version>='3.%'"])
+def test_definitions_are_compared_in_linear_time(marker: str) -> None:
+    """Also where they request a package by many lines, none of which is in both."""
+    most = 16_000
+    definitions = {}
+    for doublings in range(7):
+        lines = [f"a=={n}{marker}\n".replace("%", str(n)) for n in range((SMALL << doublings) // 4)]
+        definitions[SMALL << doublings] = [read("".join(lines[start::2])).definition for start in (0, 1)]
+
+    def compare(amount: int) -> object:
+        old, new = definitions[amount]
+        assert old is not None
+        assert new is not None
+        return diff(old, new)
+
+    assert growth(compare, most) < LINEAR
 
 
 def test_a_deep_key_of_a_lock_is_refused_with_its_line() -> None:

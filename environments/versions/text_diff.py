@@ -11,7 +11,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from itertools import islice, zip_longest
 
 MAX_ROWS = 20_000
@@ -19,7 +18,7 @@ STEPS = 1_500_000  # of the search, about a second
 _MAX_EDITS = 400  # between two matches
 _MAX_DEPTH = 30
 _MAX_MARKED = 1_000  # characters of a line whose words are compared
-_MARKING = 2_000_000  # pairs of words that are compared
+_MARKING = 1_000_000  # steps of comparing the words of lines
 _SIMILAR = 0.5  # lines that have less in common are different lines
 
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
@@ -117,25 +116,36 @@ def _marked(old: str | None, new: str | None, budget: Budget) -> tuple[tuple[Par
     if old is None or new is None or budget.steps < 0 or max(len(old), len(new)) > _MAX_MARKED:
         return whole[0], whole[1]
     left, right = _TOKENS.findall(old), _TOKENS.findall(new)
-    budget.steps -= len(left) * len(right)
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
-    if (
-        matcher.real_quick_ratio() < _SIMILAR
-        or matcher.quick_ratio() < _SIMILAR
-        or matcher.ratio() < _SIMILAR
-    ):
+    length = len(left) + len(right)
+    budget.steps -= length
+    if 2 * (Counter(left) & Counter(right)).total() < _SIMILAR * length:
         return whole[0], whole[1]
-    sides: tuple[list[Part], list[Part]] = ([], [])
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
-        for side, text in zip(sides, ("".join(left[i1:i2]), "".join(right[j1:j2])), strict=True):
-            if text:
-                side.append(Part(text, tag != "equal"))
-    return tuple(sides[0]), tuple(sides[1])
+    blocks = _blocks(left, right, budget)
+    different = sum(i2 - i1 + j2 - j1 for i1, i2, j1, j2 in blocks)
+    if length - different < _SIMILAR * length:
+        return whole[0], whole[1]
+    return (
+        _parts(left, [(i1, i2) for i1, i2, _, _ in blocks]),
+        _parts(right, [(j1, j2) for _, _, j1, j2 in blocks]),
+    )
+
+
+def _parts(tokens: Sequence[str], marked: Sequence[tuple[int, int]]) -> tuple[Part, ...]:
+    """Return the parts of a line of which these tokens are marked."""
+    parts = []
+    at = 0
+    for first, last in (*marked, (len(tokens), len(tokens))):
+        parts += [Part("".join(tokens[at:first])), Part("".join(tokens[first:last]), marked=True)]
+        at = last
+    return tuple(part for part in parts if part.text)
 
 
 def changed_blocks(old: Sequence[str], new: Sequence[str], steps: int = STEPS) -> list[Block]:
     """Return the blocks of lines that differ, in order."""
-    budget = Budget(steps)
+    return _blocks(old, new, Budget(steps))
+
+
+def _blocks(old: Sequence[str], new: Sequence[str], budget: Budget) -> list[Block]:
     matches = [*_matches(old, new, (0, len(old), 0, len(new)), budget, 0), (len(old), len(new))]
     blocks = []
     i = j = 0

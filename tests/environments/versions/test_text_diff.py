@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from environments.versions.text_diff import DiffRow, changed_blocks, lines_of, side_by_side
 from environments.versions.text_view import CONTEXT, MAX_CHANGED, TextView, compare_texts, unified
+from tests.growth import cpu
 
 # Few different lines, so that they repeat; breaks other than the line feed stay in their line.
 LINES = st.lists(
@@ -149,3 +150,17 @@ def test_texts_of_a_megabyte_are_compared_in_seconds_and_shown_in_part(
         (row.old_number is not None) + (row.new_number is not None) for row in rows if not row.same
     )
     assert max(len(row.old) for row in rows) <= 5_001
+
+
+def test_lines_of_the_same_few_words_take_not_much_longer_than_lines_of_different_words() -> None:
+    def compare(pattern: str) -> float:
+        sides = (pattern * 200, f"y {pattern}" * 133)
+        old, new = ("\n".join(f"{side} {row}" for row in range(900)) for side in sides)
+        return cpu(lambda _: side_by_side(old, new), 0)
+
+    different = [
+        "\n".join(" ".join(f"w{row}x{n}" for n in range(first, 140)) for row in range(900))
+        for first in (0, 3)
+    ]
+
+    assert compare("x z ") < 40 * cpu(lambda _: side_by_side(*different), 0)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from environments.definition.edits import Budget, changed_blocks
 from environments.definition.findings import secrets
 from environments.definition.model import Definition
 
@@ -20,28 +20,28 @@ class OtherChange:
     new: str = ""
 
 
-def text_changes(kind: str, what: str, old: str, new: str) -> Iterable[OtherChange]:
+def text_changes(
+    kind: str, what: str, old: str, new: str, budget: Budget | None = None
+) -> Iterable[OtherChange]:
     """The lines that were added to and removed from a text."""
     before, after = old.splitlines(), new.splitlines()
-    removed = added = 0
-    pieces: list[str] = []
-    for line in difflib.unified_diff(before, after, lineterm="", n=0):
-        if line.startswith(("---", "+++", "@@")):
-            continue
-        removed += line.startswith("-")
-        added += line.startswith("+")
-        pieces.append(line)
-    if pieces:
-        text = f"{what}: {added} {'line' if added == 1 else 'lines'} added, {removed} removed"
-        gone = "\n".join(line[1:] for line in pieces if line.startswith("-"))
-        come = "\n".join(line[1:] for line in pieces if line.startswith("+"))
-        yield OtherChange(kind, text, secrets.masked_script(gone), secrets.masked_script(come))
+    removed: list[str] = []
+    added: list[str] = []
+    for i1, i2, j1, j2 in changed_blocks(before, after, budget):
+        removed += before[i1:i2]
+        added += after[j1:j2]
+    if removed or added:
+        lines = "line" if len(added) == 1 else "lines"
+        text = f"{what}: {len(added)} {lines} added, {len(removed)} removed"
+        gone, come = (secrets.masked_script("\n".join(side)) for side in (removed, added))
+        yield OtherChange(kind, text, gone, come)
 
 
 def context_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
     """The files, links and empty folders that differ between two build contexts."""
     before = {file.path: file for file in old.context.files} if old.context else {}
     after = {file.path: file for file in new.context.files} if new.context else {}
+    budget = Budget()  # of all files together: there may be thousands
     empty_before = set(old.context.folders) if old.context else set()
     empty_after = set(new.context.folders) if new.context else set()
     for path in sorted(empty_before ^ empty_after):
@@ -61,4 +61,4 @@ def context_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:
                 yield OtherChange("context", f"{path} changed")
             else:
                 texts = (was.content.decode("utf-8", "replace"), now.content.decode("utf-8", "replace"))
-                yield from text_changes("context", path, *texts)
+                yield from text_changes("context", path, *texts, budget)

@@ -6,16 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from environments.versions.text_diff import (
-    Block,
-    Budget,
-    DiffRow,
-    Part,
-    changed_blocks,
-    changed_rows,
-    lines_of,
-    same_rows,
-)
+from environments.definition.edits import Block, Budget, changed_blocks
+from environments.versions.text_diff import MARKING, DiffRow, Part, changed_rows, lines_of, same_rows
 
 CONTEXT = 3  # lines around a change
 MAX_CHANGED = 2_000  # rows that differ, of one page
@@ -86,7 +78,7 @@ def compare_texts(old: str, new: str, *, whole: bool = False) -> TextView:
     blocks = changed_blocks(before, after)
     added, removed = sum(j2 - j1 for _, _, j1, j2 in blocks), sum(i2 - i1 for i1, i2, _, _ in blocks)
     sections = _Sections(before, MAX_FOLDED)
-    budget = Budget()
+    budget = Budget(MARKING)
     i = j = shown = 0
     for block in blocks:
         i1, i2, _, j2 = block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import re
 import tarfile
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from builds.imaging.oci.untar import Untar
 from builds.imaging.reporting import ImageError, Quiet
 from environments.definition import diff, read
 from environments.definition.files import dockerignore
-from tests.growth import LINEAR, SMALL, growth
+from tests.growth import LINEAR, SMALL, cpu, growth
 from tests.hostile import patterns
 
 pytestmark = pytest.mark.slow
@@ -205,6 +206,32 @@ def test_definitions_are_compared_in_linear_time(marker: str) -> None:
         return diff(old, new)
 
     assert growth(compare, most) < LINEAR
+
+
+def blocks(amount: int, separator: str) -> str:
+    """Return a Dockerfile of so many lines, of few different ones: shorter and shorter blocks, each with its own end."""
+    chance = random.Random(1)  # noqa: S311
+    lines = ["FROM a"]
+    for length in range(int((2 * amount) ** 0.5), 0, -1):
+        lines += [f"RUN {chance.randrange(101)}" for _ in range(length)]
+        lines.append(f"RUN {separator}{length}")
+    return "\n".join([*lines, ""])
+
+
+def test_dockerfiles_are_compared_in_linear_time() -> None:
+    """Also where a search for the longest block that both have would go through all of the rest for each."""
+    definitions = {
+        amount: [read(blocks(amount, separator), "Dockerfile").definition for separator in "xy"]
+        for amount in (6_000, 48_000)
+    }
+
+    def compare(amount: int) -> object:
+        old, new = definitions[amount]
+        assert old is not None
+        assert new is not None
+        return diff(old, new)
+
+    assert cpu(compare, 48_000) < LINEAR * min(cpu(compare, 6_000) for _ in range(3))
 
 
 def test_a_deep_key_of_a_lock_is_refused_with_its_line() -> None:

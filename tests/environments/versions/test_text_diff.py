@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from environments.versions.text_diff import DiffRow, changed_blocks, lines_of, side_by_side
+from environments.definition.edits import Budget, changed_blocks
+from environments.versions.text_diff import DiffRow, lines_of, side_by_side
 from environments.versions.text_view import CONTEXT, MAX_CHANGED, TextView, compare_texts, unified
 from tests.growth import cpu
 
@@ -71,7 +72,7 @@ def test_the_shown_lines_applied_to_the_old_text_give_the_new_text(old: str, new
 @settings(max_examples=200, deadline=None)
 def test_also_when_the_search_has_no_time_left(old: list[str], new: list[str], steps: int) -> None:
     result, at = [], 0
-    for i1, i2, j1, j2 in changed_blocks(old, new, steps):
+    for i1, i2, j1, j2 in changed_blocks(old, new, Budget(steps)):
         result += old[at:i1] + new[j1:j2]
         at = i2
     assert result + old[at:] == new
@@ -153,14 +154,12 @@ def test_texts_of_a_megabyte_are_compared_in_seconds_and_shown_in_part(
 
 
 def test_lines_of_the_same_few_words_take_not_much_longer_than_lines_of_different_words() -> None:
-    def compare(pattern: str) -> float:
-        sides = (pattern * 200, f"y {pattern}" * 133)
-        old, new = ("\n".join(f"{side} {row}" for row in range(900)) for side in sides)
-        return cpu(lambda _: side_by_side(old, new), 0)
+    def seconds(old: str, new: str) -> float:
+        sides = [
+            "\n".join(f"{line.replace('%', str(row))} {row}" for row in range(900)) for line in (old, new)
+        ]
+        return cpu(lambda _: side_by_side(sides[0], sides[1]), 0)
 
-    different = [
-        "\n".join(" ".join(f"w{row}x{n}" for n in range(first, 140)) for row in range(900))
-        for first in (0, 3)
-    ]
+    of_many_words = " ".join(f"w%x{number}" for number in range(140))
 
-    assert compare("x z ") < 40 * cpu(lambda _: side_by_side(*different), 0)
+    assert seconds("x z " * 200, "y x z " * 133) < 40 * seconds(of_many_words, of_many_words[5:])

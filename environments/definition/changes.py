@@ -25,16 +25,15 @@ def text_changes(
 ) -> Iterable[OtherChange]:
     """The lines that were added to and removed from a text."""
     before, after = old.splitlines(), new.splitlines()
-    removed: list[str] = []
-    added: list[str] = []
+    gone: list[str] = []
+    come: list[str] = []
     for i1, i2, j1, j2 in changed_blocks(before, after, budget):
-        removed += before[i1:i2]
-        added += after[j1:j2]
+        gone += before[i1:i2]
+        come += after[j1:j2]
+    removed, added = len(gone), len(come)
     if removed or added:
-        lines = "line" if len(added) == 1 else "lines"
-        text = f"{what}: {len(added)} {lines} added, {len(removed)} removed"
-        gone, come = (secrets.masked_script("\n".join(side)) for side in (removed, added))
-        yield OtherChange(kind, text, gone, come)
+        text = f"{what}: {added} {'line' if added == 1 else 'lines'} added, {removed} removed"
+        yield OtherChange(kind, text, *(secrets.masked_script("\n".join(side)) for side in (gone, come)))
 
 
 def context_changes(old: Definition, new: Definition) -> Iterable[OtherChange]:

@@ -184,7 +184,7 @@ def test_a_definition_is_read_in_linear_time(name: str) -> None:
 
     # A text that is refused for its length takes no time.
     most = 8 * SMALL
-    while most < 256_000 and findings(2 * most) == findings(SMALL):
+    while most < 16_000 and findings(2 * most) == findings(SMALL):
         most *= 2
 
     assert growth(findings, most) < LINEAR

@@ -59,7 +59,7 @@ def pairs() -> Iterator[tuple[str, Callable[[], object]]]:
     yield "requirements, a package in 9,000 lines", lambda: diff(old, new)
     dockerfiles = [definition(blocks(separator), "Dockerfile") for separator in "xy"]
     yield "Dockerfiles of 64,000 lines, few of them different", lambda: diff(*dockerfiles)
-    texts = ["\n".join(f"{words} {row}" for row in range(900)) for words in ("x " * 400, "y x " * 200)]
+    texts = ["\n".join(f"{line} {row}" for row in range(900)) for line in ("x " * 400, "y x " * 200)]
     yield "900 lines of few different words", lambda: side_by_side(texts[0], texts[1])
 
 

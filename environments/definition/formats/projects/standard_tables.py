@@ -24,6 +24,21 @@ def extra_names(manifest: Beside) -> list[str]:
     return list(table(manifest.values, "project", "optional-dependencies"))
 
 
+class Allowance:
+    """The number of requirements that are left; a project that uses more is refused."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._left = MOST_REQUESTS
+
+    def use(self, at: Placed) -> None:
+        """Use one for what is at this place."""
+        self._left -= 1
+        if self._left < 0:
+            size, limit = f"more than {MOST_REQUESTS} requirements", str(MOST_REQUESTS)
+            raise self._draft.refuse("too-large", at, what="the project", size=size, limit=limit)
+
+
 class StandardTables:
     """The requirements in the standard tables, for one reading of a project.
 
@@ -31,7 +46,7 @@ class StandardTables:
     """
 
     def __init__(self, draft: Draft, manifest: Beside) -> None:
-        self._draft = draft
+        self._allowance = Allowance(draft)
         self._manifest = manifest
         self._project = table(manifest.values, "project")
         self._name = pip_name(text(self._project, "name"))
@@ -39,7 +54,6 @@ class StandardTables:
         self._extra_names = {pip_name(each): each for each in self._extras}
         self._groups = table(manifest.values, "dependency-groups")
         self._group_names = {pip_name(each): each for each in self._groups}
-        self._count = 0
 
     def dependencies(self) -> Iterator[Requested]:
         """Yield what `project.dependencies` requests. Raises BadRequest."""
@@ -79,8 +93,5 @@ class StandardTables:
     def counted(self, *path: str | int) -> Placed:
         """Return the place of a requirement or of an included group. Refuses the project if there are too many."""
         at = self._manifest.at(*path)
-        self._count += 1
-        if self._count > MOST_REQUESTS:
-            size, limit = f"more than {MOST_REQUESTS} requirements", str(MOST_REQUESTS)
-            raise self._draft.refuse("too-large", at, what="the project", size=size, limit=limit)
+        self._allowance.use(at)
         return at

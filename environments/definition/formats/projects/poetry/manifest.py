@@ -11,7 +11,7 @@ from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.poetry.constraints import BadConstraint, specifier
 from environments.definition.formats.projects.poetry.dependencies import requested
 from environments.definition.formats.projects.requested import BadRequest, Requested
-from environments.definition.formats.projects.standard_tables import StandardTables, extra_names
+from environments.definition.formats.projects.standard_tables import Allowance, StandardTables, extra_names
 from environments.definition.formats.toml import items, table, text
 from environments.definition.model import Selection
 from environments.definition.packages.specs import pip_name
@@ -87,9 +87,13 @@ class Manifest:
         parts += [partial(tables.extra, name) for name in chosen.extras]
         parts += [partial(tables.group, name) for name in chosen.groups]
         everything: dict[Requested, None] = {}
+        # A requirement of a standard table is one with each entry of poetry's for the same package.
+        allowance = Allowance(draft)
         for part in parts:
             try:
-                everything.update(dict.fromkeys(part()))
+                for each in part():
+                    allowance.use(each.at)
+                    everything[each] = None
             except Fault as fault:
                 at = fault.requested.at
                 draft.note("bad-dependency", at, what=fault.requested.name[:80], why=str(fault))

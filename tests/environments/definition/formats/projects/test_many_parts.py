@@ -111,6 +111,10 @@ INCLUDING = {
 }
 
 
+PACKAGE_2_000_TIMES = NAMED.replace("[]", "[" + "'p', " * 2_000 + "]")
+A_HUNDRED_OF_POETRY = "[tool.poetry.dependencies]\np = [\n" + "{version = '*'},\n" * 100 + "]\n"
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -120,8 +124,17 @@ INCLUDING = {
         {"pyproject.toml": f"{NAMED}[tool.poetry]\nrequires-poetry = '>=2'\n{INCLUDING['extras']}"},
         {"pyproject.toml": NAMED_OF_POETRY + INCLUDING["poetry"]},
         {"poetry.lock": POETRY_LOCK, "pyproject.toml": NAMED_OF_POETRY + INCLUDING["poetry"]},
+        {"pyproject.toml": PACKAGE_2_000_TIMES + A_HUNDRED_OF_POETRY},
     ],
-    ids=["groups of pdm", "extras of pdm", "groups", "extras", "groups of poetry", "poetry.lock"],
+    ids=[
+        "groups of pdm",
+        "extras of pdm",
+        "groups",
+        "extras",
+        "groups of poetry",
+        "poetry.lock",
+        "entries of poetry for a package",
+    ],
 )
 def test_what_includes_the_same_without_end_is_refused(files: Files, tmp_path: Path) -> None:
     reading = read_with(tmp_path, files, Selection(extras=("g0",), groups=("g0",)))

@@ -83,8 +83,10 @@ def _memory(pid: int) -> int:
 
 def _watch(leader: int, process: int, most: Most) -> None:
     tree = _Tree(leader)
+    ended = select.poll()  # select() knows a thousand descriptors only
+    ended.register(process, select.POLLIN)
     try:
-        while not select.select([process], [], [], INTERVAL_SECONDS)[0]:
+        while not ended.poll(1000 * INTERVAL_SECONDS):
             if excess := tree.excess(most):
                 _LOG.warning("A confined process and what it started used %s, and were ended", excess)
                 break

@@ -291,6 +291,21 @@ def test_a_command_that_cannot_be_watched_is_ended(
     wait_until(lambda: not [*members(leader)], 10, "The command is still there.")
 
 
+def test_a_command_is_watched_by_a_process_with_more_than_a_thousand_open_files(server: ForkServer) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        command = server.run(
+            ["sh", "-c", "for n in 1 2 3 4 5 6; do sleep 600 & done; wait"], Confinement(processes=4)
+        )
+        assert command.wait(30) == -signal.SIGKILL
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 USING = """
 import os, signal
 from builds.confinement.confine import Confinement

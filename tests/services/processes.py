@@ -246,10 +246,15 @@ class Process:
 
     def family(self) -> list[ProcessInfo]:
         """Return it and every living process that came from it: children, same session, or same marker."""
+        ended = not self.running
         table = process_table()
-        related = {process.pid for process in descendants(self.pid, table)}
-        related |= {process.pid for process in table.values() if self.pid in (process.pid, process.session)}
-        related |= {process.pid for process in processes_holding(self.marker, table)}
+        related = {process.pid for process in processes_holding(self.marker, table)}
+        # While anything of its session lives, its number is given to nobody else; afterwards it may be.
+        if not (ended and self.pid in table):
+            related |= {process.pid for process in descendants(self.pid, table)}
+            related |= {
+                process.pid for process in table.values() if self.pid in (process.pid, process.session)
+            }
         return [table[pid] for pid in sorted(related & table.keys()) if not table[pid].zombie]
 
     def signal(self, sign: int) -> None:

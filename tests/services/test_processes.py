@@ -65,6 +65,22 @@ def test_orphans_of_a_crash_are_found_and_killed(start_process: StartProcess) ->
     process.assert_nothing_left()
 
 
+def test_another_process_with_the_number_of_one_that_has_ended_is_not_killed(
+    start_process: StartProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers are given again: tests that start many processes come to the same within minutes."""
+    ended = start_process(["true"])
+    ended.wait()
+    other = start_process(["sh", "-c", "sleep 300 & echo ready; wait"])
+    other.wait_for_line("ready")
+    monkeypatch.setattr(ended.popen, "pid", other.pid)
+
+    ended.kill_family()
+
+    assert other.running
+    assert commands(other) == {"300"}
+
+
 def test_ctrl_c_reaches_the_whole_group(start_process: StartProcess) -> None:
     process = start_process(["sh", "-c", "sleep 300 & echo ready; wait"])
     process.wait_for_line("ready")

@@ -24,12 +24,12 @@ class Forked:
 
     def poll(self) -> int | None:
         """Return its exit code, or None while it runs."""
-        return self.wait(0) if self.returncode is None and _ready([self.process], 0) else self.returncode
+        return self.wait(0) if self.returncode is None and readable([self.process], 0) else self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Return its exit code once it has ended. Raises subprocess.TimeoutExpired after so many seconds."""
         if self.returncode is None:
-            if not _ready([self.process], timeout):
+            if not readable([self.process], timeout):
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
             code = self.control.recv(64)
             self.returncode = int(code) if code else -signal.SIGKILL  # with the server
@@ -75,7 +75,7 @@ class ForkedCommand(Forked):
         """
         until = None if timeout is None else time.monotonic() + timeout
         while self._open:
-            ready = _ready(self._open, _left(until))
+            ready = readable(self._open, _left(until))
             if not ready:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
             for pipe in ready:
@@ -93,8 +93,11 @@ def _left(until: float | None) -> float | None:
     return None if until is None else max(0.0, until - time.monotonic())
 
 
-def _ready(descriptors: Iterable[int], timeout: float | None) -> list[int]:
-    """Return which of these can be read, or have come to their end, within so many seconds; select() has a limit."""
+def readable(descriptors: Iterable[int], timeout: float | None) -> list[int]:
+    """Return which of these can be read, or have come to their end, within so many seconds.
+
+    Their numbers may be any: select() knows a thousand only.
+    """
     waiting = select.poll()
     for descriptor in descriptors:
         waiting.register(descriptor, select.POLLIN)

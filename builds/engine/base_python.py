@@ -7,7 +7,6 @@ time. Its Python is anybody's program: this process passes on what it sends, and
 from __future__ import annotations
 
 import os
-import select
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ from docker.errors import DockerException
 from docker.utils.socket import frames_iter
 from requests import RequestException
 
+from builds.confinement.forked import readable
 from builds.engine.connection import Engine
 from builds.engine.exchange import POLL_SECONDS, EngineRefused
 from builds.engine.gateway.network import NONE
@@ -217,7 +217,7 @@ def _facts(running: Container, reporter: Reporter) -> dict[str, Any]:
         until = time.monotonic() + _FACTS_SECONDS
         while len(body) <= _MOST_FACTS and time.monotonic() < until:
             reporter.check()
-            if select.select([ours], [], [], POLL_SECONDS)[0]:
+            if readable([ours.fileno()], POLL_SECONDS):
                 piece = ours.recv(_MOST_FACTS)
                 if not piece:
                     break

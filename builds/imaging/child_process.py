@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from builds.confinement.confine import Confinement, die_with_parent
+from builds.confinement.forked import readable
 from builds.confinement.forkserver import ForkServer
 from builds.imaging.reporting import Cancelled, ImageError, Reporter
 
@@ -162,7 +162,7 @@ class Worker:
                 pipe.close()
 
     def _await(self, reporter: Reporter, until: float | None, late: ImageError | None) -> None:
-        while not select.select([self._child.stdout], [], [], _POLL_SECONDS)[0]:
+        while not readable([self._child.stdout.fileno()], _POLL_SECONDS):
             reporter.check()
             if late is not None and until is not None and time.monotonic() > until:
                 raise late

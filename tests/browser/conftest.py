@@ -27,8 +27,8 @@ def browser(chromium: Path) -> Iterator[Browser]:
     expect.set_options(timeout=SECONDS * 1000)
     with sync_playwright() as playwright:
         options = launch_options(chromium)
-        # No page lives long enough for optimized code to pay, and what most leave behind is never looked through.
-        options["args"] = [*options["args"], "--js-flags=--no-opt --min-semi-space-size=64"]
+        # No page lives long enough for optimized code to pay.
+        options["args"] = [*options["args"], "--js-flags=--no-opt"]
         browser = playwright.chromium.launch(**options)
         yield browser
         browser.close()

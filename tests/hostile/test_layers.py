@@ -26,6 +26,7 @@ from tests.builds.imaging.bases.test_bases import DEBIAN, tarred
 from tests.hostile import tars
 from tests.hostile.changing import Change, changed, changes
 from tests.hostile.packages.wheels import Memory
+from tests.services.processes import many_open_files
 
 
 def probe(workshop: Workshop, layer: bytes, reporter: Quiet | None = None) -> Probe:
@@ -153,6 +154,11 @@ def test_a_base_is_read_by_a_process_that_reads_nothing_else(
         pytest.raises(RuntimeError, match="PermissionError"),
     ):
         worker.ask({"do": "layer", "digest": "x", "path": str(secret)})
+
+
+def test_a_base_is_read_by_a_process_with_more_than_a_thousand_open_files(workshop: Workshop) -> None:
+    with many_open_files():
+        assert probe(workshop, tars.gzipped([tarred(DEBIAN)])).version == "3.11.2"
 
 
 def test_a_base_that_ends_its_reader_is_its_own_fault(

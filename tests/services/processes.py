@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
@@ -96,6 +97,20 @@ def kill(processes: Iterable[ProcessInfo | int], sign: int = signal.SIGKILL) -> 
             os.kill(process if isinstance(process, int) else process.pid, sign)
         except ProcessLookupError:
             continue  # gone already: what we wanted
+
+
+@contextmanager
+def many_open_files() -> Iterator[None]:
+    """Give this process more open files than select() can take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def wait_until(happened: Callable[[], bool], seconds: float, otherwise: Callable[[], str] | str) -> None:

@@ -19,7 +19,7 @@ from builds.confinement import forkserver
 from builds.confinement.confine import Confinement
 from builds.confinement.forkserver import Child, ForkServer
 from builds.confinement.watching import members
-from tests.services.processes import wait_until
+from tests.services.processes import many_open_files, wait_until
 
 MODULE = "tests.builds.confinement.evaluating"
 
@@ -292,18 +292,11 @@ def test_a_command_that_cannot_be_watched_is_ended(
 
 
 def test_a_command_is_watched_by_a_process_with_more_than_a_thousand_open_files(server: ForkServer) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
-    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
-    try:
+    with many_open_files():
         command = server.run(
             ["sh", "-c", "for n in 1 2 3 4 5 6; do sleep 600 & done; wait"], Confinement(processes=4)
         )
         assert command.wait(30) == -signal.SIGKILL
-    finally:
-        for descriptor in taken:
-            os.close(descriptor)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 USING = """

@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from environments.definition.findings.result import Draft
 from environments.definition.packages.pythons import Pythons
 from environments.definition.packages.specs import pip_name
 from environments.definition.syntax.text import Placed
@@ -23,6 +24,21 @@ _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,20}://")
 
 class BadRequest(ValueError):
     """The project requests nothing that can be read here; the message says why."""
+
+
+class Allowance:
+    """The number of requirements that are left; a project that uses more is refused."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._left = MOST_REQUESTS
+
+    def use(self, at: Placed) -> None:
+        """Use one for what is at this place."""
+        self._left -= 1
+        if self._left < 0:
+            size, limit = f"more than {MOST_REQUESTS} requirements", str(MOST_REQUESTS)
+            raise self._draft.refuse("too-large", at, what="the project", size=size, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

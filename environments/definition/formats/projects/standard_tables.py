@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.requested import (
-    MOST_REQUESTS,
+    Allowance,
     BadRequest,
     Requested,
     from_pep508,
@@ -22,21 +22,6 @@ _DEEPEST = 20
 def extra_names(manifest: Beside) -> list[str]:
     """Return the names of the optional dependencies."""
     return list(table(manifest.values, "project", "optional-dependencies"))
-
-
-class Allowance:
-    """The number of requirements that are left; a project that uses more is refused."""
-
-    def __init__(self, draft: Draft) -> None:
-        self._draft = draft
-        self._left = MOST_REQUESTS
-
-    def use(self, at: Placed) -> None:
-        """Use one for what is at this place."""
-        self._left -= 1
-        if self._left < 0:
-            size, limit = f"more than {MOST_REQUESTS} requirements", str(MOST_REQUESTS)
-            raise self._draft.refuse("too-large", at, what="the project", size=size, limit=limit)
 
 
 class StandardTables:

@@ -11,7 +11,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.pep621.manifest import Include, Manifest
-from environments.definition.formats.projects.requested import MOST_REQUESTS
+from environments.definition.formats.projects.requested import Allowance
 from environments.definition.formats.selection import listed
 from environments.definition.model import Selection
 from environments.definition.packages.specs import pip_name
@@ -70,9 +70,10 @@ class _Reader:
     groups: set[str] = field(default_factory=set)
     extra_names: dict[str, str] = field(init=False)
     group_names: dict[str, str] = field(init=False)
-    count: int = 0
+    allowance: Allowance = field(init=False)
 
     def __post_init__(self) -> None:
+        self.allowance = Allowance(self.draft)
         self.extra_names = {pip_name(name): name for name in self.manifest.extras}
         self.group_names = {pip_name(name): name for name in self.manifest.groups}
 
@@ -81,10 +82,7 @@ class _Reader:
         rest = list(waiting)[::-1]
         while rest:
             request = rest.pop()
-            self.count += 1
-            if self.count > MOST_REQUESTS:
-                size, limit = f"more than {MOST_REQUESTS} requirements", str(MOST_REQUESTS)
-                raise self.draft.refuse("too-large", request.line, what="the project", size=size, limit=limit)
+            self.allowance.use(request.line)
             if self.manifest.name and request.name == pip_name(self.manifest.name):
                 rest += list(self._of_itself(request))[::-1]
             else:

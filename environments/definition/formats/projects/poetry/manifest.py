@@ -10,8 +10,8 @@ from environments.definition.findings.result import Draft
 from environments.definition.formats.projects.beside import Beside
 from environments.definition.formats.projects.poetry.constraints import BadConstraint, specifier
 from environments.definition.formats.projects.poetry.dependencies import requested
-from environments.definition.formats.projects.requested import BadRequest, Requested
-from environments.definition.formats.projects.standard_tables import Allowance, StandardTables, extra_names
+from environments.definition.formats.projects.requested import Allowance, BadRequest, Requested
+from environments.definition.formats.projects.standard_tables import StandardTables, extra_names
 from environments.definition.formats.toml import items, table, text
 from environments.definition.model import Selection
 from environments.definition.packages.specs import pip_name

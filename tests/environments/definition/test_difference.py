@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from environments.definition import Definition, Difference, diff, read
@@ -180,6 +182,23 @@ def test_another_base_image_says_which_part_of_it(old: str, new: str, text: str)
     difference = diff(of(image=old), of(image=new))
     assert [(item.text, item.old, item.new) for item in difference.other] == [(text, old, new)]
     assert difference.summary == f"{text} · needs a new image"
+
+
+def test_many_files_that_are_hard_to_compare_share_a_second() -> None:
+    """What is left when it is used up counts as replaced."""
+    chance = random.Random(1)  # noqa: S311
+
+    def context(last: str, hard: int) -> Definition:
+        texts = {f"{n:02}.txt": "\n".join(chance.choices("ab", k=5_000)) for n in range(hard)}
+        listed = [
+            ContextFile(path=path, content=text.encode())
+            for path, text in ({"Dockerfile": "FROM a:1\n", "z": last} | texts).items()
+        ]
+        return Definition(context=BuildContext(files=tuple(listed)))
+
+    for hard, changed in ((0, "1 line added, 1 removed"), (40, "4 lines added, 4 removed")):
+        old, new = context("a\nb\na\nb\n", hard), context("b\na\nb\na\n", hard)
+        assert diff(old, new).other[-1].text == f"z: {changed}"
 
 
 def test_lines_of_the_dockerfile_and_files_of_the_context_are_named() -> None:

@@ -185,7 +185,7 @@ def test_another_base_image_says_which_part_of_it(old: str, new: str, text: str)
 
 
 def test_many_files_that_are_hard_to_compare_share_a_second() -> None:
-    """What is left when it is used up counts as replaced."""
+    """Later files count as replaced."""
     chance = random.Random(1)  # noqa: S311
 
     def context(last: str, hard: int) -> Definition:

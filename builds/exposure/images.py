@@ -15,7 +15,6 @@ from environments.models import Usage, VersionEntry, VersionLabel, Workspace
 
 MOST = 1_000  # that are counted, and can be paged through
 FIRST = 3_000  # versions that are looked at before all others
-FEW = 2_000  # rows of packages: so many are looked up before images are, and more while images are read
 
 
 def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> list[int]:
@@ -24,7 +23,7 @@ def exposed_images(subject: Subject, scope: Scope, *, used: bool = True) -> list
     With `used`, only those in use. Among a workspace's images are those of the catalogue that its versions use.
     """
     images = Image.objects.filter(current=True)
-    if used and not _rare(subject):
+    if used and not subject.rare:
         return _used_images(images, subject, scope)
     images = images.filter(_held(subject))
     if used:
@@ -99,18 +98,8 @@ def _held(subject: Subject) -> Q:
     Images with a rare package are looked up by it. Nearly all have a popular one: reading them in order ends sooner.
     """
     rows = ImagePackage.objects.filter(package__in=subject.packages)
-    rare = _rare(subject)
-    held = Q(pk__in=rows.values("image")) if rare else Q(Exists(rows.filter(image=OuterRef("pk"))))
+    held = Q(pk__in=rows.values("image")) if subject.rare else Q(Exists(rows.filter(image=OuterRef("pk"))))
     return held | Q(base_contents__in=list(subject.digests)) if subject.digests else held
-
-
-def _rare(subject: Subject) -> bool:
-    rows = ImagePackage.objects.filter(package__in=subject.packages).order_by()
-    count = rows.values("pk")[: FEW + 1].count()
-    if count <= FEW and subject.digests:
-        on_bases = Image.objects.filter(base_contents__in=list(subject.digests)).order_by()
-        count += on_bases.values("pk")[: FEW + 1].count()
-    return count <= FEW
 
 
 def exposed_among(images: dict[int, str], subject: Subject) -> set[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from builds.exposure.among import among
 from builds.exposure.images import exposed_among, past_images, used_entry
 from builds.exposure.scopes import Scope, within
-from builds.exposure.settled import settled_on
+from builds.exposure.settled import Pair
 from builds.exposure.subjects import Subject
 from builds.images.dependency_paths import path_to
 from builds.models import Advisory, BasePackage, Image, ImagePackage, PastImage
@@ -76,10 +76,13 @@ class ExposedImage:
         return sum(len(version.uses) for version in self.versions)
 
 
-def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Scope) -> list[ExposedImage]:
+def rows_of(
+    images: Sequence[Image], subject: Subject, settled: Container[Pair], scope: Scope, uses_in: Scope
+) -> list[ExposedImage]:
     """Return what is shown of images on a page, in a number of queries that does not depend on theirs.
 
-    Uses are those of `uses_in`: a version of the catalogue is used in many workspaces.
+    `settled` are the advisories that don't count for an image. Uses are those of `uses_in`: a version of the catalogue
+    is used in many workspaces.
     """
     packages = _packages(images, subject)
     versions = _versions(images, scope, uses_in)
@@ -87,7 +90,6 @@ def rows_of(images: Sequence[Image], subject: Subject, scope: Scope, uses_in: Sc
     for several in versions.values():
         for version in several:
             version.since, version.until = spans.get(version.entry.environment_id, (None, None))
-    settled = settled_on([image.pk for image in images], subject.advisories, scope)
 
     def all_settled(image: Image) -> bool:
         hits = {advisory.pk for package in packages[image.pk] for advisory, _ in package.advisories}

@@ -79,12 +79,14 @@ def answer(
     result.more = max(len(keys), result.count) > first + ROWS
     result.count += len(keys)
     result.more_than_counted = result.count > MOST
+    on_page = keys[first : first + ROWS]
+    # All are counted, past ones are not: of those, the ones on the page are looked at.
+    settled = settled_on(on_page if result.shown == "past" else keys, subject.advisories, where)
     if result.shown != "past":
-        settled = settled_on(keys, subject.advisories, where)
         numbers = Counter(image for image, _ in settled)
         result.settled = sum(number == len(subject.advisories) for number in numbers.values())
         result.count -= result.settled
-    result.images = rows_of(_images(keys[first : first + ROWS]), subject, where, seen)
+    result.images = rows_of(_images(on_page), subject, settled, where, seen)
     result.since = first_exposed(subject, where)
     return result
 

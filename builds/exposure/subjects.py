@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from builds.exposure.scopes import Scope, seen_packages
-from builds.models import Advisory, AdvisoryName, BasePackage, Package, PackageAdvisory, PackageDistribution
+from builds.models import (
+    Advisory,
+    AdvisoryName,
+    BasePackage,
+    Image,
+    ImagePackage,
+    Package,
+    PackageAdvisory,
+    PackageDistribution,
+)
 from environments.definition.packages.constraints import BadConstraint, Constraint
 from environments.definition.packages.specs import pip_name
 
 MOST_CHARACTERS = 400
+FEW = 2_000  # rows of packages: so many are looked up before images are, and more while images are read
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,16 @@ class Subject:
     def packages(self) -> list[int]:
         """The keys of the packages that are affected."""
         return sorted(self.hits)
+
+    @cached_property
+    def rare(self) -> bool:
+        """Whether few images have one of the packages, themselves or by their bases."""
+        rows = ImagePackage.objects.filter(package__in=self.packages).order_by()
+        count = rows.values("pk")[: FEW + 1].count()
+        if count <= FEW and self.digests:
+            on_bases = Image.objects.filter(base_contents__in=list(self.digests)).order_by()
+            count += on_bases.values("pk")[: FEW + 1].count()
+        return count <= FEW
 
 
 def subject_of(text: str, seen: Scope = None) -> Subject | None:

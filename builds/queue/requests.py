@@ -7,7 +7,7 @@ from functools import partial
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -42,9 +42,11 @@ class ImageStatus:
 
 def image_of(version: Version) -> Image | None:
     """Return the current image with a version's content: the workspace's own, else the catalogue's (rule 8)."""
-    images = Image.objects.filter(hash=version.hash, current=True).select_related("workspace")
     workspace = version.environment.workspace
-    return images.filter(workspace=workspace).first() or images.filter(workspace__curated=True).first()
+    its_own = Q(workspace=workspace)
+    images = Image.objects.filter(its_own | Q(workspace__curated=True), hash=version.hash, current=True)
+    own_first = Case(When(its_own, then=0), default=1)
+    return images.select_related("workspace").order_by(own_first, "pk").first()
 
 
 def active_build_of(version: Version) -> Build | None:
@@ -55,7 +57,11 @@ def active_build_of(version: Version) -> Build | None:
 
 def image_status(version: Version) -> ImageStatus:
     """Return what requesting this version would do now, from the database alone."""
-    image = image_of(version)
+    return image_status_with(version, image_of(version))
+
+
+def image_status_with(version: Version, image: Image | None) -> ImageStatus:
+    """Return what requesting a version would do now; `image` is the current one with its content."""
     if image is not None and not base_has_moved(version, image) and not _is_to_be_tested(version, image):
         return ImageStatus(image, None)
     return ImageStatus(None, active_build_of(version))

@@ -107,8 +107,8 @@ def environment(request: StudioRequest, workspace: str, name: str) -> HttpRespon
     """Show an environment at its latest version."""
     current = get_environment(request.user, workspace, name)
     # An archived environment has no latest version (rule 31) but stays readable: its newest version is shown.
-    version = current.latest() or current.versions.order_by("-number")[0]
-    return show(request, version)
+    latest = current.latest()
+    return show(request, latest or current.versions.order_by("-number")[0], is_latest=latest is not None)
 
 
 @require_safe
@@ -139,18 +139,27 @@ def lock(request: StudioRequest, workspace: str, name: str, version: str, format
 
 
 def show(
-    request: StudioRequest, version: Version, *, more: dict[str, Any] | None = None, status: int = 200
+    request: StudioRequest,
+    version: Version,
+    *,
+    is_latest: bool = False,
+    more: dict[str, Any] | None = None,
+    status: int = 200,
 ) -> HttpResponse:
-    """Return the environment's page at a version, with the requested tab and the additional context `more`."""
+    """Return the environment's page at a version, with the requested tab and the additional context `more`.
+
+    With `is_latest` the version is known to be the latest; else that is looked up.
+    """
     environment = version.environment
     workspace = environment.workspace
-    outlook = requests.image_status(version)
-    image = outlook.image or requests.image_of(version)
+    image = requests.image_of(version)
+    outlook = requests.image_status_with(version, image)
     state = status_of(version, image, base_updated=outlook.image is None)
     tab = request.GET.get("tab", "details")
     tabs = ANONYMOUS_TABS if environment.anonymous else TABS
     tab = tab if tab in tabs and (tab != "packages" or image) else "details"
-    latest = version if environment.anonymous else environment.latest()
+    known = is_latest or environment.anonymous
+    latest = version if known else environment.latest(without_content=True)
     rights = rights_in(workspace, request.user)
     context: dict[str, Any] = {
         "workspace": workspace,

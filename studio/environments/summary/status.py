@@ -54,8 +54,12 @@ class Status:
 
 def status_of(version: Version, image: Image | None, *, base_updated: bool) -> Status:
     """Return the status of a version, in the same words as lists."""
-    builds = Build.objects.filter(workspace=version.environment.workspace, hash=version.hash)
-    last = builds.order_by("-queued_at", "-pk").first()
+    workspace = version.environment.workspace
+    last = Build.objects.filter(workspace=workspace, hash=version.hash).order_by("-queued_at", "-pk").first()
+    if last is not None:
+        last.workspace = workspace
+        if last.version_id == version.pk:
+            last.version = version
     if image is None:
         # As `image_states` has it: a build that succeeded, and whose image is gone, counts as none.
         state = "none" if last is None or last.state == BuildState.SUCCEEDED else last.state

@@ -12,7 +12,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from builds.exposure import images, overview, promise, scopes
+from builds.exposure import images, overview, promise, scopes, subjects
 from builds.exposure.search import search
 from builds.exposure.settled import settled_on
 from builds.models import (
@@ -181,7 +181,7 @@ def test_the_page_of_advisories_counts_what_every_row_says(few: int, seed: int) 
 @given(seed=st.integers(0, 10**6))
 def test_an_advisory_leads_to_every_image_in_use_that_it_affects(few: int, seed: int) -> None:
     with pytest.MonkeyPatch.context() as patch, thrown_away(seed) as studio:
-        patch.setattr(images, "FEW", few - 1)
+        patch.setattr(subjects, "FEW", few - 1)
         patch.setattr(images, "FIRST", few + 1)
         for advisory, packages in studio.hits.items():
             exposed = {image.pk for image, held in studio.held.items() if held & packages}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Self
 
 from django.db.models import F, Q, QuerySet
 
@@ -16,7 +17,6 @@ from builds.models import (
     SEVERITIES,
     AdvisoryName,
     BasePackage,
-    Image,
     ImagePackage,
     PackageAdvisory,
 )
@@ -32,6 +32,13 @@ class Exposure:
     counts: dict[str, int] = field(default_factory=dict)
     settled: int = 0
     """Advisories that don't count, by a decision about them."""
+
+    @classmethod
+    def of(cls, advisories: Iterable[tuple[str, bool]]) -> Self:
+        """Count advisories, given with their severity and whether a decision settles them."""
+        known = list(advisories)
+        counts = Counter(severity for severity, settled in known if not settled)
+        return cls(dict(counts), len(known) - counts.total())
 
     @property
     def worst(self) -> str:
@@ -84,17 +91,8 @@ def exposures(images: dict[int, str], scope: Scope = None) -> dict[int, Exposure
     result = {}
     for image, digest in images.items():
         hits = {hit for package in packages[image] | on_bases[digest] for hit in advisories[package]}
-        counts: dict[str, int] = defaultdict(int)
-        for advisory, severity in hits:
-            if (image, advisory) not in settled:
-                counts[severity] += 1
-        result[image] = Exposure(dict(counts), len(hits) - sum(counts.values()))
+        result[image] = Exposure.of((severity, (image, advisory) in settled) for advisory, severity in hits)
     return result
-
-
-def exposure_of_image(image: Image) -> Exposure:
-    """Return the exposure of an image."""
-    return exposures({image.pk: image.base_contents})[image.pk]
 
 
 def vulnerable(value: str) -> Q:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from builds.exposure.columns import Exposure, exposure_of_image
+from builds.exposure.columns import Exposure
 from builds.exposure.settled import settled_on
 from builds.models import SEVERITIES, Advisory, BasePackage, Image, ImagePackage, PackageAdvisory
 
@@ -52,7 +52,8 @@ def vulnerabilities_of(image: Image, most: int = SHOWN) -> Vulnerabilities:
     settled = settled_on([image.pk], hits) if hits else set()
     marked = [replace(hit, settled=(image.pk, pk) in settled) for pk, hit in hits.items()]
     ordered = sorted(marked, key=_rank)
-    return Vulnerabilities(exposure_of_image(image), ordered[:most])
+    exposure = Exposure.of((hit.advisory.severity, hit.settled) for hit in marked)
+    return Vulnerabilities(exposure, ordered[:most])
 
 
 def _rank(hit: Vulnerability) -> tuple[bool, int, float, float, str]:

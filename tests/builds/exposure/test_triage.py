@@ -8,7 +8,6 @@ from itertools import product
 import pytest
 from django.utils import timezone
 
-from builds.exposure.columns import exposure_of_image
 from builds.exposure.of_image import vulnerabilities_of
 from builds.exposure.promise import late_images
 from builds.exposure.search import search
@@ -139,7 +138,7 @@ def test_what_is_settled_does_not_count_as_exposed_and_is_shown() -> None:
         assert answer is not None
         assert len(answer.images) == 1, "it is listed in any case"
         assert answer.images[0].settled is bool(answer.settled)
-        return answer.count, exposure_of_image(image).total, len(late_images(scope))
+        return answer.count, vulnerabilities_of(image).exposure.total, len(late_images(scope))
 
     assert counted() == (1, 1, 1)
     decide(known, Scope(environment=version.environment), "pending", "Looking.", ada)
@@ -163,4 +162,4 @@ def test_a_decision_of_another_workspace_settles_nothing_here() -> None:
 
     decide(known, Scope(environment=theirs), "accepted", "Ours.", eve)
 
-    assert exposure_of_image(image).total == 1
+    assert vulnerabilities_of(image).exposure.total == 1

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from builds.images.packages import save_packages
@@ -16,13 +19,23 @@ from builds.imaging.lock import Lock
 from builds.models import Image
 from environments.models import Environment, Event, Role, Usage, Version
 from environments.versions.uses import report_use
-from tests.builds.scenarios import browser_of, person, queue_build, save_text, succeed_build, workspace_named
+from tests.builds.healing.examples import affected_environment
+from tests.builds.scenarios import (
+    browser_of,
+    fail_build,
+    person,
+    queue_build,
+    save_text,
+    succeed_build,
+    workspace_named,
+)
 from tests.studio.html import collapsed
 
 pytestmark = pytest.mark.django_db
 PAGE = "/w/lab/environments/forecast/"
 DESCRIBE = f"{PAGE}versions/1/describe"
 HTMX = {"HX-Request": "true"}
+ROLE = 'FROM "environments_member"'
 
 
 @pytest.fixture
@@ -46,10 +59,27 @@ def text_of(client: Client, path: str) -> str:
     return html.unescape(collapsed(response.content.decode()))
 
 
+def repeated_on(client: Client, path: str) -> list[str]:
+    """Return the queries that a page makes more than once, without those of the user's role."""
+    text_of(client, path)  # the session notes the workspace once
+    with CaptureQueriesContext(connection) as queries:
+        text_of(client, path)
+    made = Counter(query["sql"] for query in queries if query["sql"].startswith("SELECT"))
+    return [sql for sql, times in made.items() if times > 1 and ROLE not in sql]
+
+
 def seen_on(page: str) -> str:
     match = re.search(r'name="seen" value="(\w+)"', page)
     assert match
     return match[1]
+
+
+def test_a_page_looks_nothing_up_twice_but_the_role(browser: Client) -> None:
+    affected_environment("lab")
+    fail_build(queue_build(save_text("nunpy==2.1.3")))
+
+    assert repeated_on(browser, "/w/lab/environments/affected/") == []
+    assert repeated_on(browser, PAGE) == []
 
 
 # Description and tags

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from builds.advisories.base_parts import set_contents
 from builds.advisories.bases import missing_contents, save_contents
 from builds.exposure.base_fixes import anchor_of, rebase_command
-from builds.exposure.columns import exposure_of_image
+from builds.exposure.of_image import vulnerabilities_of
 from builds.exposure.overview import advisories_in
 from builds.exposure.promise import promise_and_late
 from builds.exposure.search import search
@@ -70,7 +70,7 @@ def test_every_answer_counts_the_python_packages_of_bases_and_says_so(tmp_path: 
     assert f"To rebase it: {row['rebase']}" in out.getvalue()
     (listed,) = advisories_in(None)[0]
     assert (listed.images, listed.packages) == (1, ["jinja2"])
-    assert exposure_of_image(Image.objects.get()).counts == {"critical": 1}
+    assert vulnerabilities_of(Image.objects.get()).exposure.counts == {"critical": 1}
     assert len(promise_and_late()[1]) == 1
     for address in ("/w/lab/environments/?q=vulnerability:critical", "/w/lab/environments/forecast/"):
         assert "forecast" in main_of(browser_of(ann).get(address).content.decode())
@@ -135,7 +135,7 @@ def test_what_an_environment_hides_or_replaces_does_not_count(
     assert stays.exists()  # it is elsewhere
     if not left:
         assert exposed().images == []
-        assert exposure_of_image(image).counts == {}
+        assert vulnerabilities_of(image).exposure.counts == {}
         assert promise_and_late()[1] == []
         assert copy_image(image, workspace_named("other")).base_contents == image.base_contents
 

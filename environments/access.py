@@ -1,5 +1,6 @@
 """Access: the first line of every view. Strangers get 404, members whose role is too low 403."""
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
@@ -153,17 +154,22 @@ def _own_role(workspace: Workspace, user: User | AnonymousUser) -> Role | None:
     return Role(role)
 
 
-def get_workspace(user: Any, name: str, right: Right = Right.SEE) -> Workspace:
+RightIn = Callable[[Workspace], Right]
+"""Returns the right that a workspace needs."""
+
+
+def get_workspace(user: Any, name: str, right: Right | RightIn = Right.SEE) -> Workspace:
     """Return the workspace, if this user has the right in it; else raise Http404 or PermissionDenied."""
     workspace = next(iter(Workspace.objects.filter(name=name).order_by()), None)
     role = role_in(workspace, user) if workspace else None
     if workspace is None or role is None:
         raise Http404(f"There is no workspace {name} that you can see.")
-    minimum = MINIMUM_ROLE[right]
+    needed_right = right if isinstance(right, Right) else right(workspace)
+    minimum = MINIMUM_ROLE[needed_right]
     if _rank(role, user) < minimum:
         needed = "be an admin of the studio" if minimum == ADMIN else f"have the role {Role(minimum).label}"
         raise PermissionDenied(
-            f"Your role in {workspace} is {role.label}. To {right.value}, you must {needed}."
+            f"Your role in {workspace} is {role.label}. To {needed_right.value}, you must {needed}."
         )
     return workspace
 
@@ -175,7 +181,7 @@ def policy_right(workspace: Workspace) -> Right:
 
 def get_policy_workspace(user: Any, name: str) -> Workspace:
     """Return the workspace, if this user may change its policy."""
-    return get_workspace(user, name, policy_right(get_workspace(user, name)))
+    return get_workspace(user, name, policy_right)
 
 
 def may_change_policy(user: User | AnonymousUser, workspace: Workspace) -> bool:
@@ -193,7 +199,12 @@ def get_environment(user: Any, workspace: str, name: str, right: Right = Right.S
 
 def get_version(user: Any, workspace: str, name: str, version: str, right: Right = Right.SEE) -> Version:
     """Return a version by its name, `latest` (rule 31) or a label; an anonymous version by its name only (rule 32)."""
-    environment = get_workspace(user, workspace, right).environments.filter(name=name).first()
+    return version_in(get_workspace(user, workspace, right), name, version)
+
+
+def version_in(workspace: Workspace, name: str, version: str) -> Version:
+    """Return a version of a workspace in which the user's right was checked, as `get_version` does."""
+    environment = workspace.environments.filter(name=name).first()
     row = environment.version_called(version) if environment else None
     if environment is None or (environment.anonymous and (row is None or row.version != version)):
         raise Http404(f"There is no environment {name} in {workspace}.")
@@ -204,16 +215,18 @@ def get_version(user: Any, workspace: str, name: str, version: str, right: Right
 
 def get_catalogue(user: Any, name: str, right: Right) -> Workspace:
     """Return the catalogue, if it has this name and the user has the right in it."""
-    workspace = get_workspace(user, name)
-    if not workspace.curated:
-        raise Http404(f"{workspace} is not the catalogue.")
-    return get_workspace(user, name, right)
+
+    def right_in(workspace: Workspace) -> Right:
+        if not workspace.curated:
+            raise Http404(f"{workspace} is not the catalogue.")
+        return right
+
+    return get_workspace(user, name, right_in)
 
 
 def get_proposals_workspace(user: Any, name: str) -> Workspace:
     """Return the catalogue for its reviewers, or a workspace for the members who propose from it."""
-    workspace = get_workspace(user, name)
-    return get_workspace(user, name, Right.REVIEW if workspace.curated else Right.PROPOSE)
+    return get_workspace(user, name, lambda workspace: Right.REVIEW if workspace.curated else Right.PROPOSE)
 
 
 def get_proposal(user: Any, workspace: str, number: int) -> Proposal:

@@ -80,7 +80,7 @@ def answer(
     result.count += len(keys)
     result.more_than_counted = result.count > MOST
     on_page = keys[first : first + ROWS]
-    # All are counted, past ones are not: of those, the ones on the page are looked at.
+    # Past images are not counted: only those on the page are looked at.
     settled = settled_on(on_page if result.shown == "past" else keys, subject.advisories, where)
     if result.shown != "past":
         numbers = Counter(image for image, _ in settled)

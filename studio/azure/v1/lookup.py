@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.http import Http404
 from rest_framework.exceptions import ValidationError
 
-from environments.access import Right, get_version, get_workspace
+from environments.access import Right, get_version, get_workspace, version_in
 from environments.definition.findings.naming import name_problem
 from environments.models import Environment, Version, Workspace
 from environments.versions.listing import latest_versions
@@ -28,7 +28,7 @@ def find_version(
     space = get_workspace(user, workspace, right)
     catalogue = None if space.curated else catalogue_of(name)
     if catalogue is None:
-        return get_version(user, workspace, name, version, right)
+        return version_in(space, name, version)
     return get_version(user, catalogue.name, name, version)
 
 

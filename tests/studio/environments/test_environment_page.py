@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from builds.images.packages import save_packages
@@ -30,12 +27,12 @@ from tests.builds.scenarios import (
     workspace_named,
 )
 from tests.studio.html import collapsed
+from tests.studio.queries import repeated_on
 
 pytestmark = pytest.mark.django_db
 PAGE = "/w/lab/environments/forecast/"
 DESCRIBE = f"{PAGE}versions/1/describe"
 HTMX = {"HX-Request": "true"}
-ROLE = 'FROM "environments_member"'
 
 
 @pytest.fixture
@@ -57,15 +54,6 @@ def text_of(client: Client, path: str) -> str:
     response = client.get(path)
     assert response.status_code == 200, path
     return html.unescape(collapsed(response.content.decode()))
-
-
-def repeated_on(client: Client, path: str) -> list[str]:
-    """Return the queries that a page makes more than once, without those of the user's role."""
-    text_of(client, path)  # the session notes the workspace once
-    with CaptureQueriesContext(connection) as queries:
-        text_of(client, path)
-    made = Counter(query["sql"] for query in queries if query["sql"].startswith("SELECT"))
-    return [sql for sql, times in made.items() if times > 1 and ROLE not in sql]
 
 
 def seen_on(page: str) -> str:

@@ -25,6 +25,7 @@ from environments.versions.uses import report_use
 from tests.builds.advisories.records import record
 from tests.builds.scenarios import browser_of, main_of, person, workspace_named
 from tests.studio.exposure.making import JINJA, built, known, package
+from tests.studio.queries import repeated_on
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +62,13 @@ def test_the_page_says_which_versions_why_and_what_fixes_it(tmp_path: Path) -> N
         "since",
     ):
         assert part in main, part
+
+
+@pytest.mark.parametrize("shown", ["used", "current", "past"])
+def test_an_answer_looks_nothing_up_twice(tmp_path: Path, shown: str) -> None:
+    known(tmp_path)
+    built(FLASK, OLD)
+    assert repeated_on(browser_of(person("ann", lab=Role.OWNER)), f"{EXPOSED}?show={shown}") == []
 
 
 @pytest.mark.parametrize("name", ["ghsa-AAAA-bbbb-cccc", "cve-2026-1111", "jinja2", "jinja2<3.1", "JINJA2"])

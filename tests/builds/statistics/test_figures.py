@@ -18,13 +18,10 @@ from tests.builds.scenarios import fail_build, queue_build, save_text, succeed_b
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("either_database")]
 
-TODAY = today()
-MIDNIGHT = datetime.datetime.combine(TODAY, datetime.time(), datetime.UTC)
 
-
-@pytest.fixture(autouse=True)
-def it_stays_the_same_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builds.statistics.figures.today", lambda: TODAY)
+def midnight() -> datetime.datetime:
+    """Return the beginning of the day by UTC."""
+    return datetime.datetime.combine(today(), datetime.time(), datetime.UTC)
 
 
 def test_days_weeks_and_times_are_the_same() -> None:
@@ -33,7 +30,7 @@ def test_days_weeks_and_times_are_the_same() -> None:
         build = queue_build(save_text(f"six=={number}\n"))
         succeed_build(build)
         # A second before midnight by UTC, and a second after it
-        start = MIDNIGHT - datetime.timedelta(seconds=1 if number % 2 else -1)
+        start = midnight() - datetime.timedelta(seconds=1 if number % 2 else -1)
         Build.objects.filter(pk=build.pk).update(
             queued_at=start, started_at=start, ended_at=start + datetime.timedelta(seconds=seconds)
         )
@@ -46,12 +43,12 @@ def test_days_weeks_and_times_are_the_same() -> None:
     assert report.total.new == 4
     year = figures_of(lab, HistoryFilter(), "year")
     assert sum(part.succeeded for part in year.parts) == 4
-    assert year.parts[-1].start == TODAY - TODAY.weekday() * DAY
+    assert year.parts[-1].start == today() - today().weekday() * DAY
 
 
 def test_weeks_begin_on_mondays_and_causes_are_counted_with_the_builds() -> None:
     lab = workspace_named("lab")
-    monday = MIDNIGHT - (TODAY.weekday() + 14) * DAY
+    monday = midnight() - (today().weekday() + 14) * DAY
     for number, (seconds, code) in enumerate(((-1, "conflict"), (0, "conflict"), (7 * 86400 - 1, "timeout"))):
         build = queue_build(save_text(f"six=={number}\n"))
         fail_build(build, code=code)

@@ -30,13 +30,6 @@ from tests.builds.scenarios import (
 pytestmark = pytest.mark.django_db
 
 LIST = "/w/lab/builds/"
-TODAY = today()
-NOON = datetime.datetime.combine(TODAY, datetime.time(12), datetime.UTC)
-
-
-@pytest.fixture(autouse=True)
-def it_stays_the_same_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builds.statistics.figures.today", lambda: TODAY)
 
 
 @pytest.fixture
@@ -49,6 +42,11 @@ def reader(lab: Workspace) -> Client:
     return browser_of(person("rita", lab=Role.READER))
 
 
+def noon() -> datetime.datetime:
+    """Return the middle of the day by UTC."""
+    return datetime.datetime.combine(today(), datetime.time(12), datetime.UTC)
+
+
 def took(seconds: float, *, ago: float = 0, name: str = "forecast", text: str = "") -> Build:
     """Play a build of so many seconds, so many days ago."""
     build = queue_build(save_text(text or f"numpy=={seconds}\n", name=name))
@@ -57,7 +55,7 @@ def took(seconds: float, *, ago: float = 0, name: str = "forecast", text: str = 
 
 
 def moved(build: Build, seconds: float, ago: float) -> Build:
-    start = NOON - ago * DAY
+    start = noon() - ago * DAY
     Build.objects.filter(pk=build.pk).update(
         queued_at=start, started_at=start, ended_at=start + datetime.timedelta(seconds=seconds)
     )
@@ -84,9 +82,9 @@ def test_half_and_nine_in_ten_are_of_the_builds_that_made_an_image(lab: Workspac
     reused = took(3000)
     Build.objects.filter(pk=reused.pk).update(reused=True)
     report = figures_of(lab, HistoryFilter(), "month")
-    today = report.parts[-1]
-    assert (today.half, today.most) == (report.total.half, report.total.most) == (5, 9)
-    assert (today.succeeded, today.failed, today.cancelled) == (11, 1, 0)
+    last = report.parts[-1]
+    assert (last.half, last.most) == (report.total.half, report.total.most) == (5, 9)
+    assert (last.succeeded, last.failed, last.cancelled) == (11, 1, 0)
     assert report.causes == [("package-not-found", 1)]
 
 
@@ -99,15 +97,15 @@ def test_days_without_a_build_are_there_and_tell_no_time(lab: Workspace) -> None
     took(20, ago=29)
     took(40, ago=30)
     report = figures_of(lab, HistoryFilter(), "month")
-    assert [part.start for part in report.parts] == [TODAY - (29 - n) * DAY for n in range(30)]
+    assert [part.start for part in report.parts] == [today() - (29 - n) * DAY for n in range(30)]
     assert [part.half for part in report.parts] == [20] + [None] * 29
     assert report.total.success == 1
 
 
 def test_weeks_begin_on_monday_and_have_their_own_middle(lab: Workspace) -> None:
-    monday = monday_of(TODAY) - 14 * DAY
+    monday = monday_of(today()) - 14 * DAY
     for day, seconds in ((0, 10), (6, 30), (6, 90), (7, 500)):
-        took(seconds, ago=(TODAY - monday).days - day)
+        took(seconds, ago=(today() - monday).days - day)
     report = figures_of(lab, HistoryFilter(), "quarter")
     week, next_week = report.parts[-3:-1]
     assert (week.start, week.last, week.half, week.most) == (monday, monday + 6 * DAY, 30, 90)
@@ -117,7 +115,7 @@ def test_weeks_begin_on_monday_and_have_their_own_middle(lab: Workspace) -> None
 
 def test_an_hour_before_midnight_by_utc_is_still_that_day(lab: Workspace) -> None:
     build = took(10)
-    late = NOON + datetime.timedelta(hours=11, minutes=59) - DAY
+    late = noon() + datetime.timedelta(hours=11, minutes=59) - DAY
     Build.objects.filter(pk=build.pk).update(queued_at=late)
     report = figures_of(lab, HistoryFilter(), "month")
     assert [part.succeeded for part in report.parts[-2:]] == [1, 0]
@@ -155,7 +153,7 @@ def test_the_figures_take_as_many_queries_for_a_year_as_for_a_day(
     with django_assert_num_queries(2):
         figures_of(lab, HistoryFilter(), "year")
     with django_assert_num_queries(2):
-        figures_of(lab, HistoryFilter(since=TODAY, until=TODAY), "month")
+        figures_of(lab, HistoryFilter(since=today(), until=today()), "month")
 
 
 def test_the_list_is_filtered_by_days_person_and_cause(reader: Client, lab: Workspace) -> None:
@@ -164,7 +162,7 @@ def test_the_list_is_filtered_by_days_person_and_cause(reader: Client, lab: Work
     broken = queue_build(save_text("nunpy==1\n", name="broken"), person("carl", lab=Role.CONTRIBUTOR))
     fail_build(broken, code="conflict")
     moved(broken, 10, 2)
-    day = old.queued_at.date() if old.queued_at.date() < TODAY else TODAY - 9 * DAY
+    day = old.queued_at.date() if old.queued_at.date() < today() else today() - 9 * DAY
     assert listed(page(reader, f"?since={day}&until={day}")) == {"old:1"}
     assert listed(page(reader, f"?since={day + DAY}")) == {"new:1", "broken:1"}
     assert listed(page(reader, f"?until={day}")) == {"old:1"}
@@ -206,7 +204,7 @@ def test_charts_are_drawn_without_a_script_and_have_a_table(reader: Client, lab:
     assert 'class="dot-half"' in charts[1]
     assert "median 1 min 05 s" in charts[1]
     assert "style=" not in "".join(charts)
-    assert f'href="{LIST}?since={TODAY}&amp;until={TODAY}"' in text
+    assert f'href="{LIST}?since={today()}&amp;until={today()}"' in text
     quiet = page(reader, "?q=nothing-like-it")
     assert "No build ended" in quiet
 

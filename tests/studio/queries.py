@@ -1,4 +1,4 @@
-"""What pages look up in the database."""
+"""The queries that a page makes."""
 
 from __future__ import annotations
 

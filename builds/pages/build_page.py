@@ -85,7 +85,7 @@ def viewer_context(
         "may_edit": "define" in may
         and build.state == BuildState.FAILED
         and build.error_fault == "author"
-        and not build.version.environment.workspace.curated,
+        and build.version.environment.editable,
         "may_rebuild": may_write and build.state == BuildState.SUCCEEDED,
         "may_connect": "manage_connections" in may and needs_login(build),
     }

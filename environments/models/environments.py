@@ -76,6 +76,11 @@ class Environment(models.Model):
         """The name on pages: that of a curated environment without its prefix."""
         return self.name.removeprefix("AzureML-") if self.workspace.curated else self.name
 
+    @property
+    def editable(self) -> bool:
+        """Whether its next version can be defined: not in the catalogue (rule 29), nor without a name (rule 32)."""
+        return not self.workspace.curated and not self.anonymous
+
     def latest(self, *, without_content: bool = False) -> "Version | None":
         """Return the most recently created version that is not archived (rule 31).
 

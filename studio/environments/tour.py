@@ -33,7 +33,7 @@ class TourSteps:
 
 def tour_for(user: User, rights: dict[str, bool], version: Version, image: Image | None) -> TourSteps | None:
     """Return the tour on the page of a version; None without a first build, or where it was dismissed."""
-    if image is None or not rights["define"] or version.environment.workspace.curated:
+    if image is None or not rights["define"] or not version.environment.editable:
         return None
     progress = progress_of(user)
     if progress.dismissed_at is not None or not _has_built(user):

@@ -15,8 +15,9 @@ class Actions:
     """The buttons of the header. `primary`: use, see, edit, build, curated, or empty for none."""
 
     primary: str
-    edit: bool
-    build: bool  # as one of the others
+    may_edit: bool
+    edit: bool  # as one of the others
+    build: bool  # likewise
     rebuild: bool
     build_from: Workspace | None  # whose members may have a curated environment built
 
@@ -30,7 +31,7 @@ def actions_for(
 ) -> Actions:
     """Return what this person can do next."""
     curated = version.environment.workspace.curated
-    edit = rights["define"] and not curated and not version.environment.anonymous
+    edit = rights["define"] and version.environment.editable
     builds = rights["build"]
     build_from = _own_workspace(request) if curated and version == latest else None
     primary = ""
@@ -46,6 +47,7 @@ def actions_for(
         primary = "curated"
     return Actions(
         primary=primary,
+        may_edit=edit,
         edit=edit and primary != "edit",
         build=builds and not status.active and not status.image and primary != "build",
         rebuild=builds and status.image is not None and not status.active,

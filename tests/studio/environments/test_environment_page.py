@@ -15,6 +15,8 @@ from builds.images.packages import save_packages
 from builds.imaging.lock import Lock
 from builds.models import Image
 from environments.models import Environment, Event, Role, Usage, Version
+from environments.versions.anonymous import save_anonymous
+from environments.versions.input import read_input
 from environments.versions.uses import report_use
 from tests.builds.healing.examples import affected_environment
 from tests.builds.scenarios import (
@@ -60,6 +62,26 @@ def seen_on(page: str) -> str:
     match = re.search(r'name="seen" value="(\w+)"', page)
     assert match
     return match[1]
+
+
+def versions_of_each_kind() -> dict[str, Version]:
+    curated = save_text("nunpy==2.1.3", name="AzureML-forecast", workspace="curated")
+    nameless = save_anonymous(workspace_named("lab"), read_input("nunpy==2.1.3"), version="nameless").version
+    return {"curated": curated, "anonymous": nameless, "custom": save_text("nunpy==2.1.3")}
+
+
+@pytest.mark.parametrize("kind", ["curated", "anonymous", "custom"])
+def test_a_failure_offers_to_edit_only_what_can_be_edited(kind: str) -> None:
+    version = versions_of_each_kind()[kind]
+    workspace, name = version.environment.workspace.name, version.environment.name
+    build = queue_build(version)
+    fail_build(build)
+    carl = browser_of(person("carl", lab=Role.OWNER, curated=Role.OWNER))
+    page = f"/w/{workspace}/environments/{name}/versions/{version.version}/"
+
+    for path in (page, f"/w/{workspace}/builds/{build.pk}/"):
+        offered = f'href="{page}edit/"' in carl.get(path).content.decode()
+        assert offered == (carl.get(f"{page}edit/").status_code == 200) == (kind == "custom"), path
 
 
 def test_a_page_looks_nothing_up_twice_but_the_role(browser: Client) -> None:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from builds.images.layers import shared_layers
 from builds.images.retention import CHOICES, DEFAULT_DAYS, Rule, clean_up, preview
 from builds.images.store_sweep import sweep
-from builds.pages import queries
+from builds.pages.sharing import sharing_of
 from builds.queue.messages import send_sweep
 from environments.access import Right, get_workspace, may
 from environments.audit.record import record
@@ -42,7 +42,7 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
     rule = rule_of(request.GET)
     plan = preview(workspace, rule)
     shown = plan.images[:SHOWN]
-    names = queries.sharing_names(workspace, [image.hash for image in shown])
+    sharing = sharing_of(workspace, (image.hash for image in shown), request.user)
     shared = shared_layers([image.pk for image in shown])
     keeps_store = may(request.user, Right.CLEAN_STORE, workspace)
     context = {
@@ -50,7 +50,7 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
         "rule": rule,
         "days": CHOICES,
         "preview": plan,
-        "rows": [(image, names.get(image.hash, []), shared.get(image.pk)) for image in shown],
+        "rows": [(image, sharing[image.hash], shared.get(image.pk)) for image in shown],
         "rest": len(plan.images) - len(shown),
         "may_clean_store": keeps_store,
         "swept": sweep(dry_run=True) if keeps_store and request.GET.get("store") == "1" else None,

@@ -13,6 +13,7 @@ from builds.images.listing import ImageFilter, base_moved, find_images
 from builds.images.repositories import name_of, pull_names_of, version_to_name
 from builds.pages import queries
 from builds.pages.rebases import rebases_of
+from builds.pages.sharing import sharing_of
 from builds.policies.subjects import hits_of_image
 from builds.provenance.evidence import attached_to, tests_of
 from environments.access import Right, get_workspace, may
@@ -33,13 +34,13 @@ def images(request: StudioRequest, workspace: str) -> HttpResponse:
     criteria = ImageFilter.read(request.GET)
     images = find_images(queries.images_for_list(workspace), workspace, criteria)
     page = KeysetPaginator(images, ROWS).get_page(request.GET.get("page"))
-    names = queries.sharing_names(workspace, [image.hash for image in page])
+    sharing = sharing_of(workspace, (image.hash for image in page), request.user)
     shared = shared_layers([image.pk for image in page])
-    named = [(image, version_to_name(names.get(image.hash, []), image)) for image in page]
+    named = [(image, version_to_name(sharing[image.hash].seen, image)) for image in page]
     rows = [
         {
             "image": image,
-            "versions": names.get(image.hash, []),
+            "sharing": sharing[image.hash],
             "pull": pull.command,
             "shared": shared.get(image.pk),
         }
@@ -71,23 +72,22 @@ def image(request: StudioRequest, workspace: str, digest: str) -> HttpResponse:
     row = images.filter(digest=digest).first() if DIGEST.fullmatch(digest) else None
     if row is None:
         raise Http404(f"{workspace} has no image {digest}.")
-    versions = queries.sharing_names(workspace, [row.hash]).get(row.hash, [])
-    (names,) = pull_names_of([(row, version_to_name(versions, row))], public_host(request))
+    sharing = sharing_of(workspace, [row.hash], request.user)[row.hash]
+    named = version_to_name(sharing.seen, row)
+    (names,) = pull_names_of([(row, named)], public_host(request))
     layers = layers_of(row)
     context = {
         "workspace": workspace,
         "image": row,
-        "versions": versions,
+        "sharing": sharing,
         "pull": names,
         "shared": shared_layers([row.pk]).get(row.pk),
         "layers": layers[:LAYERS_SHOWN],
         "more_layers": max(0, len(layers) - LAYERS_SHOWN),
-        "tests": tests_of(row, version_to_name(versions, row)),
+        "tests": tests_of(row, named),
         "attached": attached_to(row),
-        "verify_name": name_of(named)
-        if (named := version_to_name(versions, row)) and row.current
-        else digest,
-        "policy": hits_of_image(workspace, row, versions),
+        "verify_name": name_of(named) if named and row.current else digest,
+        "policy": hits_of_image(workspace, row, sharing.every),
         "platforms": list(row.platform_rows.defer("lock")),
         "rebases": list(rebases_of(row)),
     }

@@ -15,7 +15,7 @@ from django.utils.translation import gettext, gettext_lazy
 from builds.models import ACTIVE, Build, BuildRequest, BuildState, Image, Step
 from builds.queue.fairness import WorkspaceQueue, position_of, workspace_queues
 from builds.statistics.estimates import roughly, typical_seconds
-from environments.models import Environment, Member, Version, Workspace
+from environments.models import Environment, Member, Workspace
 from environments.paging import BoundedCount, bounded_count
 
 if TYPE_CHECKING:
@@ -105,18 +105,6 @@ def images_for_list(workspace: Workspace) -> QuerySet[Image]:
         .defer("lock", "layers")
         .order_by("-built_at", "-pk")
     )
-
-
-def sharing_names(workspace: Workspace, hashes: Iterable[str]) -> dict[str, list[Version]]:
-    """Return, for each hash, the versions that share its image, in one query (rule 11)."""
-    versions = Version.objects.named().filter(hash__in=set(hashes))
-    if not workspace.curated:
-        versions = versions.filter(environment__workspace=workspace)
-    names: dict[str, list[Version]] = {}
-    versions = versions.select_related("environment__workspace").defer("data", "source")
-    for version in versions.order_by("environment__name", "number"):
-        names.setdefault(version.hash, []).append(version)
-    return names
 
 
 def steps_shown(build: Build) -> list[Step]:

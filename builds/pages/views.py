@@ -22,6 +22,7 @@ from builds.pages import queries
 from builds.pages.build_page import build_context, get_build
 from builds.pages.finished import mark_seen
 from builds.pages.log_groups import log_groups
+from builds.pages.sharing import sharing_of
 from builds.pages.steps import step_label
 from builds.queue import previews, requests
 from builds.queue.requests import StateConflict
@@ -229,7 +230,7 @@ def rebuild(request: StudioRequest, workspace: str, name: str, version: str) -> 
         "environment": wanted.environment,
         "version": wanted,
         "image": requests.image_of(wanted),
-        "sharing": requests.versions_sharing(workspace, wanted.hash),
+        "sharing": sharing_of(workspace, [wanted.hash], request.user)[wanted.hash],
     }
     return render(request, "builds/rebuild.html", context)
 

@@ -266,11 +266,3 @@ def retry(build: Build, user: User) -> BuildRequest:
     if build.state not in {BuildState.FAILED, BuildState.CANCELLED}:
         raise StateConflict("Only failed or cancelled builds can be retried.")
     return request_build(build.version, user, rebuild=build.rebuild)
-
-
-def versions_sharing(workspace: Workspace, hash: str) -> list[Version]:
-    """Return every version that shares an image, by name: a rebuild changes all of them (rule 16)."""
-    sharing = Version.objects.named().filter(hash=hash).select_related("environment__workspace")
-    if not workspace.curated:
-        sharing = sharing.filter(environment__workspace=workspace)
-    return list(sharing.order_by("environment__name", "number"))

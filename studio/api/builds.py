@@ -16,6 +16,7 @@ from builds.imaging.lock import Lock
 from builds.models import BuildState, Image
 from builds.pages import queries
 from builds.pages.build_page import get_build
+from builds.pages.sharing import sharing_of
 from builds.pages.views import log_text
 from builds.policies.subjects import hits_of_image
 from builds.provenance.evidence import tests_of
@@ -141,8 +142,8 @@ def images(request: ApiRequest, workspace: str) -> Response:
     """List a workspace's images, newest first."""
     space = get_workspace(request.user, workspace)
     page, pages = page_of(request, queries.images_for_list(space), ("-built_at", "-pk"))
-    names = queries.sharing_names(space, [row.hash for row in page])
-    named = [(row, version_to_name(names.get(row.hash, []), row)) for row in page]
+    sharing = sharing_of(space, (row.hash for row in page), request.user)
+    named = [(row, version_to_name(sharing[row.hash].seen, row)) for row in page]
     return pages.get_paginated_response(rows.images(named, public_host(request)))
 
 
@@ -157,11 +158,12 @@ def image(request: ApiRequest, workspace: str, digest: str) -> Response:
     row = Image.objects.filter(workspace=space, digest=digest).select_related("workspace").first()
     if row is None:
         raise Http404(f"{space} has no image {digest}.")
-    versions = requests.versions_sharing(space, row.hash)
-    shown = rows.image(row, public_host(request), version_to_name(versions, row))
-    shared = [rows.reference(version) for version in versions]
-    more: dict[str, Any] = _proof(row, version_to_name(versions, row))
-    more |= {"policy": [hit_row(hit) for hit in hits_of_image(space, row, versions)]}
+    sharing = sharing_of(space, [row.hash], request.user)[row.hash]
+    named = version_to_name(sharing.seen, row)
+    shown = rows.image(row, public_host(request), named)
+    shared = [rows.reference(version) for version in sharing.seen]
+    more: dict[str, Any] = _proof(row, named)
+    more |= {"policy": [hit_row(hit) for hit in hits_of_image(space, row, sharing.every)]}
     more |= {"manifests": _manifests(row), "deviations": [asdict(each) for each in deviations(row)]}
     return Response(shown | more | {"layers": _layers(row), "shared_by": shared})
 

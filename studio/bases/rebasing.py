@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from builds.models import Fate, Rebase, RebaseState
-from builds.pages.queries import sharing_names
+from builds.pages.sharing import sharing_of
 from builds.queue import rebases
 from builds.queue.messages import send_rebase
 from builds.queue.requests import StateConflict
@@ -55,13 +55,13 @@ def rebase(request: StudioRequest, workspace: str, rebase: int) -> HttpResponse:
     row = _get_rebase(shown, rebase)
     images = row.images.order_by("fate", "pk")
     page = Paginator(images, ROWS).get_page(request.GET.get("page"))
-    names = sharing_names(shown, [item.hash for item in page])
+    sharing = sharing_of(shown, (item.hash for item in page), request.user)
     counts = Counter(row.images.values_list("fate", flat=True))
     context = {
         "workspace": shown,
         "rebase": row,
         "page": page,
-        "rows": [(item, names.get(item.hash, [])) for item in page],
+        "rows": [(item, sharing[item.hash]) for item in page],
         "to_rebase": counts[Fate.REBASE],
         "to_rebuild": counts[Fate.REBUILD],
         "rebased": counts[Fate.REBASED],

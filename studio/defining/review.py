@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from builds.pages.sharing import own_versions_of
 from builds.queue import requests
 from builds.statistics.estimates import duration_history, roughly, version_estimate
 from environments.definition import Definition, Difference, Reading, diff
@@ -82,7 +83,7 @@ def forecast_build(
         base=reading.definition.image or "",
     )
     outlook = requests.image_status(draft)
-    sharing = requests.versions_sharing(workspace, draft.hash)
+    sharing = own_versions_of(workspace, draft.hash)
     if outlook.state != "new":
         return BuildForecast(outlook.state, sharing)
     history = duration_history(draft)

@@ -15,6 +15,7 @@ from builds.images.platforms import deviations
 from builds.images.repositories import name_of, pull_names
 from builds.models import Image
 from builds.pages import queries
+from builds.pages.sharing import sharing_of
 from builds.queue import requests
 from builds.statistics.estimates import build_estimate, version_estimate
 from environments.access import get_version
@@ -49,7 +50,9 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "channels": [masked(channel) for channel in definition.python.channels],
             "findings": version_findings(version),
             "may_ignore": page["here"]["define"] and not version.environment.anonymous,
-            "sharing": requests.versions_sharing(page["workspace"], version.hash),
+            "sharing": sharing_of(page["workspace"], [version.hash], request.user)[version.hash].without(
+                version
+            ),
             "expected": expected_duration(version, page["outlook"]),
             "pull": pull_names(image, public_host(request), version) if image else None,
             "seen": description_fingerprint(version),

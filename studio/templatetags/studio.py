@@ -24,7 +24,7 @@ from builds.models import Build
 from builds.pages.failure import in_short
 from builds.search.query import term_of
 from environments.definition.packages.specs import pip_name
-from environments.models import NoticeKind
+from environments.models import NoticeKind, Version, Workspace
 from studio import markdown as marked
 from studio.labels import (
     CHANGES,
@@ -380,3 +380,10 @@ def rebase_url(workspace: str, reference: str) -> str:
 def base(reference: str) -> str:
     """Return a base image's reference without the default registry, Docker Hub."""
     return reference.removeprefix("docker.io/").removeprefix("library/")
+
+
+@register.filter
+def named_in(version: Version, workspace: Workspace) -> str:
+    """Return a version's name on the pages of a workspace: with its own workspace, if that is another."""
+    space = version.environment.workspace
+    return str(version) if space == workspace else f"{space.name}/{version}"

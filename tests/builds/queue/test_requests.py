@@ -23,7 +23,6 @@ from builds.queue.requests import (
     request_build,
     retry,
     stop_build,
-    versions_sharing,
 )
 from builds.worker import runner
 from builds.worker.reporter import BuildReporter
@@ -179,17 +178,6 @@ def test_a_rebuild_keeps_the_old_image_until_the_new_image_exists() -> None:
 
     assert image_status(version).image == old
     assert Image.objects.get().current
-
-
-@pytest.mark.django_db
-def test_a_rebuild_names_every_version_that_shares_the_image() -> None:
-    """Rule 16."""
-    versions = [save_text("a==1\n", name=name) for name in ("one", "two", "three")]
-    save_text("b==1\n", name="other")
-
-    sharing = versions_sharing(versions[0].environment.workspace, versions[0].hash)
-
-    assert [str(version) for version in sharing] == ["one:1", "three:1", "two:1"]
 
 
 @pytest.mark.django_db

@@ -17,7 +17,8 @@ from pytest_django.fixtures import Settings
 from builds.images.expiry import remove_expired
 from builds.images.repositories import environment_in, pull_names
 from builds.models import Build, BuildRequest, Image
-from builds.queue.requests import request_build, versions_sharing
+from builds.pages.sharing import sharing_of
+from builds.queue.requests import request_build
 from environments.errors import ServiceError
 from environments.models import Environment, Event, Role, Version
 from environments.models.environments import ANONYMOUS
@@ -183,7 +184,7 @@ def test_no_list_search_or_count_shows_an_anonymous_environment(olga: User) -> N
     assert len(browser.get(f"{API}environments/").json()["results"]) == 1
     packages = browser.get("/api/v1/packages/?q=numpy").json()
     assert ANONYMOUS not in json.dumps(packages)
-    assert version not in versions_sharing(workspace_named("lab"), version.hash)
+    assert version not in sharing_of(workspace_named("lab"), [version.hash], olga)[version.hash].every
 
 
 @pytest.mark.parametrize("path", ["", "versions/", "labels/", "uses/", "versions/latest/"])

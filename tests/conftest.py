@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.db import models  # noqa: F401 (first: its parts import each other)
+from hypothesis import settings as property_settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
@@ -18,6 +19,10 @@ from tests.services.parts import PARTS
 MOST_MEGABYTES = 700  # all tests, collected: about 270
 # Objects between two passes of the garbage collector. With Python's 700 it takes a twentieth of the tests' time.
 BETWEEN_PASSES = 5_000
+
+# How long an example takes depends on what else the machine does. Under CI, hypothesis' own profile is the default.
+property_settings.register_profile("without a deadline", property_settings.default, deadline=None)
+property_settings.load_profile("without a deadline")
 
 pytest_plugins = [
     "tests.longest_first",

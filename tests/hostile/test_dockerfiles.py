@@ -227,7 +227,7 @@ def test_what_add_takes_from_the_context_can_become_no_address(line: str, expect
 PIECES = st.text(st.sampled_from("-=ab,$\\\"' \t"), max_size=12)
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=300)
 @given(st.lists(PIECES, max_size=4))
 def test_flags_are_read_again_as_they_were_written(pieces: list[str]) -> None:
     text = " ".join(f"--{piece}" for piece in pieces) + " /a /b"
@@ -246,7 +246,7 @@ LINES = st.lists(
 )
 
 
-@hypothesis_settings(max_examples=300, deadline=None)
+@hypothesis_settings(max_examples=300)
 @given(LINES)
 def test_what_is_written_names_no_other_image_however_it_is_read(lines: list[str]) -> None:
     try:

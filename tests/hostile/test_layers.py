@@ -183,7 +183,7 @@ def test_names_that_no_engine_can_unpack_are_passed_over(workshop: Workshop) -> 
     assert probe(workshop, layer).version == "3.11.2"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(drawn=changes())
 def test_any_layer_is_probed_or_refused_as_a_layer(
     drawn: list[Change], tmp_path_factory: pytest.TempPathFactory

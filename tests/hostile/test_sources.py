@@ -104,7 +104,7 @@ def test_archives_of_every_compression_are_read(pack: Callable[[bytes], bytes], 
     assert needs_of(sdist(tmp_path / "source-1.0.tar.gz", pack(b"".join(pieces)))) == ("numpy<2",)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(drawn=changes())
 def test_any_source_is_read_or_refused_as_a_package(
     drawn: list[Change], tmp_path_factory: pytest.TempPathFactory

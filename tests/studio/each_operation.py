@@ -36,7 +36,5 @@ def send_cases(operation: APIOperation[Any, Any, Any, Any], send: Callable[[Any]
         test_func=check,
         given_kwargs={},
         feedback=FeedbackSources(constants_value_source=make_constants_value_source(operation.schema)),
-        explicit_settings=settings(
-            max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        explicit_settings=settings(max_examples=cases, suppress_health_check=list(HealthCheck)),
     )()

@@ -143,7 +143,6 @@ def thrown_away(seed: int) -> Iterator[Studio]:
 
 seeds = settings(
     max_examples=examples(4),
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

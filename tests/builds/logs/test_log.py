@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from builds.logs import (
@@ -183,7 +183,6 @@ def test_a_secret_is_masked_before_it_is_written(written: str, pause: bool) -> N
     assert writing.LogWriter(claim, 0, secrets=[SECRET]).masked(SECRET) == "***"
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="*\n\r"), min_size=4), st.text(), st.data())
 def test_no_form_of_a_secret_survives_a_line_break_at_any_position(
     secret: str, around: str, data: st.DataObject

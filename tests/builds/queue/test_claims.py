@@ -151,9 +151,7 @@ MOVES = ["take", "requeue", "succeed", "fail", "cancel", "die", "cancel_queued",
 
 @pytest.mark.slow
 @given(moves=st.lists(st.sampled_from(MOVES), max_size=12))
-@settings(
-    max_examples=examples(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_ended_build_keeps_its_state_after_any_moves(moves: list[str]) -> None:
     """queued → running → succeeded | failed | cancelled, and never back from an end."""
     waiting = build()

@@ -265,7 +265,6 @@ def test_every_build_is_claimed_once_within_the_limits_and_ends_after_any_events
         settings=settings(
             max_examples=examples(8),
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

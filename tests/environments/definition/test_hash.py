@@ -60,7 +60,7 @@ def document(file: dict[str, Any]) -> dict[str, Any]:
 
 
 @given(FILES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_hash_has_32_lower_case_hex_digits(file: dict[str, Any]) -> None:
     """Rule 1."""
     digits = hash_of(yaml.safe_dump(document(file)))
@@ -69,7 +69,7 @@ def test_a_hash_has_32_lower_case_hex_digits(file: dict[str, Any]) -> None:
 
 
 @given(FILES, NAMES, st.dictionaries(NAMES, VALUES, max_size=3), st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_name_variables_style_comments_and_line_ends_are_not_seen(
     file: dict[str, Any], name: str, variables: dict[str, str], random: Any
 ) -> None:
@@ -91,7 +91,7 @@ def test_name_variables_style_comments_and_line_ends_are_not_seen(
 
 
 @given(FILES, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_order_counts(file: dict[str, Any], data: st.DataObject) -> None:
     """Rule 6."""
     lists = [key for key in ("channels", "conda", "pip") if len(file[key]) > 1]
@@ -111,7 +111,7 @@ def test_order_counts(file: dict[str, Any], data: st.DataObject) -> None:
 
 
 @given(FILES, NAMES, VERSIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_adding_removing_or_repinning_changes_the_hash(file: dict[str, Any], name: str, version: str) -> None:
     """Rule 5."""
     plain = hash_of(yaml.safe_dump(document(file)))

@@ -129,14 +129,14 @@ def test_a_long_file_of_anything_ends(head: str, unit: str) -> None:
 
 
 @given(st.binary(max_size=300), st.sampled_from(NAMES))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_bytes_are_accepted_or_refused_with_a_reason(content: bytes, name: str) -> None:
     reading = read(content, name)
     assert reading.accepted == (not reading.errors)
 
 
 @given(st.text(max_size=300), st.sampled_from(NAMES))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_is_accepted_or_refused_with_a_reason(content: str, name: str) -> None:
     reading = read(content, name)
     assert reading.accepted == (not reading.errors)
@@ -150,7 +150,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.tuples(PIECES, st.sampled_from(["", " ", "\n", "\n  ", "\n- ", "\r\n"])), max_size=30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_pieces_of_the_formats_are_accepted_or_refused_with_a_reason(
     pieces: list[tuple[str, str]],
 ) -> None:

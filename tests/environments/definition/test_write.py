@@ -126,7 +126,7 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20)
 
 
 @given(st.dictionaries(TEXTS.filter(bool), TEXTS, max_size=5), st.text(max_size=200))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_survives_both_azure_formats(variables: dict[str, str], script: str) -> None:
     text = "FROM a:1\nRUN <<EOF\n" + script.replace("EOF", "") + "\nEOF\n"
     definition = Definition(dockerfile=text, variables=variables)

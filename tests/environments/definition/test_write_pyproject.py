@@ -105,7 +105,7 @@ LIMITS = st.sampled_from(["", "2026-06-01", "14 days", "2 weeks", "2026-06-01T10
     ),
     LIMITS,
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_what_is_written_is_read_with_the_same_hash(
     options: list[str], lines: list[str], indexes: dict[str, str], limit: str
 ) -> None:

@@ -49,7 +49,7 @@ def applied(old: str, hunks: str) -> list[str]:
 
 
 @given(TEXTS, TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_the_shown_lines_applied_to_the_old_text_give_the_new_text(old: str, new: str) -> None:
     rows = side_by_side(old, new)
     assert [row.old for row in rows if row.old_number is not None] == lines_of(old)
@@ -69,7 +69,7 @@ def test_the_shown_lines_applied_to_the_old_text_give_the_new_text(old: str, new
 
 
 @given(LINES, LINES, st.integers(0, 30))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_also_when_the_search_has_no_time_left(old: list[str], new: list[str], steps: int) -> None:
     result, at = [], 0
     for i1, i2, j1, j2 in changed_blocks(old, new, Budget(steps)):

@@ -283,7 +283,7 @@ def test_a_blob_longer_than_its_manifest_claims_is_cut_off(workshop: Workshop) -
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     drawn=changes(),
     values=st.dictionaries(

@@ -38,7 +38,7 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     ).read_bytes()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(drawn=changes())
 def test_any_wheel_is_packed_or_refused_as_a_wheel(
     drawn: list[Change], valid: bytes, tmp_path_factory: pytest.TempPathFactory

@@ -156,9 +156,7 @@ def packages(draw: st.DrawFn) -> Packages:
 
 
 @pytest.mark.slow
-@settings(
-    max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn=packages())
 def test_any_clashing_packages_end_as_rattler_leaves_them(
     drawn: Packages, tmp_path: Path, bare: Base, workshop: Workshop

@@ -58,14 +58,14 @@ PATHS = st.lists(st.sampled_from(["a", "b", "ab", "ba"]), min_size=1, max_size=4
 
 
 @given(LINES, PATHS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_file_in_an_excluded_folder_is_excluded(lines: list[str], folder: str) -> None:
     ignored = parse("\n".join(lines))
     assert not ignored.excludes(folder) or ignored.excludes(f"{folder}/x")
 
 
 @given(LINES, PATHS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_an_exception_of_everything_at_the_end_takes_everything_back(lines: list[str], path: str) -> None:
     assert not parse("\n".join([*lines, "!**"])).excludes(path)
 

@@ -47,7 +47,7 @@ LINES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(LINES, max_size=4).map("\n".join),
     st.sampled_from(["", "requirements.txt", "x.yml", "Dockerfile"]),
@@ -70,7 +70,7 @@ def test_a_fix_never_crashes_is_offered_once_and_keeps_comments(text: str, name:
     assert again == once or again != text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.text(alphabet="ab\nü\U0001f600", max_size=40),
     st.lists(st.tuples(*[st.integers(1, 9)] * 4, st.text(max_size=3)), max_size=3),

@@ -29,7 +29,7 @@ def test_tags_are_kept_as_they_are_written_through_every_conversion(format: str)
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=40), max_size=4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_tags_survive_both_formats(tags: dict[str, str]) -> None:
     definition = read("image: ubuntu:24.04\n").definition
     assert definition is not None

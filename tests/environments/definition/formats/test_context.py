@@ -285,7 +285,7 @@ def test_a_link_in_an_archive_is_refused_with_the_way_to_pack_without_it() -> No
         st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join), st.integers(1, 9), min_size=1
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_named_as_the_heaviest_has_that_much(amounts: dict[str, int]) -> None:
     path, amount = heaviest(amounts)
     inside = [

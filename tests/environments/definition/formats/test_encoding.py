@@ -74,7 +74,7 @@ SIGNS = st.text(st.sampled_from("a=1 #\\\n\r\t\x0c\u2028"), max_size=40)
 
 
 @given(SIGNS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_has_the_lines_that_pip_reads(text: str) -> None:
     theirs = [(number, " ".join(line.split())) for number, line in preprocess(text)]
     assert [(line.line, str(line)) for line in logical_lines(text)] == [pair for pair in theirs if pair[1]]

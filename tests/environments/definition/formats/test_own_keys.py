@@ -97,7 +97,7 @@ def test_a_difference_is_in_words() -> None:
 
 
 @given(CUTOFFS, st.dictionaries(KEYS, st.sampled_from(["https://x.example/simple"]), max_size=2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_both_azure_formats_read_back_what_was_written(cutoff: Cutoff, indexes: dict[str, str]) -> None:
     python = PythonLayer(pip=("numpy==2.0",), package_indexes=indexes)
     definition = Definition(image="host", python=python, cutoff=cutoff)

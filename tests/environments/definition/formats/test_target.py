@@ -100,7 +100,7 @@ targets = st.builds(
 
 
 @given(targets)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_target_that_is_written_is_read_as_the_same(target: Target) -> None:
     definition = PLAIN.model_copy(update={"target": target})
 
@@ -111,7 +111,7 @@ def test_a_target_that_is_written_is_read_as_the_same(target: Target) -> None:
 
 
 @given(st.text(max_size=30), st.sampled_from(["cuda", "glibc", "linux", "cpu"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_as_a_target_is_taken_as_it_is_or_refused(text: str, key: str) -> None:
     reading = read(json.dumps({"image": "host", "target": {key: text}}))
 

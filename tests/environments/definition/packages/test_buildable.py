@@ -118,7 +118,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(st.tuples(PIECES, st.sampled_from(["", " "])), min_size=1, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_reader_and_the_build_agree_about_any_line(pieces: list[tuple[str, str]]) -> None:
     line = "".join(piece + space for piece, space in pieces).strip()
     reading = read(f"idna==3.7\n{line}\n", "requirements.txt")

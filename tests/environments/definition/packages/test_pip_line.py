@@ -92,7 +92,7 @@ TOKENS = st.sampled_from(
 
 
 @given(st.lists(TOKENS, min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_options_in_any_order_are_read_as_pip_reads_them(tokens: list[str]) -> None:
     line = " ".join(tokens)
     theirs, ours = by_pip(line), by_us(line)

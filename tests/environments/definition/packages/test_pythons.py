@@ -110,7 +110,7 @@ ANY_MARKER = st.recursive(
 
 
 @given(ANY_MARKER)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_marker_holds_where_packaging_says_so(marker: str) -> None:
     pythons = Pythons("", [marker], extras=["test-x"], groups=["dev"])
     for version in ("3.8.0", "3.9.0", "3.10.0", "3.11.0", "3.11.3", "3.11.4", "3.12.0"):

@@ -30,7 +30,7 @@ VERSION = st.text(string.digits + ".abrc*+-_!", max_size=8)
 @example(("certifi", "=", "2024.07"))
 @example(("zero", "==", "00"))
 @example(("long", "==", "9" * 25))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_plain_conda_specification_is_what_conda_makes_of_it(parts: tuple[str, str, str]) -> None:
     text = "".join(parts)
     try:
@@ -47,7 +47,7 @@ def test_a_plain_conda_specification_is_what_conda_makes_of_it(parts: tuple[str,
 @given(st.tuples(NAME, st.sampled_from(["", "==", ">=", " == "]), VERSION))
 @example(("certifi", "==", "2024.07.04"))
 @example(("-e", "", ""))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_plain_requirement_is_what_pip_makes_of_it(parts: tuple[str, str, str]) -> None:
     text = "".join(parts)
     try:

@@ -113,7 +113,7 @@ def test_each_example_has_findings_that_could_be_hidden(name: str) -> None:
 
 @given(st.sampled_from(sorted(FILES)), st.integers(0, 20), st.sampled_from(["<<<<<<< HEAD", ">>>>>>> main"]))
 @example("environment.yml", 10, "<<<<<<< HEAD")
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_a_marker_of_a_conflict_hides_no_finding_about_another_line(
     name: str, line: int, marker: str
 ) -> None:
@@ -125,7 +125,7 @@ def test_a_marker_of_a_conflict_hides_no_finding_about_another_line(
 
 
 @given(st.sampled_from(sorted(FILES)), st.integers(0, 20), st.integers(1, 4))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_a_whole_conflict_hides_no_finding_about_either_of_its_sides(
     name: str, line: int, length: int
 ) -> None:
@@ -156,7 +156,7 @@ BROKEN = {
 
 
 @given(st.sampled_from(sorted(BROKEN)), st.integers(1, 20), st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_broken_line_hides_no_error_about_another_line(name: str, line: int, which: int) -> None:
     text = FILES[name]
     line = min(line, text.count("\n"))

@@ -44,7 +44,7 @@ BODIES = st.binary(max_size=40) | st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     method=st.sampled_from(["PUT", "HEAD", "GET", "POST", "DELETE"]),
     name=NAMES,

@@ -35,9 +35,7 @@ PATHS = [(section, key) for section, part in body().items() if isinstance(part, 
 ]
 
 
-@settings(
-    max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), value=VALUES)
 def test_a_definition_with_anything_in_it_is_saved_or_refused(path: tuple[str, str], value: Any) -> None:
     cache.clear()
@@ -59,9 +57,7 @@ def test_a_definition_with_anything_in_it_is_saved_or_refused(path: tuple[str, s
         transaction.set_rollback(True)
 
 
-@settings(
-    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=VALUES)
 def test_any_body_of_labels_builds_and_recipes_is_answered(value: Any) -> None:
     cache.clear()
@@ -90,7 +86,7 @@ V2_PATHS = [
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(V2_PATHS), value=VALUES)
 def test_a_version_of_sdk_v2_with_anything_in_it_is_saved_or_refused(path: str, value: Any) -> None:
     cache.clear()

@@ -234,7 +234,7 @@ PACKAGES = st.builds(
 
 
 @given(st.lists(PACKAGES, min_size=1, max_size=6, unique_by=lambda package: package.url))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_lock_written_and_read_has_the_same_hash_when_it_is_written_again(
     packages: list[LockedPackage],
 ) -> None:

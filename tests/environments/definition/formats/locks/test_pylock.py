@@ -187,7 +187,7 @@ DIRECT = st.builds(
 
 
 @given(st.lists(OF_INDEX | DIRECT, min_size=1, max_size=6, unique_by=lambda package: package.name))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_lock_written_is_valid_and_read_with_the_same_hash(packages: list[LockedPackage]) -> None:
     text = write_lock(tuple(packages), "pylock", requires_python=">=3.10")
     Pylock.from_dict(tomllib.loads(text)).validate()

@@ -107,7 +107,7 @@ def toml(value: object) -> str:
     st.lists(st.dictionaries(KEYS, VALUES, max_size=6), max_size=3),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_values_are_read_or_refused(
     table: dict[str, object], packages: list[dict[str, object]], chosen: bool
 ) -> None:

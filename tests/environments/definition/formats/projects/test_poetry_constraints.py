@@ -56,7 +56,7 @@ VERSIONS = [(Version(text), PoetryVersion.parse(text)) for text in CANDIDATES]
 @example("~1")
 @example("~=0.0.0.5")
 @example("<2,>=1.0rc1")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_constraint_allows_what_poetry_allows(constraint: str) -> None:
     theirs = parsed(constraint)
     ours = SpecifierSet(specifier(constraint).specifier)
@@ -69,7 +69,7 @@ def test_a_constraint_allows_what_poetry_allows(constraint: str) -> None:
 @example("^1.0 || ^3.0")
 @example("<1 || >1")
 @example("~2.7 || ^3.6")
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_union_allows_what_poetry_allows_or_its_newest_part(constraint: str) -> None:
     theirs = parsed(constraint)
     converted = specifier(constraint)

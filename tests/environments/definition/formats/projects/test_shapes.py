@@ -50,7 +50,7 @@ def toml_text(value: Any) -> str:
 
 
 @given(st.lists(st.tuples(KEYS, VALUES), max_size=5), st.sampled_from(["", "x"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_shape_of_values_breaks_the_reader(pairs: list[tuple[str, Any]], part: str) -> None:
     text = "".join(f"{key} = {toml_text(value)}\n" for key, value in pairs)
     selection = Selection(extras=(part,), groups=(part,)) if part else None

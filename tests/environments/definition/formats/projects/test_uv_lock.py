@@ -294,7 +294,7 @@ PIECES = st.sampled_from(
     st.lists(PIECES, max_size=9),
     st.sampled_from([Selection(), Selection(extras=("cpu",)), Selection(groups=("dev",))]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_lock_breaks_the_reader(pieces: list[str], selection: Selection) -> None:
     reading = read("".join(pieces), "uv.lock", selection=selection)
     assert reading.accepted != bool(reading.errors)

@@ -97,7 +97,7 @@ CHOICES = (
 
 @pytest.mark.slow
 @given(PROJECTS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 def test_any_lock_is_read_as_uv_exports_it(wheels: Path, project: dict[str, object]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

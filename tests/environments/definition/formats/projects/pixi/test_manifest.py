@@ -334,7 +334,7 @@ KEYS = st.sampled_from(
         max_size=6,
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_values_of_any_shape_are_read_or_refused(values: dict[str, Any]) -> None:
     text = "\n".join(f"{key} = {_toml(value)}" for key, value in values.items())
     for name in ("pixi.toml", "pyproject.toml"):

@@ -201,7 +201,7 @@ def definitions(draw: st.DrawFn) -> Definition:
 
 
 @given(definitions())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_definition_of_packages_keeps_its_hash(definition: Definition) -> None:
     if not definition.python.conda and not definition.python.pip:
         return
@@ -341,7 +341,7 @@ def test_a_package_for_another_python_is_left_out_of_a_written_lock() -> None:
         unique_by=lambda entry: entry[0],
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_lock_of_conda_is_read_by_rattler_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, entries: list[tuple[str, str, str, str]]
 ) -> None:

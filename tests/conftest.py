@@ -20,7 +20,7 @@ MOST_MEGABYTES = 700  # all tests, collected: about 270
 # Objects between two passes of the garbage collector. With Python's 700 it takes a twentieth of the tests' time.
 BETWEEN_PASSES = 5_000
 
-# How long an example takes depends on what else the machine does. Under CI, hypothesis' own profile is the default.
+# The time that an example takes depends on what else the machine does. Under CI, hypothesis' own profile is the default.
 property_settings.register_profile("without a deadline", property_settings.default, deadline=None)
 property_settings.load_profile("without a deadline")
 

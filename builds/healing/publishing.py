@@ -16,7 +16,7 @@ from builds.queue.requests import image_of
 from environments.access import Right, may
 from environments.audit.record import record
 from environments.catalogue import proposals
-from environments.errors import ConflictError, ServiceError
+from environments.errors import ConflictError, ForbiddenError, ServiceError
 from environments.models import Environment, Version
 from environments.models.catalogue import Stage
 from environments.versions.input import texts_beside
@@ -62,11 +62,11 @@ def check_allowed(item: HealItem) -> None:
     workspace = item.run.workspace if curated else item.version.environment.workspace
     right = Right.PROPOSE if curated else Right.DEFINE
     if user is not None and workspace is not None and not (user.is_active and may(user, right, workspace)):
-        raise ServiceError(
-            "not-allowed",
-            f"{user.get_username()} may no longer save versions in {workspace}.",
-            "Heal it yourself.",
-        )
+        if curated:  # all readers of the catalogue see the reason, and few of them that workspace
+            message = f"{user.get_username()} may no longer propose curated environments."
+        else:
+            message = f"{user.get_username()} may no longer save versions in {workspace}."
+        raise ServiceError("not-allowed", message, "Heal it yourself.")
 
 
 def _advance(item: HealItem) -> None:
@@ -122,8 +122,18 @@ def _save(item: HealItem, candidate: Version, user: User | None) -> None:
 
 
 def publish_ready(item: HealItem, user: User) -> None:
-    """Save what is ready but was not saved: somebody with the right decided so. Raises ServiceError."""
-    candidate = item.candidate
+    """Save what is ready but was not saved: somebody with the right in its workspace decided so. Raises ServiceError.
+
+    The change of a curated environment is saved in the workspace of the run, where the user needs a right of their own.
+    """
+    candidate, home = item.candidate, item.run.workspace
+    curated = item.version.environment.workspace.curated
+    if curated and home is not None and not may(user, Right.PROPOSE, home):
+        raise ForbiddenError(
+            "not-allowed",
+            "You may not propose from the workspace that this run was started for.",
+            "Heal the environment from a workspace of yours.",
+        )
     if item.state != HealState.READY or candidate is None or image_of(candidate) is None:
         raise ConflictError("not-ready", f"{item.version} has nothing to save.", "Heal it again.")
     _save(item, candidate, user)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container
 from typing import Any
 
 from django.contrib import messages
@@ -136,23 +137,41 @@ def run(request: StudioRequest, workspace: str, run: int) -> HttpResponse:
             "environment__workspace",
             "version__environment__workspace",
             "published__environment__workspace",
-            "build",
+            "build__workspace",
             "after__environment",
         )[: MOST_SHOWN + 1]
     )
     counts = Counter(row.items.filter(environment__workspace=space).values_list("state", flat=True))
+    visible = set(workspaces_of(request.user).values_list("pk", flat=True))
     context = {
         "workspace": space,
         "run": row,
         "more": max(0, counts.total() - MOST_SHOWN),
-        "rows": [{"item": item, **shown_state(item.state)} for item in items[:MOST_SHOWN]],
+        "rows": [
+            {"item": item, **shown_state(item.state), **_elsewhere(item, visible)}
+            for item in items[:MOST_SHOWN]
+        ],
         "names": named(row.advisories.all()),
         "here": rights_in(space, request.user),
+        "may_save": not space.curated or row.workspace in _homes(request),
         "counts": [{"number": counts[state], **shown_state(state)} for state in HealState if counts[state]],
         "under_way": any(item.open for item in items),
         "planned": [item for item in items if item.state == HealState.PLANNED],
     }
     return render(request, "studio/heal_run.html", context)
+
+
+def _elsewhere(item: HealItem, visible: Container[int]) -> dict[str, Any]:
+    """Return what an item has in other workspaces, such as a curated environment in that it is proposed from.
+
+    None for what is in no workspace that the user sees.
+    """
+    build, published, after = item.build, item.published, item.after
+    return {
+        "build": build if build and build.workspace_id in visible else None,
+        "published": published if published and published.environment.workspace_id in visible else None,
+        "after": after if after and after.environment.workspace_id in visible else None,
+    }
 
 
 @require_POST

@@ -10,8 +10,9 @@ from django.test import Client
 
 from builds.models.healing import HealItem, HealRun, HealState
 from environments.models import Role, Version
+from environments.models.catalogue import Proposal
 from tests.builds.healing.examples import KEY, affected_environment, drifted, heal_item
-from tests.builds.scenarios import browser_of, main_of, person, save_text
+from tests.builds.scenarios import browser_of, main_of, person, queue_build, save_text, workspace_named
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +93,60 @@ def test_what_is_ready_is_saved_by_a_decision_once(ann: Client) -> None:
     assert latest is not None
     assert (latest.version, latest.based_on) == ("2", version)
     assert version.environment.versions.count() == 2
+
+
+@pytest.fixture
+def theirs() -> HealItem:
+    """A healed curated environment that was built in a workspace of others, to be proposed from there."""
+    secret = workspace_named("secret")
+    item = heal_item(affected_environment("curated", "AzureML-forecast"), HealState.READY, secret)
+    item.build = queue_build(save_text("flask==3.0.0\n", name="vault", workspace="secret"))
+    item.published = item.build.version
+    item.save()
+    return item
+
+
+def test_a_curator_saves_nothing_in_a_workspace_of_others(theirs: HealItem) -> None:
+    curator = browser_of(person("cora", curated=Role.CONTRIBUTOR))
+    item = f"{theirs.run_id}/items/{theirs.pk}"
+
+    page = curator.post(f"/w/curated/heal/{item}/publish", follow=True).content.decode()
+    refused = curator.post(f"/api/v1/workspaces/curated/heals/{item}/save/")
+
+    assert "You may not propose from the workspace" in page
+    assert "/publish" not in page
+    assert refused.status_code == 403, refused.content
+    theirs.refresh_from_db()
+    assert theirs.state == HealState.READY
+    assert not Proposal.objects.exists()
+    assert not Version.objects.filter(environment__name="forecast").exists()
+
+
+def test_a_member_of_that_workspace_who_curates_proposes_it(theirs: HealItem) -> None:
+    both = browser_of(person("bo", curated=Role.CONTRIBUTOR, secret=Role.CONTRIBUTOR))
+    address = f"/w/curated/heal/{theirs.run_id}/"
+    assert "/w/secret/builds/" in both.get(address).content.decode()
+
+    both.post(f"{address}items/{theirs.pk}/publish")
+
+    theirs.refresh_from_db()
+    assert theirs.state == HealState.PROPOSED
+    assert Proposal.objects.get().version.environment.workspace.name == "secret"
+
+
+def test_readers_of_the_catalogue_are_shown_nothing_of_the_workspace_that_it_is_built_in(
+    theirs: HealItem,
+) -> None:
+    reader = browser_of(person("rita", lab=Role.READER))
+    vault = Version.objects.get(environment__name="vault")
+    before = HealItem.objects.create(run=theirs.run, environment=vault.environment, version=vault)
+    HealItem.objects.filter(pk=theirs.pk).update(after=before, state=HealState.WAITING)
+
+    page = reader.get(f"/w/curated/heal/{theirs.run_id}/").content.decode()
+
+    assert "numpy==2.1.4" in page
+    assert "secret" not in page
+    assert "vault" not in page
 
 
 def test_a_failed_import_test_cannot_be_saved_by_anybody(ann: Client) -> None:

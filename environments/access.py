@@ -1,6 +1,6 @@
 """Access: the first line of every view. Strangers get 404, members whose role is too low 403."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum
 from typing import Any
 
@@ -211,6 +211,27 @@ def version_in(workspace: Workspace, name: str, version: str) -> Version:
     if row is None:
         raise Http404(f"{environment} has no version or label {version}.")
     return row
+
+
+def origins_seen(versions: Collection[Version], user: User | AnonymousUser) -> dict[int, Version]:
+    """Return what versions were started from, by their keys, as far as a user who sees these versions sees it too."""
+    origins = {version.pk: version.based_on for version in versions if version.based_on is not None}
+    homes = {version.environment.workspace_id for version in versions}
+    elsewhere = {
+        origin.environment.workspace_id
+        for origin in origins.values()
+        if origin.environment.workspace_id not in homes and not origin.environment.workspace.curated
+    }
+    if not elsewhere:
+        return origins
+    hidden = elsewhere - set(workspaces_of(user).filter(pk__in=elsewhere).values_list("pk", flat=True))
+    # A version that was accepted from a share has its sender's name anyway.
+    shared = set(Share.objects.filter(accepted__in=origins).values_list("accepted", flat=True))
+    return {
+        key: origin
+        for key, origin in origins.items()
+        if key in shared or origin.environment.workspace_id not in hidden
+    }
 
 
 def get_catalogue(user: Any, name: str, right: Right) -> Workspace:

@@ -169,9 +169,15 @@ def save_version(
         environment=environment,
         actor=user,
         hash=created.hash,
-        based_on=str(based_on) if based_on else None,
+        based_on=str(based_on) if based_on and _is_seen_from(workspace, based_on) else None,
     )
     return SavedVersion(created, created=True)
+
+
+def _is_seen_from(workspace: Workspace, version: Version) -> bool:
+    """Whether every member of a workspace sees a version: its name is none of their business otherwise."""
+    home = version.environment.workspace
+    return home == workspace or home.curated
 
 
 def add_version(

@@ -58,7 +58,7 @@ def environments(request: ApiRequest, workspace: str) -> Response:
     matches = matches.defer("data", "source", "based_on__data", "based_on__source")
     # By the name in lower case, as there is an index of it; those that differ in case stand side by side.
     page, pages = page_of(request, matches.annotate(by_name=F("list_entry__name")), ("by_name",))
-    shown = zip(page, rows.versions(page, space), strict=True)
+    shown = zip(page, rows.versions(page, space, request.user), strict=True)
     hits = _hits(request, space, [row.environment_id for row in page], search, archived, all_versions)
     return pages.get_paginated_response(
         [rows.environment(row.environment, latest, hits.get(row.environment_id)) for row, latest in shown]
@@ -101,7 +101,7 @@ def _hits(
 @documented("GET", responses.Environment, path=ENVIRONMENT)
 def environment(request: ApiRequest, workspace: str, name: str) -> Response:
     """Give an environment with its latest version."""
-    return _with_latest(get_environment(request.user, workspace, name))
+    return _with_latest(request, get_environment(request.user, workspace, name))
 
 
 @documented("PATCH", responses.Environment, takes=bodies.EnvironmentIn, path=ENVIRONMENT)
@@ -111,7 +111,7 @@ def change(request: ApiRequest, workspace: str, name: str) -> Response:
     sent = bodies.EnvironmentIn(data=request.data)
     sent.is_valid(raise_exception=True)
     set_ignored(row, sent.validated_data["ignored_findings"], request.user)
-    return _with_latest(row)
+    return _with_latest(request, row)
 
 
 @documented(
@@ -134,7 +134,7 @@ def restore(request: ApiRequest, workspace: str, name: str) -> Response:
 def _archived(request: ApiRequest, workspace: str, name: str, *, restore: bool) -> Response:
     row = get_environment(request.user, workspace, name, Right.DEFINE)
     service.archive_environment(row, request.user, restore=restore)
-    return _with_latest(row)
+    return _with_latest(request, row)
 
 
 @documented(
@@ -150,7 +150,7 @@ def versions(request: ApiRequest, workspace: str, name: str) -> Response:
         "environment__workspace", "created_by", "based_on__environment__workspace"
     ).defer("data", "source", "based_on__data", "based_on__source")
     page, pages = page_of(request, all_of_it, ("-number",))
-    return pages.get_paginated_response(rows.versions(page, row.workspace))
+    return pages.get_paginated_response(rows.versions(page, row.workspace, request.user))
 
 
 @documented(
@@ -187,7 +187,7 @@ def save(request: ApiRequest, workspace: str, name: str) -> Response:
         tags=payload.get("tags"),
         based_on=based_on,
     )
-    return _whole(saved.version, status=201 if saved.created else 200)
+    return _whole(request, saved.version, status=201 if saved.created else 200)
 
 
 @documented(
@@ -216,7 +216,7 @@ def save_anonymous(request: ApiRequest, workspace: str) -> Response:
         description=payload.get("description"),
         tags=payload.get("tags"),
     )
-    return _whole(saved.version, status=201 if saved.created else 200)
+    return _whole(request, saved.version, status=201 if saved.created else 200)
 
 
 @documented(
@@ -234,13 +234,13 @@ def save_under_name(request: ApiRequest, workspace: str, name: str, version: str
     saved = anonymous.save_under_name(
         row, sent.validated_data.pop("name"), user=request.user, **sent.validated_data
     )
-    return _whole(saved.version, status=201 if saved.created else 200)
+    return _whole(request, saved.version, status=201 if saved.created else 200)
 
 
 @documented("GET", responses.WholeVersion, path=VERSION)
 def version(request: ApiRequest, workspace: str, name: str, version: str) -> Response:
     """Give a version with its definition."""
-    return _whole(get_version(request.user, workspace, name, version))
+    return _whole(request, get_version(request.user, workspace, name, version))
 
 
 @documented(
@@ -263,7 +263,7 @@ def describe(request: ApiRequest, workspace: str, name: str, version: str) -> Re
         service.describe(row, **payload, user=request.user, seen=seen)
     except service.EditConflict as problem:
         raise Changed from problem
-    return _whole(row)
+    return _whole(request, row)
 
 
 @documented("POST", responses.WholeVersion, path=VERSION, may=(409,))
@@ -271,7 +271,7 @@ def archive_version(request: ApiRequest, workspace: str, name: str, version: str
     """Archive a version."""
     row = get_version(request.user, workspace, name, version, Right.DEFINE)
     service.archive_version(row, request.user)
-    return _whole(row)
+    return _whole(request, row)
 
 
 @documented("POST", responses.WholeVersion, path=VERSION, may=(409,))
@@ -279,7 +279,7 @@ def restore_version(request: ApiRequest, workspace: str, name: str, version: str
     """Restore a version."""
     row = get_version(request.user, workspace, name, version, Right.DEFINE)
     service.archive_version(row, request.user, restore=True)
-    return _whole(row)
+    return _whole(request, row)
 
 
 @documented(
@@ -316,9 +316,9 @@ def definition(request: ApiRequest, workspace: str, name: str, version: str) -> 
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
-def _with_latest(row: Environment) -> Response:
+def _with_latest(request: ApiRequest, row: Environment) -> Response:
     latest = row.latest()
-    shown = rows.versions([latest], row.workspace)[0] if latest else None
+    shown = rows.versions([latest], row.workspace, request.user)[0] if latest else None
     return Response(rows.environment(row, shown))
 
 
@@ -326,5 +326,5 @@ def _etag(row: Version) -> str:
     return etag(row.pk, row.description, row.tags, row.archived_at)
 
 
-def _whole(row: Version, status: int = 200) -> Response:
-    return Response(rows.whole_version(row), status=status, headers={"ETag": _etag(row)})
+def _whole(request: ApiRequest, row: Version, status: int = 200) -> Response:
+    return Response(rows.whole_version(row, request.user), status=status, headers={"ETag": _etag(row)})

@@ -13,7 +13,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from builds.images.diff import ResolvedDifference, diff_images
 from builds.queue.requests import image_of
-from environments.access import get_workspace, workspaces_of
+from environments.access import get_workspace, origins_seen, workspaces_of
 from environments.definition import diff
 from environments.models import Environment, ListEntry, Version
 from environments.models.environments import CONTENT
@@ -168,10 +168,7 @@ def _latest(version: Version) -> Version | None:
 
 def _parent(request: StudioRequest, version: Version) -> Version | None:
     """Return what a version started from, if the user sees it."""
-    parent = version.based_on
-    if parent is None or not workspaces_of(request.user).filter(pk=parent.environment.workspace_id).exists():
-        return None
-    return parent
+    return origins_seen([version], request.user).get(version.pk)
 
 
 def _shortcuts(request: StudioRequest, old: Version, new: Version) -> list[tuple[str, str]]:

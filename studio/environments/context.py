@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from environments.access import Right, may
+from environments.access import origins_seen
 from environments.definition.findings.secrets import masked
 from environments.definition.model import Selection
 from environments.definition.reading.edit_context import editable
@@ -22,7 +22,7 @@ def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     version: Version = page["version"]
     definition = version.definition
     files = definition.context.files if definition.context else ()
-    origin = version.based_on
+    origin = origins_seen([version], request.user).get(version.pk)
     tab: dict[str, Any] = {
         "texts": texts_of(version),
         "files": [
@@ -35,8 +35,6 @@ def context(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
         "variables": [(name, masked(value)) for name, value in sorted(definition.variables.items())],
         "origin": origin,
         "since_origin": difference_from(origin, definition),
-        "origin_hidden": origin is not None
-        and not may(request.user, Right.SEE, origin.environment.workspace),
     }
     fixed = page["workspace"].curated or version.environment.anonymous
     if page["here"]["define"] and not fixed:

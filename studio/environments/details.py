@@ -18,7 +18,7 @@ from builds.pages import queries
 from builds.pages.sharing import sharing_of
 from builds.queue import requests
 from builds.statistics.estimates import build_estimate, version_estimate
-from environments.access import get_version
+from environments.access import get_version, origins_seen
 from environments.definition.findings.secrets import masked, masked_script
 from environments.models import Version
 from environments.public_url import base_url, public_host
@@ -56,6 +56,7 @@ def details(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
             "expected": expected_duration(version, page["outlook"]),
             "pull": pull_names(image, public_host(request), version) if image else None,
             "seen": description_fingerprint(version),
+            "started_from": origins_seen([version], request.user).get(version.pk),
             "shared_from": origin_of(version) if version.based_on_id else None,
             "badges": badges_of(version.environment, request),
             "badge_key_length": MAX_NAME_LENGTH,

@@ -10,6 +10,7 @@ from builds.images.diff import change_counts
 from builds.models import Build, BuildState, Image
 from builds.pages import queries
 from builds.queue.registry_tags import left_behind
+from environments.access import origins_seen
 from environments.definition import Difference, diff
 from environments.definition.difference import PackageChange
 from environments.models import Environment, Version
@@ -26,6 +27,7 @@ class TimelineEntry:
 
     version: Version
     predecessor: Version | None
+    origin: Version | None  # that it was started from, if the user sees it
     state: queries.ImageState
     difference: Difference | None
     resolved: dict[str, int]  # changed packages between their images, by kind; empty if either has none
@@ -72,7 +74,7 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     labels = dict(environment.labels.values_list("name", "version_id"))
     return {
         "left_behind": left_behind(environment).exclude(problem=""),
-        "entries": _timeline(rows, previous, page["workspace"], labels),
+        "entries": _timeline(rows, previous, page["workspace"], labels, origins_seen(rows, request.user)),
         "page": chunk,
         "prefix": prefix,
         "old": old,
@@ -86,7 +88,11 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
 
 
 def _timeline(
-    rows: list[Version], previous: Version | None, workspace: Any, labels: dict[str, int]
+    rows: list[Version],
+    previous: Version | None,
+    workspace: Any,
+    labels: dict[str, int],
+    origins: dict[int, Version],
 ) -> list[TimelineEntry]:
     shown = [*rows, *([previous] if previous else [])]
     states = queries.image_states(workspace, [version.hash for version in shown])
@@ -111,6 +117,7 @@ def _timeline(
             TimelineEntry(
                 version,
                 predecessor,
+                origins.get(version.pk),
                 state,
                 difference,
                 changes,

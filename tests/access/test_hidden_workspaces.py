@@ -19,6 +19,7 @@ from environments.catalogue.proposals import propose
 from environments.models import Role, Version
 from environments.versions.labels import set_label
 from environments.versions.uses import report_use
+from studio.environments.views import TABS
 from tests.access.asking import Cell, Studio, routes
 from tests.access.changes import CHANGES
 from tests.access.crawling import answers
@@ -61,6 +62,7 @@ def fill(studio: Studio, user: User) -> Version:
         save_text("six==1.0", name=f"{MARK}healed", workspace="hid-room", user=user), user
     )
     item.save()
+    save_text("six==1.16.0", name="started", workspace="lab", user=user, based_on=mine[0])
     alone = save_text("numpy==2.1.3\nscipy==1.0", name=f"{MARK}alone", workspace="hid-room", user=user)
     succeed_build(queue_build(alone))
     propose(alone, user, name="AzureML-new", as_new=True, comment=f"{MARK}comment")
@@ -86,7 +88,10 @@ def test_names_of_a_workspace_are_shown_to_its_members_alone() -> None:
         for workspace in ("curated", "lab")
         if "GET" in EXPECTED.get(route, {}) and route != "metrics"  # for those who run the studio
     ]
-    seen = list(answers(client, "/", *paths, press=False))
+    started = "/w/lab/environments/started/"
+    tabs = [f"{started}?tab={tab}" for tab in TABS]
+    seen = list(answers(client, started, *tabs, "/", *paths, press=False))
+    seen += answers(client, f"/api/v1{started.replace('/w/', '/workspaces/')}versions/1/", press=False)
 
     shown = [
         f"{answer.what}: …{around(answer.text, mark)}…"

@@ -10,7 +10,7 @@ from builds.pages.steps import state_of
 from builds.search.matches import Matches
 from builds.statistics.estimates import estimate_of
 from environments import models
-from environments.access import role_in
+from environments.access import origins_seen, role_in
 from environments.catalogue.deprecations import deprecated_ancestor, deprecations_of
 from environments.definition import Reading
 from environments.definition.cli import offers_json
@@ -49,6 +49,7 @@ def version(
     state: ImageState = NOT_BUILT,
     leaving: Deprecation | None = None,
     labels: Sequence[str] = (),
+    origin: models.Version | None = None,
 ) -> dict[str, Any]:
     """Return a version without its definition."""
     return {
@@ -64,7 +65,7 @@ def version(
         "packages": row.packages,
         "description": row.description,
         "tags": row.tags,
-        "based_on": reference(row.based_on),
+        "based_on": reference(origin),
         "archived": row.archived_at is not None,
         "created_at": row.created_at,
         "created_by": _name(row.created_by),
@@ -83,20 +84,28 @@ def deprecation(row: Deprecation) -> dict[str, Any]:
     }
 
 
-def versions(rows: Iterable[models.Version], workspace: models.Workspace) -> list[dict[str, Any]]:
+def versions(rows: Iterable[models.Version], workspace: models.Workspace, user: Any) -> list[dict[str, Any]]:
     """Return versions, each with the state of its image, in a constant number of queries."""
     listed = list(rows)
     states = image_states(workspace, [row.hash for row in listed])
     leaving = deprecations_of(listed) if workspace.curated else {}
     labels = labels_of(listed)
+    origins = origins_seen(listed, user)
     return [
-        version(row, states.get(row.hash, NOT_BUILT), leaving.get(row.pk), labels[row.pk]) for row in listed
+        version(
+            row,
+            states.get(row.hash, NOT_BUILT),
+            leaving.get(row.pk),
+            labels[row.pk],
+            origins.get(row.pk),
+        )
+        for row in listed
     ]
 
 
-def whole_version(row: models.Version) -> dict[str, Any]:
+def whole_version(row: models.Version, user: Any) -> dict[str, Any]:
     """Return a version with its definition."""
-    (shown,) = versions([row], row.environment.workspace)
+    (shown,) = versions([row], row.environment.workspace, user)
     origin = deprecated_ancestor(row)
     definition = row.definition.model_dump(mode="json")
     others = list(row.source_files.values_list("path", flat=True))

@@ -103,7 +103,8 @@ def accept_share(request: ApiRequest, workspace: str, share: int) -> Response:
     row = get_share(request.user, workspace, share, Right.DECIDE_SHARES)
     sent = AcceptIn(data=request.data)
     sent.is_valid(raise_exception=True)
-    return Response(rows.whole_version(sharing.accept(row, request.user, name=sent.validated_data["name"])))
+    saved = sharing.accept(row, request.user, name=sent.validated_data["name"])
+    return Response(rows.whole_version(saved, request.user))
 
 
 @documented("POST", ReceivedShare, path=SHARE, may=(409,))

@@ -20,7 +20,7 @@ from builds.models.healing import HealState
 from environments.catalogue.deprecations import deprecate
 from environments.catalogue.proposals import propose
 from environments.connections.service import add_connection
-from environments.models import BadgeKey, Role, Scope, Share, Version
+from environments.models import BadgeKey, Member, Role, Scope, Share, Version
 from environments.notifications.webhooks import add_webhook, test_webhook
 from environments.versions.labels import set_label
 from environments.versions.uses import report_use
@@ -254,7 +254,10 @@ class Studio:
             studio.there[workspace]["rebase"] = str(
                 Rebase.objects.create(workspace=workspace_row, **ready).pk
             )
-            home = workspace_named("lab") if workspace_row.curated else None
+            home = None
+            if workspace_row.curated:  # curators propose from workspaces of their own
+                home = workspace_named("desk")
+                Member.objects.create(workspace=home, user=by, role=Role.CONTRIBUTOR)
             prefix = "AzureML-" if workspace_row.curated else ""
             affected = affected_environment(workspace, f"{prefix}affected")
             item = heal_item(affected, HealState.READY, home)

@@ -225,13 +225,19 @@ def origins_seen(versions: Collection[Version], user: User | AnonymousUser) -> d
     if not elsewhere:
         return origins
     hidden = elsewhere - set(workspaces_of(user).filter(pk__in=elsewhere).values_list("pk", flat=True))
-    # A version that was accepted from a share has its sender's name anyway.
-    shared = set(Share.objects.filter(accepted__in=origins).values_list("accepted", flat=True))
-    return {
-        key: origin
-        for key, origin in origins.items()
-        if key in shared or origin.environment.workspace_id not in hidden
+    return {key: origin for key, origin in origins.items() if origin.environment.workspace_id not in hidden}
+
+
+def origins_named(versions: Collection[Version], user: User | AnonymousUser) -> dict[int, Version]:
+    """Return the same, with those that the versions were accepted from: a share names its origin to its receivers."""
+    seen = origins_seen(versions, user)
+    others = {
+        version.pk: version.based_on for version in versions if version.pk not in seen and version.based_on
     }
+    if not others:
+        return seen
+    shared = Share.objects.filter(accepted__in=others).values_list("accepted", flat=True)
+    return seen | {key: others[key] for key in shared if key is not None}
 
 
 def get_catalogue(user: Any, name: str, right: Right) -> Workspace:

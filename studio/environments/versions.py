@@ -10,7 +10,7 @@ from builds.images.diff import change_counts
 from builds.models import Build, BuildState, Image
 from builds.pages import queries
 from builds.queue.registry_tags import left_behind
-from environments.access import origins_seen
+from environments.access import origins_named
 from environments.definition import Difference, diff
 from environments.definition.difference import PackageChange
 from environments.models import Environment, Version
@@ -74,7 +74,7 @@ def versions(request: StudioRequest, page: dict[str, Any]) -> dict[str, Any]:
     labels = dict(environment.labels.values_list("name", "version_id"))
     return {
         "left_behind": left_behind(environment).exclude(problem=""),
-        "entries": _timeline(rows, previous, page["workspace"], labels, origins_seen(rows, request.user)),
+        "entries": _timeline(rows, previous, page["workspace"], labels, origins_named(rows, request.user)),
         "page": chunk,
         "prefix": prefix,
         "old": old,

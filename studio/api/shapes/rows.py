@@ -10,7 +10,7 @@ from builds.pages.steps import state_of
 from builds.search.matches import Matches
 from builds.statistics.estimates import estimate_of
 from environments import models
-from environments.access import origins_seen, role_in
+from environments.access import origins_named, role_in
 from environments.catalogue.deprecations import deprecated_ancestor, deprecations_of
 from environments.definition import Reading
 from environments.definition.cli import offers_json
@@ -90,7 +90,7 @@ def versions(rows: Iterable[models.Version], workspace: models.Workspace, user: 
     states = image_states(workspace, [row.hash for row in listed])
     leaving = deprecations_of(listed) if workspace.curated else {}
     labels = labels_of(listed)
-    origins = origins_seen(listed, user)
+    origins = origins_named(listed, user)
     return [
         version(
             row,

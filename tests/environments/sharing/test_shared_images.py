@@ -98,6 +98,10 @@ def test_the_api_shares_lists_accepts_and_declines(forecast: Version, olga: User
     status, version = post(vera, f"vision/shares/{listed['id']}/accept/", {"name": "theirs"})
     assert (status, version["environment"], version["based_on"]) == (200, "theirs", "lab/forecast:1")
     assert version["image"] == "ready"
+    page = browser_of(vera).get("/w/vision/environments/theirs/").content.decode()
+    tab = browser_of(vera).get("/w/vision/environments/theirs/?tab=context").content.decode()
+    assert "lab/forecast:1" in page
+    assert "/w/lab/" not in page + tab  # which Vera can't open
     assert post(vera, f"vision/shares/{listed['id']}/decline/")[0] == 409
     assert (
         browser_of(vera).get(f"{API}vision/shares/received/").json()["results"][0]["accepted"]

@@ -44,12 +44,15 @@ def sharing_of(workspace: Workspace, hashes: Iterable[str], user: User | Anonymo
     visible = {workspace.pk}
     if any(version.environment.workspace_id != workspace.pk for version in versions):
         visible.update(workspaces_of(user).values_list("pk", flat=True))
-    result = {}
-    for hash in wanted:
-        every = tuple(version for version in versions if version.hash == hash)
-        seen = tuple(version for version in every if version.environment.workspace_id in visible)
-        result[hash] = Sharing(every, seen)
-    return result
+    every: dict[str, list[Version]] = {hash: [] for hash in wanted}
+    for version in versions:
+        every[version.hash].append(version)
+    return {
+        hash: Sharing(
+            tuple(each), tuple(version for version in each if version.environment.workspace_id in visible)
+        )
+        for hash, each in every.items()
+    }
 
 
 def _order(version: Version, workspace: Workspace) -> tuple[bool, str, str, int]:

@@ -22,6 +22,7 @@ SLOW_PARTS = frozenset(
     {
         "chromium",
         "containerd",
+        "containerd_engine",
         "desk",
         "docker_engine",
         "podman",

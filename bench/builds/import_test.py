@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import django
 
-from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
+from bench.builds.imaging.parts.engines import Engine, NewEngine
+from tests.services.debian.engine import new_engine
 
 if TYPE_CHECKING:
     from builds.imaging.lock import Lock

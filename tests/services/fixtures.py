@@ -21,6 +21,7 @@ import pytest
 
 from tests.services import parts
 from tests.services.clock import Clock
+from tests.services.debian.engine import NewEngine, new_engine
 from tests.services.deployment import Deployment
 from tests.services.processes import Process
 from tests.services.servers.containerd import Containerd
@@ -137,6 +138,18 @@ def docker_engine(run_folder: Path) -> Iterator[DockerEngine]:
     """A Docker Engine: `.host` for DOCKER_HOST, `.client` to talk to it."""
     need(parts.DOCKER)
     yield from running(DockerEngine(run_folder / "docker", undo=run_folder / "undo"))
+
+
+@pytest.fixture(scope="session")
+def containerd_engine(shared_folder: Path, run_folder: Path) -> Iterator[NewEngine]:
+    """A newer Docker Engine, with its images in containerd's store, as Docker Engine 29 keeps them by default."""
+    need(parts.DOCKER)
+    need(parts.APT)
+    unpacked = made_once(
+        shared_folder, "debian-engine", partial(new_engine, shared_folder / "debian-engine-files")
+    )
+    folder = run_folder / "docker-containerd"
+    yield from running(NewEngine(folder, run_folder / "undo", unpacked, containerd=True))
 
 
 @pytest.fixture(scope="session")

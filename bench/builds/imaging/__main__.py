@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.builds.imaging.changes import COLD, ROWS, SIZES, TORCH
-from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
+from bench.builds.imaging.parts.engines import Engine, NewEngine
 from bench.builds.imaging.parts.local_wheels import has, index_of
 from bench.builds.imaging.results import Result, table, write_json
 from bench.builds.imaging.rounds import Run, measure_round, pulls
@@ -34,6 +34,7 @@ from builds.imaging.pip.resolve import resolve
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Workshop
+from tests.services.debian.engine import new_engine
 from tests.services.debian.packages import Unavailable
 from tests.services.servers.registry import Registry
 

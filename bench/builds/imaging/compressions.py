@@ -22,7 +22,7 @@ from pathlib import Path
 
 from bench.builds.imaging.__main__ import CACHE
 from bench.builds.imaging.changes import SIZES
-from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
+from bench.builds.imaging.parts.engines import Engine, NewEngine
 from bench.builds.imaging.results import machine_seconds
 from bench.memory import process_tree
 from builds.imaging.assemble import AssembledImage, ImageSettings, assemble
@@ -36,6 +36,7 @@ from builds.imaging.pip.resolve import resolve
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
 from builds.imaging.workshop import Bytecode, Workshop
+from tests.services.debian.engine import new_engine
 from tests.services.parts import find_program
 from tests.services.servers.registry import Registry
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from bench.builds.imaging.__main__ import CACHE, pinned
 from bench.builds.imaging.changes import SIZES
-from bench.builds.imaging.parts.engines import Engine, NewEngine, new_engine
+from bench.builds.imaging.parts.engines import Engine, NewEngine
 from bench.builds.imaging.parts.local_wheels import index_of
 from bench.builds.imaging.pull_variants import PARTS, VARIANTS, Counts, Original, Variant
 from bench.builds.imaging.results import Result
@@ -32,6 +32,7 @@ from builds.imaging.bases.find import find_base
 from builds.imaging.download.fetch import fetch
 from builds.imaging.publish.push import push
 from builds.imaging.reporting import Quiet
+from tests.services.debian.engine import new_engine
 from tests.services.debian.packages import Unavailable
 from tests.services.processes import descendants
 from tests.services.servers.registry import Registry

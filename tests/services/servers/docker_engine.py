@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import docker
@@ -54,13 +54,25 @@ class DockerEngine(Service):
         for left in (self.folder / "d.pid", self.folder / "exec" / "containerd" / "containerd.pid"):
             left.unlink(missing_ok=True)
         config = self.folder / "daemon.json"
-        config.write_text("{}")  # so that the machine's own settings do not count
-        argv: list[str | Path] = [program("dockerd"), "--config-file", config]
+        config.write_text(json.dumps(self.daemon_settings()))
+        argv: list[str | Path] = [self.daemon(), "--config-file", config]
         argv += ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec"]
         argv += ["-H", self.host, "--pidfile", self.folder / "d.pid", "--bridge", self.bridge]
         # Another engine may live on this machine: starting with firewall rules would flush its chains.
         argv += ["--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        return Process(argv, output=self.log)
+        return Process(argv, output=self.log, env=self.daemon_variables())
+
+    def daemon(self) -> Path:
+        """Return the engine's program."""
+        return program("dockerd")
+
+    def daemon_settings(self) -> Mapping[str, object]:
+        """Return what its configuration holds, so that the machine's own does not count."""
+        return {}
+
+    def daemon_variables(self) -> Mapping[str, str] | None:
+        """Return its environment; None for this process's."""
+        return None
 
     def make_bridge(self) -> None:
         """Make the bridge and let its containers out; the reaper undoes each step at the end of the run."""

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.debian.packages import Unavailable, unpack
-from tests.services.parts import program
-from tests.services.processes import Process
+from tests.services.debian import engine as debian_engine
 from tests.services.servers.docker_engine import DockerEngine
-
-SUITE = "trixie"  # Debian 13
-PACKAGES = ["docker.io", "docker-cli", "docker-buildx", "containerd", "runc"]
-PLUGINS = "usr/libexec/docker/cli-plugins"
 
 
 class Engine(DockerEngine):
@@ -52,24 +44,16 @@ class Engine(DockerEngine):
         return [self.process.pid] if self.process else []
 
 
-class NewEngine(Engine):
-    """Debian 13's engine, out of a folder; with `containerd`, that keeps the images, compressed as they came."""
+class NewEngine(debian_engine.NewEngine, Engine):
+    """Debian 13's engine, with its own command; it can pack images with zstd."""
 
     def __init__(self, folder: Path, undo: Path, unpacked: Path, *, containerd: bool) -> None:
-        super().__init__(folder, undo)
-        self.unpacked = unpacked
-        self.containerd = containerd
+        super().__init__(folder, undo, unpacked, containerd=containerd)
         self.label = "engine 26 containerd" if containerd else "engine 26"
+        self.bridge = "none"
 
-    def launch(self) -> Process:
-        config = self.folder / "daemon.json"
-        config.write_text(json.dumps({"features": {"containerd-snapshotter": self.containerd}}))
-        argv: list[str | Path] = [self.unpacked / "usr/sbin/dockerd", "--config-file", config]
-        argv += ["--data-root", self.folder / "data", "--exec-root", self.folder / "exec"]
-        # Its builds use the machine's own network.
-        argv += ["-H", self.host, "--pidfile", self.folder / "d.pid", "--bridge", "none"]
-        argv += ["--iptables=false", "--ip6tables=false", "--ip-masq=false"]
-        return Process(argv, output=self.log, env={**os.environ, "PATH": self._path()})
+    def make_bridge(self) -> None:
+        """Make none: its builds use the machine's own network."""
 
     def command(self) -> str:
         return str(self.unpacked / "usr/bin/docker")
@@ -81,46 +65,5 @@ class NewEngine(Engine):
         plugins.mkdir(parents=True, exist_ok=True)
         plugin = plugins / "docker-buildx"
         if not plugin.exists():
-            plugin.symlink_to(self.unpacked / PLUGINS / "docker-buildx")
+            plugin.symlink_to(self.unpacked / debian_engine.PLUGINS / "docker-buildx")
         return {**super().environment(), "DOCKER_CONFIG": str(settings)}
-
-    def _path(self) -> str:
-        """Return a path with their programs first, but this machine's runc where theirs does not start."""
-        folder = self.folder / "programs"
-        folder.mkdir(exist_ok=True)
-        for name, path in (
-            *((p.name, p) for p in self.unpacked.glob("usr/bin/*")),
-            *((p.name, p) for p in self.unpacked.glob("usr/sbin/*")),
-        ):
-            link = folder / name
-            if not link.exists() and _starts(path):
-                link.symlink_to(path)
-        if not (folder / "runc").exists():
-            (folder / "runc").symlink_to(program("runc"))
-        return f"{folder}:{os.environ['PATH']}:/usr/sbin:/sbin"
-
-
-def new_engine(cache: Path) -> Path:
-    """Return the folder with Debian 13's engine, fetched now or before; tell why it cannot be had here."""
-    unpacked = cache / "debian-13"
-    if (unpacked / "usr/sbin/dockerd").exists() and (unpacked / PLUGINS / "docker-buildx").exists():
-        return _started(unpacked)
-    if platform.machine() not in ("x86_64", "aarch64"):
-        raise Unavailable(f"no packages are looked for on {platform.machine()}")
-    unpack(PACKAGES, unpacked, cache / "apt", SUITE)
-    return _started(unpacked)
-
-
-def _started(unpacked: Path) -> Path:
-    for path in ("usr/sbin/dockerd", "usr/bin/containerd", "usr/bin/docker"):
-        if not _starts(unpacked / path):
-            raise Unavailable(f"its {Path(path).name} does not start on this system")
-    return unpacked
-
-
-def _starts(path: Path) -> bool:
-    try:
-        done = subprocess.run([path, "--version"], capture_output=True, check=False, timeout=30)
-    except OSError:
-        return False
-    return done.returncode == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import tarfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -30,7 +31,11 @@ TESTED = "environment-studio/tested"
 LEFT_AFTER_SECONDS = 6 * 3600
 PATIENCE = 30
 ANSWER_SECONDS = 30
-_READS_ZSTD = 23
+_READS_ZSTD = (23, 0)
+_READS_CONTEXTS = (27, 5)
+_RELEASE = re.compile(r"(\d+)\.(\d+)")
+_CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
+_PASSES = 3
 
 log = logging.getLogger(__name__)
 
@@ -160,10 +165,22 @@ class Engine:
                         fault="outside",
                     )
 
+    def keeps_in_containerd(self) -> bool:
+        """Return whether its images are in containerd's store, with layers compressed as they came."""
+        return _CONTAINERD in (self.api.info().get("DriverStatus") or [])
+
+    def loses_contexts(self) -> bool:
+        """Return whether its BuildKit is not given the files of a build (https://github.com/moby/moby/issues/47717)."""
+        return (0, 0) < self._release() < _READS_CONTEXTS and self.keeps_in_containerd()
+
+    def _release(self) -> tuple[int, int]:
+        numbers = _RELEASE.match(self.version)
+        return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+
     def _refuse_unreadable(self, base: Base) -> None:
-        major = self.version.partition(".")[0]
-        old = major.isdigit() and int(major) < _READS_ZSTD
-        if old and any(layer.media_type == OCI_LAYER_ZSTD for layer in base.layers):
+        if (0, 0) < self._release() < _READS_ZSTD and any(
+            layer.media_type == OCI_LAYER_ZSTD for layer in base.layers
+        ):
             raise ImageError(
                 "bad-layer",
                 f"The base image {base.reference} has zstd layers: Docker Engine {self.version} reads none.",
@@ -250,7 +267,10 @@ class Engine:
         if not keep:
             return
         try:
-            self.api.prune_builds(keep_storage=keep, all=True)
+            # A pass of a newer engine may end above the limit: it counts a layer that an image shares as freed.
+            for _ in range(_PASSES):
+                if not self.api.prune_builds(keep_storage=keep, all=True).get("CachesDeleted"):
+                    break
         except (DockerException, RequestException) as error:
             # The next build prunes again; the outcome of this build is what it is.
             log.warning("The Docker Engine did not prune BuildKit's cache: %s", error)

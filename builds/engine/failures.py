@@ -18,6 +18,14 @@ _NOT_IN_IMAGE = re.compile(
     r"exec: \"([^\"]+)\": (?:executable file not found|stat \S+: no such file or directory)"
 )
 
+_LOST_CONTEXT = (
+    "This Docker Engine did not give BuildKit the files of the build: it keeps its images in containerd's store, "
+    "and is older than 27.5."
+)
+_LOST_CONTEXT_HELP = (
+    "Ask an admin to install Docker Engine 27.5 or newer, or to set containerd-snapshotter to false among the "
+    "features in its daemon.json."
+)
 
 _BY_EXIT = {137: "out-of-memory", 127: "missing-command"}
 
@@ -41,6 +49,8 @@ def _explained(error: EngineRefused, output: Output) -> ImageError:
             "Correct it and save it again.",
             source_line=int(match[1]) if match[1] else None,
         )
+    if "failed to read downloaded context" in message:
+        return ImageError("engine-failed", _LOST_CONTEXT, _LOST_CONTEXT_HELP, fault="studio")
     step = _step(output)
     if re.search(r"(COPY|ADD) failed|failed to (compute cache key|calculate checksum)", message):
         missing = _MISSING.search(message)

@@ -19,6 +19,9 @@ TEMPLATES: tuple[str, ...] = (
     ),
     _("An admin needs to free space (unused images, or var/cache). Then retry."),
     _("Ask an admin to install Docker Engine 23 or newer."),
+    _(
+        "Ask an admin to install Docker Engine 27.5 or newer, or to set containerd-snapshotter to false among the features in its daemon.json."
+    ),
     _("Ask an admin to install another version of Docker Engine."),
     _("Ask conda for python too, or take the image that this base was made from."),
     _("Ask the sender to build it and to share it again."),
@@ -189,6 +192,9 @@ TEMPLATES: tuple[str, ...] = (
     _("There is no build {build_id} in {workspace}."),
     _("There is no limit {name}: there are {maxima}."),
     _("They need a base image with a shell at /bin/sh."),
+    _(
+        "This Docker Engine did not give BuildKit the files of the build: it keeps its images in containerd's store, and is older than 27.5."
+    ),
     _("This build has already ended."),
     _("This build was already stopped and is ending now."),
     _("This rebase has ended already."),

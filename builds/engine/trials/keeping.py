@@ -36,7 +36,6 @@ from builds.imaging.oci.manifest import OCI_CONFIG, OCI_MANIFEST
 from builds.imaging.oci.store import BlobStore
 from builds.imaging.reporting import ImageError, Reporter
 
-_CONTAINERD = ["driver-type", "io.containerd.snapshotter.v1"]
 _MOST_COMPARED = 100
 
 log = logging.getLogger(__name__)
@@ -94,7 +93,7 @@ def _give_whole(engine: Engine, name: str, image: Base, store: BlobStore, report
 
 def _given_rest(engine: Engine, name: str, image: Base, store: BlobStore, reporter: Reporter) -> bool:
     """Give the engine the layers that it lacks; return False if it has none of them, or does not take it so."""
-    containerd = _CONTAINERD in (engine.api.info().get("DriverStatus") or [])
+    containerd = engine.keeps_in_containerd()
     there = _blobs_there(engine, image, store) if containerd else _layers_there(engine, image)
     if not there:
         return False

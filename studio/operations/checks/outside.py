@@ -32,6 +32,14 @@ def engine() -> Iterator[Finding]:
     try:
         with Engine.at(settings.DOCKER_HOST) as connection:
             yield ok("engine", f"Docker Engine {connection.version} answers at {settings.DOCKER_HOST}.")
+            if connection.loses_contexts():
+                yield warning(
+                    "engine",
+                    "Dockerfiles that need BuildKit cannot be built: with its images in containerd's store, Docker "
+                    f"Engine {connection.version} does not give BuildKit the files.",
+                    "Install Docker Engine 27.5 or newer, or set containerd-snapshotter to false among the features "
+                    "in its daemon.json.",
+                )
             yield _network_of_code(connection)
     except ImageError:
         yield warning(

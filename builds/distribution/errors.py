@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote_plus
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from environments.public_url import absolute_url
 
 SERVICE = "environment-studio"
+_MESSAGE = "message"
+_FIRST, _LAST = 300, 150
 
 
 class Refusal(Exception):
@@ -40,6 +44,41 @@ class Refusal(Exception):
         if self.retry_after:
             answer["Retry-After"] = str(self.retry_after)
         return answer
+
+    def response_to(self, request: HttpRequest) -> HttpResponse:
+        """Return the response to a request."""
+        return self.response()
+
+
+class NoImage(Refusal):
+    """A version that exists has no image; a client that requests a HEAD gets the reason too.
+
+    containerd begins with the HEAD of a manifest, and with it BuildKit, Kubernetes, and Docker Engine from 29 on. A HEAD
+    has no body, but of a failed one containerd prints the address that it was redirected to. Of a 404 it prints
+    nothing, so after the redirect the status is another.
+    """
+
+    def response_to(self, request: HttpRequest) -> HttpResponse:
+        """Return the error; to a HEAD, a redirect to an address that holds the message, and there a status."""
+        answer = self.response()
+        if redirected(request):
+            answer.status_code = 409 if self.status == 404 else self.status
+        elif request.method == "HEAD":
+            answer.status_code = 307
+            answer["Location"] = f"?{_MESSAGE}={_in_query(self.message)}"
+        return answer
+
+
+def redirected(request: HttpRequest) -> bool:
+    """Return whether this is the HEAD that follows the redirect of a `NoImage`."""
+    return request.method == "HEAD" and _MESSAGE in request.GET
+
+
+def _in_query(message: str) -> str:
+    """Return a message as it is printed within an address: still readable, and short enough for a header."""
+    if len(message) > _FIRST + _LAST:
+        message = f"{message[:_FIRST]} ... {message[-_LAST:]}"
+    return quote_plus(message, safe=":/,;=()'!*")
 
 
 class SignInNeeded(Exception):

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from builds.distribution.access import Puller
-from builds.distribution.errors import Refusal
+from builds.distribution.errors import NoImage, Refusal
 from builds.models import Build, BuildRequest, BuildState
 from builds.queue.requests import StateConflict, request_build
 from environments.access import Right, may
@@ -22,7 +22,7 @@ RETRY_SECONDS = 5
 """After so many seconds a client that repeats requests by itself pulls again."""
 
 
-class UnderWay(Refusal):
+class UnderWay(NoImage):
     """The image is being made. A client that waits gets the image instead, or why there is none."""
 
     def __init__(self, version: Version, build_id: uuid.UUID, url: str) -> None:
@@ -62,7 +62,7 @@ def _request(
         try:
             build = request_build(version, user).build
         except StateConflict as conflict:
-            raise Refusal(429, "TOOMANYREQUESTS", str(conflict), retry_after=RETRY_SECONDS) from conflict
+            raise NoImage(429, "TOOMANYREQUESTS", str(conflict), retry_after=RETRY_SECONDS) from conflict
     return UnderWay(version, build.pk, _url(build, page)) if build is not None else None
 
 
@@ -101,5 +101,5 @@ def _url(build: Build, page: Callable[[str], str]) -> str:
     return page(f"/w/{build.workspace.name}/builds/{build.pk}/")
 
 
-def _no_image(message: str) -> Refusal:
-    return Refusal(404, "MANIFEST_UNKNOWN", message)
+def _no_image(message: str) -> NoImage:
+    return NoImage(404, "MANIFEST_UNKNOWN", message)

@@ -15,7 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from builds.distribution import access
 from builds.distribution.body import BlobBody, Unsatisfiable, part
-from builds.distribution.errors import Refusal, SignInNeeded, sign_in_needed, unknown_manifest
+from builds.distribution.errors import Refusal, SignInNeeded, redirected, sign_in_needed, unknown_manifest
 from builds.distribution.named import NamedRepository, NotBuilt, open_repository
 from builds.distribution.on_demand import request_for_pull
 from builds.distribution.referrers import attached_blob, attached_manifest, referrers_of
@@ -52,7 +52,7 @@ def registry(view: View) -> View:
         except SignInNeeded as needed:
             response = sign_in_needed(request, str(needed), repository=needed.name).response()
         except Refusal as refusal:
-            response = refusal.response()
+            response = refusal.response_to(request)
         response["Docker-Distribution-Api-Version"] = "registry/2.0"
         return response
 
@@ -190,7 +190,8 @@ def _built(
     except NotBuilt as missing:
         under_way = request_for_pull(user, missing.version, unknown, lambda path: absolute_url(path, request))
     if under_way is not None:
-        wait_for(request, under_way.build_id)
+        if not redirected(request):  # it has waited before
+            wait_for(request, under_way.build_id)
         raise under_way
     try:
         return repository.manifest(reference, accepts)  # which was made meanwhile

@@ -7,11 +7,12 @@ import json
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from tests.services.debian.engine import NewEngine
 from tests.services.parts import program
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.preloaded import run_preloaded
@@ -141,3 +142,32 @@ def test_a_failing_build_prints_its_cause_and_is_not_repeated(docker: Docker) ->
         assert "six" in pull.stderr
         assert "/w/pulling/builds/" in pull.stderr
     assert docker.builds("failing") == ["failed"]
+
+
+def test_an_engine_that_requests_the_head_prints_the_cause_within_an_address(
+    docker: Docker, containerd_engine: NewEngine
+) -> None:
+    docker.save(("failing-too", "six==998.0\n"))
+
+    pull = replace(docker, engine=containerd_engine).pull("failing-too:1")
+
+    assert pull.returncode == 1
+    assert "The+build+of+failing-too:1+failed:+" in pull.stderr
+    assert "/w/pulling/builds/" in pull.stderr
+    assert docker.builds("failing-too") == ["failed"]
+
+
+def test_an_engine_that_keeps_layers_as_they_came_pulls_what_its_pull_has_built(
+    docker: Docker, containerd_engine: NewEngine
+) -> None:
+    docker.save(("newer", "six==1.16.0\n"))
+    newer = replace(docker, engine=containerd_engine)
+
+    pull = newer.pull("newer:1")
+
+    assert pull.returncode == 0, pull.stderr
+    ran = newer.run(
+        "run", "--rm", "--network", "none", f"{docker.host}/pulling/newer:1", "python", "-c", "import six"
+    )
+    assert ran.returncode == 0, ran.stderr
+    newer.forget("newer:1")

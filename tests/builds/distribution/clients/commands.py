@@ -104,7 +104,10 @@ class Podman(Client):
 
 
 class Ctr(Client):
-    """containerd's own client. It requests the head of a manifest first, and a head has no message."""
+    """containerd's own client. It requests the head of a manifest first, and a head has no message.
+
+    From 1.7 on, containerd prints the address that a head was redirected to; Debian 12's prints the status alone.
+    """
 
     command = "ctr images pull --plain-http IMAGE"
     needs = ("containerd",)
@@ -129,7 +132,10 @@ class Ctr(Client):
         return tuple(self.content(document["config"]["digest"])["rootfs"]["diff_ids"])
 
     def shows(self, code: str, message: str, account: Account | None) -> str:
-        return "401 Unauthorized" if code == "UNAUTHORIZED" else "not found"
+        if code == "UNAUTHORIZED":
+            return "401 Unauthorized"
+        there_is_a_version = "has no image yet" in message or " failed: " in message
+        return "409 Conflict" if there_is_a_version else "not found"
 
     def content(self, digest: str) -> Any:
         return json.loads(output_of(self.run("content", "get", digest)))

@@ -269,11 +269,20 @@ class Engine:
         try:
             # A pass of a newer engine may end above the limit: it counts a layer that an image shares as freed.
             for _ in range(_PASSES):
-                if not self.api.prune_builds(keep_storage=keep, all=True).get("CachesDeleted"):
+                if not self._pruned(keep):
                     break
         except (DockerException, RequestException) as error:
             # The next build prunes again; the outcome of this build is what it is.
             log.warning("The Docker Engine did not prune BuildKit's cache: %s", error)
+
+    def _pruned(self, keep: int) -> bool:
+        """Prune BuildKit's cache once; return whether anything was removed."""
+        url = f"{self.api.base_url}/v{self.api.api_version}/build/prune"
+        # The API calls it reserved-space from 1.48 on. An engine that no longer knows the old name would remove everything.
+        limit = {"keep-storage": str(keep), "reserved-space": str(keep), "all": "true"}
+        answer = self.api.post(url, params=limit, timeout=ANSWER_SECONDS)
+        answer.raise_for_status()
+        return bool(answer.json().get("CachesDeleted"))
 
     def bases(self) -> list[BaseLeft]:
         """Return what the studio gave to this engine: base and tested images, each with its last use, by name."""

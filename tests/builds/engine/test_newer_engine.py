@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from pytest_django.fixtures import Settings
+from requests import Response
 
 from builds.engine import build_base
 from builds.engine.connection import Engine
@@ -97,9 +100,18 @@ def test_buildkits_cache_is_pruned_until_a_pass_finds_nothing(
     containerd_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Docker Engine 28 ends its first pass above the limit, if images share layers with the cache."""
-    passes = [{"CachesDeleted": ["a", "b"]}, {"CachesDeleted": ["c"]}, {"CachesDeleted": None}]
+    passes: list[list[str] | None] = [["a", "b"], ["c"], None]
+    limits = []
+
+    def prune(url: str, *, params: dict[str, str], timeout: float) -> Response:
+        limits.append((urlsplit(url).path.rpartition("/build/")[2], params))
+        answer = Response()
+        answer.status_code, answer._content = 200, json.dumps({"CachesDeleted": passes.pop(0)}).encode()
+        return answer
+
     with Engine.at(containerd_engine.host) as engine:
-        monkeypatch.setattr(engine.api, "prune_builds", lambda **_: passes.pop(0))
-        engine.prune_build_cache(1)
+        monkeypatch.setattr(engine.api, "post", prune)
+        engine.prune_build_cache(5)
 
     assert passes == []
+    assert limits == [("prune", {"keep-storage": "5", "reserved-space": "5", "all": "true"})] * 3

@@ -39,6 +39,17 @@ class Part:
         return ""
 
 
+def debian_release(file: Path = Path("/etc/debian_version")) -> int:
+    """Return the number of this machine's Debian release; 0 if it is no Debian, 99 for one without a number yet."""
+    if not file.exists():
+        return 0
+    number = file.read_text().strip().partition(".")[0]
+    return int(number) if number.isdigit() else 99
+
+
+# From Debian 13 on, the command is no part of the engine's package.
+DOCKER_PACKAGE = "docker-cli" if debian_release() >= 13 else "docker.io"
+
 POSTGRES = Part("PostgreSQL", ("initdb", "postgres"), ("postgresql",))
 REDIS = Part("Redis", ("redis-server",), ("redis-server",))
 RABBITMQ = Part("RabbitMQ", (RABBITMQ_SERVER, "epmd"), ("rabbitmq-server",))
@@ -52,7 +63,7 @@ REGISTRY = Part("docker-registry", ("docker-registry",), ("docker-registry",))
 SKOPEO = Part("skopeo", ("skopeo",), ("skopeo",))
 PODMAN = Part("podman", ("podman",), ("podman",), needs_root=True)
 CONTAINERD = Part("containerd", ("containerd", "ctr"), ("containerd",), needs_root=True)
-DOCKER_COMMAND = Part("the docker command", ("docker",), ("docker.io",))
+DOCKER_COMMAND = Part("the docker command", ("docker",), (DOCKER_PACKAGE,))
 FAKETIME = Part("libfaketime", ("faketime",), ("faketime",))
 CHROMIUM = Part("Chromium", ("chromium-headless-shell",), ("chromium-headless-shell", "fonts-liberation"))
 QEMU = Part("QEMU's user mode", ("qemu-aarch64-static",), ("qemu-user-static",))

@@ -14,6 +14,7 @@ import redis
 from playwright.sync_api import sync_playwright
 
 from tests.services.machine_image import import_machine_image
+from tests.services.parts import debian_release
 from tests.services.servers.chromium import launch_options
 from tests.services.servers.containerd import Containerd
 from tests.services.servers.docker_engine import DockerEngine
@@ -39,6 +40,17 @@ def push_blob(registry: Registry, repository: str, content: bytes) -> str:
 
 def pull_blob(registry: Registry, repository: str, digest: str) -> httpx.Response:
     return httpx.get(f"{registry.url}/v2/{repository}/blobs/{digest}", auth=registry.auth, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "release"), [("12.11\n", 12), ("13.2\n", 13), ("forky/sid\n", 99), (None, 0)]
+)
+def test_the_release_of_debian_is_known(tmp_path: Path, text: str | None, release: int) -> None:
+    file = tmp_path / "debian_version"
+    if text is not None:
+        file.write_text(text)
+
+    assert debian_release(file) == release
 
 
 def test_the_registry_gives_back_what_was_pushed_even_after_a_crash(stoppable_registry: Registry) -> None:

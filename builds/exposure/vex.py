@@ -18,6 +18,7 @@ from django.utils import timezone
 from builds.exposure.triage import LONGEST_REASON, Scope, decide, forbidden, holding, may_decide
 from builds.models import Advisory, AdvisoryName, Image, Justification, PackageAdvisory, Triage, TriageState
 from environments.audit.record import record
+from environments.bounded_json import TooDeep, read_json
 from environments.definition.packages.specs import pip_name
 from environments.errors import ServiceError
 from environments.models import Environment, Workspace
@@ -269,8 +270,10 @@ def read(content: bytes) -> list[dict[str, Any]]:
     if len(content) > MOST_BYTES:
         raise VexRefused(f"A VEX file has up to {MOST_BYTES // 1024**2} MB.")
     try:
-        document = json.loads(content)
-    except (ValueError, RecursionError):
+        document = read_json(content)
+    except TooDeep:
+        raise VexRefused("This file is nested too deeply.", "Choose a CycloneDX file in JSON.") from None
+    except ValueError:
         raise VexRefused("This file isn't JSON.", "Choose a CycloneDX file in JSON.") from None
     if not isinstance(document, dict) or document.get("specVersion") not in VERSIONS:
         raise VexRefused("This file isn't CycloneDX 1.5 or 1.6.", "Choose a CycloneDX file in JSON.")

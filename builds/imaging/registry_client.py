@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import json
 import re
 import threading
 import time
@@ -22,6 +21,7 @@ from builds.imaging.oci.manifest import INDEXES, MANIFESTS, Descriptor
 from builds.imaging.oci.store import BlobStore, BlobWriter
 from builds.imaging.reporting import Cancelled, ImageError, short_reason
 from builds.imaging.workshop import Workshop
+from environments.bounded_json import read_json
 from environments.network.credentials import HUB, HUB_HOST, Login, is_loopback
 from environments.network.policy import LOCAL_POLICY, EgressPolicy
 from environments.network.short_requests import ShortRequests
@@ -233,7 +233,7 @@ class Registry:
             with answer(self._client, request) as response:
                 if response.status_code >= 400:
                     raise self._refused()
-                body = json.loads(bounded(response, _MOST_TOKEN_BYTES))
+                body = read_json(bounded(response, _MOST_TOKEN_BYTES))
             token = str(body.get("token") or body["access_token"])
         except (ValueError, KeyError, AttributeError, RecursionError) as error:
             raise self._refused() from error
@@ -313,7 +313,7 @@ def same_origin(url: httpx.URL, other: httpx.URL) -> bool:
 def _type_of(body: bytes, response: httpx.Response) -> str:
     """Return what kind of document it is: what it says of itself, or what the registry says."""
     try:
-        media_type = json.loads(body).get("mediaType")
+        media_type = read_json(body).get("mediaType")
     except (ValueError, AttributeError, RecursionError):
         media_type = None
     return str(media_type or response.headers.get("content-type", "").partition(";")[0])

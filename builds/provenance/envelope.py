@@ -10,6 +10,8 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from environments.bounded_json import read_json
+
 PAYLOAD = "application/vnd.in-toto+json"
 MOST_BYTES = 64 * 1024**2
 
@@ -31,7 +33,7 @@ def opened(content: bytes, keys: Sequence[SSlibKey]) -> tuple[dict[str, Any], st
     if len(content) > MOST_BYTES:
         raise NotVerified("The envelope is too large.")
     try:
-        envelope = Envelope.from_dict(json.loads(content))
+        envelope = Envelope.from_dict(read_json(content))
         payload_type, payload = envelope.payload_type, envelope.payload
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotVerified("The envelope cannot be read.") from error
@@ -44,7 +46,7 @@ def opened(content: bytes, keys: Sequence[SSlibKey]) -> tuple[dict[str, Any], st
     if not accepted:
         raise NotVerified("There is no key to verify the signature with.")
     try:
-        statement = json.loads(payload)
+        statement = read_json(payload)
     except (ValueError, RecursionError) as error:
         raise NotVerified("The statement cannot be read.") from error
     if not isinstance(statement, dict):

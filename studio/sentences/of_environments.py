@@ -157,6 +157,7 @@ TEMPLATES: tuple[str, ...] = (
     _("define environments"),
     _("have the role {label}"),
     _("it ended the connection before its answer was complete"),
+    _("it is nested more than {most} levels deep"),
     _("it is slower than {pace} bytes per second"),
     _("its answer does not begin within {head} seconds"),
     _("its answer is not HTTP"),

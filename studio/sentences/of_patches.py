@@ -142,6 +142,7 @@ TEMPLATES: tuple[str, ...] = (
     _("There is no key to verify the signature with."),
     _("There is no rule “{rule}”."),
     _("This day is over."),
+    _("This file is nested too deeply."),
     _("This file isn't CycloneDX 1.5 or 1.6."),
     _("This file isn't JSON."),
     _("This file isn't valid CycloneDX {specVersion}: see {path}."),

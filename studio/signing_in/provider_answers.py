@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 
+from environments.bounded_json import read_json
 from environments.network.client import timed_client
 from environments.network.deadlines import Deadlines
 
@@ -42,7 +42,7 @@ def answer_of(url: str, *, token: str = "", form: Mapping[str, str] | None = Non
 
 def document_at(url: str, **options: Any) -> dict[str, Any]:
     """Return the JSON object that the provider answers. Raises as `answer_of`."""
-    document = json.loads(answer_of(url, **options))
+    document = read_json(answer_of(url, **options))
     if not isinstance(document, dict):
         raise ValueError(f"{url} answers with something other than an object.")
     return document

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from builds.imaging.oci.manifest import LAYERS, Descriptor, descriptors_of
 from builds.imaging.oci.names import shown as short
 from builds.imaging.reporting import ImageError
+from environments.bounded_json import read_json
 
 MOST_CONFIG_BYTES = 8 * 1024**2
 MOST_MANIFESTS = 1_000
@@ -89,7 +90,7 @@ def config_of(shown: str, body: bytes) -> dict[str, Any]:
 
 def _parsed(shown: str, body: bytes, what: str) -> dict[str, Any]:
     try:
-        document = json.loads(body)
+        document = read_json(body)
         # No database and no terminal takes these.
         text = json.dumps(document, ensure_ascii=False)
         text.encode()

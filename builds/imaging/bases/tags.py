@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
@@ -19,6 +18,7 @@ from builds.imaging.bases.pull import MISSING_HERE, manifests_for
 from builds.imaging.registry_client import AskAgain, Registry, repositories_for
 from builds.imaging.reporting import ImageError
 from builds.imaging.workshop import Workshop
+from environments.bounded_json import read_json
 from environments.definition.syntax.reference import ImageReference
 
 Answer = TypeVar("Answer")
@@ -111,7 +111,7 @@ def _tags(registry: Registry) -> list[str]:
     try:
         for _ in range(MOST_PAGES):
             with registry.tags_page(_PAGE, last) as response:
-                listed = json.loads(bounded(response, MOST_TAG_BYTES)).get("tags") or []
+                listed = read_json(bounded(response, MOST_TAG_BYTES)).get("tags") or []
                 more = "link" in response.headers
             page = [tag for tag in listed if isinstance(tag, str)]
             tags += page

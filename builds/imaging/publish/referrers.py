@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -19,6 +18,7 @@ from builds.imaging.publish.push import parsed_reference, uploads_to
 from builds.imaging.publish.sender import SHORT, Sender, Uploads
 from builds.imaging.reporting import ImageError, Reporter
 from builds.imaging.workshop import Workshop
+from environments.bounded_json import read_json
 
 MOST_LISTED = 1000  # referrers of one image
 
@@ -103,7 +103,7 @@ class _Attaching:
 def _entries(content: bytes) -> list[dict[str, Any]]:
     """Return the entries of a list of referrers, which others may have written. Raises ImageError."""
     try:
-        manifests = json.loads(content)["manifests"]
+        manifests = read_json(content)["manifests"]
         return [entry for entry in manifests if isinstance(entry["digest"], str)]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ImageError(

@@ -8,6 +8,8 @@ from django.conf import settings
 from rest_framework import exceptions, status
 from rest_framework.parsers import JSONParser
 
+from environments.bounded_json import TooDeep, check_depth
+
 
 class TooLarge(exceptions.APIException):
     """More was sent than there may be."""
@@ -30,7 +32,8 @@ class BoundedJSONParser(JSONParser):
             raise TooLarge
         try:
             parsed = super().parse(io.BytesIO(body), *args, **kwargs)
-        except RecursionError as error:
+            check_depth(parsed)
+        except (RecursionError, TooDeep) as error:
             raise exceptions.ParseError("The JSON is nested too deeply.") from error
         # Only by an escape can there be half a character, which no database holds and no answer can repeat.
         if b"\\u" in body.replace(b"\0", b""):

@@ -117,6 +117,12 @@ def test_a_contributor_imports_what_is_pending_alone(version: Version) -> None:
         b"",
         b"\0" * 1000,
         b"[" * 500_000,
+        # Python reads it, and what compares the two walks it.
+        *(
+            b'{"specVersion": "1.6", "vulnerabilities": [{"id": "CVE-1", "affects": [%s, %s]}]}'
+            % ((b"[" * deep + b"]" * deep,) * 2)
+            for deep in (90, 300, 600, 3_000)
+        ),
         b'{"specVersion": "1.6", "vulnerabilities": 3}',
         b'{"specVersion": "1.6", "vulnerabilities": [3]}',
         b'{"specVersion": ["1.6"]}',

@@ -40,7 +40,8 @@ def sdk(olga: User) -> SdkCaller:
         b"\xff\xfe",
         b'{"Docker": {"baseImage": "\\ud800"}}',
         b"[" * 100_000,
-        b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+        # At some of these depths Python reads the JSON, and has too little stack left to walk it.
+        *(b'{"a":' * deep + b"1" + b"}" * deep for deep in (200, 500, 700, 5_000)),
         json.dumps(body(docker={"baseImage": "a\0b"})).encode(),
         json.dumps(body(docker={"baseImage": "x" * 1_000_000})).encode(),
         json.dumps(body(python={"condaDependencies": {"dependencies": [{"pip": [{}]}]}})).encode(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +18,20 @@ RABBITMQ_SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 
 @dataclass(frozen=True)
 class Part:
-    """One real part: its name in sentences, the programs it needs, the Debian packages that bring them."""
+    """One real part: its name in sentences, the programs and files it needs, the Debian packages that bring them."""
 
     name: str
     programs: tuple[str, ...]
     packages: tuple[str, ...]
     needs_root: bool = False
+    files: tuple[Path, ...] = ()
 
     def missing(self) -> str:
         """Return why the part cannot be started here, as a sentence; empty if it can."""
         if sys.platform != "linux":
             return f"{self.name} is started by the tests on Linux only."
         absent = [program for program in self.programs if find_program(program) is None]
+        absent += [str(file) for file in self.files if not file.is_file()]
         if absent:
             return (
                 f"{self.name} is missing ({', '.join(absent)} not found): "
@@ -69,6 +72,12 @@ CHROMIUM = Part("Chromium", ("chromium-headless-shell",), ("chromium-headless-sh
 QEMU = Part("QEMU's user mode", ("qemu-aarch64-static",), ("qemu-user-static",))
 APT = Part("apt", ("apt-get", "dpkg-deb"), ("apt", "dpkg"))
 GETTEXT = Part("gettext", ("xgettext", "msgmerge", "msgfmt"), ("gettext",))
+COMPILER = Part(
+    "A C compiler with Python's headers",
+    ("gcc", "as", "ld"),
+    ("gcc", "libc6-dev", "python3-dev"),
+    files=(Path("/usr/include/stdio.h"), Path(sysconfig.get_path("include"), "Python.h")),
+)
 
 PARTS = (
     POSTGRES,
@@ -85,6 +94,7 @@ PARTS = (
     QEMU,
     APT,
     GETTEXT,
+    COMPILER,
 )
 
 

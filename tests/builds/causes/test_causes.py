@@ -24,6 +24,8 @@ from environments.versions.service import save_reading
 from tests.builds.engine.test_engine import push
 from tests.builds.imaging.making import make_wheel
 from tests.builds.scenarios import claim_build, queue_build, save_text, workspace_named
+from tests.services import parts
+from tests.services.fixtures import need
 from tests.services.servers.docker_engine import DockerEngine
 from tests.services.servers.registry import Registry
 
@@ -34,6 +36,7 @@ LINE = "the line that shows it"
 
 def tools() -> tuple[str, ...]:
     """Return a compiler and apt-get of this machine, with a shell."""
+    need(parts.COMPILER)
     compiler = subprocess.run(
         ["gcc", "-print-prog-name=cc1"], capture_output=True, text=True, check=True
     ).stdout.strip()

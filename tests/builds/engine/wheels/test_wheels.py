@@ -34,7 +34,8 @@ from builds.imaging.workshop import Workshop
 from tests.builds.engine.test_engine import NOWHERE, Listener, files_in
 from tests.builds.imaging.making import make_sdist
 from tests.builds.imaging.serving import Index
-from tests.services.fixtures import HostWorkshop
+from tests.services import parts
+from tests.services.fixtures import HostWorkshop, need
 from tests.services.servers.docker_engine import DockerEngine
 from tests.studio.management.commands import Desk, Done
 
@@ -280,10 +281,8 @@ def test_what_turns_out_to_be_needed_comes_into_the_image_too(
 @pytest.fixture(scope="module")
 def with_compiler(base: Base, workshop: Workshop) -> Base:
     """The base of this machine with its C compiler and its Python's headers in one more layer."""
-    result = shutil.which("gcc")
+    need(parts.COMPILER)
     headers = Path(sysconfig.get_path("include"))
-    if result is None or not (headers / "Python.h").is_file():
-        pytest.skip("The test compiles with this machine's gcc and Python headers: they are not here.")
     programs = [Path(gcc("-print-prog-name=cc1")), Path(gcc("-print-prog-name=collect2"))]
     inside = Path(gcc("-print-libgcc-file-name")).parent
     files = {str(path): path for path in (*programs, *inside.glob("*.[oa]"), *inside.glob("*.so"))}

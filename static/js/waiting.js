@@ -1,9 +1,13 @@
-// A progress line while the page waits for a response, and an alert for failed requests.
+// A progress line while the page waits for a response, and an alert for failed requests. A request that gets no response
+// is sent once more if it changes nothing: browsers drop requests when any network of the machine comes or goes.
 (() => {
   const alertBox = document.getElementById("trouble");
   const message = alertBox.querySelector("p");
   const loginLink = alertBox.querySelector("a");
   const waiting = new Set();
+  const AGAIN = 500; // milliseconds
+  const repeats = new WeakMap(); // element → its request is about to be repeated, by this timer
+  let repeating = null;
 
   const update = () => document.documentElement.toggleAttribute("data-waiting", waiting.size > 0);
   const report = (text, signedOut = false) => {
@@ -13,6 +17,9 @@
   };
 
   document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt } = event.detail;
+    clearTimeout(repeats.get(elt));
+    if (elt !== repeating) repeats.delete(elt);
     waiting.add(event.detail.xhr);
     update();
   });
@@ -45,6 +52,21 @@
     }
   });
   document.addEventListener("htmx:responseError", (event) => report(alertBox.dataset.failed.replace("{}", event.detail.xhr.status)));
-  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, () => report(alertBox.dataset.away));
+  const changesNothing = ({ elt, requestConfig }) => requestConfig.verb === "get" || elt.hasAttribute("data-repeatable");
+  const repeat = ({ elt, requestConfig, pathInfo }) => {
+    repeating = elt;
+    // What comes of it is reported by its events.
+    htmx.ajax(requestConfig.verb, pathInfo.requestPath, { source: elt, event: requestConfig.triggeringEvent }).catch(() => {});
+    repeating = null;
+  };
+  document.addEventListener("htmx:sendError", ({ detail }) => {
+    if (changesNothing(detail) && !repeats.has(detail.elt)) {
+      repeats.set(detail.elt, setTimeout(repeat, AGAIN, detail));
+      return;
+    }
+    repeats.delete(detail.elt);
+    report(alertBox.dataset.away);
+  });
+  document.addEventListener("htmx:timeout", () => report(alertBox.dataset.away));
   alertBox.querySelector("button").addEventListener("click", () => report(""));
 })();

@@ -100,3 +100,19 @@ def test_what_is_written_over_coloured_words_does_not_keep_their_colour(olga: Pa
     text.press("Control+a")
     text.press("x")
     assert olga.locator("#id_text").input_value() == "x"
+
+
+def test_a_check_that_the_browser_drops_is_sent_again(olga: Page, studio: Studio) -> None:
+    # As Chromium does whenever a network of the machine comes or goes, such as a VPN or a container's.
+    olga.goto(f"{studio.url}/w/lab/new/")
+    dropped: list[str] = []
+
+    def drop(route: Route) -> None:
+        dropped.append(route.request.url)
+        route.abort("failed")
+
+    olga.route(re.compile("/check$"), drop, times=1)
+    editor_of(olga).press_sequentially("six==1.17.0")
+    expect(olga.locator("#review").get_by_text("0 conda, 1 pip")).to_be_visible()
+    expect(olga.locator("#trouble")).to_be_hidden()
+    assert dropped, "the check was requested elsewhere"

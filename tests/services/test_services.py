@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -188,3 +189,20 @@ def test_chromium_runs_the_scripts_of_a_page(chromium: Path) -> None:
         assert page.title() == "ready"
         assert page.get_by_role("heading").inner_text() == "Studio"
         browser.close()
+
+
+def test_chromium_cannot_watch_the_networks_of_the_machine() -> None:
+    def problem_of(family: str) -> str:
+        code = f"import socket; socket.socket(socket.{family}, socket.SOCK_DGRAM).close()"
+        options = launch_options(Path(sys.executable))
+        done = subprocess.run(
+            [options["executable_path"], "-c", code],
+            env=options["env"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stderr
+
+    assert "Address family not supported" in problem_of("AF_NETLINK")
+    assert problem_of("AF_INET") == problem_of("AF_UNIX") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,4 +19,9 @@ ARGUMENTS = [
 
 def launch_options(chromium: Path) -> dict[str, Any]:
     """Return what Playwright's `chromium.launch` takes."""
-    return {"executable_path": chromium, "args": ARGUMENTS, "headless": True}
+    return {
+        "executable_path": Path(__file__).with_name("steady_chromium.py"),
+        "env": {**os.environ, "CHROMIUM": str(chromium)},
+        "args": ARGUMENTS,
+        "headless": True,
+    }
